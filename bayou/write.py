@@ -1,0 +1,96 @@
+"""A write: the immutable record of what a client asked, where and when it was accepted (Terry 1995, section 4).
+
+The canonical encoding is one JSON object whose first three members are `stamp`, `prev` and `origin`, in this order, and
+whose others follow sorted. The first three are known only inside the accepting transaction, which puts them in front of
+the text that `Draft.tail` made; so a write is the same bytes on every replica.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from bayou.stamps import STAMP_DIGITS, STAMP_MAX, stamp_text, write_id
+
+PAGES_MAX = 400  # pages that one write may declare
+WRITE_BYTES_MAX = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What a client asks for, before a replica has accepted it.
+
+    `app` is NAME/VERSION; `check` and `merge` name the dependency check and the merge procedure; `pages` are all
+    pages that its check, update or merge may read or write; `request` names the wish itself, so that asking twice is
+    asking once; `accepted_at` is ISO 8601 in UTC, for people only (the order comes from the stamp).
+    """
+
+    app: str
+    op: str
+    check: str
+    merge: str
+    args: Mapping[str, Any]
+    pages: tuple[str, ...]
+    user: str
+    request: str
+    accepted_at: str
+
+    def tail(self) -> str:
+        """The canonical JSON of all members but stamp, prev and origin, without the opening brace."""
+        members = {
+            "accepted_at": self.accepted_at,
+            "app": self.app,
+            "args": self.args,
+            "check": self.check,
+            "merge": self.merge,
+            "op": self.op,
+            "pages": self.pages,
+            "request": self.request,
+            "user": self.user,
+        }
+        return json.dumps(members, ensure_ascii=False, sort_keys=True, separators=(",", ":"))[1:]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write(Draft):
+    """An accepted write. `prev` is the stamp of its origin's write before it (0 for the first)."""
+
+    stamp: int
+    prev: int
+    origin: str
+
+    @property
+    def id(self) -> str:
+        return write_id(self.stamp, self.origin)
+
+    def encode(self) -> bytes:
+        """The canonical bytes, the same on every replica."""
+        head = (
+            f'{{"stamp":"{stamp_text(self.stamp)}","prev":"{stamp_text(self.prev)}","origin":{json.dumps(self.origin)},'
+        )
+        return (head + self.tail()).encode()
+
+    @classmethod
+    def decode(cls, body: bytes) -> Self:
+        """The write that `encode` made `body` of; ValueError (with the reason) for anything else."""
+        try:
+            members = json.loads(body)
+            write = cls(
+                stamp=_stamp(members.pop("stamp")),
+                prev=_stamp(members.pop("prev")),
+                pages=tuple(members.pop("pages")),
+                **members,
+            )
+        except (TypeError, KeyError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as reason:
+            raise ValueError(f"not a write: {reason}") from None
+        if write.encode() != body:
+            raise ValueError("not a write in the canonical encoding")
+        return write
+
+
+def _stamp(text: str) -> int:
+    if len(text) != STAMP_DIGITS or not text.isdigit() or int(text) > STAMP_MAX:
+        raise ValueError(f"{text!r} is not a stamp")
+    return int(text)

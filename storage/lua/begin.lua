@@ -1,0 +1,17 @@
+-- Opens the namespace for a server id: makes it where there is none, or gives it a new id.
+--
+-- KEYS[1]  the namespace's prefix
+-- ARGV[1]  server id; ARGV[2] label; ARGV[3] cluster id
+-- ARGV[4]  `birth` when this server is the cluster's first primary and the namespace is new
+-- Returns `opened`, or `other_cluster` (nothing has changed) when the namespace belongs to another cluster.
+-- Keeps invariant 10: what an old id wrote stays, and nothing is written on under it.
+
+local cluster = redis.call('HGET', K.meta, 'cluster')
+if cluster and cluster ~= ARGV[3] then return 'other_cluster' end
+if not cluster then
+  local birth = ARGV[4] == 'birth' and ARGV[1] or ''
+  redis.call('HSET', K.meta, 'cluster', ARGV[3], 'birth', birth, 'primary', birth, 'csn', '0', 'osn', '0', 'last', '')
+  redis.call('SET', K.clock, Order.text(0))
+end
+redis.call('HSET', K.meta, 'id', ARGV[1], 'label', ARGV[2])
+return 'opened'

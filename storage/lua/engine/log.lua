@@ -1,0 +1,181 @@
+-- The write log and the vectors, as one transaction sees and changes them. Nothing is written before Log.store().
+--
+-- Invariants 1, 2, 5, 6 and 10 live here: V and C only grow, CSNs are dense, a write enters the log behind its origin's
+-- previous one, and the clock never falls behind a stamp that was seen.
+
+local meta_names = {'id', 'label', 'cluster', 'birth', 'primary', 'csn', 'last'}
+local meta = {}
+for i, value in ipairs(redis.call('HMGET', K.meta, unpack(meta_names))) do meta[meta_names[i]] = value end
+
+local Log = {
+  id = meta.id,
+  csn = tonumber(meta.csn),
+  last = meta.last,
+  clock = tonumber(redis.call('GET', K.clock)),
+  changes = {}, -- what screens are told, one entry a write
+}
+
+local first_csn = Log.csn
+local vector = {} -- server -> stamp, as far as it was asked for or changed
+local stored = {vector = {}, committed = {}, writes = {}, outcomes = {}, effects = {}, lists = {}, log = {}}
+local joined, left, settled = {}, {}, {} -- tentative writes that come, go, and ids whose effects are dropped
+local origins = {} -- servers whose tentative writes changed
+local held = {} -- id -> write, decoded
+local change_of = {} -- id -> its entry in Log.changes
+
+function Log.is_primary() return meta.primary == meta.id end
+
+-- What is held of a server: its newest stamp here, 0 when nothing is.
+function Log.holds(origin)
+  if not vector[origin] then vector[origin] = tonumber(redis.call('HGET', K.vector, origin) or 0) end
+  return vector[origin]
+end
+
+function Log.decode(body)
+  local write = cjson.decode(body)
+  write.id = write.stamp .. '@' .. write.origin
+  write.body = body
+  return write
+end
+
+-- A write of the log by its id.
+function Log.write(id)
+  local write = held[id]
+  if not write then
+    local body = redis.call('HGET', K.writes, id)
+    if not body then error('the log has lost the write ' .. id) end
+    write = Log.decode(body)
+    held[id] = write
+  end
+  return write
+end
+
+function Log.outcome(id) return redis.call('HGET', K.outcomes, id) or nil end
+
+function Log.effects(id) return cjson.decode(redis.call('HGET', K.effects, id)) end
+
+function Log.is_tentative(id) return redis.call('ZSCORE', K.tentative, id) and not left[id] end
+
+-- All tentative writes, in order, at most `count_max`.
+function Log.tentative(count_max) return redis.call('ZRANGE', K.tentative, 0, count_max - 1) end
+
+-- A new write enters the log; the caller has checked that it follows its origin's previous one.
+function Log.enter(write)
+  held[write.id] = write
+  vector[write.origin] = tonumber(write.stamp)
+  Log.clock = math.max(Log.clock, tonumber(write.stamp))
+  stored.vector[write.origin] = write.stamp
+  table.insert(stored.writes, write.id)
+  table.insert(stored.writes, write.body)
+  -- A write that the application cannot read is played as `failed`, and stands in no list.
+  local ok, entries = pcall(Apps[write.app].lists, write)
+  for _, entry in ipairs(ok and entries or {}) do
+    stored.lists[entry[1]] = stored.lists[entry[1]] or {}
+    table.insert(stored.lists[entry[1]], entry[2])
+  end
+end
+
+-- A new write becomes tentative.
+function Log.join(write)
+  table.insert(joined, write.id)
+  for _, page in ipairs(write.pages) do Pages.join(page, write.id) end
+end
+
+-- A write is no longer tentative.
+function Log.leave(write)
+  left[write.id] = true
+  table.insert(settled, write.id)
+  for _, page in ipairs(write.pages) do Pages.leave(page, write.id) end
+end
+
+-- The write takes the next CSN.
+function Log.commit(write)
+  Log.csn, Log.last = Log.csn + 1, write.id
+  stored.committed[write.origin] = write.stamp
+  table.insert(stored.log, Log.csn)
+  table.insert(stored.log, write.id)
+end
+
+function Log.record(write, outcome, effects)
+  table.insert(stored.outcomes, write.id)
+  table.insert(stored.outcomes, outcome)
+  if effects then
+    table.insert(stored.effects, write.id)
+    table.insert(stored.effects, cjson.encode(effects))
+  end
+end
+
+-- Notes for the screens what became of a write: `entry` may hold csn, was, now, new.
+function Log.tell(write, entry)
+  local change = change_of[write.id]
+  if not change then
+    change = {id = write.id}
+    change_of[write.id] = change
+    table.insert(Log.changes, change)
+  end
+  for name, value in pairs(entry) do change[name] = value end
+end
+
+local function flat(map)
+  local list = {}
+  for key, value in pairs(map) do
+    list[#list + 1] = key
+    list[#list + 1] = value
+  end
+  return list
+end
+
+local function store_tentative()
+  local all, by_origin = {}, {}
+  for _, id in ipairs(joined) do
+    local origin = Order.origin(id)
+    by_origin[origin] = by_origin[origin] or {}
+    for _, list in ipairs({all, by_origin[origin]}) do
+      list[#list + 1] = Order.stamp(id)
+      list[#list + 1] = id
+    end
+  end
+  Redis.many('ZADD', K.tentative, all)
+  for origin, list in pairs(by_origin) do
+    Redis.many('ZADD', K.origin .. origin, list)
+    origins[origin] = true
+  end
+  Redis.many('ZREM', K.tentative, settled)
+  Redis.many('HDEL', K.effects, settled)
+  by_origin = {}
+  for _, id in ipairs(settled) do
+    local origin = Order.origin(id)
+    by_origin[origin] = by_origin[origin] or {}
+    table.insert(by_origin[origin], id)
+  end
+  for origin, list in pairs(by_origin) do
+    Redis.many('ZREM', K.origin .. origin, list)
+    origins[origin] = true
+  end
+  for origin in pairs(origins) do
+    local newest = redis.call('ZREVRANGE', K.origin .. origin, 0, 0)[1]
+    if newest then
+      redis.call('ZADD', K.origins, Order.stamp(newest), origin)
+    else
+      redis.call('ZREM', K.origins, origin)
+    end
+  end
+end
+
+-- Writes all differences, and one event. After the first write only success is possible.
+function Log.store(kind, from, rolled_back, replayed)
+  redis.call('SET', K.clock, Order.text(Log.clock))
+  if Log.csn > first_csn then redis.call('HSET', K.meta, 'csn', string.format('%.0f', Log.csn), 'last', Log.last) end
+  Redis.many('HSET', K.vector, flat(stored.vector))
+  Redis.many('HSET', K.committed_vector, flat(stored.committed))
+  Redis.many('HSET', K.writes, stored.writes)
+  Redis.many('HSET', K.outcomes, stored.outcomes)
+  Redis.many('ZADD', K.committed, stored.log)
+  store_tentative()
+  Redis.many('HSET', K.effects, stored.effects)
+  for name, members in pairs(stored.lists) do Redis.many('SADD', K.list .. name, members) end
+  if #Log.changes > 0 then
+    redis.call('XADD', K.events, 'MAXLEN', '~', EVENTS_MAX, '*', 'kind', kind, 'from', from,
+      'rolled_back', rolled_back, 'replayed', replayed, 'changes', cjson.encode(Log.changes))
+  end
+end

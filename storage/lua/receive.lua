@@ -1,0 +1,94 @@
+-- Takes a batch of a peer, in the sender's order: commits (as notifications or whole writes), then tentative writes.
+--
+-- KEYS[1]  the namespace's prefix
+-- ARGV[1]  `auto` or `manual`: whether a primary commits by itself
+-- ARGV[2]  label of the sender, for screens
+-- ARGV[3]  CSN of the commit before the batch's first one; ARGV[4] its write id ('' for CSN 0)
+-- ARGV[5…] triples: CSN ('' when tentative), write id, canonical bytes ('' for a notification)
+-- Returns JSON {taken, new, status, csn, rolled_back, replayed}: `taken` items were dealt with (known ones included), `new`
+-- of them changed something; status is
+--   taken     all of them
+--   more      a bound was reached: send the rest again
+--   hole      the next item does not follow what is held here: plan the session anew
+--   unknown   a notification of a write that is not here: plan anew
+--   fork      two different writes follow the same one of their origin: an identity was used twice
+--   diverged  the committed log here is not the sender's
+-- Items before the one that stopped the batch are stored. Safe to run twice. Keeps invariants 2, 5, 6, 9 and 10.
+
+local PAGES_BUDGET, ROLL_BACK_BUDGET = 8000, 5000
+
+local commits_itself = ARGV[1] == 'auto' and Log.is_primary() and redis.call('ZCARD', K.tentative) == 0
+local before_csn, before_id = tonumber(ARGV[3]), ARGV[4] -- the commit before the present item, in the sender's log
+local taken, new, pages, arrived = 0, 0, 0, false
+
+-- Does the write follow what is held of its origin? Returns the status that says why not.
+local function misfit(write)
+  local held, prev = Log.holds(write.origin), tonumber(write.prev)
+  if prev > held then return 'hole' end
+  if prev < held then return 'fork' end
+end
+
+local function take_commit(csn, id, body)
+  if csn > Log.csn + 1 then return 'hole' end
+  if before_csn == Log.csn and before_id ~= Log.last then return 'diverged' end
+  if csn <= Log.csn then return end
+  local tentative = Log.is_tentative(id)
+  local write
+  if tentative then
+    write = Log.write(id)
+  elseif body == '' then
+    return 'unknown'
+  else
+    write = Log.decode(body)
+    local status = misfit(write)
+    if status then return status end
+    Log.enter(write)
+  end
+  Replay.commit(write, tentative)
+  new, pages = new + 1, pages + #write.pages
+end
+
+local function take_tentative(id, body)
+  if Order.stamp(id) <= Log.holds(Order.origin(id)) then return end
+  local write = Log.decode(body)
+  local status = misfit(write)
+  if status then return status end
+  Log.enter(write)
+  if commits_itself then
+    Replay.commit(write, false)
+  else
+    Replay.arrive(write)
+    arrived = true
+  end
+  new, pages = new + 1, pages + #write.pages
+end
+
+local status = 'taken'
+for i = 5, #ARGV, 3 do
+  local csn, id = tonumber(ARGV[i]), ARGV[i + 1]
+  -- A commit precedes all tentative writes, so it cannot be played once one has taken its place.
+  if pages > PAGES_BUDGET or Replay.rolled_back > ROLL_BACK_BUDGET or (csn and arrived) then
+    status = 'more'
+    break
+  end
+  local problem
+  if csn then
+    problem = take_commit(csn, id, ARGV[i + 2])
+    before_csn, before_id = csn, id
+  else
+    problem = take_tentative(id, ARGV[i + 2])
+  end
+  if problem then
+    status = problem
+    break
+  end
+  taken = taken + 1
+end
+
+if new > 0 then
+  Replay.finish()
+  Log.store('received', ARGV[2], Replay.rolled_back, Replay.replayed)
+  Pages.store()
+end
+return cjson.encode({taken = taken, new = new, status = status, csn = Log.csn,
+  rolled_back = Replay.rolled_back, replayed = Replay.replayed})
