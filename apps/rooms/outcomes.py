@@ -1,0 +1,35 @@
+"""Statuses of rooms.lua that refuse at accept, and what a user is told for each. Nothing was recorded for any."""
+
+from __future__ import annotations
+
+from bayou.errors import Conflict, Forbidden, Refusal, Unknown
+
+_REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code, sentence
+    "unknown": (
+        Unknown,
+        "reservation_unknown",
+        "There is no reservation {id} here. Check the id; made at another replica, it may not have come this far yet.",
+    ),
+    "forbidden": (
+        Forbidden,
+        "not_owner",
+        "Only {owner} may change the reservation {id}.",
+    ),
+    "cancelled": (
+        Conflict,
+        "cancelled",
+        "The reservation {id} has been cancelled. Make a new one.",
+    ),
+    "moved_meanwhile": (
+        Conflict,
+        "moved_meanwhile",
+        "The reservation {id} was moved while you asked. Look where it is now, and ask again.",
+    ),
+}
+
+
+def refusal(status: str, identifier: str) -> Refusal:
+    """The refusal for a status about the reservation `USER/REQUEST`; KeyError for `failed`, a fault of ours."""
+    kind, code, sentence = _REFUSALS[status]
+    owner = identifier.partition("/")[0]
+    return kind(code, sentence.format(id=identifier, owner=owner), reservation=identifier)

@@ -1,0 +1,119 @@
+"""The pages of the meeting rooms: their names, and what their fields say.
+
+The one place on the Python side that knows the format; rooms.lua writes it, and describes each field. Nothing here
+writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from apps.rooms.times import utc_days
+from bayou.application import PageViews
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A room from `start` to `end` (minutes since 1970, the end not included)."""
+
+    room: str
+    start: int
+    end: int
+
+    @property
+    def pages(self) -> list[str]:
+        """The pages in which it stands: its room's, of each UTC day that it touches."""
+        return [f"room:{self.room}/{day}" for day in utc_days(self.start, self.end)]
+
+    def overlaps(self, other: Place) -> bool:
+        """Whether they share a minute of a room; touching is not overlapping."""
+        return self.room == other.room and self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One field of a room's page: who has the room from when to when."""
+
+    place: Place
+    user: str
+    request: str
+    purpose: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.user}/{self.request}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A reservation's page. `place` is None while it is rejected or cancelled; `asked` is what was asked for last;
+    `room_pages` are all pages where it may be, should earlier writes turn up."""
+
+    state: str
+    place: Place | None
+    asked: tuple[Place, ...]
+    reason: str | None
+    purpose: str
+    series: str | None
+    room_pages: tuple[str, ...]
+
+    @property
+    def room(self) -> str:
+        """Where it is, else where it was wanted."""
+        return self.place.room if self.place else self.asked[0].room
+
+
+def reservation_page(identifier: str) -> str:
+    """The page of the reservation `USER/REQUEST`."""
+    return f"reservation:{identifier}"
+
+
+def decode_room(room: str, fields: Mapping[str, str]) -> list[Entry]:
+    """The entries of one page of this room, in time order."""
+    return [_entry(room, start, fields[start]) for start in sorted(fields)]
+
+
+def decode_days(room: str, days: Iterable[Mapping[str, str]]) -> list[Entry]:
+    """The entries of several days of this room, in time order; one over midnight counts once."""
+    return decode_room(room, {start: value for fields in days for start, value in fields.items()})
+
+
+def decode_reservation(fields: Mapping[str, str]) -> Reservation | None:
+    """The reservation that a page holds; None for an empty page."""
+    if not fields:
+        return None
+    place = None
+    if "start" in fields:
+        place = Place(fields["room"], int(fields["start"]), int(fields["end"]))
+    room, _, slots = fields["asked"].partition("\t")
+    return Reservation(
+        state=fields["state"],
+        place=place,
+        asked=tuple(_slot(room, slot) for slot in slots.split(" ")),
+        reason=fields.get("reason"),
+        purpose=fields["purpose"],
+        series=fields.get("series"),
+        room_pages=tuple(page for page in fields["pages"].split("\n") if page),
+    )
+
+
+def is_final(views: PageViews) -> bool:
+    """Whether both views of a reservation's page say the same: then only a write accepted later can change it."""
+    return dict(views.tentative) == dict(views.committed)
+
+
+def decode_detail(detail: str) -> Place | None:
+    """The place that an outcome's detail names (`START8/END8 ROOM`); None when it names none."""
+    slot, _, room = detail.partition(" ")
+    return _slot(room, slot) if room else None
+
+
+def _slot(room: str, slot: str) -> Place:
+    start, _, end = slot.partition("/")
+    return Place(room, int(start), int(end))
+
+
+def _entry(room: str, start: str, value: str) -> Entry:
+    end, user, request, purpose = value.split("\t", 3)
+    return Entry(Place(room, int(start), int(end)), user, request, purpose)

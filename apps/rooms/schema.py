@@ -1,0 +1,229 @@
+"""What requests may say: the bodies and queries of the REST resources, field by field.
+
+Reading one gives values as pages hold them (minutes, normalised names) or a BadInput that names the field and says
+what to do. Nothing here knows what is free, known or configured.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
+
+from apps.rooms.times import DAY_MIN, SLOT_DAYS_MAX, parse_minute
+from bayou.errors import BadInput
+
+CALENDAR_DAYS_MAX = 62
+MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_up")
+
+_REQUEST = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
+_UNREACHABLE = (".", "..")  # a browser takes these for steps in the path
+
+
+def room_name(text: str) -> str:
+    """The name in Unicode's composed form, so that a name is one room however it was typed; ValueError for no name."""
+    name = unicodedata.normalize("NFC", text)
+    if (
+        not 1 <= len(name) <= 64
+        or not name.isprintable()
+        or "/" in name
+        or name != name.strip()
+        or name in _UNREACHABLE
+    ):
+        raise ValueError(
+            f"{text[:64]!r} cannot be a room: use 1 to 64 printable characters, no /, no blank at either end"
+        )
+    return name
+
+
+def request_name(text: str) -> str:
+    """A request id or series; ValueError when it is none."""
+    if not _REQUEST.fullmatch(text) or text in _UNREACHABLE:
+        raise ValueError(f"{text[:64]!r} cannot be used: take 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -")
+    return text
+
+
+def _purpose(text: str) -> str:
+    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text):
+        raise ValueError("must be one line, without control characters")
+    return text
+
+
+def _merge(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Minute = Annotated[int, BeforeValidator(parse_minute)]
+RoomName = Annotated[str, AfterValidator(room_name)]
+RequestName = Annotated[str, AfterValidator(request_name)]
+Purpose = Annotated[str, Field(max_length=200), AfterValidator(_purpose)]
+
+
+class Model(BaseModel):
+    """Base of all: a field that nobody asked for is an error, and nothing is converted silently."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Slot(Model):
+    """A time asked for; the end is not included, so slots may touch."""
+
+    start: Minute
+    end: Minute
+
+    @field_validator("end")
+    @classmethod
+    def _after_start(cls, end: int, info: ValidationInfo) -> int:
+        start = info.data.get("start", end - 1)  # a bad start has its own error
+        if end <= start:
+            raise ValueError("must be after the start")
+        if end - start > SLOT_DAYS_MAX * DAY_MIN:
+            raise ValueError(f"must be at most {SLOT_DAYS_MAX} days after the start")
+        return end
+
+
+class FirstFreeAlternative(Model):
+    name: Literal["first_free_alternative"] = "first_free_alternative"
+
+
+class NearestFreeTime(Model):
+    name: Literal["nearest_free_time"]
+    window_min: int = Field(default=120, ge=1, le=DAY_MIN)
+
+
+class AnotherRoom(Model):
+    """Without `rooms`: all other rooms of the configuration."""
+
+    name: Literal["another_room"]
+    rooms: list[RoomName] | None = Field(default=None, min_length=1, max_length=50)
+
+
+class GiveUp(Model):
+    name: Literal["give_up"]
+
+
+Merge = Annotated[
+    FirstFreeAlternative | NearestFreeTime | AnotherRoom | GiveUp, Field(discriminator="name"), BeforeValidator(_merge)
+]
+Slots = Annotated[list[Slot], Field(min_length=1, max_length=10)]
+
+
+class ReserveBody(Model):
+    """POST /reservations; the slots are in order of preference."""
+
+    room: RoomName
+    slots: Slots
+    purpose: Purpose = ""
+    merge: Merge = FirstFreeAlternative()
+    request: RequestName | None = None
+    series: RequestName | None = None
+    new_room: bool = False
+
+
+class MoveBody(Model):
+    """PATCH /reservations/ID; without a room, it stays in the one where it is."""
+
+    slots: Slots
+    room: RoomName | None = None
+    merge: Merge = FirstFreeAlternative()
+    request: RequestName | None = None
+
+
+class CancelQuery(Model):
+    request: RequestName | None = None
+
+
+class RangeQuery(Model):
+    """From when to when a user's reservations are wanted; either end may be open."""
+
+    start: Minute | None = Field(default=None, alias="from")
+    end: Minute | None = Field(default=None, alias="to")
+
+    def holds(self, start: int, end: int) -> bool:
+        """Whether a slot is at least partly inside."""
+        return (self.end is None or start < self.end) and (self.start is None or self.start < end)
+
+
+class CalendarQuery(Model):
+    start: Minute = Field(alias="from")
+    end: Minute = Field(alias="to")
+    view: Literal["tentative", "committed"] = "tentative"
+
+    @field_validator("end")
+    @classmethod
+    def _bounded(cls, end: int, info: ValidationInfo) -> int:
+        start = info.data.get("start", end - 1)
+        if not start < end <= start + CALENDAR_DAYS_MAX * DAY_MIN:
+            raise ValueError(f"must be after from, by at most {CALENDAR_DAYS_MAX} days")
+        return end
+
+
+ModelT = TypeVar("ModelT", bound=Model)
+
+
+def read_body(model: type[ModelT], body: bytes) -> ModelT:
+    """The model that a request's body holds; raises BadInput."""
+    try:
+        members = json.loads(body)
+    except (ValueError, RecursionError) as reason:
+        raise BadInput("bad_input", f"The body is not JSON: {reason}.", field="body") from None
+    if not isinstance(members, dict):
+        raise BadInput("bad_input", "The body must be a JSON object, {…}.", field="body")
+    return _read(model, members)
+
+
+def read_query(model: type[ModelT], query: Mapping[str, str]) -> ModelT:
+    """The model that the query of an address holds; raises BadInput."""
+    return _read(model, query)
+
+
+def _read(model: type[ModelT], members: Mapping[str, Any]) -> ModelT:
+    try:
+        return model.model_validate(members)
+    except ValidationError as reason:
+        raise _bad_input(reason.errors()[0]) from None
+
+
+_SENTENCES = {  # pydantic's kind of error -> the sentence for a user; what stands in braces is of its context
+    "extra_forbidden": "there is no such field; leave it out",
+    "missing": "is missing",
+    "string_type": "must be text in quotes",
+    "string_too_long": "must have at most {max_length} characters",
+    "list_type": "must be a list, […]",
+    "too_short": "needs at least {min_length}",
+    "too_long": "takes at most {max_length}",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "model_type": "must be an object, {{…}}",
+    "model_attributes_type": "must be the name of a merge procedure, or an object with that name",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be one of {expected}",
+    "union_tag_not_found": 'must name a merge procedure, as in {{"name": "give_up"}}',
+    "union_tag_invalid": "must be one of {expected_tags}",
+    "value_error": "{error}",
+}
+
+
+def _bad_input(error: ErrorDetails) -> BadInput:
+    """The refusal for the first thing that is wrong; `field` is a path such as slots.0.start."""
+    # Inside the merge, pydantic puts the procedure's name into the path, where the request has none.
+    path = [str(step) for step in error["loc"] if step not in MERGES]
+    field = ".".join(path)
+    sentence = _SENTENCES.get(error["type"])
+    said = sentence.format(**error.get("ctx", {})) if sentence else error["msg"]
+    return BadInput("bad_input", f"{field}: {said}.", field=field)

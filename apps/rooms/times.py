@@ -1,0 +1,71 @@
+"""Times as people type them and as pages hold them.
+
+Outside: ISO 8601 with an offset. Inside: whole minutes since 1970 (UTC), which need no zone to be compared. A zone is
+used only at the edges: to show a time, and to find the local day of a slot when a write is made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+DAY_MIN = 24 * 60
+SLOT_DAYS_MAX = 366  # a year; the pages that a write may declare bound it further
+YEAR_LAST = 2159  # the last whole year whose minutes have eight digits
+MINUTE_END = int(datetime(YEAR_LAST + 1, 1, 1, tzinfo=UTC).timestamp()) // 60
+
+_FIRST_DAY = date(1970, 1, 1)
+_FORM = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})?"
+)
+_EXAMPLE = "write it like 2026-12-01T09:00+01:00 or 2026-12-01T08:00Z"
+
+
+def parse_minute(text: object) -> int:
+    """Minutes since 1970 of an ISO 8601 time with offset; ValueError with a sentence for the user."""
+    if not isinstance(text, str):
+        raise ValueError(f"must be a time in quotes; {_EXAMPLE}")  # noqa: TRY004  # pydantic takes ValueError only
+    form = _FORM.fullmatch(text)
+    if form is None:
+        hint = " (in an address, + is written %2B)" if " " in text else ""
+        raise ValueError(f"{text[:40]!r} is not a time; {_EXAMPLE}{hint}")
+    if form["offset"] is None:
+        raise ValueError(f"{text!r} has no offset from UTC, so it could be any time of that day; {_EXAMPLE}")
+    try:
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as reason:
+        raise ValueError(f"{text!r} is not a time ({reason}); {_EXAMPLE}") from None
+    if moment.second or moment.microsecond:
+        raise ValueError(f"{text!r} has seconds; rooms are reserved by whole minutes")
+    minute = int(moment.timestamp()) // 60
+    if not 0 <= minute <= MINUTE_END:
+        raise ValueError(f"{text!r} is outside the years 1970 to {YEAR_LAST}")
+    return minute
+
+
+def format_minute(minute: int, zone: ZoneInfo) -> str:
+    """ISO 8601 with the zone's offset at that moment."""
+    return datetime.fromtimestamp(minute * 60, zone).isoformat(timespec="seconds")
+
+
+def utc_days(start: int, end: int) -> Iterator[str]:
+    """YYYY-MM-DD of each UTC day that [start, end) touches, in order."""
+    for day in range(start // DAY_MIN, (end - 1) // DAY_MIN + 1):
+        yield (_FIRST_DAY + timedelta(days=day)).isoformat()
+
+
+def local_day(start: int, end: int, zone: ZoneInfo) -> tuple[int, int]:
+    """The minutes at which the local day of a slot begins and ends: 23 or 25 hours apart when clocks change.
+
+    A slot over local midnight has the days that it touches for its day, so that it is inside at its own time.
+    """
+    first = datetime.fromtimestamp(start * 60, zone).date()
+    last = datetime.fromtimestamp((end - 1) * 60, zone).date()
+    return max(0, _midnight(first, zone)), _midnight(last + timedelta(days=1), zone)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> int:
+    """The minute at which a local day begins, also where clocks skip midnight: then the moment of the change."""
+    return int(datetime.combine(day, time(), zone).timestamp()) // 60
