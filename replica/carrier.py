@@ -1,0 +1,259 @@
+"""gRPC carries anti-entropy: one bidirectional stream a session, in both roles.
+
+It moves frames between bayou.reconcile.Session and the wire, bounds each session in time, and keeps the rule of one
+session a pair at a time. When to start a session, and with whom, is the scheduler's (replica/scheduler.py).
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from redis import RedisError
+
+from bayou.errors import Away
+from bayou.frames import Frame, Hello, Refuse
+from bayou.reconcile import ProtocolError, Report, Session
+from replica import a_e_pb2 as wire
+from replica.config import Address
+from replica.frames import decode, encode
+
+METHOD = "/bayou.AntiEntropy/Exchange"
+SESSION_S_MAX = 60.0  # a longer session is cut, and the next one goes on from the vectors
+MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+SERVER_OPTIONS = [
+    ("grpc.so_reuseport", 0),  # else two replicas bind one port and neither says so
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+]
+CHANNEL_OPTIONS = [
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+]
+
+BUSY = Refuse("busy", "A session with this replica is going on. Try again in a moment.")
+CUT = Refuse("link_cut", "The link between the two is cut.")
+
+Cancel = Callable[[], object]
+MakeSession = Callable[[bool], Session]  # initiator? -> a new session
+
+
+class Pairs:
+    """Which peers are in a session, and how each is broken off.
+
+    Where two replicas call each other at once, the call of the smaller label goes on, and the other one is refused.
+    """
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._change = threading.Condition()
+        self._calls: dict[str, Cancel] = {}
+        self._answers: dict[str, Cancel] = {}
+
+    def begin_call(self, peer: str, cancel: Cancel) -> bool:
+        """This replica calls; False when the two are in a session already."""
+        with self._change:
+            if peer in self._calls or peer in self._answers:
+                return False
+            self._calls[peer] = cancel
+            return True
+
+    def begin_answer(self, peer: str, cancel: Cancel) -> bool:
+        """The peer has called; False when it has to wait."""
+        with self._change:
+            if peer in self._answers or (peer in self._calls and self._label < peer):
+                return False
+            self._answers[peer] = cancel
+            return True
+
+    def end_call(self, peer: str) -> None:
+        with self._change:
+            del self._calls[peer]
+            self._change.notify_all()
+
+    def end_answer(self, peer: str) -> None:
+        with self._change:
+            del self._answers[peer]
+            self._change.notify_all()
+
+    def is_busy(self, peer: str) -> bool:
+        with self._change:
+            return peer in self._calls or peer in self._answers
+
+    def wait_idle(self, peer: str, wait_s: float) -> bool:
+        """Wait until no session with the peer is under way."""
+        with self._change:
+            return self._change.wait_for(lambda: not (peer in self._calls or peer in self._answers), wait_s)
+
+    def break_off(self, peer: str) -> None:
+        """End the sessions with a peer where they stand."""
+        with self._change:
+            cancels = [side[peer] for side in (self._calls, self._answers) if peer in side]
+        for cancel in cancels:
+            cancel()
+
+
+class Listener:
+    """Answers the sessions that peers start. `is_cut(label)` tells whether the link to a peer is cut here."""
+
+    def __init__(
+        self,
+        address: Address,
+        pairs: Pairs,
+        make_session: MakeSession,
+        is_cut: Callable[[str], bool],
+        after: Callable[[Report], None],
+        threads: int,
+    ) -> None:
+        self._address = address
+        self._pairs = pairs
+        self._make_session = make_session
+        self._is_cut = is_cut
+        self._after = after
+        self._threads = threads
+        self._server: grpc.Server | None = None
+
+    def start(self) -> None:
+        """Listen; Away when the address cannot be had."""
+        self._server = grpc.server(
+            ThreadPoolExecutor(self._threads, thread_name_prefix="anti-entropy"),
+            options=SERVER_OPTIONS,
+            maximum_concurrent_rpcs=self._threads,  # gRPC queues silently beyond its threads
+        )
+        handler = grpc.stream_stream_rpc_method_handler(
+            self._exchange,
+            request_deserializer=wire.Frame.FromString,
+            response_serializer=wire.Frame.SerializeToString,
+        )
+        service, method = METHOD[1:].split("/")
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+        try:
+            self._server.add_insecure_port(str(self._address))
+        except RuntimeError:
+            raise Away(
+                "address_taken",
+                f"{self._address} cannot be listened on: another program has it, or it is not of this machine."
+                " Stop that program or change anti_entropy in the configuration.",
+            ) from None
+        self._server.start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.stop(grace=None).wait()
+
+    def _exchange(self, messages: Iterator[wire.Frame], context: grpc.ServicerContext) -> Iterator[wire.Frame]:
+        timer = threading.Timer(SESSION_S_MAX, context.cancel)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield from map(encode, self._answer(messages, context))
+        finally:
+            timer.cancel()
+
+    def _answer(self, messages: Iterator[wire.Frame], context: grpc.ServicerContext) -> Iterator[Frame]:
+        try:
+            hello = decode(next(messages))
+        except (StopIteration, ProtocolError):
+            return
+        if not isinstance(hello, Hello):
+            yield Refuse("protocol", "A session begins with Hello.")
+            return
+        peer = hello.label
+        if self._is_cut(peer):
+            yield CUT
+        elif not self._pairs.begin_answer(peer, context.cancel):
+            yield BUSY
+        else:
+            session = self._make_session(False)
+            try:
+                yield from _drive(session, hello, messages)
+            finally:
+                self._pairs.end_answer(peer)
+                self._after(session.report)
+
+
+def _drive(session: Session, hello: Hello, messages: Iterator[wire.Frame]) -> Iterator[Frame]:
+    """The answering side of a session, from the caller's hello on."""
+    try:
+        yield from session.start()
+        yield from session.receive(hello)
+        while not session.finished:
+            message = next(messages, None)
+            if message is None:
+                return
+            yield from session.receive(decode(message))
+    except ProtocolError as error:
+        yield from session.refuse("protocol", str(error))
+    except RedisError:
+        yield from session.refuse("storage_away", "The storage of this replica is away. Try again later.")
+
+
+class Caller:
+    """Calls one peer, a session at a time."""
+
+    def __init__(self, peer: str, address: Address, pairs: Pairs, make_session: MakeSession) -> None:
+        self._peer = peer
+        self._pairs = pairs
+        self._make_session = make_session
+        self._channel = grpc.insecure_channel(str(address), options=CHANNEL_OPTIONS)
+        self._exchange = self._channel.stream_stream(
+            METHOD, request_serializer=wire.Frame.SerializeToString, response_deserializer=wire.Frame.FromString
+        )
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def call(self) -> Report:
+        """Run one session to its end; what went wrong is in the report's error (code `unreachable`, `busy`, ...)."""
+        outgoing: queue.SimpleQueue[wire.Frame | None] = queue.SimpleQueue()
+        stream: Any = self._exchange(iter(outgoing.get, None), timeout=SESSION_S_MAX)
+        if not self._pairs.begin_call(self._peer, stream.cancel):
+            outgoing.put(None)
+            stream.cancel()
+            return Report(peer=self._peer, error=BUSY)
+        session = self._make_session(True)
+        try:
+            _converse(session, stream, outgoing)
+        finally:
+            outgoing.put(None)  # ends the thread that sends
+            stream.cancel()
+            self._pairs.end_call(self._peer)
+        session.report.peer = self._peer
+        return session.report
+
+
+def _converse(session: Session, stream: Any, outgoing: queue.SimpleQueue[wire.Frame | None]) -> None:
+    """The calling side of a session."""
+    try:
+        for frame in session.start():
+            outgoing.put(encode(frame))
+        for message in stream:
+            for frame in session.receive(decode(message)):
+                outgoing.put(encode(frame))
+            if session.finished:
+                return
+        session.refuse("broken_off", "The peer ended the session early.")
+    except grpc.RpcError as error:
+        session.refuse("unreachable", f"no session: {_reason(error)}")
+    except ProtocolError as error:
+        session.refuse("protocol", str(error))
+    except RedisError:
+        session.refuse("storage_away", "The storage of this replica is away.")
+
+
+def _reason(error: grpc.RpcError) -> str:
+    """What a person reads of a gRPC error."""
+    code = error.code() if isinstance(error, grpc.Call) else None
+    if code == grpc.StatusCode.UNAVAILABLE:
+        return "nobody answers at its address"
+    if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return f"it took longer than {SESSION_S_MAX:.0f} s"
+    if code == grpc.StatusCode.CANCELLED:
+        return "it was broken off"
+    return str(code.name.lower()) if code else "the call failed"

@@ -1,0 +1,238 @@
+"""The configuration: what config.yaml may say, checked; every complaint names the file, the line and the setting.
+
+It knows the file and nothing of a running replica. Texts come in as typed (replica/yaml_lines.py); the types below turn
+them into numbers and addresses, and refuse whatever they do not know.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from replica import yaml_lines
+
+LABEL = re.compile(r"[a-z0-9_-]{1,32}")
+NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")  # a user, a request, a cluster
+ROOM_CHARACTERS_MAX = 64
+
+
+class ConfigError(Exception):
+    """One sentence a problem, each with its place."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a replica listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+
+
+def _address(value: Any) -> Address:
+    host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    right = bare and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    if not right or re.search(r"[\s/\[\]]", bare) or (":" in bare and bare == host):
+        raise ValueError("an address is HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:8001")
+    return Address(bare, int(port))
+
+
+def _redis(value: str) -> str:
+    if value in {"embedded", "memory"}:
+        return value
+    try:
+        parts = urlsplit(value)
+        whole = bool(parts.path) if parts.scheme == "unix" else parts.hostname is not None and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or parts.scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("redis is embedded, memory, or a URL: redis://HOST:PORT/0, rediss://… or unix:///PATH")
+    return value
+
+
+def _timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {value!r}; write it like Europe/Brussels or UTC") from None
+    return value
+
+
+def _label(value: str) -> str:
+    if not LABEL.fullmatch(value):
+        raise ValueError(f"{value!r} is not a label: 1 to 32 of a-z, 0-9, _ and -")
+    return value
+
+
+def _name(value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is not a name: 1 to 64 of letters, digits and . _ @ + -")
+    return value
+
+
+def _room(value: str) -> str:
+    wrong = not value.isprintable() or "/" in value or value != value.strip()
+    if wrong or not 1 <= len(value) <= ROOM_CHARACTERS_MAX:
+        raise ValueError(
+            f"{value!r} is not the name of a room: 1 to {ROOM_CHARACTERS_MAX} printable characters, no /, no blank ends"
+        )
+    return value
+
+
+def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value!r} stands twice")
+    return values
+
+
+RedisUrl = Annotated[str, AfterValidator(_redis)]
+
+
+class _Settings(BaseModel):
+    """Unknown settings are refused. Conversion from text is wanted: text is all that comes in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ReplicaSettings(_Settings):
+    """One founder: where it listens for clients and for peers, and its own Redis if it differs."""
+
+    rest: Annotated[Address, BeforeValidator(_address)]
+    anti_entropy: Annotated[Address, BeforeValidator(_address)]
+    redis: RedisUrl | None = None
+
+
+class AntiEntropySettings(_Settings):
+    """When sessions start: every `interval_s` (0: never by itself) varied by the share `jitter`, and after a write."""
+
+    interval_s: Annotated[float, Field(ge=0, le=86_400)] = 5.0
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
+    after_write: bool = True
+    debounce_ms: Annotated[int, Field(ge=0, le=60_000)] = 10
+
+
+class Config(_Settings):
+    """The whole file. `data` is where it says, from the file's folder."""
+
+    cluster: Annotated[str, AfterValidator(_name)]
+    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    redis: RedisUrl = "embedded"
+    data: Path = Path("data")
+    primary: str
+    commit: Literal["auto", "manual"] = "auto"
+    replicas: Annotated[dict[Annotated[str, AfterValidator(_label)], ReplicaSettings], Field(min_length=1)]
+    rooms: Annotated[tuple[Annotated[str, AfterValidator(_room)], ...], AfterValidator(_unique)] = ()
+    users: Annotated[tuple[Annotated[str, AfterValidator(_name)], ...], AfterValidator(_unique)] = ()
+    anti_entropy: AntiEntropySettings = AntiEntropySettings()
+
+    def replica(self, label: str) -> ReplicaSettings:
+        """The settings of one replica; ConfigError with the known labels otherwise."""
+        if label in self.replicas:
+            return self.replicas[label]
+        close = difflib.get_close_matches(label, self.replicas, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise ConfigError([f"There is no replica {label!r}; the configuration knows {', '.join(self.replicas)}.{hint}"])
+
+    def redis_of(self, label: str) -> str:
+        """Which Redis a replica uses."""
+        return self.replica(label).redis or self.redis
+
+    @property
+    def cluster_id(self) -> str:
+        """NAME-DIGEST over the cluster's name and its founders' labels: another list makes another cluster."""
+        founders = json.dumps([self.cluster, sorted(self.replicas)], separators=(",", ":"))
+        return f"{self.cluster}-{hashlib.sha256(founders.encode()).hexdigest()[:12]}"
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file; ConfigError names every problem as FILE:LINE: SETTING: what is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}. Name another file with --config."]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([f"{path}: is not UTF-8 text."]) from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Config:
+    """As `load`, from text; `path` is what the problems and the data folder are relative to."""
+    try:
+        data, lines = yaml_lines.read(text)
+    except yaml_lines.YamlProblem as problem:
+        raise ConfigError([f"{path}:{problem.line}: {problem.message}"]) from None
+    if not isinstance(data, dict):
+        raise ConfigError([f"{path}:1: the file is a list of settings, such as `cluster: building-6`"])
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        found = [_complaint(dict(problem)) for problem in error.errors()]
+    else:
+        found = list(_cross_check(config))
+    if found:
+        in_order = sorted(found, key=lambda problem: lines.of(problem[0]))
+        raise ConfigError([_placed(path, lines, where, what) for where, what in in_order])
+    return config.model_copy(update={"data": path.parent / config.data})
+
+
+def _placed(path: Path, lines: yaml_lines.Lines, where: yaml_lines.Path, what: str) -> str:
+    return f"{path}:{lines.of(where)}: {yaml_lines.path_text(where)}: {what}"
+
+
+def _complaint(problem: Mapping[str, Any]) -> tuple[yaml_lines.Path, str]:
+    """Pydantic's error as (setting, sentence)."""
+    where = tuple(part for part in problem["loc"] if part != "[key]")
+    if problem["type"] == "extra_forbidden":
+        return where, f"there is no such setting{_known_settings(where)}"
+    if problem["type"] == "missing":
+        return where, "is missing"
+    if problem["type"] == "value_error":
+        return where, str(problem["ctx"]["error"])
+    wanted = {"string_type": "should be a text", "tuple_type": "should be a list", "model_type": "should be settings"}
+    message = wanted.get(problem["type"]) or str(problem["msg"])
+    value = problem["input"]
+    return where, message + (f", not {value!r}" if isinstance(value, str) else "")
+
+
+def _known_settings(where: yaml_lines.Path) -> str:
+    models: dict[str | int | None, type[_Settings]] = {
+        None: Config,
+        "replicas": ReplicaSettings,
+        "anti_entropy": AntiEntropySettings,
+    }
+    model = models[where[0] if len(where) > 1 else None]
+    return f"; the settings here are {', '.join(model.model_fields)}"
+
+
+def _cross_check(config: Config) -> Iterator[tuple[yaml_lines.Path, str]]:
+    if config.primary not in config.replicas:
+        yield ("primary",), f"{config.primary!r} is none of the replicas ({', '.join(config.replicas)})"
+    taken: dict[Address, str] = {}
+    for label, settings in config.replicas.items():
+        for use, address in (("rest", settings.rest), ("anti_entropy", settings.anti_entropy)):
+            where = ("replicas", label, use)
+            if address in taken:
+                yield where, f"{address} is also the address of {taken[address]}"
+            taken.setdefault(address, yaml_lines.path_text(where))

@@ -1,0 +1,180 @@
+"""The lines in a replica's terminal: what happened here, one line a thing, coloured where there is a terminal.
+
+    09:12:03 one  accepted ? vish 6.12 2026-12-01 09:00–10:00
+    09:12:04 one  received 12 from two (3 rolled back, 3 replayed)
+    09:12:04 one  moved ? priyal 6.12 09:00 → 10:00
+    09:12:05 one  committed ✓ #7 vish 6.12 2026-12-01 09:00–10:00
+
+It knows screen events, and neither the store nor the network. Names may come from peers, so they are made harmless.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from termcolor import colored
+
+from replica.events import ScreenEvent, Transaction
+
+LINES_MAX = 10  # of one name in one transaction; beyond, they are counted
+LABEL_COLORS = ("cyan", "magenta", "blue", "light_green", "light_yellow", "light_red", "light_cyan", "light_magenta")
+CANCELLING = {"cancel"}
+PLACED = {"updated", "merged"}
+
+
+class Console:
+    """`show` prints a transaction, `say` a sentence. `color` None: as termcolor finds (NO_COLOR, FORCE_COLOR, tty)."""
+
+    def __init__(
+        self,
+        label: str,
+        labels: Sequence[str],
+        timezone: str,
+        write: Callable[[str], object],
+        color: bool | None = None,
+    ) -> None:
+        self._label = label
+        self._labels = list(labels)
+        self._zone = ZoneInfo(timezone)
+        self._write = write
+        self._color = color
+        self._session_errors: dict[str, str] = {}
+
+    def show(self, transaction: Transaction) -> None:
+        """Print what happened; never raises, for nobody may be reading."""
+        moment = datetime.fromtimestamp(int(transaction.id.partition("-")[0]) / 1000, UTC)
+        for line in self._lines(transaction):
+            self.say(line, moment)
+
+    def say(self, line: str, moment: datetime) -> None:
+        time = self._paint(moment.astimezone(self._zone).strftime("%H:%M:%S"), attrs=["dark"])
+        try:
+            self._write(f"{time} {self.name(self._label)}  {line}\n")
+        except (OSError, ValueError):
+            self._write = _nobody
+
+    def name(self, label: str) -> str:
+        """A replica's label in its colour."""
+        place = self._labels.index(label) if label in self._labels else len(self._labels)
+        return self._paint(harmless(label), LABEL_COLORS[place % len(LABEL_COLORS)])
+
+    def warning(self, text: str) -> str:
+        return self._paint(text, "yellow")
+
+    def _lines(self, transaction: Transaction) -> Iterator[str]:
+        if transaction.kind == "link":
+            yield from (self._link(event.data) for event in transaction.events)
+        elif transaction.kind == "session":
+            for event in transaction.events:
+                yield from self._session(event.data)
+        else:
+            yield from self._writes(transaction)
+
+    def _writes(self, transaction: Transaction) -> Iterator[str]:
+        names = Counter(event.name for event in transaction.events)
+        if names["received"]:
+            source = f" from {self.name(transaction.source)}" if transaction.source else ""
+            yield f"received {names['received']}{source}{_replay(transaction)}"
+        for name in ("accepted", "moved", "rejected", "committed"):
+            told = [event for event in transaction.events if event.name == name]
+            if name == "committed" and names["accepted"]:
+                continue  # the line of the accept says so
+            if len(told) > LINES_MAX:
+                yield self._counted(name, told)
+            else:
+                yield from (self._write_line(event) for event in told)
+
+    def _counted(self, name: str, told: Sequence[ScreenEvent]) -> str:
+        numbers = [event.data["csn"] for event in told]
+        span = f" {self._mark(told[0])} #{min(numbers)}–#{max(numbers)}" if name == "committed" else ""
+        return f"{name}{span} {len(told)} writes"
+
+    def _write_line(self, event: ScreenEvent) -> str:
+        data = event.data
+        words = [event.name, self._mark(event)]
+        if data["csn"] is not None:
+            words.append(f"#{data['csn']}")
+        words.append(harmless(data["user"] or data["write"]))
+        if data["op"] not in {None, "reserve"}:
+            words.append(harmless(data["op"]))
+        if event.name == "moved":
+            words.append(self._move(data["before"], data["after"]))
+        else:
+            place = data["after"] or data["before"]
+            words.append(self._place(place) if place else harmless(data["reservation"] or ""))
+        if data["outcome"] not in {"updated", "rejected"}:
+            words.append(f"({harmless(data['outcome'])})")
+        return " ".join(word for word in words if word)
+
+    def _mark(self, event: ScreenEvent) -> str:
+        data = event.data
+        if data["outcome"] not in PLACED:
+            return self._paint("✗", "red")
+        if data["op"] in CANCELLING:
+            return self._paint("–", attrs=["dark"])
+        return self._paint("?", "yellow") if data["csn"] is None else self._paint("✓", "green")
+
+    def _place(self, place: Mapping[str, Any]) -> str:
+        """`6.12 2026-12-01 09:00–10:00`; another application's place as it says it."""
+        times = self._times(place)
+        if times is None:
+            return harmless(" ".join(str(value) for value in place.values()))
+        start, end = times
+        ending = end.strftime("%H:%M" if end.date() == start.date() else "%Y-%m-%d %H:%M")
+        return f"{harmless(place.get('room', ''))} {start:%Y-%m-%d %H:%M}–{ending}"
+
+    def _move(self, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+        """As short as it can be: `6.12 09:00 → 10:00` within a day and a room."""
+        was, now = (self._times(place) if place else None for place in (before, after))
+        if not (before and after and was and now):
+            return " → ".join(self._place(place) if place else "no place" for place in (before, after))
+        if before.get("room") != after.get("room") or was[0].date() != now[0].date():
+            return f"{self._place(before)} → {self._place(after)}"
+        return f"{harmless(after.get('room', ''))} {was[0]:%H:%M} → {now[0]:%H:%M}"
+
+    def _times(self, place: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
+        try:
+            start, end = (datetime.fromisoformat(place[name]) for name in ("start", "end"))
+        except (KeyError, TypeError, ValueError):
+            return None
+        return start.astimezone(self._zone), end.astimezone(self._zone)
+
+    def _link(self, data: Mapping[str, Any]) -> str:
+        up = bool(data.get("up"))
+        state = self._paint("up", "green") if up else self._paint("down", "red")
+        return f"link to {self.name(str(data.get('peer')))} {state}"
+
+    def _session(self, data: Mapping[str, Any]) -> Iterator[str]:
+        """Only what carried something, and an error once until it changes: a peer that is down is no news twice."""
+        peer, error = str(data.get("peer")), data.get("error")
+        before = self._session_errors.pop(peer, None)
+        if error:
+            self._session_errors[peer] = error
+            if error != before:
+                yield f"session with {self.name(peer)}: {self._paint(harmless(error), 'red')}"
+        elif data.get("sent") or data.get("received"):
+            yield f"session with {self.name(peer)}: sent {data.get('sent')}, received {data.get('received')}"
+        elif before:
+            yield f"session with {self.name(peer)}: {self._paint('reachable again', 'green')}"
+
+    def _paint(self, text: str, color: str | None = None, attrs: Sequence[str] = ()) -> str:
+        return colored(text, color, attrs=attrs, no_color=self._color is False, force_color=self._color)
+
+
+def harmless(text: object) -> str:
+    """Text without characters that would steer a terminal."""
+    return "".join(character if character.isprintable() else "�" for character in str(text))
+
+
+def _replay(transaction: Transaction) -> str:
+    if not transaction.rolled_back and not transaction.replayed:
+        return ""
+    return f" ({transaction.rolled_back} rolled back, {transaction.replayed} replayed)"
+
+
+def _nobody(_: str) -> None:
+    """Where lines go when the terminal is gone."""

@@ -1,0 +1,141 @@
+"""From transactions to screen events: pure. What happened in one step of the store, told write by write.
+
+A screen event has an id `STREAMID.INDEX`: the transaction, and its place in it. Each change gives, in this order:
+accepted or received (the write was not held before), moved or rejected (its outcome changed), committed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+from bayou.write import Write
+from replica.describe import Describer
+
+PLACE_LAST = 2**31  # behind every event of a transaction
+_ID = re.compile(r"(\d{1,20})-(\d{1,20})(?:\.(\d{1,9}))?")
+_SEQUENCE_LAST = 2**64 - 1
+_PLACED = {"updated", "merged"}
+
+
+class Cursor(NamedTuple):
+    """A position in the events: behind the event with this id."""
+
+    moment_ms: int
+    sequence: int
+    place: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Of `MS-SEQ.INDEX`, or `MS-SEQ` for behind that whole transaction; ValueError otherwise."""
+        found = _ID.fullmatch(text)
+        if found is None or max(int(found[1]), int(found[2])) > _SEQUENCE_LAST:
+            raise ValueError(f"{text!r} is not the id of an event")
+        return cls(int(found[1]), int(found[2]), PLACE_LAST if found[3] is None else int(found[3]))
+
+    def __str__(self) -> str:
+        return f"{self.moment_ms}-{self.sequence}" + ("" if self.place == PLACE_LAST else f".{self.place}")
+
+    def before_transaction(self) -> str:
+        """The stream id behind which the rest of this transaction is read, together with all later ones."""
+        if self.place == PLACE_LAST:
+            return f"{self.moment_ms}-{self.sequence}"
+        if self.sequence > 0:
+            return f"{self.moment_ms}-{self.sequence - 1}"
+        return f"{self.moment_ms - 1}-{_SEQUENCE_LAST}" if self.moment_ms > 0 else "0-0"
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenEvent:
+    """One line on a screen. `data` is JSON-able."""
+
+    cursor: Cursor
+    name: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One step of the store: its kind, what it counts, and its events in order."""
+
+    id: str
+    kind: str
+    source: str | None
+    rolled_back: int
+    replayed: int
+    events: tuple[ScreenEvent, ...]
+
+
+def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """The writes that must be known to expand these transactions, each once."""
+    return list(dict.fromkeys(change["id"] for _, entry in transactions for change in entry.get("changes", ())))
+
+
+def expand(
+    identifier: str, entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
+) -> Transaction:
+    """One entry of the store's events as a transaction of the replica `label`."""
+    kind = str(entry["kind"])
+    if "changes" in entry:
+        told = list(_of_changes(entry, writes, describer, label))
+    else:
+        told = [(kind, {key: value for key, value in entry.items() if key != "kind"} | {"replica": label})]
+    start = Cursor.parse(identifier)
+    return Transaction(
+        id=identifier,
+        kind=kind,
+        source=entry.get("from") or None,
+        rolled_back=int(entry.get("rolled_back", 0)),
+        replayed=int(entry.get("replayed", 0)),
+        events=tuple(ScreenEvent(start._replace(place=i), name, data) for i, (name, data) in enumerate(told)),
+    )
+
+
+def _of_changes(
+    entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    arrived = "accepted" if entry["kind"] == "accepted" else "received"
+    for change in entry["changes"]:
+        csn, now = change.get("csn"), change["now"]
+        was = None if change.get("new") else change.get("was", now)
+        data = {
+            "write": change["id"],
+            "csn": csn,
+            "from": entry.get("from") or None,
+            **_known(writes.get(change["id"]), was, now, describer),
+            "outcome": now.partition(" ")[0],
+            "replica": label,
+        }
+        if was is None:
+            yield arrived, data
+        elif was != now and (name := _turn(now, data["before"], data["after"])):
+            yield name, data
+        if csn is not None:
+            yield "committed", data
+
+
+def _known(write: Write | None, was: str | None, now: str, describer: Describer) -> dict[str, Any]:
+    """What the write and its application tell; a write that is not in the log any more tells nothing."""
+    if write is None:
+        return dict.fromkeys(("app", "op", "user", "request", "reservation", "before", "after"))
+    after = describer.describe(write, now)
+    before = describer.describe(write, was) if was is not None and was != now else after if was is not None else {}
+    return {
+        "app": write.app,
+        "op": write.op,
+        "user": write.user,
+        "request": write.request,
+        "reservation": after.get("reservation"),
+        "before": before.get("place"),
+        "after": after.get("place"),
+    }
+
+
+def _turn(now: str, before: Any, after: Any) -> str | None:
+    """What a changed outcome is to people: nothing where the place stays, or where another copy of the write counts."""
+    status = now.partition(" ")[0]
+    if status in _PLACED:
+        return "moved" if before != after else None
+    return "rejected" if status != "duplicate" else None

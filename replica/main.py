@@ -1,0 +1,116 @@
+"""The command line of a replica: read the configuration, say what starts, serve until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from redis import RedisError
+
+from bayou.application import Application
+from bayou.errors import Refusal
+from replica.config import Config, ConfigError, load
+from replica.console import Console
+from replica.replica import MakePeers, Replica
+from replica.resources_replica import label_of
+
+CONFIG_FILE = Path(__file__).parent.parent / "config.yaml"
+EXAMPLE = """\
+example:
+  python server.py one            start replica one; then, in other terminals, two and three
+  curl -s http://127.0.0.1:8001/replica
+
+Ctrl-C stops it in order. Killing it loses nothing that was acknowledged.
+"""
+
+
+def main(arguments: Sequence[str], applications: Sequence[Application], make_peers: MakePeers) -> int:
+    """The exit status: 0 after a stop in order, 1 where it could not start, 2 for a wrong command line."""
+    asked = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
+    stopping = _stop_signals()
+    try:
+        settings = load(asked.config)
+        settings.replica(asked.label)
+        console = Console(asked.label, list(settings.replicas), settings.timezone, sys.stdout.write)
+        replica = Replica(settings, asked.label, applications, make_peers, console)
+        replica.start()
+    except (ConfigError, Refusal, RedisError) as error:
+        print(f"{asked.label} does not start.\n{error}", file=sys.stderr)
+        return 1
+    try:
+        _banner(replica, settings, console)
+        stopping.wait()
+    finally:
+        print(f"{console.name(asked.label)} is stopping.")
+        replica.stop()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="server.py",
+        description="Run one replica of the meeting-room scheduler.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("label", metavar="LABEL", help="which replica of the configuration this is")
+    parser.add_argument(
+        "--config", metavar="PATH", type=Path, default=CONFIG_FILE, help="the configuration (beside server.py)"
+    )
+    return parser
+
+
+def _stop_signals() -> threading.Event:
+    """Set by Ctrl-C or SIGTERM; from now on neither interrupts anything half way."""
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
+
+
+def _banner(replica: Replica, settings: Config, console: Console) -> None:
+    state, own = replica.state(), settings.replica(replica.label)
+    if state.is_primary:
+        primary = "this replica"
+    else:
+        primary = console.name(label_of(state.primary) or state.primary) if state.primary else "not known yet"
+    rows = {
+        "id": state.server,
+        "REST": f"http://{own.rest}",
+        "anti-entropy": str(own.anti_entropy),
+        "primary": primary + (" (commits by hand)" if settings.commit == "manual" else ""),
+        "storage": _storage(settings.redis_of(replica.label), settings.data / replica.label),
+        "holds": f"{state.csn} committed, {state.tentative} tentative",
+    }
+    print(f"Bayou replica {console.name(replica.label)} of {settings.cluster}")
+    for name, text in rows.items():
+        print(f"  {name:<13} {text}")
+    for warning in [*replica.warnings, *_open_to_others(settings, replica.label)]:
+        print(console.warning(f"  warning: {warning}"))
+
+
+def _storage(url: str, folder: Path) -> str:
+    if url == "embedded":
+        return f"embedded Redis in {folder}"
+    if url == "memory":
+        return "memory"
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _open_to_others(settings: Config, label: str) -> list[str]:
+    own = settings.replica(label)
+    return [
+        f"{name} listens on {address}, which others can reach; there is no authentication, so they can do anything."
+        for name, address in (("REST", own.rest), ("anti-entropy", own.anti_entropy))
+        if not address.is_loopback
+    ]

@@ -1,0 +1,40 @@
+"""What the REST resources of a replica work on, and how much of the store operators may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bayou.application import Application
+from bayou.state import State
+from replica.config import Config
+from replica.peers import Peers
+from replica.service import ReplicaService
+from replica.tail import Tail
+from storage.store import Digest, LogEntry
+
+
+class OperatorStore(Protocol):
+    """The part of storage.store.Store that operators look at."""
+
+    def state(self) -> State: ...
+
+    def digest(self) -> Digest: ...
+
+    def log(self, after: str | None, count_max: int) -> list[LogEntry] | None: ...
+
+    def commit(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one running replica."""
+
+    label: str
+    settings: Config
+    service: ReplicaService
+    store: OperatorStore
+    peers: Peers
+    tail: Tail
+    applications: Sequence[Application]

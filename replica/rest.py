@@ -1,0 +1,91 @@
+"""REST: one Flask application with flask-restful resources, one error shape, one way of writing JSON.
+
+Applications add their resources through `Application.register`; those of operators are in replica/resources_*.py. It
+knows HTTP and the interfaces of replica/parts.py, not Redis or gRPC.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import flask
+from flask import Flask, Response, request
+from flask.json.provider import DefaultJSONProvider
+from flask_restful import Api
+
+from replica import errors, resources_events, resources_replica
+from replica.cross_site import CrossSite
+from replica.parts import Parts
+
+
+def create_app(parts: Parts) -> Flask:
+    """The WSGI application of one replica."""
+    app = Flask("bayou", static_folder=None)
+    app.json = Json(app)
+    app.config["MAX_CONTENT_LENGTH"] = errors.BODY_BYTES_MAX
+    app.url_map.strict_slashes = False
+    app.register_error_handler(Exception, _answer_error)
+    _guard(app, CrossSite(parts.settings, parts.settings.replica(parts.label).rest))
+
+    api = PlainApi(app)
+    api.representation("application/json")(_json)
+    resources_replica.register(api, parts)
+    resources_events.register(api, parts)
+    for application in parts.applications:
+        application.register(api, parts.service)
+    return app
+
+
+class PlainApi(Api):  # type: ignore[misc]  # flask_restful has no types
+    """Errors go to Flask's handlers, whoever owns the path: so there is one shape."""
+
+    def error_router(self, original_handler: Callable[[Exception], Any], e: Exception) -> Any:
+        return original_handler(e)
+
+
+class Json(DefaultJSONProvider):
+    """Compact UTF-8 out; in, only what can be stored and sent on: no NaN, no bottomless nesting, no half characters."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return json.dumps(obj, ensure_ascii=False, separators=(",", ":"), **kwargs)
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        try:
+            loaded = json.loads(s, parse_constant=_no_constant, **kwargs)
+            if (b"\\u" if isinstance(s, bytes) else "\\u") in s:  # type: ignore[operator]
+                json.dumps(loaded, ensure_ascii=False).encode()
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+        return loaded
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _json(data: Any, code: int, headers: dict[str, str] | None = None) -> Response:
+    response = Response(flask.json.dumps(data) + "\n", code, content_type="application/json")
+    response.headers.extend(headers or {})
+    return response
+
+
+def _answer_error(error: Exception) -> Response:
+    answer = errors.answer(error, request.method, request.path)
+    return _json(answer.body(), answer.status, answer.headers)
+
+
+def _guard(app: Flask, cross_site: CrossSite) -> None:
+    @app.before_request
+    def refuse_foreign_pages() -> None:
+        cross_site.check(request.method, request.path, request.host, request.headers.get("Origin"))
+
+    @app.after_request
+    def permit_own_pages(response: Response) -> Response:
+        # A preflight asks on behalf of the method that is to come.
+        method = request.headers.get("Access-Control-Request-Method", request.method)
+        response.headers.update(cross_site.permission(method, request.path, request.headers.get("Origin")))
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response

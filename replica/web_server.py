@@ -1,0 +1,110 @@
+"""The WSGI server: waitress with a loop of our own, so that a stop is clean and a port that is taken says so.
+
+Waitress was chosen by measurement (docs/decisions.md). A thread serves one request at a time, and a stream holds its
+thread for as long as it is open: streams and waiting requests are therefore capped below the number of threads.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from waitress import wasyncore  # type: ignore[import-untyped]
+from waitress.server import create_server  # type: ignore[import-untyped]
+
+from bayou.errors import Conflict
+from replica.config import Address
+from replica.errors import BODY_BYTES_MAX
+
+THREADS = 16
+BACKLOG = 1024
+CONNECTIONS_MAX = 500
+STOP_TIMEOUT_S = 5.0
+LOOP_TIMEOUT_S = 1.0
+POLL_S = 0.005
+
+
+class WebServer:
+    """One listening address and its threads. `start` returns at once; `stop` waits for what is being answered."""
+
+    def __init__(self, app: Any, address: Address) -> None:
+        self._socket = _listen(address)
+        host, port = self._socket.getsockname()[:2]
+        self.address = Address(host, port)
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue of one is no news
+        self._server = create_server(
+            app,
+            sockets=[self._socket],
+            backlog=BACKLOG,
+            threads=THREADS,
+            connection_limit=CONNECTIONS_MAX,
+            asyncore_use_poll=True,
+            channel_request_lookahead=1,  # so that a stream can ask whether its client is still there
+            max_request_body_size=8 * BODY_BYTES_MAX,  # the application refuses earlier, and in our shape
+            clear_untrusted_proxy_headers=True,
+            ident=None,
+        )
+        self._ended = threading.Event()
+        self._loop = threading.Thread(target=self._serve, name="rest", daemon=True)
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Stop listening, let requests end (streams must have been told), send what is left, and close; bounded."""
+        self._in_loop(lambda: wasyncore.dispatcher.close(self._server))  # the listening socket alone
+        self._server.task_dispatcher.shutdown(timeout=STOP_TIMEOUT_S)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while self._unsent() and time.monotonic() < deadline:
+            self._ended.wait(POLL_S)
+        self._ended.set()
+        self._server.pull_trigger()
+        if self._loop.ident is not None:
+            self._loop.join(STOP_TIMEOUT_S)
+        wasyncore.close_all(self._server._map, ignore_all=True)
+
+    def _serve(self) -> None:
+        while not self._ended.is_set():
+            wasyncore.loop(timeout=LOOP_TIMEOUT_S, use_poll=True, map=self._server._map, count=1)
+
+    def _in_loop(self, action: Callable[[], None]) -> None:
+        """Run in the thread that owns the sockets, and wait for it."""
+        if self._loop.ident is None:
+            action()
+            return
+        done = threading.Event()
+
+        def run() -> None:
+            action()
+            done.set()
+
+        self._server.trigger.pull_trigger(run)
+        done.wait(STOP_TIMEOUT_S)
+
+    def _unsent(self) -> bool:
+        return any(channel.total_outbufs_len for channel in list(self._server.active_channels.values()))
+
+
+def _listen(address: Address) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, place = found[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise Conflict("address_unusable", f"Cannot listen on {address}: {error.strerror}.") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place)
+        listener.listen(BACKLOG)  # with SO_REUSEADDR two may bind; only one may listen
+    except OSError as error:
+        listener.close()
+        raise Conflict(
+            "address_unusable",
+            f"Cannot listen on {address}: {error.strerror}. Stop what uses it, or give this replica another address"
+            " in the configuration.",
+        ) from None
+    return listener
