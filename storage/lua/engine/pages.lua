@@ -162,9 +162,9 @@ function Pages.store()
     if size == 0 then
       if page.size > 0 then redis.call('UNLINK', tentative) end
     else
-      if page.size == 0 or page.rebased then
-        redis.call('UNLINK', tentative)
-        redis.call('COPY', committed, tentative)
+      if page.size == 0 or page.rebased then -- the whole copy is written anew
+        if page.size > 0 then redis.call('UNLINK', tentative) end
+        page.changes.tentative = fields_of(page, TENTATIVE)
       end
       store_changes(tentative, page.changes.tentative)
     end
