@@ -1,0 +1,101 @@
+"""What every command has at hand: the user, the screen, the present replica, the building's zone, the present time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from cli.places import Directory, Place, choose
+from cli.problems import Problem, Usage
+from cli.rest import Json, Replica, segment
+from cli.show import REPLICA_COLORS, Cell, Screen
+from cli.times import building_zone
+
+Opener = Callable[[Place, str, Callable[[str], None]], Replica]
+
+
+@dataclass
+class Context:
+    """One user at one replica. `present` is the replica of a prompt; a one-shot command finds its own."""
+
+    user: str
+    screen: Screen
+    directory: Directory
+    environment: Mapping[str, str]
+    now: Callable[[], datetime]
+    open_replica: Opener = Replica
+    option: str | None = None  # --replica
+    _replica: Replica | None = None
+    _zone: ZoneInfo | None = field(default=None, repr=False)
+
+    @property
+    def replica(self) -> Replica:
+        if self._replica is None:
+            self._replica = self.at(choose(self.user, self.option, self.directory, self.environment))
+        return self._replica
+
+    @property
+    def place(self) -> Place:
+        return self.replica.place
+
+    def at(self, place: Place) -> Replica:
+        """A connection to any replica, for this user; the caller closes it."""
+        return self.open_replica(place, self.user, self.screen.note)
+
+    def switch(self, place: Place) -> None:
+        """Speak to that replica from now on."""
+        self.close()
+        self._replica, self._zone = self.at(place), None
+
+    def close(self) -> None:
+        if self._replica is not None:
+            self._replica.close()
+        self._replica = None
+
+    def rooms(self) -> Json:
+        answer = self.replica.get("/rooms")
+        self._zone = building_zone(str(answer.get("timezone", "UTC")))
+        return answer
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The building's time zone, asked once."""
+        if self._zone is None:
+            self.rooms()
+        assert self._zone is not None
+        return self._zone
+
+    def own(self, user: str | None = None) -> list[Json]:
+        answer = self.replica.get(f"/users/{segment(user or self.user)}/reservations")
+        return list(answer.get("reservations", []))
+
+    def find(self, name: str) -> str:
+        """The path of a reservation from USER/REQUEST, REQUEST, or the beginning of a request that only one has."""
+        user, _, request = name.rpartition("/")
+        user = user or self.user
+        if not request:
+            raise Usage(f"{name!r} names no reservation; give its id, or the beginning of it.")
+        known = [str(one.get("request", "")) for one in self.own(user)]
+        matches = [request] if request in known else sorted(one for one in known if one.startswith(request))
+        if not matches:
+            message = (
+                f"{self.place.label} knows no reservation of {user} that begins with {request!r}. "
+                "`status` lists yours; one made elsewhere may not have arrived here yet."
+            )
+            raise Problem("reservation_unknown", message)
+        if len(matches) > 1:
+            shown = ", ".join(matches[:5]) + (f" and {len(matches) - 5} more" if len(matches) > 5 else "")
+            raise Usage(f"{request!r} is the beginning of {len(matches)} reservations: {shown}. Give more of it.")
+        return f"/reservations/{segment(user)}/{segment(matches[0])}"
+
+    def label_cell(self, label: str | None) -> Cell:
+        """A replica's label in its colour."""
+        labels = list(self.directory.places)
+        position = labels.index(label) if label in labels else None
+        return Cell(label or "–", REPLICA_COLORS[position % len(REPLICA_COLORS)] if position is not None else None)
+
+    def label(self, label: str | None) -> str:
+        cell = self.label_cell(label)
+        return self.screen.paint(cell.text, cell.color)

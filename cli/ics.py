@@ -1,0 +1,253 @@
+"""Reading a calendar file (RFC 5545): which reservations its events ask for, and which events cannot be taken, and why.
+
+It knows nothing of replicas. The same file gives the same request ids every time, so that a second import is harmless.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any
+
+from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
+from icalendar import Calendar, Component
+
+from cli.arguments import NAME
+from cli.problems import Problem
+from cli.show import clean
+from cli.times import Slot
+
+PURPOSE_LENGTH_MAX = 200
+ROOM_LENGTH_MAX = 64
+OCCURRENCES_MAX = 1000  # of one event
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A reservation that an event asks for."""
+
+    request: str
+    room: str
+    slot: Slot
+    purpose: str
+    series: str | None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An event that cannot be taken, and why."""
+
+    title: str
+    why: str
+
+
+@dataclass
+class Timetable:
+    """What a file asks for; `events` counts what was read of it, also what was skipped."""
+
+    events: int = 0
+    wanted: list[Wanted] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+class _UnusableError(Exception):
+    """Why one event cannot be taken."""
+
+
+def read_timetable(
+    content: bytes, zone: tzinfo, part: tuple[int, int] = (1, 1), until: date | None = None
+) -> Timetable:
+    """Times without a zone are the building's. `part` (K, N) takes every Nth event from the Kth, series as one event.
+
+    Repeating events end after the day `until`; one that never ends is skipped without it.
+    """
+    try:
+        calendars = Calendar.from_ical(content, multiple=True)
+    except (ValueError, IndexError, KeyError, UnicodeDecodeError) as error:
+        raise Problem("bad_calendar", f"That is not a calendar file (iCalendar): {clean(error)}") from error
+    groups: dict[str, list[Component]] = {}
+    for calendar in calendars:
+        for event in calendar.walk("VEVENT"):
+            uid = str(event.get("UID", "")).strip() or _nameless(event)
+            groups.setdefault(uid, []).append(event)
+    table = Timetable()
+    turn, turns = part
+    seen: set[str] = set()
+    for position, (uid, events) in enumerate(groups.items()):
+        if position % turns != turn - 1:
+            continue
+        moved = {key: event for event in events if (key := _recurrence_key(event, zone)) is not None}
+        for event in events:
+            table.events += 1
+            try:
+                for wanted in _wanted(uid, event, moved, zone, until):
+                    if wanted.request in seen:
+                        raise _UnusableError("its UID stands in the file twice")  # noqa: TRY301
+                    seen.add(wanted.request)
+                    table.wanted.append(wanted)
+            except _UnusableError as error:
+                table.skipped.append(Skipped(_title(event), str(error)))
+            except (ValueError, TypeError, OverflowError, AttributeError, KeyError) as error:
+                table.skipped.append(Skipped(_title(event), f"cannot be read: {clean(error)}"))
+    return table
+
+
+def request_id(uid: str, occurrence: str = "") -> str:
+    """The request id of an event, or of an occurrence of it: readable where that can be sent, else a hash."""
+    name = f"{uid}+{occurrence}" if occurrence else uid
+    if NAME.fullmatch(name):
+        return name
+    return f"ics-{hashlib.sha256(name.encode()).hexdigest()[:40]}"
+
+
+def _wanted(
+    uid: str, event: Component, moved: dict[datetime, Component], zone: tzinfo, until: date | None
+) -> Iterator[Wanted]:
+    if str(event.get("STATUS", "")).upper() == "CANCELLED":
+        raise _UnusableError("it is cancelled")
+    room, start = _room(event), _start(event, zone)
+    length = _length(event, start, zone)
+    purpose = _purpose(event)
+    key = _recurrence_key(event, zone)
+    series = request_id(uid)
+    if key is not None:
+        yield Wanted(request_id(uid, _stamp(key)), room, _slot(start, length), purpose, series)
+    elif "RRULE" in event or "RDATE" in event:
+        for occurrence in _occurrences(event, start, zone, until):
+            if occurrence.astimezone(UTC) not in moved:
+                yield Wanted(request_id(uid, _stamp(occurrence)), room, _slot(occurrence, length), purpose, series)
+    else:
+        yield Wanted(series, room, _slot(start, length), purpose, None)
+
+
+def _occurrences(event: Component, start: datetime, zone: tzinfo, until: date | None) -> list[datetime]:
+    """Starts of a repeating event, by the wall clock of its own zone."""
+    last = datetime.combine(until, time(23, 59, 59), zone) if until else None
+    starts = {start}
+    for rule in _several(event.get("RRULE")):
+        starts.update(_by_rule(rule, start, last))
+    starts.update(_moment(moment, zone) for moment in _dates(event, "RDATE"))
+    excepted = list(_dates(event, "EXDATE"))
+    days = {one for one in excepted if not isinstance(one, datetime)}  # some programs except whole days
+    without = {_moment(one, zone).astimezone(UTC) for one in excepted if isinstance(one, datetime)}
+    kept = sorted(
+        one
+        for one in starts
+        if one.astimezone(UTC) not in without and one.date() not in days and (last is None or one <= last)
+    )
+    if len(kept) > OCCURRENCES_MAX:
+        raise _UnusableError(f"it repeats more than {OCCURRENCES_MAX} times; --until DATE makes it fewer")
+    return kept
+
+
+def _by_rule(rule: Any, start: datetime, last: datetime | None) -> list[datetime]:
+    rule = rule.copy()
+    end = (rule.pop("UNTIL", None) or [None])[0]
+    if end is not None:
+        if not isinstance(end, datetime):
+            end = datetime.combine(end, time(23, 59, 59))
+        end = end if end.tzinfo else end.replace(tzinfo=start.tzinfo)
+    elif "COUNT" not in rule and last is None:
+        raise _UnusableError("it repeats without an end; say until when with --until DATE")
+    found: list[datetime] = []
+    for occurrence in rrulestr(rule.to_ical().decode(), dtstart=start):
+        beyond = (end is not None and occurrence > end) or (last is not None and occurrence > last)
+        if beyond or len(found) > OCCURRENCES_MAX:
+            break
+        found.append(occurrence)
+    return found
+
+
+def _dates(event: Component, name: str) -> Iterator[Any]:
+    for group in _several(event.get(name)):
+        for entry in group.dts:
+            yield entry.dt[0] if isinstance(entry.dt, tuple) else entry.dt  # a period counts by its start
+
+
+def _several(value: Any) -> Sequence[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _room(event: Component) -> str:
+    room = str(event.get("LOCATION", "")).strip()
+    if not room:
+        raise _UnusableError("it has no location, so no room")
+    if len(room) > ROOM_LENGTH_MAX or "/" in room or not room.isprintable():
+        raise _UnusableError(f"its location is no name of a room (1 to {ROOM_LENGTH_MAX} printable characters, no /)")
+    return room
+
+
+def _start(event: Component, zone: tzinfo) -> datetime:
+    if "DTSTART" not in event:
+        raise _UnusableError("it has no start")
+    return _moment(_plain(event, "DTSTART"), zone)
+
+
+def _length(event: Component, start: datetime, zone: tzinfo) -> timedelta:
+    if "DTEND" in event:
+        length = _moment(_plain(event, "DTEND"), zone).astimezone(UTC) - start.astimezone(UTC)
+    elif "DURATION" in event:
+        duration: Any = event["DURATION"]
+        length = duration.dt
+    else:
+        raise _UnusableError("it has no end")
+    if length <= timedelta(0):
+        raise _UnusableError("it ends before it has begun" if length else "it has no length")
+    if length % timedelta(minutes=1) or start.second or start.microsecond:
+        raise _UnusableError("its times are not whole minutes")
+    return timedelta(seconds=length.total_seconds())
+
+
+def _plain(event: Component, name: str) -> Any:
+    """The value of a date property; a zone that is named but not known is an error, not a guess."""
+    value: Any = event[name]
+    if isinstance(value, list):
+        raise _UnusableError(f"it has several {name}")
+    moment = value.dt
+    if isinstance(moment, datetime) and moment.tzinfo is None and "TZID" in value.params:
+        raise _UnusableError(f"its time zone {clean(value.params['TZID'])} is not known")
+    return moment
+
+
+def _moment(moment: Any, zone: tzinfo) -> datetime:
+    if not isinstance(moment, datetime):
+        raise _UnusableError("it lasts all day, and a reservation has hours")
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def _recurrence_key(event: Component, zone: tzinfo) -> datetime | None:
+    """For an event that replaces one occurrence of its series: when that would have begun."""
+    if "RECURRENCE-ID" not in event:
+        return None
+    try:
+        return _moment(_plain(event, "RECURRENCE-ID"), zone).astimezone(UTC)
+    except (_UnusableError, ValueError, AttributeError):
+        return None
+
+
+def _slot(start: datetime, length: timedelta) -> Slot:
+    """In UTC, where lengths are lengths. A wall time that a clock change skips is read as RFC 5545 says (3.3.5)."""
+    begin = start.astimezone(UTC)
+    return Slot(begin, begin + length)
+
+
+def _stamp(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%MZ}"
+
+
+def _purpose(event: Component) -> str:
+    return " ".join(clean(event.get("SUMMARY", "")).split())[:PURPOSE_LENGTH_MAX].rstrip()
+
+
+def _title(event: Component) -> str:
+    return _purpose(event) or str(event.get("UID", "")) or "(no title)"
+
+
+def _nameless(event: Component) -> str:
+    """A name for an event without UID: its own content, but for the moment when the file was written."""
+    lines = sorted(line for line in event.to_ical().splitlines() if not line.startswith(b"DTSTAMP"))
+    return f"content-{hashlib.sha256(b'|'.join(lines)).hexdigest()[:40]}"

@@ -1,0 +1,58 @@
+"""What can go wrong for a user of the client, each with the exit status that a script sees.
+
+It knows nothing of REST or of the screen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+DONE = 0  # done; a tentative reservation is done too
+FAILED = 1
+USAGE = 2
+NOTHING_FREE = 3
+UNREACHABLE = 4
+INTERRUPTED = 130
+
+
+class Problem(Exception):
+    """Base of all problems: a code for programs, a sentence for people, details, and an exit status."""
+
+    status = FAILED
+
+    def __init__(self, code: str, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = details
+
+    def as_json(self) -> dict[str, Any]:
+        """The same shape as an error of the server."""
+        return {"error": {"code": self.code, "message": self.message, "details": self.details}}
+
+
+class Usage(Problem):
+    """The command cannot be read; nothing was sent."""
+
+    status = USAGE
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__("usage", message, **details)
+
+
+class Unreachable(Problem):
+    """No replica answers at that address, or it says that it cannot serve now."""
+
+    status = UNREACHABLE
+
+
+class Refused(Problem):
+    """The replica answered with an error of its own."""
+
+    def __init__(self, http_status: int, code: str, message: str, **details: Any) -> None:
+        super().__init__(code, message, **details)
+        self.http_status = http_status
+        if code == "slot_taken":
+            self.status = NOTHING_FREE
+        elif http_status == 503:
+            self.status = UNREACHABLE

@@ -1,0 +1,58 @@
+"""Running one command, from the shell or from the prompt: who carries it out, and how a problem is shown."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+
+from cli.classroom import commit, link, links, log, replicas, sync, use
+from cli.commands import calendar, cancel, move, reserve, rooms, status
+from cli.context import Context
+from cli.importing import import_file
+from cli.problems import Problem
+from cli.show import Screen, clean
+from cli.watch import watch
+
+HANDLERS: Mapping[str, Callable[[Context, Namespace], int]] = {
+    "reserve": reserve,
+    "status": status,
+    "calendar": calendar,
+    "cancel": cancel,
+    "move": move,
+    "watch": watch,
+    "use": use,
+    "import": import_file,
+    "rooms": rooms,
+    "replicas": replicas,
+    "links": links,
+    "link": link,
+    "sync": sync,
+    "log": log,
+    "commit": commit,
+}
+
+
+def run(context: Context, arguments: Namespace) -> int:
+    """The exit status of the command. A Problem is shown, not raised; KeyboardInterrupt is left to the caller."""
+    try:
+        return HANDLERS[arguments.command](context, arguments)
+    except Problem as problem:
+        show_problem(context.screen, problem)
+        return problem.status
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        unreadable = Problem("answer_unreadable", f"The replica's answer cannot be understood: {error!r}.")
+        show_problem(context.screen, unreadable)
+        return unreadable.status
+
+
+def show_problem(screen: Screen, problem: Problem) -> None:
+    """To people on standard error, to programs as JSON on standard output."""
+    if screen.as_json:
+        print(json.dumps(problem.as_json(), ensure_ascii=False), flush=True)
+    else:
+        sys.stdout.flush()
+        print(
+            f"{screen.paint('✗', 'red')} {clean(problem.message)} [{clean(problem.code)}]", file=sys.stderr, flush=True
+        )

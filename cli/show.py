@@ -1,0 +1,137 @@
+"""The screen: colours, marks, aligned columns, and JSON for programs. It knows no command.
+
+Text that came from elsewhere passes `clean` before it reaches a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from termcolor import colored
+
+# mark and colour of each state, the same on every screen of the project
+STATES = {
+    "tentative": ("?", "yellow"),
+    "committed": ("✓", "green"),
+    "rejected": ("✗", "red"),
+    "cancelled": ("–", "dark_grey"),
+}
+REPLICA_COLORS = ("cyan", "magenta", "blue", "light_green", "light_yellow", "light_red", "light_magenta")
+WIDTH_DEFAULT = 80
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A piece of text and its colour."""
+
+    text: str
+    color: str | None = None
+
+
+Row = Sequence[Cell | str]
+
+
+@dataclass
+class Screen:
+    """Where a command shows what it did. `width` is None where lines may be as long as they are (a pipe)."""
+
+    color: bool
+    width: int | None
+    as_json: bool = False
+
+    def paint(self, text: str, color: str | None = None, bold: bool = False) -> str:
+        if not self.color or not (color or bold):
+            return text
+        return colored(text, color, attrs=["bold"] if bold else None, force_color=True)
+
+    def line(self, text: str = "") -> None:
+        """A line for people; programs that asked for JSON get none."""
+        if not self.as_json:
+            print(text, flush=True)
+
+    def json(self, data: Any) -> None:
+        """A line of JSON for programs; people get none."""
+        if self.as_json:
+            print(json.dumps(data, ensure_ascii=False), flush=True)
+
+    def note(self, text: str) -> None:
+        """A remark on the way. It goes to standard error, so that results stay clean."""
+        print(self.paint(f"· {clean(text)}", "dark_grey"), file=sys.stderr, flush=True)
+
+    def mark(self, state: str) -> Cell:
+        sign, color = STATES.get(state, ("·", None))
+        return Cell(sign, color)
+
+    def state(self, state: str) -> str:
+        """`? tentative`, in its colour."""
+        mark = self.mark(state)
+        return self.paint(f"{mark.text} {clean(state)}", mark.color)
+
+    def table(self, rows: Sequence[Row], indent: int = 0, cut: int | None = None) -> None:
+        """Rows in aligned columns. Where they are too wide, the column `cut` (the last, by default) loses its end."""
+        cells = [[Cell(clean(cell)) if isinstance(cell, str) else Cell(clean(cell.text), cell.color) for cell in row]
+                 for row in rows]  # fmt: skip
+        if not cells:
+            return
+        columns = max(len(row) for row in cells)
+        widths = [max((width_of(row[at].text) for row in cells if at < len(row)), default=0) for at in range(columns)]
+        if self.width is not None:
+            flexible = columns - 1 if cut is None else cut
+            excess = indent + sum(widths) + 2 * (columns - 1) - self.width
+            widths[flexible] = max(min(8, widths[flexible]), widths[flexible] - max(0, excess))
+        for row in cells:
+            parts = []
+            for at, cell in enumerate(row):
+                text = shorten(cell.text, widths[at])
+                padding = " " * (widths[at] - width_of(text)) if at < len(row) - 1 else ""
+                parts.append(self.paint(text, cell.color) + padding)
+            self.line((" " * indent + "  ".join(parts)).rstrip())
+
+
+def screen_for(out: TextIO, width: int, as_json: bool = False) -> Screen:
+    """Colour and a bounded width on a terminal only; NO_COLOR is obeyed."""
+    terminal = out.isatty()
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return Screen(terminal and not plain and not as_json, width if terminal else None, as_json)
+
+
+def clean(text: object) -> str:
+    """Without characters that could move the cursor or change the terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in str(text))
+
+
+def width_of(text: str) -> int:
+    """Columns that the text takes on a terminal."""
+    return sum(_columns(sign) for sign in text)
+
+
+def shorten(text: str, width: int) -> str:
+    """The text, or its beginning and … where it is wider."""
+    if width_of(text) <= width:
+        return text
+    taken, used = [], 0
+    for sign in text:
+        used += _columns(sign)
+        if used > width - 1:
+            break
+        taken.append(sign)
+    return "".join(taken) + "…"
+
+
+def brief(request: str) -> str:
+    """A request id short enough for a column: the beginning of a random one, any other up to 24 characters."""
+    if len(request) == 16 and all(sign in "0123456789abcdef" for sign in request):
+        return request[:8]
+    return shorten(clean(request), 24)
+
+
+def _columns(sign: str) -> int:
+    if unicodedata.combining(sign):
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1

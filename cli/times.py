@@ -1,0 +1,183 @@
+"""Reading and writing times and lengths as people type them. It never guesses: what has two meanings is an error.
+
+A time of day belongs to the building's time zone, which the replica names; the present moment is handed in.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
+
+from cli.problems import Problem, Usage
+
+TIME_FORMS = (
+    "2026-12-01T09:00 or 2026-12-01 09:00 (the building's time), 2026-12-01T09:00+01:00 or 2026-12-01T08:00Z, "
+    "today 14:00, tomorrow 9:00"
+)
+DATE_FORMS = "2026-12-01, today, tomorrow"
+LENGTH_FORMS = "1h, 90m, 1h30m, 1:30"
+
+_FULL = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{1,2}:\d{2})(Z|[+-]\d{2}:\d{2})?")
+_NEAR = re.compile(r"(today|tomorrow) (\d{1,2}:\d{2})")
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
+_UNITS = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """From start to end, both aware."""
+
+    start: datetime
+    end: datetime
+
+    def as_json(self) -> dict[str, str]:
+        return {"start": self.start.isoformat(), "end": self.end.isoformat()}
+
+
+def building_zone(name: str) -> ZoneInfo:
+    """The zone that the replica names."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        message = f"The replica's time zone {name!r} is not known here; install the package tzdata, or give offsets."
+        raise Problem("zone_unknown", message) from error
+
+
+def read_time(text: str, zone: tzinfo, now: datetime) -> datetime:
+    """An aware time from one of TIME_FORMS. It keeps the zone or the offset in which it was written."""
+    text = " ".join(text.split())
+    if match := _FULL.fullmatch(text):
+        day = _read_day(match[1], text)
+        return _place(day, _read_clock(match[2], text), _read_offset(match[3], text) or zone)
+    if match := _NEAR.fullmatch(text.lower()):
+        return _place(_near_day(match[1], zone, now), _read_clock(match[2], text), zone)
+    raise Usage(f"Cannot read the time {text!r}. Write it as one of: {TIME_FORMS}.")
+
+
+def read_beside(text: str, first: datetime, zone: tzinfo, now: datetime) -> datetime:
+    """A time named beside another: a bare 10:00 is on the date, and in the zone or offset, of the first."""
+    text = " ".join(text.split())
+    if _CLOCK.fullmatch(text):
+        return _place(first.date(), _read_clock(text, text), first.tzinfo or zone)
+    return read_time(text, zone, now)
+
+
+def read_date(text: str, zone: tzinfo, now: datetime) -> date:
+    """A day from one of DATE_FORMS."""
+    text = text.strip()
+    if text.lower() in {"today", "tomorrow"}:
+        return _near_day(text.lower(), zone, now)
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        raise Usage(f"Cannot read the date {text!r}. Write it as one of: {DATE_FORMS}.")
+    return _read_day(text, text)
+
+
+def read_length(text: str) -> timedelta:
+    """A length from one of LENGTH_FORMS; at least a minute."""
+    compact = text.strip().lower()
+    minutes = 0
+    if match := _CLOCK.fullmatch(compact):
+        if int(match[2]) < 60:
+            minutes = int(match[1]) * 60 + int(match[2])
+    elif match := _UNITS.fullmatch(compact):
+        minutes = int(match[1] or 0) * 60 + int(match[2] or 0)
+    if not minutes:
+        raise Usage(f"Cannot read the length {text!r}. Write it as one of: {LENGTH_FORMS}.")
+    return timedelta(minutes=minutes)
+
+
+def slot_from(start: datetime, length: timedelta) -> Slot:
+    """The slot of that length in elapsed time: an hour stays an hour over a clock change."""
+    try:
+        end = (start.astimezone(UTC) + length).astimezone(start.tzinfo)
+    except OverflowError as error:
+        raise Usage("That time lies outside the calendar.") from error
+    return Slot(start, end)
+
+
+def day_bounds(day: date, days: int, zone: tzinfo) -> Slot:
+    """From local midnight of a day to that of the day `days` later."""
+    try:
+        after = day + timedelta(days=days)
+    except OverflowError as error:
+        raise Usage("That date lies outside the calendar.") from error
+    return Slot(datetime.combine(day, time(), zone), datetime.combine(after, time(), zone))
+
+
+def parse_iso(text: str) -> datetime:
+    """A time as a replica writes it: ISO 8601 with an offset."""
+    return datetime.fromisoformat(text)
+
+
+def show_slot(start: datetime, end: datetime, zone: tzinfo) -> str:
+    """`Tue 2026-12-01 09:00–10:00`, in the zone; the end names its day when that is another."""
+    start, end = start.astimezone(zone), end.astimezone(zone)
+    last = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%a %Y-%m-%d %H:%M}"
+    if start.utcoffset() != end.utcoffset():
+        return f"{start:%a %Y-%m-%d %H:%M} ({show_offset(start)})–{last} ({show_offset(end)})"
+    return f"{start:%a %Y-%m-%d %H:%M}–{last}"
+
+
+def show_zone(zone: tzinfo, moment: datetime) -> str:
+    """`UTC`, or `Europe/Brussels (+01:00)` with the offset of that moment."""
+    name = str(zone)
+    return name if name == "UTC" else f"{name} ({show_offset(moment.astimezone(zone))})"
+
+
+def show_length(length: timedelta) -> str:
+    """`45m`, `1h`, `1h30m`."""
+    hours, minutes = divmod(round(length.total_seconds() / 60), 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or not hours else "")
+
+
+def show_offset(moment: datetime) -> str:
+    """`+01:00`."""
+    return moment.isoformat()[-6:]
+
+
+def _near_day(word: str, zone: tzinfo, now: datetime) -> date:
+    return now.astimezone(zone).date() + timedelta(days=1 if word == "tomorrow" else 0)
+
+
+def _read_day(day: str, text: str) -> date:
+    try:
+        return date.fromisoformat(day)
+    except ValueError as error:
+        raise Usage(f"There is no day {day} (in {text!r}).") from error
+
+
+def _read_clock(clock: str, text: str) -> time:
+    hour, minute = clock.split(":")
+    try:
+        return time(int(hour), int(minute))
+    except ValueError as error:
+        raise Usage(f"There is no time of day {clock} (in {text!r}); it goes from 0:00 to 23:59.") from error
+
+
+def _read_offset(offset: str | None, text: str) -> tzinfo | None:
+    if offset is None:
+        return None
+    if offset == "Z":
+        return UTC
+    hours, minutes = int(offset[1:3]), int(offset[4:])
+    if hours > 14 or minutes > 59:
+        raise Usage(f"There is no offset {offset} (in {text!r}).")
+    return timezone(timedelta(hours=hours, minutes=minutes) * (-1 if offset[0] == "-" else 1))
+
+
+def _place(day: date, clock: time, zone: tzinfo) -> datetime:
+    """That wall time in the zone, if it happens there exactly once."""
+    first, second = (datetime.combine(day, clock, zone).replace(fold=fold) for fold in (0, 1))
+    try:
+        before, after = first.utcoffset(), second.utcoffset()
+        exists = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == first.replace(tzinfo=None)
+    except OverflowError as error:
+        raise Usage(f"{day} lies outside the calendar.") from error
+    if before == after:
+        return first
+    wall = f"{first:%Y-%m-%dT%H:%M}"
+    both = f"{wall}{show_offset(first)} or {wall}{show_offset(second)}"
+    what = "happens twice" if exists else "does not exist"
+    raise Usage(f"{wall} {what} in {zone}: the clocks change then. Give an offset: {both}.")
