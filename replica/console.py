@@ -45,17 +45,14 @@ class Console:
         self._session_errors: dict[str, str] = {}
 
     def show(self, transaction: Transaction) -> None:
-        """Print what happened; never raises, for nobody may be reading."""
+        """Print what happened."""
         moment = datetime.fromtimestamp(int(transaction.id.partition("-")[0]) / 1000, UTC)
         for line in self._lines(transaction):
             self.say(line, moment)
 
     def say(self, line: str, moment: datetime) -> None:
         time = self._paint(moment.astimezone(self._zone).strftime("%H:%M:%S"), attrs=["dark"])
-        try:
-            self._write(f"{time} {self.name(self._label)}  {line}\n")
-        except (OSError, ValueError):
-            self._write = _nobody
+        self._write(f"{time} {self.name(self._label)}  {line}\n")
 
     def name(self, label: str) -> str:
         """A replica's label in its colour."""
@@ -105,7 +102,8 @@ class Console:
             words.append(self._move(data["before"], data["after"]))
         else:
             place = data["after"] or data["before"]
-            words.append(self._place(place) if place else harmless(data["reservation"] or ""))
+            identifier = str(data["reservation"] or "").removeprefix(f"{data['user']}/")
+            words.append(self._place(place) if place else harmless(identifier))
         if data["outcome"] not in {"updated", "rejected"}:
             words.append(f"({harmless(data['outcome'])})")
         return " ".join(word for word in words if word)
@@ -174,7 +172,3 @@ def _replay(transaction: Transaction) -> str:
     if not transaction.rolled_back and not transaction.replayed:
         return ""
     return f" ({transaction.rolled_back} rolled back, {transaction.replayed} replayed)"
-
-
-def _nobody(_: str) -> None:
-    """Where lines go when the terminal is gone."""

@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from bayou.application import Application
 from bayou.errors import Refusal
 from replica.config import Config, ConfigError, load
 from replica.console import Console
+from replica.printer import Printer
 from replica.replica import MakePeers, Replica
 from replica.resources_replica import label_of
 
@@ -40,18 +41,21 @@ def main(arguments: Sequence[str], applications: Sequence[Application], make_pee
     try:
         settings = load(asked.config)
         settings.replica(asked.label)
-        console = Console(asked.label, list(settings.replicas), settings.timezone, sys.stdout.write)
+        printer = Printer(sys.stdout.write)
+        console = Console(asked.label, list(settings.replicas), settings.timezone, printer)
         replica = Replica(settings, asked.label, applications, make_peers, console)
         replica.start()
     except (ConfigError, Refusal, RedisError) as error:
         print(f"{asked.label} does not start.\n{error}", file=sys.stderr)
         return 1
     try:
-        _banner(replica, settings, console)
+        for line in _banner(replica, settings, console):
+            printer(f"{line}\n")
         stopping.wait()
+        printer(f"{console.name(asked.label)} is stopping.\n")
     finally:
-        print(f"{console.name(asked.label)} is stopping.")
         replica.stop()
+        printer.close()
     return 0
 
 
@@ -77,7 +81,7 @@ def _stop_signals() -> threading.Event:
     return stopping
 
 
-def _banner(replica: Replica, settings: Config, console: Console) -> None:
+def _banner(replica: Replica, settings: Config, console: Console) -> Iterator[str]:
     state, own = replica.state(), settings.replica(replica.label)
     if state.is_primary:
         primary = "this replica"
@@ -91,11 +95,11 @@ def _banner(replica: Replica, settings: Config, console: Console) -> None:
         "storage": _storage(settings.redis_of(replica.label), settings.data / replica.label),
         "holds": f"{state.csn} committed, {state.tentative} tentative",
     }
-    print(f"Bayou replica {console.name(replica.label)} of {settings.cluster}")
+    yield f"Bayou replica {console.name(replica.label)} of {settings.cluster}"
     for name, text in rows.items():
-        print(f"  {name:<13} {text}")
+        yield f"  {name:<13} {text}"
     for warning in [*replica.warnings, *_open_to_others(settings, replica.label)]:
-        print(console.warning(f"  warning: {warning}"))
+        yield console.warning(f"  warning: {warning}")
 
 
 def _storage(url: str, folder: Path) -> str:
