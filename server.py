@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from replica.scheduler import Scheduler
-
 from apps import APPLICATIONS
 from replica.main import main
+from replica.scheduler import Scheduler
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], APPLICATIONS, Scheduler))

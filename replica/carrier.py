@@ -240,7 +240,7 @@ def _converse(session: Session, stream: Any, outgoing: queue.SimpleQueue[wire.Fr
                 return
         session.refuse("broken_off", "The peer ended the session early.")
     except grpc.RpcError as error:
-        session.refuse("unreachable", f"no session: {_reason(error)}")
+        session.refuse("unreachable", _reason(error))
     except ProtocolError as error:
         session.refuse("protocol", str(error))
     except RedisError:

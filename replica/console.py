@@ -153,7 +153,7 @@ class Console:
         if error:
             self._session_errors[peer] = error
             if error != before:
-                yield f"session with {self.name(peer)}: {self._paint(harmless(error), 'red')}"
+                yield f"{self._paint('no session', 'red')} with {self.name(peer)}: {harmless(error)}"
         elif data.get("sent") or data.get("received"):
             yield f"session with {self.name(peer)}: sent {data.get('sent')}, received {data.get('received')}"
         elif before:

@@ -55,7 +55,7 @@ def mint(label: str, randomness: Callable[[int], bytes] = secrets.token_bytes) -
     return f"{label}~{base64.b32encode(randomness(5))[:NONCE_CHARACTERS].decode().lower()}"
 
 
-def decide_identity(  # noqa: PLR0911, PLR0913 - one line per rule, in order, is the table that the design gives
+def decide_identity(  # noqa: PLR0911 - one line per rule, in order, is the table that the design gives
     birth: Birth | None,
     namespace_id: str | None,
     *,

@@ -1,7 +1,7 @@
 """The Lua scripts: how a verb, the engine and the applications become one script.
 
 A verb that plays writes is the applications, then the engine, then the verb itself; any other verb needs only the
-order. Application code sees none of the locals of the engine (it comes first) and none of the globals of Redis (they are
+order. Application code sees none of the engine's locals (it comes first) and none of the globals of Redis (they are
 shadowed), so it can neither reach a key nor ask for a clock or a random number.
 """
 

@@ -95,9 +95,9 @@ def test_sessions_that_carry_nothing_are_quiet_and_an_error_is_told_once() -> No
         return terminal.show({"kind": "session", "peer": "two", "sent": 0, "received": 0, "error": error})
 
     assert session(None) == []
-    assert session("two cannot be reached") == ["session with two: two cannot be reached"]
+    assert session("two cannot be reached") == ["no session with two: two cannot be reached"]
     assert session("two cannot be reached") == []
-    assert session("two is busy") == ["session with two: two is busy"]
+    assert session("two is busy") == ["no session with two: two is busy"]
     assert session(None) == ["session with two: reachable again"]
     assert session(None) == []
 

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def test_a_tear_at_any_byte_drops_the_step_that_it_is_in_and_no_other(recorded, 
     for cut in range(recorded.sizes[0], len(recorded.content) + 1):
         file.write_bytes(recorded.content[:cut])
         called: list[int] = []
-        warning = aof.repair(folder, server, lambda called=called: called.append(1))
+        warning = aof.repair(folder, server, partial(called.append, 1))
         good = max(size for size in recorded.sizes if size <= cut)
         assert file.stat().st_size == good, cut
         if cut == good:

@@ -109,7 +109,9 @@ def test_what_was_written_is_there_after_a_clean_stop(open_one):
     assert again.run_id != opened.run_id
     assert again.identity(BIRTH.id, "csn 1").id == BIRTH.id
     again.remember(again.birth)
-    assert load(Path(again.client.config_get("dir")["dir"])).clean is False
+    kept = load(Path(again.client.config_get("dir")["dir"]))
+    assert kept
+    assert kept.clean is False
 
 
 def test_a_second_start_is_refused_and_the_first_goes_on(open_one):
@@ -158,6 +160,7 @@ def test_an_older_binary_than_the_data_has_seen_is_refused(open_one, tmp_path):
     opened.client.set("key", "kept")
     opened.close(clean=True)
     birth = load(tmp_path / "one")
+    assert birth
     save(tmp_path / "one", replace(birth, redis_version="99.1.0"))
     before = sorted((path, path.stat().st_size) for path in (tmp_path / "one").rglob("*") if path.name != "redis.pid")
     with pytest.raises(Conflict, match=r"last used by 99.1.0.*Put redis-server 99.1 or later") as refusal:

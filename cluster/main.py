@@ -1,0 +1,61 @@
+"""The command line for a whole cluster on this machine: reads what is asked, and gives the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cluster.demo import demo
+from cluster.processes import NotServing
+from cluster.up import up
+from replica.config import ConfigError
+
+CONFIG_FILE = Path(__file__).parent.parent / "config.yaml"
+EXAMPLES = """\
+examples:
+  python cluster.py up                       all replicas of config.yaml, until Ctrl-C
+  python cluster.py up --config mine.yaml    those of another configuration
+  python cluster.py demo                     three replicas disagree, and agree again
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0 when all went well, 1 when something did not (and said so), 2 for a wrong command line, 130 when stopped."""
+    asked = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
+    try:
+        return demo() if asked.command == "demo" else up(asked.config)
+    except (ConfigError, NotServing) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on, as with `| head`
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cluster.py",
+        description="Run a whole cluster of replicas on this machine.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    runs = commands.add_parser(
+        "up",
+        help="start every replica of the configuration, and show what all of them say",
+        description="Start every replica of the configuration, and show what all of them say. Ctrl-C stops all.",
+    )
+    runs.add_argument(
+        "--config", metavar="PATH", type=Path, default=CONFIG_FILE, help="the configuration (beside cluster.py)"
+    )
+    commands.add_parser(
+        "demo",
+        help="play a conflict and its resolution, in a few seconds",
+        description="Play a conflict and its resolution on three replicas of its own. It leaves nothing behind.",
+    )
+    return parser

@@ -1,0 +1,151 @@
+"""The replicas of one configuration as processes of this machine: started, awaited, listened to, stopped, killed.
+
+Each runs in a process group of its own, so that Ctrl-C and a hang-up reach whoever started it, and nobody else: that
+one stops them in order. It knows `server.py` as a command, and a replica only by its REST face.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bayou.errors import Conflict
+from cluster.rest import Refused, Rest, Silent
+from cluster.waiting import wait_until
+from replica.config import load
+from storage.embedded import stop_left_behind
+
+SERVER = Path(__file__).parent.parent / "server.py"
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0  # a replica's own bounds end well before
+LINES_KEPT = 40
+
+Tell = Callable[[str, str | None], object]  # (label, a line of its output; None once it has ended)
+
+
+class NotServing(Exception):
+    """A replica ended before it served; `output` is what it said last."""
+
+    def __init__(self, label: str, status: int, output: str) -> None:
+        super().__init__(f"{label} does not run; it ended with status {status}:\n{output}")
+        self.label = label
+        self.output = output
+
+
+class Processes:
+    """`tell` is called from several threads. `color` is for the replicas' output, whatever it goes through."""
+
+    def __init__(self, configuration: Path, tell: Tell | None = None, *, color: bool = False) -> None:
+        self.configuration = configuration
+        self.settings = load(configuration)
+        self.labels = list(self.settings.replicas)
+        self._tell = tell or (lambda _label, _line: None)
+        self._environment = {
+            name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}
+        } | {"PYTHONUTF8": "1", "FORCE_COLOR" if color else "NO_COLOR": "1"}
+        self._running: dict[str, _Running] = {}
+
+    def start(self, *labels: str) -> None:
+        """Start these replicas, or all; returns at once."""
+        for label in labels or self.labels:
+            command = [sys.executable, str(SERVER), label, "--config", str(self.configuration)]
+            self._running[label] = _Running(label, command, self._environment, self._tell)
+
+    def wait_until_serving(self, *labels: str, stopping: threading.Event | None = None) -> None:
+        """Wait until these replicas, or all, answer; NotServing, TooLong or Stopped otherwise."""
+        for label in labels or self.labels:
+            wait_until(lambda label=label: self._serves(label), START_TIMEOUT_S, f"{label} serves", stopping)  # type: ignore[misc]
+
+    def rest(self, label: str) -> Rest:
+        return Rest(label, self.settings.replica(label).rest)
+
+    def pid(self, label: str) -> int:
+        return self._running[label].process.pid
+
+    def status(self, label: str) -> int | None:
+        """The exit status, negative for a signal; None while it runs."""
+        return self._running[label].process.poll()
+
+    def output(self, label: str) -> str:
+        """What it said last."""
+        return "\n".join(self._running[label].lines)
+
+    def kill(self, label: str) -> None:
+        """End it as a crash does. Its embedded Redis lives on, until it is started again or `stop` is called."""
+        self._running[label].kill()
+
+    def stop(self, *labels: str) -> list[str]:
+        """Stop these replicas, or all, in order, and what killed ones left behind. Those that had to be killed."""
+        stopped = [self._running[label] for label in labels or self.labels if label in self._running]
+        for running in stopped:
+            running.process.terminate()
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        killed = [running.label for running in stopped if not running.ended_by(deadline)]
+        for running in stopped:
+            running.kill()
+            if self.settings.redis_of(running.label) == "embedded":
+                with contextlib.suppress(Conflict):  # another process serves this replica
+                    stop_left_behind(self.settings.data / running.label)
+        return killed
+
+    def _serves(self, label: str) -> bool:
+        running = self._running[label]
+        status = running.process.poll()
+        if status is not None:
+            running.ended_by(time.monotonic() + STOP_TIMEOUT_S)
+            raise NotServing(label, status, self.output(label))
+        try:
+            return bool(self.rest(label).get("/replica")["label"] == label)
+        except (Silent, Refused):
+            return False
+
+
+class _Running:
+    """One process, and the thread that reads what it says."""
+
+    def __init__(self, label: str, command: Sequence[str], environment: dict[str, str], tell: Tell) -> None:
+        self.label = label
+        self.lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, args=(tell,), name=f"output of {label}", daemon=True)
+        self._reader.start()
+
+    def ended_by(self, deadline: float) -> bool:
+        """Whether it has ended by then, and all that it said was told."""
+        try:
+            self.process.wait(max(deadline - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            return False
+        self._reader.join(max(deadline - time.monotonic(), 0))
+        return True
+
+    def kill(self) -> None:
+        """Harmless when it has ended."""
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(STOP_TIMEOUT_S)
+
+    def _read(self, tell: Tell) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as output:
+            for line in output:
+                self.lines.append(line.rstrip("\n"))
+                tell(self.label, self.lines[-1])
+        self.process.wait()
+        tell(self.label, None)

@@ -1,0 +1,59 @@
+"""Running every replica of a configuration in one terminal until it is told to stop."""
+
+from __future__ import annotations
+
+import re
+import threading
+from pathlib import Path
+from queue import SimpleQueue
+
+from termcolor import can_colorize, colored
+
+from cluster.processes import Processes
+from cluster.waiting import on_stop
+from replica.console import Console
+
+# What a replica's console says begins with the time, and has its label already.
+TIME = re.compile(r"(\x1b\[[0-9;]*m)*\d\d:\d\d:\d\d\b")
+
+
+def up(configuration: Path) -> int:
+    """0 after a stop in order; 1 where a replica ended by itself. Raises ConfigError."""
+    happened: SimpleQueue[tuple[str, str | None] | None] = SimpleQueue()  # its `put` may be called in a signal handler
+    color = can_colorize()
+    processes = Processes(configuration, lambda label, line: happened.put((label, line)), color=color)
+    on_stop(lambda: happened.put(None))
+    names = Console("", processes.labels, processes.settings.timezone, print, color).name
+    print(f"Starting {', '.join(map(names, processes.labels))} of {configuration}. Ctrl-C stops them.")
+    running, status, stopper = set(processes.labels), 0, None
+    try:
+        processes.start()
+        while running:
+            event = happened.get()
+            if event is None:
+                if stopper is None:
+                    stopper = threading.Thread(target=processes.stop)
+                    stopper.start()
+                continue
+            label, line = event
+            if line is not None:
+                print(_told(line, names(label)))
+                continue
+            running.discard(label)
+            if stopper is None:
+                status = 1
+                others = f"{len(running)} of {len(processes.labels)} still run" if running else "none runs any more"
+                ending = f"ended by itself with status {processes.status(label)}; {others}."
+                print(_told(colored(ending, "red"), names(label)))
+    finally:
+        if stopper is not None:
+            stopper.join()
+        processes.stop()
+    return status
+
+
+def _told(line: str, name: str) -> str:
+    """The line in the columns of a replica's console: time, label, text."""
+    if TIME.match(line):
+        return line
+    return f"{'':8} {name}  {line.removeprefix(f'{name} ')}"
