@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bayou.items import Selection
+from bayou.items import ListPart, PageState, Selection, StateEnd
 from bayou.state import Vector
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Who speaks, and what it holds; `birth` and `primary` are empty while unknown."""
+    """Who speaks, and what it holds; the members are those of bayou.state.State."""
 
     protocol: int
     cluster: str
     server: str
     label: str
     birth: str
-    primary: str
+    met: bool
+    history: str
     csn: int
-    osn: int
     vector: Vector
+    retired_servers: tuple[str, ...]
+    retired: bool
     applications: tuple[str, ...]
 
 
@@ -33,13 +35,32 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class StateChunk:
+    """A part of the sender's full state. The first of a plan begins a new staging at the receiver."""
+
+    plan: int
+    first: bool
+    pages: tuple[PageState, ...]
+    lists: tuple[ListPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StateFinish:
+    """All parts are sent: switch to the state. The receiver answers with an Ack that asks for a new plan."""
+
+    plan: int
+    end: StateEnd
+
+
+@dataclass(frozen=True, slots=True)
 class Ack:
-    """The batch is stored. With `replan`, part of it did not fit: begin anew from `csn` and `vector`."""
+    """The frame is stored. With `replan`: begin anew, from this csn, vector and retired servers of the receiver."""
 
     plan: int
     replan: bool
     csn: int
     vector: Vector
+    retired_servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +76,4 @@ class Refuse:
     message: str
 
 
-Frame = Hello | Batch | Ack | Done | Refuse
+Frame = Hello | Batch | StateChunk | StateFinish | Ack | Done | Refuse

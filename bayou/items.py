@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from bayou.state import Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,14 @@ class Selection:
     after_id: str
     items: tuple[Item, ...]
 
+    def behind(self, taken: int) -> Selection:
+        """What is left once the first items were taken."""
+        commits = [item for item in self.items[:taken] if item.csn is not None]
+        left = self.items[taken:]
+        if not commits or commits[-1].csn is None:
+            return Selection(self.after_csn, self.after_id, left)
+        return Selection(commits[-1].csn, commits[-1].id, left)
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -41,3 +52,56 @@ class Received:
     csn: int
     rolled_back: int
     replayed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageState:
+    """A committed page in a full state, with the CSN of the commit that changed it last."""
+
+    name: str
+    csn: int
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ListPart:
+    """Some members of a list of an application."""
+
+    name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StateEnd:
+    """What a full state is a state of: C and CSN of the moment, and the history that led there (its canonical JSON)."""
+
+    csn: int
+    last: str
+    clock: int
+    birth: str
+    primary: str
+    history: str
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class StatePart:
+    """Pages of a full state, in the order of sending; `end` comes with the last of them."""
+
+    pages: tuple[PageState, ...]
+    end: StateEnd | None
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What became of a full state: `installed`, `superseded` or `stale`.
+
+    `revoked` writes were committed here and are tentative again; `lost` ones follow a write that is nowhere here;
+    `lost_pages` were changed by revoked commits that had been dropped from the log.
+    """
+
+    status: str
+    kept: int
+    revoked: tuple[str, ...]
+    lost: tuple[str, ...]
+    lost_pages: tuple[str, ...]

@@ -8,54 +8,86 @@ runs at both ends. One session serves both directions:
     the initiator       Done, when it has sent all and all is acknowledged
     the responder       what has come up meanwhile (as the commits of what it just received), then Done
 
+A peer that lacks commits which are no longer in the log, or that followed a history which did not prevail, gets the
+full state instead of batches: StateChunk ... StateFinish. It installs that, and its Ack asks for a new plan from there.
+
 What was acknowledged is stored for good: a session may break anywhere, and the next one starts from the vectors. When a
 batch does not fit (another session moved the receiver on), the Ack asks for a new plan, and says from where.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse
-from bayou.items import Received, Selection
+from bayou.compatible import incompatible
+from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
+from bayou.history import Verdict
+from bayou.items import Installed, ListPart, PageState, Received, Selection, StateEnd, StatePart
 from bayou.stamps import split_id
 from bayou.state import State, Vector
 
 PROTOCOL = 1
 BATCH_COUNT_MAX = 500
 BATCH_BYTES_MAX = 1024 * 1024
-WINDOW = 4  # batches that may be on their way without an acknowledgement
+WINDOW = 4  # frames that may be on their way without an acknowledgement
 PLANS_MAX = 20  # new plans in one session; a receiver that never fits is not worth more
 
 
 class ReconcileStore(Protocol):
-    """What a session needs of a replica's store."""
+    """What a session needs of a replica's store; see storage/store.py."""
 
     def state(self) -> State: ...
 
-    def adopt(self, birth: str, primary: str) -> str: ...
+    def adopt(self, birth: str) -> str: ...
 
-    def select(self, csn: int, vector: Vector, count_max: int, bytes_max: int) -> Selection: ...
+    def select(
+        self, csn: int, vector: Vector, retired: Sequence[str], count_max: int, bytes_max: int
+    ) -> Selection | None: ...
 
     def receive(self, selection: Selection, source: str) -> Received: ...
+
+    def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart: ...
+
+    def list_parts(self) -> Iterator[ListPart]: ...
+
+    def stage(self, staging: str, pages: tuple[PageState, ...], lists: tuple[ListPart, ...]) -> str | None: ...
+
+    def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed: ...
 
 
 @dataclass(slots=True)
 class Report:
-    """What a session did. `sent` counts acknowledged items, `received` those that changed something here."""
+    """What a session did. `sent` counts acknowledged items and pages, `received` those that changed something here."""
 
     peer: str = ""
     sent: int = 0
     received: int = 0
     rolled_back: int = 0
     replayed: int = 0
+    installed: Installed | None = None
     error: Refuse | None = None
 
 
 class ProtocolError(Exception):
     """The peer sent a frame that has no place here; nothing of it was stored."""
+
+
+@dataclass(slots=True)
+class _Reach:
+    """What the peer will hold once all that is on its way has arrived; sending goes on from there."""
+
+    csn: int
+    vector: dict[str, int]
+    retired: tuple[str, ...]
+
+    def foresee(self, selection: Selection) -> None:
+        for item in selection.items:
+            stamp, origin = split_id(item.id)
+            self.vector[origin] = max(stamp, self.vector.get(origin, 0))
+            if item.csn is not None:
+                self.csn = item.csn
 
 
 class Session:
@@ -66,12 +98,14 @@ class Session:
         self._applications = tuple(applications)
         self._initiator = initiator
         self._peer: Hello | None = None
-        # What the peer will hold once all that is on its way has arrived; sending goes on from there.
-        self._peer_csn = 0
-        self._peer_vector: dict[str, int] = {}
+        self._verdict = Verdict.AGREE
+        self._common_csn: int | None = None  # where the histories part, while this side has to yield
+        self._reach = _Reach(0, {}, ())
         self._plan = 0
-        self._on_their_way: list[int] = []  # sizes of the batches of this plan that are not acknowledged
+        self._on_their_way: list[int] = []  # sizes of the frames of this plan that are not acknowledged
+        self._full_state: Iterator[Frame] | None = None  # what is left to send of it; WINDOW holds here, too
         self._plan_of_peer = 0
+        self._staging = ""
         self._sent_done = False
         self._got_done = False
         self._ended = False
@@ -91,10 +125,12 @@ class Session:
             server=state.server,
             label=state.label,
             birth=state.birth,
-            primary=state.primary,
+            met=state.met,
+            history=state.history,
             csn=state.csn,
-            osn=state.osn,
             vector=state.vector,
+            retired_servers=state.retired_servers,
+            retired=state.retired,
             applications=self._applications,
         )
         return [hello]
@@ -103,18 +139,20 @@ class Session:
         """Take one frame of the peer; returns the frames to send, in order. ProtocolError when it has no place here."""
         if self.finished:
             raise ProtocolError(f"{type(frame).__name__} after the end of the session")
-        match frame:
-            case Refuse():
-                return self._end(frame)
-            case Hello() if self._peer is None:
-                return self._hello(frame)
-            case Batch() if self._peer is not None and not self._got_done:
-                return self._batch(frame)
-            case Ack() if self._on_their_way or frame.plan < self._plan:
-                return self._ack(frame)
-            case Done() if self._peer is not None and not self._got_done:
-                self._got_done = True
-                return self._send_on()
+        if isinstance(frame, Refuse):
+            self._end(frame)
+            return []
+        if isinstance(frame, Hello) and self._peer is None:
+            return self._hello(frame)
+        if self._peer is not None:
+            match frame:
+                case Batch() | StateChunk() | StateFinish() if not self._got_done:
+                    return self._data(frame)
+                case Ack() if self._on_their_way or frame.plan < self._plan:
+                    return self._ack(frame)
+                case Done() if not self._got_done:
+                    self._got_done = True
+                    return self._send_on()
         raise ProtocolError(f"{type(frame).__name__} has no place here")
 
     def refuse(self, code: str, message: str) -> list[Frame]:
@@ -123,34 +161,47 @@ class Session:
         self._end(refusal)
         return [refusal]
 
-    def _end(self, refusal: Refuse) -> list[Frame]:
+    def _end(self, refusal: Refuse) -> None:
         self._ended = True
         self.report.error = refusal
-        return []
+
+    # The beginning.
 
     def _hello(self, hello: Hello) -> list[Frame]:
         state = self._store.state()
         self.report.peer = hello.label
-        problem = _incompatible(state, self._applications, hello)
-        if problem:
-            return self.refuse(*problem)
-        if hello.birth and self._store.adopt(hello.birth, hello.primary) == "other_birth":
-            return self.refuse("other_birth", f"{state.label} and {hello.label} belong to two births of the cluster.")
+        judged = incompatible(state, PROTOCOL, self._applications, hello)
+        if isinstance(judged, Refuse):
+            return self.refuse(judged.code, judged.message)
+        self._verdict, common = judged
+        if self._verdict is Verdict.YIELD:
+            self._common_csn = common
+        elif self._verdict is Verdict.AGREE and hello.birth:
+            self._store.adopt(hello.birth)
         self._peer = hello
-        self._peer_csn, self._peer_vector = hello.csn, dict(hello.vector)
+        self._reach = _Reach(hello.csn, dict(hello.vector), hello.retired_servers)
         return self._send_on()
 
-    def _batch(self, batch: Batch) -> list[Frame]:
-        if batch.plan < self._plan_of_peer:
+    # Receiving.
+
+    def _data(self, frame: Batch | StateChunk | StateFinish) -> list[Frame]:
+        if frame.plan < self._plan_of_peer:
             return []  # sent before the peer learned that it has to plan anew
+        match frame:
+            case Batch():
+                return self._batch(frame)
+            case StateChunk():
+                return self._chunk(frame)
+            case StateFinish():
+                return self._finish(frame)
+
+    def _batch(self, batch: Batch) -> list[Frame]:
         received = self._store_all(batch.selection)
-        if received.status in {"fork", "diverged"}:
+        if received.status in _REFUSALS:
             return self.refuse(received.status, _REFUSALS[received.status])
         if received.status == "taken":
             return [Ack(batch.plan, replan=False, csn=received.csn, vector={})]
-        self._plan_of_peer += 1
-        state = self._store.state()
-        return [Ack(batch.plan, replan=True, csn=state.csn, vector=state.vector)]
+        return [self._replan(batch.plan)]
 
     def _store_all(self, selection: Selection) -> Received:
         """Store a batch in as many transactions as the store's bounds ask for."""
@@ -161,7 +212,31 @@ class Session:
             self.report.replayed += received.replayed
             if received.status != "more":
                 return received
-            selection = _rest(selection, received.taken)
+            selection = selection.behind(received.taken)
+
+    def _chunk(self, chunk: StateChunk) -> list[Frame]:
+        number = self._store.stage("" if chunk.first else self._staging, chunk.pages, chunk.lists)
+        if number is None:
+            return [self._replan(chunk.plan)]
+        self._staging = number
+        self.report.received += len(chunk.pages)
+        return [Ack(chunk.plan, replan=False, csn=0, vector={})]
+
+    def _finish(self, frame: StateFinish) -> list[Frame]:
+        installed = self._store.install(self._staging, self.report.peer, frame.end, self._common_csn)
+        if installed.status == "installed":
+            self.report.installed = installed
+            self._verdict = Verdict.AGREE
+            self._common_csn = None
+        self._reach.csn = max(self._reach.csn, frame.end.csn)
+        return [self._replan(frame.plan), *self._send_on()]
+
+    def _replan(self, plan: int) -> Ack:
+        self._plan_of_peer = plan + 1
+        state = self._store.state()
+        return Ack(plan, replan=True, csn=state.csn, vector=state.vector, retired_servers=state.retired_servers)
+
+    # Sending.
 
     def _ack(self, ack: Ack) -> list[Frame]:
         if ack.plan < self._plan:
@@ -170,7 +245,10 @@ class Session:
         if ack.replan:
             self._plan += 1
             self._on_their_way.clear()
-            self._peer_csn, self._peer_vector = ack.csn, dict(ack.vector)
+            self._full_state = None
+            if self._verdict is Verdict.PREVAIL:
+                self._verdict = Verdict.AGREE  # the peer has our history now
+            self._reach = _Reach(ack.csn, dict(ack.vector), ack.retired_servers)
             if self._plan > PLANS_MAX:
                 return self.refuse("unsteady", f"What was sent did not fit {PLANS_MAX} times. Try again later.")
         return self._send_on()
@@ -179,58 +257,59 @@ class Session:
         """Send what the window has room for; Done when nothing is left and it is this side's turn to say so."""
         frames: list[Frame] = []
         while not self._sent_done and len(self._on_their_way) < WINDOW:
-            selection = self._store.select(self._peer_csn, self._peer_vector, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
-            if not selection.items:
+            frame = self._next()
+            if frame is None:
                 break
-            self._foresee(selection)
-            self._on_their_way.append(len(selection.items))
-            frames.append(Batch(self._plan, selection))
-        if not self._on_their_way and not self._sent_done and (self._initiator or self._got_done):
+            frames.append(frame)
+            self._on_their_way.append(_size(frame))
+        waiting = self._on_their_way or self._verdict is Verdict.YIELD
+        if not waiting and not self._sent_done and (self._initiator or self._got_done):
             self._sent_done = True
             frames.append(Done())
         return frames
 
-    def _foresee(self, selection: Selection) -> None:
-        for item in selection.items:
-            stamp, origin = split_id(item.id)
-            self._peer_vector[origin] = max(stamp, self._peer_vector.get(origin, 0))
-            if item.csn is not None:
-                self._peer_csn = item.csn
+    def _next(self) -> Frame | None:
+        """The next frame to send, None when there is nothing (or nothing yet)."""
+        if self._verdict is Verdict.YIELD:
+            return None  # what is here will be another log once the peer's state is installed
+        if self._full_state is not None:
+            return next(self._full_state, None)
+        selection = None
+        if self._verdict is Verdict.AGREE:
+            reach = self._reach
+            selection = self._store.select(reach.csn, reach.vector, reach.retired, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+        if selection is None:
+            self._full_state = self._state_frames()
+            return next(self._full_state)
+        if not selection.items:
+            return None
+        self._reach.foresee(selection)
+        return Batch(self._plan, selection)
+
+    def _state_frames(self) -> Iterator[Frame]:
+        """The full state, a frame at a time. The lists come last: they then hold all that the pages need."""
+        cursor, first, end = (0, ""), True, None
+        while end is None:
+            part = self._store.state_part(cursor, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+            yield StateChunk(self._plan, first, part.pages, ())
+            first, end = False, part.end
+            if part.pages:
+                cursor = (part.pages[-1].csn, part.pages[-1].name)
+        for lists in self._store.list_parts():
+            yield StateChunk(self._plan, False, (), (lists,))
+        yield StateFinish(self._plan, end)
 
 
 _REFUSALS = {
     "fork": "Two different writes follow the same one: a server id was used twice. Give one of the two a new id.",
-    "diverged": "The two committed logs are not parts of one history.",
+    "diverged": "The two committed logs are not parts of one history. The next session looks at the histories again.",
 }
 
 
-def _incompatible(state: State, applications: Sequence[str], hello: Hello) -> tuple[str, str] | None:
-    """Why these two cannot talk: (code, sentence)."""
-    if hello.protocol != PROTOCOL:
-        return "other_protocol", (
-            f"{state.label} speaks protocol {PROTOCOL} and {hello.label} protocol {hello.protocol}."
-            " Bring both to the same release."
-        )
-    if hello.cluster != state.cluster:
-        return "other_cluster", (
-            f"{state.label} belongs to the cluster {state.cluster} and {hello.label} to {hello.cluster}."
-            " Give both the same cluster name and list of replicas."
-        )
-    if hello.server == state.server:
-        return "same_server", f"Both ends are {state.server}. Check the addresses in the configuration."
-    if set(hello.applications) != set(applications):
-        return "other_applications", (
-            f"{state.label} plays {', '.join(applications)} and {hello.label} {', '.join(hello.applications)}."
-            " Bring both to the same release."
-        )
-    return None
-
-
-def _rest(selection: Selection, taken: int) -> Selection:
-    """What is left of a selection once its first items were taken."""
-    done = selection.items[:taken]
-    commits = [item for item in done if item.csn is not None]
-    left = replace(selection, items=selection.items[taken:])
-    if commits and commits[-1].csn is not None:
-        left = replace(left, after_csn=commits[-1].csn, after_id=commits[-1].id)
-    return left
+def _size(frame: Frame) -> int:
+    match frame:
+        case Batch(_, selection):
+            return len(selection.items)
+        case StateChunk():
+            return len(frame.pages)
+    return 0

@@ -27,3 +27,9 @@ def split_id(identifier: str) -> tuple[int, str]:
     if len(digits) != STAMP_DIGITS or not digits.isascii() or not digits.isdigit() or not at or not origin:
         raise ValueError(f"{identifier!r} is not a write id (16 digits, @, a server id)")
     return int(digits), origin
+
+
+def created_at(server: str) -> int:
+    """The stamp T of a created server's id `T:X`; 0 for a minted id."""
+    stamp, colon, _ = server.partition(":")
+    return int(stamp) if colon else 0

@@ -10,22 +10,27 @@ Vector = Mapping[str, int]  # server id -> the newest stamp of it that is held (
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`birth` and `primary` are server ids, empty while unknown; `last` is the id of the last committed write.
+    """`birth` and `primary` are server ids, empty while unknown; `met`: a peer of the same birth was met; `history` is
+    that of bayou/history.py, as JSON; `last` is the id of the last committed write; `retired_servers` are minted ids.
 
-    Invariant 1: committed_vector <= vector, entry by entry.
+    Invariant 1: committed_vector <= vector, entry by entry (completed).
     """
 
     server: str
     label: str
     cluster: str
     birth: str
+    met: bool
     primary: str
+    history: str
     csn: int
     osn: int
     last: str
     vector: Vector
     committed_vector: Vector
     omitted_vector: Vector
+    retired_servers: tuple[str, ...]
+    retired: bool
     tentative: int
     clock: int
 

@@ -50,7 +50,7 @@ class Draft:
             "request": self.request,
             "user": self.user,
         }
-        return json.dumps(members, ensure_ascii=False, sort_keys=True, separators=(",", ":"))[1:]
+        return json.dumps(members, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))[1:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +83,15 @@ class Write(Draft):
                 pages=tuple(members.pop("pages")),
                 **members,
             )
-        except (TypeError, KeyError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as reason:
+            canonical = write.encode()
+        except (TypeError, KeyError, AttributeError, RecursionError, UnicodeError, json.JSONDecodeError) as reason:
             raise ValueError(f"not a write: {reason}") from None
-        if write.encode() != body:
+        texts = (write.app, write.op, write.check, write.merge, write.user, write.request, write.accepted_at)
+        if not all(isinstance(text, str) for text in (*texts, *write.pages)) or not isinstance(write.args, dict):
+            raise ValueError("not a write: a member is of another type")
+        if len(set(write.pages)) < len(write.pages):
+            raise ValueError("not a write: it declares a page twice")
+        if canonical != body:
             raise ValueError("not a write in the canonical encoding")
         return write
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\ta_e.proto\x12\x05\x62\x61you\"\xa6\x01\n\x05\x46rame\x12\x1d\n\x05hello\x18\x01 \x01(\x0b\x32\x0c.bayou.HelloH\x00\x12\x1d\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x0c.bayou.BatchH\x00\x12\x19\n\x03\x61\x63k\x18\x03 \x01(\x0b\x32\n.bayou.AckH\x00\x12\x1b\n\x04\x64one\x18\x04 \x01(\x0b\x32\x0b.bayou.DoneH\x00\x12\x1f\n\x06refuse\x18\x05 \x01(\x0b\x32\r.bayou.RefuseH\x00\x42\x06\n\x04kind\"\xf2\x01\n\x05Hello\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12\x0e\n\x06server\x18\x03 \x01(\t\x12\r\n\x05label\x18\x04 \x01(\t\x12\r\n\x05\x62irth\x18\x05 \x01(\t\x12\x0f\n\x07primary\x18\x06 \x01(\t\x12\x0b\n\x03\x63sn\x18\x07 \x01(\x04\x12\x0b\n\x03osn\x18\x08 \x01(\x04\x12(\n\x06vector\x18\t \x03(\x0b\x32\x18.bayou.Hello.VectorEntry\x12\x14\n\x0c\x61pplications\x18\n \x03(\t\x1a-\n\x0bVectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"V\n\x05\x42\x61tch\x12\x0c\n\x04plan\x18\x01 \x01(\r\x12\x11\n\tafter_csn\x18\x02 \x01(\x04\x12\x10\n\x08\x61\x66ter_id\x18\x03 \x01(\t\x12\x1a\n\x05items\x18\x04 \x03(\x0b\x32\x0b.bayou.Item\"-\n\x04Item\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03\x63sn\x18\x02 \x01(\x04\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\"\x87\x01\n\x03\x41\x63k\x12\x0c\n\x04plan\x18\x01 \x01(\r\x12\x0e\n\x06replan\x18\x02 \x01(\x08\x12\x0b\n\x03\x63sn\x18\x03 \x01(\x04\x12&\n\x06vector\x18\x04 \x03(\x0b\x32\x16.bayou.Ack.VectorEntry\x1a-\n\x0bVectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\x06\n\x04\x44one\"\'\n\x06Refuse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t29\n\x0b\x41ntiEntropy\x12*\n\x08\x45xchange\x12\x0c.bayou.Frame\x1a\x0c.bayou.Frame(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\ta_e.proto\x12\x05\x62\x61you\"\xfc\x01\n\x05\x46rame\x12\x1d\n\x05hello\x18\x01 \x01(\x0b\x32\x0c.bayou.HelloH\x00\x12\x1d\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x0c.bayou.BatchH\x00\x12\x19\n\x03\x61\x63k\x18\x03 \x01(\x0b\x32\n.bayou.AckH\x00\x12\x1b\n\x04\x64one\x18\x04 \x01(\x0b\x32\x0b.bayou.DoneH\x00\x12\x1f\n\x06refuse\x18\x05 \x01(\x0b\x32\r.bayou.RefuseH\x00\x12(\n\x0bstate_chunk\x18\x06 \x01(\x0b\x32\x11.bayou.StateChunkH\x00\x12*\n\x0cstate_finish\x18\x07 \x01(\x0b\x32\x12.bayou.StateFinishH\x00\x42\x06\n\x04kind\"\x9c\x02\n\x05Hello\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12\x0e\n\x06server\x18\x03 \x01(\t\x12\r\n\x05label\x18\x04 \x01(\t\x12\r\n\x05\x62irth\x18\x05 \x01(\t\x12\x0b\n\x03met\x18\x06 \x01(\x08\x12\x0f\n\x07history\x18\x07 \x01(\t\x12\x0b\n\x03\x63sn\x18\x08 \x01(\x04\x12(\n\x06vector\x18\t \x03(\x0b\x32\x18.bayou.Hello.VectorEntry\x12\x17\n\x0fretired_servers\x18\n \x03(\t\x12\x0f\n\x07retired\x18\x0b \x01(\x08\x12\x14\n\x0c\x61pplications\x18\x0c \x03(\t\x1a-\n\x0bVectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"V\n\x05\x42\x61tch\x12\x0c\n\x04plan\x18\x01 \x01(\r\x12\x11\n\tafter_csn\x18\x02 \x01(\x04\x12\x10\n\x08\x61\x66ter_id\x18\x03 \x01(\t\x12\x1a\n\x05items\x18\x04 \x03(\x0b\x32\x0b.bayou.Item\"-\n\x04Item\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03\x63sn\x18\x02 \x01(\x04\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\"\xa0\x01\n\x03\x41\x63k\x12\x0c\n\x04plan\x18\x01 \x01(\r\x12\x0e\n\x06replan\x18\x02 \x01(\x08\x12\x0b\n\x03\x63sn\x18\x03 \x01(\x04\x12&\n\x06vector\x18\x04 \x03(\x0b\x32\x16.bayou.Ack.VectorEntry\x12\x17\n\x0fretired_servers\x18\x05 \x03(\t\x1a-\n\x0bVectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\x06\n\x04\x44one\"\'\n\x06Refuse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"j\n\nStateChunk\x12\x0c\n\x04plan\x18\x01 \x01(\r\x12\r\n\x05\x66irst\x18\x02 \x01(\x08\x12\x1f\n\x05pages\x18\x03 \x03(\x0b\x32\x10.bayou.PageState\x12\x1e\n\x05lists\x18\x04 \x03(\x0b\x32\x0f.bayou.ListPart\"\x83\x01\n\tPageState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x63sn\x18\x02 \x01(\x04\x12,\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x1c.bayou.PageState.FieldsEntry\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\")\n\x08ListPart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07members\x18\x02 \x03(\t\"\xd5\x01\n\x0bStateFinish\x12\x0c\n\x04plan\x18\x01 \x01(\r\x12\x0b\n\x03\x63sn\x18\x02 \x01(\x04\x12\x0c\n\x04last\x18\x03 \x01(\t\x12\r\n\x05\x63lock\x18\x04 \x01(\x04\x12\r\n\x05\x62irth\x18\x05 \x01(\t\x12\x0f\n\x07primary\x18\x06 \x01(\t\x12\x0f\n\x07history\x18\x07 \x01(\t\x12.\n\x06vector\x18\x08 \x03(\x0b\x32\x1e.bayou.StateFinish.VectorEntry\x1a-\n\x0bVectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x32\x39\n\x0b\x41ntiEntropy\x12*\n\x08\x45xchange\x12\x0c.bayou.Frame\x1a\x0c.bayou.Frame(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,24 +35,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELLO_VECTORENTRY']._serialized_options = b'8\001'
   _globals['_ACK_VECTORENTRY']._loaded_options = None
   _globals['_ACK_VECTORENTRY']._serialized_options = b'8\001'
+  _globals['_PAGESTATE_FIELDSENTRY']._loaded_options = None
+  _globals['_PAGESTATE_FIELDSENTRY']._serialized_options = b'8\001'
+  _globals['_STATEFINISH_VECTORENTRY']._loaded_options = None
+  _globals['_STATEFINISH_VECTORENTRY']._serialized_options = b'8\001'
   _globals['_FRAME']._serialized_start=21
-  _globals['_FRAME']._serialized_end=187
-  _globals['_HELLO']._serialized_start=190
-  _globals['_HELLO']._serialized_end=432
-  _globals['_HELLO_VECTORENTRY']._serialized_start=387
-  _globals['_HELLO_VECTORENTRY']._serialized_end=432
-  _globals['_BATCH']._serialized_start=434
-  _globals['_BATCH']._serialized_end=520
-  _globals['_ITEM']._serialized_start=522
-  _globals['_ITEM']._serialized_end=567
-  _globals['_ACK']._serialized_start=570
-  _globals['_ACK']._serialized_end=705
-  _globals['_ACK_VECTORENTRY']._serialized_start=387
-  _globals['_ACK_VECTORENTRY']._serialized_end=432
-  _globals['_DONE']._serialized_start=707
-  _globals['_DONE']._serialized_end=713
-  _globals['_REFUSE']._serialized_start=715
-  _globals['_REFUSE']._serialized_end=754
-  _globals['_ANTIENTROPY']._serialized_start=756
-  _globals['_ANTIENTROPY']._serialized_end=813
+  _globals['_FRAME']._serialized_end=273
+  _globals['_HELLO']._serialized_start=276
+  _globals['_HELLO']._serialized_end=560
+  _globals['_HELLO_VECTORENTRY']._serialized_start=515
+  _globals['_HELLO_VECTORENTRY']._serialized_end=560
+  _globals['_BATCH']._serialized_start=562
+  _globals['_BATCH']._serialized_end=648
+  _globals['_ITEM']._serialized_start=650
+  _globals['_ITEM']._serialized_end=695
+  _globals['_ACK']._serialized_start=698
+  _globals['_ACK']._serialized_end=858
+  _globals['_ACK_VECTORENTRY']._serialized_start=515
+  _globals['_ACK_VECTORENTRY']._serialized_end=560
+  _globals['_DONE']._serialized_start=860
+  _globals['_DONE']._serialized_end=866
+  _globals['_REFUSE']._serialized_start=868
+  _globals['_REFUSE']._serialized_end=907
+  _globals['_STATECHUNK']._serialized_start=909
+  _globals['_STATECHUNK']._serialized_end=1015
+  _globals['_PAGESTATE']._serialized_start=1018
+  _globals['_PAGESTATE']._serialized_end=1149
+  _globals['_PAGESTATE_FIELDSENTRY']._serialized_start=1104
+  _globals['_PAGESTATE_FIELDSENTRY']._serialized_end=1149
+  _globals['_LISTPART']._serialized_start=1151
+  _globals['_LISTPART']._serialized_end=1192
+  _globals['_STATEFINISH']._serialized_start=1195
+  _globals['_STATEFINISH']._serialized_end=1408
+  _globals['_STATEFINISH_VECTORENTRY']._serialized_start=515
+  _globals['_STATEFINISH_VECTORENTRY']._serialized_end=560
+  _globals['_ANTIENTROPY']._serialized_start=1410
+  _globals['_ANTIENTROPY']._serialized_end=1467
 # @@protoc_insertion_point(module_scope)

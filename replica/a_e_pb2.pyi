@@ -7,21 +7,25 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Frame(_message.Message):
-    __slots__ = ("hello", "batch", "ack", "done", "refuse")
+    __slots__ = ("hello", "batch", "ack", "done", "refuse", "state_chunk", "state_finish")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     REFUSE_FIELD_NUMBER: _ClassVar[int]
+    STATE_CHUNK_FIELD_NUMBER: _ClassVar[int]
+    STATE_FINISH_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     batch: Batch
     ack: Ack
     done: Done
     refuse: Refuse
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ...) -> None: ...
+    state_chunk: StateChunk
+    state_finish: StateFinish
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., state_chunk: _Optional[_Union[StateChunk, _Mapping]] = ..., state_finish: _Optional[_Union[StateFinish, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "cluster", "server", "label", "birth", "primary", "csn", "osn", "vector", "applications")
+    __slots__ = ("protocol", "cluster", "server", "label", "birth", "met", "history", "csn", "vector", "retired_servers", "retired", "applications")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -34,22 +38,26 @@ class Hello(_message.Message):
     SERVER_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     BIRTH_FIELD_NUMBER: _ClassVar[int]
-    PRIMARY_FIELD_NUMBER: _ClassVar[int]
+    MET_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
     CSN_FIELD_NUMBER: _ClassVar[int]
-    OSN_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
+    RETIRED_SERVERS_FIELD_NUMBER: _ClassVar[int]
+    RETIRED_FIELD_NUMBER: _ClassVar[int]
     APPLICATIONS_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     cluster: str
     server: str
     label: str
     birth: str
-    primary: str
+    met: bool
+    history: str
     csn: int
-    osn: int
     vector: _containers.ScalarMap[str, int]
+    retired_servers: _containers.RepeatedScalarFieldContainer[str]
+    retired: bool
     applications: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., birth: _Optional[str] = ..., primary: _Optional[str] = ..., csn: _Optional[int] = ..., osn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., applications: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., birth: _Optional[str] = ..., met: _Optional[bool] = ..., history: _Optional[str] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ..., retired: _Optional[bool] = ..., applications: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Batch(_message.Message):
     __slots__ = ("plan", "after_csn", "after_id", "items")
@@ -74,7 +82,7 @@ class Item(_message.Message):
     def __init__(self, id: _Optional[str] = ..., csn: _Optional[int] = ..., body: _Optional[bytes] = ...) -> None: ...
 
 class Ack(_message.Message):
-    __slots__ = ("plan", "replan", "csn", "vector")
+    __slots__ = ("plan", "replan", "csn", "vector", "retired_servers")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -86,11 +94,13 @@ class Ack(_message.Message):
     REPLAN_FIELD_NUMBER: _ClassVar[int]
     CSN_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
+    RETIRED_SERVERS_FIELD_NUMBER: _ClassVar[int]
     plan: int
     replan: bool
     csn: int
     vector: _containers.ScalarMap[str, int]
-    def __init__(self, plan: _Optional[int] = ..., replan: _Optional[bool] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    retired_servers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, plan: _Optional[int] = ..., replan: _Optional[bool] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Done(_message.Message):
     __slots__ = ()
@@ -103,3 +113,67 @@ class Refuse(_message.Message):
     code: str
     message: str
     def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class StateChunk(_message.Message):
+    __slots__ = ("plan", "first", "pages", "lists")
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    PAGES_FIELD_NUMBER: _ClassVar[int]
+    LISTS_FIELD_NUMBER: _ClassVar[int]
+    plan: int
+    first: bool
+    pages: _containers.RepeatedCompositeFieldContainer[PageState]
+    lists: _containers.RepeatedCompositeFieldContainer[ListPart]
+    def __init__(self, plan: _Optional[int] = ..., first: _Optional[bool] = ..., pages: _Optional[_Iterable[_Union[PageState, _Mapping]]] = ..., lists: _Optional[_Iterable[_Union[ListPart, _Mapping]]] = ...) -> None: ...
+
+class PageState(_message.Message):
+    __slots__ = ("name", "csn", "fields")
+    class FieldsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CSN_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    csn: int
+    fields: _containers.ScalarMap[str, str]
+    def __init__(self, name: _Optional[str] = ..., csn: _Optional[int] = ..., fields: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class ListPart(_message.Message):
+    __slots__ = ("name", "members")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    members: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., members: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class StateFinish(_message.Message):
+    __slots__ = ("plan", "csn", "last", "clock", "birth", "primary", "history", "vector")
+    class VectorEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    CSN_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_FIELD_NUMBER: _ClassVar[int]
+    BIRTH_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_FIELD_NUMBER: _ClassVar[int]
+    plan: int
+    csn: int
+    last: str
+    clock: int
+    birth: str
+    primary: str
+    history: str
+    vector: _containers.ScalarMap[str, int]
+    def __init__(self, plan: _Optional[int] = ..., csn: _Optional[int] = ..., last: _Optional[str] = ..., clock: _Optional[int] = ..., birth: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ..., vector: _Optional[_Mapping[str, int]] = ...) -> None: ...

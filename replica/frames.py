@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse
-from bayou.items import Item, Selection
+from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
+from bayou.items import Item, ListPart, PageState, Selection, StateEnd
 from bayou.reconcile import ProtocolError
 from replica import a_e_pb2 as wire
 
@@ -19,10 +19,12 @@ def encode(frame: Frame) -> wire.Frame:
                     server=frame.server,
                     label=frame.label,
                     birth=frame.birth,
-                    primary=frame.primary,
+                    met=frame.met,
+                    history=frame.history,
                     csn=frame.csn,
-                    osn=frame.osn,
                     vector=frame.vector,
+                    retired_servers=frame.retired_servers,
+                    retired=frame.retired,
                     applications=frame.applications,
                 )
             )
@@ -31,7 +33,27 @@ def encode(frame: Frame) -> wire.Frame:
             batch = wire.Batch(plan=plan, after_csn=selection.after_csn, after_id=selection.after_id, items=items)
             return wire.Frame(batch=batch)
         case Ack():
-            return wire.Frame(ack=wire.Ack(plan=frame.plan, replan=frame.replan, csn=frame.csn, vector=frame.vector))
+            ack = wire.Ack(plan=frame.plan, replan=frame.replan, csn=frame.csn, vector=frame.vector)
+            ack.retired_servers.extend(frame.retired_servers)
+            return wire.Frame(ack=ack)
+        case StateChunk():
+            pages = [wire.PageState(name=page.name, csn=page.csn, fields=page.fields) for page in frame.pages]
+            lists = [wire.ListPart(name=part.name, members=part.members) for part in frame.lists]
+            chunk = wire.StateChunk(plan=frame.plan, first=frame.first, pages=pages, lists=lists)
+            return wire.Frame(state_chunk=chunk)
+        case StateFinish(plan, end):
+            return wire.Frame(
+                state_finish=wire.StateFinish(
+                    plan=plan,
+                    csn=end.csn,
+                    last=end.last,
+                    clock=end.clock,
+                    birth=end.birth,
+                    primary=end.primary,
+                    history=end.history,
+                    vector=end.vector,
+                )
+            )
         case Done():
             return wire.Frame(done=wire.Done())
         case Refuse():
@@ -49,10 +71,12 @@ def decode(message: wire.Frame) -> Frame:
                 server=hello.server,
                 label=hello.label,
                 birth=hello.birth,
-                primary=hello.primary,
+                met=hello.met,
+                history=hello.history,
                 csn=hello.csn,
-                osn=hello.osn,
                 vector=dict(hello.vector),
+                retired_servers=tuple(hello.retired_servers),
+                retired=hello.retired,
                 applications=tuple(hello.applications),
             )
         case "batch":
@@ -61,7 +85,24 @@ def decode(message: wire.Frame) -> Frame:
             return Batch(batch.plan, Selection(batch.after_csn, batch.after_id, items))
         case "ack":
             ack = message.ack
-            return Ack(ack.plan, replan=ack.replan, csn=ack.csn, vector=dict(ack.vector))
+            return Ack(ack.plan, ack.replan, ack.csn, dict(ack.vector), tuple(ack.retired_servers))
+        case "state_chunk":
+            chunk = message.state_chunk
+            pages = tuple(PageState(page.name, page.csn, dict(page.fields)) for page in chunk.pages)
+            lists = tuple(ListPart(part.name, tuple(part.members)) for part in chunk.lists)
+            return StateChunk(chunk.plan, chunk.first, pages, lists)
+        case "state_finish":
+            finish = message.state_finish
+            end = StateEnd(
+                csn=finish.csn,
+                last=finish.last,
+                clock=finish.clock,
+                birth=finish.birth,
+                primary=finish.primary,
+                history=finish.history,
+                vector=dict(finish.vector),
+            )
+            return StateFinish(finish.plan, end)
         case "done":
             return Done()
         case "refuse":

@@ -1,22 +1,20 @@
 """The keys of a replica's namespace: the one place where a key is named, in Python and in Lua alike.
 
 Every key of the replica `one` starts with `bayou:{one}:`; the braces keep a namespace in one slot of a Redis Cluster.
-A name that ends in a colon is a family: what follows is a page, a server id or the name of a list.
+A name that ends in a colon is a family: what follows is a page, a server id or the name of a list. Committed pages are
+kept by generation, so that a full state can be staged beside the one that counts; {} stands for the generation.
 """
 
 from __future__ import annotations
 
 KEYS = {
     # name: (key, Redis type, what it holds)
-    "meta": (
-        "meta",
-        "hash",
-        "id, label, cluster, birth, primary, epoch, csn, osn, last (id of the last committed write)",
-    ),
+    "meta": ("meta", "hash", "identity, counters and history: see META"),
     "clock": ("clock", "string", "the last stamp seen, 16 digits; never falls"),
     "vector": ("V", "hash", "server id -> stamp: what this replica holds"),
     "committed_vector": ("C", "hash", "server id -> stamp: what is committed here"),
     "omitted_vector": ("O", "hash", "server id -> stamp: what was dropped from the log"),
+    "retired": ("retired", "set", "minted server ids whose retirement write is held here"),
     "writes": ("writes", "hash", "write id -> the write's canonical bytes"),
     "outcomes": ("outcomes", "hash", "write id -> STATUS DETAIL of its latest play"),
     "effects": (
@@ -29,28 +27,54 @@ KEYS = {
     "origins": ("origins", "zset", "server id by the newest stamp of it that is tentative here"),
     "origin": ("tentative:", "zset", "per server: its tentative writes, id by stamp"),
     "index": ("index:", "zset", "per page: the tentative writes that declare it, id by stamp"),
-    "committed_page": ("c:", "hash", "per page: its committed state"),
+    "committed_page": ("c{}:", "hash", "per page: its committed state"),
+    "changed": ("changed{}", "zset", "page by the CSN of the commit that changed it last"),
     "tentative_page": ("t:", "hash", "per page: its tentative state; valid only while its index is not empty"),
     "list": ("list:", "set", "per list of an application: members, append-only"),
+    "lists": ("lists", "set", "names of the lists"),
     "cut": ("cut", "set", "labels of the peers whose link is cut here"),
     "events": ("events", "stream", "one entry a transaction, capped, for screens"),
+}
+
+META = {
+    # field of `meta`: what it holds
+    "id": "the server id under which this replica accepts writes",
+    "label": "its name for people",
+    "cluster": "the cluster's id",
+    "birth": "server id of the cluster's first primary; empty while unknown",
+    "met": "1 once a peer of the same birth was met",
+    "primary": "server id of the present primary; empty while unknown",
+    "history": "JSON [[number, promoter, first CSN]...]: the epochs, oldest first",
+    "csn": "CSN of the last committed write",
+    "last": "its write id; empty for CSN 0",
+    "osn": "CSN of the last committed write that was dropped from the log",
+    "osn_id": "its write id; empty for OSN 0",
+    "retired": "1 once this server has accepted its own retirement write",
+    "generation": "number of the committed pages that count; {} in a key stands for it",
+    "generations": "the last number that was given out",
+    "staging": "number of the full state that is being staged; empty when none is",
 }
 
 
 class Namespace:
     """The keys of one replica: `keys.meta`, `keys.committed_page + page`, ..."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, generation: str = "0") -> None:
         self.prefix = f"bayou:{{{label}}}:"
+        self.generation = generation
 
     def __getattr__(self, name: str) -> str:
         try:
-            return self.prefix + KEYS[name][0]
+            return self.prefix + KEYS[name][0].format(self.generation)
         except KeyError:
             raise AttributeError(name) from None
 
 
 def lua_keys() -> str:
-    """Lua that binds `K` to the same table; a script's KEYS[1] is the namespace's prefix."""
-    entries = ", ".join(f"{name} = KEYS[1] .. '{key}'" for name, (key, _, _) in KEYS.items())
-    return f"local K = {{{entries}}}\n"
+    """Lua that defines `keys_of(generation)`, and `K`, the keys that count; KEYS[1] is the namespace's prefix."""
+    spliced = {name: key.replace("{}", "' .. generation .. '") for name, (key, _, _) in KEYS.items()}
+    entries = ", ".join(f"{name} = KEYS[1] .. '{key}'" for name, key in spliced.items())
+    return (
+        f"local function keys_of(generation) return {{{entries}}} end\n"
+        "local K = keys_of(redis.call('HGET', KEYS[1] .. 'meta', 'generation') or '0')\n"
+    )

@@ -1,8 +1,8 @@
-"""The Lua scripts: how a verb, the engine and the applications become one script.
+"""The Lua scripts: how the engine, the applications and a verb become one script.
 
-A verb that plays writes is the applications, then the engine, then the verb itself; any other verb needs only the
-order. Application code sees none of the engine's locals (it comes first) and none of the globals of Redis (they are
-shadowed), so it can neither reach a key nor ask for a clock or a random number.
+Application code comes first, so that it sees none of the engine's locals, and the globals of Redis are shadowed in it:
+it can neither reach a key nor ask for a clock or a random number. Then come the keys, the parts of the engine that the
+verb names below, and the verb itself.
 """
 
 from __future__ import annotations
@@ -16,31 +16,53 @@ from storage.keys import lua_keys
 
 EVENTS_MAX = 10_000  # transactions that the stream for screens keeps, about
 
-PLAYING = ("accept", "receive", "commit")
-PLAIN = ("begin", "adopt", "state", "read", "select", "log")
-
 _FOLDER = Path(__file__).parent / "lua"
-_ENGINE = {"Redis": "redis", "Pages": "pages", "Play": "play", "Log": "log", "Replay": "replay"}  # in order of need
+_PLAYING = ("pages", "play", "log", "replay")
+_ENGINE = ("redis", "vectors", "held", "members", *_PLAYING)
+VERBS: dict[str, tuple[str, ...]] = {
+    # verb: the files of lua/engine that it needs, in the order of need
+    "accept": _ENGINE,
+    "receive": _ENGINE,
+    "commit": _ENGINE,
+    "force": _ENGINE,
+    "install": ("redis", "vectors", "members"),  # and, once the state is switched, see _SECOND_HALF
+    "read": ("vectors", "held"),
+    "select": ("vectors",),
+    "truncate": ("redis", "members"),
+    "stage": ("redis",),
+    "state_chunk": (),
+    "begin": (),
+    "adopt": (),
+    "state": (),
+    "log": (),
+}
+_SECOND_HALF = {"install": ("held", *_PLAYING)}  # then `installed.lua`
 _SHADOWS = (
     "local redis, cjson, cmsgpack, struct, bit, KEYS, ARGV, Apps, os, pairs, next, _G, getfenv, setfenv, "
-    "loadstring, load, rawset, rawget, collectgarbage, gcinfo, newproxy, setmetatable, getmetatable, pcall, xpcall\n"
+    "loadstring, load, rawset, rawget, collectgarbage, gcinfo, newproxy, setmetatable, getmetatable, pcall, xpcall, "
+    "debug, coroutine, print, rawequal, require, module, package, io, dofile, loadfile\n"
     "local math = {floor = math.floor, min = math.min, max = math.max, abs = math.abs, huge = math.huge}\n"
 )
 
 
 def script(verb: str, applications: Sequence[Application]) -> str:
     """The whole text of a verb's script."""
+    first, second = VERBS[verb], _SECOND_HALF.get(verb, ())
     parts = []
-    if verb in PLAYING:
+    if "play" in first + second:
         parts.append("local Apps = {}\n")
         parts += [f"Apps['{app.tag}'] = (function()\n{_SHADOWS}{app.lua}\nend)()\n" for app in applications]
-        parts.append(f"local EVENTS_MAX, STAMP_MAX = {EVENTS_MAX}, {STAMP_MAX}\n")
-    parts += [lua_keys(), _module("Order", "order")]
-    if verb in PLAYING:
-        parts += [_module(name, file) for name, file in _ENGINE.items()]
-    parts.append((_FOLDER / f"{verb}.lua").read_text())
+    parts.append(f"local EVENTS_MAX, STAMP_MAX = {EVENTS_MAX}, {STAMP_MAX}\n")
+    parts += [lua_keys(), _module("order"), *map(_module, first), _verb(verb)]
+    if second:
+        parts += [*map(_module, second), _verb("installed")]
     return "".join(parts)
 
 
-def _module(name: str, file: str) -> str:
+def _module(file: str) -> str:
+    name = file.capitalize()
     return f"local {name} = (function()\n{(_FOLDER / 'engine' / f'{file}.lua').read_text()}\nreturn {name}\nend)()\n"
+
+
+def _verb(file: str) -> str:
+    return (_FOLDER / f"{file}.lua").read_text()

@@ -6,12 +6,16 @@
 -- Returns `opened`, or `other_cluster` (nothing has changed) when the namespace belongs to another cluster.
 -- Keeps invariant 10: what an old id wrote stays, and nothing is written on under it.
 
-local cluster = redis.call('HGET', K.meta, 'cluster')
+local cluster, id = unpack(redis.call('HMGET', K.meta, 'cluster', 'id'))
 if cluster and cluster ~= ARGV[3] then return 'other_cluster' end
 if not cluster then
   local birth = ARGV[4] == 'birth' and ARGV[1] or ''
-  redis.call('HSET', K.meta, 'cluster', ARGV[3], 'birth', birth, 'primary', birth, 'csn', '0', 'osn', '0', 'last', '')
-  redis.call('SET', K.clock, Order.text(0))
+  local history = birth == '' and '[]' or cjson.encode({{0, birth, 1}})
+  redis.call('HSET', K.meta, 'cluster', ARGV[3], 'birth', birth, 'met', '', 'primary', birth, 'history', history,
+    'csn', '0', 'osn', '0', 'osn_id', '', 'last', '', 'generation', '0', 'generations', '0', 'staging', '')
+  -- A created server's stamps are beyond that of its creation write.
+  redis.call('SET', K.clock, ARGV[1]:match('^(%d+):') or Order.text(0))
 end
 redis.call('HSET', K.meta, 'id', ARGV[1], 'label', ARGV[2])
+if id ~= ARGV[1] then redis.call('HSET', K.meta, 'retired', '') end
 return 'opened'

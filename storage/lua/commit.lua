@@ -14,6 +14,6 @@ for _, id in ipairs(ids) do Replay.commit(Log.write(id), true) end
 if #ids > 0 then
   Replay.finish()
   Log.store('commit', '', Replay.rolled_back, Replay.replayed)
-  Pages.store()
+  Pages.store(Log.csn)
 end
 return cjson.encode({status = 'committed', committed = #ids, left = redis.call('ZCARD', K.tentative)})

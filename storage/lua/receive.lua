@@ -23,7 +23,7 @@ local taken, new, pages, arrived = 0, 0, 0, false
 
 -- Does the write follow what is held of its origin? Returns the status that says why not.
 local function misfit(write)
-  local held, prev = Log.holds(write.origin), tonumber(write.prev)
+  local held, prev = Held.stamp(write.origin), tonumber(write.prev)
   if prev > held then return 'hole' end
   if prev < held then return 'fork' end
 end
@@ -49,7 +49,7 @@ local function take_commit(csn, id, body)
 end
 
 local function take_tentative(id, body)
-  if Order.stamp(id) <= Log.holds(Order.origin(id)) then return end
+  if Order.stamp(id) <= Held.stamp(Order.origin(id)) then return end
   local write = Log.decode(body)
   local status = misfit(write)
   if status then return status end
@@ -88,7 +88,7 @@ end
 if new > 0 then
   Replay.finish()
   Log.store('received', ARGV[2], Replay.rolled_back, Replay.replayed)
-  Pages.store()
+  Pages.store(Log.csn)
 end
 return cjson.encode({taken = taken, new = new, status = status, csn = Log.csn,
   rolled_back = Replay.rolled_back, replayed = Replay.replayed})

@@ -2,17 +2,24 @@
 -- in stamp order (Petersen 1997, section 4.1). Costs what is sent, not the length of the log.
 --
 -- KEYS[1]  the namespace's prefix
--- ARGV[1]  the peer's CSN; ARGV[2] its vector, JSON server -> stamp text
--- ARGV[3]  how many writes, ARGV[4] how many bytes at the most (one write is always chosen)
--- Returns {CSN before the first commit, its id, then triples: CSN or '', write id, bytes ('' where a notification is enough)}.
+-- ARGV[1]  the peer's CSN; ARGV[2] its vector, JSON server -> stamp text; ARGV[3] its retired minted ids, JSON array
+-- ARGV[4]  how many writes, ARGV[5] how many bytes at the most (one write is always chosen)
+-- Returns false when commits that the peer lacks were dropped from the log, else
+--   {CSN before the first commit, its id, then triples: CSN or '', write id, bytes ('' where a notification is enough)}.
 -- Keeps invariant 5: of each origin the oldest missing write goes first.
 
+local osn, osn_id = unpack(redis.call('HMGET', K.meta, 'osn', 'osn_id'))
+if tonumber(ARGV[1]) < tonumber(osn) then return false end
 local csn, vector = tonumber(ARGV[1]), cjson.decode(ARGV[2])
-local count_max, bytes_max = tonumber(ARGV[3]), tonumber(ARGV[4])
-local last = csn > 0 and redis.call('ZRANGEBYSCORE', K.committed, csn, csn)[1] or ''
+local retired = {}
+for _, server in ipairs(cjson.decode(ARGV[3])) do retired[server] = true end
+local count_max, bytes_max = tonumber(ARGV[4]), tonumber(ARGV[5])
+local last = csn == tonumber(osn) and osn_id or redis.call('ZRANGEBYSCORE', K.committed, csn, csn)[1]
 local reply, bytes, count = {ARGV[1], last or ''}, 0, 0
 
-local function held(origin) return tonumber(vector[origin] or 0) end
+local function stamp_of(server) return tonumber(vector[server]) end
+local function is_retired(server) return retired[server] end
+local function held(origin) return Vectors.complete(origin, stamp_of, is_retired) end
 
 -- Adds a write to the reply; returns whether there is room for another.
 local function add(number, id, body)
@@ -40,7 +47,7 @@ local function add_tentative()
     local stamp = held(origins[i])
     if tonumber(origins[i + 1]) > stamp then
       local key = K.origin .. origins[i]
-      local found = redis.call('ZRANGEBYSCORE', key, '(' .. Order.text(stamp), '+inf', 'LIMIT', 0, count_max - count)
+      local found = redis.call('ZRANGEBYSCORE', key, '(' .. Order.text(math.max(stamp, 0)), '+inf', 'LIMIT', 0, count_max - count)
       for _, id in ipairs(found) do ids[#ids + 1] = id end
     end
   end

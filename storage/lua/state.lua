@@ -1,7 +1,7 @@
 -- The vectors and counters of one moment.
 --
 -- KEYS[1]  the namespace's prefix
--- Returns {meta, V, C, O, tentative writes, clock}; the first four as flat HGETALL lists.
+-- Returns {meta, V, C, O, tentative writes, clock, retired minted ids}; the first four as flat HGETALL lists.
 
 return {
   redis.call('HGETALL', K.meta),
@@ -10,4 +10,5 @@ return {
   redis.call('HGETALL', K.omitted_vector),
   redis.call('ZCARD', K.tentative),
   redis.call('GET', K.clock),
+  redis.call('SMEMBERS', K.retired),
 }

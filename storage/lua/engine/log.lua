@@ -3,33 +3,28 @@
 -- Invariants 1, 2, 5, 6 and 10 live here: V and C only grow, CSNs are dense, a write enters the log behind its origin's
 -- previous one, and the clock never falls behind a stamp that was seen.
 
-local meta_names = {'id', 'label', 'cluster', 'birth', 'primary', 'csn', 'last'}
-local meta = {}
-for i, value in ipairs(redis.call('HMGET', K.meta, unpack(meta_names))) do meta[meta_names[i]] = value end
+local id, primary, csn, last, history, retired =
+  unpack(redis.call('HMGET', K.meta, 'id', 'primary', 'csn', 'last', 'history', 'retired'))
 
 local Log = {
-  id = meta.id,
-  csn = tonumber(meta.csn),
-  last = meta.last,
+  id = id,
+  csn = tonumber(csn),
+  last = last,
+  retired = retired == '1',
   clock = tonumber(redis.call('GET', K.clock)),
   changes = {}, -- what screens are told, one entry a write
 }
 
 local first_csn = Log.csn
-local vector = {} -- server -> stamp, as far as it was asked for or changed
-local stored = {vector = {}, committed = {}, writes = {}, outcomes = {}, effects = {}, lists = {}, log = {}}
+local meta = {} -- changed fields
+local vectors = {V = {}, C = {}} -- server -> stamp text, false to drop it: changed entries
+local stored = {writes = {}, outcomes = {}, effects = {}, lists = {}, log = {}, retired = {}}
 local joined, left, settled = {}, {}, {} -- tentative writes that come, go, and ids whose effects are dropped
 local origins = {} -- servers whose tentative writes changed
 local held = {} -- id -> write, decoded
 local change_of = {} -- id -> its entry in Log.changes
 
-function Log.is_primary() return meta.primary == meta.id end
-
--- What is held of a server: its newest stamp here, 0 when nothing is.
-function Log.holds(origin)
-  if not vector[origin] then vector[origin] = tonumber(redis.call('HGET', K.vector, origin) or 0) end
-  return vector[origin]
-end
+function Log.is_primary() return primary == id end
 
 function Log.decode(body)
   local write = cjson.decode(body)
@@ -45,6 +40,7 @@ function Log.write(id)
     local body = redis.call('HGET', K.writes, id)
     if not body then error('the log has lost the write ' .. id) end
     write = Log.decode(body)
+    write.known = true -- it was in the log before this transaction
     held[id] = write
   end
   return write
@@ -62,17 +58,30 @@ function Log.tentative(count_max) return redis.call('ZRANGE', K.tentative, 0, co
 -- A new write enters the log; the caller has checked that it follows its origin's previous one.
 function Log.enter(write)
   held[write.id] = write
-  vector[write.origin] = tonumber(write.stamp)
   Log.clock = math.max(Log.clock, tonumber(write.stamp))
-  stored.vector[write.origin] = write.stamp
   table.insert(stored.writes, write.id)
   table.insert(stored.writes, write.body)
   -- A write that the application cannot read is played as `failed`, and stands in no list.
   local ok, entries = pcall(Apps[write.app].lists, write)
-  for _, entry in ipairs(ok and entries or {}) do
-    stored.lists[entry[1]] = stored.lists[entry[1]] or {}
-    table.insert(stored.lists[entry[1]], entry[2])
+  for _, entry in ipairs(ok and type(entries) == 'table' and entries or {}) do
+    -- Anything but texts would end the transaction half way.
+    if type(entry) == 'table' and type(entry[1]) == 'string' and type(entry[2]) == 'string' then
+      stored.lists[entry[1]] = stored.lists[entry[1]] or {}
+      table.insert(stored.lists[entry[1]], entry[2])
+    end
   end
+  local function set(server, stamp)
+    Held.set(server, tonumber(stamp))
+    vectors.V[server] = stamp
+  end
+  local function drop(server)
+    Held.retire(server)
+    vectors.V[server] = false
+    if not server:match('^%d+:') then table.insert(stored.retired, server) end
+    if server == Log.id then meta.retired = '1' end
+  end
+  set(write.origin, write.stamp)
+  Members.cover(write, set, drop)
 end
 
 -- A new write becomes tentative.
@@ -91,7 +100,11 @@ end
 -- The write takes the next CSN.
 function Log.commit(write)
   Log.csn, Log.last = Log.csn + 1, write.id
-  stored.committed[write.origin] = write.stamp
+  local committed = vectors.C
+  committed[write.origin] = write.stamp
+  Members.cover(write, function(server, stamp) committed[server] = stamp end, function(server) committed[server] = false end)
+  for field, value in pairs(Members.on_commit(write, Log.csn, primary, meta.history or history)) do meta[field] = value end
+  primary = meta.primary or primary
   table.insert(stored.log, Log.csn)
   table.insert(stored.log, write.id)
 end
@@ -116,13 +129,19 @@ function Log.tell(write, entry)
   for name, value in pairs(entry) do change[name] = value end
 end
 
-local function flat(map)
-  local list = {}
-  for key, value in pairs(map) do
-    list[#list + 1] = key
-    list[#list + 1] = value
+-- HSET of a map, HDEL of the keys that it holds as false.
+local function store_map(key, map)
+  local kept, dropped = {}, {}
+  for name, value in pairs(map) do
+    if value then
+      kept[#kept + 1] = name
+      kept[#kept + 1] = value
+    else
+      dropped[#dropped + 1] = name
+    end
   end
-  return list
+  Redis.many('HSET', key, kept)
+  Redis.many('HDEL', key, dropped)
 end
 
 local function store_tentative()
@@ -165,15 +184,20 @@ end
 -- Writes all differences, and one event. After the first write only success is possible.
 function Log.store(kind, from, rolled_back, replayed)
   redis.call('SET', K.clock, Order.text(Log.clock))
-  if Log.csn > first_csn then redis.call('HSET', K.meta, 'csn', string.format('%.0f', Log.csn), 'last', Log.last) end
-  Redis.many('HSET', K.vector, flat(stored.vector))
-  Redis.many('HSET', K.committed_vector, flat(stored.committed))
+  if Log.csn > first_csn then meta.csn, meta.last = string.format('%.0f', Log.csn), Log.last end
+  store_map(K.meta, meta)
+  store_map(K.vector, vectors.V)
+  store_map(K.committed_vector, vectors.C)
+  Redis.many('SADD', K.retired, stored.retired)
   Redis.many('HSET', K.writes, stored.writes)
   Redis.many('HSET', K.outcomes, stored.outcomes)
   Redis.many('ZADD', K.committed, stored.log)
   store_tentative()
   Redis.many('HSET', K.effects, stored.effects)
-  for name, members in pairs(stored.lists) do Redis.many('SADD', K.list .. name, members) end
+  for name, members in pairs(stored.lists) do
+    redis.call('SADD', K.lists, name)
+    Redis.many('SADD', K.list .. name, members)
+  end
   if #Log.changes > 0 then
     redis.call('XADD', K.events, 'MAXLEN', '~', EVENTS_MAX, '*', 'kind', kind, 'from', from,
       'rolled_back', rolled_back, 'replayed', replayed, 'changes', cjson.encode(Log.changes))

@@ -118,13 +118,14 @@ end
 
 function Pages.join(name, id)
   local joined = record(name).joined
+  if joined[#joined] == id then return end -- the write declares the page twice
   joined[#joined + 1] = Order.stamp(id)
   joined[#joined + 1] = id
 end
 
 function Pages.leave(name, id)
   local left = record(name).left
-  left[#left + 1] = id
+  if left[#left] ~= id then left[#left + 1] = id end
 end
 
 -- The tentative copy is thrown away; what is tentative on the page will be replayed on the committed state.
@@ -149,14 +150,19 @@ local function store_changes(key, changes)
   end
   Redis.many('HDEL', key, deleted)
   Redis.many('HSET', key, kept)
+  return #deleted + #kept > 0
 end
 
--- Writes all differences. After the first write only success is possible.
-function Pages.store()
+-- Writes all differences. After the first write only success is possible. `csn` is that of the last commit.
+function Pages.store(csn)
+  local changed = {}
   for name, page in pairs(records) do
     local committed, tentative = K.committed_page .. name, K.tentative_page .. name
     local size = page.size + #page.joined / 2 - #page.left
-    store_changes(committed, page.changes.committed)
+    if store_changes(committed, page.changes.committed) then
+      changed[#changed + 1] = csn
+      changed[#changed + 1] = name
+    end
     Redis.many('ZADD', K.index .. name, page.joined)
     Redis.many('ZREM', K.index .. name, page.left)
     if size == 0 then
@@ -169,4 +175,5 @@ function Pages.store()
       store_changes(tentative, page.changes.tentative)
     end
   end
+  Redis.many('ZADD', K.changed, changed)
 end

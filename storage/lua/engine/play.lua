@@ -79,7 +79,7 @@ function Play.write(write, in_view)
   for number, page in ipairs(write.pages) do numbers[page] = number end
   local ok, status, detail = pcall(steps, application, write)
   if Pages.broken then error(Pages.broken) end
-  if not ok or type(status) ~= 'string' then
+  if not ok or type(status) ~= 'string' or (detail and type(detail) ~= 'string') then
     undo_journal()
     return 'failed', {}
   end

@@ -84,7 +84,7 @@ function Replay.finish()
   for _, write in ipairs(arrivals) do again[#again + 1] = write end
   table.sort(again, by_order)
   for _, write in ipairs(again) do
-    local was = undone[write.id] and Log.outcome(write.id) or nil
+    local was = write.known and Log.outcome(write.id) or nil
     local now, effects = Play.write(write, 'tentative')
     Log.record(write, now, effects)
     if now ~= was then Log.tell(write, {was = was, now = now, new = not was or nil}) end

@@ -1,0 +1,68 @@
+"""Whether two replicas can talk, judged from a hello: the first thing of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bayou.frames import Hello, Refuse
+from bayou.history import Holding, Verdict, judge
+from bayou.stamps import created_at
+from bayou.state import State
+
+
+def incompatible(
+    state: State, protocol: int, applications: Sequence[str], hello: Hello
+) -> Refuse | tuple[Verdict, int]:
+    """Why these two cannot talk; else what to do about the two histories, and the last CSN in common."""
+    refusal = _release(state, protocol, applications, hello) or _identity(state, hello)
+    if refusal:
+        return refusal
+    verdict, common = judge(
+        Holding(state.server, state.birth, state.met, state.history, state.csn),
+        Holding(hello.server, hello.birth, hello.met, hello.history, hello.csn),
+    )
+    if verdict is Verdict.REFUSE:
+        return Refuse(
+            "other_birth",
+            f"{state.label} and {hello.label} belong to two clusters of the same name, each with its own first primary."
+            " Stop the replicas of one of the two and start them again without their data.",
+        )
+    return verdict, common
+
+
+def _release(state: State, protocol: int, applications: Sequence[str], hello: Hello) -> Refuse | None:
+    if hello.protocol != protocol:
+        return Refuse(
+            "other_protocol",
+            f"{state.label} speaks protocol {protocol} and {hello.label} protocol {hello.protocol}."
+            " Bring both to the same release.",
+        )
+    if set(hello.applications) != set(applications):
+        return Refuse(
+            "other_applications",
+            f"{state.label} plays {', '.join(applications)} and {hello.label} {', '.join(hello.applications)}."
+            " Bring both to the same release.",
+        )
+    return None
+
+
+def _identity(state: State, hello: Hello) -> Refuse | None:
+    if hello.cluster != state.cluster:
+        return Refuse(
+            "other_cluster",
+            f"{state.label} belongs to the cluster {state.cluster} and {hello.label} to {hello.cluster}."
+            " Give both the same cluster name and list of replicas.",
+        )
+    if hello.server == state.server:
+        return Refuse("same_server", f"Both ends are {state.server}. Check the addresses in the configuration.")
+    # A retired server has no entry of its own any more, so its peers may well have a greater one.
+    if not state.retired and hello.vector.get(state.server, 0) > _own(state.server, state):
+        return Refuse("tail_lost", f"{hello.label} holds writes of {state.label} that {state.label} has lost.")
+    if not hello.retired and state.vector.get(hello.server, 0) > _own(hello.server, hello):
+        return Refuse("tail_lost_there", f"{state.label} holds writes of {hello.label} that {hello.label} has lost.")
+    return None
+
+
+def _own(server: str, holder: State | Hello) -> int:
+    """The stamp of a server's newest write as it knows itself; a created server begins with its creation."""
+    return holder.vector.get(server) or created_at(server)

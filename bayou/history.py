@@ -1,0 +1,79 @@
+"""The history of epochs: who has committed, from which CSN on; and what two histories owe each other.
+
+An epoch begins with the birth of the cluster, and with each forced promotion. Hand-overs stay within an epoch. Two
+committed logs of one history are prefixes of each other (invariant 2). Where histories differ, the newer one wins, that
+is the one whose last epoch is greater as a pair (number, promoter); commits of the other beyond the common prefix are
+revoked.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+
+class Epoch(NamedTuple):
+    """`first_csn` is the CSN with which `promoter` opened the epoch."""
+
+    number: int
+    promoter: str
+    first_csn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one replica holds of a history. `met`: it has met a peer of its birth, so it is not alone with it."""
+
+    server: str
+    birth: str
+    met: bool
+    history: str
+    csn: int
+
+
+class Verdict(Enum):
+    """What one replica has to do about another's history."""
+
+    AGREE = "agree"  # one committed log is a prefix of the other, or will be by ordinary commits
+    YIELD = "yield"  # commits here beyond the common prefix are revoked by the other's full state
+    PREVAIL = "prevail"  # the same, there by ours
+    REFUSE = "refuse"  # two births, each with followers
+
+
+def decode(text: str) -> list[Epoch]:
+    """The epochs of the stored form, JSON [[number, promoter, first CSN]...], oldest first."""
+    return [Epoch(*entry) for entry in json.loads(text)]
+
+
+def judge(mine: Holding, theirs: Holding) -> tuple[Verdict, int]:
+    """What to do, and the last CSN that the two logs have in common."""
+    if not mine.birth or not theirs.birth:
+        return Verdict.AGREE, min(mine.csn, theirs.csn)
+    if mine.birth != theirs.birth:
+        return _judge_births(mine, theirs), 0
+    ours, other = decode(mine.history), decode(theirs.history)
+    shared = 0
+    while shared < min(len(ours), len(other)) and ours[shared] == other[shared]:
+        shared += 1
+    common = min(_end(ours, shared, mine.csn), _end(other, shared, theirs.csn))
+    if ours[-1][:2] == other[-1][:2]:
+        return Verdict.AGREE, common
+    if ours[-1][:2] < other[-1][:2]:
+        return (Verdict.YIELD if mine.csn > common else Verdict.AGREE), common
+    return (Verdict.PREVAIL if theirs.csn > common else Verdict.AGREE), common
+
+
+def _end(epochs: list[Epoch], shared: int, csn: int) -> int:
+    """The last CSN of the shared epochs in a log that ends with `csn`."""
+    return min(epochs[shared].first_csn - 1, csn) if shared < len(epochs) else csn
+
+
+def _judge_births(mine: Holding, theirs: Holding) -> Verdict:
+    """A replica that has met nobody yields to the birth that it meets; of two such, the one with the greater id."""
+    if mine.met and theirs.met:
+        return Verdict.REFUSE
+    if mine.met != theirs.met:
+        return Verdict.PREVAIL if mine.met else Verdict.YIELD
+    return Verdict.PREVAIL if mine.server < theirs.server else Verdict.YIELD

@@ -1,0 +1,46 @@
+-- What is held, and what is committed, of a server here: V and C completed, read when first asked for.
+
+local Held = {}
+
+local vector, committed = {}, {} -- server -> stamp, as far as it was asked for or changed; false when absent
+
+local function stored(key)
+  return function(server)
+    local stamp = redis.call('HGET', key, server)
+    return stamp and tonumber(stamp)
+  end
+end
+
+local function cached(cache, read)
+  return function(server)
+    if cache[server] == nil then cache[server] = read(server) end
+    return cache[server] or nil
+  end
+end
+
+local stamp_of = cached(vector, stored(K.vector))
+local committed_stamp_of = cached(committed, stored(K.committed_vector))
+
+local retired_now = {}
+
+local function is_retired(server) return retired_now[server] or redis.call('SISMEMBER', K.retired, server) == 1 end
+
+local function is_retired_for_good(server)
+  return redis.call('HEXISTS', K.committed_page .. 'members', 'gone:' .. server) == 1
+end
+
+function Held.stamp(server) return Vectors.complete(server, stamp_of, is_retired) end
+
+function Held.set(server, stamp) vector[server] = stamp end
+
+-- The server has retired: it counts as plus infinity from now on.
+function Held.retire(server)
+  vector[server] = false
+  retired_now[server] = true
+end
+
+-- What V, or C for the committed view, lacks of `needs` (server -> stamp text); nil when nothing.
+function Held.missing(needs, view)
+  if view == 'committed' then return Vectors.missing(needs, committed_stamp_of, is_retired_for_good) end
+  return Vectors.missing(needs, stamp_of, is_retired)
+end

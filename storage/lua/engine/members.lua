@@ -1,0 +1,34 @@
+-- Membership writes: what they do to the vectors and to the primary, beside their page (Petersen 1997, sections 4 and 5).
+--
+-- A write of the application members/1 is a creation, a retirement, or a primary write. A vector gains the created server
+-- and drops the retired one when it covers the write: V on receipt, C on commit, O on truncation. A committed primary
+-- write says who commits from the next CSN on, and may open an epoch.
+
+local Members = {}
+
+local function is_membership(write) return write.app == 'members/1' end
+
+-- The change to a vector when it comes to cover the write, after the origin's own entry was set: `set(server, stamp)`
+-- gains an entry, `drop(server)` loses one.
+function Members.cover(write, set, drop)
+  if not is_membership(write) then return end
+  if write.op == 'create' then
+    set(write.stamp .. ':' .. write.origin, write.stamp)
+  elseif write.op == 'retire' then
+    drop(write.origin)
+  end
+end
+
+-- The fields of `meta` that a commit changes; an empty table for most writes.
+-- A primary write counts where it was meant to: committed by the primary that it names, or as the epoch that follows. One
+-- that was revoked with its history, and is committed by another primary later, changes nothing.
+function Members.on_commit(write, csn, primary, history)
+  if not is_membership(write) or write.op ~= 'primary' then return {} end
+  if write.args.from then return write.args.from == primary and {primary = write.args.to} or {} end
+  local epochs = cjson.decode(history)
+  if write.args.epoch ~= (#epochs > 0 and epochs[#epochs][1] or 0) + 1 then return {} end
+  epochs[#epochs + 1] = {write.args.epoch, write.args.to, csn}
+  return {primary = write.args.to, history = cjson.encode(epochs)}
+end
+
+function Members.retires(write) return is_membership(write) and write.op == 'retire' end

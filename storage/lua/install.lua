@@ -1,0 +1,93 @@
+-- Switches to a full state that was staged, and keeps the writes here that it does not cover (Petersen 1997, section 4.3).
+--
+-- KEYS[1]  the namespace's prefix
+-- ARGV[1]  the number of the staging; ARGV[2] label of the sender
+-- ARGV[3]  JSON: the end of the state, as state_chunk gives it
+-- ARGV[4]  CSN up to which the two histories are one: what is committed here beyond it is revoked; '' when they do not
+--          differ at all
+-- Returns JSON {status, kept, revoked, lost, lost_pages}; status is
+--   installed    readers see the new state whole from now on
+--   superseded   another staging has begun: nothing has changed
+--   stale        the state is not newer than what is here: nothing has changed
+-- `revoked` were committed here and are tentative again; `lost` follow a write that is no longer anywhere here and cannot
+-- be placed; `lost_pages` were changed by revoked commits whose writes had been dropped from the log.
+-- C and O become those of the state; V is C extended by every kept chain without a hole. Kept writes are replayed by the
+-- engine, which is loaded below and finds the new state. Keeps invariants 1, 2, 3, 5 and 11.
+
+local state = cjson.decode(ARGV[3])
+local staging, csn, osn, server, history =
+  unpack(redis.call('HMGET', K.meta, 'staging', 'csn', 'osn', 'id', 'history'))
+csn, osn = tonumber(csn), tonumber(osn)
+local common = tonumber(ARGV[4]) or csn
+if staging ~= ARGV[1] then return cjson.encode({status = 'superseded'}) end
+if csn <= common and tonumber(state.csn) <= csn and state.history == history then return cjson.encode({status = 'stale'}) end
+
+local new = keys_of(ARGV[1])
+local kept, lost, revoked, lost_pages = {}, {}, {}, {}
+
+-- What the new state covers, then what is kept on top: server -> stamp, math.huge for the retired.
+local reach = {}
+local retired = {}
+for server_id, stamp in pairs(state.vector) do reach[server_id] = tonumber(stamp) end
+local flat = redis.call('HKEYS', new.committed_page .. 'members')
+for _, field in ipairs(flat) do
+  local gone = field:match('^gone:(.+)$')
+  if gone then retired[gone] = true end
+end
+local function reached(origin)
+  return Vectors.complete(origin, function(id) return reach[id] end, function(id) return retired[id] end)
+end
+
+-- The candidates: tentative writes, and commits that are revoked.
+local candidates = redis.call('ZRANGE', K.tentative, 0, -1)
+local tentative = {}
+for _, id in ipairs(candidates) do tentative[id] = true end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.committed, '(' .. common, '+inf')) do
+  candidates[#candidates + 1] = id
+end
+table.sort(candidates, Order.before)
+
+local dropped, writes = {}, {}
+for _, id in ipairs(candidates) do
+  local write = cjson.decode(redis.call('HGET', K.writes, id))
+  local held = reached(write.origin)
+  if tentative[id] then
+    for _, page in ipairs(write.pages) do writes[page] = true end -- its copy is thrown away
+  end
+  if Order.stamp(id) <= held then
+    dropped[#dropped + 1] = id
+  elseif tonumber(write.prev) ~= held then
+    dropped[#dropped + 1], lost[#lost + 1] = id, id
+  else
+    kept[#kept + 1] = id
+    if not tentative[id] then revoked[#revoked + 1] = id end
+    reach[write.origin] = Order.stamp(id)
+    Members.cover(write, function(id_, stamp) reach[id_] = tonumber(stamp) end, function(id_)
+      reach[id_] = nil
+      if not id_:match('^%d+:') then retired[id_] = true end
+    end)
+  end
+end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.committed, '-inf', common)) do dropped[#dropped + 1] = id end
+if osn > common then
+  lost_pages = redis.call('ZRANGEBYSCORE', K.changed, '(' .. common, '+inf', 'LIMIT', 0, 1000)
+end
+
+-- From here on only success is possible.
+for _, origin in ipairs(redis.call('ZRANGE', K.origins, 0, -1)) do redis.call('UNLINK', K.origin .. origin) end
+for page in pairs(writes) do redis.call('UNLINK', K.index .. page, K.tentative_page .. page) end
+redis.call('UNLINK', K.tentative, K.origins, K.effects, K.committed, K.vector, K.committed_vector, K.omitted_vector,
+  K.retired)
+Redis.many('HDEL', K.writes, dropped)
+Redis.many('HDEL', K.outcomes, dropped)
+for id, stamp in pairs(state.vector) do
+  redis.call('HSET', K.committed_vector, id, stamp)
+  redis.call('HSET', K.omitted_vector, id, stamp)
+end
+for id, stamp in pairs(reach) do redis.call('HSET', K.vector, id, Order.text(stamp)) end
+for id in pairs(retired) do redis.call('SADD', K.retired, id) end
+redis.call('HSET', K.meta, 'csn', state.csn, 'osn', state.csn, 'osn_id', state.last,
+  'last', state.last, 'birth', state.birth, 'met', '1',
+  'primary', state.primary, 'history', state.history, 'generation', ARGV[1], 'staging', '')
+redis.call('SET', K.clock, Order.text(math.max(tonumber(redis.call('GET', K.clock)), tonumber(state.clock))))
+K = new

@@ -1,0 +1,38 @@
+-- A part of the full state: committed pages in the order of the CSN that changed them last.
+--
+-- KEYS[1]  the namespace's prefix
+-- ARGV[1]  CSN and ARGV[2] page behind which to go on ('0' and '' at first)
+-- ARGV[3]  how many pages, ARGV[4] how many bytes at the most (one page is always chosen)
+-- Returns {JSON of the end or '', then page, CSN, flat fields...}. The end comes with the last pages, read in the same
+-- moment: all pages that changed while earlier parts were read have been sent again by then, so what the receiver has is
+-- the state of that moment. It is {csn, last, clock, birth, primary, history, vector}.
+
+local count_max, bytes_max = tonumber(ARGV[3]), tonumber(ARGV[4])
+local reply, count, bytes, complete = {''}, 0, 0, true
+local pages = redis.call('ZRANGEBYSCORE', K.changed, ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, count_max + 1000)
+if #pages == 2 * (count_max + 1000) then complete = false end
+for i = 1, #pages, 2 do
+  local page, csn = pages[i], pages[i + 1]
+  -- Pages of one CSN follow each other bytewise.
+  if tonumber(csn) > tonumber(ARGV[1]) or Order.bytewise(ARGV[2], page) then
+    if count >= count_max or bytes >= bytes_max then
+      complete = false
+      break
+    end
+    local fields = redis.call('HGETALL', K.committed_page .. page)
+    for _, text in ipairs(fields) do bytes = bytes + #text end
+    count = count + 1
+    reply[#reply + 1] = page
+    reply[#reply + 1] = csn
+    reply[#reply + 1] = fields
+  end
+end
+if complete then
+  local csn, last, birth, primary, history =
+    unpack(redis.call('HMGET', K.meta, 'csn', 'last', 'birth', 'primary', 'history'))
+  local flat, vector = redis.call('HGETALL', K.committed_vector), {}
+  for i = 1, #flat, 2 do vector[flat[i]] = flat[i + 1] end
+  reply[1] = cjson.encode({csn = csn, last = last, clock = redis.call('GET', K.clock), birth = birth,
+    primary = primary, history = history, vector = vector})
+end
+return reply

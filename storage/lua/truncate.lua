@@ -1,0 +1,34 @@
+-- Drops the oldest committed writes from the log; their effects stay in the committed pages (Petersen 1997, section 4.2).
+--
+-- KEYS[1]  the namespace's prefix
+-- ARGV[1]  how many committed writes to keep; ARGV[2] stamp text: younger writes are kept
+-- ARGV[3]  how many to drop at the most
+-- Returns how many were dropped. O and OSN move in the same step. Keeps invariants 5 and 11.
+
+local csn, osn = unpack(redis.call('HMGET', K.meta, 'csn', 'osn'))
+local excess = math.min(tonumber(csn) - tonumber(osn) - tonumber(ARGV[1]), tonumber(ARGV[3]))
+if excess <= 0 then return 0 end
+local ids = redis.call('ZRANGE', K.committed, 0, excess - 1)
+local dropped, stamps = {}, {}
+local function set(server, stamp) stamps[server] = stamp end
+local function drop(server) stamps[server] = false end
+for _, id in ipairs(ids) do
+  if Order.stamp(id) >= tonumber(ARGV[2]) then break end
+  dropped[#dropped + 1] = id
+  set(Order.origin(id), id:sub(1, 16))
+  local body = redis.call('HGET', K.writes, id)
+  if body:find('"app":"members/', 1, true) then Members.cover(cjson.decode(body), set, drop) end
+end
+if #dropped == 0 then return 0 end
+for server, stamp in pairs(stamps) do
+  if stamp then
+    redis.call('HSET', K.omitted_vector, server, stamp)
+  else
+    redis.call('HDEL', K.omitted_vector, server)
+  end
+end
+Redis.many('HDEL', K.writes, dropped)
+Redis.many('HDEL', K.outcomes, dropped)
+redis.call('ZREMRANGEBYRANK', K.committed, 0, #dropped - 1)
+redis.call('HSET', K.meta, 'osn', string.format('%.0f', tonumber(osn) + #dropped), 'osn_id', dropped[#dropped])
+return #dropped

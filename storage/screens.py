@@ -1,0 +1,139 @@
+"""What people and their screens read of a store: the log, digests, the links, and the stream of events."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bayou.state import Vector
+from bayou.write import Write
+from storage.keys import Namespace
+from storage.scripted import Scripted, numbers
+from storage.scripts import EVENTS_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A write of the log, with its CSN when it is committed and the outcome of its latest play."""
+
+    write: Write
+    csn: int | None
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """SHA-256 over all pages of each view; equal on replicas with the same vector and CSN (invariant 3)."""
+
+    committed: str
+    tentative: str
+    csn: int
+    vector: Vector
+
+
+class Gap(Exception):
+    """The events asked for are no longer kept."""
+
+
+class Screens(Scripted):
+    """The part of the store that screens use."""
+
+    def log(self, after: str | None, count_max: int) -> list[LogEntry] | None:
+        """Writes behind `after` (None: from the oldest) in the order of the log; None when `after` is not in it."""
+        flat = self._run("log", after or "", count_max)
+        if flat is None:
+            return None
+        return [
+            LogEntry(Write.decode(flat[i + 3]), int(flat[i + 1]) if flat[i + 1] else None, flat[i + 2].decode())
+            for i in range(0, len(flat), 4)
+        ]
+
+    def writes(self, ids: Sequence[str]) -> dict[str, Write]:
+        """The writes of the log with these ids, as far as they are there."""
+        bodies = self._redis.hmget(self._keys.writes, list(ids)) if ids else []
+        return {key: Write.decode(body) for key, body in zip(ids, bodies, strict=True) if body}
+
+    def digest(self) -> Digest:
+        """Digests of all pages of one moment; reads again while writes come in."""
+        while True:
+            before = self._moment()
+            csn, generation, vector = before
+            committed = self._all_pages(Namespace(self._label, generation).committed_page)
+            copies = self._all_pages(self._keys.tentative_page)
+            # A copy without a field is no key in Redis; its page is empty all the same.
+            tentative = committed | {page: copies.get(page, {}) for page in self._names(self._keys.index)}
+            if self._moment() == before:
+                return Digest(_digest(committed), _digest(tentative), csn, vector)
+
+    def cut_links(self) -> set[str]:
+        """Labels of the peers whose link is cut here."""
+        return {label.decode() for label in self._redis.smembers(self._keys.cut)}
+
+    def set_link(self, peer: str, *, up: bool) -> None:
+        """Cut or heal the link to a peer, for good until it is changed again."""
+        with self._redis.pipeline(transaction=True) as transaction:
+            (transaction.srem if up else transaction.sadd)(self._keys.cut, peer)
+            self._tell(transaction, "link", {"peer": peer, "up": up})
+            transaction.execute()
+
+    def tell_session(self, report: Mapping[str, Any]) -> None:
+        """Put the report of a session into the events."""
+        self._tell(self._redis, "session", report)
+
+    def events(self, after: str, block_ms: int, count_max: int, client: Any) -> list[tuple[str, dict[str, Any]]]:
+        """Transactions behind the event id `after`, oldest first; waits up to `block_ms` for one. Gap when trimmed."""
+        oldest = self._redis.xrange(self._keys.events, count=1)
+        if after != "0-0" and oldest and _event_order(after) < _event_order(oldest[0][0].decode()):
+            raise Gap
+        found = client.xread({self._keys.events: after}, count=count_max, block=block_ms)
+        streams: Iterable[Any] = found.values() if isinstance(found, dict) else (stream[1] for stream in found or ())
+        return [(key.decode(), _event(fields)) for entries in streams for key, fields in entries]
+
+    def last_event(self) -> str:
+        """The id of the newest event, `0-0` when there is none."""
+        newest = self._redis.xrevrange(self._keys.events, count=1)
+        return newest[0][0].decode() if newest else "0-0"
+
+    def _tell(self, target: Any, kind: str, members: Mapping[str, Any]) -> None:
+        fields = {"kind": kind, "body": json.dumps(members)}
+        target.xadd(self._keys.events, fields, maxlen=EVENTS_MAX, approximate=True)
+
+    def _moment(self) -> tuple[int, str, dict[str, int]]:
+        """CSN, generation and V: while they stay, no page has changed."""
+        with self._redis.pipeline(transaction=True) as transaction:
+            transaction.hmget(self._keys.meta, "csn", "generation")
+            transaction.hgetall(self._keys.vector)
+            (csn, generation), vector = transaction.execute()
+        return int(csn), generation.decode(), numbers([part for pair in vector.items() for part in pair])
+
+    def _all_pages(self, family: str) -> dict[str, Mapping[str, str]]:
+        pages: dict[str, Mapping[str, str]] = {}
+        for page in self._names(family):
+            fields = self._redis.hgetall(family + page)
+            pages[page] = {field.decode(): value.decode() for field, value in fields.items()}
+        return pages
+
+    def _names(self, family: str) -> list[str]:
+        pattern = family.replace("[", "\\[") + "*"
+        return [key.decode()[len(family) :] for key in self._redis.scan_iter(match=pattern, count=1000)]
+
+
+def _digest(pages: Mapping[str, Mapping[str, str]]) -> str:
+    content = sorted((page, sorted(fields.items())) for page, fields in pages.items() if fields)
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _event(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
+    event: dict[str, Any] = {key.decode(): value.decode() for key, value in fields.items()}
+    if "body" in event:
+        return {"kind": event["kind"], **json.loads(event["body"])}
+    event["changes"] = json.loads(event["changes"])
+    return {**event, "rolled_back": int(event["rolled_back"]), "replayed": int(event["replayed"])}
+
+
+def _event_order(identifier: str) -> tuple[int, int]:
+    moment, _, number = identifier.partition("-")
+    return int(moment), int(number)
