@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from apps.playlist import APPLICATION as PLAYLIST
 from apps.rooms import APPLICATION as ROOMS
 from bayou.application import Application
 
-APPLICATIONS: tuple[Application, ...] = (ROOMS,)
+APPLICATIONS: tuple[Application, ...] = (ROOMS, PLAYLIST)

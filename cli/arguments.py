@@ -27,6 +27,7 @@ examples:
   python client.py vish cancel 8f3a
   python client.py vish --replica two calendar 6.12 --on tomorrow
   python client.py vish watch --json
+  python client.py vish put eyesOfTexas https://www.utexas.edu/song
 
 marks: ? tentative, may still move   ✓ committed, final   ✗ rejected   – cancelled
 exit status: 0 done (tentative too), 1 error, 2 usage, 3 no alternative free, 4 replica unreachable
@@ -67,7 +68,7 @@ def build() -> Parser:
     parser.add_argument("user", metavar="USER", type=_user, help="who you are; alone, it starts the prompt")
     _add_common(parser, top=True)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for add in (_reserve, _status, _calendar, _cancel, _move, _watch, _use, _import, _rooms, _classroom):
+    for add in (_reserve, _status, _calendar, _cancel, _move, _watch, _use, _import, _rooms, _playlist, _classroom):
         add(commands)
     return parser
 
@@ -243,6 +244,21 @@ def _rooms(commands: Any) -> None:
     _add(commands, "rooms", "list the rooms", "  rooms")
 
 
+def _playlist(commands: Any) -> None:
+    put = _add(commands, "put", "give a song its URL, or another one", "  put eyesOfTexas https://www.utexas.edu/song")
+    put.add_argument("song", type=_song, metavar="SONG", help="its name, up to 200 characters")
+    put.add_argument("url", metavar="URL", help="where it is, up to 2000 characters")
+    _add_request(put)
+    get = _add(commands, "get", "show the URL of a song", "  get eyesOfTexas\n  get eyesOfTexas --committed")
+    get.add_argument("song", type=_song, metavar="SONG", help="its name")
+    delete = _add(commands, "delete", "delete a song, whether it is there or not", "  delete eyesOfTexas")
+    delete.add_argument("song", type=_song, metavar="SONG", help="its name")
+    _add_request(delete)
+    songs = _add(commands, "songs", "list the songs", "  songs\n  songs --committed")
+    for parser in (get, songs):
+        parser.add_argument("--committed", action="store_true", help="only what is final")
+
+
 def _classroom(commands: Any) -> None:
     _add(
         commands, "replicas", "show every replica of config.yaml, and how far each is", "  replicas\n  replicas --json"
@@ -276,6 +292,12 @@ def _user(text: str) -> str:
 def _request(text: str) -> str:
     if not NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no request id: 1 to 64 of A-Z a-z 0-9 . _ @ + -")
+    return text
+
+
+def _song(text: str) -> str:
+    if text in {"", ".", ".."}:  # an address cannot hold these
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be a song")
     return text
 
 

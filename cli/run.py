@@ -13,6 +13,7 @@ from cli.context import Context
 from cli.importing import import_file
 from cli.problems import Problem
 from cli.show import Screen, clean
+from cli.songs import delete, get, put, songs
 from cli.watch import watch
 
 HANDLERS: Mapping[str, Callable[[Context, Namespace], int]] = {
@@ -25,6 +26,10 @@ HANDLERS: Mapping[str, Callable[[Context, Namespace], int]] = {
     "use": use,
     "import": import_file,
     "rooms": rooms,
+    "put": put,
+    "get": get,
+    "delete": delete,
+    "songs": songs,
     "replicas": replicas,
     "links": links,
     "link": link,

@@ -156,7 +156,8 @@ def _show(context: Context, event: Event) -> None:
 def _write_text(context: Context, name: str, data: Json) -> str:
     """`✓ committed  8f3a  6.12  Tue 2026-12-01 09:00–10:00  CSN 17  from two`."""
     screen = context.screen
-    owner, _, request = str(data.get("reservation") or "").rpartition("/")
+    about = data.get("reservation") or f"{data.get('user')}/{data.get('request')}"
+    owner, _, request = str(about).rpartition("/")
     before, after = data.get("before"), data.get("after")
     state = {"committed": "committed", "rejected": "rejected", "revoked": "rejected"}.get(name, "tentative")
     cancelled = data.get("op") == "cancel" and not after
@@ -179,5 +180,8 @@ def _write_text(context: Context, name: str, data: Json) -> str:
 
 
 def _place(context: Context, place: Json) -> str:
+    """`6.12 Tue 2026-12-01 09:00–10:00`; another application's place as it says it."""
+    if "start" not in place:
+        return clean(" ".join(str(value) for value in place.values()))
     slot = slot_of({"start": str(place["start"]), "end": str(place["end"])})
     return f"{clean(place['room'])} {show_slot(slot.start, slot.end, context.zone)}"

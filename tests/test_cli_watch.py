@@ -105,6 +105,16 @@ def test_all_shows_links_sessions_and_others(tmp_path: Path) -> None:
         assert "? received   priyal/r9  6.12 Tue 2026-12-01 09:00–10:00" in next_line(process)
 
 
+def test_all_shows_what_other_applications_do(tmp_path: Path) -> None:
+    song = {"song": "eyes", "url": "utexas.edu"}
+    with serving() as replica, watching(replica, tmp_path, "--all") as process:
+        next_line(process)
+        replica.publish("received", **event_data("r1", app="playlist/1", op="put", reservation=None, after=song))
+        replica.publish("received", **event_data("r2", user="priyal", reservation=None, after=None))
+        assert "? received   r1  eyes utexas.edu" in next_line(process)
+        assert "? received   priyal/r2" in next_line(process)
+
+
 def test_one_reservation_alone(tmp_path: Path) -> None:
     with serving() as replica:
         replica.answer(

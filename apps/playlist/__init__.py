@@ -1,0 +1,16 @@
+"""The playlist of the university projects on Bayou, as an application of the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from apps.playlist.resources import describe, register
+from bayou.application import Application
+
+APPLICATION = Application(
+    name="playlist",
+    version=1,
+    lua=Path(__file__).with_name("playlist.lua").read_text(encoding="utf-8"),
+    describe=describe,
+    register=register,
+)
