@@ -25,7 +25,7 @@ from bayou.compatible import incompatible
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.history import Verdict
 from bayou.items import Installed, ListPart, PageState, Received, Selection, StateEnd, StatePart
-from bayou.stamps import split_id
+from bayou.sending import Reach, state_frames
 from bayou.state import State, Vector
 
 PROTOCOL = 1
@@ -74,22 +74,6 @@ class ProtocolError(Exception):
     """The peer sent a frame that has no place here; nothing of it was stored."""
 
 
-@dataclass(slots=True)
-class _Reach:
-    """What the peer will hold once all that is on its way has arrived; sending goes on from there."""
-
-    csn: int
-    vector: dict[str, int]
-    retired: tuple[str, ...]
-
-    def foresee(self, selection: Selection) -> None:
-        for item in selection.items:
-            stamp, origin = split_id(item.id)
-            self.vector[origin] = max(stamp, self.vector.get(origin, 0))
-            if item.csn is not None:
-                self.csn = item.csn
-
-
 class Session:
     """One end of a session. `applications` are the tags (NAME/VERSION) that this replica can play."""
 
@@ -100,7 +84,7 @@ class Session:
         self._peer: Hello | None = None
         self._verdict = Verdict.AGREE
         self._common_csn: int | None = None  # where the histories part, while this side has to yield
-        self._reach = _Reach(0, {}, ())
+        self._reach = Reach(0, {}, ())
         self._plan = 0
         self._on_their_way: list[int] = []  # sizes of the frames of this plan that are not acknowledged
         self._full_state: Iterator[Frame] | None = None  # what is left to send of it; WINDOW holds here, too
@@ -118,22 +102,7 @@ class Session:
 
     def start(self) -> list[Frame]:
         """The frame that opens this end."""
-        state = self._store.state()
-        hello = Hello(
-            protocol=PROTOCOL,
-            cluster=state.cluster,
-            server=state.server,
-            label=state.label,
-            birth=state.birth,
-            met=state.met,
-            history=state.history,
-            csn=state.csn,
-            vector=state.vector,
-            retired_servers=state.retired_servers,
-            retired=state.retired,
-            applications=self._applications,
-        )
-        return [hello]
+        return [hello_of(self._store.state(), self._applications)]
 
     def receive(self, frame: Frame) -> list[Frame]:
         """Take one frame of the peer; returns the frames to send, in order. ProtocolError when it has no place here."""
@@ -179,7 +148,7 @@ class Session:
         elif self._verdict is Verdict.AGREE and hello.birth:
             self._store.adopt(hello.birth)
         self._peer = hello
-        self._reach = _Reach(hello.csn, dict(hello.vector), hello.retired_servers)
+        self._reach = Reach(hello.csn, dict(hello.vector), hello.retired_servers)
         return self._send_on()
 
     # Receiving.
@@ -248,7 +217,7 @@ class Session:
             self._full_state = None
             if self._verdict is Verdict.PREVAIL:
                 self._verdict = Verdict.AGREE  # the peer has our history now
-            self._reach = _Reach(ack.csn, dict(ack.vector), ack.retired_servers)
+            self._reach = Reach(ack.csn, dict(ack.vector), ack.retired_servers)
             if self._plan > PLANS_MAX:
                 return self.refuse("unsteady", f"What was sent did not fit {PLANS_MAX} times. Try again later.")
         return self._send_on()
@@ -279,25 +248,30 @@ class Session:
             reach = self._reach
             selection = self._store.select(reach.csn, reach.vector, reach.retired, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
         if selection is None:
-            self._full_state = self._state_frames()
+            self._full_state = state_frames(self._store, self._plan, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
             return next(self._full_state)
         if not selection.items:
             return None
         self._reach.foresee(selection)
         return Batch(self._plan, selection)
 
-    def _state_frames(self) -> Iterator[Frame]:
-        """The full state, a frame at a time. The lists come last: they then hold all that the pages need."""
-        cursor, first, end = (0, ""), True, None
-        while end is None:
-            part = self._store.state_part(cursor, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
-            yield StateChunk(self._plan, first, part.pages, ())
-            first, end = False, part.end
-            if part.pages:
-                cursor = (part.pages[-1].csn, part.pages[-1].name)
-        for lists in self._store.list_parts():
-            yield StateChunk(self._plan, False, (), (lists,))
-        yield StateFinish(self._plan, end)
+
+def hello_of(state: State, applications: Sequence[str]) -> Hello:
+    """How a replica in this state introduces itself."""
+    return Hello(
+        protocol=PROTOCOL,
+        cluster=state.cluster,
+        server=state.server,
+        label=state.label,
+        birth=state.birth,
+        met=state.met,
+        history=state.history,
+        csn=state.csn,
+        vector=state.vector,
+        retired_servers=state.retired_servers,
+        retired=state.retired,
+        applications=tuple(applications),
+    )
 
 
 _REFUSALS = {

@@ -177,3 +177,47 @@ class StateFinish(_message.Message):
     history: str
     vector: _containers.ScalarMap[str, int]
     def __init__(self, plan: _Optional[int] = ..., csn: _Optional[int] = ..., last: _Optional[str] = ..., clock: _Optional[int] = ..., birth: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ..., vector: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class MediaFrame(_message.Message):
+    __slots__ = ("head", "frame", "end")
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    head: MediaHead
+    frame: Frame
+    end: MediaEnd
+    def __init__(self, head: _Optional[_Union[MediaHead, _Mapping]] = ..., frame: _Optional[_Union[Frame, _Mapping]] = ..., end: _Optional[_Union[MediaEnd, _Mapping]] = ...) -> None: ...
+
+class MediaHead(_message.Message):
+    __slots__ = ("hello", "csn", "vector", "full_state")
+    class VectorEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    CSN_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_FIELD_NUMBER: _ClassVar[int]
+    FULL_STATE_FIELD_NUMBER: _ClassVar[int]
+    hello: Hello
+    csn: int
+    vector: _containers.ScalarMap[str, int]
+    full_state: bool
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., full_state: _Optional[bool] = ...) -> None: ...
+
+class MediaEnd(_message.Message):
+    __slots__ = ("csn", "vector")
+    class VectorEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    CSN_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_FIELD_NUMBER: _ClassVar[int]
+    csn: int
+    vector: _containers.ScalarMap[str, int]
+    def __init__(self, csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ...) -> None: ...

@@ -1,0 +1,50 @@
+"""What a sender works with: how far the receiver will be, and the frames of a full state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from bayou.frames import StateChunk, StateFinish
+from bayou.items import ListPart, Selection, StatePart
+from bayou.stamps import split_id
+
+
+class StateSource(Protocol):
+    """What the frames of a full state are read from; see storage/transfer.py."""
+
+    def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart: ...
+
+    def list_parts(self) -> Iterator[ListPart]: ...
+
+
+@dataclass(slots=True)
+class Reach:
+    """What the receiver will hold once all that is on its way has arrived; sending goes on from there."""
+
+    csn: int
+    vector: dict[str, int]
+    retired: tuple[str, ...]
+
+    def foresee(self, selection: Selection) -> None:
+        """The selection is on its way."""
+        for item in selection.items:
+            stamp, origin = split_id(item.id)
+            self.vector[origin] = max(stamp, self.vector.get(origin, 0))
+            if item.csn is not None:
+                self.csn = item.csn
+
+
+def state_frames(source: StateSource, plan: int, count_max: int, bytes_max: int) -> Iterator[StateChunk | StateFinish]:
+    """The full state, a frame at a time. The lists come last: they then hold all that the pages need."""
+    cursor, first, end = (0, ""), True, None
+    while end is None:
+        part = source.state_part(cursor, count_max, bytes_max)
+        yield StateChunk(plan, first, part.pages, ())
+        first, end = False, part.end
+        if part.pages:
+            cursor = (part.pages[-1].csn, part.pages[-1].name)
+    for lists in source.list_parts():
+        yield StateChunk(plan, False, (), (lists,))
+    yield StateFinish(plan, end)
