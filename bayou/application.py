@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 from bayou.write import Draft, Write
 
+MEMBERSHIP = "members/1"  # the protocol's own application, which every replica plays; see storage/members.py
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

@@ -21,12 +21,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bayou.application import MEMBERSHIP
 from bayou.compatible import incompatible
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.history import Verdict
 from bayou.items import Installed, ListPart, PageState, Received, Selection, StateEnd, StatePart
 from bayou.sending import Reach, state_frames
 from bayou.state import State, Vector
+from bayou.write import Write
 
 PROTOCOL = 1
 BATCH_COUNT_MAX = 500
@@ -165,12 +167,28 @@ class Session:
                 return self._finish(frame)
 
     def _batch(self, batch: Batch) -> list[Frame]:
+        problem = self._malformed(batch.selection)
+        if problem:
+            return self.refuse("malformed", f"A write that was sent cannot be played: {problem}.")
         received = self._store_all(batch.selection)
         if received.status in _REFUSALS:
             return self.refuse(received.status, _REFUSALS[received.status])
         if received.status == "taken":
             return [Ack(batch.plan, replan=False, csn=received.csn, vector={})]
         return [self._replan(batch.plan)]
+
+    def _malformed(self, selection: Selection) -> str | None:
+        """Why a write would poison the log here: it would stand in it for good."""
+        for item in selection.items:
+            if item.is_notification:
+                continue
+            try:
+                write = Write.decode(item.body)
+            except ValueError as reason:
+                return f"{item.id}: {reason}"
+            if write.id != item.id or write.app not in (MEMBERSHIP, *self._applications):
+                return f"{item.id} is {write.id} of {write.app}"
+        return None
 
     def _store_all(self, selection: Selection) -> Received:
         """Store a batch in as many transactions as the store's bounds ask for."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 LINES_WAITING_MAX = 10_000  # beyond, lines are dropped: nobody has read for a long time
-CLOSE_TIMEOUT_S = 1.0
+CLOSE_TIMEOUT_S = 5.0
 
 
 class Printer:

@@ -29,6 +29,10 @@ class Birth:
     means that Redis never stopped. `clean` says that the replica stopped in order, and `mark` what the namespace held
     then (the replica's own text, compared for equality). `repaired` says that the append-only file lost its damaged end
     since the id was last confirmed: it outlives a crash between the repair and the decision.
+
+    A server that joins a running cluster also notes where it listens, the request of its creation and the anti-entropy
+    address that it asks (`id` is empty until that one has answered; `founded_at`, until the first session with it is
+    done). `left` says that a retired server's writes are all held elsewhere.
     """
 
     id: str
@@ -40,6 +44,11 @@ class Birth:
     clean: bool = False
     mark: str = ""
     repaired: bool = False
+    rest: str = ""
+    anti_entropy: str = ""
+    request: str = ""
+    through: str = ""
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

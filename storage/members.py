@@ -5,7 +5,7 @@ It is the protocol's own, so every store plays it beside the applications that i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,13 @@ SYSTEM = "bayou"  # the user of membership writes
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A created server and where it listens (HOST:PORT)."""
+    """A created server, where it listens (HOST:PORT), and the request under which it was created."""
 
     id: str
     label: str
     rest: str
     anti_entropy: str
+    request: str
 
 
 def draft(op: str, request: str, accepted_at: str, args: Mapping[str, Any]) -> Draft:
@@ -48,9 +49,16 @@ def decode(page: Mapping[str, str]) -> list[Member]:
     for field, value in sorted(page.items()):
         kind, _, server = field.partition(":")
         if kind == "server":
-            label, rest, anti_entropy = value.split("\t")
-            found.append(Member(server, label, rest, anti_entropy))
+            found.append(Member(server, *value.split("\t")))
     return found
+
+
+def label_of(server: str, created: Iterable[Member]) -> str | None:
+    """The label of a server: it stands in a minted id, `LABEL~NONCE`; of a created one, among the members."""
+    label, tilde, _ = server.partition("~")
+    if tilde and ":" not in label:
+        return label
+    return next((member.label for member in created if member.id == server), None)
 
 
 def _describe(write: Write, _outcome: str) -> dict[str, Any]:

@@ -97,6 +97,8 @@ class Store(Screens, Transfer):
 
         Behind when V does not cover `needs`, Conflict when this replica has retired; nothing is recorded then.
         """
+        if len(set(draft.pages)) < len(draft.pages):
+            raise ValueError("a draft declares a page twice")  # no replica would take it
         if len(draft.pages) > PAGES_MAX:
             raise TooLarge(
                 "too_many_pages", f"This needs {len(draft.pages)} pages; at most {PAGES_MAX} go in one write."
@@ -190,39 +192,46 @@ class Store(Screens, Transfer):
         return members.decode(self.read([members.PAGE]).pages[members.PAGE].tentative)
 
     def create(self, *, label: str, rest: str, anti_entropy: str, request: str, now_us: int) -> str:
-        """Accept the creation write of a server; returns its id, `T:X` (Petersen 1997, section 4.4)."""
-        args = {"label": label, "rest": rest, "anti_entropy": anti_entropy}
-        written = self._member_write("create", request, now_us, args)
-        stamp, origin = split_id(written)
+        """Accept the creation write of a server; returns its id, `T:X` (Petersen 1997, section 4.4).
+
+        Asked again with the same `request` while that server is a member, it returns the id that it gave.
+        """
+        args = {"label": label, "rest": rest, "anti_entropy": anti_entropy, "through": self._label}
+        accepted = self._accept_member("create", request, now_us, args)
+        if accepted.id is None:
+            return next(member.id for member in self.members_of_cluster() if member.request == request)
+        stamp, origin = split_id(accepted.id)
         return f"{stamp_text(stamp)}:{origin}"
 
     def retire(self, now_us: int) -> str:
         """Accept this server's own retirement; it takes no more writes. Returns the write's id."""
-        return self._member_write("retire", f"retire-{now_us}", now_us, {})
+        accepted = self._accept_member("retire", f"retire-{now_us}", now_us, {"label": self._label})
+        assert accepted.id is not None, "a retirement is always logged"
+        return accepted.id
 
     def hand_over(self, to: str, now_us: int) -> None:
         """At the primary: commit a primary write that names the next primary, as this one's last CSN."""
         self.commit()
-        args = {"from": self.state().server, "to": to}
-        self._member_write("primary", f"primary-{now_us}", now_us, args, mode="now")
+        label = members.label_of(to, self.members_of_cluster()) or to
+        args = {"from": self.state().server, "to": to, "label": label}
+        self._accept_member("primary", f"primary-{now_us}", now_us, args, mode="now")
 
     def force(self, server: str, now_us: int) -> None:
         """Become the primary without the old one, under the new id `server`: open an epoch, commit what is here."""
         epoch = history.decode(self.state().history)[-1:]
         number = epoch[0].number + 1 if epoch else 1
-        draft = members.draft("primary", f"primary-{now_us}", _iso(now_us), {"to": server, "epoch": number})
+        args = {"to": server, "epoch": number, "label": self._label}
+        draft = members.draft("primary", f"primary-{now_us}", _iso(now_us), args)
         reply = json.loads(self._run("force", now_us, server, draft.tail(), number))
         if reply["status"] != "logged":
             raise Conflict("moved_on", "The epoch has changed meanwhile. Look who is primary now, and decide again.")
         self.catch_up()
 
-    def _member_write(
+    def _accept_member(
         self, op: str, request: str, now_us: int, args: Mapping[str, Any], mode: str | None = None
-    ) -> str:
+    ) -> Accepted:
         draft = members.draft(op, request, _iso(now_us), args)
-        accepted = self._accept(draft, now_us, mode or self._commit_mode, NOTHING)
-        assert accepted.id is not None, "membership writes are always logged"
-        return accepted.id
+        return self._accept(draft, now_us, mode or self._commit_mode, NOTHING)
 
 
 def _behind(missing: Mapping[str, str]) -> Behind:

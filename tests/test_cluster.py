@@ -114,7 +114,7 @@ def test_up_stops_everything(
         process.send_signal(number)
         output, _ = process.communicate(timeout=BOUND_S)
     assert process.returncode == 0, output
-    assert f"{name}  is stopping." in output
+    assert f"{name}  is stopping." in output, output
     assert ("\x1b" in output) == ("FORCE_COLOR" in environment)
     assert processes_with(tmp_path) == {}
 

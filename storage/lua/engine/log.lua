@@ -29,6 +29,7 @@ function Log.is_primary() return primary == id end
 function Log.decode(body)
   local write = cjson.decode(body)
   write.id = write.stamp .. '@' .. write.origin
+  write.at = tonumber(write.stamp)
   write.body = body
   return write
 end
@@ -87,14 +88,14 @@ end
 -- A new write becomes tentative.
 function Log.join(write)
   table.insert(joined, write.id)
-  for _, page in ipairs(write.pages) do Pages.join(page, write.id) end
+  for _, name in ipairs(write.pages) do Pages.join(Pages.open(name), write.id) end
 end
 
 -- A write is no longer tentative.
 function Log.leave(write)
   left[write.id] = true
   table.insert(settled, write.id)
-  for _, page in ipairs(write.pages) do Pages.leave(page, write.id) end
+  for _, name in ipairs(write.pages) do Pages.leave(Pages.open(name), write.id) end
 end
 
 -- The write takes the next CSN.

@@ -26,7 +26,8 @@ local function pairwise(flat)
   return fields
 end
 
-local function record(name)
+-- The page's record, which the functions below take.
+function Pages.open(name)
   local page = records[name]
   if not page then
     page = {
@@ -49,8 +50,8 @@ local function overlay(fields, changes)
   return fields
 end
 
--- The fields of a page in a view, loaded at the first touch.
-local function fields_of(page, view)
+-- The fields of a page in a view, loaded at the first touch; the same table as long as the page is not rebased.
+function Pages.load(page, view)
   local fields = page[view]
   if fields then return fields end
   if view == COMMITTED then
@@ -58,17 +59,14 @@ local function fields_of(page, view)
   elseif page.size > 0 and not page.rebased then
     fields = overlay(read(pairwise, 'HGETALL', K.tentative_page .. page.name), page.changes.tentative)
   else
-    fields = overlay({}, fields_of(page, COMMITTED))
+    fields = overlay({}, Pages.load(page, COMMITTED))
   end
   page[view] = fields
   return fields
 end
 
-function Pages.get(view, name, field) return fields_of(record(name), view)[field] end
-
 -- Sets a field, or deletes it when value is nil. Does not load a page that nobody has read.
-function Pages.put(view, name, field, value)
-  local page = record(name)
+function Pages.put(page, view, field, value)
   local fields = page[view]
   if fields then
     if (fields[field] == nil) ~= (value == nil) then page.sorted[view] = nil end
@@ -78,20 +76,12 @@ function Pages.put(view, name, field, value)
   page.changes[view][field] = value
 end
 
-function Pages.any(view, name, test)
-  for field, value in pairs(fields_of(record(name), view)) do
-    if test(field, value) then return true end
-  end
-  return false
-end
-
 -- The names of the fields, sorted bytewise.
-function Pages.fields(view, name)
-  local page = record(name)
+function Pages.sorted(page, view)
   local sorted = page.sorted[view]
   if not sorted then
     sorted = {}
-    for field in pairs(fields_of(page, view)) do sorted[#sorted + 1] = field end
+    for field in pairs(Pages.load(page, view)) do sorted[#sorted + 1] = field end
     table.sort(sorted, Order.bytewise)
     page.sorted[view] = sorted
   end
@@ -99,44 +89,35 @@ function Pages.fields(view, name)
 end
 
 -- The tentative writes that declare the page, after the id `from` and not after `upto` (nil: the end), in their order.
-function Pages.index(name, from, upto)
-  local page = record(name)
+function Pages.index(page, from, upto)
   if page.size == 0 then return {} end
   local last = upto and upto:sub(1, 16) or '+inf'
   local ids = {}
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.index .. name, from:sub(1, 16), last)) do
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.index .. page.name, from:sub(1, 16), last)) do
     if Order.before(from, id) and not (upto and Order.before(upto, id)) then ids[#ids + 1] = id end
   end
   return ids
 end
 
 -- Is the write the first in the page's index? Only asked while all that left the index were its first ones.
-function Pages.is_first(name, id)
-  local page = record(name)
-  return redis.call('ZRANGE', K.index .. name, #page.left, #page.left)[1] == id
+function Pages.is_first(page, id)
+  return redis.call('ZRANGE', K.index .. page.name, #page.left, #page.left)[1] == id
 end
 
-function Pages.join(name, id)
-  local joined = record(name).joined
-  if joined[#joined] == id then return end -- the write declares the page twice
+function Pages.join(page, id)
+  local joined = page.joined
   joined[#joined + 1] = Order.stamp(id)
   joined[#joined + 1] = id
 end
 
-function Pages.leave(name, id)
-  local left = record(name).left
-  if left[#left] ~= id then left[#left + 1] = id end
-end
+function Pages.leave(page, id) page.left[#page.left + 1] = id end
 
 -- The tentative copy is thrown away; what is tentative on the page will be replayed on the committed state.
-function Pages.rebase(name)
-  local page = record(name)
+function Pages.rebase(page)
   if page.size > 0 then
     page.rebased, page.tentative, page.changes.tentative, page.sorted.tentative = true, nil, {}, nil
   end
 end
-
-function Pages.is_rebased(name) return record(name).rebased end
 
 local function store_changes(key, changes)
   local kept, deleted = {}, {}
@@ -170,7 +151,7 @@ function Pages.store(csn)
     else
       if page.size == 0 or page.rebased then -- the whole copy is written anew
         if page.size > 0 then redis.call('UNLINK', tentative) end
-        page.changes.tentative = fields_of(page, TENTATIVE)
+        page.changes.tentative = Pages.load(page, TENTATIVE)
       end
       store_changes(tentative, page.changes.tentative)
     end

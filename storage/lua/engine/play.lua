@@ -6,67 +6,75 @@
 
 local Play = {}
 
-local view, numbers, journal, seen -- of the play that is under way
+-- Of the play that is under way: its view, its pages by name, {page, number, fields, old}, and what it touched, in order.
+-- `fields` is set once the page is loaded; `old` holds the first value of each field that was changed, false for absent.
+local view, declared, touched
 
-local function declared(page)
-  if not numbers[page] then error('the write does not declare the page ' .. tostring(page)) end
+local function fields_of(entry)
+  local fields = entry.fields
+  if not fields then
+    fields = Pages.load(entry.page, view)
+    entry.fields = fields
+  end
+  return fields
 end
 
-local function change(page, field, value)
-  declared(page)
-  local old = Pages.get(view, page, field)
+local function entry_of(name)
+  return declared[name] or error('the write does not declare the page ' .. tostring(name))
+end
+
+local function change(name, field, value)
+  local entry = entry_of(name)
+  local old = fields_of(entry)[field]
   if old == value then return end
-  local key = numbers[page] .. ' ' .. field
-  if not seen[key] then
-    seen[key] = true
-    journal[#journal + 1] = {numbers[page], field, old or false, page}
+  if entry.old[field] == nil then
+    entry.old[field] = old or false
+    touched[#touched + 1] = entry
+    touched[#touched + 1] = field
   end
-  Pages.put(view, page, field, value)
+  Pages.put(entry.page, view, field, value)
 end
 
 local api = {}
 
-function api.get(page, field)
-  declared(page)
-  return Pages.get(view, page, field)
-end
+function api.get(name, field) return fields_of(entry_of(name))[field] end
 
-function api.set(page, field, value)
+function api.set(name, field, value)
   if type(field) ~= 'string' or type(value) ~= 'string' then error('fields and values are strings') end
-  change(page, field, value)
+  change(name, field, value)
 end
 
-function api.delete(page, field) change(page, field, nil) end
+function api.delete(name, field) change(name, field, nil) end
 
-function api.fields(page)
-  declared(page)
-  return Pages.fields(view, page)
+function api.fields(name) return Pages.sorted(entry_of(name).page, view) end
+
+function api.any(name, test)
+  for field, value in pairs(fields_of(entry_of(name))) do
+    if test(field, value) then return true end
+  end
+  return false
 end
 
-function api.any(page, test)
-  declared(page)
-  return Pages.any(view, page, test)
-end
-
-function api.declares(page) return numbers[page] ~= nil end
+function api.declares(name) return declared[name] ~= nil end
 
 local function steps(application, write)
   if application.check(api, write) then return application.update(api, write) end
   return application.merge(api, write)
 end
 
-local function undo_journal()
-  for i = #journal, 1, -1 do
-    local entry = journal[i]
-    Pages.put(view, entry[4], entry[2], entry[3] or nil)
+local function take_back()
+  for i = 1, #touched, 2 do
+    local entry, field = touched[i], touched[i + 1]
+    Pages.put(entry.page, view, field, entry.old[field] or nil)
   end
 end
 
-local function effects_of_journal()
+local function effects_of_play()
   local effects = {}
-  for _, entry in ipairs(journal) do
-    local new = Pages.get(view, entry[4], entry[2]) or false
-    if new ~= entry[3] then effects[#effects + 1] = {entry[1], entry[2], entry[3], new} end
+  for i = 1, #touched, 2 do
+    local entry, field = touched[i], touched[i + 1]
+    local old, new = entry.old[field], entry.fields[field] or false
+    if new ~= old then effects[#effects + 1] = {entry.number, field, old, new} end
   end
   return effects
 end
@@ -75,21 +83,23 @@ end
 function Play.write(write, in_view)
   local application = Apps[write.app]
   if not application then error('no application ' .. tostring(write.app) .. ' here') end
-  view, numbers, journal, seen = in_view, {}, {}, {}
-  for number, page in ipairs(write.pages) do numbers[page] = number end
+  view, declared, touched = in_view, {}, {}
+  for number, name in ipairs(write.pages) do
+    declared[name] = {page = Pages.open(name), number = number, old = {}}
+  end
   local ok, status, detail = pcall(steps, application, write)
   if Pages.broken then error(Pages.broken) end
-  if not ok or type(status) ~= 'string' or (detail and type(detail) ~= 'string') then
-    undo_journal()
+  if not ok or type(status) ~= 'string' or (detail ~= nil and type(detail) ~= 'string') then
+    take_back()
     return 'failed', {}
   end
-  return detail and status .. ' ' .. detail or status, effects_of_journal()
+  return detail and status .. ' ' .. detail or status, effects_of_play()
 end
 
--- Puts a write's effects in place again, without playing it.
-function Play.redo(write, effects, in_view)
+-- Puts a write's effects into the committed pages, without playing it.
+function Play.redo(write, effects)
   for _, effect in ipairs(effects) do
-    Pages.put(in_view, write.pages[effect[1]], effect[2], effect[4] or nil)
+    Pages.put(Pages.open(write.pages[effect[1]]), 'committed', effect[2], effect[4] or nil)
   end
 end
 
@@ -97,7 +107,7 @@ end
 function Play.undo(write, effects)
   for i = #effects, 1, -1 do
     local effect = effects[i]
-    local page = write.pages[effect[1]]
-    if not Pages.is_rebased(page) then Pages.put('tentative', page, effect[2], effect[3] or nil) end
+    local page = Pages.open(write.pages[effect[1]])
+    if not page.rebased then Pages.put(page, 'tentative', effect[2], effect[3] or nil) end
   end
 end

@@ -21,7 +21,7 @@ local function collect(page, from)
     local upto = scanned[name]
     if not upto or Order.before(start, upto) then
       scanned[name] = start
-      for _, id in ipairs(Pages.index(name, start, upto)) do
+      for _, id in ipairs(Pages.index(Pages.open(name), start, upto)) do
         if not undone[id] and not committed_now[id] then
           local write = Log.write(id)
           undone[id] = write
@@ -34,8 +34,8 @@ local function collect(page, from)
 end
 
 local function is_first_everywhere(write)
-  for _, page in ipairs(write.pages) do
-    if not Pages.is_first(page, write.id) then return false end
+  for _, name in ipairs(write.pages) do
+    if not Pages.is_first(Pages.open(name), write.id) then return false end
   end
   return true
 end
@@ -45,11 +45,11 @@ function Replay.commit(write, tentative)
   local was = tentative and Log.outcome(write.id) or nil
   local now = was
   if tentative and not undone[write.id] and is_first_everywhere(write) then
-    Play.redo(write, Log.effects(write.id), 'committed')
+    Play.redo(write, Log.effects(write.id))
   else
-    for _, page in ipairs(write.pages) do
-      collect(page, Order.BEGINNING)
-      Pages.rebase(page)
+    for _, name in ipairs(write.pages) do
+      collect(name, Order.BEGINNING)
+      Pages.rebase(Pages.open(name))
     end
     now = Play.write(write, 'committed')
     Log.record(write, now)
@@ -64,12 +64,15 @@ end
 
 -- A new tentative write takes its place.
 function Replay.arrive(write)
-  for _, page in ipairs(write.pages) do collect(page, write.id) end
+  for _, name in ipairs(write.pages) do collect(name, write.id) end
   Log.join(write)
   arrivals[#arrivals + 1] = write
 end
 
-local function by_order(a, b) return Order.before(a.id, b.id) end
+local function by_order(a, b)
+  if a.at ~= b.at then return a.at < b.at end
+  return Order.bytewise(a.id, b.id)
+end
 
 -- Undoes what was collected and plays it again, together with the arrivals. Call once, after the last commit and arrival.
 function Replay.finish()
