@@ -8,11 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bayou.errors import Away
 from bayou.state import Vector
 from bayou.write import Write
 from storage.keys import Namespace
 from storage.scripted import Scripted, numbers
 from storage.scripts import EVENTS_MAX
+
+DIGEST_TRIES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,8 @@ class Screens(Scripted):
         return {key: Write.decode(body) for key, body in zip(ids, bodies, strict=True) if body}
 
     def digest(self) -> Digest:
-        """Digests of all pages of one moment; reads again while writes come in."""
-        while True:
+        """Digests of all pages of one moment; reads again while writes come in, Away when they do not pause."""
+        for _ in range(DIGEST_TRIES):
             before = self._moment()
             csn, generation, vector = before
             committed = self._all_pages(Namespace(self._label, generation).committed_page)
@@ -67,6 +70,7 @@ class Screens(Scripted):
             tentative = committed | {page: copies.get(page, {}) for page in self._names(self._keys.index)}
             if self._moment() == before:
                 return Digest(_digest(committed), _digest(tentative), csn, vector)
+        raise Away("busy", "Writes keep coming in, so there is no digest of one moment. Try again.", retry_after_s=1)
 
     def cut_links(self) -> set[str]:
         """Labels of the peers whose link is cut here."""
