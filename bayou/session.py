@@ -1,8 +1,8 @@
 """Session guarantees: what a client has read and written, as a token that it carries (Terry 1994).
 
-A session is two vectors. RYW (read your writes) and MR (monotonic reads) ask of a read that the view covers what the session
-has written, or read; WFR (writes follow reads) and MW (monotonic writes) ask the same of a write. Whether a vector
-covers another is judged where the operation is done, by CompleteV. It knows no clock, no network and no store.
+A session is two vectors. RYW (read your writes) and MR (monotonic reads) ask of a read that the view covers what the
+session has written, or read; WFR (writes follow reads) and MW (monotonic writes) ask the same of a write. Whether a
+vector covers another is judged where the operation is done, by CompleteV. It knows no clock, no network and no store.
 """
 
 from __future__ import annotations

@@ -6,6 +6,52 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class CreateRequest(_message.Message):
+    __slots__ = ("protocol", "cluster", "applications", "label", "rest", "anti_entropy", "request")
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    APPLICATIONS_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    REST_FIELD_NUMBER: _ClassVar[int]
+    ANTI_ENTROPY_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    protocol: int
+    cluster: str
+    applications: _containers.RepeatedScalarFieldContainer[str]
+    label: str
+    rest: str
+    anti_entropy: str
+    request: str
+    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., applications: _Optional[_Iterable[str]] = ..., label: _Optional[str] = ..., rest: _Optional[str] = ..., anti_entropy: _Optional[str] = ..., request: _Optional[str] = ...) -> None: ...
+
+class CreateReply(_message.Message):
+    __slots__ = ("server", "label", "refuse")
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    REFUSE_FIELD_NUMBER: _ClassVar[int]
+    server: str
+    label: str
+    refuse: Refuse
+    def __init__(self, server: _Optional[str] = ..., label: _Optional[str] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ...) -> None: ...
+
+class PromoteRequest(_message.Message):
+    __slots__ = ("protocol", "cluster", "server", "label")
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    protocol: int
+    cluster: str
+    server: str
+    label: str
+    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ...) -> None: ...
+
+class PromoteReply(_message.Message):
+    __slots__ = ("refuse",)
+    REFUSE_FIELD_NUMBER: _ClassVar[int]
+    refuse: Refuse
+    def __init__(self, refuse: _Optional[_Union[Refuse, _Mapping]] = ...) -> None: ...
+
 class Frame(_message.Message):
     __slots__ = ("hello", "batch", "ack", "done", "refuse", "state_chunk", "state_finish")
     HELLO_FIELD_NUMBER: _ClassVar[int]

@@ -1,18 +1,21 @@
-"""gRPC carries anti-entropy: one bidirectional stream a session, in both roles.
+"""gRPC carries anti-entropy: one bidirectional stream a session, in both roles, and the unary calls of membership.
 
 It moves frames between bayou.reconcile.Session and the wire, bounds each session in time, and keeps the rule of one
-session a pair at a time. When to start a session, and with whom, is the scheduler's (replica/scheduler.py).
+session a pair at a time. When to start a session, and with whom, is the scheduler's (replica/scheduler.py); what the
+unary calls do is replica/membership.py's.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 from redis import RedisError
 
 from bayou.errors import Away
@@ -22,7 +25,10 @@ from replica import a_e_pb2 as wire
 from replica.config import Address
 from replica.frames import decode, encode
 
-METHOD = "/bayou.AntiEntropy/Exchange"
+SERVICE = "bayou.AntiEntropy"
+METHOD = f"/{SERVICE}/Exchange"
+THREADS = 32
+ANSWERS_MAX = 26  # sessions that are answered at a time; the other threads are for unary calls
 SESSION_S_MAX = 60.0  # a longer session is cut, and the next one goes on from the vectors
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 SERVER_OPTIONS = [
@@ -40,8 +46,18 @@ CHANNEL_OPTIONS = [
 BUSY = Refuse("busy", "A session with this replica is going on. Try again in a moment.")
 CUT = Refuse("link_cut", "The link between the two is cut.")
 
+Reply = TypeVar("Reply", bound=Message)
 Cancel = Callable[[], object]
 MakeSession = Callable[[bool], Session]  # initiator? -> a new session
+Met = Callable[[Hello], None]  # told of each peer that said hello
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """A unary call that is answered here: the type of its request, and what answers it."""
+
+    request: type[Message]
+    answer: Callable[[Any], Message]
 
 
 class Pairs:
@@ -100,7 +116,8 @@ class Pairs:
 
 
 class Listener:
-    """Answers the sessions that peers start. `is_cut(label)` tells whether the link to a peer is cut here."""
+    """Answers the sessions that peers start. `is_cut(label)` tells whether the link to a peer is cut here; `after`
+    hears the report of each session, `met` of each hello."""
 
     def __init__(
         self,
@@ -109,30 +126,32 @@ class Listener:
         make_session: MakeSession,
         is_cut: Callable[[str], bool],
         after: Callable[[Report], None],
-        threads: int,
+        met: Met,
     ) -> None:
         self._address = address
         self._pairs = pairs
         self._make_session = make_session
         self._is_cut = is_cut
         self._after = after
-        self._threads = threads
+        self._met = met
+        self._answers = threading.BoundedSemaphore(ANSWERS_MAX)
         self._server: grpc.Server | None = None
 
-    def start(self) -> None:
-        """Listen; Away when the address cannot be had."""
+    def start(self, unary: Mapping[str, Unary]) -> None:
+        """Listen; Away when the address cannot be had. `unary` are the unary calls by name."""
         self._server = grpc.server(
-            ThreadPoolExecutor(self._threads, thread_name_prefix="anti-entropy"),
+            ThreadPoolExecutor(THREADS, thread_name_prefix="anti-entropy"),
             options=SERVER_OPTIONS,
-            maximum_concurrent_rpcs=self._threads,  # gRPC queues silently beyond its threads
+            maximum_concurrent_rpcs=THREADS,  # gRPC queues silently beyond its threads
         )
-        handler = grpc.stream_stream_rpc_method_handler(
-            self._exchange,
-            request_deserializer=wire.Frame.FromString,
-            response_serializer=wire.Frame.SerializeToString,
-        )
-        service, method = METHOD[1:].split("/")
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+        handlers = {
+            "Exchange": grpc.stream_stream_rpc_method_handler(
+                self._exchange,
+                request_deserializer=wire.Frame.FromString,
+                response_serializer=wire.Frame.SerializeToString,
+            )
+        } | {name: _unary_handler(call) for name, call in unary.items()}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         try:
             self._server.add_insecure_port(str(self._address))
         except RuntimeError:
@@ -167,15 +186,39 @@ class Listener:
         peer = hello.label
         if self._is_cut(peer):
             yield CUT
-        elif not self._pairs.begin_answer(peer, context.cancel):
+        elif not self._answers.acquire(blocking=False):
             yield BUSY
         else:
-            session = self._make_session(False)
             try:
-                yield from _drive(session, hello, messages)
+                yield from self._answer_peer(peer, hello, messages, context)
             finally:
-                self._pairs.end_answer(peer)
-                self._after(session.report)
+                self._answers.release()
+
+    def _answer_peer(
+        self, peer: str, hello: Hello, messages: Iterator[wire.Frame], context: grpc.ServicerContext
+    ) -> Iterator[Frame]:
+        if not self._pairs.begin_answer(peer, context.cancel):
+            yield BUSY
+            return
+        self._met(hello)
+        session = self._make_session(False)
+        try:
+            yield from _drive(session, hello, messages)
+        finally:
+            self._pairs.end_answer(peer)
+            self._after(session.report)
+
+
+def _unary_handler(call: Unary) -> Any:
+    return grpc.unary_unary_rpc_method_handler(
+        lambda message, _context: call.answer(message),
+        request_deserializer=call.request.FromString,
+        response_serializer=_serialized,
+    )
+
+
+def _serialized(message: Message) -> bytes:
+    return message.SerializeToString()
 
 
 def _drive(session: Session, hello: Hello, messages: Iterator[wire.Frame]) -> Iterator[Frame]:
@@ -197,10 +240,11 @@ def _drive(session: Session, hello: Hello, messages: Iterator[wire.Frame]) -> It
 class Caller:
     """Calls one peer, a session at a time."""
 
-    def __init__(self, peer: str, address: Address, pairs: Pairs, make_session: MakeSession) -> None:
+    def __init__(self, peer: str, address: Address, pairs: Pairs, make_session: MakeSession, met: Met) -> None:
         self._peer = peer
         self._pairs = pairs
         self._make_session = make_session
+        self._met = met
         self._channel = grpc.insecure_channel(str(address), options=CHANNEL_OPTIONS)
         self._exchange = self._channel.stream_stream(
             METHOD, request_serializer=wire.Frame.SerializeToString, response_deserializer=wire.Frame.FromString
@@ -212,14 +256,17 @@ class Caller:
     def call(self) -> Report:
         """Run one session to its end; what went wrong is in the report's error (code `unreachable`, `busy`, ...)."""
         outgoing: queue.SimpleQueue[wire.Frame | None] = queue.SimpleQueue()
-        stream: Any = self._exchange(iter(outgoing.get, None), timeout=SESSION_S_MAX)
+        try:
+            stream: Any = self._exchange(iter(outgoing.get, None), timeout=SESSION_S_MAX)
+        except ValueError:  # closed meanwhile: it is no peer any more
+            return Report(peer=self._peer, error=Refuse("unreachable", "it has left"))
         if not self._pairs.begin_call(self._peer, stream.cancel):
             outgoing.put(None)
             stream.cancel()
             return Report(peer=self._peer, error=BUSY)
         session = self._make_session(True)
         try:
-            _converse(session, stream, outgoing)
+            self._converse(session, stream, outgoing)
         finally:
             outgoing.put(None)  # ends the thread that sends
             stream.cancel()
@@ -227,33 +274,49 @@ class Caller:
         session.report.peer = self._peer
         return session.report
 
-
-def _converse(session: Session, stream: Any, outgoing: queue.SimpleQueue[wire.Frame | None]) -> None:
-    """The calling side of a session."""
-    try:
-        for frame in session.start():
-            outgoing.put(encode(frame))
-        for message in stream:
-            for frame in session.receive(decode(message)):
+    def _converse(self, session: Session, stream: Any, outgoing: queue.SimpleQueue[wire.Frame | None]) -> None:
+        """The calling side of a session."""
+        try:
+            for frame in session.start():
                 outgoing.put(encode(frame))
-            if session.finished:
-                return
-        session.refuse("broken_off", "The peer ended the session early.")
-    except grpc.RpcError as error:
-        session.refuse("unreachable", _reason(error))
-    except ProtocolError as error:
-        session.refuse("protocol", str(error))
-    except RedisError:
-        session.refuse("storage_away", "The storage of this replica is away.")
+            for message in stream:
+                frame = decode(message)
+                if isinstance(frame, Hello):
+                    self._met(frame)
+                for answer in session.receive(frame):
+                    outgoing.put(encode(answer))
+                if session.finished:
+                    return
+            session.refuse("broken_off", "The peer ended the session early.")
+        except grpc.RpcError as error:
+            session.refuse("unreachable", _reason(error))
+        except ProtocolError as error:
+            session.refuse("protocol", str(error))
+        except RedisError:
+            session.refuse("storage_away", "The storage of this replica is away.")
 
 
-def _reason(error: grpc.RpcError) -> str:
+def call_unary(address: Address, name: str, message: Message, reply: type[Reply], timeout_s: float) -> Reply:
+    """One unary call; Away peer_unreachable where it came to no answer (which leaves open whether it was done)."""
+    with grpc.insecure_channel(str(address), options=CHANNEL_OPTIONS) as channel:
+        call = channel.unary_unary(
+            f"/{SERVICE}/{name}", request_serializer=_serialized, response_deserializer=reply.FromString
+        )
+        try:
+            answer: Reply = call(message, timeout=timeout_s)
+        except grpc.RpcError as error:
+            reason = _reason(error, timeout_s)
+            raise Away("peer_unreachable", f"{address} does not do what was asked: {reason}.") from None
+    return answer
+
+
+def _reason(error: grpc.RpcError, timeout_s: float = SESSION_S_MAX) -> str:
     """What a person reads of a gRPC error."""
     code = error.code() if isinstance(error, grpc.Call) else None
     if code == grpc.StatusCode.UNAVAILABLE:
         return "nobody answers at its address"
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
-        return f"it took longer than {SESSION_S_MAX:.0f} s"
+        return f"it took longer than {timeout_s:.0f} s"
     if code == grpc.StatusCode.CANCELLED:
         return "it was broken off"
     return str(code.name.lower()) if code else "the call failed"

@@ -17,13 +17,14 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from replica import yaml_lines
 
 LABEL = re.compile(r"[a-z0-9_-]{1,32}")
 NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")  # a user, a request, a cluster
 ROOM_CHARACTERS_MAX = 64
+PARTNERS = ("all", "random", "primary_first")
 
 
 class ConfigError(Exception):
@@ -49,7 +50,8 @@ class Address:
         return self.host in {"localhost", "::1"} or self.host.startswith("127.")
 
 
-def _address(value: Any) -> Address:
+def read_address(value: Any) -> Address:
+    """Of HOST:PORT or [IPV6]:PORT; ValueError otherwise."""
     host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     right = bare and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65536
@@ -119,22 +121,46 @@ class _Settings(BaseModel):
 class ReplicaSettings(_Settings):
     """One founder: where it listens for clients and for peers, and its own Redis if it differs."""
 
-    rest: Annotated[Address, BeforeValidator(_address)]
-    anti_entropy: Annotated[Address, BeforeValidator(_address)]
+    rest: Annotated[Address, BeforeValidator(read_address)]
+    anti_entropy: Annotated[Address, BeforeValidator(read_address)]
     redis: RedisUrl | None = None
 
 
+def _partners(value: Any) -> Any:
+    if isinstance(value, list):
+        return _unique(tuple(value))
+    if value not in PARTNERS:
+        raise ValueError(f"{value!r} is none of {', '.join(PARTNERS)}, or a list of replicas such as [one, two]")
+    return value
+
+
 class AntiEntropySettings(_Settings):
-    """When sessions start: every `interval_s` (0: never by itself) varied by the share `jitter`, and after a write."""
+    """When sessions start: every `interval_s` (0: never by itself) varied by the share `jitter`, and after a write; and
+    with whom: all peers, a random one, the primary before any other, or those that are listed."""
 
     interval_s: Annotated[float, Field(ge=0, le=86_400)] = 5.0
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
     after_write: bool = True
     debounce_ms: Annotated[int, Field(ge=0, le=60_000)] = 10
+    partners: Annotated[str | tuple[str, ...], BeforeValidator(_partners)] = "all"
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether any session starts by itself; else there are those on request alone."""
+        return self.interval_s > 0 or self.after_write
+
+
+class LogSettings(_Settings):
+    """How much of the committed log is kept: the newest `keep_committed` writes (absent: all, until it is truncated on
+    request) and, beyond, those of the last days."""
+
+    keep_committed: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
+    keep_for_days: Annotated[float, Field(ge=0, le=36_500)] = 7.0
 
 
 class Config(_Settings):
-    """The whole file. `data` is where it says, from the file's folder."""
+    """The whole file. `data` is where it says, from the file's folder. `replicas` are the founders and, once it is
+    known, this server itself where it has joined them."""
 
     cluster: Annotated[str, AfterValidator(_name)]
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
@@ -146,14 +172,32 @@ class Config(_Settings):
     rooms: Annotated[tuple[Annotated[str, AfterValidator(_room)], ...], AfterValidator(_unique)] = ()
     users: Annotated[tuple[Annotated[str, AfterValidator(_name)], ...], AfterValidator(_unique)] = ()
     anti_entropy: AntiEntropySettings = AntiEntropySettings()
+    log: LogSettings = LogSettings()
+    _joined: str | None = PrivateAttr(default=None)
+
+    def with_joined(self, label: str, rest: Address, anti_entropy: Address) -> Config:
+        """The same for a server that is none of the founders; the cluster is the same one."""
+        own = ReplicaSettings.model_construct(rest=rest, anti_entropy=anti_entropy, redis=None)
+        config = self.model_copy(update={"replicas": {**self.replicas, label: own}})
+        config._joined = label
+        return config
+
+    @property
+    def founders(self) -> dict[str, ReplicaSettings]:
+        """The replicas that the configuration names."""
+        return {label: replica for label, replica in self.replicas.items() if label != self._joined}
 
     def replica(self, label: str) -> ReplicaSettings:
         """The settings of one replica; ConfigError with the known labels otherwise."""
-        if label in self.replicas:
-            return self.replicas[label]
+        if label not in self.replicas:
+            raise ConfigError([self.unknown(label)])
+        return self.replicas[label]
+
+    def unknown(self, label: str) -> str:
+        """The sentence for a label that is none, with those that there are."""
         close = difflib.get_close_matches(label, self.replicas, n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
-        raise ConfigError([f"There is no replica {label!r}; the configuration knows {', '.join(self.replicas)}.{hint}"])
+        return f"There is no replica {label!r}; the configuration knows {', '.join(self.replicas)}.{hint}"
 
     def redis_of(self, label: str) -> str:
         """Which Redis a replica uses."""
@@ -162,7 +206,7 @@ class Config(_Settings):
     @property
     def cluster_id(self) -> str:
         """NAME-DIGEST over the cluster's name and its founders' labels: another list makes another cluster."""
-        founders = json.dumps([self.cluster, sorted(self.replicas)], separators=(",", ":"))
+        founders = json.dumps([self.cluster, sorted(self.founders)], separators=(",", ":"))
         return f"{self.cluster}-{hashlib.sha256(founders.encode()).hexdigest()[:12]}"
 
 
@@ -221,6 +265,7 @@ def _known_settings(where: yaml_lines.Path) -> str:
         None: Config,
         "replicas": ReplicaSettings,
         "anti_entropy": AntiEntropySettings,
+        "log": LogSettings,
     }
     model = models[where[0] if len(where) > 1 else None]
     return f"; the settings here are {', '.join(model.model_fields)}"
@@ -229,6 +274,11 @@ def _known_settings(where: yaml_lines.Path) -> str:
 def _cross_check(config: Config) -> Iterator[tuple[yaml_lines.Path, str]]:
     if config.primary not in config.replicas:
         yield ("primary",), f"{config.primary!r} is none of the replicas ({', '.join(config.replicas)})"
+    listed = config.anti_entropy.partners
+    for place, label in enumerate(listed if isinstance(listed, tuple) else ()):
+        if label not in config.replicas:
+            message = f"{label!r} is none of the replicas ({', '.join(config.replicas)})"
+            yield ("anti_entropy", "partners", place), message
     taken: dict[Address, str] = {}
     for label, settings in config.replicas.items():
         for use, address in (("rest", settings.rest), ("anti_entropy", settings.anti_entropy)):

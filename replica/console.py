@@ -65,6 +65,8 @@ class Console:
     def _lines(self, transaction: Transaction) -> Iterator[str]:
         if transaction.kind == "link":
             yield from (self._link(event.data) for event in transaction.events)
+        elif transaction.kind == "revoked":
+            yield from self._revoked(transaction)
         elif transaction.kind == "session":
             for event in transaction.events:
                 yield from self._session(event.data)
@@ -76,14 +78,43 @@ class Console:
         if names["received"]:
             source = f" from {self.name(transaction.source)}" if transaction.source else ""
             yield f"received {names['received']}{source}{_replay(transaction)}"
+        yield from self._memberships(transaction)
         for name in ("accepted", "moved", "rejected", "committed"):
-            told = [event for event in transaction.events if event.name == name]
+            told = [event for event in transaction.events if event.name == name and "membership" not in event.data]
             if name == "committed" and names["accepted"]:
                 continue  # the line of the accept says so
             if len(told) > LINES_MAX:
                 yield self._counted(name, told)
             else:
                 yield from (self._write_line(event) for event in told)
+
+    def _memberships(self, transaction: Transaction) -> Iterator[str]:
+        """Who comes and goes is told when it arrives, who commits when that is committed."""
+        for event in transaction.events:
+            told = event.data.get("membership")
+            if told is None:
+                continue
+            label = self.name(str(told.get("label")))
+            if told["membership"] == "primary":
+                if event.name == "committed":
+                    epoch = f" (epoch {harmless(told['epoch'])})" if "epoch" in told else ""
+                    yield self._paint(f"primary is now {label}{epoch}", "yellow")
+            elif event.name in {"accepted", "received"}:
+                created = told["membership"] == "create"
+                yield f"{label} joined through {self.name(str(told.get('through')))}" if created else f"{label} retired"
+
+    def _revoked(self, transaction: Transaction) -> Iterator[str]:
+        """A full state was taken; what it took back concerns users, so it is told in red and in full."""
+        yield f"took the full state of {self.name(str(transaction.source))}"
+        for event in transaction.events:
+            data = event.data
+            if event.name == "revoked" and "membership" not in data:
+                whose = f"{harmless(data['user'])} {harmless(data['request'])}" if data["user"] else ""
+                fate = "committed before, tentative again" if data["outcome"] == "revoked" else "lost"
+                yield self._paint(f"revoked ✗ {whose or harmless(data['write'])} ({fate})", "red")
+            elif event.name == "reset" and data["lost_pages"]:
+                pages = ", ".join(harmless(page) for page in data["lost_pages"][:LINES_MAX])
+                yield self._paint(f"revoked ✗ commits that are not in the log any more, on {pages}", "red")
 
     def _counted(self, name: str, told: Sequence[ScreenEvent]) -> str:
         numbers = [event.data["csn"] for event in told]

@@ -8,6 +8,7 @@ from typing import Any
 
 from bayou.application import Application
 from bayou.write import Write
+from storage.members import MEMBERS
 
 LOGGER = logging.getLogger("bayou.replica")
 
@@ -16,7 +17,7 @@ class Describer:
     """`describe(write, outcome)` never raises: a screen that stops would hide more than it shows."""
 
     def __init__(self, applications: Sequence[Application]) -> None:
-        self._applications = {application.tag: application for application in applications}
+        self._applications = {application.tag: application for application in (MEMBERS, *applications)}
 
     def describe(self, write: Write, outcome: str) -> dict[str, Any]:
         application = self._applications.get(write.app)

@@ -1,7 +1,8 @@
 """From transactions to screen events: pure. What happened in one step of the store, told write by write.
 
 A screen event has an id `STREAMID.INDEX`: the transaction, and its place in it. Each change gives, in this order:
-accepted or received (the write was not held before), moved or rejected (its outcome changed), committed.
+accepted or received (the write was not held before), moved or rejected (its outcome changed), committed. A full state
+that was installed gives a revoked for each commit that it took back, and a reset: whatever is shown may have changed.
 """
 
 from __future__ import annotations
@@ -70,7 +71,11 @@ class Transaction:
 
 def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
     """The writes that must be known to expand these transactions, each once."""
-    return list(dict.fromkeys(change["id"] for _, entry in transactions for change in entry.get("changes", ())))
+    found: dict[str, None] = {}
+    for _, entry in transactions:
+        found.update(dict.fromkeys(change["id"] for change in entry.get("changes", ())))
+        found.update(dict.fromkeys(entry.get("revoked", ())))
+    return list(found)
 
 
 def expand(
@@ -80,13 +85,15 @@ def expand(
     kind = str(entry["kind"])
     if "changes" in entry:
         told = list(_of_changes(entry, writes, describer, label))
+    elif kind == "revoked":
+        told = list(_of_revoked(entry, writes, describer, label))
     else:
         told = [(kind, {key: value for key, value in entry.items() if key != "kind"} | {"replica": label})]
     start = Cursor.parse(identifier)
     return Transaction(
         id=identifier,
         kind=kind,
-        source=entry.get("from") or None,
+        source=entry.get("from") or entry.get("peer") or None,
         rolled_back=int(entry.get("rolled_back", 0)),
         replayed=int(entry.get("replayed", 0)),
         events=tuple(ScreenEvent(start._replace(place=i), name, data) for i, (name, data) in enumerate(told)),
@@ -116,6 +123,22 @@ def _of_changes(
             yield "committed", data
 
 
+def _of_revoked(
+    entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """`lost` writes follow one that is nowhere here, so they could not be kept; of `lost_pages` the writes had been
+    dropped from the log, so that nobody knows whose they were."""
+    peer = entry.get("peer") or None
+    for fate in ("revoked", "lost"):
+        for identifier in entry.get(fate, ()):
+            known = _known(writes.get(identifier), None, "revoked", describer)
+            yield (
+                "revoked",
+                {"write": identifier, "csn": None, "from": peer, **known, "outcome": fate, "replica": label},
+            )
+    yield "reset", {"replica": label, "peer": peer, "lost_pages": list(entry.get("lost_pages", ()))}
+
+
 def _known(write: Write | None, was: str | None, now: str, describer: Describer) -> dict[str, Any]:
     """What the write and its application tell; a write that is not in the log any more tells nothing."""
     if write is None:
@@ -130,6 +153,7 @@ def _known(write: Write | None, was: str | None, now: str, describer: Describer)
         "reservation": after.get("reservation"),
         "before": before.get("place"),
         "after": after.get("place"),
+        **({"membership": after} if "membership" in after else {}),
     }
 
 

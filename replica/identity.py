@@ -1,46 +1,107 @@
-"""Who this replica is, settled at each start and whenever Redis was restarted, before anything is accepted.
+"""Who this replica is: settled at each start and whenever Redis was restarted, before anything is accepted; and each
+new id.
 
-It puts together what the birth file knows (storage/birth.py decides by it) and what the namespace holds.
+It puts together what the birth file knows (storage/birth.py decides by it) and what the namespace holds. A new id is
+noted in the birth file before anything is written under it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+import threading
+from dataclasses import replace
 
+from bayou.errors import Conflict
+from bayou.stamps import created_at
+from bayou.state import State, Vector
+from replica.clock import Clock
 from replica.config import Config
 from storage.birth import Birth, mint
 from storage.connect import Opened
 from storage.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """The id to write under. `warning` says why it is a new one, where that is not simply a first start."""
+class Identity:
+    """The id of one replica, and what goes with it. Its sentences about a new id are for the operator."""
 
-    id: str
-    warning: str | None
+    def __init__(self, opened: Opened, store: Store, settings: Config, label: str, clock: Clock) -> None:
+        self.settings = settings
+        self.label = label
+        self.store = store
+        self.clock = clock
+        self._opened = opened
+        self._changing = threading.Lock()
 
+    @property
+    def has_left(self) -> bool:
+        """Whether it has retired, and all its writes are held elsewhere."""
+        return self._opened.birth is not None and self._opened.birth.left
 
-def settle(opened: Opened, store: Store, settings: Config, label: str, now: datetime) -> Settled:
-    """Decide the id, note it in the birth file, and open the namespace under it; raises Conflict other_cluster."""
-    found, birth = store.server(), opened.birth
-    # Until `founded_at` is noted nothing was accepted, so a crash in between leaves a first start; nor has a storage in
-    # memory a past. Elsewhere an empty namespace is a loss, and whoever was the primary is not any more.
-    in_memory = settings.redis_of(label) == "memory"
-    first = found is None and (birth is None or not birth.founded_at or in_memory)
-    identity = opened.identity(found, mark(store))
-    server = identity.id or mint(label)
-    cluster = settings.cluster_id
-    founded_at = birth.founded_at if birth and birth.id == server else ""
-    opened.remember(Birth(id=server, label=label, cluster=cluster, founded_at=founded_at))
-    store.begin(server=server, cluster=cluster, first_primary=first and label == settings.primary)
-    if not founded_at:
-        opened.remember(Birth(id=server, label=label, cluster=cluster, founded_at=now.isoformat(timespec="seconds")))
-    if identity.id or first:
-        return Settled(server, None)
-    lost = " It was the primary, and is not any more." if found and store.state().primary == found else ""
-    return Settled(server, f"{identity.reason} It goes on as {server}.{lost}")
+    def settle(self, store: Store, *, restored: bool = False) -> str | None:
+        """Decide the id, note it in the birth file, and open the namespace under it; raises Conflict other_cluster.
+
+        `store` is one that reaches Redis now. Returns why there is a new id, where that is not simply a first start.
+        """
+        with self._changing:
+            found, birth = store.server(), self._opened.birth
+            # Until `founded_at` is noted nothing was accepted, so a crash in between leaves a first start; nor has a
+            # storage in memory a past. Elsewhere an empty namespace is a loss, and whoever was the primary is not any
+            # more.
+            in_memory = self.settings.redis_of(self.label) == "memory"
+            first = found is None and (birth is None or not birth.founded_at or in_memory)
+            identity = self._opened.identity(found, mark(store), restored=restored)
+            server, reason = identity.id, identity.reason
+            if server and birth and birth.left:
+                server, reason = None, f"{birth.id} has retired."
+            was_primary = found is not None and store.state().primary == found
+            founder = self.label in self.settings.founders
+            is_new = server is None
+            server = server or mint(self.label)
+            self._begin(store, server, first_primary=first and founder and self.label == self.settings.primary)
+        if not is_new or first:
+            return None
+        return _new_id(reason, server, was_primary=was_primary)
+
+    def renew_if_lost(self, vector: Vector) -> str | None:
+        """Go on under a new id if a peer with this vector holds more of what the present one wrote than is here."""
+        with self._changing:
+            state = self.store.state()
+            if state.retired or vector.get(state.server, 0) <= _own_stamp(state):
+                return None
+            server = mint(self.label)
+            self._begin(self.store, server, first_primary=False)
+        reason = f"A peer holds writes of {state.server} that are not here."
+        return _new_id(reason, server, was_primary=state.is_primary)
+
+    def force_primary(self, now_us: int) -> str:
+        """Become the primary without the old one, under a new id, which is returned."""
+        with self._changing:
+            before = self._opened.birth
+            assert before is not None
+            server = mint(self.label)
+            self._opened.remember(replace(before, id=server))
+            try:
+                self.store.force(server, now_us)
+            except Conflict:
+                self._opened.remember(before)
+                raise
+            return server
+
+    def leave(self) -> None:
+        """Note that the retired server's writes are all held elsewhere."""
+        with self._changing:
+            assert self._opened.birth is not None
+            self._opened.remember(replace(self._opened.birth, left=True))
+
+    def _begin(self, store: Store, server: str, *, first_primary: bool) -> None:
+        """Note the id, then open the namespace under it. At a first start `founded_at` is noted once that is done."""
+        cluster, now = self.settings.cluster_id, self.clock().isoformat(timespec="seconds")
+        noted = self._opened.birth or Birth(id=server, label=self.label, cluster=cluster, founded_at="")
+        if noted.id != server:
+            noted = replace(noted, id=server, founded_at=now if noted.founded_at else "", left=False)
+        self._opened.remember(noted)
+        store.begin(server=server, cluster=cluster, first_primary=first_primary)
+        if not noted.founded_at:
+            self._opened.remember(replace(noted, founded_at=now))
 
 
 def mark(store: Store) -> str:
@@ -49,3 +110,13 @@ def mark(store: Store) -> str:
         return ""
     state = store.state()
     return f"csn {state.csn}, clock {state.clock}, own {state.vector.get(state.server, 0)}, tentative {state.tentative}"
+
+
+def _own_stamp(state: State) -> int:
+    """Of its newest write as it knows itself; a created server begins with its creation."""
+    return state.vector.get(state.server) or created_at(state.server)
+
+
+def _new_id(reason: str, server: str, *, was_primary: bool) -> str:
+    lost = " It was the primary, and is not any more: `promote --force` makes one." if was_primary else ""
+    return f"{reason} It goes on as {server}.{lost}"

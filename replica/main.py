@@ -17,14 +17,17 @@ from bayou.application import Application
 from bayou.errors import Refusal
 from replica.config import Config, ConfigError, load
 from replica.console import Console
+from replica.joining import Wish, with_own_address
 from replica.printer import Printer
-from replica.replica import MakePeers, Replica
-from replica.resources_replica import label_of
+from replica.replica import MakePeers, Replica, Start
+from storage.members import label_of
 
 CONFIG_FILE = Path(__file__).parent.parent / "config.yaml"
 EXAMPLE = """\
 example:
   python server.py one            start replica one; then, in other terminals, two and three
+  python server.py four --join one
+                                  a new replica joins the running cluster; later, `python server.py four`
   curl -s http://127.0.0.1:8001/replica
 
 Ctrl-C stops it in order. Killing it loses nothing that was acknowledged.
@@ -39,11 +42,12 @@ def main(arguments: Sequence[str], applications: Sequence[Application], make_pee
         stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
     stopping = _stop_signals()
     try:
-        settings = load(asked.config)
-        settings.replica(asked.label)
+        wish = Wish(asked.join, asked.rest, asked.anti_entropy)
+        settings = with_own_address(load(asked.config), asked.label, wish)
         printer = Printer(sys.stdout.write)
         console = Console(asked.label, list(settings.replicas), settings.timezone, printer)
-        replica = Replica(settings, asked.label, applications, make_peers, console)
+        start = Start(wish, restored=asked.restored)
+        replica = Replica(settings, asked.label, applications, make_peers, console, stopping.set, start)
         replica.start()
     except (ConfigError, Refusal, RedisError) as error:
         print(f"{asked.label} does not start.\n{error}", file=sys.stderr)
@@ -70,6 +74,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", metavar="PATH", type=Path, default=CONFIG_FILE, help="the configuration (beside server.py)"
     )
+    joining = parser.add_argument_group("a replica that the configuration does not name")
+    joining.add_argument(
+        "--join",
+        metavar="LABEL|HOST:PORT",
+        help="at its first start: the replica of the running cluster that it joins through, by its label in the"
+        " configuration or its anti-entropy address",
+    )
+    joining.add_argument("--rest", metavar="HOST:PORT", help="where clients find it (default: a free port, kept)")
+    joining.add_argument("--anti-entropy", metavar="HOST:PORT", help="where its peers find it (the same)")
+    parser.add_argument(
+        "--restored", action="store_true", help="the data is a restored copy: go on under a new id, to be safe"
+    )
     return parser
 
 
@@ -86,7 +102,8 @@ def _banner(replica: Replica, settings: Config, console: Console) -> Iterator[st
     if state.is_primary:
         primary = "this replica"
     else:
-        primary = console.name(label_of(state.primary) or state.primary) if state.primary else "not known yet"
+        label = label_of(state.primary, replica.store.members_of_cluster())
+        primary = console.name(label or state.primary) if state.primary else "not known yet"
     rows = {
         "id": state.server,
         "REST": f"http://{own.rest}",
@@ -95,7 +112,9 @@ def _banner(replica: Replica, settings: Config, console: Console) -> Iterator[st
         "storage": _storage(settings.redis_of(replica.label), settings.data / replica.label),
         "holds": f"{state.csn} committed, {state.tentative} tentative",
     }
-    yield f"Bayou replica {console.name(replica.label)} of {settings.cluster}"
+    joined = f", joined through {console.name(replica.joined_through)}" if replica.joined_through else ""
+    retired = ", which has retired and takes no more writes" if state.retired else ""
+    yield f"Bayou replica {console.name(replica.label)} of {settings.cluster}{joined}{retired}"
     for name, text in rows.items():
         yield f"  {name:<13} {text}"
     for warning in [*replica.warnings, *_open_to_others(settings, replica.label)]:

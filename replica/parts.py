@@ -9,10 +9,11 @@ from typing import Protocol
 from bayou.application import Application
 from bayou.state import State
 from replica.config import Config
+from replica.membership import Membership
 from replica.peers import Peers
 from replica.service import ReplicaService
 from replica.tail import Tail
-from storage.store import Digest, LogEntry
+from storage.store import Digest, LogEntry, Member
 
 
 class OperatorStore(Protocol):
@@ -26,10 +27,14 @@ class OperatorStore(Protocol):
 
     def commit(self) -> int: ...
 
+    def truncate(self, keep: int, *, older_than_us: int | None = None) -> int: ...
+
+    def members_of_cluster(self) -> list[Member]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one running replica."""
+    """The parts of one running replica. `membership` is absent where nobody can join or leave, as in a simulation."""
 
     label: str
     settings: Config
@@ -38,3 +43,4 @@ class Parts:
     peers: Peers
     tail: Tail
     applications: Sequence[Application]
+    membership: Membership | None = None

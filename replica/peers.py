@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
+
+from replica.carrier import Unary
+from replica.config import Address
 
 
 class Report(Protocol):
@@ -18,12 +22,6 @@ class Report(Protocol):
 class Peers(Protocol):
     """Sessions with the other replicas."""
 
-    def start(self) -> None:
-        """Listen for sessions and begin to start some."""
-
-    def stop(self) -> None:
-        """End what is open, within a bound, and stop listening."""
-
     def poke(self) -> None:
         """Something new was accepted here. Returns at once."""
 
@@ -35,3 +33,32 @@ class Peers(Protocol):
 
     def set_link(self, label: str, *, up: bool) -> None:
         """Cut or heal the link to a peer; raises Unknown peer_unknown."""
+
+
+class Membership(Protocol):
+    """What the scheduler asks of membership: what peers may call, and what follows from a session."""
+
+    def unary(self) -> Mapping[str, Unary]:
+        """The unary calls that are answered here, by name."""
+
+    def after_session(self, code: str | None, vector_of_peer: Mapping[str, int]) -> None:
+        """A session has ended: `code` says why it was refused, the vector is that of the peer's hello."""
+
+
+class LivePeers(Peers, Protocol):
+    """The same in a replica that runs."""
+
+    def start(self, membership: Membership) -> None:
+        """Listen for sessions and begin to start some."""
+
+    def stop(self) -> None:
+        """End what is open, within a bound, and stop listening."""
+
+    def refresh(self) -> None:
+        """Look again who the peers are."""
+
+    def address_of(self, label: str) -> Address:
+        """Where a peer listens; raises Unknown peer_unknown."""
+
+    def reachable(self) -> list[str]:
+        """The labels of the peers to which a link is up, those that answered last first."""

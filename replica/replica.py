@@ -8,31 +8,47 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from redis import Redis, RedisError
 
 from bayou.application import Application
 from bayou.errors import Refusal
 from bayou.state import State
+from replica.clock import chosen_clock
 from replica.config import Config
 from replica.console import Console
 from replica.describe import Describer
-from replica.identity import Settled, mark, settle
+from replica.identity import Identity, mark
+from replica.joining import Wish, join
+from replica.membership import Membership
 from replica.parts import Parts
-from replica.peers import Peers
+from replica.peers import LivePeers
 from replica.rest import create_app
-from replica.service import ReplicaService, utc_now
+from replica.service import ReplicaService
 from replica.tail import Tail
+from replica.truncating import Truncating
 from replica.web_server import WebServer
 from storage.connect import open_storage
 from storage.store import Store
 
 LOGGER = logging.getLogger("bayou.replica")
-MakePeers = Callable[[Config, str, Store, Sequence[Application]], Peers]
+MakePeers = Callable[[Config, str, Store, Sequence[Application]], LivePeers]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a replica starts: whom it joins, if it does; whether its data is a copy, as the operator says."""
+
+    wish: Wish
+    restored: bool = False
 
 
 class Replica:
-    """Opened and not yet serving after construction; raises Refusal, with nothing left open, where that cannot be."""
+    """Opened and not yet serving after construction; raises Refusal, with nothing left open, where that cannot be.
+
+    `left` is called when it has retired, and may be stopped for good.
+    """
 
     def __init__(
         self,
@@ -41,22 +57,33 @@ class Replica:
         applications: Sequence[Application],
         make_peers: MakePeers,
         console: Console,
+        left: Callable[[], object],
+        start: Start,
     ) -> None:
         self.label = label
         self._settings = settings
         self._applications = applications
         self._console = console
+        self._clock = chosen_clock()
+        tags = tuple(application.tag for application in applications)
         with contextlib.ExitStack() as undo:
             self._opened = open_storage(settings.redis_of(label), settings.data, label)
             undo.callback(self._opened.close, clean=False)
             self.store = self._store(self._opened.client)
-            settled = self._settle(self.store)
+            self.joined_through: str | None = None
+            if label not in settings.founders:
+                joining = self._opened, self.store, settings, label, start.wish, tags, self._clock
+                self.joined_through = join(*joining)
+            self._identity = Identity(self._opened, self.store, settings, label, self._clock)
+            warning = self._identity.settle(self.store, restored=start.restored)
             self._opened.on_restart.append(self._settle_again)
-            self.warnings = [*self._opened.warnings, *([settled.warning] if settled.warning else [])]
+            self.warnings = [*self._opened.warnings, *([warning] if warning else [])]
             self._peers = make_peers(settings, label, self.store, applications)
+            self._membership = Membership(self._identity, self._peers, tags, self._say, left)
+            self._truncating = Truncating(settings.log, self.store, self._clock)
             self._tail = Tail(self.store, self._opened, Describer(applications), label, console.show)
-            service = ReplicaService(settings, self.store, self._peers)
-            parts = Parts(label, settings, service, self.store, self._peers, self._tail, applications)
+            service = ReplicaService(settings, self.store, self._peers, self._clock, lambda: self._tail.follow(None))
+            parts = Parts(label, settings, service, self.store, self._peers, self._tail, applications, self._membership)
             self._web = WebServer(create_app(parts), settings.replica(label).rest)
             undo.pop_all()
 
@@ -65,7 +92,9 @@ class Replica:
         with contextlib.ExitStack() as undo:
             undo.callback(self.stop)
             self._tail.start()
-            self._peers.start()
+            self._peers.start(self._membership)
+            self._membership.start()
+            self._truncating.start()
             self._web.start()
             undo.pop_all()
 
@@ -74,7 +103,9 @@ class Replica:
         with contextlib.ExitStack() as steps:  # called in the reverse order, each whatever became of the others
             steps.callback(self._close_storage)
             steps.callback(self._web.stop)
+            steps.callback(self._membership.stop)
             steps.callback(self._peers.stop)  # before the web server: requests may be waiting for a session
+            steps.callback(self._truncating.stop)
             steps.callback(self._tail.stop)
 
     def state(self) -> State:
@@ -83,14 +114,12 @@ class Replica:
     def _store(self, client: Redis) -> Store:
         return Store(client, self.label, self._applications, commit_mode=self._settings.commit)
 
-    def _settle(self, store: Store) -> Settled:
-        return settle(self._opened, store, self._settings, self.label, utc_now())
-
     def _settle_again(self, client: Redis) -> None:
         """Redis was restarted or replaced: nobody else can reach it until this has looked at what it holds."""
-        settled = self._settle(self._store(client))
-        text = settled.warning or "Redis was restarted, and holds everything."
-        self._console.say(self._console.warning(text), utc_now())
+        self._say(self._identity.settle(self._store(client)) or "Redis was restarted, and holds everything.")
+
+    def _say(self, text: str) -> None:
+        self._console.say(self._console.warning(text), self._clock())
 
     def _close_storage(self) -> None:
         try:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from flask import request
 from flask_restful import Resource
 
 from bayou.errors import BadInput, Unknown
+from bayou.history import decode
 from bayou.stamps import split_id, stamp_text
 from bayou.state import Vector
+from replica.config import Config
 from replica.describe import Describer
+from replica.membership import Membership
 from replica.parts import OperatorStore, Parts
 from replica.peers import Peers
 from replica.places import Places
-from storage.store import LogEntry
+from storage.members import label_of
+from storage.store import LogEntry, Member
 
 LOG_ENTRIES_MAX = 1000
 LOG_ENTRIES = 100
@@ -31,36 +37,24 @@ def register(api: Any, parts: Parts) -> None:
         api.add_resource(resource, path, resource_class_kwargs=given)
 
     places = Places(WAITING_MAX, "too_many_waiting", "sessions that are waited for")
-    add(Index, "/", label=parts.label, api=api)
     add(Replica, "/replica", parts=parts)
     add(DigestOfPages, "/replica/digest", store=parts.store)
     add(Log, "/replica/log", store=parts.store, describer=Describer(parts.applications))
     add(Sync, "/replica/sync/<string:peer>", peers=parts.peers, places=places)
     add(Link, "/replica/links/<string:peer>", peers=parts.peers)
     add(Commit, "/replica/commit", store=parts.store, peers=parts.peers)
+    add(Truncate, "/replica/truncate", store=parts.store)
+    if parts.membership is not None:
+        add(Retire, "/replica/retire", membership=parts.membership)
+        add(Promote, "/replica/promote", membership=parts.membership, store=parts.store)
 
 
-class Index(Resource):  # type: ignore[misc]  # flask_restful has no types
-    """What there is, for who comes by with a browser or curl."""
-
-    def __init__(self, label: str, api: Any) -> None:
-        self._label = label
-        self._api = api
-
-    def get(self) -> Answer:
-        paths: dict[str, list[str]] = {}
-        for rule in self._api.app.url_map.iter_rules():
-            methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
-            paths.setdefault(rule.rule.replace("<string:", "<"), []).extend(methods)
-        return {"bayou": self._label, "paths": dict(sorted(paths.items()))}
-
-
-class Replica(Resource):  # type: ignore[misc]
+class Replica(Resource):  # type: ignore[misc]  # flask_restful has no types
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
     def get(self) -> Answer:
-        state = self._parts.store.state()
+        state, created = self._parts.store.state(), self._parts.store.members_of_cluster()
         return {
             "id": state.server,
             "label": self._parts.label,
@@ -68,10 +62,13 @@ class Replica(Resource):  # type: ignore[misc]
             "birth": state.birth or None,
             "primary": {
                 "id": state.primary or None,
-                "label": label_of(state.primary),
+                "label": label_of(state.primary, created),
                 "here": state.is_primary,
             },
-            "epoch": 0,
+            "epoch": _epoch(state.history),
+            "history": json.loads(state.history),
+            "retired": state.retired,
+            "members": _members(self._parts.settings, created),
             "csn": state.csn,
             "osn": state.osn,
             "tentative": state.tentative,
@@ -168,6 +165,45 @@ class Link(Resource):  # type: ignore[misc]
         return {"peer": peer, "up": body["up"]}
 
 
+class Truncate(Resource):  # type: ignore[misc]
+    def __init__(self, store: OperatorStore) -> None:
+        self._store = store
+
+    def post(self) -> Answer:
+        keep = read_body({"keep": int}).get("keep")
+        if keep is None or not 0 <= keep < 2**53:
+            raise BadInput("bad_input", 'Send {"keep": N}, how many committed writes stay in the log.', field="keep")
+        return {"dropped": self._store.truncate(keep)}
+
+
+class Retire(Resource):  # type: ignore[misc]
+    def __init__(self, membership: Membership) -> None:
+        self._membership = membership
+
+    def post(self) -> Answer:
+        retired = self._membership.retire(read_body({"hand_over_to": str}).get("hand_over_to"))
+        return {"retired": True, "write": retired.write, "told": retired.told}
+
+
+class Promote(Resource):  # type: ignore[misc]
+    def __init__(self, membership: Membership, store: OperatorStore) -> None:
+        self._membership = membership
+        self._store = store
+
+    def post(self) -> Answer:
+        body = read_body({"force": bool, "to": str})
+        if body.get("force") and "to" in body:
+            raise BadInput("bad_input", "Force promotes the replica that is asked: leave out `to`.", field="to")
+        if body.get("force"):
+            self._membership.force()
+        else:
+            self._membership.promote(body.get("to"))
+        state = self._store.state()
+        label = label_of(state.primary, self._store.members_of_cluster())
+        primary = {"id": state.primary, "label": label, "here": state.is_primary}
+        return {"primary": primary, "epoch": _epoch(state.history)}
+
+
 class Commit(Resource):  # type: ignore[misc]
     def __init__(self, store: OperatorStore, peers: Peers) -> None:
         self._store = store
@@ -180,15 +216,41 @@ class Commit(Resource):  # type: ignore[misc]
         return {"committed": committed}
 
 
-def label_of(server: str) -> str | None:
-    """The label in a founder's id; None for an id that names none."""
-    label, tilde, _ = server.partition("~")
-    return label if tilde else None
+def _epoch(history: str) -> Answer | None:
+    """The present one; None while the cluster's birth is not known."""
+    epochs = decode(history)
+    return {"number": epochs[-1].number, "promoter": epochs[-1].promoter} if epochs else None
+
+
+def _members(settings: Config, created: Sequence[Member]) -> list[Answer]:
+    """The founders, whose ids are theirs to know, and the created servers."""
+    founders = [
+        {"id": None, "label": label, "rest": str(founder.rest), "anti_entropy": str(founder.anti_entropy)}
+        for label, founder in settings.founders.items()
+    ]
+    others = [
+        {"id": member.id, "label": member.label, "rest": member.rest, "anti_entropy": member.anti_entropy}
+        for member in created
+    ]
+    return founders + others
 
 
 def vector_texts(vector: Vector) -> dict[str, str]:
     """A vector with its stamps as text of 16 digits."""
     return {server: stamp_text(stamp) for server, stamp in sorted(vector.items())}
+
+
+def read_body(members: dict[str, type]) -> Answer:
+    """The body, an object with some of these members and nothing else, or no body at all; BadInput names the member."""
+    body = request.get_json() if request.get_data() else {}
+    if not isinstance(body, dict):
+        raise BadInput("bad_input", "Send a JSON object, or no body.", field="body")
+    for name, value in body.items():
+        if name not in members:
+            raise BadInput("bad_input", f"There is no {name} here; there are {', '.join(members)}.", field=name)
+        if type(value) is not members[name]:
+            raise BadInput("bad_input", f"{name} is of another type.", field=name)
+    return body
 
 
 def _check_id(after: str) -> None:

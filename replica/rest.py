@@ -15,7 +15,7 @@ from flask import Flask, Response, request
 from flask.json.provider import DefaultJSONProvider
 from flask_restful import Api
 
-from replica import errors, resources_events, resources_replica
+from replica import errors, guarantees, pages, resources_events, resources_replica
 from replica.cross_site import CrossSite
 from replica.parts import Parts
 
@@ -27,8 +27,10 @@ def create_app(parts: Parts) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = errors.BODY_BYTES_MAX
     app.url_map.strict_slashes = False
     app.register_error_handler(Exception, _answer_error)
+    guarantees.register(app)
     _guard(app, CrossSite(parts.settings, parts.settings.replica(parts.label).rest))
 
+    pages.register(app, parts.settings, parts.label)
     api = PlainApi(app)
     api.representation("application/json")(_json)
     resources_replica.register(api, parts)

@@ -1,11 +1,12 @@
 """When anti-entropy runs, and with whom: at an interval, at once after a write, and on request.
 
-One thread a peer waits for the first of these and calls; a peer that is down is tried again with growing pauses. What a
-session brought is passed on at once to the other peers.
+One thread sees to the interval, and one a peer calls it when that is wanted; a peer that is down is tried again with
+growing pauses. What a session brought is passed on at once. Peers come and go as the membership writes say.
 """
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -13,12 +14,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from redis import RedisError
+
 from bayou.application import Application
 from bayou.errors import Away, Conflict, Unknown
+from bayou.frames import Hello
 from bayou.reconcile import ReconcileStore, Report, Session
 from replica.carrier import BUSY, CUT, Caller, Listener, Pairs
 from replica.config import Address, AntiEntropySettings, Config
+from replica.partners import partners
+from replica.peers import Membership
+from replica.roster import roster
+from storage.members import Member, label_of
 
+LOGGER = logging.getLogger("bayou.replica")
 BUSY_PAUSE_S_MAX = 0.05  # a busy peer is asked again after a random part of this
 PAUSE_S_FIRST = 0.2  # before a peer that is down is tried again; doubles each time
 PAUSE_S_MAX = 10.0
@@ -35,6 +44,8 @@ class SchedulerStore(ReconcileStore, Protocol):
 
     def tell_session(self, report: dict[str, Any]) -> None: ...
 
+    def members_of_cluster(self) -> list[Member]: ...
+
 
 class _Peer:
     """One peer: its caller, what became of the last session, and whether one is wanted."""
@@ -44,6 +55,8 @@ class _Peer:
         self.address = address
         self.caller = caller
         self.wanted = threading.Event()
+        self.gone = False
+        self.is_resting = False  # it is down, and its thread tries again by itself
         self.reachable: bool | None = None
         self.failures = 0  # sessions in a row that did not come about
         self.last: dict[str, Any] | None = None
@@ -51,45 +64,71 @@ class _Peer:
 
 
 class Scheduler:
-    """The sessions of one replica; implements replica.peers.Peers."""
+    """The sessions of one replica; implements replica.peers.LivePeers."""
 
     def __init__(
         self, settings: Config, label: str, store: SchedulerStore, applications: Sequence[Application]
     ) -> None:
+        self._settings = settings
+        self._label = label
         self._policy: AntiEntropySettings = settings.anti_entropy
         self._store = store
         self._tags = [application.tag for application in applications]
         self._pairs = Pairs(label)
         self._cut: set[str] = set()
+        self._hellos: dict[str, Hello] = {}  # label -> the last one
+        self._primary: str | None = None  # its label, as far as it is known
         self._stopping = threading.Event()
-        self._peers = {
-            name: _Peer(name, peer.anti_entropy, Caller(name, peer.anti_entropy, self._pairs, self._session))
-            for name, peer in settings.replicas.items()
-            if name != label
-        }
-        threads = 2 * len(self._peers) + 2
+        self._changing = threading.Lock()
+        self._peers: dict[str, _Peer] = {}  # replaced as a whole, so that it can be read at any time
+        self._membership: Membership | None = None
         address = settings.replica(label).anti_entropy
-        self._listener = Listener(address, self._pairs, self._session, self._is_cut, self._answered, threads)
+        self._listener = Listener(address, self._pairs, self._session, self._is_cut, self._answered, self._met)
+        self._ticking = threading.Thread(target=self._tick, name="interval", daemon=True)
 
-    def start(self) -> None:
+    def start(self, membership: Membership) -> None:
         """Listen for sessions and begin to start some."""
+        self._membership = membership
         self._cut = self._store.cut_links()
-        self._listener.start()
-        for peer in self._peers.values():
-            peer.thread = threading.Thread(target=self._run, args=(peer,), name=f"peer-{peer.label}", daemon=True)
-            peer.thread.start()
+        self._listener.start(membership.unary())
+        self.refresh()
+        self._ticking.start()
 
     def stop(self) -> None:
         """End what is open, and stop listening."""
         self._stopping.set()
         self._listener.stop()
-        for peer in self._peers.values():
+        with self._changing:
+            peers = list(self._peers.values())
+        for peer in peers:
             peer.wanted.set()
             self._pairs.break_off(peer.label)
-        for peer in self._peers.values():
+        for peer in peers:
             if peer.thread is not None:
                 peer.thread.join()
-            peer.caller.close()
+        if self._ticking.ident is not None:
+            self._ticking.join()
+
+    def refresh(self) -> None:
+        """Look in the store who the peers are; threads come and go."""
+        state, created = self._store.state(), self._store.members_of_cluster()
+        met = {label: hello.server for label, hello in list(self._hellos.items())}
+        self._primary = label_of(state.primary, created)
+        wanted = roster(self._settings, self._label, state, created, met)
+        with self._changing:
+            if self._stopping.is_set():
+                return
+            kept = {label: peer for label, peer in self._peers.items() if wanted.get(label) == peer.address}
+            left = [peer for label, peer in self._peers.items() if label not in kept]
+            new = [self._peer(label, address) for label, address in wanted.items() if label not in kept]
+            found = kept | {peer.label: peer for peer in new}
+            self._peers = {label: found[label] for label in wanted}
+            for peer in left:
+                peer.gone = True
+                peer.wanted.set()
+            for peer in new:
+                assert peer.thread is not None
+                peer.thread.start()
 
     def poke(self) -> None:
         """Something new was accepted here. Returns at once."""
@@ -108,6 +147,14 @@ class Scheduler:
             }
             for peer in self._peers.values()
         ]
+
+    def address_of(self, label: str) -> Address:
+        return self._known(label).address
+
+    def reachable(self) -> list[str]:
+        """The labels of the peers to which a link is up, those that answered last first."""
+        up = [peer for peer in self._peers.values() if not self._is_cut(peer.label)]
+        return [peer.label for peer in sorted(up, key=lambda peer: (peer.failures, peer.reachable is not True))]
 
     def sync(self, label: str) -> Report:
         """Run one session to its end; raises Unknown peer_unknown, Conflict link_cut, Away peer_unreachable."""
@@ -133,7 +180,8 @@ class Scheduler:
         if up:
             self._cut = self._cut - {label}
             peer.failures = 0
-            peer.wanted.set()
+            if self._policy.is_automatic:
+                peer.wanted.set()
         else:
             self._cut = self._cut | {label}
             self._pairs.break_off(label)
@@ -141,53 +189,94 @@ class Scheduler:
 
     def _known(self, label: str) -> _Peer:
         if label not in self._peers:
-            raise Unknown("peer_unknown", f"There is no peer {label!r}. The peers are {', '.join(self._peers)}.")
+            self.refresh()
+        if label not in self._peers:
+            known = f"The peers are {', '.join(self._peers)}." if self._peers else "There is no peer yet."
+            raise Unknown("peer_unknown", f"There is no peer {label!r}. {known}", peer=label)
         return self._peers[label]
 
     def _is_cut(self, label: str) -> bool:
         return label in self._cut
 
+    def _met(self, hello: Hello) -> None:
+        self._hellos[hello.label] = hello
+
     def _session(self, initiator: bool) -> Session:
         return Session(self._store, self._tags, initiator=initiator)
 
+    def _peer(self, label: str, address: Address) -> _Peer:
+        peer = _Peer(label, address, Caller(label, address, self._pairs, self._session, self._met))
+        peer.thread = threading.Thread(target=self._run, args=(peer,), name=f"peer-{label}", daemon=True)
+        return peer
+
+    def _tick(self) -> None:
+        """The life of the thread of the interval. Peers that are down have pauses of their own."""
+        pause_s = random.uniform(0, PAUSE_S_FIRST) if self._policy.is_automatic else None
+        while pause_s is not None and not self._stopping.wait(pause_s):
+            peers = self._peers
+            for label in self._partners([peer.label for peer in peers.values() if not peer.is_resting]):
+                peers[label].wanted.set()
+            jitter = random.uniform(1 - self._policy.jitter, 1 + self._policy.jitter)
+            pause_s = self._policy.interval_s * jitter if self._policy.interval_s else None
+
     def _run(self, peer: _Peer) -> None:
         """The life of one peer's thread."""
-        pause_s: float | None = random.uniform(0, PAUSE_S_FIRST)
-        while not self._stopping.is_set():
+        pause_s: float | None = None
+        while True:
             if peer.wanted.wait(pause_s):
                 self._stopping.wait(self._policy.debounce_ms / 1000)
             peer.wanted.clear()
-            if self._stopping.is_set():
+            if self._stopping.is_set() or peer.gone:
+                peer.caller.close()
                 return
             report = None if self._is_cut(peer.label) else self._call(peer)
             pause_s = self._pause(peer, report)
+            peer.is_resting = pause_s is not None
 
     def _pause(self, peer: _Peer, report: Report | None) -> float | None:
-        """Seconds until the next session that nobody asks for; None for never."""
+        """Seconds until a peer that did not answer is tried again; None for when a session is wanted."""
         if report is not None and report.error == BUSY:
             peer.wanted.set()
             return random.uniform(0, BUSY_PAUSE_S_MAX)
         if peer.failures and report is not None:
             return min(PAUSE_S_FIRST * 2.0**peer.failures, PAUSE_S_MAX) * random.uniform(0.8, 1.2)
-        if not self._policy.interval_s:
-            return None
-        return self._policy.interval_s * random.uniform(1 - self._policy.jitter, 1 + self._policy.jitter)
+        return None
 
     def _call(self, peer: _Peer) -> Report:
         began = time.monotonic()
         report = peer.caller.call()
         if report.error != BUSY and not self._stopping.is_set():
-            self._note(peer, report, time.monotonic() - began)
+            self._note(report, peer.label, time.monotonic() - began)
         return report
 
     def _answered(self, report: Report) -> None:
         """A session that the peer started has ended here."""
-        peer = self._peers.get(report.peer)
-        if peer is not None and not self._stopping.is_set():
-            self._note(peer, report, None)
+        if not self._stopping.is_set():
+            self._note(report, report.peer, None)
 
-    def _note(self, peer: _Peer, report: Report, seconds: float | None) -> None:
-        """Keep what a session did, tell screens what is worth telling, and pass on what it brought."""
+    def _note(self, report: Report, label: str, seconds: float | None) -> None:
+        """See to what follows from a session, as far as the storage can be had."""
+        try:
+            self._follow(report, label)
+            peer = self._peers.get(label)
+            if peer is not None:
+                self._keep(peer, report, seconds)
+        except RedisError as error:
+            LOGGER.warning("after a session with %s: %s", label, error)
+        if report.received:
+            self._pass_on(but=label)
+
+    def _follow(self, report: Report, label: str) -> None:
+        """Membership may have changed, or the role, or it was found that this replica has lost something."""
+        hello = self._hellos.get(label)
+        if report.received or report.installed or (label not in self._peers and report.error is None):
+            self.refresh()
+        if self._membership is not None:
+            code = report.error.code if report.error else None
+            self._membership.after_session(code, hello.vector if hello else {})
+
+    def _keep(self, peer: _Peer, report: Report, seconds: float | None) -> None:
+        """Keep what a session did, and tell screens what is worth telling."""
         error = report.error.message if report.error else None
         before = peer.last["error"] if peer.last else None
         peer.reachable = report.error is None or report.error.code not in {"unreachable", "broken_off"}
@@ -200,16 +289,14 @@ class Scheduler:
             "error": error,
         }
         if report.sent or report.received or error != before:
-            self._tell(peer.label, report, peer.last)
-        if report.received:
-            self._pass_on(but=peer.label)
+            counts = {"rolled_back": report.rolled_back, "replayed": report.replayed}
+            self._store.tell_session({"peer": peer.label, **peer.last, **counts})
 
-    def _tell(self, label: str, report: Report, last: dict[str, Any]) -> None:
-        counts = {"rolled_back": report.rolled_back, "replayed": report.replayed}
-        self._store.tell_session({"peer": label, **last, **counts})
+    def _partners(self, labels: Sequence[str]) -> list[str]:
+        return partners(self._policy.partners, [label for label in labels if not self._is_cut(label)], self._primary)
 
     def _pass_on(self, but: str | None) -> None:
+        peers = self._peers
         if self._policy.after_write:
-            for peer in self._peers.values():
-                if peer.label != but:
-                    peer.wanted.set()
+            for label in self._partners([peer.label for peer in peers.values() if peer.label != but]):
+                peers[label].wanted.set()

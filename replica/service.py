@@ -1,47 +1,75 @@
-"""What a replica offers to its applications: bayou.application.Service, over the store and the peers."""
+"""What a replica offers to its applications: bayou.application.Service, over the store and the peers.
+
+The guarantees of the client's session (replica/guarantees.py) are kept here, so that applications need not know of
+them: what a session needs is checked in the transaction that reads or accepts.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import Protocol
+from datetime import datetime
+from typing import Protocol, TypeVar
 
 from flask import request
 
 from bayou.application import Accepted, Snapshot
-from bayou.errors import BadInput, Unauthorized
+from bayou.errors import BadInput, Behind, Unauthorized
+from bayou.state import Vector
 from bayou.write import Draft
+from replica.clock import Clock, utc_now
 from replica.config import NAME, Config
+from replica.guarantees import asked_view, present
 from replica.peers import Peers
+from replica.places import Places
 
 USER_HEADER = "Bayou-User"
+WAITING_MAX = 6  # requests that may wait for what their session needs at a time, below the number of threads
+
+Result = TypeVar("Result")
 
 
 class ServiceStore(Protocol):
     """The part of storage.store.Store that an application's requests need."""
 
-    def accept(self, draft: Draft, now_us: int) -> Accepted: ...
+    def accept(self, draft: Draft, now_us: int, needs: Vector) -> Accepted: ...
 
-    def read(self, pages: Sequence[str]) -> Snapshot: ...
+    def read(self, pages: Sequence[str], needs: Vector, view: str) -> Snapshot: ...
 
     def members(self, name: str) -> list[str]: ...
 
 
-def utc_now() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
+class Change(Protocol):
+    """A position among the events; see replica.tail.Follower."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing new will come, for the replica stops."""
+
+    def take(self, timeout_s: float) -> object:
+        """Wait for something new behind it."""
 
 
 class ReplicaService:
-    """One a replica; every thread may use it. `clock` gives aware UTC moments."""
+    """One a replica; every thread may use it. `clock` gives aware UTC moments.
+
+    `follow` gives the present position among the events, for requests that may wait; without it none waits.
+    """
 
     def __init__(
-        self, settings: Config, store: ServiceStore, peers: Peers, clock: Callable[[], datetime] = utc_now
+        self,
+        settings: Config,
+        store: ServiceStore,
+        peers: Peers,
+        clock: Clock = utc_now,
+        follow: Callable[[], Change | None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._peers = peers
         self._clock = clock
+        self._follow = follow
+        self._places = Places(WAITING_MAX, "too_many_waiting", "requests that wait for their session")
 
     @property
     def settings(self) -> Config:
@@ -64,18 +92,56 @@ class ReplicaService:
         return name
 
     def submit(self, draft: Draft) -> Accepted:
-        """One transaction; peers hear of it soon if it was logged."""
-        accepted = self._store.accept(draft, _microseconds(self._clock()))
-        if accepted.logged:
+        """One transaction; peers hear of it soon if it was logged. Behind where the session is ahead."""
+        session = present()
+        needs = session.needs_of_write()
+        accepted = self._waiting(lambda: self._store.accept(draft, microseconds(self._clock()), needs))
+        if accepted.id is not None:
+            session.note_write(accepted.id)
             self._peers.poke()
         return accepted
 
     def read(self, pages: Sequence[str]) -> Snapshot:
-        return self._store.read(pages)
+        """Of one moment. Behind where the session is ahead of the view that the request asks for."""
+        session, view = present(), asked_view()
+        needs = session.needs_of_read()
+        snapshot = self._waiting(lambda: self._store.read(pages, needs, view))
+        session.note_read(snapshot.vector if view == "tentative" else snapshot.committed_vector)
+        return snapshot
 
     def members(self, name: str) -> list[str]:
+        """As read before whatever is then looked up by it: what a replica holds only grows."""
+        if present().needs_of_read():
+            self.read(())
         return self._store.members(name)
 
+    def _waiting(self, attempt: Callable[[], Result]) -> Result:
+        """Attempt it; while the replica is behind the session, again at each event, for as long as the client
+        allows."""
+        wait_ms = present().wait_ms
+        change = self._follow() if wait_ms else None
+        try:
+            return attempt()
+        except Behind:
+            if change is None:
+                raise
+        self._places.take()
+        try:
+            return self._attempt_until(time.monotonic() + wait_ms / 1000, change, attempt)
+        finally:
+            self._places.give_back()
 
-def _microseconds(moment: datetime) -> int:
+    def _attempt_until(self, deadline: float, change: Change, attempt: Callable[[], Result]) -> Result:
+        while True:
+            left_s = deadline - time.monotonic()
+            change.take(max(left_s, 0))
+            try:
+                return attempt()
+            except Behind:
+                if change.ended or time.monotonic() >= deadline:
+                    raise
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970, exactly."""
     return int(moment.timestamp()) * 1_000_000 + moment.microsecond

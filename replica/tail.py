@@ -160,6 +160,10 @@ class Follower:
         self._resets = resets
         self.after = after
 
+    @property
+    def ended(self) -> bool:
+        return self._tail.stopped
+
     def take(self, timeout_s: float) -> list[ScreenEvent]:
         """The next events, oldest first; none when none came within the time, or the tail has stopped."""
         tail = self._tail

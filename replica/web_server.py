@@ -20,7 +20,7 @@ from bayou.errors import Conflict
 from replica.config import Address
 from replica.errors import BODY_BYTES_MAX
 
-THREADS = 16
+THREADS = 24
 BACKLOG = 1024
 CONNECTIONS_MAX = 500
 STOP_TIMEOUT_S = 5.0

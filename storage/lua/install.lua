@@ -8,19 +8,37 @@
 -- Returns JSON {status, kept, revoked, lost, lost_pages}; status is
 --   installed    readers see the new state whole from now on
 --   superseded   another staging has begun: nothing has changed
---   stale        the state is not newer than what is here: nothing has changed
+--   stale        the state is not newer than what is here (or its history is not): nothing has changed
 -- `revoked` were committed here and are tentative again; `lost` follow a write that is no longer anywhere here and cannot
 -- be placed; `lost_pages` were changed by revoked commits whose writes had been dropped from the log.
 -- C and O become those of the state; V is C extended by every kept chain without a hole. Kept writes are replayed by the
 -- engine, which is loaded below and finds the new state. Keeps invariants 1, 2, 3, 5 and 11.
 
 local state = cjson.decode(ARGV[3])
-local staging, csn, osn, server, history =
-  unpack(redis.call('HMGET', K.meta, 'staging', 'csn', 'osn', 'id', 'history'))
+local staging, csn, osn, birth, history =
+  unpack(redis.call('HMGET', K.meta, 'staging', 'csn', 'osn', 'birth', 'history'))
 csn, osn = tonumber(csn), tonumber(osn)
 local common = tonumber(ARGV[4]) or csn
 if staging ~= ARGV[1] then return cjson.encode({status = 'superseded'}) end
-if csn <= common and tonumber(state.csn) <= csn and state.history == history then return cjson.encode({status = 'stale'}) end
+
+-- The histories may have changed since the session judged them (bayou/history.py), as by a forced promotion here.
+local function is_stale()
+  if birth ~= '' and birth ~= state.birth then return not tonumber(ARGV[4]) end
+  local ours, theirs = cjson.decode(history), cjson.decode(state.history)
+  local shared = 0
+  while shared < math.min(#ours, #theirs) and cjson.encode(ours[shared + 1]) == cjson.encode(theirs[shared + 1]) do
+    shared = shared + 1
+  end
+  if shared == #ours then -- ours is the beginning of theirs
+    common = theirs[shared + 1] and math.min(theirs[shared + 1][3] - 1, csn) or csn
+    return tonumber(state.csn) <= csn and shared == #theirs
+  end
+  if shared == #theirs then return true end
+  local last, other = ours[#ours], theirs[#theirs]
+  common = math.min(ours[shared + 1][3], theirs[shared + 1][3]) - 1
+  return other[1] < last[1] or other[1] == last[1] and Order.bytewise(other[2], last[2])
+end
+if is_stale() then return cjson.encode({status = 'stale'}) end
 
 local new = keys_of(ARGV[1])
 local kept, lost, revoked, lost_pages = {}, {}, {}, {}

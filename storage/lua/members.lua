@@ -1,9 +1,9 @@
 -- The application `members/1`: who takes part in the cluster, as one page that every replica holds.
 --
--- Page `members`: `server:ID` is LABEL, REST address, anti-entropy address and the request of the creation, tab-separated,
--- of a created server; `gone:ID` marks a minted id that has retired (a created id needs no mark: see CompleteV). A creation
--- that is asked for again, after a lost answer, is a duplicate: the page has its request. What these writes do to the
--- vectors and the primary is the engine's (engine/members.lua).
+-- Page `members`: `server:ID` is LABEL, REST address, anti-entropy address and the request of the creation,
+-- tab-separated, of a created server; `gone:ID` marks a minted id that has retired (a created id needs no mark: see
+-- CompleteV). A creation that is asked for again, after a lost answer, is a duplicate: the page has its request. What
+-- these writes do to the vectors and the primary is the engine's (engine/members.lua).
 
 local app = {}
 

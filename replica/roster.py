@@ -1,0 +1,36 @@
+"""Who the peers of a replica are: the founders and the created servers, without itself and those that have retired.
+Pure.
+
+A founder is known by its label, and its id may be a new one at any time; so a label is gone when an id of it has
+retired and no other one is known, neither from its writes nor from a session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bayou.state import State
+from replica.config import Address, Config, read_address
+from storage.members import Member, label_of
+
+
+def roster(
+    settings: Config, own: str, state: State, created: Sequence[Member], met: Mapping[str, str]
+) -> dict[str, Address]:
+    """Label -> anti-entropy address; `met` is the server id that each label had when it was met last."""
+    found = {
+        label: founder.anti_entropy
+        for label, founder in settings.founders.items()
+        if label != own and not _is_gone(label, state, met)
+    }
+    for member in created:
+        if member.label not in {own, *settings.founders}:
+            found[member.label] = read_address(member.anti_entropy)
+    return found
+
+
+def _is_gone(label: str, state: State, met: Mapping[str, str]) -> bool:
+    if label in met:
+        return met[label] in state.retired_servers
+    retired = any(label_of(server, ()) == label for server in state.retired_servers)
+    return retired and not any(label_of(server, ()) == label for server in state.vector)
