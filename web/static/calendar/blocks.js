@@ -1,0 +1,95 @@
+// What lies over the cells of a column: reservations, what I am choosing, and the line of now. For the eye; cells
+// have the words.
+
+import { element, setText } from "../shared/dom.js";
+import { clock, dayOf, shortDay, span, wallClock } from "../shared/times.js";
+import { SIGNS } from "../shared/words.js";
+import { placeIn } from "./cells.js";
+
+// As in calendar-grid.css: how many lines a block has room for.
+const [ROW_PX, EDGE_PX, LINE_PX] = [26, 7, 17];
+
+/** Draw the reservations of a column. `marks` has for those that moved from where: {room, start, end} by id. */
+export function drawReservations(layer, column, held, me, marks) {
+  const before = new Map([...layer.querySelectorAll(".block")].map((node) => [node.dataset.id, node]));
+  for (const reservation of held) {
+    const node = before.get(reservation.id) ?? layer.appendChild(makeBlock(reservation.id));
+    before.delete(reservation.id);
+    fillBlock(node, reservation, column, me, marks.get(reservation.id) ?? null);
+  }
+  for (const node of before.values()) node.remove();
+}
+
+export function drawChoices(layer, column, chosen) {
+  for (const node of layer.querySelectorAll(".choice")) node.remove();
+  for (const { from, to, number } of chosen) {
+    if (wallClock(from, column.zone).day > column.day || wallClock(to - 1, column.zone).day < column.day) continue;
+    const words = `${clock(from, column.zone)}–${clock(to, column.zone)}`;
+    const node = element(
+      "div",
+      { class: "choice", "data-number": String(number) },
+      element("b", {}, String(number)),
+      words,
+    );
+    lay(node, placeIn(column, from, to));
+    layer.append(node);
+  }
+}
+
+export function drawNow(layer, column, moment) {
+  const { day, minutes } = wallClock(moment, column.zone);
+  let line = layer.querySelector(".line");
+  if (day !== column.day) {
+    line?.remove();
+    return;
+  }
+  line ??= layer.appendChild(element("div", { class: "line" }));
+  line.style.setProperty("--top", String(minutes / 30));
+}
+
+function makeBlock(id) {
+  return element(
+    "div",
+    { class: "block", "data-id": id },
+    element(
+      "span",
+      { class: "first" },
+      element("i", { class: "shape" }),
+      element("b", { class: "user" }),
+      element("span", { class: "time" }),
+    ),
+    element("span", { class: "moved-from" }),
+    element("span", { class: "purpose" }),
+  );
+}
+
+function fillBlock(node, { id, user, purpose, state, from, to, start, end }, column, me, mark) {
+  const place = placeIn(column, from, to);
+  lay(node, place);
+  node.dataset.state = state;
+  node.dataset.mine = String(user === me);
+  node.dataset.lines = String(Math.min(Math.floor((place.height * ROW_PX - EDGE_PX) / LINE_PX), 3));
+  const [first, moved, what] = node.children;
+  const [sign, name, time] = first.children;
+  setText(sign, SIGNS[state]);
+  sign.className = `shape ${state}`;
+  setText(name, user);
+  setText(time, span({ start, end }, column.zone));
+  setText(what, purpose);
+  setText(moved, mark ? `↷ from ${whence(mark, column)}` : "");
+  node.classList.toggle("moved", mark !== null);
+  node.title = `${user} ${span({ start, end }, column.zone)}${purpose ? ` – ${purpose}` : ""}`;
+}
+
+function whence(mark, column) {
+  const told = [clock(Date.parse(mark.start), column.zone)];
+  const day = dayOf(mark, column.zone);
+  if (day !== column.day) told.unshift(shortDay(day));
+  if (mark.room !== column.room) told.push(`in ${mark.room}`);
+  return told.join(" ");
+}
+
+function lay(node, { top, height }) {
+  node.style.setProperty("--top", String(top));
+  node.style.setProperty("--height", String(height));
+}

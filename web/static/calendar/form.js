@@ -1,0 +1,198 @@
+// What I am asking for: up to three times of one room in order of preference, for what, and what else would do.
+
+import { element, setText } from "../shared/dom.js";
+import { Refused, Silent, ask } from "../shared/rest.js";
+import { addDays, clock, iso, momentOf, shortDay, span, wallClock } from "../shared/times.js";
+import { plural } from "../shared/words.js";
+
+const CHOICES_MAX = 3;
+const WINDOW_MIN = 24 * 60; // how far from the first time `nearest_free_time` may look, inside the day
+
+export class Form {
+  /**
+   * `on.change()` when choices changed, `on.done()` after a reservation was made. `zoneOf(room)` gives its time
+   * zone.
+   */
+  constructor(me, zoneOf, on) {
+    this.me = me;
+    this.zoneOf = zoneOf;
+    this.on = on;
+    this.choices = []; // {room, start, end}
+    this.request = null;
+    this.last = null; // the id of what was reserved last
+    this.node = byId("form");
+    this.node.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.reserve();
+    });
+    byId("clear").addEventListener("click", () => this.clear());
+    for (const id of ["purpose", "merge"]) byId(id).addEventListener("input", () => (this.request = null));
+  }
+
+  add(room, start, end) {
+    if (this.choices.length && this.choices[0].room !== room) {
+      this.say(`All times are for one room, and ${this.choices[0].room} was first. Clear it to begin with ${room}.`);
+    } else if (this.choices.length === CHOICES_MAX) {
+      this.say(`There are ${CHOICES_MAX} times already. Remove one first.`);
+    } else {
+      this.say("");
+      this.choices.push({ room, start, end });
+      this.changed();
+    }
+  }
+
+  drop(number) {
+    this.choices.splice(number - 1, 1);
+    this.changed();
+  }
+
+  clear() {
+    this.choices = [];
+    this.say("");
+    this.changed();
+  }
+
+  say(text, good = false) {
+    const answer = byId("answer");
+    answer.classList.toggle("good", good);
+    setText(answer, text);
+  }
+
+  changed() {
+    this.request = null;
+    const room = this.choices[0]?.room;
+    setText(byId("form-title"), room ? `Reserve ${room}` : "Reserve");
+    this.node.classList.toggle("open", this.choices.length > 0);
+    byId("hint").hidden = this.choices.length > 0;
+    byId("rest").hidden = this.choices.length === 0;
+    byId("choices").replaceChildren(...this.choices.map((choice, index) => this.makeChoice(choice, index)));
+    this.on.change();
+  }
+
+  makeChoice(choice, index) {
+    const number = index + 1;
+    const zone = this.zoneOf(choice.room);
+    const { day } = wallClock(choice.start, zone);
+    const remove = element("button", { type: "button", class: "remove", "aria-label": `Remove time ${number}` }, "×");
+    remove.addEventListener("click", () => this.drop(number));
+    return element(
+      "li",
+      { "data-number": String(number) },
+      element("b", { class: "number" }, String(number)),
+      element("span", { class: "day" }, shortDay(day)),
+      this.makeTime(choice, "start", `Start of time ${number}`, day, zone),
+      "–",
+      this.makeTime(choice, "end", `End of time ${number}`, day, zone),
+      remove,
+    );
+  }
+
+  /** A field for one end, to the minute: the grid has half hours only. */
+  makeTime(choice, end, label, day, zone) {
+    const field = element("input", {
+      inputmode: "numeric",
+      maxlength: "5",
+      "aria-label": label,
+      value: clock(choice[end], zone),
+    });
+    field.addEventListener("change", () => {
+      const minutes = minutesOf(field.value);
+      const late = end === "end" && minutes === 0;
+      const moment = minutes === null ? null : momentOf(late ? addDays(day, 1) : day, minutes, zone);
+      const next = { ...choice, [end]: moment };
+      if (moment !== null && next.start < next.end) {
+        Object.assign(choice, next);
+        field.value = clock(moment, zone);
+        this.request = null;
+        this.say("");
+        this.on.change();
+      } else {
+        const typed = field.value || "Nothing";
+        this.say(`${typed} cannot be the ${end} here. Write it like 09:15; the end comes after the start.`);
+        field.value = clock(choice[end], zone);
+      }
+    });
+    return field;
+  }
+
+  async reserve() {
+    if (!this.choices.length || !this.me.require()) return;
+    // The same request is sent again until there is an answer: an answer that was lost makes no second reservation.
+    this.request ??= randomName();
+    const merge = byId("merge").value;
+    const body = {
+      room: this.choices[0].room,
+      slots: this.choices.map(({ start, end }) => ({ start: iso(start), end: iso(end) })),
+      purpose: byId("purpose").value.trim(),
+      merge: merge === "nearest_free_time" ? { name: merge, window_min: WINDOW_MIN } : merge,
+      request: this.request,
+    };
+    this.node.setAttribute("aria-busy", "true");
+    try {
+      this.made(await ask("", "POST", "/reservations", { body, user: this.me.name }));
+    } catch (problem) {
+      if (!(problem instanceof Silent || problem instanceof Refused)) throw problem;
+      this.say(
+        problem instanceof Silent
+          ? "The replica does not answer. Try again when it is back; nothing is booked twice."
+          : refusal(problem),
+      );
+    } finally {
+      this.node.setAttribute("aria-busy", "false");
+    }
+  }
+
+  made(reservation) {
+    this.choices = [];
+    byId("purpose").value = "";
+    this.changed();
+    this.last = reservation.id;
+    this.sayMade(reservation);
+    this.on.done();
+  }
+
+  /** What was reserved last is said anew when it has become final, or has moved. */
+  follow(reservations) {
+    const last = reservations.find(({ id }) => id === this.last);
+    if (last && this.choices.length === 0) this.sayMade(last);
+  }
+
+  sayMade({ room, slot, state }) {
+    if (!slot) {
+      this.say("");
+      return;
+    }
+    const zone = this.zoneOf(room);
+    const where = `${room}, ${shortDay(wallClock(Date.parse(slot.start), zone).day)} ${span(slot, zone)}`;
+    this.say(
+      state === "committed"
+        ? `✓ Reserved ${where}. It is final.`
+        : `Reserved ${where}. Not final yet: it may still move.`,
+      true,
+    );
+  }
+}
+
+function refusal({ code, message, details }) {
+  if (code !== "slot_taken") return message;
+  const count = details.taken?.length ?? 0;
+  const why = count ? ` (${plural(count, "reservation is", "reservations are")} in the way)` : "";
+  return `Nothing that you asked for is free${why}. Choose other times; nothing was reserved.`;
+}
+
+/** 9:15, 0915 or 9 as minutes since midnight; null for what is no time. */
+function minutesOf(text) {
+  const found = /^(\d{1,2})[:.h]?(\d{2})?$/.exec(text.trim());
+  if (!found) return null;
+  const [hours, minutes] = [Number(found[1]), Number(found[2] ?? 0)];
+  return hours < 24 && minutes < 60 ? hours * 60 + minutes : null;
+}
+
+/** Works where there is no https, unlike crypto.randomUUID. */
+export function randomName() {
+  return [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function byId(id) {
+  return document.getElementById(id);
+}

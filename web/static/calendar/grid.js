@@ -1,0 +1,176 @@
+// The calendar as an ARIA grid: a row each half hour, a column each room or day. Cells carry the words and the focus;
+// what is drawn over them (blocks.js) is for the eye alone.
+
+import { element } from "../shared/dom.js";
+import { clock, wallClock } from "../shared/times.js";
+import { SIGNS } from "../shared/words.js";
+import { drawChoices, drawNow, drawReservations } from "./blocks.js";
+import { STEPS, cellsOf, inColumn, overlaps } from "./cells.js";
+
+const MORNING = 14; // the half hour to which an empty day is scrolled: 07:00
+const WORDS = { committed: "final", tentative: "may still move" };
+
+export class Grid {
+  /** `lead(changes)` when a column's title is activated. */
+  constructor(node, lead) {
+    this.node = node;
+    this.lead = lead;
+    this.columns = [];
+    this.cells = []; // [column][row] of {room, day, start, end, node, taken, choice}
+    this.shape = "";
+    this.at = { column: 0, row: MORNING };
+  }
+
+  /** Show these columns; the same as before keep their cells, and with them the focus. */
+  show({ columns, zone, calendars, choices, me, marks }) {
+    const shape = JSON.stringify([columns, zone]);
+    if (shape !== this.shape) this.build(columns, zone);
+    this.shape = shape;
+    columns.forEach((column, index) => {
+      const held = inColumn(calendars.get(column.room) ?? [], column);
+      const chosen = choices.flatMap((choice, place) =>
+        choice.room === column.room ? [{ from: choice.start, to: choice.end, number: place + 1 }] : [],
+      );
+      for (const cell of this.cells[index]) this.fill(cell, column, held, chosen);
+      drawReservations(this.layers[index], column, held, me, marks);
+      drawChoices(this.layers[index], column, chosen);
+    });
+    this.node.dataset.read = String(calendars.size > 0);
+    this.tick();
+  }
+
+  /** Move the line of the present moment. */
+  tick() {
+    this.columns.forEach((column, index) => drawNow(this.layers[index], column, Date.now()));
+  }
+
+  build(columns, zone) {
+    const first = this.columns.length === 0;
+    this.columns = columns;
+    this.cells = columns.map((column) => cellsOf(column));
+    this.layers = columns.map(() => element("div", { class: "layer" }));
+    this.at.column = Math.min(this.at.column, Math.max(columns.length - 1, 0));
+    const heads = columns.map((column) => this.makeHead(column));
+    const corner = element(
+      "span",
+      { class: "corner", role: "columnheader", title: `Times are of ${zone}` },
+      zone.split("/").at(-1).replaceAll("_", " "),
+    );
+    const rows = Array.from({ length: STEPS }, (_, row) => this.makeRow(row));
+    const grid = element(
+      "div",
+      { class: "grid", role: "grid", "aria-label": `Reservations, times of ${zone}`, "aria-multiselectable": "true" },
+      element("div", { class: "heads", role: "row" }, corner, ...heads),
+      ...rows,
+      element("div", { class: "layers", "aria-hidden": "true" }, ...this.layers),
+    );
+    const left = this.node.scrollLeft;
+    const top = this.node.scrollTop;
+    this.node.style.setProperty("--columns", String(columns.length));
+    const none = element("p", { class: "none" }, "There are no rooms yet; the configuration names them.");
+    this.node.replaceChildren(columns.length ? grid : none);
+    if (columns.length) this.node.scrollTo(left, first ? this.firstLook() : top);
+    this.setTabStop();
+  }
+
+  makeHead(column) {
+    const now = wallClock(Date.now(), column.zone).day === column.day && column.title !== column.room;
+    const button = element("button", { type: "button", tabindex: "-1" }, column.title);
+    button.addEventListener("click", () => this.lead(column.leads));
+    return element(
+      "span",
+      { class: now ? "head now" : "head", role: "columnheader" },
+      button,
+      column.hint ? element("small", {}, column.hint) : null,
+    );
+  }
+
+  makeRow(row) {
+    const label = row % 2 ? null : this.cells[0]?.[row].time;
+    const cells = this.columns.map((column, index) => {
+      const cell = this.cells[index][row];
+      cell.node = element("div", {
+        class: cell.closed ? "cell closed" : "cell",
+        role: "gridcell",
+        tabindex: "-1",
+        "data-room": cell.room,
+        "data-day": cell.day,
+        "data-time": cell.time,
+        "data-at": `${index} ${row}`,
+      });
+      return cell.node;
+    });
+    return element(
+      "div",
+      { class: "row", role: "row" },
+      element("span", { class: "hour", role: "rowheader" }, label ?? ""),
+      ...cells,
+    );
+  }
+
+  fill(cell, column, held, chosen) {
+    const inCell = ({ from, to }) => cell.start !== null && overlaps({ from, to }, cell.start, cell.end);
+    cell.taken = held.find(inCell) ?? null;
+    cell.choice = chosen.find(inCell)?.number ?? null;
+    const label = `${column.title} ${cell.time}: ${contentOf(cell)}`;
+    if (cell.node.getAttribute("aria-label") !== label) cell.node.setAttribute("aria-label", label);
+    cell.node.setAttribute("aria-selected", String(cell.choice !== null));
+    cell.node.classList.toggle("skipped", cell.start === null);
+  }
+
+  /** The cell that a node is, or null. */
+  cellOf(node) {
+    const at = node?.closest?.("[data-at]")?.dataset.at;
+    if (!at) return null;
+    const [column, row] = at.split(" ").map(Number);
+    return { column, row, ...this.cells[column][row] };
+  }
+
+  /** What stands at a place, or null beyond the edges. */
+  cellAt(column, row) {
+    const cell = this.cells[column]?.[row];
+    return cell ? { column, row, ...cell } : null;
+  }
+
+  /** `seen`: whether the focus is shown, as it is for who uses the keyboard. */
+  focus(column, row, seen = true) {
+    this.at = { column, row };
+    this.setTabStop();
+    this.cells[column][row].node.focus({ preventScroll: true, focusVisible: seen });
+    this.cells[column][row].node.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  setTabStop() {
+    for (const node of this.node.querySelectorAll('.cell[tabindex="0"]')) node.tabIndex = -1;
+    const cell = this.cells[this.at.column]?.[this.at.row];
+    if (cell) cell.node.tabIndex = 0;
+  }
+
+  /** Mark what is being selected: rows `from` to `to` of a column; nothing without arguments. */
+  mark(column = null, from = 0, to = -1) {
+    this.cells.forEach((cells, index) =>
+      cells.forEach(({ node }, row) => node.classList.toggle("marked", index === column && row >= from && row <= to)),
+    );
+  }
+
+  firstLook() {
+    const today = this.columns.find(({ day, zone }) => wallClock(Date.now(), zone).day === day);
+    const opens = this.columns[0]?.opens;
+    let row = opens ? Number(opens.slice(0, 2)) * 2 - 1 : MORNING;
+    if (today) row = Math.min(row, Math.max(0, Number(clock(Date.now(), today.zone).slice(0, 2)) * 2 - 2));
+    this.at.row = Math.max(row, 0);
+    return (
+      this.node.querySelectorAll(".row")[this.at.row]?.offsetTop - 1.4 * this.node.querySelector(".heads").offsetHeight
+    );
+  }
+}
+
+/** What is in a cell, in words. */
+function contentOf({ start, taken, choice, closed }) {
+  if (start === null) return "does not exist: clocks change";
+  if (taken) {
+    return [`${SIGNS[taken.state]} ${taken.user}`, taken.purpose, WORDS[taken.state]].filter(Boolean).join(", ");
+  }
+  if (choice) return `chosen as ${choice}`;
+  return closed ? "free, outside opening hours" : "free";
+}

@@ -1,0 +1,26 @@
+// My reservations that are still to come, each leading to its day.
+
+import { element } from "../shared/dom.js";
+import { dayOf, shortDay, span } from "../shared/times.js";
+import { SIGNS } from "../shared/words.js";
+
+const SHOWN_MAX = 12;
+
+export function showMine(node, reservations, zoneOf) {
+  const coming = reservations.filter(({ slot }) => slot && Date.parse(slot.end) > Date.now()).slice(0, SHOWN_MAX);
+  node.hidden = coming.length === 0;
+  node
+    .querySelector("ol")
+    .replaceChildren(...coming.map((reservation) => makeLine(reservation, zoneOf(reservation.room))));
+}
+
+function makeLine({ id, room, slot, purpose, state }, zone) {
+  const day = dayOf(slot, zone);
+  return element(
+    "li",
+    { "data-id": id, "data-state": state },
+    element("i", { class: `shape ${state}` }, SIGNS[state]),
+    element("a", { href: `#${new URLSearchParams({ day, room })}` }, `${shortDay(day)} ${span(slot, zone)}`),
+    element("span", {}, ` ${room}${purpose ? ` · ${purpose}` : ""}`),
+  );
+}

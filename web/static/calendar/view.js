@@ -1,0 +1,88 @@
+// Which days and rooms are shown. It lives in the address behind #, so that a reload, a link and the back button keep
+// it.
+
+import { addDays, dayStart, longDay, mondayOf, shortDay, wallClock } from "../shared/times.js";
+
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+
+export class View {
+  /** `onChange()` when something else is to be shown. */
+  constructor(source, onChange) {
+    this.source = source;
+    window.addEventListener("hashchange", onChange);
+  }
+
+  get asked() {
+    return new URLSearchParams(location.hash.slice(1));
+  }
+
+  get day() {
+    const day = this.asked.get("day") ?? "";
+    return DAY.test(day) && !Number.isNaN(Date.parse(day)) ? day : this.today;
+  }
+
+  get today() {
+    return wallClock(Date.now(), this.source.timezone).day;
+  }
+
+  get isWeek() {
+    return this.asked.get("view") === "week" && this.room !== null;
+  }
+
+  /** The room of the week. */
+  get room() {
+    const { rooms } = this.source;
+    return rooms.find(({ name }) => name === this.asked.get("room")) ?? rooms[0] ?? null;
+  }
+
+  go(changes) {
+    const asked = this.asked;
+    for (const [name, value] of Object.entries(changes)) asked.set(name, value);
+    location.hash = asked.toString();
+  }
+
+  /** One day or one week further. */
+  turn(direction) {
+    this.go({ day: addDays(this.day, direction * (this.isWeek ? 7 : 1)) });
+  }
+
+  get title() {
+    if (!this.isWeek) return longDay(this.day);
+    const monday = mondayOf(this.day);
+    return `${this.room.name}: ${shortDay(monday)} – ${shortDay(addDays(monday, 6))} ${monday.slice(0, 4)}`;
+  }
+
+  /** The columns: {room, day, zone, opens, closes, title, hint, leads: what a click on the title changes}. */
+  get columns() {
+    if (!this.isWeek) {
+      return this.source.rooms.map((room) => ({
+        ...columnOf(room, this.day),
+        title: room.name,
+        hint: room.timezone === this.source.timezone ? "" : room.timezone,
+        leads: { view: "week", room: room.name, day: this.day },
+      }));
+    }
+    return [0, 1, 2, 3, 4, 5, 6].map((count) => {
+      const day = addDays(mondayOf(this.day), count);
+      return { ...columnOf(this.room, day), title: shortDay(day), hint: "", leads: { view: "day", day } };
+    });
+  }
+
+  get zone() {
+    return this.isWeek ? this.room.timezone : this.source.timezone;
+  }
+
+  /** What the replica is asked for: one period a room. */
+  get periods() {
+    const { columns } = this;
+    return [...new Set(columns.map(({ room }) => room))].map((room) => {
+      const own = columns.filter((column) => column.room === room);
+      const [first, last] = [own[0], own.at(-1)];
+      return { room, from: dayStart(first.day, first.zone), to: dayStart(addDays(last.day, 1), last.zone) };
+    });
+  }
+}
+
+function columnOf(room, day) {
+  return { room: room.name, day, zone: room.timezone, opens: room.opens ?? null, closes: room.closes ?? null };
+}

@@ -1,0 +1,171 @@
+// One replica's column: its counters, its vectors, and its log, in which rolling back and replaying are seen.
+
+import { element, setText } from "../shared/dom.js";
+import { plural } from "../shared/words.js";
+import { difference } from "./log.js";
+import { STEP_MS, GIVE_WAY_MS, flash, isCalm, pause, slide, travel } from "./motion.js";
+import { fill, makeRow } from "./row.js";
+import { fillVectors } from "./vectors.js";
+
+const ROWS_MAX = 80; // committed writes further back are counted, not drawn
+const STEPS_MAX = 12; // rows that move one by one; beyond, a class sees no single step any more
+
+export class Column {
+  /** `sourceOf(peer, id)` gives the rectangle from which a write comes here, or null. */
+  constructor(label, { zone, colours, sourceOf }) {
+    this.label = label;
+    this.zone = zone;
+    this.colours = colours;
+    this.sourceOf = sourceOf;
+    this.writes = null; // as drawn; null: nothing was drawn yet
+    this.rows = new Map();
+    this.drawing = Promise.resolve();
+    this.waiting = null;
+    this.csn = element("b", { class: "count" });
+    this.tentative = element("b", { class: "count" });
+    this.reach = element("p", { class: "reach" });
+    this.vectors = element(
+      "table",
+      { class: "vectors" },
+      element("caption", { class: "unseen" }, `Vectors of ${label}`),
+    );
+    this.session = element("p", { class: "session" });
+    this.earlier = element("p", { class: "earlier", hidden: "" });
+    this.empty = element("p", { class: "empty" }, "Nothing yet");
+    this.list = element("ol", { class: "log", tabindex: "0", "aria-label": `Log of ${label}` });
+    this.node = element(
+      "section",
+      { class: "column", "data-label": label, "data-colour": colours.get(label), "aria-label": `Replica ${label}` },
+      element(
+        "header",
+        {},
+        element(
+          "p",
+          { class: "counts" },
+          element("span", { class: "committed" }, element("i", { class: "shape committed" }, "✓"), "CSN ", this.csn),
+          element(
+            "span",
+            { class: "tentative" },
+            element("i", { class: "shape tentative" }, "?"),
+            "tentative ",
+            this.tentative,
+          ),
+        ),
+        this.vectors,
+        this.reach,
+      ),
+      this.earlier,
+      this.empty,
+      this.list,
+      this.session,
+    );
+  }
+
+  /** Show what `follower` has read; `told` is what its events said of it. One showing follows the other. */
+  show(follower, told) {
+    this.showState(follower, told);
+    if (follower.up !== true) return;
+    if (this.waiting) {
+      // Still busy with an earlier one: only the newest counts, with all that was told.
+      for (const [id, peer] of told.received) this.waiting.received.set(id, peer);
+      this.waiting.writes = follower.writes;
+      return;
+    }
+    this.waiting = { writes: follower.writes, received: new Map(told.received) };
+    this.drawing = this.drawing.then(() => {
+      const { writes, received } = this.waiting;
+      this.waiting = null;
+      return this.draw(writes, received);
+    });
+  }
+
+  showState({ up, info, address }, told) {
+    this.node.dataset.up = up === null ? "unknown" : String(up);
+    const reaches = { true: new URL(address).host, false: "does not answer – trying again" };
+    setText(this.reach, reaches[up] ?? "asking …");
+    if (info === null) return;
+    setText(this.csn, String(info.csn));
+    setText(this.tentative, String(info.tentative));
+    fillVectors(this.vectors, info.vectors, this.zone, this.colours);
+    const last = told.sessions.at(-1);
+    if (last) this.showSession(last);
+  }
+
+  showSession({ peer, sent, received, rolled_back: undone, replayed, error }) {
+    const counts = [`${received} in`, `${sent} out`];
+    if (undone || replayed) counts.push(`↶ ${undone} undone`, `↷ ${replayed} replayed`);
+    setText(this.session, error ? `No session with ${peer}` : `Session with ${peer}: ${counts.join(" · ")}`);
+    this.session.title = error ?? "";
+    if (!isCalm()) flash(this.session, "fresh");
+  }
+
+  async draw(writes, received) {
+    const before = this.writes;
+    this.writes = writes;
+    if (before === null || isCalm()) {
+      this.place(writes);
+      if (before !== null) this.mark(difference(before, writes));
+      return;
+    }
+    const { arrived, replayed, turned } = difference(before, writes);
+    const steps = replayed.filter((id) => this.rows.has(id)).slice(0, STEPS_MAX);
+    await this.rollBack(steps);
+    slide(this.list, () => this.place(writes));
+    await Promise.all(arrived.slice(-STEPS_MAX).map((id) => this.arrive(id, received.get(id) ?? originOf(id))));
+    await this.replay(steps);
+    this.mark({ arrived: [], replayed, turned });
+  }
+
+  /** The rows of these writes, in their order, with what they say now. */
+  place(writes) {
+    const shown = writes.filter((write, index) => write.csn === null || index >= writes.length - ROWS_MAX);
+    const left = new Set(this.rows.keys());
+    for (const write of shown) {
+      if (!this.rows.has(write.id)) this.rows.set(write.id, makeRow(write.id));
+      fill(this.rows.get(write.id), write, this.zone, this.colours);
+      left.delete(write.id);
+    }
+    for (const id of left) this.rows.delete(id);
+    const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 80;
+    this.list.replaceChildren(...shown.map((write) => this.rows.get(write.id)));
+    if (atEnd) this.list.scrollTop = this.list.scrollHeight;
+    this.empty.hidden = writes.length > 0;
+    const hidden = (writes[0]?.csn ?? 1) - 1 + writes.length - shown.length;
+    this.earlier.hidden = hidden <= 0;
+    setText(this.earlier, `${plural(hidden, "earlier write")} committed`);
+  }
+
+  /** Lift the rows off the log, the last first, as the engine undoes them. */
+  async rollBack(ids) {
+    for (const id of [...ids].reverse()) {
+      this.rows.get(id).classList.add("undone");
+      await pause(STEP_MS / 2);
+    }
+    if (ids.length) await pause(GIVE_WAY_MS);
+  }
+
+  async replay(ids) {
+    for (const id of ids) {
+      await pause(STEP_MS);
+      this.rows.get(id)?.classList.remove("undone");
+    }
+    if (ids.length) await pause(GIVE_WAY_MS);
+  }
+
+  async arrive(id, peer) {
+    const row = this.rows.get(id);
+    const start = row && peer !== this.label ? this.sourceOf(peer, id) : null;
+    if (start) await travel(row, start);
+    if (row) flash(row, "arrived");
+  }
+
+  mark({ replayed, turned }) {
+    for (const id of replayed) if (this.rows.has(id)) flash(this.rows.get(id), "replayed");
+    for (const id of turned) if (this.rows.has(id)) flash(this.rows.get(id), "turned");
+  }
+}
+
+/** The replica that accepted a write, by the id STAMP@LABEL~NONCE: a likely source where none was told. */
+function originOf(id) {
+  return id.replace(/^[^@]*@/, "").split("~", 1)[0];
+}

@@ -1,0 +1,133 @@
+// The replicas as nodes and the links between them, each cut and healed by its button or by its number on the
+// keyboard.
+
+import { drawing, element, setText } from "../shared/dom.js";
+
+const NODE_Y_PX = 34; // from the bottom to the middle of the nodes
+const ARC_FIRST_PX = 72; // how high over the nodes the first link runs that is not between neighbours
+const ARC_PX = 46; // and how much higher each further one, so that none lies on another
+const SIDE_PX = 9;
+const KEYS = 9; // 1 to 9
+
+export class Links {
+  /** `toggle(link)` is asked to cut or heal a link {one, other, up}. */
+  constructor(labels, colours, toggle) {
+    this.labels = labels;
+    this.toggle = toggle;
+    this.svg = drawing("svg", { "aria-hidden": "true" });
+    this.nodes = new Map(labels.map((label) => [label, makeNode(label, colours)]));
+    this.links = pairs(labels).map(([one, other], index) => this.makeLink(one, other, index + 1));
+    this.node = element(
+      "div",
+      { class: "topology", role: "group", "aria-label": "Links between the replicas" },
+      this.svg,
+      ...this.nodes.values(),
+      ...this.links.map((link) => link.button),
+    );
+    const levels = this.links.at(-1)?.level ?? 0;
+    const height = 2 * NODE_Y_PX + 8 + (levels ? ARC_FIRST_PX + ARC_PX * (levels - 1) : 0);
+    this.node.style.setProperty("--height", `${height}px`);
+    new ResizeObserver(() => this.lay()).observe(this.node);
+    document.addEventListener("keydown", (event) => this.press(event));
+  }
+
+  /** Draw what the replicas say: a link is cut as soon as one end says so. */
+  show(followers) {
+    for (const follower of followers) {
+      const node = this.nodes.get(follower.label);
+      node.dataset.up = String(follower.up !== false);
+      node.dataset.primary = String(follower.info?.primary.here ?? false);
+      setText(node.querySelector(".mark"), follower.info?.primary.here ? "★ primary" : "");
+    }
+    for (const link of this.links) {
+      link.up = !followers.some((end) => saysCut(end, link));
+      link.button.dataset.up = link.line.dataset.up = String(link.up);
+      link.button.setAttribute("aria-pressed", String(!link.up));
+      link.button.setAttribute("aria-label", `Cut the link between ${link.one} and ${link.other}`);
+      setText(link.button.querySelector(".word"), link.up ? "linked" : "cut");
+      setText(link.button.querySelector(".sign"), link.up ? "⇄" : "✂");
+    }
+  }
+
+  /** Let the link glow along which something came. */
+  glow(one, other) {
+    const link = this.links.find(
+      (each) => [each.one, each.other].includes(one) && [each.one, each.other].includes(other),
+    );
+    link?.line.animate([{ strokeWidth: "14px" }, { strokeWidth: "6px" }], { duration: 700 });
+  }
+
+  makeLink(one, other, number) {
+    const hasKey = number <= KEYS;
+    const button = element(
+      "button",
+      { type: "button", class: "link", "data-link": `${one}-${other}`, title: `${one} – ${other}` },
+      hasKey ? element("kbd", {}, String(number)) : null,
+      element("span", { class: "sign", "aria-hidden": "true" }),
+      element("span", { class: "word" }),
+    );
+    const line = drawing("path", { class: "line" });
+    const level = Math.max(0, number - this.labels.length + 1); // neighbours come first, and lie on level 0
+    const link = { one, other, up: true, number, level, button, line };
+    button.addEventListener("click", () => this.toggle(link));
+    this.svg.append(line);
+    return link;
+  }
+
+  press(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    const link = this.links.find((each) => String(each.number) === event.key);
+    if (link) this.toggle(link);
+  }
+
+  /** Nodes stand over the middle of their columns; neighbours are linked straight, others in an arc above. */
+  lay() {
+    const { width, height } = this.node.getBoundingClientRect();
+    const step = width / this.labels.length;
+    const y = height - NODE_Y_PX;
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.labels.forEach((label, index) => place(this.nodes.get(label), step * (index + 0.5), y));
+    for (const link of this.links) {
+      const [from, to] = [link.one, link.other].map((label) => this.labels.indexOf(label));
+      const [x1, x2] = [step * (from + 0.5), step * (to + 0.5)];
+      const top = link.level ? y - ARC_FIRST_PX - ARC_PX * (link.level - 1) : y;
+      const aside = SIDE_PX * link.level; // so that arcs of one node part at once
+      link.line.setAttribute("d", link.level ? arc(x1 + aside, x2 - aside, y, top, step / 4) : `M${x1} ${y} H${x2}`);
+      place(link.button, (x1 + x2) / 2, top);
+    }
+  }
+}
+
+/** Up from `x1`, along `top`, and down to `x2`, with round corners. */
+function arc(x1, x2, y, top, corner) {
+  const bend = Math.min(corner, 60);
+  return [
+    `M${x1} ${y} C${x1} ${top} ${x1 + bend / 2} ${top} ${x1 + bend} ${top}`,
+    `H${x2 - bend} C${x2 - bend / 2} ${top} ${x2} ${top} ${x2} ${y}`,
+  ].join(" ");
+}
+
+function makeNode(label, colours) {
+  return element(
+    "div",
+    { class: "node", "data-label": label, "data-colour": colours.get(label) },
+    element("span", { class: "name" }, label),
+    element("span", { class: "mark" }),
+  );
+}
+
+function saysCut(follower, { one, other }) {
+  const peer = follower.label === one ? other : follower.label === other ? one : null;
+  return peer !== null && follower.info?.peers.some(({ label, link }) => label === peer && link === "cut");
+}
+
+function pairs(labels) {
+  const found = labels.flatMap((one, index) => labels.slice(index + 1).map((other) => [one, other]));
+  const distance = ([one, other]) => labels.indexOf(other) - labels.indexOf(one);
+  return found.sort((left, right) => distance(left) - distance(right));
+}
+
+function place(node, x, y) {
+  node.style.left = `${x}px`;
+  node.style.top = `${y}px`;
+}

@@ -1,0 +1,80 @@
+// What a log holds and how one log became another: pure, so that the drawing has only to draw.
+
+import { statusOf } from "../shared/words.js";
+
+const DAY_MS = 86_400_000;
+
+/**
+ * `known`'s committed part, and behind it what was read after it. Commits stay where they are, so they are not read
+ * twice.
+ */
+export function grown(known, read) {
+  return [...committedPart(known), ...read];
+}
+
+export function committedPart(writes) {
+  return writes.filter((write) => write.csn !== null);
+}
+
+/**
+ * From the log `before` to the log `after`: {arrived, replayed, turned}, each a list of write ids in the new order.
+ *
+ * `arrived` were not held. `replayed` were played already and had to be undone and played again, since a write took a
+ * position before them on their pages. `turned` have another outcome than before.
+ */
+export function difference(before, after) {
+  const old = new Map(before.map((write, index) => [write.id, { write, index }]));
+  const arrived = after.filter((write) => !old.has(write.id)).map((write) => write.id);
+  const turned = after.filter((write) => old.has(write.id) && old.get(write.id).write.outcome !== write.outcome);
+  const replayed = new Set(turned.map((write) => write.id));
+  after.forEach((write, index) => {
+    for (const id of pushedBack(write, after.slice(index + 1), old)) replayed.add(id);
+  });
+  return {
+    arrived,
+    turned: turned.map((write) => write.id),
+    replayed: after.filter((write) => replayed.has(write.id)).map((write) => write.id),
+  };
+}
+
+/**
+ * The played writes behind `write` that it pushed back: those that share pages with it, directly or through one
+ * another.
+ */
+function pushedBack(write, behind, old) {
+  const own = old.get(write.id);
+  const played = behind.filter((other) => old.has(other.id) && old.get(other.id).write.csn === null);
+  const overtaken = played.filter((other) => !own || old.get(other.id).index < own.index);
+  const pages = new Set(pagesOf(write));
+  if (!overtaken.some((other) => shares(other, pages))) return [];
+  const found = own && own.write.csn === null ? [write.id] : [];
+  for (const other of played) {
+    if (!shares(other, pages)) continue;
+    found.push(other.id);
+    for (const page of pagesOf(other)) pages.add(page);
+  }
+  return found;
+}
+
+function shares(write, pages) {
+  return pagesOf(write).some((page) => pages.has(page));
+}
+
+/** The pages that a write is about, as far as it tells a screen; all of its application's where it tells nothing. */
+function pagesOf(write) {
+  const { reservation, room, slots = [], place } = write.describe;
+  if (!reservation) return [write.app];
+  const found = [`reservation:${reservation}`];
+  for (const slot of place ? [...slots, place] : slots) {
+    const last = (Date.parse(slot.end) - 1) / DAY_MS;
+    for (let day = Math.floor(Date.parse(slot.start) / DAY_MS); day <= last; day += 1) {
+      found.push(`room:${slot.room ?? room}/${day}`);
+    }
+  }
+  return found;
+}
+
+/** Where a write's outcome puts its reservation, or null. */
+export function placeOf(write) {
+  return ["updated", "merged", "unmoved"].includes(statusOf(write.outcome)) ? (write.describe.place ?? null) : null;
+}

@@ -1,0 +1,72 @@
+// Movement, for those who want it: a write that travels, rows that give way. All of it ends by itself and changes
+// nothing.
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+export const TRAVEL_MS = 750;
+export const GIVE_WAY_MS = 320;
+export const STEP_MS = 170;
+
+export function isCalm() {
+  return calm.matches || document.hidden;
+}
+
+export function pause(milliseconds) {
+  return new Promise((done) => setTimeout(done, milliseconds));
+}
+
+/** Change the children of `list` by `change()`, and let those that stay slide from where they were. */
+export function slide(list, change) {
+  const before = new Map([...list.children].map((child) => [child, child.offsetTop - list.scrollTop]));
+  change();
+  if (isCalm()) return;
+  for (const child of list.children) {
+    const way = before.has(child) ? before.get(child) - (child.offsetTop - list.scrollTop) : 0;
+    if (way) {
+      child.animate([{ translate: `0 ${way}px` }, { translate: "0 0" }], {
+        duration: GIVE_WAY_MS,
+        easing: "ease-in-out",
+      });
+    }
+  }
+}
+
+/** Let a copy of `row` fly from `start` (a rectangle) to where the row is; the row itself is seen when it arrives. */
+export async function travel(row, start) {
+  const end = row.getBoundingClientRect();
+  const copy = row.cloneNode(true);
+  copy.className += " travelling";
+  copy.removeAttribute("data-write");
+  copy.setAttribute("aria-hidden", "true");
+  Object.assign(copy.style, {
+    left: `${end.left}px`,
+    top: `${end.top}px`,
+    width: `${end.width}px`,
+    height: `${end.height}px`,
+  });
+  document.body.append(copy);
+  row.style.visibility = "hidden";
+  const [x, y] = [start.left - end.left, start.top - end.top];
+  const lift = Math.min(90, Math.abs(x) / 5);
+  try {
+    await copy.animate(
+      [
+        { translate: `${x}px ${y}px`, scale: "1" },
+        { translate: `${x / 2}px ${y / 2 - lift}px`, scale: "1.06", offset: 0.5 },
+        { translate: "0 0", scale: "1" },
+      ],
+      { duration: TRAVEL_MS, easing: "cubic-bezier(.45,.05,.35,1)" },
+    ).finished;
+  } finally {
+    copy.remove();
+    row.style.visibility = "";
+  }
+}
+
+/** A short glow, once. */
+export function flash(node, name) {
+  node.classList.remove(name);
+  void node.offsetWidth; // so that a second glow begins anew
+  node.classList.add(name);
+  node.addEventListener("animationend", () => node.classList.remove(name), { once: true });
+}

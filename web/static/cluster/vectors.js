@@ -1,0 +1,55 @@
+// The vectors V, C and O of one replica as a small table: a column an origin, a row a vector.
+
+import { element, setText } from "../shared/dom.js";
+import { clock } from "../shared/times.js";
+
+const MEANINGS = { V: "all writes held", C: "committed writes", O: "writes left out of the log" };
+
+/** Fill `table`; a cell of C that has come as far as V is marked as even. */
+export function fillVectors(table, vectors, zone, colours) {
+  const origins = inOrder([...new Set(Object.values(vectors).flatMap(Object.keys))], colours);
+  if (table.dataset.origins !== origins.join(" ")) build(table, origins, colours);
+  for (const row of table.tBodies[0].rows) {
+    const name = row.dataset.vector;
+    origins.forEach((origin, index) => {
+      const cell = row.cells[index + 1];
+      const stamp = vectors[name][origin];
+      setText(cell, stamp === undefined ? "–" : clockOfStamp(stamp, zone));
+      cell.title = stamp === undefined ? `${MEANINGS[name]}: none of ${origin}` : `${origin} ${stamp}`;
+      cell.className = name === "C" && origin in vectors.V ? (stamp === vectors.V[origin] ? "even" : "behind") : "";
+    });
+  }
+}
+
+function build(table, origins, colours) {
+  table.dataset.origins = origins.join(" ");
+  const heads = origins.map((origin) => {
+    const label = origin.split("~", 1)[0];
+    return element("th", { scope: "col", "data-colour": colours.get(label) ?? "other", title: origin }, label);
+  });
+  const rows = Object.entries(MEANINGS).map(([name, meaning]) =>
+    element(
+      "tr",
+      { "data-vector": name },
+      element("th", { scope: "row", title: meaning }, name),
+      ...origins.map(() => element("td")),
+    ),
+  );
+  table.tHead?.remove();
+  for (const body of [...table.tBodies]) body.remove();
+  table.append(element("thead", {}, element("tr", {}, element("td"), ...heads)), element("tbody", {}, ...rows));
+}
+
+/** As the columns stand; servers that are in no configuration come last. */
+function inOrder(origins, colours) {
+  const labels = [...colours.keys()];
+  const rank = (origin) => (labels.indexOf(origin.split("~", 1)[0]) + labels.length + 1) % (labels.length + 1);
+  return origins.sort((left, right) => rank(left) - rank(right) || (left < right ? -1 : 1));
+}
+
+/** A stamp is microseconds since 1970: its time of day is what people can compare. */
+function clockOfStamp(stamp, zone) {
+  const moment = Math.floor(Number(stamp) / 1000);
+  const seconds = new Date(moment).toISOString().slice(17, 23);
+  return `${clock(moment, zone)}:${seconds}`;
+}

@@ -1,0 +1,108 @@
+// Moments and the wall clocks of a time zone. A moment is a number of milliseconds; a day is "YYYY-MM-DD".
+//
+// Everything is shown in the zone of the rooms, wherever the browser is: a meeting is where its room is.
+
+const MINUTE_MS = 60_000;
+export const DAY_MIN = 24 * 60;
+
+const formats = new Map();
+
+function format(zone, name, options) {
+  const key = `${zone} ${name}`;
+  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat("en-GB", { timeZone: zone, ...options }));
+  return formats.get(key);
+}
+
+const WALL = {
+  year: "numeric",
+  month: "2-digit",
+  day: "2-digit",
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+};
+
+/** What calendar and clock of `zone` say: {day, minutes since midnight}. */
+export function wallClock(moment, zone) {
+  const parts = {};
+  for (const { type, value } of format(zone, "wall", WALL).formatToParts(moment)) parts[type] = value;
+  return {
+    day: `${parts.year.padStart(4, "0")}-${parts.month}-${parts.day}`,
+    minutes: Number(parts.hour) * 60 + Number(parts.minute),
+  };
+}
+
+/** The moment at which the clock of `zone` says so; null for a time that its clocks skip. Of two, the earlier. */
+export function momentOf(day, minutes, zone) {
+  const wanted = Date.parse(`${day}T00:00:00Z`) + minutes * MINUTE_MS;
+  const offsets = [-DAY_MIN, DAY_MIN].map((shift) => offset(wanted + shift * MINUTE_MS, zone));
+  const found = offsets.map((each) => wanted - each).filter((moment) => moment + offset(moment, zone) === wanted);
+  return found.length ? Math.min(...found) : null;
+}
+
+/** The first moment of a day; where clocks skip midnight, that of the change. */
+export function dayStart(day, zone) {
+  for (let minutes = 0; minutes < DAY_MIN; minutes += 15) {
+    const moment = momentOf(day, minutes, zone);
+    if (moment !== null) return moment;
+  }
+  throw new RangeError(`${day} is no day in ${zone}`);
+}
+
+export function addDays(day, count) {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + count * DAY_MIN * MINUTE_MS).toISOString().slice(0, 10);
+}
+
+/** The Monday of its week. */
+export function mondayOf(day) {
+  return addDays(day, -((new Date(`${day}T00:00:00Z`).getUTCDay() + 6) % 7));
+}
+
+/** 09:30 */
+export function clock(moment, zone) {
+  const { minutes } = wallClock(moment, zone);
+  return clockOfMinutes(minutes);
+}
+
+export function clockOfMinutes(minutes) {
+  return `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
+}
+
+/** Monday 3 June 2030 */
+export function longDay(day) {
+  const options = { weekday: "long", day: "numeric", month: "long", year: "numeric" };
+  return format("UTC", "long", options)
+    .format(Date.parse(`${day}T12:00:00Z`))
+    .replace(",", "");
+}
+
+/** Mon 3 Jun */
+export function shortDay(day) {
+  const options = { weekday: "short", day: "numeric", month: "short" };
+  return format("UTC", "short", options)
+    .format(Date.parse(`${day}T12:00:00Z`))
+    .replace(",", "");
+}
+
+/** 09:00–10:00, with the end's day where that is another. */
+export function span({ start, end }, zone) {
+  const [from, to] = [Date.parse(start), Date.parse(end)];
+  const sameDay = wallClock(from, zone).day === wallClock(to - 1, zone).day;
+  return `${clock(from, zone)}–${sameDay ? "" : `${shortDay(wallClock(to, zone).day)} `}${clock(to, zone)}`;
+}
+
+/** The day on which a slot begins. */
+export function dayOf({ start }, zone) {
+  return wallClock(Date.parse(start), zone).day;
+}
+
+/** ISO 8601 in UTC, as replicas take it. */
+export function iso(moment) {
+  return new Date(moment).toISOString().replace(".000Z", "Z");
+}
+
+function offset(moment, zone) {
+  const { day, minutes } = wallClock(moment, zone);
+  const whole = Math.floor(moment / MINUTE_MS) * MINUTE_MS;
+  return Date.parse(`${day}T00:00:00Z`) + minutes * MINUTE_MS - whole;
+}
