@@ -21,12 +21,26 @@ ROOMS = ["6.12", "6.13", "7.01"]
 
 def write_configuration(folder: Path, labels: Sequence[str], settings: dict[str, Any]) -> Path:
     """`folder`/config.yaml with these replicas on free ports; `settings` add to it or replace what it says."""
-    free = _free_addresses(2 * len(labels))
+    free = free_addresses(2 * len(labels))
     replicas = {label: {"rest": next(free), "anti_entropy": next(free)} for label in labels}
     whole = {"cluster": folder.name, "primary": labels[0], "rooms": ROOMS, "replicas": replicas} | settings
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
     return path
+
+
+def free_addresses(count: int) -> Iterator[str]:
+    """Each is held until all are found, so no two are the same."""
+    with contextlib.ExitStack() as held:
+        found = []
+        for port in random.sample(PORTS, len(PORTS)):
+            listener = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                listener.bind(("127.0.0.1", port))
+                found.append(f"127.0.0.1:{port}")
+            if len(found) == count:
+                return iter(found)
+    raise OSError("no port is free on 127.0.0.1")
 
 
 @contextlib.contextmanager
@@ -50,17 +64,3 @@ def running(
             else:
                 break
         yield processes
-
-
-def _free_addresses(count: int) -> Iterator[str]:
-    """Each is held until all are found, so no two are the same."""
-    with contextlib.ExitStack() as held:
-        found = []
-        for port in random.sample(PORTS, len(PORTS)):
-            listener = held.enter_context(socket.socket())
-            with contextlib.suppress(OSError):
-                listener.bind(("127.0.0.1", port))
-                found.append(f"127.0.0.1:{port}")
-            if len(found) == count:
-                return iter(found)
-    raise OSError("no port is free on 127.0.0.1")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.demo import demo
+from cluster.language import USAGES
 from cluster.processes import NotServing
 from cluster.up import up
 from replica.config import ConfigError
@@ -19,6 +20,7 @@ examples:
   python cluster.py up                       all replicas of config.yaml, until Ctrl-C
   python cluster.py up --config mine.yaml    those of another configuration
   python cluster.py demo                     three replicas disagree, and agree again
+  python cluster.py run scenarios/FILE.test  a script of the scenario language on servers of its own
 """
 
 
@@ -28,6 +30,10 @@ def main(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
     try:
+        if asked.command == "run":
+            from cluster.run import run  # noqa: PLC0415  # it loads far more than the others need
+
+            return run(asked.script, in_process=asked.in_process, check=asked.check)
         return demo() if asked.command == "demo" else up(asked.config)
     except (ConfigError, NotServing) as problem:
         print(problem, file=sys.stderr)
@@ -35,6 +41,11 @@ def main(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on, as with `| head`
         return 1
+    except OSError as problem:
+        if problem.filename is None:
+            raise
+        print(f"{problem.filename}: {problem.strerror}.", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,4 +69,16 @@ def _parser() -> argparse.ArgumentParser:
         help="play a conflict and its resolution, in a few seconds",
         description="Play a conflict and its resolution on three replicas of its own. It leaves nothing behind.",
     )
+    scripted = commands.add_parser(
+        "run",
+        help="run a script of the scenario language on servers of its own",
+        description="Run a script of the scenario language on servers of its own. Results go to standard output,\n"
+        "all else to standard error. The exit status is 1 only where an expect or the check did\n"
+        "not hold.",
+        epilog="commands:\n" + "".join(f"  {name} {usage}".rstrip() + "\n" for name, (usage, _, _) in USAGES.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    scripted.add_argument("script", metavar="FILE", type=Path, nargs="?", help="the script (standard input)")
+    scripted.add_argument("--in-process", action="store_true", help="simulate the servers within this process")
+    scripted.add_argument("--check", metavar="FILE.sol", type=Path, help="compare the output with this file")
     return parser

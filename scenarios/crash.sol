@@ -1,0 +1,3 @@
+PUT:(a, 1):FALSE
+PUT:(a, 1):TRUE
+PUT:(a, 3):TRUE

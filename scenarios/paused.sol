@@ -1,0 +1,5 @@
+a:ERR_KEY
+PUT:(b, 2):FALSE
+PUT:(a, 1):TRUE
+PUT:(a, 1):TRUE
+PUT:(b, 2):TRUE

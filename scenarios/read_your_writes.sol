@@ -1,0 +1,3 @@
+a:ERR_DEP
+b:ERR_DEP
+a:1

@@ -1,0 +1,3 @@
+PUT:(song, first):FALSE
+PUT:(song, second):FALSE
+song:second

@@ -1,0 +1,3 @@
+a:question
+PUT:(a, question):TRUE
+PUT:(a, answer):TRUE
