@@ -1,12 +1,12 @@
 """The web pages: the calendar for people, the cluster for a class, and the files that they are made of.
 
 Each file of web/ is sent as it is. What a page must know of this cluster before it can ask anybody stands at /cluster
-for who asks for JSON. It knows the configuration and the routes, nothing of the store.
+for who asks for JSON. It knows the configuration, the routes, and who has joined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import flask
 from flask import Flask, Response, request
 from werkzeug.exceptions import NotFound
 
-from replica.config import Config
+from replica.parts import Parts
 
 WEB = Path(__file__).parent.parent / "web"
 
@@ -27,29 +27,33 @@ TYPES = {
 }
 
 
-def register(app: Flask, settings: Config, label: str) -> None:
+# An address goes into a header that says what a page may do; one that joined is as its own server wrote it.
+ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]+")
+
+
+def register(app: Flask, parts: Parts) -> None:
     """Add `/`, `/cluster` and `/static/…`."""
-    pages = _Pages(app, settings, label)
+    pages = _Pages(app, parts)
     app.add_url_rule("/", "calendar_page", pages.calendar)
     app.add_url_rule("/cluster", "cluster_page", pages.cluster)
     app.add_url_rule("/static/<path:name>", "static", pages.static)
 
 
 class _Pages:
-    def __init__(self, app: Flask, settings: Config, label: str) -> None:
+    def __init__(self, app: Flask, parts: Parts) -> None:
         self._app = app
-        self._settings = settings
-        self._label = label
-        peers = " ".join(base for other, base in self._addresses().items() if other != label)
-        self._policies = {"calendar.html": _policy("'self'"), "cluster.html": _policy(f"'self' {peers}".rstrip())}
+        self._parts = parts
 
     def calendar(self) -> Response:
         """The calendar; a program that comes by is told what there is instead."""
-        return self._page("calendar.html") if _wants_page() else _data(self._index())
+        return _page("calendar.html", ["'self'"]) if _wants_page() else _data(self._index())
 
     def cluster(self) -> Response:
         """The cluster's page; its script asks again, for JSON."""
-        return self._page("cluster.html") if _wants_page() else _data(self._members())
+        if not _wants_page():
+            return _data(self._members())
+        peers = [base for label, base in self._addresses().items() if label != self._parts.label]
+        return _page("cluster.html", ["'self'", *peers])
 
     def static(self, name: str) -> Response:
         """A file that pages are made of; anything else is not found, whatever lies there."""
@@ -57,32 +61,30 @@ class _Pages:
             raise NotFound
         return _sent(f"static/{name}")
 
-    def _page(self, name: str) -> Response:
-        response = _sent(name)
-        response.headers["Content-Security-Policy"] = self._policies[name]
-        response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers["Vary"] = "Accept"
-        return response
-
     def _index(self) -> dict[str, Any]:
         paths: dict[str, list[str]] = {}
         for rule in self._app.url_map.iter_rules():
             methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
             path = rule.rule.replace("<string:", "<").replace("<path:", "<")
             paths.setdefault(path, []).extend(methods)
-        return {"bayou": self._label, "paths": dict(sorted(paths.items()))}
+        return {"bayou": self._parts.label, "paths": dict(sorted(paths.items()))}
 
     def _members(self) -> dict[str, Any]:
+        settings = self._parts.settings
         return {
-            "label": self._label,
-            "cluster": self._settings.cluster,
-            "timezone": self._settings.timezone,
-            "users": list(self._settings.users),
+            "label": self._parts.label,
+            "cluster": settings.cluster,
+            "timezone": settings.timezone,
+            "users": list(settings.users),
             "replicas": [{"label": label, "address": base} for label, base in self._addresses().items()],
         }
 
-    def _addresses(self) -> Mapping[str, str]:
-        return {label: f"http://{replica.rest}" for label, replica in self._settings.replicas.items()}
+    def _addresses(self) -> dict[str, str]:
+        """Where each replica answers: those of the configuration, then those that joined."""
+        found = {label: str(replica.rest) for label, replica in self._parts.settings.replicas.items()}
+        for member in self._parts.store.members_of_cluster():
+            found.setdefault(member.label, member.rest)
+        return {label: f"http://{address}" for label, address in found.items() if ADDRESS.fullmatch(address)}
 
 
 def _wants_page() -> bool:
@@ -104,9 +106,13 @@ def _sent(name: str) -> Response:
     return response
 
 
-def _policy(reached: str) -> str:
-    """What a page may load and reach: its own files, and these replicas."""
-    return (
+def _page(name: str, reached: list[str]) -> Response:
+    """A page that may load its own files, and ask these replicas; nothing else."""
+    response = _sent(name)
+    response.headers["Content-Security-Policy"] = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        f"connect-src {reached}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        f"connect-src {' '.join(reached)}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Vary"] = "Accept"
+    return response

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.replica_harness import Harness
+from storage.members import Member
+from tests.replica_harness import FakeStore, Harness
 
 WEB = Path(__file__).parent.parent / "web"
 FILES = [path for path in WEB.rglob("*") if path.is_file()]
@@ -31,7 +32,9 @@ def client() -> FlaskClient:
 
 
 @pytest.mark.parametrize(
-    ("path", "reached"), [("/", "'self'"), ("/cluster", "'self' http://127.0.0.1:8002")], ids=["calendar", "cluster"]
+    ("path", "reached"),
+    [("/", "'self'"), ("/cluster", "'self' http://127.0.0.1:8002 http://127.0.0.1:8004")],
+    ids=["calendar", "cluster"],
 )
 def test_a_page_may_run_its_own_files_only(client: FlaskClient, path: str, reached: str) -> None:
     response = client.get(path, headers=BROWSER)
@@ -46,6 +49,14 @@ def test_a_page_may_run_its_own_files_only(client: FlaskClient, path: str, reach
     assert response.headers["Referrer-Policy"] == "no-referrer"
     assert response.headers["Cache-Control"] == "no-cache"
     assert response.headers["Vary"] == "Accept"
+
+
+@pytest.mark.parametrize("address", ["x;script-src:1", "x, y:1", "x y:1", "x", "x:", "x/y:1", "é:1", "x:1\r\nA: b"])
+def test_an_address_that_is_none_cannot_widen_what_a_page_may_do(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    joined = Member("0000000000000003:one~aaaaaa", "four", address, "127.0.0.1:9004", "r")
+    monkeypatch.setattr(FakeStore, "members_of_cluster", lambda _store: [joined])
+    response = Harness().app.test_client().get("/cluster", headers=BROWSER, buffered=True)
+    assert "connect-src 'self' http://127.0.0.1:8002;" in response.headers["Content-Security-Policy"]
 
 
 def test_a_page_that_did_not_change_is_not_sent_again(client: FlaskClient) -> None:
@@ -68,6 +79,7 @@ def test_programs_are_served_json(client: FlaskClient, accept: str | None) -> No
         "replicas": [
             {"label": "one", "address": "http://127.0.0.1:8001"},
             {"label": "two", "address": "http://127.0.0.1:8002"},
+            {"label": "four", "address": "http://127.0.0.1:8004"},  # has joined
         ],
     }
 

@@ -12,10 +12,11 @@ const STEPS_MAX = 12; // rows that move one by one; beyond, a class sees no sing
 
 export class Column {
   /** `sourceOf(peer, id)` gives the rectangle from which a write comes here, or null. */
-  constructor(label, { zone, colours, sourceOf }) {
+  constructor(label, { zone, colours, labelOf, sourceOf }) {
     this.label = label;
     this.zone = zone;
     this.colours = colours;
+    this.labelOf = labelOf;
     this.sourceOf = sourceOf;
     this.writes = null; // as drawn; null: nothing was drawn yet
     this.rows = new Map();
@@ -86,7 +87,7 @@ export class Column {
     if (info === null) return;
     setText(this.csn, String(info.csn));
     setText(this.tentative, String(info.tentative));
-    fillVectors(this.vectors, info.vectors, this.zone, this.colours);
+    fillVectors(this.vectors, info.vectors, this.zone, this);
     const last = told.sessions.at(-1);
     if (last) this.showSession(last);
   }
@@ -111,7 +112,7 @@ export class Column {
     const steps = replayed.filter((id) => this.rows.has(id)).slice(0, STEPS_MAX);
     await this.rollBack(steps);
     slide(this.list, () => this.place(writes));
-    await Promise.all(arrived.slice(-STEPS_MAX).map((id) => this.arrive(id, received.get(id) ?? originOf(id))));
+    await Promise.all(arrived.slice(-STEPS_MAX).map((id) => this.arrive(id, received.get(id) ?? this.originOf(id))));
     await this.replay(steps);
     this.mark({ arrived: [], replayed, turned });
   }
@@ -122,7 +123,7 @@ export class Column {
     const left = new Set(this.rows.keys());
     for (const write of shown) {
       if (!this.rows.has(write.id)) this.rows.set(write.id, makeRow(write.id));
-      fill(this.rows.get(write.id), write, this.zone, this.colours);
+      fill(this.rows.get(write.id), write, this.zone, this);
       left.delete(write.id);
     }
     for (const id of left) this.rows.delete(id);
@@ -163,9 +164,9 @@ export class Column {
     for (const id of replayed) if (this.rows.has(id)) flash(this.rows.get(id), "replayed");
     for (const id of turned) if (this.rows.has(id)) flash(this.rows.get(id), "turned");
   }
-}
 
-/** The replica that accepted a write, by the id STAMP@LABEL~NONCE: a likely source where none was told. */
-function originOf(id) {
-  return id.replace(/^[^@]*@/, "").split("~", 1)[0];
+  /** The replica that accepted the write STAMP@SERVER: a likely source where none was told. */
+  originOf(id) {
+    return this.labelOf(id.slice(id.indexOf("@") + 1));
+  }
 }

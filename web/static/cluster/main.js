@@ -14,7 +14,7 @@ const members = await readMembers();
 const labels = members.replicas.map(({ label }) => label);
 const colours = new Map(labels.map((label, index) => [label, String(index % COLOURS)]));
 const zone = members.timezone;
-const columns = new Map(labels.map((label) => [label, new Column(label, { zone, colours, sourceOf })]));
+const columns = new Map(labels.map((label) => [label, new Column(label, { zone, colours, labelOf, sourceOf })]));
 const links = new Links(labels, colours, toggle);
 // This page may have been reached under another name than the configured one, so its own replica is asked relatively.
 const followers = members.replicas.map(
@@ -51,6 +51,20 @@ function show(follower, events) {
   links.show(followers);
   columns.get(follower.label).show(follower, events);
   for (const peer of new Set(events.received.values())) links.glow(peer, follower.label);
+  if (follower.info?.members?.some(({ label }) => !labels.includes(label))) beginAnewWithMore();
+}
+
+/** A replica has joined: a page may reach only those that were named when it was loaded. */
+async function beginAnewWithMore() {
+  const { replicas } = await ask("", "GET", "/cluster");
+  if (replicas.some(({ label }) => !labels.includes(label))) location.reload();
+}
+
+/** The label of a server: it stands in a founder's id, LABEL~NONCE; that of one that joined is told by its members. */
+function labelOf(server) {
+  if (!server.includes(":")) return server.split("~", 1)[0];
+  const members = followers.flatMap(({ info }) => info?.members ?? []);
+  return members.find(({ id }) => id === server)?.label ?? server;
 }
 
 /** Where a write is seen at the peer that it came from, which may have drawn it a moment ago, or not at all. */

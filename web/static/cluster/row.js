@@ -21,10 +21,10 @@ export function makeRow(id) {
   );
 }
 
-/** Show the present state of a write; `colours` gives the number of a replica's colour by its label. */
-export function fill(row, write, zone, colours) {
+/** Show the present state of a write; `colours` has the number of a replica's colour by its label. */
+export function fill(row, write, zone, { colours, labelOf }) {
   const looks = looksOf(write);
-  const origin = write.origin.includes("~") ? write.origin.split("~", 1)[0] : write.origin;
+  const origin = labelOf(write.origin);
   const { when, where, what } = words(write, zone);
   row.dataset.looks = looks;
   row.dataset.state = write.state;
@@ -45,7 +45,8 @@ export function fill(row, write, zone, colours) {
 
 function words(write, zone) {
   const { room, slots = [], purpose } = write.describe;
-  if (room === undefined) return { when: write.op, where: "", what: `${write.app} ${write.request}` };
+  if (write.describe.membership) return { when: write.op, where: write.describe.label ?? "", what: "membership" };
+  if (room === undefined) return { when: write.op, where: "", what: otherWords(write) };
   const place = placeOf(write);
   const asked = slots[0] ?? null;
   const shown = place ?? asked;
@@ -59,6 +60,11 @@ function words(write, zone) {
     where: place?.room ?? room,
     what: told.filter(Boolean).join(" · "),
   };
+}
+
+/** What a write of another application is about, as far as it tells. */
+function otherWords({ app, describe }) {
+  return [app, ...Object.values(describe).filter((value) => typeof value === "string")].join(" · ");
 }
 
 /** What was asked for, where something else came of it. */

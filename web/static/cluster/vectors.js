@@ -6,9 +6,9 @@ import { clock } from "../shared/times.js";
 const MEANINGS = { V: "all writes held", C: "committed writes", O: "writes left out of the log" };
 
 /** Fill `table`; a cell of C that has come as far as V is marked as even. */
-export function fillVectors(table, vectors, zone, colours) {
-  const origins = inOrder([...new Set(Object.values(vectors).flatMap(Object.keys))], colours);
-  if (table.dataset.origins !== origins.join(" ")) build(table, origins, colours);
+export function fillVectors(table, vectors, zone, { colours, labelOf }) {
+  const origins = inOrder([...new Set(Object.values(vectors).flatMap(Object.keys))], colours, labelOf);
+  if (table.dataset.origins !== origins.join(" ")) build(table, origins, colours, labelOf);
   for (const row of table.tBodies[0].rows) {
     const name = row.dataset.vector;
     origins.forEach((origin, index) => {
@@ -21,10 +21,10 @@ export function fillVectors(table, vectors, zone, colours) {
   }
 }
 
-function build(table, origins, colours) {
+function build(table, origins, colours, labelOf) {
   table.dataset.origins = origins.join(" ");
   const heads = origins.map((origin) => {
-    const label = origin.split("~", 1)[0];
+    const label = labelOf(origin);
     return element("th", { scope: "col", "data-colour": colours.get(label) ?? "other", title: origin }, label);
   });
   const rows = Object.entries(MEANINGS).map(([name, meaning]) =>
@@ -40,10 +40,10 @@ function build(table, origins, colours) {
   table.append(element("thead", {}, element("tr", {}, element("td"), ...heads)), element("tbody", {}, ...rows));
 }
 
-/** As the columns stand; servers that are in no configuration come last. */
-function inOrder(origins, colours) {
+/** As the columns stand; servers that have none come last. */
+function inOrder(origins, colours, labelOf) {
   const labels = [...colours.keys()];
-  const rank = (origin) => (labels.indexOf(origin.split("~", 1)[0]) + labels.length + 1) % (labels.length + 1);
+  const rank = (origin) => (labels.indexOf(labelOf(origin)) + labels.length + 1) % (labels.length + 1);
   return origins.sort((left, right) => rank(left) - rank(right) || (left < right ? -1 : 1));
 }
 
