@@ -7,17 +7,18 @@ memory, one after another, so that a script runs in the same way each time.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 from redis import Redis
 
 from apps import APPLICATIONS
-from bayou.errors import Conflict, Unknown
+from bayou.errors import Conflict, Refusal, Unknown
 from bayou.frames import Frame
 from bayou.reconcile import ProtocolError, Report, Session
 from bayou.stamps import created_at
@@ -44,6 +45,22 @@ READING = {"state", "read", "select", "log"}  # verbs of the store that change n
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+Arguments = ParamSpec("Arguments")
+
+
+def _failing(action: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """What a replica refuses, the driver cannot do."""
+
+    @functools.wraps(action)
+    def act(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
+        try:
+            action(*arguments, **named)
+        except Refusal as refusal:
+            raise Failed(f"{refusal.message} [{refusal.code}]") from None
+
+    return act
+
+
 class InProcess:
     """Implements cluster.driver.Driver on a Redis that is its own: what is in there is deleted."""
 
@@ -57,6 +74,7 @@ class InProcess:
     def found(self, label: str) -> None:
         self._start(label, mint(label), first_primary=True)
 
+    @_failing
     def create(self, label: str, creator: str) -> None:
         self._requests += 1
         server_id = self.store(creator).create(
@@ -69,6 +87,7 @@ class InProcess:
         self._start(label, server_id, first_primary=False)
         self._one_session(label, creator)
 
+    @_failing
     def retire(self, label: str, heir: str) -> None:
         if self.store(label).state().is_primary:
             self.promote(heir, label)
@@ -76,6 +95,7 @@ class InProcess:
         self._one_session(label, heir)
         del self._servers[label]
 
+    @_failing
     def promote(self, label: str, primary: str | None) -> None:
         store = self.store(label)
         if primary is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -187,9 +186,3 @@ def _moment(day: str, clock: str, text: str) -> datetime:
 
 def _time(moment: datetime, day: date) -> str:
     return f"{moment:%H:%M}" if moment.date() == day else f"{moment:%Y-%m-%dT%H:%M}"
-
-
-def quoted(words: Sequence[str]) -> str:
-    """Ids for a sentence: `0, 1 and 2`."""
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last

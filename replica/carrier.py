@@ -39,7 +39,7 @@ CHANNEL_OPTIONS = [
     ("grpc.enable_http_proxy", 0),
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 5000),  # what one attempt to connect may take: a busy peer needs its time
     ("grpc.max_reconnect_backoff_ms", 2000),
 ]
 
