@@ -10,7 +10,7 @@ export PYTHONUTF8 := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format proto picture clean
+.PHONY: help demo up test sim mutants check format proto picture clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ check: $(INSTALLED) ## format, lint, strict types and tests, changing nothing
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy .
 	@$(PYTHON) -m pytest
+
+sim: $(INSTALLED) ## many replicas under faults: SEEDS=50 STEPS=2000 from a random seed, or SEED=N
+	@$(PYTHON) -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED))
+
+mutants: $(INSTALLED) ## ten deliberate faults, and which seed and invariant finds each
+	@$(PYTHON) -m tests.mutants
 
 format: $(INSTALLED) ## format the code, and mend what the linter can
 	@$(PYTHON) -m ruff format .

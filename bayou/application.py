@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from bayou.operation import Operation
 from bayou.write import Draft, Write
 
 MEMBERSHIP = "members/1"  # the protocol's own application, which every replica plays; see storage/members.py
@@ -92,6 +93,7 @@ class Application:
     lua: str
     describe: Callable[[Write, str], dict[str, Any]]
     register: Callable[[Any, Service], None]
+    operations: tuple[Operation, ...] = ()  # how its resources are described at GET /openapi.json
 
     @property
     def tag(self) -> str:

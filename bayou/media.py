@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from bayou.compatible import incompatible
 from bayou.errors import BadInput, Conflict
-from bayou.frames import Batch, Hello, Refuse, StateChunk, StateFinish
+from bayou.frames import Ack, Batch, Hello, Refuse, StateChunk, StateFinish
 from bayou.history import Verdict
 from bayou.reconcile import BATCH_BYTES_MAX, BATCH_COUNT_MAX, PROTOCOL, ReconcileStore, Report, hello_of
 from bayou.sending import Reach, state_frames
 from bayou.state import Vector
 from bayou.vectors import missing
+from bayou.wellformed import problem_of, problem_of_writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class Importer:
 
     def take(self, frame: MediaFrame) -> None:
         """Conflict when the volume does not fit; BadInput when its frames make no sense."""
+        if problem := self._problem(frame):
+            raise BadInput("media_damaged", f"The file holds what no replica writes: {problem}.", field="file")
         match frame:
             case Head():
                 self._head(frame)
@@ -105,6 +108,19 @@ class Importer:
                 self._finish(frame)
             case End():
                 pass
+
+    def _problem(self, frame: MediaFrame) -> str | None:
+        match frame:
+            case Head(hello, csn, vector):
+                return problem_of(hello) or problem_of(Ack(0, replan=False, csn=csn, vector=vector))
+            case End(csn, vector):
+                return problem_of(Ack(0, replan=False, csn=csn, vector=vector))
+            case Batch(_, selection):
+                return problem_of(frame) or problem_of_writes(selection, self._applications)
+            case StateFinish() if not self._staging:
+                return "the end of a full state without its beginning"
+            case _:
+                return problem_of(frame)
 
     def _head(self, head: Head) -> None:
         if self.report.peer:

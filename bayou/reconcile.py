@@ -21,14 +21,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bayou.application import MEMBERSHIP
 from bayou.compatible import incompatible
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.history import Verdict
 from bayou.items import Installed, ListPart, PageState, Received, Selection, StateEnd, StatePart
 from bayou.sending import Reach, state_frames
 from bayou.state import State, Vector
-from bayou.write import Write
+from bayou.wellformed import problem_of, problem_of_writes
 
 PROTOCOL = 1
 BATCH_COUNT_MAX = 500
@@ -110,6 +109,8 @@ class Session:
         """Take one frame of the peer; returns the frames to send, in order. ProtocolError when it has no place here."""
         if self.finished:
             raise ProtocolError(f"{type(frame).__name__} after the end of the session")
+        if problem := problem_of(frame):
+            raise ProtocolError(f"{type(frame).__name__}: {problem}")
         if isinstance(frame, Refuse):
             self._end(frame)
             return []
@@ -117,7 +118,9 @@ class Session:
             return self._hello(frame)
         if self._peer is not None:
             match frame:
-                case Batch() | StateChunk() | StateFinish() if not self._got_done:
+                case Batch() | StateChunk() if not self._got_done:
+                    return self._data(frame)
+                case StateFinish(plan) if not self._got_done and (self._staging or plan < self._plan_of_peer):
                     return self._data(frame)
                 case Ack() if self._on_their_way or frame.plan < self._plan:
                     return self._ack(frame)
@@ -167,7 +170,9 @@ class Session:
                 return self._finish(frame)
 
     def _batch(self, batch: Batch) -> list[Frame]:
-        problem = self._malformed(batch.selection)
+        if self._comes_before_the_birth(batch):
+            return self.refuse("diverged", _REFUSALS["diverged"])
+        problem = problem_of_writes(batch.selection, self._applications)
         if problem:
             return self.refuse("malformed", f"A write that was sent cannot be played: {problem}.")
         received = self._store_all(batch.selection)
@@ -177,18 +182,11 @@ class Session:
             return [Ack(batch.plan, replan=False, csn=received.csn, vector={})]
         return [self._replan(batch.plan)]
 
-    def _malformed(self, selection: Selection) -> str | None:
-        """Why a write would poison the log here: it would stand in it for good."""
-        for item in selection.items:
-            if item.is_notification:
-                continue
-            try:
-                write = Write.decode(item.body)
-            except ValueError as reason:
-                return f"{item.id}: {reason}"
-            if write.id != item.id or write.app not in (MEMBERSHIP, *self._applications):
-                return f"{item.id} is {write.id} of {write.app}"
-        return None
+    def _comes_before_the_birth(self, batch: Batch) -> bool:
+        """Commits of a peer that has learned the birth only since its hello: here it is not known what they follow."""
+        if self._peer is None or self._peer.birth or all(item.csn is None for item in batch.selection.items):
+            return False
+        return not self._store.state().birth
 
     def _store_all(self, selection: Selection) -> Received:
         """Store a batch in as many transactions as the store's bounds ask for."""

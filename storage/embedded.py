@@ -267,6 +267,7 @@ class EmbeddedRedis:
                 env=os.environ | {"LC_ALL": "C"},
                 cwd=self.folder,
                 start_new_session=True,
+                restore_signals=False,  # at its limit of a file's size, the write fails as on a full disk: no SIGXFSZ
                 pass_fds=(descriptor,),
             )
         self._pid = self._process.pid

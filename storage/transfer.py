@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 from bayou.items import Installed, ListPart, PageState, StateEnd, StatePart
+from storage.birth import mint
 from storage.keys import KEYS
 from storage.scripted import Scripted, strings
 
@@ -63,7 +64,8 @@ class Transfer(Scripted):
                 "vector": {server: f"{stamp:016d}" for server, stamp in end.vector.items()},
             }
         )
-        reply = json.loads(self._run("install", staging, source, text, "" if common_csn is None else common_csn))
+        common = "" if common_csn is None else common_csn
+        reply = json.loads(self._run("install", staging, source, text, common, mint(self._label)))
         if reply["status"] == "installed":
             self.sweep()
         return Installed(

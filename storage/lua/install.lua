@@ -5,6 +5,7 @@
 -- ARGV[3]  JSON: the end of the state, as state_chunk gives it
 -- ARGV[4]  CSN up to which the two histories are one: what is committed here beyond it is revoked; '' when they do not
 --          differ at all
+-- ARGV[5]  a fresh server id: taken when the writes of the present id are not kept to the last, for it may not write on then
 -- Returns JSON {status, kept, revoked, lost, lost_pages}; status is
 --   installed    readers see the new state whole from now on
 --   superseded   another staging has begun: nothing has changed
@@ -12,14 +13,14 @@
 -- `revoked` were committed here and are tentative again; `lost` follow a write that is no longer anywhere here and cannot
 -- be placed; `lost_pages` were changed by revoked commits whose writes had been dropped from the log.
 -- C and O become those of the state; V is C extended by every kept chain without a hole. Kept writes are replayed by the
--- engine, which is loaded below and finds the new state. Keeps invariants 1, 2, 3, 5 and 11.
+-- engine, which is loaded below and finds the new state. Keeps invariants 1, 2, 3, 5, 10 and 11.
 
 local state = cjson.decode(ARGV[3])
-local staging, csn, osn, birth, history =
-  unpack(redis.call('HMGET', K.meta, 'staging', 'csn', 'osn', 'birth', 'history'))
+local staging, csn, osn, server, birth, history =
+  unpack(redis.call('HMGET', K.meta, 'staging', 'csn', 'osn', 'id', 'birth', 'history'))
 csn, osn = tonumber(csn), tonumber(osn)
 local common = tonumber(ARGV[4]) or csn
-if staging ~= ARGV[1] then return cjson.encode({status = 'superseded'}) end
+if staging ~= ARGV[1] or staging == '' then return cjson.encode({status = 'superseded'}) end
 
 -- The histories may have changed since the session judged them (bayou/history.py), as by a forced promotion here.
 local function is_stale()
@@ -90,8 +91,10 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.committed, '-inf', common)) do
 if osn > common then
   lost_pages = redis.call('ZRANGEBYSCORE', K.changed, '(' .. common, '+inf', 'LIMIT', 0, 1000)
 end
+local own = redis.call('HGET', K.vector, server)
 
 -- From here on only success is possible.
+if own and reached(server) < tonumber(own) then redis.call('HSET', K.meta, 'id', ARGV[5], 'retired', '') end
 for _, origin in ipairs(redis.call('ZRANGE', K.origins, 0, -1)) do redis.call('UNLINK', K.origin .. origin) end
 for page in pairs(writes) do redis.call('UNLINK', K.index .. page, K.tentative_page .. page) end
 redis.call('UNLINK', K.tentative, K.origins, K.effects, K.committed, K.vector, K.committed_vector, K.omitted_vector,

@@ -119,6 +119,9 @@ function Log.record(write, outcome, effects)
   end
 end
 
+-- The cluster begins with this server, as far as anybody here knows.
+function Log.found(server) meta.birth, meta.history = server, cjson.encode({{0, server, 1}}) end
+
 -- Notes for the screens what became of a write: `entry` may hold csn, was, now, new.
 function Log.tell(write, entry)
   local change = change_of[write.id]

@@ -1,0 +1,185 @@
+"""Whether what a peer sent can be what this protocol sends, judged before anything is done with it.
+
+A peer may run another release, have bad memory, or be no replica at all. What passes here can be stored without harm
+to what is here, whatever it says: its ids, stamps and counts are ones, and it is no larger than a replica ever sends.
+Whether it fits is judged later. The bounds are listed in docs/limits.md. It knows frames, and no store.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from bayou.application import MEMBERSHIP
+from bayou.frames import Ack, Batch, Frame, Hello, Refuse, StateChunk, StateFinish
+from bayou.history import decode
+from bayou.items import ListPart, PageState, Selection, StateEnd
+from bayou.stamps import STAMP_MAX, split_id
+from bayou.state import Vector
+from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Write
+
+SERVERS_MAX = 10_000  # entries of a vector, and retired minted ids
+SERVER_BYTES_MAX = 512
+EPOCHS_MAX = 1_000
+HISTORY_BYTES_MAX = 256 * 1024
+APPLICATIONS_MAX = 50
+CSN_MAX = 2**53 - 1  # what a Lua number holds exactly
+BODY_BYTES_MAX = WRITE_BYTES_MAX + 1024  # a write's own bound is without its stamp, prev and origin
+ITEMS_MAX = 500  # of a batch; pages of a part of a full state
+MEMBERS_MAX = 1_000  # of a list, in a part
+NAME_BYTES_MAX = 1024  # of a page, of a list, of a member of one
+CODE_MAX, MESSAGE_MAX = 64, 2000
+
+_SERVER = re.compile(r"(?:[0-9]{16}:)*[a-z0-9_-]{1,32}~[a-z0-9]{1,16}")
+_LABEL = re.compile(r"[a-z0-9_-]{1,32}")
+_TEXT = re.compile(r"[^\x00-\x1f\x7f]{0,512}")
+_NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]{1,255}):[0-9]{1,5}")
+_MEMBERSHIP = {"create": ("label", "rest", "anti_entropy", "through"), "retire": ("label",), "primary": ("to", "label")}
+
+
+def problem_of(frame: Frame) -> str | None:
+    """Why a frame is none that a replica sends; None when it may be one."""
+    match frame:
+        case Hello():
+            return _hello(frame)
+        case Batch(_, selection):
+            return _selection(selection)
+        case Ack():
+            return _csn(frame.csn) or _vector(frame.vector) or _retired(frame.retired_servers)
+        case StateChunk():
+            return _chunk(frame.pages, frame.lists)
+        case StateFinish(_, end):
+            return _end(end)
+        case Refuse(code, message):
+            right = len(code) <= CODE_MAX and len(message) <= MESSAGE_MAX and (code + message).isprintable()
+            return None if right else "a refusal that is no sentence"
+    return None
+
+
+def problem_of_writes(selection: Selection, applications: Collection[str]) -> str | None:
+    """Why a write of a batch would poison the log: it would stand in it for good. `applications` are those played."""
+    for item in selection.items:
+        if item.is_notification:
+            continue
+        if len(item.body) > BODY_BYTES_MAX:
+            return f"{item.id} has more than {BODY_BYTES_MAX} bytes"
+        try:
+            write = Write.decode(item.body)
+        except ValueError as reason:
+            return f"{item.id}: {reason}"
+        if write.id != item.id or write.app not in (MEMBERSHIP, *applications):
+            return f"{item.id} is {write.id} of {write.app}"
+        if len(write.pages) > PAGES_MAX:
+            return f"{item.id} declares more than {PAGES_MAX} pages"
+        if not (_NAME.fullmatch(write.user) and _NAME.fullmatch(write.request)):
+            return f"{item.id} has no user or no request"
+        if write.app == MEMBERSHIP and not _is_membership(write.op, write.args, write.pages):
+            return f"{item.id} says nothing of the membership"
+    return None
+
+
+def _is_membership(op: str, args: Mapping[str, Any], pages: Sequence[str]) -> bool:
+    wanted = _MEMBERSHIP.get(op)
+    if wanted is None or tuple(pages) != ("members",):
+        return False
+    texts = {name: text for name, text in args.items() if name != "epoch"}
+    if not set(wanted) <= set(args) or not all(isinstance(text, str) and _TEXT.fullmatch(text) for text in texts.values()):
+        return False
+    if op == "create":
+        labels = _LABEL.fullmatch(args["label"]) and _LABEL.fullmatch(args["through"])
+        return bool(labels and _ADDRESS.fullmatch(args["rest"]) and _ADDRESS.fullmatch(args["anti_entropy"]))
+    if op == "primary":
+        servers = [args[name] for name in ("from", "to") if name in args]
+        return all(map(_is_server, servers)) and (("from" in args) != (type(args.get("epoch")) is int))
+    return True
+
+
+def _hello(hello: Hello) -> str | None:
+    right = (
+        _is_server(hello.server)
+        and _LABEL.fullmatch(hello.label)
+        and _TEXT.fullmatch(hello.cluster)
+        and (not hello.birth or _is_server(hello.birth))
+        and len(hello.applications) <= APPLICATIONS_MAX
+        and all(map(_TEXT.fullmatch, hello.applications))
+    )
+    if not right:
+        return "a hello without a name"
+    return (
+        _history(hello.history, hello.birth)
+        or _csn(hello.csn)
+        or _vector(hello.vector)
+        or _retired(hello.retired_servers)
+    )
+
+
+def _selection(selection: Selection) -> str | None:
+    if len(selection.items) > ITEMS_MAX:
+        return f"a batch of more than {ITEMS_MAX} writes"
+    if any(_csn(csn or 0) for csn in (selection.after_csn, *(item.csn for item in selection.items))):
+        return "a CSN that is none"
+    ids = [item.id for item in selection.items] + ([selection.after_id] if selection.after_id else [])
+    return None if all(map(_is_write, ids)) else "a write id that is none"
+
+
+def _chunk(pages: Sequence[PageState], lists: Sequence[ListPart]) -> str | None:
+    if len(pages) > ITEMS_MAX or len(lists) > ITEMS_MAX:
+        return f"a part of more than {ITEMS_MAX} pages or lists"
+    if any(not 1 <= len(part.members) <= MEMBERS_MAX for part in lists):
+        return f"a part of a list without a member, or with more than {MEMBERS_MAX}"
+    names = [page.name for page in pages] + [part.name for part in lists] + [name for part in lists for name in part.members]
+    if not all(0 < len(name.encode()) <= NAME_BYTES_MAX for name in names):
+        return "a name that is none"
+    return next(filter(None, (_csn(page.csn) for page in pages)), None)
+
+
+def _end(end: StateEnd) -> str | None:
+    right = end.clock <= STAMP_MAX and _is_server(end.birth) and _is_server(end.primary)
+    if not right or (end.csn > 0) != bool(end.last) or (end.last and not _is_write(end.last)):
+        return "the end of a full state that is of no moment"
+    return _csn(end.csn) or _history(end.history, end.birth) or _vector(end.vector)
+
+
+def _history(text: str, birth: str) -> str | None:
+    """Epochs with growing numbers; there are some as soon as there is a birth."""
+    if len(text) > HISTORY_BYTES_MAX:
+        return "a history that is too long"
+    try:
+        epochs = decode(text)
+        right = all(
+            type(number) is int and type(first) is int and isinstance(promoter, str) and _is_server(promoter)
+            for number, promoter, first in epochs
+        ) and all(before.number <= after.number for before, after in zip(epochs, epochs[1:], strict=False))
+    except (ValueError, TypeError, RecursionError):
+        right, epochs = False, []
+    return None if right and len(epochs) <= EPOCHS_MAX and bool(epochs) == bool(birth) else "a history that is none"
+
+
+def _csn(csn: int) -> str | None:
+    return None if 0 <= csn <= CSN_MAX else "a CSN that is none"
+
+
+def _vector(vector: Vector) -> str | None:
+    if len(vector) > SERVERS_MAX:
+        return f"a vector of more than {SERVERS_MAX} servers"
+    right = all(0 <= stamp <= STAMP_MAX for stamp in vector.values()) and all(map(_is_server, vector))
+    return None if right else "a vector that is none"
+
+
+def _retired(servers: Iterable[str]) -> str | None:
+    found = list(servers)
+    return None if len(found) <= SERVERS_MAX and all(map(_is_server, found)) else "retired servers that are none"
+
+
+def _is_server(text: str) -> bool:
+    return len(text) <= SERVER_BYTES_MAX and _SERVER.fullmatch(text) is not None
+
+
+def _is_write(text: str) -> bool:
+    try:
+        stamp, origin = split_id(text)
+    except ValueError:
+        return False
+    return stamp <= STAMP_MAX and _is_server(origin)

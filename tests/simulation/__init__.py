@@ -1,0 +1,1 @@
+"""Many replicas of the real code in one process, under faults that a seed chooses: `make sim`."""

@@ -1,0 +1,95 @@
+"""What happens in a run: steps drawn from a seed, with rates of faults of their own for each seed.
+
+A step is a name and five numbers, and means something in any state of the world (the numbers choose among what is
+there), so a run from which steps were left out is still a run: that is what makes traces shrinkable.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+Step = tuple[str, int, int, int, int, int]
+
+# step: (weight in a calm run, weight in hell)
+ORDINARY = {
+    "reserve": (22, 22),
+    "cancel": (5, 5),
+    "move": (6, 6),
+    "put": (12, 12),
+    "get": (12, 12),
+    "again": (3, 6),
+    "open": (8, 10),
+    "frame": (80, 90),
+    "meet": (4, 4),
+}
+FAULTS = {
+    "cut": (0.2, 6),  # a session, at a frame
+    "link": (0.2, 4),
+    "heal": (0.3, 1),
+    "crash": (0.05, 2),
+    "restart": (0.5, 3),
+    "reply": (0.1, 4),  # the next reply of Redis is lost, or its script runs twice
+    "flush": (0.02, 1),
+    "copy": (0.2, 1),
+    "restore": (0, 0.6),
+    "clock": (0.5, 2),
+    "truncate": (0.3, 2),
+    "create": (0.05, 0.8),
+    "retire": (0.05, 0.7),
+    "hand": (0.1, 1.2),
+    "force": (0, 0.5),
+    "export": (0.1, 1),
+    "import": (0.2, 1.5),
+    "commit": (1, 2),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a seed draws first: how many servers and clients, and how bad it gets."""
+
+    seed: int
+    servers: int
+    clients: int
+    commit_mode: str
+    hell: float
+    doubled: float  # how many frames come twice, or not at all
+    batch: int  # items of a frame
+    weights: dict[str, float]
+
+
+def plan(seed: int) -> Plan:
+    random = Random(f"plan {seed}")
+    hell = random.choice([0.0, 0.05, 0.2, 0.5, 1.0])
+    weights: dict[str, float] = {name: calm + (bad - calm) * hell for name, (calm, bad) in ORDINARY.items()}
+    for name, (calm, bad) in FAULTS.items():
+        # Some faults are absent, some come in plenty: swarms find what averages hide.
+        factor = random.choice([0, 0.3, 1, 1, 1, 3])
+        weights[name] = (calm + (bad - calm) * hell) * (factor if name not in {"heal", "restart"} else max(factor, 1))
+    return Plan(
+        seed=seed,
+        servers=random.randint(2, 9) if random.random() < 0.4 else random.randint(2, 4),
+        clients=random.randint(2, 8),
+        commit_mode="manual" if random.random() < 0.2 else "auto",
+        hell=hell,
+        doubled=random.choice([0, 0, 0.002, 0.02]) if hell else 0,
+        batch=random.choice([1, 2, 5, 20, 500]),
+        weights=weights,
+    )
+
+
+def steps(drawn: Plan) -> Iterator[Step]:
+    """Endless."""
+    random = Random(f"steps {drawn.seed}")
+    names = list(drawn.weights)
+    totals = list(itertools.accumulate(drawn.weights.values()))
+    while True:
+        (name,) = random.choices(names, cum_weights=totals)
+        bits = random.getrandbits(80)
+        a, b, c, d = (bits >> shift & 0xFFFF for shift in (0, 16, 32, 48))
+        e = random.choice([1, 2]) if name == "frame" and random.random() < drawn.doubled else bits >> 64
+        e = 0 if name == "frame" and e > 2 else e
+        yield name, a, b, c, d, e

@@ -1,0 +1,109 @@
+"""What a world consists of, and how steps choose in it by number."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from bayou import media
+from bayou.items import Installed
+from bayou.state import State
+from tests.simulation import clients
+from tests.simulation.checker import Checker
+from tests.simulation.clients import Client
+from tests.simulation.faults import Plan
+from tests.simulation.meeting import Meeting
+from tests.simulation.nodes import CLUSTER, Faulty, Node
+from tests.simulation.wire import Wire
+
+BEGIN_US = 1_796_112_000_000_000  # 2026-12-01 08:00 UTC
+NONCE = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+class Ground:
+    """Nodes, clients, links, sessions under way, files; `trace` tells each step and what came of it."""
+
+    def __init__(self, plan: Plan, wire: Wire) -> None:
+        wire.call("FLUSHDB")
+        self.plan, self.wire = plan, wire
+        self.checker = Checker(wire, plan.commit_mode)
+        self.nodes: dict[str, Node] = {}
+        self.clients = [Client(f"u{i}", clients.guarantees(plan.seed + i)) for i in range(plan.clients)]
+        self.sessions: list[Meeting] = []
+        self.cut: set[tuple[str, str]] = set()
+        self.files: list[list[media.MediaFrame]] = []
+        self.now_us = BEGIN_US
+        self.counts: Counter[str] = Counter()
+        self.trace: list[str] = []
+        self.number = 0
+        self._minted = 0
+        self._labels = 0
+
+    def _installed(self, store: Faulty, before: State, installed: Installed | None) -> None:
+        """A full state may hold commits that its sender made in the same step: it is looked at first."""
+        for node in self.nodes.values():
+            if node.store.dirty and node.store is not store:
+                self.checker.look(node)
+        self.checker.installed(store, before, installed)
+
+    def _label(self) -> str:
+        self._labels += 1
+        return f"s{self._labels}"
+
+    def mint(self, label: str) -> str:
+        self._minted += 1
+        number, nonce = self._minted, ""
+        for _ in range(6):
+            number, digit = divmod(number, 32)
+            nonce += NONCE[(digit + self.plan.seed) % 32]
+        return f"{label}~{nonce}"
+
+    def _add(self, label: str, server: str, *, first_primary: bool, joined: bool = True) -> None:
+        store = Faulty(self.wire, label, self.plan.commit_mode, self._installed)
+        store.begin(server=server, cluster=CLUSTER, first_primary=first_primary)
+        self.nodes[label] = Node(label, store, joined=joined)
+
+    def _request(self, client: Client) -> str:
+        client.requests += 1
+        return f"r{client.requests - 1}"
+
+    def _clock(self, node: Node) -> int:
+        return self.now_us + node.offset_us
+
+    def _client(self, number: int) -> Client:
+        return self.clients[number % len(self.clients)]
+
+    def _all_serving(self) -> list[Node]:
+        return [node for node in self.nodes.values() if node.serves]
+
+    def _serving(self, number: int) -> Node | None:
+        nodes = self._all_serving()
+        return nodes[number % len(nodes)] if nodes else None
+
+    def _running(self, number: int) -> Node | None:
+        nodes = [node for node in self.nodes.values() if node.running]
+        return nodes[number % len(nodes)] if nodes else None
+
+    def _two(self, a: int, b: int, *, linked: bool = True) -> tuple[Node, Node] | None:
+        one = self._running(a)
+        others = [n for n in self.nodes.values() if n.running and n is not one]
+        if one is None or not others:
+            return None
+        other = others[b % len(others)]
+        return (one, other) if not linked or self._linked(one, other) else None
+
+    def _linked(self, one: Node, other: Node) -> bool:
+        return not {(one.label, other.label), (other.label, one.label)} & self.cut
+
+    def _open_to(self, session: Meeting, end: int) -> bool:
+        return (session.nodes[1 - end].label, session.nodes[end].label) not in self.cut
+
+    def _drop(self, session: Meeting) -> None:
+        self.sessions.remove(session)
+
+    def _drop_all(self, node: Node) -> None:
+        self.sessions = [session for session in self.sessions if node not in session.nodes]
+
+    def _rename(self, node: Node) -> None:
+        """What it wrote may be lost in part, so it writes on under a new id."""
+        node.store.begin(server=self.mint(node.label), cluster=CLUSTER, first_primary=False)
+        self.counts["new ids"] += 1

@@ -1,0 +1,76 @@
+"""The committed log of one history, as the model plays it: what every replica that follows it must show.
+
+A line is known by its history (the epochs, as replicas tell it). It holds each commit, its outcome, the vector, and the
+pages behind it; where a history goes on from another, it begins as that one.
+"""
+
+from __future__ import annotations
+
+import json
+
+from bayou.write import Write
+from tests.model import Pages, Vector, play
+
+CHECKPOINT = 32  # commits between whole copies of the pages
+
+
+class Line:
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.outcomes: list[str] = []
+        self.vectors: list[Vector] = [Vector()]  # by CSN
+        self._changes: list[Pages] = []
+        self._checkpoints: list[Pages] = [{}]
+        self._pages: Pages = {}
+
+    @property
+    def csn(self) -> int:
+        return len(self.ids)
+
+    def add(self, write: Write) -> str | None:
+        """The next commit; returns what is wrong with it (invariant 6), None when nothing is."""
+        before = self.vectors[-1]
+        if before.complete(write.origin) != write.prev:
+            return f"{write.id} follows {write.prev}, and {before.complete(write.origin)} is committed"
+        vector = before.copy()
+        vector.cover(write)
+        outcome, changes = play(write, self._pages)
+        self._pages.update(changes)
+        self.ids.append(write.id)
+        self.outcomes.append(outcome)
+        self.vectors.append(vector)
+        self._changes.append(changes)
+        if self.csn % CHECKPOINT == 0:
+            self._checkpoints.append(dict(self._pages))
+        return None
+
+    def pages(self, csn: int) -> Pages:
+        """The committed pages at a CSN; not to be changed in place."""
+        number = csn // CHECKPOINT
+        pages = dict(self._checkpoints[number])
+        for changes in self._changes[number * CHECKPOINT : csn]:
+            pages.update(changes)
+        return pages
+
+    def branch(self, csn: int) -> Line:
+        """A line that is this one up to a CSN."""
+        line = Line()
+        line.ids, line.outcomes = self.ids[:csn], self.outcomes[:csn]
+        line.vectors, line._changes = self.vectors[: csn + 1], self._changes[:csn]
+        line._checkpoints = self._checkpoints[: csn // CHECKPOINT + 1]
+        line._pages = self.pages(csn)
+        return line
+
+
+class Lines:
+    """All histories that were ever seen."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, Line] = {"[]": Line()}
+
+    def of(self, history: str) -> Line:
+        if history not in self._lines:
+            epochs = json.loads(history)
+            parent = self.of(json.dumps(epochs[:-1], separators=(",", ":")))
+            self._lines[history] = parent.branch(min(epochs[-1][2] - 1, parent.csn))
+        return self._lines[history]

@@ -1,0 +1,63 @@
+"""A session between two nodes, a frame at a time: both ends are the real state machine, the wires are lists."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from bayou.frames import Frame, Refuse
+from bayou.reconcile import ProtocolError, Session
+from replica import a_e_pb2 as wire
+from replica.frames import decode, encode
+from tests.simulation.nodes import TAGS, Node
+
+LOST_TAIL = {"tail_lost": True, "tail_lost_there": False}  # code: is it the side that refuses that has lost its tail?
+
+
+class Meeting:
+    """`nodes` are the initiator and the responder; `wires[end]` are the frames on their way to it."""
+
+    def __init__(self, initiator: Node, responder: Node) -> None:
+        self.nodes = (initiator, responder)
+        self.ends = (Session(initiator.store, TAGS, initiator=True), Session(responder.store, TAGS, initiator=False))
+        self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
+        self.tail_lost: Node | None = None
+        for end in (0, 1):
+            self.wires[1 - end].extend(self.ends[end].start())
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        return self.nodes[0].label, self.nodes[1].label
+
+    @property
+    def over(self) -> bool:
+        return not any(self.wires[end] and not self.ends[end].finished for end in (0, 1))
+
+    @property
+    def succeeded(self) -> bool:
+        return all(end.finished and end.report.error is None for end in self.ends)
+
+    @property
+    def error(self) -> str:
+        return next((end.report.error.code for end in self.ends if end.report.error), "" if self.succeeded else "cut")
+
+    def is_waiting(self, end: int) -> bool:
+        return bool(self.wires[end]) and not self.ends[end].finished
+
+    def deliver(self, end: int, *, double: bool = False, encoded: bool = False) -> str:
+        """Hand the next frame to `end`; returns its kind."""
+        frame = self.wires[end].popleft()
+        if encoded:
+            frame = decode(wire.Frame.FromString(encode(frame).SerializeToString()))
+        for _ in range(2 if double else 1):
+            session = self.ends[end]
+            if session.finished:
+                break
+            try:
+                answers = session.receive(frame)
+            except ProtocolError as error:
+                answers = session.refuse("protocol", str(error))
+            for answer in answers:
+                if isinstance(answer, Refuse) and answer.code in LOST_TAIL:
+                    self.tail_lost = self.nodes[end if LOST_TAIL[answer.code] else 1 - end]
+            self.wires[1 - end].extend(answers)
+        return type(frame).__name__

@@ -1,0 +1,119 @@
+"""Steps of sessions and links: a frame at a time, several sessions at once, cut anywhere."""
+
+from __future__ import annotations
+
+from redis import ConnectionError as Lost
+
+from tests.simulation.checker import demand
+from tests.simulation.ground import Ground
+from tests.simulation.meeting import Meeting
+from tests.simulation.nodes import Node, restore
+
+SESSIONS_MAX = 6
+
+
+class Meetings(Ground):
+    """The steps open, frame, meet, cut, link and heal; and what a replica does once a session has ended."""
+
+    def _do_open(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
+        pair = self._two(a, b)
+        if pair is None or len(self.sessions) >= SESSIONS_MAX:
+            return "nothing"
+        if any(set(session.pair) == {node.label for node in pair} for session in self.sessions):
+            return "busy"
+        self.sessions.append(Meeting(*pair))
+        return " ".join(self.sessions[-1].pair)
+
+    def _do_frame(self, a: int, b: int, c: int, d: int, e: int) -> str:
+        if not self.sessions:
+            return "nothing"
+        session = self.sessions[a % len(self.sessions)]
+        text = " ".join(session.pair)
+        end = next((end for end in (b % 2, 1 - b % 2) if session.is_waiting(end) and self._open_to(session, end)), None)
+        if end is None:
+            if c % 4 == 0 or not any(session.wires):
+                self._drop(session)
+                return f"{text} broken off"
+            return f"{text} blocked"
+        if e == 2:
+            self.counts["lost frames"] += 1
+            return f"{text} {type(session.wires[end].popleft()).__name__} lost"
+        try:
+            self.counts["doubled frames"] += e
+            kind = session.deliver(end, double=bool(e), encoded=d % 8 == 0)
+        except Lost:
+            self._drop(session)
+            raise
+        if session.over:
+            self._drop(session)
+            self._ended(session)
+            return f"{text} {kind} to {end}: {session.error or 'done'}"
+        return f"{text} {kind} to {end}"
+
+    def _do_meet(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
+        pair = self._two(a, b)
+        if pair is None:
+            return "nothing"
+        return f"{pair[0].label} {pair[1].label} {self._whole_session(*pair, 2000)}"
+
+    def _whole_session(self, one: Node, other: Node, frames_max: int) -> str:
+        session = Meeting(one, other)
+        for number in range(frames_max):
+            if session.over:
+                break
+            end = number % 2 if session.is_waiting(number % 2) else 1 - number % 2
+            session.deliver(end)
+        self._ended(session)
+        return session.error
+
+    def _ended(self, session: Meeting) -> None:
+        """What a replica does after a session."""
+        self.counts["sessions"] += 1
+        for node, end in zip(session.nodes, session.ends, strict=True):
+            self.counts["rolled back"] += end.report.rolled_back
+            self.counts["replayed"] += end.report.replayed
+            if end.report.error:
+                self.counts[f"error {end.report.error.code}"] += 1
+                demand(10, end.report.error.code != "fork", *session.pair, "found a fork of an identity")
+            self.checker.look(node)
+            if end.report.installed is not None:
+                self.counts["full states"] += 1
+        if session.tail_lost is not None:
+            self._rename(session.tail_lost)
+        if not session.succeeded:
+            return
+        for node, peer in (session.nodes, session.nodes[::-1]):
+            state = node.store.state()
+            node.joined = node.joined or state.server in state.vector
+            both = {node.label, peer.label} <= set(self.nodes)
+            told = both and state.retired and self.checker.covers_all(peer.label, node.label)
+            if told and self.checker.knows_retired(peer.label, state.server):
+                self._leave(node)
+                self.counts["left"] += 1
+
+    def _leave(self, node: Node) -> None:
+        self._drop_all(node)
+        del self.nodes[node.label]
+        restore(self.wire, node.label, [])
+        self.checker.forget(node.label)
+        node.running = False
+
+    def _do_cut(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
+        if not self.sessions:
+            return "nothing"
+        session = self.sessions[a % len(self.sessions)]
+        self._drop(session)
+        return " ".join(session.pair)
+
+    def _do_link(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
+        pair = self._two(a, b, linked=False)
+        if pair is None:
+            return "nothing"
+        one, other = pair[0].label, pair[1].label
+        ways = {(one, other)} if c % 3 == 0 else {(one, other), (other, one)}
+        self.cut = self.cut - ways if ways <= self.cut else self.cut | ways
+        return " ".join(f"{x}->{y} {'cut' if (x, y) in self.cut else 'up'}" for x, y in sorted(ways))
+
+    def _do_heal(self, _a: int, _b: int, _c: int, _d: int, _e: int) -> str:
+        self.cut.clear()
+        return "all links"

@@ -1,0 +1,209 @@
+"""One simulated server: the real store on its namespace, what the checker has seen of it, and what fails next.
+
+A node is looked at in one round trip, after each step that may have changed it: its state, and what the log has gained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis import ConnectionError as Lost
+
+from apps import APPLICATIONS
+from bayou.items import Installed, StateEnd
+from bayou.state import State
+from storage.keys import Namespace
+from storage.scripted import numbers, strings
+from storage.store import Store
+from tests.simulation.wire import Script, Wire
+
+CLUSTER = "simulated"
+TAGS = tuple(application.tag for application in APPLICATIONS)
+OnInstall = Callable[["Faulty", State, Installed | None], object]
+READING = {"state", "read", "select", "log", "state_chunk"}
+
+_LOOK = """
+-- KEYS[1] prefix, ARGV[1] CSN and ARGV[2] write id up to which the committed log is known
+local p = KEYS[1]
+local meta = redis.call('HGETALL', p .. 'meta')
+local from, at = '(' .. ARGV[1], redis.call('ZRANGEBYSCORE', p .. 'committed', ARGV[1], ARGV[1])[1]
+local whole = at ~= ARGV[2]
+if whole then from = '-inf' end
+local new = redis.call('ZRANGEBYSCORE', p .. 'committed', from, '+inf', 'WITHSCORES')
+local outcomes = {}
+for i = 1, #new, 2 do outcomes[#outcomes + 1] = redis.call('HGET', p .. 'outcomes', new[i]) or '?' end
+return {meta, redis.call('HGETALL', p .. 'V'), redis.call('HGETALL', p .. 'C'), redis.call('HGETALL', p .. 'O'),
+  redis.call('GET', p .. 'clock'), redis.call('SMEMBERS', p .. 'retired'), whole and 1 or 0, new, outcomes,
+  redis.call('ZRANGE', p .. 'tentative', 0, -1)}
+"""
+
+_EVERYTHING = """
+-- KEYS[1] prefix; returns key, type, content, of all keys but the events
+local reply = {}
+for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+  local kind = redis.call('TYPE', key).ok
+  local content
+  if kind == 'string' then content = redis.call('GET', key)
+  elseif kind == 'hash' then content = redis.call('HGETALL', key)
+  elseif kind == 'set' then content = redis.call('SMEMBERS', key)
+  elseif kind == 'zset' then content = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end
+  if content then
+    reply[#reply + 1] = key
+    reply[#reply + 1] = kind
+    reply[#reply + 1] = content
+  end
+end
+return reply
+"""
+
+
+@dataclass(slots=True)
+class Look:
+    """A node at one moment.
+
+    `committed` are the (CSN, write id, outcome) that are new since the look before; all in the log where `whole`.
+    """
+
+    state: State
+    whole: bool
+    committed: list[tuple[int, str, str]]
+    tentative: list[str]
+
+
+class Faulty(Store):
+    """The real store; the reply of the next script that writes may be lost, or the script may run twice."""
+
+    def __init__(self, wire: Any, label: str, commit_mode: str, installed: OnInstall) -> None:
+        super().__init__(wire, label, APPLICATIONS, commit_mode=commit_mode)
+        self._installed = installed
+        self.fault = ""
+        self.scripts_run = 0
+        self._known: State | None = None
+        self._look_script = Script(wire, _LOOK)
+        self._seen: tuple[int, str] = (-1, "")
+        self._pending: list[Look] = []
+        self.dirty = True
+
+    def _run(self, verb: str, *arguments: Any) -> Any:
+        self.scripts_run += 1
+        if verb in READING:
+            return super()._run(verb, *arguments)
+        self.dirty = True
+        self._known = None
+        fault, self.fault = self.fault, ""
+        if fault == "before":
+            raise Lost("the command never arrived")
+        reply = super()._run(verb, *arguments)
+        if fault == "twice":
+            reply = super()._run(verb, *arguments)
+        if fault == "lost":
+            raise Lost("the reply was lost")
+        return reply
+
+    def state(self) -> State:
+        if self._known is None:
+            self._pending.append(self._look())
+        assert self._known is not None
+        return self._known
+
+    def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed:
+        """As the store's; the checker is told of the state before and of what came of it."""
+        before = self.state()
+        try:
+            installed = super().install(staging, source, end, common_csn)
+        except Lost:
+            self._installed(self, before, None)
+            raise
+        self._installed(self, before, installed)
+        return installed
+
+    def looks(self) -> list[Look]:
+        """What was seen since the last call, oldest first; the last one is the present."""
+        self.state()
+        pending, self._pending = self._pending, []
+        self.dirty = False
+        return pending
+
+    @property
+    def label(self) -> str:
+        return self._label
+
+    def forget(self) -> None:
+        """The namespace was replaced."""
+        self._known, self._seen, self.dirty = None, (-1, ""), True
+
+    def _look(self) -> Look:
+        reply = self._look_script([self._keys.prefix], self._seen)
+        meta_list, vector, committed, omitted, clock, retired, whole, new, outcomes, tentative = reply
+        meta = strings(meta_list)
+        csn = int(meta["csn"])
+        self._known = State(
+            server=meta["id"],
+            label=meta["label"],
+            cluster=meta["cluster"],
+            birth=meta["birth"],
+            met=bool(meta["met"]),
+            primary=meta["primary"],
+            history=meta["history"],
+            csn=csn,
+            osn=int(meta["osn"]),
+            last=meta["last"],
+            vector=numbers(vector),
+            committed_vector=numbers(committed),
+            omitted_vector=numbers(omitted),
+            retired_servers=tuple(sorted(server.decode() for server in retired)),
+            retired=bool(meta["retired"]),
+            tentative=len(tentative),
+            clock=int(clock),
+        )
+        self._seen = (csn, meta["last"])
+        gained = [(int(new[2 * i + 1]), new[2 * i].decode(), outcome.decode()) for i, outcome in enumerate(outcomes)]
+        return Look(self._known, bool(whole), gained, [identifier.decode() for identifier in tentative])
+
+
+@dataclass(slots=True)
+class Node:
+    """A server and its storage. `joined`: it has had its first session; `left`: it has retired and gone."""
+
+    label: str
+    store: Faulty
+    running: bool = True
+    joined: bool = True
+    offset_us: int = 0
+    copy: list[tuple[bytes, bytes]] | None = None
+
+    @property
+    def serves(self) -> bool:
+        return self.running and self.joined
+
+
+def everything(wire: Wire, label: str) -> dict[str, Any]:
+    """All keys of a namespace without the prefix, in an order that is the same everywhere."""
+    prefix = Namespace(label).prefix
+    flat = Script(wire, _EVERYTHING)([], [prefix.replace("[", "\\[") + "*"])
+    found: dict[str, Any] = {}
+    for i in range(0, len(flat), 3):
+        kind, content = flat[i + 1], flat[i + 2]
+        if kind == b"hash":
+            content = {content[j].decode(): content[j + 1].decode() for j in range(0, len(content), 2)}
+        elif kind == b"set":
+            content = sorted(content)
+        found[flat[i].decode()[len(prefix) :]] = content
+    return found
+
+
+def dump(wire: Wire, label: str) -> list[tuple[bytes, bytes]]:
+    """A copy of the storage."""
+    keys = sorted(wire.call("KEYS", Namespace(label).prefix + "*"))
+    return [(key, wire.call("DUMP", key)) for key in keys]
+
+
+def restore(wire: Wire, label: str, copy: Sequence[tuple[bytes, bytes]]) -> None:
+    """Replace the storage by a copy; an empty copy destroys it."""
+    keys = wire.call("KEYS", Namespace(label).prefix + "*")
+    if keys:
+        wire.call("DEL", *keys)
+    for key, content in copy:
+        wire.call("RESTORE", key, 0, content)

@@ -1,0 +1,85 @@
+"""One run: a seed, or given steps, in a world; and the least of a run that fails."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from unittest.mock import patch
+
+from redis import Redis
+
+from bayou import media, reconcile
+from cluster.private_redis import private_redis
+from tests.simulation.checker import Violation
+from tests.simulation.faults import Plan, Step, plan, steps
+from tests.simulation.wire import Wire
+from tests.simulation.world import World
+
+
+@dataclass(slots=True)
+class Run:
+    """What became of a run. `error` is a Violation most often; anything else that was raised is a finding as well."""
+
+    plan: Plan
+    steps: list[Step]
+    trace: list[str]
+    counts: Counter[str]
+    seconds: float
+    error: BaseException | None = None
+
+    @property
+    def invariant(self) -> int | None:
+        return self.error.number if isinstance(self.error, Violation) else None
+
+    @property
+    def kind(self) -> str:
+        """What two failures have in common."""
+        return f"{type(self.error).__name__} {self.invariant}"
+
+
+@dataclass(slots=True)
+class Lab:
+    """A private Redis with a wire to it."""
+
+    wire: Wire
+    client: Redis = field(repr=False)
+
+    def seed(self, seed: int, count: int) -> Run:
+        drawn = plan(seed)
+        return self.replay(drawn, list(itertools.islice(steps(drawn), count)))
+
+    def replay(self, drawn: Plan, given: Sequence[Step]) -> Run:
+        began = time.monotonic()
+        done: list[Step] = []
+        error: BaseException | None = None
+        with contextlib.ExitStack() as stack:
+            for module in (reconcile, media):
+                stack.enter_context(patch.object(module, "BATCH_COUNT_MAX", drawn.batch))
+            world = World(drawn, self.wire)
+            stack.enter_context(patch("storage.transfer.mint", world.mint))
+            try:
+                for step in given:
+                    done.append(step)
+                    world.step(step)
+                world.finish()
+            except Exception as found:  # whatever it is, it is the finding
+                error = found
+                world.trace.append(f"{world.number:05} {done[-1][0] if done else ''}: {found}")
+        counts = world.counts + world.checker.counts
+        counts["steps"] = len(done)
+        counts["writes"] = len(world.checker.writes)
+        return Run(drawn, done, world.trace, counts, time.monotonic() - began, error)
+
+
+@contextlib.contextmanager
+def lab() -> Iterator[Lab]:
+    with private_redis() as client:
+        wire = Wire(str(client.connection_pool.connection_kwargs["path"]))
+        try:
+            yield Lab(wire, client)
+        finally:
+            wire.close()

@@ -1,0 +1,103 @@
+"""The world of a run: nodes, clients, links, sessions under way, files; and what each step does to them.
+
+Everything that happens is decided here: the code under test has no clock, no network, no thread and no randomness
+of its own. A step that is impossible now does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from redis import ConnectionError as Lost
+
+from bayou.errors import Refusal
+from bayou.state import State
+from tests.simulation.asking import Asking
+from tests.simulation.faults import Plan, Step
+from tests.simulation.mishaps import Mishaps
+from tests.simulation.wire import Wire
+
+WHOLE_EVERY = 60  # steps between looks at all keys of a node
+
+
+class World(Asking, Mishaps):
+    def __init__(self, plan: Plan, wire: Wire) -> None:
+        super().__init__(plan, wire)
+        for _ in range(plan.servers):
+            label = self._label()
+            self._add(label, self.mint(label), first_primary=not self.nodes)
+        self._check()
+
+    def step(self, step: Step) -> None:
+        name, *numbers = step
+        self.number += 1
+        self.now_us += 1 + numbers[3] % 5000
+        action: Callable[..., str] = getattr(self, f"_do_{name}")
+        try:
+            text = action(*numbers)
+        except Lost as error:
+            text = str(error)
+            self.counts["lost replies"] += 1
+        except Refusal as refusal:
+            text = refusal.code
+        self.counts[name] += 1
+        self._check()
+        self.trace.append(f"{self.number:05} {name} {text}")
+
+    def _check(self) -> None:
+        for node in list(self.nodes.values()):
+            if not node.store.dirty:
+                continue
+            self.checker.look(node)
+            if node.running and self.plan.commit_mode == "auto" and node.store.state().tentative:
+                try:
+                    node.store.catch_up()
+                except Lost:
+                    self.counts["lost replies"] += 1
+                self.checker.look(node)
+            if self.number % WHOLE_EVERY == 0:
+                self.checker.whole(node)
+
+    def finish(self) -> None:
+        """Heal everything, let everything flow, and look at all."""
+        self.sessions.clear()
+        self.cut.clear()
+        for node in self.nodes.values():
+            node.running, node.store.fault = True, ""
+        errors: list[str] = []
+        for round_number in range(30):
+            errors = self._round(force=round_number > 2)
+            states = [node.store.state() for node in self.nodes.values()]
+            if len({_shown(state) for state in states}) == 1 and not any(s.tentative or s.retired for s in states):
+                break
+        self.trace.append(f"quiet {len(self.nodes)} nodes, CSN {states[0].csn} {' '.join(errors)}")
+        self.checker.quiet(list(self.nodes.values()))
+        self._check()
+
+    def _round(self, *, force: bool) -> list[str]:
+        errors = []
+        for one in list(self.nodes.values()):
+            for other in list(self.nodes.values()):
+                if one.label < other.label and {one.label, other.label} <= set(self.nodes):
+                    error = self._whole_session(one, other, 100_000)
+                    errors += [f"{one.label}-{other.label}:{error}"] if error else []
+                    self._check()
+        live = [node for node in self.nodes.values() if not node.store.state().retired and node.joined]
+        if not live:
+            node = next(iter(self.nodes.values()))
+            self._rename(node)
+            live = [node]
+        if not any(node.store.state().birth for node in live):
+            # The first primary's storage was lost before it had met anybody: the cluster is founded anew.
+            live[0].store.adopt(live[0].store.state().server)
+        primaries = [node for node in live if node.store.state().is_primary]
+        if not primaries and force and live[0].store.state().birth:
+            live[0].store.force(self.mint(live[0].label), self._clock(live[0]))
+        for node in primaries:
+            node.store.commit()
+        self._check()
+        return errors
+
+
+def _shown(state: State) -> tuple[object, ...]:
+    return state.history, state.csn, state.last, tuple(sorted(state.vector.items())), state.primary

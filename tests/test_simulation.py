@@ -1,0 +1,129 @@
+"""Many replicas under faults: a bounded run from a fresh seed, its determinism, and what earlier runs have found."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from bayou.write import Draft
+from tests.simulation import clients
+from tests.simulation.faults import plan
+from tests.simulation.meeting import Meeting
+from tests.simulation.nodes import CLUSTER, Faulty, Node
+from tests.simulation.report import failure, summary
+from tests.simulation.run import Lab, Run, lab
+from tests.simulation.shrink import shrink
+
+SECONDS = 20.0
+STEPS = 500
+NOW_US = 1_796_112_000_000_000
+
+
+@pytest.fixture(scope="module")
+def laboratory() -> Iterator[Lab]:
+    with lab() as opened:
+        yield opened
+
+
+def test_invariants_hold_under_faults(laboratory: Lab) -> None:
+    base = secrets.randbelow(1_000_000)
+    print(f"base seed {base}")
+    runs: list[Run] = []
+    began = time.monotonic()
+    while time.monotonic() - began < SECONDS:
+        run = laboratory.seed(base + len(runs), STEPS)
+        runs.append(run)
+        assert run.error is None, "\n".join(failure(shrink(laboratory, run, 20)))
+    print("\n".join(summary(runs)))
+
+
+def test_the_same_seed_is_the_same_run(laboratory: Lab) -> None:
+    one, other = (laboratory.seed(2, 300) for _ in range(2))
+    assert one.trace == other.trace
+    assert one.counts == other.counts
+
+
+def test_a_seed_changes_the_plan() -> None:
+    assert len({(plan(seed).servers, plan(seed).hell) for seed in range(20)}) > 5
+
+
+# What runs have found.
+
+
+class Trio:
+    """Three founders, the first of them primary."""
+
+    def __init__(self, laboratory: Lab) -> None:
+        laboratory.wire.call("FLUSHDB")
+        self.now_us = NOW_US
+        self.stores = [Faulty(laboratory.wire, f"s{n}", "auto", lambda *_: None) for n in range(3)]
+        for number, store in enumerate(self.stores):
+            store.begin(server=f"s{number}~aaaaaa", cluster=CLUSTER, first_primary=number == 0)
+            if number:
+                store.adopt("s0~aaaaaa")
+
+    def put(self, number: int, request: str) -> str:
+        draft: Draft = clients.put("u", request, 1, 1)
+        self.now_us += 1000
+        accepted = self.stores[number].accept(draft, self.now_us)
+        assert accepted.id is not None
+        return accepted.id
+
+    def stage(self, giver: int, taker: int) -> tuple[str, object]:
+        """All but the last frame of a full state."""
+        part = self.stores[giver].state_part((0, ""), 500, 1 << 20)
+        number = self.stores[taker].stage("", part.pages, ())
+        assert number is not None
+        assert part.end is not None
+        return number, part.end
+
+
+def test_a_full_state_of_an_older_epoch_does_not_replace_a_newer_one(laboratory: Lab) -> None:
+    """The receiver was promoted while the full state was on its way."""
+    trio = Trio(laboratory)
+    giver, taker = trio.stores[0], trio.stores[1]
+    trio.put(0, "r1")
+    trio.put(0, "r2")
+    number, end = trio.stage(0, 1)
+    taker.force("s1~bbbbbb", trio.now_us)
+    before = taker.state()
+    assert taker.install(number, "s0", end, None).status == "stale"  # type: ignore[arg-type]
+    assert taker.state() == before
+    assert giver.state().csn == 2
+
+
+def test_commits_of_a_peer_whose_hello_knew_no_birth_are_not_taken(laboratory: Lab) -> None:
+    """It learned the birth, and the commits, in another session meanwhile: what they follow is not known here."""
+    trio = Trio(laboratory)
+    restored, created = (Faulty(laboratory.wire, label, "auto", lambda *_: None) for label in ("x", "y"))
+    for store in (restored, created):
+        store.begin(server=f"{store.label}~aaaaaa", cluster=CLUSTER, first_primary=False)
+    meeting = Meeting(Node("x", restored), Node("y", created))
+    trio.put(0, "r1")
+    other = Meeting(Node("s0", trio.stores[0]), Node("x", restored))
+    while not other.over:
+        other.deliver(0 if other.is_waiting(0) else 1)
+    assert restored.state().csn == 1
+    while not meeting.over:
+        meeting.deliver(0 if meeting.is_waiting(0) else 1)
+    assert meeting.error == "diverged"
+    assert (created.state().csn, created.state().history) == (0, "[]")
+
+
+def test_who_loses_own_writes_by_a_full_state_takes_a_new_id(laboratory: Lab) -> None:
+    """Two promotions at once: the weaker one has truncated what it committed, so its own chain cannot be kept."""
+    trio = Trio(laboratory)
+    weak, strong = trio.stores[1], trio.stores[2]
+    weak.force("s1~bbbbbb", trio.now_us)
+    trio.put(1, "r1")
+    weak.truncate(0)
+    strong.force("s2~cccccc", trio.now_us)
+    number, end = trio.stage(2, 1)
+    assert weak.install(number, "s2", end, 0).status == "installed"  # type: ignore[arg-type]
+    state = weak.state()
+    assert state.server.startswith("s1~")
+    assert state.server != "s1~bbbbbb"
+    assert "s1~bbbbbb" not in state.vector
