@@ -10,7 +10,7 @@ export PYTHONUTF8 := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test sim mutants check format proto picture clean
+.PHONY: help demo up test chaos sim mutants check format proto picture clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ up: $(INSTALLED) ## run all replicas of config.yaml until Ctrl-C
 
 test: $(INSTALLED) ## run the tests
 	@$(PYTHON) -m pytest
+
+chaos: $(INSTALLED) ## kill replicas at random and check that nothing is lost; options SECONDS= KILLS= SEED=
+	@$(PYTHON) -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 check: $(INSTALLED) ## format, lint, strict types and tests, changing nothing
 	@$(PYTHON) -m ruff format --check .

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from bayou.application import MEMBERSHIP
@@ -85,7 +86,9 @@ def _is_membership(op: str, args: Mapping[str, Any], pages: Sequence[str]) -> bo
     if wanted is None or tuple(pages) != ("members",):
         return False
     texts = {name: text for name, text in args.items() if name != "epoch"}
-    if not set(wanted) <= set(args) or not all(isinstance(text, str) and _TEXT.fullmatch(text) for text in texts.values()):
+    if not set(wanted) <= set(args) or not all(
+        isinstance(text, str) and _TEXT.fullmatch(text) for text in texts.values()
+    ):
         return False
     if op == "create":
         labels = _LABEL.fullmatch(args["label"]) and _LABEL.fullmatch(args["through"])
@@ -129,7 +132,11 @@ def _chunk(pages: Sequence[PageState], lists: Sequence[ListPart]) -> str | None:
         return f"a part of more than {ITEMS_MAX} pages or lists"
     if any(not 1 <= len(part.members) <= MEMBERS_MAX for part in lists):
         return f"a part of a list without a member, or with more than {MEMBERS_MAX}"
-    names = [page.name for page in pages] + [part.name for part in lists] + [name for part in lists for name in part.members]
+    names = (
+        [page.name for page in pages]
+        + [part.name for part in lists]
+        + [name for part in lists for name in part.members]
+    )
     if not all(0 < len(name.encode()) <= NAME_BYTES_MAX for name in names):
         return "a name that is none"
     return next(filter(None, (_csn(page.csn) for page in pages)), None)
@@ -151,7 +158,7 @@ def _history(text: str, birth: str) -> str | None:
         right = all(
             type(number) is int and type(first) is int and isinstance(promoter, str) and _is_server(promoter)
             for number, promoter, first in epochs
-        ) and all(before.number <= after.number for before, after in zip(epochs, epochs[1:], strict=False))
+        ) and all(before.number <= after.number for before, after in pairwise(epochs))
     except (ValueError, TypeError, RecursionError):
         right, epochs = False, []
     return None if right and len(epochs) <= EPOCHS_MAX and bool(epochs) == bool(birth) else "a history that is none"

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from redis import RedisError
 
 from bayou.errors import Away
 from bayou.frames import Frame, Hello, Refuse
 from bayou.reconcile import ProtocolError, Report, Session
+from bayou.wellformed import problem_of
 from replica import a_e_pb2 as wire
 from replica.config import Address
 from replica.frames import decode, encode
@@ -147,7 +148,7 @@ class Listener:
         handlers = {
             "Exchange": grpc.stream_stream_rpc_method_handler(
                 self._exchange,
-                request_deserializer=wire.Frame.FromString,
+                request_deserializer=_reader(wire.Frame),
                 response_serializer=wire.Frame.SerializeToString,
             )
         } | {name: _unary_handler(call) for name, call in unary.items()}
@@ -183,6 +184,9 @@ class Listener:
         if not isinstance(hello, Hello):
             yield Refuse("protocol", "A session begins with Hello.")
             return
+        if problem := problem_of(hello):
+            yield Refuse("protocol", f"Hello: {problem}")
+            return
         peer = hello.label
         if self._is_cut(peer):
             yield CUT
@@ -212,9 +216,21 @@ class Listener:
 def _unary_handler(call: Unary) -> Any:
     return grpc.unary_unary_rpc_method_handler(
         lambda message, _context: call.answer(message),
-        request_deserializer=call.request.FromString,
+        request_deserializer=_reader(call.request),
         response_serializer=_serialized,
     )
+
+
+def _reader(kind: type[Any]) -> Callable[[bytes], Any]:
+    """Bytes that are no message become an empty one, which says nothing, and is refused as such."""
+
+    def read(data: bytes) -> Any:
+        try:
+            return kind.FromString(data)
+        except DecodeError:
+            return kind()
+
+    return read
 
 
 def _serialized(message: Message) -> bytes:
@@ -247,7 +263,7 @@ class Caller:
         self._met = met
         self._channel = grpc.insecure_channel(str(address), options=CHANNEL_OPTIONS)
         self._exchange = self._channel.stream_stream(
-            METHOD, request_serializer=wire.Frame.SerializeToString, response_deserializer=wire.Frame.FromString
+            METHOD, request_serializer=wire.Frame.SerializeToString, response_deserializer=_reader(wire.Frame)
         )
 
     def close(self) -> None:
@@ -281,9 +297,10 @@ class Caller:
                 outgoing.put(encode(frame))
             for message in stream:
                 frame = decode(message)
+                answers = session.receive(frame)
                 if isinstance(frame, Hello):
                     self._met(frame)
-                for answer in session.receive(frame):
+                for answer in answers:
                     outgoing.put(encode(answer))
                 if session.finished:
                     return

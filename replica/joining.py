@@ -71,6 +71,9 @@ def join(
     if birth is not None and birth.founded_at and not birth.left:
         return None
     own = settings.replica(label)
+    if birth is None or not birth.id or birth.left:
+        for address in (own.rest, own.anti_entropy):
+            _check_free(address)  # once it has joined, its peers know it by these
     if birth is None or birth.left or not birth.anti_entropy:
         if wish.join is None:
             raise Conflict("retired", f"{label} has retired. It can join again, as a new server: add --join LABEL.")
@@ -173,6 +176,17 @@ def _address_of(settings: Config, name: str) -> Address:
             f"--join names a replica of the configuration ({known}) or an anti-entropy address HOST:PORT, not {name!r}."
         )
         raise BadInput("bad_input", message, field="join") from None
+
+
+def _check_free(address: Address) -> None:
+    try:
+        family, _, _, _, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(place)
+            listener.listen()
+    except OSError as error:
+        raise Conflict("address_unusable", f"Cannot listen on {address}: {error.strerror}. Give another one.") from None
 
 
 def _free_ports(count: int) -> list[int]:

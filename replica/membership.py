@@ -144,6 +144,11 @@ class Membership:
                 self._peers.poke()
         self._catch_up(self._store.state())
 
+    def after_media(self) -> None:
+        """A file was taken: what it brought may concern who takes part, and who commits."""
+        self._peers.refresh()
+        self._catch_up(self._store.state())
+
     def _create(self, asked: wire.CreateRequest) -> wire.CreateReply:
         try:
             self._check_release(asked.protocol, asked.cluster)

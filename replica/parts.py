@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bayou.application import Application
-from bayou.state import State
+from bayou.reconcile import ReconcileStore
 from replica.config import Config
 from replica.membership import Membership
 from replica.peers import Peers
@@ -16,10 +16,8 @@ from replica.tail import Tail
 from storage.store import Digest, LogEntry, Member
 
 
-class OperatorStore(Protocol):
-    """The part of storage.store.Store that operators look at."""
-
-    def state(self) -> State: ...
+class OperatorStore(ReconcileStore, Protocol):
+    """The part of storage.store.Store that operators use, beside that of sessions: a file is one as well."""
 
     def digest(self) -> Digest: ...
 

@@ -15,7 +15,7 @@ from flask import Flask, Response, request
 from flask.json.provider import DefaultJSONProvider
 from flask_restful import Api
 
-from replica import errors, guarantees, pages, resources_events, resources_replica
+from replica import errors, guarantees, openapi, pages, resources_events, resources_media, resources_replica
 from replica.cross_site import CrossSite
 from replica.parts import Parts
 
@@ -30,11 +30,13 @@ def create_app(parts: Parts) -> Flask:
     guarantees.register(app)
     _guard(app, CrossSite(parts.settings, parts.settings.replica(parts.label).rest))
 
-    pages.register(app, parts.settings, parts.label)
+    pages.register(app, parts)
     api = PlainApi(app)
     api.representation("application/json")(_json)
+    openapi.register(api, parts)
     resources_replica.register(api, parts)
     resources_events.register(api, parts)
+    resources_media.register(api, parts)
     for application in parts.applications:
         application.register(api, parts.service)
     return app

@@ -32,6 +32,8 @@ BUSY_PAUSE_S_MAX = 0.05  # a busy peer is asked again after a random part of thi
 PAUSE_S_FIRST = 0.2  # before a peer that is down is tried again; doubles each time
 PAUSE_S_MAX = 10.0
 BREAK_OFF_S_MAX = 5.0  # how long cutting a link waits for its session to end
+STRANGERS_MAX = 100  # callers that are no peers whose refusal is told
+HELLOS_MAX = 1000
 SYNC_S_MAX = 30.0  # how long a session on request waits for one that is going on
 
 
@@ -78,6 +80,7 @@ class Scheduler:
         self._cut: set[str] = set()
         self._hellos: dict[str, Hello] = {}  # label -> the last one
         self._primary: str | None = None  # its label, as far as it is known
+        self._strangers: dict[str, str] = {}  # label -> why it was refused
         self._stopping = threading.Event()
         self._changing = threading.Lock()
         self._peers: dict[str, _Peer] = {}  # replaced as a whole, so that it can be read at any time
@@ -199,7 +202,8 @@ class Scheduler:
         return label in self._cut
 
     def _met(self, hello: Hello) -> None:
-        self._hellos[hello.label] = hello
+        if hello.label in self._hellos or len(self._hellos) < HELLOS_MAX:
+            self._hellos[hello.label] = hello
 
     def _session(self, initiator: bool) -> Session:
         return Session(self._store, self._tags, initiator=initiator)
@@ -261,6 +265,8 @@ class Scheduler:
             peer = self._peers.get(label)
             if peer is not None:
                 self._keep(peer, report, seconds)
+            elif report.error is not None:
+                self._tell_of_stranger(label, report.error.message)
         except RedisError as error:
             LOGGER.warning("after a session with %s: %s", label, error)
         if report.received:
@@ -291,6 +297,12 @@ class Scheduler:
         if report.sent or report.received or error != before:
             counts = {"rolled_back": report.rolled_back, "replayed": report.replayed}
             self._store.tell_session({"peer": peer.label, **peer.last, **counts})
+
+    def _tell_of_stranger(self, label: str, error: str) -> None:
+        """Somebody who is no peer has called and was refused: told once, for it may call again and again."""
+        if self._strangers.get(label) != error and len(self._strangers) < STRANGERS_MAX:
+            self._strangers[label] = error
+            self._store.tell_session({"peer": label, "sent": 0, "received": 0, "error": error})
 
     def _partners(self, labels: Sequence[str]) -> list[str]:
         return partners(self._policy.partners, [label for label in labels if not self._is_cut(label)], self._primary)

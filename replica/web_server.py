@@ -18,10 +18,10 @@ from waitress.server import create_server  # type: ignore[import-untyped]
 
 from bayou.errors import Conflict
 from replica.config import Address
-from replica.errors import BODY_BYTES_MAX
 
 THREADS = 24
 BACKLOG = 1024
+BODIES_BYTES_MAX = 260 * 1024 * 1024  # more than any resource takes; what is beyond half a megabyte lies on the disk
 CONNECTIONS_MAX = 500
 STOP_TIMEOUT_S = 5.0
 LOOP_TIMEOUT_S = 1.0
@@ -44,7 +44,7 @@ class WebServer:
             connection_limit=CONNECTIONS_MAX,
             asyncore_use_poll=True,
             channel_request_lookahead=1,  # so that a stream can ask whether its client is still there
-            max_request_body_size=8 * BODY_BYTES_MAX,  # the application refuses earlier, and in our shape
+            max_request_body_size=BODIES_BYTES_MAX,  # the application refuses earlier, and in our shape
             clear_untrusted_proxy_headers=True,
             ident=None,
         )

@@ -133,12 +133,12 @@ def test_a_batch_is_stored_in_as_many_transactions_as_the_store_asks_for() -> No
     store = Told()
     made, _ = session(store, initiator=False)
     commits = tuple(replace(found, csn=number) for number, found in enumerate(ITEMS[:3], start=5))
-    whole = Selection(4, "before", (*commits, ITEMS[3]))
+    whole = Selection(4, "0000000000000000@x~aaaaaa", (*commits, ITEMS[3]))
     store.answers = [taken(2, "more", 2), taken(0, "more", 1), taken(1)]
     (answer,) = made.receive(Batch(0, whole))
     assert answer == Ack(0, replan=False, csn=0, vector={})
     assert [(found.after_csn, found.after_id, found.items) for found in store.received] == [
-        (4, "before", whole.items),
+        (4, "0000000000000000@x~aaaaaa", whole.items),
         (6, commits[1].id, whole.items[2:]),
         (7, commits[2].id, whole.items[3:]),
     ]

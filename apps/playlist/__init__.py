@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from apps.playlist.operations import OPERATIONS
 from apps.playlist.resources import describe, register
 from bayou.application import Application
 
@@ -13,4 +14,5 @@ APPLICATION = Application(
     lua=Path(__file__).with_name("playlist.lua").read_text(encoding="utf-8"),
     describe=describe,
     register=register,
+    operations=OPERATIONS,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from apps.rooms.operations import OPERATIONS
 from apps.rooms.resources import register
 from apps.rooms.view import describe
 from bayou.application import Application
@@ -14,4 +15,5 @@ APPLICATION = Application(
     lua=Path(__file__).with_name("rooms.lua").read_text(encoding="utf-8"),
     describe=describe,
     register=register,
+    operations=OPERATIONS,
 )

@@ -20,12 +20,14 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 from pydantic_core import ErrorDetails
 
 from apps.rooms.times import DAY_MIN, SLOT_DAYS_MAX, parse_minute
 from bayou.errors import BadInput
+from bayou.operation import NAME, TEXT, TIME
 
 CALENDAR_DAYS_MAX = 62
 MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_up")
@@ -67,9 +69,10 @@ def _merge(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
-Minute = Annotated[int, BeforeValidator(parse_minute)]
-RoomName = Annotated[str, AfterValidator(room_name)]
-RequestName = Annotated[str, AfterValidator(request_name)]
+# What a description says of them is said here: their checks are functions.
+Minute = Annotated[int, BeforeValidator(parse_minute), WithJsonSchema(TIME)]
+RoomName = Annotated[str, AfterValidator(room_name), WithJsonSchema({**TEXT, "minLength": 1, "maxLength": 64})]
+RequestName = Annotated[str, AfterValidator(request_name), WithJsonSchema(NAME)]
 Purpose = Annotated[str, Field(max_length=200), AfterValidator(_purpose)]
 
 
@@ -116,8 +119,11 @@ class GiveUp(Model):
     name: Literal["give_up"]
 
 
+_Merge = FirstFreeAlternative | NearestFreeTime | AnotherRoom | GiveUp
 Merge = Annotated[
-    FirstFreeAlternative | NearestFreeTime | AnotherRoom | GiveUp, Field(discriminator="name"), BeforeValidator(_merge)
+    _Merge,
+    Field(discriminator="name"),
+    BeforeValidator(_merge, json_schema_input_type=Literal[MERGES] | _Merge),
 ]
 Slots = Annotated[list[Slot], Field(min_length=1, max_length=10)]
 

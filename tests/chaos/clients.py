@@ -1,0 +1,112 @@
+"""Clients that do not give up: each asks one request again, at the same or another replica, until it is answered."""
+
+from __future__ import annotations
+
+import random
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+
+from bayou.session import Token
+from cluster.local import ROOMS
+from tests.chaos.books import Acknowledged, Books
+from tests.chaos.replicas import Replicas
+
+FIRST = datetime(2027, 3, 1, tzinfo=UTC)
+DAYS = 56  # of the calendar that is asked for in the end, at most 62
+SLOT_MIN = 15
+TIMEOUT_S = 3.0
+PAUSE_S_MAX = 0.5
+PAUSE_S_BETWEEN = 0.2
+SAME_REPLICA_SHARE = 0.4  # of retries
+CANCEL_SHARE = 0.08
+AWAY = {429, 503}
+MERGES: tuple[Any, ...] = (
+    "first_free_alternative",
+    "give_up",
+    {"name": "nearest_free_time", "window_min": 180},
+    {"name": "another_room"},
+)
+
+
+class Client:
+    """One user, in a thread of its own, until `stopping` is set; what is unanswered then stays open."""
+
+    def __init__(self, name: str, replicas: Replicas, books: Books, stopping: threading.Event, seed: str) -> None:
+        self.name = name
+        self._replicas = replicas
+        self._books = books
+        self._stopping = stopping
+        self._chance = random.Random(f"{seed}/{name}")
+        self._number = 0
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def _run(self) -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            session.headers["Bayou-User"] = self.name
+            while not self._stopping.wait(self._chance.uniform(0, PAUSE_S_BETWEEN)):
+                self._number += 1
+                self._reserve(session, f"r{self._number}")
+
+    def _reserve(self, session: requests.Session, request: str) -> None:
+        body = {
+            "room": self._chance.choice(ROOMS),
+            "slots": [self._slot() for _ in range(self._chance.randint(1, 3))],
+            "merge": self._chance.choice(MERGES),
+            "purpose": "chaos",
+            "request": request,
+        }
+        identifier = f"{self.name}/{request}"
+        answer, label = self._until_answered(session, "POST", "/reservations", body)
+        if answer is None or answer.status_code not in {200, 201}:
+            return
+        written = Token.decode(answer.headers.get("Bayou-Session", "")).write
+        origin, stamp = next(iter(written.items()), (None, 0))
+        self._books.acknowledge(Acknowledged(identifier, label, origin, stamp))
+        if self._chance.random() < CANCEL_SHARE:
+            self._books.cancels_asked.add(identifier)
+            path = f"/reservations/{identifier}?request=c-{request}"
+            answer, _ = self._until_answered(session, "DELETE", path, None)
+            # It may not have come to the replica that is asked, and what was never there cannot be cancelled.
+            if answer is not None and answer.status_code == 200:
+                self._books.cancelled.add(identifier)
+
+    def _slot(self) -> dict[str, str]:
+        start = FIRST + timedelta(minutes=SLOT_MIN * self._chance.randrange(DAYS * 24 * 60 // SLOT_MIN - 8))
+        end = start + timedelta(minutes=SLOT_MIN * self._chance.randint(1, 4))
+        return {"start": start.isoformat(), "end": end.isoformat()}
+
+    def _until_answered(
+        self, session: requests.Session, method: str, path: str, body: dict[str, Any] | None
+    ) -> tuple[requests.Response | None, str]:
+        """The first answer that says what became of it; None when the run ends before."""
+        label, pause_s = self._chance.choice(self._replicas.labels), 0.02
+        while True:
+            try:
+                answer = session.request(method, self._replicas.rest[label] + path, json=body, timeout=TIMEOUT_S)
+            except requests.RequestException as silence:
+                self._books.answer(type(silence).__name__)
+            else:
+                self._books.answer(str(answer.status_code))
+                if answer.status_code not in AWAY:
+                    self._check(answer, f"{method} {path} at {label}")
+                    return answer, label
+            if self._stopping.wait(self._chance.uniform(0, pause_s)):
+                return None, label
+            pause_s = min(pause_s * 2, PAUSE_S_MAX)
+            if self._chance.random() > SAME_REPLICA_SHARE:
+                label = self._chance.choice(self._replicas.labels)
+
+    def _check(self, answer: requests.Response, what: str) -> None:
+        fine = answer.status_code in {200, 201}
+        if not fine:
+            try:
+                code = answer.json()["error"]["code"]
+            except (ValueError, KeyError, TypeError):
+                code = answer.text[:200]
+            fine = code in {"slot_taken", "reservation_unknown"}
+            if not fine:
+                self._books.surprise(f"{what}: {answer.status_code} {code}")

@@ -1,0 +1,140 @@
+"""The replicas of a run: real processes with their Redis, each of which knows its peers by the bad network alone.
+
+Every replica has a configuration of its own, in which the peers' addresses are those of its wires. What is done to the
+processes is tests/chaos/faults.py's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+import yaml
+
+from cluster.local import ROOMS, free_addresses
+from cluster.processes import Processes
+from cluster.waiting import wait_until
+from replica.config import read_address
+from tests.chaos.wires import Network
+
+ANTI_ENTROPY = {"interval_s": 1, "debounce_ms": 5}
+SERVING_S_MAX = 90.0
+LOOK_TIMEOUT_S = 5.0
+
+
+class Replicas:
+    """Started by `chaotic`; every thread may use it, one thread a label for what changes processes."""
+
+    def __init__(self, processes: dict[str, Processes], network: Network, rest: dict[str, str]) -> None:
+        self.labels = list(processes)
+        self.network = network
+        self.rest = rest
+        self._processes = processes
+
+    def start(self, label: str) -> None:
+        self._processes[label].start(label)
+
+    def await_serving(self, label: str) -> None:
+        """Wait until the storage answers through it; raises NotServing when the process has ended."""
+        self._processes[label].wait_until_serving(label)
+
+    def await_answer(self, label: str) -> None:
+        """The same for one whose process was not started anew."""
+        wait_until(lambda: self.look(label) is not None, SERVING_S_MAX, f"{label} serves again")
+
+    def kill_server(self, label: str) -> None:
+        self._processes[label].kill(label)
+
+    def kill_redis(self, label: str) -> None:
+        """End its redis-server, if it runs."""
+        self.signal_redis(label, signal.SIGKILL)
+
+    def signal_server(self, label: str, number: signal.Signals) -> None:
+        os.kill(self._processes[label].pid(label), number)
+
+    def signal_redis(self, label: str, number: signal.Signals) -> None:
+        pid = self.redis_pid(label)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def redis_pid(self, label: str) -> int | None:
+        """Of the redis-server of this folder, None when it does not run."""
+        try:
+            pid = int(json.loads((self.folder(label) / "redis.pid").read_text(encoding="utf-8"))["pid"])
+            line = Path(f"/proc/{pid}/cmdline").read_bytes()
+            own = Path(f"/proc/{pid}/cwd").readlink() == self.folder(label)
+        except (OSError, ValueError, KeyError):
+            return None
+        return pid if own and b"redis-server" in line else None
+
+    def folder(self, label: str) -> Path:
+        return self._processes[label].settings.data / label
+
+    def output(self, label: str) -> str:
+        return self._processes[label].output(label)
+
+    def look(self, label: str) -> Any:
+        """What GET /replica says, None when it does not."""
+        try:
+            return self.get(label, "/replica")
+        except requests.RequestException:
+            return None
+
+    def get(self, label: str, path: str, **query: str) -> Any:
+        answer = requests.get(self.rest[label] + path, params=query, timeout=LOOK_TIMEOUT_S)
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, label: str, path: str, body: dict[str, Any], timeout_s: float = LOOK_TIMEOUT_S) -> requests.Response:
+        return requests.post(self.rest[label] + path, json=body, timeout=timeout_s)
+
+    def stop(self) -> None:
+        for label, processes in self._processes.items():
+            with contextlib.suppress(ProcessLookupError, KeyError):
+                self.signal_server(label, signal.SIGCONT)
+            self.signal_redis(label, signal.SIGCONT)
+            processes.stop(label)
+
+
+@contextlib.contextmanager
+def chaotic(folder: Path, labels: Sequence[str], seed: str) -> Iterator[Replicas]:
+    """Replicas that serve, the first of them the primary, and fair weather between them; all are stopped at the end."""
+    free = free_addresses(2 * len(labels))
+    addresses = {label: {"rest": next(free), "anti_entropy": next(free)} for label in labels}
+    targets = {label: read_address(found["anti_entropy"]) for label, found in addresses.items()}
+    with Network({label: (target.host, target.port) for label, target in targets.items()}, seed) as network:
+        processes = {label: Processes(_configure(folder, label, addresses, network)) for label in labels}
+        replicas = Replicas(processes, network, {label: f"http://{addresses[label]['rest']}" for label in labels})
+        try:
+            for label in labels:
+                replicas.start(label)
+            for label in labels:
+                replicas.await_serving(label)
+            yield replicas
+        finally:
+            replicas.stop()
+
+
+def _configure(folder: Path, own: str, addresses: dict[str, dict[str, str]], network: Network) -> Path:
+    replicas = {
+        label: found if label == own else {**found, "anti_entropy": network.address(own, label)}
+        for label, found in addresses.items()
+    }
+    path = folder / f"{own}.yaml"
+    whole = {
+        "cluster": "chaos",
+        "primary": next(iter(addresses)),
+        "data": str(folder.resolve() / "data"),
+        "rooms": ROOMS,
+        "replicas": replicas,
+        "anti_entropy": ANTI_ENTROPY,
+    }
+    path.write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
+    return path
