@@ -6,17 +6,13 @@ Times stay text here: only the building's zone, which a replica names, gives the
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, NoReturn
 
+from cli import words as word
 from cli.problems import Usage
-from cli.times import DATE_FORMS, LENGTH_FORMS, TIME_FORMS, read_length
-
-MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_up")
-NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
-CALENDAR_DAYS_MAX = 62
+from cli.times import DATE_FORMS, LENGTH_FORMS, TIME_FORMS
+from cli.words import CALENDAR_DAYS_MAX, MERGES
 
 OVERVIEW = """\
 examples:
@@ -65,10 +61,24 @@ def build() -> Parser:
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
-    parser.add_argument("user", metavar="USER", type=_user, help="who you are; alone, it starts the prompt")
+    parser.add_argument("user", metavar="USER", type=word.user, help="who you are; alone, it starts the prompt")
     _add_common(parser, top=True)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for add in (_reserve, _status, _calendar, _cancel, _move, _watch, _use, _import, _rooms, _playlist, _classroom):
+    for add in (
+        _reserve,
+        _status,
+        _calendar,
+        _cancel,
+        _move,
+        _watch,
+        _use,
+        _import,
+        _rooms,
+        _playlist,
+        _classroom,
+        _session,
+        _admin,
+    ):
         add(commands)
     return parser
 
@@ -108,13 +118,16 @@ def _add_common(parser: argparse.ArgumentParser, top: bool) -> None:
     group = parser.add_argument_group("for every command")
     group.add_argument("--replica", metavar="LABEL|URL", default=absent, help="the replica to ask, this time")
     group.add_argument("--config", metavar="PATH", default=absent, help="labels and addresses (default: config.yaml)")
+    group.add_argument(
+        "--wait", type=word.seconds, metavar="SECONDS", default=absent, help="for a replica that is behind your session"
+    )
     group.add_argument("--json", action="store_true", default=False if top else absent, help="JSON on standard output")
 
 
 def _add_slots(parser: argparse.ArgumentParser, length_required: bool) -> None:
     parser.add_argument("--at", nargs="+", required=True, metavar="TIME", help="when it starts")
     group = parser.add_mutually_exclusive_group(required=length_required)
-    group.add_argument("--for", dest="length", type=_length, metavar="LENGTH", help="how long it lasts")
+    group.add_argument("--for", dest="length", type=word.length, metavar="LENGTH", help="how long it lasts")
     group.add_argument("--to", nargs="+", metavar="TIME", help="when it ends, instead of --for")
     parser.add_argument(
         "--or", dest="others", nargs="+", action="append", default=[], metavar="TIME", help="else then (repeatable)"
@@ -123,9 +136,9 @@ def _add_slots(parser: argparse.ArgumentParser, length_required: bool) -> None:
 
 def _add_merge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--merge", type=_merge, metavar="NAME", help=f"what to do when it is taken: {', '.join(MERGES)}"
+        "--merge", type=word.merge, metavar="NAME", help=f"what to do when it is taken: {', '.join(MERGES)}"
     )
-    parser.add_argument("--window", type=_length, metavar="LENGTH", help="nearest_free_time: how far it may move")
+    parser.add_argument("--window", type=word.length, metavar="LENGTH", help="nearest_free_time: how far it may move")
     parser.add_argument(
         "--else-room",
         dest="else_rooms",
@@ -137,7 +150,7 @@ def _add_merge(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_request(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--request", type=_request, metavar="ID", help="repeat an earlier request that got no answer")
+    parser.add_argument("--request", type=word.request, metavar="ID", help="repeat a request that got no answer")
 
 
 def _reserve(commands: Any) -> None:
@@ -182,7 +195,7 @@ def _calendar(commands: Any) -> None:
     )
     parser.add_argument("rooms", nargs="*", metavar="ROOM", help="default: every room with something in it, or listed")
     parser.add_argument("--on", default="today", metavar="DATE", help="the first day (default: today)")
-    parser.add_argument("--days", type=_days, default=1, metavar="N", help=f"how many days, 1 to {CALENDAR_DAYS_MAX}")
+    parser.add_argument("--days", type=word.days, default=1, metavar="N", help=f"days, 1 to {CALENDAR_DAYS_MAX}")
     parser.add_argument("--committed", action="store_true", help="only what is final")
 
 
@@ -235,7 +248,7 @@ def _import(commands: Any) -> None:
         "  import weekly.ics --until 2027-06-30   for events that repeat without an end",
     )
     parser.add_argument("file", metavar="FILE.ics", help="iCalendar; an event's LOCATION is its room")
-    parser.add_argument("--part", type=_part, metavar="K/N", help="only every Nth event, from the Kth")
+    parser.add_argument("--part", type=word.part, metavar="K/N", help="only every Nth event, from the Kth")
     parser.add_argument("--until", metavar="DATE", help=f"the last day of repeating events: {DATE_FORMS}")
     _add_merge(parser)
 
@@ -246,13 +259,13 @@ def _rooms(commands: Any) -> None:
 
 def _playlist(commands: Any) -> None:
     put = _add(commands, "put", "give a song its URL, or another one", "  put eyesOfTexas https://www.utexas.edu/song")
-    put.add_argument("song", type=_song, metavar="SONG", help="its name, up to 200 characters")
+    put.add_argument("song", type=word.song, metavar="SONG", help="its name, up to 200 characters")
     put.add_argument("url", metavar="URL", help="where it is, up to 2000 characters")
     _add_request(put)
     get = _add(commands, "get", "show the URL of a song", "  get eyesOfTexas\n  get eyesOfTexas --committed")
-    get.add_argument("song", type=_song, metavar="SONG", help="its name")
+    get.add_argument("song", type=word.song, metavar="SONG", help="its name")
     delete = _add(commands, "delete", "delete a song, whether it is there or not", "  delete eyesOfTexas")
-    delete.add_argument("song", type=_song, metavar="SONG", help="its name")
+    delete.add_argument("song", type=word.song, metavar="SONG", help="its name")
     _add_request(delete)
     songs = _add(commands, "songs", "list the songs", "  songs\n  songs --committed")
     for parser in (get, songs):
@@ -276,59 +289,49 @@ def _classroom(commands: Any) -> None:
         "  log\n  log --last 50\n  log --after 1764547200000000@one~k3v9qd",
     )
     which = log.add_mutually_exclusive_group()
-    which.add_argument("--last", type=_count, default=20, metavar="N", help="how many, from the end (default: 20)")
+    which.add_argument("--last", type=word.count, default=20, metavar="N", help="how many, from the end (default: 20)")
     which.add_argument("--after", metavar="ID", help="all after this write")
     _add(
         commands, "commit", "commit what is tentative at the primary (with `commit: manual`)", "  commit --replica one"
     )
 
 
-def _user(text: str) -> str:
-    if not NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no user name: 1 to 64 of A-Z a-z 0-9 . _ @ + -")
-    return text
+def _session(commands: Any) -> None:
+    parser = _add(
+        commands,
+        "session",
+        "show what your session guarantees, whichever replica you use; set it, or begin anew",
+        "  session\n  session --guarantees RYW,MR\n  session --guarantees none\n  session reset",
+    )
+    parser.add_argument("action", nargs="?", choices=("show", "reset"), default="show")
+    parser.add_argument("--guarantees", type=word.guarantees, metavar="LIST", help="of RYW,MR,WFR,MW; all or none")
 
 
-def _request(text: str) -> str:
-    if not NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no request id: 1 to 64 of A-Z a-z 0-9 . _ @ + -")
-    return text
-
-
-def _song(text: str) -> str:
-    if text in {"", ".", ".."}:  # an address cannot hold these
-        raise argparse.ArgumentTypeError(f"{text!r} cannot be a song")
-    return text
-
-
-def _length(text: str) -> timedelta:
-    try:
-        return read_length(text)
-    except Usage as problem:
-        raise argparse.ArgumentTypeError(problem.message.rstrip(".")) from problem
-
-
-def _merge(text: str) -> str:
-    name = text.replace("-", "_")
-    if name not in MERGES:
-        raise argparse.ArgumentTypeError(f"there is no merge procedure {text!r}; there are {', '.join(MERGES)}")
-    return name
-
-
-def _days(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= CALENDAR_DAYS_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days from 1 to {CALENDAR_DAYS_MAX}")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 10000")
-    return int(text)
-
-
-def _part(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,4})/(\d{1,4})", text)
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no part; write K/N with K from 1 to N, such as 2/3")
-    return int(match[1]), int(match[2])
+def _admin(commands: Any) -> None:
+    parser = _add(
+        commands,
+        "admin",
+        "retire a replica, promote another primary, truncate the log, carry writes in a file",
+        "  admin retire --replica three\n  admin promote --replica two      two asks the primary to hand over\n"
+        "  admin promote --force --replica two    the primary is lost for good\n  admin truncate 1000",
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    retire = _add(
+        actions, "retire", "take the replica out of the cluster; a primary hands over first", "  admin retire"
+    )
+    retire.add_argument("--to", metavar="LABEL", help="who takes over, if it is the primary, and is told first")
+    promote = _add(
+        actions, "promote", "make a replica the primary: the one asked or, asked at the primary, another one",
+        "  admin promote --replica two\n  admin promote two --replica one",
+    )  # fmt: skip
+    promote.add_argument("label", nargs="?", metavar="LABEL", help="default: the replica that is asked")
+    promote.add_argument("--force", action="store_true", help="without the present primary; its later commits are void")
+    give = _add(
+        actions, "export", "write what another replica lacks into a file", "  admin export out.bayou --for three"
+    )
+    give.add_argument("file", metavar="FILE")
+    give.add_argument("--for", dest="receiver", metavar="LABEL|URL", help="only what this one lacks (default: all)")
+    take = _add(actions, "import", "take what is in such a file", "  admin import out.bayou --replica three")
+    take.add_argument("file", metavar="FILE")
+    truncate = _add(actions, "truncate", "drop old committed writes from the log", "  admin truncate 1000")
+    truncate.add_argument("keep", type=word.keep, metavar="KEEP", help="how many committed writes stay")

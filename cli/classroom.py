@@ -38,6 +38,9 @@ def replicas(context: Context, arguments: Namespace) -> int:
         places.append(present)
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = list(pool.map(lambda place: _glance(context, place), places))
+        joined = _joined(places, answers)
+        answers += pool.map(lambda place: _glance(context, place), joined)
+        places += joined
     found = []
     rows: list[tuple[Cell | str, ...]] = [_heading("", "replica", "address", "", "CSN", "committed", "tentative", "id")]
     for place, answer in zip(places, answers, strict=True):
@@ -194,6 +197,14 @@ def _glance(context: Context, place: Place) -> Json | None:
         raise
     finally:
         replica.close()
+
+
+def _joined(places: list[Place], answers: list[Json | None]) -> list[Place]:
+    """The replicas that have joined the cluster since, as those that answer know them."""
+    known = {place.label for place in places}
+    members = [member for answer in answers if answer for member in answer.get("members", [])]
+    found = {str(member["label"]): f"http://{member['rest']}" for member in members}
+    return [Place(label, url) for label, url in found.items() if label not in known]
 
 
 def _session(last: Json | None, zone: tzinfo) -> Cell:

@@ -10,11 +10,12 @@ from datetime import tzinfo
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 
-from cli.arguments import MERGES, build, commands_of, summaries_of
+from cli.arguments import build, commands_of, summaries_of
 from cli.context import Context
 from cli.outlook import Outlook
 from cli.show import brief, clean
 from cli.views import when
+from cli.words import MERGES
 
 OWN_WORDS = {"help": "what can be typed here", "exit": "leave (or Ctrl-D)"}
 TIME_STARTS = {"today": "today 14:00", "tomorrow": "tomorrow 9:00"}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from cli.places import Directory, Place, choose
 from cli.problems import Problem, Usage
 from cli.rest import Json, Replica, segment
+from cli.session import Session
 from cli.show import REPLICA_COLORS, Cell, Screen
 from cli.times import building_zone
 
@@ -27,13 +30,15 @@ class Context:
     now: Callable[[], datetime]
     open_replica: Opener = Replica
     option: str | None = None  # --replica
+    session: Session = field(default_factory=lambda: Session(Path(os.devnull)))
     _replica: Replica | None = None
     _zone: ZoneInfo | None = field(default=None, repr=False)
 
     @property
     def replica(self) -> Replica:
         if self._replica is None:
-            self._replica = self.at(choose(self.user, self.option, self.directory, self.environment))
+            self._speak_to(choose(self.user, self.option, self.directory, self.environment))
+            assert self._replica is not None
         return self._replica
 
     @property
@@ -41,13 +46,18 @@ class Context:
         return self.replica.place
 
     def at(self, place: Place) -> Replica:
-        """A connection to any replica, for this user; the caller closes it."""
+        """A connection to any replica, for this user and outside of the session; the caller closes it."""
         return self.open_replica(place, self.user, self.screen.note)
 
     def switch(self, place: Place) -> None:
         """Speak to that replica from now on."""
         self.close()
-        self._replica, self._zone = self.at(place), None
+        self._zone = None
+        self._speak_to(place)
+
+    def _speak_to(self, place: Place) -> None:
+        self._replica = self.at(place)
+        self._replica.session = self.session
 
     def close(self) -> None:
         if self._replica is not None:

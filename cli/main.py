@@ -38,6 +38,7 @@ def _main(words: Sequence[str]) -> int:
 
     from cli.context import Context  # noqa: PLC0415 (what speaks to replicas, only once the command is understood)
     from cli.places import read_directory  # noqa: PLC0415
+    from cli.session import Session  # noqa: PLC0415
 
     context = Context(
         user=arguments.user,
@@ -46,6 +47,7 @@ def _main(words: Sequence[str]) -> int:
         environment=os.environ,
         now=lambda: datetime.now(UTC),
         option=arguments.replica,
+        session=Session.load(arguments.user, os.environ),
     )
     try:
         if arguments.command:

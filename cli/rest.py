@@ -9,7 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import requests
@@ -17,10 +17,12 @@ import urllib3
 
 from cli.places import Place
 from cli.problems import Problem, Refused, Unreachable
+from cli.session import AHEAD, Session
 
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 20.0
 STREAM_TIMEOUT_S = 60.0  # a stream that is silent for longer (no comment either) counts as lost
+FILE_TIMEOUT_S = 120.0  # a replica may take long over a large file
 CHUNK_BYTES = 1 << 16
 LINE_BYTES_MAX = 1 << 20
 TRIES_MAX = 3
@@ -41,7 +43,10 @@ def segment(name: str) -> str:
 
 
 class Replica:
-    """One replica, asked for one user. `note` takes sentences for the person who waits. Not for several threads."""
+    """One replica, asked for one user. `note` takes sentences for the person who waits. Not for several threads.
+
+    With a `session`, every request is a part of it; without one the replica answers with what it has.
+    """
 
     def __init__(
         self,
@@ -52,6 +57,7 @@ class Replica:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.place = place
+        self.session: Session | None = None
         self._user = user
         self._note = note
         self._read_timeout_s = read_timeout_s
@@ -61,7 +67,7 @@ class Replica:
         self._session.headers.update({"Bayou-User": user, "Accept": "application/json"})
 
     def another(self) -> Replica:
-        """A connection of its own to the same replica."""
+        """A connection of its own to the same replica, outside of the session."""
         return Replica(self.place, self._user, self._note, self._read_timeout_s, self._pause)
 
     def close(self) -> None:
@@ -105,6 +111,30 @@ class Replica:
                 self._pause(RETRY_WAIT_S * attempt)
         raise AssertionError("the last attempt returns or raises")
 
+    def download(self, path: str, query: Query, file: BinaryIO) -> int:
+        """What a resource answers, into a file; how many bytes."""
+        asked = {name: value for name, value in query.items() if value is not None}
+        try:
+            with self._session.get(
+                self.place.url + path, params=asked, stream=True, timeout=(CONNECT_TIMEOUT_S, FILE_TIMEOUT_S)
+            ) as response:
+                if not response.ok:
+                    self._answer(response)
+                return sum(file.write(chunk) for chunk in response.iter_content(CHUNK_BYTES))
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise self._unreachable(error) from error
+
+    def upload(self, path: str, file: BinaryIO) -> Json:
+        """A resource's answer to a file."""
+        headers = {"Content-Type": "application/octet-stream"}
+        try:
+            response = self._session.post(
+                self.place.url + path, data=file, headers=headers, timeout=(CONNECT_TIMEOUT_S, FILE_TIMEOUT_S)
+            )
+        except requests.RequestException as error:
+            raise self._unreachable(error) from error
+        return self._answer(response)
+
     def stream(self, path: str, last_id: str | None) -> Iterator[str]:
         """The lines of an event stream; a first empty line says that it is open. Ends or raises when it is lost."""
         headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"} | (
@@ -124,19 +154,29 @@ class Replica:
     def _send(
         self, method: str, path: str, body: Json | None, query: Query, timeout_s: float | None
     ) -> requests.Response:
+        # What concerns the replica itself, and which rooms there are, is no reading of data.
+        session = self.session if path != "/rooms" and not path.startswith("/replica") else None
+        wait_s = session.wait_s if session else 0
         try:
-            return self._session.request(
+            response = self._session.request(
                 method,
                 self.place.url + path,
                 params={name: value for name, value in query.items() if value is not None},
                 json=body,
-                timeout=(min(CONNECT_TIMEOUT_S, timeout_s or CONNECT_TIMEOUT_S), timeout_s or self._read_timeout_s),
+                headers=session.headers(committed=query.get("view") == "committed") if session else {},
+                timeout=(
+                    min(CONNECT_TIMEOUT_S, timeout_s or CONNECT_TIMEOUT_S),
+                    (timeout_s or self._read_timeout_s) + wait_s,
+                ),
                 allow_redirects=False,
             )
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
             raise Problem("bad_address", f"{self.place.url} is no address of a replica.") from error
         except requests.RequestException as error:
             raise self._unreachable(error) from error
+        if session:
+            session.take(response.headers.get("Bayou-Session"))
+        return response
 
     def _answer(self, response: requests.Response) -> Json:
         try:
@@ -147,7 +187,8 @@ class Replica:
             return answer
         error = answer.get("error") if isinstance(answer, dict) else None
         if isinstance(error, dict) and "code" in error:
-            refusal = Refused(response.status_code, str(error["code"]), str(error.get("message", "")))
+            hint = AHEAD if error["code"] == "session_ahead" else ""
+            refusal = Refused(response.status_code, str(error["code"]), str(error.get("message", "")) + hint)
             refusal.details = dict(error["details"]) if isinstance(error.get("details"), dict) else {}
             raise refusal
         where = f"{self.place.label} ({self.place.address})"

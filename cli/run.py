@@ -7,11 +7,13 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 
+from cli.admin import admin
 from cli.classroom import commit, link, links, log, replicas, sync, use
 from cli.commands import calendar, cancel, move, reserve, rooms, status
 from cli.context import Context
 from cli.importing import import_file
 from cli.problems import Problem
+from cli.session import session
 from cli.show import Screen, clean
 from cli.songs import delete, get, put, songs
 from cli.watch import watch
@@ -36,11 +38,14 @@ HANDLERS: Mapping[str, Callable[[Context, Namespace], int]] = {
     "sync": sync,
     "log": log,
     "commit": commit,
+    "session": session,
+    "admin": admin,
 }
 
 
 def run(context: Context, arguments: Namespace) -> int:
     """The exit status of the command. A Problem is shown, not raised; KeyboardInterrupt is left to the caller."""
+    context.session.wait_s = arguments.wait or 0
     try:
         return HANDLERS[arguments.command](context, arguments)
     except Problem as problem:
@@ -50,6 +55,8 @@ def run(context: Context, arguments: Namespace) -> int:
         unreadable = Problem("answer_unreadable", f"The replica's answer cannot be understood: {error!r}.")
         show_problem(context.screen, unreadable)
         return unreadable.status
+    finally:
+        context.session.keep()
 
 
 def show_problem(screen: Screen, problem: Problem) -> None:

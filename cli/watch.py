@@ -148,9 +148,22 @@ def _show(context: Context, event: Event) -> None:
         failed = f": {clean(data['error'])}" if data.get("error") else ""
         counts = ", ".join(f"{name.replace('_', ' ')} {data[name]}" for name in SESSION_COUNTS if data.get(name))
         text = f"session with {context.label(str(data.get('peer')))} {counts or 'nothing new'}{failed}"
+    elif data.get("membership"):
+        text = _membership_text(context, event.name, data["membership"])
     else:
         text = _write_text(context, event.name, data)
     screen.line(f"{clock}  {text}")
+
+
+def _membership_text(context: Context, name: str, told: Json) -> str:
+    """`committed: four joined through one`, `accepted: three retired`, `committed: primary is two`."""
+    label = context.label(str(told.get("label")))
+    words = {
+        "create": f"{label} joined through {context.label(str(told.get('through')))}",
+        "retire": f"{label} retired",
+        "primary": f"primary is {label}",
+    }
+    return f"{name}: {words.get(str(told['membership']), '')}"
 
 
 def _write_text(context: Context, name: str, data: Json) -> str:

@@ -340,8 +340,10 @@ def _socket_path(folder: Path) -> Path:
     path = folder / "redis.sock"
     if len(os.fsencode(path)) <= SOCKET_BYTES_MAX:
         return path
-    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    path = Path(tempfile.gettempdir()) / f"bayou-{os.getuid()}-{name}" / "redis.sock"
+    name = f"bayou-{os.getuid()}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
+    # A temp folder of the user's may have a long path of its own.
+    places = [Path(root) / name / "redis.sock" for root in (tempfile.gettempdir(), "/tmp")]
+    path = min(places, key=lambda place: len(os.fsencode(place)) > SOCKET_BYTES_MAX)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     # Others may write in the temp folder: what stands there under our name need not be ours.
     found = path.parent.lstat()

@@ -8,25 +8,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, request
 from flask_restful import Resource
 from redis import Redis
 
 from bayou.application import Accepted, Application, PageViews, Service, Snapshot
-from bayou.errors import Away, Conflict, Unknown
-from bayou.state import State
+from bayou.errors import Away, Behind, Conflict, Unknown
+from bayou.stamps import stamp_text
+from bayou.state import State, Vector
+from bayou.vectors import missing
 from bayou.write import Draft, Write
 from replica.config import Address, Config, parse
 from replica.describe import Describer
 from replica.events import Transaction
-from replica.parts import Parts
+from replica.parts import OperatorStore, Parts
 from replica.rest import create_app
 from replica.service import ReplicaService
 from replica.tail import Tail
 from replica.web_server import WebServer
-from storage.store import Digest, Gap, LogEntry
+from storage.store import Digest, Gap, LogEntry, Member
 
 NOW = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
 SETTINGS = parse(
@@ -110,6 +112,9 @@ class FakeStore:
         self.failed = threading.Event()
         self.entries_of_log: list[LogEntry] = []
         self.is_primary = True
+        self.vector: dict[str, int] = {}
+        self.committed: dict[str, int] = {}
+        self.truncated: list[tuple[int, int | None]] = []
         self._told = threading.Condition()
 
     def state(self) -> State:
@@ -119,13 +124,17 @@ class FakeStore:
             label="one",
             cluster="building-6",
             birth="two~bbbbbb",
+            met=True,
             primary="two~bbbbbb",
+            history='[[0,"two~bbbbbb",1],[1,"two~bbbbbb",5]]',
             csn=7,
             osn=2,
             last="",
             vector={"two~bbbbbb": 5, "one~aaaaaa": 9},
             committed_vector={"one~aaaaaa": 9},
             omitted_vector={},
+            retired_servers=(),
+            retired=False,
             tentative=3,
             clock=9,
         )
@@ -133,8 +142,9 @@ class FakeStore:
     def digest(self) -> Digest:
         return Digest("aa", "bb", 7, {"one~aaaaaa": 9})
 
-    def accept(self, draft: Draft, now_us: int) -> Accepted:
+    def accept(self, draft: Draft, now_us: int, needs: Vector) -> Accepted:
         self._fail()
+        self._check(needs, self.vector)
         assert now_us == 1_796_112_000_000_000
         status = self.outcome.partition(" ")[0]
         if status not in {"updated", "merged"}:
@@ -142,8 +152,13 @@ class FakeStore:
         self.accepted.append(draft)
         return Accepted("0000000000000001@one~aaaaaa", self.outcome, committed=False)
 
-    def read(self, pages: Sequence[str]) -> Snapshot:
-        return Snapshot({}, {}, 0, {page: PageViews({}, {}) for page in pages})
+    def read(self, pages: Sequence[str], needs: Vector, view: str) -> Snapshot:
+        self._check(needs, self.vector if view == "tentative" else self.committed)
+        return Snapshot(self.vector, self.committed, 0, {page: PageViews({}, {}) for page in pages})
+
+    def _check(self, needs: Vector, held: Vector) -> None:
+        if lacking := missing(held, (), needs):
+            raise Behind("session_ahead", "Wait.", missing={server: stamp_text(at) for server, at in lacking.items()})
 
     def members(self, name: str) -> list[str]:
         return [name]
@@ -159,6 +174,13 @@ class FakeStore:
         if not self.is_primary:
             raise Conflict("not_primary", "Only the primary commits.")
         return 3
+
+    def truncate(self, keep: int, *, older_than_us: int | None = None) -> int:
+        self.truncated.append((keep, older_than_us))
+        return 5
+
+    def members_of_cluster(self) -> list[Member]:
+        return [Member("0000000000000003:one~aaaaaa", "four", "127.0.0.1:8004", "127.0.0.1:9004", "r")]
 
     def tell(self, entry: Mapping[str, Any], *writes: Write) -> str:
         """A transaction; returns its id."""
@@ -221,10 +243,6 @@ class FakePeers:
         self.links = {"two": True}
         self.away = False
 
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
     def poke(self) -> None:
         self.pokes += 1
 
@@ -267,8 +285,9 @@ class Harness:
         self.heard: list[Transaction] = []
         applications = [application(faults)]
         self.tail = Tail(self.store, Connections(), Describer(applications), "one", self.heard.append)
-        service = ReplicaService(settings, self.store, self.peers, lambda: NOW)
-        parts = Parts("one", settings, service, self.store, self.peers, self.tail, applications)
+        service = ReplicaService(settings, self.store, self.peers, lambda: NOW, lambda: self.tail.follow(None))
+        store = cast(OperatorStore, self.store)  # sessions are not for it
+        parts = Parts("one", settings, service, store, self.peers, self.tail, applications)
         self.app: Flask = create_app(parts)
 
     def what_is_recorded(self) -> Any:

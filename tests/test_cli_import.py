@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cli.arguments import NAME
 from cli.ics import Timetable, read_timetable, request_id
 from cli.main import main
 from cli.problems import Problem
+from cli.words import NAME
 from tests.fake_replica import FakeReplica, serving
 
 BRUSSELS = ZoneInfo("Europe/Brussels")

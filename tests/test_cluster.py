@@ -72,7 +72,7 @@ def test_demo_has_colours_where_they_are_forced(tmp_path: Path) -> None:
 
 def test_demo_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
     with demo(tmp_path) as process:
-        wait_until(lambda: processes_with("redis-server", tmp_path))
+        wait_until(lambda: processes_with("server.py", tmp_path))
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=BOUND_S)
     assert process.returncode == 130, output
@@ -92,7 +92,7 @@ def test_demo_that_fails_says_why_and_leaves_nothing(tmp_path: Path) -> None:
 def test_demo_whose_reader_leaves_leaves_nothing(tmp_path: Path) -> None:
     with demo(tmp_path) as process:
         assert process.stdout is not None
-        wait_until(lambda: processes_with("redis-server", tmp_path))
+        wait_until(lambda: processes_with("server.py", tmp_path))
         process.stdout.close()
         assert process.wait(BOUND_S) == 1
     assert_nothing_left(tmp_path)

@@ -33,6 +33,7 @@ def test_what_may_be_left_out() -> None:
     assert (config.timezone, config.redis, config.commit, config.rooms) == ("UTC", "embedded", "auto", ())
     assert config.data == Path("somewhere/data")
     assert (config.anti_entropy.interval_s, config.anti_entropy.debounce_ms) == (5.0, 10)
+    assert (config.anti_entropy.partners, config.log.keep_committed, config.log.keep_for_days) == ("all", None, 7.0)
 
 
 def test_texts_stay_as_typed() -> None:
@@ -72,6 +73,21 @@ def test_a_replica_may_have_a_redis_of_its_own() -> None:
         (
             SMALL + "anti_entropy: {after_write: perhaps}",
             "4: anti_entropy.after_write: Input should be a valid boolean",
+        ),
+        (
+            SMALL + "anti_entropy:\n  partners: some",
+            "5: anti_entropy.partners: 'some' is none of all, random, primary_first",
+        ),
+        (
+            SMALL + "anti_entropy:\n  partners: [one, two]",
+            "5: anti_entropy.partners[1]: 'two' is none of the replicas (one)",
+        ),
+        (SMALL + "anti_entropy: {partners: [one, one]}", "4: anti_entropy.partners: 'one' stands twice"),
+        (SMALL + "log:\n  keep_committed: -1", "5: log.keep_committed: Input should be greater than or equal to 0"),
+        (SMALL + "log: {keep_for_days: long}", "4: log.keep_for_days: Input should be a valid number"),
+        (
+            SMALL + "log: {keep: 1}",
+            "4: log.keep: there is no such setting; the settings here are keep_committed, keep_for_days",
         ),
         (SMALL + "timezone: Europe/Bruxelles", "4: timezone: there is no time zone 'Europe/Bruxelles'"),
         (SMALL + "timezone: ../../etc/passwd", "4: timezone: there is no time zone"),
@@ -119,6 +135,14 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"cluster: \xe9")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load(tmp_path / "latin.yaml")
+
+
+def test_a_server_that_joins_has_its_own_address_and_the_cluster_stays_the_same() -> None:
+    founders = parse(SMALL, HERE)
+    config = founders.with_joined("four", Address("h", 1), Address("h", 2))
+    assert config.replica("four").anti_entropy == Address("h", 2)
+    assert (config.cluster_id, list(config.founders)) == (founders.cluster_id, ["one"])
+    assert config.redis_of("four") == "embedded"
 
 
 def test_the_cluster_id_is_of_the_name_and_the_founders_alone() -> None:

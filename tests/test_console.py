@@ -150,3 +150,36 @@ def test_a_terminal_that_is_gone_stops_nothing() -> None:
     printer("two\n")
     printer.close()
     assert tried == ["one\n"]
+
+
+def member(op: str, stamp: int = 7, **args: Any) -> Any:
+    return write(stamp, app="members/1", op=op, user="bayou", args=args)
+
+
+@pytest.mark.parametrize(
+    ("found", "csn", "lines"),
+    [
+        (member("create", label="four", through="two"), None, ["four joined through two"]),
+        (member("create", label="four", through="two"), 5, ["four joined through two"]),
+        (member("retire", label="three"), None, ["three retired"]),
+        (member("primary", label="two", to="two~x"), None, []),
+        (member("primary", label="two", to="two~x"), 5, ["primary is now two"]),
+        (member("primary", label="two", to="two~x", epoch=1), 5, ["primary is now two (epoch 1)"]),
+    ],
+)
+def test_who_comes_and_goes_and_who_commits(found: Any, csn: int | None, lines: list[str]) -> None:
+    told = one("received", "updated", found, new=True, **({} if csn is None else {"csn": csn}))
+    assert Terminal().show({**told, "from": "two"}, found) == ["received 1 from two", *lines]
+
+
+def test_commits_that_are_revoked_are_told_in_red() -> None:
+    lost = f"{9:016}@one~aaaaaa"
+    entry = {"kind": "revoked", "peer": "two", "revoked": [VISH.id], "lost": [lost], "lost_pages": ["p\x1b"]}
+    assert Terminal().show(entry, VISH) == [
+        "took the full state of two",
+        "revoked ✗ vish r5 (committed before, tentative again)",
+        f"revoked ✗ {lost} (lost)",
+        "revoked ✗ commits that are not in the log any more, on p�",
+    ]
+    assert Terminal().show({"kind": "revoked", "peer": "two"}) == ["took the full state of two"]
+    assert "\x1b[31m" in Terminal(color=True).show(entry, VISH)[1]

@@ -55,6 +55,21 @@ def test_what_a_change_is_called(kind: str, changed: dict[str, Any], names: list
     ]
 
 
+def test_an_installed_state_tells_what_it_took_back_and_that_screens_reload() -> None:
+    lost = "0000000000000009@one~aaaaaa"
+    transaction = told({"kind": "revoked", "peer": "two", "revoked": [ID], "lost": [lost]}, WRITE)
+    assert [(event.name, str(event.cursor).rpartition(".")[2]) for event in transaction.events] == [
+        ("revoked", "0"),
+        ("revoked", "1"),
+        ("reset", "2"),
+    ]
+    first, second, last = (event.data for event in transaction.events)
+    assert (first["user"], first["request"], first["outcome"], first["from"]) == ("vish", "r5", "revoked", "two")
+    assert (second["write"], second["user"], second["outcome"]) == (lost, None, "lost")
+    assert last == {"replica": "one", "peer": "two", "lost_pages": []}
+    assert [event.name for event in told({"kind": "revoked", "peer": "two"}).events] == ["reset"]
+
+
 def test_what_an_event_tells() -> None:
     counts = {"rolled_back": 2, "replayed": 3}
     changes = [change("merged 10", was="updated 09")]

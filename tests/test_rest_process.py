@@ -123,7 +123,8 @@ def test_a_label_that_is_not_configured(house: House) -> None:
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (
         1,
-        "two does not start.\nThere is no replica 'two'; the configuration knows one.\n",
+        "two does not start.\nThere is no replica 'two'; the configuration knows one."
+        " To make it a new replica of the running cluster, add --join LABEL.\n",
     )
 
 
