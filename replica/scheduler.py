@@ -270,7 +270,9 @@ class Scheduler:
         except RedisError as error:
             LOGGER.warning("after a session with %s: %s", label, error)
         if report.received:
-            self._pass_on(but=label)
+            # What a primary received in a session that it began is committed here, and not known there yet.
+            owes = seconds is not None and self._primary == self._label
+            self._pass_on(but=None if owes else label)
 
     def _follow(self, report: Report, label: str) -> None:
         """Membership may have changed, or the role, or it was found that this replica has lost something."""

@@ -7,7 +7,7 @@ verb names below, and the verb itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from bayou.application import Application
@@ -45,7 +45,8 @@ _SHADOWS = (
 )
 
 
-def script(verb: str, applications: Sequence[Application]) -> str:
+@cache
+def script(verb: str, applications: tuple[Application, ...]) -> str:
     """The whole text of a verb's script."""
     first, second = VERBS[verb], _SECOND_HALF.get(verb, ())
     parts = []

@@ -171,7 +171,7 @@ def test_engine_and_model_agree(laboratory: Lab) -> None:
     run_state_machine_as_test(
         Bound,
         settings=settings(
-            max_examples=15,
+            max_examples=8,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
