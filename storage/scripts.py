@@ -7,6 +7,7 @@ verb names below, and the verb itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -45,8 +46,7 @@ _SHADOWS = (
 )
 
 
-@cache
-def script(verb: str, applications: tuple[Application, ...]) -> str:
+def script(verb: str, applications: Sequence[Application]) -> str:
     """The whole text of a verb's script."""
     first, second = VERBS[verb], _SECOND_HALF.get(verb, ())
     parts = []
@@ -60,10 +60,12 @@ def script(verb: str, applications: tuple[Application, ...]) -> str:
     return "".join(parts)
 
 
+@cache
 def _module(file: str) -> str:
     name = file.capitalize()
     return f"local {name} = (function()\n{(_FOLDER / 'engine' / f'{file}.lua').read_text()}\nreturn {name}\nend)()\n"
 
 
+@cache
 def _verb(file: str) -> str:
     return (_FOLDER / f"{file}.lua").read_text()
