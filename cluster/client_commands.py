@@ -110,8 +110,8 @@ class ClientCommands:
         merge: dict[str, Any] = {"name": wish.merge}
         if wish.merge == "another_room":
             merge["rooms"] = [room for room in self._rooms if room != wish.room]
-            if not merge["rooms"]:
-                raise Complaint("another_room takes a room that was named before, and there is no other")
+            if not merge["rooms"]:  # then it is what this one does
+                merge = {"name": "first_free_alternative"}
         return {
             "room": wish.room,
             "slots": [{"start": slot.start.isoformat(), "end": slot.end.isoformat()} for slot in wish.slots],

@@ -21,6 +21,8 @@ examples:
   python cluster.py up --config mine.yaml    those of another configuration
   python cluster.py demo                     three replicas disagree, and agree again
   python cluster.py run scenarios/FILE.test  a script of the scenario language on servers of its own
+  python cluster.py lesson displaced         one of scenarios/, step by step, for a class
+  python cluster.py compare scenarios/compare/same_room.test    Bayou beside five other designs
 """
 
 
@@ -34,6 +36,14 @@ def main(arguments: Sequence[str]) -> int:
             from cluster.run import run  # noqa: PLC0415  # it loads far more than the others need
 
             return run(asked.script, in_process=asked.in_process, check=asked.check)
+        if asked.command == "lesson":
+            from cluster.lesson import lesson  # noqa: PLC0415
+
+            return lesson(asked.name)
+        if asked.command == "compare":
+            from cluster.compare.main import compare  # noqa: PLC0415
+
+            return compare(asked.script)
         return demo() if asked.command == "demo" else up(asked.config)
     except (ConfigError, NotServing) as problem:
         print(problem, file=sys.stderr)
@@ -78,6 +88,25 @@ def _parser() -> argparse.ArgumentParser:
         epilog="commands:\n" + "".join(f"  {name} {usage}".rstrip() + "\n" for name, (usage, _, _) in USAGES.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    taught = commands.add_parser(
+        "lesson",
+        help="play a scenario step by step, for a class; without a name: list them",
+        description="Play a scenario step by step, each step with a picture of all logs, stopping for Enter on a\n"
+        "terminal. Without a name: list the scenarios and what each claims. docs/teaching.md is a\n"
+        "class built on them.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    taught.add_argument("name", metavar="NAME", nargs="?", help="one of scenarios/NAME.test")
+    compared = commands.add_parser(
+        "compare",
+        help="play a script of reservations under six designs, side by side",
+        description="Play a script of reservations against a central server, last writer wins, a grow-only set,\n"
+        "a two-phase set, an operation-based set, and Bayou: who thinks that they have the room, what\n"
+        "was lost, booked twice, or refused while cut off. The script may use joinServer, joinClient,\n"
+        "breakConnection, restoreConnection, pause, start, stabilize, reserve and cancel.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    compared.add_argument("script", metavar="SCRIPT", type=Path, help="such as scenarios/compare/same_room.test")
     scripted.add_argument("script", metavar="FILE", type=Path, nargs="?", help="the script (standard input)")
     scripted.add_argument("--in-process", action="store_true", help="simulate the servers within this process")
     scripted.add_argument("--check", metavar="FILE.sol", type=Path, help="compare the output with this file")

@@ -63,6 +63,14 @@ def calendar_line(entry: Json, day: date) -> str:
     return f"{_slot(entry).hours(day)} {client_of(entry['user'])} {entry['state']}"
 
 
+def short_time(place: Json) -> str:
+    """When a place is: `09:00` for a full hour, else `09:30–10:30`."""
+    slot = _slot(place)
+    if slot.end - slot.start == timedelta(hours=1) and slot.start.minute == 0:
+        return f"{slot.start:%H:%M}"
+    return slot.hours(slot.start.date()).replace("/", "–")
+
+
 def day_query(day: date) -> dict[str, str]:
     """The query for a calendar's day (UTC)."""
     start = datetime.combine(day, time(), UTC)

@@ -102,7 +102,7 @@ class Processes:
             running.ended_by(time.monotonic() + STOP_TIMEOUT_S)
             raise NotServing(label, status, self.output(label))
         try:
-            return bool(self.rest(label).get("/replica")["label"] == label)
+            return bool(self.rest(label).get("/cluster")["label"] == label)  # which takes no token
         except (Silent, Refused):
             return False
 

@@ -6,8 +6,9 @@ cluster/client_commands.py, how things are printed in cluster/printing.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from cluster import language, printing
@@ -73,6 +74,15 @@ class Runner:
             "clock": self._clock,
             "expect": self._expect,
         }
+
+    @property
+    def world(self) -> World:
+        """What the script has said of servers, links and clients; for those who show it."""
+        return self._world
+
+    @property
+    def is_paused(self) -> bool:
+        return self._paused
 
     def run(self, lines: Iterable[str]) -> None:
         """All lines, in order; whatever is wrong with one is told, and the next one is taken."""
@@ -201,17 +211,24 @@ class Runner:
     # What a server shows
 
     def _print_log(self, command: Command) -> None:
-        server = self._world.running_server(command.words[0])
+        for write in self.log(self._world.running_server(command.words[0])):
+            line = printing.log_line(write)
+            if line is not None:
+                self._print(line)
+
+    def log(self, server: Server) -> Iterator[Mapping[str, Any]]:
+        """Each write of a running server's log as `GET /replica/log` shows it, oldest first."""
         query: dict[str, str] = {"limit": str(LOG_PAGE)}
         while True:
             page = accepted(self._ask(server, Ask("GET", f"/replica/log?{urlencode(query)}")))
-            for write in page["writes"]:
-                line = printing.log_line(write)
-                if line is not None:
-                    self._print(line)
+            yield from page["writes"]
             if page["next"] is None:
                 return
             query["after"] = page["next"]
+
+    def describe(self, server: Server) -> Mapping[str, Any]:
+        """What `GET /replica` of a running server answers."""
+        return accepted(self._ask(server, Ask("GET", "/replica")))  # type: ignore[no-any-return]
 
     def _calendar(self, command: Command) -> None:
         identifier, room, day, *view = command.words
@@ -230,11 +247,11 @@ class Runner:
         server = self._world.running_server(command.words[0])
         for one in self._world.running():  # any of them may have come to a new id
             self._learn_name(one)
-        for line in printing.vector_lines(accepted(self._ask(server, Ask("GET", "/replica"))), self._names):
+        for line in printing.vector_lines(self.describe(server), self._names):
             self._print(line)
 
     def _learn_name(self, server: Server) -> None:
-        self._names.learn(accepted(self._ask(server, Ask("GET", "/replica")))["id"], server.id)
+        self._names.learn(self.describe(server)["id"], server.id)
 
     # What an operator does
 
@@ -250,7 +267,7 @@ class Runner:
         server = self._world.running_server(identifier)
         query = {}
         if rest:
-            held = accepted(self._ask(self._world.running_server(rest[1]), Ask("GET", "/replica")))
+            held = self.describe(self._world.running_server(rest[1]))
             query = {"csn": str(held["csn"]), "v": printing.vector_query(held["vectors"]["V"])}
         content = accepted(self._ask(server, Ask("GET", f"/replica/export?{urlencode(query)}")))
         try:
@@ -272,6 +289,8 @@ class Runner:
         if force not in ([], ["force"]):
             raise command.wrong()
         server = self._world.running_server(identifier)
+        if self.describe(server)["primary"]["here"]:
+            raise Complaint(f"server {server.id} is the primary already")
         primary = None if force else self._handing_over_to(server)
         for one in (server, primary):
             if one is not None:
@@ -284,8 +303,6 @@ class Runner:
         primary = self._primary()
         if primary is None:
             raise Complaint("the primary does not run; to promote without it, add force")
-        if primary is server:
-            raise Complaint(f"server {server.id} is the primary already")
         if not self._world.is_linked(server.id, primary.id):
             raise Complaint(f"the link between the primary {primary.id} and {server.id} is cut")
         return primary
@@ -294,7 +311,7 @@ class Runner:
         """Of those that run and believe that they are the primary, the one of the newest epoch."""
         found: dict[tuple[int, str], Server] = {}
         for server in self._world.running():
-            replica = accepted(self._ask(server, Ask("GET", "/replica")))
+            replica = self.describe(server)
             if replica["primary"]["here"]:
                 found[replica["epoch"]["number"], replica["epoch"]["promoter"]] = server
         return found[max(found)] if found else None

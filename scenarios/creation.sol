@@ -1,22 +1,22 @@
 a:1
-V 0:6 1:6
-C 0:6 1:6
+V zero:7 one:7
+C zero:7 one:7
 O -
 CSN 2
 OSN 0
 epoch 0
-primary 0
-V 0:6 1:6
-C 0:6 1:6
+primary zero
+V zero:7 one:7
+C zero:7 one:7
 O -
 CSN 2
 OSN 0
 epoch 0
-primary 0
-V 0:11 1:6 2:11
-C 0:11 1:6 2:11
+primary zero
+V zero:12 one:7 two:12
+C zero:12 one:7 two:12
 O -
 CSN 3
 OSN 0
 epoch 0
-primary 0
+primary zero

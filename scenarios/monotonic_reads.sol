@@ -1,3 +1,5 @@
-a:1
-a:ERR_DEP
-a:1
+song:1
+song:ERR_DEP
+song:1
+song:ERR_KEY
+song:1

@@ -1,2 +1,5 @@
 r1 ERR_DEP
-a:3
+PUT:(text, second-version):TRUE
+PUT:(text, first-version):TRUE
+text:first-version
+text:third-version

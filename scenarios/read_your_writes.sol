@@ -1,3 +1,4 @@
-a:ERR_DEP
-b:ERR_DEP
-a:1
+song:ERR_DEP
+other:ERR_DEP
+song:ERR_KEY
+song:1

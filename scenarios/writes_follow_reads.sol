@@ -1,3 +1,5 @@
-a:question
-PUT:(a, question):TRUE
-PUT:(a, answer):TRUE
+question:what-is-a-CSN
+PUT:(answer, a-sequence-number):TRUE
+PUT:(answer, a-sequence-number):TRUE
+PUT:(question, what-is-a-CSN):TRUE
+answer:a-commit-sequence-number

@@ -56,6 +56,7 @@ def _afresh(simulation: InProcess) -> Iterator[None]:
         ("recover 7", "there is no server 7"),
         ("crash 7", "there is no server 7"),
         ("promote 0", "server 0 is the primary already"),
+        ("promote 0 force", "server 0 is the primary already"),
         ("promote 1 now", "usage: promote ID [force]"),
         ("crash 0\npromote 1", "the primary does not run; to promote without it, add force"),
         ("breakConnection 0 1\npromote 1", "the link between the primary 0 and 1 is cut"),
@@ -192,6 +193,17 @@ def test_names_of_reservations(simulation: InProcess) -> None:
         "r1 ERR_OWNER",
     ]
     assert len(result.notes) == 2
+
+
+def test_another_room_where_there_is_no_other(simulation: InProcess) -> None:
+    """Then it has but the times that were asked for."""
+    result = ran(
+        simulation,
+        f"{BEFORE}reserve c 6.12 {SLOT} merge another_room\npause\n"
+        f"reserve d 6.12 {SLOT} or 2026-12-01T10:00/11:00 merge another_room",
+    )
+    assert result.printed == [f"r1 6.12 {SLOT} committed", "r2 6.12 2026-12-01T10:00/11:00 tentative"]
+    assert result.notes == []
 
 
 def test_songs_with_any_characters(simulation: InProcess) -> None:

@@ -15,7 +15,10 @@ from cluster.in_process import InProcess
 from cluster.private_redis import private_redis
 from tests.scenario_harness import COURSE, HOUSE, SCENARIOS, Ran, ran
 
-REAL = ("next_choice", "crash", "hand_over", "rejoin", "fast_clock", "revoked", "full_state", "by_file")
+REAL = (
+    "merge_procedure", "crash_and_recovery", "hand_over", "rejoin", "wrong_clock", "revoked", "full_state",
+    "floppy_disk",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

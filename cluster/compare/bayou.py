@@ -1,0 +1,86 @@
+"""Bayou in the comparison: the real code, in the simulation of cluster/in_process.py, asked as any script asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cluster.compare.designs import Booking
+from cluster.compare.story import Row, Story
+from cluster.driver import Driver
+from cluster.language import read_line, read_reserve, read_slot
+from cluster.runner import Runner
+from cluster.world import client_of
+
+NAME = "Bayou"
+IDEA = "writes carry a check and a merge procedure; a primary makes their order final"
+
+
+def play_bayou(driver: Driver, lines: Sequence[str], note: Callable[[str], object]) -> Story:
+    """The story of a script; `note` hears of lines that were skipped."""
+    printed: list[str] = []
+    notes: list[str] = []
+    runner = Runner(driver, printed.append, notes.append)
+    story = Story(NAME, IDEA)
+    for line in lines:
+        printed.clear()
+        runner.step(line)
+        command = read_line(line)
+        if command is not None and command.name == "reserve" and (printed or "is dropped" in "".join(notes[-1:])):
+            wish = read_reserve(command)
+            wishes = tuple(Booking(wish.client, wish.room, slot) for slot in wish.slots)
+            story.rows.append(_row(wish.client, wishes, printed, notes))
+        elif command is not None and command.name == "cancel" and printed:
+            _cancelled(story, command.words[1], printed[0])
+    for text in notes:
+        note(text)
+    for row in story.rows:
+        printed.clear()
+        if row.told is not None and not row.cancelled:
+            runner.step(f"status {row.user} {row.name}")
+            _think(row, printed)
+    story.held = {server.id: _held(runner, server.id) for server in runner.world.running()}
+    return story
+
+
+def _row(user: str, wishes: tuple[Booking, ...], printed: Sequence[str], notes: Sequence[str]) -> Row:
+    if not printed:
+        name = notes[-1].partition(": ")[2].split()[0]
+        return Row(name, user, wishes, None, "the session is ahead of this server")
+    name, room, when, state = printed[0].split()
+    if when == "-":
+        return Row(name, user, wishes, None, "taken")
+    told = Booking(user, room, read_slot(when))
+    return Row(name, user, wishes, told, thinks=told, is_final=state == "committed")
+
+
+def _cancelled(story: Story, name: str, line: str) -> None:
+    row = next((row for row in story.rows if row.name == name and row.told), None)
+    if row is None:
+        return
+    if line.endswith(" cancelled"):
+        row.cancelled, row.thinks = "done", None
+    elif not line.endswith("ERR_OWNER"):
+        row.cancelled = "not known here"
+
+
+def _think(row: Row, printed: Sequence[str]) -> None:
+    """The user looks where the client is linked; who sees nothing there believes what was told."""
+    if not printed or "ERR_" in printed[0]:
+        return
+    _, room, when, state = printed[0].split()
+    row.thinks = None if when == "-" else Booking(row.user, room, read_slot(when))
+    row.is_final = state == "committed"
+
+
+def _held(runner: Runner, identifier: str) -> tuple[Booking, ...]:
+    """The reservations of a server's tentative view, from the outcomes in its log."""
+    found: dict[str, Booking] = {}
+    for write in runner.log(runner.world.servers[identifier]):
+        described = write["describe"]
+        if write["app"].startswith("rooms/") and write["op"] == "cancel" and write["outcome"].startswith("updated"):
+            found.pop(described["reservation"], None)
+        elif write["app"].startswith("rooms/") and described["place"]:
+            place = described["place"]
+            slot = read_slot(f"{place['start'][:16]}/{place['end'][:16]}")
+            found[described["reservation"]] = Booking(client_of(write["user"]), place["room"], slot)
+    return tuple(found.values())

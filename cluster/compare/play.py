@@ -1,0 +1,152 @@
+"""Plays a script of reservations over one design: its servers, links and clients are those of the scenario language.
+
+Supported are the commands of COMMANDS; another one is refused before anything is played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from cluster.compare.designs import Booking, Design, Refused
+from cluster.compare.story import Row, Story
+from cluster.language import Command, Complaint, read_line, read_reserve
+from cluster.world import Client, World
+
+COMMANDS = (
+    "joinServer", "joinClient", "breakConnection", "restoreConnection", "pause", "start", "stabilize", "reserve",
+    "cancel",
+)  # fmt: skip
+
+
+class NotComparable(Exception):
+    """A script that says more than all designs know; the message names the line and what can be used."""
+
+
+def read_script(lines: Iterable[str]) -> list[str]:
+    """The lines of a script; raises NotComparable for the first that is no command of COMMANDS."""
+    found = [line.rstrip("\n") for line in lines]
+    for number, line in enumerate(found, 1):
+        try:
+            command = read_line(line)
+            if command is not None and command.name == "reserve":
+                read_reserve(command)
+        except Complaint as complaint:
+            raise NotComparable(f"line {number}: {complaint}") from None
+        if command is not None and command.name not in COMMANDS:
+            raise NotComparable(
+                f"line {number}: {command.name} is not compared, for not all designs have it."
+                f" Use {', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}."
+            )
+    return found
+
+
+def play(design: Design, lines: Sequence[str]) -> Story:
+    """The story of a script that `read_script` has read; what is impossible in it is skipped."""
+    stage = _Stage(design)
+    for line in lines:
+        stage.step(line)
+    return stage.finished()
+
+
+class _Stage:
+    def __init__(self, design: Design) -> None:
+        self._design = design
+        self._story = Story(design.name, design.idea)
+        self._world = World()
+        self._paused = False
+        self._now = 0
+        self._commands: dict[str, Callable[[Command], object]] = {
+            "joinServer": self._join_server,
+            "joinClient": self._join_client,
+            "breakConnection": lambda command: self._connect(command, up=False),
+            "restoreConnection": lambda command: self._connect(command, up=True),
+            "pause": lambda _: self._pause(paused=True),
+            "start": lambda _: self._pause(paused=False),
+            "stabilize": lambda _: None,
+            "reserve": self._reserve,
+            "cancel": self._cancel,
+        }
+
+    def step(self, line: str) -> None:
+        self._now += 1
+        command = read_line(line)
+        if command is None:
+            return
+        try:
+            self._commands[command.name](command)
+        except Complaint:
+            return  # Bayou's runner says what is wrong with the line
+        if not self._paused:
+            self._settle()
+
+    def finished(self) -> Story:
+        self._story.held = {server: tuple(self._design.held(server)) for server in self._world.servers}
+        return self._story
+
+    def _join_server(self, command: Command) -> None:
+        identifier = command.words[0]
+        self._world.check_new(identifier)
+        creator = next(iter(self._world.servers), None)
+        self._world.join(identifier)
+        self._design.join(identifier, self._now)
+        if creator is not None:
+            self._design.meet(creator, identifier)
+
+    def _join_client(self, command: Command) -> None:
+        server = self._world.server(command.words[1])
+        self._world.add_client(command.words[0]).server = server.id
+
+    def _connect(self, command: Command, *, up: bool) -> None:
+        one, server = self._world.ends(*command.words)
+        if not isinstance(one, Client):
+            self._world.set_link(one, server, up=up)
+        elif up:
+            one.server = server.id
+        elif one.server == server.id:
+            one.server = None
+
+    def _pause(self, *, paused: bool) -> None:
+        self._paused = paused
+
+    def _reserve(self, command: Command) -> None:
+        wish = read_reserve(command)
+        _, server = self._world.linked(wish.client)
+        wishes = tuple(Booking(wish.client, wish.room, slot) for slot in wish.slots)
+        row = Row(f"r{len(self._story.rows) + 1}", wish.client, wishes, None)
+        try:
+            row.told = row.thinks = self._design.reserve(server.id, wishes, self._reachable(server.id), self._now)
+        except Refused as refused:
+            row.refusal, row.was_cut_off = str(refused), refused.cut_off
+        self._story.rows.append(row)
+
+    def _cancel(self, command: Command) -> None:
+        client, name = command.words
+        _, server = self._world.linked(client)
+        row = next((row for row in self._story.rows if row.name == name and row.user == client and row.thinks), None)
+        if row is None or row.thinks is None:
+            return  # not there, or not the client's
+        try:
+            self._design.cancel(server.id, row.thinks, self._reachable(server.id), self._now)
+        except Refused as refused:
+            row.cancelled = str(refused)
+            return
+        row.cancelled, row.thinks = "done", None
+
+    def _reachable(self, server: str) -> set[str]:
+        """All servers along paths of working links."""
+        found, ahead = {server}, [server]
+        while ahead:
+            here = ahead.pop()
+            for there in self._world.servers:
+                if there not in found and self._world.is_linked(here, there):
+                    found.add(there)
+                    ahead.append(there)
+        return found
+
+    def _settle(self) -> None:
+        """As many rounds as there are servers: by then all has come along every path."""
+        links = [(one, other) for one in self._world.servers for other in self._world.servers if one < other]
+        for _ in self._world.servers:
+            for one, other in links:
+                if self._world.is_linked(one, other):
+                    self._design.meet(one, other)

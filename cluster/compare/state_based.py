@@ -1,0 +1,72 @@
+"""State-based replicated data types (Shapiro et al., *A comprehensive study of CRDTs*, 2011): values with a merge.
+
+Each value is immutable. `merge` is a join: commutative, associative, idempotent; an update never leads to a smaller
+value. So replicas that merge what they have, in any order and as often as they like, become equal. They know nothing
+of rooms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Element = TypeVar("Element", bound=Hashable)
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class GrowOnlySet(Generic[Element]):
+    """Elements come, and never go."""
+
+    elements: frozenset[Element] = frozenset()
+
+    def add(self, element: Element) -> GrowOnlySet[Element]:
+        return GrowOnlySet(self.elements | {element})
+
+    def merge(self, other: GrowOnlySet[Element]) -> GrowOnlySet[Element]:
+        return GrowOnlySet(self.elements | other.elements)
+
+
+@dataclass(frozen=True, slots=True)
+class TwoPhaseSet(Generic[Element]):
+    """Two grow-only sets: what was added, and what was removed. What was removed once is never in it again."""
+
+    added: frozenset[Element] = frozenset()
+    removed: frozenset[Element] = frozenset()
+
+    @property
+    def elements(self) -> frozenset[Element]:
+        return self.added - self.removed
+
+    def add(self, element: Element) -> TwoPhaseSet[Element]:
+        return TwoPhaseSet(self.added | {element}, self.removed)
+
+    def remove(self, element: Element) -> TwoPhaseSet[Element]:
+        """Only what is in the set can be removed; else nothing changes."""
+        return TwoPhaseSet(self.added, self.removed | ({element} & self.added))
+
+    def merge(self, other: TwoPhaseSet[Element]) -> TwoPhaseSet[Element]:
+        return TwoPhaseSet(self.added | other.added, self.removed | other.removed)
+
+
+@dataclass(frozen=True, slots=True)
+class LastWriterWinsMap(Generic[Key, Value]):
+    """A register for each key, with the stamp of its last write: (time, server), unique. The greatest stamp wins."""
+
+    registers: Mapping[Key, tuple[tuple[int, str], Value]] = field(default_factory=dict)
+
+    def get(self, key: Key) -> Value | None:
+        register = self.registers.get(key)
+        return None if register is None else register[1]
+
+    def put(self, key: Key, value: Value, stamp: tuple[int, str]) -> LastWriterWinsMap[Key, Value]:
+        return self.merge(LastWriterWinsMap({key: (stamp, value)}))
+
+    def merge(self, other: LastWriterWinsMap[Key, Value]) -> LastWriterWinsMap[Key, Value]:
+        merged = dict(self.registers)
+        for key, register in other.registers.items():
+            if key not in merged or merged[key][0] < register[0]:
+                merged[key] = register
+        return LastWriterWinsMap(merged)

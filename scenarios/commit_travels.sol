@@ -1,0 +1,6 @@
+r1 6.12 2026-12-01T09:00/10:00 tentative
+RESERVE:(vish, 6.12):FALSE
+RESERVE:(vish, 6.12):TRUE
+RESERVE:(vish, 6.12):FALSE
+RESERVE:(vish, 6.12):TRUE
+r1 6.12 2026-12-01T09:00/10:00 committed

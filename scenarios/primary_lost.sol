@@ -1,5 +1,0 @@
-PUT:(a, 1):FALSE
-PUT:(a, 1):TRUE
-PUT:(a, 1):TRUE
-PUT:(a, 1):TRUE
-PUT:(b, 2):TRUE
