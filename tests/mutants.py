@@ -1,10 +1,12 @@
 """Deliberate faults, to see that the simulation sees: each is a text of the engine put in the place of another.
 
-`make mutants` prints which seed, and which invariant, has found each.
+`make mutants` prints which seed, and which invariant, has found each; MUTANT='forget undo' prints the one failure,
+shrunk, as a scenario.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -13,10 +15,13 @@ from unittest.mock import patch
 
 from bayou.application import Application
 from storage import scripts
+from tests.simulation.report import failure
 from tests.simulation.run import Lab, Run, lab
+from tests.simulation.shrink import shrink
 
 SEEDS_MAX = 40
 STEPS = 600
+SHRINK_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,11 @@ MUTANTS = (
     Mutant("CSN order by stamp", r"if add_committed\(\) then", SORTED, "select"),
     Mutant("forget undo", r"function Play\.undo\(([^)]*)\)\n", r"function Play.undo(\1)\n  if true then return end\n"),
     Mutant("re-add a retired server", r"return is_retired\(server\) and math\.huge or 0", "return 0"),
-    Mutant(
-        "apply a commit twice", r"if csn <= Log\.csn then return end", "if csn < Log.csn then return end", "receive"
+    Mutant(  # without the check of prefixes, which would refuse it as a fork
+        "apply a commit twice",
+        r"(?s)if csn <= Log\.csn then return end(.*?)local status = misfit\(write\)(.*?)local function",
+        r"if csn < Log.csn then return end\1local status\2local function",
+        "receive",
     ),
     Mutant(
         "drop the session check",
@@ -100,18 +108,28 @@ def hunt(laboratory: Lab, mutant: Mutant, seeds_max: int = SEEDS_MAX) -> Run | N
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="make mutants", description="Deliberate faults, and what finds each.")
+    parser.add_argument("mutant", nargs="?", choices=[mutant.name for mutant in MUTANTS], help="show how it fails")
+    wanted = parser.parse_args().mutant
     missed = 0
     with lab() as laboratory:
         for mutant in MUTANTS:
-            run = hunt(laboratory, mutant)
-            missed += run is None
-            if run is None:
-                print(f"{mutant.name:30} not found in {SEEDS_MAX} seeds", flush=True)
-            else:
-                error = f"invariant {run.invariant}" if run.invariant else type(run.error).__name__
-                where = f"seed {run.plan.seed:3} step {len(run.steps):5}"
-                print(f"{mutant.name:30} {where} {error}: {str(run.error)[:70]}", flush=True)
+            if wanted in {None, mutant.name}:
+                run = hunt(laboratory, mutant)
+                missed += run is None
+                print(_line(mutant, run), flush=True)
+                if wanted and run:
+                    with mutated(mutant):
+                        print("\n".join(failure(shrink(laboratory, run, SHRINK_S))))
     return missed
+
+
+def _line(mutant: Mutant, run: Run | None) -> str:
+    if run is None:
+        return f"{mutant.name:26} not found in {SEEDS_MAX} seeds"
+    what = f"invariant {run.invariant:2}" if run.invariant else type(run.error).__name__
+    text = str(run.error).removeprefix(f"invariant {run.invariant}: ")
+    return f"{mutant.name:26} seed {run.plan.seed:2} step {len(run.steps):3}  {what}  {text[:90]}"
 
 
 if __name__ == "__main__":

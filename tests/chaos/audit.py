@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -75,14 +75,14 @@ def await_quiet(replicas: Replicas) -> None:
 
 def audit(replicas: Replicas, books: Books, users: list[str]) -> Findings:
     """Hold what the last replica has (all have the same) against the books."""
-    get: Callable[..., Any] = lambda path, **query: replicas.get(replicas.labels[-1], path, **query)  # noqa: E731
-    held = {found["id"]: found for user in users for found in get(f"/users/{user}/reservations")["reservations"]}
+    label = replicas.labels[-1]
+    held = {found["id"]: found for user in users for found in _reservations(replicas, label, user)}
     placed = defaultdict(list)
     findings = Findings()
     period = {"from": FIRST.isoformat(), "to": (FIRST + timedelta(days=DAYS + 2)).isoformat(), "view": "committed"}
     for room in ROOMS:
         before: dict[str, Any] | None = None
-        for entry in get(f"/rooms/{room}/calendar", **period)["reservations"]:
+        for entry in replicas.get(label, f"/rooms/{room}/calendar", **period)["reservations"]:
             placed[entry["id"]].append((room, entry["start"], entry["end"]))
             if before and entry["start"] < before["end"]:
                 findings.overlapping.append(f"{before['id']} and {entry['id']}")
@@ -90,6 +90,15 @@ def audit(replicas: Replicas, books: Books, users: list[str]) -> Findings:
     for identifier in sorted(held.keys() | placed.keys() | books.acknowledged.keys()):
         _check(identifier, held.get(identifier), placed[identifier], books, findings)
     return findings
+
+
+def _reservations(replicas: Replicas, label: str, user: str) -> Iterator[dict[str, Any]]:
+    """All of a user's, which are told in parts."""
+    after: str | None = ""
+    while after is not None:
+        part = replicas.get(label, f"/users/{user}/reservations", **({"after": after} if after else {}))
+        yield from part["reservations"]
+        after = part.get("next")
 
 
 def _check(

@@ -1,4 +1,7 @@
-"""Clients that do not give up: each asks one request again, at the same or another replica, until it is answered."""
+"""Clients that do not give up: each asks one request again, at the same or another replica, until it is answered.
+
+Every second one has a session with all guarantees, which it takes along from replica to replica.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ PAUSE_S_MAX = 0.5
 PAUSE_S_BETWEEN = 0.2
 SAME_REPLICA_SHARE = 0.4  # of retries
 CANCEL_SHARE = 0.08
-AWAY = {429, 503}
+AWAY = {412, 429, 503}  # 412: this replica has not seen yet what the session has seen
+READ_SHARE = 0.3
+WAIT_MS = "500"
+PATIENCE = 60  # answers of 412 in a row, after which a session begins anew: what it has seen may be destroyed
 MERGES: tuple[Any, ...] = (
     "first_free_alternative",
     "give_up",
@@ -41,6 +47,9 @@ class Client:
         self._stopping = stopping
         self._chance = random.Random(f"{seed}/{name}")
         self._number = 0
+        self._session: str | None = "" if int(name.rpartition("-")[2]) % 2 else None
+        self._sent: str | None = None  # of it, with the last request
+        self._behind = 0
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def _run(self) -> None:
@@ -64,8 +73,11 @@ class Client:
         if answer is None or answer.status_code not in {200, 201}:
             return
         written = Token.decode(answer.headers.get("Bayou-Session", "")).write
-        origin, stamp = next(iter(written.items()), (None, 0))
+        before = Token.decode(self._sent or "").write
+        origin, stamp = next((found for found in written.items() if found not in before.items()), (None, 0))
         self._books.acknowledge(Acknowledged(identifier, label, origin, stamp))
+        if self._chance.random() < READ_SHARE:
+            self._read(session, identifier)
         if self._chance.random() < CANCEL_SHARE:
             self._books.cancels_asked.add(identifier)
             path = f"/reservations/{identifier}?request=c-{request}"
@@ -73,6 +85,13 @@ class Client:
             # It may not have come to the replica that is asked, and what was never there cannot be cancelled.
             if answer is not None and answer.status_code == 200:
                 self._books.cancelled.add(identifier)
+
+    def _read(self, session: requests.Session, identifier: str) -> None:
+        """Whoever has a session reads what it has written, wherever it asks."""
+        before = self._session
+        answer, label = self._until_answered(session, "GET", f"/reservations/{identifier}", None)
+        if before is not None and answer is not None and answer.status_code == 404 and self._session:
+            self._books.surprise(f"{label} served a session of {self.name} without its {identifier}")
 
     def _slot(self) -> dict[str, str]:
         start = FIRST + timedelta(minutes=SLOT_MIN * self._chance.randrange(DAYS * 24 * 60 // SLOT_MIN - 8))
@@ -86,11 +105,14 @@ class Client:
         label, pause_s = self._chance.choice(self._replicas.labels), 0.02
         while True:
             try:
-                answer = session.request(method, self._replicas.rest[label] + path, json=body, timeout=TIMEOUT_S)
+                headers = self._headers()
+                address = self._replicas.rest[label] + path
+                answer = session.request(method, address, json=body, headers=headers, timeout=TIMEOUT_S)
             except requests.RequestException as silence:
                 self._books.answer(type(silence).__name__)
             else:
                 self._books.answer(str(answer.status_code))
+                self._note_session(answer)
                 if answer.status_code not in AWAY:
                     self._check(answer, f"{method} {path} at {label}")
                     return answer, label
@@ -99,6 +121,19 @@ class Client:
             pause_s = min(pause_s * 2, PAUSE_S_MAX)
             if self._chance.random() > SAME_REPLICA_SHARE:
                 label = self._chance.choice(self._replicas.labels)
+
+    def _headers(self) -> dict[str, str]:
+        self._sent = self._session
+        return {} if self._session is None else {"Bayou-Session": self._session, "Bayou-Wait": WAIT_MS}
+
+    def _note_session(self, answer: requests.Response) -> None:
+        if self._session is None:
+            return
+        self._session = answer.headers.get("Bayou-Session", self._session)
+        self._behind = self._behind + 1 if answer.status_code == 412 else 0
+        if self._behind > PATIENCE:
+            self._session, self._behind = "", 0
+            self._books.answer("session given up")
 
     def _check(self, answer: requests.Response, what: str) -> None:
         fine = answer.status_code in {200, 201}

@@ -28,8 +28,8 @@ PAUSE_S_MAX = 1.5
 TORN_BYTES = 4096
 FREEZE_S = (3.5, 6.0)  # longer than a client waits
 FREEZE_REDIS_S = (10.5, 12.0)  # longer than a replica waits for its Redis
-ROOM_BYTES = (1, 2000)  # what is left on a disk that fills up
-FULL_S_MAX = 3.0  # a disk that nobody fills gets its room back
+ROOM_BYTES = (1, 20_000)  # what is left on a disk that fills up
+FULL_S = (0.5, 3.0)  # then it gets its room back
 START_KILLED_SHARE = 0.25  # of starts: killed once more before they are done
 STARTS_MAX = 5
 
@@ -100,13 +100,15 @@ class Tormentor:
             (self.frozen_server, 1),
             (self.frozen_redis, 1),
             (self.truncated, 1),
+            (self.power_cut, 1),
         ]
         if self._label == self._replicas.labels[0]:
             kinds = [(kind, weight) for kind, weight in kinds if kind != self.torn]
         try:
             while not self._stopping.wait(self._chance.uniform(0, PAUSE_S_MAX)):
                 (kind,) = self._chance.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])
-                with self._turn.alone() if kind == self.torn else self._turn.among_others():
+                alone = kind in {self.torn, self.power_cut}
+                with self._turn.alone() if alone else self._turn.among_others():
                     if self._stopping.is_set() or self._books.kills.total() >= self._kills_max:
                         return
                     kind()
@@ -141,7 +143,21 @@ class Tormentor:
         self._start()
 
     def full_disk(self) -> None:
-        """Redis may write so many more bytes and no further; whatever ends it, it comes back with room."""
+        """Redis may write so many more bytes and no further; whatever ends it, it comes back with room.
+
+        Where there are disks for that, nobody else can write there, either; else a limit of Redis' files stands for it.
+        """
+        if self._replicas.disks.real:
+            folder = self._replicas.folder(self._label)
+            self._books.kill("disk full")
+            self._replicas.disks.full(folder, self._chance.randint(*ROOM_BYTES))
+            self._stopping.wait(self._chance.uniform(*FULL_S))
+            self._replicas.disks.roomy(folder)
+            self._await()
+        else:
+            self._limited_file()
+
+    def _limited_file(self) -> None:
         pid = self._replicas.redis_pid(self._label)
         file = self._replicas.folder(self._label) / "appendonly.aof"
         if pid is None or not file.exists():
@@ -150,11 +166,26 @@ class Tormentor:
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
             self._books.kill("disk full")
-            deadline = time.monotonic() + FULL_S_MAX
+            deadline = time.monotonic() + FULL_S[1]
             while self._replicas.redis_pid(self._label) == pid and time.monotonic() < deadline:
                 self._stopping.wait(0.02)
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         self._await()
+
+    def power_cut(self) -> None:
+        """All of them at once; each has synced what it acknowledged."""
+        labels = self._replicas.labels
+        for label in labels:
+            self._books.kill("power cut")
+            self._replicas.kill_server(label)
+        for label in labels:
+            self._replicas.kill_redis(label)
+        began = time.monotonic()
+        for label in labels:
+            self._replicas.start(label)
+        for label in labels:
+            self._replicas.await_serving(label)
+        self._books.recovered(time.monotonic() - began)
 
     def frozen_server(self) -> None:
         self._freeze("server", self._replicas.signal_server, FREEZE_S)

@@ -21,6 +21,7 @@ from cluster.local import ROOMS, free_addresses
 from cluster.processes import Processes
 from cluster.waiting import wait_until
 from replica.config import read_address
+from tests.chaos.disks import Disks, disks
 from tests.chaos.wires import Network
 
 ANTI_ENTROPY = {"interval_s": 1, "debounce_ms": 5}
@@ -31,9 +32,10 @@ LOOK_TIMEOUT_S = 5.0
 class Replicas:
     """Started by `chaotic`; every thread may use it, one thread a label for what changes processes."""
 
-    def __init__(self, processes: dict[str, Processes], network: Network, rest: dict[str, str]) -> None:
+    def __init__(self, processes: dict[str, Processes], network: Network, rest: dict[str, str], present: Disks) -> None:
         self.labels = list(processes)
         self.network = network
+        self.disks = present
         self.rest = rest
         self._processes = processes
 
@@ -109,9 +111,13 @@ def chaotic(folder: Path, labels: Sequence[str], seed: str) -> Iterator[Replicas
     free = free_addresses(2 * len(labels))
     addresses = {label: {"rest": next(free), "anti_entropy": next(free)} for label in labels}
     targets = {label: read_address(found["anti_entropy"]) for label, found in addresses.items()}
-    with Network({label: (target.host, target.port) for label, target in targets.items()}, seed) as network:
+    with (
+        disks([folder.resolve() / "data" / label for label in labels]) as present,
+        Network({label: (target.host, target.port) for label, target in targets.items()}, seed) as network,
+    ):
         processes = {label: Processes(_configure(folder, label, addresses, network)) for label in labels}
-        replicas = Replicas(processes, network, {label: f"http://{addresses[label]['rest']}" for label in labels})
+        rest = {label: f"http://{addresses[label]['rest']}" for label in labels}
+        replicas = Replicas(processes, network, rest, present)
         try:
             for label in labels:
                 replicas.start(label)

@@ -53,6 +53,7 @@ class Asking(Ground):
         needs = client.needs_of_read()
         snapshot = node.store.read([f"song:song{c % 6}"], needs, view)
         self.checker.session_held(node.label, needs, view)
+        self.scribe.get(client.name, node.label, f"song{c % 6}")
         vector = snapshot.vector if view == "tentative" else snapshot.committed_vector
         if client.guarantees is not None:
             client.token = client.token.after_read(vector)
@@ -60,9 +61,11 @@ class Asking(Ground):
 
     def _ask(self, client: Client, b: int, e: int, draft: Draft) -> str:
         node = self._serving(b)
+        again = client.wanted is draft
         client.wanted = draft
         if node is None:
             return "nobody serves"
+        self.scribe.ask(client.name, node.label, draft, again=again)
         needs, text = client.needs_of_write(), f"{client.name}/{draft.request} at {node.label} "
         for _ in range(2):
             before = node.store.state()

@@ -31,9 +31,16 @@ class Violation(AssertionError):
         self.number, self.text = number, text
 
 
-def demand(number: int, holds: bool, *words: Any) -> None:
-    if not holds:
-        raise Violation(number, " ".join(map(str, words)))
+class Demand:
+    """Called with the number of an invariant and whether it holds; the words say what was found. Counts the calls."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()
+
+    def __call__(self, number: int, holds: bool, *words: Any) -> None:
+        self.counts[number] += 1
+        if not holds:
+            raise Violation(number, " ".join(map(str, words)))
 
 
 class Checker:
@@ -41,6 +48,7 @@ class Checker:
 
     def __init__(self, wire: Wire, commit_mode: str) -> None:
         self._wire = wire
+        self.demand = Demand()
         self._commits_itself = commit_mode == "auto"
         self.lines = Lines()
         self.writes: dict[str, Write] = {}
@@ -76,62 +84,64 @@ class Checker:
             return
         bodies = self._wire.call("HMGET", Namespace(label).prefix + "writes", *ids)
         for identifier, body in zip(ids, bodies, strict=True):
-            demand(5, body is not None, label, "has no body of", identifier)
+            self.demand(5, body is not None, label, "has no body of", identifier)
             write = Write.decode(body)
-            demand(10, write.id == identifier, identifier, "is kept under another id")
+            self.demand(10, write.id == identifier, identifier, "is kept under another id")
             other = self._successor.setdefault((write.origin, write.prev), identifier)
-            demand(10, other == identifier, "two writes follow one:", other, identifier)
+            self.demand(10, other == identifier, "two writes follow one:", other, identifier)
             self.writes[identifier], self.bodies[identifier] = write, body
 
     def _committed(self, label: str, look: Look) -> Line:
         state, before = look.state, self._last.get(label)
         line = self.lines.of(state.history)
-        demand(2, state.osn <= state.csn, label, "has dropped more than is committed", state.osn, state.csn)
+        self.demand(2, state.osn <= state.csn, label, "has dropped more than is committed", state.osn, state.csn)
         numbers = [csn for csn, _, _ in look.committed]
         start = state.osn if look.whole else (before.csn if before else 0)
-        demand(2, numbers == list(range(start + 1, state.csn + 1)), label, "CSNs are", numbers, "behind", start)
+        self.demand(2, numbers == list(range(start + 1, state.csn + 1)), label, "CSNs are", numbers, "behind", start)
         for csn, identifier, outcome in look.committed:
             if csn > line.csn:
-                demand(2, csn == line.csn + 1, label, "skips to CSN", csn, "from", line.csn)
+                self.demand(2, csn == line.csn + 1, label, "skips to CSN", csn, "from", line.csn)
                 problem = line.add(self.writes[identifier])
-                demand(6, problem is None, label, problem)
-            demand(2, line.ids[csn - 1] == identifier, label, "CSN", csn, "is", identifier, "not", line.ids[csn - 1])
-            demand(3, line.outcomes[csn - 1] == outcome, label, identifier, outcome, "!=", line.outcomes[csn - 1])
-        demand(2, line.csn >= state.csn, label, "CSN", state.csn, "of a history that ends with", line.csn)
+                self.demand(6, problem is None, label, problem)
+            self.demand(
+                2, line.ids[csn - 1] == identifier, label, "CSN", csn, "is", identifier, "not", line.ids[csn - 1]
+            )
+            self.demand(3, line.outcomes[csn - 1] == outcome, label, identifier, outcome, "!=", line.outcomes[csn - 1])
+        self.demand(2, line.csn >= state.csn, label, "CSN", state.csn, "of a history that ends with", line.csn)
         last = line.ids[state.csn - 1] if state.csn else ""
-        demand(2, state.last == last, label, "last commit", state.last, "is not", last)
+        self.demand(2, state.last == last, label, "last commit", state.last, "is not", last)
         if before is not None and before.history == state.history and before.server == state.server:
-            demand(9, state.csn >= before.csn, label, "CSN went back", before.csn, state.csn)
+            self.demand(9, state.csn >= before.csn, label, "CSN went back", before.csn, state.csn)
         return line
 
     def _vectors_of(self, label: str, look: Look, line: Line) -> None:
         state = look.state
         committed, omitted = line.vectors[state.csn], line.vectors[state.osn]
-        demand(1, state.committed_vector == committed.stamps, label, "C", state.committed_vector, committed.stamps)
-        demand(5, state.omitted_vector == omitted.stamps, label, "O", state.omitted_vector, omitted.stamps)
+        self.demand(1, state.committed_vector == committed.stamps, label, "C", state.committed_vector, committed.stamps)
+        self.demand(5, state.omitted_vector == omitted.stamps, label, "O", state.omitted_vector, omitted.stamps)
         vector = committed.copy()
         for identifier in look.tentative:
             write = self.writes[identifier]
             held = vector.complete(write.origin)
-            demand(5, write.prev == held, label, identifier, "follows", write.prev, "and", held, "is held")
+            self.demand(5, write.prev == held, label, identifier, "follows", write.prev, "and", held, "is held")
             vector.cover(write)
         back = [server for server in state.vector if vector.complete(server) == math.inf]
-        demand(11, not back, label, "holds retired servers:", back)
-        demand(1, state.vector == vector.stamps, label, "V", state.vector, "!=", vector.stamps)
-        demand(11, state.retired_servers == tuple(sorted(vector.gone)), label, "retired", state.retired_servers)
+        self.demand(11, not back, label, "holds retired servers:", back)
+        self.demand(1, state.vector == vector.stamps, label, "V", state.vector, "!=", vector.stamps)
+        self.demand(11, state.retired_servers == tuple(sorted(vector.gone)), label, "retired", state.retired_servers)
         order = [(self.writes[identifier].stamp, self.writes[identifier].origin) for identifier in look.tentative]
-        demand(3, order == sorted(order, key=lambda pair: (pair[0], pair[1].encode())), label, "tentative order")
-        demand(10, state.clock >= max(state.vector.values(), default=0), label, "the clock is behind")
+        self.demand(3, order == sorted(order, key=lambda pair: (pair[0], pair[1].encode())), label, "tentative order")
+        self.demand(10, state.clock >= max(state.vector.values(), default=0), label, "the clock is behind")
         if self._commits_itself and state.is_primary and not look.tentative:
-            demand(1, state.vector == state.committed_vector, label, "primary: C is not V")
+            self.demand(1, state.vector == state.committed_vector, label, "primary: C is not V")
         self._vectors[label] = vector
 
     def accepted(self, label: str, identifier: str, before: State) -> None:
         """A client was told of a write that this node took."""
         stamp, origin = split_id(identifier)
-        demand(10, origin == before.server, identifier, "is not by", before.server)
+        self.demand(10, origin == before.server, identifier, "is not by", before.server)
         newest = max(before.vector.values(), default=0)
-        demand(10, stamp > newest, identifier, "is not beyond", newest, "which", label, "held")
+        self.demand(10, stamp > newest, identifier, "is not beyond", newest, "which", label, "held")
         self.acknowledged.add(identifier)
 
     def session_held(self, label: str, needs: dict[str, int], view: str) -> None:
@@ -141,7 +151,7 @@ class Checker:
         if view == "committed":
             vector = self.lines.of(state.history).vectors[state.csn]
         for server, stamp in needs.items():
-            demand(12, vector.complete(server) >= stamp, label, "served without", server, stamp, view)
+            self.demand(12, vector.complete(server) >= stamp, label, "served without", server, stamp, view)
 
     def installed(self, store: Faulty, before: State, installed: Installed | None) -> None:
         """Invariant 9: what was committed and is not is named; what could not be kept is excused (7).
@@ -160,7 +170,7 @@ class Checker:
             if identifier in truncated:
                 self.excused.add(identifier)
             elif not self._covers(store.label, identifier):
-                demand(9, identifier in named, store.label, identifier, "was committed, and is not named")
+                self.demand(9, identifier in named, store.label, identifier, "was committed, and is not named")
         if installed is None:
             self.excused.update(revoked)
         else:
@@ -206,29 +216,32 @@ class Checker:
         tentative_pages, outcomes = replay(tentative_writes, committed_pages)
         generation = found["meta"]["generation"]
         committed = family(found, f"c{generation}:")
-        differ(4, node.label, "committed", committed, committed_pages)
+        differ(self.demand, 4, node.label, "committed", committed, line.noted(state.csn))
+        committed = {name: unnoted(fields) for name, fields in committed.items()}
         index = family(found, "index:")
         tentative = {**committed, **{page: {} for page in index}}
         copies = family(found, "t:")
-        demand(4, set(copies) <= set(index), node.label, "a tentative copy without tentative writes")
+        self.demand(4, set(copies) <= set(index), node.label, "a tentative copy without tentative writes")
         tentative.update(copies)
-        differ(4, node.label, "tentative", tentative, tentative_pages)
+        differ(self.demand, 4, node.label, "tentative", tentative, tentative_pages)
         declared = {page for write in tentative_writes for page in write.pages}
-        demand(4, set(index) == declared, node.label, "index of", set(index) ^ declared)
+        self.demand(4, set(index) == declared, node.label, "index of", set(index) ^ declared)
         kept = line.ids[state.osn : state.csn]
         told = dict(zip(kept, line.outcomes[state.osn : state.csn], strict=True))
         told |= dict(zip(self._tentative[node.label], outcomes, strict=True))
-        demand(3, found.get("outcomes", {}) == told, node.label, "outcomes", delta(found.get("outcomes", {}), told))
+        self.demand(
+            3, found.get("outcomes", {}) == told, node.label, "outcomes", delta(found.get("outcomes", {}), told)
+        )
         bodies = {identifier: self.bodies[identifier].decode() for identifier in told}
-        demand(3, found.get("writes", {}) == bodies, node.label, "bodies")
-        demand(4, set(found.get("effects", {})) == set(self._tentative[node.label]), node.label, "effects")
+        self.demand(3, found.get("writes", {}) == bodies, node.label, "bodies")
+        self.demand(4, set(found.get("effects", {})) == set(self._tentative[node.label]), node.label, "effects")
         for pages in (committed, tentative):
-            no_overlap(node.label, pages)
+            no_overlap(self.demand, node.label, pages)
         key = (state.history, state.csn, state.retired_servers, json.dumps(dict(sorted(state.vector.items()))))
         shown = json.dumps([sorted((k, v) for k, v in t.items() if v) for t in (committed, tentative)], sort_keys=True)
         same = self._same.setdefault(key, (shown, f"{node.label}, {self._tentative[node.label]}"))
         why = node.label, "differs from a node with the same V and CSN", same[1], self._tentative[node.label]
-        demand(3, same[0] == shown, *why)
+        self.demand(3, same[0] == shown, *why)
 
     # At the end.
 
@@ -237,27 +250,32 @@ class Checker:
         first = self._last[nodes[0].label]
         for node in nodes:
             state = self._last[node.label]
-            demand(14, state.tentative == 0, node.label, "has tentative", self._tentative[node.label][:3])
+            self.demand(14, state.tentative == 0, node.label, "has tentative", self._tentative[node.label][:3])
             same = (state.csn, state.history, state.last) == (first.csn, first.history, first.last)
-            demand(14, same, node.label, state.csn, state.history, "!=", first.csn, first.history)
-            demand(14, state.vector == first.vector, node.label, "V", state.vector, first.vector)
+            self.demand(14, same, node.label, state.csn, state.history, "!=", first.csn, first.history)
+            self.demand(14, state.vector == first.vector, node.label, "V", state.vector, first.vector)
             self.whole(node)
         line = self.lines.of(first.history)
         final = set(line.ids[: first.csn])
         lost = self.acknowledged - final - self.excused
-        demand(7, not lost, len(lost), "acknowledged writes are lost:", sorted(lost)[:3])
+        self.demand(7, not lost, len(lost), "acknowledged writes are lost:", sorted(lost)[:3])
         again, outcomes = replay(self.writes[identifier] for identifier in line.ids[: first.csn])
-        differ(14, "the model", "replay", line.pages(first.csn), again)
-        demand(14, outcomes == line.outcomes[: first.csn], "outcomes of the replay")
+        differ(self.demand, 14, "the model", "replay", line.pages(first.csn), again)
+        self.demand(14, outcomes == line.outcomes[: first.csn], "outcomes of the replay")
         whole = covered(self.writes[identifier] for identifier in line.ids[: first.csn])
-        demand(14, whole.stamps == first.vector, "V is not what the log covers")
+        self.demand(14, whole.stamps == first.vector, "V is not what the log covers")
+
+
+def unnoted(fields: dict[str, str]) -> dict[str, str]:
+    """A committed page without its notes."""
+    return {name: value for name, value in fields.items() if not name.startswith("#")}
 
 
 def family(found: dict[str, Any], head: str) -> dict[str, Any]:
     return {key[len(head) :]: value for key, value in found.items() if key.startswith(head)}
 
 
-def differ(number: int, label: str, view: str, shown: Pages, wanted: Pages) -> None:
+def differ(demand: Demand, number: int, label: str, view: str, shown: Pages, wanted: Pages) -> None:
     ours = {page: fields for page, fields in shown.items() if fields}
     theirs = {page: fields for page, fields in wanted.items() if fields}
     demand(number, ours == theirs, label, view, "pages", delta(ours, theirs))
@@ -269,7 +287,7 @@ def delta(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     return "; ".join(f"{name}: {ours.get(name)} but the model {theirs.get(name)}" for name in names[:3])
 
 
-def no_overlap(label: str, pages: Pages) -> None:
+def no_overlap(demand: Demand, label: str, pages: Pages) -> None:
     """Invariants 8 and 13, on the pages themselves."""
     places: dict[str, tuple[str, str]] = {}
     for name, fields in pages.items():

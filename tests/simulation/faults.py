@@ -31,10 +31,13 @@ FAULTS = {
     "heal": (0.3, 1),
     "crash": (0.05, 2),
     "restart": (0.5, 3),
-    "reply": (0.1, 4),  # the next reply of Redis is lost, or its script runs twice
-    "flush": (0.02, 1),
+    "reply": (0.1, 4),  # the next script: its reply is lost, or it runs twice, or Redis refuses it
+    "flush": (0.02, 1),  # Redis has restarted: it knows no script any more, and its clients are looked at anew
+    "pause": (0.1, 2),  # a process stands still, and goes on where it was
+    "tail": (0, 0.6),  # a power cut soon: the log loses its last transactions
     "copy": (0.2, 1),
-    "restore": (0, 0.6),
+    "restore": (0, 0.6),  # the storage is lost, or an older copy from now on
+    "birth": (0, 0.15),  # the first primary's storage is lost, and it founds the cluster once more
     "clock": (0.5, 2),
     "truncate": (0.3, 2),
     "create": (0.05, 0.8),

@@ -13,6 +13,7 @@ from tests.simulation.clients import Client
 from tests.simulation.faults import Plan
 from tests.simulation.meeting import Meeting
 from tests.simulation.nodes import CLUSTER, Faulty, Node
+from tests.simulation.scribe import Scribe
 from tests.simulation.wire import Wire
 
 BEGIN_US = 1_796_112_000_000_000  # 2026-12-01 08:00 UTC
@@ -30,10 +31,11 @@ class Ground:
         self.clients = [Client(f"u{i}", clients.guarantees(plan.seed + i)) for i in range(plan.clients)]
         self.sessions: list[Meeting] = []
         self.cut: set[tuple[str, str]] = set()
-        self.files: list[list[media.MediaFrame]] = []
+        self.files: list[tuple[str, list[media.MediaFrame]]] = []  # under the name of their export
         self.now_us = BEGIN_US
         self.counts: Counter[str] = Counter()
         self.trace: list[str] = []
+        self.scribe = Scribe()
         self.number = 0
         self._minted = 0
         self._labels = 0
@@ -58,7 +60,7 @@ class Ground:
         return f"{label}~{nonce}"
 
     def _add(self, label: str, server: str, *, first_primary: bool, joined: bool = True) -> None:
-        store = Faulty(self.wire, label, self.plan.commit_mode, self._installed)
+        store = Faulty(self.wire, label, self.plan.commit_mode, self._installed, self.counts)
         store.begin(server=server, cluster=CLUSTER, first_primary=first_primary)
         self.nodes[label] = Node(label, store, joined=joined)
 
@@ -80,12 +82,12 @@ class Ground:
         return nodes[number % len(nodes)] if nodes else None
 
     def _running(self, number: int) -> Node | None:
-        nodes = [node for node in self.nodes.values() if node.running]
+        nodes = [node for node in self.nodes.values() if node.runs]
         return nodes[number % len(nodes)] if nodes else None
 
     def _two(self, a: int, b: int, *, linked: bool = True) -> tuple[Node, Node] | None:
         one = self._running(a)
-        others = [n for n in self.nodes.values() if n.running and n is not one]
+        others = [n for n in self.nodes.values() if n.runs and n is not one]
         if one is None or not others:
             return None
         other = others[b % len(others)]
@@ -95,13 +97,18 @@ class Ground:
         return not {(one.label, other.label), (other.label, one.label)} & self.cut
 
     def _open_to(self, session: Meeting, end: int) -> bool:
-        return (session.nodes[1 - end].label, session.nodes[end].label) not in self.cut
+        one, other = session.nodes[1 - end], session.nodes[end]
+        return other.pause == 0 and (one.label, other.label) not in self.cut
 
     def _drop(self, session: Meeting) -> None:
         self.sessions.remove(session)
 
     def _drop_all(self, node: Node) -> None:
-        self.sessions = [session for session in self.sessions if node not in session.nodes]
+        """Its sessions break; what it has sent may still arrive."""
+        for session in self.sessions:
+            if node in session.nodes:
+                session.leave(session.nodes.index(node))
+        self.sessions = [session for session in self.sessions if not session.over]
 
     def _rename(self, node: Node) -> None:
         """What it wrote may be lost in part, so it writes on under a new id."""

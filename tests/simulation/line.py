@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from bayou.write import Write
-from tests.model import Pages, Vector, play
+from tests.model import Pages, Vector, notes, play
 
 CHECKPOINT = 32  # commits between whole copies of the pages
 
@@ -22,6 +22,7 @@ class Line:
         self._changes: list[Pages] = []
         self._checkpoints: list[Pages] = [{}]
         self._pages: Pages = {}
+        self._notes: list[Pages] = []
 
     @property
     def csn(self) -> int:
@@ -40,6 +41,7 @@ class Line:
         self.outcomes.append(outcome)
         self.vectors.append(vector)
         self._changes.append(changes)
+        self._notes.append(notes(write, self.csn, outcome))
         if self.csn % CHECKPOINT == 0:
             self._checkpoints.append(dict(self._pages))
         return None
@@ -52,11 +54,20 @@ class Line:
             pages.update(changes)
         return pages
 
+    def noted(self, csn: int) -> Pages:
+        """The committed pages at a CSN with the notes on them."""
+        pages = self.pages(csn)
+        for noted in self._notes[:csn]:
+            for name, fields in noted.items():
+                pages[name] = {**pages.get(name, {}), **fields}
+        return pages
+
     def branch(self, csn: int) -> Line:
         """A line that is this one up to a CSN."""
         line = Line()
         line.ids, line.outcomes = self.ids[:csn], self.outcomes[:csn]
         line.vectors, line._changes = self.vectors[: csn + 1], self._changes[:csn]
+        line._notes = self._notes[:csn]
         line._checkpoints = self._checkpoints[: csn // CHECKPOINT + 1]
         line._pages = self.pages(csn)
         return line

@@ -21,6 +21,7 @@ class Meeting:
         self.ends = (Session(initiator.store, TAGS, initiator=True), Session(responder.store, TAGS, initiator=False))
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.tail_lost: Node | None = None
+        self.gone: set[int] = set()  # ends that hear nothing any more, and do not say so
         for end in (0, 1):
             self.wires[1 - end].extend(self.ends[end].start())
 
@@ -30,18 +31,23 @@ class Meeting:
 
     @property
     def over(self) -> bool:
-        return not any(self.wires[end] and not self.ends[end].finished for end in (0, 1))
+        return not any(self.is_waiting(end) for end in (0, 1))
 
     @property
     def succeeded(self) -> bool:
-        return all(end.finished and end.report.error is None for end in self.ends)
+        return not self.gone and all(end.finished and end.report.error is None for end in self.ends)
 
     @property
     def error(self) -> str:
         return next((end.report.error.code for end in self.ends if end.report.error), "" if self.succeeded else "cut")
 
     def is_waiting(self, end: int) -> bool:
-        return bool(self.wires[end]) and not self.ends[end].finished
+        return bool(self.wires[end]) and not self.ends[end].finished and end not in self.gone
+
+    def leave(self, end: int) -> None:
+        """This end is gone; the other one gets what is on its way, and no more."""
+        self.gone.add(end)
+        self.wires[end].clear()
 
     def deliver(self, end: int, *, double: bool = False, encoded: bool = False) -> str:
         """Hand the next frame to `end`; returns its kind."""
@@ -59,5 +65,6 @@ class Meeting:
             for answer in answers:
                 if isinstance(answer, Refuse) and answer.code in LOST_TAIL:
                     self.tail_lost = self.nodes[end if LOST_TAIL[answer.code] else 1 - end]
-            self.wires[1 - end].extend(answers)
+            if 1 - end not in self.gone:
+                self.wires[1 - end].extend(answers)
         return type(frame).__name__

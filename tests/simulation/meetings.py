@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from redis import ConnectionError as Lost
 
-from tests.simulation.checker import demand
 from tests.simulation.ground import Ground
 from tests.simulation.meeting import Meeting
 from tests.simulation.nodes import Node, restore
@@ -19,7 +18,8 @@ class Meetings(Ground):
         pair = self._two(a, b)
         if pair is None or len(self.sessions) >= SESSIONS_MAX:
             return "nothing"
-        if any(set(session.pair) == {node.label for node in pair} for session in self.sessions):
+        labels = {node.label for node in pair}
+        if any(set(session.pair) == labels and not session.gone for session in self.sessions):
             return "busy"
         self.sessions.append(Meeting(*pair))
         return " ".join(self.sessions[-1].pair)
@@ -69,19 +69,22 @@ class Meetings(Ground):
     def _ended(self, session: Meeting) -> None:
         """What a replica does after a session."""
         self.counts["sessions"] += 1
-        for node, end in zip(session.nodes, session.ends, strict=True):
+        for number, (node, end) in enumerate(zip(session.nodes, session.ends, strict=True)):
+            if number in session.gone:
+                continue
             self.counts["rolled back"] += end.report.rolled_back
             self.counts["replayed"] += end.report.replayed
             if end.report.error:
                 self.counts[f"error {end.report.error.code}"] += 1
-                demand(10, end.report.error.code != "fork", *session.pair, "found a fork of an identity")
+                self.checker.demand(10, end.report.error.code != "fork", *session.pair, "found a fork of an identity")
             self.checker.look(node)
             if end.report.installed is not None:
                 self.counts["full states"] += 1
-        if session.tail_lost is not None:
+        if session.tail_lost is not None and session.nodes.index(session.tail_lost) not in session.gone:
             self._rename(session.tail_lost)
         if not session.succeeded:
             return
+        self.scribe.session(*session.pair)
         for node, peer in (session.nodes, session.nodes[::-1]):
             state = node.store.state()
             node.joined = node.joined or state.server in state.vector
@@ -89,6 +92,7 @@ class Meetings(Ground):
             told = both and state.retired and self.checker.covers_all(peer.label, node.label)
             if told and self.checker.knows_retired(peer.label, state.server):
                 self._leave(node)
+                self.scribe.leave(node.label, peer.label)
                 self.counts["left"] += 1
 
     def _leave(self, node: Node) -> None:
@@ -98,12 +102,18 @@ class Meetings(Ground):
         self.checker.forget(node.label)
         node.running = False
 
-    def _do_cut(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
+    def _do_cut(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
+        """In the middle of a frame; or one end gives up, and the other one does not hear of it yet."""
         if not self.sessions:
             return "nothing"
         session = self.sessions[a % len(self.sessions)]
-        self._drop(session)
-        return " ".join(session.pair)
+        text = " ".join(session.pair)
+        if b % 2:
+            session.leave(c % 2)
+            text += f" half: {session.nodes[c % 2].label} has left"
+        if not b % 2 or session.over:
+            self._drop(session)
+        return text
 
     def _do_link(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
         pair = self._two(a, b, linked=False)

@@ -5,15 +5,18 @@ A node is looked at in one round trip, after each step that may have changed it:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from redis import ConnectionError as Lost
+from redis import ResponseError
 
 from apps import APPLICATIONS
 from bayou.items import Installed, StateEnd
 from bayou.state import State
+from storage.connect import away_of
 from storage.keys import Namespace
 from storage.scripted import numbers, strings
 from storage.store import Store
@@ -21,8 +24,14 @@ from tests.simulation.wire import Script, Wire
 
 CLUSTER = "simulated"
 TAGS = tuple(application.tag for application in APPLICATIONS)
+Copy = list[tuple[bytes, bytes]]  # of a namespace: key and content
 OnInstall = Callable[["Faulty", State, Installed | None], object]
 READING = {"state", "read", "select", "log", "state_chunk"}
+REFUSING = {  # what the real Redis is told, to refuse scripts that write; and to take them again
+    "oom": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+    "misconf": (("CONFIG", "SET", "save", "3600 1"), ("CONFIG", "SET", "save", "")),
+}
+FAULTS = ("lost", "twice", "before", *REFUSING)
 
 _LOOK = """
 -- KEYS[1] prefix, ARGV[1] CSN and ARGV[2] write id up to which the committed log is known
@@ -73,11 +82,17 @@ class Look:
 
 
 class Faulty(Store):
-    """The real store; the reply of the next script that writes may be lost, or the script may run twice."""
+    """The real store. `fault` is what becomes of the next script that writes: its reply is lost, it runs twice, it
+    never arrives, or Redis has no room in memory (`oom`) or on its disk (`misconf`). `counts` has those that came true.
+    """
 
-    def __init__(self, wire: Any, label: str, commit_mode: str, installed: OnInstall) -> None:
+    def __init__(
+        self, wire: Any, label: str, commit_mode: str, installed: OnInstall, counts: Counter[str] | None = None
+    ) -> None:
         super().__init__(wire, label, APPLICATIONS, commit_mode=commit_mode)
+        self._wire = wire
         self._installed = installed
+        self._counts = Counter() if counts is None else counts
         self.fault = ""
         self.scripts_run = 0
         self._known: State | None = None
@@ -93,14 +108,32 @@ class Faulty(Store):
         self.dirty = True
         self._known = None
         fault, self.fault = self.fault, ""
+        if fault:
+            self._counts[f"reply {fault}"] += 1
         if fault == "before":
             raise Lost("the command never arrived")
+        if fault in REFUSING:
+            return self._run_refused(fault, verb, *arguments)
         reply = super()._run(verb, *arguments)
         if fault == "twice":
             reply = super()._run(verb, *arguments)
         if fault == "lost":
             raise Lost("the reply was lost")
         return reply
+
+    def _run_refused(self, fault: str, verb: str, *arguments: Any) -> Any:
+        """A script that is refused must have changed nothing; one that frees memory, or only looks, is not refused."""
+        before = everything(self._wire, self._label)
+        refuse, take = REFUSING[fault]
+        self._wire.call(*refuse)
+        try:
+            return super()._run(verb, *arguments)
+        except ResponseError as error:
+            if away_of(error) is None or everything(self._wire, self._label) != before:
+                raise AssertionError(f"{verb} under {fault} has changed something: {error}") from error
+            raise Lost(str(error).partition(" ")[0]) from None
+        finally:
+            self._wire.call(*take)
 
     def state(self) -> State:
         if self._known is None:
@@ -163,20 +196,31 @@ class Faulty(Store):
         return Look(self._known, bool(whole), gained, [identifier.decode() for identifier in tentative])
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Node:
-    """A server and its storage. `joined`: it has had its first session; `left`: it has retired and gone."""
+    """A server and its storage. `joined`: it has had its first session. `pause`: it stands still for so many steps.
+
+    `doomed` is what will be left of its storage, and after how many more scripts the rest is lost. `unsure`: its
+    storage has lost its tail, so it starts under a new id.
+    """
 
     label: str
     store: Faulty
     running: bool = True
     joined: bool = True
     offset_us: int = 0
-    copy: list[tuple[bytes, bytes]] | None = None
+    copy: Copy | None = None
+    pause: int = 0
+    doomed: tuple[Copy, int] | None = None
+    unsure: bool = False
+
+    @property
+    def runs(self) -> bool:
+        return self.running and self.pause == 0
 
     @property
     def serves(self) -> bool:
-        return self.running and self.joined
+        return self.runs and self.joined
 
 
 def everything(wire: Wire, label: str) -> dict[str, Any]:
@@ -194,13 +238,13 @@ def everything(wire: Wire, label: str) -> dict[str, Any]:
     return found
 
 
-def dump(wire: Wire, label: str) -> list[tuple[bytes, bytes]]:
+def dump(wire: Wire, label: str) -> Copy:
     """A copy of the storage."""
     keys = sorted(wire.call("KEYS", Namespace(label).prefix + "*"))
     return [(key, wire.call("DUMP", key)) for key in keys]
 
 
-def restore(wire: Wire, label: str, copy: Sequence[tuple[bytes, bytes]]) -> None:
+def restore(wire: Wire, label: str, copy: Copy) -> None:
     """Replace the storage by a copy; an empty copy destroys it."""
     keys = wire.call("KEYS", Namespace(label).prefix + "*")
     if keys:

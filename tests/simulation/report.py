@@ -1,75 +1,67 @@
-"""What a run, or many, came to, for people: figures, a failure with its shrunk trace, and that trace as a scenario."""
+"""What a run, or many, came to, for people: figures, and a failure with its shrunk trace as a scenario."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from tests.simulation.run import Run
 
-FAULTS = (
-    *("cut", "link", "crash", "restart", "flush", "restore", "clock", "truncate", "create", "retire", "left"),
-    *("hand", "force", "export", "import"),
-)
-OTHERS = ("doubled frames", "lost frames", "lost replies", "new ids")
-FIGURES = ("operations", "refused", "behind", "writes", "sessions", "frame")
-WORK = ("rolled back", "replayed", "full states", "revoked", "whole")
-
-# What the scenario language can say of a step: name -> command, with the words of the trace by number.
-COMMANDS = {
-    "crash": "crash {0}",
-    "restart": "recover {0}",
-    "truncate": "truncate {0} 0",
-    "commit": "commit {0}",
-    "force": "promote {0} force",
-    "retire": "retireServer {0}",
-    "create": "joinServer {0}",
+CLIENTS = ("reserve", "move", "cancel", "put", "get", "again", "operations", "refused", "behind", "writes")
+SESSIONS = ("sessions", "frame", "rolled back", "replayed", "full states", "revoked")
+NETWORK = ("cut", "link", "heal", "doubled frames", "lost frames")
+PROCESSES = ("crash", "restart", "pause", "clock")
+REDIS = ("reply lost", "reply twice", "reply before", "reply oom", "reply misconf", "flush")
+STORAGE = ("lost tails", "restore", "birth", "two births", "new ids", "truncate", "export", "import", "cut files")
+MEMBERS = ("create", "retire", "left", "hand", "force", "forced twice")
+GROUPS = {
+    "clients": CLIENTS,
+    "sessions": SESSIONS,
+    "network": NETWORK,
+    "processes": PROCESSES,
+    "Redis": REDIS,
+    "storage": STORAGE,
+    "membership": MEMBERS,
 }
+INVARIANTS = range(1, 15)
 
 
-def summary(runs: Iterable[Run]) -> Iterator[str]:
-    """Operations, faults by kind, work done, and speed, over all runs."""
-    total: Counter[str] = Counter()
-    seconds, number, failed = 0.0, 0, 0
-    for run in runs:
-        total += run.counts
-        seconds, number, failed = seconds + run.seconds, number + 1, failed + (run.error is not None)
-    speed = total["steps"] / max(seconds, 0.001)
-    yield f"{number} seeds, {failed} failed; {total['steps']} steps in {seconds:.0f} s, {speed:.0f}/s"
-    for title, names in (("asked", FIGURES), ("faults", [*FAULTS, *OTHERS]), ("work", WORK)):
-        yield f"  {title}: " + ", ".join(f"{name} {total[name]}" for name in names)
-    errors = sorted(name for name in total if name.startswith("error "))
-    yield "  sessions refused: " + (", ".join(f"{name[6:]} {total[name]}" for name in errors) or "none")
+@dataclass(slots=True)
+class Total:
+    """Of many runs. `seconds` are those of the runs, whichever ran beside another."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    seeds: int = 0
+    failed: int = 0
+
+    def add(self, counts: Counter[str], seconds: float, *, failed: bool) -> None:
+        self.counts.update(counts)
+        self.seconds, self.seeds, self.failed = self.seconds + seconds, self.seeds + 1, self.failed + failed
+
+    @property
+    def speed(self) -> float:
+        """Steps a second of one worker."""
+        return self.counts["steps"] / max(self.seconds, 0.001)
+
+    def lines(self) -> Iterator[str]:
+        """Operations, faults by kind, work done, and speed."""
+        count = self.counts
+        yield f"{self.seeds} seeds, {self.failed} failed; {count['steps']} steps, {self.speed:.0f} steps/s of a worker"
+        for title, names in GROUPS.items():
+            yield f"  {title}: " + ", ".join(f"{name} {count[name]}" for name in names)
+        errors = sorted(name for name in count if name.startswith("error "))
+        yield "  sessions refused: " + (", ".join(f"{name[6:]} {count[name]}" for name in errors) or "none")
+        checks = ", ".join(f"{number}: {count[f'invariant {number}']}" for number in INVARIANTS)
+        yield f"  invariants checked: {checks}; all pages against the model {count['whole']} times"
 
 
 def failure(run: Run) -> Iterator[str]:
-    """A failure: the seed, the invariant, the steps that lead to it."""
+    """The seed, the invariant, the steps that lead to it, and those as a scenario."""
     yield f"SEED {run.plan.seed} FAILS after {len(run.steps)} steps: {run.error!r}"
     drawn = run.plan
     yield f"  {drawn.servers} servers, {drawn.clients} clients, commit {drawn.commit_mode}, batches of {drawn.batch}"
     yield from (f"  {line}" for line in run.trace)
     yield "As a scenario (what the language cannot say stands as a comment):"
-    yield from (f"  {line}" for line in scenario(run))
-
-
-def scenario(run: Run) -> Iterator[str]:
-    """The trace in the scenario language, as far as that goes; sessions are frames there for nobody to choose."""
-    for number in range(1, run.plan.servers + 1):
-        yield f"joinServer s{number}"
-    yield "pause"
-    for line in run.trace:
-        _, _, rest = line.partition(" ")
-        name, _, text = rest.partition(" ")
-        words = text.split()
-        if name in COMMANDS and words and words[0].startswith("s"):
-            yield COMMANDS[name].format(*words)
-        elif name == "link":
-            for way, state in zip(words[::2], words[1::2], strict=False):
-                one, _, other = way.partition("->")
-                yield f"{'breakConnection' if state == 'cut' else 'restoreConnection'} {one} {other}"
-        elif name in {"put", "reserve"} and " at " in text:
-            user, server = words[0].split("/")[0], words[2]
-            yield f"joinClient {user} {server}"
-            yield f"{name} {user} ...  # {text}"
-        else:
-            yield f"# {line}"
+    yield from (f"  {line}" for line in run.script)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from redis import Redis
 
 from bayou import media, reconcile
 from cluster.private_redis import private_redis
+from cluster.waiting import wait_until
 from tests.simulation.checker import Violation
 from tests.simulation.faults import Plan, Step, plan, steps
 from tests.simulation.wire import Wire
@@ -27,6 +29,7 @@ class Run:
     plan: Plan
     steps: list[Step]
     trace: list[str]
+    script: list[str]  # the trace in the scenario language, as far as that goes
     counts: Counter[str]
     seconds: float
     error: BaseException | None = None
@@ -68,16 +71,23 @@ class Lab:
                 world.finish()
             except Exception as found:  # whatever it is, it is the finding
                 error = found
+                world.scribe.note(f"{done[-1][0] if done else 'begin'}: {found}")
                 world.trace.append(f"{world.number:05} {done[-1][0] if done else ''}: {found}")
         counts = world.counts + world.checker.counts
+        counts.update({f"invariant {number}": count for number, count in world.checker.demand.counts.items()})
         counts["steps"] = len(done)
         counts["writes"] = len(world.checker.writes)
-        return Run(drawn, done, world.trace, counts, time.monotonic() - began, error)
+        return Run(drawn, done, world.trace, world.scribe.lines, counts, time.monotonic() - began, error)
 
 
 @contextlib.contextmanager
 def lab() -> Iterator[Lab]:
+    """Its Redis has failed to save once, so that it refuses scripts (MISCONF) whenever it is told to save at all."""
     with private_redis() as client:
+        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+            client.config_set("dir", folder)
+        client.bgsave()
+        wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", 20, "a save has failed")
         wire = Wire(str(client.connection_pool.connection_kwargs["path"]))
         try:
             yield Lab(wire, client)

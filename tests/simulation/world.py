@@ -6,6 +6,7 @@ of its own. A step that is impossible now does nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from redis import ConnectionError as Lost
@@ -15,23 +16,29 @@ from bayou.state import State
 from tests.simulation.asking import Asking
 from tests.simulation.faults import Plan, Step
 from tests.simulation.mishaps import Mishaps
+from tests.simulation.operating import Operating
 from tests.simulation.wire import Wire
 
+IDLE = {"nothing", "busy", "nobody serves"}
 WHOLE_EVERY = 60  # steps between looks at all keys of a node
 
 
-class World(Asking, Mishaps):
+class World(Asking, Mishaps, Operating):
     def __init__(self, plan: Plan, wire: Wire) -> None:
         super().__init__(plan, wire)
         for _ in range(plan.servers):
             label = self._label()
             self._add(label, self.mint(label), first_primary=not self.nodes)
+            self.scribe.join(label)
         self._check()
 
     def step(self, step: Step) -> None:
         name, *numbers = step
         self.number += 1
         self.now_us += 1 + numbers[3] % 5000
+        said = len(self.scribe.lines)
+        for node in self.nodes.values():
+            node.pause = max(0, node.pause - 1)
         action: Callable[..., str] = getattr(self, f"_do_{name}")
         try:
             text = action(*numbers)
@@ -42,7 +49,10 @@ class World(Asking, Mishaps):
             text = refusal.code
         self.counts[name] += 1
         self._check()
+        self._lose_tails()
         self.trace.append(f"{self.number:05} {name} {text}")
+        if len(self.scribe.lines) == said and text not in IDLE:
+            self.scribe.note(f"{name} {text}")
 
     def _check(self) -> None:
         for node in list(self.nodes.values()):
@@ -63,7 +73,13 @@ class World(Asking, Mishaps):
         self.sessions.clear()
         self.cut.clear()
         for node in self.nodes.values():
-            node.running, node.store.fault = True, ""
+            if node.unsure:
+                self._rename(node)
+            if not node.running:
+                self.scribe.say(f"recover {node.label}")
+            node.running, node.pause, node.store.fault, node.doomed, node.unsure = True, 0, "", None, False
+        self._end_births()
+        self.scribe.heal()
         errors: list[str] = []
         for round_number in range(30):
             errors = self._round(force=round_number > 2)
@@ -73,6 +89,18 @@ class World(Asking, Mishaps):
         self.trace.append(f"quiet {len(self.nodes)} nodes, CSN {states[0].csn} {' '.join(errors)}")
         self.checker.quiet(list(self.nodes.values()))
         self._check()
+
+    def _end_births(self) -> None:
+        """Two births that have both been met are for the operator: those of the smaller one lose their data."""
+        births = Counter(node.store.state().birth for node in self.nodes.values() if node.store.state().met)
+        for birth in sorted(births, key=lambda birth: (births[birth], birth))[:-1]:
+            for node in list(self.nodes.values()):
+                if node.store.state().birth == birth:
+                    self._replace(node, [])
+                    self._rename(node)
+                    node.joined = True
+                    self.counts["two births"] += 1
+                    self.scribe.note(f"the operator starts {node.label} again without its data")
 
     def _round(self, *, force: bool) -> list[str]:
         errors = []

@@ -1,0 +1,130 @@
+"""Steps of operators: the log, membership, primaries, files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from redis import ConnectionError as Lost
+
+from bayou import media
+from bayou.errors import BadInput
+from replica.media_file import read, write
+from tests.simulation.meetings import Meetings
+from tests.simulation.nodes import TAGS
+
+NODES_MAX = 9
+FILES_MAX = 20
+
+
+class Operating(Meetings):
+    """The steps truncate, commit, create, retire, hand, force, export and import."""
+
+    def _do_truncate(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
+        node = self._running(a)
+        if node is None:
+            return "nothing"
+        keep = (0, 0, 1, 3, 10, 40)[b % 6]
+        self.scribe.say(f"truncate {node.label} {keep}")
+        return f"{node.label} {node.store.truncate(keep)}"
+
+    def _do_commit(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
+        primaries = [node for node in self._all_serving() if node.store.state().is_primary]
+        if not primaries:
+            return "no primary"
+        node = primaries[a % len(primaries)]
+        self.scribe.say(f"commit {node.label}")
+        return f"{node.label} {node.store.commit()}"
+
+    def _do_create(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
+        creator = self._serving(a)
+        if creator is None or len(self.nodes) >= NODES_MAX or creator.store.state().retired:
+            return "nothing"
+        label = self._label()
+        request = f"join-{label}"
+        details = {"label": label, "rest": "h:1", "anti_entropy": "h:2", "request": request}
+        try:
+            server = creator.store.create(**details, now_us=self._clock(creator))
+        except Lost:
+            self.counts["lost replies"] += 1
+            server = creator.store.create(**details, now_us=self._clock(creator))
+        self._add(label, server, first_primary=False, joined=False)
+        self.scribe.note(f"created by {creator.label}")
+        self.scribe.join(label)
+        return f"{label} by {creator.label} as {server}"
+
+    def _do_retire(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
+        node = self._serving(a)
+        others = [n for n in self._all_serving() if n is not node and not n.store.state().retired]
+        if node is None or not others:
+            return "nothing"
+        return f"{node.label} {node.store.retire(self._clock(node))}"
+
+    def _do_hand(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
+        primaries = [node for node in self._all_serving() if node.store.state().is_primary]
+        node = primaries[a % len(primaries)] if primaries else None
+        others = [
+            n
+            for n in self._all_serving()
+            if n is not node and not n.store.state().retired and node and self._linked(node, n)
+        ]
+        if node is None or not others:
+            return "nothing"
+        heir = others[b % len(others)]
+        node.store.hand_over(heir.store.state().server, self._clock(node))
+        self.scribe.hand_over(node.label, heir.label)
+        self.checker.look(node)
+        return f"{node.label} to {heir.label} {self._whole_session(node, heir, 3 if c % 3 == 0 else 2000)}"
+
+    def _do_force(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
+        """Of one, or of two that do not know of each other."""
+        first, second = self._serving(a), self._serving(b) if c % 3 == 0 else None
+        chosen = [
+            node for node in (first, second) if node and node.store.state().birth and not node.store.state().retired
+        ]
+        for node in dict.fromkeys(chosen):
+            self.scribe.say(f"promote {node.label} force")
+            node.store.force(self.mint(node.label), self._clock(node))
+        if len(set(chosen)) == 2:
+            self.counts["forced twice"] += 1
+        return " ".join(f"{node.label} {node.store.state().history}" for node in chosen) or "nothing"
+
+    def _do_export(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
+        node, since = self._running(a), self._running(b)
+        if node is None or since is None:
+            return "nothing"
+        state = since.store.state()
+        csn, vector = (0, {}) if c % 3 == 0 else (state.csn, dict(state.vector))
+        volume: list[media.MediaFrame] = []
+        for frame in media.export(node.store, TAGS, csn, vector, (200, 2000, 1 << 30)[c % 3]):
+            volume.append(frame)
+            if isinstance(frame, media.End):
+                self.files = [*self.files[-FILES_MAX:], (f"volume-{self.number}", volume)]
+                volume = []
+        self.scribe.say(f"export {node.label} volume-{self.number}{f' from {since.label}' if csn else ''}")
+        return f"{node.label} since {since.label} {csn}"
+
+    def _do_import(self, a: int, b: int, c: int, d: int, _e: int) -> str:
+        node = self._running(b)
+        if node is None or not self.files:
+            return "nothing"
+        name, volume = self.files[a % len(self.files)]
+        importer, text = media.Importer(node.store, TAGS), ""
+        if c % 4 == 0:
+            self.scribe.note(f"{node.label} imports the file {name}, which was cut")
+        else:
+            self.scribe.say(f"import {node.label} {name}")
+        try:
+            for frame in _cut(volume, d) if c % 4 == 0 else volume:
+                importer.take(frame)
+                self.checker.look(node)
+        except BadInput as refusal:
+            self.counts["cut files"] += 1
+            text = f" {refusal.code}"
+        return f"{node.label} {importer.report.received}{text}"
+
+
+def _cut(volume: list[media.MediaFrame], place: int) -> Iterator[media.MediaFrame]:
+    """What can be read of the volume when the file ends at a byte in its midst."""
+    whole = b"".join(write(iter(volume)))
+    yield from read(io.BytesIO(whole[: place * len(whole) >> 16]))
