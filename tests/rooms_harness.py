@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,8 +22,9 @@ from flask import Flask, Response, jsonify, request
 from flask_restful import Api
 
 from apps.rooms import APPLICATION
+from apps.rooms.settings import PolicySettings, RoomSettings
 from bayou import errors
-from bayou.application import Accepted, PageViews, Snapshot
+from bayou.application import Accepted, History, PageViews, Sighting, Snapshot, Turn
 from bayou.write import Draft, Write
 
 Pages = dict[str, dict[str, str]]
@@ -118,7 +119,8 @@ class FakeService:
 
     lua: Lua
     timezone: str = "UTC"
-    rooms: Sequence[str] = ("6.12", "6.13", "7.01")
+    rooms: Sequence[str | RoomSettings] = ("6.12", "6.13", "7.01")
+    policies: PolicySettings = field(default_factory=PolicySettings)
     tentative: Pages = field(default_factory=dict)
     committed: Pages = field(default_factory=dict)
     lists: dict[str, set[str]] = field(default_factory=dict)
@@ -126,7 +128,8 @@ class FakeService:
 
     @property
     def settings(self) -> Any:
-        return SimpleNamespace(timezone=self.timezone, rooms=list(self.rooms))
+        rooms = [RoomSettings(name=room) if isinstance(room, str) else room for room in self.rooms]
+        return SimpleNamespace(cluster_id="building-6-0", timezone=self.timezone, rooms=rooms, policies=self.policies)
 
     def now(self) -> datetime:
         return datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
@@ -136,6 +139,9 @@ class FakeService:
         if not user:
             raise errors.Unauthorized("user_missing", "Say who you are in the header Bayou-User.")
         return user
+
+    def role(self) -> str:
+        return request.headers.get("Test-Role", "user")
 
     def submit(self, draft: Draft) -> Accepted:
         write = stamped(draft, len(self.log) + 1)
@@ -153,6 +159,21 @@ class FakeService:
     def read(self, pages: Sequence[str]) -> Snapshot:
         views = {page: PageViews(self.tentative.get(page, {}), self.committed.get(page, {})) for page in pages}
         return Snapshot({}, {}, 0, views)
+
+    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]]) -> dict[str, Sighting]:
+        return {thing: Sighting(1, 0, here=True, text=text) for thing, (text, _) in shown.items()}
+
+    def history(self, page: str) -> History:
+        return History({}, tuple((write, "updated") for write in self.log if page in write.pages))
+
+    def turns(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:  # noqa: ARG002
+        return [], None
+
+    def writes(self, ids: Sequence[str]) -> dict[str, Write]:
+        return {write.id: write for write in self.log if write.id in ids}
+
+    def label(self, server: str) -> str:
+        return server.partition("~")[0]
 
     def members(self, name: str) -> list[str]:
         return sorted(self.lists.get(name, ()), key=str.encode)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from apps.playlist.schema import URL_MAX, VIEWS
+from apps.playlist.schema import SONGS_MAX, URL_MAX, VIEWS
 from bayou.operation import NAME, TEXT, Operation, listed, maybe, one_of, record
 
 VIEW = {"type": "object", "properties": {"view": one_of(*VIEWS)}}
+PART = {
+    "type": "object",
+    "properties": {
+        "view": one_of(*VIEWS),
+        "after": TEXT,
+        "limit": {"type": "integer", "minimum": 1, "maximum": SONGS_MAX},
+    },
+}
 SONG = record(song=TEXT, url=maybe(TEXT), state=one_of(*VIEWS))
 _SONG = "/playlist/{name}"
 
@@ -13,9 +21,9 @@ OPERATIONS = (
     Operation(
         "GET",
         "/playlist",
-        "All songs.",
-        {200: record(view=one_of(*VIEWS), songs=listed(SONG))},
-        query=VIEW,
+        "All songs in the order of their names, some at a time: `next` is the `after` of what follows.",
+        {200: record(view=one_of(*VIEWS), songs=listed(SONG), next=maybe(TEXT))},
+        query=PART,
         in_session=True,
     ),
     Operation("GET", _SONG, "A song.", {200: SONG}, query=VIEW, errors={404: ("song_unknown",)}, in_session=True),

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
-from datetime import UTC
 from typing import Any
 
 from flask import request
 from flask_restful import Resource
 from werkzeug.routing import BaseConverter
 
-from apps.playlist.schema import read_put, read_request, read_song, read_view
-from bayou.application import PageViews, Service
+from apps.playlist.schema import read_list, read_put, read_request, read_song, read_view
+from bayou.application import PageViews, Rules, Service, draft_by
 from bayou.errors import Unknown
-from bayou.write import Draft, Write
+from bayou.write import Write
 
 APP = "playlist/1"
+RULES = Rules(check="request_is_new", merge="keep_first")
 
 Answer = dict[str, Any]
 
@@ -54,17 +53,7 @@ class SongResource(Resource):  # type: ignore[misc]  # flask_restful has no type
     def submit(self, op: str, args: dict[str, str], name: str | None) -> Answer:
         """SONG as it stands once this request was taken, now or before."""
         song = args["song"]
-        draft = Draft(
-            app=APP,
-            op=op,
-            check="request_is_new",
-            merge="keep_first",
-            args=args,
-            pages=(_page(song),),
-            user=self.service.user(),
-            request=name or secrets.token_hex(6),
-            accepted_at=self.service.now().astimezone(UTC).isoformat(timespec="milliseconds"),
-        )
+        draft = draft_by(self.service, APP, op, args, [_page(song)], RULES, name or "")
         accepted = self.service.submit(draft)
         if not (accepted.logged or accepted.status == "duplicate"):
             raise RuntimeError(f"{op} of a song came to {accepted.outcome}")
@@ -73,12 +62,14 @@ class SongResource(Resource):  # type: ignore[misc]  # flask_restful has no type
 
 class Playlist(SongResource):
     def get(self) -> Answer:
-        view = read_view(request.args.to_dict())
-        songs = self.service.members("songs")
+        view, after, limit = read_list(request.args.to_dict())
+        further = [song for song in self.service.members("songs") if song.encode() > after.encode(errors="replace")]
+        songs = further[:limit]
         pages = self.service.read([_page(song) for song in songs]).pages
         shown = [_shown(song, pages[_page(song)], view) for song in songs]
         # The list holds every song that was ever put here; one that was deleted has no URL.
-        return {"view": view, "songs": [song for song in shown if song["url"] is not None]}
+        there = [song for song in shown if song["url"] is not None]
+        return {"view": view, "songs": there, "next": songs[-1] if len(songs) < len(further) else None}
 
 
 class Song(SongResource):

@@ -14,6 +14,7 @@ from bayou.errors import BadInput
 
 SONG_MAX = 200  # characters
 URL_MAX = 2000
+SONGS_MAX = 500  # of an answer
 VIEWS = ("tentative", "committed")
 
 _REQUEST = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
@@ -65,6 +66,15 @@ def read_view(query: Mapping[str, str]) -> str:
     if view not in VIEWS:
         raise _bad("view", f"must be {' or '.join(VIEWS)}")
     return view
+
+
+def read_list(query: Mapping[str, str]) -> tuple[str, str, int]:
+    """The query of a GET of the list: which view, behind which song, how many at the most."""
+    _refuse_others(query, {"view", "after", "limit"})
+    limit = query.get("limit", str(SONGS_MAX))
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= 4 and 1 <= int(limit) <= SONGS_MAX):
+        raise _bad("limit", f"must be a number from 1 to {SONGS_MAX}")
+    return read_view({"view": query["view"]} if "view" in query else {}), query.get("after", ""), int(limit)
 
 
 def _url(members: Mapping[str, Any]) -> str:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from apps.rooms.operations import OPERATIONS
-from apps.rooms.resources import register
+from apps.rooms import feed_resources, operations, resources
 from apps.rooms.view import describe
-from bayou.application import Application
+from bayou.application import Application, Service
+
+# One chunk of Lua, each file using what stands in those before it.
+CHUNK = ("days", "wishes", "standing", "changes", "merges", "series", "application")
+_FOLDER = Path(__file__).parent / "lua"
+
+
+def _register(api: Any, service: Service) -> None:
+    resources.register(api, service)
+    feed_resources.register(api, service)
+
 
 APPLICATION = Application(
     name="rooms",
     version=1,
-    lua=Path(__file__).with_name("rooms.lua").read_text(encoding="utf-8"),
+    lua="\n".join((_FOLDER / f"{file}.lua").read_text(encoding="utf-8") for file in CHUNK),
     describe=describe,
-    register=register,
-    operations=OPERATIONS,
+    register=_register,
+    operations=(*operations.OPERATIONS, *feed_resources.OPERATIONS),
 )

@@ -1,7 +1,7 @@
 """From what a user asks to the draft of a write: reserve, move, cancel.
 
-Policies (rooms of the configuration, the local day) are resolved here, once, and travel in the write as values; so do
-the pages that its rules may touch at any replica, whatever else has happened there.
+Policies (rooms of the configuration, the local day, opening hours) are resolved here, once, and travel in the write as
+values; so do the pages that its rules may touch at any replica, whatever else has happened there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from apps.rooms.pages import Place, Reservation, reservation_page
+from apps.people.pages import person_page
+from apps.rooms.pages import Place, Reservation, reservation_page, user_page
+from apps.rooms.policies import NO_POLICIES, Policies
 from apps.rooms.schema import AnotherRoom, Merge, MoveBody, NearestFreeTime, ReserveBody, Slot
 from apps.rooms.times import local_day
 from bayou.errors import BadInput, TooLarge
@@ -20,7 +22,14 @@ from bayou.write import PAGES_MAX, Draft
 
 APP = "rooms/1"
 
-_CHECKS = {"reserve": "first_choice_free", "move": "first_choice_free", "cancel": "reservation_stands"}
+_CHECKS = {
+    "reserve": "first_choice_free",
+    "move": "first_choice_free",
+    "cancel": "reservation_stands",
+    "reserve_series": "every_first_choice_free",
+    "move_series": "every_first_choice_free",
+    "cancel_series": "every_reservation_stands",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,60 +41,104 @@ class Asking:
     at: datetime
     zone: ZoneInfo
     listed_rooms: Sequence[str]
+    policies: Policies = NO_POLICIES
+    role: str = "user"
+
+    @property
+    def at_min(self) -> int:
+        return int(self.at.timestamp()) // 60
 
 
 def reserve(asking: Asking, body: ReserveBody) -> Draft:
-    """A new reservation; raises BadInput, TooLarge."""
-    search = _search(asking, body.room, body.slots, body.merge)
-    args: dict[str, Any] = {**search.args, "purpose": body.purpose}
+    """A new reservation; raises BadInput, TooLarge, Conflict."""
+    search = search_of(asking, body.room, body.slots, body.merge)
+    limit = limit_of(asking, asking.user)
+    args: dict[str, Any] = {**search.args, **limit.args, "purpose": body.purpose}
     if body.series is not None:
         args["series"] = body.series
-    pages = [reservation_page(f"{asking.user}/{asking.request}"), *search.pages]
-    return _draft(asking, "reserve", body.merge.name, args, pages)
+    pages = [reservation_page(f"{asking.user}/{asking.request}"), *search.pages, *limit.pages]
+    return draft_of(asking, "reserve", body.merge.name, args, pages)
 
 
 def move(asking: Asking, identifier: str, reservation: Reservation, final: bool, body: MoveBody) -> Draft:
-    """Another place for a reservation; raises BadInput, TooLarge."""
-    search = _search(asking, body.room or reservation.room, body.slots, body.merge)
-    args = {**search.args, "reservation": identifier}
-    pages = [*_standing(identifier, reservation, final), *search.pages]
-    return _draft(asking, "move", body.merge.name, args, pages)
+    """Another place for a reservation; raises BadInput, TooLarge, Conflict."""
+    search = search_of(asking, body.room or reservation.room, body.slots, body.merge)
+    limit = limit_of(asking, identifier.partition("/")[0])
+    args = {**search.args, **limit.args, "reservation": identifier}
+    pages = [*standing(identifier, reservation, final), *search.pages, *limit.pages]
+    return draft_of(asking, "move", body.merge.name, args, pages)
 
 
-def cancel(asking: Asking, identifier: str, reservation: Reservation, final: bool) -> Draft:
+def cancel(asking: Asking, identifier: str, reservation: Reservation, final: bool, reason: str | None = None) -> Draft:
     """The end of a reservation. It carries the room for those who read the log."""
     args = {"reservation": identifier, "room": reservation.room}
-    pages = _standing(identifier, reservation, final)
-    return _draft(asking, "cancel", "give_up", args, pages)
+    if reason is not None:
+        args["reason"] = reason
+    owner = identifier.partition("/")[0]
+    pages = [*standing(identifier, reservation, final), *limit_of(asking, owner).pages]
+    return draft_of(asking, "cancel", "give_up", args, [*pages, *managing_pages(asking, owner, reason)])
+
+
+def managing_pages(asking: Asking, owner: str, reason: str | None) -> list[str]:
+    """Of a cancel: the page by which a manager may cancel what is another's; raises BadInput without a reason."""
+    if asking.user == owner or asking.role != "manager":
+        return []
+    if reason is None:
+        raise BadInput("bad_input", f"reason: say why, for {owner} will read it.", field="reason")
+    return [person_page(asking.user)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
+class Needs:
+    """A part of a write: arguments, and the pages that go with them."""
+
     args: dict[str, Any]
     pages: list[str]
 
 
-def _search(asking: Asking, room: str, slots: Sequence[Slot], merge: Merge) -> _Search:
-    """The arguments of the check and the merge procedure, and every room page on which they may look."""
+def limit_of(asking: Asking, owner: str) -> Needs:
+    """How many open reservations the owner may hold, checked when the write is played; nothing without that policy."""
+    limit = asking.policies.open_reservations
+    if limit is None:
+        return Needs({}, [])
+    return Needs({"limit": {"open": limit, "at": asking.at_min}}, [user_page(owner)])
+
+
+def search_of(asking: Asking, room: str, slots: Sequence[Slot], merge: Merge) -> Needs:
+    """The arguments of the check and the merge procedure, and every room page on which they may look.
+
+    Whatever they may choose is a place that the policies permit; raises Conflict for one asked for that is not.
+    """
     args: dict[str, Any] = {"room": room, "slots": [[slot.start, slot.end] for slot in slots]}
     places = [Place(room, slot.start, slot.end) for slot in slots]
-    first = slots[0]
+    policies, first = asking.policies, slots[0]
+    for place in places:
+        policies.check(place, asking.at_min, asking.zone)
     if isinstance(merge, NearestFreeTime):
         day_start, day_end = local_day(first.start, first.end, asking.zone)
+        opens, closes = policies.bounds(places[0], asking.zone)
+        latest = policies.latest_end(places[0], asking.at_min)
+        day_start, day_end = max(day_start, opens), min(day_end, closes, day_end if latest is None else latest)
         args |= {"window_min": merge.window_min, "day_start": day_start, "day_end": day_end}
         low, high = max(day_start, first.start - merge.window_min), min(day_end, first.end + merge.window_min)
         places.append(Place(room, low, high))
     if isinstance(merge, AnotherRoom):
-        args["rooms"] = merge.rooms or [listed for listed in asking.listed_rooms if listed != room]
+        elsewhere = [Place(other, first.start, first.end) for other in merge.rooms or asking.listed_rooms]
+        if merge.rooms:
+            for place in elsewhere:
+                policies.check(place, asking.at_min, asking.zone)
+        else:
+            elsewhere = [place for place in elsewhere if place.room != room and policies.is_open(place, asking.zone)]
+        args["rooms"] = [place.room for place in elsewhere]
         if not args["rooms"]:
             raise BadInput(
                 "bad_input", "merge.rooms: there is no other room by itself; name some.", field="merge.rooms"
             )
-        places += [Place(other, first.start, first.end) for other in args["rooms"]]
-    return _Search(args, [page for place in places for page in place.pages])
+        places += elsewhere
+    return Needs(args, [page for place in places for page in place.pages])
 
 
-def _standing(identifier: str, reservation: Reservation, final: bool) -> list[str]:
+def standing(identifier: str, reservation: Reservation, final: bool) -> list[str]:
     """The reservation's page, and the room pages where it may be: if final, its place's; else all it asked for."""
     if final:
         room_pages: Iterable[str] = reservation.place.pages if reservation.place else ()
@@ -94,7 +147,8 @@ def _standing(identifier: str, reservation: Reservation, final: bool) -> list[st
     return [reservation_page(identifier), *room_pages]
 
 
-def _draft(asking: Asking, op: str, merge: str, args: dict[str, Any], pages: Iterable[str]) -> Draft:
+def draft_of(asking: Asking, op: str, merge: str, args: dict[str, Any], pages: Iterable[str]) -> Draft:
+    """The draft; raises TooLarge where it would declare too many pages."""
     declared = tuple(sorted(set(pages)))
     if len(declared) > PAGES_MAX:
         raise TooLarge(

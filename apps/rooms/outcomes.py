@@ -13,7 +13,7 @@ _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code
     "forbidden": (
         Forbidden,
         "not_owner",
-        "Only {owner} may change the reservation {id}.",
+        "Only {owner} may change the reservation {id}; a manager may cancel it.",
     ),
     "cancelled": (
         Conflict,

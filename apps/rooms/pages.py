@@ -48,12 +48,14 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """A reservation's page. `place` is None while it is rejected or cancelled; `asked` is what was asked for last;
-    `room_pages` are all pages where it may be, should earlier writes turn up."""
+    `why` is (who, reason) of a cancel that gave one; `room_pages` are all pages where it may be, should earlier writes
+    turn up."""
 
     state: str
     place: Place | None
     asked: tuple[Place, ...]
     reason: str | None
+    why: tuple[str, str] | None
     purpose: str
     series: str | None
     room_pages: tuple[str, ...]
@@ -62,6 +64,33 @@ class Reservation:
     def room(self) -> str:
         """Where it is, else where it was wanted."""
         return self.place.room if self.place else self.asked[0].room
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series' page; `dates` are those of its occurrences, `wanted` all_or_nothing or best_effort, `requests` its last
+    moves and cancels."""
+
+    rule: str
+    zone: str
+    excluded: tuple[str, ...]
+    wanted: str
+    dates: tuple[str, ...]
+    requests: tuple[str, ...]
+
+    def occurrences(self, identifier: str) -> dict[str, str]:
+        """Date -> id of each occurrence of the series with this id."""
+        return {day: f"{identifier}~{day}" for day in self.dates}
+
+
+def occurrence_date(request: str) -> str | None:
+    """The date in the request of an occurrence, SERIES~DATE; None for any other request."""
+    return request.partition("~")[2] or None
+
+
+def user_page(user: str) -> str:
+    """The page of a user's open reservations."""
+    return f"user:{user}"
 
 
 def reservation_page(identifier: str) -> str:
@@ -80,21 +109,37 @@ def decode_days(room: str, days: Iterable[Mapping[str, str]]) -> list[Entry]:
 
 
 def decode_reservation(fields: Mapping[str, str]) -> Reservation | None:
-    """The reservation that a page holds; None for an empty page."""
-    if not fields:
+    """The reservation that a page holds; None for an empty page, and for a series."""
+    if fields.get("state", "series") == "series":
         return None
     place = None
     if "start" in fields:
         place = Place(fields["room"], int(fields["start"]), int(fields["end"]))
     room, _, slots = fields["asked"].partition("\t")
+    who, _, text = fields.get("why", "").partition("\t")
     return Reservation(
         state=fields["state"],
         place=place,
         asked=tuple(_slot(room, slot) for slot in slots.split(" ")),
         reason=fields.get("reason"),
+        why=(who, text) if text else None,
         purpose=fields["purpose"],
         series=fields.get("series"),
         room_pages=tuple(page for page in fields["pages"].split("\n") if page),
+    )
+
+
+def decode_series(fields: Mapping[str, str]) -> Series | None:
+    """The series that a page holds; None when it holds none."""
+    if fields.get("state") != "series":
+        return None
+    return Series(
+        rule=fields["rule"],
+        zone=fields["zone"],
+        excluded=tuple(fields["except"].split()),
+        wanted=fields["wanted"],
+        dates=tuple(fields["dates"].split()),
+        requests=tuple(fields.get("requests", "").split()),
     )
 
 
@@ -104,9 +149,9 @@ def is_final(views: PageViews) -> bool:
 
 
 def decode_detail(detail: str) -> Place | None:
-    """The place that an outcome's detail names (`START8/END8 ROOM`); None when it names none."""
+    """The place that an outcome's detail names (`START8/END8 ROOM`); None when it names none, or those of a series."""
     slot, _, room = detail.partition(" ")
-    return _slot(room, slot) if room else None
+    return _slot(room, slot) if room and "/" in slot else None
 
 
 def _slot(room: str, slot: str) -> Place:

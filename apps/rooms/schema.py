@@ -10,7 +10,8 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -27,9 +28,12 @@ from pydantic_core import ErrorDetails
 
 from apps.rooms.times import DAY_MIN, SLOT_DAYS_MAX, parse_minute
 from bayou.errors import BadInput
-from bayou.operation import NAME, TEXT, TIME
+from bayou.operation import COUNT, NAME, TEXT, TIME
 
 CALENDAR_DAYS_MAX = 62
+FREE_DAYS_MAX = 31
+EXCEPT_MAX = 400
+PAGE_MAX = 1000  # of rooms, or of a user's reservations, in one answer
 MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_up")
 
 _REQUEST = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
@@ -65,6 +69,32 @@ def _purpose(text: str) -> str:
     return text
 
 
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise ValueError("says nothing; give a reason, or leave it out")
+    return _purpose(text)
+
+
+def parse_date(text: object) -> date:
+    """A local date, YYYY-MM-DD; ValueError with a sentence for the user."""
+    try:
+        if isinstance(text, str) and len(text) == 10:
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise ValueError(f"{str(text)[:40]!r} is not a date; write it like 2026-12-25")
+
+
+def _count(text: object) -> int:
+    if isinstance(text, str) and re.fullmatch("[0-9]{1,6}", text):
+        return int(text)
+    raise ValueError("must be a whole number")
+
+
+def _features(text: object) -> list[str]:
+    return [word.strip() for word in str(text).split(",") if word.strip()]
+
+
 def _merge(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
@@ -74,6 +104,10 @@ Minute = Annotated[int, BeforeValidator(parse_minute), WithJsonSchema(TIME)]
 RoomName = Annotated[str, AfterValidator(room_name), WithJsonSchema({**TEXT, "minLength": 1, "maxLength": 64})]
 RequestName = Annotated[str, AfterValidator(request_name), WithJsonSchema(NAME)]
 Purpose = Annotated[str, Field(max_length=200), AfterValidator(_purpose)]
+Reason = Annotated[str, Field(max_length=200), AfterValidator(_reason)]
+LocalDate = Annotated[date, BeforeValidator(parse_date), WithJsonSchema({"type": "string", "format": "date"})]
+Count = Annotated[int, BeforeValidator(_count), WithJsonSchema(COUNT)]
+Features = Annotated[list[str], BeforeValidator(_features), WithJsonSchema(TEXT)]
 
 
 class Model(BaseModel):
@@ -126,18 +160,39 @@ Merge = Annotated[
     BeforeValidator(_merge, json_schema_input_type=Literal[MERGES] | _Merge),
 ]
 Slots = Annotated[list[Slot], Field(min_length=1, max_length=10)]
+Occurrences = Literal["all_or_nothing", "best_effort"]
 
 
 class ReserveBody(Model):
-    """POST /reservations; the slots are in order of preference."""
+    """POST /reservations; the slots are in order of preference.
+
+    With a rule it is a series, whose first occurrence the slots are; `except` are dates on which there is none.
+    """
 
     room: RoomName
     slots: Slots
     purpose: Purpose = ""
     merge: Merge = FirstFreeAlternative()
     request: RequestName | None = None
+    rule: Annotated[str, Field(max_length=400)] | None = None
+    excluded: Annotated[list[LocalDate], Field(max_length=EXCEPT_MAX)] = Field(default=[], alias="except")
+    occurrences: Occurrences = "best_effort"
     series: RequestName | None = None
     new_room: bool = False
+
+    @field_validator("excluded", "occurrences")
+    @classmethod
+    def _with_a_rule(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("rule", "") is None:
+            raise ValueError("goes with a rule, as in FREQ=WEEKLY;COUNT=10")
+        return value
+
+    @field_validator("series")
+    @classmethod
+    def _without_a_rule(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("rule"):
+            raise ValueError("cannot be chosen for a rule: the request names the series then")
+        return value
 
 
 class MoveBody(Model):
@@ -149,11 +204,39 @@ class MoveBody(Model):
     request: RequestName | None = None
 
 
+class SeriesMoveBody(MoveBody):
+    """PATCH /series/ID; the slots are those of the first occurrence that is to move."""
+
+    occurrences: Occurrences = "best_effort"
+
+
 class CancelQuery(Model):
     request: RequestName | None = None
+    reason: Reason | None = None
 
 
-class RangeQuery(Model):
+def _first(text: str) -> str:
+    return parse_date(text.rpartition("~")[2]).isoformat()
+
+
+class SeriesQuery(Model):
+    """Which occurrences are meant: those from this one on (its id or its date), else all that stand."""
+
+    first: Annotated[str, AfterValidator(_first)] | None = Field(default=None, alias="from")
+
+
+class SeriesCancelQuery(SeriesQuery, CancelQuery):
+    pass
+
+
+class PageQuery(Model):
+    """At most `limit` behind `after`, which is `next` of the answer before."""
+
+    limit: Annotated[Count, Field(ge=1, le=PAGE_MAX)] = PAGE_MAX
+    after: str = ""
+
+
+class RangeQuery(PageQuery):
     """From when to when a user's reservations are wanted; either end may be open."""
 
     start: Minute | None = Field(default=None, alias="from")
@@ -164,18 +247,31 @@ class RangeQuery(Model):
         return (self.end is None or start < self.end) and (self.start is None or self.start < end)
 
 
-class CalendarQuery(Model):
+class _Period(Model):
     start: Minute = Field(alias="from")
     end: Minute = Field(alias="to")
-    view: Literal["tentative", "committed"] = "tentative"
+    days_max: ClassVar[int]
 
     @field_validator("end")
     @classmethod
     def _bounded(cls, end: int, info: ValidationInfo) -> int:
         start = info.data.get("start", end - 1)
-        if not start < end <= start + CALENDAR_DAYS_MAX * DAY_MIN:
-            raise ValueError(f"must be after from, by at most {CALENDAR_DAYS_MAX} days")
+        if not start < end <= start + cls.days_max * DAY_MIN:
+            raise ValueError(f"must be after from, by at most {cls.days_max} days")
         return end
+
+
+class CalendarQuery(_Period):
+    days_max = CALENDAR_DAYS_MAX
+    view: Literal["tentative", "committed"] = "tentative"
+
+
+class FreeQuery(_Period):
+    """GET /rooms/free: for how many people, and with which features (by commas)."""
+
+    days_max = FREE_DAYS_MAX
+    capacity: Annotated[Count, Field(ge=1)] | None = None
+    features: Features = []
 
 
 ModelT = TypeVar("ModelT", bound=Model)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 DAY_MIN = 24 * 60
@@ -45,6 +46,7 @@ def parse_minute(text: object) -> int:
     return minute
 
 
+@lru_cache(maxsize=10_000)  # the same times are shown again and again
 def format_minute(minute: int, zone: ZoneInfo) -> str:
     """ISO 8601 with the zone's offset at that moment."""
     return datetime.fromtimestamp(minute * 60, zone).isoformat(timespec="seconds")
@@ -63,9 +65,31 @@ def local_day(start: int, end: int, zone: ZoneInfo) -> tuple[int, int]:
     """
     first = datetime.fromtimestamp(start * 60, zone).date()
     last = datetime.fromtimestamp((end - 1) * 60, zone).date()
-    return max(0, _midnight(first, zone)), _midnight(last + timedelta(days=1), zone)
+    return max(0, local_minute(first, 0, zone)), local_minute(last, DAY_MIN, zone)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> int:
-    """The minute at which a local day begins, also where clocks skip midnight: then the moment of the change."""
-    return int(datetime.combine(day, time(), zone).timestamp()) // 60
+def local_minute(day: date, minute: int, zone: ZoneInfo) -> int:
+    """The minute since 1970 at which clocks show `minute` (of the day; DAY_MIN is the next midnight) on a local day:
+    the first of two; where clocks skip it, the same minute by the clock as it was before the change."""
+    days, rest = divmod(minute, DAY_MIN)
+    moment = datetime.combine(day + timedelta(days=days), time(rest // 60, rest % 60), zone)
+    return int(moment.timestamp()) // 60
+
+
+def shifted(minute: int, days: int, zone: ZoneInfo) -> int:
+    """The same local time so many days later (or earlier); ValueError, with a sentence, where clocks skip it. Of two
+    such times, when clocks are set back, the first."""
+    if days == 0:
+        return minute
+    wanted = (datetime.fromtimestamp(minute * 60, zone).replace(tzinfo=None) + timedelta(days=days)).replace(fold=0)
+    moment = wanted.replace(tzinfo=zone).astimezone(UTC)
+    if moment.astimezone(zone).replace(tzinfo=None) != wanted:
+        raise ValueError(f"on {wanted.date()} clocks skip {wanted.time():%H:%M} in {zone.key}")
+    found = int(moment.timestamp()) // 60
+    if not 0 <= found <= MINUTE_END:
+        raise ValueError(f"{wanted.date()} is outside the years 1970 to {YEAR_LAST}")
+    return found
+
+
+def local_date(minute: int, zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(minute * 60, zone).date()

@@ -1,0 +1,175 @@
+"""From what a user asks about a series to the draft of one write, which holds what it means for each occurrence.
+
+Local dates and times become minutes here, in the building's zone; the write knows neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from apps.rooms import recurrence
+from apps.rooms.drafts import Asking, Needs, draft_of, limit_of, managing_pages, search_of, standing
+from apps.rooms.pages import Reservation, reservation_page
+from apps.rooms.schema import ReserveBody, SeriesMoveBody, Slot
+from apps.rooms.times import local_date, shifted
+from bayou.errors import BadInput, TooLarge
+from bayou.write import PAGES_MAX, Draft
+
+_SHARED = ("window_min", "rooms")  # arguments that are the same for nearly all occurrences
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An occurrence as it stands: its date in the series, its id, its reservation, and whether that is final."""
+
+    day: str
+    id: str
+    reservation: Reservation
+    final: bool
+
+
+def reserve(asking: Asking, body: ReserveBody) -> Draft:
+    """A series by a rule; raises BadInput, TooLarge, Conflict."""
+    assert body.rule is not None, "a rule makes a series"
+    zone, first = asking.zone, body.slots[0]
+    begins = datetime.fromtimestamp(first.start * 60, zone).replace(tzinfo=None)
+    days = recurrence.without(recurrence.dates(body.rule, begins, zone), body.excluded)
+    series = f"{asking.user}/{asking.request}"
+    limit = limit_of(asking, asking.user)
+    remedy = "take fewer, and the rest as another series; or ask for fewer slots or rooms"
+    whole = _Whole(len(days), [reservation_page(series), *limit.pages], remedy)
+    for day in days:
+        slots = _slots_on(body.slots, (day - begins.date()).days, zone, day)
+        search = _without_room(search_of(asking, body.room, slots, body.merge))
+        whole.add({"date": day.isoformat()}, search, [reservation_page(f"{series}~{day}")])
+    _apart(whole.first_slots)
+    args = {
+        **whole.shared,
+        **limit.args,
+        "room": body.room,
+        "purpose": body.purpose,
+        "rule": body.rule,
+        "except": " ".join(sorted(day.isoformat() for day in set(body.excluded))),
+        "zone": zone.key,
+        "occurrences": whole.occurrences,
+        "occurrences_wanted": body.occurrences,
+    }
+    return draft_of(asking, "reserve_series", body.merge.name, args, whole.pages)
+
+
+def move(asking: Asking, series: str, members: Sequence[Member], body: SeriesMoveBody) -> Draft:
+    """Other places for the members, which are in order of date: the first gets the slots, each other one the same
+    local times, as many days from its date as the first from its own. Raises BadInput, TooLarge, Conflict."""
+    zone, first = asking.zone, date.fromisoformat(members[0].day)
+    limit = limit_of(asking, series.partition("/")[0])
+    remedy = "move occurrences by themselves, or cancel the series from some date on and reserve those anew"
+    whole = _Whole(len(members), [reservation_page(series), *limit.pages], remedy)
+    for member in members:
+        day = date.fromisoformat(member.day)
+        slots = _slots_on(body.slots, (day - first).days, zone, day)
+        room = body.room or member.reservation.room
+        search = search_of(asking, room, slots, body.merge)
+        whole.add({"date": member.day, "room": room}, search, standing(member.id, member.reservation, member.final))
+    _apart(whole.first_slots)
+    # Where all go to later times, the last goes first, so that none is in the way of the one before it.
+    place = members[0].reservation.place
+    if place is not None and body.slots[0].start > place.start:
+        whole.occurrences.reverse()
+    args = {
+        **whole.shared,
+        **limit.args,
+        "series": series,
+        "occurrences": whole.occurrences,
+        "occurrences_wanted": body.occurrences,
+    }
+    return draft_of(asking, "move_series", body.merge.name, args, whole.pages)
+
+
+def cancel(asking: Asking, series: str, members: Sequence[Member], reason: str | None) -> Draft:
+    """The end of the members; raises TooLarge."""
+    owner = series.partition("/")[0]
+    pages = [reservation_page(series), *limit_of(asking, owner).pages, *managing_pages(asking, owner, reason)]
+    whole = _Whole(len(members), pages, "cancel the later ones first, with from")
+    for member in members:
+        whole.add({"date": member.day}, Needs({}, []), standing(member.id, member.reservation, member.final))
+    args: dict[str, Any] = {
+        "series": series,
+        "room": members[0].reservation.room,
+        "occurrences": whole.occurrences,
+    }
+    if reason is not None:
+        args["reason"] = reason
+    return draft_of(asking, "cancel_series", "give_up", args, whole.pages)
+
+
+class _Whole:
+    """The occurrences of a write as they come together, within the pages that one write may touch."""
+
+    def __init__(self, count: int, pages: Iterable[str], remedy: str) -> None:
+        self._count = count
+        self._remedy = remedy
+        self.pages: set[str] = set(pages)
+        self.occurrences: list[dict[str, Any]] = []
+        self.shared: dict[str, Any] = {}
+
+    @property
+    def first_slots(self) -> list[list[int]]:
+        return [occurrence["slots"][0] for occurrence in self.occurrences]
+
+    def add(self, occurrence: dict[str, Any], search: Needs, pages: Sequence[str]) -> None:
+        """Raises TooLarge, which says how many fit."""
+        together = self.pages.union(search.pages, pages)
+        if len(together) > PAGES_MAX:
+            fit = len(self.occurrences)
+            raise TooLarge(
+                "too_large",
+                f"These {self._count} occurrences touch more than the {PAGES_MAX} pages that a write may touch (one for"
+                f" each room and day, one for each reservation), and {fit} of them fit: {self._remedy}.",
+                pages=len(together),
+                pages_max=PAGES_MAX,
+                occurrences=self._count,
+                occurrences_max=fit,
+            )
+        self.pages = together
+        if not self.occurrences:
+            self.shared = {name: value for name, value in search.args.items() if name in _SHARED}
+        own = {name: value for name, value in search.args.items() if self.shared.get(name) != value}
+        self.occurrences.append({**own, **occurrence})
+
+
+def _without_room(search: Needs) -> Needs:
+    return Needs({name: value for name, value in search.args.items() if name != "room"}, search.pages)
+
+
+def _slots_on(slots: Sequence[Slot], days: int, zone: ZoneInfo, day: date) -> list[Slot]:
+    """The slots so many days later, at the same local times; raises BadInput where clocks skip one of them."""
+    found = []
+    for number, slot in enumerate(slots):
+        try:
+            start, end = shifted(slot.start, days, zone), shifted(slot.end, days, zone)
+        except ValueError as reason:
+            raise BadInput(
+                "bad_input",
+                f"slots.{number}: {reason}; choose another time, or leave {day} out with except.",
+                field=f"slots.{number}",
+            ) from None
+        if end <= start:
+            told = f"slots.{number}: on {local_date(slot.start, zone)} clocks are set so that it would last no time."
+            raise BadInput("bad_input", told, field=f"slots.{number}")
+        found.append(Slot.model_construct(start=start, end=end))
+    return found
+
+
+def _apart(slots: Sequence[Sequence[int]]) -> None:
+    for before, after in pairwise(slots):
+        if after[0] < before[1]:
+            raise BadInput(
+                "bad_input",
+                "slots.0: is longer than the time from one occurrence to the next, so they would overlap one another.",
+                field="slots.0",
+            )

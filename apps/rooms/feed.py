@@ -1,0 +1,128 @@
+"""Reservations as iCalendar (RFC 5545): the events of a feed, and free/busy times; text out of plain values.
+
+A feed is a calendar that others poll. Its events keep their UID at every replica and over every move; what an event's
+SEQUENCE and LAST-MODIFIED are, the replica remembers of what it has shown (Service.sightings). So the same state gives
+the same bytes. It knows neither requests nor the store.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from icalendar import Calendar, Event, FreeBusy, Timezone, vPeriod
+
+from apps.rooms.pages import Place
+from bayou.application import Sighting
+
+PRODUCT = "-//Bayou//meeting rooms//EN"
+REFRESH = timedelta(minutes=5)  # how often a program that asks is told to poll
+STATUSES = {"committed": "CONFIRMED", "tentative": "TENTATIVE"}  # all others are CANCELLED
+NO_PURPOSE = "Reserved"
+RESERVATION = "X-BAYOU-RESERVATION"  # USER/REQUEST, by which an import finds the reservation again
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What an event says of a reservation; `state` as the REST interface gives it, `reason` why it was rejected."""
+
+    state: str
+    place: Place
+    purpose: str
+    reason: str | None = None
+
+    def encode(self) -> str:
+        """As text, for Service.sightings."""
+        place = self.place
+        members = [self.state, place.room, place.start, place.end, self.purpose, self.reason]
+        return json.dumps(members, ensure_ascii=False)
+
+    @classmethod
+    def decode(cls, text: str) -> Shown:
+        state, room, start, end, purpose, reason = json.loads(text)
+        return cls(state, Place(room, start, end), purpose, reason)
+
+
+def calendar(name: str, cluster: str, zone: ZoneInfo, days: tuple[date, date], seen: Mapping[str, Sighting]) -> bytes:
+    """The feed called `name`, whose events are all that was seen, by reservation id; what is gone is cancelled.
+
+    `days` are the first and the last, for which the zone is described.
+    """
+    made = _calendar(name)
+    made.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
+    made.add("x-published-ttl", REFRESH)
+    if zone.key != "UTC":
+        made.add_component(_described(zone.key, days[0].year, days[1].year))
+    for identifier in sorted(seen):
+        made.add_component(_event(identifier, f"{identifier}@{cluster}", seen[identifier], zone))
+    return bytes(made.to_ical())
+
+
+def free_busy(
+    name: str, cluster: str, period: tuple[datetime, datetime], busy: Iterable[tuple[Place, str]], now: datetime
+) -> bytes:
+    """When `name` is busy, by place and state; without a word on who or what for."""
+    made, found = _calendar(name), FreeBusy()
+    found.add("uid", f"free-busy of {name}@{cluster}")
+    found.add("dtstamp", now.replace(microsecond=0))
+    found.add("dtstart", period[0])
+    found.add("dtend", period[1])
+    for place, state in sorted(busy, key=lambda one: (one[0].start, one[0].end, one[1])):
+        kind = "BUSY" if state == "committed" else "BUSY-TENTATIVE"
+        found.add("freebusy", vPeriod((moment(place.start), moment(place.end))), parameters={"FBTYPE": kind})
+    made.add_component(found)
+    return bytes(made.to_ical())
+
+
+def moment(minute: int) -> datetime:
+    """In UTC."""
+    return datetime.fromtimestamp(minute * 60, UTC)
+
+
+def _calendar(name: str) -> Calendar:
+    made = Calendar()
+    made.add("version", "2.0")
+    made.add("prodid", PRODUCT)
+    made.add("calscale", "GREGORIAN")
+    made.add("name", name)
+    made.add("x-wr-calname", name)
+    return made
+
+
+def _event(identifier: str, uid: str, sighting: Sighting, zone: ZoneInfo) -> Event:
+    shown = Shown.decode(sighting.text)
+    status = STATUSES.get(shown.state, "CANCELLED") if sighting.here else "CANCELLED"
+    changed = datetime.fromtimestamp(sighting.changed_s, UTC)
+    event = Event()
+    event.add("uid", uid)
+    event.add("sequence", sighting.number)
+    event.add("dtstamp", changed)  # without a METHOD it says the same as LAST-MODIFIED (3.8.7.2)
+    event.add("last-modified", changed)
+    event.add("dtstart", _local(shown.place.start, zone))
+    event.add("dtend", _local(shown.place.end, zone))
+    event.add("summary", shown.purpose or NO_PURPOSE)
+    event.add("location", shown.place.room)
+    event.add("contact", identifier.partition("/")[0])
+    event.add("status", status)
+    event.add("transp", "TRANSPARENT" if status == "CANCELLED" else "OPAQUE")
+    if shown.reason and sighting.here:
+        event.add("comment", shown.reason)
+    event.add(RESERVATION, identifier)
+    return event
+
+
+def _local(minute: int, zone: ZoneInfo) -> datetime:
+    """By the clock on the wall; in UTC where that clock shows the same time twice and this is the second."""
+    local = moment(minute).astimezone(zone)
+    return local.astimezone(UTC) if local.fold or zone.key == "UTC" else local
+
+
+@lru_cache(maxsize=8)
+def _described(zone: str, first_year: int, last_year: int) -> Timezone:
+    return Timezone.from_tzinfo(
+        ZoneInfo(zone), tzid=zone, first_date=date(first_year, 1, 1), last_date=date(last_year + 1, 12, 31)
+    )

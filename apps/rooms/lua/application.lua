@@ -1,0 +1,174 @@
+--[[
+What a write of the meeting rooms means: dependency checks, updates and merge procedures (Terry 1995, section 4). The files of
+this folder are one chunk, in the order in which apps/rooms/__init__.py names them; this is the last of them.
+
+Contract. Returns {check, update, merge, lists, notes}, pure functions that the engine runs inside Redis at every replica, each
+time the write is played: check first, then update where it returned true, else merge. They see the pages that the write declares
+and the write itself; no clock, no randomness, no configuration. So the values of policies travel in write.args. An error() here
+makes the outcome `failed`, with no change.
+
+Writes. Times are whole minutes since 1970 (UTC). `;` separates what stands in every write of that op from what may stand.
+  reserve  check first_choice_free   args room, slots = {{start, end}, ...} by preference, purpose; series, limit
+  move     check first_choice_free   args reservation = "USER/REQUEST", room, slots; limit
+  cancel   check reservation_stands  args reservation, room (for people only); reason
+  reserve_series  check every_first_choice_free   args room, purpose, rule, except (dates by blanks), zone, occurrences_wanted,
+                  occurrences = {{date, slots; day_start, day_end}, ...}; limit
+  move_series     check every_first_choice_free   args series = "USER/REQUEST", occurrences = {{date, room, slots; ...}, ...},
+                  occurrences_wanted; limit
+  cancel_series   check every_reservation_stands  args series, room, occurrences = {{date}, ...}; reason
+  occurrences_wanted is all_or_nothing or best_effort; limit = {open, at}: see standing.lua.
+Merge procedures of all that look for places; they are those of every occurrence. All but give_up first try the other slots in
+order of preference, in args.room.
+  first_free_alternative  nothing more
+  nearest_free_time       args window_min, day_start, day_end: the time nearest to the first choice, of its length and in its
+                          room, inside both the window around it and the open hours of its local day; of two equally near, the
+                          earlier
+  another_room            args rooms: the time of the first choice, in the first of these rooms that is free
+  give_up                 only the first choice will do
+
+Pages (apps/rooms/pages.py reads the same format).
+  room:ROOM/YYYY-MM-DD      one per room and UTC day. Field: start, 8 digits. Value: END8 \t USER \t REQUEST \t PURPOSE.
+                            A slot over midnight stands in the page of each day that it touches, same field, same value.
+  reservation:USER/REQUEST  state reserved|rejected|cancelled; room, start, end (while it has a place); reason (while rejected, or
+                            cancelled for a reason: why = USER \t TEXT); purpose; series; write (id of the last that changed
+                            it); asked = ROOM \t START8/END8 ...; pages = room pages where it may be, by newlines; requests =
+                            the last moves and cancels, by blanks. An occurrence's request is SERIES~DATE.
+                            Of a series: state series; rule, zone, except, wanted, dates (of its occurrences, by blanks), write,
+                            requests. So one request is one reservation, or one series.
+  user:USER                 open reservations of a user. Field: request. Value: END8. Kept only under that policy.
+  Notes, on a reservation's page: WRITE ID \t OP (none for reserve) \t OUTCOME, and \t USER where it is not the owner.
+
+Statuses. `updated`, `merged` (detail START8/END8 ROOM, but none for a cancel) · `rejected` (no_alternative, open_reservations,
+series: another occurrence found nothing) · `duplicate` (this request was taken before) · `unknown` (no such reservation) ·
+`forbidden` (not its owner) · `cancelled` (it is, already) · `moved_meanwhile` (it stands on a page that the write did not
+declare) · `unmoved` (nothing free; it stays at the detail's place) · `kept` (it stays, since another occurrence found nothing) · `open_reservations` (a move would make one too many).
+
+Invariants kept: 8 (no two reservations overlap in a room: every entry that is set was tested free in the same play),
+13 (one request of a user, at most one reservation: the reservation's page is its identity).
+]]
+
+local CHECKS = {
+  reserve = "first_choice_free",
+  move = "first_choice_free",
+  cancel = "reservation_stands",
+  reserve_series = "every_first_choice_free",
+  move_series = "every_first_choice_free",
+  cancel_series = "every_reservation_stands",
+}
+local OF_NOBODY = { duplicate = true, unknown = true, forbidden = true } -- statuses that say nothing of the reservation
+
+local app = {}
+
+function app.check(pages, write)
+  -- The op decides what is tested: a write that names a laxer check than its op's must not slip by.
+  assert(write.check == CHECKS[write.op], "not the check of this op")
+  if PARTS[write.op] then
+    return series_is_free(pages, write)
+  end
+  local wish = single(write)
+  local own = place_of(pages, wish.page)
+  if obstacle(pages, write, wish, own) then
+    return false
+  end
+  if wish.op == "cancel" then
+    return true
+  end
+  local first = wish.args.slots[1]
+  return not holds_enough(pages, write, wish, own) and free(pages, wish.args.room, first[1], first[2], own)
+end
+
+local function put(pages, write, wish, own, room, start, stop)
+  forget_ended(pages, write, wish.owner)
+  claim(pages, wish, own, room, start, stop)
+  return settle(pages, write, wish, room, start, stop)
+end
+
+function app.update(pages, write)
+  if PARTS[write.op] then
+    return play_series(pages, write, true)
+  end
+  local wish = single(write)
+  local own = place_of(pages, wish.page)
+  if wish.op == "cancel" then
+    cancel(pages, write, wish, own)
+    return "updated"
+  end
+  local first = wish.args.slots[1]
+  return "updated", put(pages, write, wish, own, wish.args.room, first[1], first[2])
+end
+
+function app.merge(pages, write)
+  if PARTS[write.op] then
+    return play_series(pages, write, false)
+  end
+  local wish = single(write)
+  local own = place_of(pages, wish.page)
+  local status = obstacle(pages, write, wish, own)
+  if status then
+    return status
+  end
+  if holds_enough(pages, write, wish, own) then
+    return refuse(pages, write, wish, own, "open_reservations")
+  end
+  local room, start, stop = merges[write.merge](pages, wish.args, own)
+  if room then
+    return "merged", put(pages, write, wish, own, room, start, stop)
+  end
+  return refuse(pages, write, wish, own, "no_alternative")
+end
+
+-- {list, member} of each append-only list that this write adds to, whatever its outcome.
+function app.lists(write)
+  if write.op == "cancel" or write.op == "cancel_series" then
+    return {}
+  end
+  local args, entries = write.args, {}
+  if args.room then
+    entries[1] = { "rooms", args.room }
+  end
+  if write.op == "reserve" then
+    entries[2] = { "user:" .. write.user, write.request }
+  end
+  for _, occurrence in ipairs(args.occurrences or {}) do
+    if write.op == "reserve_series" then
+      entries[#entries + 1] = { "user:" .. write.user, write.request .. "~" .. occurrence.date }
+    else
+      entries[#entries + 1] = { "rooms", occurrence.room }
+    end
+    for _, room in ipairs(occurrence.rooms or {}) do
+      entries[#entries + 1] = { "rooms", room }
+    end
+  end
+  for _, room in ipairs(args.rooms or {}) do
+    entries[#entries + 1] = { "rooms", room }
+  end
+  return entries
+end
+
+-- {page, text} of each reservation that a commit of this write with this outcome is part of the history of.
+function app.notes(write, outcome)
+  local status, detail = match(outcome, "^(%S+) ?(.*)$")
+  if OF_NOBODY[status] then
+    return {}
+  end
+  local function note(page, owner, op, became)
+    local text = write.id .. "\t" .. (op == "reserve" and "" or op) .. "\t" .. became
+    return { page, write.user == owner and text or text .. "\t" .. write.user }
+  end
+  if not PARTS[write.op] then
+    local wish = single(write)
+    return { note(wish.page, wish.owner, wish.op, outcome) }
+  end
+  local owner, request = series_of(write)
+  local notes = { note("reservation:" .. owner .. "/" .. request, owner, PARTS[write.op], status) }
+  local wishes, number = wishes_of(write), 0
+  for became in gmatch(detail, "[^\t]+") do
+    number = number + 1
+    if not OF_NOBODY[match(became, "^%S+")] then
+      notes[#notes + 1] = note(wishes[number].page, owner, PARTS[write.op], became)
+    end
+  end
+  return notes
+end
+
+return app

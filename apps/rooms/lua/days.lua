@@ -1,0 +1,44 @@
+-- Days and times: whole minutes since 1970 (UTC), as numbers in writes, as 8 digits on pages so that they compare as text.
+
+local floor, min, max, abs, huge = math.floor, math.min, math.max, math.abs, math.huge
+local format, sub, match, find, gsub, gmatch = string.format, string.sub, string.match, string.find, string.gsub, string.gmatch
+
+local DAY_MIN = 1440
+local MINUTE_MAX = 99999999 -- eight digits
+
+-- YYYY-MM-DD of a day counted from 1970-01-01: the Gregorian calendar in cycles of 400 years that begin on 1 March.
+local function date_of(day)
+  local shifted = day + 719468
+  local cycle = floor(shifted / 146097)
+  local day_of_cycle = shifted - cycle * 146097
+  local year = floor(
+    (day_of_cycle - floor(day_of_cycle / 1460) + floor(day_of_cycle / 36524) - floor(day_of_cycle / 146096)) / 365
+  )
+  local day_of_year = day_of_cycle - (365 * year + floor(year / 4) - floor(year / 100))
+  local month = floor((5 * day_of_year + 2) / 153) -- 0 is March
+  local day_of_month = day_of_year - floor((153 * month + 2) / 5) + 1
+  year = year + cycle * 400
+  if month < 10 then
+    month = month + 3
+  else
+    month, year = month - 9, year + 1
+  end
+  return format("%04d-%02d-%02d", year, month, day_of_month)
+end
+
+-- Calls visit(page) for each day that [start, stop) touches, in order, until one call returns true; returns whether one did.
+-- Its cost is bounded by the pages declared: to touch one more is an error.
+local function any_day(room, start, stop, visit)
+  for day = floor(start / DAY_MIN), floor((stop - 1) / DAY_MIN) do
+    if visit("room:" .. room .. "/" .. date_of(day)) then
+      return true
+    end
+  end
+  return false
+end
+
+-- Both ends as 8 digits; refuses what is no slot, for an empty one would overlap nothing.
+local function ends8(start, stop)
+  assert(0 <= start and start < stop and stop <= MINUTE_MAX and start % 1 == 0 and stop % 1 == 0, "not a slot")
+  return format("%08d", start), format("%08d", stop)
+end

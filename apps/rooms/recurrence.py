@@ -1,0 +1,124 @@
+"""From a recurrence rule (RFC 5545, RRULE) to the local dates on which a series has occurrences.
+
+python-dateutil knows the calendar; here is what of it may be asked, and how far a series may reach. A rule works on
+dates of the building's time zone: the local time of an occurrence is that of the first, whatever clocks do meanwhile.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
+
+from apps.rooms.times import YEAR_LAST
+from bayou.errors import BadInput
+
+REACH_DAYS_MAX = 3660  # from the first occurrence to the last: ten years
+COUNT_MAX = 4000
+_DAYS = "MO|TU|WE|TH|FR|SA|SU"
+_NUMBERS = r"[+-]?[0-9]{1,2}(,[+-]?[0-9]{1,2}){0,61}"
+_PARTS = {
+    "FREQ": "DAILY|WEEKLY|MONTHLY|YEARLY",
+    "INTERVAL": "[1-9][0-9]{0,2}",
+    "COUNT": "[1-9][0-9]{0,3}",
+    "UNTIL": "[0-9]{8}(T[0-9]{6}Z?)?",
+    "BYDAY": rf"([+-]?[0-9]{{1,2}})?({_DAYS})(,([+-]?[0-9]{{1,2}})?({_DAYS})){{0,61}}",
+    "BYMONTHDAY": _NUMBERS,
+    "BYMONTH": "[0-9]{1,2}(,[0-9]{1,2}){0,11}",
+    "BYSETPOS": _NUMBERS,
+    "WKST": _DAYS,
+}
+
+
+def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
+    """The dates of a rule whose first occurrence begins at `first`, local and without an offset; raises BadInput."""
+    parts = _parts(rule)
+    if first.year > YEAR_LAST - 11:
+        raise _bad(f"a series begins in the year {YEAR_LAST - 11} at the latest")
+    if ("COUNT" in parts) == ("UNTIL" in parts):
+        raise _bad("say when it ends, by COUNT=10 or by UNTIL=20261231, one of the two")
+    reach = first + timedelta(days=REACH_DAYS_MAX)
+    until, count = reach, COUNT_MAX
+    if "UNTIL" in parts:
+        until = _until(parts["UNTIL"], zone)
+        if until > reach + timedelta(days=1):
+            raise _bad("a series reaches ten years at most; choose an earlier UNTIL")
+    else:
+        count = int(parts["COUNT"])
+    _begins_with(parts, first)
+    text = ";".join(f"{name}={value}" for name, value in parts.items() if name not in {"COUNT", "UNTIL"})
+    try:
+        found = rrulestr(text, dtstart=first).replace(until=until)
+        days = [moment.date() for moment in islice(found, count)]
+    except (ValueError, OverflowError, TypeError, IndexError) as reason:
+        raise _bad(f"is not a rule ({reason})") from None
+    if not days or days[0] != first.date():
+        begins = f"its first day is {days[0]}" if days else "it has no day"
+        raise _bad(f"the first slot is on {first.date():%A}, {first.date()}, which the rule leaves out: {begins}")
+    if "COUNT" in parts and len(days) < count:
+        raise _bad(f"only {len(days)} of {count} occurrences fall within ten years")
+    return days
+
+
+def without(days: Iterable[date], excluded: Iterable[date]) -> list[date]:
+    """The dates but those to be left out, some of which may be no occurrence anyway; raises BadInput."""
+    gone = set(excluded)
+    left = [day for day in days if day not in gone]
+    if not left:
+        raise BadInput("bad_input", "except: leaves no occurrence.", field="except")
+    return left
+
+
+def _parts(rule: str) -> Mapping[str, str]:
+    """NAME -> VALUE, each known and of its form."""
+    parts: dict[str, str] = {}
+    for part in rule.upper().removeprefix("RRULE:").rstrip(";").split(";"):
+        name, _, value = part.partition("=")
+        if name not in _PARTS:
+            raise _bad(f"{part[:40]!r} is none of {', '.join(_PARTS)}, as in FREQ=WEEKLY;COUNT=10")
+        if name in parts:
+            raise _bad(f"{name} stands twice")
+        if not re.fullmatch(_PARTS[name], value):
+            raise _bad(f"{part[:40]!r} is not in the form of RFC 5545, as in FREQ=MONTHLY;BYDAY=1TU;UNTIL=20271231")
+        parts[name] = value
+    if "FREQ" not in parts:
+        raise _bad("FREQ is missing, as in FREQ=WEEKLY;COUNT=10")
+    often = parts["FREQ"] in {"DAILY", "WEEKLY"}
+    if often and ("BYSETPOS" in parts or re.search("[0-9]", parts.get("BYDAY", ""))):
+        raise _bad("BYSETPOS, and numbers in BYDAY, go with MONTHLY and YEARLY")
+    return parts
+
+
+def _begins_with(parts: Mapping[str, str], first: datetime) -> None:
+    """Raises BadInput where the first day is plainly not one of the rule's: the library would look for a 30 February in
+    every year to come."""
+    month_days = calendar.monthrange(first.year, first.month)[1]
+    are = {
+        "BYMONTH": {first.month},
+        "BYMONTHDAY": {first.day, first.day - month_days - 1},
+    }
+    wrong = [name for name, own in are.items() if name in parts and not own & {int(n) for n in parts[name].split(",")}]
+    if "BYDAY" in parts and _DAYS.split("|")[first.weekday()] not in re.findall("[A-Z]{2}", parts["BYDAY"]):
+        wrong.append("BYDAY")
+    if wrong:
+        raise _bad(f"the first slot is on {first.date():%A}, {first.date()}, which {wrong[0]} leaves out")
+
+
+def _until(text: str, zone: ZoneInfo) -> datetime:
+    """A whole day is included; a time in UTC becomes local."""
+    try:
+        moment = datetime.strptime(text[:15], "%Y%m%dT%H%M%S" if "T" in text else "%Y%m%d")
+        if text.endswith("Z"):
+            return moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        raise _bad(f"UNTIL={text} is no date") from None
+    return moment if "T" in text else datetime.combine(moment, time(23, 59, 59))
+
+
+def _bad(sentence: str) -> BadInput:
+    return BadInput("bad_input", f"rule: {sentence}.", field="rule")

@@ -1,0 +1,128 @@
+"""What the REST resources of the meeting rooms share: the service, and questions to it.
+
+They know a replica only as a Service, and refuse by raising Refusal; the replica makes both into HTTP.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask_restful import Resource
+
+from apps.rooms import drafts, view
+from apps.rooms.outcomes import refusal
+from apps.rooms.pages import Place, Reservation, decode_detail, decode_reservation, is_final, reservation_page
+from apps.rooms.policies import Policies, too_many
+from apps.rooms.schema import AnotherRoom, Merge
+from apps.rooms.settings import RoomSettings
+from bayou.application import PageViews, Service
+from bayou.errors import Conflict, Unknown
+from bayou.write import Draft
+
+Answer = dict[str, Any]
+
+
+class RoomsResource(Resource):  # type: ignore[misc]  # flask_restful has no types
+    """Base of all."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.service.settings.timezone)
+
+    def listed_rooms(self) -> dict[str, RoomSettings]:
+        """The rooms of the configuration, by name, in its order."""
+        return {room.name: room for room in self.service.settings.rooms}
+
+    def other_rooms(self) -> list[str]:
+        """Rooms that are not configured but named by reservations."""
+        listed = self.listed_rooms()
+        return [name for name in self.service.members("rooms") if name not in listed]
+
+    def require_room(self, name: str, remedy: str) -> None:
+        """Raises Unknown, with the rooms that have a similar name, for one that nobody has named before."""
+        listed = list(self.listed_rooms())
+        if name in listed:
+            return
+        others = self.other_rooms()
+        if name in others:
+            return
+        close = get_close_matches(name, [*listed, *others], n=3, cutoff=0.5)
+        hint = f" Did you mean {' or '.join(close)}?" if close else ""
+        raise Unknown("room_unknown", f"There is no room {name}.{hint} {remedy}", room=name, close=close)
+
+    def require_rooms(self, room: str | None, merge: Merge, remedy: str) -> None:
+        """The same for all that a request names."""
+        for name in [room] if room is not None else []:
+            self.require_room(name, remedy)
+        for name in (merge.rooms or []) if isinstance(merge, AnotherRoom) else []:
+            self.require_room(name, remedy)
+
+    def asking(self, name: str | None) -> drafts.Asking:
+        """The present user and moment, under the request id given or a new one; raises Unauthorized."""
+        settings = self.service.settings
+        return drafts.Asking(
+            user=self.service.user(),
+            role=self.service.role(),
+            request=name or secrets.token_hex(6),
+            at=self.service.now(),
+            zone=self.zone,
+            listed_rooms=list(self.listed_rooms()),
+            policies=Policies.of(settings.policies, settings.rooms),
+        )
+
+    def views_of(self, identifier: str) -> PageViews:
+        """The page of a reservation or series."""
+        page = reservation_page(identifier)
+        return self.service.read([page]).pages[page]
+
+    def held(self, identifier: str) -> tuple[Reservation, bool]:
+        """A reservation and whether it is final; raises Unknown."""
+        views = self.views_of(identifier)
+        reservation = decode_reservation(views.tentative)
+        if reservation is None:
+            raise refusal("unknown", identifier)
+        return reservation, is_final(views)
+
+    def shown(self, identifier: str, views: PageViews | None = None) -> Answer:
+        """RESERVATION; raises Unknown. `views` are its page's, where they were read already."""
+        answer = view.reservation(identifier, views or self.views_of(identifier), self.zone)
+        if answer is None:
+            raise refusal("unknown", identifier)
+        return answer
+
+    def submitted(self, draft: Draft, identifier: str) -> str:
+        """The status of a draft that was recorded, or `duplicate` where it had been before; raises Refusal."""
+        accepted = self.service.submit(draft)
+        if accepted.logged or accepted.status == "duplicate":
+            return accepted.status
+        if "open_reservations" in {accepted.status, accepted.detail}:
+            raise too_many(draft.args["limit"]["open"], identifier.partition("/")[0])
+        if accepted.status in {"rejected", "unmoved"}:
+            raise self.slot_taken(draft, identifier, accepted.detail)
+        raise refusal(accepted.status, identifier)
+
+    def slot_taken(self, draft: Draft, identifier: str, detail: str) -> Conflict:
+        stays = "; the reservation stays where it is" if draft.op == "move" and decode_detail(detail) else ""
+        return Conflict(
+            "slot_taken",
+            f"Nothing that you asked for is free{stays}. Ask for other times or another room; nothing was recorded.",
+            taken=self.taken(places_asked(draft.args), {identifier}),
+        )
+
+    def taken(self, asked: list[Place], but: set[str]) -> list[Answer]:
+        """Whose reservations stand at these places, without those of the ids `but`."""
+        pages = self.service.read(sorted({page for place in asked for page in place.pages})).pages
+        return view.taken(asked, pages, but, self.zone)
+
+
+def places_asked(args: Mapping[str, Any]) -> list[Place]:
+    """The places that a write, or an occurrence of one, names; not those that it would search for."""
+    asked = [Place(args["room"], start, end) for start, end in args["slots"]]
+    return asked + [Place(other, asked[0].start, asked[0].end) for other in args.get("rooms", ())]

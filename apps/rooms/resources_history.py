@@ -1,0 +1,110 @@
+"""The REST resource of a reservation's history: who did what and when, the same everywhere, and how it moved here.
+
+Committed events come from the notes on the reservation's page (rooms' Lua writes them), so they outlive the log; what
+is tentative comes from the log. How a reservation moved while it was tentative is what this replica saw: its events,
+which are kept for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from apps.rooms import view
+from apps.rooms.outcomes import refusal
+from apps.rooms.pages import Place, reservation_page
+from apps.rooms.resource import Answer, RoomsResource
+from bayou.application import History as PageHistory
+from bayou.application import Turn
+from bayou.stamps import split_id
+from bayou.write import Write
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GONE = {"rejected", "failed"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    write: str
+    op: str
+    user: str
+    outcome: str
+    csn: int | None
+
+
+class History(RoomsResource):
+    def get(self, user: str, name: str) -> Answer:
+        identifier = f"{user}/{name}"
+        if not self.views_of(identifier).tentative:  # in the client's session, as any read
+            raise refusal("unknown", identifier)
+        history = self.service.history(reservation_page(identifier))
+        events = list(_events(identifier, history))
+        turns, since = self.service.turns([event.write for event in events])
+        return {
+            "id": identifier,
+            "events": list(self._told(events)),
+            "moves_seen_here": list(self._moves(identifier, turns)),
+            "moves_kept_since": None if since is None else self._moment(since),
+        }
+
+    def _told(self, events: list[_Event]) -> Iterator[Answer]:
+        place: Place | None = None
+        for event in events:
+            stamp, origin = split_id(event.write)
+            status, before = event.outcome.partition(" ")[0], place
+            if status in {"updated", "merged"}:
+                place = view.place_of(event.outcome)
+            elif status in _GONE:
+                place = None
+            yield {
+                "write": event.write,
+                "op": event.op,
+                "user": event.user,
+                "accepted_at": self._moment(_EPOCH + timedelta(microseconds=stamp)),
+                "accepted_by": self.service.label(origin),
+                "csn": event.csn,
+                "state": "tentative" if event.csn is None else "committed",
+                "outcome": status,
+                "before": view.place_shown(before, self.zone),
+                "after": view.place_shown(place, self.zone),
+            }
+
+    def _moves(self, identifier: str, turns: list[Turn]) -> Iterator[Answer]:
+        writes = self.service.writes(list({one for turn in turns for one in (turn.write, *turn.others)}))
+        for turn in turns:
+            own = writes.get(turn.write)
+            was, now = (view.outcome_for(own, outcome, identifier) for outcome in (turn.was, turn.now))
+            before, after = view.place_of(was), view.place_of(now)
+            if before != after:
+                yield {
+                    "at": self._moment(turn.at),
+                    "from": view.place_shown(before, self.zone),
+                    "to": view.place_shown(after, self.zone),
+                    "because": _cause(turn, before, writes),
+                }
+
+    def _moment(self, moment: datetime) -> str:
+        return moment.astimezone(self.zone).isoformat(timespec="milliseconds")
+
+
+def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
+    """In the order of the log. `rooms` notes WRITE, OP, OUTCOME, and who where it was not the owner."""
+    owner = identifier.partition("/")[0]
+    for csn in sorted(history.notes):
+        write, op, outcome, *user = history.notes[csn].split("\t")
+        yield _Event(write, op or "reserve", user[0] if user else owner, outcome, csn)
+    for tentative, outcome in history.tentative:
+        told = view.outcome_for(tentative, outcome, identifier)
+        yield _Event(tentative.id, tentative.op.removesuffix("_series"), tentative.user, told, None)
+
+
+def _cause(turn: Turn, before: Place | None, writes: Mapping[str, Write]) -> str | None:
+    """The write of the same transaction that stands where this one stood."""
+    if before is None:
+        return None
+    for identifier, outcome in turn.others.items():
+        write = writes.get(identifier)
+        if write is not None and any(place.overlaps(before) for place in view.places_of(write, outcome)):
+            return identifier
+    return None

@@ -1,0 +1,94 @@
+"""What config.yaml may say of the rooms: each by its name or with its details, and the policies of the building.
+
+Texts come in as typed. Nothing here knows the file or a running replica.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from apps.rooms.schema import room_name
+from apps.rooms.times import DAY_MIN
+
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
+
+
+class _Settings(BaseModel):
+    """Unknown settings are refused. Conversion from text is wanted: text is all that comes in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _clock(value: Any) -> Any:
+    """Minutes since midnight; the end of the day is 24:00."""
+    if isinstance(value, int):
+        return value
+    if not isinstance(value, str) or not _CLOCK.fullmatch(value):
+        raise ValueError('a time of day is HH:MM from "00:00" to "24:00"')
+    return int(value[:2]) * 60 + int(value[3:])
+
+
+def _words(text: str) -> str:
+    if not 1 <= len(text) <= 64 or not text.isprintable() or text != text.strip() or "," in text:
+        raise ValueError(
+            f"{text[:64]!r} cannot be used: 1 to 64 printable characters, no comma, no blank at either end"
+        )
+    return text
+
+
+def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value!r} stands twice")
+    return values
+
+
+Clock = Annotated[int, BeforeValidator(_clock)]
+
+
+class RoomSettings(_Settings):
+    """A room. `capacity` is in people, `opens` and `closes` in minutes of the local day; None where nobody said."""
+
+    name: Annotated[str, AfterValidator(room_name)]
+    capacity: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    features: Annotated[tuple[Annotated[str, AfterValidator(_words)], ...], AfterValidator(_unique)] = ()
+    place: Annotated[str, AfterValidator(_words)] | None = None
+    opens: Clock | None = None
+    closes: Clock | None = None
+
+    @property
+    def hours(self) -> tuple[int, int] | None:
+        """From when to when it is open, in minutes of the local day; None where it always is."""
+        if self.opens is None and self.closes is None:
+            return None
+        return self.opens or 0, DAY_MIN if self.closes is None else self.closes
+
+    @model_validator(mode="after")
+    def _open_at_all(self) -> Self:
+        if self.hours and self.hours[0] >= self.hours[1]:
+            raise ValueError("closes must be after opens, on the same day")
+        return self
+
+
+def _details(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _unique_rooms(rooms: tuple[RoomSettings, ...]) -> tuple[RoomSettings, ...]:
+    _unique(tuple(room.name for room in rooms))
+    return rooms
+
+
+Rooms = Annotated[tuple[Annotated[RoomSettings, BeforeValidator(_details)], ...], AfterValidator(_unique_rooms)]
+
+
+class PolicySettings(_Settings):
+    """What a reservation may be: its length, how many days ahead it may begin; and how many that are not over a user
+    may hold. None: no such rule."""
+
+    longest_h: Annotated[float, Field(gt=0, le=366 * 24)] | None = None
+    ahead_days: Annotated[float, Field(ge=0, le=36_500)] | None = None
+    open_reservations: Annotated[int, Field(ge=0, le=10_000)] | None = None
