@@ -1,0 +1,53 @@
+"""`make bench`: measures this project beside its limits, and prints one table.
+
+    make bench                       all rows, a few minutes
+    make bench ROW=apply,store       some
+    make bench JSON=1                the table as JSON alone, on standard output
+
+What happens meanwhile is told on standard error. Each row is explained in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from bench.ground import ground
+from bench.measure import Size, say
+from bench.rows import ROWS
+from bench.table import Row, as_json, as_markdown
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status: 0, 2 for a row that there is not."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Measure this project beside its limits.")
+    parser.add_argument("--row", metavar="ROW,…", default=",".join(ROWS), help=f"some of {', '.join(ROWS)}")
+    parser.add_argument("--json", action="store_true", help="print the table as JSON alone")
+    asked = parser.parse_args(arguments)
+    names = [name.strip() for name in asked.row.split(",") if name.strip()]
+    unknown = [name for name in names if name not in ROWS]
+    if unknown:
+        parser.error(f"there is no row {', '.join(unknown)}; there are {', '.join(ROWS)}")
+    rows = measure(names, Size())
+    print(as_json(rows) if asked.json else as_markdown(rows))
+    return 0
+
+
+def measure(names: Sequence[str], size: Size) -> list[Row]:
+    """The lines of these rows, in the order of the table."""
+    began, rows = time.monotonic(), []
+    wanted = [name for name in ROWS if name in names]
+    with ground() as place:
+        for number, name in enumerate(wanted, 1):
+            say(f"[{number}/{len(wanted)}] {name} …")
+            since = time.monotonic()
+            rows += ROWS[name](place, size)
+            say(f"[{number}/{len(wanted)}] {name}: {time.monotonic() - since:.0f} s")
+    say(f"{len(wanted)} of {len(ROWS)} rows in {time.monotonic() - began:.0f} s")
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

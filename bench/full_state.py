@@ -1,0 +1,265 @@
+"""A full state of many reservations, from a replica to a new one, with what it costs in time and memory.
+
+    python -m bench.full_state [RESERVATIONS]        100,000 unless told otherwise
+
+Two real replicas with a Redis each. The first holds the reservations, and has truncated its log of all of them; the
+second has taken some of its own. The transfer is cut in the middle by a cut link, and again by kill -9 of the receiver,
+and then left to end; a reader looks at the receiver all the time. Prints what it measured, and ends with status 1
+unless the reader saw the old state and then the new one alone, the receiver's own reservations are there and committed,
+the two are equal, and no process took more than 256 MiB (its peak as Linux counts it; Redis is a process of its own).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import redis
+
+from apps import APPLICATIONS
+from apps.rooms import drafts
+from apps.rooms.schema import ReserveBody
+from bayou.items import Item, Selection
+from bayou.write import Write
+from cluster.local import write_configuration
+from cluster.processes import Processes
+from cluster.rest import Refused, Rest, Silent
+from cluster.waiting import wait_until
+from replica.identity import mark
+from storage.connect import open_storage
+from storage.keys import Namespace
+from storage.store import Store
+
+RESERVATIONS = 100_000
+MEMORY_MIB_MAX = 256
+ROOMS = [f"{floor}.{number:02}" for floor in range(1, 11) for number in range(1, 11)]
+HOURS = 10  # of a day, from 8:00
+FIRST_DAY = datetime(2026, 12, 1, tzinfo=UTC)
+BATCH = 500
+WAIT_S = 100.0
+OWN = 5  # reservations of the receiver
+SETTINGS = {
+    "rooms": ROOMS,
+    "anti_entropy": {"interval_s": 1, "after_write": True},
+    "log": {"keep_committed": 0, "keep_for_days": 0},
+}
+
+
+@dataclass
+class Result:
+    """What was measured; `wrong` says what was not as it must be."""
+
+    reservations: int
+    cuts: list[int] = field(default_factory=list)  # pages that the receiver had staged at each cut
+    transfer_s: float = 0.0
+    memory_mib: dict[str, float] = field(default_factory=dict)  # peak of each process
+    reads: int = 0
+    seen: list[int] = field(default_factory=list)  # numbers of others' reservations, each as it changed
+    wrong: list[str] = field(default_factory=list)
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.reservations} reservations; cut when {' and '.join(map(str, self.cuts))} pages had arrived"
+        yield f"whole transfer after the last cut: {self.transfer_s:.1f} s"
+        yield f"{self.reads} reads at the receiver meanwhile; reservations of others that they saw: {self.seen}"
+        for label, peak in self.memory_mib.items():
+            yield f"peak memory of {label}: {peak:.0f} MiB"
+        yield from (f"WRONG: {problem}" for problem in self.wrong)
+
+
+def run(folder: Path, reservations: int) -> Result:
+    """The whole measurement in this folder."""
+    result = Result(reservations)
+    processes = Processes(write_configuration(folder, ("source", "new"), SETTINGS))
+    with contextlib.ExitStack() as undo:
+        undo.callback(processes.stop)
+        processes.start("source")
+        processes.wait_until_serving("source")
+        processes.stop("source")
+        _fill(processes, reservations)
+        processes.start()
+        processes.wait_until_serving()
+        source, new = processes.rest("source"), processes.rest("new")
+        wait_until(lambda: source.get("/replica")["committed"] == 0, WAIT_S, "the log is truncated")
+        new.put("/replica/links/source", {"up": False})
+        for number in range(OWN):
+            new.post("/reservations", _own(number), user="vish")
+        reader = undo.enter_context(_Reader(new))
+        _transfer(processes, result)
+        reader.look()
+        result.reads, result.seen = reader.reads, reader.seen
+        _judge(processes, result)
+    return result
+
+
+def _fill(processes: Processes, reservations: int) -> None:
+    """Commit the reservations in the source's Redis, as a session with some other replica would."""
+    opened = open_storage("embedded", processes.settings.data, "source")
+    try:
+        store = Store(opened.client, "source", APPLICATIONS)
+        for selection in _selections(reservations):
+            rest = selection
+            while rest.items:
+                rest = rest.behind(store.receive(rest, "desk").taken)
+    finally:
+        opened.close(clean=True, mark=mark(store))
+
+
+def _selections(reservations: int) -> Iterator[Selection]:
+    """Writes of a replica `desk`, one after another in each room."""
+    prev, items = 0, []
+    for number in range(reservations):
+        place, room = divmod(number, len(ROOMS))
+        day, hour = divmod(place, HOURS)
+        start = FIRST_DAY + timedelta(days=day, hours=8 + hour)
+        slot = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
+        body = ReserveBody.model_validate({"room": ROOMS[room], "slots": [slot], "purpose": "Seminar"})
+        asking = drafts.Asking("desk", f"seminar-{number}", FIRST_DAY, ZoneInfo("UTC"), ROOMS)
+        draft = drafts.reserve(asking, body)
+        stamp = 1_700_000_000_000_000 + number
+        members = {name: getattr(draft, name) for name in draft.__slots__}
+        write = Write(stamp=stamp, prev=prev, origin="desk~aaaaaa", **members)
+        items.append(Item(write.id, None, write.encode()))
+        prev = stamp
+        if len(items) == BATCH:
+            yield Selection(0, "", tuple(items))
+            items = []
+    yield Selection(0, "", tuple(items))
+
+
+def _own(number: int) -> dict[str, object]:
+    """A reservation before all others of its room."""
+    start = FIRST_DAY + timedelta(hours=number)
+    slot = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
+    return {"room": ROOMS[0], "slots": [slot], "request": f"own-{number}"}
+
+
+def _transfer(processes: Processes, result: Result) -> None:
+    """Cut twice in the middle, then to its end."""
+    new = processes.rest("new")
+    third = result.reservations // 3
+
+    new.put("/replica/links/source", {"up": True})
+    wait_until(lambda: _staged(processes, 1) > third, WAIT_S, "a third has arrived")
+    new.put("/replica/links/source", {"up": False})
+    result.cuts.append(_staged(processes, 1))
+    _note_memory(processes, result)
+    new.put("/replica/links/source", {"up": True})
+    wait_until(lambda: _staged(processes, 2) > third, WAIT_S, "a third has arrived once more")
+    processes.kill("new")
+    result.cuts.append(_staged(processes, 2))
+    processes.start("new")
+    processes.wait_until_serving("new")
+    began = time.monotonic()
+    csn = result.reservations + OWN
+    wait_until(lambda: _told(processes.rest("new"))["csn"] == csn, WAIT_S, "all is committed at the receiver")
+    result.transfer_s = time.monotonic() - began
+    _note_memory(processes, result)
+
+
+def _told(rest: Rest) -> dict[str, object]:
+    with contextlib.suppress(Silent):
+        found: dict[str, object] = rest.get("/replica")
+        return found
+    return {"csn": None}
+
+
+def _staged(processes: Processes, attempt: int) -> int:
+    """How many pages the receiver has of this attempt, in its Redis."""
+    with redis.Redis(unix_socket_path=str(processes.settings.data / "new" / "redis.sock")) as client:
+        found: int = client.zcard(Namespace("new", str(attempt)).changed)
+        return found
+
+
+def _note_memory(processes: Processes, result: Result) -> None:
+    for label in processes.labels:
+        status = Path(f"/proc/{processes.pid(label)}/status").read_text(encoding="utf-8")
+        peak_kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
+        result.memory_mib[label] = max(result.memory_mib.get(label, 0), peak_kib / 1024)
+
+
+def _judge(processes: Processes, result: Result) -> None:
+    source, new = processes.rest("source"), processes.rest("new")
+    expected = _in_room(result.reservations)
+    if result.seen != [0, expected]:
+        result.wrong.append(f"the reader should have seen 0, then {expected}")
+    if result.reads < 10:
+        result.wrong.append("the reader hardly read")
+    for number in range(OWN):
+        state = new.get(f"/reservations/vish/own-{number}")["state"]
+        if state != "committed":
+            result.wrong.append(f"own-{number} is {state}")
+    held = [rest.get("/replica") for rest in (source, new)]
+    if held[0]["vectors"]["V"] != held[1]["vectors"]["V"] or held[0]["csn"] != held[1]["csn"]:
+        result.wrong.append("the two do not hold the same")
+    calendars = [_calendar(rest) for rest in (source, new)]
+    if calendars[0] != calendars[1]:
+        result.wrong.append("the two show different calendars")
+    for label, peak in result.memory_mib.items():
+        if peak > MEMORY_MIB_MAX:
+            result.wrong.append(f"{label} took {peak:.0f} MiB; at most {MEMORY_MIB_MAX} are allowed")
+
+
+def _calendar(rest: Rest) -> list[dict[str, object]]:
+    """Room ROOMS[0] for the 62 days that one request may ask for."""
+    until = FIRST_DAY + timedelta(days=62)
+    query = {"from": FIRST_DAY.isoformat(), "to": until.isoformat()}
+    found: list[dict[str, object]] = rest.get(f"/rooms/{ROOMS[0]}/calendar", **query)["reservations"]
+    return found
+
+
+def _in_room(reservations: int) -> int:
+    """How many of them `_calendar` shows."""
+    return min((reservations + len(ROOMS) - 1) // len(ROOMS), 62 * HOURS)
+
+
+class _Reader:
+    """Reads the receiver's calendar again and again while the block lasts; what it answers must not be a mixture."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reader")
+        self.reads = 0
+        self.seen: list[int] = []
+
+    def __enter__(self) -> _Reader:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def look(self) -> None:
+        entries = _calendar(self._rest)
+        others = sum(entry["user"] == "desk" for entry in entries)
+        if not self.seen or self.seen[-1] != others or len(entries) != others + OWN:
+            self.seen.append(others)
+        self.reads += 1
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            with contextlib.suppress(Silent, Refused):  # it is killed once, and started again
+                self.look()
+            self._stopping.wait(0.02)
+
+
+def main(arguments: list[str]) -> int:
+    reservations = int(arguments[0]) if arguments else RESERVATIONS
+    with tempfile.TemporaryDirectory(prefix="bayou-full-state-") as folder:
+        result = run(Path(folder), reservations)
+    for line in result.lines():
+        print(line)
+    return 1 if result.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

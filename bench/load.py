@@ -1,0 +1,92 @@
+"""A client that keeps some connections busy: each sends its next request as soon as its answer is there.
+
+One thread and bare sockets, so that the client takes little of what the server is measured with.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from replica.config import Address
+
+CONNECTIONS = 16
+TIMEOUT_S = 60.0
+
+
+def post(path: str, body: Any, user: str = "vish") -> bytes:
+    """The bytes of a request that carries JSON."""
+    content = json.dumps(body).encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nBayou-User: {user}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+class Connection:
+    """One kept connection, on which one request is under way at a time."""
+
+    def __init__(self, address: Address) -> None:
+        self.socket = socket.create_connection((address.host, address.port), TIMEOUT_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._answer = b""
+
+    def send(self, request: bytes) -> None:
+        self._answer = b""
+        self.socket.sendall(request)
+
+    def arrived(self) -> bool:
+        """Read what is there; whether the answer is whole. AssertionError for one that is no success."""
+        self._answer += self.socket.recv(1 << 18)
+        head, blank, body = self._answer.partition(b"\r\n\r\n")
+        if not blank:
+            assert self._answer, "the server closed the connection"
+            return False
+        assert head[9:10] == b"2", self._answer.decode()
+        length = head.lower().partition(b"content-length:")[2].partition(b"\r")[0]
+        return len(body) >= int(length)
+
+    def ask(self, request: bytes) -> Any:
+        """Send one request and wait; its JSON."""
+        self.send(request)
+        while not self.arrived():
+            pass
+        return json.loads(self._answer.partition(b"\r\n\r\n")[2])
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def rate(address: Address, requests: Iterator[bytes], seconds: float) -> float:
+    """Requests a second, over so many seconds."""
+    connections = [Connection(address) for _ in range(CONNECTIONS)]
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
+            selector.register(connection.socket, selectors.EVENT_READ, connection)
+            connection.send(next(requests))
+        began, answered, waiting = time.perf_counter(), 0, len(connections)
+        ended = 0.0
+        while waiting:
+            for key, _ in selector.select(TIMEOUT_S):
+                if not key.data.arrived():
+                    continue
+                if not ended:
+                    answered += 1
+                    if time.perf_counter() - began >= seconds:
+                        ended = time.perf_counter()
+                if ended:
+                    waiting -= 1  # what is under way is answered, so that the next round starts with nothing
+                else:
+                    key.data.send(next(requests))
+    for connection in connections:
+        connection.close()
+    return answered / (ended - began)

@@ -1,0 +1,41 @@
+"""The rows of the table, each a file of its own: `measure(ground, size)` gives its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.ground import Ground
+from bench.measure import Size
+from bench.rows import (
+    accept,
+    anti_entropy,
+    commit,
+    converge,
+    memory,
+    papers,
+    read,
+    rollback,
+    select,
+    start,
+    store,
+    vectors,
+)
+from bench.table import Row
+
+ROWS: dict[str, Callable[[Ground, Size], list[Row]]] = {
+    "accept": accept.measure,
+    "accept-flat": accept.measure_flat,
+    "store": store.measure,
+    "apply": anti_entropy.measure_apply,
+    "commit": commit.measure,
+    "rollback-far": rollback.measure_far,
+    "rollback-near": rollback.measure_near,
+    "select": select.measure,
+    "read": read.measure,
+    "memory": memory.measure,
+    "start": start.measure,
+    "full-state": anti_entropy.measure_full_state,
+    "converge": converge.measure,
+    "vectors": vectors.measure,
+    "papers": papers.measure,
+}

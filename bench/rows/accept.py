@@ -1,0 +1,62 @@
+"""accept: reservations a second of one replica, against an empty POST of the same server; and how it stays flat.
+
+Every reservation is on the disk before it is answered: the limit has no disk.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import timedelta
+
+from bench.empty import empty_server
+from bench.ground import Ground
+from bench.load import post, rate
+from bench.measure import Measure, Size, in_turn
+from bench.table import Row, at_least
+from bench.workload import FIRST_DAY, ROOMS
+from cluster.processes import Processes
+
+ROUNDS, SECONDS = 5, 2.0
+HELD = (100_000, 1_000)
+HOURS = 10
+UNUSED = timedelta(days=2000)  # behind what is loaded
+
+
+def measure(ground: Ground, size: Size) -> list[Row]:
+    wanted, empty = reservations(), _at("/", reservations())
+    with ground.replicas({"one": 0}) as processes, empty_server() as limit:
+        ours = processes.settings.replica("one").rest
+        figures = in_turn(
+            size.rounds(ROUNDS),
+            lambda: rate(ours, wanted, SECONDS * size.scale),
+            lambda: rate(limit, empty, SECONDS * size.scale),
+        )
+    return [at_least("accept", "reservations/s", figures, 0.65)]
+
+
+def measure_flat(ground: Ground, size: Size) -> list[Row]:
+    many, few = (size.of(held, 10) for held in HELD)
+    with ground.replicas({"one": many}) as one, ground.replicas({"one": few}) as other:
+        figures = in_turn(size.rounds(ROUNDS), *(_rate_of(processes, size) for processes in (one, other)))
+    return [at_least("accept-flat", f"reservations/s at {many:,} held, and at {few:,}", figures, 0.9)]
+
+
+def _rate_of(processes: Processes, size: Size) -> Measure:
+    address, wanted = processes.settings.replica("one").rest, reservations()
+    return lambda: rate(address, wanted, SECONDS * size.scale)
+
+
+def reservations() -> Iterator[bytes]:
+    """Requests for one free hour after another, room by room and day by day."""
+    for number in itertools.count():
+        place, room = divmod(number, len(ROOMS))
+        day, hour = divmod(place, HOURS)
+        start = FIRST_DAY + UNUSED + timedelta(days=day, hours=8 + hour)
+        slot = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
+        yield post("/reservations", {"room": ROOMS[room], "slots": [slot], "purpose": "Seminar"})
+
+
+def _at(path: str, requests: Iterator[bytes]) -> Iterator[bytes]:
+    """The same requests, sent to another place."""
+    return (request.replace(b"POST /reservations ", f"POST {path} ".encode(), 1) for request in requests)

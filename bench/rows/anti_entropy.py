@@ -1,0 +1,60 @@
+"""apply and full-state: one session over gRPC, between two processes with a Redis each, into an empty replica.
+
+The sender holds the same reservations both times; its log has all of them for `apply`, and none for `full-state`.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+from bench.ground import Ground, store_of
+from bench.load import Connection, post
+from bench.measure import Size, in_turn, seconds_of
+from bench.rows.store import received
+from bench.table import Row, at_least
+from bench.workload import undisputed
+from cluster.processes import Processes
+
+ROUNDS = 3
+WRITES, RESERVATIONS = 50_000, 100_000
+
+
+def measure_apply(ground: Ground, size: Size) -> list[Row]:
+    count = size.of(WRITES, 10)
+    items = undisputed(count, "peer~aaaaaa")
+    with ground.replicas({"one": count, "two": 0}) as processes, ground.redis() as client:
+        rates = in_turn(
+            size.rounds(ROUNDS),
+            lambda: transferred(processes, count),
+            lambda: count / received(client, items, primary=True),
+        )
+    return [at_least("apply", "writes/s", rates, 0.6)]
+
+
+def measure_full_state(ground: Ground, size: Size) -> list[Row]:
+    writes, reservations = size.of(WRITES, 10), size.of(RESERVATIONS, 10)
+    with (
+        ground.replicas({"one": reservations, "two": 0}) as truncated,
+        ground.replicas({"one": writes, "two": 0}) as whole,
+    ):
+        store_of(truncated, "one")[0].truncate(0)
+        rates = in_turn(
+            size.rounds(ROUNDS), lambda: transferred(truncated, reservations), lambda: transferred(whole, writes)
+        )
+    return [at_least("full-state", "reservations/s", rates, 2.0)]
+
+
+def transferred(processes: Processes, count: int) -> float:
+    """Reservations a second, of one session that replica `two` has with `one`; `two` is empty before."""
+    processes.stop("two")
+    shutil.rmtree(processes.settings.data / "two")
+    processes.start("two")
+    processes.wait_until_serving("two")
+    connection = Connection(processes.settings.replica("two").rest)
+    try:
+        seconds = seconds_of(lambda: connection.ask(post("/replica/sync/one", {})))
+    finally:
+        connection.close()
+    csn = processes.rest("two").get("/replica")["csn"]
+    assert csn == count, f"{csn} of {count} have arrived"
+    return count / seconds

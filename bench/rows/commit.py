@@ -1,0 +1,60 @@
+"""commit: from a reservation at a replica that is not the primary until it is committed there, as its client sees it.
+
+Set beside one session in which nothing is sent: the round trips that a commit cannot do without.
+"""
+
+from __future__ import annotations
+
+import time
+from statistics import quantiles
+
+from bench.ground import Ground
+from bench.load import Connection, get, post
+from bench.measure import Size, in_turn
+from bench.rows.accept import reservations
+from bench.table import Row, below
+from cluster.processes import Processes
+
+SAMPLES = 200
+HEALTHY = {"anti_entropy": {"interval_s": 5, "after_write": True, "debounce_ms": 10}}
+WAIT_S = 20.0
+
+
+def measure(ground: Ground, size: Size) -> list[Row]:
+    samples, wanted = [], reservations()
+    with ground.replicas({"one": 0, "two": 0, "three": 0}, **HEALTHY) as processes:
+        connection = Connection(processes.settings.replica("two").rest)
+
+        def commit() -> float:
+            samples.append(_until_committed(connection, next(wanted)))
+            return samples[-1]
+
+        def session() -> float:
+            return float(connection.ask(post("/replica/sync/one", {}))["seconds"]) * 1000
+
+        _meet(processes)
+        _, limit = in_turn(size.of(SAMPLES, 2), commit, session)
+        connection.close()
+    samples = samples[1:]  # the first does not count, as in_turn has it
+    hundredths = quantiles(samples, n=100) if len(samples) > 1 else samples * 99
+    return [
+        below("commit", "ms, p50", hundredths[49], 100, limit),
+        below("commit", "ms, p99", hundredths[98], 300, limit),
+    ]
+
+
+def _meet(processes: Processes) -> None:
+    """Everybody knows the primary before anything is measured."""
+    for label in ("two", "three"):
+        processes.rest(label).post("/replica/sync/one", {})
+
+
+def _until_committed(connection: Connection, request: bytes) -> float:
+    """Milliseconds."""
+    began = time.perf_counter()
+    identifier = connection.ask(request)["id"]
+    looked = get(f"/reservations/{identifier}")
+    while not connection.ask(looked)["final"]:
+        assert time.perf_counter() - began < WAIT_S, "the reservation was not committed"
+        time.sleep(0.001)
+    return (time.perf_counter() - began) * 1000

@@ -1,0 +1,45 @@
+"""memory: what a reservation takes in Redis, committed and truncated, or tentative; and a replica's process at rest."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+from bench.ground import Ground, open_store
+from bench.measure import Size
+from bench.table import Row, below
+from bench.workload import conflicting, take
+
+COMMITTED, TENTATIVE = 50_000, 20_000
+KIB_OF_MIB = 1024
+
+
+def measure(ground: Ground, size: Size) -> list[Row]:
+    committed, tentative = size.of(COMMITTED, 10), size.of(TENTATIVE, 10)
+    with ground.redis() as client:
+        before = _used(client)
+        store = open_store(client, "committed", primary=True)
+        take(store, conflicting(committed, "peer~aaaaaa"))
+        store.truncate(0)
+        truncated = _used(client)
+        take(open_store(client, "tentative", primary=False), conflicting(tentative, "peer~aaaaaa"))
+        after = _used(client)
+    with ground.replicas({"one": 0}) as processes:
+        processes.rest("one").get("/rooms")
+        at_rest = _resident_mib(processes.pid("one"))
+    return [
+        below("memory", "bytes of Redis, committed and truncated", (truncated - before) / committed, 600),
+        below("memory", "bytes of Redis, tentative", (after - truncated) / tentative, 2000),
+        below("memory", "MiB, a replica's process at rest", at_rest, 70),
+    ]
+
+
+def _used(client: Any) -> int:
+    """The bytes of all keys, without the streams of events: those are capped, whatever is held."""
+    streams = sum(client.memory_usage(key, samples=0) or 0 for key in client.scan_iter(match="*:events"))
+    return int(client.memory_stats()["dataset.bytes"]) + int(client.memory_stats()["overhead.total"]) - streams
+
+
+def _resident_mib(pid: int) -> float:
+    shown = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=True, text=True)
+    return int(shown.stdout) / KIB_OF_MIB

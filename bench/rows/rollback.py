@@ -1,0 +1,81 @@
+"""rollback-far, rollback-near: a write that lands in front of others, on pages of its own, and on a page of theirs."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+
+import redis
+
+from bayou.items import Selection
+from bench.ground import Ground, open_store
+from bench.measure import Measure, Size, in_turn, seconds_of
+from bench.table import Row, at_most, below
+from bench.workload import FIRST_STAMP, alone, in_one_room, take, undisputed
+from storage.store import Store
+
+FAR = (100_000, 1_000)
+FAR_ROUNDS, EACH = 5, 100  # writes that land in front, in each round
+NEAR = (0, 10, 100, 1_000)
+NEAR_ROUNDS = 7
+LATER = FIRST_STAMP + 10**12
+
+
+def measure_far(ground: Ground, size: Size) -> list[Row]:
+    many, few = (size.of(count, 10) for count in FAR)
+    with ground.redis() as client:
+        stores = [open_store(client, label, primary=False) for label in ("many", "few")]
+        for store, count in zip(stores, (many, few), strict=True):
+            take(store, undisputed(count, "peer~aaaaaa"))
+        fronts = [_fronts(store, size.of(EACH, 2)) for store in stores]
+        figures = in_turn(size.rounds(FAR_ROUNDS), *(front.__next__ for front in fronts))
+    return [at_most("rollback-far", f"ms, before {many:,} and before {few:,}", figures, 1.3, "≤ 1.3 ×")]
+
+
+def _fronts(store: Store, count: int) -> Iterator[float]:
+    """Milliseconds that one of so many writes took, each on a page of its own, with a stamp before all others."""
+    numbers, prev = itertools.count(), 0
+    while True:
+        selections = []
+        for number in itertools.islice(numbers, count):
+            stamp = FIRST_STAMP // 2 + number
+            selections.append(Selection(0, "", (alone(number, "early~aaaaaa", stamp, prev),)))
+            prev = stamp
+
+        began = time.perf_counter()
+        for selection in selections:
+            received = store.receive(selection, "early")
+            assert (received.new, received.rolled_back) == (1, 0), received
+        yield (time.perf_counter() - began) / count * 1000
+
+
+def measure_near(ground: Ground, size: Size) -> list[Row]:
+    counts = [size.of(count) if count else 0 for count in NEAR]
+    with ground.redis() as client:
+        none, *figures = in_turn(size.rounds(NEAR_ROUNDS), *(_near(client, count) for count in counts))
+    each_us = [(seconds - none) / count * 1e6 for seconds, count in zip(figures, counts[1:], strict=True)]
+    units = [f"µs for each of k = {count:,}" for count in counts[1:]]
+    return [
+        *(below("rollback-near", unit, ours, 60) for unit, ours in zip(units, each_us, strict=True)),
+        at_most("rollback-near", f"{units[-1]} and of k = {counts[-2]:,}", each_us[:-3:-1], 1.3, "linear: ≤ 1.3"),
+    ]
+
+
+def _near(client: redis.Redis, count: int) -> Measure:
+    """Seconds of a write in front of so many that share its page."""
+    behind = in_one_room(count, "peer~aaaaaa", LATER)
+    before = in_one_room(1, "early~aaaaaa", FIRST_STAMP)
+
+    def measured() -> float:
+        client.flushall()
+        store = open_store(client, "near", primary=False)
+        take(store, behind)
+
+        def receive() -> None:
+            received = store.receive(Selection(0, "", tuple(before)), "early")
+            assert received.rolled_back == count, received
+
+        return seconds_of(receive)
+
+    return measured

@@ -1,0 +1,38 @@
+"""start: from the command until the replica serves, with 100,000 reservations and with none.
+
+Redis reads its append-only file first; how long that took, it says in its log, and that is taken off.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bench.ground import Ground
+from bench.measure import Size, in_turn, seconds_of
+from bench.table import Row, at_most
+from cluster.processes import Processes
+
+ROUNDS = 5
+HELD = 100_000
+LOADED = re.compile(r"DB loaded from append only file: ([0-9.]+) seconds")
+
+
+def measure(ground: Ground, size: Size) -> list[Row]:
+    held = size.of(HELD, 10)
+    with ground.replicas({"one": held}) as full, ground.replicas({"one": 0}) as empty:
+        ours, limit, loading = in_turn(
+            size.rounds(ROUNDS), lambda: _started(full), lambda: _started(empty), lambda: _loading_s(full)
+        )
+    unit = f"s with {held:,} held, without {loading:.2f} s in which Redis reads them"
+    return [at_most("start", unit, (ours - loading, limit), 1.5, "≤ 1.5 ×")]
+
+
+def _started(processes: Processes) -> float:
+    processes.stop("one")
+    processes.start("one")
+    return seconds_of(lambda: processes.wait_until_serving("one"))
+
+
+def _loading_s(processes: Processes) -> float:
+    log = processes.settings.data / "one" / "redis.log"
+    return float(LOADED.findall(log.read_text(encoding="utf-8"))[-1])

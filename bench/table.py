@@ -1,0 +1,78 @@
+"""What a measurement ends in: lines of one table, as Markdown for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+HEADING = ("row", "ours", "limit", "unit", "ratio", "wanted", "met")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line: our figure, what it is set against (None where there is no such thing), and what is wanted of it.
+
+    Invariant: `ratio` is `ours / limit`; `met` is None where nothing is wanted.
+    """
+
+    row: str
+    ours: float
+    limit: float | None
+    unit: str
+    ratio: float | None
+    wanted: str
+    met: bool | None
+
+
+def at_least(row: str, unit: str, figures: Sequence[float], ratio_min: float, wanted: str = "") -> Row:
+    """A ratio that should not be below `ratio_min`; `figures` are ours and the limit."""
+    ours, limit = figures
+    return Row(row, ours, limit, unit, ours / limit, wanted or f"≥ {ratio_min:g}", ours / limit >= ratio_min)
+
+
+def at_most(row: str, unit: str, figures: Sequence[float], ratio_max: float, wanted: str = "") -> Row:
+    """A ratio that should not be above `ratio_max`; `figures` are ours and the limit."""
+    ours, limit = figures
+    return Row(row, ours, limit, unit, ours / limit, wanted or f"≤ {ratio_max:g}", ours / limit <= ratio_max)
+
+
+def below(row: str, unit: str, ours: float, ours_max: float, limit: float | None = None) -> Row:
+    """A figure that has a bound of its own, whatever it is set against."""
+    return Row(row, ours, limit, unit, ours / limit if limit else None, f"≤ {ours_max:,g}", ours <= ours_max)
+
+
+def figure(row: str, unit: str, ours: float, limit: float | None = None) -> Row:
+    """A figure of which nothing is wanted."""
+    return Row(row, ours, limit, unit, ours / limit if limit else None, "", None)
+
+
+def as_json(rows: Iterable[Row]) -> str:
+    return json.dumps({"rows": [asdict(row) for row in rows]}, ensure_ascii=False)
+
+
+def as_markdown(rows: Iterable[Row]) -> str:
+    """Aligned, so that it reads in a terminal, too."""
+    lines = [HEADING, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADING))]
+    rule = [("-" * (width - 1) + ":") if column in {1, 2, 4} else "-" * width for column, width in enumerate(widths)]
+    return "\n".join(_line(cells, widths) for cells in (lines[0], rule, *lines[1:]))
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    met = {True: "yes", False: "NO", None: ""}[row.met]
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+    return row.row, _number(row.ours), "" if row.limit is None else _number(row.limit), row.unit, ratio, row.wanted, met
+
+
+def _number(value: float) -> str:
+    """Three digits at least, and all of a larger number's whole part."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (
+        cell.rjust(width) if column in {1, 2, 4} else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return f"| {' | '.join(padded)} |"

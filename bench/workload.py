@@ -1,0 +1,129 @@
+"""The writes that the rows are measured with: reservations of a timetable, as a replica's peers send them.
+
+Nothing is random, so that every run does the same work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bayou.items import Item, Selection
+from bayou.write import Draft, Write
+from storage.store import Store
+
+BATCH = 500
+ROOMS = [f"{floor}.{number:02}" for floor in range(1, 5) for number in range(1, 11)]
+FIRST_DAY = datetime(2026, 12, 1, tzinfo=UTC)
+FIRST_STAMP = 1_764_550_000_000_000
+STAMP_STEP_US = 10
+SLOT_MIN = 50
+PLACES = 8  # places of two and a half hours, each for three slots, in a room on a day
+
+
+def conflicting(count: int, origin: str, *, first: int = 0) -> list[Item]:
+    """Tentative writes with three alternatives each; every second one finds its first choice taken, and moves."""
+    return _chain([(number // 2, 0, 3) for number in range(first, first + count)], origin, first)
+
+
+def undisputed(count: int, origin: str, *, first: int = 0) -> list[Item]:
+    """Tentative writes with one slot each, which is free: three of them where two of the above are."""
+    return _chain([(number // 3, number % 3, 1) for number in range(first, first + count)], origin, first)
+
+
+def in_one_room(count: int, origin: str, stamp: int, *, minutes: int = 1) -> list[Item]:
+    """Tentative writes that share one page: a room on a day, so many minutes each, one behind the other."""
+    start = _minute(FIRST_DAY + timedelta(days=3000))
+    slots = [[[start + number * minutes, start + (number + 1) * minutes]] for number in range(count)]
+    return link(
+        [_reserve("near", f"near-{number}", ROOMS[0], slot) for number, slot in enumerate(slots)], origin, stamp
+    )
+
+
+def long_writes(count: int, origin: str, stamp: int, size_bytes: int, prev: int = 0, first: int = 0) -> list[Item]:
+    """Undisputed writes whose bytes are about so many, for their purpose is long."""
+    short = len(undisputed(1, origin)[0].body)
+    items = []
+    for number in range(first, first + count):
+        start = _minute(FIRST_DAY + timedelta(days=1000 + number % 20_000))
+        given = _reserve("desk", f"long-{number}", ROOMS[0], [[start, start + 60]])
+        given["args"]["purpose"] = "x" * max(size_bytes - short, 0)
+        items.append(given)
+    return link(items, origin, stamp, prev)
+
+
+def draft_in_one_room(number: int) -> Draft:
+    """A client's wish: one of a room's hours on one day, or one of the two behind it; neighbours want the same."""
+    start = _minute(FIRST_DAY) + number * 30
+    return Draft(
+        **_reserve(
+            "desk", f"wish-{number}", ROOMS[0], [[start + 60 * later, start + 60 * later + 60] for later in range(3)]
+        )
+    )
+
+
+def alone(number: int, origin: str, stamp: int, prev: int) -> Item:
+    """A tentative write on a page that no other write of a run declares."""
+    start = _minute(FIRST_DAY + timedelta(days=4000 + number))
+    return link([_reserve("far", f"far-{number}", ROOMS[1], [[start, start + 60]])], origin, stamp, prev)[0]
+
+
+def _chain(places: Sequence[tuple[int, int, int]], origin: str, first: int) -> list[Item]:
+    members = []
+    for number, (place, slot, slots) in enumerate(places, first):
+        row, room = divmod(place, len(ROOMS))
+        day, hour = divmod(row, PLACES)
+        start = _minute(FIRST_DAY + timedelta(days=day)) + 3 * SLOT_MIN * hour
+        begins = [start + SLOT_MIN * (slot + preference) for preference in range(slots)]
+        wanted = [[begin, begin + SLOT_MIN] for begin in begins]
+        members.append(_reserve("desk", f"seminar-{number}", ROOMS[room], wanted))
+    prev = FIRST_STAMP + (first - 1) * STAMP_STEP_US if first else 0
+    return link(members, origin, FIRST_STAMP + first * STAMP_STEP_US, prev)
+
+
+def link(members: Sequence[dict[str, Any]], origin: str, stamp: int, prev: int = 0) -> list[Item]:
+    """Writes with these members as one origin's chain, from `stamp` on."""
+    items = []
+    for given in members:
+        write = Write(stamp=stamp, prev=prev, origin=origin, **given)
+        items.append(Item(write.id, None, write.encode()))
+        prev, stamp = stamp, stamp + STAMP_STEP_US
+    return items
+
+
+def _reserve(user: str, request: str, room: str, slots: list[list[int]]) -> dict[str, Any]:
+    return {
+        "app": "rooms/1",
+        "op": "reserve",
+        "check": "first_choice_free",
+        "merge": "first_free_alternative",
+        "args": {"purpose": "Seminar", "room": room, "slots": slots},
+        "pages": (f"reservation:{user}/{request}", f"room:{room}/{_day(slots[0][0])}"),
+        "user": user,
+        "request": request,
+        "accepted_at": FIRST_DAY.isoformat(timespec="milliseconds"),
+    }
+
+
+def batches(items: Sequence[Item]) -> Iterator[Selection]:
+    for first in range(0, len(items), BATCH):
+        yield Selection(0, "", tuple(items[first : first + BATCH]))
+
+
+def take(store: Store, items: Sequence[Item]) -> None:
+    """Have a replica receive them all, in batches."""
+    for selection in batches(items):
+        rest = selection
+        while rest.items:
+            received = store.receive(rest, "peer")
+            assert received.status in {"taken", "more"}, received
+            rest = rest.behind(received.taken)
+
+
+def _minute(moment: datetime) -> int:
+    return int(moment.timestamp()) // 60
+
+
+def _day(minute: int) -> str:
+    return datetime.fromtimestamp(minute * 60, UTC).date().isoformat()

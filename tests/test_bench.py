@@ -1,0 +1,94 @@
+"""The measurements of `make bench`, on a hundredth of their work: every row gives its lines, in the table's shape."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import main
+from bench.ground import Ground
+from bench.measure import Size, in_turn
+from bench.rows import ROWS
+from bench.table import HEADING, Row, as_json, as_markdown, at_least, at_most, below, figure
+
+TINY = Size(0.01)
+LINES = {"store": 3, "commit": 2, "rollback-near": 4, "memory": 3, "vectors": 6, "papers": 15}
+NO_PROCESS = ("store", "rollback-far", "rollback-near", "select", "converge", "vectors")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    return Ground(tmp_path_factory.mktemp("bench"))
+
+
+def check(name: str, rows: list[Row]) -> None:
+    assert [row.row for row in rows] == [name] * LINES.get(name, 1)
+    for row in rows:
+        assert row.unit
+        assert row.ratio == (row.ours / row.limit if row.limit else None)
+        assert (row.met is None) == (row.wanted == "")
+
+
+@pytest.mark.parametrize("name", NO_PROCESS)
+def test_a_row_gives_its_lines(place: Ground, name: str) -> None:
+    check(name, ROWS[name](place, TINY))
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if name not in NO_PROCESS])
+def test_a_row_with_replicas_gives_its_lines(place: Ground, name: str) -> None:
+    check(name, ROWS[name](place, TINY))
+
+
+def test_what_is_compared_runs_in_turn_and_the_median_counts() -> None:
+    ran: list[str] = []
+    ours, limit = iter([100.0, 1.0, 9.0, 2.0]), iter([100.0, 4.0, 6.0, 5.0])
+
+    def measure(name: str, figures: Iterator[float]) -> float:
+        ran.append(name)
+        return next(figures)
+
+    assert in_turn(3, lambda: measure("a", ours), lambda: measure("b", limit)) == [2.0, 5.0]
+    assert ran == ["a", "b"] * 4
+
+
+def test_a_line_is_met_or_not_by_its_ratio() -> None:
+    assert [at_least("x", "u", (ours, 10), 0.5).met for ours in (4, 5)] == [False, True]
+    assert [at_most("x", "u", (ours, 10), 0.5).met for ours in (5, 6)] == [True, False]
+    assert [below("x", "u", ours, 5, 10).met for ours in (5, 6)] == [True, False]
+    assert figure("x", "u", 1).met is None
+
+
+def test_the_table_reads_as_markdown_and_as_json() -> None:
+    rows = [at_least("apply", "writes/s", (12_345, 10_000), 0.6), figure("papers", "ms", 0.5)]
+    assert as_markdown(rows).splitlines() == [
+        "| row    |   ours |  limit | unit     | ratio | wanted | met |",
+        "| ------ | -----: | -----: | -------- | ----: | ------ | --- |",
+        "| apply  | 12,345 | 10,000 | writes/s |  1.23 | ≥ 0.6  | yes |",
+        "| papers |    0.5 |        | ms       |       |        |     |",
+    ]
+    loaded = json.loads(as_json(rows))
+    assert list(loaded) == ["rows"]
+    assert [list(row) for row in loaded["rows"]] == [list(HEADING)] * 2
+    assert loaded["rows"][1]["met"] is None
+
+
+def test_json_is_all_that_standard_output_has(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(ROWS, "select", lambda _ground, _size: [figure("select", "ms", 1)])
+    assert main(["--row", "select", "--json"]) == 0
+    output = capsys.readouterr()
+    assert [row["row"] for row in json.loads(output.out)["rows"]] == ["select"]
+    assert "[1/1] select" in output.err
+
+
+def test_a_row_that_there_is_not_is_named() -> None:
+    command = [sys.executable, "-m", "bench", "--row", "store,nothing"]
+    done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "there is no row nothing; there are accept, accept-flat, store" in done.stderr
