@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from apps.playlist import APPLICATION as PLAYLIST
-from apps.rooms import APPLICATION as ROOMS
+from importlib import import_module
+
 from bayou.application import Application
 
-APPLICATIONS: tuple[Application, ...] = (ROOMS, PLAYLIST)
+NAMES = (  # of the packages beside this file
+    "rooms",
+    "playlist",
+    "people",
+)
+APPLICATIONS: tuple[Application, ...] = tuple(import_module(f"apps.{name}").APPLICATION for name in NAMES)

@@ -6,9 +6,10 @@ and REST resources that turn requests into drafts of writes. It never sees Redis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from bayou.operation import Operation
@@ -48,16 +49,50 @@ class PageViews:
 
     tentative: Mapping[str, str]
     committed: Mapping[str, str]
+    notes: Mapping[int, str] = field(default_factory=dict)  # by CSN: what the application noted of commits
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Pages and the vectors of the same moment (server id to stamp)."""
+    """Pages and the vectors of the same moment (server id to stamp); `history` is that of bayou/history.py, as JSON."""
 
     vector: Mapping[str, int]
     committed_vector: Mapping[str, int]
     csn: int
     pages: Mapping[str, PageViews]
+    history: str = "[]"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What this replica has shown of a thing: `number` grows with each change, `changed_s` is when the last one was
+    seen (seconds since 1970), `here` is False once the thing is gone, `text` is what is (or was last) shown."""
+
+    number: int
+    changed_s: int
+    here: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What became of a page: notes of commits by CSN, and the tentative writes that declare it, in order, each with its
+    outcome."""
+
+    notes: Mapping[int, str]
+    tentative: tuple[tuple[Write, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A write that came to another outcome here, when it was played again. `others` are the outcomes of the other writes
+    of the same transaction, among them those that caused it."""
+
+    at: datetime
+    write: str
+    was: str
+    now: str
+    others: Mapping[str, str]
 
 
 class Service(Protocol):
@@ -73,6 +108,9 @@ class Service(Protocol):
     def user(self) -> str:
         """Who makes the present request; raises Unauthorized."""
 
+    def role(self) -> str:
+        """Who asks, as a role: user | manager | guest; `user` where no tokens are asked for."""
+
     def submit(self, draft: Draft) -> Accepted:
         """Atomically accept and play a write, or refuse it and record nothing."""
 
@@ -81,6 +119,56 @@ class Service(Protocol):
 
     def members(self, name: str) -> list[str]:
         """An append-only list that the application's `lists` keeps: a superset, sorted bytewise."""
+
+    def history(self, page: str) -> History:
+        """Of one moment."""
+
+    def turns(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:
+        """How these writes moved here, oldest first, and since when that is kept; None when nothing is."""
+
+    def writes(self, ids: Sequence[str]) -> Mapping[str, Write]:
+        """Those of these writes that are still in the log."""
+
+    def label(self, server: str) -> str:
+        """The name for people of a server id."""
+
+    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, Sighting]:
+        """Note what is shown under a name (thing -> text without tabs, and until when it is kept once it is gone, in
+        seconds since 1970); returns all that is noted, gone things too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The dependency check and the merge procedure of a write, by their names in the application's Lua."""
+
+    check: str
+    merge: str
+
+
+def draft_by(
+    service: Service, app: str, op: str, args: Mapping[str, Any], pages: Sequence[str], rules: Rules, request: str = ""
+) -> Draft:
+    """The draft of what the present user asks for now; where the client named no `request`, it is a new one.
+
+    Raises Unauthorized where nobody says who asks.
+    """
+    return Draft(
+        app=app,
+        op=op,
+        check=rules.check,
+        merge=rules.merge,
+        args=args,
+        pages=tuple(pages),
+        user=service.user(),
+        request=request or secrets.token_hex(6),
+        accepted_at=service.now().astimezone(UTC).isoformat(timespec="milliseconds"),
+    )
+
+
+def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
+    """What was asked, and as its place the detail of the outcome, where it was done."""
+    status, _, detail = outcome.partition(" ")
+    return {**write.args, "place": {"detail": detail} if status in {"updated", "merged"} else None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +179,8 @@ class Application:
     name: str
     version: int
     lua: str
-    describe: Callable[[Write, str], dict[str, Any]]
     register: Callable[[Any, Service], None]
+    describe: Callable[[Write, str], dict[str, Any]] = describe_plainly
     operations: tuple[Operation, ...] = ()  # how its resources are described at GET /openapi.json
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bayou.state import Vector
 
@@ -23,19 +23,21 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a peer lacks: items in their order, behind the commit (`after_csn`, `after_id`)."""
+    """What a peer lacks: items in their order, behind the commit (`after_csn`, `after_id`) of the log with this history
+    (the epochs, as canonical JSON): the same write may have the same CSN in two histories."""
 
     after_csn: int
     after_id: str
     items: tuple[Item, ...]
+    history: str = "[]"
 
     def behind(self, taken: int) -> Selection:
         """What is left once the first items were taken."""
         commits = [item for item in self.items[:taken] if item.csn is not None]
         left = self.items[taken:]
         if not commits or commits[-1].csn is None:
-            return Selection(self.after_csn, self.after_id, left)
-        return Selection(commits[-1].csn, commits[-1].id, left)
+            return replace(self, items=left)
+        return replace(self, after_csn=commits[-1].csn, after_id=commits[-1].id, items=left)
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,7 +226,8 @@ class Session:
     def _ack(self, ack: Ack) -> list[Frame]:
         if ack.plan < self._plan:
             return []
-        self.report.sent += self._on_their_way.pop(0)
+        size = self._on_their_way.pop(0)
+        self.report.sent += 0 if ack.replan else size  # some of it may be there; it is planned anew
         if ack.replan:
             self._plan += 1
             self._on_their_way.clear()

@@ -3,6 +3,11 @@
 A session is two vectors. RYW (read your writes) and MR (monotonic reads) ask of a read that the view covers what the
 session has written, or read; WFR (writes follow reads) and MW (monotonic writes) ask the same of a write. Whether a
 vector covers another is judged where the operation is done, by CompleteV. It knows no clock, no network and no store.
+
+A session that has seen many servers, of which most may be long gone, would grow with each. So what is committed is
+folded into one entry, `#NUMBER/PROMOTER` (an epoch) -> CSN: whoever holds the commits of that epoch up to that CSN
+covers all that went into it. That asks for more than the entries did, of a replica that holds the writes and has not
+heard of their commits; so it is done only where there are many.
 """
 
 from __future__ import annotations
@@ -10,19 +15,24 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from bayou.errors import BadInput
+from bayou.errors import BadInput, TooLarge
+from bayou.history import Epoch, decode
 from bayou.stamps import STAMP_MAX
 from bayou.state import Vector
+from bayou.vectors import complete
 
 RYW, MR, WFR, MW = "RYW", "MR", "WFR", "MW"
 GUARANTEES = (RYW, MR, WFR, MW)
-TOKEN_BYTES_MAX = 8 * 1024  # encoded; a session with some 150 servers takes as much
+TOKEN_BYTES_MAX = 8 * 1024  # encoded
+ENTRIES_MAX = 100  # of a vector; one with more is folded, and takes some 5 KiB
 JSON_BYTES_MAX = 64 * 1024  # what a token may grow to when it is unpacked
-SERVER_BYTES_MAX = 512
+SERVER_BYTES_MAX = 640  # of a name: a server id, or an epoch
+WRITES_BYTES = 1024  # kept free of a token's bytes: a write adds an entry after what it did was done
+POINT = "#"  # begins the name of an epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,31 @@ class Token:
     def after_write(self, server: str, stamp: int) -> Token:
         """The session once its write has got this stamp at this server."""
         return Token(self.read, _greatest(self.write, {server: stamp}))
+
+    def folded(self, committed: Vector, csn: int, history: str) -> Token:
+        """The session with what these commits cover as one entry, where it is large: C, CSN and history (JSON) of the
+        replica that has just served it. TooLarge where that does not make it small enough."""
+        if max(len(self.read), len(self.write)) <= ENTRIES_MAX:
+            return self
+        epochs = decode(history)
+
+        def fold(vector: Vector) -> dict[str, int]:
+            kept = {
+                server: stamp for server, stamp in vector.items() if not _covers(committed, csn, epochs, server, stamp)
+            }
+            if len(kept) < len(vector):
+                kept[f"{POINT}{epochs[-1].number}/{epochs[-1].promoter}"] = csn
+            return kept
+
+        small = Token(fold(self.read), fold(self.write))
+        if len(small.encode()) > TOKEN_BYTES_MAX - WRITES_BYTES:
+            raise TooLarge(
+                "session_too_large",
+                "This session has seen the tentative writes of more servers than its token can hold. Begin a new one,"
+                " or try again when they are committed.",
+                bytes_max=TOKEN_BYTES_MAX,
+            )
+        return small
 
     def encode(self) -> str:
         """As text for a header; the same token is the same text."""
@@ -82,6 +117,16 @@ def read_guarantees(text: str) -> frozenset[str]:
             field="Bayou-Guarantees",
         )
     return names
+
+
+def _covers(committed: Vector, csn: int, epochs: Sequence[Epoch], server: str, stamp: int) -> bool:
+    """Whether these commits cover an entry; a minted id that is not in C may have retired, or be unknown: it stays."""
+    if not server.startswith(POINT):
+        return complete(committed, (), server) >= stamp
+    for at, epoch in enumerate(epochs):
+        if server == f"{POINT}{epoch.number}/{epoch.promoter}":
+            return stamp <= (epochs[at + 1].first_csn - 1 if at + 1 < len(epochs) else csn)
+    return False
 
 
 def _greatest(one: Vector, other: Vector) -> dict[str, int]:

@@ -92,7 +92,7 @@ def _is_membership(op: str, args: Mapping[str, Any], pages: Sequence[str]) -> bo
         return False
     if op == "create":
         labels = _LABEL.fullmatch(args["label"]) and _LABEL.fullmatch(args["through"])
-        return bool(labels and _ADDRESS.fullmatch(args["rest"]) and _ADDRESS.fullmatch(args["anti_entropy"]))
+        return bool(labels and _is_address(args["rest"]) and _is_address(args["anti_entropy"]))
     if op == "primary":
         servers = [args[name] for name in ("from", "to") if name in args]
         return all(map(_is_server, servers)) and (("from" in args) != (type(args.get("epoch")) is int))
@@ -124,7 +124,9 @@ def _selection(selection: Selection) -> str | None:
     if any(_csn(csn or 0) for csn in (selection.after_csn, *(item.csn for item in selection.items))):
         return "a CSN that is none"
     ids = [item.id for item in selection.items] + ([selection.after_id] if selection.after_id else [])
-    return None if all(map(_is_write, ids)) else "a write id that is none"
+    if not all(map(_is_write, ids)):
+        return "a write id that is none"
+    return _history(selection.history)
 
 
 def _chunk(pages: Sequence[PageState], lists: Sequence[ListPart]) -> str | None:
@@ -149,8 +151,8 @@ def _end(end: StateEnd) -> str | None:
     return _csn(end.csn) or _history(end.history, end.birth) or _vector(end.vector)
 
 
-def _history(text: str, birth: str) -> str | None:
-    """Epochs with growing numbers; there are some as soon as there is a birth."""
+def _history(text: str, birth: str | None = None) -> str | None:
+    """Epochs with growing numbers; there are some as soon as there is a birth, where that is told."""
     if len(text) > HISTORY_BYTES_MAX:
         return "a history that is too long"
     try:
@@ -161,7 +163,9 @@ def _history(text: str, birth: str) -> str | None:
         ) and all(before.number <= after.number for before, after in pairwise(epochs))
     except (ValueError, TypeError, RecursionError):
         right, epochs = False, []
-    return None if right and len(epochs) <= EPOCHS_MAX and bool(epochs) == bool(birth) else "a history that is none"
+    if birth is not None:
+        right = right and bool(epochs) == bool(birth)
+    return None if right and len(epochs) <= EPOCHS_MAX else "a history that is none"
 
 
 def _csn(csn: int) -> str | None:
@@ -178,6 +182,10 @@ def _vector(vector: Vector) -> str | None:
 def _retired(servers: Iterable[str]) -> str | None:
     found = list(servers)
     return None if len(found) <= SERVERS_MAX and all(map(_is_server, found)) else "retired servers that are none"
+
+
+def _is_address(text: str) -> bool:
+    return _ADDRESS.fullmatch(text) is not None and 0 < int(text.rpartition(":")[2]) < 65536
 
 
 def _is_server(text: str) -> bool:

@@ -106,16 +106,18 @@ class Hello(_message.Message):
     def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., birth: _Optional[str] = ..., met: _Optional[bool] = ..., history: _Optional[str] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ..., retired: _Optional[bool] = ..., applications: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Batch(_message.Message):
-    __slots__ = ("plan", "after_csn", "after_id", "items")
+    __slots__ = ("plan", "after_csn", "after_id", "items", "history")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     AFTER_CSN_FIELD_NUMBER: _ClassVar[int]
     AFTER_ID_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
     plan: int
     after_csn: int
     after_id: str
     items: _containers.RepeatedCompositeFieldContainer[Item]
-    def __init__(self, plan: _Optional[int] = ..., after_csn: _Optional[int] = ..., after_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ...) -> None: ...
+    history: str
+    def __init__(self, plan: _Optional[int] = ..., after_csn: _Optional[int] = ..., after_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., history: _Optional[str] = ...) -> None: ...
 
 class Item(_message.Message):
     __slots__ = ("id", "csn", "body")

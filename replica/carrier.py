@@ -25,12 +25,13 @@ from bayou.wellformed import problem_of
 from replica import a_e_pb2 as wire
 from replica.config import Address
 from replica.frames import decode, encode
+from replica.patience import SESSION_S_MAX, Patience
+from replica.tls import Credentials
 
 SERVICE = "bayou.AntiEntropy"
 METHOD = f"/{SERVICE}/Exchange"
 THREADS = 32
 ANSWERS_MAX = 26  # sessions that are answered at a time; the other threads are for unary calls
-SESSION_S_MAX = 60.0  # a longer session is cut, and the next one goes on from the vectors
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 SERVER_OPTIONS = [
     ("grpc.so_reuseport", 0),  # else two replicas bind one port and neither says so
@@ -43,6 +44,15 @@ CHANNEL_OPTIONS = [
     ("grpc.min_reconnect_backoff_ms", 5000),  # what one attempt to connect may take: a busy peer needs its time
     ("grpc.max_reconnect_backoff_ms", 2000),
 ]
+
+_TLS_SIGNS = (  # what gRPC says of a connection, and what it means to an operator
+    ("Hostname Verification", "its TLS certificate is not for this address"),
+    ("handshake failed", "the two do not agree on TLS: see the setting tls and the certificates of both"),
+    (
+        "Socket closed",
+        "it closed the connection at once, as one with the setting tls does to one without a certificate",
+    ),
+)
 
 BUSY = Refuse("busy", "A session with this replica is going on. Try again in a moment.")
 CUT = Refuse("link_cut", "The link between the two is cut.")
@@ -128,8 +138,10 @@ class Listener:
         is_cut: Callable[[str], bool],
         after: Callable[[Report], None],
         met: Met,
+        credentials: Credentials | None = None,
     ) -> None:
         self._address = address
+        self._credentials = credentials
         self._pairs = pairs
         self._make_session = make_session
         self._is_cut = is_cut
@@ -154,7 +166,10 @@ class Listener:
         } | {name: _unary_handler(call) for name, call in unary.items()}
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         try:
-            self._server.add_insecure_port(str(self._address))
+            if self._credentials is None:
+                self._server.add_insecure_port(str(self._address))
+            else:
+                self._server.add_secure_port(str(self._address), self._credentials.server())
         except RuntimeError:
             raise Away(
                 "address_taken",
@@ -168,13 +183,17 @@ class Listener:
             self._server.stop(grace=None).wait()
 
     def _exchange(self, messages: Iterator[wire.Frame], context: grpc.ServicerContext) -> Iterator[wire.Frame]:
-        timer = threading.Timer(SESSION_S_MAX, context.cancel)
-        timer.daemon = True
-        timer.start()
+        patience = Patience(context.cancel)
+
+        def heard() -> Iterator[wire.Frame]:
+            for message in messages:
+                patience.hear()
+                yield message
+
         try:
-            yield from map(encode, self._answer(messages, context))
+            yield from map(encode, self._answer(heard(), context))
         finally:
-            timer.cancel()
+            patience.end()
 
     def _answer(self, messages: Iterator[wire.Frame], context: grpc.ServicerContext) -> Iterator[Frame]:
         try:
@@ -256,12 +275,20 @@ def _drive(session: Session, hello: Hello, messages: Iterator[wire.Frame]) -> It
 class Caller:
     """Calls one peer, a session at a time."""
 
-    def __init__(self, peer: str, address: Address, pairs: Pairs, make_session: MakeSession, met: Met) -> None:
+    def __init__(
+        self,
+        peer: str,
+        address: Address,
+        pairs: Pairs,
+        make_session: MakeSession,
+        met: Met,
+        credentials: Credentials | None = None,
+    ) -> None:
         self._peer = peer
         self._pairs = pairs
         self._make_session = make_session
         self._met = met
-        self._channel = grpc.insecure_channel(str(address), options=CHANNEL_OPTIONS)
+        self._channel = _channel(address, credentials)
         self._exchange = self._channel.stream_stream(
             METHOD, request_serializer=wire.Frame.SerializeToString, response_deserializer=_reader(wire.Frame)
         )
@@ -281,21 +308,26 @@ class Caller:
             stream.cancel()
             return Report(peer=self._peer, error=BUSY)
         session = self._make_session(True)
+        patience = Patience(stream.cancel)
         try:
-            self._converse(session, stream, outgoing)
+            self._converse(session, stream, outgoing, patience)
         finally:
+            patience.end()
             outgoing.put(None)  # ends the thread that sends
             stream.cancel()
             self._pairs.end_call(self._peer)
         session.report.peer = self._peer
         return session.report
 
-    def _converse(self, session: Session, stream: Any, outgoing: queue.SimpleQueue[wire.Frame | None]) -> None:
+    def _converse(
+        self, session: Session, stream: Any, outgoing: queue.SimpleQueue[wire.Frame | None], patience: Patience
+    ) -> None:
         """The calling side of a session."""
         try:
             for frame in session.start():
                 outgoing.put(encode(frame))
             for message in stream:
+                patience.hear()
                 frame = decode(message)
                 answers = session.receive(frame)
                 if isinstance(frame, Hello):
@@ -313,9 +345,16 @@ class Caller:
             session.refuse("storage_away", "The storage of this replica is away.")
 
 
-def call_unary(address: Address, name: str, message: Message, reply: type[Reply], timeout_s: float) -> Reply:
+def call_unary(
+    address: Address,
+    name: str,
+    message: Message,
+    reply: type[Reply],
+    timeout_s: float,
+    credentials: Credentials | None = None,
+) -> Reply:
     """One unary call; Away peer_unreachable where it came to no answer (which leaves open whether it was done)."""
-    with grpc.insecure_channel(str(address), options=CHANNEL_OPTIONS) as channel:
+    with _channel(address, credentials) as channel:
         call = channel.unary_unary(
             f"/{SERVICE}/{name}", request_serializer=_serialized, response_deserializer=reply.FromString
         )
@@ -327,11 +366,18 @@ def call_unary(address: Address, name: str, message: Message, reply: type[Reply]
     return answer
 
 
+def _channel(address: Address, credentials: Credentials | None) -> grpc.Channel:
+    if credentials is None:
+        return grpc.insecure_channel(str(address), options=CHANNEL_OPTIONS)
+    return grpc.secure_channel(str(address), credentials.channel(), options=CHANNEL_OPTIONS)
+
+
 def _reason(error: grpc.RpcError, timeout_s: float = SESSION_S_MAX) -> str:
     """What a person reads of a gRPC error."""
     code = error.code() if isinstance(error, grpc.Call) else None
     if code == grpc.StatusCode.UNAVAILABLE:
-        return "nobody answers at its address"
+        details = (error.details() or "") if isinstance(error, grpc.Call) else ""
+        return next((meaning for sign, meaning in _TLS_SIGNS if sign in details), "nobody answers at its address")
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"it took longer than {timeout_s:.0f} s"
     if code == grpc.StatusCode.CANCELLED:

@@ -19,11 +19,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
+from apps.rooms.settings import PolicySettings, Rooms, RoomSettings
 from replica import yaml_lines
+from storage.followed import FORMS, SCHEMES, read_url
 
 LABEL = re.compile(r"[a-z0-9_-]{1,32}")
 NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")  # a user, a request, a cluster
-ROOM_CHARACTERS_MAX = 64
+HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 PARTNERS = ("all", "random", "primary_first")
 
 
@@ -63,13 +65,16 @@ def read_address(value: Any) -> Address:
 def _redis(value: str) -> str:
     if value in {"embedded", "memory"}:
         return value
+    if value.partition("://")[0] in SCHEMES:
+        read_url(value)
+        return value
     try:
         parts = urlsplit(value)
         whole = bool(parts.path) if parts.scheme == "unix" else parts.hostname is not None and parts.port != 0
     except ValueError:
         whole = False
     if not whole or parts.scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("redis is embedded, memory, or a URL: redis://HOST:PORT/0, rediss://… or unix:///PATH")
+        raise ValueError(f"redis is embedded, memory, or a URL: redis://HOST:PORT/0, rediss://…, unix:///PATH, {FORMS}")
     return value
 
 
@@ -93,20 +98,17 @@ def _name(value: str) -> str:
     return value
 
 
-def _room(value: str) -> str:
-    wrong = not value.isprintable() or "/" in value or value != value.strip()
-    if wrong or not 1 <= len(value) <= ROOM_CHARACTERS_MAX:
-        raise ValueError(
-            f"{value!r} is not the name of a room: 1 to {ROOM_CHARACTERS_MAX} printable characters, no /, no blank ends"
-        )
-    return value
-
-
 def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         if values.count(value) > 1:
             raise ValueError(f"{value!r} stands twice")
     return values
+
+
+def _host(value: str) -> str:
+    if not HOST.fullmatch(value):
+        raise ValueError(f"{value!r} is not a host name, such as rooms.example.org")
+    return value.lower()
 
 
 RedisUrl = Annotated[str, AfterValidator(_redis)]
@@ -119,11 +121,13 @@ class _Settings(BaseModel):
 
 
 class ReplicaSettings(_Settings):
-    """One founder: where it listens for clients and for peers, and its own Redis if it differs."""
+    """One founder: where it listens for clients and for peers, its own Redis if it differs, and the host name under
+    which a reverse proxy shows it to browsers."""
 
     rest: Annotated[Address, BeforeValidator(read_address)]
     anti_entropy: Annotated[Address, BeforeValidator(read_address)]
     redis: RedisUrl | None = None
+    public: Annotated[str, AfterValidator(_host)] | None = None
 
 
 def _partners(value: Any) -> Any:
@@ -159,8 +163,8 @@ class LogSettings(_Settings):
 
 
 class Config(_Settings):
-    """The whole file. `data` is where it says, from the file's folder. `replicas` are the founders and, once it is
-    known, this server itself where it has joined them."""
+    """The whole file. `data` and `tls` are where it says, from the file's folder; `tls` is None for plain links.
+    `replicas` are the founders and, once it is known, this server itself where it has joined them."""
 
     cluster: Annotated[str, AfterValidator(_name)]
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
@@ -168,8 +172,11 @@ class Config(_Settings):
     data: Path = Path("data")
     primary: str
     commit: Literal["auto", "manual"] = "auto"
+    auth: Literal["none", "tokens"] = "none"
+    tls: Path | None = None
     replicas: Annotated[dict[Annotated[str, AfterValidator(_label)], ReplicaSettings], Field(min_length=1)]
-    rooms: Annotated[tuple[Annotated[str, AfterValidator(_room)], ...], AfterValidator(_unique)] = ()
+    rooms: Rooms = ()
+    policies: PolicySettings = PolicySettings()
     users: Annotated[tuple[Annotated[str, AfterValidator(_name)], ...], AfterValidator(_unique)] = ()
     anti_entropy: AntiEntropySettings = AntiEntropySettings()
     log: LogSettings = LogSettings()
@@ -238,7 +245,8 @@ def parse(text: str, path: Path) -> Config:
     if found:
         in_order = sorted(found, key=lambda problem: lines.of(problem[0]))
         raise ConfigError([_placed(path, lines, where, what) for where, what in in_order])
-    return config.model_copy(update={"data": path.parent / config.data})
+    folders = {"data": path.parent / config.data, "tls": config.tls and path.parent / config.tls}
+    return config.model_copy(update=folders)
 
 
 def _placed(path: Path, lines: yaml_lines.Lines, where: yaml_lines.Path, what: str) -> str:
@@ -261,11 +269,13 @@ def _complaint(problem: Mapping[str, Any]) -> tuple[yaml_lines.Path, str]:
 
 
 def _known_settings(where: yaml_lines.Path) -> str:
-    models: dict[str | int | None, type[_Settings]] = {
+    models: dict[str | int | None, type[BaseModel]] = {
         None: Config,
         "replicas": ReplicaSettings,
         "anti_entropy": AntiEntropySettings,
         "log": LogSettings,
+        "rooms": RoomSettings,
+        "policies": PolicySettings,
     }
     model = models[where[0] if len(where) > 1 else None]
     return f"; the settings here are {', '.join(model.model_fields)}"

@@ -1,4 +1,4 @@
-"""Which web pages a browser may let talk to this replica. There is no authentication, so this is the only guard it has.
+"""Which web pages a browser may let talk to this replica. Without tokens this is the only guard it has.
 
 - A write with an Origin other than the replica itself is refused: a foreign page cannot reserve on a user's behalf.
 - A page of another replica of the cluster may read /replica, /rooms and /events, and cut links: it shows the cluster.
@@ -11,27 +11,28 @@ Programs that are no browsers send no Origin, and are not touched by any of it.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from bayou.errors import Forbidden
-from replica.config import Address, Config
+from replica.config import Address, Config, read_address
 
 READING = {"GET", "HEAD", "OPTIONS"}
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
 class CrossSite:
-    """The rules for one replica, which listens at `address`."""
+    """The rules for one replica, which listens at `address`. `joined` gives the REST addresses of the created servers:
+    the configuration does not name them."""
 
-    def __init__(self, settings: Config, address: Address) -> None:
+    def __init__(self, settings: Config, address: Address, joined: Callable[[], Iterable[str]]) -> None:
         self._loopback_only = address.is_loopback
+        self._joined = joined
         self._names = {replica.rest.host.lower() for replica in settings.replicas.values()}
-        self._origins = {
-            f"http://{name}"
-            for replica in settings.replicas.values()
-            for name in (str(replica.rest), *_aliases(replica.rest))
-        }
+        self._origins = {origin for replica in settings.replicas.values() for origin in _origins(replica.rest)}
+        public = {replica.public for replica in settings.replicas.values() if replica.public}
+        self._names |= public
+        self._origins |= {f"https://{name}" for name in public}
 
     def check(self, method: str, path: str, host: str, origin: str | None) -> None:
         """Raises Forbidden cross_site."""
@@ -43,7 +44,7 @@ class CrossSite:
                 host=host,
             )
         own = origin is None or urlsplit(origin).netloc.lower() == host.lower()
-        if own or method in READING or (origin in self._origins and _shared(method, path)):
+        if own or method in READING or (_shared(method, path) and self._is_of_the_cluster(origin)):
             return
         raise Forbidden(
             "cross_site",
@@ -53,7 +54,7 @@ class CrossSite:
 
     def permission(self, method: str, path: str, origin: str | None) -> Mapping[str, str]:
         """The headers by which a browser lets a page of another replica read the answer."""
-        if origin not in self._origins or origin is None or not _shared(method, path):
+        if origin is None or not _shared(method, path) or not self._is_of_the_cluster(origin):
             return {}
         return {
             "Access-Control-Allow-Origin": origin,
@@ -61,6 +62,9 @@ class CrossSite:
             "Access-Control-Allow-Headers": "Content-Type, Last-Event-ID",
             "Vary": "Origin",
         }
+
+    def _is_of_the_cluster(self, origin: str | None) -> bool:
+        return origin in self._origins or any(origin in _origins(read_address(rest)) for rest in self._joined())
 
 
 def _shared(method: str, path: str) -> bool:
@@ -70,8 +74,10 @@ def _shared(method: str, path: str) -> bool:
     return method == "PUT" and path.startswith("/replica/links/")
 
 
-def _aliases(address: Address) -> list[str]:
-    return [f"{name}:{address.port}" for name in LOOPBACK_NAMES] if address.is_loopback else []
+def _origins(address: Address) -> set[str]:
+    """What a browser calls the pages of a replica that listens there."""
+    aliases = [f"{name}:{address.port}" for name in LOOPBACK_NAMES] if address.is_loopback else []
+    return {f"http://{name}" for name in (str(address), *aliases)}
 
 
 def _is_ip(name: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, NamedTuple, Self
 
 from bayou.write import Write
@@ -107,20 +108,20 @@ def _of_changes(
     for change in entry["changes"]:
         csn, now = change.get("csn"), change["now"]
         was = None if change.get("new") else change.get("was", now)
-        data = {
-            "write": change["id"],
-            "csn": csn,
-            "from": entry.get("from") or None,
-            **_known(writes.get(change["id"]), was, now, describer),
-            "outcome": now.partition(" ")[0],
-            "replica": label,
-        }
-        if was is None:
-            yield arrived, data
-        elif was != now and (name := _turn(now, data["before"], data["after"])):
-            yield name, data
-        if csn is not None:
-            yield "committed", data
+        for known in _known(writes.get(change["id"]), was, now, describer):
+            data = {
+                "write": change["id"],
+                "csn": csn,
+                "from": entry.get("from") or None,
+                **known,
+                "replica": label,
+            }
+            if was is None:
+                yield arrived, data
+            elif was != now and (name := _turn(data["outcome"], data["before"], data["after"])):
+                yield name, data
+            if csn is not None:
+                yield "committed", data
 
 
 def _of_revoked(
@@ -131,35 +132,40 @@ def _of_revoked(
     peer = entry.get("peer") or None
     for fate in ("revoked", "lost"):
         for identifier in entry.get(fate, ()):
-            known = _known(writes.get(identifier), None, "revoked", describer)
-            yield (
-                "revoked",
-                {"write": identifier, "csn": None, "from": peer, **known, "outcome": fate, "replica": label},
-            )
+            for known in _known(writes.get(identifier), None, "revoked", describer):
+                yield (
+                    "revoked",
+                    {"write": identifier, "csn": None, "from": peer, **known, "outcome": fate, "replica": label},
+                )
     yield "reset", {"replica": label, "peer": peer, "lost_pages": list(entry.get("lost_pages", ()))}
 
 
-def _known(write: Write | None, was: str | None, now: str, describer: Describer) -> dict[str, Any]:
-    """What the write and its application tell; a write that is not in the log any more tells nothing."""
+def _known(write: Write | None, was: str | None, now: str, describer: Describer) -> Iterator[dict[str, Any]]:
+    """What the write and its application tell; a write that is not in the log any more tells nothing. One that is about
+    several things (`parts`) tells of each."""
     if write is None:
-        return dict.fromkeys(("app", "op", "user", "request", "reservation", "before", "after"))
+        nothing: dict[str, Any] = dict.fromkeys(("app", "op", "user", "request", "reservation", "before", "after"))
+        yield {**nothing, "outcome": now.partition(" ")[0]}
+        return
     after = describer.describe(write, now)
     before = describer.describe(write, was) if was is not None and was != now else after if was is not None else {}
-    return {
-        "app": write.app,
-        "op": write.op,
-        "user": write.user,
-        "request": write.request,
-        "reservation": after.get("reservation"),
-        "before": before.get("place"),
-        "after": after.get("place"),
-        **({"membership": after} if "membership" in after else {}),
-    }
+    nobody: dict[str, Any] = {}
+    for then, part in zip_longest(before.get("parts", [before]), after.get("parts", [after]), fillvalue=nobody):
+        yield {
+            "app": write.app,
+            "op": write.op,
+            "user": write.user,
+            "request": write.request,
+            "reservation": part.get("reservation"),
+            "before": then.get("place"),
+            "after": part.get("place"),
+            "outcome": part.get("outcome", now.partition(" ")[0]),
+            **({"membership": part} if "membership" in part else {}),
+        }
 
 
-def _turn(now: str, before: Any, after: Any) -> str | None:
+def _turn(status: str, before: Any, after: Any) -> str | None:
     """What a changed outcome is to people: nothing where the place stays, or where another copy of the write counts."""
-    status = now.partition(" ")[0]
     if status in _PLACED:
         return "moved" if before != after else None
     return "rejected" if status != "duplicate" else None

@@ -30,7 +30,8 @@ def encode(frame: Frame) -> wire.Frame:
             )
         case Batch(plan, selection):
             items = [wire.Item(id=item.id, csn=item.csn or 0, body=item.body) for item in selection.items]
-            batch = wire.Batch(plan=plan, after_csn=selection.after_csn, after_id=selection.after_id, items=items)
+            csn, identifier, history = selection.after_csn, selection.after_id, selection.history
+            batch = wire.Batch(plan=plan, after_csn=csn, after_id=identifier, items=items, history=history)
             return wire.Frame(batch=batch)
         case Ack():
             ack = wire.Ack(plan=frame.plan, replan=frame.replan, csn=frame.csn, vector=frame.vector)
@@ -82,7 +83,7 @@ def decode(message: wire.Frame) -> Frame:
         case "batch":
             batch = message.batch
             items = tuple(Item(id=item.id, csn=item.csn or None, body=item.body) for item in batch.items)
-            return Batch(batch.plan, Selection(batch.after_csn, batch.after_id, items))
+            return Batch(batch.plan, Selection(batch.after_csn, batch.after_id, items, batch.history))
         case "ack":
             ack = message.ack
             return Ack(ack.plan, ack.replan, ack.csn, dict(ack.vector), tuple(ack.retired_servers))

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from flask import Flask, Response, g, request
 
+from bayou.application import Snapshot
 from bayou.errors import BadInput
 from bayou.session import GUARANTEES, Token, read_guarantees
 from bayou.stamps import split_id
-from bayou.state import Vector
 
 TOKEN_HEADER = "Bayou-Session"
 GUARANTEES_HEADER = "Bayou-Guarantees"
@@ -44,10 +44,12 @@ class Present:
     def needs_of_write(self) -> dict[str, int]:
         return self.token.needs_of_write(self.guarantees)
 
-    def note_read(self, vector: Vector) -> None:
+    def note_read(self, snapshot: Snapshot, view: str) -> None:
         """A view was read. What a request that writes reads on its way is not the client's reading."""
         if self.sent and request.method in {"GET", "HEAD"}:
-            self.seen = (self.seen or self.token).after_read(vector)
+            seen = snapshot.vector if view == "tentative" else snapshot.committed_vector
+            token = (self.seen or self.token).after_read(seen)
+            self.seen = token.folded(snapshot.committed_vector, snapshot.csn, snapshot.history)
 
     def note_write(self, identifier: str) -> None:
         stamp, origin = split_id(identifier)

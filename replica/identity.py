@@ -2,12 +2,13 @@
 new id.
 
 It puts together what the birth file knows (storage/birth.py decides by it) and what the namespace holds. A new id is
-noted in the birth file before anything is written under it.
+noted in the birth file before anything is written under it, also where a full state brings it about.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 from bayou.errors import Conflict
@@ -21,14 +22,24 @@ from storage.store import Store
 
 
 class Identity:
-    """The id of one replica, and what goes with it. Its sentences about a new id are for the operator."""
+    """The id of one replica, and what goes with it; implements storage.transfer.Ids. Its sentences about a new id are
+    for the operator, whom `say` tells."""
 
-    def __init__(self, opened: Opened, store: Store, settings: Config, label: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        opened: Opened,
+        store: Store,
+        settings: Config,
+        label: str,
+        clock: Clock,
+        say: Callable[[str], object],
+    ) -> None:
         self.settings = settings
         self.label = label
         self.store = store
         self.clock = clock
         self._opened = opened
+        self._say = say
         self._changing = threading.Lock()
 
     @property
@@ -57,6 +68,8 @@ class Identity:
             is_new = server is None
             server = server or mint(self.label)
             self._begin(store, server, first_primary=first and founder and self.label == self.settings.primary)
+        if birth and server == birth.next:
+            return _taken(birth.id, server)
         if not is_new or first:
             return None
         return _new_id(reason, server, was_primary=was_primary)
@@ -78,30 +91,50 @@ class Identity:
             before = self._opened.birth
             assert before is not None
             server = mint(self.label)
-            self._opened.remember(replace(before, id=server))
+            self._opened.amend(id=server)
             try:
                 self.store.force(server, now_us)
             except Conflict:
-                self._opened.remember(before)
+                self._opened.amend(id=before.id)
                 raise
             return server
+
+    def reserve(self) -> str:
+        with self._changing:
+            self._learn()  # of an earlier full state, whose answer was lost
+            server = mint(self.label)
+            self._opened.amend(next=server)
+            return server
+
+    def learn(self) -> None:
+        with self._changing:
+            self._learn()
+
+    def _learn(self) -> None:
+        birth = self._opened.birth
+        assert birth is not None
+        if birth.next and self.store.server() == birth.next:
+            self._opened.amend(id=birth.next, next="", founded_at=self._now())
+            self._say(_taken(birth.id, birth.next))
 
     def leave(self) -> None:
         """Note that the retired server's writes are all held elsewhere."""
         with self._changing:
-            assert self._opened.birth is not None
-            self._opened.remember(replace(self._opened.birth, left=True))
+            self._opened.amend(left=True)
 
     def _begin(self, store: Store, server: str, *, first_primary: bool) -> None:
         """Note the id, then open the namespace under it. At a first start `founded_at` is noted once that is done."""
-        cluster, now = self.settings.cluster_id, self.clock().isoformat(timespec="seconds")
+        cluster, now = self.settings.cluster_id, self._now()
         noted = self._opened.birth or Birth(id=server, label=self.label, cluster=cluster, founded_at="")
         if noted.id != server:
-            noted = replace(noted, id=server, founded_at=now if noted.founded_at else "", left=False)
+            noted = replace(noted, id=server, next="", founded_at=now if noted.founded_at else "", left=False)
         self._opened.remember(noted)
         store.begin(server=server, cluster=cluster, first_primary=first_primary)
         if not noted.founded_at:
             self._opened.remember(replace(noted, founded_at=now))
+
+    def _now(self) -> str:
+        return self.clock().isoformat(timespec="seconds")
 
 
 def mark(store: Store) -> str:
@@ -115,6 +148,10 @@ def mark(store: Store) -> str:
 def _own_stamp(state: State) -> int:
     """Of its newest write as it knows itself; a created server begins with its creation."""
     return state.vector.get(state.server) or created_at(state.server)
+
+
+def _taken(old: str, new: str) -> str:
+    return f"The history that was taken over does not have the last writes of {old}. It goes on as {new}."
 
 
 def _new_id(reason: str, server: str, *, was_primary: bool) -> str:

@@ -22,6 +22,7 @@ from replica import a_e_pb2 as wire
 from replica.carrier import BUSY, Caller, Pairs, call_unary
 from replica.clock import Clock
 from replica.config import LABEL, Address, Config, ConfigError, read_address
+from replica.tls import read_credentials
 from storage.birth import Birth, load
 from storage.connect import Opened
 from storage.store import Store
@@ -99,7 +100,7 @@ def join(
         birth = replace(birth, id=_created(settings, birth, through, tags))
         opened.remember(birth)
     store.begin(server=birth.id, cluster=settings.cluster_id, first_primary=False)
-    creator = _first_session(store, label, through, tags)
+    creator = _first_session(store, settings, label, through, tags)
     opened.remember(replace(birth, founded_at=clock().isoformat(timespec="seconds")))
     return creator
 
@@ -115,13 +116,15 @@ def _created(settings: Config, birth: Birth, through: Address, tags: Sequence[st
         anti_entropy=birth.anti_entropy,
         request=birth.request,
     )
-    reply = call_unary(through, "Create", asked, wire.CreateReply, CREATE_TIMEOUT_S)
+    reply = call_unary(
+        through, "Create", asked, wire.CreateReply, CREATE_TIMEOUT_S, read_credentials(settings, birth.label)
+    )
     if reply.HasField("refuse"):
         raise Conflict(reply.refuse.code, reply.refuse.message)
     return reply.server
 
 
-def _first_session(store: Store, label: str, through: Address, tags: Sequence[str]) -> str:
+def _first_session(store: Store, settings: Config, label: str, through: Address, tags: Sequence[str]) -> str:
     """Sessions with the creator until one has come about; returns its label."""
     met: list[str] = []
     pairs = Pairs(label)
@@ -129,7 +132,8 @@ def _first_session(store: Store, label: str, through: Address, tags: Sequence[st
     def make(initiator: bool) -> Session:
         return Session(store, tags, initiator=initiator)
 
-    caller = Caller(str(through), through, pairs, make, lambda hello: met.append(hello.label))
+    credentials = read_credentials(settings, label)
+    caller = Caller(str(through), through, pairs, make, lambda hello: met.append(hello.label), credentials)
     try:
         for _ in range(SESSION_TRIES_MAX):
             report = caller.call()

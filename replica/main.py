@@ -130,10 +130,16 @@ def _storage(url: str, folder: Path) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _open_to_others(settings: Config, label: str) -> list[str]:
+def _open_to_others(settings: Config, label: str) -> Iterator[str]:
     own = settings.replica(label)
-    return [
-        f"{name} listens on {address}, which others can reach; there is no authentication, so they can do anything."
-        for name, address in (("REST", own.rest), ("anti-entropy", own.anti_entropy))
-        if not address.is_loopback
-    ]
+    if not own.rest.is_loopback:
+        said = f"REST listens on {own.rest}, which others can reach"
+        if settings.auth == "none":
+            yield f"{said}; there is no authentication, so they can do anything. Set `auth: tokens`."
+        else:
+            yield f"{said}, and is not encrypted: whoever listens on the way has the tokens. See docs/operate.md."
+    if not own.anti_entropy.is_loopback and settings.tls is None:
+        yield (
+            f"anti-entropy listens on {own.anti_entropy}, which others can reach; there is no authentication, so they"
+            " can do anything. Set `tls`."
+        )

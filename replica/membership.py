@@ -28,6 +28,7 @@ from replica.errors import told
 from replica.identity import Identity
 from replica.peers import LivePeers
 from replica.service import microseconds
+from replica.tls import read_credentials
 from storage.members import label_of
 
 HAND_OVER_S_MAX = 20.0  # how long the next primary waits for the present one
@@ -63,6 +64,7 @@ class Membership:
     ) -> None:
         self._identity = identity
         self._settings, self._label, self._store = identity.settings, identity.label, identity.store
+        self._credentials = read_credentials(self._settings, self._label)
         self._peers = peers
         self._applications = applications
         self._say = say
@@ -277,7 +279,7 @@ class Membership:
             raise Conflict("link_cut", f"The link to {label} is cut here. Heal it first.", peer=label)
         state = self._store.state()
         asked = wire.PromoteRequest(protocol=PROTOCOL, cluster=state.cluster, server=state.server, label=self._label)
-        reply = call_unary(address, name, asked, wire.PromoteReply, timeout_s)
+        reply = call_unary(address, name, asked, wire.PromoteReply, timeout_s, self._credentials)
         if reply.HasField("refuse"):
             raise Conflict(reply.refuse.code, reply.refuse.message, peer=label)
 

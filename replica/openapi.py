@@ -17,14 +17,15 @@ from replica.parts import Parts
 
 COMMON: Mapping[int, tuple[str, ...]] = {
     400: ("bad_input", "bad_token"),  # the headers of a session are read wherever they are sent
-    403: ("cross_site",),
+    401: ("token_missing", "token_wrong"),  # with `auth: tokens`
+    403: ("cross_site", "forbidden"),
     404: ("not_found",),
     405: ("method_not_allowed",),
     413: ("too_large",),
     500: ("internal",),
     503: ("storage_away",),
 }
-IN_SESSION = {412: ("session_ahead",), 429: ("too_many_waiting",)}
+IN_SESSION = {412: ("session_ahead",), 413: ("session_too_large",), 429: ("too_many_waiting",)}
 WRITING = {400: ("clock",), 401: ("user_missing",), 409: ("retired",), 413: ("too_many_pages",)}
 HEADERS = {
     "writes_as": ("Bayou-User",),

@@ -50,6 +50,8 @@ WRITE = record(
     accepted_at=TEXT,
     describe=ANYTHING,
 )
+AUTH = one_of("none", "tokens")
+LOGIN = record(auth=AUTH, user=maybe(TEXT), role=maybe(one_of("user", "manager", "guest")))
 TAKEN = record({"from": TEXT}, received=COUNT, rolled_back=COUNT, replayed=COUNT, full_state=FLAG)
 AGAIN = ("no_primary", "is_primary", "not_primary", "retired", "pending", "busy", "link_cut", "moved_on")
 OTHER = ("other_protocol", "other_applications", "other_cluster", "other_birth")
@@ -60,6 +62,10 @@ OPERATIONS = (
     Operation("GET", "/", "The calendar page; for a program, what paths there are.", {200: None}),
     Operation("GET", "/cluster", "The cluster page; for a program, the replicas.", {200: None}),
     Operation("GET", "/static/{name}", "A file that the pages are made of.", {200: None}),
+    Operation("GET", "/metrics", "How it does, in the text format of Prometheus.", {200: None}),
+    Operation("GET", "/login", "Who one is.", {200: LOGIN}),
+    Operation("PUT", "/login", "For pages: keep a token in a cookie.", {200: LOGIN}, body=record(token=TEXT)),
+    Operation("DELETE", "/login", "For pages: forget it.", {200: record(auth=AUTH, user={"type": "null"})}),
     Operation("GET", "/openapi.json", "This description.", {200: ANYTHING}),
     Operation("GET", "/replica", "What this replica is and holds.", {200: REPLICA}),
     Operation(
@@ -131,7 +137,7 @@ OPERATIONS = (
         "/replica/export",
         "The writes that another replica lacks, as a file.",
         {200: None},
-        query={"type": "object", "properties": {"csn": COUNT, "v": TEXT}},
+        query={"type": "object", "properties": {"csn": COUNT, "v": TEXT, "volume": COUNT}},
     ),
     Operation(
         "POST",

@@ -46,14 +46,14 @@ class _Pages:
 
     def calendar(self) -> Response:
         """The calendar; a program that comes by is told what there is instead."""
-        return _page("calendar.html", ["'self'"]) if _wants_page() else _data(self._index())
+        return page("calendar.html", ["'self'"]) if wants_page() else _data(self._index())
 
     def cluster(self) -> Response:
         """The cluster's page; its script asks again, for JSON."""
-        if not _wants_page():
+        if not wants_page():
             return _data(self._members())
         peers = [base for label, base in self._addresses().items() if label != self._parts.label]
-        return _page("cluster.html", ["'self'", *peers])
+        return page("cluster.html", ["'self'", *peers])
 
     def static(self, name: str) -> Response:
         """A file that pages are made of; anything else is not found, whatever lies there."""
@@ -81,13 +81,15 @@ class _Pages:
 
     def _addresses(self) -> dict[str, str]:
         """Where each replica answers: those of the configuration, then those that joined."""
-        found = {label: str(replica.rest) for label, replica in self._parts.settings.replicas.items()}
+        configured = self._parts.settings.replicas
+        found = {label: str(replica.rest) for label, replica in configured.items()}
         for member in self._parts.store.members_of_cluster():
             found.setdefault(member.label, member.rest)
-        return {label: f"http://{address}" for label, address in found.items() if ADDRESS.fullmatch(address)}
+        shown = {label: f"http://{address}" for label, address in found.items() if ADDRESS.fullmatch(address)}
+        return shown | {label: f"https://{one.public}" for label, one in configured.items() if one.public}
 
 
-def _wants_page() -> bool:
+def wants_page() -> bool:
     """Browsers name text/html first; curl and programs take anything, and are served JSON."""
     accepted = request.accept_mimetypes
     return accepted.quality("text/html") > accepted.quality("application/json")
@@ -106,7 +108,7 @@ def _sent(name: str) -> Response:
     return response
 
 
-def _page(name: str, reached: list[str]) -> Response:
+def page(name: str, reached: list[str]) -> Response:
     """A page that may load its own files, and ask these replicas; nothing else."""
     response = _sent(name)
     response.headers["Content-Security-Policy"] = (

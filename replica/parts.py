@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bayou.application import Application
+from bayou.application import Application, Snapshot
 from bayou.reconcile import ReconcileStore
 from replica.config import Config
 from replica.membership import Membership
 from replica.peers import Peers
 from replica.service import ReplicaService
 from replica.tail import Tail
-from storage.store import Digest, LogEntry, Member
+from storage.store import Digest, LogEntry, Member, Vitals
 
 
 class OperatorStore(ReconcileStore, Protocol):
@@ -29,10 +29,15 @@ class OperatorStore(ReconcileStore, Protocol):
 
     def members_of_cluster(self) -> list[Member]: ...
 
+    def vitals(self) -> Vitals: ...
+
+    def read(self, pages: Sequence[str]) -> Snapshot: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one running replica. `membership` is absent where nobody can join or leave, as in a simulation."""
+    """The parts of one running replica. `membership` is absent where nobody can join or leave, as in a simulation;
+    `operator_hash`, of the operator's token, where no tokens are asked for."""
 
     label: str
     settings: Config
@@ -42,3 +47,4 @@ class Parts:
     tail: Tail
     applications: Sequence[Application]
     membership: Membership | None = None
+    operator_hash: str | None = None

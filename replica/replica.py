@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,12 +20,15 @@ from replica.clock import chosen_clock
 from replica.config import Config
 from replica.console import Console
 from replica.describe import Describer
+from replica.events import Transaction
 from replica.identity import Identity, mark
 from replica.joining import Wish, join
 from replica.membership import Membership
+from replica.metrics import Metrics
 from replica.parts import Parts
 from replica.peers import LivePeers
 from replica.rest import create_app
+from replica.security import new_operator_token
 from replica.service import ReplicaService
 from replica.tail import Tail
 from replica.truncating import Truncating
@@ -74,17 +78,27 @@ class Replica:
             if label not in settings.founders:
                 joining = self._opened, self.store, settings, label, start.wish, tags, self._clock
                 self.joined_through = join(*joining)
-            self._identity = Identity(self._opened, self.store, settings, label, self._clock)
+            self._identity = Identity(self._opened, self.store, settings, label, self._clock, self._say)
             warning = self._identity.settle(self.store, restored=start.restored)
+            self.store.ids = self._identity
+            self.store.emptied = self._settle_emptied
             self._opened.on_restart.append(self._settle_again)
             self.warnings = [*self._opened.warnings, *([warning] if warning else [])]
             self._peers = make_peers(settings, label, self.store, applications)
             self._membership = Membership(self._identity, self._peers, tags, self._say, left)
             self._truncating = Truncating(settings.log, self.store, self._clock)
-            self._tail = Tail(self.store, self._opened, Describer(applications), label, console.show)
+            metrics = Metrics()
+
+            def hear(transaction: Transaction) -> None:
+                metrics.note(transaction)
+                console.show(transaction)
+
+            self._tail = Tail(self.store, self._opened, Describer(applications), label, hear)
             service = ReplicaService(settings, self.store, self._peers, self._clock, lambda: self._tail.follow(None))
-            parts = Parts(label, settings, service, self.store, self._peers, self._tail, applications, self._membership)
-            self._web = WebServer(create_app(parts), settings.replica(label).rest)
+            operator_hash = new_operator_token(settings.data / label) if settings.auth == "tokens" else None
+            running = service, self.store, self._peers, self._tail
+            parts = Parts(label, settings, *running, applications, self._membership, operator_hash)
+            self._web = WebServer(create_app(parts, metrics), settings.replica(label).rest)
             undo.pop_all()
 
     def start(self) -> None:
@@ -117,6 +131,16 @@ class Replica:
     def _settle_again(self, client: Redis) -> None:
         """Redis was restarted or replaced: nobody else can reach it until this has looked at what it holds."""
         self._say(self._identity.settle(self._store(client)) or "Redis was restarted, and holds everything.")
+
+    def _settle_emptied(self) -> None:
+        """The namespace was emptied while Redis ran on. Any thread may have found out, so another one sees to it."""
+
+        def settle() -> None:
+            with contextlib.suppress(RedisError):  # found out again, then
+                if text := self._identity.settle(self.store):
+                    self._say(text)
+
+        threading.Thread(target=settle, name="emptied", daemon=True).start()
 
     def _say(self, text: str) -> None:
         self._console.say(self._console.warning(text), self._clock())

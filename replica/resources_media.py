@@ -1,7 +1,8 @@
 """Anti-entropy by file (transportable media; Petersen 1997, section 3.4): the writes that another replica lacks, as a
 file.
 
-GET  /replica/export?csn=N&v=JSON    for a replica that holds the commits up to N and the vector; without, everything
+GET  /replica/export?csn=N&v=JSON    for a replica that holds the commits up to N and the vector; without, everything;
+                    &volume=BYTES    in volumes of this size, about
 POST /replica/import                 takes such a file; what came before a damage stays taken, as after a cut link
 
 It knows the frames of a file (bayou/media.py), the bytes (replica/media_file.py) and HTTP.
@@ -45,10 +46,11 @@ class _Media(Resource):  # type: ignore[misc]  # flask_restful has no types
 class Export(_Media):
     def get(self) -> Response:
         for name in request.args:
-            if name not in {"csn", "v"}:
-                raise BadInput("bad_input", f"There is no {name} here; there are csn and v.", field=name)
+            if name not in {"csn", "v", "volume"}:
+                raise BadInput("bad_input", f"There is no {name} here; there are csn, v and volume.", field=name)
         since_csn, since = _csn(request.args.get("csn", "0")), _vector(request.args.get("v", "{}"))
-        frames = export(self._parts.store, self._tags, since_csn, since, VOLUME_BYTES_MAX)
+        volume_bytes = _volume(request.args.get("volume", str(VOLUME_BYTES_MAX)))
+        frames = export(self._parts.store, self._tags, since_csn, since, volume_bytes)
         name = f"{self._parts.label}.bayou"
         return Response(
             _begun(media_file.write(frames)),
@@ -120,6 +122,12 @@ def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _csn(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 17 and int(text) <= CSN_MAX):
         raise BadInput("bad_input", "csn is the CSN of the last commit that the other replica holds.", field="csn")
+    return int(text)
+
+
+def _volume(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= VOLUME_BYTES_MAX):
+        raise BadInput("bad_input", f"volume is a number of bytes up to {VOLUME_BYTES_MAX}.", field="volume")
     return int(text)
 
 

@@ -14,25 +14,32 @@ import flask
 from flask import Flask, Response, request
 from flask.json.provider import DefaultJSONProvider
 from flask_restful import Api
+from redis import RedisError
 
 from replica import errors, guarantees, openapi, pages, resources_events, resources_media, resources_replica
 from replica.cross_site import CrossSite
+from replica.metrics import Metrics
 from replica.parts import Parts
+from replica.security import Security
 
 
-def create_app(parts: Parts) -> Flask:
-    """The WSGI application of one replica."""
+def create_app(parts: Parts, metrics: Metrics | None = None) -> Flask:
+    """The WSGI application of one replica; `metrics` are those that the rest of the replica feeds."""
     app = Flask("bayou", static_folder=None)
     app.json = Json(app)
     app.config["MAX_CONTENT_LENGTH"] = errors.BODY_BYTES_MAX
     app.url_map.strict_slashes = False
     app.register_error_handler(Exception, _answer_error)
     guarantees.register(app)
-    _guard(app, CrossSite(parts.settings, parts.settings.replica(parts.label).rest))
+    _guard(app, CrossSite(parts.settings, parts.settings.replica(parts.label).rest, lambda: _joined(parts)))
+    security = Security(parts.settings, parts.store.read, parts.operator_hash)
 
     pages.register(app, parts)
+    metrics = metrics or Metrics()
     api = PlainApi(app)
     api.representation("application/json")(_json)
+    metrics.register(app, api, parts)
+    security.register(app, api)
     openapi.register(api, parts)
     resources_replica.register(api, parts)
     resources_events.register(api, parts)
@@ -78,6 +85,14 @@ def _json(data: Any, code: int, headers: dict[str, str] | None = None) -> Respon
 def _answer_error(error: Exception) -> Response:
     answer = errors.answer(error, request.method, request.path)
     return _json(answer.body(), answer.status, answer.headers)
+
+
+def _joined(parts: Parts) -> list[str]:
+    """The REST addresses of the created servers; none while the storage is away, for a page gets no answer then."""
+    try:
+        return [member.rest for member in parts.store.members_of_cluster()]
+    except RedisError:
+        return []
 
 
 def _guard(app: Flask, cross_site: CrossSite) -> None:

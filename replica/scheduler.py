@@ -25,6 +25,7 @@ from replica.config import Address, AntiEntropySettings, Config
 from replica.partners import partners
 from replica.peers import Membership
 from replica.roster import roster
+from replica.tls import read_credentials
 from storage.members import Member, label_of
 
 LOGGER = logging.getLogger("bayou.replica")
@@ -86,7 +87,9 @@ class Scheduler:
         self._peers: dict[str, _Peer] = {}  # replaced as a whole, so that it can be read at any time
         self._membership: Membership | None = None
         address = settings.replica(label).anti_entropy
-        self._listener = Listener(address, self._pairs, self._session, self._is_cut, self._answered, self._met)
+        self._credentials = read_credentials(settings, label)
+        heard = self._session, self._is_cut, self._answered, self._met
+        self._listener = Listener(address, self._pairs, *heard, self._credentials)
         self._ticking = threading.Thread(target=self._tick, name="interval", daemon=True)
 
     def start(self, membership: Membership) -> None:
@@ -209,7 +212,8 @@ class Scheduler:
         return Session(self._store, self._tags, initiator=initiator)
 
     def _peer(self, label: str, address: Address) -> _Peer:
-        peer = _Peer(label, address, Caller(label, address, self._pairs, self._session, self._met))
+        caller = Caller(label, address, self._pairs, self._session, self._met, self._credentials)
+        peer = _Peer(label, address, caller)
         peer.thread = threading.Thread(target=self._run, args=(peer,), name=f"peer-{label}", daemon=True)
         return peer
 

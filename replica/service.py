@@ -7,21 +7,23 @@ them: what a session needs is checked in the transaction that reads or accepts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from flask import request
 
-from bayou.application import Accepted, Snapshot
+from bayou.application import Accepted, History, Sighting, Snapshot, Turn
 from bayou.errors import BadInput, Behind, Unauthorized
 from bayou.state import Vector
-from bayou.write import Draft
+from bayou.write import Draft, Write
+from replica.asking import present_asking
 from replica.clock import Clock, utc_now
 from replica.config import NAME, Config
 from replica.guarantees import asked_view, present
 from replica.peers import Peers
 from replica.places import Places
+from storage.members import Member, label_of
 
 USER_HEADER = "Bayou-User"
 WAITING_MAX = 6  # requests that may wait for what their session needs at a time, below the number of threads
@@ -37,6 +39,16 @@ class ServiceStore(Protocol):
     def read(self, pages: Sequence[str], needs: Vector, view: str) -> Snapshot: ...
 
     def members(self, name: str) -> list[str]: ...
+
+    def history(self, page: str) -> History: ...
+
+    def turns(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]: ...
+
+    def writes(self, ids: Sequence[str]) -> dict[str, Write]: ...
+
+    def members_of_cluster(self) -> list[Member]: ...
+
+    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]], now_s: int) -> Mapping[str, Sighting]: ...
 
 
 class Change(Protocol):
@@ -79,7 +91,10 @@ class ReplicaService:
         return self._clock()
 
     def user(self) -> str:
-        """Who makes the present request, by its header; there is no authentication."""
+        """Who makes the present request: whose token it carries; where none is asked for, whom its header names."""
+        holder = present_asking().name
+        if holder is not None:
+            return holder
         name = request.headers.get(USER_HEADER)
         if name is None:
             raise Unauthorized("user_missing", f"Say who you are with the header {USER_HEADER}: NAME.")
@@ -90,6 +105,10 @@ class ReplicaService:
                 field=USER_HEADER,
             )
         return name
+
+    def role(self) -> str:
+        """user | manager | guest; `user` where no tokens are asked for."""
+        return present_asking().role
 
     def submit(self, draft: Draft) -> Accepted:
         """One transaction; peers hear of it soon if it was logged. Behind where the session is ahead."""
@@ -106,7 +125,7 @@ class ReplicaService:
         session, view = present(), asked_view()
         needs = session.needs_of_read()
         snapshot = self._waiting(lambda: self._store.read(pages, needs, view))
-        session.note_read(snapshot.vector if view == "tentative" else snapshot.committed_vector)
+        session.note_read(snapshot, view)
         return snapshot
 
     def members(self, name: str) -> list[str]:
@@ -114,6 +133,22 @@ class ReplicaService:
         if present().needs_of_read():
             self.read(())
         return self._store.members(name)
+
+    def history(self, page: str) -> History:
+        return self._store.history(page)
+
+    def turns(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:
+        return self._store.turns(ids)
+
+    def writes(self, ids: Sequence[str]) -> Mapping[str, Write]:
+        return self._store.writes(ids)
+
+    def label(self, server: str) -> str:
+        """That of its id, or of the member that it is; an id that nobody knows any more stays as it is."""
+        return label_of(server, ()) or label_of(server, self._store.members_of_cluster()) or server
+
+    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, Sighting]:
+        return self._store.sightings(name, shown, int(self._clock().timestamp()))
 
     def _waiting(self, attempt: Callable[[], Result]) -> Result:
         """Attempt it; while the replica is behind the session, again at each event, for as long as the client

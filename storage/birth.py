@@ -28,7 +28,8 @@ class Birth:
     `redis_run_id` and `redis_version` are of the Redis that last held the namespace; a run id that is still the same
     means that Redis never stopped. `clean` says that the replica stopped in order, and `mark` what the namespace held
     then (the replica's own text, compared for equality). `repaired` says that the append-only file lost its damaged end
-    since the id was last confirmed: it outlives a crash between the repair and the decision.
+    since the id was last confirmed: it outlives a crash between the repair and the decision. `next` is an id that the
+    namespace may take by itself, in one transaction with a full state; so a crash in between loses nothing.
 
     A server that joins a running cluster also notes where it listens, the request of its creation and the anti-entropy
     address that it asks (`id` is empty until that one has answered; `founded_at`, until the first session with it is
@@ -44,6 +45,7 @@ class Birth:
     clean: bool = False
     mark: str = ""
     repaired: bool = False
+    next: str = ""
     rest: str = ""
     anti_entropy: str = ""
     request: str = ""
@@ -86,18 +88,18 @@ def decide_identity(  # noqa: PLR0911 - one line per rule, in order, is the tabl
         return Identity(None, f"The birth file is gone, so nothing tells whether the state of {namespace_id} is whole.")
     if namespace_id is None:
         return Identity(None, f"The namespace is empty: what {birth.id} wrote is not here.")
-    if namespace_id != birth.id:
+    if namespace_id not in {birth.id, birth.next}:
         return Identity(None, f"The birth file names {birth.id}, but the namespace is that of {namespace_id}.")
     if restored:
         return Identity(None, f"The data was restored from a copy: writes of {birth.id} may be missing.")
     if repaired or birth.repaired:
         return Identity(None, f"The append-only file was repaired: the last writes of {birth.id} may be missing.")
     if run_id and run_id == birth.redis_run_id:
-        return Identity(birth.id, "Redis has run on since the id was confirmed.")
+        return Identity(namespace_id, "Redis has run on since the id was confirmed.")
     if birth.clean and mark == birth.mark:
-        return Identity(birth.id, "The replica stopped in order, and the namespace holds what it held then.")
+        return Identity(namespace_id, "The replica stopped in order, and the namespace holds what it held then.")
     if durable:
-        return Identity(birth.id, "The embedded Redis keeps every acknowledged write, and loaded without repair.")
+        return Identity(namespace_id, "The embedded Redis keeps every acknowledged write, and loaded without repair.")
     return Identity(None, f"Redis was restarted or replaced: the last writes of {birth.id} may be missing.")
 
 

@@ -3,7 +3,7 @@
 Every connection is checked when it is made: it must reach the very Redis process (`run_id`) that the replica has
 confirmed. A Redis that was restarted or failed over is refused, as if it were away, until `on_restart` has looked at
 what it holds; otherwise a replica could write on under an id whose tail was lost. It knows Redis, and nothing of
-keys.
+the keys but their prefix.
 """
 
 from __future__ import annotations
@@ -21,16 +21,29 @@ import redis
 
 from bayou.errors import Away, BadInput
 from storage.birth import Birth, Identity, decide_identity, load, save
+from storage.followed import FORMS, SCHEMES, Followed
+from storage.keys import Namespace
 from storage.lock import Held, hold
-from storage.sources import Addressed, Embedded, Memory, Source
+from storage.sources import Addressed, Embedded, Memory, Source, identity_in
 
 ADDRESSES = ("redis://", "rediss://", "unix://")
 BLOCKING_TIMEOUT_S = 60.0
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MAX_S = 30.0
+SERVED_S = 3.0  # who has served for so long is brought back without delay when it ends again
 RETRY_AFTER_S = 1
 # Errors of Redis that pass, as they stand at the start of an answer or, from within a script, after a minus sign.
-PASSING = re.compile(r"(?:^|-)(OOM|MISCONF|READONLY|BUSY|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN)\b")
+PASSING = re.compile(r"(?:^|-)(OOM|MISCONF|READONLY|BUSY|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|EMPTIED)\b")
+
+AWAY = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.exceptions.AskError,  # and MOVED: the slot of the namespace goes to another node, or has gone
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.MasterDownError,
+    redis.exceptions.TryAgainError,
+    redis.ReadOnlyError,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -42,14 +55,17 @@ def open_storage(url: str, data: Path, label: str) -> Opened:
     Redis can be reached or started, and Conflict where the Redis or its data must not be used. Nothing is left held
     or running then.
     """
-    if url not in {"embedded", "memory"} and not url.startswith(ADDRESSES):
-        message = f"redis: {url!r} is none of embedded, memory, redis://…, rediss://…, unix://…."
+    followed = url.partition("://")[0] in SCHEMES
+    if url not in {"embedded", "memory"} and not url.startswith(ADDRESSES) and not followed:
+        message = f"redis: {url!r} is none of embedded, memory, redis://…, rediss://…, unix://…, {FORMS}."
         raise BadInput("bad_input", message, field="redis")
     folder = data / label
     held = hold(folder, f"serves replica {label}")
     try:
         if url == "memory":
             return Opened(Memory(), folder, held)
+        if followed:
+            return Opened(Followed(url, Namespace(label).prefix), folder, held)
         return Opened(Embedded(folder) if url == "embedded" else Addressed(url), folder, held)
     except BaseException:
         held.release()
@@ -58,9 +74,7 @@ def open_storage(url: str, data: Path, label: str) -> Opened:
 
 def away_of(error: redis.RedisError) -> Away | None:
     """The refusal to answer with when Redis could not serve; None when the error is a mistake of ours."""
-    if isinstance(error, redis.ConnectionError | redis.TimeoutError | redis.BusyLoadingError) or PASSING.search(
-        str(error)
-    ):
+    if isinstance(error, AWAY) or PASSING.search(str(error)):
         message = f"The storage cannot be reached now ({error}). Nothing is known to be recorded; try again shortly."
         return Away("storage_away", message, retry_after_s=RETRY_AFTER_S)
     return None
@@ -88,6 +102,7 @@ class Opened:
         self._held = held
         self._closing = threading.Event()
         self._suspect = threading.Event()
+        self._amending = threading.Lock()
         self.birth = load(folder)
         self.repaired = self.birth is not None and self.birth.repaired
         self.on_restart: list[Callable[[redis.Redis], None]] = []
@@ -123,16 +138,24 @@ class Opened:
     def remember(self, birth: Birth) -> None:
         """Write the birth file: this id holds, with the Redis of now, from now on. To be called before anything is
         accepted under the id, at each start and in `on_restart`."""
-        self.birth = replace(
-            birth,
-            redis_run_id=self.run_id,
-            redis_version=self.redis_version,
-            clean=False,
-            mark="",
-            repaired=False,
-        )
-        save(self._folder, self.birth)
-        self.repaired = False
+        with self._amending:
+            self.birth = replace(
+                birth,
+                redis_run_id=self.run_id,
+                redis_version=self.redis_version,
+                clean=False,
+                mark="",
+                repaired=False,
+            )
+            save(self._folder, self.birth)
+            self.repaired = False
+
+    def amend(self, **changes: Any) -> None:
+        """Change members of the birth file, and confirm nothing: what is known of Redis stays as it was."""
+        with self._amending:
+            assert self.birth is not None, "there is no birth file yet"
+            self.birth = replace(self.birth, **changes)
+            save(self._folder, self.birth)
 
     def close(self, clean: bool, mark: str = "") -> None:
         """Close the clients, stop the embedded Redis, let go of the lock; harmless when done already.
@@ -149,8 +172,7 @@ class Opened:
             self._source.stop()
             self._keeper.join(BACKOFF_MAX_S)
             if clean and self.birth and not self.birth.repaired and self._confirmed == self.birth.redis_run_id:
-                self.birth = replace(self.birth, clean=True, mark=mark)
-                save(self._folder, self.birth)
+                self.amend(clean=True, mark=mark)
         finally:
             self._held.release()
 
@@ -163,24 +185,24 @@ class Opened:
         """The newer version is noted before its binary touches the data, for it may change the layout and then
         crash."""
         if self.birth and self.birth.redis_version != version:
-            self.birth = replace(self.birth, redis_version=version)
-            save(self._folder, self.birth)
+            self.amend(redis_version=version)
 
     def _before_repair(self) -> None:
         """Noted before the repair: a crash between it and the decision on the id must not hide that there was one."""
         self.repaired = True
         if self.birth:
-            self.birth = replace(self.birth, repaired=True, clean=False, mark="")
-            save(self._folder, self.birth)
+            self.amend(repaired=True, clean=False, mark="")
 
     def _connect(self, run_id: str | None = None, **options: Any) -> redis.Redis:
         """A client that reaches only the Redis process `run_id`; by default, the one that is confirmed at the time."""
 
         def greet(connection: Any) -> None:
             connection.on_connect()
-            connection.send_command("INFO", "server")
-            found = re.search(rb"run_id:(\w+)", connection.read_response(disable_decoding=True))
-            if not found or found[1].decode() != (run_id or self._confirmed):
+            said = b""
+            for section in self._source.sections:
+                connection.send_command("INFO", section)
+                said += connection.read_response(disable_decoding=True)
+            if identity_in(said.decode()) != (run_id or self._confirmed):
                 self._suspect.set()
                 raise redis.ConnectionError("Redis was restarted; what it holds is being checked")
 
@@ -191,7 +213,7 @@ class Opened:
         backoff_s, since = BACKOFF_FIRST_S, time.monotonic()
         while True:
             self._source.await_change(self._suspect)
-            if time.monotonic() - since > BACKOFF_MAX_S:
+            if time.monotonic() - since > SERVED_S:
                 backoff_s = BACKOFF_FIRST_S
             while not self._closing.wait(backoff_s):
                 backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)

@@ -20,7 +20,7 @@ KEYS = {
     "effects": (
         "effects",
         "hash",
-        "tentative write id -> JSON [[page number, field, old, new]...], for undo and commit",
+        "tentative write id -> JSON [page number, field, old, new, page number...], for undo and commit",
     ),
     "committed": ("committed", "zset", "write id by CSN: the committed log"),
     "tentative": ("tentative", "zset", "write id by stamp: the tentative log"),
@@ -33,6 +33,7 @@ KEYS = {
     "list": ("list:", "set", "per list of an application: members, append-only"),
     "lists": ("lists", "set", "names of the lists"),
     "cut": ("cut", "set", "labels of the peers whose link is cut here"),
+    "sightings": ("seen:", "hash", "per name: what was shown under it, thing -> number, when, until, here, what"),
     "events": ("events", "stream", "one entry a transaction, capped, for screens"),
 }
 

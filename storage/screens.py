@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bayou.application import History, Sighting, Turn
 from bayou.errors import Away
+from bayou.stamps import split_id
 from bayou.state import Vector
 from bayou.write import Write
 from storage.keys import Namespace
-from storage.scripted import Scripted, numbers
+from storage.scripted import Scripted, numbers, page_views, strings
 from storage.scripts import EVENTS_MAX
 
 DIGEST_TRIES = 50
+TURNS_READ = 1000  # events read at a time
+SIGHTINGS_BEGIN_S = 1_577_836_800  # 2020: numbers are seconds since then, and so stay below 2^31 until 2088
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,14 @@ class Digest:
     tentative: str
     csn: int
     vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """Stamp of the oldest tentative write (None: there is none), and the memory that Redis uses."""
+
+    oldest_tentative_us: int | None
+    memory_bytes: int
 
 
 class Gap(Exception):
@@ -96,6 +109,42 @@ class Screens(Scripted):
         streams: Iterable[Any] = found.values() if isinstance(found, dict) else (stream[1] for stream in found or ())
         return [(key.decode(), _event(fields)) for entries in streams for key, fields in entries]
 
+    def vitals(self) -> Vitals:
+        oldest = self._redis.zrange(self._keys.tentative, 0, 0)
+        memory = self._redis.info("memory").get("used_memory", 0)
+        return Vitals(split_id(oldest[0].decode())[0] if oldest else None, memory)
+
+    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]], now_s: int) -> dict[str, Sighting]:
+        """Note what is shown under a name now (thing -> text, and until when it is kept once it is gone, in seconds
+        since 1970); returns all that is noted. A thing's number grows with each change that is seen, and never falls.
+        """
+        flat = [part for thing, (text, keep_until_s) in shown.items() for part in (thing, text, keep_until_s)]
+        found = self._run("sightings", name, now_s, max(now_s - SIGHTINGS_BEGIN_S, 0), *flat)
+        rows = (found[i : i + 5] for i in range(0, len(found), 5))
+        return {
+            thing.decode(): Sighting(int(number), int(at), here == b"1", text.decode())
+            for thing, number, at, here, text in rows
+        }
+
+    def turns(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:
+        """How these writes came to other outcomes, oldest first, and since when events are kept; one pass over them."""
+        wanted, found, upto = [one.encode() for one in ids], [], "+"
+        while entries := self._redis.xrevrange(self._keys.events, max=upto, count=TURNS_READ):
+            for key, fields in entries:
+                body = fields.get(b"changes", b"")
+                if any(one in body for one in wanted):
+                    found += _turns(_moment_of(key), json.loads(body), set(ids))
+            upto = f"({entries[-1][0].decode()}"
+        oldest = self._redis.xrange(self._keys.events, count=1)
+        return found[::-1], _moment_of(oldest[0][0]) if oldest else None
+
+    def history(self, page: str) -> History:
+        """The notes on a page and the tentative writes that declare it, of one moment."""
+        committed, *flat = self._run("history", page)
+        notes = page_views(strings(committed), None).notes
+        tentative = [(Write.decode(flat[i + 1]), flat[i].decode()) for i in range(0, len(flat), 2)]
+        return History(notes, tuple(tentative))
+
     def last_event(self) -> str:
         """The id of the newest event, `0-0` when there is none."""
         newest = self._redis.xrevrange(self._keys.events, count=1)
@@ -136,6 +185,19 @@ def _event(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
         return {"kind": event["kind"], **json.loads(event["body"])}
     event["changes"] = json.loads(event["changes"])
     return {**event, "rolled_back": int(event["rolled_back"]), "replayed": int(event["replayed"])}
+
+
+def _turns(at: datetime, changes: Sequence[Mapping[str, Any]], ids: Collection[str]) -> list[Turn]:
+    outcomes = {change["id"]: change["now"] for change in changes}
+    return [
+        Turn(at, change["id"], change["was"], change["now"], {k: v for k, v in outcomes.items() if k != change["id"]})
+        for change in changes
+        if change["id"] in ids and not change.get("new") and change.get("was", change["now"]) != change["now"]
+    ]
+
+
+def _moment_of(event: bytes) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=_event_order(event.decode())[0])
 
 
 def _event_order(identifier: str) -> tuple[int, int]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from redis import Redis
+from redis import Redis, ResponseError
 
-from bayou.application import Application
+from bayou.application import Application, PageViews
 from storage.keys import Namespace
 from storage.members import MEMBERS
-from storage.scripts import VERBS, script
+from storage.scripts import EMPTIED, VERBS, script
+
+_NOTE = re.compile(r"#([0-9]{1,16})")
 
 
 class Scripted:
-    """One replica's namespace in one Redis."""
+    """One replica's namespace in one Redis. `emptied` is called when it turns out to be gone."""
+
+    emptied: Callable[[], object] = staticmethod(lambda: None)
 
     def __init__(self, client: Redis, label: str, applications: Sequence[Application]) -> None:
         self._redis: Any = client  # its annotations mix replies of several kinds of client
@@ -24,12 +29,24 @@ class Scripted:
         self._scripts = {verb: client.register_script(script(verb, played)) for verb in VERBS}
 
     def _run(self, verb: str, *arguments: Any) -> Any:
-        return self._scripts[verb](keys=[self._keys.prefix], args=arguments)
+        try:
+            return self._scripts[verb](keys=[self._keys.prefix], args=arguments)
+        except ResponseError as error:
+            if EMPTIED in str(error):
+                self.emptied()
+            raise
 
 
 def strings(flat: Sequence[bytes]) -> dict[str, str]:
     """A flat list of names and values, as a map."""
     return {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
+
+
+def page_views(committed: Mapping[str, str], tentative: Mapping[str, str] | None) -> PageViews:
+    """A page as it is kept: its committed state with notes among the fields, and its tentative copy if it has one."""
+    fields = {name: value for name, value in committed.items() if not name.startswith("#")}
+    notes = {int(name[1:]): value for name, value in committed.items() if _NOTE.fullmatch(name)}
+    return PageViews(tentative=fields if tentative is None else tentative, committed=fields, notes=notes)
 
 
 def numbers(flat: Sequence[bytes]) -> dict[str, int]:

@@ -17,6 +17,8 @@ from storage.keys import lua_keys
 
 EVENTS_MAX = 10_000  # transactions that the stream for screens keeps, about
 
+EMPTIED = "EMPTIED"  # begins the error of a script that finds no namespace
+
 _FOLDER = Path(__file__).parent / "lua"
 _PLAYING = ("pages", "play", "log", "replay")
 _ENGINE = ("redis", "vectors", "held", "members", *_PLAYING)
@@ -31,12 +33,16 @@ VERBS: dict[str, tuple[str, ...]] = {
     "select": ("vectors",),
     "truncate": ("redis", "members"),
     "stage": ("redis",),
+    "sightings": ("redis",),
     "state_chunk": (),
     "begin": (),
     "adopt": (),
     "state": (),
     "log": (),
+    "history": (),
 }
+# A namespace that was emptied under a running replica is no new one: nobody writes into it before it was looked at.
+_WHOLE = f"if redis.call('EXISTS', K.meta) == 0 then return redis.error_reply('{EMPTIED} the namespace is empty') end\n"
 _SECOND_HALF = {"install": ("held", *_PLAYING)}  # then `installed.lua`
 _SHADOWS = (
     "local redis, cjson, cmsgpack, struct, bit, KEYS, ARGV, Apps, os, pairs, next, _G, getfenv, setfenv, "
@@ -54,7 +60,7 @@ def script(verb: str, applications: Sequence[Application]) -> str:
         parts.append("local Apps = {}\n")
         parts += [f"Apps['{app.tag}'] = (function()\n{_SHADOWS}{app.lua}\nend)()\n" for app in applications]
     parts.append(f"local EVENTS_MAX, STAMP_MAX = {EVENTS_MAX}, {STAMP_MAX}\n")
-    parts += [lua_keys(), _module("order"), *map(_module, first), _verb(verb)]
+    parts += [lua_keys(), "" if verb == "begin" else _WHOLE, _module("order"), *map(_module, first), _verb(verb)]
     if second:
         parts += [*map(_module, second), _verb("installed")]
     return "".join(parts)

@@ -6,6 +6,7 @@ It knows how each is reached, started and stopped; whose data it holds is not kn
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ class Source(Protocol):
     """A Redis and how to come by it. `durable`: an acknowledged write survives whatever ends it."""
 
     durable: bool
+    sections: tuple[str, ...]  # of INFO, that tell which Redis it is; see `identity_in`
 
     def start(
         self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
@@ -31,7 +33,7 @@ class Source(Protocol):
         `EmbeddedRedis.start`."""
 
     def identify(self) -> tuple[str, str]:
-        """(run_id, version) of the process that answers now; raises Away if none does."""
+        """(what `identity_in` finds, version) of the process that answers now; raises Away if none does."""
 
     def client(self, **options: Any) -> redis.Redis:
         """A new client; `options` go over the usual ones."""
@@ -47,6 +49,7 @@ class Embedded:
     """The private redis-server of the replica."""
 
     durable = True
+    sections: tuple[str, ...] = ("server",)
 
     def __init__(self, folder: Path) -> None:
         self._server = EmbeddedRedis(folder)
@@ -62,7 +65,7 @@ class Embedded:
             return self._server.start(noted_version, before_start, before_repair)
 
     def identify(self) -> tuple[str, str]:
-        return _identify(self.client(), "the embedded Redis")
+        return _identify(self.client(), "the embedded Redis", self.sections)
 
     def client(self, **options: Any) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self._server.socket), retry=no_retry(), **CLIENT_OPTIONS | options)
@@ -81,6 +84,7 @@ class Addressed:
     """A Redis of the user's, at a redis://, rediss:// or unix:// URL."""
 
     durable = False
+    sections: tuple[str, ...] = ("server", "replication")
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -123,7 +127,7 @@ class Addressed:
         return warnings
 
     def identify(self) -> tuple[str, str]:
-        return _identify(self.client(), self._name)
+        return _identify(self.client(), self._name, self.sections)
 
     def client(self, **options: Any) -> redis.Redis:
         return redis.Redis.from_url(self._url, retry=no_retry(), **CLIENT_OPTIONS | options)
@@ -139,6 +143,7 @@ class Memory:
     """A Redis in this process' memory (fakeredis), for unit tests and where no redis-server can be had."""
 
     durable = False
+    sections: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         # Nobody else needs it, so nobody else loads it.
@@ -169,11 +174,21 @@ class Memory:
         pass
 
 
-def _identify(client: redis.Redis, name: str) -> tuple[str, str]:
+def identity_in(said: str) -> str:
+    """Which Redis says this of itself, of what its INFO tells: its process and, where it may be a replica of another
+    one at times, the history of its data. A process that was made a replica, and then the master again, is the same
+    process with other data."""
+    return "-".join(re.findall(r"^(?:run_id|master_replid):(\w+)", said, re.MULTILINE))
+
+
+def _identify(client: redis.Redis, name: str, sections: tuple[str, ...]) -> tuple[str, str]:
     with _reaching(name):
-        info = client.info("server")
+        info: dict[str, Any] = {}
+        for section in sections:
+            info |= client.info(section)
     client.close()
-    return str(info["run_id"]), version_of(info)
+    said = "\n".join(f"{key}:{value}" for key, value in info.items())
+    return identity_in(said), version_of(info)
 
 
 @contextlib.contextmanager

@@ -14,19 +14,20 @@ from typing import Any
 from redis import Redis
 
 from bayou import history
-from bayou.application import Accepted, Application, PageViews, Snapshot
+from bayou.application import Accepted, Application, Snapshot
 from bayou.errors import BadInput, Behind, Conflict, TooLarge
 from bayou.items import Item, Received, Selection
-from bayou.stamps import split_id, stamp_text
+from bayou.stamps import STAMP_DIGITS, split_id, stamp_text
 from bayou.state import State, Vector
+from bayou.wellformed import SERVER_BYTES_MAX
 from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Draft
 from storage import members
 from storage.members import Member
-from storage.screens import Digest, Gap, LogEntry, Screens
-from storage.scripted import numbers, strings, texts
+from storage.screens import Digest, Gap, LogEntry, Screens, Vitals
+from storage.scripted import numbers, page_views, strings, texts
 from storage.transfer import Transfer
 
-__all__ = ["Digest", "Gap", "LogEntry", "Member", "Store"]
+__all__ = ["Digest", "Gap", "LogEntry", "Member", "Store", "Vitals"]
 
 BATCH = 500  # writes that one transaction commits or truncates at the most
 NOTHING: Vector = {}
@@ -121,7 +122,8 @@ class Store(Screens, Transfer):
 
     def receive(self, selection: Selection, source: str) -> Received:
         """Take a peer's batch in its order; stops at the first item that does not fit, and says why."""
-        arguments: list[Any] = [self._commit_mode, source, selection.after_csn, selection.after_id]
+        after = selection.after_csn, selection.after_id, selection.history
+        arguments: list[Any] = [self._commit_mode, source, *after]
         for item in selection.items:
             arguments += ["" if item.csn is None else item.csn, item.id, item.body]
         return Received(**json.loads(self._run("receive", *arguments)))
@@ -137,12 +139,12 @@ class Store(Screens, Transfer):
         found = self._run("select", *arguments)
         if found is None:
             return None
-        after_csn, after_id, *flat = found
+        after_csn, after_id, history_there, *flat = found
         items = tuple(
             Item(id=flat[i + 1].decode(), csn=int(flat[i]) if flat[i] else None, body=flat[i + 2])
             for i in range(0, len(flat), 3)
         )
-        return Selection(int(after_csn), after_id.decode(), items)
+        return Selection(int(after_csn), after_id.decode(), items, history_there.decode())
 
     def commit(self) -> int:
         """Commit what is tentative here, oldest first, if this is the primary; returns how many."""
@@ -165,15 +167,18 @@ class Store(Screens, Transfer):
 
         Behind when the vector of `view` (V for `tentative`, C for `committed`) does not cover `needs`.
         """
-        missing, *found = self._run("read", json.dumps(texts(needs)), view, *pages)
-        if missing:
-            raise _behind(json.loads(missing))
-        csn, vector, committed_vector, *views = found
-        both = {}
-        for page, (committed, tentative) in zip(pages, views, strict=True):
-            final = strings(committed)
-            both[page] = PageViews(tentative=final if tentative is None else strings(tentative), committed=final)
-        return Snapshot(numbers(vector), numbers(committed_vector), int(csn), both)
+        found = json.loads(self._run("read", json.dumps(texts(needs)), view, *pages))
+        if "missing" in found:
+            raise _behind(found["missing"])
+        both = {
+            page: page_views(_map(committed), None if tentative is False else _map(tentative))
+            for page, (committed, tentative) in zip(pages, found["pages"], strict=True)
+        }
+        vector, committed_vector = (
+            {server: int(stamp) for server, stamp in _map(found[name]).items()}
+            for name in ("vector", "committed_vector")
+        )
+        return Snapshot(vector, committed_vector, int(found["csn"]), both, found["history"])
 
     def members(self, name: str) -> list[str]:
         """An application's append-only list, sorted bytewise."""
@@ -194,8 +199,15 @@ class Store(Screens, Transfer):
     def create(self, *, label: str, rest: str, anti_entropy: str, request: str, now_us: int) -> str:
         """Accept the creation write of a server; returns its id, `T:X` (Petersen 1997, section 4.4).
 
-        Asked again with the same `request` while that server is a member, it returns the id that it gave.
+        Asked again with the same `request` while that server is a member, it returns the id that it gave. Conflict
+        where the id would be longer than any replica takes, for it holds that of its creator.
         """
+        if len(self.state().server) + STAMP_DIGITS + 1 > SERVER_BYTES_MAX:
+            raise Conflict(
+                "chain_too_long",
+                f"{self._label} was itself created by one that was created, and so on: too many one after another."
+                " Join through another replica, best one that the configuration names.",
+            )
         args = {"label": label, "rest": rest, "anti_entropy": anti_entropy, "through": self._label}
         accepted = self._accept_member("create", request, now_us, args)
         if accepted.id is None:
@@ -232,6 +244,11 @@ class Store(Screens, Transfer):
     ) -> Accepted:
         draft = members.draft(op, request, _iso(now_us), args)
         return self._accept(draft, now_us, mode or self._commit_mode, NOTHING)
+
+
+def _map(flat: Sequence[str]) -> dict[str, str]:
+    """A flat list of names and values, out of JSON of Lua, where an empty list is an object."""
+    return dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}
 
 
 def _behind(missing: Mapping[str, str]) -> Behind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Protocol
 
 from bayou.items import Installed, ListPart, PageState, StateEnd, StatePart
 from storage.birth import mint
@@ -13,8 +14,20 @@ from storage.scripted import Scripted, strings
 LIST_PART = 1000  # members of a list in one part, about
 
 
+class Ids(Protocol):
+    """Who notes the id of this replica outside its namespace."""
+
+    def reserve(self) -> str:
+        """A fresh id, noted before the namespace may take it."""
+
+    def learn(self) -> object:
+        """A full state was installed: note the id that the namespace has now."""
+
+
 class Transfer(Scripted):
-    """The part of the store that moves full states."""
+    """The part of the store that moves full states. `ids` is absent where there is no birth file."""
+
+    ids: Ids | None = None
 
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
         """The committed pages behind the cursor (CSN, page), in the order of the CSN that changed them last."""
@@ -65,7 +78,10 @@ class Transfer(Scripted):
             }
         )
         common = "" if common_csn is None else common_csn
-        reply = json.loads(self._run("install", staging, source, text, common, mint(self._label)))
+        fresh = self.ids.reserve() if self.ids else mint(self._label)
+        reply = json.loads(self._run("install", staging, source, text, common, fresh))
+        if self.ids:
+            self.ids.learn()
         if reply["status"] == "installed":
             self.sweep()
         return Installed(

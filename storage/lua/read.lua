@@ -4,21 +4,19 @@
 -- ARGV[1]  JSON server -> stamp text: what the vector of the view has to cover first (RYW and MR of the client's session)
 -- ARGV[2]  the view that is checked: `tentative` (V) or `committed` (C)
 -- ARGV[3…] pages
--- Returns {JSON of what is missing or '', CSN, V, C, page...}: each page is {committed, tentative}, flat lists; tentative is
--- nil (false) where nothing is tentative on the page. Nothing but the first member where something is missing.
+-- Returns JSON {csn, history, vector, committed_vector, pages}: the vectors are flat lists, and each page is {committed,
+-- tentative}, flat lists, tentative false where nothing is tentative on the page; or {missing} where something is missing.
+-- One text, since a client reads that faster than a list of many.
 -- The tentative copy counts only while the page's index is not empty (invariant 4). Keeps invariant 12.
 
 local missing = Held.missing(cjson.decode(ARGV[1]), ARGV[2])
-if missing then return {cjson.encode(missing)} end
-local reply = {
-  '',
-  redis.call('HGET', K.meta, 'csn'),
-  redis.call('HGETALL', K.vector),
-  redis.call('HGETALL', K.committed_vector),
-}
+if missing then return cjson.encode({missing = missing}) end
+local csn, history = unpack(redis.call('HMGET', K.meta, 'csn', 'history'))
+local pages = {}
 for i = 3, #ARGV do
   local page = ARGV[i]
   local tentative = redis.call('ZCARD', K.index .. page) > 0 and redis.call('HGETALL', K.tentative_page .. page)
-  reply[2 + i] = {redis.call('HGETALL', K.committed_page .. page), tentative}
+  pages[i - 2] = {redis.call('HGETALL', K.committed_page .. page), tentative}
 end
-return reply
+return cjson.encode({csn = csn, history = history, vector = redis.call('HGETALL', K.vector),
+  committed_vector = redis.call('HGETALL', K.committed_vector), pages = pages})

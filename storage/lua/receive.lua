@@ -4,7 +4,8 @@
 -- ARGV[1]  `auto` or `manual`: whether a primary commits by itself
 -- ARGV[2]  label of the sender, for screens
 -- ARGV[3]  CSN of the commit before the batch's first one; ARGV[4] its write id ('' for CSN 0)
--- ARGV[5…] triples: CSN ('' when tentative), write id, canonical bytes ('' for a notification)
+-- ARGV[5]  history of the sender's log, JSON
+-- ARGV[6…] triples: CSN ('' when tentative), write id, canonical bytes ('' for a notification)
 -- Returns JSON {taken, new, status, csn, rolled_back, replayed}: `taken` items were dealt with (known ones included), `new`
 -- of them changed something; status is
 --   taken     all of them
@@ -20,6 +21,7 @@ local PAGES_BUDGET, ROLL_BACK_BUDGET = 8000, 5000
 local commits_itself = ARGV[1] == 'auto' and Log.is_primary() and redis.call('ZCARD', K.tentative) == 0
 local before_csn, before_id = tonumber(ARGV[3]), ARGV[4] -- the commit before the present item, in the sender's log
 local taken, new, pages, arrived = 0, 0, 0, false
+local follows = false -- the batch's commits are known to go on from the log here
 
 -- Does the write follow what is held of its origin? Returns the status that says why not.
 local function misfit(write)
@@ -28,10 +30,26 @@ local function misfit(write)
   if prev < held then return 'fork' end
 end
 
+-- Is the committed log here the beginning of the sender's? The last commit alone does not tell: two epochs that begin with
+-- the same CSN may commit the same write next.
+local function is_beginning()
+  local ours, theirs = cjson.decode(redis.call('HGET', K.meta, 'history')), cjson.decode(ARGV[5])
+  for i, epoch in ipairs(ours) do
+    local other = theirs[i]
+    if not other or other[1] ~= epoch[1] or other[2] ~= epoch[2] or other[3] ~= epoch[3] then return false end
+  end
+  local next_epoch = theirs[#ours + 1]
+  return not next_epoch or next_epoch[3] > Log.csn
+end
+
 local function take_commit(csn, id, body)
   if csn > Log.csn + 1 then return 'hole' end
   if before_csn == Log.csn and before_id ~= Log.last then return 'diverged' end
   if csn <= Log.csn then return end
+  if not follows then
+    if not is_beginning() then return 'diverged' end
+    follows = true
+  end
   local tentative = Log.is_tentative(id)
   local write
   if tentative then
@@ -64,7 +82,7 @@ local function take_tentative(id, body)
 end
 
 local status = 'taken'
-for i = 5, #ARGV, 3 do
+for i = 6, #ARGV, 3 do
   local csn, id = tonumber(ARGV[i]), ARGV[i + 1]
   -- A commit precedes all tentative writes, so it cannot be played once one has taken its place.
   if pages > PAGES_BUDGET or Replay.rolled_back > ROLL_BACK_BUDGET or (csn and arrived) then

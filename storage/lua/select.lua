@@ -5,17 +5,18 @@
 -- ARGV[1]  the peer's CSN; ARGV[2] its vector, JSON server -> stamp text; ARGV[3] its retired minted ids, JSON array
 -- ARGV[4]  how many writes, ARGV[5] how many bytes at the most (one write is always chosen)
 -- Returns false when commits that the peer lacks were dropped from the log, else
---   {CSN before the first commit, its id, then triples: CSN or '', write id, bytes ('' where a notification is enough)}.
+--   {CSN before the first commit, its id, the history, then triples: CSN or '', write id, bytes ('' where a notification is
+--   enough)}.
 -- Keeps invariant 5: of each origin the oldest missing write goes first.
 
-local osn, osn_id = unpack(redis.call('HMGET', K.meta, 'osn', 'osn_id'))
+local osn, osn_id, history = unpack(redis.call('HMGET', K.meta, 'osn', 'osn_id', 'history'))
 if tonumber(ARGV[1]) < tonumber(osn) then return false end
 local csn, vector = tonumber(ARGV[1]), cjson.decode(ARGV[2])
 local retired = {}
 for _, server in ipairs(cjson.decode(ARGV[3])) do retired[server] = true end
 local count_max, bytes_max = tonumber(ARGV[4]), tonumber(ARGV[5])
 local last = csn == tonumber(osn) and osn_id or redis.call('ZRANGEBYSCORE', K.committed, csn, csn)[1]
-local reply, bytes, count = {ARGV[1], last or ''}, 0, 0
+local reply, bytes, count = {ARGV[1], last or '', history}, 0, 0
 
 local function stamp_of(server) return tonumber(vector[server]) end
 local function is_retired(server) return retired[server] end

@@ -39,8 +39,24 @@ function Held.retire(server)
   retired_now[server] = true
 end
 
+-- The CSN up to which the commits of an epoch, `#NUMBER/PROMOTER`, are here; -1 when none of them is (bayou/session.py).
+local function commits_of(point)
+  local csn, history = unpack(redis.call('HMGET', K.meta, 'csn', 'history'))
+  local epochs = cjson.decode(history)
+  for i, epoch in ipairs(epochs) do
+    if point == string.format('#%.0f/%s', epoch[1], epoch[2]) then
+      return epochs[i + 1] and epochs[i + 1][3] - 1 or tonumber(csn)
+    end
+  end
+  return -1
+end
+
+local function or_commits(stamp_of)
+  return function(name) return name:sub(1, 1) == '#' and commits_of(name) or stamp_of(name) end
+end
+
 -- What V, or C for the committed view, lacks of `needs` (server -> stamp text); nil when nothing.
 function Held.missing(needs, view)
-  if view == 'committed' then return Vectors.missing(needs, committed_stamp_of, is_retired_for_good) end
-  return Vectors.missing(needs, stamp_of, is_retired)
+  if view == 'committed' then return Vectors.missing(needs, or_commits(committed_stamp_of), is_retired_for_good) end
+  return Vectors.missing(needs, or_commits(stamp_of), is_retired)
 end

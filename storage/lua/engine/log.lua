@@ -19,7 +19,8 @@ local first_csn = Log.csn
 local meta = {} -- changed fields
 local vectors = {V = {}, C = {}} -- server -> stamp text, false to drop it: changed entries
 local stored = {writes = {}, outcomes = {}, effects = {}, lists = {}, log = {}, retired = {}}
-local joined, left, settled = {}, {}, {} -- tentative writes that come, go, and ids whose effects are dropped
+local joined, settled = {}, {} -- tentative writes that come, and that go
+local left = {} -- id -> true, of those that go
 local origins = {} -- servers whose tentative writes changed
 local held = {} -- id -> write, decoded
 local change_of = {} -- id -> its entry in Log.changes
@@ -56,10 +57,27 @@ function Log.is_tentative(id) return redis.call('ZSCORE', K.tentative, id) and n
 -- All tentative writes, in order, at most `count_max`.
 function Log.tentative(count_max) return redis.call('ZRANGE', K.tentative, 0, count_max - 1) end
 
+-- V gains or moves on an entry, or loses one.
+local function hold(server, stamp)
+  Held.set(server, tonumber(stamp))
+  vectors.V[server] = stamp
+end
+
+local function drop(server)
+  Held.retire(server)
+  vectors.V[server] = false
+  if not server:match('^%d+:') then table.insert(stored.retired, server) end
+  if server == Log.id then meta.retired = '1' end
+end
+
+-- The same for C.
+local function hold_committed(server, stamp) vectors.C[server] = stamp end
+local function drop_committed(server) vectors.C[server] = false end
+
 -- A new write enters the log; the caller has checked that it follows its origin's previous one.
 function Log.enter(write)
   held[write.id] = write
-  Log.clock = math.max(Log.clock, tonumber(write.stamp))
+  Log.clock = math.max(Log.clock, write.at)
   table.insert(stored.writes, write.id)
   table.insert(stored.writes, write.body)
   -- A write that the application cannot read is played as `failed`, and stands in no list.
@@ -67,43 +85,33 @@ function Log.enter(write)
   for _, entry in ipairs(ok and type(entries) == 'table' and entries or {}) do
     -- Anything but texts would end the transaction half way.
     if type(entry) == 'table' and type(entry[1]) == 'string' and type(entry[2]) == 'string' then
-      stored.lists[entry[1]] = stored.lists[entry[1]] or {}
-      table.insert(stored.lists[entry[1]], entry[2])
+      local members = stored.lists[entry[1]] or {}
+      members[entry[2]] = true
+      stored.lists[entry[1]] = members
     end
   end
-  local function set(server, stamp)
-    Held.set(server, tonumber(stamp))
-    vectors.V[server] = stamp
-  end
-  local function drop(server)
-    Held.retire(server)
-    vectors.V[server] = false
-    if not server:match('^%d+:') then table.insert(stored.retired, server) end
-    if server == Log.id then meta.retired = '1' end
-  end
-  set(write.origin, write.stamp)
-  Members.cover(write, set, drop)
+  hold(write.origin, write.stamp)
+  Members.cover(write, hold, drop)
 end
 
 -- A new write becomes tentative.
 function Log.join(write)
-  table.insert(joined, write.id)
-  for _, name in ipairs(write.pages) do Pages.join(Pages.open(name), write.id) end
+  table.insert(joined, write)
+  for _, name in ipairs(write.pages) do Pages.join(Pages.open(name), write) end
 end
 
 -- A write is no longer tentative.
 function Log.leave(write)
   left[write.id] = true
-  table.insert(settled, write.id)
+  table.insert(settled, write)
   for _, name in ipairs(write.pages) do Pages.leave(Pages.open(name), write.id) end
 end
 
 -- The write takes the next CSN.
 function Log.commit(write)
   Log.csn, Log.last = Log.csn + 1, write.id
-  local committed = vectors.C
-  committed[write.origin] = write.stamp
-  Members.cover(write, function(server, stamp) committed[server] = stamp end, function(server) committed[server] = false end)
+  hold_committed(write.origin, write.stamp)
+  Members.cover(write, hold_committed, drop_committed)
   for field, value in pairs(Members.on_commit(write, Log.csn, primary, meta.history or history)) do meta[field] = value end
   primary = meta.primary or primary
   table.insert(stored.log, Log.csn)
@@ -125,12 +133,13 @@ function Log.found(server) meta.birth, meta.history = server, cjson.encode({{0, 
 -- Notes for the screens what became of a write: `entry` may hold csn, was, now, new.
 function Log.tell(write, entry)
   local change = change_of[write.id]
-  if not change then
-    change = {id = write.id}
-    change_of[write.id] = change
-    table.insert(Log.changes, change)
+  if change then
+    for name, value in pairs(entry) do change[name] = value end
+  else
+    entry.id = write.id
+    change_of[write.id] = entry
+    table.insert(Log.changes, entry)
   end
-  for name, value in pairs(entry) do change[name] = value end
 end
 
 -- HSET of a map, HDEL of the keys that it holds as false.
@@ -148,30 +157,31 @@ local function store_map(key, map)
   Redis.many('HDEL', key, dropped)
 end
 
+-- Appends one value or two; returns the list.
+local function add(list, one, other)
+  list[#list + 1] = one
+  list[#list + 1] = other
+  return list
+end
+
 local function store_tentative()
-  local all, by_origin = {}, {}
-  for _, id in ipairs(joined) do
-    local origin = Order.origin(id)
-    by_origin[origin] = by_origin[origin] or {}
-    for _, list in ipairs({all, by_origin[origin]}) do
-      list[#list + 1] = Order.stamp(id)
-      list[#list + 1] = id
-    end
+  local all, gone, joined_of, gone_of = {}, {}, {}, {}
+  for _, write in ipairs(joined) do
+    add(all, write.stamp, write.id)
+    joined_of[write.origin] = add(joined_of[write.origin] or {}, write.stamp, write.id)
+  end
+  for _, write in ipairs(settled) do
+    add(gone, write.id)
+    gone_of[write.origin] = add(gone_of[write.origin] or {}, write.id)
   end
   Redis.many('ZADD', K.tentative, all)
-  for origin, list in pairs(by_origin) do
+  for origin, list in pairs(joined_of) do
     Redis.many('ZADD', K.origin .. origin, list)
     origins[origin] = true
   end
-  Redis.many('ZREM', K.tentative, settled)
-  Redis.many('HDEL', K.effects, settled)
-  by_origin = {}
-  for _, id in ipairs(settled) do
-    local origin = Order.origin(id)
-    by_origin[origin] = by_origin[origin] or {}
-    table.insert(by_origin[origin], id)
-  end
-  for origin, list in pairs(by_origin) do
+  Redis.many('ZREM', K.tentative, gone)
+  Redis.many('HDEL', K.effects, gone)
+  for origin, list in pairs(gone_of) do
     Redis.many('ZREM', K.origin .. origin, list)
     origins[origin] = true
   end
@@ -200,7 +210,9 @@ function Log.store(kind, from, rolled_back, replayed)
   Redis.many('HSET', K.effects, stored.effects)
   for name, members in pairs(stored.lists) do
     redis.call('SADD', K.lists, name)
-    Redis.many('SADD', K.list .. name, members)
+    local names = {}
+    for member in pairs(members) do names[#names + 1] = member end
+    Redis.many('SADD', K.list .. name, names)
   end
   if #Log.changes > 0 then
     redis.call('XADD', K.events, 'MAXLEN', '~', EVENTS_MAX, '*', 'kind', kind, 'from', from,

@@ -4,12 +4,22 @@
 -- is not empty, and only then. Nothing is written to Redis before Pages.store(), so that a script can still refuse.
 -- Within a transaction all commits are played before any tentative state is touched: a tentative page without a copy of
 -- its own starts from the committed one.
+--
+-- Beside its fields, a committed page holds notes: what each commit that its application noted there did, for people. A note
+-- is a field `#CSN`. Applications neither see nor set notes, no tentative copy has any, and nothing is played again for one;
+-- they travel with the page in a full state, whose pages take the place of all that were here.
 
 local Pages = {broken = nil} -- broken: an error of Redis itself, which aborts the transaction
 
 local COMMITTED, TENTATIVE = 'committed', 'tentative'
 local DELETED = {} -- stands for a deleted field among the changes
+local NOTES_MAX = 100 -- of a page; the newest are kept, so that a page stays one that can be sent
+local NOTE = ('#'):byte()
+local NONE = {} -- stands for a table that was never needed; never changed
 local records = {}
+-- Where nothing was tentative when the transaction began, no index holds anything.
+local anything_tentative = redis.call('ZCARD', K.tentative) > 0
+local byte = string.byte
 
 local function read(reader, ...)
   local reply = redis.pcall(...)
@@ -22,9 +32,14 @@ end
 
 local function pairwise(flat)
   local fields = {}
-  for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
+  for i = 1, #flat, 2 do
+    local field = flat[i]
+    if byte(field) ~= NOTE then fields[field] = flat[i + 1] end
+  end
   return fields
 end
+
+function Pages.is_note(field) return byte(field) == NOTE end
 
 -- The page's record, which the functions below take.
 function Pages.open(name)
@@ -32,11 +47,12 @@ function Pages.open(name)
   if not page then
     page = {
       name = name,
-      size = read(nil, 'ZCARD', K.index .. name), -- tentative writes that declared it when the transaction began
-      joined = {}, left = {}, -- writes that enter and leave the index
+      -- tentative writes that declared it when the transaction began
+      size = anything_tentative and read(nil, 'ZCARD', K.index .. name) or 0,
+      joined = NONE, left = NONE, -- writes that enter (stamp, id, ...) and leave the index
       rebased = false, -- the tentative copy starts anew from the committed state
-      changes = {committed = {}, tentative = {}},
-      sorted = {},
+      changes = {}, -- by view: field -> value or DELETED
+      sorted = NONE, -- by view: names of fields
     }
     records[name] = page
   end
@@ -44,7 +60,7 @@ function Pages.open(name)
 end
 
 local function overlay(fields, changes)
-  for field, value in pairs(changes) do
+  for field, value in pairs(changes or NONE) do
     if value == DELETED then fields[field] = nil else fields[field] = value end
   end
   return fields
@@ -69,11 +85,19 @@ end
 function Pages.put(page, view, field, value)
   local fields = page[view]
   if fields then
-    if (fields[field] == nil) ~= (value == nil) then page.sorted[view] = nil end
+    if (fields[field] == nil) ~= (value == nil) then page.sorted = NONE end
     fields[field] = value
   end
   if value == nil then value = DELETED end
-  page.changes[view][field] = value
+  local changes = page.changes[view]
+  if changes then changes[field] = value else page.changes[view] = {[field] = value} end
+end
+
+-- Notes on the committed page what the commit did; the page's fields stay as they are.
+function Pages.note(page, csn, text)
+  page.notes = page.notes or {}
+  table.insert(page.notes, string.format('#%.0f', csn))
+  table.insert(page.notes, text)
 end
 
 -- The names of the fields, sorted bytewise.
@@ -83,6 +107,7 @@ function Pages.sorted(page, view)
     sorted = {}
     for field in pairs(Pages.load(page, view)) do sorted[#sorted + 1] = field end
     table.sort(sorted, Order.bytewise)
+    if page.sorted == NONE then page.sorted = {} end
     page.sorted[view] = sorted
   end
   return sorted
@@ -90,7 +115,7 @@ end
 
 -- The tentative writes that declare the page, after the id `from` and not after `upto` (nil: the end), in their order.
 function Pages.index(page, from, upto)
-  if page.size == 0 then return {} end
+  if page.size == 0 then return NONE end
   local last = upto and upto:sub(1, 16) or '+inf'
   local ids = {}
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.index .. page.name, from:sub(1, 16), last)) do
@@ -104,22 +129,29 @@ function Pages.is_first(page, id)
   return redis.call('ZRANGE', K.index .. page.name, #page.left, #page.left)[1] == id
 end
 
-function Pages.join(page, id)
+function Pages.join(page, write)
   local joined = page.joined
-  joined[#joined + 1] = Order.stamp(id)
-  joined[#joined + 1] = id
+  if joined == NONE then
+    page.joined = {write.stamp, write.id}
+  else
+    joined[#joined + 1] = write.stamp
+    joined[#joined + 1] = write.id
+  end
 end
 
-function Pages.leave(page, id) page.left[#page.left + 1] = id end
+function Pages.leave(page, id)
+  if page.left == NONE then page.left = {id} else page.left[#page.left + 1] = id end
+end
 
 -- The tentative copy is thrown away; what is tentative on the page will be replayed on the committed state.
 function Pages.rebase(page)
   if page.size > 0 then
-    page.rebased, page.tentative, page.changes.tentative, page.sorted.tentative = true, nil, {}, nil
+    page.rebased, page.tentative, page.changes.tentative, page.sorted = true, nil, nil, NONE
   end
 end
 
 local function store_changes(key, changes)
+  if not changes then return false end
   local kept, deleted = {}, {}
   for field, value in pairs(changes) do
     if value == DELETED then
@@ -134,13 +166,27 @@ local function store_changes(key, changes)
   return #deleted + #kept > 0
 end
 
+-- Stores new notes and drops the oldest beyond the bound. What is kept does not depend on how commits came in batches.
+local function store_notes(key, notes)
+  Redis.many('HSET', key, notes)
+  if redis.call('HLEN', key) <= NOTES_MAX then return end
+  local numbers, dropped = {}, {}
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if byte(field) == NOTE then numbers[#numbers + 1] = tonumber(field:sub(2)) end
+  end
+  table.sort(numbers)
+  for i = 1, #numbers - NOTES_MAX do dropped[i] = string.format('#%.0f', numbers[i]) end
+  Redis.many('HDEL', key, dropped)
+end
+
 -- Writes all differences. After the first write only success is possible. `csn` is that of the last commit.
 function Pages.store(csn)
   local changed = {}
   for name, page in pairs(records) do
     local committed, tentative = K.committed_page .. name, K.tentative_page .. name
     local size = page.size + #page.joined / 2 - #page.left
-    if store_changes(committed, page.changes.committed) then
+    if page.notes then store_notes(committed, page.notes) end
+    if store_changes(committed, page.changes.committed) or page.notes then
       changed[#changed + 1] = csn
       changed[#changed + 1] = name
     end

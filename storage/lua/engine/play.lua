@@ -1,8 +1,8 @@
 -- Playing one write: its dependency check, then its update or its merge procedure (Terry 1995, section 4.2).
 --
 -- The application sees the pages that the write declares, and nothing else. What it changed is returned as effects,
--- {page number, field, old, new}, false for absent, so that the play can be undone, or done again without the
--- application. An error in the application makes the outcome `failed` and changes nothing; an error of Redis aborts.
+-- {page number, field, old, new, page number, ...}, false for absent, so that the play can be undone, or done again without
+-- the application. An error in the application makes the outcome `failed` and changes nothing; an error of Redis aborts.
 
 local Play = {}
 
@@ -41,6 +41,7 @@ function api.get(name, field) return fields_of(entry_of(name))[field] end
 
 function api.set(name, field, value)
   if type(field) ~= 'string' or type(value) ~= 'string' then error('fields and values are strings') end
+  if Pages.is_note(field) then error('a field does not begin with #') end
   change(name, field, value)
 end
 
@@ -74,12 +75,15 @@ local function effects_of_play()
   for i = 1, #touched, 2 do
     local entry, field = touched[i], touched[i + 1]
     local old, new = entry.old[field], entry.fields[field] or false
-    if new ~= old then effects[#effects + 1] = {entry.number, field, old, new} end
+    if new ~= old then
+      local count = #effects
+      effects[count + 1], effects[count + 2], effects[count + 3], effects[count + 4] = entry.number, field, old, new
+    end
   end
   return effects
 end
 
--- Plays the write in a view ('committed' or 'tentative'); returns its outcome and its effects.
+-- Plays the write in a view ('committed' or 'tentative'); returns its outcome and, for the tentative view, its effects.
 function Play.write(write, in_view)
   local application = Apps[write.app]
   if not application then error('no application ' .. tostring(write.app) .. ' here') end
@@ -93,21 +97,35 @@ function Play.write(write, in_view)
     take_back()
     return 'failed', {}
   end
-  return detail and status .. ' ' .. detail or status, effects_of_play()
+  local outcome = detail and status .. ' ' .. detail or status
+  if in_view == 'tentative' then return outcome, effects_of_play() end
+  return outcome
+end
+
+-- What the application notes of a commit, {page, text} each, on pages that the write declares; nothing where it fails.
+function Play.notes(write, outcome)
+  local application = Apps[write.app]
+  if not application.notes or outcome == 'failed' then return {} end
+  local ok, notes = pcall(application.notes, write, outcome)
+  local of, taken = {}, {}
+  for _, name in ipairs(write.pages) do of[name] = true end
+  for _, note in ipairs(ok and type(notes) == 'table' and notes or {}) do
+    if type(note) == 'table' and of[note[1]] and type(note[2]) == 'string' then taken[#taken + 1] = note end
+  end
+  return taken
 end
 
 -- Puts a write's effects into the committed pages, without playing it.
 function Play.redo(write, effects)
-  for _, effect in ipairs(effects) do
-    Pages.put(Pages.open(write.pages[effect[1]]), 'committed', effect[2], effect[4] or nil)
+  for i = 1, #effects, 4 do
+    Pages.put(Pages.open(write.pages[effects[i]]), 'committed', effects[i + 1], effects[i + 3] or nil)
   end
 end
 
 -- Takes a write's effects back, but on pages whose tentative copy is thrown away as a whole.
 function Play.undo(write, effects)
-  for i = #effects, 1, -1 do
-    local effect = effects[i]
-    local page = Pages.open(write.pages[effect[1]])
-    if not page.rebased then Pages.put(page, 'tentative', effect[2], effect[3] or nil) end
+  for i = #effects - 3, 1, -4 do
+    local page = Pages.open(write.pages[effects[i]])
+    if not page.rebased then Pages.put(page, 'tentative', effects[i + 1], effects[i + 2] or nil) end
   end
 end

@@ -15,6 +15,7 @@ local arrivals = {}
 
 -- Collects every tentative write behind `from` that shares the page, and forward from each of those on its own pages.
 local function collect(page, from)
+  if Pages.open(page).size == 0 then return end
   local work = {{page, from}}
   while #work > 0 do
     local name, start = unpack(table.remove(work))
@@ -58,6 +59,7 @@ function Replay.commit(write, tentative)
   committed_now[write.id] = true
   if tentative then Log.leave(write) end
   Log.commit(write)
+  for _, note in ipairs(Play.notes(write, now)) do Pages.note(Pages.open(note[1]), Log.csn, note[2]) end
   Log.tell(write, {csn = Log.csn, was = was, now = now, new = not tentative or nil})
   return now
 end

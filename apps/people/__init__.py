@@ -1,0 +1,18 @@
+"""The people of the cluster and their roles, as an application of the store: who may do what is data, as rooms are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from apps.people.operations import OPERATIONS
+from apps.people.resources import describe, register
+from bayou.application import Application
+
+APPLICATION = Application(
+    name="people",
+    version=1,
+    lua=Path(__file__).with_name("people.lua").read_text(encoding="utf-8"),
+    describe=describe,
+    register=register,
+    operations=OPERATIONS,
+)

@@ -1,0 +1,26 @@
+"""The page of a person: its name, and what its fields say. people.lua writes it; nothing here does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ROLES = ("user", "manager", "guest")
+OPERATOR = "operator"  # who holds the machine of a replica: no page, and always a manager
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """`hash` is the SHA-256 of the token, in hexadecimal digits."""
+
+    role: str
+    hash: str
+
+
+def person_page(name: str) -> str:
+    return f"person:{name}"
+
+
+def decode_person(fields: Mapping[str, str]) -> Person | None:
+    """The person that a page holds; None for nobody, and for one who was revoked."""
+    return Person(fields["role"], fields["hash"]) if "role" in fields else None

@@ -1,0 +1,27 @@
+#!/bin/sh
+# A copy of a replica's folder, made while the replica is stopped; the newest 14 are kept.
+#
+#   deploy/backup.sh /var/lib/bayou/LABEL /var/backups/bayou
+set -eu
+umask 077
+folder=$1
+target=$2
+kept=14
+
+label=$(basename "$folder")
+if [ ! -f "$folder/birth.json" ]; then
+    echo "$folder is no folder of a replica: there is no birth.json in it." >&2
+    exit 1
+fi
+for lock in lock redis.pid; do # of the replica, and of its Redis, which may have survived it
+    if [ -f "$folder/$lock" ] && ! flock --nonblock "$folder/$lock" true; then
+        echo "The replica of $folder runs. Stop it first: a copy of files that change is no copy." >&2
+        exit 1
+    fi
+done
+mkdir -p "$target"
+copy="$target/$label-$(date +%Y%m%dT%H%M%S).tar.gz"
+tar -C "$(dirname "$folder")" --exclude='*.sock' --exclude=operator.token -czf "$copy.part" "$label"
+mv "$copy.part" "$copy"
+ls -1 "$target/$label"-*.tar.gz | sort -r | tail -n +$((kept + 1)) | xargs -r rm --
+echo "$copy"
