@@ -8,9 +8,13 @@ from argparse import Namespace
 from pathlib import Path
 
 from cli.context import Context
+from cli.people import people
 from cli.problems import DONE, Problem
 from cli.rest import Json, Query
 from cli.show import clean
+from cli.volumes import Volumes
+
+MIB = 1024 * 1024
 
 
 def admin(context: Context, arguments: Namespace) -> int:
@@ -21,6 +25,7 @@ def admin(context: Context, arguments: Namespace) -> int:
         "truncate": _truncate,
         "export": _export,
         "import": _import,
+        "user": people,
     }
     return actions[arguments.action](context, arguments)
 
@@ -60,35 +65,52 @@ def _truncate(context: Context, arguments: Namespace) -> int:
 
 
 def _export(context: Context, arguments: Namespace) -> int:
-    """To a file of that name only once it is whole."""
-    query: Query = {}
-    if arguments.receiver:
-        other = context.at(context.directory.find(arguments.receiver))
-        with contextlib.closing(other):
-            held = other.get("/replica")
-        query = {"csn": held["csn"], "v": json.dumps(held["vectors"]["V"])}
+    """To files of that name only once all is there."""
     path = Path(arguments.file)
-    beside = path.with_name(f"{path.name}.part")
     try:
-        with beside.open("wb") as file:
-            size = context.replica.download("/replica/export", query, file)
-        beside.replace(path)
+        query = _lacking(context, arguments)
+        if arguments.volume_mib:
+            query["volume"] = str(arguments.volume_mib * MIB)
+        with Volumes(path) as volumes:
+            size = context.replica.download("/replica/export", query, volumes)
+            files = volumes.keep()
     except OSError as error:
-        raise Problem("file_unusable", f"Cannot write {path}: {error.strerror}.") from error
-    finally:
-        beside.unlink(missing_ok=True)
-    context.screen.json({"file": str(path), "bytes": size})
-    context.screen.line(f"{size} bytes from {context.label(context.place.label)} in {clean(path)}")
+        raise Problem("file_unusable", f"Cannot use {error.filename or path}: {error.strerror}.") from error
+    context.screen.json({"file": str(path), "files": [str(file) for file in files], "bytes": size})
+    named = clean(path) if len(files) == 1 else f"{len(files)} files, {clean(files[0])} to {clean(files[-1])}"
+    context.screen.line(f"{size} bytes from {context.label(context.place.label)} in {named}")
     return DONE
 
 
-def _import(context: Context, arguments: Namespace) -> int:
+def _lacking(context: Context, arguments: Namespace) -> Query:
+    """What the receiver holds, asked of it, or as it was kept in a file."""
+    held, kept = None, b""
+    if arguments.receiver:
+        other = context.at(context.find_place(arguments.receiver))
+        with contextlib.closing(other):
+            held = other.get("/replica")
+    elif arguments.since:
+        kept = Path(arguments.since).read_bytes()
+    else:
+        return {}
     try:
-        with Path(arguments.file).open("rb") as file:
-            answer = context.replica.upload("/replica/import", file)
-    except OSError as error:
-        raise Problem("file_unusable", f"Cannot read {arguments.file}: {error.strerror}.") from error
-    context.screen.json(answer)
-    whole = ", as a full state" if answer.get("full_state") else ""
-    context.screen.line(f"{answer.get('received', 0)} received from {context.label(answer.get('from'))}{whole}")
+        held = held or json.loads(kept)
+        return {"csn": held["csn"], "v": json.dumps(held["vectors"]["V"])}
+    except (KeyError, TypeError, ValueError):
+        message = f"{arguments.since} does not say what a replica holds: keep the answer of its GET /replica."
+        raise Problem("file_unusable", message) from None
+
+
+def _import(context: Context, arguments: Namespace) -> int:
+    answers = []
+    for name in arguments.files:
+        try:
+            with Path(name).open("rb") as file:
+                answers.append(context.replica.upload("/replica/import", file))
+        except OSError as error:
+            raise Problem("file_unusable", f"Cannot read {name}: {error.strerror}.") from error
+        answer = answers[-1]
+        whole = ", as a full state" if answer.get("full_state") else ""
+        context.screen.line(f"{answer.get('received', 0)} received from {context.label(answer.get('from'))}{whole}")
+    context.screen.json(answers[0] if len(answers) == 1 else {"files": answers})
     return DONE

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from datetime import tzinfo
 
 from cli.context import Context
-from cli.places import Place, remember
-from cli.problems import DONE, UNREACHABLE, Problem, Unreachable
+from cli.members import glance, glances, joined
+from cli.places import remember
+from cli.problems import DONE, Problem
 from cli.rest import Json, segment
 from cli.show import Cell, brief, clean
 from cli.times import parse_iso
 
-GLANCE_TIMEOUT_S = 2.0  # for a look at a replica that may be down
 LOG_PAGE = 500
 
 
 def use(context: Context, arguments: Namespace) -> int:
     """Remember a replica, also one that is down: whoever cuts replicas off wants to say so in any order."""
-    place = context.directory.find(arguments.name)
+    place = context.find_place(arguments.name)
     context.switch(place)
-    remember(context.user, arguments.name if place.label == arguments.name else place.url, context.environment)
-    reachable = _glance(context, place) is not None
+    remember(context.user, place, context.environment)
+    reachable = glance(context.at, place) is not None
     context.screen.json({"replica": place.label, "url": place.url, "reachable": reachable})
     state = "" if reachable else context.screen.paint("  (nothing answers there now)", "red")
     context.screen.line(f"using {context.label(place.label)} at {place.address}{state}")
@@ -36,11 +35,9 @@ def replicas(context: Context, arguments: Namespace) -> int:
     places = list(context.directory.places.values())
     if present not in places:
         places.append(present)
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        answers = list(pool.map(lambda place: _glance(context, place), places))
-        joined = _joined(places, answers)
-        answers += pool.map(lambda place: _glance(context, place), joined)
-        places += joined
+    answers = glances(context.at, places)
+    others = joined(places, answers)
+    places, answers = [*places, *others], [*answers, *glances(context.at, others)]
     found = []
     rows: list[tuple[Cell | str, ...]] = [_heading("", "replica", "address", "", "CSN", "committed", "tentative", "id")]
     for place, answer in zip(places, answers, strict=True):
@@ -184,27 +181,6 @@ def primary_text(answer: Json) -> str:
         return f"primary {name}, link cut"
     state = {True: "reachable", False: "unreachable"}.get(peer.get("reachable"), "not met yet")
     return f"primary {name} {state}"
-
-
-def _glance(context: Context, place: Place) -> Json | None:
-    """The replica's state; None where nothing like a replica answers soon."""
-    replica = context.at(place)
-    try:
-        return replica.get("/replica", timeout_s=GLANCE_TIMEOUT_S)
-    except Problem as problem:
-        if isinstance(problem, Unreachable) or problem.status == UNREACHABLE or problem.code == "not_a_replica":
-            return None
-        raise
-    finally:
-        replica.close()
-
-
-def _joined(places: list[Place], answers: list[Json | None]) -> list[Place]:
-    """The replicas that have joined the cluster since, as those that answer know them."""
-    known = {place.label for place in places}
-    members = [member for answer in answers if answer for member in answer.get("members", [])]
-    found = {str(member["label"]): f"http://{member['rest']}" for member in members}
-    return [Place(label, url) for label, url in found.items() if label not in known]
 
 
 def _session(last: Json | None, zone: tzinfo) -> Cell:

@@ -6,15 +6,30 @@ from argparse import Namespace
 from datetime import UTC, datetime, timedelta
 
 from cli.context import Context
-from cli.problems import DONE, NOTHING_FREE, Usage
+from cli.grid import LEGEND, day_title, line_of, show_grid, show_list
+from cli.problems import DONE, NOTHING_FREE, Refused, Usage
 from cli.rest import Json, Query, new_request, segment
+from cli.series import cancel_series, conclude_series, move_series, occurrence_of, repetition_of
 from cli.show import clean
-from cli.times import Slot, day_bounds, parse_iso, read_beside, read_date, read_time, show_slot, show_zone, slot_from
-from cli.views import Viewer, show_day, show_days, show_reservation, show_reservations, show_rooms, slot_of
+from cli.times import (
+    DAY_WORDS,
+    Slot,
+    day_bounds,
+    parse_iso,
+    read_beside,
+    read_date,
+    read_period,
+    read_time,
+    show_slot,
+    show_zone,
+    slot_from,
+)
+from cli.views import Viewer, show_reservation, show_reservations, show_rooms, slot_of
 
 
 def reserve(context: Context, arguments: Namespace) -> int:
     merge = merge_of(arguments)
+    repetition = repetition_of(context, arguments)
     slots = slots_of(context, arguments, None)
     request = arguments.request or new_request()
     _echo(context, f"asks {context.label(context.place.label)} for {clean(arguments.room)}", slots)
@@ -26,31 +41,47 @@ def reserve(context: Context, arguments: Namespace) -> int:
     }
     if arguments.new_room:
         body["new_room"] = True
-    status, answer = context.replica.write("POST", "/reservations", request, body)
+    if repetition:
+        body |= repetition
+        context.screen.line(f"  and so on: {clean(repetition['rule'])}")
+    try:
+        status, answer = context.replica.write("POST", "/reservations", request, body)
+    except Refused as problem:
+        if days := problem.details.get("occurrences"):
+            problem.message += f" Without a place: {', '.join(days)}."
+        raise
     if status == 200:
         context.screen.line("This request was taken before; it stands so now:")
-    return _conclude(context, answer)
+    return conclude_series(context, answer) if repetition else _conclude(context, answer)
 
 
 def move(context: Context, arguments: Namespace) -> int:
     merge = merge_of(arguments)
-    path = context.find(arguments.reservation)
-    present = context.replica.get(path)
+    path = None if arguments.reach else context.find(arguments.reservation)
+    present = context.replica.get(path) if path else occurrence_of(context, arguments)
     slots = slots_of(context, arguments, present)
     room = arguments.room or present["room"]
-    _echo(context, f"asks {context.label(context.place.label)} to move {clean(present['id'])} to {clean(room)}", slots)
+    more = {"later": " and later ones", "all": " and all of its series"}.get(arguments.reach, "")
+    whither = f"{clean(present['id'])}{more} to {clean(room)}"
+    _echo(context, f"asks {context.label(context.place.label)} to move {whither}", slots)
     body: Json = {"slots": [slot.as_json() for slot in slots]}
     if arguments.room:
         body["room"] = arguments.room
     if merge:
         body["merge"] = merge
-    _, answer = context.replica.write("PATCH", path, arguments.request or new_request(), body)
+    request = arguments.request or new_request()
+    if path is None:
+        return move_series(context, arguments, request, body)
+    _, answer = context.replica.write("PATCH", path, request, body)
     return _conclude(context, answer)
 
 
 def cancel(context: Context, arguments: Namespace) -> int:
+    request = arguments.request or new_request()
+    if arguments.reach:
+        return cancel_series(context, arguments, request)
     path = context.find(arguments.reservation)
-    _, answer = context.replica.write("DELETE", path, arguments.request or new_request())
+    _, answer = context.replica.write("DELETE", path, request, None, {"reason": arguments.reason})
     context.screen.json(answer)
     if not context.screen.as_json:
         show_reservation(context.screen, answer, context.zone)
@@ -89,12 +120,15 @@ def calendar(context: Context, arguments: Namespace) -> int:
     first = read_date(arguments.on, zone, context.now())
     bounds = day_bounds(first, arguments.days, zone)
     view = "committed" if arguments.committed else "tentative"
-    listed = {str(room["name"]): bool(room.get("listed", True)) for room in answer.get("rooms", [])}
+    details = {str(room["name"]): room for room in answer.get("rooms", [])}
+    for name in arguments.rooms:
+        if name not in details and (name.lower() in DAY_WORDS or (name[:1].isdigit() and name.count("-") == 2)):
+            raise Usage(f"There is no room {name!r}. For what is reserved on that day write --on {name}.")
     calendars: dict[str, list[Json]] = {}
-    for room in dict.fromkeys(arguments.rooms or listed):
+    for room in dict.fromkeys(arguments.rooms or details):
         query: Query = {"view": view, "from": bounds.start.isoformat(), "to": bounds.end.isoformat()}
         entries = context.replica.get(f"/rooms/{segment(room)}/calendar", query)["reservations"]
-        if entries or arguments.rooms or listed[room]:
+        if entries or arguments.rooms or details[room].get("listed", True):
             calendars[room] = entries
     screen.json(
         {
@@ -109,19 +143,23 @@ def calendar(context: Context, arguments: Namespace) -> int:
         return DONE
     days = [first + timedelta(days=more) for more in range(arguments.days)]
     viewer = Viewer(screen, context.user, zone)
-    if not calendars:
+    where = f"{view} view at {context.label(context.place.label)}, {show_zone(zone, bounds.start)}"
+    if arguments.list:
+        show_list(viewer, days, calendars)
+    elif not calendars:
         screen.line("There is no room yet.")
     elif len(calendars) == 1 and len(days) > 1:
         room, entries = next(iter(calendars.items()))
-        show_days(viewer, room, days, entries)
+        known = details.get(room, {})
+        show_grid(viewer, room, [line_of(f"{day:%a %d %b}", day, viewer, entries, known) for day in days])
     else:
-        for position, day in enumerate(days):
-            if position:
-                screen.line()
-            show_day(viewer, day, calendars)
-    screen.line()
-    where = f"at {context.label(context.place.label)}"
-    screen.line(f"{view} view {where}, {show_zone(zone, bounds.start)}")
+        for day in days:
+            lines = [line_of(room, day, viewer, taken, details.get(room, {})) for room, taken in calendars.items()]
+            show_grid(viewer, day_title(day), lines)
+            screen.line()
+    if not arguments.list and calendars:
+        screen.line(screen.paint(LEGEND, "dark_grey"))
+    screen.line(where)
     return DONE
 
 
@@ -129,7 +167,7 @@ def rooms(context: Context, arguments: Namespace) -> int:
     del arguments
     answer = context.rooms()
     context.screen.json(answer)
-    show_rooms(context.screen, answer)
+    show_rooms(context.screen, answer["rooms"], context.zone)
     return DONE
 
 
@@ -154,10 +192,24 @@ def merge_of(arguments: Namespace) -> str | Json | None:
 def slots_of(context: Context, arguments: Namespace, present: Json | None) -> list[Slot]:
     """The slots asked for, in order of preference; a move without a length keeps the present one."""
     zone, now = context.zone, context.now()
-    start = read_time(" ".join(arguments.at), zone, now)
-    length = _length_of(context, arguments, start, present)
-    starts = [start, *(read_beside(" ".join(words), start, zone, now) for words in arguments.others)]
-    return [slot_from(one, length) for one in starts]
+    first = period_of(context, arguments.at, arguments, present)
+    slots = [first]
+    for words in arguments.others:
+        text = " ".join(words)
+        span = read_period(text, zone, now, first.start)
+        slots.append(span or slot_from(read_beside(text, first.start, zone, now), first.length))
+    return slots
+
+
+def period_of(context: Context, words: list[str], arguments: Namespace, present: Json | None = None) -> Slot:
+    """From when to when: a span, or a time with --for or --to, or with the length of `present`."""
+    zone, now, text = context.zone, context.now(), " ".join(words)
+    if span := read_period(text, zone, now):
+        if arguments.length or arguments.to:
+            raise Usage(f"{text!r} says already how long: leave out --for and --to.")
+        return span
+    start = read_time(text, zone, now)
+    return slot_from(start, _length_of(context, arguments, start, present))
 
 
 def _length_of(context: Context, arguments: Namespace, start: datetime, present: Json | None) -> timedelta:
@@ -167,12 +219,13 @@ def _length_of(context: Context, arguments: Namespace, start: datetime, present:
         end = read_beside(" ".join(arguments.to), start, context.zone, context.now())
         length = end.astimezone(UTC) - start.astimezone(UTC)
         if length <= timedelta(0):
-            raise Usage(f"--to {' '.join(arguments.to)} is not after --at; an end on a later day needs its date.")
+            raise Usage(f"--to {' '.join(arguments.to)} is not after the start; an end on a later day needs its date.")
         return length
-    if present is None or not present.get("slot"):
+    if present is None:
+        raise Usage("How long? Say --for 1h, or --to 10:30, or write a span such as tomorrow 9-10:30.")
+    if not present.get("slot"):
         raise Usage("That reservation has no slot now, so say how long it shall be with --for or --to.")
-    held = slot_of(present["slot"])
-    return held.end - held.start
+    return slot_of(present["slot"]).length
 
 
 def _echo(context: Context, what: str, slots: list[Slot]) -> None:

@@ -14,11 +14,12 @@ from cli.arguments import build, commands_of, summaries_of
 from cli.context import Context
 from cli.outlook import Outlook
 from cli.show import brief, clean
+from cli.times import DAY_WORDS, WEEKDAYS
 from cli.views import when
-from cli.words import MERGES
+from cli.words import MERGES, REPEATS
 
 OWN_WORDS = {"help": "what can be typed here", "exit": "leave (or Ctrl-D)"}
-TIME_STARTS = {"today": "today 14:00", "tomorrow": "tomorrow 9:00"}
+TIME_STARTS = {"today": "today 14:00", "tomorrow": "tomorrow 9-10:30", **{day: f"{day} 9:00" for day in WEEKDAYS}}
 Offers = Mapping[str, str]  # what to insert -> what to say about it
 
 
@@ -59,16 +60,20 @@ class PromptCompleter(Completer):
             (("--room", "--else-room"), self._rooms),
             (("--replica",), self._replicas),
             (("--merge",), lambda: dict.fromkeys(MERGES, "")),
+            (("--repeat",), lambda: dict.fromkeys(REPEATS, "")),
+            (("--features",), lambda: dict.fromkeys(self._outlook.features, "")),
             (("--at", "--or", "--to"), lambda: TIME_STARTS),
-            (("--on", "--until"), lambda: dict.fromkeys(TIME_STARTS, "")),
+            (("--on", "--until", "--except"), lambda: dict.fromkeys(DAY_WORDS, "")),
         ):
             if before in names:
                 return offer()
         return self._positional(command, words)
 
     def _positional(self, command: str, words: list[str]) -> Offers:
-        if command in {"cancel", "move", "status", "watch"}:
+        if command in {"cancel", "move", "status", "watch", "history", "series"}:
             return self._reservations(command) if len(words) == 1 else {}
+        if command == "free":
+            return TIME_STARTS if len(words) == 1 else {}
         if command == "calendar":
             return self._rooms()
         if command == "use":
@@ -81,18 +86,26 @@ class PromptCompleter(Completer):
         return dict.fromkeys(self._outlook.rooms, "")
 
     def _replicas(self) -> Offers:
-        return {label: place.address for label, place in self._context.directory.places.items()}
+        """Those of config.yaml, and those that have joined since."""
+        members = (self._outlook.state or {}).get("members", [])
+        joined = {str(member["label"]): str(member["rest"]) for member in members}
+        return joined | {label: place.address for label, place in self._context.directory.places.items()}
 
     def _reservations(self, command: str) -> Offers:
+        """Own reservations, or series; then other people, whose reservations begin with their names."""
         zone: tzinfo | None = self._outlook.zone
-        if zone is None:
-            return {}
         changing = command in {"cancel", "move"}
-        return {
-            brief(str(one["request"])).rstrip("…"): f"{one['room']} {when(one, zone)} {one.get('purpose', '')}"
+        others = {f"{name}/": "" for name in self._outlook.users if name != self._context.user and not changing}
+        if zone is None:
+            return others
+        offered = {
+            brief(str(one["series" if command == "series" else "request"])).rstrip("…"): (
+                f"{one['room']} {when(one, zone)} {one.get('purpose', '')}"
+            )
             for one in self._outlook.own
-            if one["state"] != "cancelled" or not changing
+            if (one["state"] != "cancelled" or not changing) and (one.get("occurrence") or command != "series")
         }
+        return {**offered, **others}
 
 
 def split(text: str) -> tuple[list[str], str]:

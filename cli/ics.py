@@ -21,7 +21,9 @@ from cli.words import NAME
 
 PURPOSE_LENGTH_MAX = 200
 ROOM_LENGTH_MAX = 64
+RESERVATION = "X-BAYOU-RESERVATION"  # in our own feeds: USER/REQUEST
 OCCURRENCES_MAX = 1000  # of one event
+TOO_OFTEN = {"SECONDLY", "MINUTELY", "HOURLY"}
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,10 @@ class _UnusableError(Exception):
 
 
 def read_timetable(
-    content: bytes, zone: tzinfo, part: tuple[int, int] = (1, 1), until: date | None = None
+    content: bytes, zone: tzinfo, part: tuple[int, int] = (1, 1), until: date | None = None, user: str = ""
 ) -> Timetable:
     """Times without a zone are the building's. `part` (K, N) takes every Nth event from the Kth, series as one event.
+    What a feed of ours says of a reservation of `user` is that reservation again.
 
     Repeating events end after the day `until`; one that never ends is skipped without it.
     """
@@ -70,7 +73,7 @@ def read_timetable(
     groups: dict[str, list[Component]] = {}
     for calendar in calendars:
         for event in calendar.walk("VEVENT"):
-            uid = str(event.get("UID", "")).strip() or _nameless(event)
+            uid = _own_request(event, user) or str(event.get("UID", "")).strip() or _nameless(event)
             groups.setdefault(uid, []).append(event)
     table = Timetable()
     turn, turns = part
@@ -92,6 +95,12 @@ def read_timetable(
             except (ValueError, TypeError, OverflowError, AttributeError, KeyError) as error:
                 table.skipped.append(Skipped(_title(event), f"cannot be read: {clean(error)}"))
     return table
+
+
+def _own_request(event: Component, user: str) -> str | None:
+    """The request of a reservation of this user, as one of our feeds names it."""
+    owner, _, request = str(event.get(RESERVATION, "")).partition("/")
+    return request if owner == user and NAME.fullmatch(request) else None
 
 
 def request_id(uid: str, occurrence: str = "") -> str:
@@ -144,6 +153,9 @@ def _occurrences(event: Component, start: datetime, zone: tzinfo, until: date | 
 
 def _by_rule(rule: Any, start: datetime, last: datetime | None) -> list[datetime]:
     rule = rule.copy()
+    if (rule.get("FREQ") or [""])[0] in TOO_OFTEN:
+        # With a condition that is never true, the search would not end for hours.
+        raise _UnusableError("it repeats more often than daily; give each time as an event of its own")
     end = (rule.pop("UNTIL", None) or [None])[0]
     if end is not None:
         if not isinstance(end, datetime):

@@ -59,7 +59,7 @@ def import_file(context: Context, arguments: Namespace) -> int:
         raise Problem("file_unreadable", f"Cannot read {arguments.file}: {error.strerror}.") from error
     known = {str(room["name"]) for room in context.rooms().get("rooms", [])}
     until = read_date(arguments.until, context.zone, context.now()) if arguments.until else None
-    table = read_timetable(content, context.zone, arguments.part or (1, 1), until)
+    table = read_timetable(content, context.zone, arguments.part or (1, 1), until, context.user)
     tally, lost = _send_all(context, table.wanted, known, merge)
     _sum_up(context, arguments.file, table, tally)
     if lost is not None:

@@ -16,6 +16,7 @@ from cli.problems import Problem
 from cli.rest import Json, Replica, segment
 from cli.show import Screen, brief, clean, shorten
 from cli.times import building_zone
+from cli.tokens import token_of
 from cli.views import reason_of, when
 
 INTERVAL_S = 2.0
@@ -29,6 +30,8 @@ class Outlook:
 
     def __init__(self, context: Context, changed: Callable[[], None]) -> None:
         self.rooms: list[str] = []
+        self.features: list[str] = []  # that some room has
+        self.users: list[str] = []
         self.own: list[Json] = []
         self.peers: list[str] = []
         self.state: Json | None = None
@@ -103,17 +106,21 @@ class Outlook:
             if self._replica is not None:
                 self._replica.close()
             self._replica = Replica(place, self._context.user, lambda _: None, TIMEOUT_S)
+            if token := token_of(self._context.user, self._context.environment):
+                self._replica.bear(token)
             self._place, self._seen, self.zone, self.own = place, "", None, []
         state = self._replica.get("/replica")
         seen = f"{state.get('id')} {state.get('csn')} {state.get('vectors')} {state.get('tentative')}"
         if seen != self._seen:
             rooms = self._replica.get("/rooms")
-            own = list(self._replica.get(f"/users/{segment(self._context.user)}/reservations")["reservations"])
+            own = self._replica.get_all(f"/users/{segment(self._context.user)}/reservations", "reservations")
             self.zone = building_zone(str(rooms.get("timezone", "UTC")))
             self.rooms = [str(room["name"]) for room in rooms["rooms"]]
+            self.features = sorted({str(name) for room in rooms["rooms"] for name in room.get("features") or []})
             if self._seen and not quietly:
                 self.news = bounded([*self.news, *news_between(self._context.screen, self.own, own, self.zone)])
             self.own, self._seen = own, seen
+            self.users = [str(name) for name in self._replica.get("/cluster").get("users", [])]
         self.peers = [str(peer["label"]) for peer in state.get("peers", [])]
         self.state = state
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,9 @@ class Directory:
         raise Usage(f"No replica is called {name!r}: {known}. Give a label, an address HOST:PORT or a URL.")
 
 
+Find = Callable[[str], Place]
+
+
 def read_directory(given: str | None) -> Directory:
     """From the file given; else from config.yaml in the current folder, or beside client.py; else nothing."""
     if given is not None:
@@ -64,44 +67,46 @@ def state_folder(environment: Mapping[str, str]) -> Path:
     return (Path(home) if home else Path.home() / ".local" / "state") / "bayou"
 
 
-def choose(user: str, option: str | None, directory: Directory, environment: Mapping[str, str]) -> Place:
-    """By --replica, else BAYOU_REPLICA, else what `use` remembered, else the first of config.yaml, else the default."""
+def choose(user: str, option: str | None, directory: Directory, environment: Mapping[str, str], find: Find) -> Place:
+    """By --replica, else BAYOU_REPLICA, else what `use` remembered, else the first of config.yaml, else the default.
+
+    `find` knows a replica by its name, or raises Usage.
+    """
     if option:
-        return directory.find(option)
+        return find(option)
     if named := environment.get("BAYOU_REPLICA"):
-        return _found(directory, named, "the variable BAYOU_REPLICA")
-    if named := recall(user, environment):
-        return _found(directory, named, "an earlier `use`")
-    if directory.places:
-        return next(iter(directory.places.values()))
-    return directory.find(ADDRESS_DEFAULT)
+        return _found(find, named, "the variable BAYOU_REPLICA")
+    if remembered := recall(user, environment):
+        # By its label where config.yaml has it, for the address there may be another one by now.
+        return directory.places.get(remembered.label, remembered)
+    return next(iter(directory.places.values()), directory.find(ADDRESS_DEFAULT))
 
 
-def recall(user: str, environment: Mapping[str, str]) -> str | None:
+def recall(user: str, environment: Mapping[str, str]) -> Place | None:
     """What `use` remembered for this user. A file that cannot be read counts as nothing."""
     try:
         kept = json.loads((state_folder(environment) / f"{user}.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        label, url = kept["replica"], kept["url"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    name = kept.get("replica") if isinstance(kept, dict) else None
-    return name if isinstance(name, str) and name else None
+    return Place(label, url) if isinstance(label, str) and isinstance(url, str) and label and url else None
 
 
-def remember(user: str, name: str, environment: Mapping[str, str]) -> None:
+def remember(user: str, place: Place, environment: Mapping[str, str]) -> None:
     """Keep the choice for this user's next commands; the file is replaced as a whole."""
     path = state_folder(environment) / f"{user}.json"
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps({"replica": name}) + "\n", "utf-8")
+        beside.write_text(json.dumps({"replica": place.label, "url": place.url}) + "\n", "utf-8")
         beside.replace(path)
     except OSError as error:
         raise Problem("state_unwritable", f"Cannot remember the choice in {path}: {error.strerror}.") from error
 
 
-def _found(directory: Directory, name: str, source: str) -> Place:
+def _found(find: Find, name: str, source: str) -> Place:
     try:
-        return directory.find(name)
+        return find(name)
     except Usage as problem:
         raise Usage(f"{problem.message} (It comes from {source}; `use REPLICA` chooses another.)") from problem
 

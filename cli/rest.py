@@ -9,7 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 from urllib.parse import quote
 
 import requests
@@ -28,6 +28,9 @@ LINE_BYTES_MAX = 1 << 20
 TRIES_MAX = 3
 RETRY_WAIT_S = 0.3
 
+LOGIN = " `login` keeps a token; so does the variable BAYOU_TOKEN."
+HINTS = {"session_ahead": AHEAD, "token_missing": LOGIN, "token_wrong": LOGIN}
+
 Json = dict[str, Any]
 Query = dict[str, str | int | None]
 
@@ -40,6 +43,12 @@ def new_request() -> str:
 def segment(name: str) -> str:
     """A name as one part of a path."""
     return quote(name, safe="")
+
+
+class Sink(Protocol):
+    """What a download is written to."""
+
+    def write(self, data: bytes, /) -> int: ...
 
 
 class Replica:
@@ -68,7 +77,13 @@ class Replica:
 
     def another(self) -> Replica:
         """A connection of its own to the same replica, outside of the session."""
-        return Replica(self.place, self._user, self._note, self._read_timeout_s, self._pause)
+        replica = Replica(self.place, self._user, self._note, self._read_timeout_s, self._pause)
+        replica._session.headers.update(self._session.headers)
+        return replica
+
+    def bear(self, token: str) -> None:
+        """Say with this token who asks, from now on."""
+        self._session.headers["Authorization"] = f"Bearer {token}"
 
     def close(self) -> None:
         self._session.close()
@@ -76,13 +91,24 @@ class Replica:
     def get(self, path: str, query: Query | None = None, timeout_s: float | None = None) -> Json:
         return self._answer(self._send("GET", path, None, query or {}, timeout_s))
 
+    def get_all(self, path: str, name: str) -> list[Json]:
+        """Every item of a list that comes in pages; `name` is its member in the answers."""
+        answer = self.get(path)
+        found = list(answer.get(name, []))
+        while answer.get("next"):
+            answer = self.get(path, {"after": str(answer["next"])})
+            found += answer[name]
+        return found
+
     def act(self, method: str, path: str, body: Json | None = None) -> Json:
         """An operator's action, sent once."""
         return self._answer(self._send(method, path, body, {}, None))
 
-    def write(self, method: str, path: str, request: str, body: Json | None = None) -> tuple[int, Json]:
+    def write(
+        self, method: str, path: str, request: str, body: Json | None = None, query: Query | None = None
+    ) -> tuple[int, Json]:
         """A write under a request id: (HTTP status, answer). Where the answer is lost, it is asked again, boundedly."""
-        query: Query = {}
+        query = dict(query or {})
         if body is None:
             query["request"] = request
         else:
@@ -111,7 +137,7 @@ class Replica:
                 self._pause(RETRY_WAIT_S * attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    def download(self, path: str, query: Query, file: BinaryIO) -> int:
+    def download(self, path: str, query: Query, file: Sink) -> int:
         """What a resource answers, into a file; how many bytes."""
         asked = {name: value for name, value in query.items() if value is not None}
         try:
@@ -187,7 +213,7 @@ class Replica:
             return answer
         error = answer.get("error") if isinstance(answer, dict) else None
         if isinstance(error, dict) and "code" in error:
-            hint = AHEAD if error["code"] == "session_ahead" else ""
+            hint = HINTS.get(str(error["code"]), "")
             refusal = Refused(response.status_code, str(error["code"]), str(error.get("message", "")) + hint)
             refusal.details = dict(error["details"]) if isinstance(error.get("details"), dict) else {}
             raise refusal

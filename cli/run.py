@@ -11,22 +11,33 @@ from cli.admin import admin
 from cli.classroom import commit, link, links, log, replicas, sync, use
 from cli.commands import calendar, cancel, move, reserve, rooms, status
 from cli.context import Context
+from cli.exporting import export_file
+from cli.finding import free
+from cli.history import history
 from cli.importing import import_file
 from cli.problems import Problem
+from cli.series import series
 from cli.session import session
 from cli.show import Screen, clean
 from cli.songs import delete, get, put, songs
+from cli.tokens import login, logout
 from cli.watch import watch
 
 HANDLERS: Mapping[str, Callable[[Context, Namespace], int]] = {
     "reserve": reserve,
+    "free": free,
     "status": status,
     "calendar": calendar,
     "cancel": cancel,
     "move": move,
+    "series": series,
+    "history": history,
     "watch": watch,
     "use": use,
     "import": import_file,
+    "export": export_file,
+    "login": login,
+    "logout": logout,
     "rooms": rooms,
     "put": put,
     "get": get,

@@ -125,10 +125,13 @@ def shorten(text: str, width: int) -> str:
 
 
 def brief(request: str) -> str:
-    """A request id short enough for a column: the beginning of a random one, any other up to 24 characters."""
-    if len(request) == 16 and all(sign in "0123456789abcdef" for sign in request):
-        return request[:8]
-    return shorten(clean(request), 24)
+    """A request id short enough for a column: the beginning of a random one, any other up to 24 characters.
+
+    An occurrence of a series keeps its day: 8f3a12cd~2026-12-08.
+    """
+    request, mark, day = request.partition("~")
+    random = len(request) == 16 and all(sign in "0123456789abcdef" for sign in request)
+    return (request[:8] if random else shorten(clean(request), 24)) + mark + clean(day)
 
 
 def _columns(sign: str) -> int:

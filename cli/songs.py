@@ -28,7 +28,12 @@ def delete(context: Context, arguments: Namespace) -> int:
 
 def songs(context: Context, arguments: Namespace) -> int:
     screen = context.screen
-    answer = context.replica.get("/playlist", {"view": _view(arguments)})
+    query: Json = {"view": _view(arguments)}
+    answer = part = context.replica.get("/playlist", query)
+    while part["next"] is not None:  # a replica gives a long list in parts
+        part = context.replica.get("/playlist", query | {"after": part["next"]})
+        answer["songs"] += part["songs"]
+    del answer["next"]
     screen.json(answer)
     screen.table([(screen.mark(str(one["state"])), str(one["song"]), str(one["url"])) for one in answer["songs"]])
     if not answer["songs"]:

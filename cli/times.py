@@ -14,13 +14,18 @@ from cli.problems import Problem, Usage
 
 TIME_FORMS = (
     "2026-12-01T09:00 or 2026-12-01 09:00 (the building's time), 2026-12-01T09:00+01:00 or 2026-12-01T08:00Z, "
-    "today 14:00, tomorrow 9:00"
+    "today 14:00, tomorrow 9:00, friday 9:00"
 )
-DATE_FORMS = "2026-12-01, today, tomorrow"
+PERIOD_FORMS = "tomorrow 9-10:30, friday 14:00-15:00, 2026-12-01 9-10"
+DATE_FORMS = "2026-12-01, today, tomorrow, friday (the next one)"
 LENGTH_FORMS = "1h, 90m, 1h30m, 1:30"
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+DAY_WORDS = ("today", "tomorrow", *WEEKDAYS)
 
 _FULL = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{1,2}:\d{2})(Z|[+-]\d{2}:\d{2})?")
-_NEAR = re.compile(r"(today|tomorrow) (\d{1,2}:\d{2})")
+_DAY = r"(\d{4}-\d{2}-\d{2}|[a-z]+)"
+_NEAR = re.compile(rf"{_DAY} (\d{{1,2}}:\d{{2}})")
+_PERIOD = re.compile(r"(?:(\S+)[T ])?(\d{1,2}(?::\d{2})?) ?[-–] ?(\d{1,2}(?::\d{2})?)")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 _UNITS = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?")
 
@@ -31,6 +36,11 @@ class Slot:
 
     start: datetime
     end: datetime
+
+    @property
+    def length(self) -> timedelta:
+        """Elapsed time, whatever clocks did meanwhile."""
+        return self.end.astimezone(UTC) - self.start.astimezone(UTC)
 
     def as_json(self) -> dict[str, str]:
         return {"start": self.start.isoformat(), "end": self.end.isoformat()}
@@ -51,9 +61,10 @@ def read_time(text: str, zone: tzinfo, now: datetime) -> datetime:
     if match := _FULL.fullmatch(text):
         day = _read_day(match[1], text)
         return _place(day, _read_clock(match[2], text), _read_offset(match[3], text) or zone)
-    if match := _NEAR.fullmatch(text.lower()):
-        return _place(_near_day(match[1], zone, now), _read_clock(match[2], text), zone)
-    raise Usage(f"Cannot read the time {text!r}. Write it as one of: {TIME_FORMS}.")
+    match = _NEAR.fullmatch(text.lower())
+    if match and (near := _near_day(match[1], zone, now)):
+        return _place(near, _read_clock(match[2], text), zone)
+    raise Usage(f"Cannot read the time {text!r}{_hint(text)}. Write it as one of: {TIME_FORMS}.")
 
 
 def read_beside(text: str, first: datetime, zone: tzinfo, now: datetime) -> datetime:
@@ -64,13 +75,42 @@ def read_beside(text: str, first: datetime, zone: tzinfo, now: datetime) -> date
     return read_time(text, zone, now)
 
 
+def read_period(text: str, zone: tzinfo, now: datetime, beside: datetime | None = None) -> Slot | None:
+    """A day and a span from one of PERIOD_FORMS; None where there is no span in it.
+
+    Without a day it is on the date, and in the zone or offset, of `beside`, if there is one.
+    """
+    text = " ".join(text.split())
+    match = _PERIOD.fullmatch(text)
+    if match is None:
+        return None
+    if match[1]:
+        day = read_date(match[1], zone, now)
+    elif beside:
+        day, zone = beside.date(), beside.tzinfo or zone
+    else:
+        raise Usage(f"Which day is {text!r}? Write it as one of: {PERIOD_FORMS}.")
+    first, last = (clock if ":" in clock else f"{clock}:00" for clock in (match[2], match[3]))
+    start = _place(day, _read_clock(first, text), zone)
+    midnight = last == "24:00"
+    if midnight and day == date.max:
+        raise Usage(f"{text!r} ends outside the calendar.")
+    end = _place(day + timedelta(days=midnight), time() if midnight else _read_clock(last, text), zone)
+    if end <= start:
+        raise Usage(
+            f"{text!r} ends before it begins. The clock has 24 hours, so 5 in the afternoon is 17; "
+            "for an end on a later day give the start alone, and --for or --to."
+        )
+    return Slot(start, end)
+
+
 def read_date(text: str, zone: tzinfo, now: datetime) -> date:
     """A day from one of DATE_FORMS."""
     text = text.strip()
-    if text.lower() in {"today", "tomorrow"}:
-        return _near_day(text.lower(), zone, now)
+    if near := _near_day(text.lower(), zone, now):
+        return near
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        raise Usage(f"Cannot read the date {text!r}. Write it as one of: {DATE_FORMS}.")
+        raise Usage(f"Cannot read the date {text!r}{_hint(text)}. Write it as one of: {DATE_FORMS}.")
     return _read_day(text, text)
 
 
@@ -137,8 +177,34 @@ def show_offset(moment: datetime) -> str:
     return moment.isoformat()[-6:]
 
 
-def _near_day(word: str, zone: tzinfo, now: datetime) -> date:
-    return now.astimezone(zone).date() + timedelta(days=1 if word == "tomorrow" else 0)
+def _near_day(word: str, zone: tzinfo, now: datetime) -> date | None:
+    """The day that a word names: the next of a weekday's name; None for any other word."""
+    today = now.astimezone(zone).date()
+    if word in {"today", "tomorrow"}:
+        return today + timedelta(days=word == "tomorrow")
+    found = [number for number, name in enumerate(WEEKDAYS) if word in {name, name[:3]}]
+    if not found:
+        return None
+    ahead = (found[0] - today.weekday()) % 7
+    if ahead == 0:
+        name = WEEKDAYS[found[0]].capitalize()
+        raise Usage(f"Today is {name}: write today, or {today + timedelta(days=7)} for the {name} after.")
+    return today + timedelta(days=ahead)
+
+
+def _hint(text: str) -> str:
+    """What a person may have meant by it, if that can be told."""
+    if re.search(r"\d ?[ap]\.?m", text.lower()):
+        return ": the clock has 24 hours, so 9pm is 21:00"
+    if re.search(r"\d[/.]\d", text):
+        return ": a date begins with the year, as in 2026-12-01"
+    if _CLOCK.fullmatch(text):
+        return f": which day? Such as today {text}"
+    if hour := re.fullmatch(r"(?:\S+[T ])?(\d{1,2})", text):
+        return f": write the minutes too, such as {hour[1]}:00"
+    if text.lower().startswith(("next ", "this ")):
+        return ": write the date instead"
+    return ""
 
 
 def _read_day(day: str, text: str) -> date:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from cli.problems import Usage
 from cli.times import read_length
 
+REPEATS = ("daily", "weekly", "monthly")
 MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_up")
 NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 CALENDAR_DAYS_MAX = 62
@@ -32,6 +33,12 @@ def guarantees(text: str) -> str:
 def keep(text: str) -> int:
     if not text.isdecimal() or len(text) > 12:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of writes")
+    return int(text)
+
+
+def volume(text: str) -> int:
+    if not text.isdecimal() or len(text) > 2 or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 64")
     return int(text)
 
 
@@ -65,6 +72,12 @@ def merge(text: str) -> str:
     if name not in MERGES:
         raise argparse.ArgumentTypeError(f"there is no merge procedure {text!r}; there are {', '.join(MERGES)}")
     return name
+
+
+def repeat(text: str) -> str:
+    if text not in REPEATS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(REPEATS)}; --rule takes any other rule")
+    return text
 
 
 def days(text: str) -> int:

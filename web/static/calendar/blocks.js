@@ -73,12 +73,12 @@ function fillBlock(node, { id, user, purpose, state, from, to, start, end }, col
   const [sign, name, time] = first.children;
   setText(sign, SIGNS[state]);
   sign.className = `shape ${state}`;
-  setText(name, user);
+  setText(name, user ?? "taken");
   setText(time, span({ start, end }, column.zone));
-  setText(what, purpose);
+  setText(what, purpose ?? "");
   setText(moved, mark ? `↷ from ${whence(mark, column)}` : "");
   node.classList.toggle("moved", mark !== null);
-  node.title = `${user} ${span({ start, end }, column.zone)}${purpose ? ` – ${purpose}` : ""}`;
+  node.title = `${user ?? "Taken"} ${span({ start, end }, column.zone)}${purpose ? ` – ${purpose}` : ""}`;
 }
 
 function whence(mark, column) {

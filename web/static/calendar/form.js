@@ -4,18 +4,22 @@ import { element, setText } from "../shared/dom.js";
 import { Refused, Silent, ask } from "../shared/rest.js";
 import { addDays, clock, iso, momentOf, shortDay, span, wallClock } from "../shared/times.js";
 import { plural } from "../shared/words.js";
+import { factsOf, ruleWords } from "./facts.js";
+import { randomName } from "./paths.js";
+import { Missing, Repeat } from "./repeat.js";
 
 const CHOICES_MAX = 3;
 const WINDOW_MIN = 24 * 60; // how far from the first time `nearest_free_time` may look, inside the day
 
 export class Form {
   /**
-   * `on.change()` when choices changed, `on.done()` after a reservation was made. `zoneOf(room)` gives its time
-   * zone.
+   * `on.change()` when choices changed, `on.done()` after a reservation was made. `roomOf(name)` gives what is known
+   * of a room.
    */
-  constructor(me, zoneOf, on) {
+  constructor(me, roomOf, on) {
     this.me = me;
-    this.zoneOf = zoneOf;
+    this.roomOf = roomOf;
+    this.zoneOf = (name) => roomOf(name).timezone;
     this.on = on;
     this.choices = []; // {room, start, end}
     this.request = null;
@@ -26,6 +30,7 @@ export class Form {
       this.reserve();
     });
     byId("clear").addEventListener("click", () => this.clear());
+    this.repeat = new Repeat(() => (this.request = null));
     for (const id of ["purpose", "merge"]) byId(id).addEventListener("input", () => (this.request = null));
   }
 
@@ -48,6 +53,7 @@ export class Form {
 
   clear() {
     this.choices = [];
+    this.repeat.clear();
     this.say("");
     this.changed();
   }
@@ -62,6 +68,7 @@ export class Form {
     this.request = null;
     const room = this.choices[0]?.room;
     setText(byId("form-title"), room ? `Reserve ${room}` : "Reserve");
+    setText(byId("facts-of-choice"), room ? factsOf(this.roomOf(room)).join(" · ") : "");
     this.node.classList.toggle("open", this.choices.length > 0);
     byId("hint").hidden = this.choices.length > 0;
     byId("rest").hidden = this.choices.length === 0;
@@ -120,12 +127,21 @@ export class Form {
     // The same request is sent again until there is an answer: an answer that was lost makes no second reservation.
     this.request ??= randomName();
     const merge = byId("merge").value;
+    let repeated;
+    try {
+      repeated = this.repeat.asked(wallClock(this.choices[0].start, this.zoneOf(this.choices[0].room)).day);
+    } catch (missing) {
+      if (!(missing instanceof Missing)) throw missing;
+      this.say(missing.message);
+      return;
+    }
     const body = {
       room: this.choices[0].room,
       slots: this.choices.map(({ start, end }) => ({ start: iso(start), end: iso(end) })),
       purpose: byId("purpose").value.trim(),
       merge: merge === "nearest_free_time" ? { name: merge, window_min: WINDOW_MIN } : merge,
       request: this.request,
+      ...repeated,
     };
     this.node.setAttribute("aria-busy", "true");
     try {
@@ -142,13 +158,25 @@ export class Form {
     }
   }
 
-  made(reservation) {
+  made(answer) {
     this.choices = [];
     byId("purpose").value = "";
+    this.repeat.clear();
     this.changed();
-    this.last = reservation.id;
-    this.sayMade(reservation);
+    this.last = answer.series ? null : answer.id;
+    if (answer.series) this.saySeries(answer.series);
+    else this.sayMade(answer);
     this.on.done();
+  }
+
+  saySeries({ rule, reservations }) {
+    const placed = reservations.filter(({ slot }) => slot);
+    const moved = placed.filter(({ slot, asked }) => slot.start !== asked[0].start).length;
+    const parts = [`Reserved ${placed.length} of ${reservations.length}, ${ruleWords(rule)}.`];
+    if (moved) parts.push(`${plural(moved, "stands", "stand")} at another time than the first.`);
+    if (placed.length < reservations.length) parts.push("Those without a place are below.");
+    if (placed.some(({ state }) => state === "tentative")) parts.push("Not final yet: they may still move.");
+    this.say(parts.join(" "), true);
   }
 
   /** What was reserved last is said anew when it has become final, or has moved. */
@@ -175,6 +203,10 @@ export class Form {
 
 function refusal({ code, message, details }) {
   if (code !== "slot_taken") return message;
+  if (details.occurrences?.length) {
+    const days = details.occurrences.map(shortDay).join(", ");
+    return `Without a place: ${days}. Nothing was reserved; choose another time, or take those that have one.`;
+  }
   const count = details.taken?.length ?? 0;
   const why = count ? ` (${plural(count, "reservation is", "reservations are")} in the way)` : "";
   return `Nothing that you asked for is free${why}. Choose other times; nothing was reserved.`;
@@ -186,11 +218,6 @@ function minutesOf(text) {
   if (!found) return null;
   const [hours, minutes] = [Number(found[1]), Number(found[2] ?? 0)];
   return hours < 24 && minutes < 60 ? hours * 60 + minutes : null;
-}
-
-/** Works where there is no https, unlike crypto.randomUUID. */
-export function randomName() {
-  return [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function byId(id) {

@@ -75,7 +75,7 @@ export class Grid {
 
   makeHead(column) {
     const now = wallClock(Date.now(), column.zone).day === column.day && column.title !== column.room;
-    const button = element("button", { type: "button", tabindex: "-1" }, column.title);
+    const button = element("button", { type: "button", tabindex: "-1", title: column.facts || null }, column.title);
     button.addEventListener("click", () => this.lead(column.leads));
     return element(
       "span",
@@ -140,6 +140,18 @@ export class Grid {
     this.cells[column][row].node.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
+  /** Let the cell of a moment in a room be seen, and be where the keyboard begins. */
+  lookFor(room, moment) {
+    this.cells.forEach((cells, column) =>
+      cells.forEach((cell, row) => {
+        if (cell.room !== room || cell.start === null || moment < cell.start || moment >= cell.end) return;
+        this.at = { column, row };
+        this.setTabStop();
+        cell.node.scrollIntoView({ block: "center", inline: "nearest" });
+      }),
+    );
+  }
+
   setTabStop() {
     for (const node of this.node.querySelectorAll('.cell[tabindex="0"]')) node.tabIndex = -1;
     const cell = this.cells[this.at.column]?.[this.at.row];
@@ -169,7 +181,8 @@ export class Grid {
 function contentOf({ start, taken, choice, closed }) {
   if (start === null) return "does not exist: clocks change";
   if (taken) {
-    return [`${SIGNS[taken.state]} ${taken.user}`, taken.purpose, WORDS[taken.state]].filter(Boolean).join(", ");
+    const who = `${SIGNS[taken.state]} ${taken.user ?? "taken"}`;
+    return [who, taken.purpose, WORDS[taken.state]].filter(Boolean).join(", ");
   }
   if (choice) return `chosen as ${choice}`;
   return closed ? "free, outside opening hours" : "free";

@@ -3,6 +3,8 @@
 import { element, setText } from "../shared/dom.js";
 import { ask } from "../shared/rest.js";
 import { Details } from "./details.js";
+import { factsOf } from "./facts.js";
+import { Finder } from "./finder.js";
 import { Form } from "./form.js";
 import { Grid } from "./grid.js";
 import { health } from "./health.js";
@@ -22,18 +24,20 @@ const byId = (id) => document.getElementById(id);
 const marks = new Map(); // reservation id -> the place from which it moved
 let looked = "";
 
-const members = await readMembers();
+const members = await answerOf("/cluster");
 const source = new Source({ calendar: draw, health: showHealth, mine: showReservations, event: hear });
 const view = new View(source, look);
 const me = new Me(members.users, changeUser);
-const form = new Form(me, zoneOf, { change: draw, done: changed });
+const form = new Form(me, roomOf, { change: draw, done: changed });
 const grid = new Grid(byId("calendar"), (changes) => view.go(changes));
-const details = new Details(byId("details"), zoneOf, { changed });
+const names = () => source.rooms.map(({ name }) => name);
+const details = new Details(byId("details"), { roomOf, names }, { changed, look: lookAt });
+const finder = new Finder(byId("finder"), source, { choose: takeRoom });
 const tray = new Tray(byId("tray"), roomOf, { changed });
 new Select(grid, {
-  choose: (room, start, end) => form.add(room, start, end),
+  choose: (room, start, end) => source.isGuest || form.add(room, start, end),
   drop: (number) => form.drop(number),
-  open: (id) => details.open(id, me.name),
+  open: (id) => source.isGuest || details.open(id, me),
 });
 
 byId("previous").addEventListener("click", () => view.turn(-1));
@@ -41,8 +45,14 @@ byId("next").addEventListener("click", () => view.turn(1));
 byId("today").addEventListener("click", () => view.go({ day: view.today }));
 byId("day").addEventListener("click", () => view.go({ view: "day", day: view.day }));
 byId("week").addEventListener("click", () => view.go({ view: "week", day: view.day, room: view.room?.name ?? "" }));
+byId("find").addEventListener("click", () => finder.open(view.day));
+byId("mine").addEventListener("click", (event) => {
+  const id = event.target.closest("[data-open]")?.dataset.open;
+  if (id) details.open(id, me);
+});
 byId("room").addEventListener("change", () => view.go({ room: byId("room").value }));
 showReplica();
+await readLogin();
 source.user = me.name;
 await source.readRooms();
 look();
@@ -50,16 +60,26 @@ await source.start();
 byId("calendar").setAttribute("aria-busy", "false");
 setInterval(() => grid.tick(), TICK_MS);
 
-async function readMembers() {
+/** What a page cannot begin without: it is asked for until there is an answer. */
+async function answerOf(path) {
   for (;;) {
     try {
-      return await ask("", "GET", "/cluster");
+      return await ask("", "GET", path);
     } catch (problem) {
       byId("health").dataset.level = "lost";
       setText(byId("health"), `${problem.message} Trying again …`);
       await new Promise((done) => setTimeout(done, AGAIN_MS));
     }
   }
+}
+
+/** Where replicas want tokens, who I am is theirs to say. */
+async function readLogin() {
+  const { auth, user, role } = await answerOf("/login");
+  if (auth !== "tokens") return;
+  me.fix(user ?? "", role);
+  source.isGuest = role === "guest";
+  document.body.dataset.role = role ?? "none";
 }
 
 /** Show the days and rooms that the address asks for. */
@@ -80,6 +100,7 @@ function draw() {
     return;
   }
   setText(byId("title"), view.title);
+  setText(byId("facts"), view.isWeek ? factsOf(view.room).join(" · ") : "");
   document.title = `${view.title} – rooms`;
   byId("day").setAttribute("aria-pressed", String(!view.isWeek));
   byId("week").setAttribute("aria-pressed", String(view.isWeek));
@@ -154,6 +175,18 @@ function changed() {
   source.readCalendars();
   source.readMine();
   source.readReplica();
+}
+
+function lookAt(day, room) {
+  view.go(view.isWeek ? { day, room } : { day });
+}
+
+function takeRoom(name, start, end, day) {
+  lookAt(day, name);
+  form.clear();
+  if (!source.isGuest) form.add(name, start, end);
+  grid.lookFor(name, start);
+  if (!source.isGuest) byId("purpose").focus();
 }
 
 function roomOf(name) {

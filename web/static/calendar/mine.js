@@ -1,4 +1,4 @@
-// My reservations that are still to come, each leading to its day.
+// My reservations that are still to come, each leading to its day and to its details. ↻ is of a series.
 
 import { element } from "../shared/dom.js";
 import { dayOf, shortDay, span } from "../shared/times.js";
@@ -14,13 +14,17 @@ export function showMine(node, reservations, zoneOf) {
     .replaceChildren(...coming.map((reservation) => makeLine(reservation, zoneOf(reservation.room))));
 }
 
-function makeLine({ id, room, slot, purpose, state }, zone) {
+function makeLine({ id, room, slot, purpose, state, occurrence }, zone) {
   const day = dayOf(slot, zone);
   return element(
     "li",
     { "data-id": id, "data-state": state },
     element("i", { class: `shape ${state}` }, SIGNS[state]),
     element("a", { href: `#${new URLSearchParams({ day, room })}` }, `${shortDay(day)} ${span(slot, zone)}`),
-    element("span", {}, ` ${room}${purpose ? ` · ${purpose}` : ""}`),
+    element(
+      "button",
+      { type: "button", "data-open": id, "aria-label": `Details of ${purpose || "the reservation"} in ${room}` },
+      `${occurrence ? "↻ " : ""}${room}${purpose ? ` · ${purpose}` : ""}`,
+    ),
   );
 }

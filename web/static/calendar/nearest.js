@@ -21,9 +21,9 @@ export function nearest(wanted, busy, { from, to, zone, opens = null, closes = n
 }
 
 function isOpen(start, end, zone, opens, closes) {
-  if (!opens || !closes) return true;
+  if (!opens && !closes) return true;
   const sameDay = wallClock(start, zone).day === wallClock(end - 1, zone).day;
-  return sameDay && clock(start, zone) >= opens && clock(end - 1, zone) < closes;
+  return sameDay && clock(start, zone) >= (opens ?? "00:00") && clock(end - 1, zone) < (closes ?? "24:00");
 }
 
 function openings(from, to, zone, opens) {

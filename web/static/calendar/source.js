@@ -7,8 +7,10 @@
 import { Refused, Silent, ask } from "../shared/rest.js";
 import { Stream } from "../shared/stream.js";
 import { iso } from "../shared/times.js";
+import { readBusy } from "./busy.js";
 
 const LOOK_MS = 3000; // whether peers can be reached changes without an event
+const GUEST_LOOK_MS = 10_000; // guests are told of no events
 const WRITES = ["accepted", "received", "moved", "rejected", "committed", "revoked"];
 
 export class Source {
@@ -26,12 +28,18 @@ export class Source {
     this.up = null;
     this.mine = [];
     this.user = "";
+    this.isGuest = false; // who may see when rooms are busy, and nothing else
     this.readCalendars = single((rooms) => this.calendarsOf(rooms));
     this.readReplica = single(() => this.replica());
     this.readMine = single(() => this.reservations());
   }
 
   async start() {
+    if (this.isGuest) {
+      setInterval(() => document.hidden || this.readAll(), GUEST_LOOK_MS);
+      await this.readAll();
+      return;
+    }
     this.stream = new Stream("", {
       onOpen: () => this.readAll(),
       onEvent: (name, data) => this.hear(name, data),
@@ -83,7 +91,7 @@ export class Source {
     const periods = this.periods;
     const wanted = periods.filter(({ room }) => rooms === null || rooms.has(room));
     await this.attempt(async () => {
-      const found = await Promise.all(wanted.map(readCalendar));
+      const found = await Promise.all(wanted.map(this.isGuest ? readBusy : readCalendar));
       if (periods !== this.periods) return; // somebody has turned the page meanwhile
       wanted.forEach(({ room }, index) => this.calendars.set(room, found[index]));
       this.on.calendar();
@@ -92,7 +100,8 @@ export class Source {
 
   async replica() {
     try {
-      this.info = await ask("", "GET", "/replica");
+      const answer = await ask("", "GET", this.isGuest ? "/login" : "/replica");
+      if (!this.isGuest) this.info = answer;
       this.up = true;
     } catch (problem) {
       if (!(problem instanceof Silent || problem instanceof Refused)) throw problem;
@@ -104,7 +113,7 @@ export class Source {
   async reservations() {
     const user = this.user;
     await this.attempt(async () => {
-      const answer = user
+      const answer = user && !this.isGuest
         ? await ask("", "GET", `/users/${encodeURIComponent(user)}/reservations`)
         : { reservations: [] };
       if (user !== this.user) return;

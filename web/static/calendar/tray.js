@@ -4,8 +4,8 @@
 import { element, setText } from "../shared/dom.js";
 import { Refused, Silent, ask } from "../shared/rest.js";
 import { addDays, dayOf, dayStart, shortDay, span } from "../shared/times.js";
-import { randomName } from "./form.js";
 import { nearest } from "./nearest.js";
+import { randomName, reservationPath } from "./paths.js";
 import { readCalendar } from "./source.js";
 
 const NOTICES_MAX = 6;
@@ -127,10 +127,7 @@ export class Tray {
 
   async attempt(said, method, id, body) {
     try {
-      await ask("", method, `/reservations/${id.split("/").map(encodeURIComponent).join("/")}`, {
-        body,
-        user: id.split("/")[0],
-      });
+      await ask("", method, reservationPath(id), { body, user: id.split("/")[0] });
       this.on.changed();
     } catch (problem) {
       this.sayProblem(said, problem);

@@ -2,6 +2,8 @@
 // it.
 
 import { addDays, dayStart, longDay, mondayOf, shortDay, wallClock } from "../shared/times.js";
+import { plural } from "../shared/words.js";
+import { factsOf } from "./facts.js";
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
@@ -58,13 +60,14 @@ export class View {
       return this.source.rooms.map((room) => ({
         ...columnOf(room, this.day),
         title: room.name,
-        hint: room.timezone === this.source.timezone ? "" : room.timezone,
+        hint: room.capacity ? plural(room.capacity, "seat") : "",
+        facts: [room.name, ...factsOf(room)].join(", "),
         leads: { view: "week", room: room.name, day: this.day },
       }));
     }
     return [0, 1, 2, 3, 4, 5, 6].map((count) => {
       const day = addDays(mondayOf(this.day), count);
-      return { ...columnOf(this.room, day), title: shortDay(day), hint: "", leads: { view: "day", day } };
+      return { ...columnOf(this.room, day), title: shortDay(day), hint: "", facts: "", leads: { view: "day", day } };
     });
   }
 

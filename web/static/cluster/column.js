@@ -95,7 +95,7 @@ export class Column {
   showSession({ peer, sent, received, rolled_back: undone, replayed, error }) {
     const counts = [`${received} in`, `${sent} out`];
     if (undone || replayed) counts.push(`↶ ${undone} undone`, `↷ ${replayed} replayed`);
-    setText(this.session, error ? `No session with ${peer}` : `Session with ${peer}: ${counts.join(" · ")}`);
+    setText(this.session, error ? `No session with ${peer}` : `With ${peer}: ${counts.join(" · ")}`);
     this.session.title = error ?? "";
     if (!isCalm()) flash(this.session, "fresh");
   }

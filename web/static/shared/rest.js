@@ -28,12 +28,15 @@ export async function ask(base, method, path, { body, user } = {}) {
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
       cache: "no-store",
-      credentials: "omit",
+      credentials: "same-origin", // the cookie of /login
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     answer = await response.json();
   } catch (reason) {
     throw new Silent(`No answer from ${base || "the replica"}: ${reason.message}`);
+  }
+  if (response.status === 401 && !base && path !== "/login" && /^token_/.test(answer.error?.code)) {
+    location.assign("/login");
   }
   if (!response.ok) {
     throw new Refused(response.status, answer.error ?? { code: "unreadable", message: response.statusText });

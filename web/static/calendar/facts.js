@@ -1,0 +1,33 @@
+// What is known of a room, and how a rule of repetition reads. Pure.
+
+import { shortDay } from "../shared/times.js";
+import { plural } from "../shared/words.js";
+
+const EVERY = { DAILY: "day", WEEKLY: "week", MONTHLY: "month", YEARLY: "year" };
+const DAYS = { MO: "Mon", TU: "Tue", WE: "Wed", TH: "Thu", FR: "Fri", SA: "Sat", SU: "Sun" };
+
+/** ["6 seats", "projector, whiteboard", "Floor 6", "open 08:00–20:00"], without what is not known. */
+export function factsOf({ capacity, features, place, opens, closes }) {
+  return [
+    capacity ? plural(capacity, "seat") : null,
+    features?.length ? features.join(", ") : null,
+    place,
+    opens || closes ? `open ${opens ?? "00:00"}–${closes ?? "24:00"}` : null,
+  ].filter(Boolean);
+}
+
+/** `every week on Mon and Wed until Thu 31 Dec 2026`; a rule of another kind as it is written. */
+export function ruleWords(rule) {
+  const parts = Object.fromEntries(rule.split(";").map((part) => part.split("=")));
+  const { FREQ, INTERVAL = "1", COUNT, UNTIL, BYDAY, WKST, ...others } = parts;
+  const days = BYDAY?.split(",").map((day) => DAYS[day]);
+  if (!EVERY[FREQ] || Object.keys(others).length || days?.includes(undefined)) return rule;
+  const words = [INTERVAL === "1" ? `every ${EVERY[FREQ]}` : `every ${INTERVAL} ${EVERY[FREQ]}s`];
+  if (days) words.push(`on ${days.join(", ")}`);
+  if (COUNT) words.push(plural(Number(COUNT), "time"));
+  if (UNTIL) {
+    const day = `${UNTIL.slice(0, 4)}-${UNTIL.slice(4, 6)}-${UNTIL.slice(6, 8)}`;
+    words.push(`until ${shortDay(day)} ${day.slice(0, 4)}`);
+  }
+  return words.join(" ");
+}

@@ -1,0 +1,49 @@
+// A form to move a reservation: room, day, from when to when; of a series this one alone, or later ones too.
+
+import { element } from "../shared/dom.js";
+import { addDays, clock, iso, wallClock } from "../shared/times.js";
+import { momentAt } from "./finder.js";
+
+/**
+ * `rooms` are their names. `send(reach, {room, slots})` moves it, `reach` being `one` or `later`; `complain(text)` says
+ * what cannot be.
+ */
+export function makeMover({ room, slot, asked, occurrence }, rooms, zone, { send, complain }) {
+  const { start, end } = slot ?? asked[0];
+  const [from, to] = [Date.parse(start), Date.parse(end)];
+  const options = rooms.map((name) => element("option", { value: name, selected: name === room ? "" : null }, name));
+  const fields = {
+    room: element("select", {}, ...options),
+    day: element("input", { type: "date", value: wallClock(from, zone).day }),
+    from: element("input", { type: "time", value: clock(from, zone) }),
+    to: element("input", { type: "time", value: clock(to, zone) }),
+    reach: element(
+      "select",
+      {},
+      element("option", { value: "one" }, "this one only"),
+      element("option", { value: "later" }, "this and later ones"),
+    ),
+  };
+  const form = element(
+    "form",
+    { class: "mover", novalidate: "" },
+    element("label", {}, "Room ", fields.room),
+    element("label", {}, "Day ", fields.day),
+    element("label", {}, "From ", fields.from),
+    element("label", {}, "To ", fields.to),
+    occurrence ? element("label", { class: "wide" }, "Move ", fields.reach) : null,
+    element("div", { class: "actions wide" }, element("button", { type: "submit", class: "main" }, "Move")),
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const first = momentAt(fields.day.value, fields.from.value, zone);
+    const midnight = fields.to.value === "00:00";
+    const last = momentAt(midnight ? addDays(fields.day.value, 1) : fields.day.value, fields.to.value, zone);
+    if (first === null || last === null || last <= first) {
+      complain("Say the day, and from when to when; the end comes after the start.");
+      return;
+    }
+    send(fields.reach.value, { room: fields.room.value, slots: [{ start: iso(first), end: iso(last) }] });
+  });
+  return form;
+}
