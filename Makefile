@@ -10,7 +10,7 @@ export PYTHONUTF8 := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test chaos sim mutants check format proto picture clean
+.PHONY: help demo up test chaos sim mutants bench check format proto picture clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,8 +24,9 @@ up: $(INSTALLED) ## run all replicas of config.yaml until Ctrl-C
 test: $(INSTALLED) ## run the tests
 	@$(PYTHON) -m pytest
 
-chaos: $(INSTALLED) ## kill replicas at random and check that nothing is lost; options SECONDS= KILLS= SEED=
-	@$(PYTHON) -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
+chaos: $(INSTALLED) ## kill replicas at random and check that nothing is lost; options SECONDS= KILLS= REPLICAS= SEED=
+	@$(PYTHON) -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
+		$(if $(REPLICAS),--replicas $(REPLICAS)) $(if $(SEED),--seed $(SEED))
 
 check: $(INSTALLED) ## format, lint, strict types and tests, changing nothing
 	@$(PYTHON) -m ruff format --check .
@@ -33,11 +34,15 @@ check: $(INSTALLED) ## format, lint, strict types and tests, changing nothing
 	@$(PYTHON) -m mypy .
 	@$(PYTHON) -m pytest
 
-sim: $(INSTALLED) ## many replicas under faults: SEEDS=50 STEPS=2000 from a random seed, or SEED=N
-	@$(PYTHON) -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED))
+sim: $(INSTALLED) ## many replicas under faults: SEEDS=50 STEPS=1000 SECONDS= from a random seed or BASE=, or SEED=N
+	@$(PYTHON) -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(STEPS),--steps $(STEPS)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(BASE),--base $(BASE)) $(if $(SEED),--seed $(SEED))
 
-mutants: $(INSTALLED) ## ten deliberate faults, and which seed and invariant finds each
-	@$(PYTHON) -m tests.mutants
+mutants: $(INSTALLED) ## ten deliberate faults, and which seed and invariant finds each; MUTANT='forget undo' shows one
+	@$(PYTHON) -m tests.mutants $(if $(MUTANT),"$(MUTANT)")
+
+bench: $(INSTALLED) ## measure this beside its limits, a few minutes; options ROW=apply,store JSON=1
+	@$(PYTHON) -m bench $(if $(ROW),--row "$(ROW)") $(if $(JSON),--json)
 
 format: $(INSTALLED) ## format the code, and mend what the linter can
 	@$(PYTHON) -m ruff format .
@@ -46,8 +51,9 @@ format: $(INSTALLED) ## format the code, and mend what the linter can
 proto: $(INSTALLED) ## generate replica/a_e_pb2.py and .pyi from a_e.proto
 	@$(PYTHON) -m grpc_tools.protoc -I. --python_out=replica --pyi_out=replica a_e.proto
 
-picture: $(INSTALLED) ## draw docs/terminals.svg from a real run
+picture: $(INSTALLED) ## draw docs/terminals.svg and docs/calendar.png from real runs
 	@$(PYTHON) -m docs.make_picture
+	@$(PYTHON) -m docs.make_calendar
 
 clean: ## remove .venv and caches; data/ is kept
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -6,10 +6,12 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 
 Json = dict[str, Any]
 STREAM_WAIT_S = 20.0
@@ -27,7 +29,11 @@ class FakeReplica:
     def __init__(self, label: str, timezone: str = "UTC") -> None:
         self.label, self.timezone = label, timezone
         self.rooms = ["6.12", "6.13", "7.01"]
+        self.details: dict[str, Json] = {}  # of rooms: capacity, features, place, opens, closes
         self.reservations: dict[str, Json] = {}
+        self.series: dict[str, Json] = {}
+        self.histories: dict[str, Json] = {}
+        self.page_size = 1000  # of lists that come in pages
         self.primary_here = True
         self.committing = False
         self.peers: list[Json] = [
@@ -73,26 +79,33 @@ class FakeReplica:
         match [method, *parts]:
             case ["GET", "rooms"]:
                 named = sorted({one["room"] for one in self.reservations.values()} - set(self.rooms))
-                rooms = [{"name": name, "listed": name in self.rooms} for name in [*self.rooms, *named]]
-                return 200, {"timezone": self.timezone, "rooms": rooms}
-            case ["GET", "rooms", room, "calendar"]:
-                return 200, self._calendar(room, query)
+                rooms = [self._room(name) for name in [*self.rooms, *named]]
+                return 200, {"timezone": self.timezone, **self._page("rooms", rooms, query)}
+            case ["GET", "rooms", *rest]:
+                return 200, self._calendar(rest[0], query) if rest[1:] else self._free_rooms(query)
             case ["POST", "reservations"]:
                 return self._reserve(user, body)
+            case ["GET", "reservations", owner, request, "history"]:
+                return 200, self.histories[f"{owner}/{request}"]
             case [_, "reservations", owner, request]:
-                return 200, self._one(method, f"{owner}/{request}", user, body)
+                return 200, self._one(method, f"{owner}/{request}", user, query, body)
+            case [_, "series", owner, request]:
+                return 200, self._one_series(method, f"{owner}/{request}", query, body)
             case ["GET", "users", name, "reservations"]:
                 own = [one for one in self.reservations.values() if one["user"] == name]
                 own.sort(key=lambda one: one["slot"]["start"] if one["slot"] else "9")
-                return 200, {"user": name, "reservations": own}
-            case [method, "replica", *rest]:
-                return 200, self._replica(method, rest, query, body)
+                return 200, {"user": name, **self._page("reservations", own, query)}
+            case [method, "replica" | "cluster" as what, *rest]:
+                users: Json = {"label": self.label, "users": ["vish", "priyal"], "replicas": []}
+                return 200, users if what == "cluster" else self._replica(method, rest, query, body)
         raise FakeRefusal(404, "not_found", f"There is nothing at {path}.")
 
     def _reserve(self, user: str, body: Json) -> tuple[int, Json]:
         key = f"{user}/{body['request']}"
         if key in self.reservations:
             return 200, self.reservations[key]
+        if "rule" in body:
+            return 201, self._reserve_series(key, user, body)
         room = body["room"]
         if room not in self.rooms and not body.get("new_room") and not self._entries(room):
             raise FakeRefusal(404, "room_unknown", f"No room is called {room!r}; did you mean 6.12?")
@@ -101,7 +114,7 @@ class FakeReplica:
         self.reservations[key] = {
             "id": key, "user": user, "request": body["request"], "room": room, "slot": slot, "reason": None,
             "state": state, "final": self.committing, "purpose": body["purpose"], "series": body.get("series"),
-            "asked": body["slots"],
+            "occurrence": None, "asked": [{"room": room, **one} for one in body["slots"]],
         }  # fmt: skip
         self.writes.append(
             {
@@ -113,7 +126,69 @@ class FakeReplica:
         )  # fmt: skip
         return 201, self.reservations[key]
 
-    def _one(self, method: str, key: str, user: str, body: Any) -> Json:
+    def _page(self, name: str, items: list[Json], query: dict[str, str]) -> Json:
+        first = int(query.get("after", 0))
+        last = first + self.page_size
+        return {name: items[first:last], "next": str(last) if last < len(items) else None}
+
+    def _room(self, name: str) -> Json:
+        unknown: Json = {"capacity": None, "features": [], "place": None, "opens": None, "closes": None}
+        return {"name": name, "listed": name in self.rooms} | unknown | self.details.get(name, {})
+
+    def _free_rooms(self, query: dict[str, str]) -> Json:
+        slot = {"start": query["from"], "end": query["to"]}
+        wanted = {name for name in query.get("features", "").split(",") if name}
+        found = []
+        for room in map(self._room, self.rooms):
+            try:
+                self._free(room["name"], [slot], None)
+            except FakeRefusal:
+                continue
+            if (room["capacity"] or 0) >= int(query.get("capacity", 0)) and wanted <= set(room["features"]):
+                found.append(room)
+        found.sort(key=lambda room: room["capacity"] or 0)
+        return {"from": query["from"], "to": query["to"], "rooms": found}
+
+    def _reserve_series(self, key: str, user: str, body: Json) -> Json:
+        """Best effort: one that finds no place is rejected."""
+        ends = [datetime.fromisoformat(body["slots"][0][name]) for name in ("start", "end")]
+        for moment in rrulestr(body["rule"], dtstart=ends[0].replace(tzinfo=None)):
+            day = moment.date().isoformat()
+            if day in body["except"]:
+                continue
+            shift = moment - ends[0].replace(tzinfo=None)
+            slot = {"start": (ends[0] + shift).isoformat(), "end": (ends[1] + shift).isoformat()}
+            one = {**body, "slots": [slot], "request": f"{body['request']}~{day}", "series": body["request"]}
+            del one["rule"]
+            try:
+                answer = self._reserve(user, one)[1]
+            except FakeRefusal as refusal:
+                if body["occurrences"] == "all_or_nothing":
+                    raise
+                self._reserve(user, {**one, "room": "void", "new_room": True})
+                answer = self.reservations[f"{key}~{day}"]
+                reason = {"code": "no_alternative", "message": str(refusal)}
+                answer.update(state="rejected", slot=None, room=body["room"], reason=reason)
+            answer["occurrence"] = day
+        told = {name: body[name] for name in ("request", "rule", "except", "occurrences")}
+        self.series[key] = {"id": key, "user": user, "timezone": self.timezone, **told}
+        return self._one_series("GET", key, {}, None)
+
+    def _one_series(self, method: str, key: str, query: dict[str, str], body: Any) -> Json:
+        held = [one for name, one in self.reservations.items() if name.startswith(f"{key}~")]
+        changed = [one for one in held if one["slot"] and one["occurrence"] >= query.get("from", "")]
+        if method == "DELETE":
+            for one in changed:
+                one.update(state="cancelled", slot=None)
+        if method == "PATCH":
+            first, last = (datetime.fromisoformat(body["slots"][0][name]) for name in ("start", "end"))
+            begun = datetime.fromisoformat(changed[0]["slot"]["start"])
+            for one in changed:
+                shift: timedelta = datetime.fromisoformat(one["slot"]["start"]) - begun
+                one.update(slot={"start": (first + shift).isoformat(), "end": (last + shift).isoformat()})
+        return {"series": {**self.series[key], "reservations": held}}
+
+    def _one(self, method: str, key: str, user: str, query: dict[str, str], body: Any) -> Json:
         one = self.reservations.get(key)
         if one is None:
             raise FakeRefusal(404, "reservation_unknown", f"There is no reservation {key} here.")
@@ -121,6 +196,8 @@ class FakeReplica:
             raise FakeRefusal(403, "not_owner", f"{key} belongs to {one['user']}.")
         if method == "DELETE":
             one.update(state="cancelled", slot=None)
+            if "reason" in query:
+                one["reason"] = {"code": "cancelled", "message": f"Cancelled by {user}: {query['reason']}"}
         if method == "PATCH":
             one.update(slot=self._free(body.get("room", one["room"]), body["slots"], key), asked=body["slots"])
             one["room"] = body.get("room", one["room"])

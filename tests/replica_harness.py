@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from flask import Flask, request
 from flask_restful import Resource
 from redis import Redis
 
-from bayou.application import Accepted, Application, PageViews, Service, Snapshot
+from bayou.application import Accepted, Application, History, PageViews, Service, Sighting, Snapshot, Turn
 from bayou.errors import Away, Behind, Conflict, Unknown
 from bayou.stamps import stamp_text
 from bayou.state import State, Vector
@@ -28,7 +28,7 @@ from replica.rest import create_app
 from replica.service import ReplicaService
 from replica.tail import Tail
 from replica.web_server import WebServer
-from storage.store import Digest, Gap, LogEntry, Member
+from storage.store import Digest, Gap, LogEntry, Member, Vitals
 
 NOW = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
 SETTINGS = parse(
@@ -41,6 +41,7 @@ replicas:
 """,
     Path("config.yaml"),
 )
+NOTHING: Vector = {}
 FIRST_MS = 1_796_112_000_000
 
 
@@ -114,6 +115,7 @@ class FakeStore:
         self.is_primary = True
         self.vector: dict[str, int] = {}
         self.committed: dict[str, int] = {}
+        self.oldest_us: int | None = None
         self.truncated: list[tuple[int, int | None]] = []
         self._told = threading.Condition()
 
@@ -139,6 +141,9 @@ class FakeStore:
             clock=9,
         )
 
+    def vitals(self) -> Vitals:
+        return Vitals(self.oldest_us, 1_000_000)
+
     def digest(self) -> Digest:
         return Digest("aa", "bb", 7, {"one~aaaaaa": 9})
 
@@ -152,13 +157,22 @@ class FakeStore:
         self.accepted.append(draft)
         return Accepted("0000000000000001@one~aaaaaa", self.outcome, committed=False)
 
-    def read(self, pages: Sequence[str], needs: Vector, view: str) -> Snapshot:
+    def read(self, pages: Sequence[str], needs: Vector = NOTHING, view: str = "tentative") -> Snapshot:
         self._check(needs, self.vector if view == "tentative" else self.committed)
         return Snapshot(self.vector, self.committed, 0, {page: PageViews({}, {}) for page in pages})
 
     def _check(self, needs: Vector, held: Vector) -> None:
         if lacking := missing(held, (), needs):
             raise Behind("session_ahead", "Wait.", missing={server: stamp_text(at) for server, at in lacking.items()})
+
+    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]], now_s: int) -> dict[str, Sighting]:
+        return {thing: Sighting(1, now_s, here=True, text=text) for thing, (text, _) in shown.items()}
+
+    def history(self, page: str) -> History:
+        return History({}, ())
+
+    def turns(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:
+        return [], None
 
     def members(self, name: str) -> list[str]:
         return [name]
@@ -287,8 +301,8 @@ class Harness:
         self.tail = Tail(self.store, Connections(), Describer(applications), "one", self.heard.append)
         service = ReplicaService(settings, self.store, self.peers, lambda: NOW, lambda: self.tail.follow(None))
         store = cast(OperatorStore, self.store)  # sessions are not for it
-        parts = Parts("one", settings, service, store, self.peers, self.tail, applications)
-        self.app: Flask = create_app(parts)
+        self.parts = Parts("one", settings, service, store, self.peers, self.tail, applications)
+        self.app: Flask = create_app(self.parts)
 
     def what_is_recorded(self) -> Any:
         return list(self.store.accepted), dict(self.peers.links), self.peers.pokes

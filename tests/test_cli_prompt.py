@@ -174,7 +174,10 @@ def test_tab_completes_commands_options_rooms_and_reservations(terminal: Termina
     terminal.type("\r")
     terminal.expect("– cancelled  6.12")
     assert replica.reservations["vish/r1"]["state"] == "cancelled"
-    terminal.type("use tw\t")
+    for typed, shown in [("status p\t", "status priyal/"), ("\x15reserve --at mon\t", "reserve --at monday")]:
+        terminal.type(typed)
+        terminal.expect_on_screen(shown)
+    terminal.type("\x15use tw\t")
     terminal.expect_on_screen("use two")
     terminal.type("\r")
     terminal.expect("using two at 127.0.0.1:1")
@@ -190,7 +193,7 @@ def test_errors_stay_sentences(terminal: Terminal) -> None:
         ("cancel nothing\r", "[reservation_unknown]"),
         ("rooms --replica two\r", "[replica_unreachable]"),
         ("help nonsense\r", "There is no command 'nonsense'"),
-        ("help move\r", "Without --for and --to it keeps its length."),
+        ("help move\r", "Without --for, --to and a span it keeps its length."),
         ("help\r", "reserve every event of a calendar file"),
     ]:
         terminal.type(line)

@@ -8,7 +8,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cli.problems import Usage
-from cli.times import read_beside, read_date, read_length, read_time, show_length, show_slot, show_zone, slot_from
+from cli.times import (
+    read_beside,
+    read_date,
+    read_length,
+    read_period,
+    read_time,
+    show_length,
+    show_slot,
+    show_zone,
+    slot_from,
+)
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 NOW = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)  # already December in Brussels
@@ -25,6 +35,8 @@ NOW = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)  # already December in Brussels
         ("2026-12-01T09:00-05:30", "2026-12-01T09:00-05:30"),
         ("today 14:00", "2026-12-01T14:00+01:00"),
         ("Tomorrow  9:00", "2026-12-02T09:00+01:00"),
+        ("Monday 9:00", "2026-12-07T09:00+01:00"),  # it is Tuesday
+        ("wed 9:00", "2026-12-02T09:00+01:00"),
         ("2026-10-25T02:30+02:00", "2026-10-25T02:30+02:00"),
         ("2026-10-25T02:30+01:00", "2026-10-25T02:30+01:00"),
     ],
@@ -112,3 +124,59 @@ def test_how_times_are_shown() -> None:
     assert show_zone(BRUSSELS, NOW) == "Europe/Brussels (+01:00)"
     assert show_zone(ZoneInfo("UTC"), NOW) == "UTC"
     assert [show_length(timedelta(minutes=minutes)) for minutes in (45, 60, 90)] == ["45m", "1h", "1h30m"]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("9:00", "which day\\? Such as today 9:00"),
+        ("tomorrow 9", "write the minutes too, such as 9:00"),
+        ("today 9pm", "9pm is 21:00"),
+        ("12/01/2026 9:00", "begins with the year"),
+        ("next friday 9:00", "write the date instead"),
+        ("tuesday 9:00", "Today is Tuesday: write today, or 2026-12-08 for the Tuesday after"),
+    ],
+)
+def test_what_has_two_meanings_is_refused_with_what_to_type(text: str, hint: str) -> None:
+    with pytest.raises(Usage, match=hint):
+        read_time(text, BRUSSELS, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("tomorrow 9-10:30", "2026-12-02T09:00+01:00", "2026-12-02T10:30+01:00"),
+        ("friday 14:00-15:15", "2026-12-04T14:00+01:00", "2026-12-04T15:15+01:00"),
+        ("2026-12-09T9 – 10", "2026-12-09T09:00+01:00", "2026-12-09T10:00+01:00"),
+        ("today 22-24", "2026-12-01T22:00+01:00", "2026-12-02T00:00+01:00"),
+    ],
+)
+def test_a_span_is_read(text: str, start: str, end: str) -> None:
+    span = read_period(text, BRUSSELS, NOW)
+    assert span is not None
+    assert [moment.isoformat(timespec="minutes") for moment in (span.start, span.end)] == [start, end]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("9-10", "Which day is '9-10'"),
+        ("tomorrow 9-5", "5 in the afternoon is 17"),
+        ("tomorrow 9-9", "ends before it begins"),
+        ("tomorrow 9-25", "There is no time of day 25:00"),
+        ("tuesday 9-10", "Today is Tuesday"),
+        ("someday 9-10", "Cannot read the date 'someday'"),
+        ("2026-03-29 2:30-4", "does not exist in Europe/Brussels"),
+    ],
+)
+def test_a_span_is_not_guessed(text: str, message: str) -> None:
+    with pytest.raises(Usage, match=message):
+        read_period(text, BRUSSELS, NOW)
+
+
+def test_a_span_beside_another_is_on_its_day() -> None:
+    first = read_time("2026-12-09 9:00", BRUSSELS, NOW)
+    span = read_period("11-12", BRUSSELS, NOW, first)
+    assert span is not None
+    assert span.start.isoformat(timespec="minutes") == "2026-12-09T11:00+01:00"
+    assert read_period("11:00", BRUSSELS, NOW, first) is None

@@ -22,7 +22,8 @@ def complaints(text: str) -> list[str]:
 def test_the_file_that_comes_with_it_is_right() -> None:
     config = load(Path(__file__).parent.parent / "config.yaml")
     assert list(config.replicas) == ["one", "two", "three"]
-    assert config.rooms == ("6.12", "6.13", "7.01")
+    assert [room.name for room in config.rooms] == ["6.12", "6.13", "7.01"]
+    assert config.rooms[1].hours == (480, 1200)
     assert config.replica("two").rest == Address("127.0.0.1", 8002)
     assert config.redis_of("two") == "embedded"
     assert config.data == Path(__file__).parent.parent / "data"
@@ -38,7 +39,7 @@ def test_what_may_be_left_out() -> None:
 
 def test_texts_stay_as_typed() -> None:
     config = parse(SMALL + "rooms: [6.10, 007, yes, 2026-01-01]\nusers: [1e3]\n", HERE)
-    assert config.rooms == ("6.10", "007", "yes", "2026-01-01")
+    assert [room.name for room in config.rooms] == ["6.10", "007", "yes", "2026-01-01"]
     assert config.users == ("1e3",)
 
 
@@ -97,7 +98,16 @@ def test_a_replica_may_have_a_redis_of_its_own() -> None:
         (SMALL + "redis: redis://h:x", "4: redis: redis is embedded, memory, or a URL"),
         (SMALL + "commit: never", "4: commit: Input should be 'auto' or 'manual'"),
         (SMALL + "rooms: 6.12", "4: rooms: should be a list, not '6.12'"),
-        (SMALL + "rooms:\n  - a\n  - a/b", "6: rooms[1]: 'a/b' is not the name of a room"),
+        (SMALL + "rooms:\n  - a\n  - a/b", "6: rooms[1].name: 'a/b' cannot be a room: use 1 to 64"),
+        (SMALL + "rooms:\n  - a\n  - {name: a}", "4: rooms: 'a' stands twice"),
+        (SMALL + "rooms:\n  - {capacity: 3}", "5: rooms[0].name: is missing"),
+        (SMALL + "rooms:\n  - {name: a,\n     seats: 3}", "6: rooms[0].seats: there is no such setting; the settings"),
+        (SMALL + "rooms:\n  - name: a\n    capacity: many", "6: rooms[0].capacity: Input should be a valid integer"),
+        (SMALL + "rooms: [{name: a, opens: 8}]", "4: rooms[0].opens: a time of day is HH:MM"),
+        (SMALL + "rooms: [{name: a, opens: '09:00', closes: '08:00'}]", "4: rooms[0]: closes must be after opens"),
+        (SMALL + "rooms: [{name: a, features: ['x', 'x']}]", "4: rooms[0].features: 'x' stands twice"),
+        (SMALL + "policies: {longest_h: 0}", "4: policies.longest_h: Input should be greater than 0"),
+        (SMALL + "policies:\n  longest: 8", "5: policies.longest: there is no such setting; the settings here are lon"),
         (SMALL + "rooms: [a, a]", "4: rooms: 'a' stands twice"),
         (SMALL + "users: [a b]", "4: users[0]: 'a b' is not a name"),
         (SMALL + "data:", "4: data: "),

@@ -179,7 +179,6 @@ def test_lists_keep_texts_only_and_grow_with_the_log() -> None:
     ("first", "family", "page"),
     [
         (True, "committed_page", "q"),
-        (True, "index", "q"),
         (False, "committed_page", "unread"),
         (False, "tentative_page", "q"),
         (False, "index", "q"),

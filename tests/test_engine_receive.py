@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from bayou.items import Item
+from bayou.items import Item, Received
 from tests.engine_harness import FIRST_US, Cluster, Replica, meet
 from tests.invariants import Checker
 from tests.toy import batch, draft, item, write_of
@@ -30,19 +30,24 @@ def chain(count: int, origin: str = X, start: int = FIRST_US) -> list[Any]:
     return [write_of(draft("note", f"{origin[0]}{i}", ["p"]), stamps[i], prevs[i], origin) for i in range(count)]
 
 
+def receive(replica: Replica, *items: Item, **after: Any) -> Received:
+    """A batch of a peer with the same history."""
+    return replica.receive(batch(*items, history=replica.state().history, **after), "")
+
+
 def stored_only(replica: Replica, items: list[Item], good: int, status: str) -> None:
     """The batch stops with `status`, and the namespace is as if only its first `good` items had been sent."""
     cluster = Cluster(2)
     twin = cluster.replicas[1]
     twin.receive(replica.items(), "")
-    twin.receive(batch(*items[:good]), "")
-    received = replica.receive(batch(*items), "")
+    receive(twin, *items[:good])
+    received = receive(replica, *items)
     assert (received.status, received.taken) == (status, good)
     assert replica.order() == twin.order()
     assert (replica.state().vector, replica.state().csn) == (twin.state().vector, twin.state().csn)
     assert replica.digest().tentative == twin.digest().tentative
     again = replica.dump()
-    assert replica.receive(batch(*items), "").status == status
+    assert receive(replica, *items).status == status
     assert replica.dump() == again
 
 
@@ -82,25 +87,25 @@ def test_another_committed_log(replica: Replica) -> None:
     """Each batch names the commit before its first one."""
     first, second = chain(2)
     (stranger,) = chain(1, "y~aaaaaa")
-    replica.receive(batch(item(first, 1)), "")
+    receive(replica, item(first, 1))
     before = replica.dump()
-    received = replica.receive(batch(item(second, 2), after_csn=1, after_id=stranger.id), "")
+    received = receive(replica, item(second, 2), after_csn=1, after_id=stranger.id)
     assert (received.status, received.taken, received.new) == ("diverged", 0, 0)
-    assert replica.receive(batch(item(stranger, 1), item(second, 2)), "").status == "diverged"
+    assert receive(replica, item(stranger, 1), item(second, 2)).status == "diverged"
     assert replica.dump() == before
-    assert replica.receive(batch(item(second, 2), after_csn=1, after_id=first.id), "").status == "taken"
+    assert receive(replica, item(second, 2), after_csn=1, after_id=first.id).status == "taken"
 
 
 def test_what_is_known_is_passed_over(replica: Replica) -> None:
     """Commits up to the present CSN, and writes up to the vector."""
     writes = chain(3)
     commits = [item(write, number) for number, write in enumerate(writes, start=1)]
-    replica.receive(batch(*commits[:2]), "")
+    receive(replica, *commits[:2])
     before = replica.dump()
-    known = replica.receive(batch(*commits[:2], item(writes[0]), item(writes[1])), "")
+    known = receive(replica, *commits[:2], item(writes[0]), item(writes[1]))
     assert (known.status, known.taken, known.new) == ("taken", 4, 0)
     assert replica.dump() == before
-    part = replica.receive(batch(*commits), "")
+    part = receive(replica, *commits)
     assert (part.status, part.taken, part.new, part.csn) == ("taken", 3, 1, 3)
 
 
@@ -108,9 +113,9 @@ def test_a_commit_behind_a_tentative_write_waits_for_the_next_transaction(replic
     """A commit precedes all tentative writes, so it cannot be played once one has taken its place."""
     (first,) = chain(1)
     (second,) = chain(1, "y~aaaaaa")
-    received = replica.receive(batch(item(first), item(second, 1)), "")
+    received = receive(replica, item(first), item(second, 1))
     assert (received.status, received.taken) == ("more", 1)
-    assert replica.receive(batch(item(second, 1)), "").status == "taken"
+    assert receive(replica, item(second, 1)).status == "taken"
     assert replica.order() == ["!y0", "x0", "mine"]
 
 
@@ -122,13 +127,13 @@ def test_a_body_that_is_no_write_aborts_the_whole(replica: Replica, body: bytes)
     (second,) = chain(1, "y~aaaaaa")
     before = replica.dump()
     with pytest.raises((redis.ResponseError, ValueError)):
-        replica.receive(batch(item(first), Item(second.id, None, body)), "")
+        receive(replica, item(first), Item(second.id, None, body))
     assert replica.dump() == before
 
 
 def test_an_empty_batch_is_taken(replica: Replica) -> None:
     before = replica.dump()
-    received = replica.receive(batch(), "")
+    received = receive(replica)
     assert (received.status, received.taken, received.new) == ("taken", 0, 0)
     assert replica.dump() == before
 

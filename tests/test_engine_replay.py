@@ -303,7 +303,7 @@ def test_undo_keeps_what_was_overwritten(cluster: Cluster) -> None:
     fields = [["x", "2"], ["x", "3"], ["y", "1"], ["same", "t"], ["same", "s"]]
     accepted = one.put(draft("set", "b", ["p"], fields=fields))
     kept = one.client.hget(one.key("effects"), accepted.id)
-    assert json.loads(kept) == [[1, "x", "1", "3"], [1, "y", False, "1"]]
+    assert json.loads(kept) == [1, "x", "1", "3", 1, "y", False, "1"]
 
 
 def test_a_batch_is_bounded_by_what_it_plays(cluster: Cluster) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
+from apps import APPLICATIONS
 from cluster.processes import Processes
 from replica import a_e_pb2 as wire
 from replica.carrier import MESSAGE_BYTES_MAX, METHOD
@@ -67,6 +68,23 @@ def test_garbage_is_refused_and_sessions_go_on(processes: Processes) -> None:
     processes.rest("two").post("/reservations", {"room": "6.12", "slots": [slot], "request": "r1"}, user="vish")
     wait_until(lambda: processes.rest("one").get("/reservations/vish/r1")["state"] == "committed")
     assert "Traceback" not in processes.output("one")
+
+
+def test_a_newer_release_is_refused_with_a_sentence_on_both_sides(processes: Processes) -> None:
+    def refused(label: str, **newer: Any) -> str:
+        """The sentence that the caller gets, once the replica has told its operator the same."""
+        given = {"protocol": 1, "cluster": processes.settings.cluster_id, "applications": tags}
+        hello = wire.Hello(server=f"{label}~aaaaaa", label=label, history="[]", **(given | newer))
+        refusal = send(processes, METHOD, [wire.Frame(hello=hello).SerializeToString()])[-1].refuse
+        wait_until(lambda: f"no session with {label}: {refusal.message}" in processes.output("one"))
+        return f"{refusal.code}: {refusal.message}"
+
+    tags = [application.tag for application in APPLICATIONS]
+    said = refused("later", protocol=2)
+    assert said == "other_protocol: one speaks protocol 1 and later protocol 2. Bring both to the same release."
+    newer = [f"{application.name}/{application.version + 1}" for application in APPLICATIONS]
+    said = refused("new", applications=newer)
+    assert said.startswith(f"other_applications: one plays {', '.join(tags)} and new {', '.join(newer)}. Bring both")
 
 
 def test_a_peer_that_hangs_up_or_says_nothing_holds_up_nobody(processes: Processes) -> None:

@@ -180,6 +180,33 @@ def test_a_primary_that_lost_its_tail_is_not_the_primary_any_more(tmp_path: Path
         assert pair.reserve("one", "r3", 12) == "tentative"
 
 
+def test_an_id_that_a_full_state_brings_about_is_noted_at_once_and_outlives_a_crash(tmp_path: Path) -> None:
+    with two_that_met(tmp_path) as pair:
+        before = pair.state("one")["id"]
+        assert pair.reserve("one", "late", 12) == "committed"
+        assert ask(pair.addresses["one"], "POST", "/replica/truncate", {"keep": 0}).status_code == 200
+        assert ask(pair.addresses["two"], "POST", "/replica/promote", {"force": True}).status_code == 200
+        assert pair.meet() == 200
+        after = pair.state("one")["id"]
+        assert after != before
+        told = f"does not have the last writes of {before}. It goes on as {after}."
+        wait_until(lambda: told in pair.processes.output("one"))
+        wait_until(lambda: "reservation:vish/late" in pair.processes.output("one"))
+        birth = json.loads((pair.folder / "one" / "birth.json").read_text())
+        assert (birth["id"], birth["next"]) == (after, "")
+
+        # As a crash between the full state and the note would leave it.
+        pair.processes.kill("one")
+        (pair.folder / "one" / "birth.json").write_text(json.dumps(birth | {"id": before, "next": after}))
+        pair.start("one")
+        assert pair.state("one")["id"] == after
+        wait_until(lambda: told in pair.processes.output("one"))
+        assert pair.reserve("one", "later", 13) == "tentative"
+        assert pair.meet() == 200
+        assert pair.meet() == 200
+        wait_until_equal(pair.processes)
+
+
 def test_a_created_server_that_lost_its_namespace_gets_a_minted_id(tmp_path: Path) -> None:
     with two_that_met(tmp_path) as pair, joined(pair.processes, "four") as four:
         four.start("--join", "one")

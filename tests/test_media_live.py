@@ -27,8 +27,15 @@ def test_a_file_carries_what_the_network_cannot(tmp_path: Path) -> None:
         assert ask(two, "GET", "/reservations/vish/r2").json()["state"] == "rejected"
 
         # Back with the command line, and only what is lacking; the primary commits it.
+        held = tmp_path / "one.json"
+        held.write_bytes(requests.get(f"http://{one}/replica", timeout=60).content)
+        since = ("export", str(tmp_path / "since"), "--since", str(held), "--volume-mib", "1")
+        assert types(processes.configuration, *since, "--replica", "two")[0] == 0
         file = tmp_path / "two.bayou"
         assert types(processes.configuration, "export", str(file), "--for", "one", "--replica", "two")[0] == 0
+        assert (tmp_path / "since").read_bytes() == file.read_bytes()
+        status, output = types(processes.configuration, "export", str(file), "--since", str(file), "--replica", "two")
+        assert (status, "does not say what a replica holds" in output) == (1, True)
         status, output = types(processes.configuration, "import", str(file), "--replica", "one")
         assert (status, output) == (0, "1 received from two\n")
         assert types(processes.configuration, "import", str(file), "--replica", "one")[1] == "0 received from two\n"

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from cluster.processes import Processes
 from tests.joined import ask, code, joined, reserve
-from tests.live import live, wait_until, wait_until_equal
+from tests.live import command, live, wait_until, wait_until_equal
 
 QUIET = {"interval_s": 0, "after_write": False}  # sessions on request alone
 LIVELY = {"interval_s": 0.3, "debounce_ms": 1}
@@ -43,6 +44,16 @@ def test_a_server_joins_through_any_replica_serves_and_comes_back_as_itself(tmp_
         wait_until(lambda: "four" in labels(one) and "four" in labels(two))
         members = {member["label"]: member for member in replica(one)["members"]}
         assert members["four"]["rest"] == four.birth["rest"]
+
+        # A user reaches it by its name, which no configuration has.
+        typed = ("client.py", "vish", "--config", processes.configuration)
+        state_folder = {"XDG_STATE_HOME": str(tmp_path / "state")}
+        used = command(*typed, "use", "four", environment=state_folder)
+        assert f"using four at {four.birth['rest']}" in used.communicate(timeout=60)[0]
+        shown = command(*typed, "admin", "truncate", "5", "--json", environment=state_folder)
+        assert json.loads(shown.communicate(timeout=60)[0]) == {"dropped": 0}
+        other = command(*typed, "rooms", "--replica", "five", environment=state_folder)
+        assert "No replica that answers knows it either." in other.communicate(timeout=60)[0]
 
         assert reserve(four.birth["rest"], "r2", 10).status_code == 201
         wait_until(lambda: ask(one, "GET", "/reservations/vish/r2").json().get("state") == "committed")

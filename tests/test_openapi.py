@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps import APPLICATIONS
+from apps.rooms.settings import RoomSettings
 from bayou import errors
 from bayou.errors import Conflict
 from bayou.operation import Operation
@@ -38,7 +39,7 @@ ALL: list[Operation] = [*OPERATIONS, *(operation for found in APPLICATIONS for o
 # Codes that only whoever starts a replica, or a peer, ever sees: they end a start, or travel in a frame.
 _NOT_OVER_REST = """
 already_running aof_damaged birth_damaged foreign_redis foreign_socket redis_older redis_too_old redis_evicts
-address_taken address_unusable join_pending no_first_session label_taken
+address_taken address_unusable join_pending no_first_session label_taken chain_too_long
 """
 NOT_OVER_REST = frozenset(re.findall(r"\w+", _NOT_OVER_REST))
 
@@ -67,7 +68,7 @@ def app() -> Iterator[Flask]:
     client.flushdb()
     store = Store(client, "one", APPLICATIONS)
     store.begin(server="one~aaaaaa", cluster=SETTINGS.cluster_id, first_primary=True)
-    configured = SETTINGS.model_copy(update={"rooms": ("6.12", "7.01")})
+    configured = SETTINGS.model_copy(update={"rooms": (RoomSettings(name="6.12"), RoomSettings(name="7.01"))})
     peers = FakePeers()
     tail = Tail(store, Connections(), Describer(APPLICATIONS), "one", lambda _: None)
     service = ReplicaService(configured, store, peers, utc_now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -154,6 +155,16 @@ def test_the_list_has_what_is_there(replicas: Processes) -> None:
     assert (status, answer["view"]) == (200, "tentative")
     listed = [song for song in answer["songs"] if song["song"].startswith("list ")]
     assert listed == [{"song": f"list {name}", "url": "u", "state": "tentative"} for name in "ab"]
+    whole, behind = [song["song"] for song in answer["songs"]], ""
+    assert answer["next"] is None
+    for _ in range(len(whole) + 3):  # those that are gone take a place in a part, too
+        _, part = ask(replicas, "two", "GET", f"/playlist?limit=2&after={quote(behind, safe='')}")
+        assert len(part["songs"]) <= 2
+        assert [song["song"] for song in part["songs"]] == whole[: len(part["songs"])]
+        whole, behind = whole[len(part["songs"]) :], part["next"]
+        if behind is None:
+            break
+    assert (whole, behind) == ([], None)
     _, answer = ask(replicas, "two", "GET", "/playlist?view=committed")
     assert not [song for song in answer["songs"] if song["song"].startswith("list ")]
 
@@ -196,6 +207,8 @@ REFUSED: list[tuple[Any, ...]] = [  # method, path, body, status, code, field, a
     ("DELETE", "/playlist/a?url=u", None, 400, "bad_input", "url", "no such field"),
     ("GET", "/playlist/a?view=final", None, 400, "bad_input", "view", "tentative or committed"),
     ("GET", "/playlist?view=", None, 400, "bad_input", "view", "tentative or committed"),
+    ("GET", "/playlist?limit=501", None, 400, "bad_input", "limit", "1 to 500"),
+    ("GET", "/playlist?limit=٣", None, 400, "bad_input", "limit", "1 to 500"),
     ("GET", "/playlist?song=a", None, 400, "bad_input", "song", "no such field"),
     ("GET", "/playlist/nowhere", None, 404, "song_unknown", None, "There is no song nowhere in the tentative view"),
     ("POST", "/playlist", {"url": "u"}, 405, "method_not_allowed", None, "takes GET"),

@@ -10,6 +10,7 @@ from replica.config import parse
 from tests.replica_harness import Harness
 
 OWN, PEER, PEER_BY_NAME = "http://127.0.0.1:8001", "http://127.0.0.1:8002", "http://localhost:8002"
+CREATED = "http://127.0.0.1:8004"  # a server that has joined: the configuration does not name it
 FOREIGN = "http://evil.example"
 HOST = "127.0.0.1:8001"
 
@@ -29,6 +30,10 @@ HOST = "127.0.0.1:8001"
         ("GET", "/notes", HOST, PEER, 200, False),
         ("GET", "/replica", HOST, PEER, 200, True),
         ("GET", "/replica", HOST, PEER_BY_NAME, 200, True),
+        ("GET", "/replica", HOST, CREATED, 200, True),
+        ("PUT", "/replica/links/two", HOST, CREATED, 200, True),
+        ("POST", "/replica/commit", HOST, CREATED, 403, False),
+        ("GET", "/replica", HOST, "http://127.0.0.1:8005", 200, False),
         ("GET", "/replica", HOST, FOREIGN, 200, False),
         ("GET", "/replica/log", HOST, PEER, 200, True),
         ("PUT", "/replica/links/two", HOST, PEER, 200, True),
@@ -75,3 +80,21 @@ def test_a_replica_that_listens_to_others_answers_to_any_name() -> None:
     assert client.get("/replica", headers={"Host": "rooms.example:8001"}).status_code == 200
     headers = {"Host": "rooms.example:8001", "Origin": FOREIGN}
     assert client.post("/replica/commit", headers=headers).status_code == 403
+
+
+def test_behind_a_proxy_a_replica_answers_to_its_public_name() -> None:
+    """The proxy passes on the name that the browser knows; pages of the other replicas have public names, too."""
+    one, two = "one.example.org", "two.example.org"
+    text = (
+        f"cluster: c\nprimary: one\nreplicas:\n  one: {{rest: 127.0.0.1:8001, anti_entropy: a:9001, public: {one}}}\n"
+        f"  two: {{rest: 127.0.0.1:8002, anti_entropy: b:9001, public: {two}}}"
+    )
+    client = Harness(parse(text, Path("config.yaml"))).app.test_client()
+    own = {"Host": one, "Origin": f"https://{one}"}
+    assert client.post("/replica/commit", headers=own).status_code == 200
+    peer = {"Host": one, "Origin": f"https://{two}"}
+    assert client.get("/replica", headers=peer).headers["Access-Control-Allow-Origin"] == f"https://{two}"
+    assert client.post("/replica/commit", headers=peer).status_code == 403
+    assert client.get("/replica", headers={"Host": "evil.example.org"}).status_code == 403
+    shown = client.get("/cluster", headers={"Host": one}).get_json()["replicas"]
+    assert [replica["address"] for replica in shown][:2] == [f"https://{one}", f"https://{two}"]

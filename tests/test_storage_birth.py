@@ -44,6 +44,9 @@ OTHER = SAME | {"run_id": "run-2"}
         (CLEAN, OLD, OTHER, True, "stopped in order"),
         (CLEAN, OLD, OTHER | {"mark": "csn 6"}, False, "restarted or replaced"),
         (replace(CLEAN, clean=False), OLD, OTHER, False, "restarted or replaced"),
+        (replace(BIRTH, id="one~zzzzzz", next=OLD), OLD, SAME, True, "has run on"),
+        (replace(BIRTH, id="one~zzzzzz", next=OLD), OLD, OTHER, False, "restarted or replaced"),
+        (replace(BIRTH, next="one~zzzzzz"), OLD, SAME, True, "has run on"),
         (replace(BIRTH, redis_run_id=""), OLD, SAME | {"run_id": ""}, False, "restarted or replaced"),
     ],
 )

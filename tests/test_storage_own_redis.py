@@ -127,7 +127,7 @@ def test_a_redis_that_cannot_be_reached_is_away_and_no_password_is_shown(open_on
 
 
 @pytest.mark.parametrize(
-    "url", ["", "embeded", "http://127.0.0.1", "redis+cluster://127.0.0.1", "redis://127.0.0.1:door/0"]
+    "url", ["", "embeded", "http://127.0.0.1", "redis+ring://127.0.0.1", "redis://127.0.0.1:door/0"]
 )
 def test_a_url_that_is_none_is_bad_input(open_one, tmp_path, url):
     with pytest.raises(BadInput, match=r"^redis: ") as refusal:

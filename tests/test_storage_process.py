@@ -16,7 +16,7 @@ import redis
 
 from bayou.errors import Away, Conflict
 from storage.birth import load, save
-from storage.connect import Opened, away_of
+from storage.connect import BACKOFF_FIRST_S, Opened, away_of
 from storage.embedded import CLIENT_OPTIONS, find_binary, stop_left_behind
 from tests.storage_harness import BIRTH, SEVERAL, kill_redis, opener, redis_pid, wait_until
 
@@ -240,6 +240,19 @@ def test_a_redis_that_dies_is_brought_back_and_checked_before_anyone_else_may_us
     assert opened.run_id != first_run
     assert opened.birth.redis_run_id == opened.run_id
     assert opened.repaired is False
+
+
+def test_a_redis_that_has_served_for_a_while_is_brought_back_without_delay_however_often_it_ends(open_one, monkeypatch):
+    monkeypatch.setattr("storage.connect.SERVED_S", 0.0)
+    opened = open_one()
+    pauses: list[float | None] = []
+    wait = opened._closing.wait
+    monkeypatch.setattr(opened._closing, "wait", lambda pause_s=None: pauses.append(pause_s) or wait(pause_s))
+    for _ in range(5):
+        before = opened.run_id
+        kill_redis(opened)
+        assert wait_until(lambda: opened.client.ping() and opened.run_id != before)  # noqa: B023 - it is called at once
+    assert set(pauses) == {BACKOFF_FIRST_S}
 
 
 def test_blocking_reads_have_a_client_of_their_own(open_one):

@@ -3,6 +3,7 @@
 take   the first free of the slots (page, field), for a request that has none yet; give frees a field
 note   appends to each declared page a text that depends on what all of them held, so that any two orders differ
 set    sets fields of its first page; wipe empties a page; retell tells its fields in order
+all but set note their outcome on their first page when they are committed
 fail   empties a page, then errs, unless a certain field is there; fail_later errs once a certain field is there
 reach  touches a page that was not declared; odd returns what args say; look tells the type of a global
 """
@@ -135,6 +136,12 @@ function app.lists(write)
   return {{'user:' .. write.user, write.request}}
 end
 
+function app.notes(write, outcome)
+  if write.args.notes then return write.args.notes end
+  if write.op == 'set' then return {} end
+  return {{write.pages[1], write.request .. ' ' .. outcome}}
+end
+
 return app
 """
 _LOOKS = ", ".join(f"['{name}'] = function() return {name} end" for name in (*FORBIDDEN, "type"))
@@ -177,8 +184,8 @@ def item(write: Write, csn: int | None = None, *, bare: bool = False) -> Item:
     return Item(id=write.id, csn=csn, body=b"" if bare else write.encode())
 
 
-def batch(*items: Item, after_csn: int = 0, after_id: str = "") -> Selection:
-    return Selection(after_csn, after_id, items)
+def batch(*items: Item, after_csn: int = 0, after_id: str = "", history: str = "[]") -> Selection:
+    return Selection(after_csn, after_id, items, history)
 
 
 def only(selection: Selection, *numbers: int) -> Selection:

@@ -1,0 +1,63 @@
+"""The policies of the configuration at work in real replicas: when sessions start, and who commits when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.processes import Processes
+from tests.joined import ask, reserve
+from tests.live import command, live, wait_until
+
+OFF = {"interval_s": 0, "after_write": False}
+
+
+def addresses(processes: Processes) -> list[str]:
+    return [str(processes.settings.replica(label).rest) for label in processes.labels]
+
+
+def state(address: str, request: str) -> str | None:
+    found: dict[str, Any] = ask(address, "GET", f"/reservations/vish/{request}").json()
+    return found.get("state")
+
+
+def last_session(address: str) -> Any:
+    return ask(address, "GET", "/replica").json()["peers"][0]["last_session"]
+
+
+def test_commits_and_sessions_only_at_a_word(tmp_path: Path) -> None:
+    with live(tmp_path, ("one", "two"), anti_entropy=OFF, commit="manual") as processes:
+        one, two = addresses(processes)
+        assert [reserve(one, "r1", 9).json()["state"], reserve(two, "r2", 9).json()["state"]] == ["tentative"] * 2
+        assert last_session(one) is last_session(two) is None
+        synced = ask(two, "POST", "/replica/sync/one").json()
+        assert (synced["sent"], synced["received"]) == (1, 1)
+        assert [state(one, "r1"), state(one, "r2")] == ["tentative", "rejected"]
+        assert ask(two, "POST", "/replica/commit").json()["error"]["code"] == "not_primary"
+        typed = command("client.py", "vish", "--config", processes.configuration, "--replica", "one", "commit")
+        assert typed.communicate(timeout=60)[0].startswith("✓ 2 committed")
+        assert [state(one, "r1"), state(two, "r1")] == ["committed", "tentative"]
+        ask(two, "POST", "/replica/sync/one")
+        assert state(two, "r1") == "committed"
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        pytest.param({"interval_s": 0.2, "jitter": 0.5, "after_write": False}, id="interval"),
+        pytest.param({"interval_s": 0, "after_write": True, "debounce_ms": 1500}, id="debounce"),
+    ],
+)
+def test_sessions_by_themselves(tmp_path: Path, policy: dict[str, Any]) -> None:
+    with live(tmp_path, ("one", "two"), anti_entropy=policy) as processes:
+        two = addresses(processes)[1]
+        for hour in range(9, 14):
+            assert reserve(two, f"r{hour}", hour).json()["state"] == "tentative"
+        wait_until(lambda: state(two, "r13") == "committed")
+        session = last_session(two)
+        assert session["error"] is None
+        if policy["after_write"]:
+            # One session for all five, in which the commits came back; there is nothing else that starts one.
+            assert (session["sent"], session["received"]) == (5, 5)
