@@ -88,10 +88,14 @@ class StateEnd:
 
 @dataclass(frozen=True, slots=True)
 class StatePart:
-    """Pages of a full state, in the order of sending; `end` comes with the last of them."""
+    """Pages of a full state, in the order of sending; `end` comes with the last of them.
+
+    Parts of two generations are of two states: another one was installed here in between.
+    """
 
     pages: tuple[PageState, ...]
     end: StateEnd | None
+    generation: str
 
 
 @dataclass(frozen=True, slots=True)

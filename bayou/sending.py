@@ -37,10 +37,17 @@ class Reach:
 
 
 def state_frames(source: StateSource, plan: int, count_max: int, bytes_max: int) -> Iterator[StateChunk | StateFinish]:
-    """The full state, a frame at a time. The lists come last: they then hold all that the pages need."""
-    cursor, first, end = (0, ""), True, None
+    """The full state, a frame at a time. The lists come last: they then hold all that the pages need.
+
+    It begins anew where the sender itself installs another state meanwhile.
+    """
+    cursor, generation, first, end = (0, ""), "", True, None
     while end is None:
         part = source.state_part(cursor, count_max, bytes_max)
+        if generation not in {"", part.generation}:
+            cursor, generation, first = (0, ""), "", True
+            continue
+        generation = part.generation
         yield StateChunk(plan, first, part.pages, ())
         first, end = False, part.end
         if part.pages:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 
 from bench.ground import ground
@@ -21,7 +22,7 @@ from bench.table import Row, as_json, as_markdown
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status: 0, 2 for a row that there is not."""
+    """The exit status: 0, 1 where a row could not be measured, 2 for a row that there is not."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measure this project beside its limits.")
     parser.add_argument("--row", metavar="ROW,…", default=",".join(ROWS), help=f"some of {', '.join(ROWS)}")
     parser.add_argument("--json", action="store_true", help="print the table as JSON alone")
@@ -30,23 +31,29 @@ def main(arguments: Sequence[str]) -> int:
     unknown = [name for name in names if name not in ROWS]
     if unknown:
         parser.error(f"there is no row {', '.join(unknown)}; there are {', '.join(ROWS)}")
-    rows = measure(names, Size())
+    rows, failed = measure(names, Size())
     print(as_json(rows) if asked.json else as_markdown(rows))
-    return 0
+    return 1 if failed else 0
 
 
-def measure(names: Sequence[str], size: Size) -> list[Row]:
-    """The lines of these rows, in the order of the table."""
-    began, rows = time.monotonic(), []
+def measure(names: Sequence[str], size: Size) -> tuple[list[Row], list[str]]:
+    """The lines of these rows, in the order of the table; and the names of those that could not be measured."""
+    began, rows, failed = time.monotonic(), list[Row](), list[str]()
     wanted = [name for name in ROWS if name in names]
     with ground() as place:
         for number, name in enumerate(wanted, 1):
             say(f"[{number}/{len(wanted)}] {name} …")
             since = time.monotonic()
-            rows += ROWS[name](place, size)
+            try:
+                rows += ROWS[name](place, size)
+            except Exception:  # the rows that were measured are told all the same
+                say(traceback.format_exc())
+                failed.append(name)
             say(f"[{number}/{len(wanted)}] {name}: {time.monotonic() - since:.0f} s")
     say(f"{len(wanted)} of {len(ROWS)} rows in {time.monotonic() - began:.0f} s")
-    return rows
+    if failed:
+        say(f"Not measured, for what is said above: {', '.join(failed)}")
+    return rows, failed
 
 
 if __name__ == "__main__":

@@ -84,11 +84,13 @@ def run(folder: Path, reservations: int) -> Result:
         processes.wait_until_serving("source")
         processes.stop("source")
         _fill(processes, reservations)
-        processes.start()
-        processes.wait_until_serving()
+        processes.start("source")
+        processes.wait_until_serving("source")
         source, new = processes.rest("source"), processes.rest("new")
         wait_until(lambda: source.get("/replica")["committed"] == 0, WAIT_S, "the log is truncated")
-        new.put("/replica/links/source", {"up": False})
+        source.put("/replica/links/new", {"up": False})
+        processes.start("new")
+        processes.wait_until_serving("new")
         for number in range(OWN):
             new.post("/reservations", _own(number), user="vish")
         reader = undo.enter_context(_Reader(new))
@@ -143,15 +145,15 @@ def _own(number: int) -> dict[str, object]:
 
 def _transfer(processes: Processes, result: Result) -> None:
     """Cut twice in the middle, then to its end."""
-    new = processes.rest("new")
+    source = processes.rest("source")
     third = result.reservations // 3
 
-    new.put("/replica/links/source", {"up": True})
+    source.put("/replica/links/new", {"up": True})
     wait_until(lambda: _staged(processes, 1) > third, WAIT_S, "a third has arrived")
-    new.put("/replica/links/source", {"up": False})
+    source.put("/replica/links/new", {"up": False})
     result.cuts.append(_staged(processes, 1))
     _note_memory(processes, result)
-    new.put("/replica/links/source", {"up": True})
+    source.put("/replica/links/new", {"up": True})
     wait_until(lambda: _staged(processes, 2) > third, WAIT_S, "a third has arrived once more")
     processes.kill("new")
     result.cuts.append(_staged(processes, 2))

@@ -185,6 +185,8 @@ def _write_text(context: Context, name: str, data: Json) -> str:
         parts.append(_place(context, after))
     elif before and not cancelled:
         parts.append(f"{_place(context, before)} → {screen.paint('no place', 'red')}")
+    if name == "revoked":
+        parts.append("lost: reserve again" if data.get("outcome") == "lost" else "was final, is tentative again")
     if data.get("csn") is not None:
         parts.append(screen.paint(f"CSN {data['csn']}", "dark_grey"))
     if data.get("from"):

@@ -71,15 +71,16 @@ class _Player:
         return int(self._runner.failures > 0)
 
     def _head(self, number: int) -> None:
+        step = colored(f"step {number} of {len(self._lesson.steps)}", attrs=["underline"])
+        if not self._stops and number > 1:
+            print(f"\n{step}")
+            return
         if self._stops:
             print(CLEAR, end="")
-        if self._stops or number == 1:
-            print(colored(f" {self._lesson.name} ", attrs=["reverse", "bold"]), end=" ")
-            print(colored(self._lesson.source, attrs=["dark"]))
-            self._say(self._lesson.claim, bold=True)
-            print(legend())
-        count = len(self._lesson.steps)
-        print(f"\n{colored(f'Step {number} of {count}', attrs=['underline'])}")
+        print(colored(f" {self._lesson.name} ", attrs=["reverse", "bold"]), end=" ")
+        print(colored(self._lesson.source, attrs=["dark"]), step, sep="   ")
+        self._say(self._lesson.claim, bold=True)
+        print(f"{legend()}\n")
 
     def _step(self, step: Step) -> None:
         if step.narration:
@@ -131,7 +132,8 @@ class _Player:
         self._said.append(f"    {colored(line, color) if color else line}")
 
     def _aside(self, text: str) -> None:
-        self._said.append(colored(f"    ‼ {text.partition(': ')[2]}", "magenta"))
+        for line in textwrap.wrap(f"‼ {text.partition(': ')[2]}", self._width - 4):
+            self._said.append(colored(f"    {line}", "magenta"))
 
 
 def _list() -> None:

@@ -74,7 +74,7 @@ def entry(write: Mapping[str, Any]) -> Entry | None:
         elif place:
             text = f"{user} {thing} {short_time(place)}"
         else:
-            mark, text = "rejected", f"{user} {thing} none left{'' if mark == 'committed' else ' yet'}"
+            mark, text = "rejected", f"{user} {thing} none {'left' if mark == 'committed' else 'now'}"
     else:
         return None
     return Entry(write["id"], text, mark, thing, write["state"] == "committed", write["outcome"])
@@ -100,13 +100,13 @@ def changes(before: Sequence[Entry], now: Sequence[Entry]) -> dict[str, str]:
 
 
 def link_line(world: World) -> str:
-    """The links between servers; of many servers those that are cut."""
-    pairs = list(combinations(world.servers, 2))
+    """The links between servers that run; of many servers those that are cut."""
+    pairs = list(combinations([server.id for server in world.running()], 2))
     cut = [pair for pair in pairs if not world.is_linked(*pair)]
     shown = pairs if len(pairs) <= LINKS_MAX else cut
     signs = {True: colored("──", "green"), False: colored("╳", "red", attrs=["bold"])}
     if not shown:
-        return "all links work"
+        return "all links work" if pairs else "no other server runs"
     return "   ".join(f"{one} {signs[(one, other) not in cut]} {other}" for one, other in shown)
 
 

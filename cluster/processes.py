@@ -23,6 +23,7 @@ from replica.config import load
 from storage.embedded import stop_left_behind
 
 SERVER = Path(__file__).parent.parent / "server.py"
+UNAUTHORIZED = 401
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0  # a replica's own bounds end well before
 LINES_KEPT = 40
@@ -102,8 +103,10 @@ class Processes:
             running.ended_by(time.monotonic() + STOP_TIMEOUT_S)
             raise NotServing(label, status, self.output(label))
         try:
-            return bool(self.rest(label).get("/cluster")["label"] == label)  # which takes no token
-        except (Silent, Refused):
+            return bool(self.rest(label).get("/replica")["label"] == label)
+        except Refused as refused:
+            return refused.status == UNAUTHORIZED  # it serves, and asks for a token
+        except Silent:
             return False
 
 

@@ -27,7 +27,7 @@ KEYS = {
     "origins": ("origins", "zset", "server id by the newest stamp of it that is tentative here"),
     "origin": ("tentative:", "zset", "per server: its tentative writes, id by stamp"),
     "index": ("index:", "zset", "per page: the tentative writes that declare it, id by stamp"),
-    "committed_page": ("c{}:", "hash", "per page: its committed state"),
+    "committed_page": ("c{}:", "hash", "per page: its committed state, and notes of commits in fields #CSN"),
     "changed": ("changed{}", "zset", "page by the CSN of the commit that changed it last"),
     "tentative_page": ("t:", "hash", "per page: its tentative state; valid only while its index is not empty"),
     "list": ("list:", "set", "per list of an application: members, append-only"),

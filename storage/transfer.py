@@ -31,12 +31,12 @@ class Transfer(Scripted):
 
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
         """The committed pages behind the cursor (CSN, page), in the order of the CSN that changed them last."""
-        end, *flat = self._run("state_chunk", after[0], after[1], count_max, bytes_max)
+        end, generation, *flat = self._run("state_chunk", after[0], after[1], count_max, bytes_max)
         pages = tuple(
             PageState(name=flat[i].decode(), csn=int(flat[i + 1]), fields=strings(flat[i + 2]))
             for i in range(0, len(flat), 3)
         )
-        return StatePart(pages, _end(end) if end else None)
+        return StatePart(pages, _end(end) if end else None, generation.decode())
 
     def list_parts(self) -> Iterator[ListPart]:
         """All lists, in parts of a bounded size; what is added meanwhile may or may not be among them."""

@@ -245,16 +245,6 @@ def play_playlist(desk: Desk, write: Write) -> str:
 # The meeting rooms.
 
 
-def notes(write: Write, csn: int, outcome: str) -> Pages:
-    """What the commit of a write leaves on committed pages for people, beside their fields."""
-    if write.app != "rooms/1" or outcome.split(" ")[0] in {"failed", "duplicate", "unknown", "forbidden"}:
-        return {}
-    subject = write.args["reservation"] if write.op != "reserve" else f"{write.user}/{write.request}"
-    text = [write.id, "" if write.op == "reserve" else write.op, outcome]
-    text += [write.user] if subject.partition("/")[0] != write.user else []
-    return {f"reservation:{subject}": {f"#{csn}": "\t".join(text)}}
-
-
 def play_rooms(desk: Desk, write: Write) -> str:
     return Wish(desk, write).play()
 

@@ -36,9 +36,9 @@ class Mutant:
 
 SORTED = """local function sorted(whole)
   local pairs_ = {}
-  for i = 3, #reply, 3 do pairs_[#pairs_ + 1] = {reply[i + 1], reply[i + 2]} end
+  for i = 4, #reply, 3 do pairs_[#pairs_ + 1] = {reply[i + 1], reply[i + 2]} end
   table.sort(pairs_, function(a, b) return Order.before(a[1], b[1]) end)
-  for i, pair in ipairs(pairs_) do reply[3 * i + 1], reply[3 * i + 2] = pair[1], pair[2] end
+  for i, pair in ipairs(pairs_) do reply[3 * i + 2], reply[3 * i + 3] = pair[1], pair[2] end
   return whole
 end
 if sorted(add_committed()) then"""

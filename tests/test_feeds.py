@@ -242,11 +242,19 @@ def test_each_occurrence_of_a_series_is_an_event(sides: tuple[Side, Side]) -> No
     assert len({wanted.request for wanted in read_timetable(content, BRUSSELS, user="vish").wanted}) == 3
 
 
-@pytest.mark.parametrize(("path", "status"), [("/rooms/none/calendar.ics", 404), ("/rooms/ /freebusy.ics", 404)])
-def test_a_room_that_is_none_has_no_feed(sides: tuple[Side, Side], path: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/rooms/none/calendar.ics", "room_unknown"),
+        ("/rooms/ /freebusy.ics", "room_unknown"),
+        ("/users/%0A/calendar.ics", "user_unknown"),
+        ("/users/a b/freebusy.ics", "user_unknown"),
+    ],
+)
+def test_what_is_no_room_and_no_user_has_no_feed(sides: tuple[Side, Side], path: str, code: str) -> None:
     answer = sides[0].client.get(path)
     refused: Any = answer.json
-    assert (answer.status_code, refused["error"]["code"]) == (status, "room_unknown")
+    assert (answer.status_code, refused["error"]["code"]) == (404, code)
 
 
 def test_an_own_feed_is_imported_as_what_is_there_already(sides: tuple[Side, Side]) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from apps.rooms import APPLICATION
 from apps.rooms.pages import decode_reservation
+from replica.describe import Describer
+from replica.events import expand
 from tests.rooms_harness import FakeService, Lua, client_of, running_lua
 
 WEEKLY = "FREQ=WEEKLY;COUNT=4"
@@ -291,6 +293,23 @@ def test_screens_are_told_of_each_occurrence(building: Building) -> None:
     assert described["parts"][0]["place"]["room"] == "6.12"
     assert described["parts"][1]["place"] is None
     assert len(APPLICATION.describe(write, "revoked")["parts"]) == 2
+
+
+def test_events_tell_of_each_occurrence_and_of_the_one_that_moved(building: Building) -> None:
+    building.reserve("vish/w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=2")
+    write = building.service.log[0]
+    was = "updated updated 29935200/29935260 6.12\tupdated 29945280/29945340 6.12"
+    now = "merged updated 29935200/29935260 6.12\trejected no_alternative"
+    changes = [{"id": write.id, "was": was, "now": now, "csn": 3}]
+    entry = {"kind": "received", "from": "two", "changes": changes}
+    told = expand("1-1", entry, {write.id: write}, Describer((APPLICATION,)), "one").events
+    assert [(event.name, event.data["reservation"], event.data["outcome"]) for event in told] == [
+        ("committed", "vish/w~2026-12-01", "updated"),
+        ("rejected", "vish/w~2026-12-08", "rejected"),
+        ("committed", "vish/w~2026-12-08", "rejected"),
+    ]
+    assert (told[1].data["before"]["start"][:10], told[1].data["after"]) == ("2026-12-08", None)
+    assert len({event.cursor for event in told}) == 3
 
 
 def test_a_member_knows_where_it_may_be(building: Building) -> None:

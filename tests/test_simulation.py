@@ -14,6 +14,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from bayou.frames import StateChunk
+from bayou.sending import state_frames
 from bayou.write import Draft
 from cluster.language import read_line
 from cluster.run import simulation
@@ -172,3 +174,26 @@ def test_commits_of_another_epoch_are_not_taken_though_they_follow_the_same_writ
     assert [item.csn for item in selection.items] == [3]
     assert one.receive(selection, "s2").status == "diverged"
     assert one.state() == before
+
+
+def test_a_full_state_begins_anew_where_its_sender_installs_another_one(laboratory: Lab) -> None:
+    """What was sent before the sender's own log was revoked is no part of the state that it has now."""
+    trio = Trio(laboratory)
+    giver, winner = trio.stores[1], trio.stores[2]
+    giver.force("s1~bbbbbb", trio.now_us)
+    for request in ("r1", "r2", "r3"):
+        trio.now_us += 1000
+        giver.accept(clients.put("u", request, int(request[1]), 1), trio.now_us)
+    winner.force("s2~cccccc", trio.now_us)
+    frames = state_frames(giver, 0, 1, 1 << 20)
+    sent = [next(frames)]
+    meeting = Meeting(Node("s1", giver), Node("s2", winner))
+    while not meeting.over:
+        meeting.deliver(0 if meeting.is_waiting(0) else 1)
+    assert giver.state().history == winner.state().history
+    sent += frames
+    start = max(n for n, frame in enumerate(sent) if isinstance(frame, StateChunk) and frame.first)
+    assert start > 0
+    pages = {page.name for frame in sent[start:] if isinstance(frame, StateChunk) for page in frame.pages}
+    whole = state_frames(giver, 0, 500, 1 << 20)
+    assert pages == {page.name for frame in whole if isinstance(frame, StateChunk) for page in frame.pages}

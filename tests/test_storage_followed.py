@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import subprocess
@@ -25,6 +26,7 @@ from tests.storage_harness import BIRTH, opener, wait_until
 
 SLOTS = 16384
 TIMEOUT_S = 60
+PORTS = range(20_000, 32_768)  # below those of outgoing connections; the cluster bus is 10,000 higher
 PREFIX = "bayou:{one}:"
 
 
@@ -79,7 +81,7 @@ def open_one(tmp_path: Path) -> Iterator[Callable[..., Opened]]:
 
 def made_cluster(servers: Servers, extra: int = 0) -> tuple[list[int], list[int]]:
     """Three masters that share the slots, and `extra` nodes that hold none yet."""
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--appendonly", "yes")
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "500", "--appendonly", "yes")
     ports = servers.start(*options, count=3 + extra)
     bounds = [0, SLOTS // 3, 2 * SLOTS // 3, SLOTS]
     for number, port in enumerate(ports[:3]):
@@ -295,9 +297,9 @@ def test_nobody_who_answers_is_an_away_without_the_password(open_one: Callable[.
 
 
 def _free_ports(count: int) -> list[int]:
-    """Below the port of the cluster bus, which is 10,000 higher."""
+    """Of which the port of the cluster bus is free as well."""
     held = []
-    for port in range(21_000, 32_000):
+    for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as bus, socket.socket() as listener:
             try:
                 bus.bind(("127.0.0.1", port + 10_000))

@@ -150,3 +150,66 @@ def info(primary: str, tentative: int, **links: tuple[str, bool | None]) -> dict
 )
 def test_how_things_are_in_one_sentence(page: Page, state: Any, up: bool | None, level: str, text: str) -> None:
     assert call(page, "calendar/health.js", "health", state, up) == {"level": level, "text": text}
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("FREQ=WEEKLY;COUNT=10", "every week 10 times"),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE;UNTIL=20301231", "every 2 weeks on Mon, Wed until Tue 31 Dec 2030"),
+        ("FREQ=MONTHLY;BYDAY=1MO;COUNT=3", "FREQ=MONTHLY;BYDAY=1MO;COUNT=3"),  # shown as it is, rather than wrongly
+        ("FREQ=MONTHLY;BYMONTHDAY=5;COUNT=3", "FREQ=MONTHLY;BYMONTHDAY=5;COUNT=3"),
+    ],
+)
+def test_a_rule_in_words(page: Page, rule: str, words: str) -> None:
+    assert call(page, "calendar/facts.js", "ruleWords", rule) == words
+
+
+def test_busy_times_are_read_from_a_free_busy_calendar(page: Page) -> None:
+    text = (
+        "BEGIN:VFREEBUSY\r\nDTSTART:20300601T000000Z\r\n"
+        "FREEBUSY;FBTYPE=BUSY-TENTATIVE;VALUE=PERIOD:20300603T0900\r\n 00Z/20300603T100000Z\r\n"
+        "FREEBUSY:20300604T090000Z/20300604T100000Z,20300605T090000Z/20300605T100000Z\r\nEND:VFREEBUSY\r\n"
+    )
+    found = call(page, "calendar/busy.js", "periodsOf", text)
+    assert [(one["state"], one["start"]) for one in found] == [
+        ("tentative", "2030-06-03T09:00:00Z"),
+        ("committed", "2030-06-04T09:00:00Z"),
+        ("committed", "2030-06-05T09:00:00Z"),
+    ]
+    assert found[0]["end"] == "2030-06-03T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("fields", "hours"),
+    [
+        (("2030-06-03", "22:00", "00:00"), (22, 24)),
+        (("2030-06-03", "09:00", "10:30"), (9, 10.5)),
+        (("2030-06-03", "10:00", "09:00"), None),
+        (("", "09:00", "10:00"), None),
+        (("2030-06-03", "", "10:00"), None),
+    ],
+)
+def test_a_period_from_fields(page: Page, fields: tuple[str, str, str], hours: tuple[float, float] | None) -> None:
+    found = call(page, "calendar/period.js", "periodOf", *fields, "UTC")
+    midnight_ms = 1_906_675_200_000
+    expected = hours and {"start": midnight_ms + hours[0] * HOUR_MS, "end": midnight_ms + hours[1] * HOUR_MS}
+    assert found == expected
+
+
+NOTICE = """
+const [parameters, done] = arguments;
+import("/static/calendar/tray.js").then(({ Tray }) => {
+  const node = document.createElementNS("http://www.w3.org/1999/xhtml", "div");
+  new Tray(node, () => ({ timezone: "UTC" }), {}).tellRevoked(...parameters);
+  done(node.textContent);
+}).catch((problem) => done(String(problem)));
+"""
+
+
+@pytest.mark.parametrize(
+    ("is_lost", "fate"), [(False, "is tentative again, and may move"), (True, "is lost: please reserve again")]
+)
+def test_who_was_final_is_told_of_a_forced_promotion(page: Page, is_lost: bool, fate: str) -> None:
+    told = page.driver.execute_async_script(NOTICE, ["vish/r1", "Your demo", is_lost, True])
+    assert f"Your demo was final, but another primary was forced: it {fate}." in told

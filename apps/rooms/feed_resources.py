@@ -6,6 +6,7 @@ A feed holds a month back and a year ahead. An answer has an ETag: who sends it 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -24,6 +25,7 @@ from bayou.operation import Operation
 BACK = timedelta(days=31)
 AHEAD = timedelta(days=366)
 GONE_KEPT = BACK - timedelta(days=1)  # less, so that what has grown too old is forgotten, and not taken for cancelled
+USER = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 MEDIA_TYPE = "text/calendar; charset=utf-8"
 
 
@@ -34,8 +36,8 @@ def _operation(path: str, what: str, *codes: str) -> Operation:
 OPERATIONS = (
     _operation("/rooms/{room}/calendar.ics", "A room's reservations as iCalendar, to subscribe to.", "room_unknown"),
     _operation("/rooms/{room}/freebusy.ics", "When a room is busy, as iCalendar, without names.", "room_unknown"),
-    _operation("/users/{user}/calendar.ics", "A user's reservations as iCalendar, to subscribe to."),
-    _operation("/users/{user}/freebusy.ics", "When a user is busy, as iCalendar."),
+    _operation("/users/{user}/calendar.ics", "A user's reservations as iCalendar, to subscribe to.", "user_unknown"),
+    _operation("/users/{user}/freebusy.ics", "When a user is busy, as iCalendar.", "user_unknown"),
 )
 
 
@@ -76,7 +78,10 @@ class _Feed(RoomsResource):
         }
 
     def of_user(self, user: str, period: tuple[datetime, datetime]) -> dict[str, Shown]:
-        """A user's reservations, by id; those without a place stand where they were wanted."""
+        """A user's reservations, by id; those without a place stand where they were wanted. Raises Unknown for what is
+        no name."""
+        if not USER.fullmatch(user):
+            raise Unknown("user_unknown", f"{user[:64]!r} is no user: 1 to 64 of A-Z a-z 0-9 . _ @ + -.", user=user)
         names = [f"{user}/{name}" for name in self.service.members(f"user:{user}")]
         views = self.service.read([reservation_page(identifier) for identifier in names]).pages
         start, end = map(_minute, period)

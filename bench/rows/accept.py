@@ -20,7 +20,7 @@ from cluster.processes import Processes
 ROUNDS, SECONDS = 5, 2.0
 HELD = (100_000, 1_000)
 HOURS = 10
-UNUSED = timedelta(days=2000)  # behind what is loaded
+UNUSED = FIRST_DAY + timedelta(days=2000)  # behind what is loaded
 
 
 def measure(ground: Ground, size: Size) -> list[Row]:
@@ -47,12 +47,12 @@ def _rate_of(processes: Processes, size: Size) -> Measure:
     return lambda: rate(address, wanted, SECONDS * size.scale)
 
 
-def reservations() -> Iterator[bytes]:
-    """Requests for one free hour after another, room by room and day by day."""
+def reservations(rooms: int = len(ROOMS), hours: int = HOURS) -> Iterator[bytes]:
+    """Requests for one free hour after another, in each room, on each day."""
     for number in itertools.count():
-        place, room = divmod(number, len(ROOMS))
-        day, hour = divmod(place, HOURS)
-        start = FIRST_DAY + UNUSED + timedelta(days=day, hours=8 + hour)
+        place, room = divmod(number, rooms)
+        day, hour = divmod(place, hours)
+        start = UNUSED + timedelta(days=day, hours=8 + hour)
         slot = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
         yield post("/reservations", {"room": ROOMS[room], "slots": [slot], "purpose": "Seminar"})
 

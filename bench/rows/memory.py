@@ -18,11 +18,11 @@ def measure(ground: Ground, size: Size) -> list[Row]:
     committed, tentative = size.of(COMMITTED, 10), size.of(TENTATIVE, 10)
     with ground.redis() as client:
         before = _used(client)
-        store = open_store(client, "committed", primary=True)
+        store = open_store(client, "one", primary=True)
         take(store, conflicting(committed, "peer~aaaaaa"))
         store.truncate(0)
         truncated = _used(client)
-        take(open_store(client, "tentative", primary=False), conflicting(tentative, "peer~aaaaaa"))
+        take(open_store(client, "two", primary=False), conflicting(tentative, "peer~aaaaaa"))
         after = _used(client)
     with ground.replicas({"one": 0}) as processes:
         processes.rest("one").get("/rooms")

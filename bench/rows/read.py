@@ -9,29 +9,34 @@ from urllib.parse import urlencode
 
 from bench.empty import empty_server
 from bench.ground import Ground
-from bench.load import get, rate
+from bench.load import Connection, get, rate
 from bench.measure import Size, in_turn
+from bench.rows.accept import UNUSED, reservations
 from bench.table import Row, at_least
-from bench.workload import FIRST_DAY, ROOMS
+from bench.workload import ROOMS
 
 ROUNDS, SECONDS = 5, 2.0
-HELD = 10_000  # with this workload, every room has 24 reservations on each of its first ten days
+ROOMS_READ, DAYS, HOURS = 10, 5, 8  # each of the rooms has a reservation in every hour of a working week
 
 
 def measure(ground: Ground, size: Size) -> list[Row]:
     weeks, empty = _weeks(), itertools.repeat(get("/"))
-    with ground.replicas({"one": size.of(HELD, 10)}) as processes, empty_server() as limit:
+    with ground.replicas({"one": 0}) as processes, empty_server() as limit:
         ours = processes.settings.replica("one").rest
+        connection = Connection(ours)
+        for request in itertools.islice(reservations(ROOMS_READ, HOURS), size.of(ROOMS_READ * DAYS * HOURS)):
+            connection.ask(request)
+        connection.close()
         figures = in_turn(
             size.rounds(ROUNDS),
             lambda: rate(ours, weeks, SECONDS * size.scale),
             lambda: rate(limit, empty, SECONDS * size.scale),
         )
-    return [at_least("read", "weeks of a room/s", figures, 0.6)]
+    return [at_least("read", f"weeks of {DAYS * HOURS} reservations/s", figures, 0.6)]
 
 
 def _weeks() -> Iterator[bytes]:
     for number in itertools.count():
-        room, view = ROOMS[number // 2 % len(ROOMS)], ("tentative", "committed")[number % 2]
-        query = {"from": FIRST_DAY.isoformat(), "to": (FIRST_DAY + timedelta(days=7)).isoformat(), "view": view}
+        room, view = ROOMS[number // 2 % ROOMS_READ], ("tentative", "committed")[number % 2]
+        query = {"from": UNUSED.isoformat(), "to": (UNUSED + timedelta(days=7)).isoformat(), "view": view}
         yield get(f"/rooms/{room}/calendar?{urlencode(query)}")

@@ -6,10 +6,12 @@ import argparse
 import secrets
 import sys
 
+from cluster.waiting import Stopped, on_stop
 from tests.chaos.run import Wish, run
 
 SECONDS = 120.0
-SECONDS_MAX = 560.0  # with KILLS alone: a run and its end take less than ten minutes
+SECONDS_MAX = 540.0  # with KILLS alone: a run and its end take less than ten minutes
+STOPPED = 130
 KILLS = 10_000
 
 
@@ -22,9 +24,24 @@ def main() -> int:
     asked = parser.parse_args()
     seconds = asked.seconds or (SECONDS_MAX if asked.kills else SECONDS)
     print(f"seed {asked.seed}", flush=True)
-    result = run(Wish(seconds, asked.kills or KILLS, asked.seed, asked.replicas))
+    on_stop(_stop)
+    try:
+        result = run(Wish(seconds, asked.kills or KILLS, asked.seed, asked.replicas), _tell)
+    except Stopped:
+        print("stopped; nothing of it is left")
+        return STOPPED
     print("\n".join(result.lines()))
     return 1 if result.wrong else 0
+
+
+def _stop() -> None:
+    raise Stopped
+
+
+def _tell(text: str) -> None:
+    """One line that is written over on a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

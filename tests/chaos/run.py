@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from tests.chaos.replicas import chaotic
 LABELS = ("one", "two", "three", "four", "five")
 CLIENTS = 6
 JOIN_S = 150.0  # longer than any single fault lasts
+TELL_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ class Result:
         yield from self.wrong
 
 
-def run(wish: Wish) -> Result:
-    """Raises when the replicas do not come back, or do not agree, within their bounds."""
+def run(wish: Wish, tell: Callable[[str], object] = lambda _text: None) -> Result:
+    """Raises when the replicas do not come back, or do not agree, within their bounds. `tell` is told how far it is."""
     labels = LABELS[: wish.replicas]
     books, stopping = Books(), threading.Event()
     with (
@@ -85,9 +86,13 @@ def run(wish: Wish) -> Result:
         for fate in fates:
             fate.thread.start()
         deadline = began + wish.seconds
-        for fate in fates:
-            fate.thread.join(max(deadline - time.monotonic(), 0))
+        while time.monotonic() < deadline and any(fate.thread.is_alive() for fate in fates):
+            tell(
+                f"{time.monotonic() - began:.0f} s, {books.kills.total()} kills, {len(books.acknowledged)} acknowledged"
+            )
+            stopping.wait(TELL_EVERY_S)
         stopping.set()
+        tell("healing, and waiting until all are equal")
         for thread in [fate.thread for fate in fates] + [client.thread for client in clients]:
             thread.join(JOIN_S)
             if thread.is_alive():
@@ -100,6 +105,7 @@ def run(wish: Wish) -> Result:
         await_quiet(replicas)
         quiet_s = time.monotonic() - healed
         findings = audit(replicas, books, [client.name for client in clients])
+        tell("")
     return Result(wish, books, findings, forced, resets, healed - began, quiet_s)
 
 

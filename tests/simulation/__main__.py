@@ -52,8 +52,9 @@ def _many(base: int, count: int, asked: argparse.Namespace) -> int:
     print(f"base seed {base}, {asked.steps} steps a seed, {asked.workers} workers", flush=True)
     total, began = Total(), time.monotonic()
     progress = Progress(None if asked.seconds else count, asked.seconds)
-    with contextlib.closing(run_seeds(base, count, asked.steps, asked.workers, asked.seconds)) as runs:
-        for came in runs:
+    runs = contextlib.closing(run_seeds(base, count, asked.steps, asked.workers, asked.seconds))
+    with contextlib.suppress(KeyboardInterrupt), runs as ended:
+        for came in ended:
             if came is not None:
                 total.add(came.counts, came.seconds, failed=bool(came.failure))
                 if came.failure:

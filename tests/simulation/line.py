@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from bayou.write import Write
-from tests.model import Pages, Vector, notes, play
+from tests.model import Pages, Vector, play
 
 CHECKPOINT = 32  # commits between whole copies of the pages
 
@@ -85,3 +85,13 @@ class Lines:
             parent = self.of(json.dumps(epochs[:-1], separators=(",", ":")))
             self._lines[history] = parent.branch(min(epochs[-1][2] - 1, parent.csn))
         return self._lines[history]
+
+
+def notes(write: Write, csn: int, outcome: str) -> Pages:
+    """What the commit of a write leaves on committed pages for people, beside their fields."""
+    if write.app != "rooms/1" or outcome.split(" ", maxsplit=1)[0] in {"failed", "duplicate", "unknown", "forbidden"}:
+        return {}
+    subject = write.args["reservation"] if write.op != "reserve" else f"{write.user}/{write.request}"
+    text = [write.id, "" if write.op == "reserve" else write.op, outcome]
+    text += [write.user] if subject.partition("/")[0] != write.user else []
+    return {f"reservation:{subject}": {f"#{csn}": "\t".join(text)}}

@@ -19,7 +19,7 @@ from cluster.waiting import wait_until
 from tests.simulation.checker import Violation
 from tests.simulation.faults import Plan, Step, plan, steps
 from tests.simulation.wire import Wire
-from tests.simulation.world import World
+from tests.simulation.world import WHOLE_EVERY, World
 
 
 @dataclass(slots=True)
@@ -55,14 +55,14 @@ class Lab:
         drawn = plan(seed)
         return self.replay(drawn, list(itertools.islice(steps(drawn), count)))
 
-    def replay(self, drawn: Plan, given: Sequence[Step]) -> Run:
+    def replay(self, drawn: Plan, given: Sequence[Step], whole_every: int = WHOLE_EVERY) -> Run:
         began = time.monotonic()
         done: list[Step] = []
         error: BaseException | None = None
         with contextlib.ExitStack() as stack:
             for module in (reconcile, media):
                 stack.enter_context(patch.object(module, "BATCH_COUNT_MAX", drawn.batch))
-            world = World(drawn, self.wire)
+            world = World(drawn, self.wire, whole_every)
             stack.enter_context(patch("storage.transfer.mint", world.mint))
             try:
                 for step in given:

@@ -6,12 +6,17 @@ import time
 
 from tests.simulation.faults import Step
 from tests.simulation.run import Lab, Run
+from tests.simulation.world import IDLE
 
 
 def shrink(lab: Lab, failed: Run, seconds_max: float) -> Run:
     """Leaves out ever smaller parts (delta debugging) while there is time; the result fails as `failed` did."""
     deadline = time.monotonic() + seconds_max
     best = failed
+    for fewer in (best.steps, _without_idle_ones(best)):
+        run = lab.replay(best.plan, fewer, whole_every=1)  # what a rare look has found shows earlier
+        if run.error is not None and run.kind == best.kind:
+            best = run
     size = max(1, len(best.steps) // 2)
     while time.monotonic() < deadline:
         best, removed = _without_parts(lab, best, size, deadline)
@@ -21,11 +26,18 @@ def shrink(lab: Lab, failed: Run, seconds_max: float) -> Run:
     return best
 
 
+def _without_idle_ones(run: Run) -> list[Step]:
+    """The trace has a line for each step, but perhaps for the last one."""
+    last = len(run.steps) - 1
+    ends = tuple(f" {text}" for text in IDLE)
+    return [step for n, step in enumerate(run.steps) if n == last or not run.trace[n].endswith(ends)]
+
+
 def _without_parts(lab: Lab, best: Run, size: int, deadline: float) -> tuple[Run, bool]:
     removed, at = False, 0
     while at < len(best.steps) and time.monotonic() < deadline:
         fewer: list[Step] = best.steps[:at] + best.steps[at + size :]
-        run = lab.replay(best.plan, fewer)
+        run = lab.replay(best.plan, fewer, whole_every=1)
         if run.error is not None and run.kind == best.kind:
             best, removed = run, True
         else:

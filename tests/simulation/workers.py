@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import queue
+import signal
 import time
 from collections import Counter
 from collections.abc import Generator
@@ -65,6 +66,7 @@ def run_seeds(first: int, count: int, steps: int, workers: int, seconds: float |
 
 
 def _work(seeds: range, steps: int, came: Any, stopping: Event) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the one that watches stops the others
     with lab() as laboratory:
         for seed in seeds:
             if stopping.is_set():

@@ -20,12 +20,15 @@ from tests.simulation.operating import Operating
 from tests.simulation.wire import Wire
 
 IDLE = {"nothing", "busy", "nobody serves"}
-WHOLE_EVERY = 60  # steps between looks at all keys of a node
+WHOLE_EVERY = 60
 
 
 class World(Asking, Mishaps, Operating):
-    def __init__(self, plan: Plan, wire: Wire) -> None:
+    """`whole_every` so many steps, all keys of a node that has changed are looked at."""
+
+    def __init__(self, plan: Plan, wire: Wire, whole_every: int = WHOLE_EVERY) -> None:
         super().__init__(plan, wire)
+        self.whole_every = whole_every
         for _ in range(plan.servers):
             label = self._label()
             self._add(label, self.mint(label), first_primary=not self.nodes)
@@ -65,7 +68,7 @@ class World(Asking, Mishaps, Operating):
                 except Lost:
                     self.counts["lost replies"] += 1
                 self.checker.look(node)
-            if self.number % WHOLE_EVERY == 0:
+            if self.number % self.whole_every == 0:
                 self.checker.whole(node)
 
     def finish(self) -> None:
@@ -78,10 +81,10 @@ class World(Asking, Mishaps, Operating):
             if not node.running:
                 self.scribe.say(f"recover {node.label}")
             node.running, node.pause, node.store.fault, node.doomed, node.unsure = True, 0, "", None, False
-        self._end_births()
         self.scribe.heal()
         errors: list[str] = []
         for round_number in range(30):
+            self._end_births()
             errors = self._round(force=round_number > 2)
             states = [node.store.state() for node in self.nodes.values()]
             if len({_shown(state) for state in states}) == 1 and not any(s.tentative or s.retired for s in states):

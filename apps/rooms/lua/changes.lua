@@ -58,19 +58,19 @@ end
 -- its own among them, where it may have been before and where this wish may put it.
 local function pages_of(pages, write, wish)
   local args, found, listed = wish.args, {}, {}
+  if not wish.member then
+    for _, declared in ipairs(write.pages) do
+      if sub(declared, 1, 5) == "room:" then
+        found[#found + 1] = declared
+      end
+    end
+    return found
+  end
   local function add(page)
     if not listed[page] then
       listed[page] = true
       found[#found + 1] = page
     end
-  end
-  if not wish.member then
-    for _, declared in ipairs(write.pages) do
-      if sub(declared, 1, 5) == "room:" then
-        add(declared)
-      end
-    end
-    return found
   end
   for page in gmatch(pages.get(wish.page, "pages") or "", "[^\n]+") do
     if pages.declares(page) then

@@ -6,8 +6,13 @@ local format, sub, match, find, gsub, gmatch = string.format, string.sub, string
 local DAY_MIN = 1440
 local MINUTE_MAX = 99999999 -- eight digits
 
+local dates = {} -- day -> YYYY-MM-DD: a batch asks for the same few again and again
+
 -- YYYY-MM-DD of a day counted from 1970-01-01: the Gregorian calendar in cycles of 400 years that begin on 1 March.
 local function date_of(day)
+  if dates[day] then
+    return dates[day]
+  end
   local shifted = day + 719468
   local cycle = floor(shifted / 146097)
   local day_of_cycle = shifted - cycle * 146097
@@ -23,7 +28,8 @@ local function date_of(day)
   else
     month, year = month - 9, year + 1
   end
-  return format("%04d-%02d-%02d", year, month, day_of_month)
+  dates[day] = format("%04d-%02d-%02d", year, month, day_of_month)
+  return dates[day]
 end
 
 -- Calls visit(page) for each day that [start, stop) touches, in order, until one call returns true; returns whether one did.

@@ -107,9 +107,9 @@ end
 
 -- What is over leaves the owner's page, so that it stays as small as the policy.
 local function forget_ended(pages, write, owner)
-  local limit, page = write.args.limit, "user:" .. owner
+  local limit = write.args.limit
   if limit then
-    local ended = {}
+    local page, ended = "user:" .. owner, {}
     for _, request in ipairs(pages.fields(page)) do
       if tonumber(pages.get(page, request)) <= limit.at then
         ended[#ended + 1] = request

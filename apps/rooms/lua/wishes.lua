@@ -15,13 +15,19 @@ local function wish_of(op, owner, request, args, member)
   return { op = op, owner = owner, request = request, page = page, args = args, member = member }
 end
 
+local last -- {write, its wish}: check, update and merge of one play ask for the same
+
 -- What a write asks about its one reservation.
 local function single(write)
-  if write.op == "reserve" then
-    return wish_of("reserve", write.user, write.request, write.args)
+  if last and last[1] == write then
+    return last[2]
   end
-  local owner, request = split(write.args.reservation)
-  return wish_of(write.op, owner, request, write.args)
+  local owner, request = write.user, write.request
+  if write.op ~= "reserve" then
+    owner, request = split(write.args.reservation)
+  end
+  last = { write, wish_of(write.op, owner, request, write.args) }
+  return last[2]
 end
 
 -- Owner and request of the series that a write is about.

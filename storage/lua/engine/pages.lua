@@ -150,10 +150,11 @@ function Pages.rebase(page)
   end
 end
 
-local function store_changes(key, changes)
-  if not changes then return false end
-  local kept, deleted = {}, {}
-  for field, value in pairs(changes) do
+-- Writes changed fields, and new notes; returns whether there were any.
+local function store_changes(key, changes, notes)
+  if not changes and not notes then return false end
+  local kept, deleted = notes or {}, {}
+  for field, value in pairs(changes or {}) do
     if value == DELETED then
       deleted[#deleted + 1] = field
     else
@@ -166,9 +167,8 @@ local function store_changes(key, changes)
   return #deleted + #kept > 0
 end
 
--- Stores new notes and drops the oldest beyond the bound. What is kept does not depend on how commits came in batches.
-local function store_notes(key, notes)
-  Redis.many('HSET', key, notes)
+-- Drops the oldest notes beyond the bound. What is kept does not depend on how commits came in batches.
+local function forget_notes(key)
   if redis.call('HLEN', key) <= NOTES_MAX then return end
   local numbers, dropped = {}, {}
   for _, field in ipairs(redis.call('HKEYS', key)) do
@@ -185,10 +185,10 @@ function Pages.store(csn)
   for name, page in pairs(records) do
     local committed, tentative = K.committed_page .. name, K.tentative_page .. name
     local size = page.size + #page.joined / 2 - #page.left
-    if page.notes then store_notes(committed, page.notes) end
-    if store_changes(committed, page.changes.committed) or page.notes then
+    if store_changes(committed, page.changes.committed, page.notes) then
       changed[#changed + 1] = csn
       changed[#changed + 1] = name
+      if page.notes then forget_notes(committed) end
     end
     Redis.many('ZADD', K.index .. name, page.joined)
     Redis.many('ZREM', K.index .. name, page.left)

@@ -102,17 +102,17 @@ function Play.write(write, in_view)
   return outcome
 end
 
--- What the application notes of a commit, {page, text} each, on pages that the write declares; nothing where it fails.
+-- What the application notes of a commit, {page, text} each; nothing where it fails.
 function Play.notes(write, outcome)
   local application = Apps[write.app]
   if not application.notes or outcome == 'failed' then return {} end
   local ok, notes = pcall(application.notes, write, outcome)
-  local of, taken = {}, {}
-  for _, name in ipairs(write.pages) do of[name] = true end
-  for _, note in ipairs(ok and type(notes) == 'table' and notes or {}) do
-    if type(note) == 'table' and of[note[1]] and type(note[2]) == 'string' then taken[#taken + 1] = note end
+  if not ok or type(notes) ~= 'table' then return {} end
+  for _, note in ipairs(notes) do
+    -- Anything but texts would end the transaction half way.
+    if type(note) ~= 'table' or type(note[1]) ~= 'string' or type(note[2]) ~= 'string' then return {} end
   end
-  return taken
+  return notes
 end
 
 -- Puts a write's effects into the committed pages, without playing it.

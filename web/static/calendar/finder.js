@@ -2,8 +2,9 @@
 
 import { element, setText } from "../shared/dom.js";
 import { Refused, Silent, ask } from "../shared/rest.js";
-import { clockOfMinutes, iso, longDay, momentOf, wallClock } from "../shared/times.js";
+import { clockOfMinutes, iso, longDay, wallClock } from "../shared/times.js";
 import { factsOf } from "./facts.js";
+import { NO_PERIOD, periodOf } from "./period.js";
 
 const LENGTH_MIN = 60;
 
@@ -57,12 +58,13 @@ export class Finder {
   async find() {
     const { day, from, to, seats } = this.fields;
     const zone = this.source.timezone;
-    const [start, end] = [from, to].map(({ value }) => momentAt(day.value, value, zone));
-    if (start === null || end === null || end <= start) {
+    const period = periodOf(day.value, from.value, to.value, zone);
+    if (period === null) {
       this.clear();
-      setText(this.said, "Say the day, and from when to when; the end comes after the start.");
+      setText(this.said, NO_PERIOD);
       return;
     }
+    const { start, end } = period;
     const features = [...this.node.querySelectorAll("[name=feature]:checked")].map(({ value }) => value);
     const query = new URLSearchParams({ from: iso(start), to: iso(end) });
     if (seats.value) query.set("capacity", seats.value);
@@ -99,10 +101,4 @@ export class Finder {
       }),
     );
   }
-}
-
-/** The moment of a day's clock, null where it is none; 00:00 as an end is not asked for. */
-export function momentAt(day, time, zone) {
-  const found = /^(\d{2}):(\d{2})$/.exec(time.slice(0, 5));
-  return day && found ? momentOf(day, Number(found[1]) * 60 + Number(found[2]), zone) : null;
 }

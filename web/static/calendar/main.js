@@ -144,7 +144,7 @@ function showReservations() {
 }
 
 /** A write's event. The calendar is read again for it; here is told what a reading cannot tell. */
-function hear(name, { reservation, before, after, user }) {
+function hear(name, { reservation, before, after, user, outcome }) {
   if (!reservation) return; // of another application
   const mine = user === me.name;
   if (name === "moved" && before && after) {
@@ -156,6 +156,7 @@ function hear(name, { reservation, before, after, user }) {
     tray.tellMoved(reservation, nameOf(reservation, user), before, after, mine);
   }
   if (name === "rejected" && !mine) tray.tellRejected(reservation, nameOf(reservation, user));
+  if (name === "revoked") tray.tellRevoked(reservation, nameOf(reservation, user), outcome === "lost", mine);
 }
 
 /** What a reservation is called in a sentence, as far as this page has seen it. */

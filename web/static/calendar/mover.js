@@ -1,15 +1,15 @@
 // A form to move a reservation: room, day, from when to when; of a series this one alone, or later ones too.
 
 import { element } from "../shared/dom.js";
-import { addDays, clock, iso, wallClock } from "../shared/times.js";
-import { momentAt } from "./finder.js";
+import { clock, iso, wallClock } from "../shared/times.js";
+import { NO_PERIOD, periodOf } from "./period.js";
 
 /**
  * `rooms` are their names. `send(reach, {room, slots})` moves it, `reach` being `one` or `later`; `complain(text)` says
  * what cannot be.
  */
-export function makeMover({ room, slot, asked, occurrence }, rooms, zone, { send, complain }) {
-  const { start, end } = slot ?? asked[0];
+export function makeMover({ room, slot: held, asked, occurrence }, rooms, zone, { send, complain }) {
+  const { start, end } = held ?? asked[0];
   const [from, to] = [Date.parse(start), Date.parse(end)];
   const options = rooms.map((name) => element("option", { value: name, selected: name === room ? "" : null }, name));
   const fields = {
@@ -36,14 +36,13 @@ export function makeMover({ room, slot, asked, occurrence }, rooms, zone, { send
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const first = momentAt(fields.day.value, fields.from.value, zone);
-    const midnight = fields.to.value === "00:00";
-    const last = momentAt(midnight ? addDays(fields.day.value, 1) : fields.day.value, fields.to.value, zone);
-    if (first === null || last === null || last <= first) {
-      complain("Say the day, and from when to when; the end comes after the start.");
+    const period = periodOf(fields.day.value, fields.from.value, fields.to.value, zone);
+    if (period === null) {
+      complain(NO_PERIOD);
       return;
     }
-    send(fields.reach.value, { room: fields.room.value, slots: [{ start: iso(first), end: iso(last) }] });
+    const slot = { start: iso(period.start), end: iso(period.end) };
+    send(fields.reach.value, { room: fields.room.value, slots: [slot] });
   });
   return form;
 }

@@ -39,6 +39,12 @@ export class Tray {
     );
   }
 
+  /** A forced promotion took its commit back. */
+  tellRevoked(id, name, isLost, mine) {
+    const fate = isLost ? "is lost: please reserve again" : "is tentative again, and may move";
+    this.tell(id, isLost ? "✗" : "?", `${name} was final, but another primary was forced: it ${fate}.`, mine);
+  }
+
   /** The reservations of mine that have no place: they stay here until they have one again, or are cancelled. */
   showRejected(mine) {
     const without = mine.filter(({ state }) => state === "rejected");
