@@ -59,6 +59,13 @@ function api.fields(page)
   table.sort(names)
   return names
 end
+function api.below(page, text)
+  local last
+  for name in pairs(fields_of(page)) do
+    if name < text and (not last or name > last) then last = name end
+  end
+  return last
+end
 function api.any(page, test)
   for name, value in pairs(fields_of(page)) do
     if test(name, value) then return true end

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+ATTEMPTS_MAX = 20
 ROOMY = "1g"  # a tmpfs takes no more memory than is in it
 
 
@@ -21,8 +22,12 @@ class Disks:
 
     def full(self, folder: Path, room_bytes: int) -> None:
         """No more than so many bytes, but for what is left of the last page, can be written from now on."""
-        used = shutil.disk_usage(folder).used
-        _mount("-o", f"remount,size={used + room_bytes}", str(folder))
+        for attempt in range(ATTEMPTS_MAX):
+            # What is written in between may need more than was left; then the size is refused.
+            with contextlib.suppress(subprocess.CalledProcessError):
+                used = shutil.disk_usage(folder).used
+                _mount("-o", f"remount,size={used + room_bytes * (attempt + 1)}", str(folder))
+                return
 
     def roomy(self, folder: Path) -> None:
         _mount("-o", f"remount,size={ROOMY}", str(folder))

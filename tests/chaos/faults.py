@@ -112,7 +112,7 @@ class Tormentor:
                     if self._stopping.is_set() or self._books.kills.total() >= self._kills_max:
                         return
                     kind()
-        except (NotServing, TooLong, OSError) as problem:
+        except (NotServing, TooLong, OSError, subprocess.SubprocessError) as problem:
             self._books.surprise(f"{self._label}: {problem}\n{self._replicas.output(self._label)}")
 
     def server(self) -> None:

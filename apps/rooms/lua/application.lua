@@ -147,7 +147,7 @@ end
 
 -- {page, text} of each reservation that a commit of this write with this outcome is part of the history of.
 function app.notes(write, outcome)
-  local status, detail = match(outcome, "^(%S+) ?(.*)$")
+  local status = match(outcome, "^%S+")
   if OF_NOBODY[status] then
     return {}
   end
@@ -162,7 +162,7 @@ function app.notes(write, outcome)
   local owner, request = series_of(write)
   local notes = { note("reservation:" .. owner .. "/" .. request, owner, PARTS[write.op], status) }
   local wishes, number = wishes_of(write), 0
-  for became in gmatch(detail, "[^\t]+") do
+  for became in gmatch(sub(outcome, #status + 2), "[^\t]+") do
     number = number + 1
     if not OF_NOBODY[match(became, "^%S+")] then
       notes[#notes + 1] = note(wishes[number].page, owner, PARTS[write.op], became)

@@ -5,14 +5,17 @@ local function own_field(own, room)
   return own and own.room == room and own.start8
 end
 
+-- A room's entries do not overlap. So of those that begin before `stop`, only the last can be in the way; where that one is
+-- the own, the one before it.
 local function free(pages, room, start, stop, own)
   local start8, stop8 = ends8(start, stop)
   local skipped = own_field(own, room)
-  local function taken(field, value)
-    return field < stop8 and sub(value, 1, 8) > start8 and field ~= skipped
-  end
   return not any_day(room, start, stop, function(page)
-    return pages.any(page, taken)
+    local last = pages.below(page, stop8)
+    if last and last == skipped then
+      last = pages.below(page, last)
+    end
+    return last and sub(pages.get(page, last), 1, 8) > start8
   end)
 end
 

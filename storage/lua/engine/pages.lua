@@ -81,11 +81,27 @@ function Pages.load(page, view)
   return fields
 end
 
+-- Where the first name stands that is not below `text`, bytewise.
+local function place_of(sorted, text)
+  local low, high = 1, #sorted + 1
+  if high == 1 or Order.bytewise(sorted[high - 1], text) then return high end -- as in most cases
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if Order.bytewise(sorted[middle], text) then low = middle + 1 else high = middle end
+  end
+  return low
+end
+
 -- Sets a field, or deletes it when value is nil. Does not load a page that nobody has read.
 function Pages.put(page, view, field, value)
   local fields = page[view]
   if fields then
-    if (fields[field] == nil) ~= (value == nil) then page.sorted = NONE end
+    local sorted = page.sorted[view]
+    if sorted and fields[field] == nil and value ~= nil then
+      table.insert(sorted, place_of(sorted, field), field)
+    elseif sorted and fields[field] ~= nil and value == nil then
+      table.remove(sorted, place_of(sorted, field))
+    end
     fields[field] = value
   end
   if value == nil then value = DELETED end
@@ -100,7 +116,7 @@ function Pages.note(page, csn, text)
   table.insert(page.notes, text)
 end
 
--- The names of the fields, sorted bytewise.
+-- The names of the fields, sorted bytewise, as long as the page is not changed.
 function Pages.sorted(page, view)
   local sorted = page.sorted[view]
   if not sorted then
@@ -111,6 +127,12 @@ function Pages.sorted(page, view)
     page.sorted[view] = sorted
   end
   return sorted
+end
+
+-- The last name below `text`, bytewise; nil when there is none.
+function Pages.below(page, view, text)
+  local sorted = Pages.sorted(page, view)
+  return sorted[place_of(sorted, text) - 1]
 end
 
 -- The tentative writes that declare the page, after the id `from` and not after `upto` (nil: the end), in their order.

@@ -47,7 +47,14 @@ end
 
 function api.delete(name, field) change(name, field, nil) end
 
-function api.fields(name) return Pages.sorted(entry_of(name).page, view) end
+-- A list of its own: the application may change the page while it goes through it.
+function api.fields(name)
+  local sorted, names = Pages.sorted(entry_of(name).page, view), {}
+  for i = 1, #sorted do names[i] = sorted[i] end
+  return names
+end
+
+function api.below(name, text) return Pages.below(entry_of(name).page, view, text) end
 
 function api.any(name, test)
   for field, value in pairs(fields_of(entry_of(name))) do
