@@ -85,8 +85,8 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A write that came to another outcome here, when it was played again. `others` are the outcomes of the other writes
-    of the same transaction, among them those that caused it."""
+    """A write that came to another outcome here, when it was played again. `others` are the outcomes of the other
+    writes of the same transaction, among them those that caused it."""
 
     at: datetime
     write: str

@@ -153,7 +153,7 @@ def _known(write: Write | None, was: str | None, now: str, describer: Describer)
     for then, part in zip_longest(before.get("parts", [before]), after.get("parts", [after]), fillvalue=nobody):
         yield {
             "app": write.app,
-            "op": write.op,
+            "op": part.get("op", write.op),
             "user": write.user,
             "request": write.request,
             "reservation": part.get("reservation"),

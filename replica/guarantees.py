@@ -18,6 +18,7 @@ from bayou.application import Snapshot
 from bayou.errors import BadInput
 from bayou.session import GUARANTEES, Token, read_guarantees
 from bayou.stamps import split_id
+from bayou.state import Vector
 
 TOKEN_HEADER = "Bayou-Session"
 GUARANTEES_HEADER = "Bayou-Guarantees"
@@ -54,6 +55,12 @@ class Present:
     def note_write(self, identifier: str) -> None:
         stamp, origin = split_id(identifier)
         self.token, self.has_written = self.token.after_write(origin, stamp), True
+
+    def note_repeat(self, held: Vector) -> None:
+        """A request was known here before, perhaps from an answer that was lost: its write is among what is held."""
+        if self.sent:
+            for server, stamp in held.items():
+                self.token = self.token.after_write(server, stamp)
 
     def result(self, status: int) -> str | None:
         """The token to answer with, None for none. That something is not there was read, too."""

@@ -118,6 +118,8 @@ class ReplicaService:
         if accepted.id is not None:
             session.note_write(accepted.id)
             self._peers.poke()
+        elif accepted.status == "duplicate":
+            session.note_repeat(self._store.read(()).vector)
         return accepted
 
     def read(self, pages: Sequence[str]) -> Snapshot:

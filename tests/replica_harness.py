@@ -165,13 +165,13 @@ class FakeStore:
         if lacking := missing(held, (), needs):
             raise Behind("session_ahead", "Wait.", missing={server: stamp_text(at) for server, at in lacking.items()})
 
-    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]], now_s: int) -> dict[str, Sighting]:
+    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]], now_s: int) -> dict[str, Sighting]:  # noqa: ARG002
         return {thing: Sighting(1, now_s, here=True, text=text) for thing, (text, _) in shown.items()}
 
-    def history(self, page: str) -> History:
+    def history(self, page: str) -> History:  # noqa: ARG002
         return History({}, ())
 
-    def turns(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:
+    def turns(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:  # noqa: ARG002
         return [], None
 
     def members(self, name: str) -> list[str]:

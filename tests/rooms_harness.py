@@ -167,7 +167,7 @@ class FakeService:
         views = {page: PageViews(self.tentative.get(page, {}), self.committed.get(page, {})) for page in pages}
         return Snapshot({}, {}, 0, views)
 
-    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]]) -> dict[str, Sighting]:
+    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]]) -> dict[str, Sighting]:  # noqa: ARG002
         return {thing: Sighting(1, 0, here=True, text=text) for thing, (text, _) in shown.items()}
 
     def history(self, page: str) -> History:

@@ -87,6 +87,21 @@ def test_json_is_all_that_standard_output_has(
     assert "[1/1] select" in output.err
 
 
+def test_a_row_that_fails_takes_no_other_with_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_ground: Ground, _size: Size) -> list[Row]:
+        raise OSError("the disk is full")
+
+    monkeypatch.setitem(ROWS, "store", fails)
+    monkeypatch.setitem(ROWS, "select", lambda _ground, _size: [figure("select", "ms", 1)])
+    assert main(["--row", "store,select", "--json"]) == 1
+    output = capsys.readouterr()
+    assert [row["row"] for row in json.loads(output.out)["rows"]] == ["select"]
+    assert "the disk is full" in output.err
+    assert "Not measured, for what is said above: store" in output.err
+
+
 def test_a_row_that_there_is_not_is_named() -> None:
     command = [sys.executable, "-m", "bench", "--row", "store,nothing"]
     done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False)

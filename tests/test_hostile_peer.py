@@ -73,7 +73,7 @@ def test_garbage_is_refused_and_sessions_go_on(processes: Processes) -> None:
 def test_a_newer_release_is_refused_with_a_sentence_on_both_sides(processes: Processes) -> None:
     def refused(label: str, **newer: Any) -> str:
         """The sentence that the caller gets, once the replica has told its operator the same."""
-        given = {"protocol": 1, "cluster": processes.settings.cluster_id, "applications": tags}
+        given: dict[str, Any] = {"protocol": 1, "cluster": processes.settings.cluster_id, "applications": tags}
         hello = wire.Hello(server=f"{label}~aaaaaa", label=label, history="[]", **(given | newer))
         refusal = send(processes, METHOD, [wire.Frame(hello=hello).SerializeToString()])[-1].refuse
         wait_until(lambda: f"no session with {label}: {refusal.message}" in processes.output("one"))

@@ -247,7 +247,12 @@ def test_a_redis_that_has_served_for_a_while_is_brought_back_without_delay_howev
     opened = open_one()
     pauses: list[float | None] = []
     wait = opened._closing.wait
-    monkeypatch.setattr(opened._closing, "wait", lambda pause_s=None: pauses.append(pause_s) or wait(pause_s))
+
+    def waited(pause_s: float | None = None) -> bool:
+        pauses.append(pause_s)
+        return wait(pause_s)
+
+    monkeypatch.setattr(opened._closing, "wait", waited)
     for _ in range(5):
         before = opened.run_id
         kill_redis(opened)

@@ -127,6 +127,7 @@ def describe(write: Write, outcome: str) -> dict[str, Any]:
     parts = [
         {
             **_described(write, f"{about}~{occurrence['date']}", {**args, **occurrence}, told),
+            "op": write.op.removesuffix("_series"),
             "outcome": told.partition(" ")[0],
         }
         for occurrence, told in _told(write, outcome)
