@@ -119,7 +119,7 @@ class ReplicaService:
             session.note_write(accepted.id)
             self._peers.poke()
         elif accepted.status == "duplicate":
-            session.note_repeat(self._store.read(()).vector)
+            session.note_repeat(self._store.read((), {}, "tentative").vector)
         return accepted
 
     def read(self, pages: Sequence[str]) -> Snapshot:

@@ -1,4 +1,4 @@
-"""The rooms application without its store: rooms.lua in a private Redis, and a replica's Service over pages in memory.
+"""The rooms application without its store: its Lua in a private Redis, and a replica's Service over pages in memory.
 
 `Lua.play` runs one write on tables; FakeService keeps a committed and a tentative copy of all pages, commits when told,
 and is put behind Flask's test client by `client_of`.
@@ -84,7 +84,7 @@ return cjson.encode({outcome = detail and status .. ' ' .. detail or status, pag
 
 @dataclass
 class Lua:
-    """rooms.lua inside a real Redis, with nothing but the functions that the contract gives to it."""
+    """The rooms' Lua inside a real Redis, with nothing but the functions that the contract gives to it."""
 
     client: redis.Redis
     why: str = ""  # the error of the last play that failed

@@ -21,6 +21,7 @@ from apps.rooms.settings import RoomSettings
 from bayou import errors
 from bayou.errors import Conflict
 from bayou.operation import Operation
+from bayou.session import Token
 from replica.clock import utc_now
 from replica.describe import Describer
 from replica.errors import STATUS_BY_KIND
@@ -272,3 +273,13 @@ def test_whatever_is_sent_the_answer_is_one_that_is_described(app: Flask, data: 
         assert set(error) == {"code", "message", "details"}
         assert error["code"] in errors_of(operation).get(answer.status_code, []), f"{told} {error}"
         assert "Traceback" not in text
+
+
+def test_a_session_covers_the_write_of_a_request_whose_answer_was_lost(app: Flask) -> None:
+    """Asked again it is known here, so nothing is written; yet the session has to find it wherever it goes next."""
+    headers = {"Bayou-User": "vish", "Bayou-Session": ""}
+    client = app.test_client()
+    assert client.put("/playlist/lost", json={"url": "u", "request": "lost"}, headers=headers).status_code == 200
+    again = client.put("/playlist/lost", json={"url": "u", "request": "lost"}, headers=headers)
+    held = client.get("/replica").get_json()["vectors"]["V"]
+    assert Token.decode(again.headers["Bayou-Session"]).write == {server: int(stamp) for server, stamp in held.items()}

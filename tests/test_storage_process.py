@@ -250,7 +250,7 @@ def test_a_redis_that_has_served_for_a_while_is_brought_back_without_delay_howev
 
     def waited(pause_s: float | None = None) -> bool:
         pauses.append(pause_s)
-        return wait(pause_s)
+        return bool(wait(pause_s))
 
     monkeypatch.setattr(opened._closing, "wait", waited)
     for _ in range(5):

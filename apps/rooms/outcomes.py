@@ -1,4 +1,4 @@
-"""Statuses of rooms.lua that refuse at accept, and what a user is told for each. Nothing was recorded for any."""
+"""Statuses of the Lua rules that refuse at accept, and what a user is told for each. Nothing was recorded for any."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The pages of the meeting rooms: their names, and what their fields say.
 
-The one place on the Python side that knows the format; rooms.lua writes it, and describes each field. Nothing here
+The one place on the Python side that knows the format; lua/application.lua describes each field. Nothing here
 writes.
 """
 
