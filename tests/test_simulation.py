@@ -176,6 +176,23 @@ def test_commits_of_another_epoch_are_not_taken_though_they_follow_the_same_writ
     assert one.state() == before
 
 
+def test_who_learns_in_a_batch_that_it_is_no_primary_any_more_commits_nothing_of_it(laboratory: Lab) -> None:
+    """The batch brings the epoch of another primary, and behind it a tentative write."""
+    trio = Trio(laboratory)
+    old, other = trio.stores[0], trio.stores[1]
+    other.force("s1~bbbbbb", trio.now_us)
+    third = trio.stores[2]
+    meeting = Meeting(Node("s1", other), Node("s2", third))
+    while not meeting.over:
+        meeting.deliver(0 if meeting.is_waiting(0) else 1)
+    trio.put(2, "r1")
+    selection = third.select(0, {}, (), 500, 1 << 20)
+    assert selection is not None
+    assert [item.csn for item in selection.items] == [1, None]
+    assert old.receive(selection, "s2").status == "taken"
+    assert (old.state().csn, old.state().tentative, old.state().primary) == (1, 1, "s1~bbbbbb")
+
+
 def test_a_full_state_begins_anew_where_its_sender_installs_another_one(laboratory: Lab) -> None:
     """What was sent before the sender's own log was revoked is no part of the state that it has now."""
     trio = Trio(laboratory)

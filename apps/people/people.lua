@@ -11,7 +11,7 @@ Writes. All check may_manage and merge by keep_first; each declares the page of 
   token   args name, hash         another token; the one before ends
   revoke  args name               no role and no token any more
 
-Page person:NAME (apps/people/pages.py and apps/rooms/rooms.lua read the same format).
+Page person:NAME (apps/people/pages.py and apps/rooms/lua/standing.lua read the same format).
   role  user | manager | guest; absent when there is no such person, or one who was revoked
   hash  SHA-256 of the token, 64 hexadecimal digits; absent as the role is
   write the id of the write that changed it last

@@ -75,7 +75,7 @@ local function take_tentative(id, body)
   local status = misfit(write)
   if status then return status end
   Log.enter(write)
-  if commits_itself then
+  if commits_itself and Log.is_primary() then -- a commit of this very batch may have named another primary
     Replay.commit(write, false)
   else
     Replay.arrive(write)

@@ -22,7 +22,7 @@ class Books:
     """Every thread may write into it."""
 
     acknowledged: dict[str, Acknowledged] = field(default_factory=dict)
-    cancelled: set[str] = field(default_factory=set)  # the cancellation was acknowledged
+    cancelled: dict[str, Acknowledged] = field(default_factory=dict)  # the cancellation was acknowledged, so
     cancels_asked: set[str] = field(default_factory=set)
     destroyed: set[str] = field(default_factory=set)  # held by one storage alone when that was torn
     unexpected: list[str] = field(default_factory=list)  # answers that no client should ever get, and failed starts
@@ -38,7 +38,7 @@ class Books:
 
     def entries(self) -> list[Acknowledged]:
         with self._lock:
-            return list(self.acknowledged.values())
+            return [*self.acknowledged.values(), *self.cancelled.values()]
 
     def answer(self, name: str) -> None:
         with self._lock:

@@ -72,19 +72,24 @@ class Client:
         answer, label = self._until_answered(session, "POST", "/reservations", body)
         if answer is None or answer.status_code not in {200, 201}:
             return
-        written = Token.decode(answer.headers.get("Bayou-Session", "")).write
-        before = Token.decode(self._sent or "").write
-        origin, stamp = next((found for found in written.items() if found not in before.items()), (None, 0))
-        self._books.acknowledge(Acknowledged(identifier, label, origin, stamp))
+        self._books.acknowledge(self._acknowledged(answer, identifier, label))
         if self._chance.random() < READ_SHARE:
             self._read(session, identifier)
         if self._chance.random() < CANCEL_SHARE:
             self._books.cancels_asked.add(identifier)
             path = f"/reservations/{identifier}?request=c-{request}"
-            answer, _ = self._until_answered(session, "DELETE", path, None)
+            answer, label = self._until_answered(session, "DELETE", path, None)
             # It may not have come to the replica that is asked, and what was never there cannot be cancelled.
             if answer is not None and answer.status_code == 200:
-                self._books.cancelled.add(identifier)
+                self._books.cancelled[identifier] = self._acknowledged(answer, identifier, label)
+
+    def _acknowledged(self, answer: requests.Response, identifier: str, label: str) -> Acknowledged:
+        """With the write that the session has gained by this answer, if it was one."""
+        before = Token.decode(self._sent or "").write
+        written = Token.decode(answer.headers.get("Bayou-Session", "")).write
+        gained = [found for found in written.items() if found not in before.items()]
+        origin, stamp = gained[0] if len(gained) == 1 else (None, 0)
+        return Acknowledged(identifier, label, origin, stamp)
 
     def _read(self, session: requests.Session, identifier: str) -> None:
         """Whoever has a session reads what it has written, wherever it asks."""
