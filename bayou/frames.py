@@ -36,9 +36,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class StateChunk:
-    """A part of the sender's full state. The first of a plan begins a new staging at the receiver."""
+    """A part of the sender's full state. `number` counts the parts of a plan from 0. `first` begins a new staging at
+    the receiver, also in the middle of a plan, where the sender itself has taken another state."""
 
     plan: int
+    number: int
     first: bool
     pages: tuple[PageState, ...]
     lists: tuple[ListPart, ...]
@@ -46,9 +48,10 @@ class StateChunk:
 
 @dataclass(frozen=True, slots=True)
 class StateFinish:
-    """All parts are sent: switch to the state. The receiver answers with an Ack that asks for a new plan."""
+    """All parts, so many, are sent: switch to the state. The receiver answers with an Ack that asks for a new plan."""
 
     plan: int
+    number: int
     end: StateEnd
 
 

@@ -16,6 +16,7 @@ from bayou.frames import Ack, Batch, Hello, Refuse, StateChunk, StateFinish
 from bayou.history import Verdict
 from bayou.reconcile import BATCH_BYTES_MAX, BATCH_COUNT_MAX, PROTOCOL, ReconcileStore, Report, hello_of
 from bayou.sending import Reach, state_frames
+from bayou.staging import Staging
 from bayou.state import Vector
 from bayou.vectors import missing
 from bayou.wellformed import problem_of, problem_of_writes
@@ -79,7 +80,7 @@ class Importer:
         self._store = store
         self._applications = tuple(applications)
         self._common_csn: int | None = None
-        self._staging = ""
+        self._staging = Staging(store)
         self.report = Report()
 
     def take(self, frame: MediaFrame) -> None:
@@ -100,10 +101,8 @@ class Importer:
                         )
                     selection = selection.behind(received.taken)
             case StateChunk():
-                number = self._store.stage("" if frame.first else self._staging, frame.pages, frame.lists)
-                if number is None:
+                if not self._staging.take(frame):
                     raise Conflict("busy", "This replica is taking another full state just now. Try again.")
-                self._staging = number
             case StateFinish():
                 self._finish(frame)
             case End():
@@ -117,8 +116,8 @@ class Importer:
                 return problem_of(Ack(0, replan=False, csn=csn, vector=vector))
             case Batch(_, selection):
                 return problem_of(frame) or problem_of_writes(selection, self._applications)
-            case StateFinish() if not self._staging:
-                return "the end of a full state without its beginning"
+            case StateChunk() | StateFinish():
+                return problem_of(frame) or self._staging.problem_of(frame)
             case _:
                 return problem_of(frame)
 
@@ -162,7 +161,7 @@ class Importer:
         state = self._store.state()
         if self._common_csn is None and state.csn >= frame.end.csn:
             return  # nothing new in it; what follows in the file may still be
-        installed = self._store.install(self._staging, self.report.peer, frame.end, self._common_csn)
+        installed = self._store.install(self._staging.number, self.report.peer, frame.end, self._common_csn)
         if installed.status == "superseded":
             raise Conflict("busy", "This replica has taken another full state meanwhile. Try again.")
         self.report.installed = installed

@@ -26,6 +26,7 @@ from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, Sta
 from bayou.history import Verdict
 from bayou.items import Installed, ListPart, PageState, Received, Selection, StateEnd, StatePart
 from bayou.sending import Reach, state_frames
+from bayou.staging import Staging
 from bayou.state import State, Vector
 from bayou.wellformed import problem_of, problem_of_writes
 
@@ -90,7 +91,7 @@ class Session:
         self._on_their_way: list[int] = []  # sizes of the frames of this plan that are not acknowledged
         self._full_state: Iterator[Frame] | None = None  # what is left to send of it; WINDOW holds here, too
         self._plan_of_peer = 0
-        self._staging = ""
+        self._staging = Staging(store)
         self._sent_done = False
         self._got_done = False
         self._ended = False
@@ -118,9 +119,7 @@ class Session:
             return self._hello(frame)
         if self._peer is not None:
             match frame:
-                case Batch() | StateChunk() if not self._got_done:
-                    return self._data(frame)
-                case StateFinish(plan) if not self._got_done and (self._staging or plan < self._plan_of_peer):
+                case Batch() | StateChunk() | StateFinish() if not self._got_done:
                     return self._data(frame)
                 case Ack() if self._on_their_way or frame.plan < self._plan:
                     return self._ack(frame)
@@ -161,6 +160,8 @@ class Session:
     def _data(self, frame: Batch | StateChunk | StateFinish) -> list[Frame]:
         if frame.plan < self._plan_of_peer:
             return []  # sent before the peer learned that it has to plan anew
+        if not isinstance(frame, Batch) and (problem := self._staging.problem_of(frame)):
+            raise ProtocolError(f"{type(frame).__name__}: {problem}")
         match frame:
             case Batch():
                 return self._batch(frame)
@@ -200,15 +201,13 @@ class Session:
             selection = selection.behind(received.taken)
 
     def _chunk(self, chunk: StateChunk) -> list[Frame]:
-        number = self._store.stage("" if chunk.first else self._staging, chunk.pages, chunk.lists)
-        if number is None:
+        if not self._staging.take(chunk):
             return [self._replan(chunk.plan)]
-        self._staging = number
         self.report.received += len(chunk.pages)
         return [Ack(chunk.plan, replan=False, csn=0, vector={})]
 
     def _finish(self, frame: StateFinish) -> list[Frame]:
-        installed = self._store.install(self._staging, self.report.peer, frame.end, self._common_csn)
+        installed = self._store.install(self._staging.number, self.report.peer, frame.end, self._common_csn)
         if installed.status == "installed":
             self.report.installed = installed
             self._verdict = Verdict.AGREE
@@ -218,6 +217,7 @@ class Session:
 
     def _replan(self, plan: int) -> Ack:
         self._plan_of_peer = plan + 1
+        self._staging = Staging(self._store)
         state = self._store.state()
         return Ack(plan, replan=True, csn=state.csn, vector=state.vector, retired_servers=state.retired_servers)
 

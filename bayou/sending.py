@@ -41,17 +41,18 @@ def state_frames(source: StateSource, plan: int, count_max: int, bytes_max: int)
 
     It begins anew where the sender itself installs another state meanwhile.
     """
-    cursor, generation, first, end = (0, ""), "", True, None
+    cursor, generation, number, first, end = (0, ""), "", 0, True, None
     while end is None:
         part = source.state_part(cursor, count_max, bytes_max)
         if generation not in {"", part.generation}:
             cursor, generation, first = (0, ""), "", True
             continue
         generation = part.generation
-        yield StateChunk(plan, first, part.pages, ())
-        first, end = False, part.end
+        yield StateChunk(plan, number, first, part.pages, ())
+        number, first, end = number + 1, False, part.end
         if part.pages:
             cursor = (part.pages[-1].csn, part.pages[-1].name)
     for lists in source.list_parts():
-        yield StateChunk(plan, False, (), (lists,))
-    yield StateFinish(plan, end)
+        yield StateChunk(plan, number, False, (), (lists,))
+        number += 1
+    yield StateFinish(plan, number, end)

@@ -51,7 +51,7 @@ def problem_of(frame: Frame) -> str | None:
             return _csn(frame.csn) or _vector(frame.vector) or _retired(frame.retired_servers)
         case StateChunk():
             return _chunk(frame.pages, frame.lists)
-        case StateFinish(_, end):
+        case StateFinish(_, _, end):
             return _end(end)
         case Refuse(code, message):
             right = len(code) <= CODE_MAX and len(message) <= MESSAGE_MAX and (code + message).isprintable()

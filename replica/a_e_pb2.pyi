@@ -163,16 +163,18 @@ class Refuse(_message.Message):
     def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class StateChunk(_message.Message):
-    __slots__ = ("plan", "first", "pages", "lists")
+    __slots__ = ("plan", "first", "pages", "lists", "number")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     FIRST_FIELD_NUMBER: _ClassVar[int]
     PAGES_FIELD_NUMBER: _ClassVar[int]
     LISTS_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
     plan: int
     first: bool
     pages: _containers.RepeatedCompositeFieldContainer[PageState]
     lists: _containers.RepeatedCompositeFieldContainer[ListPart]
-    def __init__(self, plan: _Optional[int] = ..., first: _Optional[bool] = ..., pages: _Optional[_Iterable[_Union[PageState, _Mapping]]] = ..., lists: _Optional[_Iterable[_Union[ListPart, _Mapping]]] = ...) -> None: ...
+    number: int
+    def __init__(self, plan: _Optional[int] = ..., first: _Optional[bool] = ..., pages: _Optional[_Iterable[_Union[PageState, _Mapping]]] = ..., lists: _Optional[_Iterable[_Union[ListPart, _Mapping]]] = ..., number: _Optional[int] = ...) -> None: ...
 
 class PageState(_message.Message):
     __slots__ = ("name", "csn", "fields")
@@ -200,7 +202,7 @@ class ListPart(_message.Message):
     def __init__(self, name: _Optional[str] = ..., members: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StateFinish(_message.Message):
-    __slots__ = ("plan", "csn", "last", "clock", "birth", "primary", "history", "vector")
+    __slots__ = ("plan", "number", "csn", "last", "clock", "birth", "primary", "history", "vector")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -209,6 +211,7 @@ class StateFinish(_message.Message):
         value: int
         def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     PLAN_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
     CSN_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
@@ -217,6 +220,7 @@ class StateFinish(_message.Message):
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     plan: int
+    number: int
     csn: int
     last: str
     clock: int
@@ -224,7 +228,7 @@ class StateFinish(_message.Message):
     primary: str
     history: str
     vector: _containers.ScalarMap[str, int]
-    def __init__(self, plan: _Optional[int] = ..., csn: _Optional[int] = ..., last: _Optional[str] = ..., clock: _Optional[int] = ..., birth: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ..., vector: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    def __init__(self, plan: _Optional[int] = ..., number: _Optional[int] = ..., csn: _Optional[int] = ..., last: _Optional[str] = ..., clock: _Optional[int] = ..., birth: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ..., vector: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class MediaFrame(_message.Message):
     __slots__ = ("head", "frame", "end")

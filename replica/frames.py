@@ -40,12 +40,13 @@ def encode(frame: Frame) -> wire.Frame:
         case StateChunk():
             pages = [wire.PageState(name=page.name, csn=page.csn, fields=page.fields) for page in frame.pages]
             lists = [wire.ListPart(name=part.name, members=part.members) for part in frame.lists]
-            chunk = wire.StateChunk(plan=frame.plan, first=frame.first, pages=pages, lists=lists)
+            chunk = wire.StateChunk(plan=frame.plan, number=frame.number, first=frame.first, pages=pages, lists=lists)
             return wire.Frame(state_chunk=chunk)
-        case StateFinish(plan, end):
+        case StateFinish(plan, number, end):
             return wire.Frame(
                 state_finish=wire.StateFinish(
                     plan=plan,
+                    number=number,
                     csn=end.csn,
                     last=end.last,
                     clock=end.clock,
@@ -91,7 +92,7 @@ def decode(message: wire.Frame) -> Frame:
             chunk = message.state_chunk
             pages = tuple(PageState(page.name, page.csn, dict(page.fields)) for page in chunk.pages)
             lists = tuple(ListPart(part.name, tuple(part.members)) for part in chunk.lists)
-            return StateChunk(chunk.plan, chunk.first, pages, lists)
+            return StateChunk(chunk.plan, chunk.number, chunk.first, pages, lists)
         case "state_finish":
             finish = message.state_finish
             end = StateEnd(
@@ -103,7 +104,7 @@ def decode(message: wire.Frame) -> Frame:
                 history=finish.history,
                 vector=dict(finish.vector),
             )
-            return StateFinish(finish.plan, end)
+            return StateFinish(finish.plan, finish.number, end)
         case "done":
             return Done()
         case "refuse":

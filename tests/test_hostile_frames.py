@@ -55,11 +55,12 @@ frames: st.SearchStrategy[Frame] = st.one_of(
     st.builds(
         StateChunk,
         st.integers(0, 2),
+        st.integers(0, 2),
         st.booleans(),
         st.lists(page_states, max_size=2).map(tuple),
         st.lists(list_parts, max_size=2).map(tuple),
     ),
-    st.builds(StateFinish, st.integers(0, 2), ends),
+    st.builds(StateFinish, st.integers(0, 2), st.integers(0, 3), ends),
     st.builds(Ack, st.integers(0, 2), st.booleans(), numbers, vectors, st.lists(texts, max_size=2).map(tuple)),
     st.builds(Done),
     st.builds(Refuse, texts, texts),
@@ -128,8 +129,10 @@ def test_a_session_survives_any_hello(here: Replica, data: st.DataObject, initia
 
 @EXAMPLES
 @given(sent=st.lists(frames, max_size=4), initiator=st.booleans())
-@example(sent=[StateFinish(0, StateEnd(9, f"{9:016d}@{PEER}", 9, PEER, PEER, f'[[0,"{PEER}",1]]', {}))], initiator=True)
-@example(sent=[StateChunk(0, True, (), (ListPart("l", ()),))], initiator=True)
+@example(
+    sent=[StateFinish(0, 0, StateEnd(9, f"{9:016d}@{PEER}", 9, PEER, PEER, f'[[0,"{PEER}",1]]', {}))], initiator=True
+)
+@example(sent=[StateChunk(0, 0, True, (), (ListPart("l", ()),))], initiator=True)
 @example(sent=[Refuse("\x1b[2J", "\x1b]0;mine\x07")], initiator=False)
 def test_a_session_survives_any_frames_behind_a_hello(here: Replica, sent: list[Frame], initiator: bool) -> None:
     before = counted(here)
@@ -178,9 +181,9 @@ def too_large() -> Iterator[tuple[Frame, str]]:
     yield Ack(0, True, 0, servers), "vector of more"
     yield Ack(0, True, 0, {}, tuple(servers)), "retired servers"
     yield Batch(0, batch(*[Item(f"{n:016d}@{PEER}", None, b"x") for n in range(ITEMS_MAX + 1)])), "more than 500"
-    yield StateChunk(0, True, tuple(PageState(f"p{n}", 1, {}) for n in range(ITEMS_MAX + 1)), ()), "more than 500"
-    yield StateChunk(0, True, (PageState("p" * 2000, 1, {}),), ()), "name"
-    yield StateChunk(0, True, (), (ListPart("l", tuple(f"m{n}" for n in range(1001))),)), "list"
+    yield StateChunk(0, 0, True, tuple(PageState(f"p{n}", 1, {}) for n in range(ITEMS_MAX + 1)), ()), "more than 500"
+    yield StateChunk(0, 0, True, (PageState("p" * 2000, 1, {}),), ()), "name"
+    yield StateChunk(0, 0, True, (), (ListPart("l", tuple(f"m{n}" for n in range(1001))),)), "list"
     yield Refuse("busy", "x" * 2001), "refusal"
     yield Ack(0, True, 0, {"x" * 600 + "~aaaaaa": 1}), "vector"
 
@@ -270,7 +273,7 @@ def test_a_record_with_a_checksum_of_its_own_is_still_judged(here: Replica, volu
     """Somebody made the file with care."""
     before = counted(here)
     made = list(read(io.BytesIO(volume)))
-    finish = StateFinish(0, StateEnd(9, f"{9:016d}@{PEER}", 9, PEER, PEER, f'[[0,"{PEER}",1]]', {}))
+    finish = StateFinish(0, 0, StateEnd(9, f"{9:016d}@{PEER}", 9, PEER, PEER, f'[[0,"{PEER}",1]]', {}))
     head = made[0]
     assert isinstance(head, Head)
     importer = Importer(here, TAGS)

@@ -193,6 +193,35 @@ def test_who_learns_in_a_batch_that_it_is_no_primary_any_more_commits_nothing_of
     assert (old.state().csn, old.state().tentative, old.state().primary) == (1, 1, "s1~bbbbbb")
 
 
+@pytest.mark.parametrize("lost", range(3))
+def test_a_full_state_that_lacks_a_part_is_not_installed(
+    laboratory: Lab, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    """Carriers that lose a frame are broken, and a state without one page is the state of no moment."""
+    monkeypatch.setattr("bayou.reconcile.BATCH_COUNT_MAX", 1)
+    trio = Trio(laboratory)
+    giver, taker = trio.stores[1], trio.stores[2]
+    giver.force("s1~bbbbbb", trio.now_us)
+    for request in ("r1", "r2"):
+        trio.now_us += 1000
+        giver.accept(clients.put("u", request, int(request[1]), 1), trio.now_us)
+    giver.truncate(0)
+    before = taker.state()
+    meeting = Meeting(Node("s1", giver), Node("s2", taker))
+    number = 0
+    while not meeting.over:
+        end = 0 if meeting.is_waiting(0) else 1
+        if end == 1 and isinstance(meeting.wires[1][0], StateChunk):
+            number += 1
+            if number == lost + 1:
+                meeting.wires[1].popleft()
+                continue
+        meeting.deliver(end)
+    assert number > lost
+    assert meeting.error == "protocol"
+    assert taker.state().csn == before.csn
+
+
 def test_a_full_state_begins_anew_where_its_sender_installs_another_one(laboratory: Lab) -> None:
     """What was sent before the sender's own log was revoked is no part of the state that it has now."""
     trio = Trio(laboratory)

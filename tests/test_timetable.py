@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -50,7 +51,11 @@ def _outcome(processes: Processes, label: str) -> list[tuple[str, str]]:
     """What was asked for first, and what became of it, of all reservations."""
     found = []
     for user in ("vish", "priyal"):
-        for reservation in processes.rest(label).get(f"/users/{user}/reservations")["reservations"]:
-            assert reservation["final"]
-            found.append((str(reservation["asked"][0]), str(reservation["state"])))
+        path, behind = f"/users/{user}/reservations", ""
+        while behind is not None:
+            answer = processes.rest(label).get(f"{path}?after={quote(behind, safe='')}" if behind else path)
+            behind = answer["next"]
+            for reservation in answer["reservations"]:
+                assert reservation["final"]
+                found.append((str(reservation["asked"][0]), str(reservation["state"])))
     return sorted(found)

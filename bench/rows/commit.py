@@ -6,6 +6,7 @@ Set beside one session in which nothing is sent: the round trips that a commit c
 from __future__ import annotations
 
 import time
+from functools import partial
 from statistics import quantiles
 
 from bench.ground import Ground
@@ -14,6 +15,8 @@ from bench.measure import Size, in_turn
 from bench.rows.accept import reservations
 from bench.table import Row, below
 from cluster.processes import Processes
+from cluster.rest import Refused, Rest
+from cluster.waiting import wait_until
 
 SAMPLES = 200
 HEALTHY = {"anti_entropy": {"interval_s": 5, "after_write": True, "debounce_ms": 10}}
@@ -46,7 +49,15 @@ def measure(ground: Ground, size: Size) -> list[Row]:
 def _meet(processes: Processes) -> None:
     """Everybody knows the primary before anything is measured."""
     for label in ("two", "three"):
-        processes.rest(label).post("/replica/sync/one", {})
+        wait_until(partial(_has_met, processes.rest(label)), WAIT_S, f"{label} meets the primary")
+
+
+def _has_met(rest: Rest) -> bool:
+    try:
+        rest.post("/replica/sync/one", {})
+    except Refused:  # they start at the same time: one does not answer yet, or is busy with the other
+        return False
+    return True
 
 
 def _until_committed(connection: Connection, request: bytes) -> float:
