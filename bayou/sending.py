@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from bayou.application import MEMBERSHIP
 from bayou.frames import StateChunk, StateFinish
 from bayou.items import ListPart, Selection, StatePart
-from bayou.stamps import split_id
+from bayou.stamps import split_id, stamp_text
+from bayou.write import Write
+
+_IS_MEMBERSHIP = f'"app":"{MEMBERSHIP}"'.encode()  # in a write's canonical bytes; a text that says so has \\" in it
 
 
 class StateSource(Protocol):
@@ -28,10 +32,16 @@ class Reach:
     retired: tuple[str, ...]
 
     def foresee(self, selection: Selection) -> None:
-        """The selection is on its way."""
+        """The selection is on its way.
+
+        With a creation goes the entry of the created server: without it, its creator's entry would say that it has
+        retired (bayou/vectors.py), and its writes would not be sent.
+        """
         for item in selection.items:
             stamp, origin = split_id(item.id)
             self.vector[origin] = max(stamp, self.vector.get(origin, 0))
+            if _IS_MEMBERSHIP in item.body and Write.decode(item.body).op == "create":
+                self.vector.setdefault(f"{stamp_text(stamp)}:{origin}", stamp)
             if item.csn is not None:
                 self.csn = item.csn
 

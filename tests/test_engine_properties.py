@@ -81,7 +81,7 @@ class World:
                 stores[0].commit()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["auto", "manual"]), st.randoms(use_true_random=True))
 def test_the_invariants_hold_after_every_step(commit_mode: str, random: Random) -> None:
     """1 to 6, 8, 9, 10 and 13 after each step; 14 at the end. True randomness finds more crossings than shrinking."""

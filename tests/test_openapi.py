@@ -227,7 +227,7 @@ def misfits(value: Any, schema: Mapping[str, Any]) -> list[str]:
 
 
 @settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(data=st.data())
 def test_whatever_is_sent_the_answer_is_one_that_is_described(app: Flask, data: st.DataObject) -> None:

@@ -28,7 +28,7 @@ from tests.simulation.report import Total, failure
 from tests.simulation.run import Lab, lab
 from tests.simulation.shrink import shrink
 
-SECONDS = 10.0
+SECONDS = 6.0
 STEPS = 500
 NOW_US = 1_796_112_000_000_000
 HELL = 455  # a seed with all faults
@@ -191,6 +191,34 @@ def test_who_learns_in_a_batch_that_it_is_no_primary_any_more_commits_nothing_of
     assert [item.csn for item in selection.items] == [1, None]
     assert old.receive(selection, "s2").status == "taken"
     assert (old.state().csn, old.state().tentative, old.state().primary) == (1, 1, "s1~bbbbbb")
+
+
+def test_what_a_created_server_wrote_before_it_retired_goes_along_in_the_session_of_its_creation(
+    laboratory: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The creation is in an earlier batch. Whoever passes all this on may itself retire after that one session."""
+    monkeypatch.setattr("bayou.reconcile.BATCH_COUNT_MAX", 1)
+    trio = Trio(laboratory)
+    creator, other = trio.stores[1], trio.stores[2]
+    details = {"label": "s3", "rest": "h:1", "anti_entropy": "h:2", "request": "join"}
+    server = creator.create(**details, now_us=trio.now_us)
+    created = Faulty(laboratory.wire, "s3", "auto", lambda *_: None)
+    created.begin(server=server, cluster=CLUSTER, first_primary=False)
+    trio.stores.append(created)
+
+    def meet(one: int, two: int) -> None:
+        meeting = Meeting(Node(f"s{one}", trio.stores[one]), Node(f"s{two}", trio.stores[two]))
+        while not meeting.over:
+            meeting.deliver(0 if meeting.is_waiting(0) else 1)
+        assert meeting.succeeded
+
+    meet(1, 3)
+    written = trio.put(3, "r1")
+    created.retire(trio.now_us)
+    meet(3, 1)
+    meet(1, 2)
+    assert written in [entry.write.id for entry in other.log(None, 100)]
+    assert server not in other.state().vector
 
 
 @pytest.mark.parametrize("lost", range(3))
