@@ -87,6 +87,7 @@ class Mishaps(Meetings):
 
     def _replace(self, node: Node, copy: Copy) -> None:
         """What only the storage held that is there no more may be lost."""
+        self.checker.look(node)  # what was seen of it so far is judged with what was known then
         self.checker.destroyed(node.label, [other for other in self.nodes.values() if other is not node])
         restore(self.wire, node.label, copy)
         node.store.forget()
