@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import threading
+from _thread import start_new_thread
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class Unexpected(Exception):
 def demo() -> int:
     """0 when the story went as told and all replicas agree; 1 otherwise, with the reason; 130 when it was stopped."""
     stopping = threading.Event()
-    on_stop(stopping.set)
+    on_stop(lambda: start_new_thread(stopping.set, ()))  # the event's lock may be held where the signal comes
     try:
         with tempfile.TemporaryDirectory(prefix="bayou-demo-") as folder:
             _played(Path(folder), stopping)

@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import threading
+from _thread import start_new_thread
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -93,7 +94,8 @@ def _stop_signals() -> threading.Event:
     """Set by Ctrl-C or SIGTERM; from now on neither interrupts anything half way."""
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+        # In a thread of its own: the signal may come while this one is inside wait(), and holds the event's lock.
+        signal.signal(number, lambda *_: start_new_thread(stopping.set, ()))
     return stopping
 
 

@@ -159,3 +159,21 @@ def _free_ports(count: int) -> list[int]:
     for found in sockets:
         found.close()
     return ports
+
+
+STOPPED_AT_A_BAD_MOMENT = """
+import signal
+from replica.main import _stop_signals
+stopping = _stop_signals()
+with stopping._cond:  # as inside stopping.wait()
+    signal.raise_signal(signal.SIGTERM)
+print(stopping.wait(10))
+"""
+
+
+def test_a_signal_that_comes_while_it_begins_to_wait_stops_it_too() -> None:
+    command = [sys.executable, "-c", STOPPED_AT_A_BAD_MOMENT]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "True\n"
