@@ -217,7 +217,7 @@ def test_what_a_created_server_wrote_before_it_retired_goes_along_in_the_session
     created.retire(trio.now_us)
     meet(3, 1)
     meet(1, 2)
-    assert written in [entry.write.id for entry in other.log(None, 100)]
+    assert written in {entry.write.id for entry in other.log(None, 100) or ()}
     assert server not in other.state().vector
 
 
