@@ -14,7 +14,7 @@ from replica import a_e_pb2 as wire
 from replica.carrier import Listener, Pairs, Unary, call_unary
 from replica.config import Address, ConfigError
 from replica.tls import Credentials, read_credentials
-from tests.live import HOUSE, live
+from tests.live import HOUSE, live, wait_until
 from tests.replica_harness import SETTINGS
 
 TIMEOUT_S = 10.0
@@ -85,8 +85,8 @@ def test_what_is_wrong_with_the_files_is_said(folder: Path, tmp_path: Path) -> N
 
 def test_replicas_meet_under_tls(folder: Path, tmp_path: Path) -> None:
     with live(tmp_path / "tls", ("one", "two"), tls=str(folder)) as processes:
-        assert processes.rest("two").post("/replica/sync/one")["peer"] == "one"
-        assert processes.rest("two").get("/replica")["birth"] == processes.rest("one").get("/replica")["id"]
+        one = processes.rest("one").get("/replica")["id"]
+        wait_until(lambda: processes.rest("two").get("/replica")["birth"] == one)
         plain = grpc.insecure_channel(str(processes.settings.replica("one").anti_entropy))
         with pytest.raises(grpc.FutureTimeoutError):
             grpc.channel_ready_future(plain).result(timeout=1)
