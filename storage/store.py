@@ -152,6 +152,8 @@ class Store(Screens, Transfer):
         while left:
             reply = json.loads(self._run("commit", BATCH))
             if reply["status"] == "not_primary":
+                if total:  # what was committed made another one the primary
+                    return total
                 raise Conflict(*_REFUSED["not_primary"])
             total, left = total + reply["committed"], reply["left"]
         return total

@@ -250,6 +250,25 @@ def test_a_full_state_that_lacks_a_part_is_not_installed(
     assert taker.state().csn == before.csn
 
 
+def test_a_hand_over_that_was_revoked_may_come_true_and_then_the_old_primary_commits_nothing_more(
+    laboratory: Lab,
+) -> None:
+    """It is tentative again, and the primary that it names is primary once more: what is behind it is its heir's."""
+    trio = Trio(laboratory)
+    old, winner = trio.stores[0], trio.stores[1]
+    old.hand_over("s2~aaaaaa", trio.now_us)
+    trio.put(0, "r1")
+    winner.force("s1~bbbbbb", trio.now_us)
+    trio.now_us += 1000
+    winner.hand_over("s0~aaaaaa", trio.now_us)
+    meeting = Meeting(Node("s1", winner), Node("s0", old))
+    while not meeting.over:
+        meeting.deliver(0 if meeting.is_waiting(0) else 1)
+    assert (old.state().primary, old.state().tentative) == ("s0~aaaaaa", 2)
+    assert old.commit() == 1
+    assert (old.state().primary, old.state().tentative) == ("s2~aaaaaa", 1)
+
+
 def test_a_full_state_begins_anew_where_its_sender_installs_another_one(laboratory: Lab) -> None:
     """What was sent before the sender's own log was revoked is no part of the state that it has now."""
     trio = Trio(laboratory)

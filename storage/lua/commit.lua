@@ -10,10 +10,15 @@
 if not Log.is_primary() then return cjson.encode({status = 'not_primary'}) end
 
 local ids = Log.tentative(tonumber(ARGV[1]))
-for _, id in ipairs(ids) do Replay.commit(Log.write(id), true) end
-if #ids > 0 then
+local count = 0
+for _, id in ipairs(ids) do
+  Replay.commit(Log.write(id), true)
+  count = count + 1
+  if not Log.is_primary() then break end -- a hand-over that had been revoked with its history: what follows is the heir's
+end
+if count > 0 then
   Replay.finish()
   Log.store('commit', '', Replay.rolled_back, Replay.replayed)
   Pages.store(Log.csn)
 end
-return cjson.encode({status = 'committed', committed = #ids, left = redis.call('ZCARD', K.tentative)})
+return cjson.encode({status = 'committed', committed = count, left = redis.call('ZCARD', K.tentative)})
