@@ -10,8 +10,8 @@ from queue import SimpleQueue
 from termcolor import can_colorize, colored
 
 from cluster.processes import Processes
-from cluster.waiting import on_stop
 from replica.console import Console
+from replica.stopping import Stopping
 
 # What a replica's console says begins with the time, and has its label already.
 TIME = re.compile(r"(\x1b\[[0-9;]*m)*\d\d:\d\d:\d\d\b")
@@ -19,10 +19,11 @@ TIME = re.compile(r"(\x1b\[[0-9;]*m)*\d\d:\d\d:\d\d\b")
 
 def up(configuration: Path) -> int:
     """0 after a stop in order; 1 where a replica ended by itself. Raises ConfigError."""
-    happened: SimpleQueue[tuple[str, str | None] | None] = SimpleQueue()  # its `put` may be called in a signal handler
+    happened: SimpleQueue[tuple[str, str | None] | None] = SimpleQueue()
+    stopping = Stopping()
     color = can_colorize()
     processes = Processes(configuration, lambda label, line: happened.put((label, line)), color=color)
-    on_stop(lambda: happened.put(None))
+    threading.Thread(target=_tell_when, args=(stopping, happened), name="signals", daemon=True).start()
     names = Console("", processes.labels, processes.settings.timezone, print, color).name
     print(f"Starting {', '.join(map(names, processes.labels))} of {configuration}. Ctrl-C stops them.")
     running, status, stopper = set(processes.labels), 0, None
@@ -50,6 +51,11 @@ def up(configuration: Path) -> int:
             stopper.join()
         processes.stop()
     return status
+
+
+def _tell_when(stopping: Stopping, happened: SimpleQueue[tuple[str, str | None] | None]) -> None:
+    stopping.wait()
+    happened.put(None)
 
 
 def _told(line: str, name: str) -> str:

@@ -23,6 +23,7 @@ from bayou.frames import Frame, Hello, Refuse
 from bayou.reconcile import ProtocolError, Report, Session
 from bayou.wellformed import problem_of
 from replica import a_e_pb2 as wire
+from replica.channel import MESSAGE_BYTES_MAX, channel_to, reason_of
 from replica.config import Address
 from replica.frames import decode, encode
 from replica.patience import SESSION_S_MAX, Patience
@@ -32,28 +33,10 @@ SERVICE = "bayou.AntiEntropy"
 METHOD = f"/{SERVICE}/Exchange"
 THREADS = 32
 ANSWERS_MAX = 26  # sessions that are answered at a time; the other threads are for unary calls
-MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 SERVER_OPTIONS = [
     ("grpc.so_reuseport", 0),  # else two replicas bind one port and neither says so
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
 ]
-CHANNEL_OPTIONS = [
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 5000),  # what one attempt to connect may take: a busy peer needs its time
-    ("grpc.max_reconnect_backoff_ms", 2000),
-]
-
-_TLS_SIGNS = (  # what gRPC says of a connection, and what it means to an operator
-    ("Hostname Verification", "its TLS certificate is not for this address"),
-    ("handshake failed", "the two do not agree on TLS: see the setting tls and the certificates of both"),
-    (
-        "Socket closed",
-        "it closed the connection at once, as one with the setting tls does to one without a certificate",
-    ),
-)
-
 BUSY = Refuse("busy", "A session with this replica is going on. Try again in a moment.")
 CUT = Refuse("link_cut", "The link between the two is cut.")
 
@@ -285,25 +268,29 @@ class Caller:
         credentials: Credentials | None = None,
     ) -> None:
         self._peer = peer
+        self._address = address
+        self._credentials = credentials
         self._pairs = pairs
         self._make_session = make_session
         self._met = met
-        self._channel = _channel(address, credentials)
-        self._exchange = self._channel.stream_stream(
-            METHOD, request_serializer=wire.Frame.SerializeToString, response_deserializer=_reader(wire.Frame)
-        )
+        self._changing = threading.Lock()
+        self._channel: grpc.Channel | None = channel_to(address, credentials)
 
     def close(self) -> None:
-        self._channel.close()
+        with self._changing:
+            if self._channel is not None:
+                self._channel.close()
+            self._channel = None
 
     def call(self) -> Report:
         """Run one session to its end; what went wrong is in the report's error (code `unreachable`, `busy`, ...)."""
         outgoing: queue.SimpleQueue[wire.Frame | None] = queue.SimpleQueue()
-        try:
-            stream: Any = self._exchange(iter(outgoing.get, None), timeout=SESSION_S_MAX)
-        except ValueError:  # closed meanwhile: it is no peer any more
-            return Report(peer=self._peer, error=Refuse("unreachable", "it has left"))
-        if not self._pairs.begin_call(self._peer, stream.cancel):
+        with self._changing:
+            if self._channel is None:  # it is no peer any more
+                return Report(peer=self._peer, error=Refuse("unreachable", "it has left"))
+            stream = _exchange(self._channel, outgoing)
+            has_begun = self._pairs.begin_call(self._peer, stream.cancel)
+        if not has_begun:
             outgoing.put(None)
             stream.cancel()
             return Report(peer=self._peer, error=BUSY)
@@ -315,9 +302,19 @@ class Caller:
             patience.end()
             outgoing.put(None)  # ends the thread that sends
             stream.cancel()
+            if session.report.error is not None and session.report.error.code == "unreachable":
+                self._connect_anew()
             self._pairs.end_call(self._peer)
         session.report.peer = self._peer
         return session.report
+
+    def _connect_anew(self) -> None:
+        """A channel that found nobody refuses its next calls unseen, up to its pause; when to call is the scheduler's
+        to say. Only while this call holds the pair, so that no other call uses the channel that is closed."""
+        with self._changing:
+            if self._channel is not None:
+                self._channel.close()
+                self._channel = channel_to(self._address, self._credentials)
 
     def _converse(
         self, session: Session, stream: Any, outgoing: queue.SimpleQueue[wire.Frame | None], patience: Patience
@@ -338,7 +335,7 @@ class Caller:
                     return
             session.refuse("broken_off", "The peer ended the session early.")
         except grpc.RpcError as error:
-            session.refuse("unreachable", _reason(error))
+            session.refuse("unreachable", reason_of(error, SESSION_S_MAX))
         except ProtocolError as error:
             session.refuse("protocol", str(error))
         except RedisError:
@@ -354,32 +351,20 @@ def call_unary(
     credentials: Credentials | None = None,
 ) -> Reply:
     """One unary call; Away peer_unreachable where it came to no answer (which leaves open whether it was done)."""
-    with _channel(address, credentials) as channel:
+    with channel_to(address, credentials) as channel:
         call = channel.unary_unary(
             f"/{SERVICE}/{name}", request_serializer=_serialized, response_deserializer=reply.FromString
         )
         try:
             answer: Reply = call(message, timeout=timeout_s)
         except grpc.RpcError as error:
-            reason = _reason(error, timeout_s)
+            reason = reason_of(error, timeout_s)
             raise Away("peer_unreachable", f"{address} does not do what was asked: {reason}.") from None
     return answer
 
 
-def _channel(address: Address, credentials: Credentials | None) -> grpc.Channel:
-    if credentials is None:
-        return grpc.insecure_channel(str(address), options=CHANNEL_OPTIONS)
-    return grpc.secure_channel(str(address), credentials.channel(), options=CHANNEL_OPTIONS)
-
-
-def _reason(error: grpc.RpcError, timeout_s: float = SESSION_S_MAX) -> str:
-    """What a person reads of a gRPC error."""
-    code = error.code() if isinstance(error, grpc.Call) else None
-    if code == grpc.StatusCode.UNAVAILABLE:
-        details = (error.details() or "") if isinstance(error, grpc.Call) else ""
-        return next((meaning for sign, meaning in _TLS_SIGNS if sign in details), "nobody answers at its address")
-    if code == grpc.StatusCode.DEADLINE_EXCEEDED:
-        return f"it took longer than {timeout_s:.0f} s"
-    if code == grpc.StatusCode.CANCELLED:
-        return "it was broken off"
-    return str(code.name.lower()) if code else "the call failed"
+def _exchange(channel: grpc.Channel, outgoing: queue.SimpleQueue[wire.Frame | None]) -> Any:
+    call = channel.stream_stream(
+        METHOD, request_serializer=wire.Frame.SerializeToString, response_deserializer=_reader(wire.Frame)
+    )
+    return call(iter(outgoing.get, None), timeout=SESSION_S_MAX)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
-import threading
-from _thread import start_new_thread
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +18,7 @@ from replica.console import Console
 from replica.joining import Wish, with_own_address
 from replica.printer import Printer
 from replica.replica import MakePeers, Replica, Start
+from replica.stopping import Stopping
 from storage.members import label_of
 
 CONFIG_FILE = Path(__file__).parent.parent / "config.yaml"
@@ -41,7 +39,7 @@ def main(arguments: Sequence[str], applications: Sequence[Application], make_pee
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
-    stopping = _stop_signals()
+    stopping = Stopping()
     try:
         wish = Wish(asked.join, asked.rest, asked.anti_entropy)
         settings = with_own_address(load(asked.config), asked.label, wish)
@@ -88,15 +86,6 @@ def _parser() -> argparse.ArgumentParser:
         "--restored", action="store_true", help="the data is a restored copy: go on under a new id, to be safe"
     )
     return parser
-
-
-def _stop_signals() -> threading.Event:
-    """Set by Ctrl-C or SIGTERM; from now on neither interrupts anything half way."""
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # In a thread of its own: the signal may come while this one is inside wait(), and holds the event's lock.
-        signal.signal(number, lambda *_: start_new_thread(stopping.set, ()))
-    return stopping
 
 
 def _banner(replica: Replica, settings: Config, console: Console) -> Iterator[str]:

@@ -13,7 +13,8 @@ import pytest
 from apps import APPLICATIONS
 from cluster.processes import Processes
 from replica import a_e_pb2 as wire
-from replica.carrier import MESSAGE_BYTES_MAX, METHOD
+from replica.carrier import METHOD
+from replica.channel import MESSAGE_BYTES_MAX
 from tests.live import live, wait_until, wait_until_equal
 
 HELLO = wire.Hello(protocol=1, cluster="x", server="peer~aaaaaa", label="peer", applications=["rooms/1", "playlist/1"])

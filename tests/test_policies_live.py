@@ -66,3 +66,17 @@ def test_sessions_by_themselves(tmp_path: Path, policy: dict[str, Any]) -> None:
         if policy["after_write"]:
             # One session for both.
             wait_until(lambda: "session with one: sent 2" in processes.output("two"))
+
+
+def test_a_session_that_is_asked_for_comes_about_as_soon_as_the_peer_is_there(tmp_path: Path) -> None:
+    with live(tmp_path, ("one", "two"), anti_entropy=OFF) as processes:
+        one, _ = addresses(processes)
+        for _ in range(2):
+            processes.stop("two")
+            for _ in range(5):  # each lengthens the pause of a gRPC channel
+                refused = ask(one, "POST", "/replica/sync/two")
+                assert refused.status_code == 503, refused.text
+            processes.start("two")
+            processes.wait_until_serving("two")
+            answer = ask(one, "POST", "/replica/sync/two")
+            assert answer.status_code == 200, answer.text
