@@ -23,12 +23,14 @@ class Accepted:
     """What became of a submitted draft.
 
     `outcome` is `STATUS DETAIL`. It is logged only if STATUS is `updated` or `merged`; otherwise nothing was recorded
-    anywhere and `id` is None. `committed` is true where the primary accepted it.
+    anywhere and `id` is None. `committed` is true where the primary accepted it. `pages` are those that were to be
+    shown, as they are behind it; none where it was not logged.
     """
 
     id: str | None
     outcome: str
     committed: bool
+    pages: Mapping[str, PageViews] = field(default_factory=dict)
 
     @property
     def logged(self) -> bool:
@@ -111,8 +113,8 @@ class Service(Protocol):
     def role(self) -> str:
         """Who asks, as a role: user | manager | guest; `user` where no tokens are asked for."""
 
-    def submit(self, draft: Draft) -> Accepted:
-        """Atomically accept and play a write, or refuse it and record nothing."""
+    def submit(self, draft: Draft, shown: Sequence[str] = ()) -> Accepted:
+        """Atomically accept and play a write, and read the pages `shown` behind it; or refuse it and record nothing."""
 
     def read(self, pages: Sequence[str]) -> Snapshot:
         """Pages in both views, of one moment; a page that does not exist is empty."""

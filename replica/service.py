@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 class ServiceStore(Protocol):
     """The part of storage.store.Store that an application's requests need."""
 
-    def accept(self, draft: Draft, now_us: int, needs: Vector) -> Accepted: ...
+    def accept(self, draft: Draft, now_us: int, needs: Vector, shown: Sequence[str]) -> Accepted: ...
 
     def read(self, pages: Sequence[str], needs: Vector, view: str) -> Snapshot: ...
 
@@ -110,11 +110,11 @@ class ReplicaService:
         """user | manager | guest; `user` where no tokens are asked for."""
         return present_asking().role
 
-    def submit(self, draft: Draft) -> Accepted:
+    def submit(self, draft: Draft, shown: Sequence[str] = ()) -> Accepted:
         """One transaction; peers hear of it soon if it was logged. Behind where the session is ahead."""
         session = present()
         needs = session.needs_of_write()
-        accepted = self._waiting(lambda: self._store.accept(draft, microseconds(self._clock()), needs))
+        accepted = self._waiting(lambda: self._store.accept(draft, microseconds(self._clock()), needs, shown))
         if accepted.id is not None:
             session.note_write(accepted.id)
             self._peers.poke()

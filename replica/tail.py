@@ -23,6 +23,7 @@ LOGGER = logging.getLogger("bayou.replica")
 BLOCK_MS = 500
 RECENT_MAX = 5000  # events in memory
 BATCH_MAX = 50  # transactions a read, each of up to some hundred writes
+PAUSE_S = 0.02  # between reads that find something: what comes meanwhile costs one read, and no eye sees the wait
 WAIT_MIN_S, WAIT_MAX_S = 0.1, 5.0
 
 
@@ -117,7 +118,10 @@ class Tail:
 
     def _step(self, client: Redis) -> None:
         try:
-            self._tell(self._store.events(self._last.before_transaction(), BLOCK_MS, BATCH_MAX, client))
+            found = self._store.events(self._last.before_transaction(), BLOCK_MS, BATCH_MAX, client)
+            self._tell(found)
+            if found:
+                self._stopping.wait(PAUSE_S)
         except Gap:
             self._reset(Cursor.parse(self._store.last_event()))
 

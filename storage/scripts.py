@@ -24,12 +24,12 @@ _PLAYING = ("pages", "play", "log", "replay")
 _ENGINE = ("redis", "vectors", "held", "members", *_PLAYING)
 VERBS: dict[str, tuple[str, ...]] = {
     # verb: the files of lua/engine that it needs, in the order of need
-    "accept": _ENGINE,
+    "accept": (*_ENGINE, "views"),
     "receive": _ENGINE,
     "commit": _ENGINE,
     "force": _ENGINE,
     "install": ("redis", "vectors", "members"),  # and, once the state is switched, see _SECOND_HALF
-    "read": ("vectors", "held"),
+    "read": ("vectors", "held", "views"),
     "select": ("vectors",),
     "truncate": ("redis", "members"),
     "stage": ("redis",),

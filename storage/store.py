@@ -14,7 +14,7 @@ from typing import Any
 from redis import Redis
 
 from bayou import history
-from bayou.application import Accepted, Application, Snapshot
+from bayou.application import Accepted, Application, PageViews, Snapshot
 from bayou.errors import BadInput, Behind, Conflict, TooLarge
 from bayou.items import Item, Received, Selection
 from bayou.stamps import STAMP_DIGITS, split_id, stamp_text
@@ -22,6 +22,7 @@ from bayou.state import State, Vector
 from bayou.wellformed import SERVER_BYTES_MAX
 from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Draft
 from storage import members
+from storage.gathered import Gathered
 from storage.members import Member
 from storage.screens import Digest, Gap, LogEntry, Screens, Vitals
 from storage.scripted import numbers, page_views, strings, texts
@@ -49,6 +50,8 @@ class Store(Screens, Transfer):
     ) -> None:
         super().__init__(client, label, applications)
         self._commit_mode = commit_mode
+        self._accepting = Gathered(self._accept_all)
+        self._reading = Gathered(self._read_all)
 
     def begin(self, *, server: str, cluster: str, first_primary: bool) -> None:
         """Open the namespace for a server id; a new one is made, as the birth of the cluster for the first primary."""
@@ -93,10 +96,11 @@ class Store(Screens, Transfer):
         """Meet a peer of this birth: `adopted` (none was known), `known`, or `other_birth` (nothing changed)."""
         return str(self._run("adopt", birth).decode())
 
-    def accept(self, draft: Draft, now_us: int, needs: Vector = NOTHING) -> Accepted:
+    def accept(self, draft: Draft, now_us: int, needs: Vector = NOTHING, shown: Sequence[str] = ()) -> Accepted:
         """Take a client's write: stamp it, play it, log it; commit it at once at the primary in automatic mode.
 
-        Behind when V does not cover `needs`, Conflict when this replica has retired; nothing is recorded then.
+        If it was logged, the answer has the pages `shown`. Behind when V does not cover `needs`, Conflict when this
+        replica has retired; nothing is recorded then.
         """
         if len(set(draft.pages)) < len(draft.pages):
             raise ValueError("a draft declares a page twice")  # no replica would take it
@@ -104,13 +108,19 @@ class Store(Screens, Transfer):
             raise TooLarge(
                 "too_many_pages", f"This needs {len(draft.pages)} pages; at most {PAGES_MAX} go in one write."
             )
-        return self._accept(draft, now_us, self._commit_mode, needs)
-
-    def _accept(self, draft: Draft, now_us: int, mode: str, needs: Vector) -> Accepted:
         tail = draft.tail()
         if len(tail.encode()) > WRITE_BYTES_MAX:
             raise TooLarge("too_large", f"This is more than {WRITE_BYTES_MAX} bytes as a write. Send less text.")
-        reply = json.loads(self._run("accept", now_us, tail, mode, json.dumps(texts(needs))))
+        return self._accepted(self._accepting.ask((now_us, tail, self._commit_mode, needs, shown)), shown)
+
+    def _accept_all(self, asked: Sequence[tuple[int, str, str, Vector, Sequence[str]]]) -> list[dict[str, Any]]:
+        """(microseconds, tail of the write, commit mode, needs, pages to show) each, in one transaction."""
+        arguments: list[Any] = []
+        for now_us, tail, mode, needs, shown in asked:
+            arguments += now_us, tail, mode, _json(texts(needs)), _json(shown)
+        return list(json.loads(self._run("accept", *arguments)))
+
+    def _accepted(self, reply: Mapping[str, Any], shown: Sequence[str] = ()) -> Accepted:
         status = reply["status"]
         if status == "behind":
             raise _behind(reply["missing"])
@@ -118,7 +128,8 @@ class Store(Screens, Transfer):
             raise BadInput("clock", "This replica's clock is beyond the year 2255. Set it right.", field="clock")
         if status in _REFUSED:
             raise Conflict(*_REFUSED[status])
-        return Accepted(id=reply.get("id"), outcome=reply["outcome"], committed=reply.get("committed", False))
+        pages = _views(shown, reply.get("pages", ())) if status == "logged" else {}
+        return Accepted(reply.get("id"), reply["outcome"], reply.get("committed", False), pages)
 
     def receive(self, selection: Selection, source: str) -> Received:
         """Take a peer's batch in its order; stops at the first item that does not fit, and says why."""
@@ -169,18 +180,25 @@ class Store(Screens, Transfer):
 
         Behind when the vector of `view` (V for `tentative`, C for `committed`) does not cover `needs`.
         """
-        found = json.loads(self._run("read", json.dumps(texts(needs)), view, *pages))
-        if "missing" in found:
-            raise _behind(found["missing"])
-        both = {
-            page: page_views(_map(committed), None if tentative is False else _map(tentative))
-            for page, (committed, tentative) in zip(pages, found["pages"], strict=True)
-        }
-        vector, committed_vector = (
-            {server: int(stamp) for server, stamp in _map(found[name]).items()}
+        moment, reply = self._reading.ask((needs, view, pages))
+        if "missing" in reply:
+            raise _behind(reply["missing"])
+        return Snapshot(pages=_views(pages, reply), **moment)
+
+    def _read_all(
+        self, asked: Sequence[tuple[Vector, str, Sequence[str]]]
+    ) -> list[tuple[dict[str, Any], Sequence[Any]]]:
+        """(needs, view, pages) each, of one moment, whose vectors and CSN stand beside each reply."""
+        arguments: list[Any] = []
+        for needs, view, pages in asked:
+            arguments += _json(texts(needs)), view, json.dumps(list(pages))
+        found = json.loads(self._run("read", *arguments))
+        vectors = {
+            name: {server: int(stamp) for server, stamp in _map(found[name]).items()}
             for name in ("vector", "committed_vector")
-        )
-        return Snapshot(vector, committed_vector, int(found["csn"]), both, found["history"])
+        }
+        moment = {**vectors, "csn": int(found["csn"]), "history": found["history"]}
+        return [(moment, reply) for reply in found["replies"]]
 
     def members(self, name: str) -> list[str]:
         """An application's append-only list, sorted bytewise."""
@@ -245,7 +263,20 @@ class Store(Screens, Transfer):
         self, op: str, request: str, now_us: int, args: Mapping[str, Any], mode: str | None = None
     ) -> Accepted:
         draft = members.draft(op, request, _iso(now_us), args)
-        return self._accept(draft, now_us, mode or self._commit_mode, NOTHING)
+        (reply,) = self._accept_all([(now_us, draft.tail(), mode or self._commit_mode, NOTHING, ())])
+        return self._accepted(reply)
+
+
+def _json(value: Mapping[str, str] | Sequence[str]) -> str:
+    return json.dumps(value) if value else ""
+
+
+def _views(pages: Sequence[str], found: Sequence[Any]) -> dict[str, PageViews]:
+    """Page -> its views, of the flat lists that Lua gives; a list without entries is an object there."""
+    return {
+        page: page_views(_map(committed), None if tentative is False else _map(tentative))
+        for page, (committed, tentative) in zip(pages, found, strict=True)
+    }
 
 
 def _map(flat: Sequence[str]) -> dict[str, str]:

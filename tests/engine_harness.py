@@ -246,8 +246,8 @@ class Commands:
 
     def __exit__(self, *_: object) -> None:
         stats = self._client.info("commandstats")
-        own = {"cmdstat_config", "cmdstat_info", "cmdstat_evalsha"}
-        self.by_name = {name[8:]: figures["calls"] for name, figures in stats.items() if name not in own}
+        own = ("cmdstat_config", "cmdstat_info", "cmdstat_evalsha", "cmdstat_script")
+        self.by_name = {name[8:]: figures["calls"] for name, figures in stats.items() if not name.startswith(own)}
 
     @property
     def total(self) -> int:

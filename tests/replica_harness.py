@@ -147,7 +147,7 @@ class FakeStore:
     def digest(self) -> Digest:
         return Digest("aa", "bb", 7, {"one~aaaaaa": 9})
 
-    def accept(self, draft: Draft, now_us: int, needs: Vector) -> Accepted:
+    def accept(self, draft: Draft, now_us: int, needs: Vector, shown: Sequence[str]) -> Accepted:
         self._fail()
         self._check(needs, self.vector)
         assert now_us == 1_796_112_000_000_000
@@ -155,7 +155,8 @@ class FakeStore:
         if status not in {"updated", "merged"}:
             return Accepted(None, self.outcome, committed=False)
         self.accepted.append(draft)
-        return Accepted("0000000000000001@one~aaaaaa", self.outcome, committed=False)
+        pages = self.read(shown).pages
+        return Accepted("0000000000000001@one~aaaaaa", self.outcome, committed=False, pages=pages)
 
     def read(self, pages: Sequence[str], needs: Vector = NOTHING, view: str = "tentative") -> Snapshot:
         self._check(needs, self.vector if view == "tentative" else self.committed)

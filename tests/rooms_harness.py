@@ -150,7 +150,7 @@ class FakeService:
     def role(self) -> str:
         return request.headers.get("Test-Role", "user")
 
-    def submit(self, draft: Draft) -> Accepted:
+    def submit(self, draft: Draft, shown: Sequence[str] = ()) -> Accepted:
         write = stamped(draft, len(self.log) + 1)
         trial = {page: dict(fields) for page, fields in self.tentative.items()}
         outcome, lists = self.lua.play(write, trial)
@@ -161,7 +161,7 @@ class FakeService:
         self.log.append(write)
         for name, member in lists:
             self.lists.setdefault(name, set()).add(member)
-        return Accepted(write.id, outcome, committed=False)
+        return Accepted(write.id, outcome, committed=False, pages=self.read(shown).pages)
 
     def read(self, pages: Sequence[str]) -> Snapshot:
         views = {page: PageViews(self.tentative.get(page, {}), self.committed.get(page, {})) for page in pages}

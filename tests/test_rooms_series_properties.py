@@ -140,9 +140,9 @@ class OnStore(FakeService):
     store: Store
     now_us = FIRST_US
 
-    def submit(self, draft: Any) -> Any:
+    def submit(self, draft: Any, shown: Any = ()) -> Any:
         OnStore.now_us += 1000
-        accepted = self.store.accept(draft, OnStore.now_us)
+        accepted = self.store.accept(draft, OnStore.now_us, shown=shown)
         assert accepted.outcome != "failed"
         return accepted
 

@@ -97,11 +97,12 @@ class RoomsResource(Resource):  # type: ignore[misc]  # flask_restful has no typ
             raise refusal("unknown", identifier)
         return answer
 
-    def submitted(self, draft: Draft, identifier: str) -> str:
-        """The status of a draft that was recorded, or `duplicate` where it had been before; raises Refusal."""
-        accepted = self.service.submit(draft)
+    def submitted(self, draft: Draft, identifier: str) -> PageViews | None:
+        """The page of the reservation, once the draft is recorded; None where it had been before; raises Refusal."""
+        page = reservation_page(identifier)
+        accepted = self.service.submit(draft, [page])
         if accepted.logged or accepted.status == "duplicate":
-            return accepted.status
+            return accepted.pages.get(page)
         if "open_reservations" in {accepted.status, accepted.detail}:
             raise too_many(draft.args["limit"]["open"], identifier.partition("/")[0])
         if accepted.status in {"rejected", "unmoved"}:

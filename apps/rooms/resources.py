@@ -38,13 +38,13 @@ class Reservations(SeriesResource):
             self.require_rooms(body.room, body.merge, "If it is new, say so with new_room: true.")
         identifier = f"{asking.user}/{asking.request}"
         if body.rule is not None:
-            status = self.reserved(asking, body)
+            recorded = self.reserved(asking, body)
         else:
-            status = self.submitted(drafts.reserve(asking, body), identifier)
+            recorded = self.submitted(drafts.reserve(asking, body), identifier)
         # Asked again, it is what it was, a series or not.
-        views = self.views_of(identifier)
+        views = recorded or self.views_of(identifier)
         answer = self.series_shown(identifier, views) or self.shown(identifier, views)
-        return answer, 200 if status == "duplicate" else 201
+        return answer, 201 if recorded else 200
 
 
 class OneReservation(RoomsResource):
@@ -57,16 +57,17 @@ class OneReservation(RoomsResource):
         self.require_rooms(body.room, body.merge, "A new room begins with a new reservation, not with a move.")
         identifier = f"{user}/{name}"
         reservation, final = self.held(identifier)
-        self.submitted(drafts.move(asking, identifier, reservation, final, body), identifier)
-        return self.shown(identifier)
+        return self.shown(
+            identifier, self.submitted(drafts.move(asking, identifier, reservation, final, body), identifier)
+        )
 
     def delete(self, user: str, name: str) -> Answer:
         query = read_query(CancelQuery, request.args.to_dict())
         asking = self.asking(query.request)
         identifier = f"{user}/{name}"
         reservation, final = self.held(identifier)
-        self.submitted(drafts.cancel(asking, identifier, reservation, final, query.reason), identifier)
-        return self.shown(identifier)
+        draft = drafts.cancel(asking, identifier, reservation, final, query.reason)
+        return self.shown(identifier, self.submitted(draft, identifier))
 
 
 class UserReservations(RoomsResource):

@@ -67,15 +67,16 @@ class SeriesResource(RoomsResource):
             raise Conflict("cancelled", f"No occurrence of {identifier}{since} stands any more.", series=identifier)
         return found
 
-    def reserved(self, asking: Asking, body: ReserveBody) -> str:
-        """Reserves a series; its status, `duplicate` where it had been asked before; raises Refusal."""
+    def reserved(self, asking: Asking, body: ReserveBody) -> PageViews | None:
+        """Reserves a series: as `submitted`."""
         return self.submitted_series(drafts_series.reserve(asking, body), f"{asking.user}/{asking.request}")
 
-    def submitted_series(self, draft: Draft, identifier: str) -> str:
-        """As `submitted`, of a write about a series."""
-        accepted = self.service.submit(draft)
+    def submitted_series(self, draft: Draft, identifier: str) -> PageViews | None:
+        """As `submitted`, of a write about a series, whose page it is."""
+        page = reservation_page(identifier)
+        accepted = self.service.submit(draft, [page])
         if accepted.logged or accepted.status == "duplicate":
-            return accepted.status
+            return accepted.pages.get(page)
         if not accepted.detail:
             raise refusal(accepted.status, identifier)
         told = dict(zip(map(_date, draft.args["occurrences"]), accepted.detail.split("\t"), strict=True))

@@ -109,6 +109,18 @@ function Pages.put(page, view, field, value)
   if changes then changes[field] = value else page.changes[view] = {[field] = value} end
 end
 
+-- What the transaction changes a field to so far, false where it does not; for Pages.put_back.
+function Pages.change(page, view, field)
+  local changes = page.changes[view]
+  return changes and changes[field] or false
+end
+
+-- Sets a field to what it was before a play that is not to count, and what the transaction changes it to.
+function Pages.put_back(page, view, field, value, change)
+  Pages.put(page, view, field, value)
+  page.changes[view][field] = change or nil
+end
+
 -- Notes on the committed page what the commit did; the page's fields stay as they are.
 function Pages.note(page, csn, text)
   page.notes = page.notes or {}

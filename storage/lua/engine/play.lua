@@ -8,6 +8,7 @@ local Play = {}
 
 -- Of the play that is under way: its view, its pages by name, {page, number, fields, old}, and what it touched, in order.
 -- `fields` is set once the page is loaded; `old` holds the first value of each field that was changed, false for absent.
+-- Touched is entry, field, and the change to it that an earlier play of the transaction had made (nil as false).
 local view, declared, touched
 
 local function fields_of(entry)
@@ -29,8 +30,8 @@ local function change(name, field, value)
   if old == value then return end
   if entry.old[field] == nil then
     entry.old[field] = old or false
-    touched[#touched + 1] = entry
-    touched[#touched + 1] = field
+    local count = #touched
+    touched[count + 1], touched[count + 2], touched[count + 3] = entry, field, Pages.change(entry.page, view, field)
   end
   Pages.put(entry.page, view, field, value)
 end
@@ -70,16 +71,17 @@ local function steps(application, write)
   return application.merge(api, write)
 end
 
-local function take_back()
-  for i = 1, #touched, 2 do
+-- Undoes the last play, as if it had never been.
+function Play.take_back()
+  for i = 1, #touched, 3 do
     local entry, field = touched[i], touched[i + 1]
-    Pages.put(entry.page, view, field, entry.old[field] or nil)
+    Pages.put_back(entry.page, view, field, entry.old[field] or nil, touched[i + 2])
   end
 end
 
 local function effects_of_play()
   local effects = {}
-  for i = 1, #touched, 2 do
+  for i = 1, #touched, 3 do
     local entry, field = touched[i], touched[i + 1]
     local old, new = entry.old[field], entry.fields[field] or false
     if new ~= old then
@@ -101,7 +103,7 @@ function Play.write(write, in_view)
   local ok, status, detail = pcall(steps, application, write)
   if Pages.broken then error(Pages.broken) end
   if not ok or type(status) ~= 'string' or (detail ~= nil and type(detail) ~= 'string') then
-    take_back()
+    Play.take_back()
     return 'failed', {}
   end
   local outcome = detail and status .. ' ' .. detail or status

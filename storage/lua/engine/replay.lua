@@ -41,6 +41,13 @@ local function is_first_everywhere(write)
   return true
 end
 
+-- The write, played as committed, gets its CSN.
+local function enter_committed(write, was, now, is_new)
+  Log.commit(write)
+  for _, note in ipairs(Play.notes(write, now)) do Pages.note(Pages.open(note[1]), Log.csn, note[2]) end
+  Log.tell(write, {csn = Log.csn, was = was, now = now, new = is_new or nil})
+end
+
 -- The next commit. `tentative`: the write is tentative here; else it has just entered the log.
 function Replay.commit(write, tentative)
   local was = tentative and Log.outcome(write.id) or nil
@@ -58,10 +65,28 @@ function Replay.commit(write, tentative)
   end
   committed_now[write.id] = true
   if tentative then Log.leave(write) end
-  Log.commit(write)
-  for _, note in ipairs(Play.notes(write, now)) do Pages.note(Pages.open(note[1]), Log.csn, note[2]) end
-  Log.tell(write, {csn = Log.csn, was = was, now = now, new = not tentative or nil})
-  return now
+  enter_committed(write, was, now, not tentative)
+end
+
+-- The next write of this replica's own clients: it lands behind everything that is here, so nothing is rolled back, and it is
+-- played at once, on the committed pages where it is to be committed. It enters the log only if it changes something that was
+-- asked for. Returns its outcome, and whether it did.
+function Replay.accept(write, commits)
+  local outcome, effects = Play.write(write, commits and 'committed' or 'tentative')
+  local status = outcome:match('^%S+')
+  if status ~= 'updated' and status ~= 'merged' then
+    Play.take_back()
+    return outcome, false
+  end
+  Log.enter(write)
+  Log.record(write, outcome, effects)
+  if commits then
+    enter_committed(write, nil, outcome, true)
+  else
+    Log.join(write)
+    Log.tell(write, {now = outcome, new = true})
+  end
+  return outcome, true
 end
 
 -- A new tentative write takes its place.
