@@ -31,6 +31,7 @@ TOKEN_BYTES_MAX = 8 * 1024  # encoded
 ENTRIES_MAX = 100  # of a vector; one with more is folded, and takes some 5 KiB
 JSON_BYTES_MAX = 64 * 1024  # what a token may grow to when it is unpacked
 SERVER_BYTES_MAX = 640  # of a name: a server id, or an epoch
+PACKING = (12, 5)  # window and memory of zlib, as powers of two: the defaults take more time to set up than to pack
 WRITES_BYTES = 1024  # kept free of a token's bytes: a write adds an entry after what it did was done
 POINT = "#"  # begins the name of an epoch
 
@@ -87,7 +88,8 @@ class Token:
         """As text for a header; the same token is the same text."""
         members = {"r": self.read, "w": self.write}
         plain = json.dumps(members, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(zlib.compress(plain, 9)).decode().rstrip("=")
+        packing = zlib.compressobj(9, zlib.DEFLATED, *PACKING)
+        return base64.urlsafe_b64encode(packing.compress(plain) + packing.flush()).decode().rstrip("=")
 
     @classmethod
     def decode(cls, text: str) -> Self:

@@ -17,6 +17,9 @@ from bayou.stamps import STAMP_DIGITS, STAMP_MAX, stamp_text, write_id
 PAGES_MAX = 400  # pages that one write may declare
 WRITE_BYTES_MAX = 64 * 1024
 
+# Made once; json.dumps makes one a call.
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
@@ -50,7 +53,7 @@ class Draft:
             "request": self.request,
             "user": self.user,
         }
-        return json.dumps(members, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))[1:]
+        return _ENCODE(members)[1:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ It knows screen events, and neither the store nor the network. Names may come fr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -47,12 +47,16 @@ class Console:
     def show(self, transaction: Transaction) -> None:
         """Print what happened."""
         moment = datetime.fromtimestamp(int(transaction.id.partition("-")[0]) / 1000, UTC)
-        for line in self._lines(transaction):
-            self.say(line, moment)
+        self._say(self._lines(transaction), moment)
 
     def say(self, line: str, moment: datetime) -> None:
+        self._say([line], moment)
+
+    def _say(self, lines: Iterable[str], moment: datetime) -> None:
         time = self._paint(moment.astimezone(self._zone).strftime("%H:%M:%S"), attrs=["dark"])
-        self._write(f"{time} {self.name(self._label)}  {line}\n")
+        start = f"{time} {self.name(self._label)}  "
+        if text := "".join(f"{start}{line}\n" for line in lines):
+            self._write(text)
 
     def name(self, label: str) -> str:
         """A replica's label in its colour."""

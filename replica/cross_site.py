@@ -52,9 +52,9 @@ class CrossSite:
             origin=origin,
         )
 
-    def permission(self, method: str, path: str, origin: str | None) -> Mapping[str, str]:
+    def permission(self, method: str, path: str, origin: str) -> Mapping[str, str]:
         """The headers by which a browser lets a page of another replica read the answer."""
-        if origin is None or not _shared(method, path) or not self._is_of_the_cluster(origin):
+        if not _shared(method, path) or not self._is_of_the_cluster(origin):
             return {}
         return {
             "Access-Control-Allow-Origin": origin,

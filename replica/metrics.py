@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -45,6 +46,7 @@ class Metrics:
         self._durations = Histogram(
             "bayou_http_request_duration_seconds", "How long an answer took.", ["method"], registry=self.registry
         )
+        self._request, self._duration = cache(self._requests.labels), cache(self._durations.labels)
         ProcessCollector(registry=self.registry)
         for event in COUNTED:
             self._writes.labels(event)
@@ -69,9 +71,9 @@ class Metrics:
         def end(response: Response) -> Response:
             if request.path not in STREAMS:
                 method = request.method if request.method in METHODS else "other"
-                self._requests.labels(method, response.status_code).inc()
+                self._request(method, response.status_code).inc()
                 if "began" in g:
-                    self._durations.labels(method).observe(time.monotonic() - g.began)
+                    self._duration(method).observe(time.monotonic() - g.began)
             return response
 
 

@@ -25,7 +25,7 @@ from replica.security import Security
 
 def create_app(parts: Parts, metrics: Metrics | None = None) -> Flask:
     """The WSGI application of one replica; `metrics` are those that the rest of the replica feeds."""
-    app = Flask("bayou", static_folder=None)
+    app = PlainFlask("bayou", static_folder=None)
     app.json = Json(app)
     app.config["MAX_CONTENT_LENGTH"] = errors.BODY_BYTES_MAX
     app.url_map.strict_slashes = False
@@ -49,6 +49,16 @@ def create_app(parts: Parts, metrics: Metrics | None = None) -> Flask:
     return app
 
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once; json.dumps makes one a call
+
+
+class PlainFlask(Flask):
+    """No view or hook is a coroutine here, so that none of them need be asked at each request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 class PlainApi(Api):  # type: ignore[misc]  # flask_restful has no types
     """Errors go to Flask's handlers, whoever owns the path: so there is one shape."""
 
@@ -60,7 +70,7 @@ class Json(DefaultJSONProvider):
     """Compact UTF-8 out; in, only what can be stored and sent on: no NaN, no bottomless nesting, no half characters."""
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
-        return json.dumps(obj, ensure_ascii=False, separators=(",", ":"), **kwargs)
+        return json.dumps(obj, ensure_ascii=False, separators=(",", ":"), **kwargs) if kwargs else _ENCODE(obj)
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         try:
@@ -102,9 +112,11 @@ def _guard(app: Flask, cross_site: CrossSite) -> None:
 
     @app.after_request
     def permit_own_pages(response: Response) -> Response:
-        # A preflight asks on behalf of the method that is to come.
-        method = request.headers.get("Access-Control-Request-Method", request.method)
-        response.headers.update(cross_site.permission(method, request.path, request.headers.get("Origin")))
+        origin = request.headers.get("Origin")
+        if origin is not None:
+            # A preflight asks on behalf of the method that is to come.
+            method = request.headers.get("Access-Control-Request-Method", request.method)
+            response.headers.update(cross_site.permission(method, request.path, origin))
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers.setdefault("Cache-Control", "no-store")
         return response

@@ -44,8 +44,9 @@ def strings(flat: Sequence[bytes]) -> dict[str, str]:
 
 def page_views(committed: Mapping[str, str], tentative: Mapping[str, str] | None) -> PageViews:
     """A page as it is kept: its committed state with notes among the fields, and its tentative copy if it has one."""
-    fields = {name: value for name, value in committed.items() if not name.startswith("#")}
-    notes = {int(name[1:]): value for name, value in committed.items() if _NOTE.fullmatch(name)}
+    noted = [name for name in committed if name.startswith("#")]
+    fields = {name: value for name, value in committed.items() if name not in noted} if noted else committed
+    notes = {int(name[1:]): committed[name] for name in noted if _NOTE.fullmatch(name)}
     return PageViews(tentative=fields if tentative is None else tentative, committed=fields, notes=notes)
 
 

@@ -21,13 +21,17 @@ class Terminal:
 
     def __init__(self, *, color: bool = False, timezone: str = "UTC") -> None:
         self.lines: list[str] = []
-        self._console = Console("one", ["one", "two", "three"], timezone, self.lines.append, color)
+        self._console = Console("one", ["one", "two", "three"], timezone, self._write, color)
 
     def show(self, entry: dict[str, Any], *held: Any) -> list[str]:
         """What one transaction prints, without time and label."""
         self.lines.clear()
         self._console.show(expand("1796112000000-0", entry, {w.id: w for w in held}, DESCRIBER, "one"))
-        return [line.partition("  ")[2].rstrip("\n") for line in self.lines]
+        return [line.partition("  ")[2] for line in self.lines]
+
+    def _write(self, text: str) -> None:
+        assert text.endswith("\n")
+        self.lines += text.splitlines()
 
 
 VISH, PRIYAL = write(5), write(6, user="priyal")

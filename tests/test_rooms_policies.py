@@ -29,6 +29,11 @@ class Building:
         self.service = FakeService(lua, "Europe/Brussels", rooms, PolicySettings(**policies))
         self.client = client_of(self.service)
 
+    def begin_anew(self, **policies: Any) -> None:
+        """As after a change of the configuration, which a replica reads when it starts."""
+        self.service.policies = PolicySettings(**policies)
+        self.client = client_of(self.service)
+
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None, user: str = "vish") -> Any:
         return self.client.open(path, method=method, json=body, headers={"Bayou-User": user})
 
@@ -181,7 +186,7 @@ def test_without_the_policy_nothing_couples_the_writes_of_a_user(lua: Lua) -> No
 def test_what_was_reserved_before_the_policy_is_not_counted(lua: Lua) -> None:
     building = Building(lua)
     building.reserve("before", "2026-12-01 09:00/10:00")
-    building.service.policies = PolicySettings(open_reservations=1)
+    building.begin_anew(open_reservations=1)
     assert rule(building.reserve("a", "2026-12-02 09:00/10:00")) is None
     assert rule(building.move("vish/before", "2026-12-03 09:00/10:00")) is None, "it holds that one already"
     assert rule(building.reserve("b", "2026-12-04 09:00/10:00")) == "open_reservations"

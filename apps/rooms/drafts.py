@@ -6,7 +6,7 @@ values; so do the pages that its rules may touch at any replica, whatever else h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -40,7 +40,7 @@ class Asking:
     request: str
     at: datetime
     zone: ZoneInfo
-    listed_rooms: Sequence[str]
+    listed_rooms: Collection[str]
     policies: Policies = NO_POLICIES
     role: str = "user"
 

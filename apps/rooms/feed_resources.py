@@ -16,7 +16,7 @@ from flask import Response, request
 from apps.rooms import feed, view
 from apps.rooms.feed import Shown
 from apps.rooms.pages import Place, Reservation, decode_days, decode_reservation, is_final, reservation_page
-from apps.rooms.resource import RoomsResource
+from apps.rooms.resource import RoomsResource, given
 from apps.rooms.schema import room_name
 from bayou.application import PageViews, Service
 from bayou.errors import Unknown
@@ -43,11 +43,11 @@ OPERATIONS = (
 
 def register(api: Any, service: Service) -> None:
     """Adds the resources to a flask_restful.Api."""
-    given = {"resource_class_kwargs": {"service": service}}
-    api.add_resource(RoomCalendar, "/rooms/<string:room>/calendar.ics", **given)
-    api.add_resource(RoomFreeBusy, "/rooms/<string:room>/freebusy.ics", **given)
-    api.add_resource(UserCalendar, "/users/<string:user>/calendar.ics", **given)
-    api.add_resource(UserFreeBusy, "/users/<string:user>/freebusy.ics", **given)
+    arguments = given(service)
+    api.add_resource(RoomCalendar, "/rooms/<string:room>/calendar.ics", **arguments)
+    api.add_resource(RoomFreeBusy, "/rooms/<string:room>/freebusy.ics", **arguments)
+    api.add_resource(UserCalendar, "/users/<string:user>/calendar.ics", **arguments)
+    api.add_resource(UserFreeBusy, "/users/<string:user>/freebusy.ics", **arguments)
 
 
 class _Feed(RoomsResource):

@@ -9,16 +9,15 @@ import secrets
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask_restful import Resource
 
 from apps.rooms import drafts, view
+from apps.rooms.building import Building
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import Place, Reservation, decode_detail, decode_reservation, is_final, reservation_page
-from apps.rooms.policies import Policies, too_many
+from apps.rooms.policies import too_many
 from apps.rooms.schema import AnotherRoom, Merge
-from apps.rooms.settings import RoomSettings
 from bayou.application import PageViews, Service
 from bayou.errors import Conflict, Unknown
 from bayou.write import Draft
@@ -26,28 +25,26 @@ from bayou.write import Draft
 Answer = dict[str, Any]
 
 
+def given(service: Service) -> dict[str, Any]:
+    """For flask_restful.Api.add_resource."""
+    return {"resource_class_kwargs": {"service": service, "building": Building.of(service.settings)}}
+
+
 class RoomsResource(Resource):  # type: ignore[misc]  # flask_restful has no types
-    """Base of all."""
+    """Base of all; `given(service)` are the arguments with which flask_restful makes one for each request."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, building: Building) -> None:
         self.service = service
-
-    @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.service.settings.timezone)
-
-    def listed_rooms(self) -> dict[str, RoomSettings]:
-        """The rooms of the configuration, by name, in its order."""
-        return {room.name: room for room in self.service.settings.rooms}
+        self.building = building
+        self.zone = building.zone
 
     def other_rooms(self) -> list[str]:
         """Rooms that are not configured but named by reservations."""
-        listed = self.listed_rooms()
-        return [name for name in self.service.members("rooms") if name not in listed]
+        return [name for name in self.service.members("rooms") if name not in self.building.rooms]
 
     def require_room(self, name: str, remedy: str) -> None:
         """Raises Unknown, with the rooms that have a similar name, for one that nobody has named before."""
-        listed = list(self.listed_rooms())
+        listed = self.building.rooms
         if name in listed:
             return
         others = self.other_rooms()
@@ -66,15 +63,14 @@ class RoomsResource(Resource):  # type: ignore[misc]  # flask_restful has no typ
 
     def asking(self, name: str | None) -> drafts.Asking:
         """The present user and moment, under the request id given or a new one; raises Unauthorized."""
-        settings = self.service.settings
         return drafts.Asking(
             user=self.service.user(),
             role=self.service.role(),
             request=name or secrets.token_hex(6),
             at=self.service.now(),
             zone=self.zone,
-            listed_rooms=list(self.listed_rooms()),
-            policies=Policies.of(settings.policies, settings.rooms),
+            listed_rooms=self.building.rooms,
+            policies=self.building.policies,
         )
 
     def views_of(self, identifier: str) -> PageViews:

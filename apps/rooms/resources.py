@@ -9,7 +9,7 @@ from flask import request
 
 from apps.rooms import drafts, view
 from apps.rooms.pages import Place, Reservation, decode_reservation, reservation_page
-from apps.rooms.resource import Answer, RoomsResource
+from apps.rooms.resource import Answer, RoomsResource, given
 from apps.rooms.resources_history import History
 from apps.rooms.resources_rooms import Calendar, FreeRooms, Rooms
 from apps.rooms.resources_series import OneSeries, SeriesResource
@@ -19,15 +19,15 @@ from bayou.application import Service
 
 def register(api: Any, service: Service) -> None:
     """Adds the resources to a flask_restful.Api."""
-    given = {"resource_class_kwargs": {"service": service}}
-    api.add_resource(Rooms, "/rooms", **given)
-    api.add_resource(FreeRooms, "/rooms/free", **given)
-    api.add_resource(Calendar, "/rooms/<string:room>/calendar", **given)
-    api.add_resource(Reservations, "/reservations", **given)
-    api.add_resource(OneReservation, "/reservations/<string:user>/<string:name>", **given)
-    api.add_resource(History, "/reservations/<string:user>/<string:name>/history", **given)
-    api.add_resource(OneSeries, "/series/<string:user>/<string:name>", **given)
-    api.add_resource(UserReservations, "/users/<string:user>/reservations", **given)
+    arguments = given(service)
+    api.add_resource(Rooms, "/rooms", **arguments)
+    api.add_resource(FreeRooms, "/rooms/free", **arguments)
+    api.add_resource(Calendar, "/rooms/<string:room>/calendar", **arguments)
+    api.add_resource(Reservations, "/reservations", **arguments)
+    api.add_resource(OneReservation, "/reservations/<string:user>/<string:name>", **arguments)
+    api.add_resource(History, "/reservations/<string:user>/<string:name>/history", **arguments)
+    api.add_resource(OneSeries, "/series/<string:user>/<string:name>", **arguments)
+    api.add_resource(UserReservations, "/users/<string:user>/reservations", **arguments)
 
 
 class Reservations(SeriesResource):

@@ -6,7 +6,6 @@ from flask import request
 
 from apps.rooms import view
 from apps.rooms.pages import Place, decode_days
-from apps.rooms.policies import Policies
 from apps.rooms.resource import Answer, RoomsResource
 from apps.rooms.schema import CalendarQuery, FreeQuery, PageQuery, read_query, room_name
 from apps.rooms.times import format_minute
@@ -18,7 +17,7 @@ FREE_PAGES_MAX = 5000  # rooms times days that one question may look at
 class Rooms(RoomsResource):
     def get(self) -> Answer:
         query = read_query(PageQuery, request.args.to_dict())
-        listed = self.listed_rooms()
+        listed = self.building.rooms
         # The others only grow, and are sorted bytewise: behind a name that is none of ours, all that sort later.
         others = self.other_rooms()
         names = [*listed, *others]
@@ -38,8 +37,7 @@ class Rooms(RoomsResource):
 class FreeRooms(RoomsResource):
     def get(self) -> Answer:
         query = read_query(FreeQuery, request.args.to_dict())
-        settings, zone, listed = self.service.settings, self.zone, self.listed_rooms()
-        policies = Policies.of(settings.policies, settings.rooms)
+        zone, listed, policies = self.zone, self.building.rooms, self.building.policies
         wanted = {}
         for name in [*listed, *self.other_rooms()]:
             room, place = view.room(name, listed.get(name)), Place(name, query.start, query.end)

@@ -6,6 +6,7 @@ It reads pages in both views and knows of neither requests nor the store.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -97,11 +98,20 @@ def calendar(period: Place, days: Sequence[PageViews], view: str, zone: ZoneInfo
     shown = committed
     if view != "committed":
         shown = {start: value for day in days for start, value in day.tentative.items()}
-    return [
-        {**_entry(entry, zone), "state": "committed" if committed.get(start) == shown[start] else "tentative"}
-        for start, entry in zip(sorted(shown), decode_room(period.room, shown), strict=True)
-        if entry.place.overlaps(period)
-    ]
+    found = []
+    for start in sorted(shown):
+        value = shown[start]
+        place, told = _row(period.room, start, value, zone)
+        if place.overlaps(period):
+            found.append({**told, "state": "committed" if committed.get(start) == value else "tentative"})
+    return found
+
+
+@lru_cache(maxsize=10_000)  # the same weeks are shown again and again
+def _row(room: str, start: str, value: str, zone: ZoneInfo) -> tuple[Place, dict[str, str]]:
+    """A field of a room's page: its place, and what is shown of it."""
+    (entry,) = decode_room(room, {start: value})
+    return entry.place, _entry(entry, zone)
 
 
 def taken(asked: list[Place], pages: Mapping[str, PageViews], but: Set[str], zone: ZoneInfo) -> list[dict[str, Any]]:

@@ -1,0 +1,29 @@
+"""What the configuration says of the building: its rooms, its clock, its policies. Read once; it never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from apps.rooms.policies import Policies
+from apps.rooms.settings import RoomSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """`rooms` by name, in the order of the configuration."""
+
+    zone: ZoneInfo
+    rooms: Mapping[str, RoomSettings]
+    policies: Policies
+
+    @classmethod
+    def of(cls, settings: Any) -> Self:
+        """Of replica.config.Config."""
+        return cls(
+            zone=ZoneInfo(settings.timezone),
+            rooms={room.name: room for room in settings.rooms},
+            policies=Policies.of(settings.policies, settings.rooms),
+        )
