@@ -68,6 +68,8 @@ class Machine(RuleBasedStateMachine):
         for _ in range(2):
             meeting = Meeting(self.engines[one], self.engines[other], TAGS).run()
             assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report
+        if self.models[other].osn > self.models[one].csn:  # a full state is on its way before anything comes back
+            self.models[other].give(self.models[one])
         for _ in range(3):
             self.models[one].give(self.models[other])
             self.models[other].give(self.models[one])
