@@ -273,9 +273,12 @@ class Wish:
         self.id = write.args["reservation"] if write.op != "reserve" else f"{write.user}/{write.request}"
         self.owner, _, self.request = str(self.id).partition("/")
         self.page = desk.read(f"reservation:{self.id}")
+        self.choices = [Place(self.args["room"], *slot) for slot in self.args.get("slots", ())]
         self.own = None
-        if self.page.get("state") == "reserved":
-            self.own = Place(self.page["room"], int(self.page["start"]), int(self.page["end"]))
+        if place := self.page.get("place"):
+            room, _, slots = self.page["asked"].partition("\t")
+            slot, _, room = (f"{slots.split()[int(place) - 1]} {room}" if place.isdecimal() else place).partition(" ")
+            self.own = Place(room, *map(int, slot.split("/")))
 
     def play(self) -> str:
         if refusal := self.refusal():
@@ -283,15 +286,13 @@ class Wish:
         if self.write.op == "cancel":
             self.leave()
             page = self.sign()
-            for name in ("room", "start", "end", "reason"):
-                page.pop(name, None)
+            for name in {"place", "reason"} & page.keys():
+                del page[name]
             page["state"] = "cancelled"
             return "updated"
-        choices = [Place(self.args["room"], *slot) for slot in self.args["slots"]]
-        if self.is_free(choices[0]):
-            return f"updated {self.stand(choices[0])}"
-        found = self.alternative(choices)
-        if found:
+        if self.is_free(self.choices[0]):
+            return f"updated {self.stand(self.choices[0])}"
+        if found := self.alternative():
             return f"merged {self.stand(found)}"
         if self.write.op == "move":
             return f"unmoved {self.own.text}" if self.own else "unmoved"
@@ -330,18 +331,16 @@ class Wish:
         for day in place.pages:
             for start, value in self.desk.read(day).items():
                 end, user, request, _ = value.split("\t", FREE - 1)
-                overlaps = int(start) < place.end and int(end) > place.start
-                if overlaps and (user, request) != (self.owner, self.request):
+                if int(start) < place.end and int(end) > place.start and (user, request) != (self.owner, self.request):
                     return False
         return True
 
-    def alternative(self, choices: list[Place]) -> Place | None:
-        first, merge = choices[0], self.write.merge
+    def alternative(self) -> Place | None:
+        first, merge = self.choices[0], self.write.merge
         if merge == "give_up":
             return None
-        for choice in choices[1:]:
-            if self.is_free(choice):
-                return choice
+        if found := next(filter(self.is_free, self.choices[1:]), None):
+            return found
         if merge == "another_room":
             rooms = (Place(room, first.start, first.end) for room in self.args["rooms"])
             return next(filter(self.is_free, rooms), None)
@@ -369,24 +368,26 @@ class Wish:
         for day in place.pages:
             value = (f"{place.end:08}", self.owner, self.request, page["purpose"])
             self.desk.open(day)[f"{place.start:08}"] = "\t".join(value)
-        page.update(state="reserved", room=place.room, start=f"{place.start:08}", end=f"{place.end:08}")
         page.pop("reason", None)
+        page.update(state="reserved", place=str(self.choices.index(place) + 1) if place in self.choices else place.text)
         return place.text
 
     def ask(self) -> dict[str, str]:
         """Note what was asked, and where the reservation may be from now on."""
         page, args = self.sign(), self.args
-        slots = " ".join(f"{start:08}/{end:08}" for start, end in args["slots"])
-        page.update(asked=f"{args['room']}\t{slots}")
-        page.update(pages="\n".join(name for name in self.write.pages if name.startswith("room:")))
+        page["asked"] = f"{args['room']}\t" + " ".join(choice.text.split()[0] for choice in self.choices)
+        page.pop("pages", None)
+        usual = {page for choice in self.choices for page in choice.pages}
+        if beyond := [name for name in self.write.pages if name.startswith("room:") and name not in usual]:
+            page["pages"] = "\n".join(beyond)
         if self.write.op == "reserve":
             page.update({name: args[name] for name in ("purpose", "series") if name in args})
         return page
 
     def sign(self) -> dict[str, str]:
         page = self.desk.open(f"reservation:{self.id}")
-        page["write"] = self.write.id
         if self.write.op != "reserve":
+            page["write"] = self.write.id
             page["requests"] = " ".join([*page.get("requests", "").split(), self.write.request][-8:])
         return page
 

@@ -48,8 +48,8 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """A reservation's page. `place` is None while it is rejected or cancelled; `asked` is what was asked for last;
-    `why` is (who, reason) of a cancel that gave one; `room_pages` are all pages where it may be, should earlier writes
-    turn up."""
+    `why` is (who, reason) of a cancel that gave one; `pages_beyond` are the room pages where it may be beside those of
+    what was asked."""
 
     state: str
     place: Place | None
@@ -58,12 +58,17 @@ class Reservation:
     why: tuple[str, str] | None
     purpose: str
     series: str | None
-    room_pages: tuple[str, ...]
+    pages_beyond: tuple[str, ...]
 
     @property
     def room(self) -> str:
         """Where it is, else where it was wanted."""
         return self.place.room if self.place else self.asked[0].room
+
+    @property
+    def room_pages(self) -> list[str]:
+        """All room pages where it may be, should earlier writes turn up."""
+        return [*(page for place in self.asked for page in place.pages), *self.pages_beyond]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +117,19 @@ def decode_reservation(fields: Mapping[str, str]) -> Reservation | None:
     """The reservation that a page holds; None for an empty page, and for a series."""
     if fields.get("state", "series") == "series":
         return None
-    place = None
-    if "start" in fields:
-        place = Place(fields["room"], int(fields["start"]), int(fields["end"]))
     room, _, slots = fields["asked"].partition("\t")
+    asked = tuple(_slot(room, slot) for slot in slots.split(" "))
+    place = fields.get("place")
     who, _, text = fields.get("why", "").partition("\t")
     return Reservation(
         state=fields["state"],
-        place=place,
-        asked=tuple(_slot(room, slot) for slot in slots.split(" ")),
+        place=None if place is None else asked[int(place) - 1] if place.isdecimal() else decode_detail(place),
+        asked=asked,
         reason=fields.get("reason"),
         why=(who, text) if text else None,
         purpose=fields["purpose"],
         series=fields.get("series"),
-        room_pages=tuple(page for page in fields["pages"].split("\n") if page),
+        pages_beyond=tuple(fields["pages"].split("\n")) if "pages" in fields else (),
     )
 
 

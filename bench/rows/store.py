@@ -71,7 +71,8 @@ def final_commands(client: redis.Redis, items: Sequence[Item], *, primary: bool)
         replies = iter(pipeline.execute())
     for item, write in zip(items, writes, strict=True):
         outcome, effects, csn, mine, room = (next(replies) for _ in range(3 + len(write.pages)))
-        pages = [mine, {mine[b"start"]: room[mine[b"start"]]}]
+        start = outcome.split()[1].partition(b"/")[0]
+        pages = [mine, {start: room[start]}]
         commands: list[Command] = [
             ("HSET", keys.writes, item.id, item.body),
             ("HSET", keys.outcomes, item.id, outcome),

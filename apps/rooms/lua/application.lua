@@ -29,10 +29,11 @@ order of preference, in args.room.
 Pages (apps/rooms/pages.py reads the same format).
   room:ROOM/YYYY-MM-DD      one per room and UTC day. Field: start, 8 digits. Value: END8 \t USER \t REQUEST \t PURPOSE.
                             A slot over midnight stands in the page of each day that it touches, same field, same value.
-  reservation:USER/REQUEST  state reserved|rejected|cancelled; room, start, end (while it has a place); reason (while rejected, or
-                            cancelled for a reason: why = USER \t TEXT); purpose; series; write (id of the last that changed
-                            it); asked = ROOM \t START8/END8 ...; pages = room pages where it may be, by newlines; requests =
-                            the last moves and cancels, by blanks. An occurrence's request is SERIES~DATE.
+  reservation:USER/REQUEST  state reserved|rejected|cancelled; asked = ROOM \t START8/END8 ...; place (while it has one) = the
+                            number of the slot that it has of those, else START8/END8 ROOM; reason (while rejected, or
+                            cancelled for a reason: why = USER \t TEXT); purpose; series; pages = room pages where it may be
+                            beyond those of the slots, by newlines; write (id of the last move or cancel that changed it);
+                            requests = the last moves and cancels, by blanks. An occurrence's request is SERIES~DATE.
                             Of a series: state series; rule, zone, except, wanted, dates (of its occurrences, by blanks), write,
                             requests. So one request is one reservation, or one series.
   user:USER                 open reservations of a user. Field: request. Value: END8. Kept only under that policy.

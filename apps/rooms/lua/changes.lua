@@ -46,41 +46,54 @@ local function remember(pages, page, request)
   pages.set(page, "requests", requests)
 end
 
--- Notes on the reservation's page which write changed it last, and for a move or cancel of it alone the request.
+-- Notes on the reservation's page which move or cancel changed it last, and of one of it alone the request. What reserved it
+-- is known by the page itself.
 local function sign(pages, write, wish)
+  if wish.op == "reserve" then
+    return
+  end
   pages.set(wish.page, "write", write.id)
-  if wish.op ~= "reserve" and not wish.member then
+  if not wish.member then
     remember(pages, wish.page, write.request)
   end
 end
 
--- The room pages where the reservation may be from now on: those that a write about it alone declares; for a member of a series
--- its own among them, where it may have been before and where this wish may put it.
-local function pages_of(pages, write, wish)
+-- The room pages where the reservation may be from now on, beyond those of the slots that it asks for: all that a write about it
+-- alone declares; for a member of a series its own among them, where it may have been before and where this wish may put it.
+local function pages_beyond(pages, write, wish)
   local args, found, listed = wish.args, {}, {}
-  if not wish.member then
-    for _, declared in ipairs(write.pages) do
-      if sub(declared, 1, 5) == "room:" then
-        found[#found + 1] = declared
-      end
-    end
-    return found
+  local function skip(page)
+    listed[page] = true
   end
   local function add(page)
-    if not listed[page] then
+    if not listed[page] and pages.declares(page) then
       listed[page] = true
       found[#found + 1] = page
     end
   end
-  for page in gmatch(pages.get(wish.page, "pages") or "", "[^\n]+") do
-    if pages.declares(page) then
-      add(page)
+  for _, slot in ipairs(args.slots) do
+    any_day(args.room, slot[1], slot[2], skip)
+  end
+  if not wish.member then
+    for _, declared in ipairs(write.pages) do
+      if sub(declared, 1, 5) == "room:" then
+        add(declared)
+      end
+    end
+    return found
+  end
+  if wish.op == "move" then
+    local number, room, start8, stop8 = 1, asked_slot(pages, wish.page, 1)
+    while room do
+      any_day(room, tonumber(start8), tonumber(stop8), add)
+      number = number + 1
+      room, start8, stop8 = asked_slot(pages, wish.page, number)
     end
   end
-  local first = args.slots[1]
-  for _, slot in ipairs(args.slots) do
-    any_day(args.room, slot[1], slot[2], add)
+  for page in gmatch(pages.get(wish.page, "pages") or "", "[^\n]+") do
+    add(page)
   end
+  local first = args.slots[1]
   if args.window_min then
     any_day(args.room, max(args.day_start, first[1] - args.window_min), min(args.day_end, first[2] + args.window_min), add)
   end
@@ -93,12 +106,17 @@ end
 -- Notes what was asked.
 local function ask(pages, write, wish)
   local args, page, slots = wish.args, wish.page, {}
-  for _, slot in ipairs(args.slots) do
+  for number, slot in ipairs(args.slots) do
     local start8, stop8 = ends8(slot[1], slot[2])
-    slots[#slots + 1] = start8 .. "/" .. stop8
+    slots[number] = start8 .. "/" .. stop8
+  end
+  local beyond = pages_beyond(pages, write, wish)
+  if #beyond > 0 then
+    pages.set(page, "pages", table.concat(beyond, "\n"))
+  else
+    pages.delete(page, "pages")
   end
   pages.set(page, "asked", args.room .. "\t" .. table.concat(slots, " "))
-  pages.set(page, "pages", table.concat(pages_of(pages, write, wish), "\n"))
   if wish.op == "reserve" then
     pages.set(page, "purpose", args.purpose)
     if args.series then
@@ -107,18 +125,29 @@ local function ask(pages, write, wish)
   end
 end
 
+-- The number of a place among the slots that a wish asks for, as text; nil where it is none of them.
+local function number_of(args, room, start, stop)
+  if room == args.room then
+    for number, slot in ipairs(args.slots) do
+      if slot[1] == start and slot[2] == stop then
+        return format("%d", number)
+      end
+    end
+  end
+  return nil
+end
+
 -- The page of a reservation says where it stands, once that is claimed; returns the detail of the outcome.
 local function settle(pages, write, wish, room, start, stop)
   local page = wish.page
   ask(pages, write, wish)
   sign(pages, write, wish)
   local start8, stop8 = ends8(start, stop)
+  local detail = start8 .. "/" .. stop8 .. " " .. room
   pages.set(page, "state", "reserved")
-  pages.set(page, "room", room)
-  pages.set(page, "start", start8)
-  pages.set(page, "end", stop8)
+  pages.set(page, "place", number_of(wish.args, room, start, stop) or detail)
   pages.delete(page, "reason")
-  return start8 .. "/" .. stop8 .. " " .. room
+  return detail
 end
 
 -- A wish that gets no place: a new reservation is rejected, one that was to move stays. Returns status and detail.
@@ -141,7 +170,7 @@ local function cancel(pages, write, wish, own)
   local page, reason = wish.page, wish.args.reason
   leave(pages, own)
   count(pages, wish, nil)
-  for _, field in ipairs({ "room", "start", "end", "reason" }) do
+  for _, field in ipairs({ "place", "reason" }) do
     pages.delete(page, field)
   end
   if reason then

@@ -19,19 +19,29 @@ local function free(pages, room, start, stop, own)
   end)
 end
 
--- Where the reservation stands now, or nil.
-local function place_of(pages, page)
-  if pages.get(page, "state") ~= "reserved" then
+-- Room and both ends of the slot with this number among those that were asked for last; nil when there are fewer.
+local function asked_slot(pages, page, number)
+  local room, slots = match(pages.get(page, "asked"), "^([^\t]*)\t(.*)$")
+  local first = 18 * number - 17
+  if first > #slots then
     return nil
   end
-  local start8, stop8 = pages.get(page, "start"), pages.get(page, "end")
-  return {
-    room = pages.get(page, "room"),
-    start8 = start8,
-    stop8 = stop8,
-    start = tonumber(start8),
-    stop = tonumber(stop8),
-  }
+  return room, sub(slots, first, first + 7), sub(slots, first + 9, first + 16)
+end
+
+-- Where the reservation stands now, or nil.
+local function place_of(pages, page)
+  local place = pages.get(page, "place")
+  if not place then
+    return nil
+  end
+  local room, start8, stop8
+  if tonumber(place) then
+    room, start8, stop8 = asked_slot(pages, page, tonumber(place))
+  else
+    start8, stop8, room = match(place, "^(%d+)/(%d+) (.*)$")
+  end
+  return { room = room, start8 = start8, stop8 = stop8, start = tonumber(start8), stop = tonumber(stop8) }
 end
 
 -- The owner may; and who is a manager where the write has its place in the order may cancel, for a reason that is kept. Such a
