@@ -315,6 +315,16 @@ def test_events_tell_of_each_occurrence_and_of_the_one_that_moved(building: Buil
 def test_a_member_knows_where_it_may_be(building: Building) -> None:
     merge = {"name": "nearest_free_time", "window_min": 600}
     building.reserve("vish/w", "2026-12-01 22:00/23:30", "2026-12-03 09:00/10:00", merge=merge)
-    held = decode_reservation(building.service.tentative["reservation:vish/w~2026-12-08"])
-    assert held is not None
-    assert set(held.room_pages) == {"room:6.12/2026-12-08", "room:6.12/2026-12-10"}
+    days = {"room:6.12/2026-12-08", "room:6.12/2026-12-10"}
+
+    def room_pages() -> set[str]:
+        held = decode_reservation(building.service.tentative["reservation:vish/w~2026-12-08"])
+        assert held is not None
+        return set(held.room_pages)
+
+    assert room_pages() == days
+    building.move("vish/w?from=2026-12-08", "2026-12-11 09:00/10:00", request="m")
+    assert room_pages() == days | {"room:6.12/2026-12-11"}, "the move may give way"
+    building.service.commit()
+    building.move("vish/w?from=2026-12-08", "2026-12-12 09:00/10:00", request="n")
+    assert room_pages() == {"room:6.12/2026-12-11", "room:6.12/2026-12-12"}
