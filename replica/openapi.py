@@ -36,16 +36,16 @@ HEADERS = {
 def register(api: Any, parts: Parts) -> None:
     """Add the resource to a flask_restful.Api."""
     tables = [OPERATIONS, *(application.operations for application in parts.applications)]
-    made = document([operation for table in tables for operation in table])
-    api.add_resource(OpenApi, "/openapi.json", resource_class_kwargs={"made": made})
+    operations = [operation for table in tables for operation in table]
+    api.add_resource(OpenApi, "/openapi.json", resource_class_kwargs={"operations": operations})
 
 
 class OpenApi(Resource):  # type: ignore[misc]  # flask_restful has no types
-    def __init__(self, made: dict[str, Any]) -> None:
-        self._made = made
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._operations = operations
 
     def get(self) -> dict[str, Any]:
-        return self._made
+        return document(self._operations)  # made anew, for it takes a MiB, and few ask
 
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 A feed is a calendar that others poll. Its events keep their UID at every replica and over every move; what an event's
 SEQUENCE and LAST-MODIFIED are, the replica remembers of what it has shown (Service.sightings). So the same state gives
-the same bytes. It knows neither requests nor the store.
+the same bytes. It knows neither requests nor the store. With it comes icalendar, which takes 3 MiB: a replica loads
+it when a feed is asked for.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -17,34 +16,13 @@ from zoneinfo import ZoneInfo
 from icalendar import Calendar, Event, FreeBusy, Timezone, vPeriod
 
 from apps.rooms.pages import Place
+from apps.rooms.shown import STATUSES, Shown
 from bayou.application import Sighting
 
 PRODUCT = "-//Bayou//meeting rooms//EN"
 REFRESH = timedelta(minutes=5)  # how often a program that asks is told to poll
-STATUSES = {"committed": "CONFIRMED", "tentative": "TENTATIVE"}  # all others are CANCELLED
 NO_PURPOSE = "Reserved"
 RESERVATION = "X-BAYOU-RESERVATION"  # USER/REQUEST, by which an import finds the reservation again
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What an event says of a reservation; `state` as the REST interface gives it, `reason` why it was rejected."""
-
-    state: str
-    place: Place
-    purpose: str
-    reason: str | None = None
-
-    def encode(self) -> str:
-        """As text, for Service.sightings."""
-        place = self.place
-        members = [self.state, place.room, place.start, place.end, self.purpose, self.reason]
-        return json.dumps(members, ensure_ascii=False)
-
-    @classmethod
-    def decode(cls, text: str) -> Shown:
-        state, room, start, end, purpose, reason = json.loads(text)
-        return cls(state, Place(room, start, end), purpose, reason)
 
 
 def calendar(name: str, cluster: str, zone: ZoneInfo, days: tuple[date, date], seen: Mapping[str, Sighting]) -> bytes:

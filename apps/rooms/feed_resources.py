@@ -13,11 +13,11 @@ from typing import Any
 
 from flask import Response, request
 
-from apps.rooms import feed, view
-from apps.rooms.feed import Shown
+from apps.rooms import view
 from apps.rooms.pages import Place, Reservation, decode_days, decode_reservation, is_final, reservation_page
 from apps.rooms.resource import RoomsResource, given
 from apps.rooms.schema import room_name
+from apps.rooms.shown import STATUSES, Shown
 from bayou.application import PageViews, Service
 from bayou.errors import Unknown
 from bayou.operation import Operation
@@ -95,6 +95,8 @@ class _Feed(RoomsResource):
         return found
 
     def calendar(self, name: str, key: str, shown: Mapping[str, Shown], period: tuple[datetime, datetime]) -> Response:
+        from apps.rooms import feed  # noqa: PLC0415
+
         keep = int(GONE_KEPT.total_seconds())
         seen = self.service.sightings(
             key, {identifier: (one.encode(), one.place.end * 60 + keep) for identifier, one in shown.items()}
@@ -104,7 +106,9 @@ class _Feed(RoomsResource):
         return _answer(body, hashlib.sha256(body).hexdigest())
 
     def free_busy(self, name: str, shown: Mapping[str, Shown], period: tuple[datetime, datetime]) -> Response:
-        busy = [(one.place, one.state) for one in shown.values() if one.state in feed.STATUSES]
+        from apps.rooms import feed  # noqa: PLC0415
+
+        busy = [(one.place, one.state) for one in shown.values() if one.state in STATUSES]
         body = feed.free_busy(name, self.service.settings.cluster_id, period, busy, self.service.now())
         said = b"\n".join(line for line in body.splitlines() if not line.startswith(b"DTSTAMP"))
         return _answer(body, hashlib.sha256(said).hexdigest(), weak=True)

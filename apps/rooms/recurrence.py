@@ -13,8 +13,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
-
 from apps.rooms.times import YEAR_LAST
 from bayou.errors import BadInput
 
@@ -37,6 +35,8 @@ _PARTS = {
 
 def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
     """The dates of a rule whose first occurrence begins at `first`, local and without an offset; raises BadInput."""
+    from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # noqa: PLC0415 (a MiB, for those who ask)
+
     parts = _parts(rule)
     if first.year > YEAR_LAST - 11:
         raise _bad(f"a series begins in the year {YEAR_LAST - 11} at the latest")
