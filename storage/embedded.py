@@ -159,8 +159,9 @@ class EmbeddedRedis:
                 elif self._pid:
                     # The lock on redis.pid is held, so the pid is still that of our server.
                     os.kill(self._pid, number)
-        if self._gone(STOP_TIMEOUT_S) and self._process is not None:
-            self._process.wait()
+        # Of one that was adopted nobody knows how it ended.
+        if self._gone(STOP_TIMEOUT_S) and self._process is not None and self._process.wait() == 0:
+            aof.note_end(self.folder)
         if self.socket.parent != self.folder:
             with contextlib.suppress(OSError):
                 self.socket.unlink(missing_ok=True)

@@ -188,3 +188,35 @@ def test_a_rewritten_file_with_a_torn_end_is_repaired(tmp_path):
     assert opened.repaired
     assert sorted(opened.client.keys()) == [b"after", b"before"]
     opened.close(clean=True)
+
+
+def test_files_are_checked_unless_they_are_as_redis_left_them_when_it_ended_in_order(tmp_path, monkeypatch):
+    checked: list[int] = []
+
+    def check(file: Path, server: Path) -> int | None:
+        checked.append(file.stat().st_size)
+        return good_bytes(file, server)
+
+    good_bytes = aof._good_bytes
+    monkeypatch.setattr(aof, "_good_bytes", check)
+    for step in ("new", "again"):
+        opened = open_storage("embedded", tmp_path, "one")
+        opened.client.set("step", step)
+        opened.close(clean=True)
+    assert not checked
+    file = newest(tmp_path / "one")
+    with file.open("rb+") as opened_file:
+        opened_file.write(file.read_bytes()[:1])  # the same bytes, and who knows
+    opened = open_storage("embedded", tmp_path, "one")
+    assert len(checked) == 1
+    opened.client.set("step", "killed")
+    kill_redis(opened)
+    opened.close(clean=False)
+    opened = open_storage("embedded", tmp_path, "one")
+    assert opened.client.get("step") == b"killed"
+    opened.close(clean=True)
+    assert len(checked) >= 2
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    before = len(checked)
+    open_storage("embedded", tmp_path, "two").close(clean=True)
+    assert len(checked) > before, "a copy is another file"
