@@ -70,36 +70,36 @@ class Write(Draft):
 
     def encode(self) -> bytes:
         """The canonical bytes, the same on every replica."""
-        head = (
-            f'{{"stamp":"{stamp_text(self.stamp)}","prev":"{stamp_text(self.prev)}","origin":{json.dumps(self.origin)},'
-        )
-        return (head + self.tail()).encode()
+        return (_head(stamp_text(self.stamp), stamp_text(self.prev), self.origin) + self.tail()).encode()
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
         """The write that `encode` made `body` of; ValueError (with the reason) for anything else."""
         try:
-            members = json.loads(body)
-            write = cls(
-                stamp=_stamp(members.pop("stamp")),
-                prev=_stamp(members.pop("prev")),
-                pages=tuple(members.pop("pages")),
-                **members,
-            )
-            canonical = write.encode()
+            text = body.decode()
+            members = json.loads(text)
+            stamp, prev, origin = members.pop("stamp"), members.pop("prev"), members.pop("origin")
+            canonical = _head(stamp, prev, origin) + _ENCODE(members)[1:]
+            pages, args = members.pop("pages"), members.pop("args")
+            write = cls(stamp=_stamp(stamp), prev=_stamp(prev), origin=origin, pages=tuple(pages), args=args, **members)
         except (TypeError, KeyError, AttributeError, RecursionError, UnicodeError, json.JSONDecodeError) as reason:
             raise ValueError(f"not a write: {reason}") from None
-        texts = (write.app, write.op, write.check, write.merge, write.user, write.request, write.accepted_at)
-        if not all(isinstance(text, str) for text in (*texts, *write.pages)) or not isinstance(write.args, dict):
+        texts = origin, *members.values(), *pages
+        if {*map(type, texts)} != {str} or (type(pages), type(args)) != (list, dict):
             raise ValueError("not a write: a member is of another type")
         if len(set(write.pages)) < len(write.pages):
             raise ValueError("not a write: it declares a page twice")
-        if canonical != body:
+        if canonical != text:
             raise ValueError("not a write in the canonical encoding")
         return write
 
 
+def _head(stamp: str, prev: str, origin: str) -> str:
+    """The canonical JSON of the first three members."""
+    return f'{{"stamp":"{stamp}","prev":"{prev}","origin":{json.dumps(origin)},'
+
+
 def _stamp(text: str) -> int:
-    if len(text) != STAMP_DIGITS or not text.isdigit() or int(text) > STAMP_MAX:
+    if len(text) != STAMP_DIGITS or not text.isascii() or not text.isdigit() or int(text) > STAMP_MAX:
         raise ValueError(f"{text!r} is not a stamp")
     return int(text)

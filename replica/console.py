@@ -78,7 +78,7 @@ class Console:
             yield from self._writes(transaction)
 
     def _writes(self, transaction: Transaction) -> Iterator[str]:
-        names = Counter(event.name for event in transaction.events)
+        names = Counter(event.name for event in transaction.events) + transaction.summed
         if names["received"]:
             source = f" from {self.name(transaction.source)}" if transaction.source else ""
             yield f"received {names['received']}{source}{_replay(transaction)}"
@@ -87,8 +87,10 @@ class Console:
             told = [event for event in transaction.events if event.name == name and "membership" not in event.data]
             if name == "committed" and names["accepted"]:
                 continue  # the line of the accept says so
-            if len(told) > LINES_MAX:
-                yield self._counted(name, told)
+            summed = transaction.summed[name]
+            if summed or len(told) > LINES_MAX:
+                csns = [event.data["csn"] for event in told] + list(transaction.csns)
+                yield self._counted(name, len(told) + summed, csns)
             else:
                 yield from (self._write_line(event) for event in told)
 
@@ -120,10 +122,9 @@ class Console:
                 pages = ", ".join(harmless(page) for page in data["lost_pages"][:LINES_MAX])
                 yield self._paint(f"revoked ✗ commits that are not in the log any more, on {pages}", "red")
 
-    def _counted(self, name: str, told: Sequence[ScreenEvent]) -> str:
-        numbers = [event.data["csn"] for event in told]
-        span = f" {self._mark(told[0])} #{min(numbers)}–#{max(numbers)}" if name == "committed" else ""
-        return f"{name}{span} {len(told)} writes"
+    def _counted(self, name: str, count: int, csns: Sequence[int]) -> str:
+        span = f" {self._paint('✓', 'green')} #{min(csns)}–#{max(csns)}" if name == "committed" else ""
+        return f"{name}{span} {count} writes"
 
     def _write_line(self, event: ScreenEvent) -> str:
         data = event.data

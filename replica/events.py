@@ -3,19 +3,23 @@
 A screen event has an id `STREAMID.INDEX`: the transaction, and its place in it. Each change gives, in this order:
 accepted or received (the write was not held before), moved or rejected (its outcome changed), committed. A full state
 that was installed gives a revoked for each commit that it took back, and a reset: whatever is shown may have changed.
+
+A large transaction can be told in sum, for whoever only counts: then the log need not be read.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, NamedTuple, Self
 
 from bayou.write import Write
 from replica.describe import Describer
 
+LARGE = 50  # changes of a transaction, beyond which it is told in sum
 PLACE_LAST = 2**31  # behind every event of a transaction
 _ID = re.compile(r"(\d{1,20})-(\d{1,20})(?:\.(\d{1,9}))?")
 _SEQUENCE_LAST = 2**64 - 1
@@ -60,7 +64,11 @@ class ScreenEvent:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One step of the store: its kind, what it counts, and its events in order."""
+    """One step of the store: its kind, what it counts, and its events in order.
+
+    Of a large one told in sum, `events` lack those of writes that arrived or were committed and did nothing else;
+    `summed` counts these by name, and `csns` are the CSNs among them.
+    """
 
     id: str
     kind: str
@@ -68,6 +76,8 @@ class Transaction:
     rolled_back: int
     replayed: int
     events: tuple[ScreenEvent, ...]
+    summed: Counter[str] = field(default_factory=Counter)
+    csns: tuple[int, ...] = ()
 
 
 def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
@@ -77,6 +87,27 @@ def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str
         found.update(dict.fromkeys(change["id"] for change in entry.get("changes", ())))
         found.update(dict.fromkeys(entry.get("revoked", ())))
     return list(found)
+
+
+def in_sum(entry: Mapping[str, Any]) -> tuple[dict[str, Any], Counter[str], tuple[int, ...]]:
+    """The entry with the changes that have to be expanded, and the sum of the others: `summed` and `csns`."""
+    changes = entry.get("changes", ())
+    if len(changes) <= LARGE:
+        return dict(entry), Counter(), ()
+    arrived, told = _arrived(entry), [change for change in changes if not _is_plain(change)]
+    plain = [change for change in changes if _is_plain(change)]
+    csns = tuple(change["csn"] for change in plain if "csn" in change)
+    summed = Counter({arrived: sum("new" in change for change in plain), "committed": len(csns)})
+    return {**entry, "changes": told}, +summed, csns
+
+
+def _is_plain(change: Mapping[str, Any]) -> bool:
+    """Whether the write only arrived or was committed; the terminal tells each membership write."""
+    return "membership" not in change and ("new" in change or change.get("was", change["now"]) == change["now"])
+
+
+def _arrived(entry: Mapping[str, Any]) -> str:
+    return "accepted" if entry["kind"] == "accepted" else "received"
 
 
 def expand(
@@ -104,7 +135,7 @@ def expand(
 def _of_changes(
     entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    arrived = "accepted" if entry["kind"] == "accepted" else "received"
+    arrived = _arrived(entry)
     for change in entry["changes"]:
         csn, now = change.get("csn"), change["now"]
         was = None if change.get("new") else change.get("was", now)

@@ -57,6 +57,8 @@ class Metrics:
         for event in transaction.events:
             if event.name in COUNTED:
                 self._writes.labels(event.name).inc()
+        for name, count in transaction.summed.items():
+            self._writes.labels(name).inc(count)
 
     def register(self, app: Flask, api: Any, parts: Parts) -> None:
         """Time each request, and add /metrics."""

@@ -1,7 +1,8 @@
 """The tail of the store's events: one thread reads them on a connection of its own and hands them to all screens.
 
 Recent events stay in memory, so that any number of followers costs one read; one who is further behind reads the store
-itself. What was trimmed from the store, or lost with it, is told as a `reset`: reload what you show.
+itself, and so does each at a large transaction, which the listener hears in sum. What was trimmed from the store, or
+lost with it, is told as a `reset`: reload what you show.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from redis import Redis, RedisError
 
 from bayou.write import Write
 from replica.describe import Describer
-from replica.events import Cursor, ScreenEvent, Transaction, expand, write_ids
+from replica.events import Cursor, ScreenEvent, Transaction, expand, in_sum, write_ids
 from storage.store import Gap
 
 LOGGER = logging.getLogger("bayou.replica")
@@ -132,15 +134,28 @@ class Tail:
             self._reset(last)
 
     def _tell(self, found: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        for transaction in self.expand(found):
+        for transaction in self._heard(found):
             with self._changed:
-                for event in transaction.events:
-                    if len(self._recent) == RECENT_MAX:
-                        self._floor = self._recent[0].cursor
-                    self._recent.append(event)
-                self._last = Cursor.parse(transaction.id)
+                cursor = Cursor.parse(transaction.id)
+                if transaction.summed:
+                    self._recent.clear()
+                    self._floor = cursor
+                else:
+                    for event in transaction.events:
+                        if len(self._recent) == RECENT_MAX:
+                            self._floor = self._recent[0].cursor
+                        self._recent.append(event)
+                self._last = cursor
                 self._changed.notify_all()
             self._listener(transaction)
+
+    def _heard(self, found: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Transaction]:
+        """Entries of the store as the listener hears them."""
+        told = [(identifier, *in_sum(entry)) for identifier, entry in found]
+        writes = self._store.writes(write_ids((identifier, entry) for identifier, entry, _, _ in told))
+        for identifier, entry, summed, csns in told:
+            transaction = expand(identifier, entry, writes, self._describer, self._label)
+            yield replace(transaction, summed=summed, csns=csns)
 
     def _reset(self, last: Cursor) -> None:
         with self._changed:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from replica.console import Console
 from replica.describe import Describer
-from replica.events import expand
+from replica.events import expand, in_sum
 from replica.printer import LINES_WAITING_MAX, Printer
 from tests.replica_harness import application, write
 
@@ -23,10 +24,11 @@ class Terminal:
         self.lines: list[str] = []
         self._console = Console("one", ["one", "two", "three"], timezone, self._write, color)
 
-    def show(self, entry: dict[str, Any], *held: Any) -> list[str]:
+    def show(self, entry: dict[str, Any], *held: Any, **summed: Any) -> list[str]:
         """What one transaction prints, without time and label."""
         self.lines.clear()
-        self._console.show(expand("1796112000000-0", entry, {w.id: w for w in held}, DESCRIBER, "one"))
+        transaction = expand("1796112000000-0", entry, {w.id: w for w in held}, DESCRIBER, "one")
+        self._console.show(replace(transaction, **summed))
         return [line.partition("  ")[2] for line in self.lines]
 
     def _write(self, text: str) -> None:
@@ -75,6 +77,18 @@ def test_a_batch_is_one_line_and_what_it_changed() -> None:
     assert Terminal().show(entry, PRIYAL) == [
         "received 12 from two (3 rolled back, 3 replayed)",
         "moved ? priyal 6.12 09:00 → 10:00",
+    ]
+
+
+def test_a_large_batch_is_told_without_its_writes() -> None:
+    changes = [{"id": write(stamp).id, "now": "updated 09", "new": True, "csn": stamp} for stamp in range(20, 90)]
+    changes.append({"id": PRIYAL.id, "now": "updated 10", "was": "updated 09", "csn": 90})
+    entry, summed, csns = in_sum({"kind": "received", "from": "two", "changes": changes})
+    assert entry["changes"] == changes[-1:]
+    assert Terminal().show(entry, PRIYAL, summed=summed, csns=csns) == [
+        "received 70 from two",
+        "moved ✓ #90 priyal 6.12 09:00 → 10:00",
+        "committed ✓ #20–#90 71 writes",
     ]
 
 

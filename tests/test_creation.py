@@ -42,3 +42,12 @@ def test_a_created_server_that_went_on_under_a_minted_id_leaves_with_it() -> Non
     meet(four, one)
     assert one.members_of_cluster() == []
     assert f"{four.label}~zzzzzz" in one.state().retired_servers
+
+
+def test_the_event_of_a_creation_says_that_it_is_of_the_membership() -> None:
+    one, two, _ = Cluster()
+    create(one, "r1")
+    one.note("n", "p")
+    meet(two, one)
+    told = [change for _, entry in two.events("0-0", 1, 10, two.client) for change in entry.get("changes", ())]
+    assert [change.get("membership") for change in told] == [True, None]

@@ -10,7 +10,7 @@ import redis
 
 from replica import tail as tail_module
 from replica.describe import Describer
-from replica.events import Cursor, ScreenEvent, Transaction, expand
+from replica.events import LARGE, Cursor, ScreenEvent, Transaction, expand
 from replica.tail import Follower
 from tests.replica_harness import FIRST_MS, Harness, application, place, until, write
 
@@ -194,6 +194,34 @@ def test_a_memory_that_is_full_forgets_the_oldest_and_nothing_is_lost(monkeypatc
         assert [str(event.cursor) for event in events] == [f"{key}.{index}" for key in ids for index in (0, 1)]
     finally:
         harness.tail.stop()
+
+
+def test_a_large_transaction_is_heard_in_sum_and_followed_in_full(harness: Harness) -> None:
+    harness.tail.start()
+    follower = harness.tail.follow(None)
+    before = accepted(harness, 1)
+    writes = [write(stamp) for stamp in range(2, LARGE + 6)]
+    changes: list[dict[str, Any]] = [
+        {"id": found.id, "now": "updated 09", "new": True, "csn": csn} for csn, found in enumerate(writes[:-3], 1)
+    ]
+    changes.append({"id": writes[-3].id, "now": "updated 10", "was": "updated 09"})
+    changes.append({"id": writes[-2].id, "now": "updated 09", "was": "updated 09", "csn": 99})
+    changes.append({"id": writes[-1].id, "now": "updated 09", "new": True, "membership": True})
+    large = harness.store.tell({"kind": "received", "changes": changes}, *writes)
+    after = accepted(harness, 99)
+    events = taken(follower, 2 * len(writes[:-3]) + 5)
+    assert [event.name for event in events[-5:]] == ["committed", "moved", "committed", "received", "accepted"]
+    assert [str(event.cursor) for event in (events[0], events[1], events[-2], events[-1])] == [
+        f"{before}.0",
+        f"{large}.0",
+        f"{large}.{2 * len(writes[:-3]) + 2}",
+        f"{after}.0",
+    ]
+    until(lambda: len(harness.heard) == 3)
+    heard = harness.heard[1]
+    assert [event.name for event in heard.events] == ["moved", "received"]
+    assert heard.summed == {"received": len(writes) - 3, "committed": len(writes) - 2}
+    assert (min(heard.csns), max(heard.csns), len(heard.csns)) == (1, 99, len(writes) - 2)
 
 
 @pytest.mark.parametrize("after", [f"{FIRST_MS}-0.0", f"{FIRST_MS + 99}-0.0"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -57,8 +58,9 @@ def test_what_happens_is_counted() -> None:
         ScreenEvent(Cursor(1, 0, place), name, {}) for place, name in enumerate(("received", "moved", "link"))
     )
     metrics.note(Transaction("1-0", "received", "two", 3, 4, events))
+    metrics.note(Transaction("2-0", "received", "two", 0, 0, (), Counter(received=60)))
     found = scraped(harness, metrics)
-    assert (found["bayou_writes_total{received}"], found["bayou_writes_total{moved}"]) == (1, 1)
+    assert (found["bayou_writes_total{received}"], found["bayou_writes_total{moved}"]) == (61, 1)
     assert (found["bayou_writes_total{rejected}"], found["bayou_rolled_back_writes_total"]) == (0, 3)
     again = create_app(harness.parts, second := Metrics()).test_client()
     again.get("/nowhere")

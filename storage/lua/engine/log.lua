@@ -130,13 +130,14 @@ end
 -- The cluster begins with this server, as far as anybody here knows.
 function Log.found(server) meta.birth, meta.history = server, cjson.encode({{0, server, 1}}) end
 
--- Notes for the screens what became of a write: `entry` may hold csn, was, now, new.
+-- Notes for the screens what became of a write: `entry` may hold csn, was, now, new; a membership write's says so.
 function Log.tell(write, entry)
   local change = change_of[write.id]
   if change then
     for name, value in pairs(entry) do change[name] = value end
   else
     entry.id = write.id
+    entry.membership = Members.is_membership(write) or nil
     change_of[write.id] = entry
     table.insert(Log.changes, entry)
   end
