@@ -25,6 +25,13 @@ local origins = {} -- servers whose tentative writes changed
 local held = {} -- id -> write, decoded
 local change_of = {} -- id -> its entry in Log.changes
 
+-- Appends one value or two; returns the list.
+local function add(list, one, other)
+  local count = #list
+  list[count + 1], list[count + 2] = one, other
+  return list
+end
+
 function Log.is_primary() return primary == id end
 
 function Log.decode(body)
@@ -78,8 +85,7 @@ local function drop_committed(server) vectors.C[server] = false end
 function Log.enter(write)
   held[write.id] = write
   Log.clock = math.max(Log.clock, write.at)
-  table.insert(stored.writes, write.id)
-  table.insert(stored.writes, write.body)
+  add(stored.writes, write.id, write.body)
   -- A write that the application cannot read is played as `failed`, and stands in no list.
   local ok, entries = pcall(Apps[write.app].lists, write)
   for _, entry in ipairs(ok and type(entries) == 'table' and entries or {}) do
@@ -107,24 +113,24 @@ function Log.leave(write)
   for _, name in ipairs(write.pages) do Pages.leave(Pages.open(name), write.id) end
 end
 
--- The write takes the next CSN.
+-- The write takes the next CSN; returns that as text.
 function Log.commit(write)
   Log.csn, Log.last = Log.csn + 1, write.id
   hold_committed(write.origin, write.stamp)
   Members.cover(write, hold_committed, drop_committed)
-  for field, value in pairs(Members.on_commit(write, Log.csn, primary, meta.history or history)) do meta[field] = value end
-  primary = meta.primary or primary
-  table.insert(stored.log, Log.csn)
-  table.insert(stored.log, write.id)
+  local changed = Members.on_commit(write, Log.csn, primary, meta.history or history)
+  if changed then
+    for field, value in pairs(changed) do meta[field] = value end
+    primary = meta.primary or primary
+  end
+  local text = string.format('%.0f', Log.csn)
+  add(stored.log, text, write.id)
+  return text
 end
 
 function Log.record(write, outcome, effects)
-  table.insert(stored.outcomes, write.id)
-  table.insert(stored.outcomes, outcome)
-  if effects then
-    table.insert(stored.effects, write.id)
-    table.insert(stored.effects, cjson.encode(effects))
-  end
+  add(stored.outcomes, write.id, outcome)
+  if effects then add(stored.effects, write.id, cjson.encode(effects)) end
 end
 
 -- The cluster begins with this server, as far as anybody here knows.
@@ -155,13 +161,6 @@ local function store_map(key, map)
   end
   Redis.many('HSET', key, kept)
   Redis.many('HDEL', key, dropped)
-end
-
--- Appends one value or two; returns the list.
-local function add(list, one, other)
-  list[#list + 1] = one
-  list[#list + 1] = other
-  return list
 end
 
 local function store_tentative()

@@ -6,12 +6,12 @@
 
 local Members = {}
 
-local function is_membership(write) return write.app == 'members/1' end
+local TAG = 'members/1'
 
 -- The change to a vector when it comes to cover the write, after the origin's own entry was set: `set(server, stamp)`
 -- gains an entry, `drop(server)` loses one.
 function Members.cover(write, set, drop)
-  if not is_membership(write) then return end
+  if write.app ~= TAG then return end
   if write.op == 'create' then
     set(write.stamp .. ':' .. write.origin, write.stamp)
   elseif write.op == 'retire' then
@@ -19,16 +19,16 @@ function Members.cover(write, set, drop)
   end
 end
 
--- The fields of `meta` that a commit changes; an empty table for most writes.
+-- The fields of `meta` that a commit changes; nil for most writes.
 -- A primary write counts where it was meant to: committed by the primary that it names, or as the epoch that follows. One
 -- that was revoked with its history, and is committed by another primary later, changes nothing.
 function Members.on_commit(write, csn, primary, history)
-  if not is_membership(write) or write.op ~= 'primary' then return {} end
-  if write.args.from then return write.args.from == primary and {primary = write.args.to} or {} end
+  if write.app ~= TAG or write.op ~= 'primary' then return nil end
+  if write.args.from then return write.args.from == primary and {primary = write.args.to} or nil end
   local epochs = cjson.decode(history)
-  if write.args.epoch ~= (#epochs > 0 and epochs[#epochs][1] or 0) + 1 then return {} end
+  if write.args.epoch ~= (#epochs > 0 and epochs[#epochs][1] or 0) + 1 then return nil end
   epochs[#epochs + 1] = {write.args.epoch, write.args.to, csn}
   return {primary = write.args.to, history = cjson.encode(epochs)}
 end
 
-function Members.retires(write) return is_membership(write) and write.op == 'retire' end
+function Members.retires(write) return write.app == TAG and write.op == 'retire' end

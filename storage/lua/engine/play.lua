@@ -6,38 +6,39 @@
 
 local Play = {}
 
--- Of the play that is under way: its view, its pages by name, {page, number, fields, old}, and what it touched, in order.
--- `fields` is set once the page is loaded; `old` holds the first value of each field that was changed, false for absent.
-local view, declared, touched
+-- Of the play that is under way: the write, its view, and the effects so far, in the order in which they came; where one of
+-- them took the place of something, there may be several of a field.
+local playing, view, effects, count, some_replaced
 
-local function fields_of(entry)
-  local fields = entry.fields
-  if not fields then
-    fields = Pages.load(entry.page, view)
-    entry.fields = fields
-  end
-  return fields
-end
+local known = Pages.known
 
-local function entry_of(name)
-  return declared[name] or error('the write does not declare the page ' .. tostring(name))
+local function undeclared(name) error('the write does not declare the page ' .. tostring(name)) end
+
+-- A page that the write which is played declares.
+local function page_of(name)
+  local page = known[name]
+  if not page or page.played_by ~= playing then undeclared(name) end
+  return page
 end
 
 local function change(name, field, value)
-  local entry = entry_of(name)
-  local old = fields_of(entry)[field]
+  local page = page_of(name)
+  local old = (page[view] or Pages.load(page, view))[field]
   if old == value then return end
-  if entry.old[field] == nil then
-    entry.old[field] = old or false
-    touched[#touched + 1] = entry
-    touched[#touched + 1] = field
-  end
-  Pages.put(entry.page, view, field, value)
+  effects[count + 1], effects[count + 2], effects[count + 3], effects[count + 4] =
+    page.number, field, old or false, value or false
+  count = count + 4
+  if old then some_replaced = true end
+  Pages.put(page, view, field, value)
 end
 
 local api = {}
 
-function api.get(name, field) return fields_of(entry_of(name))[field] end
+function api.get(name, field)
+  local page = known[name]
+  if not page or page.played_by ~= playing then undeclared(name) end
+  return (page[view] or Pages.load(page, view))[field]
+end
 
 function api.set(name, field, value)
   if type(field) ~= 'string' or type(value) ~= 'string' then error('fields and values are strings') end
@@ -49,64 +50,75 @@ function api.delete(name, field) change(name, field, nil) end
 
 -- A list of its own: the application may change the page while it goes through it.
 function api.fields(name)
-  local sorted, names = Pages.sorted(entry_of(name).page, view), {}
+  local sorted, names = Pages.sorted(page_of(name), view), {}
   for i = 1, #sorted do names[i] = sorted[i] end
   return names
 end
 
-function api.below(name, text) return Pages.below(entry_of(name).page, view, text) end
+function api.below(name, text) return Pages.below(page_of(name), view, text) end
 
 function api.any(name, test)
-  for field, value in pairs(fields_of(entry_of(name))) do
+  local page = page_of(name)
+  for field, value in pairs(page[view] or Pages.load(page, view)) do
     if test(field, value) then return true end
   end
   return false
 end
 
-function api.declares(name) return declared[name] ~= nil end
+function api.declares(name)
+  local page = known[name]
+  return page ~= nil and page.played_by == playing
+end
 
 local function steps(application, write)
   if application.check(api, write) then return application.update(api, write) end
   return application.merge(api, write)
 end
 
-local function take_back()
-  for i = 1, #touched, 2 do
-    local entry, field = touched[i], touched[i + 1]
-    Pages.put(entry.page, view, field, entry.old[field] or nil)
-  end
-end
-
-local function effects_of_play()
-  local effects = {}
-  for i = 1, #touched, 2 do
-    local entry, field = touched[i], touched[i + 1]
-    local old, new = entry.old[field], entry.fields[field] or false
-    if new ~= old then
-      local count = #effects
-      effects[count + 1], effects[count + 2], effects[count + 3], effects[count + 4] = entry.number, field, old, new
+-- The effects so far with one entry for each field that is changed in the end.
+local function summed_up()
+  local summed, first = {}, {} -- first: page number -> field -> where its entry begins in `summed`
+  for i = 1, count, 4 do
+    local number, field, new = effects[i], effects[i + 1], effects[i + 3]
+    local of_page = first[number] or {}
+    first[number] = of_page
+    local at = of_page[field]
+    if at then
+      summed[at + 3] = new
+    else
+      at = #summed + 1
+      of_page[field] = at
+      summed[at], summed[at + 1], summed[at + 2], summed[at + 3] = number, field, effects[i + 2], new
     end
   end
-  return effects
+  local changed = {}
+  for i = 1, #summed, 4 do
+    if summed[i + 2] ~= summed[i + 3] then
+      local next_one = #changed + 1
+      changed[next_one], changed[next_one + 1], changed[next_one + 2], changed[next_one + 3] = unpack(summed, i, i + 3)
+    end
+  end
+  return changed
 end
 
--- Plays the write in a view ('committed' or 'tentative'); returns its outcome and, for the tentative view, its effects.
+-- Plays the write in a view ('committed' or 'tentative'); returns its outcome and its effects.
 function Play.write(write, in_view)
   local application = Apps[write.app]
   if not application then error('no application ' .. tostring(write.app) .. ' here') end
-  view, declared, touched = in_view, {}, {}
+  playing, view, effects, count, some_replaced = write, in_view, {}, 0, false
   for number, name in ipairs(write.pages) do
-    declared[name] = {page = Pages.open(name), number = number, old = {}}
+    local page = Pages.open(name)
+    page.played_by, page.number = write, number
   end
   local ok, status, detail = pcall(steps, application, write)
   if Pages.broken then error(Pages.broken) end
   if not ok or type(status) ~= 'string' or (detail ~= nil and type(detail) ~= 'string') then
-    take_back()
+    for i = count - 3, 1, -4 do
+      Pages.put(Pages.open(write.pages[effects[i]]), view, effects[i + 1], effects[i + 2] or nil)
+    end
     return 'failed', {}
   end
-  local outcome = detail and status .. ' ' .. detail or status
-  if in_view == 'tentative' then return outcome, effects_of_play() end
-  return outcome
+  return detail and status .. ' ' .. detail or status, some_replaced and in_view == 'tentative' and summed_up() or effects
 end
 
 -- What the application notes of a commit, {page, text} each; nothing where it fails.

@@ -15,7 +15,6 @@ local arrivals = {}
 
 -- Collects every tentative write behind `from` that shares the page, and forward from each of those on its own pages.
 local function collect(page, from)
-  if Pages.open(page).size == 0 then return end
   local work = {{page, from}}
   while #work > 0 do
     local name, start = unpack(table.remove(work))
@@ -49,8 +48,11 @@ function Replay.commit(write, tentative)
     Play.redo(write, Log.effects(write.id))
   else
     for _, name in ipairs(write.pages) do
-      collect(name, Order.BEGINNING)
-      Pages.rebase(Pages.open(name))
+      local page = Pages.open(name)
+      if page.size > 0 then
+        collect(name, Order.BEGINNING)
+        Pages.rebase(page)
+      end
     end
     now = Play.write(write, 'committed')
     Log.record(write, now)
@@ -58,15 +60,17 @@ function Replay.commit(write, tentative)
   end
   committed_now[write.id] = true
   if tentative then Log.leave(write) end
-  Log.commit(write)
-  for _, note in ipairs(Play.notes(write, now)) do Pages.note(Pages.open(note[1]), Log.csn, note[2]) end
+  local csn = Log.commit(write)
+  for _, note in ipairs(Play.notes(write, now)) do Pages.note(Pages.open(note[1]), csn, note[2]) end
   Log.tell(write, {csn = Log.csn, was = was, now = now, new = not tentative or nil})
   return now
 end
 
 -- A new tentative write takes its place.
 function Replay.arrive(write)
-  for _, name in ipairs(write.pages) do collect(name, write.id) end
+  for _, name in ipairs(write.pages) do
+    if Pages.open(name).size > 0 then collect(name, write.id) end
+  end
   Log.join(write)
   arrivals[#arrivals + 1] = write
 end
