@@ -69,6 +69,8 @@ end
 
 -- Both ends as 8 digits; refuses what is no slot, for an empty one would overlap nothing.
 local function ends8(start, stop)
-  assert(start < stop, "not a slot")
+  if not (start < stop) then
+    error("not a slot")
+  end
   return digits[start] or digits_of(start), digits[stop] or digits_of(stop)
 end

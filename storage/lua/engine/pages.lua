@@ -187,10 +187,8 @@ end
 
 -- The tentative copy is thrown away; what is tentative on the page will be replayed on the committed state.
 function Pages.rebase(page)
-  if page.size > 0 then
-    page.rebased, page.tentative, page.sorted = true, false, NONE
-    changes_of(page, TENTATIVE, nil)
-  end
+  page.rebased, page.tentative, page.sorted = true, false, NONE
+  changes_of(page, TENTATIVE, nil)
 end
 
 -- Writes changed fields, and new notes; returns how many fields were set.

@@ -7,7 +7,9 @@
 local Play = {}
 
 -- Of the play that is under way: the write, its view, and the effects so far, in the order in which they came; where one of
--- them took the place of something, there may be several of a field.
+-- them took the place of something, there may be several of a field. Nobody needs those of a committed play but to take them
+-- back when it fails, so all of these share one list.
+local of_committed = {}
 local playing, view, effects, count, some_replaced
 
 local known = Pages.known
@@ -21,13 +23,12 @@ local function page_of(name)
   return page
 end
 
-local function change(name, field, value)
-  local page = page_of(name)
+local function change(page, field, value)
   local old = (page[view] or Pages.load(page, view))[field]
   if old == value then return end
-  effects[count + 1], effects[count + 2], effects[count + 3], effects[count + 4] =
-    page.number, field, old or false, value or false
-  count = count + 4
+  local all, last = effects, count
+  all[last + 1], all[last + 2], all[last + 3], all[last + 4] = page.number, field, old or false, value or false
+  count = last + 4
   if old then some_replaced = true end
   Pages.put(page, view, field, value)
 end
@@ -40,13 +41,21 @@ function api.get(name, field)
   return (page[view] or Pages.load(page, view))[field]
 end
 
-function api.set(name, field, value)
-  if type(field) ~= 'string' or type(value) ~= 'string' then error('fields and values are strings') end
+local fields_that_may_be = {} -- field -> true: what was looked at once
+
+local function look_at(field)
+  if type(field) ~= 'string' then error('fields and values are strings') end
   if Pages.is_note(field) then error('a field does not begin with #') end
-  change(name, field, value)
+  fields_that_may_be[field] = true
 end
 
-function api.delete(name, field) change(name, field, nil) end
+function api.set(name, field, value)
+  if not fields_that_may_be[field] then look_at(field) end
+  if type(value) ~= 'string' then error('fields and values are strings') end
+  change(page_of(name), field, value)
+end
+
+function api.delete(name, field) change(page_of(name), field, nil) end
 
 -- A list of its own: the application may change the page while it goes through it.
 function api.fields(name)
@@ -101,11 +110,12 @@ local function summed_up()
   return changed
 end
 
--- Plays the write in a view ('committed' or 'tentative'); returns its outcome and its effects.
+-- Plays the write in a view ('committed' or 'tentative'); returns its outcome and, for the tentative view, its effects.
 function Play.write(write, in_view)
   local application = Apps[write.app]
   if not application then error('no application ' .. tostring(write.app) .. ' here') end
-  playing, view, effects, count, some_replaced = write, in_view, {}, 0, false
+  local is_tentative = in_view == 'tentative'
+  playing, view, effects, count, some_replaced = write, in_view, is_tentative and {} or of_committed, 0, false
   for number, name in ipairs(write.pages) do
     local page = Pages.open(name)
     page.played_by, page.number = write, number
@@ -118,7 +128,9 @@ function Play.write(write, in_view)
     end
     return 'failed', {}
   end
-  return detail and status .. ' ' .. detail or status, some_replaced and in_view == 'tentative' and summed_up() or effects
+  local outcome = detail and status .. ' ' .. detail or status
+  if is_tentative then return outcome, some_replaced and summed_up() or effects end
+  return outcome
 end
 
 -- What the application notes of a commit, {page, text} each; nothing where it fails.
