@@ -42,22 +42,34 @@ function Log.decode(body)
   return write
 end
 
--- A write of the log by its id.
-function Log.write(id)
-  local write = held[id]
-  if not write then
-    local body = redis.call('HGET', K.writes, id)
-    if not body then error('the log has lost the write ' .. id) end
-    write = Log.decode(body)
-    write.known = true -- it was in the log before this transaction
-    held[id] = write
+-- Reads these writes of the log, with the outcomes of their last plays, all at once. One that is not there is left out.
+function Log.fetch(ids)
+  local missing = {}
+  for _, id in ipairs(ids) do
+    if not held[id] then missing[#missing + 1] = id end
   end
-  return write
+  local bodies, outcomes = Redis.fields(K.writes, missing), Redis.fields(K.outcomes, missing)
+  for i, id in ipairs(missing) do
+    if bodies[i] then
+      local write = Log.decode(bodies[i])
+      write.was = outcomes[i] or nil -- only what was in the log before this transaction has it
+      held[id] = write
+    end
+  end
 end
 
-function Log.outcome(id) return redis.call('HGET', K.outcomes, id) or nil end
+-- A write of the log by its id.
+function Log.write(id)
+  if not held[id] then Log.fetch({id}) end
+  return held[id] or error('the log has lost the write ' .. id)
+end
 
-function Log.effects(id) return cjson.decode(redis.call('HGET', K.effects, id)) end
+-- The effects of these tentative writes, in their order.
+function Log.effects(ids)
+  local found = Redis.fields(K.effects, ids)
+  for i = 1, #found do found[i] = cjson.decode(found[i]) end
+  return found
+end
 
 function Log.is_tentative(id) return redis.call('ZSCORE', K.tentative, id) and not left[id] end
 

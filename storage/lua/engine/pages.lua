@@ -52,6 +52,7 @@ function Pages.open(name)
       size = anything_tentative and read('ZCARD', K.index .. name) or 0,
       length = false, -- how many fields and notes the committed page had, once that was loaded
       notes = false, -- (field, text, ...)
+      taken_off = 0, -- how many of those are undone, or committed as they stood
       joined = NONE, left = NONE, -- writes that enter (stamp, id, ...) and leave the index
       rebased = false, -- the tentative copy starts anew from the committed state
       committed = false, tentative = false, -- by view: fields, once they are loaded
@@ -158,10 +159,12 @@ end
 -- The tentative writes that declare the page, after the id `from` and not after `upto` (nil: the end), in their order.
 function Pages.index(page, from, upto)
   if page.size == 0 then return NONE end
+  local ids, is_behind = {}, false
   local last = upto and upto:sub(1, 16) or '+inf'
-  local ids = {}
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.index .. page.name, from:sub(1, 16), last)) do
-    if Order.before(from, id) and not (upto and Order.before(upto, id)) then ids[#ids + 1] = id end
+    if upto and Order.before(upto, id) then break end
+    is_behind = is_behind or Order.before(from, id) -- then all that follow are, too
+    if is_behind then ids[#ids + 1] = id end
   end
   return ids
 end
