@@ -9,7 +9,7 @@ function Redis.many(command, key, arguments)
   local count = #arguments
   if count == 0 then return end
   if count <= UNPACK_MAX then return redis.call(command, key, unpack(arguments)) end
-  for first = 1, #arguments, UNPACK_MAX do
+  for first = 1, count, UNPACK_MAX do
     redis.call(command, key, unpack(arguments, first, math.min(first + UNPACK_MAX - 1, count)))
   end
 end
