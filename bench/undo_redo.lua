@@ -4,9 +4,11 @@
 -- ARGV[1]  1 to play them again, too
 -- Returns how many there are.
 
-local writes = {}
-for i, id in ipairs(Log.tentative(1000000)) do writes[i] = Log.write(id) end
-for i = #writes, 1, -1 do Play.undo(writes[i], Log.effects(writes[i].id)) end
+local writes, ids = {}, Log.tentative(1000000)
+Log.fetch(ids)
+for i, id in ipairs(ids) do writes[i] = Log.write(id) end
+local effects = Log.effects(ids)
+for i = #writes, 1, -1 do Play.undo(writes[i], effects[i]) end
 if ARGV[1] == '1' then
   for _, write in ipairs(writes) do Play.write(write, 'tentative') end
 end

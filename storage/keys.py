@@ -72,10 +72,14 @@ class Namespace:
 
 
 def lua_keys() -> str:
-    """Lua that defines `keys_of(generation)`, and `K`, the keys that count; KEYS[1] is the namespace's prefix."""
+    """Lua that defines `keys_of(generation)`, the `generation` that counts, false where nothing is, and its keys `K`.
+
+    KEYS[1] is the namespace's prefix.
+    """
     spliced = {name: key.replace("{}", "' .. generation .. '") for name, (key, _, _) in KEYS.items()}
     entries = ", ".join(f"{name} = KEYS[1] .. '{key}'" for name, key in spliced.items())
     return (
         f"local function keys_of(generation) return {{{entries}}} end\n"
-        "local K = keys_of(redis.call('HGET', KEYS[1] .. 'meta', 'generation') or '0')\n"
+        "local generation = redis.call('HGET', KEYS[1] .. 'meta', 'generation')\n"
+        "local K = keys_of(generation or '0')\n"
     )

@@ -42,7 +42,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "history": (),
 }
 # A namespace that was emptied under a running replica is no new one: nobody writes into it before it was looked at.
-_WHOLE = f"if redis.call('EXISTS', K.meta) == 0 then return redis.error_reply('{EMPTIED} the namespace is empty') end\n"
+_WHOLE = f"if not generation then return redis.error_reply('{EMPTIED} the namespace is empty') end\n"
 _SECOND_HALF = {"install": ("held", *_PLAYING)}  # then `installed.lua`
 _SHADOWS = (
     "local redis, cjson, cmsgpack, struct, bit, KEYS, ARGV, Apps, os, pairs, next, _G, getfenv, setfenv, "
@@ -50,6 +50,14 @@ _SHADOWS = (
     "debug, coroutine, print, rawequal, require, module, package, io, dofile, loadfile\n"
     "local math = {floor = math.floor, min = math.min, max = math.max, abs = math.abs, huge = math.huge}\n"
 )
+# An application's functions are made when its first write is played: most transactions play one application's.
+_ON_DEMAND = """
+local chunks = Apps
+Apps = setmetatable({}, {__index = function(made, tag)
+  made[tag] = chunks[tag] and chunks[tag]()
+  return rawget(made, tag)
+end})
+"""
 
 
 def script(verb: str, applications: Sequence[Application]) -> str:
@@ -58,7 +66,8 @@ def script(verb: str, applications: Sequence[Application]) -> str:
     parts = []
     if "play" in first + second:
         parts.append("local Apps = {}\n")
-        parts += [f"Apps['{app.tag}'] = (function()\n{_SHADOWS}{app.lua}\nend)()\n" for app in applications]
+        parts += [f"Apps['{app.tag}'] = function()\n{_SHADOWS}{app.lua}\nend\n" for app in applications]
+        parts.append(_ON_DEMAND)
     parts.append(f"local EVENTS_MAX, STAMP_MAX = {EVENTS_MAX}, {STAMP_MAX}\n")
     parts += [lua_keys(), "" if verb == "begin" else _WHOLE, _module("order"), *map(_module, first), _verb(verb)]
     if second:

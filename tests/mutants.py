@@ -61,7 +61,7 @@ MUTANTS = (
     ),
     Mutant(
         "ignore pages",
-        r"for _, other in ipairs\(write\.pages\) do work\[#work \+ 1\] = \{other, id\} end",
+        r"work\[#work \+ 1\] = \{other, id\}",
         "",
     ),
     Mutant(

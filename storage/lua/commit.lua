@@ -11,6 +11,7 @@ if not Log.is_primary() then return cjson.encode({status = 'not_primary'}) end
 
 local ids = Log.tentative(tonumber(ARGV[1]))
 local count = 0
+Log.fetch(ids)
 for _, id in ipairs(ids) do
   Replay.commit(Log.write(id), true)
   count = count + 1

@@ -1,5 +1,6 @@
 -- The second half of install.lua, behind the engine: replays the kept writes on the new state.
 
+Log.fetch(kept)
 for _, id in ipairs(kept) do Replay.arrive(Log.write(id)) end
 Replay.finish()
 Log.store('installed', ARGV[2], 0, Replay.replayed)

@@ -84,6 +84,12 @@ local function take_tentative(id, body)
   new, pages = new + 1, pages + #write.pages
 end
 
+local notified = {}
+for i = 6, #ARGV, 3 do
+  if ARGV[i + 2] == '' then notified[#notified + 1] = ARGV[i + 1] end
+end
+Log.fetch(notified)
+
 local status = 'taken'
 for i = 6, #ARGV, 3 do
   local csn, id = tonumber(ARGV[i]), ARGV[i + 1]

@@ -6,7 +6,10 @@ local format, sub, match, find, gsub, gmatch = string.format, string.sub, string
 local DAY_MIN = 1440
 local MINUTE_MAX = 99999999 -- eight digits
 
-local dates = {} -- day -> YYYY-MM-DD: a batch asks for the same few again and again
+-- A batch asks for the same few again and again.
+local dates = {} -- day -> YYYY-MM-DD
+local pages_of_rooms = {} -- room -> day -> its page
+local digits = {} -- minute -> as 8 digits
 
 -- YYYY-MM-DD of a day counted from 1970-01-01: the Gregorian calendar in cycles of 400 years that begin on 1 March.
 local function date_of(day)
@@ -32,19 +35,42 @@ local function date_of(day)
   return dates[day]
 end
 
+-- The page of a room on a day.
+local function room_page(room, day)
+  local pages = pages_of_rooms[room]
+  if not pages then
+    pages = {}
+    pages_of_rooms[room] = pages
+  end
+  local page = pages[day]
+  if not page then
+    page = "room:" .. room .. "/" .. date_of(day)
+    pages[day] = page
+  end
+  return page
+end
+
 -- Calls visit(page) for each day that [start, stop) touches, in order, until one call returns true; returns whether one did.
 -- Its cost is bounded by the pages declared: to touch one more is an error.
 local function any_day(room, start, stop, visit)
   for day = floor(start / DAY_MIN), floor((stop - 1) / DAY_MIN) do
-    if visit("room:" .. room .. "/" .. date_of(day)) then
+    if visit(room_page(room, day)) then
       return true
     end
   end
   return false
 end
 
+local function digits_of(minute)
+  assert(0 <= minute and minute <= MINUTE_MAX and minute % 1 == 0, "not a minute")
+  digits[minute] = format("%08d", minute)
+  return digits[minute]
+end
+
 -- Both ends as 8 digits; refuses what is no slot, for an empty one would overlap nothing.
 local function ends8(start, stop)
-  assert(0 <= start and start < stop and stop <= MINUTE_MAX and start % 1 == 0 and stop % 1 == 0, "not a slot")
-  return format("%08d", start), format("%08d", stop)
+  if not (start < stop) then
+    error("not a slot")
+  end
+  return digits[start] or digits_of(start), digits[stop] or digits_of(stop)
 end

@@ -10,13 +10,17 @@ end
 local function free(pages, room, start, stop, own)
   local start8, stop8 = ends8(start, stop)
   local skipped = own_field(own, room)
-  return not any_day(room, start, stop, function(page)
+  for day = floor(start / DAY_MIN), floor((stop - 1) / DAY_MIN) do
+    local page = room_page(room, day)
     local last = pages.below(page, stop8)
     if last and last == skipped then
       last = pages.below(page, last)
     end
-    return last and sub(pages.get(page, last), 1, 8) > start8
-  end)
+    if last and sub(pages.get(page, last), 1, 8) > start8 then
+      return false
+    end
+  end
+  return true
 end
 
 -- Room and both ends of the slot with this number among those that were asked for last; nil when there are fewer.

@@ -15,19 +15,19 @@ local function wish_of(op, owner, request, args, member)
   return { op = op, owner = owner, request = request, page = page, args = args, member = member }
 end
 
-local last -- {write, its wish}: check, update and merge of one play ask for the same
+local last, its_wish -- a write and its wish: check, update and merge of one play ask for the same
 
 -- What a write asks about its one reservation.
 local function single(write)
-  if last and last[1] == write then
-    return last[2]
+  if last == write then
+    return its_wish
   end
   local owner, request = write.user, write.request
   if write.op ~= "reserve" then
     owner, request = split(write.args.reservation)
   end
-  last = { write, wish_of(write.op, owner, request, write.args) }
-  return last[2]
+  last, its_wish = write, wish_of(write.op, owner, request, write.args)
+  return its_wish
 end
 
 -- Owner and request of the series that a write is about.

@@ -29,7 +29,7 @@ local function is_retired_for_good(server)
   return redis.call('HEXISTS', K.committed_page .. 'members', 'gone:' .. server) == 1
 end
 
-function Held.stamp(server) return Vectors.complete(server, stamp_of, is_retired) end
+function Held.stamp(server) return vector[server] or Vectors.complete(server, stamp_of, is_retired) end
 
 function Held.set(server, stamp) vector[server] = stamp end
 

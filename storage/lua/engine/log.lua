@@ -25,6 +25,13 @@ local origins = {} -- servers whose tentative writes changed
 local held = {} -- id -> write, decoded
 local change_of = {} -- id -> its entry in Log.changes
 
+-- Appends one value or two; returns the list.
+local function add(list, one, other)
+  local count = #list
+  list[count + 1], list[count + 2] = one, other
+  return list
+end
+
 function Log.is_primary() return primary == id end
 
 function Log.decode(body)
@@ -35,22 +42,34 @@ function Log.decode(body)
   return write
 end
 
--- A write of the log by its id.
-function Log.write(id)
-  local write = held[id]
-  if not write then
-    local body = redis.call('HGET', K.writes, id)
-    if not body then error('the log has lost the write ' .. id) end
-    write = Log.decode(body)
-    write.known = true -- it was in the log before this transaction
-    held[id] = write
+-- Reads these writes of the log, with the outcomes of their last plays, all at once. One that is not there is left out.
+function Log.fetch(ids)
+  local missing = {}
+  for _, id in ipairs(ids) do
+    if not held[id] then missing[#missing + 1] = id end
   end
-  return write
+  local bodies, outcomes = Redis.fields(K.writes, missing), Redis.fields(K.outcomes, missing)
+  for i, id in ipairs(missing) do
+    if bodies[i] then
+      local write = Log.decode(bodies[i])
+      write.was = outcomes[i] or nil -- only what was in the log before this transaction has it
+      held[id] = write
+    end
+  end
 end
 
-function Log.outcome(id) return redis.call('HGET', K.outcomes, id) or nil end
+-- A write of the log by its id.
+function Log.write(id)
+  if not held[id] then Log.fetch({id}) end
+  return held[id] or error('the log has lost the write ' .. id)
+end
 
-function Log.effects(id) return cjson.decode(redis.call('HGET', K.effects, id)) end
+-- The effects of these tentative writes, in their order.
+function Log.effects(ids)
+  local found = Redis.fields(K.effects, ids)
+  for i = 1, #found do found[i] = cjson.decode(found[i]) end
+  return found
+end
 
 function Log.is_tentative(id) return redis.call('ZSCORE', K.tentative, id) and not left[id] end
 
@@ -78,8 +97,7 @@ local function drop_committed(server) vectors.C[server] = false end
 function Log.enter(write)
   held[write.id] = write
   Log.clock = math.max(Log.clock, write.at)
-  table.insert(stored.writes, write.id)
-  table.insert(stored.writes, write.body)
+  add(stored.writes, write.id, write.body)
   -- A write that the application cannot read is played as `failed`, and stands in no list.
   local ok, entries = pcall(Apps[write.app].lists, write)
   for _, entry in ipairs(ok and type(entries) == 'table' and entries or {}) do
@@ -107,24 +125,24 @@ function Log.leave(write)
   for _, name in ipairs(write.pages) do Pages.leave(Pages.open(name), write.id) end
 end
 
--- The write takes the next CSN.
+-- The write takes the next CSN; returns that as text.
 function Log.commit(write)
   Log.csn, Log.last = Log.csn + 1, write.id
   hold_committed(write.origin, write.stamp)
   Members.cover(write, hold_committed, drop_committed)
-  for field, value in pairs(Members.on_commit(write, Log.csn, primary, meta.history or history)) do meta[field] = value end
-  primary = meta.primary or primary
-  table.insert(stored.log, Log.csn)
-  table.insert(stored.log, write.id)
+  local changed = Members.on_commit(write, Log.csn, primary, meta.history or history)
+  if changed then
+    for field, value in pairs(changed) do meta[field] = value end
+    primary = meta.primary or primary
+  end
+  local text = string.format('%.0f', Log.csn)
+  add(stored.log, text, write.id)
+  return text
 end
 
 function Log.record(write, outcome, effects)
-  table.insert(stored.outcomes, write.id)
-  table.insert(stored.outcomes, outcome)
-  if effects then
-    table.insert(stored.effects, write.id)
-    table.insert(stored.effects, cjson.encode(effects))
-  end
+  add(stored.outcomes, write.id, outcome)
+  if effects then add(stored.effects, write.id, cjson.encode(effects)) end
 end
 
 -- The cluster begins with this server, as far as anybody here knows.
@@ -156,13 +174,6 @@ local function store_map(key, map)
   end
   Redis.many('HSET', key, kept)
   Redis.many('HDEL', key, dropped)
-end
-
--- Appends one value or two; returns the list.
-local function add(list, one, other)
-  list[#list + 1] = one
-  list[#list + 1] = other
-  return list
 end
 
 local function store_tentative()

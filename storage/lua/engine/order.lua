@@ -3,9 +3,22 @@
 
 local Order = {BEGINNING = '0000000000000000@'}
 
+local byte = string.byte
+local numbers = {} -- text -> what it says, of eight digits, else false: what is compared most often are times
+
+local function number_of(text)
+  local number = #text == 8 and text:find('^%d+$') and tonumber(text) or false
+  numbers[text] = number
+  return number
+end
+
 function Order.bytewise(a, b)
+  local first, second = numbers[a], numbers[b]
+  if first == nil then first = number_of(a) end
+  if second == nil then second = number_of(b) end
+  if first and second then return first < second end
   for i = 1, math.min(#a, #b) do
-    local x, y = a:byte(i), b:byte(i)
+    local x, y = byte(a, i), byte(b, i)
     if x ~= y then return x < y end
   end
   return #a < #b

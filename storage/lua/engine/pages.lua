@@ -17,17 +17,18 @@ local NOTES_MAX = 100 -- of a page; the newest are kept, so that a page stays on
 local NOTE = ('#'):byte()
 local NONE = {} -- stands for a table that was never needed; never changed
 local records = {}
+Pages.known = records -- name -> record, of the pages that were opened
 -- Where nothing was tentative when the transaction began, no index holds anything.
 local anything_tentative = redis.call('ZCARD', K.tentative) > 0
 local byte = string.byte
 
-local function read(reader, ...)
-  local reply = redis.pcall(...)
+local function read(command, key)
+  local reply = redis.pcall(command, key)
   if type(reply) == 'table' and reply.err then
     Pages.broken = reply.err
     error(reply.err)
   end
-  return reader and reader(reply) or reply
+  return reply
 end
 
 local function pairwise(flat)
@@ -48,11 +49,16 @@ function Pages.open(name)
     page = {
       name = name,
       -- tentative writes that declared it when the transaction began
-      size = anything_tentative and read(nil, 'ZCARD', K.index .. name) or 0,
+      size = anything_tentative and read('ZCARD', K.index .. name) or 0,
+      length = false, -- how many fields and notes the committed page had, once that was loaded
+      notes = false, -- (field, text, ...)
+      taken_off = 0, -- how many of those are undone, or committed as they stood
       joined = NONE, left = NONE, -- writes that enter (stamp, id, ...) and leave the index
       rebased = false, -- the tentative copy starts anew from the committed state
-      changes = {}, -- by view: field -> value or DELETED
+      committed = false, tentative = false, -- by view: fields, once they are loaded
+      changes = NONE, -- by view: field -> value or DELETED
       sorted = NONE, -- by view: names of fields
+      played_by = false, number = 0, -- the write that was played on it last, and the page's number there
     }
     records[name] = page
   end
@@ -66,16 +72,26 @@ local function overlay(fields, changes)
   return fields
 end
 
+local function changes_of(page, view, changes)
+  if page.changes == NONE then page.changes = {[view] = changes} else page.changes[view] = changes end
+  return changes
+end
+
 -- The fields of a page in a view, loaded at the first touch; the same table as long as the page is not rebased.
+-- What is stored as a whole in the end, since there is nothing yet, has its fields for changes.
 function Pages.load(page, view)
-  local fields = page[view]
+  local fields, changes = page[view], page.changes[view]
   if fields then return fields end
   if view == COMMITTED then
-    fields = overlay(read(pairwise, 'HGETALL', K.committed_page .. page.name), page.changes.committed)
+    local flat = read('HGETALL', K.committed_page .. page.name)
+    page.length = #flat / 2
+    fields = overlay(pairwise(flat), changes)
+    if #flat == 0 then changes_of(page, view, fields) end
   elseif page.size > 0 and not page.rebased then
-    fields = overlay(read(pairwise, 'HGETALL', K.tentative_page .. page.name), page.changes.tentative)
+    fields = overlay(pairwise(read('HGETALL', K.tentative_page .. page.name)), changes)
   else
     fields = overlay({}, Pages.load(page, COMMITTED))
+    changes_of(page, view, fields)
   end
   page[view] = fields
   return fields
@@ -104,28 +120,21 @@ function Pages.put(page, view, field, value)
     end
     fields[field] = value
   end
-  if value == nil then value = DELETED end
-  local changes = page.changes[view]
-  if changes then changes[field] = value else page.changes[view] = {[field] = value} end
+  local changes = page.changes[view] or changes_of(page, view, {})
+  if changes ~= fields then
+    if value == nil then changes[field] = DELETED else changes[field] = value end
+  end
 end
 
--- What the transaction changes a field to so far, false where it does not; for Pages.put_back.
-function Pages.change(page, view, field)
-  local changes = page.changes[view]
-  return changes and changes[field] or false
-end
-
--- Sets a field to what it was before a play that is not to count, and what the transaction changes it to.
-function Pages.put_back(page, view, field, value, change)
-  Pages.put(page, view, field, value)
-  page.changes[view][field] = change or nil
-end
-
--- Notes on the committed page what the commit did; the page's fields stay as they are.
+-- Notes on the committed page what the commit with this CSN, a text, did; the page's fields stay as they are.
 function Pages.note(page, csn, text)
-  page.notes = page.notes or {}
-  table.insert(page.notes, string.format('#%.0f', csn))
-  table.insert(page.notes, text)
+  local notes = page.notes
+  if not notes then
+    page.notes = {'#' .. csn, text}
+  else
+    local count = #notes
+    notes[count + 1], notes[count + 2] = '#' .. csn, text
+  end
 end
 
 -- The names of the fields, sorted bytewise, as long as the page is not changed.
@@ -150,10 +159,12 @@ end
 -- The tentative writes that declare the page, after the id `from` and not after `upto` (nil: the end), in their order.
 function Pages.index(page, from, upto)
   if page.size == 0 then return NONE end
+  local ids, is_behind = {}, false
   local last = upto and upto:sub(1, 16) or '+inf'
-  local ids = {}
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.index .. page.name, from:sub(1, 16), last)) do
-    if Order.before(from, id) and not (upto and Order.before(upto, id)) then ids[#ids + 1] = id end
+    if upto and Order.before(upto, id) then break end
+    is_behind = is_behind or Order.before(from, id) -- then all that follow are, too
+    if is_behind then ids[#ids + 1] = id end
   end
   return ids
 end
@@ -179,26 +190,25 @@ end
 
 -- The tentative copy is thrown away; what is tentative on the page will be replayed on the committed state.
 function Pages.rebase(page)
-  if page.size > 0 then
-    page.rebased, page.tentative, page.changes.tentative, page.sorted = true, nil, nil, NONE
-  end
+  page.rebased, page.tentative, page.sorted = true, false, NONE
+  changes_of(page, TENTATIVE, nil)
 end
 
--- Writes changed fields, and new notes; returns whether there were any.
+-- Writes changed fields, and new notes; returns how many fields were set.
 local function store_changes(key, changes, notes)
-  if not changes and not notes then return false end
-  local kept, deleted = notes or {}, {}
-  for field, value in pairs(changes or {}) do
+  local kept, deleted, count = notes or {}, NONE, notes and #notes or 0
+  for field, value in pairs(changes or NONE) do
     if value == DELETED then
+      if deleted == NONE then deleted = {} end
       deleted[#deleted + 1] = field
     else
-      kept[#kept + 1] = field
-      kept[#kept + 1] = value
+      kept[count + 1], kept[count + 2] = field, value
+      count = count + 2
     end
   end
   Redis.many('HDEL', key, deleted)
   Redis.many('HSET', key, kept)
-  return #deleted + #kept > 0
+  return count / 2
 end
 
 -- Drops the oldest notes beyond the bound. What is kept does not depend on how commits came in batches.
@@ -215,25 +225,28 @@ end
 
 -- Writes all differences. After the first write only success is possible. `csn` is that of the last commit.
 function Pages.store(csn)
-  local changed = {}
+  local changed, count, csn_text = {}, 0, string.format('%.0f', csn)
   for name, page in pairs(records) do
-    local committed, tentative = K.committed_page .. name, K.tentative_page .. name
-    local size = page.size + #page.joined / 2 - #page.left
-    if store_changes(committed, page.changes.committed, page.notes) then
-      changed[#changed + 1] = csn
-      changed[#changed + 1] = name
-      if page.notes then forget_notes(committed) end
+    local changes, notes = page.changes.committed, page.notes
+    if notes or changes and next(changes) then
+      local key = K.committed_page .. name
+      local set = store_changes(key, changes, notes)
+      changed[count + 1], changed[count + 2] = csn_text, name
+      count = count + 2
+      if notes and (page.length or NOTES_MAX) + set > NOTES_MAX then forget_notes(key) end
     end
-    Redis.many('ZADD', K.index .. name, page.joined)
-    Redis.many('ZREM', K.index .. name, page.left)
-    if size == 0 then
-      if page.size > 0 then redis.call('UNLINK', tentative) end
-    else
+    if page.joined ~= NONE then Redis.many('ZADD', K.index .. name, page.joined) end
+    if page.left ~= NONE then Redis.many('ZREM', K.index .. name, page.left) end
+    local size = page.size + #page.joined / 2 - #page.left
+    if size > 0 then
       if page.size == 0 or page.rebased then -- the whole copy is written anew
-        if page.size > 0 then redis.call('UNLINK', tentative) end
-        page.changes.tentative = Pages.load(page, TENTATIVE)
+        if page.size > 0 then redis.call('UNLINK', K.tentative_page .. name) end
+        store_changes(K.tentative_page .. name, Pages.load(page, TENTATIVE))
+      else
+        store_changes(K.tentative_page .. name, page.changes.tentative)
       end
-      store_changes(tentative, page.changes.tentative)
+    elseif page.size > 0 then
+      redis.call('UNLINK', K.tentative_page .. name)
     end
   end
   Redis.many('ZADD', K.changed, changed)

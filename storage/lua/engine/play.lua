@@ -6,99 +6,126 @@
 
 local Play = {}
 
--- Of the play that is under way: its view, its pages by name, {page, number, fields, old}, and what it touched, in order.
--- `fields` is set once the page is loaded; `old` holds the first value of each field that was changed, false for absent.
--- Touched is entry, field, and the change to it that an earlier play of the transaction had made (nil as false).
-local view, declared, touched
+-- Of the play that is under way: the write, its view, and the effects so far, in the order in which they came; where one of
+-- them took the place of something, there may be several of a field. Nobody needs those of a committed play but to take them
+-- back when it fails, so all of these share one list.
+local of_committed = {}
+local playing, view, effects, count, some_replaced
 
-local function fields_of(entry)
-  local fields = entry.fields
-  if not fields then
-    fields = Pages.load(entry.page, view)
-    entry.fields = fields
-  end
-  return fields
+local known = Pages.known
+
+local function undeclared(name) error('the write does not declare the page ' .. tostring(name)) end
+
+-- A page that the write which is played declares.
+local function page_of(name)
+  local page = known[name]
+  if not page or page.played_by ~= playing then undeclared(name) end
+  return page
 end
 
-local function entry_of(name)
-  return declared[name] or error('the write does not declare the page ' .. tostring(name))
-end
-
-local function change(name, field, value)
-  local entry = entry_of(name)
-  local old = fields_of(entry)[field]
+local function change(page, field, value)
+  local old = (page[view] or Pages.load(page, view))[field]
   if old == value then return end
-  if entry.old[field] == nil then
-    entry.old[field] = old or false
-    local count = #touched
-    touched[count + 1], touched[count + 2], touched[count + 3] = entry, field, Pages.change(entry.page, view, field)
-  end
-  Pages.put(entry.page, view, field, value)
+  local all, last = effects, count
+  all[last + 1], all[last + 2], all[last + 3], all[last + 4] = page.number, field, old or false, value or false
+  count = last + 4
+  if old then some_replaced = true end
+  Pages.put(page, view, field, value)
 end
 
 local api = {}
 
-function api.get(name, field) return fields_of(entry_of(name))[field] end
-
-function api.set(name, field, value)
-  if type(field) ~= 'string' or type(value) ~= 'string' then error('fields and values are strings') end
-  if Pages.is_note(field) then error('a field does not begin with #') end
-  change(name, field, value)
+function api.get(name, field)
+  local page = known[name]
+  if not page or page.played_by ~= playing then undeclared(name) end
+  return (page[view] or Pages.load(page, view))[field]
 end
 
-function api.delete(name, field) change(name, field, nil) end
+local fields_that_may_be = {} -- field -> true: what was looked at once
+
+local function look_at(field)
+  if type(field) ~= 'string' then error('fields and values are strings') end
+  if Pages.is_note(field) then error('a field does not begin with #') end
+  fields_that_may_be[field] = true
+end
+
+function api.set(name, field, value)
+  if not fields_that_may_be[field] then look_at(field) end
+  if type(value) ~= 'string' then error('fields and values are strings') end
+  change(page_of(name), field, value)
+end
+
+function api.delete(name, field) change(page_of(name), field, nil) end
 
 -- A list of its own: the application may change the page while it goes through it.
 function api.fields(name)
-  local sorted, names = Pages.sorted(entry_of(name).page, view), {}
+  local sorted, names = Pages.sorted(page_of(name), view), {}
   for i = 1, #sorted do names[i] = sorted[i] end
   return names
 end
 
-function api.below(name, text) return Pages.below(entry_of(name).page, view, text) end
+function api.below(name, text) return Pages.below(page_of(name), view, text) end
 
 function api.any(name, test)
-  for field, value in pairs(fields_of(entry_of(name))) do
+  local page = page_of(name)
+  for field, value in pairs(page[view] or Pages.load(page, view)) do
     if test(field, value) then return true end
   end
   return false
 end
 
-function api.declares(name) return declared[name] ~= nil end
+function api.declares(name)
+  local page = known[name]
+  return page ~= nil and page.played_by == playing
+end
 
 local function steps(application, write)
   if application.check(api, write) then return application.update(api, write) end
   return application.merge(api, write)
 end
 
--- Undoes the last play, as if it had never been.
+-- Undoes the last play, in the same transaction.
 function Play.take_back()
-  for i = 1, #touched, 3 do
-    local entry, field = touched[i], touched[i + 1]
-    Pages.put_back(entry.page, view, field, entry.old[field] or nil, touched[i + 2])
+  for i = count - 3, 1, -4 do
+    Pages.put(Pages.open(playing.pages[effects[i]]), view, effects[i + 1], effects[i + 2] or nil)
   end
 end
 
-local function effects_of_play()
-  local effects = {}
-  for i = 1, #touched, 3 do
-    local entry, field = touched[i], touched[i + 1]
-    local old, new = entry.old[field], entry.fields[field] or false
-    if new ~= old then
-      local count = #effects
-      effects[count + 1], effects[count + 2], effects[count + 3], effects[count + 4] = entry.number, field, old, new
+-- The effects so far with one entry for each field that is changed in the end.
+local function summed_up()
+  local summed, first = {}, {} -- first: page number -> field -> where its entry begins in `summed`
+  for i = 1, count, 4 do
+    local number, field, new = effects[i], effects[i + 1], effects[i + 3]
+    local of_page = first[number] or {}
+    first[number] = of_page
+    local at = of_page[field]
+    if at then
+      summed[at + 3] = new
+    else
+      at = #summed + 1
+      of_page[field] = at
+      summed[at], summed[at + 1], summed[at + 2], summed[at + 3] = number, field, effects[i + 2], new
     end
   end
-  return effects
+  local changed = {}
+  for i = 1, #summed, 4 do
+    if summed[i + 2] ~= summed[i + 3] then
+      local next_one = #changed + 1
+      changed[next_one], changed[next_one + 1], changed[next_one + 2], changed[next_one + 3] = unpack(summed, i, i + 3)
+    end
+  end
+  return changed
 end
 
 -- Plays the write in a view ('committed' or 'tentative'); returns its outcome and, for the tentative view, its effects.
 function Play.write(write, in_view)
   local application = Apps[write.app]
   if not application then error('no application ' .. tostring(write.app) .. ' here') end
-  view, declared, touched = in_view, {}, {}
+  local is_tentative = in_view == 'tentative'
+  playing, view, effects, count, some_replaced = write, in_view, is_tentative and {} or of_committed, 0, false
   for number, name in ipairs(write.pages) do
-    declared[name] = {page = Pages.open(name), number = number, old = {}}
+    local page = Pages.open(name)
+    page.played_by, page.number = write, number
   end
   local ok, status, detail = pcall(steps, application, write)
   if Pages.broken then error(Pages.broken) end
@@ -107,7 +134,7 @@ function Play.write(write, in_view)
     return 'failed', {}
   end
   local outcome = detail and status .. ' ' .. detail or status
-  if in_view == 'tentative' then return outcome, effects_of_play() end
+  if is_tentative then return outcome, some_replaced and summed_up() or effects end
   return outcome
 end
 

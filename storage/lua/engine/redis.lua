@@ -6,8 +6,11 @@ local UNPACK_MAX = 1000 -- an even number below the limit of Lua's stack
 
 -- COMMAND key arguments..., in as many calls as the stack needs. Calls nothing when there are no arguments.
 function Redis.many(command, key, arguments)
-  for first = 1, #arguments, UNPACK_MAX do
-    redis.call(command, key, unpack(arguments, first, math.min(first + UNPACK_MAX - 1, #arguments)))
+  local count = #arguments
+  if count == 0 then return end
+  if count <= UNPACK_MAX then return redis.call(command, key, unpack(arguments)) end
+  for first = 1, count, UNPACK_MAX do
+    redis.call(command, key, unpack(arguments, first, math.min(first + UNPACK_MAX - 1, count)))
   end
 end
 

@@ -9,25 +9,39 @@
 local Replay = {rolled_back = 0, replayed = 0}
 
 local undone = {} -- id -> write: to be undone and, unless committed, replayed
-local scanned = {} -- page -> id: its index was collected from behind that id
+local scanned = {} -- record of a page -> id: its index was collected from behind that id
 local committed_now = {} -- id -> true
 local arrivals = {}
 
+local function take_off(write)
+  for _, name in ipairs(write.pages) do
+    local page = Pages.open(name)
+    page.taken_off = page.taken_off + 1
+  end
+end
+
 -- Collects every tentative write behind `from` that shares the page, and forward from each of those on its own pages.
 local function collect(page, from)
-  if Pages.open(page).size == 0 then return end
   local work = {{page, from}}
   while #work > 0 do
-    local name, start = unpack(table.remove(work))
-    local upto = scanned[name]
-    if not upto or Order.before(start, upto) then
-      scanned[name] = start
-      for _, id in ipairs(Pages.index(Pages.open(name), start, upto)) do
-        if not undone[id] and not committed_now[id] then
-          local write = Log.write(id)
-          undone[id] = write
-          Replay.rolled_back = Replay.rolled_back + 1
-          for _, other in ipairs(write.pages) do work[#work + 1] = {other, id} end
+    local start
+    page, start = unpack(table.remove(work))
+    local upto = scanned[page]
+    if page.taken_off < page.size and (not upto or Order.before(start, upto)) then
+      scanned[page] = start
+      local ids = {}
+      for _, id in ipairs(Pages.index(page, start, upto)) do
+        if not undone[id] and not committed_now[id] then ids[#ids + 1] = id end
+      end
+      Log.fetch(ids)
+      for _, id in ipairs(ids) do
+        local write = Log.write(id)
+        undone[id] = write
+        Replay.rolled_back = Replay.rolled_back + 1
+        take_off(write)
+        for _, name in ipairs(write.pages) do
+          local other = Pages.open(name)
+          if other ~= page and other.taken_off < other.size then work[#work + 1] = {other, id} end
         end
       end
     end
@@ -43,21 +57,24 @@ end
 
 -- The write, played as committed, gets its CSN.
 local function enter_committed(write, was, now, is_new)
-  Log.commit(write)
-  for _, note in ipairs(Play.notes(write, now)) do Pages.note(Pages.open(note[1]), Log.csn, note[2]) end
+  local csn = Log.commit(write)
+  for _, note in ipairs(Play.notes(write, now)) do Pages.note(Pages.open(note[1]), csn, note[2]) end
   Log.tell(write, {csn = Log.csn, was = was, now = now, new = is_new or nil})
 end
 
 -- The next commit. `tentative`: the write is tentative here; else it has just entered the log.
 function Replay.commit(write, tentative)
-  local was = tentative and Log.outcome(write.id) or nil
-  local now = was
+  local was, now = write.was, write.was
   if tentative and not undone[write.id] and is_first_everywhere(write) then
-    Play.redo(write, Log.effects(write.id))
+    Play.redo(write, Log.effects({write.id})[1])
+    take_off(write)
   else
     for _, name in ipairs(write.pages) do
-      collect(name, Order.BEGINNING)
-      Pages.rebase(Pages.open(name))
+      local page = Pages.open(name)
+      if page.size > 0 then
+        collect(page, Order.BEGINNING)
+        Pages.rebase(page)
+      end
     end
     now = Play.write(write, 'committed')
     Log.record(write, now)
@@ -91,7 +108,10 @@ end
 
 -- A new tentative write takes its place.
 function Replay.arrive(write)
-  for _, name in ipairs(write.pages) do collect(name, write.id) end
+  for _, name in ipairs(write.pages) do
+    local page = Pages.open(name)
+    if page.size > 0 then collect(page, write.id) end
+  end
   Log.join(write)
   arrivals[#arrivals + 1] = write
 end
@@ -101,23 +121,40 @@ local function by_order(a, b)
   return Order.bytewise(a.id, b.id)
 end
 
+-- Undoes these writes. A page that keeps nothing tentative meanwhile starts anew from its committed state, so of a write that has
+-- only such pages nothing is taken back.
+local function undo(writes)
+  local partly, ids = {}, {}
+  for _, write in ipairs(writes) do
+    local is_partly = false
+    for _, name in ipairs(write.pages) do
+      local page = Pages.open(name)
+      if page.taken_off == page.size and not page.rebased then Pages.rebase(page) end
+      is_partly = is_partly or not page.rebased
+    end
+    if is_partly then partly[#partly + 1], ids[#ids + 1] = write, write.id end
+  end
+  local effects = Log.effects(ids)
+  for i = #ids, 1, -1 do Play.undo(partly[i], effects[i]) end
+end
+
 -- Undoes what was collected and plays it again, together with the arrivals. Call once, after the last commit and arrival.
 function Replay.finish()
-  local old, again = {}, {}
-  for id, write in pairs(undone) do
-    old[#old + 1] = write
-    if not committed_now[id] then again[#again + 1] = write end
+  local old, all = {}, arrivals
+  for _, write in pairs(undone) do all[#all + 1] = write end
+  table.sort(all, by_order)
+  for _, write in ipairs(all) do
+    if undone[write.id] then old[#old + 1] = write end
   end
-  table.sort(old, by_order)
-  for i = #old, 1, -1 do Play.undo(old[i], Log.effects(old[i].id)) end
-  Replay.replayed = Replay.replayed + #again
-  for _, write in ipairs(arrivals) do again[#again + 1] = write end
-  table.sort(again, by_order)
-  for _, write in ipairs(again) do
-    local was = write.known and Log.outcome(write.id) or nil
-    local now, effects = Play.write(write, 'tentative')
-    Log.record(write, now, effects)
-    if now ~= was then Log.tell(write, {was = was, now = now, new = not was or nil}) end
-    write.outcome = now
+  undo(old)
+  for _, write in ipairs(all) do
+    if not committed_now[write.id] then
+      local was = write.was
+      local now, effects = Play.write(write, 'tentative')
+      Log.record(write, now, effects)
+      if now ~= was then Log.tell(write, {was = was, now = now, new = not was or nil}) end
+      write.outcome = now
+      if undone[write.id] then Replay.replayed = Replay.replayed + 1 end
+    end
   end
 end
