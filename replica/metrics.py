@@ -1,4 +1,4 @@
-"""GET /metrics, for Prometheus: what a replica holds, whom it reaches, what it did; docs/operate.md explains each.
+"""What Prometheus is told: what a replica holds, whom it reaches, what it did; docs/operate.md explains each.
 
 What is read at each scrape (the state, the peers, the disk) is a gauge; what has happened since the start is a counter.
 A scrape is answered also while the storage is away: then `bayou_storage_up` is 0, and what only the storage knows is
@@ -8,83 +8,61 @@ absent. It names no person and no room, so it needs no token.
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from functools import cache
+from itertools import accumulate
 from typing import Any
 
-from flask import Flask, Response, g, request
-from flask_restful import Resource
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from redis import RedisError
 
 from bayou.errors import Away
 from bayou.history import decode
-from replica.events import Transaction
+from replica.counters import BOUNDS_S, Counters
 from replica.parts import Parts
 
-STREAMS = {"/events"}  # answers without an end, whose length says nothing
-METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}  # others would be a row each
-COUNTED = ("accepted", "received", "committed", "moved", "rejected", "revoked")
+__all__ = ["CONTENT_TYPE", "told"]
 
 
-class Metrics:
-    """The counters of one replica, which the rest of it feeds."""
+def told(counters: Counters, parts: Parts) -> bytes:
+    """All of it, in the text format of CONTENT_TYPE."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(_Counted(counters))
+    registry.register(_State(parts))
+    return generate_latest(registry)
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._writes = Counter(
-            "bayou_writes", "What became of writes here, told write by write.", ["event"], registry=self.registry
+
+class _Counted:
+    """A collector, in the words of prometheus_client: what was counted up to the scrape."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+
+    def collect(self) -> Iterator[Metric]:
+        writes = CounterMetricFamily(
+            "bayou_writes", "What became of writes here, told write by write.", labels=["event"]
         )
-        self._rolled_back = Counter("bayou_rolled_back_writes", "Writes rolled back.", registry=self.registry)
-        self._requests = Counter(
-            "bayou_http_requests", "Requests that were answered.", ["method", "status"], registry=self.registry
+        for event, count in self._counters.writes.items():
+            writes.add_metric([event], count)
+        yield writes
+        yield CounterMetricFamily("bayou_rolled_back_writes", "Writes rolled back.", self._counters.rolled_back)
+        answers = CounterMetricFamily(
+            "bayou_http_requests", "Requests that were answered.", labels=["method", "status"]
         )
-        self._durations = Histogram(
-            "bayou_http_request_duration_seconds", "How long an answer took.", ["method"], registry=self.registry
+        for (method, status), count in self._counters.answers.copy().items():
+            answers.add_metric([method, str(status)], count)
+        yield answers
+        durations = HistogramMetricFamily(
+            "bayou_http_request_duration_seconds", "How long an answer took.", labels=["method"]
         )
-        self._request, self._duration = cache(self._requests.labels), cache(self._durations.labels)
-        ProcessCollector(registry=self.registry)
-        for event in COUNTED:
-            self._writes.labels(event)
-
-    def note(self, transaction: Transaction) -> None:
-        """One step of the store."""
-        self._rolled_back.inc(transaction.rolled_back)
-        for event in transaction.events:
-            if event.name in COUNTED:
-                self._writes.labels(event.name).inc()
-        for name, count in transaction.summed.items():
-            self._writes.labels(name).inc(count)
-
-    def register(self, app: Flask, api: Any, parts: Parts) -> None:
-        """Time each request, and add /metrics."""
-        self.registry.register(_State(parts))
-        api.add_resource(Scrape, "/metrics", resource_class_kwargs={"registry": self.registry})
-
-        @app.before_request
-        def begin() -> None:
-            g.began = time.monotonic()
-
-        @app.after_request
-        def end(response: Response) -> Response:
-            if request.path not in STREAMS:
-                method = request.method if request.method in METHODS else "other"
-                self._request(method, response.status_code).inc()
-                if "began" in g:
-                    self._duration(method).observe(time.monotonic() - g.began)
-            return response
-
-
-class Scrape(Resource):  # type: ignore[misc]  # flask_restful has no types
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-
-    def get(self) -> Response:
-        return Response(generate_latest(self._registry), content_type=CONTENT_TYPE_LATEST)
+        bounds = [*map(str, BOUNDS_S), "+Inf"]
+        for method, took in self._counters.durations.copy().items():
+            buckets = list(zip(bounds, accumulate(took.counts), strict=True))
+            durations.add_metric([method], buckets, sum_value=took.total_s)
+        yield durations
 
 
 class _State:

@@ -19,12 +19,12 @@ from bayou.state import State
 from replica.clock import chosen_clock
 from replica.config import Config
 from replica.console import Console
+from replica.counters import Counters
 from replica.describe import Describer
 from replica.events import Transaction
 from replica.identity import Identity, mark
 from replica.joining import Wish, join
 from replica.membership import Membership
-from replica.metrics import Metrics
 from replica.parts import Parts
 from replica.peers import LivePeers
 from replica.rest import create_app
@@ -87,10 +87,10 @@ class Replica:
             self._peers = make_peers(settings, label, self.store, applications)
             self._membership = Membership(self._identity, self._peers, tags, self._say, left)
             self._truncating = Truncating(settings.log, self.store, self._clock)
-            metrics = Metrics()
+            counters = Counters()
 
             def hear(transaction: Transaction) -> None:
-                metrics.note(transaction)
+                counters.note(transaction)
                 console.show(transaction)
 
             self._tail = Tail(self.store, self._opened, Describer(applications), label, hear)
@@ -98,7 +98,7 @@ class Replica:
             operator_hash = new_operator_token(settings.data / label) if settings.auth == "tokens" else None
             running = service, self.store, self._peers, self._tail
             parts = Parts(label, settings, *running, applications, self._membership, operator_hash)
-            self._web = WebServer(create_app(parts, metrics), settings.replica(label).rest)
+            self._web = WebServer(create_app(parts, counters), settings.replica(label).rest)
             undo.pop_all()
 
     def start(self) -> None:

@@ -17,14 +17,14 @@ from flask_restful import Api
 from redis import RedisError
 
 from replica import errors, guarantees, openapi, pages, resources_events, resources_media, resources_replica
+from replica.counters import Counters
 from replica.cross_site import CrossSite
-from replica.metrics import Metrics
 from replica.parts import Parts
 from replica.security import Security
 
 
-def create_app(parts: Parts, metrics: Metrics | None = None) -> Flask:
-    """The WSGI application of one replica; `metrics` are those that the rest of the replica feeds."""
+def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
+    """The WSGI application of one replica; `counters` are those that the rest of the replica feeds."""
     app = PlainFlask("bayou", static_folder=None)
     app.json = Json(app)
     app.config["MAX_CONTENT_LENGTH"] = errors.BODY_BYTES_MAX
@@ -35,10 +35,10 @@ def create_app(parts: Parts, metrics: Metrics | None = None) -> Flask:
     security = Security(parts.settings, parts.store.read, parts.operator_hash)
 
     pages.register(app, parts)
-    metrics = metrics or Metrics()
+    counters = counters or Counters()
     api = PlainApi(app)
     api.representation("application/json")(_json)
-    metrics.register(app, api, parts)
+    counters.register(app, api, parts)
     security.register(app, api)
     openapi.register(api, parts)
     resources_replica.register(api, parts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from icalendar import Calendar
 
-from apps import APPLICATIONS
 from cli.ics import read_timetable
 from replica.config import Address, parse
-from replica.describe import Describer
-from replica.parts import Parts
-from replica.rest import create_app
-from replica.service import ReplicaService
-from replica.tail import Tail
 from replica.web_server import WebServer
 from storage.store import Store
-from tests.engine_harness import Meeting, private_redis
-from tests.replica_harness import Connections, FakePeers
+from tests import sides_harness
+from tests.engine_harness import private_redis
+from tests.sides_harness import founded, meet
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
@@ -43,16 +37,12 @@ replicas:
 KHAL_TIMEOUT_S = 60
 
 
-class Side:
+class Side(sides_harness.Side):
     """One replica, whose clock stands until it is set; `feed` reads a calendar over its REST interface."""
 
     def __init__(self, store: Store) -> None:
-        self.store, self.now = store, NOW
-        peers = FakePeers()
-        tail = Tail(store, Connections(), Describer(APPLICATIONS), "one", lambda _: None)
-        service = ReplicaService(CONFIGURED, store, peers, lambda: self.now)
-        self.app = create_app(Parts("one", CONFIGURED, service, store, peers, tail, APPLICATIONS))
-        self.client = self.app.test_client()
+        self.now = NOW
+        super().__init__(store, CONFIGURED, lambda: self.now)
 
     def reserve(self, user: str, request: str, *hours: int, room: str = "6.12", **more: Any) -> Any:
         """On 1 December, by UTC."""
@@ -72,21 +62,10 @@ class Side:
 
 
 @pytest.fixture
-def sides() -> Iterator[tuple[Side, Side]]:
+def sides() -> tuple[Side, Side]:
     """`one`, the primary, and `two`, cut off unless they meet."""
-    client = private_redis(13)
-    client.flushdb()
-    stores = [Store(client, label, APPLICATIONS) for label in ("one", "two")]
-    for store, label in zip(stores, ("one", "two"), strict=True):
-        store.begin(server=f"{label}~aaaaaa", cluster=CONFIGURED.cluster_id, first_primary=label == "one")
-    meet(stores[1], stores[0])
-    yield Side(stores[0]), Side(stores[1])
-    client.flushdb()
-
-
-def meet(initiator: Store, responder: Store) -> None:
-    meeting = Meeting(initiator, responder, [application.tag for application in APPLICATIONS]).run()
-    assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report
+    one, two = founded(CONFIGURED, 13, "one", "two")
+    return Side(one), Side(two)
 
 
 def start_of(event: Any) -> datetime:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 from redis import exceptions
 
+from replica.counters import Counters
 from replica.events import Cursor, ScreenEvent, Transaction
-from replica.metrics import Metrics
 from replica.rest import create_app
 from tests.replica_harness import NOW, Harness
 
 OPERATE = Path(__file__).parent.parent / "docs" / "operate.md"
 OURS = "bayou_"
+BOUNDS = ("0.005", "0.01", "10.0", "+Inf")
 
 
-def scraped(harness: Harness, metrics: Metrics | None = None) -> dict[str, float]:
+def scraped(harness: Harness, counters: Counters | None = None) -> dict[str, float]:
     """Each sample as NAME{LABEL,...}."""
-    app = create_app(harness.parts, metrics) if metrics else harness.app
+    app = create_app(harness.parts, counters) if counters else harness.app
     answer = app.test_client().get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
@@ -53,22 +55,23 @@ def test_a_scrape_is_answered_while_the_storage_is_away() -> None:
 
 
 def test_what_happens_is_counted() -> None:
-    harness, metrics = Harness(), Metrics()
+    harness, counters = Harness(), Counters()
     events = tuple(
         ScreenEvent(Cursor(1, 0, place), name, {}) for place, name in enumerate(("received", "moved", "link"))
     )
-    metrics.note(Transaction("1-0", "received", "two", 3, 4, events))
-    metrics.note(Transaction("2-0", "received", "two", 0, 0, (), Counter(received=60)))
-    found = scraped(harness, metrics)
+    counters.note(Transaction("1-0", "received", "two", 3, 4, events))
+    counters.note(Transaction("2-0", "received", "two", 0, 0, (), Counter(received=60)))
+    found = scraped(harness, counters)
     assert (found["bayou_writes_total{received}"], found["bayou_writes_total{moved}"]) == (61, 1)
     assert (found["bayou_writes_total{rejected}"], found["bayou_rolled_back_writes_total"]) == (0, 3)
-    again = create_app(harness.parts, second := Metrics()).test_client()
+    again = create_app(harness.parts, Counters()).test_client()
     again.get("/nowhere")
     again.open("/rooms", method="WONDER")
     answer = again.get("/metrics").text
     assert 'bayou_http_requests_total{method="GET",status="404"} 1.0' in answer
     assert 'method="other"' in answer
-    assert second is not metrics
+    counted = re.findall(r'duration_seconds_bucket{le="\+Inf",method="GET"} (\S+)', answer)
+    assert counted == re.findall(r'duration_seconds_count{method="GET"} (\S+)', answer) == ["1.0"]
 
 
 def test_each_metric_is_explained() -> None:
@@ -79,3 +82,15 @@ def test_each_metric_is_explained() -> None:
         for suffix in ("_bucket", "_count", "_sum", "_created"):
             plain = plain.removesuffix(suffix)
         assert f"`{plain}" in text, name
+
+
+def test_how_long_answers_took_is_told_up_to_bounds() -> None:
+    counters = Counters()
+    for duration_s in (0.004, 0.005, 0.006, 11.0):
+        counters.answered("PUT", 200, duration_s)
+    counters.answered("PUT", 200, None)
+    found = scraped(Harness(), counters)
+    up_to = {bound: found[f"bayou_http_request_duration_seconds_bucket{{{bound},PUT}}"] for bound in BOUNDS}
+    assert up_to == {"0.005": 2, "0.01": 3, "10.0": 3, "+Inf": 4}
+    assert found["bayou_http_request_duration_seconds_sum{PUT}"] == 11.015
+    assert found["bayou_http_requests_total{PUT,200}"] == 5

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 
-from apps import APPLICATIONS
 from apps.people.tokens import hash_of, name_of, new_token
-from replica.clock import utc_now
 from replica.config import parse
-from replica.describe import Describer
-from replica.parts import Parts
-from replica.rest import create_app
 from replica.security import TOKEN_FILE, needed_role, new_operator_token
-from replica.service import ReplicaService
-from replica.tail import Tail
 from storage.store import Store
-from tests.engine_harness import Meeting, private_redis
-from tests.replica_harness import Connections, FakePeers
+from tests import sides_harness
+from tests.engine_harness import private_redis
+from tests.sides_harness import founded, meet
 
 CONFIGURED = parse(
     """
@@ -40,17 +32,11 @@ SLOT = {"start": "2099-12-01T09:00Z", "end": "2099-12-01T10:00Z"}
 DAY = "from=2099-12-01T00:00Z&to=2099-12-02T00:00Z"
 
 
-class Side:
-    """One replica: its store, and its REST interface in memory."""
+class Side(sides_harness.Side):
+    """One replica, which the operator's token opens."""
 
     def __init__(self, store: Store, auth: str = "tokens") -> None:
-        self.store = store
-        settings = CONFIGURED.model_copy(update={"auth": auth})
-        peers = FakePeers()
-        tail = Tail(store, Connections(), Describer(APPLICATIONS), "one", lambda _: None)
-        service = ReplicaService(settings, store, peers, utc_now)
-        parts = Parts("one", settings, service, store, peers, tail, APPLICATIONS, None, hash_of(OPERATOR))
-        self.app: Flask = create_app(parts)
+        super().__init__(store, CONFIGURED.model_copy(update={"auth": auth}), operator_hash=hash_of(OPERATOR))
 
     def ask(self, method: str, path: str, token: str | None = None, **given: Any) -> Any:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -66,23 +52,11 @@ class Side:
         return self.ask("POST", "/reservations", token, json=body)
 
 
-def meet(initiator: Store, responder: Store) -> None:
-    """A whole session."""
-    meeting = Meeting(initiator, responder, [application.tag for application in APPLICATIONS]).run()
-    assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report
-
-
 @pytest.fixture
-def sides() -> Iterator[tuple[Side, Side]]:
+def sides() -> tuple[Side, Side]:
     """The primary `one`, and `two`, which have met."""
-    client = private_redis(14)
-    client.flushdb()
-    stores = [Store(client, label, APPLICATIONS) for label in ("one", "two")]
-    for store, label in zip(stores, ("one", "two"), strict=True):
-        store.begin(server=f"{label}~aaaaaa", cluster=CONFIGURED.cluster_id, first_primary=label == "one")
-    meet(stores[1], stores[0])
-    yield Side(stores[0]), Side(stores[1])
-    client.flushdb()
+    one, two = founded(CONFIGURED, 14, "one", "two")
+    return Side(one), Side(two)
 
 
 @pytest.fixture

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
-from apps import APPLICATIONS
 from apps.rooms.settings import RoomSettings
-from replica.clock import utc_now
-from replica.describe import Describer
-from replica.parts import Parts
-from replica.rest import create_app
-from replica.service import ReplicaService
-from replica.tail import Tail
-from storage.store import Store
-from tests.engine_harness import Meeting, private_redis
-from tests.replica_harness import SETTINGS, Connections, FakePeers
+from tests import sides_harness
+from tests.engine_harness import private_redis
+from tests.replica_harness import SETTINGS
+from tests.sides_harness import Side, founded
 
-TAGS = tuple(application.tag for application in APPLICATIONS)
+CONFIGURED = SETTINGS.model_copy(update={"rooms": (RoomSettings(name="6.12"), RoomSettings(name="7.01"))})
 NINE = {"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"}
 TEN = {"start": "2026-12-01T10:00:00+00:00", "end": "2026-12-01T11:00:00+00:00"}
 NOON = {"start": "2026-12-01T12:00:00+00:00", "end": "2026-12-01T13:00:00+00:00"}
 
 
-class Site:
-    """A replica with the real REST face on the real store; sessions are in memory."""
-
-    def __init__(self, label: str, *, first_primary: bool = False) -> None:
-        self.store = Store(private_redis(14), label, APPLICATIONS)
-        self.store.begin(server=f"{label}~aaaaaa", cluster=SETTINGS.cluster_id, first_primary=first_primary)
-        settings = SETTINGS.model_copy(update={"rooms": (RoomSettings(name="6.12"), RoomSettings(name="7.01"))})
-        tail = Tail(self.store, Connections(), Describer(APPLICATIONS), label, lambda _: None)
-        peers = FakePeers()
-        service = ReplicaService(settings, self.store, peers, utc_now)
-        parts = Parts("one", settings, service, self.store, peers, tail, APPLICATIONS, cast(Any, None))
-        self.client = create_app(parts).test_client()
-
+class Site(Side):
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None, user: str = "vish") -> Any:
         answer = self.client.open(path, method=method, json=body, headers={"Bayou-User": user})
         assert answer.status_code in {200, 201}, answer.json
@@ -49,16 +31,11 @@ class Site:
 
 
 def sites() -> list[Site]:
-    private_redis(14).flushdb()
-    found = [Site(label, first_primary=label == "one") for label in ("one", "two", "three")]
-    for other in found[1:]:
-        meet(found[0], other)
-    return found
+    return [Site(store, CONFIGURED) for store in founded(CONFIGURED, 14, "one", "two", "three")]
 
 
 def meet(one: Site, other: Site) -> None:
-    meeting = Meeting(one.store, other.store, TAGS).run()
-    assert all(end.finished and end.report.error is None for end in meeting.ends)
+    sides_harness.meet(one.store, other.store)
 
 
 def short(history: Any) -> list[str]:

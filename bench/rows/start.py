@@ -1,6 +1,7 @@
 """start: from the command until the replica serves, with 100,000 reservations and with none.
 
-Redis reads its append-only file first; how long that took, it says in its log, and that is taken off.
+Redis reads its append-only file first; how long that took, it says in its log, and that is taken off. It was stopped in
+order each time: after a crash, redis-check-aof reads the file too, in a third to a half of that time.
 """
 
 from __future__ import annotations
