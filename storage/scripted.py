@@ -42,6 +42,11 @@ def strings(flat: Sequence[bytes]) -> dict[str, str]:
     return {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
 
 
+def flat_map(flat: Sequence[str]) -> dict[str, str]:
+    """A flat list of names and values, out of JSON of Lua, where an empty list is an object."""
+    return dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}
+
+
 def page_views(committed: Mapping[str, str], tentative: Mapping[str, str] | None) -> PageViews:
     """A page as it is kept: its committed state with notes among the fields, and its tentative copy if it has one."""
     noted = [name for name in committed if name.startswith("#")]

@@ -25,7 +25,7 @@ from storage import members
 from storage.gathered import Gathered
 from storage.members import Member
 from storage.screens import Digest, Gap, LogEntry, Screens, Vitals
-from storage.scripted import numbers, page_views, strings, texts
+from storage.scripted import flat_map, numbers, page_views, strings, texts
 from storage.transfer import Transfer
 
 __all__ = ["Digest", "Gap", "LogEntry", "Member", "Store", "Vitals"]
@@ -194,7 +194,7 @@ class Store(Screens, Transfer):
             arguments += _json(texts(needs)), view, json.dumps(list(pages))
         found = json.loads(self._run("read", *arguments))
         vectors = {
-            name: {server: int(stamp) for server, stamp in _map(found[name]).items()}
+            name: {server: int(stamp) for server, stamp in flat_map(found[name]).items()}
             for name in ("vector", "committed_vector")
         }
         moment = {**vectors, "csn": int(found["csn"]), "history": found["history"]}
@@ -274,14 +274,9 @@ def _json(value: Mapping[str, str] | Sequence[str]) -> str:
 def _views(pages: Sequence[str], found: Sequence[Any]) -> dict[str, PageViews]:
     """Page -> its views, of the flat lists that Lua gives; a list without entries is an object there."""
     return {
-        page: page_views(_map(committed), None if tentative is False else _map(tentative))
+        page: page_views(flat_map(committed), None if tentative is False else flat_map(tentative))
         for page, (committed, tentative) in zip(pages, found, strict=True)
     }
-
-
-def _map(flat: Sequence[str]) -> dict[str, str]:
-    """A flat list of names and values, out of JSON of Lua, where an empty list is an object."""
-    return dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}
 
 
 def _behind(missing: Mapping[str, str]) -> Behind:

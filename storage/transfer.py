@@ -9,7 +9,7 @@ from typing import Protocol
 from bayou.items import Installed, ListPart, PageState, StateEnd, StatePart
 from storage.birth import mint
 from storage.keys import KEYS
-from storage.scripted import Scripted, strings
+from storage.scripted import Scripted, flat_map
 
 LIST_PART = 1000  # members of a list in one part, about
 
@@ -33,7 +33,7 @@ class Transfer(Scripted):
         """The committed pages behind the cursor (CSN, page), in the order of the CSN that changed them last."""
         end, generation, *flat = self._run("state_chunk", after[0], after[1], count_max, bytes_max)
         pages = tuple(
-            PageState(name=flat[i].decode(), csn=int(flat[i + 1]), fields=strings(flat[i + 2]))
+            PageState(name=flat[i].decode(), csn=int(flat[i + 1]), fields=flat_map(json.loads(flat[i + 2].decode())))
             for i in range(0, len(flat), 3)
         )
         return StatePart(pages, _end(end) if end else None, generation.decode())

@@ -3,10 +3,10 @@
 -- KEYS[1]  the namespace's prefix
 -- ARGV[1]  CSN and ARGV[2] page behind which to go on ('0' and '' at first)
 -- ARGV[3]  how many pages, ARGV[4] how many bytes at the most (one page is always chosen)
--- Returns {JSON of the end or '', the generation, then page, CSN, flat fields...}: parts of two generations, between which
--- another state was installed here, do not go together. The end comes with the last pages, read in the same
--- moment: all pages that changed while earlier parts were read have been sent again by then, so what the receiver has is
--- the state of that moment. It is {csn, last, clock, birth, primary, history, vector}.
+-- Returns {JSON of the end or '', the generation, then page, CSN, JSON of its fields as a flat list, for each page}: parts of
+-- two generations, between which another state was installed here, do not go together. The end comes with the last pages,
+-- read in the same moment: all pages that changed while earlier parts were read have been sent again by then, so what the
+-- receiver has is the state of that moment. It is {csn, last, clock, birth, primary, history, vector}.
 
 local count_max, bytes_max = tonumber(ARGV[3]), tonumber(ARGV[4])
 local reply, count, bytes, complete = {'', redis.call('HGET', K.meta, 'generation')}, 0, 0, true
@@ -25,7 +25,7 @@ for i = 1, #pages, 2 do
     count = count + 1
     reply[#reply + 1] = page
     reply[#reply + 1] = csn
-    reply[#reply + 1] = fields
+    reply[#reply + 1] = cjson.encode(fields) -- a client reads one text sooner than many replies
   end
 end
 if complete then
