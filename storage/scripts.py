@@ -41,6 +41,8 @@ VERBS: dict[str, tuple[str, ...]] = {
     "log": (),
     "history": (),
 }
+# A script makes much that is thrown away; by default Lua looks through all that lives each time as much again was made.
+_COLLECTOR = "collectgarbage('setpause', 400)\n"
 # A namespace that was emptied under a running replica is no new one: nobody writes into it before it was looked at.
 _WHOLE = f"if not generation then return redis.error_reply('{EMPTIED} the namespace is empty') end\n"
 _SECOND_HALF = {"install": ("held", *_PLAYING)}  # then `installed.lua`
@@ -63,7 +65,7 @@ end})
 def script(verb: str, applications: Sequence[Application]) -> str:
     """The whole text of a verb's script."""
     first, second = VERBS[verb], _SECOND_HALF.get(verb, ())
-    parts = []
+    parts = [_COLLECTOR]
     if "play" in first + second:
         parts.append("local Apps = {}\n")
         parts += [f"Apps['{app.tag}'] = function()\n{_SHADOWS}{app.lua}\nend\n" for app in applications]

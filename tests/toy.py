@@ -2,7 +2,7 @@
 
 take   the first free of the slots (page, field), for a request that has none yet; give frees a field
 note   appends to each declared page a text that depends on what all of them held, so that any two orders differ
-set    sets fields of its first page; wipe empties a page; retell tells its fields in order
+set    sets fields of its first page; wipe empties a page; retell tells its fields in order; search tells what is below
 all but set note their outcome on their first page when they are committed
 fail   empties a page, then errs, unless a certain field is there; fail_later errs once a certain field is there
 reach  touches a page that was not declared; odd returns what args say; look tells the type of a global
@@ -111,6 +111,16 @@ function ops.retell(pages, write)
   local page = write.pages[1]
   local some = pages.any(page, function(field, value) return field == 'b' and value == 'é' end)
   return 'updated', table.concat(pages.fields(page), ',') .. ' ' .. tostring(some)
+end
+
+function ops.search(pages, write)
+  local page, found = write.pages[1], {}
+  for _, step in ipairs(write.args.steps) do
+    if step[1] == 'below' then found[#found + 1] = pages.below(page, step[2]) or '-' end
+    if step[1] == 'set' then pages.set(page, step[2], 'x') end
+    if step[1] == 'delete' then pages.delete(page, step[2]) end
+  end
+  return 'updated', table.concat(found, ',')
 end
 
 function ops.set(pages, write)

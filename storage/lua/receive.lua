@@ -16,9 +16,6 @@
 --   diverged  the committed log here is not the sender's
 -- Items before the one that stopped the batch are stored. Safe to run twice. Keeps invariants 2, 5, 6, 9 and 10.
 
--- A batch makes much that is thrown away; by default Lua looks through all that lives each time as much again was made.
-collectgarbage('setpause', 400)
-
 local PAGES_BUDGET, ROLL_BACK_BUDGET = 8000, 5000
 
 local commits_itself = ARGV[1] == 'auto' and Log.is_primary() and redis.call('ZCARD', K.tentative) == 0

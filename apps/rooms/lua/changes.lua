@@ -61,6 +61,9 @@ end
 -- The room pages where the reservation may be from now on, beyond those of the slots that it asks for: all that a write about it
 -- alone declares; for a member of a series its own among them, where it may have been before and where this wish may put it.
 local function pages_beyond(pages, write, wish)
+  if not wish.member and #write.pages == 2 then
+    return {} -- beside its own page it declares that of its slots, as most do
+  end
   local args, found, listed = wish.args, {}, {}
   local function skip(page)
     listed[page] = true

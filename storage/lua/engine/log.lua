@@ -101,11 +101,12 @@ function Log.enter(write)
   -- A write that the application cannot read is played as `failed`, and stands in no list.
   local ok, entries = pcall(Apps[write.app].lists, write)
   for _, entry in ipairs(ok and type(entries) == 'table' and entries or {}) do
+    local list, member
+    if type(entry) == 'table' then list, member = entry[1], entry[2] end
     -- Anything but texts would end the transaction half way.
-    if type(entry) == 'table' and type(entry[1]) == 'string' and type(entry[2]) == 'string' then
-      local members = stored.lists[entry[1]] or {}
-      members[entry[2]] = true
-      stored.lists[entry[1]] = members
+    if type(list) == 'string' and type(member) == 'string' then
+      local members = stored.lists[list]
+      if members then members[member] = true else stored.lists[list] = {[member] = true} end
     end
   end
   hold(write.origin, write.stamp)

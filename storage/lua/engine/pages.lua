@@ -110,7 +110,7 @@ end
 
 -- Sets a field, or deletes it when value is nil. Does not load a page that nobody has read.
 function Pages.put(page, view, field, value)
-  local fields = page[view]
+  local fields, changes = page[view], page.changes[view]
   if fields then
     local sorted = page.sorted[view]
     if sorted and fields[field] == nil and value ~= nil then
@@ -119,11 +119,10 @@ function Pages.put(page, view, field, value)
       table.remove(sorted, place_of(sorted, field))
     end
     fields[field] = value
+    if changes == fields then return end
   end
-  local changes = page.changes[view] or changes_of(page, view, {})
-  if changes ~= fields then
-    if value == nil then changes[field] = DELETED else changes[field] = value end
-  end
+  changes = changes or changes_of(page, view, {})
+  if value == nil then changes[field] = DELETED else changes[field] = value end
 end
 
 -- Notes on the committed page what the commit with this CSN, a text, did; the page's fields stay as they are.

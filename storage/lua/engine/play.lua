@@ -12,7 +12,7 @@ local Play = {}
 local of_committed = {}
 local playing, view, effects, count, some_replaced
 
-local known = Pages.known
+local known, load, put = Pages.known, Pages.load, Pages.put
 
 local function undeclared(name) error('the write does not declare the page ' .. tostring(name)) end
 
@@ -24,13 +24,13 @@ local function page_of(name)
 end
 
 local function change(page, field, value)
-  local old = (page[view] or Pages.load(page, view))[field]
+  local old = (page[view] or load(page, view))[field]
   if old == value then return end
   local all, last = effects, count
   all[last + 1], all[last + 2], all[last + 3], all[last + 4] = page.number, field, old or false, value or false
   count = last + 4
   if old then some_replaced = true end
-  Pages.put(page, view, field, value)
+  put(page, view, field, value)
 end
 
 local api = {}
@@ -38,7 +38,7 @@ local api = {}
 function api.get(name, field)
   local page = known[name]
   if not page or page.played_by ~= playing then undeclared(name) end
-  return (page[view] or Pages.load(page, view))[field]
+  return (page[view] or load(page, view))[field]
 end
 
 local fields_that_may_be = {} -- field -> true: what was looked at once
@@ -68,7 +68,7 @@ function api.below(name, text) return Pages.below(page_of(name), view, text) end
 
 function api.any(name, test)
   local page = page_of(name)
-  for field, value in pairs(page[view] or Pages.load(page, view)) do
+  for field, value in pairs(page[view] or load(page, view)) do
     if test(field, value) then return true end
   end
   return false

@@ -8,7 +8,8 @@
 
 local Replay = {rolled_back = 0, replayed = 0}
 
-local undone = {} -- id -> write: to be undone and, unless committed, replayed
+local undone = {} -- id -> true: to be undone and, unless committed, replayed
+local all_undone = {} -- those writes, as they were found
 local scanned = {} -- record of a page -> id: its index was collected from behind that id
 local committed_now = {} -- id -> true
 local arrivals = {}
@@ -36,7 +37,8 @@ local function collect(page, from)
       Log.fetch(ids)
       for _, id in ipairs(ids) do
         local write = Log.write(id)
-        undone[id] = write
+        undone[id] = true
+        all_undone[#all_undone + 1] = write
         Replay.rolled_back = Replay.rolled_back + 1
         take_off(write)
         for _, name in ipairs(write.pages) do
@@ -121,6 +123,13 @@ local function by_order(a, b)
   return Order.bytewise(a.id, b.id)
 end
 
+-- Sorts them; found in order they are in most cases.
+local function put_in_order(writes)
+  for i = 2, #writes do
+    if by_order(writes[i], writes[i - 1]) then return table.sort(writes, by_order) end
+  end
+end
+
 -- Undoes these writes. A page that keeps nothing tentative meanwhile starts anew from its committed state, so of a write that has
 -- only such pages nothing is taken back.
 local function undo(writes)
@@ -140,13 +149,11 @@ end
 
 -- Undoes what was collected and plays it again, together with the arrivals. Call once, after the last commit and arrival.
 function Replay.finish()
-  local old, all = {}, arrivals
-  for _, write in pairs(undone) do all[#all + 1] = write end
-  table.sort(all, by_order)
-  for _, write in ipairs(all) do
-    if undone[write.id] then old[#old + 1] = write end
-  end
-  undo(old)
+  put_in_order(all_undone)
+  undo(all_undone)
+  local all = arrivals
+  for _, write in ipairs(all_undone) do all[#all + 1] = write end
+  put_in_order(all)
   for _, write in ipairs(all) do
     if not committed_now[write.id] then
       local was = write.was
