@@ -300,11 +300,17 @@ class Membership:
             self._peers.poke()
 
     def _tell_one_of(self, labels: list[str]) -> str | None:
-        """A session with one of these, which then holds all that was written here; None when it came to none."""
+        """A session with one of these, which then holds all that was written here; None when it came to none.
+
+        One that has retired itself does not count: it may have had its own last session already.
+        """
         for label in labels:
             try:
                 self._peers.sync(label)
             except Refusal:
+                continue
+            self._peers.refresh()
+            if label not in self._peers.reachable():
                 continue
             self._identity.leave()
             self._say(f"{label} holds all that it wrote. It ends.")

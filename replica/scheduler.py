@@ -181,6 +181,11 @@ class Scheduler:
 
     def set_link(self, label: str, *, up: bool) -> None:
         """Cut or heal the link to a peer. Once it is cut no session is under way."""
+        if up and label in self._cut and label not in self._peers:
+            # It has retired, and may have something to tell before it ends.
+            self._store.set_link(label, up=True)
+            self._cut = self._cut - {label}
+            return
         peer = self._known(label)
         self._store.set_link(label, up=up)
         if up:

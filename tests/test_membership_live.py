@@ -9,7 +9,7 @@ from typing import Any
 
 from cluster.processes import Processes
 from tests.joined import ask, code, joined, reserve
-from tests.live import command, live, wait_until, wait_until_equal
+from tests.live import command, link, live, wait_until, wait_until_equal
 
 QUIET = {"interval_s": 0, "after_write": False}  # sessions on request alone
 LIVELY = {"interval_s": 0.3, "debounce_ms": 1}
@@ -140,6 +140,26 @@ def test_a_retirement_that_nobody_heard_of_waits_for_somebody(tmp_path: Path) ->
         processes.start("one")
         wait_until(lambda: processes.status("two") == 0)
         assert "one holds all that it wrote. It ends." in processes.output("two")
+
+
+def test_two_that_retire_at_once_do_not_leave_with_each_other(tmp_path: Path) -> None:
+    with live(tmp_path, ("one", "two", "three"), anti_entropy=QUIET) as processes:
+        one, two, three = (address(processes, label) for label in ("one", "two", "three"))
+        for away in (two, three):
+            assert ask(away, "POST", "/replica/sync/one").status_code == 200
+        assert ask(two, "POST", "/replica/sync/three").status_code == 200
+        for here, there in (("one", "two"), ("two", "three"), ("three", "one")):
+            link(processes, here, there, up=False)
+        for away, request in ((two, "r2"), (three, "r3")):
+            assert reserve(away, request, 9).status_code == 201
+            assert ask(away, "POST", "/replica/retire").json()["told"] is None
+        link(processes, "two", "three", up=True)
+        wait_until(lambda: labels(two) == ["one"] and labels(three) == ["one"])
+        for label in ("two", "three"):
+            link(processes, "one", label, up=True)
+            wait_until(lambda label=label: processes.status(label) == 0)  # type: ignore[misc]
+        for request in ("r2", "r3"):
+            assert ask(one, "GET", f"/reservations/vish/{request}").status_code == 200
 
 
 def test_a_retiring_primary_hands_over_first(tmp_path: Path) -> None:

@@ -195,11 +195,6 @@ class Checker:
         for known in (self._last, self._vectors, self._tentative):
             known.pop(label, None)
 
-    def covers_all(self, label: str, other: str) -> bool:
-        """Whether `label` holds all that `other` does."""
-        vector = self._vectors[label]
-        return all(vector.complete(server) >= stamp for server, stamp in self._vectors[other].stamps.items())
-
     def knows_retired(self, label: str, server: str) -> bool:
         return self._vectors[label].complete(server) == math.inf
 

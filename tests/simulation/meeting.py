@@ -20,6 +20,7 @@ class Meeting:
         self.nodes = (initiator, responder)
         self.ends = (Session(initiator.store, TAGS, initiator=True), Session(responder.store, TAGS, initiator=False))
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
+        self.has_caller_retired = initiator.store.state().retired  # before the session began
         self.tail_lost: Node | None = None
         self.gone: set[int] = set()  # ends that hear nothing any more, and do not say so
         for end in (0, 1):

@@ -85,14 +85,17 @@ class Meetings(Ground):
         if not session.succeeded:
             return
         self.scribe.session(*session.pair)
-        for node, peer in (session.nodes, session.nodes[::-1]):
+        for node in session.nodes:
             state = node.store.state()
             node.joined = node.joined or state.server in state.vector
-            both = {node.label, peer.label} <= set(self.nodes)
-            told = both and state.retired and self.checker.covers_all(peer.label, node.label)
-            if told and self.checker.knows_retired(peer.label, state.server):
-                self._leave(node)
-                self.scribe.leave(node.label, peer.label)
+        # As replica/membership.py does.
+        caller, peer = session.nodes
+        both = {caller.label, peer.label} <= set(self.nodes)
+        if both and session.has_caller_retired and caller.store.state().retired:
+            server = peer.store.state().server
+            if not self.checker.knows_retired(caller.label, server):
+                self._leave(caller)
+                self.scribe.leave(caller.label, peer.label)
                 self.counts["left"] += 1
 
     def _leave(self, node: Node) -> None:
