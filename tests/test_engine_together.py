@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -123,52 +124,46 @@ def members_of(one: Draft) -> dict[str, Any]:
     return {name: getattr(one, name) for name in Draft.__slots__}
 
 
-def test_what_comes_during_a_trip_goes_together_in_the_next() -> None:
-    trips: list[list[int]] = []
-    under_way, go_on = threading.Event(), threading.Event()
+class Trips:
+    """What a Gathered sends on its way: 0 goes alone; 1, 2 and 3 come while that is under way."""
 
-    def ask_all(requests: Any) -> list[int]:
-        trips.append(list(requests))
-        under_way.set()
-        assert go_on.wait(20)
+    def __init__(self, error: Exception | None = None) -> None:
+        self.all: list[list[int]] = []
+        self._error = error  # of each trip that takes 2 along
+        self._under_way, self._go_on = threading.Event(), threading.Event()
+        self.gathered = Gathered(self._ask_all)
+
+    def answers(self) -> dict[int, int | BaseException]:
+        """Request -> its reply, or what was raised."""
+        with ThreadPoolExecutor(4) as pool:
+            asked = {0: pool.submit(self.gathered.ask, 0)}
+            assert self._under_way.wait(20)
+            asked |= {number: pool.submit(self.gathered.ask, number) for number in (1, 2, 3)}
+            until(lambda: len(self.gathered._waiting) == 3)
+            self._go_on.set()
+            return {number: one.exception(20) or one.result() for number, one in asked.items()}
+
+    def _ask_all(self, requests: Sequence[int]) -> list[int]:
+        self.all.append(list(requests))
+        self._under_way.set()
+        assert self._go_on.wait(20)
+        if self._error and 2 in requests:
+            raise self._error
         return [10 * request for request in requests]
 
-    gathered = Gathered(ask_all)
-    with ThreadPoolExecutor(5) as pool:
-        first = pool.submit(gathered.ask, 0)
-        assert under_way.wait(20)
-        others = [pool.submit(gathered.ask, number) for number in (1, 2, 3)]
-        until(lambda: len(gathered._waiting) == 3)
-        go_on.set()
-        assert first.result(20) == 0
-        assert sorted(one.result(20) for one in others) == [10, 20, 30]
-    assert [len(trip) for trip in trips] == [1, 3]
+
+def test_what_comes_during_a_trip_goes_together_in_the_next() -> None:
+    trips = Trips()
+    assert trips.answers() == {0: 0, 1: 10, 2: 20, 3: 30}
+    assert [len(trip) for trip in trips.all] == [1, 3]
 
 
-@pytest.mark.parametrize("error", [ResponseError("one is at fault"), ConnectionError("gone")])
-def test_one_that_is_at_fault_fails_alone(error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "failed", "count"), [(ResponseError("at fault"), {2}, 5), (ConnectionError("gone"), {1, 2, 3}, 2)]
+)
+def test_one_that_is_at_fault_fails_alone(error: Exception, failed: set[int], count: int) -> None:
     """Not where the connection was lost: what was asked may have been done."""
-    trips: list[list[int]] = []
-    under_way, go_on = threading.Event(), threading.Event()
-
-    def ask_all(requests: Any) -> list[int]:
-        trips.append(list(requests))
-        under_way.set()
-        assert go_on.wait(20)
-        if 2 in requests:
-            raise error
-        return list(requests)
-
-    gathered = Gathered(ask_all)
-    with ThreadPoolExecutor(5) as pool:
-        first = pool.submit(gathered.ask, 0)
-        assert under_way.wait(20)
-        others = {number: pool.submit(gathered.ask, number) for number in (1, 2, 3)}
-        until(lambda: len(gathered._waiting) == 3)
-        go_on.set()
-        assert first.result(20) == 0
-        failed = {number for number, one in others.items() if one.exception(20)}
-    alone = isinstance(error, ResponseError)
-    assert failed == ({2} if alone else {1, 2, 3})
-    assert len(trips) == (5 if alone else 2)
-    assert gathered.ask(7) == 7
+    trips = Trips(error)
+    assert {number for number, answer in trips.answers().items() if answer is error} == failed
+    assert len(trips.all) == count
+    assert trips.gathered.ask(7) == 70
