@@ -32,8 +32,11 @@ ENTRIES_MAX = 100  # of a vector; one with more is folded, and takes some 5 KiB
 JSON_BYTES_MAX = 64 * 1024  # what a token may grow to when it is unpacked
 SERVER_BYTES_MAX = 640  # of a name: a server id, or an epoch
 PACKING = (12, 5)  # window and memory of zlib, as powers of two: the defaults take more time to set up than to pack
+PLAIN_BYTES_MAX = 128  # a token of so few bytes is not packed
 WRITES_BYTES = 1024  # kept free of a token's bytes: a write adds an entry after what it did was done
 POINT = "#"  # begins the name of an epoch
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +89,11 @@ class Token:
 
     def encode(self) -> str:
         """As text for a header; the same token is the same text."""
-        members = {"r": self.read, "w": self.write}
-        plain = json.dumps(members, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-        packing = zlib.compressobj(9, zlib.DEFLATED, *PACKING)
-        return base64.urlsafe_b64encode(packing.compress(plain) + packing.flush()).decode().rstrip("=")
+        packed = _ENCODE({"r": self.read, "w": self.write}).encode()
+        if len(packed) > PLAIN_BYTES_MAX:
+            packing = zlib.compressobj(9, zlib.DEFLATED, *PACKING)
+            packed = packing.compress(packed) + packing.flush()
+        return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
     @classmethod
     def decode(cls, text: str) -> Self:
@@ -100,13 +104,20 @@ class Token:
             raise _bad()
         try:
             packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            unpacking = zlib.decompressobj()
-            members = json.loads(unpacking.decompress(packed, JSON_BYTES_MAX))
-            if not unpacking.eof or set(members) != {"r", "w"}:
+            members = json.loads(packed if packed.startswith(b"{") else _unpacked(packed))
+            if set(members) != {"r", "w"}:
                 raise _bad()
             return cls(_vector(members["r"]), _vector(members["w"]))
         except (ValueError, zlib.error, RecursionError, TypeError):
             raise _bad() from None
+
+
+def _unpacked(packed: bytes) -> bytes:
+    unpacking = zlib.decompressobj()
+    plain = unpacking.decompress(packed, JSON_BYTES_MAX)
+    if not unpacking.eof:
+        raise _bad()
+    return plain
 
 
 def read_guarantees(text: str) -> frozenset[str]:

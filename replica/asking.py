@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import g
+from replica.plain import present_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +15,7 @@ class Asking:
     role: str
 
 
-def note_asking(asking: Asking) -> None:
-    g.asking = asking
-
-
 def present_asking() -> Asking:
-    found: Asking = g.asking
-    return found
+    asking = present_request().asking
+    assert asking is not None
+    return asking

@@ -12,11 +12,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Response
 from flask_restful import Resource
 
 from replica.events import Transaction
 from replica.parts import Parts
+from replica.plain import PlainFlask, PlainRequest
 
 STREAMS = {"/events"}  # answers without an end, whose length says nothing
 METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}  # others would be a row each
@@ -61,21 +62,21 @@ class Counters:
                 durations.total_s += duration_s
                 durations.counts[bisect_left(BOUNDS_S, duration_s)] += 1
 
-    def register(self, app: Flask, api: Any, parts: Parts) -> None:
+    def register(self, app: PlainFlask, api: Any, parts: Parts) -> None:
         """Time each request, and add /metrics."""
         api.add_resource(Scrape, "/metrics", resource_class_kwargs={"counters": self, "parts": parts})
 
-        @app.before_request
-        def begin() -> None:
-            g.began = time.monotonic()
+        def begin(request: PlainRequest) -> None:
+            request.began_s = time.monotonic()
 
-        @app.after_request
-        def end(response: Response) -> Response:
+        def end(request: PlainRequest, response: Response) -> None:
             if request.path not in STREAMS:
                 method = request.method if request.method in METHODS else "other"
-                took_s = time.monotonic() - g.began if "began" in g else None
+                took_s = None if request.began_s is None else time.monotonic() - request.began_s
                 self.answered(method, response.status_code, took_s)
-            return response
+
+        app.before.append(begin)
+        app.after.append(end)
 
 
 class Scrape(Resource):  # type: ignore[misc]  # flask_restful has no types

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Flask, Response, g, request
+from flask import Response, request
 
 from bayou.application import Snapshot
 from bayou.errors import BadInput
 from bayou.session import GUARANTEES, Token, read_guarantees
 from bayou.stamps import split_id
 from bayou.state import Vector
+from replica.plain import PlainFlask, PlainRequest, present_request
 
 TOKEN_HEADER = "Bayou-Session"
 GUARANTEES_HEADER = "Bayou-Guarantees"
@@ -70,25 +71,25 @@ class Present:
         return (self.seen if counts and self.seen else self.token).encode()
 
 
-def register(app: Flask) -> None:
+def register(app: PlainFlask) -> None:
     """Every request has a session, if only an empty one; malformed headers are refused wherever they are sent."""
 
-    @app.before_request
-    def read_headers() -> None:
-        g.session = _read()
+    def read_headers(request: PlainRequest) -> None:
+        request.session = _read(request)
 
-    @app.after_request
-    def send_token(response: Response) -> Response:
-        session: Present | None = g.get("session")
-        token = session.result(response.status_code) if session else None
+    def send_token(request: PlainRequest, response: Response) -> None:
+        token = request.session.result(response.status_code) if request.session else None
         if token is not None:
-            response.headers[TOKEN_HEADER] = token
-        return response
+            response.headers.add(TOKEN_HEADER, token)
+
+    app.before.append(read_headers)
+    app.after.append(send_token)
 
 
 def present() -> Present:
     """The session of the present request."""
-    session: Present = g.session
+    session = present_request().session
+    assert session is not None
     return session
 
 
@@ -97,15 +98,17 @@ def asked_view() -> str:
     return "committed" if request.args.get("view") == "committed" else "tentative"
 
 
-def _read() -> Present:
-    text, wanted = request.headers.get(TOKEN_HEADER), request.headers.get(GUARANTEES_HEADER)
+def _read(request: PlainRequest) -> Present:
+    headers = request.headers
+    text, wanted = headers.get(TOKEN_HEADER), headers.get(GUARANTEES_HEADER)
     sent = text is not None
     guarantees = read_guarantees(wanted) if wanted is not None else frozenset(GUARANTEES if sent else ())
-    return Present(Token.decode(text or ""), sent, guarantees, _wait_ms())
+    return Present(Token.decode(text or ""), sent, guarantees, _wait_ms(headers.get(WAIT_HEADER)))
 
 
-def _wait_ms() -> int:
-    text = request.headers.get(WAIT_HEADER, "0")
+def _wait_ms(text: str | None) -> int:
+    if text is None:
+        return 0
     if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) <= WAIT_MS_MAX):
         raise BadInput(
             "bad_input", f"{WAIT_HEADER} is a number of milliseconds up to {WAIT_MS_MAX}.", field=WAIT_HEADER

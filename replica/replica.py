@@ -30,6 +30,7 @@ from replica.peers import LivePeers
 from replica.rest import create_app
 from replica.security import new_operator_token
 from replica.service import ReplicaService
+from replica.short import Short
 from replica.tail import Tail
 from replica.truncating import Truncating
 from replica.web_server import WebServer
@@ -98,7 +99,9 @@ class Replica:
             operator_hash = new_operator_token(settings.data / label) if settings.auth == "tokens" else None
             running = service, self.store, self._peers, self._tail
             parts = Parts(label, settings, *running, applications, self._membership, operator_hash)
-            self._web = WebServer(create_app(parts, counters), settings.replica(label).rest)
+            short = Short(operation for application in applications for operation in application.operations)
+            app = create_app(parts, counters, short.note_away)
+            self._web = WebServer(app, settings.replica(label).rest, short)
             undo.pop_all()
 
     def start(self) -> None:

@@ -6,30 +6,34 @@ knows HTTP and the interfaces of replica/parts.py, not Redis or gRPC.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
 
-import flask
 from flask import Flask, Response, request
-from flask.json.provider import DefaultJSONProvider
-from flask_restful import Api
 from redis import RedisError
 
 from replica import errors, guarantees, openapi, pages, resources_events, resources_media, resources_replica
 from replica.counters import Counters
 from replica.cross_site import CrossSite
 from replica.parts import Parts
+from replica.plain import PlainApi, PlainFlask, PlainRequest, json_response
 from replica.security import Security
 
 
-def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
-    """The WSGI application of one replica; `counters` are those that the rest of the replica feeds."""
-    app = PlainFlask("bayou", static_folder=None)
-    app.json = Json(app)
+def create_app(
+    parts: Parts, counters: Counters | None = None, storage_away: Callable[[], None] = lambda: None
+) -> Flask:
+    """The WSGI application of one replica; `counters` are those that the rest of the replica feeds, `storage_away` is
+    called when Redis could not serve a request."""
+    app = PlainFlask("bayou")
     app.config["MAX_CONTENT_LENGTH"] = errors.BODY_BYTES_MAX
-    app.url_map.strict_slashes = False
-    app.register_error_handler(Exception, _answer_error)
+
+    @app.errorhandler(Exception)
+    def tell(error: Exception) -> Response:
+        answer = errors.answer(error, request.method, request.path)
+        if answer.code == "storage_away":
+            storage_away()
+        return json_response(answer.body(), answer.status, answer.headers)
+
     guarantees.register(app)
     _guard(app, CrossSite(parts.settings, parts.settings.replica(parts.label).rest, lambda: _joined(parts)))
     security = Security(parts.settings, parts.store.read, parts.operator_hash)
@@ -37,7 +41,6 @@ def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
     pages.register(app, parts)
     counters = counters or Counters()
     api = PlainApi(app)
-    api.representation("application/json")(_json)
     counters.register(app, api, parts)
     security.register(app, api)
     openapi.register(api, parts)
@@ -49,54 +52,6 @@ def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
     return app
 
 
-_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once; json.dumps makes one a call
-
-
-class PlainFlask(Flask):
-    """No view or hook is a coroutine here, so that none of them need be asked at each request."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        return func
-
-
-class PlainApi(Api):  # type: ignore[misc]  # flask_restful has no types
-    """Errors go to Flask's handlers, whoever owns the path: so there is one shape."""
-
-    def error_router(self, original_handler: Callable[[Exception], Any], e: Exception) -> Any:
-        return original_handler(e)
-
-
-class Json(DefaultJSONProvider):
-    """Compact UTF-8 out; in, only what can be stored and sent on: no NaN, no bottomless nesting, no half characters."""
-
-    def dumps(self, obj: Any, **kwargs: Any) -> str:
-        return json.dumps(obj, ensure_ascii=False, separators=(",", ":"), **kwargs) if kwargs else _ENCODE(obj)
-
-    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
-        try:
-            loaded = json.loads(s, parse_constant=_no_constant, **kwargs)
-            if (b"\\u" if isinstance(s, bytes) else "\\u") in s:  # type: ignore[operator]
-                json.dumps(loaded, ensure_ascii=False).encode()
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
-        return loaded
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _json(data: Any, code: int, headers: dict[str, str] | None = None) -> Response:
-    response = Response(flask.json.dumps(data) + "\n", code, content_type="application/json")
-    response.headers.extend(headers or {})
-    return response
-
-
-def _answer_error(error: Exception) -> Response:
-    answer = errors.answer(error, request.method, request.path)
-    return _json(answer.body(), answer.status, answer.headers)
-
-
 def _joined(parts: Parts) -> list[str]:
     """The REST addresses of the created servers; none while the storage is away, for a page gets no answer then."""
     try:
@@ -105,18 +60,19 @@ def _joined(parts: Parts) -> list[str]:
         return []
 
 
-def _guard(app: Flask, cross_site: CrossSite) -> None:
-    @app.before_request
-    def refuse_foreign_pages() -> None:
+def _guard(app: PlainFlask, cross_site: CrossSite) -> None:
+    def refuse_foreign_pages(request: PlainRequest) -> None:
         cross_site.check(request.method, request.path, request.host, request.headers.get("Origin"))
 
-    @app.after_request
-    def permit_own_pages(response: Response) -> Response:
+    def permit_own_pages(request: PlainRequest, response: Response) -> None:
+        headers = response.headers
         origin = request.headers.get("Origin")
         if origin is not None:
             # A preflight asks on behalf of the method that is to come.
             method = request.headers.get("Access-Control-Request-Method", request.method)
-            response.headers.update(cross_site.permission(method, request.path, origin))
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers.setdefault("Cache-Control", "no-store")
-        return response
+            headers.update(cross_site.permission(method, request.path, origin))
+        headers.add("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Cache-Control", "no-store")
+
+    app.before.append(refuse_foreign_pages)
+    app.after.append(permit_own_pages)

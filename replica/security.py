@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Response, request
 from flask_restful import Resource
 from werkzeug.http import dump_cookie
 
@@ -28,9 +28,10 @@ from apps.people.pages import OPERATOR, decode_person, person_page
 from apps.people.tokens import hash_of, is_hash_of, name_of, new_token
 from bayou.application import Snapshot
 from bayou.errors import BadInput, Forbidden, Unauthorized
-from replica.asking import Asking, note_asking
+from replica.asking import Asking
 from replica.config import Config
 from replica.pages import page, wants_page
+from replica.plain import PlainFlask, PlainRequest
 
 TOKEN_FILE = "operator.token"
 COOKIE = "bayou_token"
@@ -53,6 +54,7 @@ _RULES: tuple[tuple[str, str, str | None], ...] = (
 RULES = [(method, re.compile(path), role) for method, path, role in _RULES]
 
 
+NOBODY = Asking(None, "user")
 Read = Callable[[list[str]], Snapshot]
 
 
@@ -65,14 +67,14 @@ class Security:
         self._read = read
         self._operator_hash = operator_hash
 
-    def register(self, app: Flask, api: Any) -> None:
+    def register(self, app: PlainFlask, api: Any) -> None:
         """Judge each request, and add /login."""
         api.add_resource(Login, "/login", resource_class_kwargs={"security": self})
 
-        @app.before_request
-        def admit() -> None:
-            nobody = Asking(None, "user")
-            note_asking(self.admitted(request.method, request.path) if self.asks_for_tokens else nobody)
+        def admit(request: PlainRequest) -> None:
+            request.asking = self.admitted(request.method, request.path) if self.asks_for_tokens else NOBODY
+
+        app.before.append(admit)
 
     def admitted(self, method: str, path: str) -> Asking:
         """Who asks; raises Unauthorized token_missing or token_wrong, Forbidden forbidden."""

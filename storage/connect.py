@@ -25,6 +25,7 @@ from storage.followed import FORMS, SCHEMES, Followed
 from storage.keys import Namespace
 from storage.lock import Held, hold
 from storage.sources import Addressed, Embedded, Memory, Source, identity_in
+from storage.tasks import give_way
 
 ADDRESSES = ("redis://", "rediss://", "unix://")
 BLOCKING_TIMEOUT_S = 60.0
@@ -205,6 +206,7 @@ class Opened:
             if identity_in(said.decode()) != (run_id or self._confirmed):
                 self._suspect.set()
                 raise redis.ConnectionError("Redis was restarted; what it holds is being checked")
+            give_way(connection)
 
         return self._source.client(redis_connect_func=greet, **options)
 

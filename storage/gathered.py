@@ -12,6 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from redis import ResponseError
 
+from storage.tasks import Turn
+
 Request = TypeVar("Request")
 
 
@@ -24,8 +26,7 @@ class _Asked(Generic[Request]):
         self.request = request
         self.has_reply = False
         self.reply: Any = None  # or what is to be raised
-        self.turn = threading.Lock()  # let go once there is a reply, or once this thread is to make the trip
-        self.turn.acquire()
+        self.turn = Turn()  # let go once there is a reply, or once this thread is to make the trip
 
 
 class Gathered(Generic[Request]):
@@ -44,7 +45,7 @@ class Gathered(Generic[Request]):
             self._waiting.append(asked)
             is_first, self._is_under_way = not self._is_under_way, True
         if not is_first:
-            asked.turn.acquire()
+            asked.turn.wait()
         if not asked.has_reply:
             self._make_trip(asked)
         if isinstance(asked.reply, BaseException):

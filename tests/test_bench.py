@@ -17,7 +17,7 @@ from bench.rows import ROWS
 from bench.table import HEADING, Row, as_json, as_markdown, at_least, at_most, below, figure
 
 TINY = Size(0.01)
-LINES = {"store": 3, "commit": 2, "rollback-near": 4, "memory": 3, "vectors": 6, "papers": 15}
+LINES = {"accept": 2, "read": 2, "store": 3, "commit": 2, "rollback-near": 4, "memory": 3, "vectors": 6, "papers": 15}
 NO_PROCESS = ("store", "rollback-far", "rollback-near", "select", "converge", "vectors")
 
 

@@ -26,7 +26,16 @@ OPERATIONS = (
         query=PART,
         in_session=True,
     ),
-    Operation("GET", _SONG, "A song.", {200: SONG}, query=VIEW, errors={404: ("song_unknown",)}, in_session=True),
+    Operation(
+        "GET",
+        _SONG,
+        "A song.",
+        {200: SONG},
+        query=VIEW,
+        errors={404: ("song_unknown",)},
+        in_session=True,
+        is_short=True,
+    ),
     Operation(
         "PUT",
         _SONG,
@@ -35,6 +44,7 @@ OPERATIONS = (
         body=record({"request": NAME}, url={"type": "string", "minLength": 1, "maxLength": URL_MAX}),
         writes_as=True,
         in_session=True,
+        is_short=True,
     ),
     Operation(
         "DELETE",
@@ -44,5 +54,6 @@ OPERATIONS = (
         query={"type": "object", "properties": {"request": NAME}},
         writes_as=True,
         in_session=True,
+        is_short=True,
     ),
 )

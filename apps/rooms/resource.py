@@ -5,7 +5,7 @@ They know a replica only as a Service, and refuse by raising Refusal; the replic
 
 from __future__ import annotations
 
-import secrets
+import random
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -66,7 +66,7 @@ class RoomsResource(Resource):  # type: ignore[misc]  # flask_restful has no typ
         return drafts.Asking(
             user=self.service.user(),
             role=self.service.role(),
-            request=name or secrets.token_hex(6),
+            request=name or f"{random.getrandbits(48):012x}",
             at=self.service.now(),
             zone=self.zone,
             listed_rooms=self.building.rooms,

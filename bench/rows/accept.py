@@ -13,9 +13,10 @@ from bench.empty import empty_server
 from bench.ground import Ground
 from bench.load import post, rate
 from bench.measure import Measure, Size, in_turn
-from bench.table import Row, at_least
+from bench.table import Row, at_least, figure
 from bench.workload import FIRST_DAY, ROOMS
 from cluster.processes import Processes
+from replica.config import Address
 
 ROUNDS, SECONDS = 5, 2.0
 HELD = (100_000, 1_000)
@@ -25,14 +26,13 @@ UNUSED = FIRST_DAY + timedelta(days=2000)  # behind what is loaded
 
 def measure(ground: Ground, size: Size) -> list[Row]:
     wanted, empty = reservations(), _at("/", reservations())
-    with ground.replicas({"one": 0}) as processes, empty_server() as limit:
-        ours = processes.settings.replica("one").rest
-        figures = in_turn(
-            size.rounds(ROUNDS),
-            lambda: rate(ours, wanted, SECONDS * size.scale),
-            lambda: rate(limit, empty, SECONDS * size.scale),
-        )
-    return [at_least("accept", "reservations/s", figures, 0.65)]
+    with ground.replicas({"one": 0}) as processes, empty_server() as limit, empty_server(short=True) as short:
+        addresses = [(processes.settings.replica("one").rest, wanted), (limit, empty), (short, empty)]
+        ours, threads, tasks = in_turn(size.rounds(ROUNDS), *(rate_at(*pair, size) for pair in addresses))
+    return [
+        at_least("accept", "reservations/s", (ours, threads), 0.65),
+        figure("accept", "reservations/s, beside empty requests that share a thread, too", ours, tasks),
+    ]
 
 
 def measure_flat(ground: Ground, size: Size) -> list[Row]:
@@ -43,8 +43,11 @@ def measure_flat(ground: Ground, size: Size) -> list[Row]:
 
 
 def _rate_of(processes: Processes, size: Size) -> Measure:
-    address, wanted = processes.settings.replica("one").rest, reservations()
-    return lambda: rate(address, wanted, SECONDS * size.scale)
+    return rate_at(processes.settings.replica("one").rest, reservations(), size)
+
+
+def rate_at(address: Address, requests: Iterator[bytes], size: Size) -> Measure:
+    return lambda: rate(address, requests, SECONDS * size.scale)
 
 
 def reservations(rooms: int = len(ROOMS), hours: int = HOURS) -> Iterator[bytes]:

@@ -9,30 +9,31 @@ from urllib.parse import urlencode
 
 from bench.empty import empty_server
 from bench.ground import Ground
-from bench.load import Connection, get, rate
+from bench.load import Connection, get
 from bench.measure import Size, in_turn
-from bench.rows.accept import UNUSED, reservations
-from bench.table import Row, at_least
+from bench.rows.accept import UNUSED, rate_at, reservations
+from bench.table import Row, at_least, figure
 from bench.workload import ROOMS
 
-ROUNDS, SECONDS = 5, 2.0
+ROUNDS = 5
 ROOMS_READ, DAYS, HOURS = 10, 5, 8  # each of the rooms has a reservation in every hour of a working week
 
 
 def measure(ground: Ground, size: Size) -> list[Row]:
     weeks, empty = _weeks(), itertools.repeat(get("/"))
-    with ground.replicas({"one": 0}) as processes, empty_server() as limit:
+    with ground.replicas({"one": 0}) as processes, empty_server() as limit, empty_server(short=True) as short:
         ours = processes.settings.replica("one").rest
         connection = Connection(ours)
         for request in itertools.islice(reservations(ROOMS_READ, HOURS), size.of(ROOMS_READ * DAYS * HOURS)):
             connection.ask(request)
         connection.close()
-        figures = in_turn(
-            size.rounds(ROUNDS),
-            lambda: rate(ours, weeks, SECONDS * size.scale),
-            lambda: rate(limit, empty, SECONDS * size.scale),
-        )
-    return [at_least("read", f"weeks of {DAYS * HOURS} reservations/s", figures, 0.6)]
+        addresses = [(ours, weeks), (limit, empty), (short, empty)]
+        figures = in_turn(size.rounds(ROUNDS), *(rate_at(*pair, size) for pair in addresses))
+    unit = f"weeks of {DAYS * HOURS} reservations/s"
+    return [
+        at_least("read", unit, figures[:2], 0.6),
+        figure("read", f"{unit}, beside empty requests that share a thread, too", figures[0], figures[2]),
+    ]
 
 
 def _weeks() -> Iterator[bytes]:
