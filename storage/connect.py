@@ -198,6 +198,7 @@ class Opened:
         """A client that reaches only the Redis process `run_id`; by default, the one that is confirmed at the time."""
 
         def greet(connection: Any) -> None:
+            give_way(connection)
             connection.on_connect()
             said = b""
             for section in self._source.sections:
@@ -206,7 +207,6 @@ class Opened:
             if identity_in(said.decode()) != (run_id or self._confirmed):
                 self._suspect.set()
                 raise redis.ConnectionError("Redis was restarted; what it holds is being checked")
-            give_way(connection)
 
         return self._source.client(redis_connect_func=greet, **options)
 
