@@ -73,18 +73,6 @@ def test_while_redis_stands_still_what_does_not_need_it_is_answered(one: Process
         assert [read.result(BOUND_S).status_code for read in reads] == [200, 200]
 
 
-def test_when_redis_is_killed_under_them_they_are_refused_and_the_next_are_served(one: Processes) -> None:
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        pid = redis_pid(one)
-        os.kill(pid, signal.SIGSTOP)
-        writes = [clients.submit(reserve, one, 2, hour) for hour in range(CLIENTS)]
-        assert requests.get(url(one, "/openapi.json"), timeout=5).ok
-        os.kill(pid, signal.SIGKILL)
-        assert {write.result(BOUND_S) for write in writes} <= {201, 503}
-    wait_until(lambda: reserve(one, 3, 9) == 201)
-    assert requests.get(url(one, CALENDAR), timeout=BOUND_S).ok
-
-
 def test_one_that_waits_for_its_session_does_not_hold_up_the_others(one: Processes) -> None:
     ahead = "eyJyIjp7Im9uZX56enp6enoiOjkwMDAwMDAwMDAwMDAwMDB9LCJ3Ijp7fX0"  # has read {"one~zzzzzz": 9000000000000000}
     address, headers = one.settings.replica("one").rest, f"Bayou-Session: {ahead}\r\nBayou-Wait: 30000"
@@ -114,6 +102,18 @@ def test_requests_that_follow_each_other_on_a_connection_are_answered_in_order(o
     assert statuses == [b"201"] * 3 + [b"200"] + [b"201"] * 3 + [b"409"]
     assert len(starts) == 6
     assert starts == sorted(starts)
+
+
+def test_when_redis_is_killed_under_them_they_are_refused_and_the_next_are_served(one: Processes) -> None:
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        pid = redis_pid(one)
+        os.kill(pid, signal.SIGSTOP)
+        writes = [clients.submit(reserve, one, 2, hour) for hour in range(CLIENTS)]
+        assert requests.get(url(one, "/openapi.json"), timeout=5).ok
+        os.kill(pid, signal.SIGKILL)
+        assert {write.result(BOUND_S) for write in writes} <= {201, 503}
+    wait_until(lambda: reserve(one, 3, 9) == 201)
+    assert requests.get(url(one, CALENDAR), timeout=BOUND_S).ok
 
 
 CLOSE = b"\r\nConnection: close\r\n\r\n"
