@@ -93,6 +93,14 @@ class Write(Draft):
             raise ValueError("not a write in the canonical encoding")
         return write
 
+    @classmethod
+    def of_log(cls, body: bytes) -> Self:
+        """The write of a body in a replica's own log, whose form is not judged again: `encode` made it, or `decode` took
+        it before it was logged."""
+        members = json.loads(body.decode())
+        stamp, prev, pages = int(members.pop("stamp")), int(members.pop("prev")), tuple(members.pop("pages"))
+        return cls(stamp=stamp, prev=prev, pages=pages, **members)
+
 
 def _head(stamp: str, prev: str, origin: str) -> str:
     """The canonical JSON of the first three members."""
