@@ -155,7 +155,7 @@ class Tail:
         writes = self._store.writes(write_ids((identifier, entry) for identifier, entry, _, _ in told))
         for identifier, entry, summed, csns in told:
             transaction = expand(identifier, entry, writes, self._describer, self._label)
-            yield replace(transaction, summed=summed, csns=csns)
+            yield replace(transaction, summed=summed, csns=csns) if summed else transaction
 
     def _reset(self, last: Cursor) -> None:
         with self._changed:
