@@ -10,9 +10,10 @@ It knows screen events, and neither the store nor the network. Names may come fr
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -44,18 +45,21 @@ class Console:
         self._write = write
         self._color = color
         self._session_errors: dict[str, str] = {}
+        self._start = -1, ""  # the second that was told last, and how its lines begin
 
     def show(self, transaction: Transaction) -> None:
         """Print what happened."""
-        moment = datetime.fromtimestamp(int(transaction.id.partition("-")[0]) / 1000, UTC)
-        self._say(self._lines(transaction), moment)
+        self._say(self._lines(transaction), int(transaction.id.partition("-")[0]) // 1000)
 
     def say(self, line: str, moment: datetime) -> None:
-        self._say([line], moment)
+        self._say([line], math.floor(moment.timestamp()))
 
-    def _say(self, lines: Iterable[str], moment: datetime) -> None:
-        time = self._paint(moment.astimezone(self._zone).strftime("%H:%M:%S"), attrs=["dark"])
-        start = f"{time} {self.name(self._label)}  "
+    def _say(self, lines: Iterable[str], moment_s: int) -> None:
+        second, start = self._start
+        if moment_s != second:  # many things happen in one
+            time = datetime.fromtimestamp(moment_s, self._zone).strftime("%H:%M:%S")
+            start = f"{self._paint(time, attrs=['dark'])} {self.name(self._label)}  "
+            self._start = moment_s, start  # at once, for several threads say things
         if text := "".join(f"{start}{line}\n" for line in lines):
             self._write(text)
 
@@ -141,11 +145,10 @@ class Console:
             words.append(self._move(data["before"], data["after"]))
         else:
             place = data["after"] or data["before"]
-            identifier = str(data["reservation"] or "").removeprefix(f"{data['user']}/")
-            words.append(self._place(place) if place else harmless(identifier))
+            words.append(self._place(place) if place else _request(data))
         if data["outcome"] not in {"updated", "rejected"}:
             words.append(f"({harmless(data['outcome'])})")
-        return " ".join(word for word in words if word)
+        return " ".join(filter(None, words))
 
     def _mark(self, event: ScreenEvent) -> str:
         data = event.data
@@ -209,6 +212,11 @@ def harmless(text: object) -> str:
     if told.isprintable():  # as nearly all is, and at once
         return told
     return "".join(character if character.isprintable() else "�" for character in told)
+
+
+def _request(data: Mapping[str, Any]) -> str:
+    """What the user calls the reservation."""
+    return harmless(str(data["reservation"] or "").removeprefix(f"{data['user']}/"))
 
 
 @lru_cache(maxsize=10_000)  # the same times are told again and again
