@@ -17,8 +17,9 @@ from bayou.stamps import STAMP_DIGITS, STAMP_MAX, stamp_text, write_id
 PAGES_MAX = 400  # pages that one write may declare
 WRITE_BYTES_MAX = 64 * 1024
 
-# Made once; json.dumps makes one a call.
+# Made once; json.dumps makes one a call, and json.loads looks for spaces around the text.
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode
+_DECODE = json.JSONDecoder().raw_decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,15 @@ class Write(Draft):
         if canonical != text:
             raise ValueError("not a write in the canonical encoding")
         return write
+
+    @classmethod
+    def of_log(cls, body: bytes) -> Self:
+        """The write of a body in a replica's own log: `encode` made it, or `decode` took it before it was logged, so
+        its form is not judged again."""
+        members, _ = _DECODE(body.decode())
+        members["stamp"], members["prev"] = int(members["stamp"]), int(members["prev"])
+        members["pages"] = tuple(members["pages"])
+        return cls(**members)
 
 
 def _head(stamp: str, prev: str, origin: str) -> str:

@@ -10,9 +10,11 @@ It knows screen events, and neither the store nor the network. Names may come fr
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -43,18 +45,21 @@ class Console:
         self._write = write
         self._color = color
         self._session_errors: dict[str, str] = {}
+        self._start = -1, ""  # the second that was told last, and how its lines begin
 
     def show(self, transaction: Transaction) -> None:
         """Print what happened."""
-        moment = datetime.fromtimestamp(int(transaction.id.partition("-")[0]) / 1000, UTC)
-        self._say(self._lines(transaction), moment)
+        self._say(self._lines(transaction), int(transaction.id.partition("-")[0]) // 1000)
 
     def say(self, line: str, moment: datetime) -> None:
-        self._say([line], moment)
+        self._say([line], math.floor(moment.timestamp()))
 
-    def _say(self, lines: Iterable[str], moment: datetime) -> None:
-        time = self._paint(moment.astimezone(self._zone).strftime("%H:%M:%S"), attrs=["dark"])
-        start = f"{time} {self.name(self._label)}  "
+    def _say(self, lines: Iterable[str], moment_s: int) -> None:
+        second, start = self._start
+        if moment_s != second:  # many things happen in one
+            time = datetime.fromtimestamp(moment_s, self._zone).strftime("%H:%M:%S")
+            start = f"{self._paint(time, attrs=['dark'])} {self.name(self._label)}  "
+            self._start = moment_s, start  # at once, for several threads say things
         if text := "".join(f"{start}{line}\n" for line in lines):
             self._write(text)
 
@@ -78,21 +83,23 @@ class Console:
             yield from self._writes(transaction)
 
     def _writes(self, transaction: Transaction) -> Iterator[str]:
-        names = Counter(event.name for event in transaction.events) + transaction.summed
-        if names["received"]:
+        events: defaultdict[str, list[ScreenEvent]] = defaultdict(list)
+        for event in transaction.events:
+            events[event.name].append(event)
+        summed = transaction.summed
+        if received := len(events["received"]) + summed["received"]:
             source = f" from {self.name(transaction.source)}" if transaction.source else ""
-            yield f"received {names['received']}{source}{_replay(transaction)}"
+            yield f"received {received}{source}{_replay(transaction)}"
         yield from self._memberships(transaction)
         for name in ("accepted", "moved", "rejected", "committed"):
-            told = [event for event in transaction.events if event.name == name and "membership" not in event.data]
-            if name == "committed" and names["accepted"]:
+            if name == "committed" and (events["accepted"] or summed["accepted"]):
                 continue  # the line of the accept says so
-            summed = transaction.summed[name]
-            if summed or len(told) > LINES_MAX:
+            told = [event for event in events[name] if "membership" not in event.data]
+            if summed[name] or len(told) > LINES_MAX:
                 csns = [event.data["csn"] for event in told] + list(transaction.csns)
-                yield self._counted(name, len(told) + summed, csns)
+                yield self._counted(name, len(told) + summed[name], csns)
             else:
-                yield from (self._write_line(event) for event in told)
+                yield from map(self._write_line, told)
 
     def _memberships(self, transaction: Transaction) -> Iterator[str]:
         """Who comes and goes is told when it arrives, who commits when that is committed."""
@@ -138,11 +145,10 @@ class Console:
             words.append(self._move(data["before"], data["after"]))
         else:
             place = data["after"] or data["before"]
-            identifier = str(data["reservation"] or "").removeprefix(f"{data['user']}/")
-            words.append(self._place(place) if place else harmless(identifier))
+            words.append(self._place(place) if place else _request(data))
         if data["outcome"] not in {"updated", "rejected"}:
             words.append(f"({harmless(data['outcome'])})")
-        return " ".join(word for word in words if word)
+        return " ".join(filter(None, words))
 
     def _mark(self, event: ScreenEvent) -> str:
         data = event.data
@@ -157,25 +163,26 @@ class Console:
         times = self._times(place)
         if times is None:
             return harmless(" ".join(str(value) for value in place.values()))
-        start, end = times
-        ending = end.strftime("%H:%M" if end.date() == start.date() else "%Y-%m-%d %H:%M")
-        return f"{harmless(place.get('room', ''))} {start:%Y-%m-%d %H:%M}–{ending}"
+        (day, start), (last_day, end) = times
+        ending = end if day == last_day else f"{last_day} {end}"
+        return f"{harmless(place.get('room', ''))} {day} {start}–{ending}"
 
     def _move(self, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
         """As short as it can be: `6.12 09:00 → 10:00` within a day and a room."""
         was, now = (self._times(place) if place else None for place in (before, after))
         if not (before and after and was and now):
             return " → ".join(self._place(place) if place else "no place" for place in (before, after))
-        if before.get("room") != after.get("room") or was[0].date() != now[0].date():
+        (day_before, start_before), (day, start) = was[0], now[0]
+        if before.get("room") != after.get("room") or day_before != day:
             return f"{self._place(before)} → {self._place(after)}"
-        return f"{harmless(after.get('room', ''))} {was[0]:%H:%M} → {now[0]:%H:%M}"
+        return f"{harmless(after.get('room', ''))} {start_before} → {start}"
 
-    def _times(self, place: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
+    def _times(self, place: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[str, str]] | None:
+        """Day and time of both ends, as clocks here show them; None where a place has none."""
         try:
-            start, end = (datetime.fromisoformat(place[name]) for name in ("start", "end"))
+            return _clock(place["start"], self._zone), _clock(place["end"], self._zone)
         except (KeyError, TypeError, ValueError):
             return None
-        return start.astimezone(self._zone), end.astimezone(self._zone)
 
     def _link(self, data: Mapping[str, Any]) -> str:
         up = bool(data.get("up"))
@@ -201,7 +208,22 @@ class Console:
 
 def harmless(text: object) -> str:
     """Text without characters that would steer a terminal."""
-    return "".join(character if character.isprintable() else "�" for character in str(text))
+    told = str(text)
+    if told.isprintable():  # as nearly all is, and at once
+        return told
+    return "".join(character if character.isprintable() else "�" for character in told)
+
+
+def _request(data: Mapping[str, Any]) -> str:
+    """What the user calls the reservation."""
+    return harmless(str(data["reservation"] or "").removeprefix(f"{data['user']}/"))
+
+
+@lru_cache(maxsize=10_000)  # the same times are told again and again
+def _clock(text: str, zone: ZoneInfo) -> tuple[str, str]:
+    """`2026-12-01` and `09:00` in the zone, of a time in ISO 8601."""
+    moment = datetime.fromisoformat(text).astimezone(zone).isoformat(timespec="minutes")
+    return moment[:10], moment[11:16]
 
 
 def _replay(transaction: Transaction) -> str:

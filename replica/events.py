@@ -53,8 +53,7 @@ class Cursor(NamedTuple):
         return f"{self.moment_ms - 1}-{_SEQUENCE_LAST}" if self.moment_ms > 0 else "0-0"
 
 
-@dataclass(frozen=True, slots=True)
-class ScreenEvent:
+class ScreenEvent(NamedTuple):
     """One line on a screen. `data` is JSON-able."""
 
     cursor: Cursor
@@ -89,11 +88,11 @@ def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str
     return list(found)
 
 
-def in_sum(entry: Mapping[str, Any]) -> tuple[dict[str, Any], Counter[str], tuple[int, ...]]:
+def in_sum(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str], tuple[int, ...]]:
     """The entry with the changes that have to be expanded, and the sum of the others: `summed` and `csns`."""
     changes = entry.get("changes", ())
     if len(changes) <= LARGE:
-        return dict(entry), Counter(), ()
+        return entry, Counter(), ()
     arrived, told = _arrived(entry), [change for change in changes if not _is_plain(change)]
     plain = [change for change in changes if _is_plain(change)]
     csns = tuple(change["csn"] for change in plain if "csn" in change)
@@ -121,32 +120,27 @@ def expand(
         told = list(_of_revoked(entry, writes, describer, label))
     else:
         told = [(kind, {key: value for key, value in entry.items() if key != "kind"} | {"replica": label})]
-    start = Cursor.parse(identifier)
+    moment_ms, sequence, _ = Cursor.parse(identifier)
     return Transaction(
         id=identifier,
         kind=kind,
         source=entry.get("from") or entry.get("peer") or None,
         rolled_back=int(entry.get("rolled_back", 0)),
         replayed=int(entry.get("replayed", 0)),
-        events=tuple(ScreenEvent(start._replace(place=i), name, data) for i, (name, data) in enumerate(told)),
+        events=tuple(ScreenEvent(Cursor(moment_ms, sequence, i), name, data) for i, (name, data) in enumerate(told)),
     )
 
 
 def _of_changes(
     entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    arrived = _arrived(entry)
+    arrived, source = _arrived(entry), entry.get("from") or None
     for change in entry["changes"]:
         csn, now = change.get("csn"), change["now"]
         was = None if change.get("new") else change.get("was", now)
-        for known in _known(writes.get(change["id"]), was, now, describer):
-            data = {
-                "write": change["id"],
-                "csn": csn,
-                "from": entry.get("from") or None,
-                **known,
-                "replica": label,
-            }
+        start = {"write": change["id"], "csn": csn, "from": source}
+        for data in _known(start, writes.get(change["id"]), was, now, describer):
+            data["replica"] = label
             if was is None:
                 yield arrived, data
             elif was != now and (name := _turn(data["outcome"], data["before"], data["after"])):
@@ -163,26 +157,28 @@ def _of_revoked(
     peer = entry.get("peer") or None
     for fate in ("revoked", "lost"):
         for identifier in entry.get(fate, ()):
-            for known in _known(writes.get(identifier), None, "revoked", describer):
-                yield (
-                    "revoked",
-                    {"write": identifier, "csn": None, "from": peer, **known, "outcome": fate, "replica": label},
-                )
+            start = {"write": identifier, "csn": None, "from": peer}
+            for data in _known(start, writes.get(identifier), None, "revoked", describer):
+                yield "revoked", {**data, "outcome": fate, "replica": label}
     yield "reset", {"replica": label, "peer": peer, "lost_pages": list(entry.get("lost_pages", ()))}
 
 
-def _known(write: Write | None, was: str | None, now: str, describer: Describer) -> Iterator[dict[str, Any]]:
-    """What the write and its application tell; a write that is not in the log any more tells nothing. One that is about
-    several things (`parts`) tells of each."""
+def _known(
+    start: Mapping[str, Any], write: Write | None, was: str | None, now: str, describer: Describer
+) -> Iterator[dict[str, Any]]:
+    """`start`, and what the write and its application tell; a write that is not in the log any more tells nothing. One
+    that is about several things (`parts`) tells of each."""
+    status = now.partition(" ")[0]
     if write is None:
         nothing: dict[str, Any] = dict.fromkeys(("app", "op", "user", "request", "reservation", "before", "after"))
-        yield {**nothing, "outcome": now.partition(" ")[0]}
+        yield {**start, **nothing, "outcome": status}
         return
     after = describer.describe(write, now)
     before = describer.describe(write, was) if was is not None and was != now else after if was is not None else {}
     nobody: dict[str, Any] = {}
-    for then, part in zip_longest(before.get("parts", [before]), after.get("parts", [after]), fillvalue=nobody):
-        yield {
+    for then, part in zip_longest(before.get("parts", (before,)), after.get("parts", (after,)), fillvalue=nobody):
+        data = {
+            **start,
             "app": write.app,
             "op": part.get("op", write.op),
             "user": write.user,
@@ -190,9 +186,11 @@ def _known(write: Write | None, was: str | None, now: str, describer: Describer)
             "reservation": part.get("reservation"),
             "before": then.get("place"),
             "after": part.get("place"),
-            "outcome": part.get("outcome", now.partition(" ")[0]),
-            **({"membership": part} if "membership" in part else {}),
+            "outcome": part.get("outcome", status),
         }
+        if "membership" in part:
+            data["membership"] = part
+        yield data
 
 
 def _turn(status: str, before: Any, after: Any) -> str | None:

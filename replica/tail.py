@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any, Protocol
 
 from redis import Redis, RedisError
@@ -155,7 +156,7 @@ class Tail:
         writes = self._store.writes(write_ids((identifier, entry) for identifier, entry, _, _ in told))
         for identifier, entry, summed, csns in told:
             transaction = expand(identifier, entry, writes, self._describer, self._label)
-            yield replace(transaction, summed=summed, csns=csns)
+            yield replace(transaction, summed=summed, csns=csns) if summed else transaction
 
     def _reset(self, last: Cursor) -> None:
         with self._changed:
@@ -193,7 +194,8 @@ class Follower:
             if self._outdated:
                 return self._jump(tail._last, tail._resets)
             last = tail._last
-            found = [event for event in tail._recent if event.cursor > self.after]
+            newer = takewhile(lambda event: event.cursor > self.after, reversed(tail._recent))
+            found = list(newer)[::-1]
             if self.after >= tail._floor:
                 self.after = last
                 return found

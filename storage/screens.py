@@ -63,14 +63,14 @@ class Screens(Scripted):
         if flat is None:
             return None
         return [
-            LogEntry(Write.decode(flat[i + 3]), int(flat[i + 1]) if flat[i + 1] else None, flat[i + 2].decode())
+            LogEntry(Write.of_log(flat[i + 3]), int(flat[i + 1]) if flat[i + 1] else None, flat[i + 2].decode())
             for i in range(0, len(flat), 4)
         ]
 
     def writes(self, ids: Sequence[str]) -> dict[str, Write]:
         """The writes of the log with these ids, as far as they are there."""
         bodies = self._redis.hmget(self._keys.writes, list(ids)) if ids else []
-        return {key: Write.decode(body) for key, body in zip(ids, bodies, strict=True) if body}
+        return {key: Write.of_log(body) for key, body in zip(ids, bodies, strict=True) if body}
 
     def digest(self) -> Digest:
         """Digests of all pages of one moment; reads again while writes come in, Away when they do not pause."""
@@ -142,7 +142,7 @@ class Screens(Scripted):
         """The notes on a page and the tentative writes that declare it, of one moment."""
         committed, *flat = self._run("history", page)
         notes = page_views(strings(committed), None).notes
-        tentative = [(Write.decode(flat[i + 1]), flat[i].decode()) for i in range(0, len(flat), 2)]
+        tentative = [(Write.of_log(flat[i + 1]), flat[i].decode()) for i in range(0, len(flat), 2)]
         return History(notes, tuple(tentative))
 
     def last_event(self) -> str:

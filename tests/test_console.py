@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +25,7 @@ class Terminal:
         self.lines: list[str] = []
         self._console = Console("one", ["one", "two", "three"], timezone, self._write, color)
 
-    def show(self, entry: dict[str, Any], *held: Any, **summed: Any) -> list[str]:
+    def show(self, entry: Mapping[str, Any], *held: Any, **summed: Any) -> list[str]:
         """What one transaction prints, without time and label."""
         self.lines.clear()
         transaction = expand("1796112000000-0", entry, {w.id: w for w in held}, DESCRIBER, "one")

@@ -178,11 +178,10 @@ def places_of(write: Write, outcome: str) -> list[Place]:
 
 
 def _described(write: Write, identifier: str, args: Mapping[str, Any], outcome: str) -> dict[str, Any]:
-    slots = [Place(args["room"], start, end) for start, end in args.get("slots", ())]
     return {
         "reservation": identifier,
         "room": args["room"],
-        "slots": [_slot(slot, _UTC) for slot in slots],
+        "slots": [_times(start, end, _UTC) for start, end in args.get("slots", ())],
         "purpose": args.get("purpose"),
         "merge": write.merge,
         "place": place_shown(place_of(outcome), _UTC),
@@ -213,7 +212,11 @@ def _clock(minute: int) -> str:
 
 
 def _slot(place: Place, zone: ZoneInfo) -> dict[str, str]:
-    return {"start": format_minute(place.start, zone), "end": format_minute(place.end, zone)}
+    return _times(place.start, place.end, zone)
+
+
+def _times(start: int, end: int, zone: ZoneInfo) -> dict[str, str]:
+    return {"start": format_minute(start, zone), "end": format_minute(end, zone)}
 
 
 def _entry(entry: Entry, zone: ZoneInfo) -> dict[str, str]:
