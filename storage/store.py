@@ -153,8 +153,8 @@ class Store(Screens, Transfer):
             return None
         after_csn, after_id, history_there, heads, bodies = found
         items, at = [], 0
-        for csn, identifier, size in json.loads(heads):
-            items.append(Item(identifier, csn, bodies[at : at + size]))
+        for its_csn, identifier, size in json.loads(heads):
+            items.append(Item(identifier, its_csn, bodies[at : at + size]))
             at += size
         return Selection(int(after_csn), after_id.decode(), tuple(items), history_there.decode())
 
