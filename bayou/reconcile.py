@@ -72,6 +72,14 @@ class Report:
     error: Refuse | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A frame that a replica may send; of a batch, why a write in it cannot be played."""
+
+    frame: Frame
+    problem: str | None = None
+
+
 class ProtocolError(Exception):
     """The peer sent a frame that has no place here; nothing of it was stored."""
 
@@ -108,10 +116,20 @@ class Session:
 
     def receive(self, frame: Frame) -> list[Frame]:
         """Take one frame of the peer; returns the frames to send, in order. ProtocolError when it has no place here."""
-        if self.finished:
-            raise ProtocolError(f"{type(frame).__name__} after the end of the session")
+        return self.take(self.examine(frame))
+
+    def examine(self, frame: Frame) -> Examined:
+        """The half of `receive` that changes nothing here: any thread may do it, while earlier frames are taken."""
         if problem := problem_of(frame):
             raise ProtocolError(f"{type(frame).__name__}: {problem}")
+        unplayable = problem_of_writes(frame.selection, self._applications) if isinstance(frame, Batch) else None
+        return Examined(frame, unplayable)
+
+    def take(self, examined: Examined) -> list[Frame]:
+        """The other half, in the order in which the frames came."""
+        frame = examined.frame
+        if self.finished:
+            raise ProtocolError(f"{type(frame).__name__} after the end of the session")
         if isinstance(frame, Refuse):
             self._end(frame)
             return []
@@ -120,7 +138,7 @@ class Session:
         if self._peer is not None:
             match frame:
                 case Batch() | StateChunk() | StateFinish() if not self._got_done:
-                    return self._data(frame)
+                    return self._data(frame, examined.problem)
                 case Ack() if self._on_their_way or frame.plan < self._plan:
                     return self._ack(frame)
                 case Done() if not self._got_done:
@@ -157,23 +175,22 @@ class Session:
 
     # Receiving.
 
-    def _data(self, frame: Batch | StateChunk | StateFinish) -> list[Frame]:
+    def _data(self, frame: Batch | StateChunk | StateFinish, problem_of_batch: str | None) -> list[Frame]:
         if frame.plan < self._plan_of_peer:
             return []  # sent before the peer learned that it has to plan anew
         if not isinstance(frame, Batch) and (problem := self._staging.problem_of(frame)):
             raise ProtocolError(f"{type(frame).__name__}: {problem}")
         match frame:
             case Batch():
-                return self._batch(frame)
+                return self._batch(frame, problem_of_batch)
             case StateChunk():
                 return self._chunk(frame)
             case StateFinish():
                 return self._finish(frame)
 
-    def _batch(self, batch: Batch) -> list[Frame]:
+    def _batch(self, batch: Batch, problem: str | None) -> list[Frame]:
         if self._comes_before_the_birth(batch):
             return self.refuse("diverged", _REFUSALS["diverged"])
-        problem = problem_of_writes(batch.selection, self._applications)
         if problem:
             return self.refuse("malformed", f"A write that was sent cannot be played: {problem}.")
         received = self._store_all(batch.selection)

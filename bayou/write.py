@@ -19,7 +19,7 @@ WRITE_BYTES_MAX = 64 * 1024
 
 # Made once; json.dumps makes one a call, and json.loads looks for spaces around the text.
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode
-_DECODE = json.JSONDecoder().raw_decode
+_DECODE = json.JSONDecoder().raw_decode  # what stands behind the object shows when the whole text is compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +78,15 @@ class Write(Draft):
         """The write that `encode` made `body` of; ValueError (with the reason) for anything else."""
         try:
             text = body.decode()
-            members = json.loads(text)
+            members, _ = _DECODE(text)
             stamp, prev, origin = members.pop("stamp"), members.pop("prev"), members.pop("origin")
             canonical = _head(stamp, prev, origin) + _ENCODE(members)[1:]
             pages, args = members.pop("pages"), members.pop("args")
             write = cls(stamp=_stamp(stamp), prev=_stamp(prev), origin=origin, pages=tuple(pages), args=args, **members)
         except (TypeError, KeyError, AttributeError, RecursionError, UnicodeError, json.JSONDecodeError) as reason:
             raise ValueError(f"not a write: {reason}") from None
-        texts = origin, *members.values(), *pages
-        if {*map(type, texts)} != {str} or (type(pages), type(args)) != (list, dict):
+        types = {type(origin), *map(type, members.values()), *map(type, pages)}
+        if types != {str} or type(pages) is not list or type(args) is not dict:
             raise ValueError("not a write: a member is of another type")
         if len(set(write.pages)) < len(write.pages):
             raise ValueError("not a write: it declares a page twice")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from redis import RedisError
 
 from bayou.errors import Away
 from bayou.frames import Frame, Hello, Refuse
-from bayou.reconcile import ProtocolError, Report, Session
+from bayou.reconcile import WINDOW, Examined, ProtocolError, Report, Session
 from bayou.wellformed import problem_of
 from replica import a_e_pb2 as wire
 from replica.channel import MESSAGE_BYTES_MAX, channel_to, reason_of
@@ -167,18 +168,14 @@ class Listener:
 
     def _exchange(self, messages: Iterator[wire.Frame], context: grpc.ServicerContext) -> Iterator[wire.Frame]:
         patience = Patience(context.cancel)
-
-        def heard() -> Iterator[wire.Frame]:
-            for message in messages:
-                patience.hear()
-                yield message
-
         try:
-            yield from map(encode, self._answer(heard(), context))
+            yield from map(encode, self._answer(messages, context, patience))
         finally:
             patience.end()
 
-    def _answer(self, messages: Iterator[wire.Frame], context: grpc.ServicerContext) -> Iterator[Frame]:
+    def _answer(
+        self, messages: Iterator[wire.Frame], context: grpc.ServicerContext, patience: Patience
+    ) -> Iterator[Frame]:
         try:
             hello = decode(next(messages))
         except (StopIteration, ProtocolError):
@@ -196,12 +193,17 @@ class Listener:
             yield BUSY
         else:
             try:
-                yield from self._answer_peer(peer, hello, messages, context)
+                yield from self._answer_peer(peer, hello, messages, context, patience)
             finally:
                 self._answers.release()
 
     def _answer_peer(
-        self, peer: str, hello: Hello, messages: Iterator[wire.Frame], context: grpc.ServicerContext
+        self,
+        peer: str,
+        hello: Hello,
+        messages: Iterator[wire.Frame],
+        context: grpc.ServicerContext,
+        patience: Patience,
     ) -> Iterator[Frame]:
         if not self._pairs.begin_answer(peer, context.cancel):
             yield BUSY
@@ -209,7 +211,7 @@ class Listener:
         self._met(hello)
         session = self._make_session(False)
         try:
-            yield from _drive(session, hello, messages)
+            yield from _drive(session, hello, messages, patience)
         finally:
             self._pairs.end_answer(peer)
             self._after(session.report)
@@ -239,20 +241,36 @@ def _serialized(message: Message) -> bytes:
     return message.SerializeToString()
 
 
-def _drive(session: Session, hello: Hello, messages: Iterator[wire.Frame]) -> Iterator[Frame]:
+def _drive(session: Session, hello: Hello, messages: Iterator[wire.Frame], patience: Patience) -> Iterator[Frame]:
     """The answering side of a session, from the caller's hello on."""
     try:
         yield from session.start()
         yield from session.receive(hello)
+        coming = _examined(session, messages, patience)
         while not session.finished:
-            message = next(messages, None)
-            if message is None:
+            examined = next(coming, None)
+            if examined is None:
                 return
-            yield from session.receive(decode(message))
+            yield from session.take(examined)
     except ProtocolError as error:
         yield from session.refuse("protocol", str(error))
     except RedisError:
         yield from session.refuse("storage_away", "The storage of this replica is away. Try again later.")
+
+
+def _examined(session: Session, messages: Iterator[wire.Frame], patience: Patience) -> Iterator[Examined]:
+    """The frames that come, examined in a thread of their own while the session stores earlier ones; all that may be on
+    their way, for one that is examined when it arrives does not hold up the next that is to be stored."""
+    frames = (session.examine(decode(message)) for message in messages)
+    ahead = ThreadPoolExecutor(1, thread_name_prefix="examine")
+    try:
+        coming = deque(ahead.submit(next, frames, None) for _ in range(WINDOW))
+        while (examined := coming.popleft().result()) is not None:
+            patience.hear()
+            coming.append(ahead.submit(next, frames, None))
+            yield examined
+    finally:
+        ahead.shutdown(wait=False, cancel_futures=True)  # it may wait for the peer, until the stream is ended
 
 
 class Caller:
@@ -323,12 +341,10 @@ class Caller:
         try:
             for frame in session.start():
                 outgoing.put(encode(frame))
-            for message in stream:
-                patience.hear()
-                frame = decode(message)
-                answers = session.receive(frame)
-                if isinstance(frame, Hello):
-                    self._met(frame)
+            for examined in _examined(session, stream, patience):
+                answers = session.take(examined)
+                if isinstance(examined.frame, Hello):
+                    self._met(examined.frame)
                 for answer in answers:
                     outgoing.put(encode(answer))
                 if session.finished:

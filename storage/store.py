@@ -134,10 +134,11 @@ class Store(Screens, Transfer):
     def receive(self, selection: Selection, source: str) -> Received:
         """Take a peer's batch in its order; stops at the first item that does not fit, and says why."""
         after = selection.after_csn, selection.after_id, selection.history
-        arguments: list[Any] = [self._commit_mode, source, *after]
-        for item in selection.items:
-            arguments += ["" if item.csn is None else item.csn, item.id, item.body]
-        return Received(**json.loads(self._run("receive", *arguments)))
+        heads = [(item.csn, item.id, len(item.body)) for item in selection.items]
+        bodies = b"".join([item.body for item in selection.items])
+        return Received(
+            **json.loads(self._run("receive", self._commit_mode, source, *after, json.dumps(heads), bodies))
+        )
 
     def select(
         self, csn: int, vector: Vector, retired: Sequence[str], count_max: int, bytes_max: int
@@ -150,12 +151,12 @@ class Store(Screens, Transfer):
         found = self._run("select", *arguments)
         if found is None:
             return None
-        after_csn, after_id, history_there, *flat = found
-        items = tuple(
-            Item(id=flat[i + 1].decode(), csn=int(flat[i]) if flat[i] else None, body=flat[i + 2])
-            for i in range(0, len(flat), 3)
-        )
-        return Selection(int(after_csn), after_id.decode(), items, history_there.decode())
+        after_csn, after_id, history_there, heads, bodies = found
+        items, at = [], 0
+        for its_csn, identifier, size in json.loads(heads):
+            items.append(Item(identifier, its_csn, bodies[at : at + size]))
+            at += size
+        return Selection(int(after_csn), after_id.decode(), tuple(items), history_there.decode())
 
     def commit(self) -> int:
         """Commit what is tentative here, oldest first, if this is the primary; returns how many."""

@@ -5,7 +5,8 @@
 -- ARGV[2]  label of the sender, for screens
 -- ARGV[3]  CSN of the commit before the batch's first one; ARGV[4] its write id ('' for CSN 0)
 -- ARGV[5]  history of the sender's log, JSON
--- ARGV[6…] triples: CSN ('' when tentative), write id, canonical bytes ('' for a notification)
+-- ARGV[6]  JSON array of triples: CSN (null when tentative), write id, how many canonical bytes (0 for a notification)
+-- ARGV[7]  those bytes, one write's behind the other's
 -- Returns JSON {taken, new, status, csn, rolled_back, replayed}: `taken` items were dealt with (known ones included), `new`
 -- of them changed something; status is
 --   taken     all of them
@@ -81,26 +82,28 @@ local function take_tentative(id, body)
   new, pages = new + 1, pages + #write.pages
 end
 
-local notified = {}
-for i = 6, #ARGV, 3 do
-  if ARGV[i + 2] == '' then notified[#notified + 1] = ARGV[i + 1] end
+local items, notified = cjson.decode(ARGV[6]), {}
+for _, item in ipairs(items) do
+  if item[3] == 0 then notified[#notified + 1] = item[2] end
 end
 Log.fetch(notified)
 
-local status = 'taken'
-for i = 6, #ARGV, 3 do
-  local csn, id = tonumber(ARGV[i]), ARGV[i + 1]
+local status, at = 'taken', 1
+for _, item in ipairs(items) do
+  local csn, id, size = tonumber(item[1]), item[2], item[3]
   -- A commit precedes all tentative writes, so it cannot be played once one has taken its place.
   if pages > PAGES_BUDGET or Replay.rolled_back > ROLL_BACK_BUDGET or (csn and arrived) then
     status = 'more'
     break
   end
+  local body = ARGV[7]:sub(at, at + size - 1)
+  at = at + size
   local problem
   if csn then
-    problem = take_commit(csn, id, ARGV[i + 2])
+    problem = take_commit(csn, id, body)
     before_csn, before_id = csn, id
   else
-    problem = take_tentative(id, ARGV[i + 2])
+    problem = take_tentative(id, body)
   end
   if problem then
     status = problem

@@ -5,8 +5,8 @@
 -- ARGV[1]  the peer's CSN; ARGV[2] its vector, JSON server -> stamp text; ARGV[3] its retired minted ids, JSON array
 -- ARGV[4]  how many writes, ARGV[5] how many bytes at the most (one write is always chosen)
 -- Returns false when commits that the peer lacks were dropped from the log, else
---   {CSN before the first commit, its id, the history, then triples: CSN or '', write id, bytes ('' where a notification is
---   enough)}.
+--   {CSN before the first commit, its id, the history, JSON array of triples: CSN or null, write id, how many bytes (0 where
+--   a notification is enough); those bytes, one write's behind the other's}: few texts are read faster than many.
 -- Keeps invariant 5: of each origin the oldest missing write goes first.
 
 local osn, osn_id, history = unpack(redis.call('HMGET', K.meta, 'osn', 'osn_id', 'history'))
@@ -16,7 +16,7 @@ local retired = {}
 for _, server in ipairs(cjson.decode(ARGV[3])) do retired[server] = true end
 local count_max, bytes_max = tonumber(ARGV[4]), tonumber(ARGV[5])
 local last = csn == tonumber(osn) and osn_id or redis.call('ZRANGEBYSCORE', K.committed, csn, csn)[1]
-local reply, bytes, count = {ARGV[1], last or '', history}, 0, 0
+local heads, bodies, bytes, count = {}, {}, 0, 0
 
 local function stamp_of(server) return tonumber(vector[server]) end
 local function is_retired(server) return retired[server] end
@@ -24,10 +24,8 @@ local function held(origin) return Vectors.complete(origin, stamp_of, is_retired
 
 -- Adds a write to the reply; returns whether there is room for another.
 local function add(number, id, body)
-  reply[#reply + 1] = number
-  reply[#reply + 1] = id
-  reply[#reply + 1] = body
   bytes, count = bytes + #body, count + 1
+  heads[count], bodies[count] = '[' .. number .. ',"' .. id .. '",' .. #body .. ']', body
   return bytes < bytes_max and count < count_max
 end
 
@@ -54,9 +52,9 @@ local function add_tentative()
   end
   table.sort(ids, Order.before)
   for _, id in ipairs(ids) do
-    if not add('', id, redis.call('HGET', K.writes, id)) then return end
+    if not add('null', id, redis.call('HGET', K.writes, id)) then return end
   end
 end
 
 if add_committed() then add_tentative() end
-return reply
+return {ARGV[1], last or '', history, '[' .. table.concat(heads, ',') .. ']', table.concat(bodies)}
