@@ -131,7 +131,7 @@ class Console:
 
     def _counted(self, name: str, count: int, csns: Sequence[int]) -> str:
         span = f" {self._paint('✓', 'green')} #{min(csns)}–#{max(csns)}" if name == "committed" else ""
-        return f"{name}{span} {count} writes"
+        return f"{name}{span} {count} {'write' if count == 1 else 'writes'}"
 
     def _write_line(self, event: ScreenEvent) -> str:
         data = event.data

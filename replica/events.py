@@ -4,7 +4,7 @@ A screen event has an id `STREAMID.INDEX`: the transaction, and its place in it.
 accepted or received (the write was not held before), moved or rejected (its outcome changed), committed. A full state
 that was installed gives a revoked for each commit that it took back, and a reset: whatever is shown may have changed.
 
-A large transaction can be told in sum, for whoever only counts: then the log need not be read.
+Transactions can be told in sum, for whoever only counts: then the log need not be read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any, NamedTuple, Self
 from bayou.write import Write
 from replica.describe import Describer
 
-LARGE = 50  # changes of a transaction, beyond which it is told in sum
 PLACE_LAST = 2**31  # behind every event of a transaction
 _ID = re.compile(r"(\d{1,20})-(\d{1,20})(?:\.(\d{1,9}))?")
 _SEQUENCE_LAST = 2**64 - 1
@@ -65,7 +64,7 @@ class ScreenEvent(NamedTuple):
 class Transaction:
     """One step of the store: its kind, what it counts, and its events in order.
 
-    Of a large one told in sum, `events` lack those of writes that arrived or were committed and did nothing else;
+    Of one told in sum, `events` lack those of writes that arrived or were committed and did nothing else;
     `summed` counts these by name, and `csns` are the CSNs among them.
     """
 
@@ -91,13 +90,11 @@ def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str
 def in_sum(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str], tuple[int, ...]]:
     """The entry with the changes that have to be expanded, and the sum of the others: `summed` and `csns`."""
     changes = entry.get("changes", ())
-    if len(changes) <= LARGE:
-        return entry, Counter(), ()
     arrived, told = _arrived(entry), [change for change in changes if not _is_plain(change)]
     plain = [change for change in changes if _is_plain(change)]
     csns = tuple(change["csn"] for change in plain if "csn" in change)
     summed = Counter({arrived: sum("new" in change for change in plain), "committed": len(csns)})
-    return {**entry, "changes": told}, +summed, csns
+    return ({**entry, "changes": told} if plain else entry), +summed, csns
 
 
 def _is_plain(change: Mapping[str, Any]) -> bool:

@@ -41,10 +41,10 @@ class Present:
 
     def needs_of_read(self) -> dict[str, int]:
         """What a read in this request needs: nothing once a write was taken, whose result it then shows."""
-        return {} if self.has_written else self.token.needs_of_read(self.guarantees)
+        return {} if self.has_written or not self.sent else self.token.needs_of_read(self.guarantees)
 
     def needs_of_write(self) -> dict[str, int]:
-        return self.token.needs_of_write(self.guarantees)
+        return self.token.needs_of_write(self.guarantees) if self.sent else {}
 
     def note_read(self, snapshot: Snapshot, view: str) -> None:
         """A view was read. What a request that writes reads on its way is not the client's reading."""

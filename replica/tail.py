@@ -1,7 +1,7 @@
 """The tail of the store's events: one thread reads them on a connection of its own and hands them to all screens.
 
 Recent events stay in memory, so that any number of followers costs one read; one who is further behind reads the store
-itself, and so does each at a large transaction, which the listener hears in sum. What was trimmed from the store, or
+itself, and so does each where so much happens that the listener hears it in sum. What was trimmed from the store, or
 lost with it, is told as a `reset`: reload what you show.
 """
 
@@ -26,6 +26,7 @@ LOGGER = logging.getLogger("bayou.replica")
 BLOCK_MS = 500
 RECENT_MAX = 5000  # events in memory
 BATCH_MAX = 50  # transactions a read, each of up to some hundred writes
+MANY = 25  # changes in a read, beyond which the listener hears them in sum: no eye follows so many lines
 PAUSE_S = 0.02  # between reads that find something: what comes meanwhile costs one read, and no eye sees the wait
 WAIT_MIN_S, WAIT_MAX_S = 0.1, 5.0
 
@@ -152,7 +153,8 @@ class Tail:
 
     def _heard(self, found: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Transaction]:
         """Entries of the store as the listener hears them."""
-        told = [(identifier, *in_sum(entry)) for identifier, entry in found]
+        are_many = sum(len(entry.get("changes", ())) for _, entry in found) > MANY
+        told = [(identifier, *(in_sum(entry) if are_many else (entry, None, ()))) for identifier, entry in found]
         writes = self._store.writes(write_ids((identifier, entry) for identifier, entry, _, _ in told))
         for identifier, entry, summed, csns in told:
             transaction = expand(identifier, entry, writes, self._describer, self._label)

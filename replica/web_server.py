@@ -54,7 +54,7 @@ class WebServer:
             asyncore_use_poll=True,
             channel_request_lookahead=1,  # so that a stream can ask whether its client is still there
             max_request_body_size=BODIES_BYTES_MAX,  # the application refuses earlier, and in our shape
-            clear_untrusted_proxy_headers=True,
+            clear_untrusted_proxy_headers=False,  # nothing here reads them
             ident=None,
         )
         self._server.channel_class = _Channel
@@ -145,9 +145,6 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             self._is_gathering = False
         if self.connected:
             self.handle_write()
-
-    def writable(self) -> bool:
-        return not self._is_gathering and bool(super().writable())
 
     def _flush_some(self, do_close: bool = True) -> bool:
         return self._is_gathering or super()._flush_some(do_close)

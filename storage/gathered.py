@@ -60,12 +60,12 @@ class Gathered(Generic[Request]):
         with self._changing:
             following = self._waiting[0] if self._waiting else None
             self._is_under_way = following is not None
-        if following:
-            following.turn.release()
-        for asked, reply in zip(all_asked, replies, strict=True):
+        for asked, reply in reversed([*zip(all_asked, replies, strict=True)]):
             asked.reply, asked.has_reply = reply, True
             if asked is not own:
                 asked.turn.release()
+        if following:
+            following.turn.release()  # last, so that it goes on first, where they are tasks: Redis waits for it
 
     def _replies(self, requests: Sequence[Request]) -> Sequence[Any]:
         try:

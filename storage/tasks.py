@@ -48,11 +48,15 @@ class Tasks:
 
     def add(self, action: Callable[[], object]) -> None:
         """Have it done as a task; from any thread."""
-        self.take(partial(self._begin, action))
+        self._steps.append(partial(self._begin, action))
+        self._rouse()
 
-    def take(self, step: Callable[[], object]) -> None:
-        """Have a task begin or go on; from any thread."""
-        self._steps.append(step)
+    def go_on(self, task: _Task, given: object = None) -> None:
+        """Have a task go on, before those that have not begun; from any thread. The last one told goes first."""
+        self._steps.appendleft(partial(task.switch, given))
+        self._rouse()
+
+    def _rouse(self) -> None:
         if not self._is_woken:
             self._is_woken = True
             self._wake()
@@ -94,7 +98,7 @@ class _Task(greenlet):
 
     def go_on(self, given: object = None) -> None:
         """From any thread; once for each time that it waits."""
-        self.tasks.take(partial(self.switch, given))
+        self.tasks.go_on(self, given)
 
 
 class _Awaited:

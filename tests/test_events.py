@@ -10,8 +10,8 @@ import redis
 
 from replica import tail as tail_module
 from replica.describe import Describer
-from replica.events import LARGE, Cursor, ScreenEvent, Transaction, expand
-from replica.tail import Follower
+from replica.events import Cursor, ScreenEvent, Transaction, expand
+from replica.tail import MANY, Follower
 from tests.replica_harness import FIRST_MS, Harness, application, place, until, write
 
 ID = "0000000000000005@one~aaaaaa"
@@ -200,7 +200,7 @@ def test_a_large_transaction_is_heard_in_sum_and_followed_in_full(harness: Harne
     harness.tail.start()
     follower = harness.tail.follow(None)
     before = accepted(harness, 1)
-    writes = [write(stamp) for stamp in range(2, LARGE + 6)]
+    writes = [write(stamp) for stamp in range(2, MANY + 6)]
     changes: list[dict[str, Any]] = [
         {"id": found.id, "now": "updated 09", "new": True, "csn": csn} for csn, found in enumerate(writes[:-3], 1)
     ]
