@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from replica.asking import Asking
     from replica.guarantees import Present
 
+NO_CONTENT = 204
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once; json.dumps makes one a call
 
 
@@ -112,7 +113,8 @@ def present_request() -> PlainRequest:
 
 
 def json_response(data: Any, code: int, headers: dict[str, str] | None = None) -> Response:
-    return JsonResponse(_ENCODE(data) + "\n", code, headers, content_type="application/json")
+    kind = Response if headers or code == NO_CONTENT else JsonResponse
+    return kind(_ENCODE(data) + "\n", code, headers, content_type="application/json")
 
 
 def _no_constant(name: str) -> None:

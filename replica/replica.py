@@ -100,7 +100,8 @@ class Replica:
             running = service, self.store, self._peers, self._tail
             parts = Parts(label, settings, *running, applications, self._membership, operator_hash)
             short = Short(operation for application in applications for operation in application.operations)
-            app = create_app(parts, counters, short.note_away)
+            app = create_app(parts, counters)
+            app.after.append(short.note)
             self._web = WebServer(app, settings.replica(label).rest, short)
             undo.pop_all()
 

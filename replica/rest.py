@@ -6,9 +6,7 @@ knows HTTP and the interfaces of replica/parts.py, not Redis or gRPC.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from flask import Flask, Response, request
+from flask import Response, request
 from redis import RedisError
 
 from replica import errors, guarantees, openapi, pages, resources_events, resources_media, resources_replica
@@ -19,21 +17,11 @@ from replica.plain import PlainApi, PlainFlask, PlainRequest, json_response
 from replica.security import Security
 
 
-def create_app(
-    parts: Parts, counters: Counters | None = None, storage_away: Callable[[], None] = lambda: None
-) -> Flask:
-    """The WSGI application of one replica; `counters` are those that the rest of the replica feeds, `storage_away` is
-    called when Redis could not serve a request."""
+def create_app(parts: Parts, counters: Counters | None = None) -> PlainFlask:
+    """The WSGI application of one replica; `counters` are those that the rest of the replica feeds."""
     app = PlainFlask("bayou")
     app.config["MAX_CONTENT_LENGTH"] = errors.BODY_BYTES_MAX
-
-    @app.errorhandler(Exception)
-    def tell(error: Exception) -> Response:
-        answer = errors.answer(error, request.method, request.path)
-        if answer.code == "storage_away":
-            storage_away()
-        return json_response(answer.body(), answer.status, answer.headers)
-
+    app.register_error_handler(Exception, _answer_error)
     guarantees.register(app)
     _guard(app, CrossSite(parts.settings, parts.settings.replica(parts.label).rest, lambda: _joined(parts)))
     security = Security(parts.settings, parts.store.read, parts.operator_hash)
@@ -50,6 +38,11 @@ def create_app(
     for application in parts.applications:
         application.register(api, parts.service)
     return app
+
+
+def _answer_error(error: Exception) -> Response:
+    answer = errors.answer(error, request.method, request.path)
+    return json_response(answer.body(), answer.status, answer.headers)
 
 
 def _joined(parts: Parts) -> list[str]:

@@ -23,6 +23,7 @@ from bayou.errors import Conflict
 from replica.config import Address
 from storage.tasks import Tasks
 
+LOGGER = logging.getLogger("bayou.replica")
 THREADS = 24
 BACKLOG = 1024
 BODIES_BYTES_MAX = 260 * 1024 * 1024  # more than any resource takes; what is beyond half a megabyte lies on the disk
@@ -82,8 +83,11 @@ class WebServer:
     def _serve(self) -> None:
         while not self._ended.is_set():
             timeout_s = 0 if self._tasks.can_go_on else LOOP_TIMEOUT_S
-            wasyncore.loop(timeout=timeout_s, use_poll=True, map=self._server._map, count=1)
-            self._tasks.run()
+            try:
+                wasyncore.loop(timeout=timeout_s, use_poll=True, map=self._server._map, count=1)
+                self._tasks.run()
+            except Exception:  # whatever it is, the connections are served on
+                LOGGER.exception("the web server's loop failed")
 
     def _in_loop(self, action: Callable[[], None]) -> None:
         """Run in the thread that owns the sockets, and wait for it."""
@@ -123,19 +127,21 @@ class _Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has
         return bool(super().shutdown(cancel_pending, timeout))
 
     def add_task(self, task: _Channel) -> None:
-        asked = task.requests[0]
+        channel, asked = task, task.requests[0]
+        # Whoever has not read the answer before may have to be waited for, which only a thread can.
+        has_own_thread = asked.error or channel.total_outbufs_len
         if self._is_ending:
-            task.cancel()
-        elif not asked.error and self._is_short(asked.command, asked.path, asked.headers):
-            self._tasks.add(task.serve_at_once)
+            channel.cancel()
+        elif not has_own_thread and self._is_short(asked.command, asked.path, asked.headers):
+            self._tasks.add(channel.serve_at_once)
         else:
-            super().add_task(task)
+            super().add_task(channel)
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """A connection, whose short answers go out in one piece."""
 
-    _is_gathering = False
+    _is_gathering = False  # an answer, with nothing unsent before it
 
     def serve_at_once(self) -> None:
         self._is_gathering = True
@@ -146,7 +152,13 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         if self.connected:
             self.handle_write()
 
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        """Wait until the client has read enough; not in the thread that sends to it, for nobody would send."""
+        if not self._is_gathering:
+            super()._flush_outbufs_below_high_watermark()
+
     def _flush_some(self, do_close: bool = True) -> bool:
+        """While gathering, nothing is sent, as if all had been."""
         return self._is_gathering or super()._flush_some(do_close)
 
 

@@ -1,8 +1,9 @@
 """Many requests in one thread: each is a task, which gives way to the others of its thread while it waits for Redis.
 
 Python runs one thread at a time, and to hand its lock from thread to thread costs more than most of what a short
-request does (docs/performance.md). So short requests share the thread that has their sockets. Code that asks Redis need
-not know where it runs: in a thread of tasks it gives way, in any other it holds up that thread.
+request does (docs/decisions.md, "Speed"). So short requests share the thread that has their sockets. Code that asks
+Redis need not know where it runs: in a thread of tasks it gives way until the answer begins to come, in any other it
+holds up that thread.
 
 A task must not wait in any other way, nor hold a lock while it gives way: the others of its thread would stand still.
 """
@@ -31,15 +32,16 @@ class Tasks:
 
     def __init__(self, sockets: dict[int, Any], wake: Callable[[], object]) -> None:
         self.sockets = sockets
-        self.unfinished = 0  # of those that have begun
         self.awaited: set[_Awaited] = set()
         self._wake = wake
         self._is_woken = False
         self._steps: deque[Callable[[], object]] = deque()
+        self._counting = threading.Lock()
+        self._unfinished = 0
 
     @property
     def are_done(self) -> bool:
-        return not (self._steps or self.unfinished)
+        return self._unfinished == 0
 
     @property
     def can_go_on(self) -> bool:
@@ -48,6 +50,7 @@ class Tasks:
 
     def add(self, action: Callable[[], object]) -> None:
         """Have it done as a task; from any thread."""
+        self._count(1)
         self._steps.append(partial(self._begin, action))
         self._rouse()
 
@@ -55,6 +58,14 @@ class Tasks:
         """Have a task go on, before those that have not begun; from any thread. The last one told goes first."""
         self._steps.appendleft(partial(task.switch, given))
         self._rouse()
+
+    def end(self) -> None:
+        """A task has ended."""
+        self._count(-1)
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._unfinished += more
 
     def _rouse(self) -> None:
         if not self._is_woken:
@@ -71,7 +82,6 @@ class Tasks:
         self._is_woken = False  # before `can_go_on` is asked, so that nothing stays behind
 
     def _begin(self, action: Callable[[], object]) -> None:
-        self.unfinished += 1
         _Task(self, action).switch()
 
 
@@ -89,7 +99,7 @@ class _Task(greenlet):
         except BaseException:  # as in a thread: what fails here is no affair of the others
             LOGGER.exception("a task failed")
         finally:
-            self.tasks.unfinished -= 1
+            self.tasks.end()
 
     def wait(self) -> Any:
         """Give way to the others; what `go_on` is then given."""
@@ -114,10 +124,12 @@ class _Awaited:
         task.tasks.awaited.add(self)
 
     def settle(self, *, is_ready: bool = True) -> None:
+        """It can be read from, or has failed, which reading it will tell; or it is too late."""
         tasks = self._task.tasks
         if self in tasks.awaited:
             tasks.awaited.remove(self)
-            del tasks.sockets[self._descriptor]
+            if tasks.sockets.get(self._descriptor) is self:
+                del tasks.sockets[self._descriptor]
             self._task.go_on(is_ready)
 
     handle_read_event = handle_expt_event = handle_close = handle_error = close = settle

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import redis
 import requests
+from flask import Request, Response
 
 from bayou.operation import Operation
 from cluster.processes import Processes
@@ -119,6 +120,30 @@ def test_when_redis_is_killed_under_them_they_are_refused_and_the_next_are_serve
 CLOSE = b"\r\nConnection: close\r\n\r\n"
 
 
+def test_a_client_that_reads_nothing_holds_up_nobody() -> None:
+    body = b"x" * 1024 * 1024
+    count = 40  # far more than a connection may have unsent
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        large = environ["PATH_INFO"] == "/large"
+        start_response("200 OK", [("Content-Length", str(len(body) if large else 0))])
+        return [body] if large else []
+
+    server = WebServer(app, Address("127.0.0.1", 0), lambda *_: True)
+    server.start()
+    try:
+        with socket.create_connection((server.address.host, server.address.port), BOUND_S) as slow:
+            slow.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n" * count)
+            for _ in range(20):
+                assert requests.get(f"http://{server.address}/", timeout=20).ok
+            received = 0
+            while received < count * len(body):
+                received += len(slow.recv(1 << 20))
+        assert requests.get(f"http://{server.address}/", timeout=20).ok
+    finally:
+        server.stop()
+
+
 class Deaf:
     """A Redis that takes whatever is sent, and never answers."""
 
@@ -179,6 +204,15 @@ def test_what_is_short_says_its_operation_unless_redis_is_away_or_it_may_wait() 
     for method, path in (("GET", "/rooms"), ("PUT", "/rooms/6.12/calendar"), ("GET", "/rooms/6.12/13/calendar")):
         assert not short(method, path, {})
     assert not short("GET", "/rooms/6.12/calendar", {"BAYOU_WAIT": "100"})
-    short.note_away()
-    assert not short("GET", "/rooms/6.12/calendar", {})
+    calendar, rooms = (
+        Request({"REQUEST_METHOD": "GET", "PATH_INFO": f"/rooms{path}"}) for path in ("/6.12/calendar", "")
+    )
+    for request, status, there in (
+        (rooms, 503, False),
+        (rooms, 200, False),
+        (calendar, 400, False),
+        (calendar, 200, True),
+    ):
+        short.note(request, Response(status=status))
+        assert short("GET", "/rooms/6.12/calendar", {}) == there
     assert not Short([])("GET", "", {})
