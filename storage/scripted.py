@@ -44,7 +44,8 @@ def strings(flat: Sequence[bytes]) -> dict[str, str]:
 
 def flat_map(flat: Sequence[str]) -> dict[str, str]:
     """A flat list of names and values, out of JSON of Lua, where an empty list is an object."""
-    return dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}
+    each = iter(flat)
+    return dict(zip(each, each, strict=True))
 
 
 def page_views(committed: Mapping[str, str], tentative: Mapping[str, str] | None) -> PageViews:

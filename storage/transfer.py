@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from typing import Protocol
 
 from bayou.items import Installed, ListPart, PageState, StateEnd, StatePart
@@ -31,12 +32,9 @@ class Transfer(Scripted):
 
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
         """The committed pages behind the cursor (CSN, page), in the order of the CSN that changed them last."""
-        end, generation, *flat = self._run("state_chunk", after[0], after[1], count_max, bytes_max)
-        pages = tuple(
-            PageState(name=flat[i].decode(), csn=int(flat[i + 1]), fields=flat_map(json.loads(flat[i + 2].decode())))
-            for i in range(0, len(flat), 3)
-        )
-        return StatePart(pages, _end(end) if end else None, generation.decode())
+        end, generation, chosen = self._run("state_chunk", after[0], after[1], count_max, bytes_max)
+        pages = [PageState(name, int(csn), flat_map(fields)) for name, csn, fields in json.loads(chosen)]
+        return StatePart(tuple(pages), _end(end) if end else None, generation.decode())
 
     def list_parts(self) -> Iterator[ListPart]:
         """All lists, in parts of a bounded size; what is added meanwhile may or may not be among them."""
@@ -52,16 +50,13 @@ class Transfer(Scripted):
 
     def stage(self, staging: str, pages: tuple[PageState, ...], lists: tuple[ListPart, ...]) -> str | None:
         """Stage a part beside the state that counts; '' begins. The number to go on with, None when superseded."""
-        arguments: list[str | int] = []
-        for page in pages:
-            flat = [text for pair in page.fields.items() for text in pair]
-            arguments += [page.name, page.csn, json.dumps(flat)]
+        staged = [(page.name, str(page.csn), list(chain.from_iterable(page.fields.items()))) for page in pages]
         if not staging:
             self.sweep()
         for part in lists:  # append-only supersets: they may grow before the state is switched
             self._redis.sadd(self._keys.lists, part.name)
             self._redis.sadd(self._keys.list + part.name, *part.members)
-        number = self._run("stage", staging, *arguments).decode()
+        number = self._run("stage", staging, json.dumps(staged)).decode()
         return number or None
 
     def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed:

@@ -12,5 +12,5 @@ from bench.full_state import run
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is read as Linux tells it")
 def test_a_full_state_is_cut_twice_and_arrives_whole_in_bounded_memory(tmp_path: Path) -> None:
-    result = run(tmp_path, 3000)
+    result = run(tmp_path, 10_000)  # enough to be cut in the middle
     assert result.wrong == [], "\n".join(result.lines())

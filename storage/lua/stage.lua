@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the namespace's prefix
 -- ARGV[1]  the number of the staging, '' to begin one
--- ARGV[2…] page, CSN that changed it last, JSON of its fields (flat list of field, value)
+-- ARGV[2]  JSON array of [page, CSN that changed it last as text, its fields as a flat list]
 -- Returns the number of the staging, or '' when another one has begun meanwhile (nothing has changed).
 
 local generation = ARGV[1]
@@ -13,8 +13,8 @@ elseif redis.call('HGET', K.meta, 'staging') ~= generation then
   return ''
 end
 local keys = keys_of(generation)
-for i = 2, #ARGV, 3 do
-  local page, csn, fields = ARGV[i], ARGV[i + 1], cjson.decode(ARGV[i + 2])
+for _, staged in ipairs(cjson.decode(ARGV[2])) do
+  local page, csn, fields = staged[1], staged[2], staged[3]
   redis.call('UNLINK', keys.committed_page .. page) -- an earlier part may have had another state of it
   Redis.many('HSET', keys.committed_page .. page, fields)
   redis.call('ZADD', keys.changed, csn, page)

@@ -3,13 +3,13 @@
 -- KEYS[1]  the namespace's prefix
 -- ARGV[1]  CSN and ARGV[2] page behind which to go on ('0' and '' at first)
 -- ARGV[3]  how many pages, ARGV[4] how many bytes at the most (one page is always chosen)
--- Returns {JSON of the end or '', the generation, then page, CSN, JSON of its fields as a flat list, for each page}: parts of
--- two generations, between which another state was installed here, do not go together. The end comes with the last pages,
+-- Returns {JSON of the end or '', the generation, JSON array of [page, CSN as text, its fields as a flat list]}: parts of two
+-- generations, between which another state was installed here, do not go together. The end comes with the last pages,
 -- read in the same moment: all pages that changed while earlier parts were read have been sent again by then, so what the
 -- receiver has is the state of that moment. It is {csn, last, clock, birth, primary, history, vector}.
 
 local count_max, bytes_max = tonumber(ARGV[3]), tonumber(ARGV[4])
-local reply, count, bytes, complete = {'', redis.call('HGET', K.meta, 'generation')}, 0, 0, true
+local finish, chosen, count, bytes, complete = '', {}, 0, 0, true
 local pages = redis.call('ZRANGEBYSCORE', K.changed, ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, count_max + 1000)
 if #pages == 2 * (count_max + 1000) then complete = false end
 for i = 1, #pages, 2 do
@@ -23,9 +23,7 @@ for i = 1, #pages, 2 do
     local fields = redis.call('HGETALL', K.committed_page .. page)
     for _, text in ipairs(fields) do bytes = bytes + #text end
     count = count + 1
-    reply[#reply + 1] = page
-    reply[#reply + 1] = csn
-    reply[#reply + 1] = cjson.encode(fields) -- a client reads one text sooner than many replies
+    chosen[count] = '[' .. cjson.encode(page) .. ',"' .. csn .. '",' .. cjson.encode(fields) .. ']'
   end
 end
 if complete then
@@ -33,7 +31,8 @@ if complete then
     unpack(redis.call('HMGET', K.meta, 'csn', 'last', 'birth', 'primary', 'history'))
   local flat, vector = redis.call('HGETALL', K.committed_vector), {}
   for i = 1, #flat, 2 do vector[flat[i]] = flat[i + 1] end
-  reply[1] = cjson.encode({csn = csn, last = last, clock = redis.call('GET', K.clock), birth = birth,
+  finish = cjson.encode({csn = csn, last = last, clock = redis.call('GET', K.clock), birth = birth,
     primary = primary, history = history, vector = vector})
 end
-return reply
+-- A client reads one text sooner than many replies.
+return {finish, redis.call('HGET', K.meta, 'generation'), '[' .. table.concat(chosen, ',') .. ']'}
