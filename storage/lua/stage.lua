@@ -13,10 +13,13 @@ elseif redis.call('HGET', K.meta, 'staging') ~= generation then
   return ''
 end
 local keys = keys_of(generation)
+local changed = {}
 for _, staged in ipairs(cjson.decode(ARGV[2])) do
   local page, csn, fields = staged[1], staged[2], staged[3]
   redis.call('UNLINK', keys.committed_page .. page) -- an earlier part may have had another state of it
   Redis.many('HSET', keys.committed_page .. page, fields)
-  redis.call('ZADD', keys.changed, csn, page)
+  changed[#changed + 1] = csn
+  changed[#changed + 1] = page
 end
+Redis.many('ZADD', keys.changed, changed)
 return generation

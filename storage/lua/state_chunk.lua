@@ -10,22 +10,22 @@
 
 local count_max, bytes_max = tonumber(ARGV[3]), tonumber(ARGV[4])
 local finish, chosen, count, bytes, complete = '', {}, 0, 0, true
-local pages = redis.call('ZRANGEBYSCORE', K.changed, ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, count_max + 1000)
-if #pages == 2 * (count_max + 1000) then complete = false end
-for i = 1, #pages, 2 do
-  local page, csn = pages[i], pages[i + 1]
-  -- Pages of one CSN follow each other bytewise.
-  if tonumber(csn) > tonumber(ARGV[1]) or Order.bytewise(ARGV[2], page) then
-    if count >= count_max or bytes >= bytes_max then
-      complete = false
-      break
-    end
-    local fields = redis.call('HGETALL', K.committed_page .. page)
-    for _, text in ipairs(fields) do bytes = bytes + #text end
-    count = count + 1
-    chosen[count] = '[' .. cjson.encode(page) .. ',"' .. csn .. '",' .. cjson.encode(fields) .. ']'
-  end
+
+local function add(page, csn)
+  if count >= count_max or bytes >= bytes_max then complete = false end
+  if not complete then return end
+  local fields = redis.call('HGETALL', K.committed_page .. page)
+  count = count + 1
+  chosen[count] = '[' .. cjson.encode(page) .. ',"' .. csn .. '",' .. cjson.encode(fields) .. ']'
+  bytes = bytes + #chosen[count]
 end
+
+-- Pages of one CSN follow each other bytewise.
+for _, page in ipairs(redis.call('ZRANGEBYSCORE', K.changed, ARGV[1], ARGV[1])) do
+  if Order.bytewise(ARGV[2], page) then add(page, ARGV[1]) end
+end
+local later = redis.call('ZRANGEBYSCORE', K.changed, '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, count_max + 1)
+for i = 1, #later, 2 do add(later[i], later[i + 1]) end
 if complete then
   local csn, last, birth, primary, history =
     unpack(redis.call('HMGET', K.meta, 'csn', 'last', 'birth', 'primary', 'history'))
