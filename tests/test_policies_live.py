@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,12 @@ def test_sessions_by_themselves(tmp_path: Path, policy: dict[str, Any]) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy=policy) as processes:
         one, two = addresses(processes)
         wait_until(lambda: all(met(address) for address in (one, two)))  # at the start
-        for hour in (9, 10):
+        for hour in range(9, 15):
             assert reserve(two, f"r{hour}", hour).json()["state"] == "tentative"
-        wait_until(lambda: state(two, "r10") == "committed")
+        wait_until(lambda: state(two, "r14") == "committed")
         if policy["after_write"]:
-            # One session for both.
-            wait_until(lambda: "session with one: sent 2" in processes.output("two"))
+            # One session for several: two for all six at the most, for one may have been about to begin.
+            wait_until(lambda: re.search("session with one: sent [3-6]", processes.output("two")))
 
 
 def test_a_session_that_is_asked_for_comes_about_as_soon_as_the_peer_is_there(tmp_path: Path) -> None:
