@@ -127,12 +127,12 @@ class _Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has
         return bool(super().shutdown(cancel_pending, timeout))
 
     def add_task(self, task: _Channel) -> None:
-        channel, asked = task, task.requests[0]
+        channel, asked = task, task.requests[0]  # what waitress calls a task is a connection with a request
         # Whoever has not read the answer before may have to be waited for, which only a thread can.
-        has_own_thread = asked.error or channel.total_outbufs_len
+        needs_thread = asked.error or channel.total_outbufs_len
         if self._is_ending:
             channel.cancel()
-        elif not has_own_thread and self._is_short(asked.command, asked.path, asked.headers):
+        elif not needs_thread and self._is_short(asked.command, asked.path, asked.headers):
             self._tasks.add(channel.serve_at_once)
         else:
             super().add_task(channel)

@@ -1,7 +1,7 @@
-"""What many threads ask of Redis, in few trips: what comes while a trip is under way goes together in the next.
+"""What threads or tasks ask of Redis, in few trips: what comes while one is under way goes together in the next.
 
-One of the threads that wait makes the trip for all; then the next one, for those that have come since. So a thread that
-is alone waits for nobody, many cost little more than one, and each waits for two trips at most.
+One of those that wait makes the trip for all; then the next one, for those that have come since. So one that is alone
+waits for nobody, many cost little more than one, and each waits for two trips at most.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Request = TypeVar("Request")
 
 
 class _Asked(Generic[Request]):
-    """One thread's request, and what became of it."""
+    """One request, and what became of it."""
 
     __slots__ = ("has_reply", "reply", "request", "turn")
 
@@ -26,11 +26,11 @@ class _Asked(Generic[Request]):
         self.request = request
         self.has_reply = False
         self.reply: Any = None  # or what is to be raised
-        self.turn = Turn()  # let go once there is a reply, or once this thread is to make the trip
+        self.turn = Turn()  # let go once there is a reply, or once its maker is to make the trip
 
 
 class Gathered(Generic[Request]):
-    """`ask_all` makes one trip: requests in their order to replies. Every thread may use it."""
+    """`ask_all` makes one trip: requests in their order to replies. Every thread or task may use it."""
 
     def __init__(self, ask_all: Callable[[Sequence[Request]], Sequence[Any]]) -> None:
         self._ask_all = ask_all
