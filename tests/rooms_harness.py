@@ -99,7 +99,7 @@ class Lua:
             if not fields:
                 del pages[page]
         self.why = reply.get("why", "")
-        return reply["outcome"], [list(entry) for entry in reply["lists"]]
+        return reply["outcome"], [reply["lists"][at : at + 2] for at in range(0, len(reply["lists"]), 2)]
 
 
 @contextmanager

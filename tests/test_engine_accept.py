@@ -165,7 +165,7 @@ def test_lists_keep_texts_only_and_grow_with_the_log() -> None:
     """Whatever an application returns as a list entry, the write is played, and the transaction stays whole."""
     primary, other = Cluster(2)
     for number, entries in enumerate(
-        [[["l", "m"], ["l", {}]], [["l"]], [5], [[{}, "x"]], 5, [["l", "n"], [None, "x"]]]
+        [["l", "m"], ["l", "x", "l", {}], ["l"], [5, 5], [{}, "x"], 5, ["l", "n"], ["l", "x", None, "x"], [["l", "x"]]]
     ):
         assert other.put(draft("note", f"r{number}", ["p"], entries=entries)).logged
     assert other.members("l") == ["m", "n"]

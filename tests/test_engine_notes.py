@@ -52,7 +52,7 @@ def test_an_application_sets_no_note(field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "notes", [7, "text", [7], [["p"]], [["p", "x"], ["p"]], [["p", 7]], [[7, "x"]], [["p", ["x"]]], [[None, "x"]]]
+    "notes", [7, "text", [7], ["p"], ["p", "x", "p"], ["p", 7], [7, "x"], ["p", ["x"]], [None, "x"], [["p", "x"]]]
 )
 def test_what_is_no_note_is_not_noted(notes: Any) -> None:
     (primary,) = Cluster(1)

@@ -143,13 +143,13 @@ function app.merge(pages, write) return merges[write.op](pages, write) end
 
 function app.lists(write)
   if write.args.entries then return write.args.entries end
-  return {{'user:' .. write.user, write.request}}
+  return {'user:' .. write.user, write.request}
 end
 
 function app.notes(write, outcome)
   if write.args.notes then return write.args.notes end
   if write.op == 'set' then return {} end
-  return {{write.pages[1], write.request .. ' ' .. outcome}}
+  return {write.pages[1], write.request .. ' ' .. outcome}
 end
 
 return app

@@ -72,10 +72,10 @@ function app.merge(pages, write)
   return obstacle(pages, write)
 end
 
--- {list, member}: everybody who was ever added, whatever became of them.
+-- List, member: everybody who was ever added, whatever became of them.
 function app.lists(write)
   if write.op == "add" then
-    return { { "people", write.args.name } }
+    return { "people", write.args.name }
   end
   return {}
 end

@@ -62,10 +62,10 @@ function app.merge()
   return "duplicate"
 end
 
--- {list, member}: every song that was ever put, whatever became of it.
+-- List, member: every song that was ever put, whatever became of it.
 function app.lists(write)
   if write.op == "put" then
-    return { { "songs", write.args.song } }
+    return { "songs", write.args.song }
   end
   return {}
 end

@@ -118,55 +118,64 @@ function app.merge(pages, write)
   return refuse(pages, write, wish, own, "no_alternative")
 end
 
--- {list, member} of each append-only list that this write adds to, whatever its outcome.
+-- The append-only lists that this write adds to, whatever its outcome: list, member, ...
 function app.lists(write)
-  if write.op == "cancel" or write.op == "cancel_series" then
+  local op, args = write.op, write.args
+  if op == "cancel" or op == "cancel_series" then
     return {}
   end
-  local args, entries = write.args, {}
-  if args.room then
-    entries[1] = { "rooms", args.room }
+  local user = "user:" .. write.user
+  if op == "reserve" and not args.rooms then
+    return { "rooms", args.room, user, write.request } -- as most are
   end
-  if write.op == "reserve" then
-    entries[2] = { "user:" .. write.user, write.request }
+  local entries = {}
+  local function add(list, member)
+    entries[#entries + 1] = list
+    entries[#entries + 1] = member
+  end
+  local function add_rooms(first, others)
+    if first then
+      add("rooms", first)
+    end
+    for _, room in ipairs(others or {}) do
+      add("rooms", room)
+    end
+  end
+  add_rooms(args.room, args.rooms)
+  if op == "reserve" then
+    add(user, write.request)
   end
   for _, occurrence in ipairs(args.occurrences or {}) do
-    if write.op == "reserve_series" then
-      entries[#entries + 1] = { "user:" .. write.user, write.request .. "~" .. occurrence.date }
-    else
-      entries[#entries + 1] = { "rooms", occurrence.room }
+    if op == "reserve_series" then
+      add(user, write.request .. "~" .. occurrence.date)
     end
-    for _, room in ipairs(occurrence.rooms or {}) do
-      entries[#entries + 1] = { "rooms", room }
-    end
-  end
-  for _, room in ipairs(args.rooms or {}) do
-    entries[#entries + 1] = { "rooms", room }
+    add_rooms(occurrence.room, occurrence.rooms)
   end
   return entries
 end
 
--- {page, text} of each reservation that a commit of this write with this outcome is part of the history of.
+-- The reservations whose history a commit of this write with this outcome is part of: page, text, ...
 function app.notes(write, outcome)
   local status = match(outcome, "^%S+")
   if OF_NOBODY[status] then
     return {}
   end
-  local function note(page, owner, op, became)
+  local function note(owner, op, became)
     local text = write.id .. "\t" .. (op == "reserve" and "" or op) .. "\t" .. became
-    return { page, write.user == owner and text or text .. "\t" .. write.user }
+    return write.user == owner and text or text .. "\t" .. write.user
   end
   if not PARTS[write.op] then
     local wish = single(write)
-    return { note(wish.page, wish.owner, wish.op, outcome) }
+    return { wish.page, note(wish.owner, wish.op, outcome) }
   end
   local owner, request = series_of(write)
-  local notes = { note("reservation:" .. owner .. "/" .. request, owner, PARTS[write.op], status) }
+  local notes = { "reservation:" .. owner .. "/" .. request, note(owner, PARTS[write.op], status) }
   local wishes, number = wishes_of(write), 0
   for became in gmatch(sub(outcome, #status + 2), "[^\t]+") do
     number = number + 1
     if not OF_NOBODY[match(became, "^%S+")] then
-      notes[#notes + 1] = note(wishes[number].page, owner, PARTS[write.op], became)
+      notes[#notes + 1] = wishes[number].page
+      notes[#notes + 1] = note(owner, PARTS[write.op], became)
     end
   end
   return notes

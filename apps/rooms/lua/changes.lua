@@ -61,9 +61,6 @@ end
 -- The room pages where the reservation may be from now on, beyond those of the slots that it asks for: all that a write about it
 -- alone declares; for a member of a series its own among them, where it may have been before and where this wish may put it.
 local function pages_beyond(pages, write, wish)
-  if not wish.member and #write.pages == 2 then
-    return {} -- beside its own page it declares that of its slots, as most do
-  end
   local args, found, listed = wish.args, {}, {}
   local function skip(page)
     listed[page] = true
@@ -113,10 +110,11 @@ local function ask(pages, write, wish)
     local start8, stop8 = ends8(slot[1], slot[2])
     slots[number] = start8 .. "/" .. stop8
   end
-  local beyond = pages_beyond(pages, write, wish)
-  if #beyond > 0 then
+  -- A write about it alone with two pages declares its own and that of its slots, as most do.
+  local beyond = (wish.member or #write.pages > 2) and pages_beyond(pages, write, wish)
+  if beyond and #beyond > 0 then
     pages.set(page, "pages", table.concat(beyond, "\n"))
-  else
+  elseif wish.op ~= "reserve" then -- which finds an empty page
     pages.delete(page, "pages")
   end
   pages.set(page, "asked", args.room .. "\t" .. table.concat(slots, " "))
@@ -128,12 +126,19 @@ local function ask(pages, write, wish)
   end
 end
 
+local ordinals = {} -- 1 -> "1"
+
+local function ordinal_of(number)
+  ordinals[number] = format("%d", number)
+  return ordinals[number]
+end
+
 -- The number of a place among the slots that a wish asks for, as text; nil where it is none of them.
 local function number_of(args, room, start, stop)
   if room == args.room then
     for number, slot in ipairs(args.slots) do
       if slot[1] == start and slot[2] == stop then
-        return format("%d", number)
+        return ordinals[number] or ordinal_of(number)
       end
     end
   end
@@ -149,7 +154,9 @@ local function settle(pages, write, wish, room, start, stop)
   local detail = start8 .. "/" .. stop8 .. " " .. room
   pages.set(page, "state", "reserved")
   pages.set(page, "place", number_of(wish.args, room, start, stop) or detail)
-  pages.delete(page, "reason")
+  if wish.op ~= "reserve" then
+    pages.delete(page, "reason")
+  end
   return detail
 end
 

@@ -23,7 +23,6 @@ local joined, settled = {}, {} -- tentative writes that come, and that go
 local left = {} -- id -> true, of those that go
 local origins = {} -- servers whose tentative writes changed
 local held = {} -- id -> write, decoded
-local change_of = {} -- id -> its entry in Log.changes
 
 -- Appends one value or two; returns the list.
 local function add(list, one, other)
@@ -76,9 +75,9 @@ function Log.is_tentative(id) return redis.call('ZSCORE', K.tentative, id) and n
 -- All tentative writes, in order, at most `count_max`.
 function Log.tentative(count_max) return redis.call('ZRANGE', K.tentative, 0, count_max - 1) end
 
--- V gains or moves on an entry, or loses one.
-local function hold(server, stamp)
-  Held.set(server, tonumber(stamp))
+-- V gains or moves on an entry, or loses one. `at` is the stamp as a number, where that is known.
+local function hold(server, stamp, at)
+  Held.set(server, at or tonumber(stamp))
   vectors.V[server] = stamp
 end
 
@@ -98,18 +97,12 @@ function Log.enter(write)
   held[write.id] = write
   Log.clock = math.max(Log.clock, write.at)
   add(stored.writes, write.id, write.body)
-  -- A write that the application cannot read is played as `failed`, and stands in no list.
-  local ok, entries = pcall(Apps[write.app].lists, write)
-  for _, entry in ipairs(ok and type(entries) == 'table' and entries or {}) do
-    local list, member
-    if type(entry) == 'table' then list, member = entry[1], entry[2] end
-    -- Anything but texts would end the transaction half way.
-    if type(list) == 'string' and type(member) == 'string' then
-      local members = stored.lists[list]
-      if members then members[member] = true else stored.lists[list] = {[member] = true} end
-    end
+  local entries, lists = Play.lists(write), stored.lists
+  for i = 1, #entries, 2 do
+    local members = lists[entries[i]]
+    if members then members[entries[i + 1]] = true else lists[entries[i]] = {[entries[i + 1]] = true} end
   end
-  hold(write.origin, write.stamp)
+  hold(write.origin, write.stamp, write.at)
   Members.cover(write, hold, drop)
 end
 
@@ -130,10 +123,9 @@ end
 function Log.commit(write)
   Log.csn, Log.last = Log.csn + 1, write.id
   hold_committed(write.origin, write.stamp)
-  Members.cover(write, hold_committed, drop_committed)
-  local changed = Members.on_commit(write, Log.csn, primary, meta.history or history)
-  if changed then
-    for field, value in pairs(changed) do meta[field] = value end
+  if Members.is_membership(write) then
+    Members.cover(write, hold_committed, drop_committed)
+    for field, value in pairs(Members.on_commit(write, Log.csn, primary, meta.history or history)) do meta[field] = value end
     primary = meta.primary or primary
   end
   local text = string.format('%.0f', Log.csn)
@@ -149,17 +141,13 @@ end
 -- The cluster begins with this server, as far as anybody here knows.
 function Log.found(server) meta.birth, meta.history = server, cjson.encode({{0, server, 1}}) end
 
--- Notes for the screens what became of a write: `entry` may hold csn, was, now, new; a membership write's says so.
-function Log.tell(write, entry)
-  local change = change_of[write.id]
-  if change then
-    for name, value in pairs(entry) do change[name] = value end
-  else
-    entry.id = write.id
-    entry.membership = Members.is_membership(write) or nil
-    change_of[write.id] = entry
-    table.insert(Log.changes, entry)
-  end
+-- Notes for the screens what became of a write: `was` is its outcome before, nil of a new one; `csn` is nil of one that is not
+-- committed. Once for each write.
+function Log.tell(write, csn, was, now)
+  add(Log.changes, {
+    id = write.id, csn = csn, was = was, now = now, new = not was or nil,
+    membership = Members.is_membership(write) or nil,
+  })
 end
 
 -- HSET of a map, HDEL of the keys that it holds as false.

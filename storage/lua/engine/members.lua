@@ -19,14 +19,14 @@ function Members.cover(write, set, drop)
   end
 end
 
--- The fields of `meta` that a commit changes; nil for most writes.
+-- The fields of `meta` that the commit of a membership write changes.
 -- A primary write counts where it was meant to: committed by the primary that it names, or as the epoch that follows. One
 -- that was revoked with its history, and is committed by another primary later, changes nothing.
 function Members.on_commit(write, csn, primary, history)
-  if not Members.is_membership(write) or write.op ~= 'primary' then return nil end
-  if write.args.from then return write.args.from == primary and {primary = write.args.to} or nil end
+  if write.op ~= 'primary' then return {} end
+  if write.args.from then return write.args.from == primary and {primary = write.args.to} or {} end
   local epochs = cjson.decode(history)
-  if write.args.epoch ~= (#epochs > 0 and epochs[#epochs][1] or 0) + 1 then return nil end
+  if write.args.epoch ~= (#epochs > 0 and epochs[#epochs][1] or 0) + 1 then return {} end
   epochs[#epochs + 1] = {write.args.epoch, write.args.to, csn}
   return {primary = write.args.to, history = cjson.encode(epochs)}
 end

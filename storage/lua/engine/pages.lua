@@ -108,21 +108,27 @@ local function place_of(sorted, text)
   return low
 end
 
--- Sets a field, or deletes it when value is nil. Does not load a page that nobody has read.
-function Pages.put(page, view, field, value)
-  local fields, changes = page[view], page.changes[view]
-  if fields then
-    local sorted = page.sorted[view]
-    if sorted and fields[field] == nil and value ~= nil then
-      table.insert(sorted, place_of(sorted, field), field)
-    elseif sorted and fields[field] ~= nil and value == nil then
-      table.remove(sorted, place_of(sorted, field))
-    end
-    fields[field] = value
-    if changes == fields then return end
-  end
-  changes = changes or changes_of(page, view, {})
+local function note_change(page, view, field, value)
+  local changes = page.changes[view] or changes_of(page, view, {})
   if value == nil then changes[field] = DELETED else changes[field] = value end
+end
+
+-- Gives a field of a page whose fields are loaded another value, or deletes it when that is nil.
+function Pages.replace(page, view, fields, field, value)
+  local sorted = page.sorted[view]
+  if sorted and fields[field] == nil and value ~= nil then
+    table.insert(sorted, place_of(sorted, field), field)
+  elseif sorted and fields[field] ~= nil and value == nil then
+    table.remove(sorted, place_of(sorted, field))
+  end
+  fields[field] = value
+  if page.changes[view] ~= fields then note_change(page, view, field, value) end
+end
+
+-- The same where they may not be: a page that nobody has read is not loaded.
+function Pages.put(page, view, field, value)
+  local fields = page[view]
+  if fields then Pages.replace(page, view, fields, field, value) else note_change(page, view, field, value) end
 end
 
 -- Notes on the committed page what the commit with this CSN, a text, did; the page's fields stay as they are.

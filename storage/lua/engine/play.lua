@@ -12,7 +12,7 @@ local Play = {}
 local of_committed = {}
 local playing, view, effects, count, some_replaced
 
-local known, load, put = Pages.known, Pages.load, Pages.put
+local known, load, replace = Pages.known, Pages.load, Pages.replace
 
 local function undeclared(name) error('the write does not declare the page ' .. tostring(name)) end
 
@@ -23,16 +23,21 @@ local function page_of(name)
   return page
 end
 
-local function change(page, field, value)
-  local old = (page[view] or load(page, view))[field]
+-- The same as page_of, then the change: this is what applications do most often.
+local function change(name, field, value)
+  local page = known[name]
+  if not page or page.played_by ~= playing then undeclared(name) end
+  local fields = page[view] or load(page, view)
+  local old = fields[field]
   if old == value then return end
   local all, last = effects, count
   all[last + 1], all[last + 2], all[last + 3], all[last + 4] = page.number, field, old or false, value or false
   count = last + 4
   if old then some_replaced = true end
-  put(page, view, field, value)
+  replace(page, view, fields, field, value)
 end
 
+local NOTHING = {} -- never changed
 local api = {}
 
 function api.get(name, field)
@@ -52,10 +57,10 @@ end
 function api.set(name, field, value)
   if not fields_that_may_be[field] then look_at(field) end
   if type(value) ~= 'string' then error('fields and values are strings') end
-  change(page_of(name), field, value)
+  change(name, field, value)
 end
 
-function api.delete(name, field) change(page_of(name), field, nil) end
+function api.delete(name, field) change(name, field, nil) end
 
 -- A list of its own: the application may change the page while it goes through it.
 function api.fields(name)
@@ -138,17 +143,28 @@ function Play.write(write, in_view)
   return outcome
 end
 
--- What the application notes of a commit, {page, text} each; nothing where it fails.
-function Play.notes(write, outcome)
-  local application = Apps[write.app]
-  if not application.notes or outcome == 'failed' then return {} end
-  local ok, notes = pcall(application.notes, write, outcome)
-  if not ok or type(notes) ~= 'table' then return {} end
-  for _, note in ipairs(notes) do
-    -- Anything but texts would end the transaction half way.
-    if type(note) ~= 'table' or type(note[1]) ~= 'string' or type(note[2]) ~= 'string' then return {} end
+local function texts_of(asked, write, outcome)
+  local texts = asked(write, outcome)
+  for i = 1, #texts do
+    local _ = texts[i] < '' -- an error where it is no text, for a fraction of what type() costs
   end
-  return notes
+  return texts
+end
+
+-- What a function of the application says of a write: texts in pairs, as one flat list. Nothing where it fails, or says anything
+-- else, which would end the transaction half way.
+local function said(asked, write, outcome)
+  local ok, texts = pcall(texts_of, asked, write, outcome)
+  return ok and #texts % 2 == 0 and texts or NOTHING
+end
+
+-- The lists that the write adds to, and the member for each: list, member, ...
+function Play.lists(write) return said(Apps[write.app].lists, write) end
+
+-- What the application notes of a commit: page, text, ...
+function Play.notes(write, outcome)
+  local notes = Apps[write.app].notes
+  return notes and outcome ~= 'failed' and said(notes, write, outcome) or NOTHING
 end
 
 -- Puts a write's effects into the committed pages, without playing it.

@@ -58,10 +58,10 @@ local function is_first_everywhere(write)
 end
 
 -- The write, played as committed, gets its CSN.
-local function enter_committed(write, was, now, is_new)
-  local csn = Log.commit(write)
-  for _, note in ipairs(Play.notes(write, now)) do Pages.note(Pages.open(note[1]), csn, note[2]) end
-  Log.tell(write, {csn = Log.csn, was = was, now = now, new = is_new or nil})
+local function enter_committed(write, was, now)
+  local csn, notes = Log.commit(write), Play.notes(write, now)
+  for i = 1, #notes, 2 do Pages.note(Pages.open(notes[i]), csn, notes[i + 1]) end
+  Log.tell(write, Log.csn, was, now)
 end
 
 -- The next commit. `tentative`: the write is tentative here; else it has just entered the log.
@@ -84,7 +84,7 @@ function Replay.commit(write, tentative)
   end
   committed_now[write.id] = true
   if tentative then Log.leave(write) end
-  enter_committed(write, was, now, not tentative)
+  enter_committed(write, was, now)
 end
 
 -- The next write of this replica's own clients: it lands behind everything that is here, so nothing is rolled back, and it is
@@ -100,10 +100,10 @@ function Replay.accept(write, commits)
   Log.enter(write)
   Log.record(write, outcome, effects)
   if commits then
-    enter_committed(write, nil, outcome, true)
+    enter_committed(write, nil, outcome)
   else
     Log.join(write)
-    Log.tell(write, {now = outcome, new = true})
+    Log.tell(write, nil, nil, outcome)
   end
   return outcome, true
 end
@@ -159,8 +159,7 @@ function Replay.finish()
       local was = write.was
       local now, effects = Play.write(write, 'tentative')
       Log.record(write, now, effects)
-      if now ~= was then Log.tell(write, {was = was, now = now, new = not was or nil}) end
-      write.outcome = now
+      if now ~= was then Log.tell(write, nil, was, now) end
       if undone[write.id] then Replay.replayed = Replay.replayed + 1 end
     end
   end
