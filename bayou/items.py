@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bayou.state import Vector
@@ -58,11 +57,11 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """A committed page in a full state, with the CSN of the commit that changed it last."""
+    """A committed page in a full state, with the CSN of the commit that changed it last. `fields`: name, value, ..."""
 
     name: str
     csn: int
-    fields: Mapping[str, str]
+    fields: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from bayou.staging import Staging
 from bayou.state import State, Vector
 from bayou.wellformed import problem_of, problem_of_writes
 
-PROTOCOL = 1
+PROTOCOL = 2
 BATCH_COUNT_MAX = 500
 BATCH_BYTES_MAX = 1024 * 1024
 WINDOW = 4  # frames that may be on their way without an acknowledgement

@@ -132,6 +132,8 @@ def _selection(selection: Selection) -> str | None:
 def _chunk(pages: Sequence[PageState], lists: Sequence[ListPart]) -> str | None:
     if len(pages) > ITEMS_MAX or len(lists) > ITEMS_MAX:
         return f"a part of more than {ITEMS_MAX} pages or lists"
+    if any(len(page.fields) % 2 for page in pages):
+        return "a page with a field that has no value"
     if any(not 1 <= len(part.members) <= MEMBERS_MAX for part in lists):
         return f"a part of a list without a member, or with more than {MEMBERS_MAX}"
     names = (

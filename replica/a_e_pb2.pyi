@@ -178,20 +178,13 @@ class StateChunk(_message.Message):
 
 class PageState(_message.Message):
     __slots__ = ("name", "csn", "fields")
-    class FieldsEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     CSN_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     name: str
     csn: int
-    fields: _containers.ScalarMap[str, str]
-    def __init__(self, name: _Optional[str] = ..., csn: _Optional[int] = ..., fields: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    fields: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., csn: _Optional[int] = ..., fields: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListPart(_message.Message):
     __slots__ = ("name", "members")

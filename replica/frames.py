@@ -90,7 +90,7 @@ def decode(message: wire.Frame) -> Frame:
             return Ack(ack.plan, ack.replan, ack.csn, dict(ack.vector), tuple(ack.retired_servers))
         case "state_chunk":
             chunk = message.state_chunk
-            pages = tuple(PageState(page.name, page.csn, dict(page.fields)) for page in chunk.pages)
+            pages = tuple(PageState(page.name, page.csn, tuple(page.fields)) for page in chunk.pages)
             lists = tuple(ListPart(part.name, tuple(part.members)) for part in chunk.lists)
             return StateChunk(chunk.plan, chunk.number, chunk.first, pages, lists)
         case "state_finish":

@@ -134,7 +134,9 @@ class Store(Screens, Transfer):
     def receive(self, selection: Selection, source: str) -> Received:
         """Take a peer's batch in its order; stops at the first item that does not fit, and says why."""
         after = selection.after_csn, selection.after_id, selection.history
-        heads = [part for item in selection.items for part in (item.csn or 0, item.id, len(item.body))]
+        heads: list[int | str] = []
+        for item in selection.items:
+            heads += -1 if item.csn is None else item.csn, item.id, len(item.body)
         bodies = b"".join([item.body for item in selection.items])
         return Received(
             **json.loads(self._run("receive", self._commit_mode, source, *after, json.dumps(heads), bodies))

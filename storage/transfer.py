@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import chain
 from typing import Protocol
 
 from bayou.items import Installed, ListPart, PageState, StateEnd, StatePart
 from storage.birth import mint
 from storage.keys import KEYS
-from storage.scripted import Scripted, flat_map
+from storage.scripted import Scripted
 
 LIST_PART = 1000  # members of a list in one part, about
 
@@ -33,7 +32,7 @@ class Transfer(Scripted):
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
         """The committed pages behind the cursor (CSN, page), in the order of the CSN that changed them last."""
         end, generation, chosen = self._run("state_chunk", after[0], after[1], count_max, bytes_max)
-        pages = [PageState(name, int(csn), flat_map(fields)) for name, csn, fields in json.loads(chosen)]
+        pages = [PageState(name, int(csn), tuple(fields)) for name, csn, fields in json.loads(chosen)]
         return StatePart(tuple(pages), _end(end) if end else None, generation.decode())
 
     def list_parts(self) -> Iterator[ListPart]:
@@ -50,7 +49,7 @@ class Transfer(Scripted):
 
     def stage(self, staging: str, pages: tuple[PageState, ...], lists: tuple[ListPart, ...]) -> str | None:
         """Stage a part beside the state that counts; '' begins. The number to go on with, None when superseded."""
-        staged = [(page.name, str(page.csn), list(chain.from_iterable(page.fields.items()))) for page in pages]
+        staged = [(page.name, str(page.csn), page.fields) for page in pages]
         if not staging:
             self.sweep()
         for part in lists:  # append-only supersets: they may grow before the state is switched

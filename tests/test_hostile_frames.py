@@ -47,7 +47,7 @@ vectors = st.dictionaries(texts, numbers, max_size=3)
 bodies = st.one_of(st.just(b""), st.binary(max_size=50), st.builds(lambda text: text.encode(), texts))
 items = st.builds(Item, ids, st.none() | numbers, bodies)
 selections = st.builds(Selection, numbers, ids, st.lists(items, max_size=3).map(tuple))
-page_states = st.builds(PageState, texts, numbers, st.dictionaries(texts, texts, max_size=2))
+page_states = st.builds(PageState, texts, numbers, st.lists(texts, max_size=4).map(tuple))
 list_parts = st.builds(ListPart, texts, st.lists(texts, max_size=2).map(tuple))
 ends = st.builds(StateEnd, numbers, ids, numbers, texts, texts, texts, vectors)
 frames: st.SearchStrategy[Frame] = st.one_of(
@@ -181,8 +181,9 @@ def too_large() -> Iterator[tuple[Frame, str]]:
     yield Ack(0, True, 0, servers), "vector of more"
     yield Ack(0, True, 0, {}, tuple(servers)), "retired servers"
     yield Batch(0, batch(*[Item(f"{n:016d}@{PEER}", None, b"x") for n in range(ITEMS_MAX + 1)])), "more than 500"
-    yield StateChunk(0, 0, True, tuple(PageState(f"p{n}", 1, {}) for n in range(ITEMS_MAX + 1)), ()), "more than 500"
-    yield StateChunk(0, 0, True, (PageState("p" * 2000, 1, {}),), ()), "name"
+    yield StateChunk(0, 0, True, tuple(PageState(f"p{n}", 1, ()) for n in range(ITEMS_MAX + 1)), ()), "more than 500"
+    yield StateChunk(0, 0, True, (PageState("p" * 2000, 1, ()),), ()), "name"
+    yield StateChunk(0, 0, True, (PageState("p", 1, ("f", "g", "h")),), ()), "no value"
     yield StateChunk(0, 0, True, (), (ListPart("l", tuple(f"m{n}" for n in range(1001))),)), "list"
     yield Refuse("busy", "x" * 2001), "refusal"
     yield Ack(0, True, 0, {"x" * 600 + "~aaaaaa": 1}), "vector"

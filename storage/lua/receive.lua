@@ -5,7 +5,7 @@
 -- ARGV[2]  label of the sender, for screens
 -- ARGV[3]  CSN of the commit before the batch's first one; ARGV[4] its write id ('' for CSN 0)
 -- ARGV[5]  history of the sender's log, JSON
--- ARGV[6]  JSON array, three for each: CSN (0 when tentative), write id, how many canonical bytes (0 for a notification)
+-- ARGV[6]  JSON array, three for each: CSN (-1 when tentative), write id, how many canonical bytes (0 for a notification)
 -- ARGV[7]  those bytes, one write's behind the other's
 -- Returns JSON {taken, new, status, csn, rolled_back, replayed}: `taken` items were dealt with (known ones included), `new`
 -- of them changed something; status is
@@ -91,7 +91,7 @@ Log.fetch(notified)
 local status, at = 'taken', 1
 for i = 1, #heads, 3 do
   local csn, id, size = heads[i], heads[i + 1], heads[i + 2]
-  local is_commit = csn > 0
+  local is_commit = csn >= 0
   -- A commit precedes all tentative writes, so it cannot be played once one has taken its place.
   if pages > PAGES_BUDGET or Replay.rolled_back > ROLL_BACK_BUDGET or (is_commit and arrived) then
     status = 'more'
