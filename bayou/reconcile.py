@@ -176,6 +176,8 @@ class Session:
     # Receiving.
 
     def _data(self, frame: Batch | StateChunk | StateFinish, problem_of_batch: str | None) -> list[Frame]:
+        if isinstance(frame, Batch) and not problem_of_batch:
+            self._reach.heed(frame.selection)  # or some of it would go back
         if frame.plan < self._plan_of_peer:
             return []  # sent before the peer learned that it has to plan anew
         if not isinstance(frame, Batch) and (problem := self._staging.problem_of(frame)):
@@ -229,7 +231,7 @@ class Session:
             self.report.installed = installed
             self._verdict = Verdict.AGREE
             self._common_csn = None
-        self._reach.csn = max(self._reach.csn, frame.end.csn)
+        self._reach.heed_state(frame.end)
         return [self._replan(frame.plan), *self._send_on()]
 
     def _replan(self, plan: int) -> Ack:

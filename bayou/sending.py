@@ -8,9 +8,10 @@ from typing import Protocol
 
 from bayou.application import MEMBERSHIP
 from bayou.frames import StateChunk, StateFinish
-from bayou.items import ListPart, Selection, StatePart
+from bayou.items import ListPart, Selection, StateEnd, StatePart
 from bayou.stamps import split_id, stamp_text
-from bayou.write import Write
+from bayou.vectors import complete
+from bayou.write import Write, prev_of
 
 _IS_MEMBERSHIP = f'"app":"{MEMBERSHIP}"'.encode()  # in a write's canonical bytes; a text that says so has \\" in it
 
@@ -25,25 +26,55 @@ class StateSource(Protocol):
 
 @dataclass(slots=True)
 class Reach:
-    """What the receiver will hold once all that is on its way has arrived; sending goes on from there."""
+    """What the receiver will hold once all that is on its way has arrived; sending goes on from there.
+
+    Invariant: the receiver holds at least this, each entry completed (bayou/vectors.py), and the commits up to `csn`;
+    `vector` covers those.
+    """
 
     csn: int
     vector: dict[str, int]
     retired: tuple[str, ...]
 
     def foresee(self, selection: Selection) -> None:
-        """The selection is on its way.
+        """The selection, which was chosen from here, is on its way."""
+        for item in selection.items:
+            stamp, origin = split_id(item.id)
+            if stamp > self._held(origin):
+                self._gain(stamp, origin, item.body)
+            if item.csn is not None:
+                self.csn = item.csn
 
-        With a creation goes the entry of the created server: without it, its creator's entry would say that it has
-        retired (bayou/vectors.py), and its writes would not be sent.
+    def heed(self, selection: Selection) -> None:
+        """The receiver has itself sent the selection, so it holds that, whatever becomes of it here.
+
+        Only what goes on from here without a gap is counted. What lies in a gap came to it from another replica, and
+        may be a creation: with its creator's entry beyond that, the created server would count as retired.
         """
         for item in selection.items:
             stamp, origin = split_id(item.id)
-            self.vector[origin] = max(stamp, self.vector.get(origin, 0))
-            if _IS_MEMBERSHIP in item.body and Write.decode(item.body).op == "create":
-                self.vector.setdefault(f"{stamp_text(stamp)}:{origin}", stamp)
-            if item.csn is not None:
-                self.csn = item.csn
+            held = self._held(origin)
+            if stamp > held:
+                if not item.body or prev_of(item.body) > held:
+                    continue
+                self._gain(stamp, origin, item.body)
+            if item.csn == self.csn + 1:
+                self.csn += 1
+
+    def heed_state(self, end: StateEnd) -> None:
+        """The receiver has itself sent the full state that ends so."""
+        self.vector |= {server: stamp for server, stamp in end.vector.items() if stamp > self._held(server)}
+        self.csn = max(self.csn, end.csn)
+
+    def _held(self, server: str) -> float:
+        return complete(self.vector, self.retired, server)
+
+    def _gain(self, stamp: int, origin: str, body: bytes) -> None:
+        """With a creation goes the entry of the created server: without it, its creator's entry would say that it has
+        retired, and its writes would not be sent."""
+        self.vector[origin] = stamp
+        if _IS_MEMBERSHIP in body and Write.decode(body).op == "create":
+            self.vector.setdefault(f"{stamp_text(stamp)}:{origin}", stamp)
 
 
 def state_frames(source: StateSource, plan: int, count_max: int, bytes_max: int) -> Iterator[StateChunk | StateFinish]:

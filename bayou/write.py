@@ -104,9 +104,17 @@ class Write(Draft):
         return cls(**members)
 
 
+def prev_of(body: bytes) -> int:
+    """The `prev` of a write's canonical bytes, read from its place, which is the same in all of them."""
+    return int(body[_PREV_AT : _PREV_AT + STAMP_DIGITS])
+
+
 def _head(stamp: str, prev: str, origin: str) -> str:
     """The canonical JSON of the first three members."""
     return f'{{"stamp":"{stamp}","prev":"{prev}","origin":{json.dumps(origin)},'
+
+
+_PREV_AT = _head(stamp_text(0), "", "").index('","origin"')
 
 
 def _stamp(text: str) -> int:

@@ -35,10 +35,15 @@ class Mutant:
 
 
 SORTED = """local function sorted(whole)
-  local pairs_ = {}
-  for i = 4, #reply, 3 do pairs_[#pairs_ + 1] = {reply[i + 1], reply[i + 2]} end
-  table.sort(pairs_, function(a, b) return Order.before(a[1], b[1]) end)
-  for i, pair in ipairs(pairs_) do reply[3 * i + 2], reply[3 * i + 3] = pair[1], pair[2] end
+  local numbers, found = {}, {}
+  for i, head in ipairs(heads) do
+    local number, id, size = head:match('^%[(%d+),"([^"]+)",(%d+)%]$')
+    numbers[i], found[i] = number, {id, size, bodies[i]}
+  end
+  table.sort(found, function(a, b) return Order.before(a[1], b[1]) end)
+  for i, write in ipairs(found) do
+    heads[i], bodies[i] = '[' .. numbers[i] .. ',"' .. write[1] .. '",' .. write[2] .. ']', write[3]
+  end
   return whole
 end
 if sorted(add_committed()) then"""

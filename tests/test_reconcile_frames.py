@@ -158,6 +158,19 @@ def test_what_does_not_fit_is_planned_anew_from_the_receivers_state(status: str)
     assert kinds(made.receive(batch(1))) == ["Ack"]
 
 
+def test_what_the_peer_sent_does_not_go_back_though_it_did_not_fit() -> None:
+    """Nor what was on its way then: it is here by now, from elsewhere."""
+    store = Told()
+    made, _ = session(store, initiator=False)
+    store.answers = [taken(0, "hole")]
+    assert kinds(made.receive(Batch(0, Selection(0, "", ITEMS[:2])))) == ["Ack"]
+    assert made.receive(Batch(0, Selection(0, "", ITEMS[2:4]))) == []
+    store.left = list(ITEMS[:5])
+    (frame,) = made.receive(Done())
+    assert isinstance(frame, Batch)
+    assert frame.selection.items == ITEMS[4:5]
+
+
 def test_the_sender_begins_anew_from_what_the_receiver_holds() -> None:
     store = Told(items=12)
     made, frames = session(store)

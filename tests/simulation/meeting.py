@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from bayou.frames import Frame, Refuse
+from bayou.frames import Batch, Frame, Refuse
 from bayou.reconcile import ProtocolError, Session
 from replica import a_e_pb2 as wire
 from replica.frames import decode, encode
@@ -22,6 +22,9 @@ class Meeting:
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.has_caller_retired = initiator.store.state().retired  # before the session began
         self.tail_lost: Node | None = None
+        self._came: tuple[set[str], set[str]] = (set(), set())  # ids of the writes that each end was handed
+        self._echoed: set[str] = set()  # those that it sent back
+        self._receipts = [node.store.receipts for node in self.nodes]  # before, and in this session
         self.gone: set[int] = set()  # ends that hear nothing any more, and do not say so
         for end in (0, 1):
             self.wires[1 - end].extend(self.ends[end].start())
@@ -42,6 +45,11 @@ class Meeting:
     def error(self) -> str:
         return next((end.report.error.code for end in self.ends if end.report.error), "" if self.succeeded else "cut")
 
+    @property
+    def echo(self) -> set[str]:
+        """Ids of writes that went back to where they came from; a session that another one crossed is not judged."""
+        return self._echoed if self._receipts == [node.store.receipts for node in self.nodes] else set()
+
     def is_waiting(self, end: int) -> bool:
         return bool(self.wires[end]) and not self.ends[end].finished and end not in self.gone
 
@@ -55,6 +63,8 @@ class Meeting:
         frame = self.wires[end].popleft()
         if encoded:
             frame = decode(wire.Frame.FromString(encode(frame).SerializeToString()))
+        self._came[end].update(_writes_of(frame))
+        before = self.nodes[end].store.receipts
         for _ in range(2 if double else 1):
             session = self.ends[end]
             if session.finished:
@@ -66,6 +76,13 @@ class Meeting:
             for answer in answers:
                 if isinstance(answer, Refuse) and answer.code in LOST_TAIL:
                     self.tail_lost = self.nodes[end if LOST_TAIL[answer.code] else 1 - end]
+                self._echoed |= _writes_of(answer) & self._came[end]
             if 1 - end not in self.gone:
                 self.wires[1 - end].extend(answers)
+        self._receipts[end] += self.nodes[end].store.receipts - before
         return type(frame).__name__
+
+
+def _writes_of(frame: Frame) -> set[str]:
+    """Ids of the writes in a frame; a notification brings none."""
+    return {item.id for item in frame.selection.items if item.body} if isinstance(frame, Batch) else set()

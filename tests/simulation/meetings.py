@@ -69,6 +69,7 @@ class Meetings(Ground):
     def _ended(self, session: Meeting) -> None:
         """What a replica does after a session."""
         self.counts["sessions"] += 1
+        self.checker.demand(15, not session.echo, *session.pair, "sent back", sorted(session.echo))
         for number, (node, end) in enumerate(zip(session.nodes, session.ends, strict=True)):
             if number in session.gone:
                 continue

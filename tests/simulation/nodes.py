@@ -27,6 +27,7 @@ TAGS = tuple(application.tag for application in APPLICATIONS)
 Copy = list[tuple[bytes, bytes]]  # of a namespace: key and content
 OnInstall = Callable[["Faulty", State, Installed | None], object]
 READING = {"state", "read", "select", "log", "state_chunk"}
+RECEIVING = {"receive", "install"}
 REFUSING = {  # what the real Redis is told, to refuse scripts that write; and to take them again
     "oom": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
     "misconf": (("CONFIG", "SET", "save", "3600 1"), ("CONFIG", "SET", "save", "")),
@@ -95,6 +96,7 @@ class Faulty(Store):
         self._counts = Counter() if counts is None else counts
         self.fault = ""
         self.scripts_run = 0
+        self.receipts = 0  # batches and full states that were taken
         self._known: State | None = None
         self._look_script = Script(wire, _LOOK)
         self._seen: tuple[int, str] = (-1, "")
@@ -103,6 +105,7 @@ class Faulty(Store):
 
     def _run(self, verb: str, *arguments: Any) -> Any:
         self.scripts_run += 1
+        self.receipts += verb in RECEIVING
         if verb in READING:
             return super()._run(verb, *arguments)
         self.dirty = True

@@ -24,7 +24,7 @@ GROUPS = {
     "storage": STORAGE,
     "membership": MEMBERS,
 }
-INVARIANTS = range(1, 15)
+INVARIANTS = range(1, 16)
 
 
 @dataclass(slots=True)
