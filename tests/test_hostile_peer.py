@@ -11,13 +11,16 @@ import grpc
 import pytest
 
 from apps import APPLICATIONS
+from bayou.reconcile import PROTOCOL
 from cluster.processes import Processes
 from replica import a_e_pb2 as wire
 from replica.carrier import METHOD
 from replica.channel import MESSAGE_BYTES_MAX
 from tests.live import live, wait_until, wait_until_equal
 
-HELLO = wire.Hello(protocol=1, cluster="x", server="peer~aaaaaa", label="peer", applications=["rooms/1", "playlist/1"])
+HELLO = wire.Hello(
+    protocol=PROTOCOL, cluster="x", server="peer~aaaaaa", label="peer", applications=["rooms/1", "playlist/1"]
+)
 MESSAGE = wire.Frame(hello=HELLO).SerializeToString()
 GARBAGE: list[list[bytes]] = [
     [],
@@ -74,15 +77,17 @@ def test_garbage_is_refused_and_sessions_go_on(processes: Processes) -> None:
 def test_a_newer_release_is_refused_with_a_sentence_on_both_sides(processes: Processes) -> None:
     def refused(label: str, **newer: Any) -> str:
         """The sentence that the caller gets, once the replica has told its operator the same."""
-        given: dict[str, Any] = {"protocol": 1, "cluster": processes.settings.cluster_id, "applications": tags}
+        given: dict[str, Any] = {"protocol": PROTOCOL, "cluster": processes.settings.cluster_id, "applications": tags}
         hello = wire.Hello(server=f"{label}~aaaaaa", label=label, history="[]", **(given | newer))
         refusal = send(processes, METHOD, [wire.Frame(hello=hello).SerializeToString()])[-1].refuse
         wait_until(lambda: f"no session with {label}: {refusal.message}" in processes.output("one"))
         return f"{refusal.code}: {refusal.message}"
 
     tags = [application.tag for application in APPLICATIONS]
-    said = refused("later", protocol=2)
-    assert said == "other_protocol: one speaks protocol 1 and later protocol 2. Bring both to the same release."
+    later = PROTOCOL + 1
+    said = refused("later", protocol=later)
+    sentence = f"one speaks protocol {PROTOCOL} and later protocol {later}. Bring both to the same release."
+    assert said == f"other_protocol: {sentence}"
     newer = [f"{application.name}/{application.version + 1}" for application in APPLICATIONS]
     said = refused("new", applications=newer)
     assert said.startswith(f"other_applications: one plays {', '.join(tags)} and new {', '.join(newer)}. Bring both")
