@@ -26,7 +26,7 @@ local follows = false -- the batch's commits are known to go on from the log her
 
 -- Does the write follow what is held of its origin? Returns the status that says why not.
 local function misfit(write)
-  local held, prev = Held.stamp(write.origin), tonumber(write.prev)
+  local held, prev = Held.stamp(write.origin), Order.number[write.prev]
   if prev > held then return 'hole' end
   if prev < held then return 'fork' end
 end

@@ -14,9 +14,9 @@ local function enter(pages, wish, room, start, stop)
   local start8, stop8 = ends8(start, stop)
   local purpose = wish.op == "reserve" and wish.args.purpose or pages.get(wish.page, "purpose")
   local value = stop8 .. "\t" .. wish.owner .. "\t" .. wish.request .. "\t" .. purpose
-  any_day(room, start, stop, function(room_page)
-    pages.set(room_page, start8, value)
-  end)
+  for day = floor(start / DAY_MIN), floor((stop - 1) / DAY_MIN) do
+    pages.set(room_page(room, day), start8, value)
+  end
   count(pages, wish, stop8)
 end
 
@@ -105,10 +105,12 @@ end
 
 -- Notes what was asked.
 local function ask(pages, write, wish)
-  local args, page, slots = wish.args, wish.page, {}
-  for number, slot in ipairs(args.slots) do
+  local args, page = wish.args, wish.page
+  local asked, between = args.room, "\t"
+  for _, slot in ipairs(args.slots) do
     local start8, stop8 = ends8(slot[1], slot[2])
-    slots[number] = start8 .. "/" .. stop8
+    asked = asked .. between .. start8 .. "/" .. stop8
+    between = " "
   end
   -- A write about it alone with two pages declares its own and that of its slots, as most do.
   local beyond = (wish.member or #write.pages > 2) and pages_beyond(pages, write, wish)
@@ -117,7 +119,7 @@ local function ask(pages, write, wish)
   elseif wish.op ~= "reserve" then -- which finds an empty page
     pages.delete(page, "pages")
   end
-  pages.set(page, "asked", args.room .. "\t" .. table.concat(slots, " "))
+  pages.set(page, "asked", asked)
   if wish.op == "reserve" then
     pages.set(page, "purpose", args.purpose)
     if args.series then

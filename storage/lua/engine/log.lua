@@ -36,7 +36,7 @@ function Log.is_primary() return primary == id end
 function Log.decode(body)
   local write = cjson.decode(body)
   write.id = write.stamp .. '@' .. write.origin
-  write.at = tonumber(write.stamp)
+  write.at = Order.number[write.stamp]
   write.body = body
   return write
 end
@@ -75,9 +75,9 @@ function Log.is_tentative(id) return redis.call('ZSCORE', K.tentative, id) and n
 -- All tentative writes, in order, at most `count_max`.
 function Log.tentative(count_max) return redis.call('ZRANGE', K.tentative, 0, count_max - 1) end
 
--- V gains or moves on an entry, or loses one. `at` is the stamp as a number, where that is known.
-local function hold(server, stamp, at)
-  Held.set(server, at or tonumber(stamp))
+-- V gains or moves on an entry, or loses one.
+local function hold(server, stamp)
+  Held.set(server, Order.number[stamp])
   vectors.V[server] = stamp
 end
 
@@ -102,7 +102,7 @@ function Log.enter(write)
     local members = lists[entries[i]]
     if members then members[entries[i + 1]] = true else lists[entries[i]] = {[entries[i + 1]] = true} end
   end
-  hold(write.origin, write.stamp, write.at)
+  hold(write.origin, write.stamp)
   Members.cover(write, hold, drop)
 end
 

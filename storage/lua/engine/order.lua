@@ -24,14 +24,21 @@ function Order.bytewise(a, b)
   return #a < #b
 end
 
+-- A stamp's text as a number, read once: a write's stamp is in its id, too, and is the next one's `prev`.
+Order.number = setmetatable({}, {__index = function(known, text)
+  local number = tonumber(text)
+  known[text] = number
+  return number
+end})
+
+function Order.stamp(id) return Order.number[id:sub(1, 16)] end
+
 -- Is the write `a` before the write `b`? Both are ids, STAMP16@SERVER.
 function Order.before(a, b)
-  local x, y = tonumber(a:sub(1, 16)), tonumber(b:sub(1, 16))
+  local x, y = Order.stamp(a), Order.stamp(b)
   if x ~= y then return x < y end
   return Order.bytewise(a, b)
 end
-
-function Order.stamp(id) return tonumber(id:sub(1, 16)) end
 
 function Order.origin(id) return id:sub(18) end
 

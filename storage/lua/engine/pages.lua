@@ -199,9 +199,14 @@ function Pages.rebase(page)
   changes_of(page, TENTATIVE, nil)
 end
 
+local kept = {} -- what one page sets: one list for all of them, of which the first ones count
+
 -- Writes changed fields, and new notes; returns how many fields were set.
 local function store_changes(key, changes, notes)
-  local kept, deleted, count = notes or {}, NONE, notes and #notes or 0
+  local deleted, count = NONE, 0
+  for i = 1, notes and #notes or 0 do
+    kept[i], count = notes[i], i
+  end
   for field, value in pairs(changes or NONE) do
     if value == DELETED then
       if deleted == NONE then deleted = {} end
@@ -212,7 +217,7 @@ local function store_changes(key, changes, notes)
     end
   end
   Redis.many('HDEL', key, deleted)
-  Redis.many('HSET', key, kept)
+  Redis.many('HSET', key, kept, count)
   return count / 2
 end
 
