@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from cli.main import main
+try:
+    from cli.main import main
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"This Python has no {missing.name}. In this folder type `source .venv/bin/activate`, then the same again;"
+        " `make demo` makes .venv."
+    )
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

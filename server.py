@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from apps import APPLICATIONS
-from replica.main import main
-from replica.scheduler import Scheduler
+try:
+    from apps import APPLICATIONS
+    from replica.main import main
+    from replica.scheduler import Scheduler
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"This Python has no {missing.name}. In this folder type `source .venv/bin/activate`, then the same again;"
+        " `make demo` makes .venv."
+    )
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], APPLICATIONS, Scheduler))

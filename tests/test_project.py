@@ -84,3 +84,12 @@ def test_a_file_says_what_it_is_for() -> None:
     for path in sources(".py"):
         text = path.read_text(encoding="utf-8")
         assert not text or ast.get_docstring(ast.parse(text)), f"{path} opens with no docstring"
+
+
+@pytest.mark.parametrize("script", ["server.py", "client.py", "cluster.py"])
+def test_without_the_packages_it_says_where_they_are(script: str) -> None:
+    """What a new terminal meets, before .venv is activated there."""
+    ran = subprocess.run([sys.executable, "-S", script, "one"], cwd=HOUSE, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("This Python has no ")
+    assert "type `source .venv/bin/activate`" in ran.stderr
