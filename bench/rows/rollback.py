@@ -18,7 +18,7 @@ from storage.store import Store
 FAR = (100_000, 1_000)
 FAR_ROUNDS, EACH = 5, 100  # writes that land in front, in each round
 NEAR = (0, 10, 100, 1_000)
-NEAR_ROUNDS = 7
+NEAR_ROUNDS = 25
 LATER = FIRST_STAMP + 10**12
 
 

@@ -154,28 +154,29 @@ function app.lists(write)
   return entries
 end
 
+local function note(write, owner, op, became)
+  local text = write.id .. "\t" .. (op == "reserve" and "" or op) .. "\t" .. became
+  return write.user == owner and text or text .. "\t" .. write.user
+end
+
 -- The reservations whose history a commit of this write with this outcome is part of: page, text, ...
 function app.notes(write, outcome)
   local status = match(outcome, "^%S+")
   if OF_NOBODY[status] then
     return {}
   end
-  local function note(owner, op, became)
-    local text = write.id .. "\t" .. (op == "reserve" and "" or op) .. "\t" .. became
-    return write.user == owner and text or text .. "\t" .. write.user
-  end
   if not PARTS[write.op] then
     local wish = single(write)
-    return { wish.page, note(wish.owner, wish.op, outcome) }
+    return { wish.page, note(write, wish.owner, wish.op, outcome) }
   end
   local owner, request = series_of(write)
-  local notes = { "reservation:" .. owner .. "/" .. request, note(owner, PARTS[write.op], status) }
+  local notes = { "reservation:" .. owner .. "/" .. request, note(write, owner, PARTS[write.op], status) }
   local wishes, number = wishes_of(write), 0
   for became in gmatch(sub(outcome, #status + 2), "[^\t]+") do
     number = number + 1
     if not OF_NOBODY[match(became, "^%S+")] then
       notes[#notes + 1] = wishes[number].page
-      notes[#notes + 1] = note(owner, PARTS[write.op], became)
+      notes[#notes + 1] = note(write, owner, PARTS[write.op], became)
     end
   end
   return notes
