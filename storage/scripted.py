@@ -48,6 +48,11 @@ def flat_map(flat: Sequence[str]) -> dict[str, str]:
     return dict(zip(each, each, strict=True))
 
 
+def stamps(flat: Sequence[str]) -> dict[str, int]:
+    """The same of a vector."""
+    return {server: int(stamp) for server, stamp in flat_map(flat).items()}
+
+
 def page_views(committed: Mapping[str, str], tentative: Mapping[str, str] | None) -> PageViews:
     """A page as it is kept: its committed state with notes among the fields, and its tentative copy if it has one."""
     noted = [name for name in committed if name.startswith("#")]

@@ -25,7 +25,7 @@ from storage import members
 from storage.gathered import Gathered
 from storage.members import Member
 from storage.screens import Digest, Gap, LogEntry, Screens, Vitals
-from storage.scripted import flat_map, numbers, page_views, strings, texts
+from storage.scripted import flat_map, page_views, stamps, texts
 from storage.transfer import Transfer
 
 __all__ = ["Digest", "Gap", "LogEntry", "Member", "Store", "Vitals"]
@@ -70,8 +70,8 @@ class Store(Screens, Transfer):
 
     def state(self) -> State:
         """Identity, vectors and counters of one moment."""
-        meta_list, vector, committed, omitted, tentative, clock, retired = self._run("state")
-        meta = strings(meta_list)
+        found = json.loads(self._run("state"))
+        meta = flat_map(found["meta"])
         return State(
             server=meta["id"],
             label=meta["label"],
@@ -83,13 +83,13 @@ class Store(Screens, Transfer):
             csn=int(meta["csn"]),
             osn=int(meta["osn"]),
             last=meta["last"],
-            vector=numbers(vector),
-            committed_vector=numbers(committed),
-            omitted_vector=numbers(omitted),
-            retired_servers=tuple(sorted(server.decode() for server in retired)),
+            vector=stamps(found["vector"]),
+            committed_vector=stamps(found["committed_vector"]),
+            omitted_vector=stamps(found["omitted_vector"]),
+            retired_servers=tuple(sorted(found["retired"])),
             retired=bool(meta["retired"]),
-            tentative=tentative,
-            clock=int(clock),
+            tentative=found["tentative"],
+            clock=int(found["clock"]),
         )
 
     def adopt(self, birth: str) -> str:
@@ -196,10 +196,7 @@ class Store(Screens, Transfer):
         for needs, view, pages in asked:
             arguments += _json(texts(needs)), view, json.dumps(list(pages))
         found = json.loads(self._run("read", *arguments))
-        vectors = {
-            name: {server: int(stamp) for server, stamp in flat_map(found[name]).items()}
-            for name in ("vector", "committed_vector")
-        }
+        vectors = {name: stamps(found[name]) for name in ("vector", "committed_vector")}
         moment = {**vectors, "csn": int(found["csn"]), "history": found["history"]}
         return [(moment, reply) for reply in found["replies"]]
 
