@@ -107,6 +107,28 @@ def test_a_series_is_made_moved_and_ended(page: Page, processes: Processes) -> N
     assert page.problems() == []
 
 
+def test_days_of_a_series_are_left_out(page: Page, processes: Processes) -> None:
+    opened(page, processes, "2030-02-04")
+    page.click(cell("2030-02-04", "09:00"))
+    fill(page, "#repeat", "WEEKLY")
+    fill(page, "#until", "2030-03-04")
+    left_out = "return [...document.querySelectorAll('#excepted .day')].map((day) => day.textContent)"
+    for day in ("2030-02-18", "2030-02-11", "2030-02-18"):
+        fill(page, "#except", day)
+        page.click("#leave-out")
+    assert page.run(left_out) == ["not on Mon 11 Feb", "not on Mon 18 Feb"]
+    page.click("#excepted li:first-child button")
+    assert page.run(left_out) == ["not on Mon 18 Feb"]
+    fill(page, "#except", "2030-02-25")  # chosen, and not added
+    page.click("#form .main")
+    page.wait_for_text("#answer", "Reserved 3 of 3, every week until Mon 4 Mar 2030")
+    assert page.run(left_out) == []
+    path = "/users/vish/reservations?from=2030-02-01T00:00Z&to=2030-03-31T00:00Z"
+    found = processes.rest("one").get(path)["reservations"]
+    assert [each["slot"]["start"][:10] for each in found] == ["2030-02-04", "2030-02-11", "2030-03-04"]
+    assert page.problems() == []
+
+
 def test_history_is_told_in_the_details(page: Page, processes: Processes) -> None:
     day = "2030-08-05"
     reserve(processes, "vish", f"{day}T07:00Z", f"{day}T08:00Z", purpose="talk")

@@ -124,8 +124,6 @@ export class Form {
 
   async reserve() {
     if (!this.choices.length || !this.me.require()) return;
-    // The same request is sent again until there is an answer: an answer that was lost makes no second reservation.
-    this.request ??= randomName();
     const merge = byId("merge").value;
     let repeated;
     try {
@@ -135,6 +133,8 @@ export class Form {
       this.say(missing.message);
       return;
     }
+    // The same request is sent again until there is an answer: an answer that was lost makes no second reservation.
+    this.request ??= randomName();
     const body = {
       room: this.choices[0].room,
       slots: this.choices.map(({ start, end }) => ({ start: iso(start), end: iso(end) })),
