@@ -18,7 +18,7 @@ from bayou.write import Draft
 ROOMS = ("6.12", "6.13", "7.01")
 FIRST_MIN = 29_967_840  # 2026-12-24 00:00 UTC
 SLOTS = 16  # half hours across a midnight, from 20:00 on
-PATIENCE = 4
+PATIENCE = 6
 REASON = "the room is painted"
 UTC_ZONE = ZoneInfo("UTC")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -15,15 +15,15 @@ Step = tuple[str, int, int, int, int, int]
 
 # step: (weight in a calm run, weight in hell)
 ORDINARY = {
-    "reserve": (15, 15),
-    "cancel": (5, 5),
-    "move": (6, 6),
+    "reserve": (12, 12),
+    "cancel": (4, 4),
+    "move": (5, 5),
     "reserve_series": (3, 3),
     "move_series": (2, 2),
     "cancel_series": (1, 1),
     "person": (3, 3),
     "manage": (2.5, 2.5),
-    "put": (8, 8),
+    "put": (7, 7),
     "get": (10, 10),
     "again": (3, 6),
     "open": (8, 10),
