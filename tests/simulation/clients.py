@@ -29,7 +29,8 @@ class Client:
     """`wanted` is the last draft, for asking again; `guarantees` None where it has no session.
 
     `made` are the ids of reservations and occurrences that it has got, or may have got; `series` those of series.
-    `turned_away` is how often in a row its session was ahead of the replica.
+    `turned_away` is how often in a row its session was ahead of the replica; `has_managed`: some replica has seen it as
+    a manager.
     """
 
     name: str

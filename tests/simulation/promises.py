@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+from apps.people.pages import OPERATOR
 from apps.rooms.pages import decode_reservation, decode_series
 from bayou.write import Write
 from tests.model_desk import Pages
@@ -15,7 +16,6 @@ from tests.model_desk import Pages
 Demand = Callable[..., None]  # of a number, whether it holds, and words
 Commit = tuple[Write, str, Pages]  # outcome, changed pages
 DONE = {"updated", "merged"}
-OPERATOR = "operator"
 
 
 def judge_pages(demand: Demand, label: str, pages: Pages) -> None:

@@ -74,7 +74,7 @@ class Scribe:
         if draft.op == "move":
             self.note(f"{client} moves {draft.args['reservation']} at {label} to {self._when(draft)}")
             return
-        if draft.op not in SAID or draft.args.get("reason"):
+        if draft.op not in SAID or draft.args.get("reason") or "~" in draft.args.get("reservation", ""):
             self.note(f"{client} asks {draft.request} at {label}: {draft.op} {json.dumps(draft.args)}")
             return
         self._link(client, label)
