@@ -38,7 +38,7 @@ sim: $(INSTALLED) ## many replicas under faults: SEEDS=50 STEPS=1000 SECONDS= fr
 	@$(PYTHON) -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(STEPS),--steps $(STEPS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(BASE),--base $(BASE)) $(if $(SEED),--seed $(SEED))
 
-mutants: $(INSTALLED) ## ten deliberate faults, and which seed and invariant finds each; MUTANT='forget undo' shows one
+mutants: $(INSTALLED) ## deliberate faults, and which seed and invariant finds each; MUTANT='forget undo' shows one
 	@$(PYTHON) -m tests.mutants $(if $(MUTANT),"$(MUTANT)")
 
 bench: $(INSTALLED) ## measure this beside its limits, a few minutes; options ROW=apply,store JSON=1

@@ -1,7 +1,8 @@
 """Bayou in plain Python, to be held against the engine: written from the papers, knowing nothing of Redis and Lua.
 
 A replica is a list of committed writes and a set of tentative ones; everything else (vectors, views, what a peer lacks)
-is computed from those two, from scratch, whenever somebody asks. What the three applications mean is at the end.
+is computed from those two, from scratch, whenever somebody asks. What the applications mean is at the end, and for the
+meeting rooms in tests/model_rooms.py.
 Papers: Terry 1995 (write, order, views), Petersen 1997 (anti-entropy, membership).
 """
 
@@ -11,14 +12,13 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 
 from bayou.stamps import stamp_text
 from bayou.write import Draft, Write
+from tests.model_desk import Desk, Failed, Pages
+from tests.model_rooms import play_rooms
 
-Pages = dict[str, dict[str, str]]
 LOGGED = {"updated", "merged"}
-FREE = 4  # members of the value of a room's entry
 
 
 @dataclass
@@ -169,33 +169,6 @@ class Replica:
                 peer.take(write)
 
 
-class Failed(Exception):
-    """The application cannot play the write, as an error() in its rules."""
-
-
-class Desk:
-    """The pages that a write declares, as it changes them; the pages themselves stay as they are."""
-
-    def __init__(self, pages: Mapping[str, dict[str, str]], declared: Iterable[str]) -> None:
-        self._pages = pages
-        self._declared = frozenset(declared)
-        self.changes: Pages = {}
-
-    def declares(self, page: str) -> bool:
-        return page in self._declared
-
-    def read(self, page: str) -> Mapping[str, str]:
-        if page not in self._declared:
-            raise Failed
-        return self.changes[page] if page in self.changes else self._pages.get(page, {})
-
-    def open(self, page: str) -> dict[str, str]:
-        """The page, to be changed."""
-        if page not in self.changes:
-            self.changes[page] = dict(self.read(page))
-        return self.changes[page]
-
-
 def play(write: Write, pages: Mapping[str, dict[str, str]]) -> tuple[str, Pages]:
     """(outcome, changed pages)"""
     desk = Desk(pages, write.pages)
@@ -242,158 +215,26 @@ def play_playlist(desk: Desk, write: Write) -> str:
     return "updated"
 
 
-# The meeting rooms.
+# People: who may do what.
 
 
-def play_rooms(desk: Desk, write: Write) -> str:
-    return Wish(desk, write).play()
-
-
-@dataclass(frozen=True)
-class Place:
-    room: str
-    start: int
-    end: int
-
-    @property
-    def pages(self) -> list[str]:
-        days = range(self.start // 1440, (self.end - 1) // 1440 + 1)
-        return [f"room:{self.room}/{date(1970, 1, 1) + timedelta(days=day)}" for day in days]
-
-    @property
-    def text(self) -> str:
-        return f"{self.start:08}/{self.end:08} {self.room}"
-
-
-class Wish:
-    """One write about one reservation."""
-
-    def __init__(self, desk: Desk, write: Write) -> None:
-        self.desk, self.write, self.args = desk, write, write.args
-        self.id = write.args["reservation"] if write.op != "reserve" else f"{write.user}/{write.request}"
-        self.owner, _, self.request = str(self.id).partition("/")
-        self.page = desk.read(f"reservation:{self.id}")
-        self.choices = [Place(self.args["room"], *slot) for slot in self.args.get("slots", ())]
-        self.own = None
-        if place := self.page.get("place"):
-            room, _, slots = self.page["asked"].partition("\t")
-            slot, _, room = (f"{slots.split()[int(place) - 1]} {room}" if place.isdecimal() else place).partition(" ")
-            self.own = Place(room, *map(int, slot.split("/")))
-
-    def play(self) -> str:
-        if refusal := self.refusal():
-            return refusal
-        if self.write.op == "cancel":
-            self.leave()
-            page = self.sign()
-            for name in {"place", "reason"} & page.keys():
-                del page[name]
-            page["state"] = "cancelled"
-            return "updated"
-        if self.is_free(self.choices[0]):
-            return f"updated {self.stand(self.choices[0])}"
-        if found := self.alternative():
-            return f"merged {self.stand(found)}"
-        if self.write.op == "move":
-            return f"unmoved {self.own.text}" if self.own else "unmoved"
-        self.ask().update(state="rejected", reason="no_alternative")
-        return "rejected no_alternative"
-
-    def refusal(self) -> str | None:
-        """What stands in the way, whatever is free."""
-        state = self.page.get("state")
-        if self.write.op == "reserve":
-            return "duplicate" if state else None
-        if not state:
-            return "unknown"
-        if self.write.user != self.owner:
-            return "forbidden"
-        if self.write.request in self.page.get("requests", "").split():
-            return "duplicate"
-        if state == "cancelled":
-            return "cancelled"
-        if self.own and not all(self.desk.declares(page) for page in self.own.pages):
-            return "moved_meanwhile"
-        return None
-
-    def entries(self, place: Place) -> list[tuple[int, int]]:
-        """What others hold on the days of the place, (start, end)."""
-        found = []
-        for page in place.pages:
-            for start, value in self.desk.read(page).items():
-                end, user, request, _ = value.split("\t", FREE - 1)
-                if (user, request) != (self.owner, self.request):
-                    found.append((int(start), int(end)))
-        return found
-
-    def is_free(self, place: Place) -> bool:
-        """Days are looked at one after another, until one is taken."""
-        for day in place.pages:
-            for start, value in self.desk.read(day).items():
-                end, user, request, _ = value.split("\t", FREE - 1)
-                if int(start) < place.end and int(end) > place.start and (user, request) != (self.owner, self.request):
-                    return False
-        return True
-
-    def alternative(self) -> Place | None:
-        first, merge = self.choices[0], self.write.merge
-        if merge == "give_up":
-            return None
-        if found := next(filter(self.is_free, self.choices[1:]), None):
-            return found
-        if merge == "another_room":
-            rooms = (Place(room, first.start, first.end) for room in self.args["rooms"])
-            return next(filter(self.is_free, rooms), None)
-        return self.nearest(first) if merge == "nearest_free_time" else None
-
-    def nearest(self, first: Place) -> Place | None:
-        """The free start that is nearest, the earlier of two: minute by minute."""
-        length, window = first.end - first.start, self.args["window_min"]
-        low, high = max(self.args["day_start"], first.start - window), min(self.args["day_end"], first.end + window)
-        taken = self.entries(Place(first.room, low, high))
-        starts = range(low, high - length + 1)
-        for start in sorted(starts, key=lambda start: (abs(start - first.start), start)):
-            if all(end <= start or start + length <= begin for begin, end in taken):
-                return Place(first.room, start, start + length)
-        return None
-
-    def leave(self) -> None:
-        if self.own:
-            for page in self.own.pages:
-                del self.desk.open(page)[f"{self.own.start:08}"]
-
-    def stand(self, place: Place) -> str:
-        self.leave()
-        page = self.ask()
-        for day in place.pages:
-            value = (f"{place.end:08}", self.owner, self.request, page["purpose"])
-            self.desk.open(day)[f"{place.start:08}"] = "\t".join(value)
-        page.pop("reason", None)
-        page.update(state="reserved", place=str(self.choices.index(place) + 1) if place in self.choices else place.text)
-        return place.text
-
-    def ask(self) -> dict[str, str]:
-        """Note what was asked, and where the reservation may be from now on."""
-        page, args = self.sign(), self.args
-        page["asked"] = f"{args['room']}\t" + " ".join(choice.text.split()[0] for choice in self.choices)
-        page.pop("pages", None)
-        usual = {page for choice in self.choices for page in choice.pages}
-        if beyond := [name for name in self.write.pages if name.startswith("room:") and name not in usual]:
-            page["pages"] = "\n".join(beyond)
-        if self.write.op == "reserve":
-            page.update({name: args[name] for name in ("purpose", "series") if name in args})
-        return page
-
-    def sign(self) -> dict[str, str]:
-        page = self.desk.open(f"reservation:{self.id}")
-        if self.write.op != "reserve":
-            page["write"] = self.write.id
-            page["requests"] = " ".join([*page.get("requests", "").split(), self.write.request][-8:])
-        return page
+def play_people(desk: Desk, write: Write) -> str:
+    page, op, args = desk.open(f"person:{write.args['name']}"), write.op, write.args
+    if write.user != "operator" and desk.read(f"person:{write.user}").get("role") != "manager":
+        return "forbidden"
+    if op == "add" and "role" in page:
+        return "exists"
+    if op != "add" and "role" not in page:
+        return "unknown"
+    if op == "revoke":
+        del page["role"], page["hash"]
+    page.update({name: args[name] for name in ("role", "hash") if name in args}, write=write.id)
+    return "updated"
 
 
 APPLICATIONS: dict[str, Callable[[Desk, Write], str]] = {
     "members/1": play_members,
+    "people/1": play_people,
     "playlist/1": play_playlist,
     "rooms/1": play_rooms,
 }

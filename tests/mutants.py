@@ -1,4 +1,4 @@
-"""Deliberate faults, to see that the simulation sees: each is a text of the engine put in the place of another.
+"""Deliberate faults, to see that the simulation sees: each is a text of the Lua put in the place of another.
 
 `make mutants` prints which seed, and which invariant, has found each; MUTANT='forget undo' prints the one failure,
 shrunk, as a scenario.
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from unittest.mock import patch
 
+from apps import APPLICATIONS
 from bayou.application import Application
 from storage import scripts
 from tests.simulation.report import failure
@@ -76,6 +77,10 @@ MUTANTS = (
         "begin",
     ),
     Mutant("truncate past the commit", r"tonumber\(osn\) \+ #dropped\)", "tonumber(osn) + #dropped + 1)", "truncate"),
+    Mutant(
+        "all or nothing keeps some", r'occurrences_wanted == "all_or_nothing" and not whole', "occurrences_wanted == 0"
+    ),
+    Mutant("any person is a manager", r' and pages\.get\(person, "role"\) == "manager"', ""),
     Mutant("fork at forced promotion", r"epochs\[#epochs \+ 1\] = ", "epochs[#epochs] = epochs[#epochs] or "),
 )
 
@@ -95,10 +100,9 @@ def mutated(mutant: Mutant) -> Iterator[None]:
         return text
 
     with patch("storage.scripted.script", faulty):
-        faulty("receive", ())
         for verb in scripts.VERBS:
-            faulty(verb, ())
-        assert changed, f"the engine has no such place any more: {mutant.name}"
+            faulty(verb, APPLICATIONS)
+        assert changed, f"there is no such place any more: {mutant.name}"
         yield
 
 

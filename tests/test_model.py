@@ -8,20 +8,32 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from apps import APPLICATIONS
+from apps.people.drafts import draft_of
+from apps.people.pages import OPERATOR
+from apps.people.tokens import hash_of
+from apps.rooms.drafts import Asking
+from apps.rooms.drafts_series import Member, standing_members
+from apps.rooms.pages import decode_series
 from bayou.write import Draft
 from storage.store import Store
 from tests.engine_harness import Meeting
 from tests.model import Replica
-from tests.simulation import clients
+from tests.simulation import clients, clients_series
 from tests.simulation.nodes import TAGS
 from tests.simulation.run import Lab, lab
 
 BEGIN_US = 1_796_112_000_000_000
 NUMBERS = st.integers(0, 0xFFFF)
 SERVERS = st.integers(0, 8)
+OPS = st.sampled_from(["add", "add", "role", "token", "revoke"])
+
+
+def asking(user: str, request: str, how: int) -> Asking:
+    """Under a policy or none; as a manager, who is one or was one or will be."""
+    return clients.asking(user, request, (None, 3)[how >> 4 & 1], how >> 5, "manager")
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +53,7 @@ class Machine(RuleBasedStateMachine):
         self.now = BEGIN_US
         self.engines: list[Store] = []
         self.models: list[Replica] = []
+        self.series: list[str] = []
         for number in range(3):
             self._add(f"s{number}~aaaaaa", "s0~aaaaaa", first_primary=number == 0)
             self._exchange(0, number)
@@ -76,15 +89,49 @@ class Machine(RuleBasedStateMachine):
 
     @rule(at=SERVERS, user=st.integers(0, 2), request=st.integers(0, 30), room=NUMBERS, slot=NUMBERS, how=NUMBERS)
     def reserve(self, at: int, user: int, request: int, room: int, slot: int, how: int) -> None:
-        self._accept(self._pick(at), clients.reserve(f"u{user}", f"r{request}", room % 2, slot % 8, how))
+        who = asking(f"u{user}", f"r{request}", how)
+        self._accept(self._pick(at), clients.reserve(who, room % 2, slot % 8, how))
+
+    @rule(at=SERVERS, user=st.integers(0, 2), request=st.integers(0, 30), room=NUMBERS, slot=NUMBERS, how=NUMBERS)
+    def reserve_series(self, at: int, user: int, request: int, room: int, slot: int, how: int) -> None:
+        who = asking(f"u{user}", f"r{request}", how)
+        self._accept(self._pick(at), clients_series.reserve(who, room % 2, slot % 8, how))
+        self.series.append(f"u{user}/r{request}")
+
+    @precondition(lambda self: self.series)
+    @rule(at=SERVERS, of=NUMBERS, slot=NUMBERS, how=NUMBERS, moves=st.booleans())
+    def change_series(self, at: int, of: int, slot: int, how: int, moves: bool) -> None:
+        number, identifier = self._pick(at), self.series[of % len(self.series)]
+        owner = identifier.partition("/")[0]
+        who = asking(owner if how % 3 else f"u{how % 2}", f"c{how % 40}", how)
+        members = self._members(number, identifier)
+        if members and moves:
+            self._accept(number, clients_series.move(who, identifier, members, slot % 8, how))
+        elif members:
+            self._accept(number, clients_series.cancel(who, identifier, members))
+
+    def _members(self, number: int, identifier: str) -> list[Member]:
+        page = clients.reservation_page(identifier)
+        series = decode_series(self.engines[number].read([page]).pages[page].tentative)
+        ids = series.occurrences(identifier) if series else {}
+        pages = {day: clients.reservation_page(member) for day, member in ids.items()}
+        views = self.engines[number].read(list(pages.values())).pages
+        return standing_members((day, ids[day], views[page]) for day, page in pages.items())
+
+    @rule(at=SERVERS, actor=st.integers(0, 5), of=st.integers(0, 2), op=OPS, how=NUMBERS)
+    def person(self, at: int, actor: int, of: int, op: str, how: int) -> None:
+        args = {"role": ("manager", "user")[how % 2]} if op in {"add", "role"} else {}
+        args |= {"hash": hash_of(str(how))} if op in {"add", "token"} else {}
+        name = f"u{actor}" if actor < 3 else OPERATOR
+        self._accept(self._pick(at), draft_of(name, f"p{how}", clients.EPOCH, op, f"u{of}", **args))
 
     @rule(at=SERVERS, user=st.integers(0, 2), of=st.integers(0, 30), slot=NUMBERS, how=NUMBERS, moves=st.booleans())
     def change(self, at: int, user: int, of: int, slot: int, how: int, moves: bool) -> None:
         number, identifier = self._pick(at), f"u{user}/r{of}"
         page = clients.reservation_page(identifier)
         views = self.engines[number].read([page]).pages[page]
-        owner = f"u{user if how % 9 else user + 1}"
-        draft = clients.change(owner, f"c{how % 40}", identifier, views, slot % 8, how, moves=moves)
+        who = asking(f"u{user if how % 4 else user + 1}", f"c{how % 40}", how)
+        draft = clients.change(who, identifier, views, slot % 8, how, moves=moves)
         if draft is not None:
             self._accept(number, draft)
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -62,8 +63,11 @@ def test_the_same_seed_is_the_same_run_byte_for_byte_in_any_process(laboratory: 
     assert (again.trace, again.script, again.counts) == (here.trace, here.script, here.counts)
 
 
-def test_a_run_is_a_script_of_the_scenario_language(laboratory: Lab) -> None:
+def test_a_run_is_a_script_of_the_scenario_language(
+    laboratory: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every line is one, and the servers understand nearly all: clocks and ids are others there, so some do not fit."""
+    monkeypatch.chdir(tmp_path)  # where its exports go
     run = laboratory.seed(HELL, 300)
     script = [line for line in run.script if not line.startswith("#")]
     names = {command.name for line in script if (command := read_line(line))}

@@ -9,19 +9,17 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Collection, Mapping
-from datetime import UTC
 from typing import Any
 
 from flask import json, request
 from flask_restful import Resource
 
+from apps.people.drafts import draft_of
 from apps.people.pages import OPERATOR, ROLES, Person, decode_person, person_page
 from apps.people.tokens import hash_of, new_token
 from bayou.application import Service
 from bayou.errors import BadInput, Conflict, Forbidden, Refusal, Unknown
-from bayou.write import Draft, Write
-
-APP = "people/1"
+from bayou.write import Write
 
 _NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 _UNREACHABLE = (".", "..")  # a browser takes these for steps in the path
@@ -62,21 +60,9 @@ class _PeopleResource(Resource):  # type: ignore[misc]  # flask_restful has no t
                 "auth_off",
                 "There are no roles here: anybody may use any name. Set `auth: tokens` in the configuration.",
             )
-        actor = self.service.user()
-        pages = {person_page(name)} | ({person_page(actor)} if actor != OPERATOR else set())
-        accepted = self.service.submit(
-            Draft(
-                app=APP,
-                op=op,
-                check="may_manage",
-                merge="keep_first",
-                args={"name": name, **args},
-                pages=tuple(sorted(pages)),
-                user=actor,
-                request=secrets.token_hex(6),
-                accepted_at=self.service.now().astimezone(UTC).isoformat(timespec="milliseconds"),
-            )
-        )
+        request_id = secrets.token_hex(6)
+        draft = draft_of(self.service.user(), request_id, self.service.now(), op, name, **args)
+        accepted = self.service.submit(draft)
         if not accepted.logged:
             raise _refusal(accepted.status, name)
 

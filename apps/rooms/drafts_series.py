@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 from apps.rooms import recurrence
 from apps.rooms.drafts import Asking, Needs, draft_of, limit_of, managing_pages, search_of, standing
-from apps.rooms.pages import Reservation, reservation_page
+from apps.rooms.pages import Reservation, decode_reservation, is_final, reservation_page
 from apps.rooms.schema import ReserveBody, SeriesMoveBody, Slot
 from apps.rooms.times import local_date, shifted
+from bayou.application import PageViews
 from bayou.errors import BadInput, TooLarge
 from bayou.write import PAGES_MAX, Draft
 
@@ -31,6 +32,16 @@ class Member:
     id: str
     reservation: Reservation
     final: bool
+
+
+def standing_members(occurrences: Iterable[tuple[str, str, PageViews]], first: str | None = None) -> list[Member]:
+    """Of the occurrences of a series, (date, id, page) each, those from this date on that are not cancelled."""
+    found = []
+    for day, member, views in occurrences:
+        held = decode_reservation(views.tentative)
+        if held is not None and held.state != "cancelled" and (first is None or day >= first):
+            found.append(Member(day, member, held, is_final(views)))
+    return found
 
 
 def reserve(asking: Asking, body: ReserveBody) -> Draft:

@@ -11,7 +11,7 @@ from apps.rooms import drafts_series, view
 from apps.rooms.drafts import Asking
 from apps.rooms.drafts_series import Member
 from apps.rooms.outcomes import refusal
-from apps.rooms.pages import Series, decode_reservation, decode_series, is_final, reservation_page
+from apps.rooms.pages import Series, decode_reservation, decode_series, reservation_page
 from apps.rooms.policies import too_many
 from apps.rooms.resource import Answer, RoomsResource, places_asked
 from apps.rooms.schema import ReserveBody, SeriesCancelQuery, SeriesMoveBody, SeriesQuery, read_body, read_query
@@ -57,11 +57,7 @@ class SeriesResource(RoomsResource):
 
     def members(self, identifier: str, series: Series, first: str | None) -> list[Member]:
         """The occurrences from this date on that are not cancelled; raises Conflict when there is none."""
-        found = []
-        for day, member, views in self._occurrences(identifier, series):
-            held = decode_reservation(views.tentative)
-            if held is not None and held.state != "cancelled" and (first is None or day >= first):
-                found.append(Member(day, member, held, is_final(views)))
+        found = drafts_series.standing_members(self._occurrences(identifier, series), first)
         if not found:
             since = f" from {first} on" if first else ""
             raise Conflict("cancelled", f"No occurrence of {identifier}{since} stands any more.", series=identifier)

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from redis import ConnectionError as Lost
 
+from apps.rooms.drafts import Asking as Who
+from bayou.application import Snapshot
 from bayou.errors import Behind, Refusal
 from bayou.stamps import split_id
 from bayou.write import Draft
 from tests.simulation import clients
 from tests.simulation.clients import Client
 from tests.simulation.ground import Ground
+from tests.simulation.nodes import Node
+
+NEWEST = 12  # of what a client has asked for, what it comes back to
 
 
 class Asking(Ground):
     """The steps reserve, move, cancel, put, get and again."""
 
     def _do_reserve(self, a: int, b: int, c: int, d: int, e: int) -> str:
-        client = self._client(a)
-        return self._ask(client, b, e, clients.reserve(client.name, self._request(client), c, d, c >> 4))
+        client, node = self._client(a), self._serving(b)
+        if node is None:
+            return "nobody serves"
+        draft = clients.reserve(self._who(client, node, d >> 8), c, d, c >> 4)
+        return self._ask(client, node, e, draft)
 
     def _do_put(self, a: int, b: int, c: int, d: int, e: int) -> str:
-        client = self._client(a)
-        return self._ask(client, b, e, clients.put(client.name, self._request(client), c, d))
+        client, node = self._client(a), self._serving(b)
+        if node is None:
+            return "nobody serves"
+        return self._ask(client, node, e, clients.put(client.name, self._request(client), c, d))
 
     def _do_again(self, a: int, b: int, _c: int, _d: int, e: int) -> str:
-        client = self._client(a)
-        return self._ask(client, b, e, client.wanted) if client.wanted else "nothing was asked"
+        client, node = self._client(a), self._serving(b)
+        if node is None:
+            return "nobody serves"
+        return self._ask(client, node, e, client.wanted) if client.wanted else "nothing was asked"
 
     def _do_cancel(self, a: int, b: int, c: int, d: int, e: int) -> str:
         return self._change(a, b, c, d, e, moves=False)
@@ -34,37 +48,56 @@ class Asking(Ground):
         return self._change(a, b, c, d, e, moves=True)
 
     def _change(self, a: int, b: int, c: int, d: int, e: int, *, moves: bool) -> str:
-        client, node = self._client(a), self._serving(b)
+        client, node = self._client(a), self._near(a, b)
         owner = client if c % 8 else self._client(c >> 3)
-        if node is None or not owner.requests:
+        if node is None or not owner.made:
             return "nothing"
-        of = f"{owner.name}/r{max(0, owner.requests - 1 - (c >> 6) % 12)}"
+        of = newest(owner.made, c >> 6)
+        return self._change_one(client, node, of, d, e, self._who(client, node, d >> 8), how=c >> 2, moves=moves)
+
+    def _change_one(
+        self, client: Client, node: Node, of: str, d: int, e: int, who: Who, *, how: int = 0, moves: bool = False
+    ) -> str:
         page = clients.reservation_page(of)
-        needs = client.needs_of_read()
-        views = node.store.read([page], needs).pages[page]
-        draft = clients.change(client.name, self._request(client), of, views, d, c >> 2, moves=moves)
-        return self._ask(client, b, e, draft) if draft else f"{of} unknown at {node.label}"
+        views = self._read(client, node, [page]).pages[page]
+        draft = clients.change(who, of, views, d, how, moves=moves)
+        return self._ask(client, node, e, draft) if draft else f"{of} unknown at {node.label}"
 
     def _do_get(self, a: int, b: int, c: int, d: int, _e: int) -> str:
         client, node = self._client(a), self._serving(b)
         if node is None:
             return "nobody serves"
         view = "committed" if d % 3 == 0 else "tentative"
-        needs = client.needs_of_read()
-        snapshot = node.store.read([f"song:song{c % 6}"], needs, view)
-        self.checker.session_held(node.label, needs, view)
+        snapshot = self._read(client, node, [f"song:song{c % 6}"], view)
         self.scribe.get(client.name, node.label, f"song{c % 6}")
-        vector = snapshot.vector if view == "tentative" else snapshot.committed_vector
-        if client.guarantees is not None:
-            client.token = client.token.after_read(vector)
         return f"{client.name} at {node.label} {view} {snapshot.csn}"
 
-    def _ask(self, client: Client, b: int, e: int, draft: Draft) -> str:
-        node = self._serving(b)
+    def _near(self, a: int, b: int) -> Node | None:
+        """Mostly the same node for a client, which so knows what it has asked for."""
+        return self._serving(b >> 2) if b % 4 == 0 else self._serving(a % len(self.clients))
+
+    def _who(self, client: Client, node: Node, moment: int, request: str = "", role: str = "user") -> Who:
+        """Under the policy that this node has."""
+        limits = self.plan.limits
+        limit = limits[int(node.label[1:]) % len(limits)]
+        return clients.asking(client.name, request or self._request(client), limit, moment, role)
+
+    def _read(self, client: Client, node: Node, pages: Sequence[str], view: str = "tentative") -> Snapshot:
+        needs = client.needs_of_read()
+        try:
+            snapshot = node.store.read(pages, needs, view)
+        except Behind:
+            self.counts["behind"] += 1
+            client.refused()
+            raise
+        self.checker.session_held(node.label, needs, view)
+        vector = snapshot.vector if view == "tentative" else snapshot.committed_vector
+        client.served(client.token.after_read(vector))
+        return snapshot
+
+    def _ask(self, client: Client, node: Node, e: int, draft: Draft) -> str:
         again = client.wanted is draft
         client.wanted = draft
-        if node is None:
-            return "nobody serves"
         self.scribe.ask(client.name, node.label, draft, again=again)
         needs, text = client.needs_of_write(), f"{client.name}/{draft.request} at {node.label} "
         for _ in range(2):
@@ -73,20 +106,30 @@ class Asking(Ground):
                 accepted = node.store.accept(draft, self._clock(node), needs)
             except Lost:
                 self.counts["lost replies"] += 1
+                client.note(draft)
                 text += "no answer "
                 if e % 2:
                     return text
                 continue
+            except Behind as refusal:
+                self.counts["behind"] += 1
+                client.refused()
+                return text + refusal.code
             except Refusal as refusal:
-                self.counts["behind" if isinstance(refusal, Behind) else "refused"] += 1
+                self.counts["refused"] += 1
                 return text + refusal.code
             self.counts["operations"] += 1
             if accepted.id:
                 self.checker.accepted(node.label, accepted.id, before)
                 self.checker.look(node)
                 self.checker.session_held(node.label, needs, "tentative")
-                if client.guarantees is not None:
-                    stamp, server = split_id(accepted.id)
-                    client.token = client.token.after_write(server, stamp)
+                stamp, server = split_id(accepted.id)
+                client.served(client.token.after_write(server, stamp))
+                client.note(draft)
             return f"{text}{accepted.id} {accepted.outcome}"
         return text
+
+
+def newest(names: Sequence[str], number: int) -> str:
+    """One of the last few."""
+    return names[-1 - number % min(NEWEST, len(names))]

@@ -17,30 +17,13 @@ from bayou.stamps import split_id
 from bayou.state import State
 from bayou.write import Write
 from storage.keys import Namespace
-from tests.model import Pages, Vector, covered, replay
+from tests.model import Vector, covered, replay
+from tests.model_desk import Pages
+from tests.simulation.demand import Demand
 from tests.simulation.line import Line, Lines
 from tests.simulation.nodes import Faulty, Look, Node, everything
+from tests.simulation.promises import judge_commits, judge_pages
 from tests.simulation.wire import Wire
-
-
-class Violation(AssertionError):
-    """An invariant does not hold. `number` is that of docs/design.md."""
-
-    def __init__(self, number: int, text: str) -> None:
-        super().__init__(f"invariant {number}: {text}")
-        self.number, self.text = number, text
-
-
-class Demand:
-    """Called with the number of an invariant and whether it holds; the words say what was found. Counts the calls."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[int] = Counter()
-
-    def __call__(self, number: int, holds: bool, *words: Any) -> None:
-        self.counts[number] += 1
-        if not holds:
-            raise Violation(number, " ".join(map(str, words)))
 
 
 class Checker:
@@ -231,7 +214,7 @@ class Checker:
         self.demand(3, found.get("writes", {}) == bodies, node.label, "bodies")
         self.demand(4, set(found.get("effects", {})) == set(self._tentative[node.label]), node.label, "effects")
         for pages in (committed, tentative):
-            no_overlap(self.demand, node.label, pages)
+            judge_pages(self.demand, node.label, pages)
         key = (state.history, state.csn, state.retired_servers, json.dumps(dict(sorted(state.vector.items()))))
         shown = json.dumps([sorted((k, v) for k, v in t.items() if v) for t in (committed, tentative)], sort_keys=True)
         same = self._same.setdefault(key, (shown, f"{node.label}, {self._tentative[node.label]}"))
@@ -241,7 +224,7 @@ class Checker:
     # At the end.
 
     def quiet(self, nodes: Sequence[Node]) -> None:
-        """Invariants 7 and 14, once links are healed and nothing is under way."""
+        """Invariants 7, 14 and 16 to 18, once links are healed and nothing is under way."""
         first = self._last[nodes[0].label]
         for node in nodes:
             state = self._last[node.label]
@@ -257,6 +240,8 @@ class Checker:
         again, outcomes = replay(self.writes[identifier] for identifier in line.ids[: first.csn])
         differ(self.demand, 14, "the model", "replay", line.pages(first.csn), again)
         self.demand(14, outcomes == line.outcomes[: first.csn], "outcomes of the replay")
+        commits = list(line.commits())[: first.csn]
+        judge_commits(self.demand, [(self.writes[one], outcome, changes) for one, outcome, changes in commits])
         whole = covered(self.writes[identifier] for identifier in line.ids[: first.csn])
         self.demand(14, whole.stamps == first.vector, "V is not what the log covers")
 
@@ -280,19 +265,3 @@ def delta(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     """The first differences, for people."""
     names = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
     return "; ".join(f"{name}: {ours.get(name)} but the model {theirs.get(name)}" for name in names[:3])
-
-
-def no_overlap(demand: Demand, label: str, pages: Pages) -> None:
-    """Invariants 8 and 13, on the pages themselves."""
-    places: dict[str, tuple[str, str]] = {}
-    for name, fields in pages.items():
-        if not name.startswith("room:"):
-            continue
-        end_before = ""
-        for start in sorted(fields):
-            end, user, request, _ = fields[start].split("\t", 3)
-            demand(8, start >= end_before, label, name, "overlap at", start)
-            end_before = end
-            place = (name.rpartition("/")[0], start)
-            known = places.setdefault(f"{user}/{request}", place)
-            demand(13, known == place, label, user, request, "stands at", known, "and", place)

@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 from apps.rooms import drafts
 from apps.rooms.pages import decode_reservation, is_final, reservation_page
+from apps.rooms.policies import Policies
 from apps.rooms.schema import AnotherRoom, FirstFreeAlternative, GiveUp, MoveBody, NearestFreeTime, ReserveBody, Slot
+from apps.rooms.times import DAY_MIN
 from bayou.application import PageViews
 from bayou.session import GUARANTEES, Token
 from bayou.write import Draft
@@ -16,25 +18,56 @@ from bayou.write import Draft
 ROOMS = ("6.12", "6.13", "7.01")
 FIRST_MIN = 29_967_840  # 2026-12-24 00:00 UTC
 SLOTS = 16  # half hours across a midnight, from 20:00 on
+PATIENCE = 6
+REASON = "the room is painted"
 UTC_ZONE = ZoneInfo("UTC")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
 class Client:
-    """`wanted` is the last draft, for asking again; `guarantees` None where it has no session."""
+    """`wanted` is the last draft, for asking again; `guarantees` None where it has no session.
+
+    `made` are the ids of reservations and occurrences that it has got, or may have got; `series` those of series.
+    `turned_away` is how often in a row its session was ahead of the replica; `has_managed`: some replica has seen it as
+    a manager.
+    """
 
     name: str
     guarantees: tuple[str, ...] | None
     token: Token = field(default_factory=Token)
     wanted: Draft | None = None
     requests: int = 0
+    made: list[str] = field(default_factory=list)
+    series: list[str] = field(default_factory=list)
+    turned_away: int = 0
+    has_managed: bool = False
 
     def needs_of_read(self) -> dict[str, int]:
         return self.token.needs_of_read(self.guarantees) if self.guarantees is not None else {}
 
     def needs_of_write(self) -> dict[str, int]:
         return self.token.needs_of_write(self.guarantees) if self.guarantees is not None else {}
+
+    def served(self, token: Token) -> None:
+        self.turned_away = 0
+        if self.guarantees is not None:
+            self.token = token
+
+    def refused(self) -> None:
+        """Its session is ahead of the replica. After a few times it begins another session."""
+        self.turned_away += 1
+        if self.turned_away == PATIENCE:
+            self.token, self.turned_away = Token(), 0
+
+    def note(self, draft: Draft) -> None:
+        """What it may have reserved."""
+        identifier = f"{draft.user}/{draft.request}"
+        if draft.op == "reserve":
+            self.made.append(identifier)
+        if draft.op == "reserve_series":
+            self.series.append(identifier)
+            self.made += [f"{identifier}~{occurrence['date']}" for occurrence in draft.args["occurrences"]]
 
 
 def guarantees(number: int) -> tuple[str, ...] | None:
@@ -44,8 +77,8 @@ def guarantees(number: int) -> tuple[str, ...] | None:
     return tuple(GUARANTEES[i] for i in range(4) if number % 4 != 2 or (number >> 2) >> i & 1)
 
 
-def slot(number: int) -> Slot:
-    start = FIRST_MIN + 20 * 60 + number % SLOTS * 30
+def slot(number: int, days: int = 0) -> Slot:
+    start = FIRST_MIN + days * DAY_MIN + 20 * 60 + number % SLOTS * 30
     return Slot.model_construct(start=start, end=start + (30, 60, 90)[number // SLOTS % 3])
 
 
@@ -61,7 +94,7 @@ def merge(number: int, room: str) -> FirstFreeAlternative | GiveUp | NearestFree
     return AnotherRoom.model_construct(name="another_room", rooms=others[: 1 + number // 4 % 2])
 
 
-def reserve(user: str, request: str, room: int, number: int, how: int) -> Draft:
+def reserve(asking: drafts.Asking, room: int, number: int, how: int) -> Draft:
     name = ROOMS[room % len(ROOMS)]
     body = ReserveBody.model_construct(
         room=name,
@@ -70,20 +103,20 @@ def reserve(user: str, request: str, room: int, number: int, how: int) -> Draft:
         merge=merge(how, name),
         series=f"series{how % 5}" if how % 7 == 0 else None,
     )
-    return drafts.reserve(asking(user, request), body)
+    return drafts.reserve(asking, body)
 
 
-def change(user: str, request: str, of: str, views: PageViews, number: int, how: int, *, moves: bool) -> Draft | None:
+def change(asking: drafts.Asking, of: str, views: PageViews, number: int, how: int, *, moves: bool) -> Draft | None:
     """A move or a cancel of a reservation as it is seen; None when it is not."""
     seen = decode_reservation(views.tentative)
     if seen is None:
         return None
     if not moves:
-        return drafts.cancel(asking(user, request), of, seen, is_final(views))
+        return drafts.cancel(asking, of, seen, is_final(views), REASON if asking.user != owner_of(of) else None)
     room = ROOMS[how % len(ROOMS)]
     slots = [slot(number), slot(number + 3)][: 1 + how % 2]
     body = MoveBody.model_construct(room=room if how % 3 else None, slots=slots, merge=merge(how, room))
-    return drafts.move(asking(user, request), of, seen, is_final(views), body)
+    return drafts.move(asking, of, seen, is_final(views), body)
 
 
 def put(user: str, request: str, song: int, how: int) -> Draft:
@@ -102,8 +135,15 @@ def put(user: str, request: str, song: int, how: int) -> Draft:
     )
 
 
-def asking(user: str, request: str) -> drafts.Asking:
-    return drafts.Asking(user, request, EPOCH + timedelta(minutes=FIRST_MIN), UTC_ZONE, ROOMS)
+def asking(user: str, request: str, limit: int | None = None, moment: int = 0, role: str = "user") -> drafts.Asking:
+    """`limit` is how many open reservations a user may hold; at every fourth moment some are over already."""
+    minute = FIRST_MIN + (0, 0, 0, 23 * 60)[moment % 4]
+    policies = Policies(open_reservations=limit)
+    return drafts.Asking(user, request, EPOCH + timedelta(minutes=minute), UTC_ZONE, ROOMS, policies, role)
 
 
-__all__ = ["Client", "change", "guarantees", "put", "reservation_page", "reserve"]
+def owner_of(identifier: str) -> str:
+    return identifier.partition("/")[0]
+
+
+__all__ = ["Client", "asking", "change", "guarantees", "put", "reservation_page", "reserve"]

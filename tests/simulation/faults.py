@@ -15,11 +15,16 @@ Step = tuple[str, int, int, int, int, int]
 
 # step: (weight in a calm run, weight in hell)
 ORDINARY = {
-    "reserve": (22, 22),
-    "cancel": (5, 5),
-    "move": (6, 6),
-    "put": (12, 12),
-    "get": (12, 12),
+    "reserve": (12, 12),
+    "cancel": (4, 4),
+    "move": (5, 5),
+    "reserve_series": (3, 3),
+    "move_series": (2, 2),
+    "cancel_series": (1, 1),
+    "person": (3, 3),
+    "manage": (2.5, 2.5),
+    "put": (7, 7),
+    "get": (10, 10),
     "again": (3, 6),
     "open": (8, 10),
     "frame": (80, 90),
@@ -61,6 +66,7 @@ class Plan:
     hell: float
     doubled: float  # how many frames come twice, or not at all
     batch: int  # items of a frame
+    limits: tuple[int | None, ...]  # how many open reservations a user may hold: of one node, the next, and so on
     weights: dict[str, float]
 
 
@@ -80,6 +86,7 @@ def plan(seed: int) -> Plan:
         hell=hell,
         doubled=random.choice([0, 0, 0.002, 0.02]) if hell else 0,
         batch=random.choice([1, 2, 5, 20, 500]),
+        limits=random.choice([(None,), (None,), (3,), (6,), (3, None), (2, 5)]),
         weights=weights,
     )
 

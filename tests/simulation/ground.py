@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from apps.people.pages import OPERATOR
 from bayou import media
 from bayou.items import Installed
 from bayou.state import State
@@ -29,6 +30,7 @@ class Ground:
         self.checker = Checker(wire, plan.commit_mode)
         self.nodes: dict[str, Node] = {}
         self.clients = [Client(f"u{i}", clients.guarantees(plan.seed + i)) for i in range(plan.clients)]
+        self.operator = Client(OPERATOR, None)
         self.sessions: list[Meeting] = []
         self.cut: set[tuple[str, str]] = set()
         self.files: list[tuple[str, list[media.MediaFrame]]] = []  # under the name of their export

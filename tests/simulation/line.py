@@ -7,9 +7,11 @@ pages behind it; where a history goes on from another, it begins as that one.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from bayou.write import Write
-from tests.model import Pages, Vector, play
+from tests.model import Vector, play
+from tests.model_desk import Pages
 
 CHECKPOINT = 32  # commits between whole copies of the pages
 
@@ -45,6 +47,10 @@ class Line:
         if self.csn % CHECKPOINT == 0:
             self._checkpoints.append(dict(self._pages))
         return None
+
+    def commits(self) -> Iterator[tuple[str, str, Pages]]:
+        """(write id, outcome, changed pages) of each, in order."""
+        return zip(self.ids, self.outcomes, self._changes, strict=True)
 
     def pages(self, csn: int) -> Pages:
         """The committed pages at a CSN; not to be changed in place."""
@@ -87,11 +93,26 @@ class Lines:
         return self._lines[history]
 
 
+OF_NOBODY = {"failed", "duplicate", "unknown", "forbidden"}
+
+
 def notes(write: Write, csn: int, outcome: str) -> Pages:
     """What the commit of a write leaves on committed pages for people, beside their fields."""
-    if write.app != "rooms/1" or outcome.split(" ", maxsplit=1)[0] in {"failed", "duplicate", "unknown", "forbidden"}:
+    status, _, detail = outcome.partition(" ")
+    if write.app != "rooms/1" or status in OF_NOBODY:
         return {}
-    subject = write.args["reservation"] if write.op != "reserve" else f"{write.user}/{write.request}"
-    text = [write.id, "" if write.op == "reserve" else write.op, outcome]
-    text += [write.user] if subject.partition("/")[0] != write.user else []
-    return {f"reservation:{subject}": {f"#{csn}": "\t".join(text)}}
+    op = write.op.removesuffix("_series")
+    subject = write.args.get("reservation") or write.args.get("series") or ""
+    subject = f"{write.user}/{write.request}" if op == "reserve" else subject
+    told = {subject: outcome}
+    if op != write.op:
+        days = [occurrence["date"] for occurrence in write.args["occurrences"]]
+        became = zip(days, detail.split("\t"), strict=True)
+        told = {subject: status} | {f"{subject}~{day}": text for day, text in became}
+    head, tail = [write.id, "" if op == "reserve" else op], [write.user]
+    tail = tail if subject.partition("/")[0] != write.user else []
+    return {
+        f"reservation:{name}": {f"#{csn}": "\t".join([*head, text, *tail])}
+        for name, text in told.items()
+        if text.split(" ", maxsplit=1)[0] not in OF_NOBODY
+    }

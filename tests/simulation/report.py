@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tests.simulation.run import Run
 
 CLIENTS = ("reserve", "move", "cancel", "put", "get", "again", "operations", "refused", "behind", "writes")
+ARRANGING = ("reserve_series", "move_series", "cancel_series", "person", "manage")
 SESSIONS = ("sessions", "frame", "rolled back", "replayed", "full states", "revoked")
 NETWORK = ("cut", "link", "heal", "doubled frames", "lost frames")
 PROCESSES = ("crash", "restart", "pause", "clock")
@@ -17,6 +18,7 @@ STORAGE = ("lost tails", "restore", "birth", "two births", "new ids", "truncate"
 MEMBERS = ("create", "retire", "left", "hand", "force", "forced twice")
 GROUPS = {
     "clients": CLIENTS,
+    "series and people": ARRANGING,
     "sessions": SESSIONS,
     "network": NETWORK,
     "processes": PROCESSES,
@@ -24,7 +26,7 @@ GROUPS = {
     "storage": STORAGE,
     "membership": MEMBERS,
 }
-INVARIANTS = range(1, 16)
+INVARIANTS = range(1, 19)
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from redis import Redis
 from bayou import media, reconcile
 from cluster.private_redis import private_redis
 from cluster.waiting import wait_until
-from tests.simulation.checker import Violation
+from tests.simulation.demand import Violation
 from tests.simulation.faults import Plan, Step, plan, steps
 from tests.simulation.wire import Wire
 from tests.simulation.world import WHOLE_EVERY, World

@@ -6,12 +6,14 @@ for a moment. Sessions that broke off, single frames, retries of one request, an
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from bayou.write import Draft
 from cluster.language import OFFSET_US_MAX, Slot
 
+SAID = {"put", "delete", "reserve", "cancel"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -71,6 +73,9 @@ class Scribe:
             return
         if draft.op == "move":
             self.note(f"{client} moves {draft.args['reservation']} at {label} to {self._when(draft)}")
+            return
+        if draft.op not in SAID or draft.args.get("reason") or "~" in draft.args.get("reservation", ""):
+            self.note(f"{client} asks {draft.request} at {label}: {draft.op} {json.dumps(draft.args)}")
             return
         self._link(client, label)
         match draft.op:

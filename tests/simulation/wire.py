@@ -40,17 +40,26 @@ class Wire:
         line = self._file.readline()
         if not line:
             raise Lost("Redis is gone")
+        return self._parsed(line)
+
+    def _parsed(self, line: bytes) -> Any:
         kind, rest = line[:1], line[1:-2]
         if kind == b"$":
-            if rest == b"-1":
-                return None
-            length = int(rest)
-            return self._file.read(length + 2)[:length]
+            return None if rest == b"-1" else self._file.read(int(rest) + 2)[:-2]
         if kind == b"*":
-            return None if rest == b"-1" else [self._reply() for _ in range(int(rest))]
+            return None if rest == b"-1" else self._list(int(rest))
         if kind == b":":
             return int(rest)
         return rest if kind == b"+" else ResponseError(rest.decode())
+
+    def _list(self, count: int) -> list[Any]:
+        """Nearly all that comes are texts in lists, so these are read without a call for each."""
+        found, readline, read = [], self._file.readline, self._file.read
+        for _ in range(count):
+            line = readline()
+            is_text = line[:1] == b"$" and line[1:2] != b"-"
+            found.append(read(int(line[1:]) + 2)[:-2] if is_text else self._parsed(line))
+        return found
 
     # What a store calls.
 

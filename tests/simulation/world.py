@@ -13,7 +13,7 @@ from redis import ConnectionError as Lost
 
 from bayou.errors import Refusal
 from bayou.state import State
-from tests.simulation.asking import Asking
+from tests.simulation.arranging import Arranging
 from tests.simulation.faults import Plan, Step
 from tests.simulation.mishaps import Mishaps
 from tests.simulation.operating import Operating
@@ -23,7 +23,7 @@ IDLE = {"nothing", "busy", "nobody serves"}
 WHOLE_EVERY = 60
 
 
-class World(Asking, Mishaps, Operating):
+class World(Arranging, Mishaps, Operating):
     """`whole_every` so many steps, all keys of a node that has changed are looked at."""
 
     def __init__(self, plan: Plan, wire: Wire, whole_every: int = WHOLE_EVERY) -> None:

@@ -1,0 +1,112 @@
+"""Steps of clients with series, and of those who manage people."""
+
+from __future__ import annotations
+
+from apps.people.drafts import draft_of
+from apps.people.pages import ROLES, decode_person, person_page
+from apps.people.tokens import hash_of
+from apps.rooms.drafts_series import Member, standing_members
+from apps.rooms.pages import decode_series
+from tests.simulation import clients_series
+from tests.simulation.asking import Asking, newest
+from tests.simulation.clients import EPOCH, Client, reservation_page
+from tests.simulation.nodes import Node
+
+OPS = ("role", "role", "token", "revoke", "revoke", "revoke", "add")  # of those who are there
+GIVEN = ("manager", "manager", *ROLES)
+
+
+class Arranging(Asking):
+    """The steps reserve_series, move_series, cancel_series, person and manage."""
+
+    def _do_reserve_series(self, a: int, b: int, c: int, d: int, e: int) -> str:
+        client, node = self._client(a), self._near(a, b)
+        if node is None:
+            return "nobody serves"
+        # One request is one thing, whatever was asked under it elsewhere.
+        request = f"r{client.requests - 1}" if c % 8 == 0 and client.requests else self._request(client)
+        draft = clients_series.reserve(self._who(client, node, d >> 8, request), c >> 3, d, c >> 5)
+        return self._ask(client, node, e, draft)
+
+    def _do_move_series(self, a: int, b: int, c: int, d: int, e: int) -> str:
+        client, node = self._client(a), self._near(a, b)
+        if node is None or not client.series:
+            return "nothing"
+        of = newest(client.series, c >> 8)
+        members = self._members(client, node, of, c)
+        if not members:
+            return f"{of} unknown at {node.label}"
+        draft = clients_series.move(self._who(client, node, d >> 8), of, members, d, c >> 3)
+        return self._ask(client, node, e, draft)
+
+    def _do_cancel_series(self, a: int, b: int, c: int, d: int, e: int) -> str:
+        client, node = self._client(a), self._near(a, b)
+        if node is None or not client.series:
+            return "nothing"
+        return self._cancel_series(client, node, newest(client.series, c >> 8), c, d, e)
+
+    def _cancel_series(self, client: Client, node: Node, of: str, c: int, d: int, e: int, role: str = "user") -> str:
+        members = self._members(client, node, of, c)
+        if not members:
+            return f"{of} unknown at {node.label}"
+        draft = clients_series.cancel(self._who(client, node, d >> 8, role=role), of, members)
+        return self._ask(client, node, e, draft)
+
+    def _members(self, client: Client, node: Node, of: str, which: int) -> list[Member]:
+        """Those of the series that stand, as the node sees them: all, or from the second date on."""
+        page = reservation_page(of)
+        series = decode_series(self._read(client, node, [page]).pages[page].tentative)
+        if series is None:
+            return []
+        ids = series.occurrences(of)
+        pages = self._read(client, node, [reservation_page(member) for member in ids.values()]).pages
+        first = series.dates[1] if which % 4 == 0 and len(series.dates) > 1 else None
+        return standing_members([(day, member, pages[reservation_page(member)]) for day, member in ids.items()], first)
+
+    def _do_person(self, a: int, b: int, c: int, d: int, e: int) -> str:
+        """The operator of a node, or a manager, says who may do what."""
+        node = self._serving(b)
+        if node is None:
+            return "nobody serves"
+        actor = self.operator if a % 2 else self._manager(a >> 1, node)[0]
+        name, request = self._client(d).name, self._request(actor)
+        op = OPS[c % len(OPS)] if name in self._roles(node) else "add"
+        args = {"role": GIVEN[(d >> 8) % len(GIVEN)]} if op in {"add", "role"} else {}
+        args |= {"hash": hash_of(f"{name}.{d}")} if op in {"add", "token"} else {}
+        return self._ask(actor, node, e, draft_of(actor.name, request, EPOCH, op, name, **args))
+
+    def _do_manage(self, a: int, b: int, c: int, d: int, e: int) -> str:
+        """A manager cancels what is another's; somebody who is none is refused."""
+        node = self._near(a, b)
+        if node is None:
+            return "nobody serves"
+        client, role = self._manager(a, node)
+        others = [other for other in self.clients if other is not client and other.made]
+        if not others:
+            return "nothing"
+        owner = others[c % len(others)]
+        if owner.series and d % 4 == 0:
+            return self._cancel_series(client, node, newest(owner.series, c >> 8), c >> 4, d, e, role)
+        of = newest(owner.made, c >> 8)
+        return self._change_one(client, node, of, d, e, self._who(client, node, d >> 8, role=role))
+
+    def _manager(self, number: int, node: Node) -> tuple[Client, str]:
+        """Some client who is a manager as this node sees it, else one who is none; and the role at its door.
+
+        Now and then one who is no manager here any more, or not yet: the door had looked before, or it was another's.
+        """
+        roles = self._roles(node)
+        rotated = [self._client(number + offset) for offset in range(len(self.clients))]
+        managers = [client for client in rotated if roles.get(client.name) == "manager"]
+        late = [client for client in rotated if client.has_managed and client not in managers]
+        for client in managers:
+            client.has_managed = True
+        chosen = late if late and number >> 4 & 1 else managers
+        return (chosen[0], "manager") if chosen else (rotated[0], "user")
+
+    def _roles(self, node: Node) -> dict[str, str]:
+        """Of the clients, as the door of this node sees them."""
+        names = {person_page(client.name): client.name for client in self.clients}
+        pages = node.store.read(list(names)).pages
+        people = {names[page]: decode_person(views.tentative) for page, views in pages.items()}
+        return {name: person.role for name, person in people.items() if person}

@@ -1,0 +1,46 @@
+"""What users of the simulation ask about series: drafts of reserve_series, move_series and cancel_series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from apps.rooms import drafts_series
+from apps.rooms.drafts import Asking
+from apps.rooms.drafts_series import Member
+from apps.rooms.schema import ReserveBody, SeriesMoveBody
+from bayou.write import Draft
+from tests.simulation.clients import REASON, ROOMS, merge, owner_of, slot
+
+RULES = ("FREQ=DAILY;COUNT=2", "FREQ=DAILY;COUNT=3", "FREQ=DAILY;INTERVAL=2;COUNT=2", "FREQ=DAILY;COUNT=4")
+WANTED = ("all_or_nothing", "best_effort")
+
+
+def reserve(asking: Asking, room: int, number: int, how: int) -> Draft:
+    """Every other one begins where reservations are; all others are in the way of series alone."""
+    name, days = ROOMS[room % len(ROOMS)], how >> 5 & 1
+    body = ReserveBody.model_construct(
+        room=name,
+        slots=[slot(number, days), slot(number + 5, days)][: 1 + how % 2],
+        purpose="lecture" if how % 3 else "",
+        merge=merge(how >> 2, name),
+        rule=RULES[how % len(RULES)],
+        excluded=[date(2026, 12, 26)] if how % 5 == 0 else [],
+        occurrences=WANTED[how >> 4 & 1],
+    )
+    return drafts_series.reserve(asking, body)
+
+
+def move(asking: Asking, of: str, members: Sequence[Member], number: int, how: int) -> Draft:
+    room, days = ROOMS[how % len(ROOMS)], how >> 5 & 1
+    body = SeriesMoveBody.model_construct(
+        room=room if how % 3 else None,
+        slots=[slot(number, days), slot(number + 3, days)][: 1 + how % 2],
+        merge=merge(how >> 2, room),
+        occurrences=WANTED[how >> 4 & 1],
+    )
+    return drafts_series.move(asking, of, members, body)
+
+
+def cancel(asking: Asking, of: str, members: Sequence[Member]) -> Draft:
+    return drafts_series.cancel(asking, of, members, REASON if asking.user != owner_of(of) else None)

@@ -1,0 +1,152 @@
+"""What is promised of rooms, series, policies and people, judged on pages and on the committed log in its order.
+
+Nothing here plays a write: what a commit came to, and the pages behind it, are held against what writes like it may do.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from apps.people.pages import OPERATOR
+from apps.rooms.pages import decode_reservation, decode_series
+from bayou.write import Write
+from tests.model_desk import Pages
+
+Demand = Callable[..., None]  # of a number, whether it holds, and words
+Commit = tuple[Write, str, Pages]  # outcome, changed pages
+DONE = {"updated", "merged"}
+
+
+def judge_pages(demand: Demand, label: str, pages: Pages) -> None:
+    """Invariants 8 and 13: rooms hold just what reservations say that they hold, and nothing overlaps."""
+    places: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
+    for name, fields in pages.items():
+        if not name.startswith("room:"):
+            continue
+        end_before = ""
+        for start in sorted(fields):
+            end, user, request, _ = fields[start].split("\t", 3)
+            demand(8, start >= end_before, label, name, "overlap at", start)
+            end_before = end
+            places[f"{user}/{request}"].add((name, start, end))
+    for name, fields in pages.items():
+        if not name.startswith("reservation:") or not fields:
+            continue
+        identifier = name.removeprefix("reservation:")
+        held = decode_reservation(fields)
+        place = held.place if held else None
+        if held and place:
+            demand(13, set(place.pages) <= set(held.room_pages), label, identifier, "a cancel would miss its page")
+        said = {(page, f"{place.start:08}", f"{place.end:08}") for page in place.pages} if place else set()
+        stands = places.pop(identifier, set())
+        demand(13, stands == said, label, identifier, "says that it stands at", said, "and stands at", stands)
+        judge_series(demand, label, pages, identifier)
+    demand(13, not places, label, "in rooms, and no reservations:", places)
+
+
+def judge_series(demand: Demand, label: str, pages: Pages, identifier: str) -> None:
+    """Invariant 13: a series has all its occurrences, and each occurrence a series, which is that of its request."""
+    series = decode_series(pages[f"reservation:{identifier}"])
+    for member in series.occurrences(identifier).values() if series else ():
+        demand(13, bool(pages.get(f"reservation:{member}")), label, identifier, "lacks its occurrence", member)
+    whole, is_occurrence, day = identifier.partition("~")
+    if is_occurrence:
+        series = decode_series(pages.get(f"reservation:{whole}", {}))
+        demand(13, series is not None and day in series.dates, label, identifier, "belongs to no series", whole)
+
+
+def judge_commits(demand: Demand, commits: Sequence[Commit]) -> None:
+    """Invariants 16 to 18, of a committed log from its beginning."""
+    roles: dict[str, str] = {}
+    pages: Pages = {}
+    for write, outcome, changes in commits:
+        assert outcome != "failed", f"{write.id} was drafted as the product does, and cannot be played"
+        before, pages = pages, {**pages, **changes}
+        if write.app == "people/1":
+            judge_managing(demand, roles, write, outcome)
+        if write.app == "rooms/1":
+            judge_owner(demand, roles, write, outcome)
+            judge_wholeness(demand, write, outcome, before, pages)
+            judge_open(demand, write, outcome, pages)
+    judge_listed(demand, commits, pages)
+
+
+def owner_of(write: Write) -> str:
+    """Whose reservation or series a write is about."""
+    subject = write.args.get("reservation") or write.args.get("series", "") if "reserve" not in write.op else ""
+    return str(subject).partition("/")[0] or write.user
+
+
+def done_of(write: Write, outcome: str) -> list[bool]:
+    """Of each occurrence of a series, whether it became as asked; of anything else, whether that did."""
+    told = outcome.partition(" ")[2].split("\t") if write.op.endswith("_series") else [outcome]
+    return [one.partition(" ")[0] in DONE for one in told]
+
+
+def judge_managing(demand: Demand, roles: dict[str, str], write: Write, outcome: str) -> None:
+    """Invariant 18, of a write about people; `roles` learn what it does."""
+    may = write.user == OPERATOR or roles.get(write.user) == "manager"
+    demand(18, (outcome != "forbidden") == may, write.id, write.op, "by", write.user, roles.get(write.user), outcome)
+    if outcome == "updated" and write.op == "revoke":
+        roles.pop(write.args["name"], None)
+    elif outcome == "updated" and write.op != "token":
+        roles[write.args["name"]] = write.args["role"]
+
+
+def judge_owner(demand: Demand, roles: dict[str, str], write: Write, outcome: str) -> None:
+    """Invariant 18: only the owner changes a reservation; who is a manager then may cancel it, for a reason."""
+    if write.user == owner_of(write) or outcome.startswith("unknown"):
+        return
+    may = write.op.startswith("cancel") and bool(write.args.get("reason")) and roles.get(write.user) == "manager"
+    demand(18, (outcome != "forbidden") == may, write.id, write.op, "by", write.user, roles.get(write.user), outcome)
+
+
+def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, after: Pages) -> None:
+    """Invariant 16: where all or nothing is wanted, every occurrence has a place, or all is as it was."""
+    if write.args.get("occurrences_wanted") != "all_or_nothing" or " " not in outcome:
+        return
+    series = f"{write.user}/{write.request}" if write.op == "reserve_series" else write.args["series"]
+    members = [f"reservation:{series}~{occurrence['date']}" for occurrence in write.args["occurrences"]]
+    done = set(done_of(write, outcome))
+    demand(16, len(done) == 1, write.id, "is half done:", outcome)
+    earlier, later = ([decode_reservation(pages.get(page, {})) for page in members] for pages in (before, after))
+    if done == {True}:
+        demand(16, all(one and one.place for one in later), write.id, "has not all its places:", outcome)
+    else:
+        same = [one and one.place for one in earlier] == [one and one.place for one in later]
+        demand(16, same, write.id, "got nothing, and something has moved:", outcome)
+
+
+def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None:
+    """Invariant 17: what was reserved under the policy is within it."""
+    limit = write.args.get("limit")
+    if limit and write.op.startswith("reserve") and any(done_of(write, outcome)):
+        ends = pages.get(f"user:{write.user}", {}).values()
+        count = sum(int(end) > limit["at"] for end in ends)
+        demand(17, count <= limit["open"], write.id, write.user, "holds", count, "of", limit["open"])
+
+
+def judge_listed(demand: Demand, commits: Sequence[Commit], pages: Pages) -> None:
+    """Invariant 17: whoever did everything under the policy has a page of just what he holds, but for what was over."""
+    seen: set[str] = set()
+    outside: set[str] = set()
+    latest: dict[str, int] = defaultdict(int)
+    for write, _, _ in commits:
+        if write.app == "rooms/1":
+            owner = owner_of(write)
+            seen.add(owner)
+            latest[owner] = max(latest[owner], write.args.get("limit", {}).get("at", 0))
+            if f"user:{owner}" not in write.pages:
+                outside.add(owner)
+    held: dict[str, dict[str, str]] = defaultdict(dict)
+    for name, fields in pages.items():
+        one = decode_reservation(fields) if name.startswith("reservation:") else None
+        if one and one.place:
+            owner, _, request = name.removeprefix("reservation:").partition("/")
+            held[owner][request] = f"{one.place.end:08}"
+    for owner in sorted(seen - outside):
+        listed = pages.get(f"user:{owner}", {})
+        still = {request: end for request, end in held[owner].items() if int(end) > latest[owner]}
+        demand(17, listed.items() <= held[owner].items(), owner, "is said to hold", listed, "and holds", held[owner])
+        demand(17, still.items() <= listed.items(), owner, "holds", still, "and is said to hold", listed)
