@@ -13,6 +13,7 @@ from tests.sides_harness import Side, founded
 CONFIGURED = SETTINGS.model_copy(update={"rooms": (RoomSettings(name="6.12"), RoomSettings(name="7.01"))})
 NINE = {"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"}
 TEN = {"start": "2026-12-01T10:00:00+00:00", "end": "2026-12-01T11:00:00+00:00"}
+NEXT_DAY = {"start": "2026-12-02T09:00:00+00:00", "end": "2026-12-02T10:00:00+00:00"}
 NOON = {"start": "2026-12-01T12:00:00+00:00", "end": "2026-12-01T13:00:00+00:00"}
 
 
@@ -136,3 +137,23 @@ def test_what_a_forced_promotion_revoked_is_not_told_as_it_was() -> None:
         assert short(site.history("neil/b")) == ["committed reserve by neil at two: updated ->09"]
     assert one.store.digest().committed == two.store.digest().committed
     assert three.client.get("/reservations/vish/a/history").status_code == 404
+
+
+def test_a_cancel_of_what_was_final_counts_where_a_forced_promotion_puts_it() -> None:
+    """Its commit is revoked, its first choice is another's now, and its second one is of another day."""
+    one, two, three = sites()
+    one.reserve("vish/a", NINE, NEXT_DAY)
+    meet(one, three)
+    three.ask("DELETE", "/reservations/vish/a?request=c")
+    two.store.force("two~bbbbbb", 1_900_000_000_000_000)
+    two.reserve("neil/b", NINE)
+    meet(three, two)
+    meet(one, two)
+    for site in (one, two, three):
+        told = short(site.history("vish/a"))
+        assert told == [
+            "committed reserve by vish at one: merged ->09",
+            "committed cancel by vish at three: updated 09>-",
+        ]
+        assert site.ask("GET", "/reservations/vish/a")["state"] == "cancelled"
+        assert site.ask("GET", "/rooms/6.12/calendar?from=2026-12-02T00:00Z&to=2026-12-03T00:00Z")["reservations"] == []

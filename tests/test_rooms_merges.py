@@ -316,11 +316,16 @@ def test_a_tentative_reservation_is_cancelled_wherever_it_may_stand(building: Bu
     assert "room:6.12/2026-12-02" not in building.service.tentative
 
 
-def test_a_cancel_declares_the_pages_of_a_final_place_alone(building: Building) -> None:
+def test_of_what_is_final_a_move_declares_its_place_and_a_cancel_all_that_it_asked_for(building: Building) -> None:
+    """A forced promotion may put it at another one; moved again and again, it would declare more each time."""
     building.reserve("vish/a", "09:00/10:00", "2026-12-02 09:00/10:00")
     building.service.commit()
-    building.cancel("vish/a")
+    building.move("vish/a", "11:00/12:00")
     assert building.service.log[1].pages == ("reservation:vish/a", "room:6.12/2026-12-01")
+    building.reserve("vish/b", "14:00/15:00", "2026-12-02 09:00/10:00")
+    building.service.commit()
+    building.cancel("vish/b")
+    assert building.service.log[3].pages == ("reservation:vish/b", "room:6.12/2026-12-01", "room:6.12/2026-12-02")
 
 
 def changed(write: Write, **members: Any) -> Write:

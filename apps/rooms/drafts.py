@@ -69,13 +69,17 @@ def move(asking: Asking, identifier: str, reservation: Reservation, final: bool,
     return draft_of(asking, "move", body.merge.name, args, pages)
 
 
-def cancel(asking: Asking, identifier: str, reservation: Reservation, final: bool, reason: str | None = None) -> Draft:
-    """The end of a reservation. It carries the room for those who read the log."""
+def cancel(asking: Asking, identifier: str, reservation: Reservation, reason: str | None = None) -> Draft:
+    """The end of a reservation. It carries the room for those who read the log.
+
+    It declares all places that the reservation has asked for, also where it is final: a forced promotion may yet revoke
+    that commit, and what was cancelled must not stand at its second choice then.
+    """
     args = {"reservation": identifier, "room": reservation.room}
     if reason is not None:
         args["reason"] = reason
     owner = identifier.partition("/")[0]
-    pages = [*standing(identifier, reservation, final), *limit_of(asking, owner).pages]
+    pages = [*standing(identifier, reservation, final=False), *limit_of(asking, owner).pages]
     return draft_of(asking, "cancel", "give_up", args, [*pages, *managing_pages(asking, owner, reason)])
 
 

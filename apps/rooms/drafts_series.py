@@ -107,7 +107,7 @@ def cancel(asking: Asking, series: str, members: Sequence[Member], reason: str |
     pages = [reservation_page(series), *limit_of(asking, owner).pages, *managing_pages(asking, owner, reason)]
     whole = _Whole(len(members), pages, "cancel the later ones first, with from")
     for member in members:
-        whole.add({"date": member.day}, Needs({}, []), standing(member.id, member.reservation, member.final))
+        whole.add({"date": member.day}, Needs({}, []), standing(member.id, member.reservation, final=False))
     args: dict[str, Any] = {
         "series": series,
         "room": members[0].reservation.room,

@@ -65,8 +65,8 @@ class OneReservation(RoomsResource):
         query = read_query(CancelQuery, request.args.to_dict())
         asking = self.asking(query.request)
         identifier = f"{user}/{name}"
-        reservation, final = self.held(identifier)
-        draft = drafts.cancel(asking, identifier, reservation, final, query.reason)
+        reservation, _ = self.held(identifier)
+        draft = drafts.cancel(asking, identifier, reservation, query.reason)
         return self.shown(identifier, self.submitted(draft, identifier))
 
 

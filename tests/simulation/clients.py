@@ -112,7 +112,7 @@ def change(asking: drafts.Asking, of: str, views: PageViews, number: int, how: i
     if seen is None:
         return None
     if not moves:
-        return drafts.cancel(asking, of, seen, is_final(views), REASON if asking.user != owner_of(of) else None)
+        return drafts.cancel(asking, of, seen, REASON if asking.user != owner_of(of) else None)
     room = ROOMS[how % len(ROOMS)]
     slots = [slot(number), slot(number + 3)][: 1 + how % 2]
     body = MoveBody.model_construct(room=room if how % 3 else None, slots=slots, merge=merge(how, room))
