@@ -81,7 +81,7 @@ class Progress:
         if now - self._shown < (LINE_EVERY_S if self._terminal else LINE_EVERY_S_WITHOUT_TERMINAL):
             return
         self._shown, took_s = now, now - self._began
-        share = total.seeds / self._seeds if self._seeds else took_s / (self._seconds or took_s)
+        share = total.seeds / self._seeds if self._seeds else min(took_s / (self._seconds or took_s), 1.0)
         left = f", {took_s / share - took_s:.0f} s left" if share else ""
         bar = "█" * int(20 * share) + "░" * (20 - int(20 * share))
         of = f"/{self._seeds}" if self._seeds else ""

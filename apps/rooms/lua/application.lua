@@ -56,7 +56,7 @@ local CHECKS = {
   move_series = "every_first_choice_free",
   cancel_series = "every_reservation_stands",
 }
-local OF_NOBODY = { duplicate = true, unknown = true, forbidden = true } -- statuses that say nothing of the reservation
+local OF_NOBODY = { duplicate = true, unknown = true, forbidden = true } -- say nothing of the reservation; without detail
 
 local app = {}
 
@@ -67,7 +67,7 @@ function app.check(pages, write)
     return series_is_free(pages, write)
   end
   local wish = single(write)
-  local own = place_of(pages, wish.page)
+  local own = place_of(pages, wish)
   if obstacle(pages, write, wish, own) then
     return false
   end
@@ -89,7 +89,7 @@ function app.update(pages, write)
     return play_series(pages, write, true)
   end
   local wish = single(write)
-  local own = place_of(pages, wish.page)
+  local own = place_of(pages, wish)
   if wish.op == "cancel" then
     cancel(pages, write, wish, own)
     return "updated"
@@ -103,7 +103,7 @@ function app.merge(pages, write)
     return play_series(pages, write, false)
   end
   local wish = single(write)
-  local own = place_of(pages, wish.page)
+  local own = place_of(pages, wish)
   local status = obstacle(pages, write, wish, own)
   if status then
     return status
@@ -161,14 +161,14 @@ end
 
 -- The reservations whose history a commit of this write with this outcome is part of: page, text, ...
 function app.notes(write, outcome)
-  local status = match(outcome, "^%S+")
-  if OF_NOBODY[status] then
+  if OF_NOBODY[outcome] then
     return {}
   end
   if not PARTS[write.op] then
     local wish = single(write)
     return { wish.page, note(write, wish.owner, wish.op, outcome) }
   end
+  local status = match(outcome, "^%S+")
   local owner, request = series_of(write)
   local notes = { "reservation:" .. owner .. "/" .. request, note(write, owner, PARTS[write.op], status) }
   local wishes, number = wishes_of(write), 0

@@ -35,7 +35,7 @@ local function series_is_free(pages, write)
   end
   local wishes = wishes_of(write)
   for _, wish in ipairs(wishes) do
-    local own = place_of(pages, wish.page)
+    local own = place_of(pages, wish)
     if obstacle(pages, write, wish, own) then
       return false
     end
@@ -49,7 +49,7 @@ end
 
 -- Tries one wish: claims a place, or says with `code` why there is none, or with `status` what stands in its way.
 local function try(pages, write, wish, first_is_free)
-  local own, args = place_of(pages, wish.page), wish.args
+  local own, args = place_of(pages, wish), wish.args
   local status = obstacle(pages, write, wish, own)
   local tried = { wish = wish, own = own, status = status }
   if status or wish.op == "cancel" then

@@ -9,7 +9,7 @@ end
 -- the own, the one before it.
 local function free(pages, room, start, stop, own)
   local start8, stop8 = ends8(start, stop)
-  local skipped = own_field(own, room)
+  local skipped = own and own_field(own, room)
   for day = floor(start / DAY_MIN), floor((stop - 1) / DAY_MIN) do
     local page = room_page(room, day)
     local last = pages.below(page, stop8)
@@ -33,9 +33,10 @@ local function asked_slot(pages, page, number)
   return room, sub(slots, first, first + 7), sub(slots, first + 9, first + 16)
 end
 
--- Where the reservation stands now, or nil.
-local function place_of(pages, page)
-  local place = pages.get(page, "place")
+-- Where the reservation stands now, or nil: also for a wish to make it, since one that is there makes that a duplicate.
+local function place_of(pages, wish)
+  local page = wish.page
+  local place = wish.op ~= "reserve" and pages.get(page, "place")
   if not place then
     return nil
   end

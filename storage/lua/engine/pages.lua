@@ -216,7 +216,7 @@ local function store_changes(key, changes, notes)
       count = count + 2
     end
   end
-  Redis.many('HDEL', key, deleted)
+  if deleted ~= NONE then Redis.many('HDEL', key, deleted) end
   Redis.many('HSET', key, kept, count)
   return count / 2
 end
