@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -328,3 +329,22 @@ def test_a_member_knows_where_it_may_be(building: Building) -> None:
     building.service.commit()
     building.move("vish/w?from=2026-12-08", "2026-12-12 09:00/10:00", request="n")
     assert room_pages() == {"room:6.12/2026-12-11", "room:6.12/2026-12-12"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        ("updated updated\tunknown", ["reservation:vish/w", "reservation:vish/w~2026-12-01"]),
+        ("unknown unknown\tcancelled", []),
+        ("unknown", []),
+    ],
+)
+def test_a_write_that_found_nothing_of_its_series_is_not_in_its_history(
+    lua: Lua, outcome: str, told: list[str]
+) -> None:
+    days = [{"date": "2026-12-01"}, {"date": "2026-12-08"}]
+    args = {"series": "vish/w", "room": "6.12", "occurrences": days}
+    write = {"id": "1@one", "op": "cancel_series", "user": "vish", "request": "c", "args": args}
+    script = f"local app = (function()\n{APPLICATION.lua}\nend)()\nreturn app.notes(cjson.decode(ARGV[1]), ARGV[2])"
+    notes = lua.client.eval(script, 0, json.dumps(write), outcome)
+    assert notes[::2] == told

@@ -56,7 +56,7 @@ local CHECKS = {
   move_series = "every_first_choice_free",
   cancel_series = "every_reservation_stands",
 }
-local OF_NOBODY = { duplicate = true, unknown = true, forbidden = true } -- say nothing of the reservation; without detail
+local OF_NOBODY = { duplicate = true, unknown = true, forbidden = true } -- statuses that say nothing of the reservation
 
 local app = {}
 
@@ -161,14 +161,14 @@ end
 
 -- The reservations whose history a commit of this write with this outcome is part of: page, text, ...
 function app.notes(write, outcome)
-  if OF_NOBODY[outcome] then
+  local status = match(outcome, "^%S+")
+  if OF_NOBODY[status] then
     return {}
   end
   if not PARTS[write.op] then
     local wish = single(write)
     return { wish.page, note(write, wish.owner, wish.op, outcome) }
   end
-  local status = match(outcome, "^%S+")
   local owner, request = series_of(write)
   local notes = { "reservation:" .. owner .. "/" .. request, note(write, owner, PARTS[write.op], status) }
   local wishes, number = wishes_of(write), 0
