@@ -128,19 +128,12 @@ local function ask(pages, write, wish)
   end
 end
 
-local ordinals = {} -- 1 -> "1"
-
-local function ordinal_of(number)
-  ordinals[number] = format("%d", number)
-  return ordinals[number]
-end
-
 -- The number of a place among the slots that a wish asks for, as text; nil where it is none of them.
 local function number_of(args, room, start, stop)
   if room == args.room then
     for number, slot in ipairs(args.slots) do
       if slot[1] == start and slot[2] == stop then
-        return ordinals[number] or ordinal_of(number)
+        return format("%d", number)
       end
     end
   end
