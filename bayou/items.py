@@ -22,8 +22,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a peer lacks: items in their order, behind the commit (`after_csn`, `after_id`) of the log with this history
-    (the epochs, as canonical JSON): the same write may have the same CSN in two histories."""
+    """What a peer lacks: commits, CSN by CSN behind the commit (`after_csn`, `after_id`), then tentative writes.
+
+    `history` (the epochs, as canonical JSON) is that of the sender's log: the same write may have the same CSN in two.
+    """
 
     after_csn: int
     after_id: str

@@ -121,8 +121,12 @@ def _hello(hello: Hello) -> str | None:
 def _selection(selection: Selection) -> str | None:
     if len(selection.items) > ITEMS_MAX:
         return f"a batch of more than {ITEMS_MAX} writes"
-    if any(_csn(csn or 0) for csn in (selection.after_csn, *(item.csn for item in selection.items))):
+    csns = [item.csn for item in selection.items]
+    if any(_csn(csn or 0) for csn in (selection.after_csn, *csns)):
         return "a CSN that is none"
+    commits = len(csns) - csns.count(None)
+    if csns[:commits] != [*range(selection.after_csn + 1, selection.after_csn + 1 + commits)]:
+        return "a batch that is not commits, each with the next CSN, and then tentative writes"
     ids = [item.id for item in selection.items] + ([selection.after_id] if selection.after_id else [])
     if not all(map(_is_write, ids)):
         return "a write id that is none"

@@ -47,9 +47,10 @@ class Ground:
 
     @contextlib.contextmanager
     def redis(self) -> Iterator[redis.Redis]:
-        """An empty Redis of its own, which lays out hashes as a replica's does, and writes nothing to the disk."""
+        """An empty Redis of its own, configured as a replica's, but that writes nothing to the disk."""
         with private_redis() as client:
             client.config_set("hash-max-ziplist-value", "512")
+            client.config_set("lua-time-limit", "0")
             yield client
 
     @contextlib.contextmanager

@@ -133,14 +133,10 @@ class Store(Screens, Transfer):
 
     def receive(self, selection: Selection, source: str) -> Received:
         """Take a peer's batch in its order; stops at the first item that does not fit, and says why."""
+        commits = sum([item.csn is not None for item in selection.items])
+        lines = b"\n".join([item.body or item.id.encode() for item in selection.items])
         after = selection.after_csn, selection.after_id, selection.history
-        heads: list[int | str] = []
-        for item in selection.items:
-            heads += -1 if item.csn is None else item.csn, item.id, len(item.body)
-        bodies = b"".join([item.body for item in selection.items])
-        return Received(
-            **json.loads(self._run("receive", self._commit_mode, source, *after, json.dumps(heads), bodies))
-        )
+        return Received(**json.loads(self._run("receive", self._commit_mode, source, *after, commits, lines)))
 
     def select(
         self, csn: int, vector: Vector, retired: Sequence[str], count_max: int, bytes_max: int

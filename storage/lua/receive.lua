@@ -5,8 +5,8 @@
 -- ARGV[2]  label of the sender, for screens
 -- ARGV[3]  CSN of the commit before the batch's first one; ARGV[4] its write id ('' for CSN 0)
 -- ARGV[5]  history of the sender's log, JSON
--- ARGV[6]  JSON array, three for each: CSN (-1 when tentative), write id, how many canonical bytes (0 for a notification)
--- ARGV[7]  those bytes, one write's behind the other's
+-- ARGV[6]  how many commits come first: those with the next CSNs; the others are tentative
+-- ARGV[7]  a line for each: the write's canonical JSON, which holds no newline; its id alone where a notification is enough
 -- Returns JSON {taken, new, status, csn, rolled_back, replayed}: `taken` items were dealt with (known ones included), `new`
 -- of them changed something; status is
 --   taken     all of them
@@ -18,11 +18,14 @@
 -- Items before the one that stopped the batch are stored. Safe to run twice. Keeps invariants 2, 5, 6, 9 and 10.
 
 local PAGES_BUDGET, ROLL_BACK_BUDGET = 8000, 5000
+local BRACE = ('{'):byte()
 
 local commits_itself = ARGV[1] == 'auto' and Log.is_primary() and redis.call('ZCARD', K.tentative) == 0
-local before_csn, before_id = tonumber(ARGV[3]), ARGV[4] -- the commit before the present item, in the sender's log
-local taken, new, pages, arrived = 0, 0, 0, false
+local before_id = ARGV[4] -- the commit before the present item, in the sender's log
+local taken, new, pages = 0, 0, 0
 local follows = false -- the batch's commits are known to go on from the log here
+
+local function is_whole(line) return line:byte() == BRACE end
 
 -- Does the write follow what is held of its origin? Returns the status that says why not.
 local function misfit(write)
@@ -43,22 +46,23 @@ local function is_beginning()
   return not next_epoch or next_epoch[3] > Log.csn
 end
 
-local function take_commit(csn, id, body)
+local function take_commit(csn, line)
   if csn > Log.csn + 1 then return 'hole' end
-  if before_csn == Log.csn and before_id ~= Log.last then return 'diverged' end
+  if csn == Log.csn + 1 and before_id ~= Log.last then return 'diverged' end
+  local write = is_whole(line) and Log.decode(line)
+  local id = write and write.id or line
+  before_id = id
   if csn <= Log.csn then return end
   if not follows then
     if not is_beginning() then return 'diverged' end
     follows = true
   end
   local tentative = Log.is_tentative(id)
-  local write
   if tentative then
     write = Log.write(id)
-  elseif body == '' then
+  elseif not write then
     return 'unknown'
   else
-    write = Log.decode(body)
     local status = misfit(write)
     if status then return status end
     Log.enter(write)
@@ -67,9 +71,9 @@ local function take_commit(csn, id, body)
   new, pages = new + 1, pages + #write.pages
 end
 
-local function take_tentative(id, body)
-  if Order.stamp(id) <= Held.stamp(Order.origin(id)) then return end
-  local write = Log.decode(body)
+local function take_tentative(line)
+  local write = Log.decode(line)
+  if write.at <= Held.stamp(write.origin) then return end
   local status = misfit(write)
   if status then return status end
   Log.enter(write)
@@ -77,35 +81,29 @@ local function take_tentative(id, body)
     Replay.commit(write, false)
   else
     Replay.arrive(write)
-    arrived = true
   end
   new, pages = new + 1, pages + #write.pages
 end
 
-local heads, notified = cjson.decode(ARGV[6]), {}
-for i = 1, #heads, 3 do
-  if heads[i + 2] == 0 then notified[#notified + 1] = heads[i + 1] end
+local text, lines, notified = ARGV[7], {}, {}
+local from = 1
+while from <= #text do
+  local stop = text:find('\n', from, true) or #text + 1
+  local line = text:sub(from, stop - 1)
+  lines[#lines + 1] = line
+  if not is_whole(line) then notified[#notified + 1] = line end
+  from = stop + 1
 end
 Log.fetch(notified)
 
-local status, at = 'taken', 1
-for i = 1, #heads, 3 do
-  local csn, id, size = heads[i], heads[i + 1], heads[i + 2]
-  local is_commit = csn >= 0
-  -- A commit precedes all tentative writes, so it cannot be played once one has taken its place.
-  if pages > PAGES_BUDGET or Replay.rolled_back > ROLL_BACK_BUDGET or (is_commit and arrived) then
+local status, commits, before_csn = 'taken', tonumber(ARGV[6]), tonumber(ARGV[3])
+for i = 1, #lines do
+  if pages > PAGES_BUDGET or Replay.rolled_back > ROLL_BACK_BUDGET then
     status = 'more'
     break
   end
-  local body = ARGV[7]:sub(at, at + size - 1)
-  at = at + size
   local problem
-  if is_commit then
-    problem = take_commit(csn, id, body)
-    before_csn, before_id = csn, id
-  else
-    problem = take_tentative(id, body)
-  end
+  if i <= commits then problem = take_commit(before_csn + i, lines[i]) else problem = take_tentative(lines[i]) end
   if problem then
     status = problem
     break
