@@ -98,7 +98,11 @@ def _reserve(user: str, request: str, room: str, slots: list[list[int]]) -> dict
         "op": "reserve",
         "check": "first_choice_free",
         "merge": "first_free_alternative",
-        "args": {"purpose": "Seminar", "room": room, "slots": slots},
+        "args": {
+            "purpose": "Seminar",
+            "room": room,
+            "slots": " ".join(f"{start:08}/{stop:08}" for start, stop in slots),
+        },
         "pages": (f"reservation:{user}/{request}", f"room:{room}/{_day(slots[0][0])}"),
         "user": user,
         "request": request,

@@ -43,6 +43,11 @@ class Found:
     place: Place
 
 
+def places(room: str, slots: str) -> list[Place]:
+    """Those of the slots START8/END8 ... in this room."""
+    return [Place(room, *map(int, slot.split("/"))) for slot in slots.split()]
+
+
 def play_rooms(desk: Desk, write: Write) -> str:
     if write.op.endswith("_series"):
         return Series(desk, write).play()
@@ -90,24 +95,22 @@ class Wish:
         self.name = f"reservation:{identifier}"
         self.owner, _, self.request = identifier.partition("/")
         self.page = desk.read(self.name)
-        self.choices = [Place(args["room"], *slot) for slot in args.get("slots", ())]
-        self.own = None
-        if place := self.page.get("place"):
-            asked = self.asked()
-            slot, _, room = place.partition(" ")
-            self.own = asked[int(place) - 1] if place.isdecimal() else Place(room, *map(int, slot.split("/")))
+        self.choices = places(args["room"], args["slots"]) if op != "cancel" else []
+        state, _, place = self.page.get("state", "").partition(" ")
+        slot, _, room = place.partition(" ")
+        self.own = places(room, slot)[0] if state == "reserved" else None
 
     def asked(self) -> list[Place]:
         """What was asked for last."""
-        room, _, slots = self.page["asked"].partition("\t")
-        return [Place(room, *map(int, slot.split("/"))) for slot in slots.split()]
+        room, slots, _ = self.page["asked"].split("\t")
+        return places(room, slots)
 
     def refusal(self) -> str | None:
         """What stands in the way, whatever is free."""
-        state = self.page.get("state")
+        state = self.page.get("state", "").partition(" ")[0]
         if self.op == "reserve":
             return "duplicate" if state else None
-        if state in {None, "series"}:
+        if state in {"", "series"}:
             return "unknown"
         if not may_change(self.desk, self.write, self.owner):
             return "forbidden"
@@ -191,8 +194,7 @@ class Wish:
     def take(self, place: Place) -> None:
         """In the room, and on the user's page."""
         self.leave()
-        purpose = self.args["purpose"] if self.op == "reserve" else self.page["purpose"]
-        value = "\t".join((f"{place.end:08}", self.owner, self.request, purpose))
+        value = "\t".join((f"{place.end:08}", self.owner, self.request, self.purpose()))
         for day in place.pages:
             self.desk.open(day)[f"{place.start:08}"] = value
         if self.desk.declares(f"user:{self.owner}"):
@@ -201,13 +203,10 @@ class Wish:
     def settle(self, found: Found | str) -> str:
         """The page of the reservation says what became of the wish."""
         if isinstance(found, Found):
-            page, place = self.ask(), found.place
-            page.pop("reason", None)
-            number = self.choices.index(place) + 1 if place in self.choices else 0
-            page.update(state="reserved", place=str(number) if number else place.text)
-            return f"{found.how} {place.text}"
+            self.ask()["state"] = f"reserved {found.place.text}"
+            return f"{found.how} {found.place.text}"
         if self.op == "reserve":
-            self.ask().update(state="rejected", reason=found)
+            self.ask()["state"] = f"rejected {found}"
             return f"rejected {found}"
         if found == "open_reservations":
             return found
@@ -218,23 +217,23 @@ class Wish:
         self.leave()
         if self.desk.declares(f"user:{self.owner}"):
             self.desk.open(f"user:{self.owner}").pop(self.request, None)
-        page = self.sign()
-        for name in {"place", "reason"} & page.keys():
-            del page[name]
-        page["state"] = "cancelled"
-        if reason := self.args.get("reason"):
-            page.update(reason="cancelled", why=f"{self.write.user}\t{reason}")
+        reason = self.args.get("reason")
+        self.sign()["state"] = f"cancelled {self.write.user}\t{reason}" if reason else "cancelled"
         return "updated"
+
+    def purpose(self) -> str:
+        return str(self.args["purpose"] if self.op == "reserve" else self.page["asked"].split("\t")[2])
 
     def ask(self) -> dict[str, str]:
         """Note what was asked, and where the reservation may be from now on."""
-        beyond, page, args = self.beyond(), self.sign(), self.args
-        page["asked"] = f"{args['room']}\t" + " ".join(choice.text.split()[0] for choice in self.choices)
+        beyond, purpose, args = self.beyond(), self.purpose(), self.args
+        page = self.sign()
+        page["asked"] = "\t".join([args["room"], args["slots"], purpose])
         page.pop("pages", None)
         if beyond:
             page["pages"] = "\n".join(beyond)
-        if self.op == "reserve":
-            page.update({name: args[name] for name in ("purpose", "series") if name in args})
+        if self.op == "reserve" and "series" in args:
+            page["series"] = args["series"]
         return page
 
     def beyond(self) -> list[str]:

@@ -99,7 +99,7 @@ class Room:
             op="reserve",
             check="first_choice_free",
             merge="give_up",
-            args={"purpose": "x", "room": "6.12", "slots": [[start, stop]]},
+            args={"purpose": "x", "room": "6.12", "slots": f"{start:08}/{stop:08}"},
             pages=(f"reservation:vish/{request}", f"room:6.12/{DAY}"),
             user="vish",
             request=request,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from apps.rooms.pages import decode_detail
+from apps.rooms.pages import decode_detail, decode_reservation
 from bayou.write import Write
 from tests.rooms_harness import FakeService, Lua, client_of, running_lua
 
@@ -256,7 +256,9 @@ def test_a_move_gives_a_rejected_reservation_a_place_again(building: Building) -
     assert building.status("vish/a") == "- rejected no_alternative"
     assert building.move("vish/a", "09:00/10:00") == "slot_taken"
     assert building.move("vish/a", "10:00/11:00") == "6.12 10:00/11:00 tentative"
-    assert "reason" not in building.service.tentative["reservation:vish/a"]
+    held = decode_reservation(building.service.tentative["reservation:vish/a"])
+    assert held is not None
+    assert (held.state, held.reason) == ("reserved", None)
 
 
 def test_a_cancelled_reservation_is_over(building: Building) -> None:
@@ -336,9 +338,21 @@ def changed(write: Write, **members: Any) -> Write:
     "members",
     [
         {"check": "reservation_stands"},
-        {"args": {"room": "6.12", "slots": [[29935260, 29935260]], "purpose": ""}},
-        {"args": {"room": "6.12", "slots": [[29935260.5, 29935270]], "purpose": ""}},
-        {"args": {"room": "6.12", "slots": [[-60, 60]], "purpose": ""}},
+        *(
+            {"args": {"room": "6.12", "slots": slots, "purpose": ""}}
+            for slots in (
+                "",
+                "29935260/29935260",
+                "29935270/29935260",
+                "29935260.5/29935270",
+                "-0000060/00000060",
+                "29935260/29935270 ",
+                "29935260/29935270x29935270/29935280",
+                "29935260/2993527029935270/29935280",
+                "29935260/29935270 29935280/29935270",
+            )
+        ),
+        {"args": {"room": "6.12", "slots": [[29935260, 29935270]], "purpose": ""}},
         {"pages": ("reservation:vish/a",)},
         {"pages": ("reservation:vish/a", "room:6.12/2026-12-02")},
     ],

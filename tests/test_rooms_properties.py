@@ -115,7 +115,7 @@ def test_both_sides_name_the_page_of_a_day_alike(lua: Lua, day: int) -> None:
         op="reserve",
         check="first_choice_free",
         merge="give_up",
-        args={"room": "6.12", "slots": [[day * DAY_MIN, (day + 1) * DAY_MIN]], "purpose": ""},
+        args={"room": "6.12", "slots": f"{day * DAY_MIN:08}/{(day + 1) * DAY_MIN:08}", "purpose": ""},
         pages=("reservation:vish/a", page),
         user="vish",
         request="a",

@@ -15,7 +15,7 @@ PLACE = "29969280/29969340 6.12"
 ROOM = "room:6.12/2026-12-25"
 ENTRY = "29969340\tvish\tw~2026-12-25\t"
 DAYS = ("2026-12-25", "2026-12-26")
-OCCURRENCES = [{"date": day, "slots": [[29969280, 29969340]]} for day in DAYS]
+OCCURRENCES = [{"date": day, "slots": "29969280/29969340"} for day in DAYS]
 LIMIT = {"open": 1, "at": 0}
 
 
@@ -38,9 +38,9 @@ def write(op: str, user: str = "vish", request: str = "w", **args: Any) -> Write
     )
 
 
-def reserved(place: str = "1") -> dict[str, str]:
+def reserved(place: str = PLACE) -> dict[str, str]:
     slot, _, room = PLACE.partition(" ")
-    return {"state": "reserved", "asked": f"{room}\t{slot}", "place": place, "purpose": ""}
+    return {"state": f"reserved {place}", "asked": f"{room}\t{slot}\t"}
 
 
 def judged(*commits: Commit) -> Demand:

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from apps.people.pages import person_page
-from apps.rooms.pages import Place, Reservation, reservation_page, user_page
+from apps.rooms.pages import Place, Reservation, encode_slots, reservation_page, user_page
 from apps.rooms.policies import NO_POLICIES, Policies
 from apps.rooms.schema import AnotherRoom, Merge, MoveBody, NearestFreeTime, ReserveBody, Slot
 from apps.rooms.times import local_day
@@ -113,7 +113,7 @@ def search_of(asking: Asking, room: str, slots: Sequence[Slot], merge: Merge) ->
 
     Whatever they may choose is a place that the policies permit; raises Conflict for one asked for that is not.
     """
-    args: dict[str, Any] = {"room": room, "slots": [[slot.start, slot.end] for slot in slots]}
+    args: dict[str, Any] = {"room": room, "slots": encode_slots((slot.start, slot.end) for slot in slots)}
     places = [Place(room, slot.start, slot.end) for slot in slots]
     policies, first = asking.policies, slots[0]
     for place in places:

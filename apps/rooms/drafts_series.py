@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from apps.rooms import recurrence
 from apps.rooms.drafts import Asking, Needs, draft_of, limit_of, managing_pages, search_of, standing
-from apps.rooms.pages import Reservation, decode_reservation, is_final, reservation_page
+from apps.rooms.pages import Reservation, decode_reservation, decode_slots, is_final, reservation_page
 from apps.rooms.schema import ReserveBody, SeriesMoveBody, Slot
 from apps.rooms.times import local_date, shifted
 from bayou.application import PageViews
@@ -129,8 +129,8 @@ class _Whole:
         self.shared: dict[str, Any] = {}
 
     @property
-    def first_slots(self) -> list[list[int]]:
-        return [occurrence["slots"][0] for occurrence in self.occurrences]
+    def first_slots(self) -> list[tuple[int, int]]:
+        return [decode_slots(occurrence["slots"])[0] for occurrence in self.occurrences]
 
     def add(self, occurrence: dict[str, Any], search: Needs, pages: Sequence[str]) -> None:
         """Raises TooLarge, which says how many fit."""
@@ -176,7 +176,7 @@ def _slots_on(slots: Sequence[Slot], days: int, zone: ZoneInfo, day: date) -> li
     return found
 
 
-def _apart(slots: Sequence[Sequence[int]]) -> None:
+def _apart(slots: Sequence[tuple[int, int]]) -> None:
     for before, after in pairwise(slots):
         if after[0] < before[1]:
             raise BadInput(

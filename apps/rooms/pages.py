@@ -103,6 +103,16 @@ def reservation_page(identifier: str) -> str:
     return f"reservation:{identifier}"
 
 
+def encode_slots(slots: Iterable[tuple[int, int]]) -> str:
+    """Slots, (start, end) in minutes, as they stand in writes and on pages: START8/END8, between blanks."""
+    return " ".join([f"{start:08}/{end:08}" for start, end in slots])
+
+
+def decode_slots(text: str) -> list[tuple[int, int]]:
+    """The slots that `encode_slots` made the text of."""
+    return [(int(slot[:8]), int(slot[9:])) for slot in text.split()]
+
+
 def decode_room(room: str, fields: Mapping[str, str]) -> list[Entry]:
     """The entries of one page of this room, in time order."""
     return [_entry(room, start, fields[start]) for start in sorted(fields)]
@@ -115,19 +125,18 @@ def decode_days(room: str, days: Iterable[Mapping[str, str]]) -> list[Entry]:
 
 def decode_reservation(fields: Mapping[str, str]) -> Reservation | None:
     """The reservation that a page holds; None for an empty page, and for a series."""
-    if fields.get("state", "series") == "series":
+    state, _, detail = fields.get("state", "series").partition(" ")
+    if state == "series":
         return None
-    room, _, slots = fields["asked"].partition("\t")
-    asked = tuple(_slot(room, slot) for slot in slots.split(" "))
-    place = fields.get("place")
-    who, _, text = fields.get("why", "").partition("\t")
+    room, slots, purpose = fields["asked"].split("\t", 2)
+    who, _, text = detail.partition("\t") if state == "cancelled" else ("", "", "")
     return Reservation(
-        state=fields["state"],
-        place=None if place is None else asked[int(place) - 1] if place.isdecimal() else decode_detail(place),
-        asked=asked,
-        reason=fields.get("reason"),
+        state=state,
+        place=decode_detail(detail) if state == "reserved" else None,
+        asked=tuple(Place(room, *slot) for slot in decode_slots(slots)),
+        reason=detail if state == "rejected" else state if text else None,
         why=(who, text) if text else None,
-        purpose=fields["purpose"],
+        purpose=purpose,
         series=fields.get("series"),
         pages_beyond=tuple(fields["pages"].split("\n")) if "pages" in fields else (),
     )
@@ -155,12 +164,7 @@ def is_final(views: PageViews) -> bool:
 def decode_detail(detail: str) -> Place | None:
     """The place that an outcome's detail names (`START8/END8 ROOM`); None when it names none, or those of a series."""
     slot, _, room = detail.partition(" ")
-    return _slot(room, slot) if room and "/" in slot else None
-
-
-def _slot(room: str, slot: str) -> Place:
-    start, _, end = slot.partition("/")
-    return Place(room, int(start), int(end))
+    return Place(room, *decode_slots(slot)[0]) if room and "/" in slot else None
 
 
 def _entry(room: str, start: str, value: str) -> Entry:

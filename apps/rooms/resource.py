@@ -15,7 +15,15 @@ from flask_restful import Resource
 from apps.rooms import drafts, view
 from apps.rooms.building import Building
 from apps.rooms.outcomes import refusal
-from apps.rooms.pages import Place, Reservation, decode_detail, decode_reservation, is_final, reservation_page
+from apps.rooms.pages import (
+    Place,
+    Reservation,
+    decode_detail,
+    decode_reservation,
+    decode_slots,
+    is_final,
+    reservation_page,
+)
 from apps.rooms.policies import too_many
 from apps.rooms.schema import AnotherRoom, Merge
 from bayou.application import PageViews, Service
@@ -121,5 +129,5 @@ class RoomsResource(Resource):  # type: ignore[misc]  # flask_restful has no typ
 
 def places_asked(args: Mapping[str, Any]) -> list[Place]:
     """The places that a write, or an occurrence of one, names; not those that it would search for."""
-    asked = [Place(args["room"], start, end) for start, end in args["slots"]]
+    asked = [Place(args["room"], *slot) for slot in decode_slots(args["slots"])]
     return asked + [Place(other, asked[0].start, asked[0].end) for other in args.get("rooms", ())]

@@ -18,6 +18,7 @@ from apps.rooms.pages import (
     decode_detail,
     decode_reservation,
     decode_room,
+    decode_slots,
     is_final,
     occurrence_date,
 )
@@ -181,7 +182,7 @@ def _described(write: Write, identifier: str, args: Mapping[str, Any], outcome: 
     return {
         "reservation": identifier,
         "room": args["room"],
-        "slots": [_times(start, end, _UTC) for start, end in args.get("slots", ())],
+        "slots": [_times(start, end, _UTC) for start, end in decode_slots(args.get("slots", ""))],
         "purpose": args.get("purpose"),
         "merge": write.merge,
         "place": place_shown(place_of(outcome), _UTC),

@@ -7,9 +7,9 @@ for a moment. Sessions that broke off, single frames, retries of one request, an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from apps.rooms.pages import decode_slots
 from bayou.write import Draft
 from cluster.language import OFFSET_US_MAX, Slot
 
@@ -97,7 +97,7 @@ class Scribe:
             self.say(f"joinClient {client} {label}")
 
     def _when(self, draft: Draft) -> str:
-        slots: Iterable[tuple[int, int]] = draft.args["slots"]
+        slots = decode_slots(draft.args["slots"])
         return " or ".join(str(Slot(_moment(start), _moment(end))) for start, end in slots)
 
 

@@ -7,8 +7,9 @@ time the write is played: check first, then update where it returned true, else 
 and the write itself; no clock, no randomness, no configuration. So the values of policies travel in write.args. An error() here
 makes the outcome `failed`, with no change.
 
-Writes. Times are whole minutes since 1970 (UTC). `;` separates what stands in every write of that op from what may stand.
-  reserve  check first_choice_free   args room, slots = {{start, end}, ...} by preference, purpose; series, limit
+Writes. Times are whole minutes since 1970 (UTC); a slot is START8/END8, each in 8 digits. `;` separates what stands in every write
+of that op from what may stand.
+  reserve  check first_choice_free   args room, slots = START8/END8 ... by preference, purpose; series, limit
   move     check first_choice_free   args reservation = "USER/REQUEST", room, slots; limit
   cancel   check reservation_stands  args reservation, room (for people only); reason
   reserve_series  check every_first_choice_free   args room, purpose, rule, except (dates by blanks), zone, occurrences_wanted,
@@ -29,9 +30,8 @@ order of preference, in args.room.
 Pages (apps/rooms/pages.py reads the same format).
   room:ROOM/YYYY-MM-DD      one per room and UTC day. Field: start, 8 digits. Value: END8 \t USER \t REQUEST \t PURPOSE.
                             A slot over midnight stands in the page of each day that it touches, same field, same value.
-  reservation:USER/REQUEST  state reserved|rejected|cancelled; asked = ROOM \t START8/END8 ...; place (while it has one) = the
-                            number of the slot that it has of those, else START8/END8 ROOM; reason (while rejected, or
-                            cancelled for a reason: why = USER \t TEXT); purpose; series; pages = room pages where it may be
+  reservation:USER/REQUEST  state = reserved START8/END8 ROOM, rejected CODE, cancelled, or cancelled USER \t REASON where one was
+                            given; asked (last) = ROOM \t START8/END8 ... \t PURPOSE; series; pages = room pages where it may be
                             beyond those of the slots, by newlines; write (id of the last move or cancel that changed it);
                             requests = the last moves and cancels, by blanks. An occurrence's request is SERIES~DATE.
                             Of a series: state series; rule, zone, except, wanted, dates (of its occurrences, by blanks), write,
@@ -74,14 +74,13 @@ function app.check(pages, write)
   if wish.op == "cancel" then
     return true
   end
-  local first = wish.args.slots[1]
-  return not holds_enough(pages, write, wish, own) and free(pages, wish.args.room, first[1], first[2], own)
+  return not holds_enough(pages, write, wish, own) and free(pages, wish.args.room, wish.ends[1], wish.ends[2], own)
 end
 
-local function put(pages, write, wish, own, room, start, stop)
+local function put(pages, write, wish, own, room, start8, stop8)
   forget_ended(pages, write, wish.owner)
-  claim(pages, wish, own, room, start, stop)
-  return settle(pages, write, wish, room, start, stop)
+  claim(pages, wish, own, room, start8, stop8)
+  return settle(pages, write, wish, room, start8, stop8)
 end
 
 function app.update(pages, write)
@@ -94,8 +93,7 @@ function app.update(pages, write)
     cancel(pages, write, wish, own)
     return "updated"
   end
-  local first = wish.args.slots[1]
-  return "updated", put(pages, write, wish, own, wish.args.room, first[1], first[2])
+  return "updated", put(pages, write, wish, own, wish.args.room, wish.ends[1], wish.ends[2])
 end
 
 function app.merge(pages, write)
@@ -111,9 +109,9 @@ function app.merge(pages, write)
   if holds_enough(pages, write, wish, own) then
     return refuse(pages, write, wish, own, "open_reservations")
   end
-  local room, start, stop = merges[write.merge](pages, wish.args, own)
+  local room, start8, stop8 = merges[write.merge](pages, wish, own)
   if room then
-    return "merged", put(pages, write, wish, own, room, start, stop)
+    return "merged", put(pages, write, wish, own, room, start8, stop8)
   end
   return refuse(pages, write, wish, own, "no_alternative")
 end

@@ -4,33 +4,36 @@ local REQUESTS_MAX = 8
 
 local function leave(pages, own)
   if own then
-    any_day(own.room, own.start, own.stop, function(page)
+    any_page(own.room, function(page)
       pages.delete(page, own.start8)
-    end)
+    end, days_of(own.start8, own.stop8))
   end
 end
 
-local function enter(pages, wish, room, start, stop)
-  local start8, stop8 = ends8(start, stop)
-  local purpose = wish.op == "reserve" and wish.args.purpose or pages.get(wish.page, "purpose")
+local function enter(pages, wish, room, start8, stop8)
+  local purpose = wish.args.purpose
+  if wish.op ~= "reserve" then
+    purpose = select(3, asked_of(pages, wish.page))
+  end
   local value = stop8 .. "\t" .. wish.owner .. "\t" .. wish.request .. "\t" .. purpose
-  for day = floor(start / DAY_MIN), floor((stop - 1) / DAY_MIN) do
+  local first_day, last_day = days_of(start8, stop8)
+  for day = first_day, last_day do
     pages.set(room_page(room, day), start8, value)
   end
   count(pages, wish, stop8)
 end
 
 -- Takes a place that was tested free, in place of the own one; the page of the reservation is settled later.
-local function claim(pages, wish, own, room, start, stop)
+local function claim(pages, wish, own, room, start8, stop8)
   leave(pages, own)
-  enter(pages, wish, room, start, stop)
+  enter(pages, wish, room, start8, stop8)
 end
 
 -- Takes a claim back. The last claim goes first.
-local function unclaim(pages, wish, own, room, start, stop, counted)
-  leave(pages, { room = room, start = start, stop = stop, start8 = (ends8(start, stop)) })
+local function unclaim(pages, wish, own, room, start8, stop8, counted)
+  leave(pages, { room = room, start8 = start8, stop8 = stop8 })
   if own then
-    enter(pages, wish, own.room, own.start, own.stop)
+    enter(pages, wish, own.room, own.start8, own.stop8)
   end
   count(pages, wish, counted)
 end
@@ -71,8 +74,9 @@ local function pages_beyond(pages, write, wish)
       found[#found + 1] = page
     end
   end
-  for _, slot in ipairs(args.slots) do
-    any_day(args.room, slot[1], slot[2], skip)
+  local ends = wish.ends
+  for at = 1, #ends, 2 do
+    any_page(args.room, skip, days_of(ends[at], ends[at + 1]))
   end
   if not wish.member then
     for _, declared in ipairs(write.pages) do
@@ -83,34 +87,31 @@ local function pages_beyond(pages, write, wish)
     return found
   end
   if wish.op == "move" then
-    local number, room, start8, stop8 = 1, asked_slot(pages, wish.page, 1)
-    while room do
-      any_day(room, tonumber(start8), tonumber(stop8), add)
-      number = number + 1
-      room, start8, stop8 = asked_slot(pages, wish.page, number)
+    local room, slots = asked_of(pages, wish.page)
+    local before = ends_of(slots)
+    for at = 1, #before, 2 do
+      any_page(room, add, days_of(before[at], before[at + 1]))
     end
   end
   for page in gmatch(pages.get(wish.page, "pages") or "", "[^\n]+") do
     add(page)
   end
-  local first = args.slots[1]
   if args.window_min then
-    any_day(args.room, max(args.day_start, first[1] - args.window_min), min(args.day_end, first[2] + args.window_min), add)
+    local low, high = window_of(wish)
+    any_page(args.room, add, floor(low / DAY_MIN), floor((high - 1) / DAY_MIN))
   end
   for _, other in ipairs(args.rooms or {}) do
-    any_day(other, first[1], first[2], add)
+    any_page(other, add, days_of(ends[1], ends[2]))
   end
   return found
 end
 
--- Notes what was asked.
-local function ask(pages, write, wish)
+-- Notes what was asked, and with it the state that the reservation has now.
+local function settle_as(pages, write, wish, state)
   local args, page = wish.args, wish.page
-  local asked, between = args.room, "\t"
-  for _, slot in ipairs(args.slots) do
-    local start8, stop8 = ends8(slot[1], slot[2])
-    asked = asked .. between .. start8 .. "/" .. stop8
-    between = " "
+  local purpose = args.purpose
+  if wish.op ~= "reserve" then
+    purpose = select(3, asked_of(pages, page))
   end
   -- A write about it alone with two pages declares its own and that of its slots, as most do.
   local beyond = (wish.member or #write.pages > 2) and pages_beyond(pages, write, wish)
@@ -119,39 +120,18 @@ local function ask(pages, write, wish)
   elseif wish.op ~= "reserve" then -- which finds an empty page
     pages.delete(page, "pages")
   end
-  pages.set(page, "asked", asked)
-  if wish.op == "reserve" then
-    pages.set(page, "purpose", args.purpose)
-    if args.series then
-      pages.set(page, "series", args.series)
-    end
+  pages.set(page, "asked", args.room .. "\t" .. args.slots .. "\t" .. purpose)
+  pages.set(page, "state", state)
+  if wish.op == "reserve" and args.series then
+    pages.set(page, "series", args.series)
   end
-end
-
--- The number of a place among the slots that a wish asks for, as text; nil where it is none of them.
-local function number_of(args, room, start, stop)
-  if room == args.room then
-    for number, slot in ipairs(args.slots) do
-      if slot[1] == start and slot[2] == stop then
-        return format("%d", number)
-      end
-    end
-  end
-  return nil
+  sign(pages, write, wish)
 end
 
 -- The page of a reservation says where it stands, once that is claimed; returns the detail of the outcome.
-local function settle(pages, write, wish, room, start, stop)
-  local page = wish.page
-  ask(pages, write, wish)
-  sign(pages, write, wish)
-  local start8, stop8 = ends8(start, stop)
-  local detail = start8 .. "/" .. stop8 .. " " .. room
-  pages.set(page, "state", "reserved")
-  pages.set(page, "place", number_of(wish.args, room, start, stop) or detail)
-  if wish.op ~= "reserve" then
-    pages.delete(page, "reason")
-  end
+local function settle(pages, write, wish, room, start8, stop8)
+  local detail = detail_of(room, start8, stop8)
+  settle_as(pages, write, wish, "reserved " .. detail)
   return detail
 end
 
@@ -161,27 +141,17 @@ local function refuse(pages, write, wish, own, code)
     if code == "open_reservations" then
       return code
     end
-    return code == "series" and "kept" or "unmoved", own and own.start8 .. "/" .. own.stop8 .. " " .. own.room
+    return code == "series" and "kept" or "unmoved", own and detail_of(own.room, own.start8, own.stop8)
   end
-  ask(pages, write, wish)
-  sign(pages, write, wish)
-  pages.set(wish.page, "state", "rejected")
-  pages.set(wish.page, "reason", code)
+  settle_as(pages, write, wish, "rejected " .. code)
   return "rejected", code
 end
 
 -- The reservation ends. Who ended it is kept where a reason was given.
 local function cancel(pages, write, wish, own)
-  local page, reason = wish.page, wish.args.reason
+  local reason = wish.args.reason
   leave(pages, own)
   count(pages, wish, nil)
-  for _, field in ipairs({ "place", "reason" }) do
-    pages.delete(page, field)
-  end
-  if reason then
-    pages.set(page, "reason", "cancelled")
-    pages.set(page, "why", write.user .. "\t" .. reason)
-  end
-  pages.set(page, "state", "cancelled")
+  pages.set(wish.page, "state", reason and "cancelled " .. write.user .. "\t" .. reason or "cancelled")
   sign(pages, write, wish)
 end

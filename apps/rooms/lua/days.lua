@@ -1,15 +1,15 @@
--- Days and times: whole minutes since 1970 (UTC), as numbers in writes, as 8 digits on pages so that they compare as text.
+-- Days and times: whole minutes since 1970 (UTC) as 8 digits, so that they compare as text. A slot is START8/END8.
 
 local floor, min, max, abs, huge = math.floor, math.min, math.max, math.abs, math.huge
 local format, sub, match, find, gsub, gmatch = string.format, string.sub, string.match, string.find, string.gsub, string.gmatch
 
 local DAY_MIN = 1440
-local MINUTE_MAX = 99999999 -- eight digits
+local SLOT = "^(%d%d%d%d%d%d%d%d)/(%d%d%d%d%d%d%d%d)%f[ %z]" -- up to a blank or the end
 
 -- A batch asks for the same few again and again.
 local dates = {} -- day -> YYYY-MM-DD
 local pages_of_rooms = {} -- room -> day -> its page
-local digits = {} -- minute -> as 8 digits
+local first_days, last_days = {}, {} -- a slot's start8, stop8 -> the day on which it begins, ends
 
 -- YYYY-MM-DD of a day counted from 1970-01-01: the Gregorian calendar in cycles of 400 years that begin on 1 March.
 local function date_of(day)
@@ -50,10 +50,24 @@ local function room_page(room, day)
   return page
 end
 
--- Calls visit(page) for each day that [start, stop) touches, in order, until one call returns true; returns whether one did.
+-- The first and the last day that a slot touches.
+local function days_of(start8, stop8)
+  local first, last = first_days[start8], last_days[stop8]
+  if not first then
+    first = floor(tonumber(start8) / DAY_MIN)
+    first_days[start8] = first
+  end
+  if not last then
+    last = floor((tonumber(stop8) - 1) / DAY_MIN)
+    last_days[stop8] = last
+  end
+  return first, last
+end
+
+-- Calls visit(page) for the room's page of each of these days, in order, until one call returns true; returns whether one did.
 -- Its cost is bounded by the pages declared: to touch one more is an error.
-local function any_day(room, start, stop, visit)
-  for day = floor(start / DAY_MIN), floor((stop - 1) / DAY_MIN) do
+local function any_page(room, visit, first_day, last_day)
+  for day = first_day, last_day do
     if visit(room_page(room, day)) then
       return true
     end
@@ -61,16 +75,17 @@ local function any_day(room, start, stop, visit)
   return false
 end
 
-local function digits_of(minute)
-  assert(0 <= minute and minute <= MINUTE_MAX and minute % 1 == 0, "not a minute")
-  digits[minute] = format("%08d", minute)
-  return digits[minute]
-end
-
--- Both ends as 8 digits; refuses what is no slot, for an empty one would overlap nothing.
-local function ends8(start, stop)
-  if not (start < stop) then
-    error("not a slot")
+-- The ends of the slots that stand in a text, between blanks: start8, stop8, start8, ... Refuses what is no slot, for an empty one
+-- would overlap nothing.
+local function ends_of(slots)
+  local ends, count = {}, 0
+  for at = 1, #slots + 1, 18 do
+    local start8, stop8 = match(slots, SLOT, at)
+    if not start8 or start8 >= stop8 then
+      error("not a slot")
+    end
+    ends[count + 1], ends[count + 2] = start8, stop8
+    count = count + 2
   end
-  return digits[start] or digits_of(start), digits[stop] or digits_of(stop)
+  return ends
 end

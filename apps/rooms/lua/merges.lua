@@ -1,4 +1,4 @@
--- Merge procedures: (pages, args, own) -> room, start, stop of a free place, or nil. The first choice is known to be taken.
+-- Merge procedures: (pages, wish, own) -> room, start8, stop8 of a free place, or nil. The first choice is known to be taken.
 
 -- The start nearest to `wanted` of a free time of this duration inside [low, high): of each gap between entries, the one nearest
 -- point; gaps come in time order, so the earlier of two equally near stays. nil when no gap is long enough.
@@ -13,14 +13,14 @@ local function nearest_start(pages, room, wanted, duration, low, high, own)
     end
   end
   local skipped, cursor = own_field(own, room), low
-  any_day(room, low, high, function(page)
+  any_page(room, function(page)
     for _, field in ipairs(pages.fields(page)) do
       if field ~= skipped then
         consider(cursor, min(tonumber(field), high))
         cursor = max(cursor, tonumber(sub(pages.get(page, field), 1, 8)))
       end
     end
-  end)
+  end, floor(low / DAY_MIN), floor((high - 1) / DAY_MIN))
   consider(cursor, high)
   return best
 end
@@ -31,40 +31,39 @@ function merges.give_up()
   return nil
 end
 
-function merges.first_free_alternative(pages, args, own)
-  for preference = 2, #args.slots do
-    local slot = args.slots[preference]
-    if free(pages, args.room, slot[1], slot[2], own) then
-      return args.room, slot[1], slot[2]
+function merges.first_free_alternative(pages, wish, own)
+  local ends, room = wish.ends, wish.args.room
+  for at = 3, #ends, 2 do
+    if free(pages, room, ends[at], ends[at + 1], own) then
+      return room, ends[at], ends[at + 1]
     end
   end
   return nil
 end
 
-function merges.nearest_free_time(pages, args, own)
-  local room, start, stop = merges.first_free_alternative(pages, args, own)
+function merges.nearest_free_time(pages, wish, own)
+  local room, start8, stop8 = merges.first_free_alternative(pages, wish, own)
   if room then
-    return room, start, stop
+    return room, start8, stop8
   end
-  local wanted, duration = args.slots[1][1], args.slots[1][2] - args.slots[1][1]
-  local low = max(args.day_start, wanted - args.window_min)
-  local high = min(args.day_end, wanted + duration + args.window_min)
-  start = nearest_start(pages, args.room, wanted, duration, low, high, own)
+  local wanted = tonumber(wish.ends[1])
+  local duration = tonumber(wish.ends[2]) - wanted
+  local low, high = window_of(wish)
+  local start = nearest_start(pages, wish.args.room, wanted, duration, low, high, own)
   if start then
-    return args.room, start, start + duration
+    return wish.args.room, format("%08d", start), format("%08d", start + duration)
   end
   return nil
 end
 
-function merges.another_room(pages, args, own)
-  local room, start, stop = merges.first_free_alternative(pages, args, own)
+function merges.another_room(pages, wish, own)
+  local room, start8, stop8 = merges.first_free_alternative(pages, wish, own)
   if room then
-    return room, start, stop
+    return room, start8, stop8
   end
-  local first = args.slots[1]
-  for _, other in ipairs(args.rooms) do
-    if free(pages, other, first[1], first[2], own) then
-      return other, first[1], first[2]
+  for _, other in ipairs(wish.args.rooms) do
+    if free(pages, other, wish.ends[1], wish.ends[2], own) then
+      return other, wish.ends[1], wish.ends[2]
     end
   end
   return nil

@@ -19,7 +19,7 @@ end
 local function are_apart(wishes)
   local forward, backward = true, true
   for number = 2, #wishes do
-    local before, after = wishes[number - 1].args.slots[1], wishes[number].args.slots[1]
+    local before, after = wishes[number - 1].ends, wishes[number].ends
     forward = forward and before[2] <= after[1]
     backward = backward and after[2] <= before[1]
   end
@@ -39,8 +39,8 @@ local function series_is_free(pages, write)
     if obstacle(pages, write, wish, own) then
       return false
     end
-    local first = wish.op ~= "cancel" and wish.args.slots[1]
-    if first and not free(pages, wish.args.room, first[1], first[2], own) then
+    local ends = wish.ends
+    if ends and not free(pages, wish.args.room, ends[1], ends[2], own) then
       return false
     end
   end
@@ -59,20 +59,20 @@ local function try(pages, write, wish, first_is_free)
     tried.code = "open_reservations"
     return tried
   end
-  local first, room, start, stop = args.slots[1], nil, nil, nil
-  if first_is_free or free(pages, args.room, first[1], first[2], own) then
-    tried.how, room, start, stop = "updated", args.room, first[1], first[2]
+  local ends, room, start8, stop8 = wish.ends, nil, nil, nil
+  if first_is_free or free(pages, args.room, ends[1], ends[2], own) then
+    tried.how, room, start8, stop8 = "updated", args.room, ends[1], ends[2]
   else
     tried.how = "merged"
-    room, start, stop = merges[write.merge](pages, args, own)
+    room, start8, stop8 = merges[write.merge](pages, wish, own)
   end
   if not room then
     tried.code = "no_alternative"
     return tried
   end
   tried.counted = pages.declares("user:" .. wish.owner) and pages.get("user:" .. wish.owner, wish.request) or nil
-  tried.room, tried.start, tried.stop = room, start, stop
-  claim(pages, wish, own, room, start, stop)
+  tried.room, tried.start8, tried.stop8 = room, start8, stop8
+  claim(pages, wish, own, room, start8, stop8)
   return tried
 end
 
@@ -87,7 +87,7 @@ local function finish(pages, write, tried)
     return "updated"
   end
   if tried.room then
-    return tried.how, settle(pages, write, wish, tried.room, tried.start, tried.stop)
+    return tried.how, settle(pages, write, wish, tried.room, tried.start8, tried.stop8)
   end
   return refuse(pages, write, wish, tried.own, tried.code)
 end
@@ -103,7 +103,7 @@ local function try_all(pages, write, first_is_free)
     for number = #all, 1, -1 do
       local tried = all[number]
       if tried.room then
-        unclaim(pages, tried.wish, tried.own, tried.room, tried.start, tried.stop, tried.counted)
+        unclaim(pages, tried.wish, tried.own, tried.room, tried.start8, tried.stop8, tried.counted)
         tried.room, tried.code = nil, "series"
       end
     end

@@ -7,10 +7,10 @@ end
 
 -- A room's entries do not overlap. So of those that begin before `stop`, only the last can be in the way; where that one is
 -- the own, the one before it.
-local function free(pages, room, start, stop, own)
-  local start8, stop8 = ends8(start, stop)
+local function free(pages, room, start8, stop8, own)
   local skipped = own and own_field(own, room)
-  for day = floor(start / DAY_MIN), floor((stop - 1) / DAY_MIN) do
+  local first_day, last_day = days_of(start8, stop8)
+  for day = first_day, last_day do
     local page = room_page(room, day)
     local last = pages.below(page, stop8)
     if last and last == skipped then
@@ -23,30 +23,23 @@ local function free(pages, room, start, stop, own)
   return true
 end
 
--- Room and both ends of the slot with this number among those that were asked for last; nil when there are fewer.
-local function asked_slot(pages, page, number)
-  local room, slots = match(pages.get(page, "asked"), "^([^\t]*)\t(.*)$")
-  local first = 18 * number - 17
-  if first > #slots then
-    return nil
-  end
-  return room, sub(slots, first, first + 7), sub(slots, first + 9, first + 16)
+-- What was asked for last: room, slots, purpose.
+local function asked_of(pages, page)
+  return match(pages.get(page, "asked"), "^([^\t]*)\t([^\t]*)\t(.*)$")
 end
 
 -- Where the reservation stands now, or nil: also for a wish to make it, since one that is there makes that a duplicate.
 local function place_of(pages, wish)
-  local page = wish.page
-  local place = wish.op ~= "reserve" and pages.get(page, "place")
-  if not place then
+  local state = wish.op ~= "reserve" and pages.get(wish.page, "state")
+  if not state then
     return nil
   end
-  local room, start8, stop8
-  if tonumber(place) then
-    room, start8, stop8 = asked_slot(pages, page, tonumber(place))
-  else
-    start8, stop8, room = match(place, "^(%d+)/(%d+) (.*)$")
-  end
-  return { room = room, start8 = start8, stop8 = stop8, start = tonumber(start8), stop = tonumber(stop8) }
+  local start8, stop8, room = match(state, "^reserved (%d+)/(%d+) (.*)$")
+  return start8 and { room = room, start8 = start8, stop8 = stop8 }
+end
+
+local function detail_of(room, start8, stop8)
+  return start8 .. "/" .. stop8 .. " " .. room
 end
 
 -- The owner may; and who is a manager where the write has its place in the order may cancel, for a reason that is kept. Such a
@@ -80,13 +73,13 @@ local function obstacle(pages, write, wish, own)
   if not wish.member and was_asked(pages, page, write.request) then
     return "duplicate"
   end
-  if state == "cancelled" then
+  if sub(state, 1, 9) == "cancelled" then
     return "cancelled"
   end
   local function undeclared(room_page)
     return not pages.declares(room_page)
   end
-  if own and any_day(own.room, own.start, own.stop, undeclared) then
+  if own and any_page(own.room, undeclared, days_of(own.start8, own.stop8)) then
     return "moved_meanwhile"
   end
   return nil
@@ -98,7 +91,7 @@ end
 -- from the move on that gives it another time; what was cancelled while there was none counts until its time is over.
 local function holds_enough(pages, write, wish, own)
   local limit = write.args.limit
-  if not limit or (own and own.stop > limit.at) then
+  if not limit or (own and tonumber(own.stop8) > limit.at) then
     return false -- where it holds this one already, a move takes nothing more
   end
   local count = 0
