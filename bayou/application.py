@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from bayou.operation import Operation
 from bayou.write import Draft, Write
@@ -83,6 +83,17 @@ class History:
 
     notes: Mapping[int, str]
     tentative: tuple[tuple[Write, str], ...]
+
+
+class Change(NamedTuple):
+    """What a transaction did to a write: its CSN if it is committed by now, its outcome before (None: it is new here),
+    and after."""
+
+    write: str
+    csn: int | None
+    was: str | None
+    now: str
+    is_membership: bool = False
 
 
 @dataclass(frozen=True, slots=True)

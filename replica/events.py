@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, NamedTuple, Self
 
+from bayou.application import Change
 from bayou.write import Write
 from replica.describe import Describer
 
@@ -82,24 +83,24 @@ def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str
     """The writes that must be known to expand these transactions, each once."""
     found: dict[str, None] = {}
     for _, entry in transactions:
-        found.update(dict.fromkeys(change["id"] for change in entry.get("changes", ())))
+        found.update(dict.fromkeys(change.write for change in entry.get("changes", ())))
         found.update(dict.fromkeys(entry.get("revoked", ())))
     return list(found)
 
 
 def in_sum(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str], tuple[int, ...]]:
     """The entry with the changes that have to be expanded, and the sum of the others: `summed` and `csns`."""
-    changes = entry.get("changes", ())
+    changes: Sequence[Change] = entry.get("changes", ())
     arrived, told = _arrived(entry), [change for change in changes if not _is_plain(change)]
     plain = [change for change in changes if _is_plain(change)]
-    csns = tuple(change["csn"] for change in plain if "csn" in change)
-    summed = Counter({arrived: sum("new" in change for change in plain), "committed": len(csns)})
+    csns = tuple(change.csn for change in plain if change.csn is not None)
+    summed = Counter({arrived: sum(change.was is None for change in plain), "committed": len(csns)})
     return ({**entry, "changes": told} if plain else entry), +summed, csns
 
 
-def _is_plain(change: Mapping[str, Any]) -> bool:
+def _is_plain(change: Change) -> bool:
     """Whether the write only arrived or was committed; the terminal tells each membership write."""
-    return "membership" not in change and ("new" in change or change.get("was", change["now"]) == change["now"])
+    return not change.is_membership and change.was in {None, change.now}
 
 
 def _arrived(entry: Mapping[str, Any]) -> str:
@@ -132,11 +133,9 @@ def _of_changes(
     entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     arrived, source = _arrived(entry), entry.get("from") or None
-    for change in entry["changes"]:
-        csn, now = change.get("csn"), change["now"]
-        was = None if change.get("new") else change.get("was", now)
-        start = {"write": change["id"], "csn": csn, "from": source}
-        for data in _known(start, writes.get(change["id"]), was, now, describer):
+    for write, csn, was, now, _ in entry["changes"]:
+        start = {"write": write, "csn": csn, "from": source}
+        for data in _known(start, writes.get(write), was, now, describer):
             data["replica"] = label
             if was is None:
                 yield arrived, data

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bayou.application import History, Sighting, Turn
+from bayou.application import Change, History, Sighting, Turn
 from bayou.errors import Away
 from bayou.stamps import split_id
 from bayou.state import Vector
@@ -133,7 +133,7 @@ class Screens(Scripted):
             for key, fields in entries:
                 body = fields.get(b"changes", b"")
                 if any(one in body for one in wanted):
-                    found += _turns(_moment_of(key), json.loads(body), set(ids))
+                    found += _turns(_moment_of(key), _changes(body), set(ids))
             upto = f"({entries[-1][0].decode()}"
         oldest = self._redis.xrange(self._keys.events, count=1)
         return found[::-1], _moment_of(oldest[0][0]) if oldest else None
@@ -180,19 +180,27 @@ def _digest(pages: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def _event(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
-    event: dict[str, Any] = {key.decode(): value.decode() for key, value in fields.items()}
+    event: dict[str, Any] = {key.decode(): value.decode() for key, value in fields.items() if key != b"changes"}
     if "body" in event:
         return {"kind": event["kind"], **json.loads(event["body"])}
-    event["changes"] = json.loads(event["changes"])
-    return {**event, "rolled_back": int(event["rolled_back"]), "replayed": int(event["replayed"])}
+    counts = {"rolled_back": int(event["rolled_back"]), "replayed": int(event["replayed"])}
+    return {**event, **counts, "changes": _changes(fields[b"changes"])}
 
 
-def _turns(at: datetime, changes: Sequence[Mapping[str, Any]], ids: Collection[str]) -> list[Turn]:
-    outcomes = {change["id"]: change["now"] for change in changes}
+def _changes(body: bytes) -> list[Change]:
+    flat = json.loads(body)
     return [
-        Turn(at, change["id"], change["was"], change["now"], {k: v for k, v in outcomes.items() if k != change["id"]})
-        for change in changes
-        if change["id"] in ids and not change.get("new") and change.get("was", change["now"]) != change["now"]
+        Change(flat[i], int(flat[i + 1]) if flat[i + 1] else None, flat[i + 2] or None, flat[i + 3], flat[i + 4])
+        for i in range(0, len(flat), 5)
+    ]
+
+
+def _turns(at: datetime, changes: Sequence[Change], ids: Collection[str]) -> list[Turn]:
+    outcomes = {change.write: change.now for change in changes}
+    return [
+        Turn(at, one.write, one.was, one.now, {name: now for name, now in outcomes.items() if name != one.write})
+        for one in changes
+        if one.write in ids and one.was is not None and one.was != one.now
     ]
 
 

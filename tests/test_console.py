@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bayou.application import Change
 from replica.console import Console
 from replica.describe import Describer
 from replica.events import expand, in_sum
@@ -40,23 +41,23 @@ class Terminal:
 VISH, PRIYAL = write(5), write(6, user="priyal")
 
 
-def one(kind: str, now: str, found: Any = VISH, **members: Any) -> dict[str, Any]:
-    return {"kind": kind, "from": "", "changes": [{"id": found.id, "now": now, **members}]}
+def one(kind: str, now: str, found: Any = VISH, was: str | None = None, csn: int | None = None) -> dict[str, Any]:
+    return {"kind": kind, "from": "", "changes": [Change(found.id, csn, was, now)]}
 
 
 @pytest.mark.parametrize(
     ("entry", "line"),
     [
-        (one("accepted", "updated 09", new=True), "accepted ? vish 6.12 2026-12-01 09:00–10:00"),
-        (one("accepted", "merged 11", new=True), "accepted ? vish 6.12 2026-12-01 11:00–12:00 (merged)"),
-        (one("accepted", "updated 09", new=True, csn=7), "accepted ✓ #7 vish 6.12 2026-12-01 09:00–10:00"),
-        (one("commit", "updated 09", csn=7), "committed ✓ #7 vish 6.12 2026-12-01 09:00–10:00"),
+        (one("accepted", "updated 09"), "accepted ? vish 6.12 2026-12-01 09:00–10:00"),
+        (one("accepted", "merged 11"), "accepted ? vish 6.12 2026-12-01 11:00–12:00 (merged)"),
+        (one("accepted", "updated 09", csn=7), "accepted ✓ #7 vish 6.12 2026-12-01 09:00–10:00"),
+        (one("commit", "updated 09", was="updated 09", csn=7), "committed ✓ #7 vish 6.12 2026-12-01 09:00–10:00"),
         (one("received", "updated 10", PRIYAL, was="updated 09"), "moved ? priyal 6.12 09:00 → 10:00"),
         (
             one("received", "rejected no_alternative", PRIYAL, was="updated 09"),
             "rejected ✗ priyal 6.12 2026-12-01 09:00–10:00",
         ),
-        (one("commit", "rejected no_alternative", csn=7), "committed ✗ #7 vish r5"),
+        (one("commit", "rejected no_alternative", was="rejected no_alternative", csn=7), "committed ✗ #7 vish r5"),
         ({"kind": "link", "peer": "two", "up": False}, "link to two down"),
         ({"kind": "link", "peer": "two", "up": True}, "link to two up"),
         ({"kind": "session", "peer": "two", "sent": 3, "received": 2}, "session with two: sent 3, received 2"),
@@ -72,8 +73,8 @@ def test_a_move_to_another_day_or_from_nowhere_is_told_whole() -> None:
 
 
 def test_a_batch_is_one_line_and_what_it_changed() -> None:
-    changes = [{"id": write(stamp).id, "now": "updated 09", "new": True} for stamp in range(20, 32)]
-    changes.append({"id": PRIYAL.id, "now": "updated 10", "was": "updated 09"})
+    changes = [Change(write(stamp).id, None, None, "updated 09") for stamp in range(20, 32)]
+    changes.append(Change(PRIYAL.id, None, "updated 09", "updated 10"))
     entry = {"kind": "received", "from": "two", "rolled_back": 3, "replayed": 3, "changes": changes}
     assert Terminal().show(entry, PRIYAL) == [
         "received 12 from two (3 rolled back, 3 replayed)",
@@ -82,8 +83,8 @@ def test_a_batch_is_one_line_and_what_it_changed() -> None:
 
 
 def test_a_large_batch_is_told_without_its_writes() -> None:
-    changes = [{"id": write(stamp).id, "now": "updated 09", "new": True, "csn": stamp} for stamp in range(20, 90)]
-    changes.append({"id": PRIYAL.id, "now": "updated 10", "was": "updated 09", "csn": 90})
+    changes = [Change(write(stamp).id, stamp, None, "updated 09") for stamp in range(20, 90)]
+    changes.append(Change(PRIYAL.id, 90, "updated 09", "updated 10"))
     entry, summed, csns = in_sum({"kind": "received", "from": "two", "changes": changes})
     assert entry["changes"] == changes[-1:]
     assert Terminal().show(entry, PRIYAL, summed=summed, csns=csns) == [
@@ -94,16 +95,14 @@ def test_a_large_batch_is_told_without_its_writes() -> None:
 
 
 def test_many_of_a_kind_are_counted() -> None:
-    changes = [{"id": write(stamp).id, "now": "updated 09", "csn": stamp} for stamp in range(20, 40)]
+    changes = [Change(write(stamp).id, stamp, "updated 09", "updated 09") for stamp in range(20, 40)]
     held = [write(stamp) for stamp in range(20, 40)]
     assert Terminal().show({"kind": "commit", "changes": changes}, *held) == ["committed ✓ #20–#39 20 writes"]
 
 
 def test_the_clock_on_the_wall_is_that_of_the_configuration() -> None:
     terminal = Terminal(timezone="Asia/Kolkata")
-    assert terminal.show(one("accepted", "updated 09", new=True), VISH) == [
-        "accepted ? vish 6.12 2026-12-01 14:30–15:30"
-    ]
+    assert terminal.show(one("accepted", "updated 09"), VISH) == ["accepted ? vish 6.12 2026-12-01 14:30–15:30"]
     assert terminal.lines[0].startswith("13:30:00 one  ")
 
 
@@ -123,10 +122,10 @@ def test_sessions_that_carry_nothing_are_quiet_and_an_error_is_told_once() -> No
 
 def test_colours_are_those_of_the_states_and_of_the_replicas() -> None:
     terminal = Terminal(color=True)
-    (line,) = terminal.show(one("accepted", "updated 09", new=True), VISH)
+    (line,) = terminal.show(one("accepted", "updated 09"), VISH)
     assert "\x1b[33m?\x1b[0m" in line
     assert "\x1b[36mone\x1b[0m" in terminal.lines[0]
-    (line,) = terminal.show(one("commit", "updated 09", csn=7), VISH)
+    (line,) = terminal.show(one("commit", "updated 09", was="updated 09", csn=7), VISH)
     assert "\x1b[32m✓\x1b[0m" in line
     (line,) = terminal.show(one("commit", "rejected no_alternative", csn=7, was="updated 09"), VISH)[:1]
     assert "\x1b[31m✗\x1b[0m" in line
@@ -136,7 +135,7 @@ def test_colours_are_those_of_the_states_and_of_the_replicas() -> None:
 
 def test_what_a_peer_sent_cannot_steer_the_terminal() -> None:
     found = write(5, user="a\x1b[2Jb\n")
-    (line,) = Terminal().show(one("accepted", "updated 09", new=True), found)
+    (line,) = Terminal().show(one("accepted", "updated 09"), found)
     assert line == "accepted ? a�[2Jb� 6.12 2026-12-01 09:00–10:00"
 
 
@@ -187,7 +186,7 @@ def member(op: str, stamp: int = 7, **args: Any) -> Any:
     ],
 )
 def test_who_comes_and_goes_and_who_commits(found: Any, csn: int | None, lines: list[str]) -> None:
-    told = one("received", "updated", found, new=True, **({} if csn is None else {"csn": csn}))
+    told = one("received", "updated", found, csn=csn)
     assert Terminal().show({**told, "from": "two"}, found) == ["received 1 from two", *lines]
 
 

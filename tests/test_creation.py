@@ -50,4 +50,4 @@ def test_the_event_of_a_creation_says_that_it_is_of_the_membership() -> None:
     one.note("n", "p")
     meet(two, one)
     told = [change for _, entry in two.events("0-0", 1, 10, two.client) for change in entry.get("changes", ())]
-    assert [change.get("membership") for change in told] == [True, None]
+    assert [change.is_membership for change in told] == [True, False]

@@ -139,7 +139,7 @@ def test_the_automatic_primary_commits_what_it_receives() -> None:
     assert primary.order() == ["!x0", "!x1", "!x2"]
     event = primary.events("0-0", 1, 10, primary.client)[-1][1]
     assert (event["kind"], event["from"], event["rolled_back"]) == ("received", other.label, 0)
-    assert [(change["id"], change["csn"]) for change in event["changes"]] == [
+    assert [(change.write, change.csn) for change in event["changes"]] == [
         (write.id, number) for number, write in enumerate(writes, start=1)
     ]
     Checker(cluster).check()

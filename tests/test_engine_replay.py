@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from bayou.application import Change
 from bayou.errors import Conflict
 from bayou.items import Selection
 from tests.engine_harness import Cluster, Replica, meet
@@ -25,9 +26,9 @@ def early(cluster: Cluster) -> None:
     cluster.clock.tick(-100_000_000)
 
 
-def changes(replica: Replica, number: int = -1) -> list[dict[str, object]]:
+def changes(replica: Replica, number: int = -1) -> list[Change]:
     """What the screens were told of one transaction."""
-    found: list[dict[str, object]] = replica.events("0-0", 1, 10_000, replica.client)[number][1]["changes"]
+    found: list[Change] = replica.events("0-0", 1, 10_000, replica.client)[number][1]["changes"]
     return found
 
 
@@ -40,8 +41,8 @@ def test_an_earlier_write_takes_the_place_and_the_later_one_is_merged(cluster: C
     assert (report.rolled_back, report.replayed, report.received) == (1, 1, 1)
     assert two.order() == one.order() == ["earlier", "later"]
     assert two.page(DAY)[0] == {"slot 9": "vish/earlier", "slot 10": "vish/later"}
-    moved = {"id": later.id, "was": "updated day:1 slot 9", "now": "merged day:1 slot 10"}
-    assert changes(two) == [{"id": earlier.id, "now": "updated day:1 slot 9", "new": True}, moved]
+    moved = Change(later.id, None, "updated day:1 slot 9", "merged day:1 slot 10")
+    assert changes(two) == [Change(earlier.id, None, None, "updated day:1 slot 9"), moved]
     Checker(cluster).check()
 
 
@@ -161,8 +162,7 @@ def test_commits_in_the_tentative_order_replay_nothing() -> None:
     meet(other, primary)
     assert other.page("p") == (before, before)
     assert changes(other, -2) == [
-        {"id": found.id, "csn": number, "was": "updated", "now": "updated"}
-        for number, found in enumerate(told.items[:2], start=1)
+        Change(found.id, number, "updated", "updated") for number, found in enumerate(told.items[:2], start=1)
     ]
     Checker(cluster).check()
 
@@ -263,7 +263,7 @@ def test_in_manual_mode_the_primary_commits_when_told() -> None:
         other.commit()
     assert other.dump() == before
     assert primary.commit() == 2
-    assert changes(primary)[0]["csn"] == 1
+    assert changes(primary)[0].csn == 1
     assert primary.events("0-0", 1, 100, primary.client)[-1][1]["kind"] == "commit"
     meet(other, primary)
     assert other.order() == primary.order() == ["!a", "!b"]

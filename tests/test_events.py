@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 
+from bayou.application import Change
 from replica import tail as tail_module
 from replica.describe import Describer
 from replica.events import Cursor, ScreenEvent, Transaction, expand
@@ -23,31 +24,30 @@ def told(entry: dict[str, Any], *held: Any) -> Transaction:
     return expand("1796112000000-3", entry, {found.id: found for found in held}, DESCRIBER, "one")
 
 
-def change(now: str, **members: Any) -> dict[str, Any]:
-    return {"id": ID, "now": now, **members}
+def change(now: str, was: str | None = None, csn: int | None = None) -> Change:
+    return Change(ID, csn, was, now)
 
 
 @pytest.mark.parametrize(
     ("kind", "changed", "names"),
     [
-        ("accepted", change("updated 09", new=True), ["accepted"]),
-        ("accepted", change("updated 09", new=True, csn=7), ["accepted", "committed"]),
-        ("received", change("updated 09", new=True), ["received"]),
-        ("received", change("rejected no_alternative", new=True), ["received"]),
-        ("received", change("merged 10", new=True, csn=7), ["received", "committed"]),
+        ("accepted", change("updated 09"), ["accepted"]),
+        ("accepted", change("updated 09", csn=7), ["accepted", "committed"]),
+        ("received", change("updated 09"), ["received"]),
+        ("received", change("rejected no_alternative"), ["received"]),
+        ("received", change("merged 10", csn=7), ["received", "committed"]),
         ("received", change("merged 10", was="updated 09"), ["moved"]),
         ("received", change("merged 09", was="updated 09"), []),
         ("received", change("merged 10", was="rejected no_alternative"), ["moved"]),
         ("received", change("rejected no_alternative", was="updated 09"), ["rejected"]),
         ("received", change("failed", was="updated 09"), ["rejected"]),
         ("received", change("duplicate", was="updated 09"), []),
-        ("commit", change("updated 09", csn=7), ["committed"]),
         ("commit", change("updated 09", was="updated 09", csn=7), ["committed"]),
         ("commit", change("merged 10", was="updated 09", csn=7), ["moved", "committed"]),
         ("commit", change("rejected no_alternative", was="updated 09", csn=7), ["rejected", "committed"]),
     ],
 )
-def test_what_a_change_is_called(kind: str, changed: dict[str, Any], names: list[str]) -> None:
+def test_what_a_change_is_called(kind: str, changed: Change, names: list[str]) -> None:
     transaction = told({"kind": kind, "from": "two", "changes": [changed]}, WRITE)
     assert [event.name for event in transaction.events] == names
     assert [str(event.cursor) for event in transaction.events] == [
@@ -92,13 +92,13 @@ def test_what_an_event_tells() -> None:
 
 
 def test_a_write_that_is_not_in_the_log_tells_what_is_known() -> None:
-    (event,) = told({"kind": "commit", "changes": [change("updated 09", csn=7)]}).events
+    (event,) = told({"kind": "commit", "changes": [change("updated 09", was="updated 09", csn=7)]}).events
     assert (event.data["write"], event.data["csn"], event.data["user"], event.data["after"]) == (ID, 7, None, None)
 
 
 def test_a_write_of_an_unknown_application_tells_what_is_known() -> None:
     other = write(5, app="chess/2")
-    (event,) = told({"kind": "received", "changes": [change("updated 09", new=True)]}, other).events
+    (event,) = told({"kind": "received", "changes": [change("updated 09")]}, other).events
     assert (event.data["app"], event.data["user"], event.data["reservation"]) == ("chess/2", "vish", None)
 
 
@@ -130,10 +130,9 @@ def harness() -> Any:
     harness.tail.stop()
 
 
-def accepted(harness: Harness, stamp: int, **members: Any) -> str:
+def accepted(harness: Harness, stamp: int, csn: int | None = None) -> str:
     found = write(stamp)
-    changed = {"id": found.id, "now": "updated 09", "new": True, **members}
-    return harness.store.tell({"kind": "accepted", "changes": [changed]}, found)
+    return harness.store.tell({"kind": "accepted", "changes": [Change(found.id, csn, None, "updated 09")]}, found)
 
 
 def taken(follower: Follower, count: int) -> list[ScreenEvent]:
@@ -201,12 +200,10 @@ def test_a_large_transaction_is_heard_in_sum_and_followed_in_full(harness: Harne
     follower = harness.tail.follow(None)
     before = accepted(harness, 1)
     writes = [write(stamp) for stamp in range(2, MANY + 6)]
-    changes: list[dict[str, Any]] = [
-        {"id": found.id, "now": "updated 09", "new": True, "csn": csn} for csn, found in enumerate(writes[:-3], 1)
-    ]
-    changes.append({"id": writes[-3].id, "now": "updated 10", "was": "updated 09"})
-    changes.append({"id": writes[-2].id, "now": "updated 09", "was": "updated 09", "csn": 99})
-    changes.append({"id": writes[-1].id, "now": "updated 09", "new": True, "membership": True})
+    changes = [Change(found.id, csn, None, "updated 09") for csn, found in enumerate(writes[:-3], 1)]
+    changes.append(Change(writes[-3].id, None, "updated 09", "updated 10"))
+    changes.append(Change(writes[-2].id, 99, "updated 09", "updated 09"))
+    changes.append(Change(writes[-1].id, None, None, "updated 09", is_membership=True))
     large = harness.store.tell({"kind": "received", "changes": changes}, *writes)
     after = accepted(harness, 99)
     events = taken(follower, 2 * len(writes[:-3]) + 5)

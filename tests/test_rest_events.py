@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 import requests
 
+from bayou.application import Change
 from replica import resources_events
 from replica.config import Address
 from tests.replica_harness import Harness, serving, until, write
@@ -151,7 +152,7 @@ def test_an_event_of_a_name_that_would_break_the_stream_is_one_line() -> None:
     with serving(harness) as address, streaming(address) as stream:
         stream.block()
         found = write(1, user="a\n\nevent: forged\r")
-        harness.store.tell({"kind": "received", "changes": [{"id": found.id, "now": "failed", "new": True}]}, found)
+        harness.store.tell({"kind": "received", "changes": [Change(found.id, None, None, "failed")]}, found)
         block = stream.block()
         assert block["event"] == "received"
         assert json.loads(block["data"])["user"] == "a\n\nevent: forged\r"

@@ -10,6 +10,7 @@ import pytest
 
 from apps.rooms import APPLICATION
 from apps.rooms.pages import decode_reservation
+from bayou.application import Change
 from replica.describe import Describer
 from replica.events import expand
 from tests.rooms_harness import FakeService, Lua, client_of, running_lua
@@ -301,7 +302,7 @@ def test_events_tell_of_each_occurrence_and_of_the_one_that_moved(building: Buil
     write = building.service.log[0]
     was = "updated updated 29935200/29935260 6.12\tupdated 29945280/29945340 6.12"
     now = "merged updated 29935200/29935260 6.12\trejected no_alternative"
-    changes = [{"id": write.id, "was": was, "now": now, "csn": 3}]
+    changes = [Change(write.id, 3, was, now)]
     entry = {"kind": "received", "from": "two", "changes": changes}
     told = expand("1-1", entry, {write.id: write}, Describer((APPLICATION,)), "one").events
     assert [(event.name, event.data["reservation"], event.data["outcome"]) for event in told] == [

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bayou.application import Change
 from bayou.errors import BadInput
 from bayou.session import GUARANTEES, TOKEN_BYTES_MAX, Token, read_guarantees
 from bayou.stamps import STAMP_MAX
@@ -133,7 +134,7 @@ def test_a_request_may_wait_for_what_its_session_has_seen() -> None:
     waiting.start()
     found = write(1)
     harness.store.vector = {ONE: 1}
-    harness.store.tell({"kind": "received", "changes": [{"id": found.id, "now": "updated 09", "new": True}]}, found)
+    harness.store.tell({"kind": "received", "changes": [Change(found.id, None, None, "updated 09")]}, found)
     waiting.join(20)
     harness.tail.stop()
     assert [answer.status_code for answer in answers] == [201]

@@ -1,15 +1,17 @@
 -- Days and times: whole minutes since 1970 (UTC) as 8 digits, so that they compare as text. A slot is START8/END8.
 
 local floor, min, max, abs, huge = math.floor, math.min, math.max, math.abs, math.huge
-local format, sub, match, find, gsub, gmatch = string.format, string.sub, string.match, string.find, string.gsub, string.gmatch
+local format, rep, sub = string.format, string.rep, string.sub
+local match, find, gsub, gmatch = string.match, string.find, string.gsub, string.gmatch
 
 local DAY_MIN = 1440
-local SLOT = "^(%d%d%d%d%d%d%d%d)/(%d%d%d%d%d%d%d%d)%f[ %z]" -- up to a blank or the end
+local SLOTS_MAX = 10 -- of a wish
 
 -- A batch asks for the same few again and again.
 local dates = {} -- day -> YYYY-MM-DD
 local pages_of_rooms = {} -- room -> day -> its page
 local first_days, last_days = {}, {} -- a slot's start8, stop8 -> the day on which it begins, ends
+local patterns = {} -- how many slots -> what matches so many, with blanks between them
 
 -- YYYY-MM-DD of a day counted from 1970-01-01: the Gregorian calendar in cycles of 400 years that begin on 1 March.
 local function date_of(day)
@@ -75,17 +77,22 @@ local function any_page(room, visit, first_day, last_day)
   return false
 end
 
+local function pattern_of(count)
+  assert(count % 1 == 0 and 1 <= count and count <= SLOTS_MAX, "not slots")
+  patterns[count] = "^" .. sub(rep(" (%d+)/(%d+)", count), 2) .. "$"
+  return patterns[count]
+end
+
 -- The ends of the slots that stand in a text, between blanks: start8, stop8, start8, ... Refuses what is no slot, for an empty one
 -- would overlap nothing.
 local function ends_of(slots)
-  local ends, count = {}, 0
-  for at = 1, #slots + 1, 18 do
-    local start8, stop8 = match(slots, SLOT, at)
-    if not start8 or start8 >= stop8 then
+  local count = (#slots + 1) / 18
+  local ends = { match(slots, patterns[count] or pattern_of(count)) }
+  for at = 1, 2 * count, 2 do
+    local start8, stop8 = ends[at], ends[at + 1]
+    if not start8 or #start8 ~= 8 or #stop8 ~= 8 or start8 >= stop8 then
       error("not a slot")
     end
-    ends[count + 1], ends[count + 2] = start8, stop8
-    count = count + 2
   end
   return ends
 end

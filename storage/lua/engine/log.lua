@@ -12,7 +12,7 @@ local Log = {
   last = last,
   retired = retired == '1',
   clock = tonumber(redis.call('GET', K.clock)),
-  changes = {}, -- what screens are told, one entry a write
+  changes = {}, -- what screens are told, five values a write: see Log.tell
 }
 
 local first_csn = Log.csn
@@ -128,7 +128,7 @@ function Log.commit(write)
     for field, value in pairs(Members.on_commit(write, Log.csn, primary, meta.history or history)) do meta[field] = value end
     primary = meta.primary or primary
   end
-  local text = string.format('%.0f', Log.csn)
+  local text = string.format('%d', Log.csn)
   add(stored.log, text, write.id)
   return text
 end
@@ -141,13 +141,12 @@ end
 -- The cluster begins with this server, as far as anybody here knows.
 function Log.found(server) meta.birth, meta.history = server, cjson.encode({{0, server, 1}}) end
 
--- Notes for the screens what became of a write: `was` is its outcome before, nil of a new one; `csn` is nil of one that is not
--- committed. Once for each write.
+-- Notes for the screens what became of a write: its id; its CSN, a text, or nil while it is not committed; its outcome before, nil
+-- of a new one; its outcome now; whether it is about the membership. Once for each write.
 function Log.tell(write, csn, was, now)
-  add(Log.changes, {
-    id = write.id, csn = csn, was = was, now = now, new = not was or nil,
-    membership = Members.is_membership(write) or nil,
-  })
+  local all, last = Log.changes, #Log.changes
+  all[last + 1], all[last + 2], all[last + 3], all[last + 4] = write.id, csn or false, was or false, now
+  all[last + 5] = Members.is_membership(write)
 end
 
 -- HSET of a map, HDEL of the keys that it holds as false.

@@ -19,7 +19,7 @@ local NONE = {} -- stands for a table that was never needed; never changed
 local records = {}
 Pages.known = records -- name -> record, of the pages that were opened
 -- Where nothing was tentative when the transaction began, no index holds anything.
-local anything_tentative = redis.call('ZCARD', K.tentative) > 0
+Pages.was_any_tentative = redis.call('ZCARD', K.tentative) > 0
 local byte = string.byte
 
 local function read(command, key)
@@ -49,7 +49,7 @@ function Pages.open(name)
     page = {
       name = name,
       -- tentative writes that declared it when the transaction began
-      size = anything_tentative and read('ZCARD', K.index .. name) or 0,
+      size = Pages.was_any_tentative and read('ZCARD', K.index .. name) or 0,
       length = false, -- how many fields and notes the committed page had, once that was loaded
       notes = false, -- (field, text, ...)
       taken_off = 0, -- how many of those are undone, or committed as they stood
@@ -66,8 +66,10 @@ function Pages.open(name)
 end
 
 local function overlay(fields, changes)
-  for field, value in pairs(changes or NONE) do
-    if value == DELETED then fields[field] = nil else fields[field] = value end
+  if changes then
+    for field, value in pairs(changes) do
+      if value == DELETED then fields[field] = nil else fields[field] = value end
+    end
   end
   return fields
 end
@@ -85,8 +87,11 @@ function Pages.load(page, view)
   if view == COMMITTED then
     local flat = read('HGETALL', K.committed_page .. page.name)
     page.length = #flat / 2
-    fields = overlay(pairwise(flat), changes)
-    if #flat == 0 then changes_of(page, view, fields) end
+    if #flat > 0 then
+      fields = overlay(pairwise(flat), changes)
+    else
+      fields = changes_of(page, view, overlay({}, changes))
+    end
   elseif page.size > 0 and not page.rebased then
     fields = overlay(pairwise(read('HGETALL', K.tentative_page .. page.name)), changes)
   else

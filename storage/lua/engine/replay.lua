@@ -61,7 +61,18 @@ end
 local function enter_committed(write, was, now)
   local csn, notes = Log.commit(write), Play.notes(write, now)
   for i = 1, #notes, 2 do Pages.note(Pages.open(notes[i]), csn, notes[i + 1]) end
-  Log.tell(write, Log.csn, was, now)
+  Log.tell(write, csn, was, now)
+end
+
+-- Makes way for a commit: what is tentative on its pages will be played again, behind it.
+local function clear(write)
+  for _, name in ipairs(write.pages) do
+    local page = Pages.open(name)
+    if page.size > 0 then
+      collect(page, Order.BEGINNING)
+      Pages.rebase(page)
+    end
+  end
 end
 
 -- The next commit. `tentative`: the write is tentative here; else it has just entered the log.
@@ -71,13 +82,7 @@ function Replay.commit(write, tentative)
     Play.redo(write, Log.effects({write.id})[1])
     take_off(write)
   else
-    for _, name in ipairs(write.pages) do
-      local page = Pages.open(name)
-      if page.size > 0 then
-        collect(page, Order.BEGINNING)
-        Pages.rebase(page)
-      end
-    end
+    if Pages.was_any_tentative then clear(write) end
     now = Play.write(write, 'committed')
     Log.record(write, now)
     if tentative then Replay.replayed = Replay.replayed + 1 end
