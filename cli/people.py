@@ -18,10 +18,10 @@ def people(context: Context, arguments: Namespace) -> int:
 
 
 def _list(context: Context, _arguments: Namespace) -> int:
-    answer = context.replica.get("/people")
-    context.screen.json(answer)
-    context.screen.table([(clean(person["name"]), clean(person["role"])) for person in answer["people"]])
-    if not answer["people"]:
+    found = context.replica.get_all("/people", "people")
+    context.screen.json({"people": found})
+    context.screen.table([(clean(person["name"]), clean(person["role"])) for person in found])
+    if not found:
         context.screen.line("nobody yet; `admin user add NAME` adds a person")
     return DONE
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -84,6 +85,18 @@ def test_people_and_roles(run: Run, boss: str) -> None:
     assert run(boss, "admin", "user", "revoke", "vish")[0] == 0
     assert run("vish", "rooms", token=second)[0] == 1
     assert "[person_unknown]" in run(boss, "admin", "user", "revoke", "vish")[1]
+
+
+def test_everybody_is_listed_however_many_answers_it_takes(
+    run: Run, boss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("vish", "priyal", "neil"):
+        run(boss, "admin", "user", "add", name)
+    whole = run(boss, "admin", "user", "list")
+    monkeypatch.setattr("apps.people.resources.PEOPLE_MAX", 2)
+    assert run(boss, "admin", "user", "list") == whole
+    listed = json.loads(run(boss, "admin", "user", "list", "--json")[1])
+    assert [person["name"] for person in listed["people"]] == ["boss", "neil", "priyal", "vish"]
 
 
 def test_a_calendar_file_goes_out_and_comes_back(run: Run, boss: str, tmp_path: Path) -> None:

@@ -175,6 +175,30 @@ def test_people_are_added_listed_given_roles_and_tokens_and_revoked(one: Side) -
     assert one.add("vish", "user", boss) not in {first, second}
 
 
+def test_the_list_comes_in_pages_which_go_on_behind_a_name_that_was_revoked(one: Side) -> None:
+    for name in ("d", "a", "c", "b"):
+        one.add(name, "user")
+    one.ask("DELETE", "/people/b", OPERATOR)
+    pages: list[list[str]] = []
+    path = "/people?limit=2"
+    while len(pages) < 5:
+        answer = one.ask("GET", path, OPERATOR).json
+        pages.append([person["name"] for person in answer["people"]])
+        if answer["next"] is None:
+            break
+        path = f"/people?limit=2&after={answer['next']}"
+    assert pages == [["a"], ["c", "d"]]
+    assert one.ask("GET", "/people?after=zebra", OPERATOR).json == {"people": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [("limit=0", "limit"), ("limit=1001", "limit"), ("limit=٣", "limit"), ("page=2", "page")]
+)
+def test_a_page_that_cannot_be_is_refused(one: Side, query: str, field: str) -> None:
+    answer = one.ask("GET", f"/people?{query}", OPERATOR)
+    assert (code(answer), answer.json["error"]["details"]["field"]) == ((400, "bad_input"), field)
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from apps.people.pages import ROLES
-from bayou.operation import NAME, TEXT, Operation, listed, one_of, record
+from apps.people.pages import PEOPLE_MAX, ROLES
+from bayou.operation import NAME, TEXT, Operation, listed, maybe, one_of, record
 
 ROLE = one_of(*ROLES)
 PERSON = record(name=NAME, role=ROLE)
 WITH_TOKEN = record(name=NAME, role=ROLE, token=TEXT)
+PART = {
+    "type": "object",
+    "properties": {"after": TEXT, "limit": {"type": "integer", "minimum": 1, "maximum": PEOPLE_MAX}},
+}
 _OFF = ("auth_off",)
 _ONE = "/people/{name}"
 
 OPERATIONS = (
-    Operation("GET", "/people", "Who takes part, and in which role.", {200: record(people=listed(PERSON))}),
+    Operation(
+        "GET",
+        "/people",
+        "Who takes part, and in which role, in the order of their names, some at a time: `next` is the `after` of what"
+        " follows.",
+        {200: record(people=listed(PERSON), next=maybe(TEXT))},
+        query=PART,
+    ),
     Operation(
         "POST",
         "/people",

@@ -15,7 +15,7 @@ from flask import json, request
 from flask_restful import Resource
 
 from apps.people.drafts import draft_of
-from apps.people.pages import OPERATOR, ROLES, Person, decode_person, person_page
+from apps.people.pages import OPERATOR, PEOPLE_MAX, ROLES, Person, decode_person, person_page
 from apps.people.tokens import hash_of, new_token
 from bayou.application import Service
 from bayou.errors import BadInput, Conflict, Forbidden, Refusal, Unknown
@@ -69,17 +69,18 @@ class _PeopleResource(Resource):  # type: ignore[misc]  # flask_restful has no t
 
 class People(_PeopleResource):
     def get(self) -> Answer:
-        names = self.service.members("people")
+        after, limit = _page_of(request.args.to_dict())
+        further = [name for name in self.service.members("people") if name.encode() > after.encode(errors="replace")]
+        names = further[:limit]
         pages = self.service.read([person_page(name) for name in names]).pages
         found = {name: decode_person(pages[person_page(name)].tentative) for name in names}
-        return {"people": [{"name": name, "role": person.role} for name, person in found.items() if person]}
+        # The list holds everybody who was ever added; one who was revoked has no role.
+        shown = [{"name": name, "role": person.role} for name, person in found.items() if person]
+        return {"people": shown, "next": names[-1] if len(names) < len(further) else None}
 
     def post(self) -> tuple[Answer, int]:
         members = _body({"name", "role"})
-        (
-            name,
-            role,
-        ) = _name(members.get("name")), _role(members.get("role"))
+        name, role = _name(members.get("name")), _role(members.get("role"))
         token = new_token(name)
         self.submit("add", name, role=role, hash=hash_of(token))
         return {"name": name, "role": role, "token": token}, 201
@@ -121,10 +122,23 @@ def _body(known: Collection[str]) -> Mapping[str, Any]:
         raise BadInput("bad_input", f"The body is not JSON: {reason}.", field="body") from None
     if not isinstance(members, dict):
         raise BadInput("bad_input", "The body must be a JSON object, {…}.", field="body")
+    _refuse_others(members, known)
+    return members
+
+
+def _page_of(query: Mapping[str, str]) -> tuple[str, int]:
+    """The query of the list: behind which name, how many at the most."""
+    _refuse_others(query, {"after", "limit"})
+    limit = query.get("limit", str(PEOPLE_MAX))
+    if not (re.fullmatch("[0-9]{1,6}", limit) and 1 <= int(limit) <= PEOPLE_MAX):
+        raise BadInput("bad_input", f"limit: must be a number from 1 to {PEOPLE_MAX}.", field="limit")
+    return query.get("after", ""), int(limit)
+
+
+def _refuse_others(members: Collection[str], known: Collection[str]) -> None:
     for name in members:
         if name not in known:
             raise BadInput("bad_input", f"{name}: there is no such field; leave it out.", field=name)
-    return members
 
 
 def _name(text: object) -> str:
