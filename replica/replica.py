@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from redis import Redis, RedisError
 
 from bayou.application import Application
-from bayou.errors import Refusal
+from bayou.errors import Away, Refusal
 from bayou.state import State
 from replica.clock import chosen_clock
 from replica.config import Config
@@ -38,6 +39,9 @@ from storage.connect import open_storage
 from storage.store import Store
 
 LOGGER = logging.getLogger("bayou.replica")
+NOTICED_S = 1.0  # after which a Redis that does not answer is spoken of
+SILENCE_S_MAX = 12.0  # of Redis while the replica stops; what was asked of it before has timed out by then
+STOP_S_MAX = 25  # with the end of an embedded Redis, storage.embedded.STOP_TIMEOUT_S
 MakePeers = Callable[[Config, str, Store, Sequence[Application]], LivePeers]
 
 
@@ -117,9 +121,17 @@ class Replica:
             undo.pop_all()
 
     def stop(self) -> None:
-        """Stop in order: streams, sessions, requests, storage. What is being answered is answered."""
+        """Stop in order: streams, sessions, requests, storage. What is being answered is answered.
+
+        A Redis that does not answer is waited for as long as one that is only slow may need, and then stopped without
+        a mark; that takes STOP_S_MAX in all."""
+        deadline = time.monotonic() + SILENCE_S_MAX
+        if self._opened.is_silent(NOTICED_S):
+            self._say(
+                f"Redis does not answer. It is waited for, {STOP_S_MAX} s at the most; nothing acknowledged is lost."
+            )
         with contextlib.ExitStack() as steps:  # called in the reverse order, each whatever became of the others
-            steps.callback(self._close_storage)
+            steps.callback(self._close_storage, deadline)
             steps.callback(self._web.stop)
             steps.callback(self._membership.stop)
             steps.callback(self._peers.stop)  # before the web server: requests may be waiting for a session
@@ -149,8 +161,10 @@ class Replica:
     def _say(self, text: str) -> None:
         self._console.say(self._console.warning(text), self._clock())
 
-    def _close_storage(self) -> None:
+    def _close_storage(self, deadline: float) -> None:
         try:
+            if self._opened.is_silent(max(deadline - time.monotonic(), NOTICED_S)):
+                raise Away("storage_away", "Redis does not answer")
             text = mark(self.store)
         except (RedisError, Refusal) as error:
             LOGGER.warning("stopping without a mark: %s", error)

@@ -70,8 +70,8 @@ class WebServer:
     def stop(self) -> None:
         """Stop listening, let requests end (streams must have been told), send what is left, and close; bounded."""
         self._in_loop(lambda: wasyncore.dispatcher.close(self._server))  # the listening socket alone
-        self._server.task_dispatcher.shutdown(timeout=STOP_TIMEOUT_S)
         deadline = time.monotonic() + STOP_TIMEOUT_S
+        self._server.task_dispatcher.shutdown(timeout=STOP_TIMEOUT_S)
         while (not self._tasks.are_done or self._unsent()) and time.monotonic() < deadline:
             self._ended.wait(POLL_S)
         self._ended.set()

@@ -124,6 +124,18 @@ class Opened:
         """A client with connections of its own, for blocking reads of up to half a minute. Close it after use."""
         return self._connect(socket_timeout=BLOCKING_TIMEOUT_S)
 
+    def is_silent(self, wait_s: float) -> bool:
+        """Whether Redis is there, and does not answer for so long. One that cannot be reached at all is away instead:
+        nobody waits for its answers."""
+        client = self._connect(socket_timeout=wait_s, socket_connect_timeout=wait_s)
+        try:
+            client.ping()
+        except redis.RedisError as error:
+            return isinstance(error, redis.TimeoutError)
+        finally:
+            client.close()
+        return False
+
     def identity(self, namespace_id: str | None, mark: str, *, restored: bool = False) -> Identity:
         """Whether the replica may write on under its id (see `birth.decide_identity`)."""
         return decide_identity(
@@ -159,7 +171,7 @@ class Opened:
             save(self._folder, self.birth)
 
     def close(self, clean: bool, mark: str = "") -> None:
-        """Close the clients, stop the embedded Redis, let go of the lock; harmless when done already.
+        """Stop the embedded Redis, close the client, let go of the lock; harmless when done already.
 
         `clean`: the replica stopped in order, and what the namespace then held is `mark` (any text that two different
         states do not share, such as its CSN and the last stamp of its own).
@@ -168,9 +180,9 @@ class Opened:
             return
         self._closing.set()
         self._suspect.set()
-        self.client.close()
         try:
             self._source.stop()
+            self.client.close()  # only now: whoever still waits for an answer hears that the storage is away
             self._keeper.join(BACKOFF_MAX_S)
             if clean and self.birth and not self.birth.repaired and self._confirmed == self.birth.redis_run_id:
                 self.amend(clean=True, mark=mark)

@@ -18,6 +18,7 @@ import fcntl
 import hashlib
 import importlib.util
 import json
+import logging
 import os
 import re
 import shutil
@@ -44,9 +45,12 @@ VERSION_MIN = (6, 2)
 SOCKET_BYTES_MAX = 103  # 107 on Linux; macOS allows four fewer
 LOAD_TIMEOUT_S = 600
 ANSWER_TIMEOUT_S = 15
-STOP_TIMEOUT_S = 15
+STOP_TIMEOUT_S = 8
+EXIT_TIMEOUT_S = 0.5  # from the close of its connections, at the end of a process, to the end of its lock
 POLL_S = 0.01
 LOG_BYTES_MAX = 1024 * 1024
+
+_log = logging.getLogger(__name__)
 
 # RESP2 wherever we connect: answers have one shape with every server. No retries: the store knows what is safe to run
 # twice.
@@ -145,14 +149,18 @@ class EmbeddedRedis:
             fcntl.flock(file, fcntl.LOCK_SH)
 
     def stop(self) -> None:
-        """Have it write out what it holds and end; bounded: one that does not answer is ended by signals."""
-        client = self._client()
+        """Have it write out what it holds and end. One that has not by STOP_TIMEOUT_S is killed, which loses nothing
+        that was acknowledged."""
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        client = self._client(socket_timeout=STOP_TIMEOUT_S)
         with contextlib.suppress(redis.RedisError, OSError):
-            client.shutdown(nosave=True)
+            client.shutdown(nosave=True)  # returns when it has ended, or refused, or not answered in time
         client.close()
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if self._gone(STOP_TIMEOUT_S):
+        for number, until in ((signal.SIGTERM, time.monotonic() + EXIT_TIMEOUT_S), (signal.SIGKILL, deadline)):
+            if self._gone(until - time.monotonic()):
                 break
+            if number == signal.SIGKILL:
+                _log.warning("The redis-server of %s does not end, and is killed.", self.folder)
             with contextlib.suppress(ProcessLookupError):
                 if self._process is not None:
                     self._process.send_signal(number)
@@ -175,8 +183,9 @@ class EmbeddedRedis:
         self.stop()
         return True
 
-    def _client(self) -> redis.Redis:
-        return redis.Redis(unix_socket_path=str(self.socket), decode_responses=True, retry=no_retry(), **CLIENT_OPTIONS)
+    def _client(self, **options: Any) -> redis.Redis:
+        options = {"decode_responses": True, "retry": no_retry(), **CLIENT_OPTIONS, **options}
+        return redis.Redis(unix_socket_path=str(self.socket), **options)
 
     def _info(self) -> dict[str, Any] | None:
         """What the server says of itself, None when it cannot be reached."""
