@@ -10,7 +10,8 @@ from bayou.state import Vector
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Who speaks, and what it holds; the members are those of bayou.state.State."""
+    """Who speaks, and what it holds; the members are those of bayou.state.State. `asks_for_tokens`: of its clients;
+    None where that is not said."""
 
     protocol: int
     cluster: str
@@ -24,6 +25,7 @@ class Hello:
     retired_servers: tuple[str, ...]
     retired: bool
     applications: tuple[str, ...]
+    asks_for_tokens: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

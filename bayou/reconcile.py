@@ -85,11 +85,20 @@ class ProtocolError(Exception):
 
 
 class Session:
-    """One end of a session. `applications` are the tags (NAME/VERSION) that this replica can play."""
+    """One end of a session. `applications` are the tags (NAME/VERSION) that this replica can play; whether it asks its
+    clients for tokens is told the peer, and changes nothing here."""
 
-    def __init__(self, store: ReconcileStore, applications: Sequence[str], *, initiator: bool) -> None:
+    def __init__(
+        self,
+        store: ReconcileStore,
+        applications: Sequence[str],
+        *,
+        initiator: bool,
+        asks_for_tokens: bool | None = None,
+    ) -> None:
         self._store = store
         self._applications = tuple(applications)
+        self._asks_for_tokens = asks_for_tokens
         self._initiator = initiator
         self._peer: Hello | None = None
         self._verdict = Verdict.AGREE
@@ -112,7 +121,7 @@ class Session:
 
     def start(self) -> list[Frame]:
         """The frame that opens this end."""
-        return [hello_of(self._store.state(), self._applications)]
+        return [hello_of(self._store.state(), self._applications, self._asks_for_tokens)]
 
     def receive(self, frame: Frame) -> list[Frame]:
         """Take one frame of the peer; returns the frames to send, in order. ProtocolError when it has no place here."""
@@ -292,7 +301,7 @@ class Session:
         return Batch(self._plan, selection)
 
 
-def hello_of(state: State, applications: Sequence[str]) -> Hello:
+def hello_of(state: State, applications: Sequence[str], asks_for_tokens: bool | None = None) -> Hello:
     """How a replica in this state introduces itself."""
     return Hello(
         protocol=PROTOCOL,
@@ -307,6 +316,7 @@ def hello_of(state: State, applications: Sequence[str]) -> Hello:
         retired_servers=state.retired_servers,
         retired=state.retired,
         applications=tuple(applications),
+        asks_for_tokens=asks_for_tokens,
     )
 
 

@@ -26,6 +26,7 @@ def encode(frame: Frame) -> wire.Frame:
                     retired_servers=frame.retired_servers,
                     retired=frame.retired,
                     applications=frame.applications,
+                    asks_for_tokens=frame.asks_for_tokens,
                 )
             )
         case Batch(plan, selection):
@@ -80,6 +81,7 @@ def decode(message: wire.Frame) -> Frame:
                 retired_servers=tuple(hello.retired_servers),
                 retired=hello.retired,
                 applications=tuple(hello.applications),
+                asks_for_tokens=hello.asks_for_tokens if hello.HasField("asks_for_tokens") else None,
             )
         case "batch":
             batch = message.batch

@@ -76,6 +76,7 @@ class Scheduler:
         self._label = label
         self._policy: AntiEntropySettings = settings.anti_entropy
         self._store = store
+        self._asks_for_tokens = settings.auth == "tokens"
         self._tags = [application.tag for application in applications]
         self._pairs = Pairs(label)
         self._cut: set[str] = set()
@@ -210,11 +211,29 @@ class Scheduler:
         return label in self._cut
 
     def _met(self, hello: Hello) -> None:
-        if hello.label in self._hellos or len(self._hellos) < HELLOS_MAX:
+        before = self._hellos.get(hello.label)
+        if before is not None or len(self._hellos) < HELLOS_MAX:
             self._hellos[hello.label] = hello
+            if before is None or before.asks_for_tokens != hello.asks_for_tokens:
+                self._warn_of_open_door(hello)
+
+    def _warn_of_open_door(self, hello: Hello) -> None:
+        """It is no reason to refuse: so it is while a cluster goes over to tokens, one replica after the other."""
+        if hello.asks_for_tokens in {None, self._asks_for_tokens} or hello.cluster != self._settings.cluster_id:
+            return
+        asking, open_door = self._label, hello.label
+        if not self._asks_for_tokens:
+            asking, open_door = open_door, asking
+        LOGGER.warning(
+            "%s asks its clients for tokens, and %s does not (auth: none). Whoever reaches %s may use any name, and"
+            " what they do there counts everywhere: give both the same configuration.",
+            asking,
+            open_door,
+            open_door,
+        )
 
     def _session(self, initiator: bool) -> Session:
-        return Session(self._store, self._tags, initiator=initiator)
+        return Session(self._store, self._tags, initiator=initiator, asks_for_tokens=self._asks_for_tokens)
 
     def _peer(self, label: str, address: Address) -> _Peer:
         caller = Caller(label, address, self._pairs, self._session, self._met, self._credentials)

@@ -98,6 +98,7 @@ def hellos(here: Replica) -> st.SearchStrategy[Hello]:
         "str": texts,
         "int": numbers,
         "bool": st.booleans(),
+        "bool | None": st.none() | st.booleans(),
         "Vector": vectors,
         "tuple[str, ...]": st.lists(texts, max_size=2).map(tuple),
     }
