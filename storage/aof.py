@@ -8,7 +8,8 @@ says whether the rest is a torn end, and only a torn end is cut. Anything else i
 files, and no server. Files that nobody has touched since Redis ended in order are whole: reading them once more would
 take half as long as to load them.
 
-Layouts: `appendonly.aof` (Redis 6.2), or `appendonlydir/` with a manifest, a base and increments (Redis 7 and later).
+Layouts: `appendonly.aof` (Redis 6.2), or `appendonlydir/` with a manifest, a base and increments (Redis 7, and Valkey).
+From Redis 7.4 and Valkey 9 on the two write bases that the other does not read.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ SINGLE = "appendonly.aof"
 FOLDER = "appendonlydir"
 MANIFEST = f"{SINGLE}.manifest"
 ENDED = "appendonly.ended"  # how the files were when Redis had ended in order
+SNAPSHOT_OF_VALKEY = b"VALKEY"  # since Valkey 9
+SNAPSHOT_OF_BOTH_MAX = 11  # the last format of a snapshot that Redis (7.2) and Valkey share
 CHECK_TIMEOUT_S = 600
 
 
@@ -80,14 +83,33 @@ def _looks(folder: Path) -> dict[str, list[int]]:
     return found
 
 
-def written_by_redis_7(folder: Path) -> bool:
+def written_by(folder: Path) -> tuple[str, str]:
+    """(family, version): what can open the data is of this family ("Redis", "Valkey"; "" for either) and not older."""
+    if not _has_manifest(folder):
+        return "", ""
+    for file in _files(folder):
+        head = _head(file)
+        if head.startswith(SNAPSHOT_OF_VALKEY):
+            return "Valkey", "9.0.0"
+        if head.startswith(b"REDIS") and head[5:].isdigit() and int(head[5:]) > SNAPSHOT_OF_BOTH_MAX:
+            return "Redis", "7.4.0"
+    return "", "7.0.0"
+
+
+def _has_manifest(folder: Path) -> bool:
     """Whether the data is in the layout that a Redis before 7 does not see: it would start empty."""
     return (folder / FOLDER / MANIFEST).exists()
 
 
+def _head(file: Path) -> bytes:
+    """Of a snapshot: who wrote it, and the number of its format."""
+    with file.open("rb") as opened:
+        return opened.read(9)
+
+
 def _files(folder: Path) -> list[Path]:
     """The files that hold data, in the order of loading. One that is empty is whole."""
-    if not written_by_redis_7(folder):
+    if not _has_manifest(folder):
         named = [folder / SINGLE]
     else:
         manifest = folder / FOLDER / MANIFEST
@@ -103,10 +125,11 @@ def _files(folder: Path) -> list[Path]:
     return [file for file in named if file.exists() and file.stat().st_size > 0]
 
 
-def _run_check(server: Path, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+def _run_check(server: Path, *command: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+    """The server's binary, as the tool whose name `command` begins with."""
     try:
         return subprocess.run(
-            ["redis-check-aof", *arguments],
+            command,
             executable=server,
             input=answer,
             capture_output=True,
@@ -121,16 +144,20 @@ def _run_check(server: Path, *arguments: str, answer: str = "") -> subprocess.Co
 
 
 def _good_bytes(file: Path, server: Path) -> int | None:
-    """None if the whole file is good, else how many bytes are; -1 if not even its beginning is."""
-    result = _run_check(server, str(file))
+    """None if the whole file is good, else how many bytes are; -1 if that cannot be said."""
+    # Valkey 9's redis-check-aof does not know the snapshots that it writes itself.
+    is_valkeys = _head(file).startswith(SNAPSHOT_OF_VALKEY)
+    result = _run_check(server, "redis-check-rdb" if is_valkeys else "redis-check-aof", str(file))
     if result.returncode == 0:
         return None
+    if is_valkeys:
+        return -1
     found = re.search(r"ok_up_to=(\d+)", result.stdout)
     return int(found[1]) if found else -1
 
 
 def _cut(file: Path, good: int, server: Path) -> None:
-    result = _run_check(server, "--fix", str(file), answer="y\n")
+    result = _run_check(server, "redis-check-aof", "--fix", str(file), answer="y\n")
     if result.returncode != 0 or file.stat().st_size != good:
         last = (result.stdout + result.stderr).strip()[-300:]
         raise Conflict("aof_damaged", f"redis-check-aof could not repair {file}: {last}", file=str(file))
@@ -200,10 +227,10 @@ def _number(content: mmap.mmap, position: int, prefix: bytes) -> tuple[int, int]
 
 
 def _beyond_repair(file: Path, good: int) -> Conflict:
-    where = f"after its first {good} bytes" if good >= 0 else "at its beginning"
+    where = f" after its first {good} bytes" if good >= 0 else ""
     return Conflict(
         "aof_damaged",
-        f"{file} is damaged {where}, and not only at its end: cutting it there would lose acknowledged writes. "
+        f"{file} is damaged{where}, and not only at its end: cutting it there would lose acknowledged writes. "
         "Nothing was changed. Put back a good copy and start with --restored; or move the folder of this replica away: "
         "it then starts anew under a new id and gets from the others what they hold.",
         file=str(file),

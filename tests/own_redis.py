@@ -10,7 +10,7 @@ from pathlib import Path
 import redis
 
 from cluster.local import free_addresses
-from storage.embedded import find_binary
+from storage.binary import find_binary
 from tests.storage_harness import wait_until
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from apps.rooms.settings import PolicySettings, RoomSettings
 from bayou import errors
 from bayou.application import Accepted, History, PageViews, Sighting, Snapshot, Turn
 from bayou.write import Draft, Write
+from storage.binary import find_binary
 
 Pages = dict[str, dict[str, str]]
 
@@ -106,9 +106,8 @@ class Lua:
 def running_lua(folder: Path) -> Iterator[Lua]:
     """A Redis of its own on a socket in `folder`, for as long as the block lasts."""
     socket = folder / "redis.sock"
-    server = str(Path(sys.executable).parent / "redis-server")
     options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)]
-    with subprocess.Popen([server, *options], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([find_binary().path, *options], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert any("eady to accept" in line for line in process.stdout), "redis-server did not start"
         client = redis.Redis(unix_socket_path=str(socket), decode_responses=True)

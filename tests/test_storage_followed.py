@@ -18,8 +18,8 @@ from apps import APPLICATIONS
 from bayou.errors import Away, BadInput
 from bayou.write import Draft
 from replica.config import ConfigError, parse
+from storage.binary import find_binary
 from storage.connect import Opened, away_of
-from storage.embedded import find_binary
 from storage.followed import read_url
 from storage.store import Store
 from tests.storage_harness import BIRTH, opener, wait_until

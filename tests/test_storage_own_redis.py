@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from bayou.errors import Away, BadInput, Conflict
+from storage.binary import find_binary
 from storage.connect import Opened, away_of
-from storage.embedded import find_binary
 from tests.storage_harness import BIRTH, opener, wait_until
 
 

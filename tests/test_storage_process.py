@@ -15,9 +15,10 @@ import pytest
 import redis
 
 from bayou.errors import Away, Conflict
+from storage.binary import find_binary
 from storage.birth import load, save
 from storage.connect import BACKOFF_FIRST_S, Opened, away_of
-from storage.embedded import CLIENT_OPTIONS, find_binary, stop_left_behind
+from storage.embedded import CLIENT_OPTIONS, stop_left_behind
 from tests.storage_harness import BIRTH, SEVERAL, kill_redis, opener, redis_pid, wait_until
 
 REPLICA = """
@@ -149,7 +150,7 @@ def test_without_a_redis_server_the_message_says_what_to_do(open_one, tmp_path, 
     assert open_one().warnings == [f"{old} is version 5.0.14, and 6.2 or later is needed."]
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(Away, match=r"Install one .* 3.11 or 3.12.* `redis: memory`.* 5.0.14") as refusal:
+    with pytest.raises(Away, match=r"Run `make`.* or install redis-server.* `redis: memory`.* 5.0.14") as refusal:
         find_binary()
     assert refusal.value.code == "storage_away"
 
@@ -163,7 +164,7 @@ def test_an_older_binary_than_the_data_has_seen_is_refused(open_one, tmp_path):
     assert birth
     save(tmp_path / "one", replace(birth, redis_version="99.1.0"))
     before = sorted((path, path.stat().st_size) for path in (tmp_path / "one").rglob("*") if path.name != "redis.pid")
-    with pytest.raises(Conflict, match=r"last used by 99.1.0.*Put redis-server 99.1 or later") as refusal:
+    with pytest.raises(Conflict, match=r"(last used by|what Valkey) 99.1.0.*Put .*-server 99.1 or later") as refusal:
         open_one()
     assert refusal.value.code == "redis_older"
     after = sorted((path, path.stat().st_size) for path in (tmp_path / "one").rglob("*") if path.name != "redis.pid")

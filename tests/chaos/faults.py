@@ -20,7 +20,7 @@ import requests
 
 from cluster.processes import NotServing
 from cluster.waiting import TooLong
-from storage.embedded import find_binary
+from storage.binary import find_binary
 from tests.chaos.books import Acknowledged, Books
 from tests.chaos.replicas import Replicas
 

@@ -74,7 +74,7 @@ class Replicas:
             own = Path(f"/proc/{pid}/cwd").readlink() == self.folder(label)
         except (OSError, ValueError, KeyError):
             return None
-        return pid if own and b"redis-server" in line else None
+        return pid if own and b"-server" in line else None
 
     def folder(self, label: str) -> Path:
         return self._processes[label].settings.data / label
