@@ -43,6 +43,7 @@ AWAY = (
     redis.exceptions.ClusterDownError,
     redis.exceptions.MasterDownError,
     redis.exceptions.TryAgainError,
+    redis.OutOfMemoryError,
     redis.ReadOnlyError,
 )
 

@@ -97,7 +97,8 @@ def test_each_kind_of_refusal_has_its_status(kind: type[Refusal], status: int) -
         redis.TimeoutError("Timeout reading from socket"),
         redis.BusyLoadingError("LOADING Redis is loading the dataset in memory"),
         redis.ReadOnlyError("READONLY You can't write against a read only replica."),
-        redis.ResponseError("OOM command not allowed when used memory > 'maxmemory'."),
+        redis.ResponseError("Error running script: -OOM command not allowed when used memory > 'maxmemory'."),
+        redis.OutOfMemoryError("command not allowed when used memory > 'maxmemory'. script: on @user_script:1."),
         redis.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"),
     ],
 )
