@@ -12,7 +12,6 @@ from cli.people import people
 from cli.problems import DONE, Problem
 from cli.rest import Json, Query
 from cli.show import clean
-from cli.volumes import Volumes
 
 MIB = 1024 * 1024
 
@@ -66,6 +65,8 @@ def _truncate(context: Context, arguments: Namespace) -> int:
 
 def _export(context: Context, arguments: Namespace) -> int:
     """To files of that name only once all is there."""
+    from cli.volumes import Volumes  # noqa: PLC0415 (protobuf takes a while to load)
+
     path = Path(arguments.file)
     try:
         query = _lacking(context, arguments)
@@ -76,9 +77,12 @@ def _export(context: Context, arguments: Namespace) -> int:
             files = volumes.keep()
     except OSError as error:
         raise Problem("file_unusable", f"Cannot use {error.filename or path}: {error.strerror}.") from error
-    context.screen.json({"file": str(path), "files": [str(file) for file in files], "bytes": size})
+    removed = [str(file) for file in volumes.removed]
+    context.screen.json({"file": str(path), "files": [str(file) for file in files], "bytes": size, "removed": removed})
     named = clean(path) if len(files) == 1 else f"{len(files)} files, {clean(files[0])} to {clean(files[-1])}"
     context.screen.line(f"{size} bytes from {context.label(context.place.label)} in {named}")
+    if removed:
+        context.screen.line(f"removed, of an earlier export: {clean(', '.join(removed))}")
     return DONE
 
 

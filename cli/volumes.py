@@ -5,18 +5,22 @@ Of a volume this knows only how it is framed: a first line, then records, each b
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import BinaryIO
 
-MAGIC = b"bayou volume 1\n"
-LENGTH_BYTES, CHECKSUM_BYTES = 4, 4
+from cli.volume_sets import CHECKSUM_BYTES, LENGTH_BYTES, MAGIC, volume_path, volumes_of_one_export
 
 
 class Volumes:
     """Written to like a file; a context. FILE gets the first volume, FILE.2, FILE.3 … the others, each once all are
-    whole. Raises OSError."""
+    whole. Raises OSError.
+
+    removed      what was left behind the last one, of an earlier export that had more.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.removed: list[Path] = []
         self._path = path
         self._file: BinaryIO | None = None
         self._parts: list[Path] = []
@@ -48,16 +52,24 @@ class Volumes:
         return len(data)
 
     def keep(self) -> list[Path]:
-        """All has come: the files, under their names."""
+        """All has come: the files, under their names, instead of those of an earlier export.
+
+        Raises FileExistsError, with nothing changed, where something else has the name of one behind the first.
+        """
         self._left = len(self._pending)
         self._put(self._pending)
         self._close()
-        found = []
-        for number, part in enumerate(self._parts, 1):
-            found.append(
-                part.replace(self._path if number == 1 else self._path.with_name(f"{self._path.name}.{number}"))
-            )
-        return found
+        earlier = volumes_of_one_export(self._path)
+        targets = [volume_path(self._path, number) for number in range(1, len(self._parts) + 1)]
+        for target in targets[1:]:
+            if target.exists() and target not in earlier:
+                reason = f"it is no part of the export in {self._path.name}; move it, or export to another name"
+                raise FileExistsError(errno.EEXIST, reason, str(target))
+        self.removed = earlier[len(targets) :]
+        # From the end on, and before the new ones come: at no time is there a mixture that begins with a new one.
+        for left in reversed(self.removed):
+            left.unlink()
+        return [part.replace(target) for part, target in zip(self._parts, targets, strict=True)]
 
     def _put(self, data: bytes) -> int:
         if data:

@@ -73,6 +73,87 @@ def test_a_volume_that_does_not_fit_says_what_is_needed_and_changes_nothing(clus
     assert two.dump() == before
 
 
+def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    """Somebody imports FILE*, and part of it is old: each volume is judged by itself."""
+    one, two = cluster
+    earlier = [file.read_bytes() for file in written(one, tmp_path)]
+    one.accept_only("later", "p")
+    whole = b"".join(write(export(one, TAGS, 0, {}, 64 * 1024 * 1024)))
+    take(two, whole)
+    before = two.dump()
+    for volume in earlier[1:]:
+        take(two, volume)
+    assert two.dump() == before
+
+
+def exported(source: Replica, folder: Path, volume_bytes: int) -> tuple[list[str], list[str]]:
+    """The names of the files of an export, and of those that it removed."""
+    with Volumes(folder / "out") as volumes:
+        for chunk in write(export(source, TAGS, 0, {}, volume_bytes)):
+            volumes.write(chunk)
+        return [file.name for file in volumes.keep()], [file.name for file in volumes.removed]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_an_export_into_fewer_files_removes_what_the_one_before_it_has_left(cluster: Cluster, tmp_path: Path) -> None:
+    one, _ = cluster
+    assert exported(one, tmp_path, 1) == (["out", "out.2", "out.3"], [])
+    first = contents(tmp_path)
+    one.accept_only("later", "p")
+    assert exported(one, tmp_path, 1) == (["out", "out.2", "out.3"], [])
+    assert contents(tmp_path).keys() == first.keys()
+    assert exported(one, tmp_path, 64 * 1024 * 1024) == (["out"], ["out.2", "out.3"])
+    assert [*contents(tmp_path)] == ["out"]
+
+
+def test_a_file_that_is_no_part_of_the_export_before_stays_as_it_is(cluster: Cluster, tmp_path: Path) -> None:
+    one, _ = cluster
+    exported(one, tmp_path, 1)
+    first = contents(tmp_path)
+    one.accept_only("later", "p")
+    exported(one, tmp_path, 1)
+    others = {
+        "out.2": first["out.2"],  # it follows on the first, by what it needs, and is of another day
+        "out.4": first["out"],
+        "out.old": b"",
+        "outer.2": first["out.2"],
+    }
+    for name, content in others.items():
+        (tmp_path / name).write_bytes(content)
+    before = contents(tmp_path)
+    with pytest.raises(FileExistsError, match="no part of the export in out;") as refusal:
+        exported(one, tmp_path, 1)
+    assert refusal.value.filename == str(tmp_path / "out.2")
+    assert contents(tmp_path) == before
+    assert exported(one, tmp_path, 64 * 1024 * 1024) == (["out"], [])
+    assert contents(tmp_path) == before | {"out": (tmp_path / "out").read_bytes()}
+
+
+@pytest.mark.parametrize("writes", [0, 1])
+def test_a_copy_of_an_export_is_no_part_of_it(writes: int, tmp_path: Path) -> None:
+    source = Cluster(1).replicas[0]
+    for number in range(writes):
+        source.accept_only(f"n{number}", "p")
+    exported(source, tmp_path, 1)
+    (tmp_path / "out.2").write_bytes((tmp_path / "out").read_bytes())
+    assert exported(source, tmp_path, 1) == (["out"], [])
+    assert (tmp_path / "out.2").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"a note", MAGIC, MAGIC + b"\0\0\0\1" + bytes(4) + b"\xff", MAGIC + bytes(20)]
+)
+def test_an_export_over_what_is_no_volume_removes_nothing(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(content)
+    (tmp_path / "out.2").write_bytes(content)
+    source = Cluster(1).replicas[0]
+    assert exported(source, tmp_path, 1) == (["out"], [])
+    assert contents(tmp_path)["out.2"] == content
+
+
 def test_of_a_damaged_volume_nothing_behind_the_damage_is_stored(cluster: Cluster, tmp_path: Path) -> None:
     one, two = cluster
     content = b"".join(file.read_bytes() for file in written(one, tmp_path))
