@@ -66,7 +66,7 @@ class Volumes:
                 reason = f"it is no part of the export in {self._path.name}; move it, or export to another name"
                 raise FileExistsError(errno.EEXIST, reason, str(target))
         self.removed = earlier[len(targets) :]
-        # From the end on, and before the new ones come: at no time is there a mixture that begins with a new one.
+        # From the end on, and before the new ones come: cut short, this leaves the beginning of the earlier export.
         for left in reversed(self.removed):
             left.unlink()
         return [part.replace(target) for part, target in zip(self._parts, targets, strict=True)]
