@@ -10,7 +10,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -64,6 +64,15 @@ class _Peer:
         self.failures = 0  # sessions in a row that did not come about
         self.last: dict[str, Any] | None = None
         self.thread: threading.Thread | None = None
+
+
+def pauses_s(policy: AntiEntropySettings) -> Iterator[float]:
+    """Seconds before each round of sessions that starts by itself: the first one soon, the others at the interval, so
+    varied that replicas which were started together do not stay in step."""
+    if policy.is_automatic:
+        yield random.uniform(0, PAUSE_S_FIRST)
+    while policy.interval_s:
+        yield policy.interval_s * random.uniform(1 - policy.jitter, 1 + policy.jitter)
 
 
 class Scheduler:
@@ -243,13 +252,12 @@ class Scheduler:
 
     def _tick(self) -> None:
         """The life of the thread of the interval. Peers that are down have pauses of their own."""
-        pause_s = random.uniform(0, PAUSE_S_FIRST) if self._policy.is_automatic else None
-        while pause_s is not None and not self._stopping.wait(pause_s):
+        for pause_s in pauses_s(self._policy):
+            if self._stopping.wait(pause_s):
+                return
             peers = self._peers
             for label in self._partners([peer.label for peer in peers.values() if not peer.is_resting]):
                 peers[label].wanted.set()
-            jitter = random.uniform(1 - self._policy.jitter, 1 + self._policy.jitter)
-            pause_s = self._policy.interval_s * jitter if self._policy.interval_s else None
 
     def _run(self, peer: _Peer) -> None:
         """The life of one peer's thread."""
