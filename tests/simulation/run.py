@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from unittest.mock import patch
 
 from redis import Redis
@@ -84,8 +84,8 @@ class Lab:
 def lab() -> Iterator[Lab]:
     """Its Redis has failed to save once, so that it refuses scripts (MISCONF) whenever it is told to save at all."""
     with private_redis() as client:
-        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-            client.config_set("dir", folder)
+        # A folder stands where it would put the file.
+        Path(str(client.config_get("dir")["dir"]), str(client.config_get("dbfilename")["dbfilename"])).mkdir()
         client.bgsave()
         wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", 20, "a save has failed")
         wire = Wire(str(client.connection_pool.connection_kwargs["path"]))
