@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -32,6 +33,20 @@ def wait_until(state: Callable[[], Found], timeout_s: float = 20) -> Found:
             pass
         threading.Event().wait(0.002)
     raise AssertionError(f"it did not come true within {timeout_s} s")
+
+
+def newest(folder: Path) -> Path:
+    """The file in the folder of a replica that its Redis appends to."""
+    numbered = {int(file.name.split(".")[2]): file for file in folder.glob("appendonlydir/*.incr.aof")}
+    return numbered[max(numbered)] if numbered else folder / "appendonly.aof"
+
+
+def empty(folder: Path) -> None:
+    """What Redis has written there is gone."""
+    if (folder / "appendonlydir").exists():
+        shutil.rmtree(folder / "appendonlydir")
+    else:
+        (folder / "appendonly.aof").unlink()
 
 
 def opener(data: Path) -> Iterator[Callable[..., Opened]]:

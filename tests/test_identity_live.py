@@ -16,6 +16,7 @@ from cluster.processes import Processes
 from storage.embedded import stop_left_behind
 from tests.joined import ask, code, joined, reserve
 from tests.live import command, live, wait_until, wait_until_equal
+from tests.storage_harness import empty, newest
 
 QUIET = {"interval_s": 0, "after_write": False}  # sessions on request alone
 
@@ -91,7 +92,7 @@ def test_a_replica_and_its_redis_that_are_killed_keep_the_id(tmp_path: Path) -> 
 
 def test_a_repaired_log_makes_a_new_id_and_what_was_lost_comes_back_from_elsewhere(tmp_path: Path) -> None:
     def tear(folder: Path) -> None:
-        log = folder / "appendonly.aof"
+        log = newest(folder)
         log.write_bytes(log.read_bytes()[:-7])
 
     with two_that_met(tmp_path) as pair:
@@ -172,7 +173,7 @@ def test_a_first_primary_without_its_folder_yields_to_the_birth_that_it_meets(tm
 
 def test_a_primary_that_lost_its_tail_is_not_the_primary_any_more(tmp_path: Path) -> None:
     with two_that_met(tmp_path) as pair:
-        pair.restart("one", lambda folder: (folder / "appendonly.aof").unlink())
+        pair.restart("one", empty)
         state = pair.state("one")
         assert not state["primary"]["here"]
         assert pair.meet() == 200
@@ -212,7 +213,7 @@ def test_a_created_server_that_lost_its_namespace_gets_a_minted_id(tmp_path: Pat
         four.start("--join", "one")
         assert reserve(four.birth["rest"], "r3", 11).status_code == 201
         assert four.stop() == 0
-        (four.folder / "appendonly.aof").unlink()
+        empty(four.folder)
         four.start()
         after = ask(four.birth["rest"], "GET", "/replica").json()
         assert after["id"].startswith("four~")

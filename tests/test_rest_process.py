@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from tests.replica_harness import until
+from tests.storage_harness import empty
 
 HOUSE = Path(__file__).parent.parent
 VISH = {"Bayou-User": "vish"}
@@ -145,7 +146,7 @@ def test_another_cluster_in_the_same_place_is_refused(house: House) -> None:
 def test_an_emptied_storage_makes_a_new_id_and_says_so(house: House) -> None:
     with house.running():
         identity = requests.get(f"{house.url}/replica", timeout=20).json()["id"]
-    (house.config.parent / "data" / "one" / "appendonly.aof").unlink()
+    empty(house.config.parent / "data" / "one")
     with house.running():
         state = requests.get(f"{house.url}/replica", timeout=20).json()
     assert state["id"] != identity

@@ -13,17 +13,10 @@ import pytest
 
 from bayou.errors import Conflict
 from storage import aof
-from storage.binary import find_binary, release
+from storage.binary import find_binary
 from storage.birth import load, save
 from storage.connect import Opened, open_storage
-from tests.storage_harness import BIRTH, SEVERAL, kill_redis, wait_until
-
-MODERN = release(find_binary().version) >= (7, 0)
-
-
-def newest(folder: Path) -> Path:
-    """The file that Redis appends to."""
-    return sorted((folder / "appendonlydir").glob("*.incr.aof"))[-1] if MODERN else folder / "appendonly.aof"
+from tests.storage_harness import BIRTH, SEVERAL, kill_redis, newest, wait_until
 
 
 @dataclass(frozen=True)

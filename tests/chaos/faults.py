@@ -23,6 +23,7 @@ from cluster.waiting import TooLong
 from storage.binary import find_binary
 from tests.chaos.books import Acknowledged, Books
 from tests.chaos.replicas import Replicas
+from tests.storage_harness import newest
 
 PAUSE_S_MAX = 1.5
 TORN_BYTES = 4096
@@ -137,7 +138,7 @@ class Tormentor:
         self._books.kill("torn log")
         self._kill_both()
         self._replicas.network.drop(self._label)
-        file = self._replicas.folder(self._label) / "appendonly.aof"
+        file = newest(self._replicas.folder(self._label))
         self._books.destroyed |= self._held_by_nobody_else()
         _tear(file, self._chance)
         self._start()
@@ -159,7 +160,7 @@ class Tormentor:
 
     def _limited_file(self) -> None:
         pid = self._replicas.redis_pid(self._label)
-        file = self._replicas.folder(self._label) / "appendonly.aof"
+        file = newest(self._replicas.folder(self._label))
         if pid is None or not file.exists():
             return
         room = file.stat().st_size + self._chance.randint(*ROOM_BYTES)
