@@ -118,7 +118,7 @@ def test_a_retired_founder_may_be_started_again_under_a_new_id(tmp_path: Path) -
         processes.start("three")
         processes.wait_until_serving("three")
         assert replica(three)["id"] != before
-        assert f"{before} has retired. It goes on as three~" in processes.output("three")
+        wait_until(lambda: f"{before} has retired. It goes on as three~" in processes.output("three"))
         wait_until(lambda: labels(one) == ["two", "three"])
         assert reserve(three, "r2", 10).status_code == 201
         wait_until_equal(processes)
