@@ -90,12 +90,17 @@ def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str
 
 def in_sum(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str], tuple[int, ...]]:
     """The entry with the changes that have to be expanded, and the sum of the others: `summed` and `csns`."""
-    changes: Sequence[Change] = entry.get("changes", ())
-    arrived, told = _arrived(entry), [change for change in changes if not _is_plain(change)]
-    plain = [change for change in changes if _is_plain(change)]
-    csns = tuple(change.csn for change in plain if change.csn is not None)
-    summed = Counter({arrived: sum(change.was is None for change in plain), "committed": len(csns)})
-    return ({**entry, "changes": told} if plain else entry), +summed, csns
+    told: list[Change] = []
+    csns, count = [], 0
+    for change in entry.get("changes", ()):
+        if _is_plain(change):
+            count += change.was is None
+            if change.csn is not None:
+                csns.append(change.csn)
+        else:
+            told.append(change)
+    summed = Counter({_arrived(entry): count, "committed": len(csns)})
+    return ({**entry, "changes": told} if "changes" in entry else entry), +summed, tuple(csns)
 
 
 def _is_plain(change: Change) -> bool:

@@ -85,18 +85,18 @@ local function take_tentative(line)
   new, pages = new + 1, pages + #write.pages
 end
 
-local text, lines, notified = ARGV[7], {}, {}
+local commits, text, lines, notified = tonumber(ARGV[6]), ARGV[7], {}, {}
 local from = 1
 while from <= #text do
   local stop = text:find('\n', from, true) or #text + 1
   local line = text:sub(from, stop - 1)
   lines[#lines + 1] = line
-  if not is_whole(line) then notified[#notified + 1] = line end
+  if #lines <= commits and not is_whole(line) then notified[#notified + 1] = line end
   from = stop + 1
 end
 Log.fetch(notified)
 
-local status, commits, before_csn = 'taken', tonumber(ARGV[6]), tonumber(ARGV[3])
+local status, before_csn = 'taken', tonumber(ARGV[3])
 for i = 1, #lines do
   if pages > PAGES_BUDGET or Replay.rolled_back > ROLL_BACK_BUDGET then
     status = 'more'

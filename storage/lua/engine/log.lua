@@ -70,7 +70,9 @@ function Log.effects(ids)
   return found
 end
 
-function Log.is_tentative(id) return redis.call('ZSCORE', K.tentative, id) and not left[id] end
+function Log.is_tentative(id)
+  return Pages.was_any_tentative and redis.call('ZSCORE', K.tentative, id) and not left[id]
+end
 
 -- All tentative writes, in order, at most `count_max`.
 function Log.tentative(count_max) return redis.call('ZRANGE', K.tentative, 0, count_max - 1) end
