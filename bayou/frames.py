@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bayou.items import ListPart, PageState, Selection, StateEnd
+from bayou.items import ListPart, Selection, StateEnd, StatePages
 from bayou.state import Vector
 
 
@@ -44,7 +44,7 @@ class StateChunk:
     plan: int
     number: int
     first: bool
-    pages: tuple[PageState, ...]
+    pages: StatePages
     lists: tuple[ListPart, ...]
 
 

@@ -58,12 +58,14 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class PageState:
-    """A committed page in a full state, with the CSN of the commit that changed it last. `fields`: name, value, ..."""
+class StatePages:
+    """Some committed pages of a full state, so many, as the one store gives them and the other takes them.
 
-    name: str
-    csn: int
-    fields: tuple[str, ...]
+    `text` is JSON: [[name, CSN of the commit that changed it last, as text, [field, value, ...]], ...].
+    """
+
+    count: int = 0
+    text: bytes = b"[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,14 @@ class StateEnd:
 
 @dataclass(frozen=True, slots=True)
 class StatePart:
-    """Pages of a full state, in the order of sending; `end` comes with the last of them.
+    """Pages of a full state, in the order of sending: those behind `cursor` (CSN, page) go next, and `end` comes with
+    the last of them.
 
     Parts of two generations are of two states: another one was installed here in between.
     """
 
-    pages: tuple[PageState, ...]
+    pages: StatePages
+    cursor: tuple[int, str]
     end: StateEnd | None
     generation: str
 

@@ -24,13 +24,13 @@ from typing import Protocol
 from bayou.compatible import incompatible
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.history import Verdict
-from bayou.items import Installed, ListPart, PageState, Received, Selection, StateEnd, StatePart
+from bayou.items import Installed, ListPart, Received, Selection, StateEnd, StatePages, StatePart
 from bayou.sending import Reach, state_frames
 from bayou.staging import Staging
 from bayou.state import State, Vector
 from bayou.wellformed import problem_of, problem_of_writes
 
-PROTOCOL = 2
+PROTOCOL = 3
 BATCH_COUNT_MAX = 500
 BATCH_BYTES_MAX = 1024 * 1024
 WINDOW = 4  # frames that may be on their way without an acknowledgement
@@ -54,7 +54,7 @@ class ReconcileStore(Protocol):
 
     def list_parts(self) -> Iterator[ListPart]: ...
 
-    def stage(self, staging: str, pages: tuple[PageState, ...], lists: tuple[ListPart, ...]) -> str | None: ...
+    def stage(self, staging: str, pages: StatePages, lists: tuple[ListPart, ...]) -> str | None: ...
 
     def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed: ...
 
@@ -231,7 +231,7 @@ class Session:
     def _chunk(self, chunk: StateChunk) -> list[Frame]:
         if not self._staging.take(chunk):
             return [self._replan(chunk.plan)]
-        self.report.received += len(chunk.pages)
+        self.report.received += chunk.pages.count
         return [Ack(chunk.plan, replan=False, csn=0, vector={})]
 
     def _finish(self, frame: StateFinish) -> list[Frame]:
@@ -331,5 +331,5 @@ def _size(frame: Frame) -> int:
         case Batch(_, selection):
             return len(selection.items)
         case StateChunk():
-            return len(frame.pages)
+            return frame.pages.count
     return 0

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bayou.application import MEMBERSHIP
 from bayou.frames import StateChunk, StateFinish
-from bayou.items import ListPart, Selection, StateEnd, StatePart
+from bayou.items import ListPart, Selection, StateEnd, StatePages, StatePart
 from bayou.stamps import split_id, stamp_text
 from bayou.vectors import complete
 from bayou.write import Write, prev_of
@@ -90,10 +90,8 @@ def state_frames(source: StateSource, plan: int, count_max: int, bytes_max: int)
             continue
         generation = part.generation
         yield StateChunk(plan, number, first, part.pages, ())
-        number, first, end = number + 1, False, part.end
-        if part.pages:
-            cursor = (part.pages[-1].csn, part.pages[-1].name)
+        number, first, cursor, end = number + 1, False, part.cursor, part.end
     for lists in source.list_parts():
-        yield StateChunk(plan, number, False, (), (lists,))
+        yield StateChunk(plan, number, False, StatePages(), (lists,))
         number += 1
     yield StateFinish(plan, number, end)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Protocol
 
 from bayou.frames import StateChunk, StateFinish
-from bayou.items import ListPart, PageState
+from bayou.items import ListPart, StatePages
 
 
 class StateTarget(Protocol):
     """Where parts are staged; see storage/transfer.py."""
 
-    def stage(self, staging: str, pages: tuple[PageState, ...], lists: tuple[ListPart, ...]) -> str | None: ...
+    def stage(self, staging: str, pages: StatePages, lists: tuple[ListPart, ...]) -> str | None: ...
 
 
 class Staging:

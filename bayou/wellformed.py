@@ -7,6 +7,7 @@ Whether it fits is judged later. The bounds are listed in docs/limits.md. It kno
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -15,7 +16,7 @@ from typing import Any
 from bayou.application import MEMBERSHIP
 from bayou.frames import Ack, Batch, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.history import decode
-from bayou.items import ListPart, PageState, Selection, StateEnd
+from bayou.items import ListPart, Selection, StateEnd, StatePages
 from bayou.stamps import STAMP_MAX, split_id
 from bayou.state import Vector
 from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Write
@@ -35,6 +36,7 @@ CODE_MAX, MESSAGE_MAX = 64, 2000
 _SERVER = re.compile(r"(?:[0-9]{16}:)*[a-z0-9_-]{1,32}~[a-z0-9]{1,16}")
 _LABEL = re.compile(r"[a-z0-9_-]{1,32}")
 _TEXT = re.compile(r"[^\x00-\x1f\x7f]{0,512}")
+_NUMBER = re.compile(r"[0-9]{1,16}")
 _NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]{1,255}):[0-9]{1,5}")
 _MEMBERSHIP = {"create": ("label", "rest", "anti_entropy", "through"), "retire": ("label",), "primary": ("to", "label")}
@@ -50,7 +52,7 @@ def problem_of(frame: Frame) -> str | None:
         case Ack():
             return _csn(frame.csn) or _vector(frame.vector) or _retired(frame.retired_servers)
         case StateChunk():
-            return _chunk(frame.pages, frame.lists)
+            return _pages(frame.pages) or _lists(frame.lists)
         case StateFinish(_, _, end):
             return _end(end)
         case Refuse(code, message):
@@ -133,21 +135,36 @@ def _selection(selection: Selection) -> str | None:
     return _history(selection.history)
 
 
-def _chunk(pages: Sequence[PageState], lists: Sequence[ListPart]) -> str | None:
-    if len(pages) > ITEMS_MAX or len(lists) > ITEMS_MAX:
-        return f"a part of more than {ITEMS_MAX} pages or lists"
-    if any(len(page.fields) % 2 for page in pages):
+def _pages(pages: StatePages) -> str | None:
+    """Redis reads the same text, with a parser of its own: so it has to be plain."""
+    if pages.count > ITEMS_MAX:
+        return f"a part of more than {ITEMS_MAX} pages"
+    try:
+        found = json.loads(pages.text.decode())
+        texts = [text for name, csn, fields in found for text in (name, csn, *fields)]
+        "".join(texts).encode()  # TypeError for what is no text, ValueError for half of a character
+        right = type(found) is list and len(found) == pages.count and all(type(page[2]) is list for page in found)
+    except (TypeError, ValueError, RecursionError):
+        right, found = False, []
+    if not right:
+        return "pages in a form that is none"
+    if any(len(fields) % 2 for _, _, fields in found):
         return "a page with a field that has no value"
+    if not all(_NUMBER.fullmatch(csn) and int(csn) <= CSN_MAX for _, csn, _ in found):
+        return "a CSN that is none"
+    return _names([name for name, _, _ in found])
+
+
+def _lists(lists: Sequence[ListPart]) -> str | None:
+    if len(lists) > ITEMS_MAX:
+        return f"a part of more than {ITEMS_MAX} lists"
     if any(not 1 <= len(part.members) <= MEMBERS_MAX for part in lists):
         return f"a part of a list without a member, or with more than {MEMBERS_MAX}"
-    names = (
-        [page.name for page in pages]
-        + [part.name for part in lists]
-        + [name for part in lists for name in part.members]
-    )
-    if not all(0 < len(name.encode()) <= NAME_BYTES_MAX for name in names):
-        return "a name that is none"
-    return next(filter(None, (_csn(page.csn) for page in pages)), None)
+    return _names([name for part in lists for name in (part.name, *part.members)])
+
+
+def _names(names: Sequence[str]) -> str | None:
+    return None if all(0 < len(name.encode()) <= NAME_BYTES_MAX for name in names) else "a name that is none"
 
 
 def _end(end: StateEnd) -> str | None:

@@ -165,28 +165,20 @@ class Refuse(_message.Message):
     def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class StateChunk(_message.Message):
-    __slots__ = ("plan", "first", "pages", "lists", "number")
+    __slots__ = ("plan", "first", "pages", "pages_count", "lists", "number")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     FIRST_FIELD_NUMBER: _ClassVar[int]
     PAGES_FIELD_NUMBER: _ClassVar[int]
+    PAGES_COUNT_FIELD_NUMBER: _ClassVar[int]
     LISTS_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     plan: int
     first: bool
-    pages: _containers.RepeatedCompositeFieldContainer[PageState]
+    pages: bytes
+    pages_count: int
     lists: _containers.RepeatedCompositeFieldContainer[ListPart]
     number: int
-    def __init__(self, plan: _Optional[int] = ..., first: _Optional[bool] = ..., pages: _Optional[_Iterable[_Union[PageState, _Mapping]]] = ..., lists: _Optional[_Iterable[_Union[ListPart, _Mapping]]] = ..., number: _Optional[int] = ...) -> None: ...
-
-class PageState(_message.Message):
-    __slots__ = ("name", "csn", "fields")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    CSN_FIELD_NUMBER: _ClassVar[int]
-    FIELDS_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    csn: int
-    fields: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., csn: _Optional[int] = ..., fields: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, plan: _Optional[int] = ..., first: _Optional[bool] = ..., pages: _Optional[bytes] = ..., pages_count: _Optional[int] = ..., lists: _Optional[_Iterable[_Union[ListPart, _Mapping]]] = ..., number: _Optional[int] = ...) -> None: ...
 
 class ListPart(_message.Message):
     __slots__ = ("name", "members")

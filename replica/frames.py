@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
-from bayou.items import Item, ListPart, PageState, Selection, StateEnd
+from bayou.items import Item, ListPart, Selection, StateEnd, StatePages
 from bayou.reconcile import ProtocolError
 from replica import a_e_pb2 as wire
 
@@ -39,9 +39,9 @@ def encode(frame: Frame) -> wire.Frame:
             ack.retired_servers.extend(frame.retired_servers)
             return wire.Frame(ack=ack)
         case StateChunk():
-            pages = [wire.PageState(name=page.name, csn=page.csn, fields=page.fields) for page in frame.pages]
             lists = [wire.ListPart(name=part.name, members=part.members) for part in frame.lists]
-            chunk = wire.StateChunk(plan=frame.plan, number=frame.number, first=frame.first, pages=pages, lists=lists)
+            chunk = wire.StateChunk(plan=frame.plan, number=frame.number, first=frame.first, lists=lists)
+            chunk.pages, chunk.pages_count = frame.pages.text, frame.pages.count
             return wire.Frame(state_chunk=chunk)
         case StateFinish(plan, number, end):
             return wire.Frame(
@@ -92,7 +92,7 @@ def decode(message: wire.Frame) -> Frame:
             return Ack(ack.plan, ack.replan, ack.csn, dict(ack.vector), tuple(ack.retired_servers))
         case "state_chunk":
             chunk = message.state_chunk
-            pages = tuple(PageState(page.name, page.csn, tuple(page.fields)) for page in chunk.pages)
+            pages = StatePages(chunk.pages_count, chunk.pages)
             lists = tuple(ListPart(part.name, tuple(part.members)) for part in chunk.lists)
             return StateChunk(chunk.plan, chunk.number, chunk.first, pages, lists)
         case "state_finish":

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Protocol
 
-from bayou.items import Installed, ListPart, PageState, StateEnd, StatePart
+from bayou.items import Installed, ListPart, StateEnd, StatePages, StatePart
 from storage.birth import mint
 from storage.keys import KEYS
 from storage.scripted import Scripted
@@ -31,9 +31,9 @@ class Transfer(Scripted):
 
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
         """The committed pages behind the cursor (CSN, page), in the order of the CSN that changed them last."""
-        end, generation, chosen = self._run("state_chunk", after[0], after[1], count_max, bytes_max)
-        pages = [PageState(name, int(csn), tuple(fields)) for name, csn, fields in json.loads(chosen)]
-        return StatePart(tuple(pages), _end(end) if end else None, generation.decode())
+        end, generation, count, text, csn, name = self._run("state_chunk", *after, count_max, bytes_max)
+        cursor = int(csn), name.decode()
+        return StatePart(StatePages(count, text), cursor, _end(end) if end else None, generation.decode())
 
     def list_parts(self) -> Iterator[ListPart]:
         """All lists, in parts of a bounded size; what is added meanwhile may or may not be among them."""
@@ -47,15 +47,14 @@ class Transfer(Scripted):
             if members:
                 yield ListPart(name.decode(), tuple(members))
 
-    def stage(self, staging: str, pages: tuple[PageState, ...], lists: tuple[ListPart, ...]) -> str | None:
+    def stage(self, staging: str, pages: StatePages, lists: tuple[ListPart, ...]) -> str | None:
         """Stage a part beside the state that counts; '' begins. The number to go on with, None when superseded."""
-        staged = [(page.name, str(page.csn), page.fields) for page in pages]
         if not staging:
             self.sweep()
         for part in lists:  # append-only supersets: they may grow before the state is switched
             self._redis.sadd(self._keys.lists, part.name)
             self._redis.sadd(self._keys.list + part.name, *part.members)
-        number = self._run("stage", staging, json.dumps(staged)).decode()
+        number = self._run("stage", staging, pages.text).decode()
         return number or None
 
     def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed:

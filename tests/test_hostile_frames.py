@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 import struct
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from bayou.errors import BadInput, Refusal
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
-from bayou.items import Item, ListPart, PageState, Selection, StateEnd
+from bayou.items import Item, ListPart, Selection, StateEnd, StatePages
 from bayou.media import Head, Importer, export
 from bayou.reconcile import ProtocolError, Session
 from bayou.stamps import STAMP_MAX
@@ -47,7 +48,13 @@ vectors = st.dictionaries(texts, numbers, max_size=3)
 bodies = st.one_of(st.just(b""), st.binary(max_size=50), st.builds(lambda text: text.encode(), texts))
 items = st.builds(Item, ids, st.none() | numbers, bodies)
 selections = st.builds(Selection, numbers, ids, st.lists(items, max_size=3).map(tuple))
-page_states = st.builds(PageState, texts, numbers, st.lists(texts, max_size=4).map(tuple))
+page_rows = st.tuples(texts, texts | numbers.map(str), st.lists(texts, max_size=4))
+json_texts = st.one_of(
+    st.lists(page_rows, max_size=2), st.recursive(texts | st.none() | numbers, st.lists, max_leaves=4)
+)
+pages = st.builds(
+    StatePages, st.integers(0, 3), st.one_of(json_texts.map(json.dumps).map(str.encode), st.binary(max_size=9))
+)
 list_parts = st.builds(ListPart, texts, st.lists(texts, max_size=2).map(tuple))
 ends = st.builds(StateEnd, numbers, ids, numbers, texts, texts, texts, vectors)
 frames: st.SearchStrategy[Frame] = st.one_of(
@@ -57,7 +64,7 @@ frames: st.SearchStrategy[Frame] = st.one_of(
         st.integers(0, 2),
         st.integers(0, 2),
         st.booleans(),
-        st.lists(page_states, max_size=2).map(tuple),
+        pages,
         st.lists(list_parts, max_size=2).map(tuple),
     ),
     st.builds(StateFinish, st.integers(0, 2), st.integers(0, 3), ends),
@@ -133,7 +140,7 @@ def test_a_session_survives_any_hello(here: Replica, data: st.DataObject, initia
 @example(
     sent=[StateFinish(0, 0, StateEnd(9, f"{9:016d}@{PEER}", 9, PEER, PEER, f'[[0,"{PEER}",1]]', {}))], initiator=True
 )
-@example(sent=[StateChunk(0, 0, True, (), (ListPart("l", ()),))], initiator=True)
+@example(sent=[StateChunk(0, 0, True, StatePages(), (ListPart("l", ()),))], initiator=True)
 @example(sent=[Refuse("\x1b[2J", "\x1b]0;mine\x07")], initiator=False)
 def test_a_session_survives_any_frames_behind_a_hello(here: Replica, sent: list[Frame], initiator: bool) -> None:
     before = counted(here)
@@ -169,15 +176,20 @@ def test_a_write_is_decoded_whole_or_not_at_all(garbage: bytes, at: int) -> None
         assert found.encode() == body
 
 
+def rows(*found: tuple[str, str, list[str]]) -> StatePages:
+    return StatePages(len(found), json.dumps(found).encode())
+
+
 def too_large() -> Iterator[tuple[Frame, str]]:
     servers = {f"x~a{number}": 1 for number in range(SERVERS_MAX + 1)}
     yield Ack(0, True, 0, servers), "vector of more"
     yield Ack(0, True, 0, {}, tuple(servers)), "retired servers"
     yield Batch(0, batch(*[Item(f"{n:016d}@{PEER}", None, b"x") for n in range(ITEMS_MAX + 1)])), "more than 500"
-    yield StateChunk(0, 0, True, tuple(PageState(f"p{n}", 1, ()) for n in range(ITEMS_MAX + 1)), ()), "more than 500"
-    yield StateChunk(0, 0, True, (PageState("p" * 2000, 1, ()),), ()), "name"
-    yield StateChunk(0, 0, True, (PageState("p", 1, ("f", "g", "h")),), ()), "no value"
-    yield StateChunk(0, 0, True, (), (ListPart("l", tuple(f"m{n}" for n in range(1001))),)), "list"
+    yield StateChunk(0, 0, True, rows(*[(f"p{n}", "1", []) for n in range(ITEMS_MAX + 1)]), ()), "more than 500"
+    yield StateChunk(0, 0, True, rows(("p" * 2000, "1", [])), ()), "name"
+    yield StateChunk(0, 0, True, rows(("p", "1", ["f", "g", "h"])), ()), "no value"
+    yield StateChunk(0, 0, True, rows(("p", str(2**53), [])), ()), "CSN"
+    yield StateChunk(0, 0, True, StatePages(), (ListPart("l", tuple(f"m{n}" for n in range(1001))),)), "list"
     yield Refuse("busy", "x" * 2001), "refusal"
     yield Ack(0, True, 0, {"x" * 600 + "~aaaaaa": 1}), "vector"
 
@@ -202,6 +214,43 @@ def test_a_batch_in_another_order_is_refused(here: Replica, csns: list[int | Non
     session = fed(here, [hello_like(here), Batch(0, selection)], initiator=True)
     assert session.report.error is not None
     assert "each with the next CSN" in session.report.error.message
+    assert counted(here) == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"[",
+        b"{}",
+        b'"abc"',
+        b'["abc"]',
+        b'[["p","1"]]',
+        b'[["p",1,[]]]',
+        b'[["p","1",{}]]',
+        b'[["p","1","fv"]]',
+        b'[["p","1",["f",NaN]]]',
+        b'[["p","1",["f",null]]]',
+        b'[["p","",[]]]',
+        b'[["p","-1",[]]]',
+        b'[["p","1e3",[]]]',
+        b'[["","1",[]]]',
+        b'[["p","1",["f","\\ud800"]]]',
+        b'[["p","1",["f","\xff"]]]',
+        b'\xef\xbb\xbf[["p","1",[]]]',
+        '[["p","1",[]]]'.encode("utf-16"),
+        b'[["p","1",[]],["q","1",[]]]',
+        b"[" * 100_000,
+    ],
+    ids=lambda text: repr(text[:30]),
+)
+def test_pages_that_are_none_are_refused(here: Replica, text: bytes) -> None:
+    """Redis takes the text as it comes, so whatever it would read in another way must not get there."""
+    before = counted(here)
+    chunk = StateChunk(0, 0, True, StatePages(1, text), ())
+    session = fed(here, [hello_like(here), chunk], initiator=True)
+    assert session.report.error is not None
+    assert session.report.error.code == "protocol"
     assert counted(here) == before
 
 

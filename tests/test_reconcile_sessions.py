@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bayou import reconcile
-from bayou.frames import Ack, Batch, Done, Refuse
+from bayou.frames import Ack, Batch, Done, Refuse, StateChunk
 from bayou.reconcile import ProtocolError
 from tests.engine_harness import Cluster, Meeting, meet
 from tests.invariants import Checker, Look
@@ -271,3 +271,20 @@ def test_replicas_that_know_of_no_birth_exchange_and_the_first_primary_tells_the
     assert {replica.state().birth for replica in cluster} == {primary.server()}
     cluster.heal()
     assert settled(cluster)
+
+
+def test_a_full_state_has_pages_on_which_nothing_is_left() -> None:
+    """A page that was emptied counts as changed; what the receiver had on it has to go."""
+    cluster = Cluster(2, met=False)
+    giver, taker = cluster
+    giver.put(draft("set", "made", ["p"], fields=[["x", "y"]]))
+    meet(giver, taker)
+    assert taker.page("p") == ({"x": "y"}, {"x": "y"})
+    giver.put(draft("wipe", "gone", ["p"], page="p", notes=[]))
+    giver.note("kept", "q")
+    giver.truncate(0)
+    meeting = meet(giver, taker)
+    assert meeting.frames(StateChunk)
+    assert [end.report.error for end in meeting.ends] == [None, None]
+    assert taker.page("p") == ({}, {})
+    assert taker.digest() == giver.digest()

@@ -16,6 +16,7 @@ from redis.crc import key_slot
 
 from apps import APPLICATIONS
 from bayou.errors import Away, BadInput
+from bayou.items import StatePages
 from bayou.write import Draft
 from replica.config import ConfigError, parse
 from storage.binary import find_binary
@@ -139,7 +140,7 @@ def test_a_namespace_lives_in_one_slot_of_three_nodes(servers: Servers, open_one
     assert store.truncate(0) == 1
     store.members("songs")
     store.sightings("room:6.12", {"vish/a": ("x", 0)}, 0)
-    staged = store.stage("", (), tuple(store.list_parts()))
+    staged = store.stage("", StatePages(), tuple(store.list_parts()))
     assert staged is not None
     part = store.state_part((0, ""), 100, 1 << 20)
     assert part.end is not None
