@@ -146,7 +146,9 @@ end
 
 local function texts_of(asked, write, outcome)
   local texts = asked(write, outcome)
-  local _ = table.concat(texts) -- an error where one is no text
+  for i = 1, #texts do
+    local _ = texts[i] < '' -- as in `set`
+  end
   return texts
 end
 
