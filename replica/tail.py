@@ -27,7 +27,7 @@ BLOCK_MS = 500
 RECENT_MAX = 5000  # events in memory
 BATCH_MAX = 50  # transactions a read, each of up to some hundred writes
 MANY = 25  # changes in a read, beyond which the listener hears them in sum: no eye follows so many lines
-PAUSE_S = 0.02  # between reads that find something: what comes meanwhile costs one read, and no eye sees the wait
+PAUSE_S = 0.05  # between reads that find something: what comes meanwhile costs one read, and no eye sees the wait
 WAIT_MIN_S, WAIT_MAX_S = 0.1, 5.0
 
 

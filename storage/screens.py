@@ -131,9 +131,8 @@ class Screens(Scripted):
         wanted, found, upto = [one.encode() for one in ids], [], "+"
         while entries := self._redis.xrevrange(self._keys.events, max=upto, count=TURNS_READ):
             for key, fields in entries:
-                body = fields.get(b"changes", b"")
-                if any(one in body for one in wanted):
-                    found += _turns(_moment_of(key), _changes(body), set(ids))
+                if any(one in fields[b"body"] for one in wanted):
+                    found += _turns(_moment_of(key), _event(fields).get("changes", ()), set(ids))
             upto = f"({entries[-1][0].decode()}"
         oldest = self._redis.xrange(self._keys.events, count=1)
         return found[::-1], _moment_of(oldest[0][0]) if oldest else None
@@ -180,15 +179,13 @@ def _digest(pages: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def _event(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
-    event: dict[str, Any] = {key.decode(): value.decode() for key, value in fields.items() if key != b"changes"}
-    if "body" in event:
-        return {"kind": event["kind"], **json.loads(event["body"])}
-    counts = {"rolled_back": int(event["rolled_back"]), "replayed": int(event["replayed"])}
-    return {**event, **counts, "changes": _changes(fields[b"changes"])}
+    event = {"kind": fields[b"kind"].decode(), **json.loads(fields[b"body"])}
+    if "changes" in event:
+        event["changes"] = _changes(event["changes"])
+    return event
 
 
-def _changes(body: bytes) -> list[Change]:
-    flat = json.loads(body)
+def _changes(flat: Sequence[Any]) -> list[Change]:
     return [
         Change(flat[i], int(flat[i + 1]) if flat[i + 1] else None, flat[i + 2] or None, flat[i + 3], flat[i + 4])
         for i in range(0, len(flat), 5)

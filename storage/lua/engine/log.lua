@@ -217,7 +217,8 @@ function Log.store(kind, from, rolled_back, replayed)
     Redis.many('SADD', K.list .. name, names)
   end
   if #Log.changes > 0 then
-    redis.call('XADD', K.events, 'MAXLEN', '~', EVENTS_MAX, '*', 'kind', kind, 'from', from,
-      'rolled_back', rolled_back, 'replayed', replayed, 'changes', cjson.encode(Log.changes))
+    redis.call('XADD', K.events, 'MAXLEN', '~', EVENTS_MAX, '*', 'kind', kind, 'body', cjson.encode({
+      from = from, rolled_back = rolled_back, replayed = replayed, changes = Log.changes,
+    }))
   end
 end
