@@ -34,11 +34,10 @@ class Selection:
 
     def behind(self, taken: int) -> Selection:
         """What is left once the first items were taken."""
-        commits = [item for item in self.items[:taken] if item.csn is not None]
-        left = self.items[taken:]
-        if not commits or commits[-1].csn is None:
+        left, commits = self.items[taken:], [item.id for item in self.items[:taken] if item.csn is not None]
+        if not commits:
             return replace(self, items=left)
-        return replace(self, after_csn=commits[-1].csn, after_id=commits[-1].id, items=left)
+        return replace(self, after_csn=self.after_csn + len(commits), after_id=commits[-1], items=left)
 
 
 @dataclass(frozen=True, slots=True)

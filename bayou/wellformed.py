@@ -141,9 +141,10 @@ def _pages(pages: StatePages) -> str | None:
         return f"a part of more than {ITEMS_MAX} pages"
     try:
         found = json.loads(pages.text.decode())
-        texts = [text for name, csn, fields in found for text in (name, csn, *fields)]
+        right = type(found) is list and len(found) == pages.count and {*map(type, found)} <= {list}
+        texts = [text for name, csn, fields in found for text in (name, csn, *fields)] if right else []
         "".join(texts).encode()  # TypeError for what is no text, ValueError for half of a character
-        right = type(found) is list and len(found) == pages.count and all(type(page[2]) is list for page in found)
+        right = right and all(type(page[2]) is list for page in found)
     except (TypeError, ValueError, RecursionError):
         right, found = False, []
     if not right:

@@ -126,8 +126,8 @@ class Opened:
         return self._connect(socket_timeout=BLOCKING_TIMEOUT_S)
 
     def is_silent(self, wait_s: float) -> bool:
-        """Whether Redis is there, and does not answer for so long. One that cannot be reached at all is away instead:
-        nobody waits for its answers."""
+        """Whether Redis does not answer for so long. One that refuses the connection is away instead: nobody waits for
+        its answers."""
         client = self._connect(socket_timeout=wait_s, socket_connect_timeout=wait_s)
         try:
             client.ping()
@@ -182,8 +182,10 @@ class Opened:
         self._closing.set()
         self._suspect.set()
         try:
-            self._source.stop()
-            self.client.close()  # only now: whoever still waits for an answer hears that the storage is away
+            try:
+                self._source.stop()
+            finally:
+                self.client.close()  # only now: whoever still waits for an answer hears that the storage is away
             self._keeper.join(BACKOFF_MAX_S)
             if clean and self.birth and not self.birth.repaired and self._confirmed == self.birth.redis_run_id:
                 self.amend(clean=True, mark=mark)

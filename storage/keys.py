@@ -37,8 +37,11 @@ KEYS = {
     "events": ("events", "stream", "one entry a transaction, capped, for screens"),
 }
 
+FORM = 2  # of all that is kept here, writes and their pages included; a change that older code would misread raises it
+
 META = {
     # field of `meta`: what it holds
+    "form": "FORM of the release that made the namespace; another one does not open it",
     "id": "the server id under which this replica accepts writes",
     "label": "its name for people",
     "cluster": "the cluster's id",

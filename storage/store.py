@@ -23,6 +23,7 @@ from bayou.wellformed import SERVER_BYTES_MAX
 from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Draft
 from storage import members
 from storage.gathered import Gathered
+from storage.keys import FORM
 from storage.members import Member
 from storage.screens import Digest, Gap, LogEntry, Screens, Vitals
 from storage.scripted import flat_map, page_views, stamps, texts
@@ -55,7 +56,13 @@ class Store(Screens, Transfer):
 
     def begin(self, *, server: str, cluster: str, first_primary: bool) -> None:
         """Open the namespace for a server id; a new one is made, as the birth of the cluster for the first primary."""
-        status = self._run("begin", server, self._label, cluster, "birth" if first_primary else "")
+        status = self._run("begin", server, self._label, cluster, "birth" if first_primary else "", FORM)
+        if status == b"other_form":
+            raise Conflict(
+                "other_release",
+                f"What is kept of {self._label} was written by another release, in a form that this one cannot read."
+                " Go on with that release, or start without the data: what its peers hold comes back from them.",
+            )
         if status != b"opened":
             raise Conflict(
                 "other_cluster",

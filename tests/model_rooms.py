@@ -102,7 +102,7 @@ class Wish:
 
     def asked(self) -> list[Place]:
         """What was asked for last."""
-        room, slots, _ = self.page["asked"].split("\t")
+        room, slots, _ = self.page["asked"].split("\t", 2)
         return places(room, slots)
 
     def refusal(self) -> str | None:
@@ -222,7 +222,7 @@ class Wish:
         return "updated"
 
     def purpose(self) -> str:
-        return str(self.args["purpose"] if self.op == "reserve" else self.page["asked"].split("\t")[2])
+        return str(self.args["purpose"] if self.op == "reserve" else self.page["asked"].split("\t", 2)[2])
 
     def ask(self) -> dict[str, str]:
         """Note what was asked, and where the reservation may be from now on."""

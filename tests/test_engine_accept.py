@@ -237,6 +237,16 @@ def test_namespaces_in_one_redis_never_touch_each_other() -> None:
     assert len(digests) == len(others)
 
 
+def test_another_release_may_not_open_the_namespace(primary: Replica) -> None:
+    """What an older one has written would be misread."""
+    primary.client.hdel(primary.key("meta"), "form")
+    before = primary.dump()
+    with pytest.raises(Conflict, match="written by another release") as refused:
+        primary.begin(server=primary.state().server, cluster="test", first_primary=False)
+    assert refused.value.code == "other_release"
+    assert primary.dump() == before
+
+
 def test_another_cluster_may_not_open_the_namespace(primary: Replica) -> None:
     primary.note("a", "p")
     before = primary.dump()

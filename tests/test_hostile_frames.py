@@ -50,7 +50,9 @@ items = st.builds(Item, ids, st.none() | numbers, bodies)
 selections = st.builds(Selection, numbers, ids, st.lists(items, max_size=3).map(tuple))
 page_rows = st.tuples(texts, texts | numbers.map(str), st.lists(texts, max_size=4))
 json_texts = st.one_of(
-    st.lists(page_rows, max_size=2), st.recursive(texts | st.none() | numbers, st.lists, max_leaves=4)
+    st.lists(page_rows, max_size=2),
+    st.lists(st.dictionaries(texts, texts, max_size=3), max_size=2),
+    st.recursive(texts | st.none() | numbers, st.lists, max_leaves=4),
 )
 pages = st.builds(
     StatePages, st.integers(0, 3), st.one_of(json_texts.map(json.dumps).map(str.encode), st.binary(max_size=9))
@@ -229,6 +231,9 @@ def test_a_batch_in_another_order_is_refused(here: Replica, csns: list[int | Non
         b'[["p",1,[]]]',
         b'[["p","1",{}]]',
         b'[["p","1","fv"]]',
+        b'[["p","1",[],[]]]',
+        b'[{"a":"p","b":"1","c":"x"}]',
+        b"[null]",
         b'[["p","1",["f",NaN]]]',
         b'[["p","1",["f",null]]]',
         b'[["p","",[]]]',

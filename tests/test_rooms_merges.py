@@ -364,6 +364,31 @@ def test_a_write_that_breaks_the_rules_fails_and_changes_nothing(building: Build
     assert building.service.tentative == {}
 
 
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"day_end": 100_000_300},
+        {"day_start": -1000},
+        {"day_start": 29935000.5},
+        {"window_min": 0.5},
+        {"day_end": "29936000"},
+        {"day_end": None},
+    ],
+    ids=str,
+)
+def test_a_window_that_is_none_fails(building: Building, window: dict[str, Any]) -> None:
+    """Else an entry could stand at what is no minute of eight digits, and nobody would find it in the way."""
+    building.reserve("vish/a", "09:00/10:00")
+    merge = {"name": "nearest_free_time", "window_min": 120}
+    building.reserve("neil/b", "09:00/10:00", merge=merge)
+    first, second = building.service.log
+    spoiled = changed(second, args={**second.args, **window})
+    assert building.service.replay([first])[0].startswith("updated ")
+    alone = building.service.tentative
+    assert building.service.replay([first, spoiled])[1] == "failed"
+    assert building.service.tentative == alone
+
+
 def test_a_detail_names_a_place_or_none() -> None:
     place = decode_detail("29935260/29935320 Main hall")
     assert place is not None

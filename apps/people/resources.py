@@ -69,7 +69,7 @@ class _PeopleResource(Resource):  # type: ignore[misc]  # flask_restful has no t
 
 class People(_PeopleResource):
     def get(self) -> Answer:
-        after, limit = _page_of(request.args.to_dict())
+        after, limit = _part_of(request.args.to_dict())
         further = [name for name in self.service.members("people") if name.encode() > after.encode(errors="replace")]
         names = further[:limit]
         pages = self.service.read([person_page(name) for name in names]).pages
@@ -126,7 +126,7 @@ def _body(known: Collection[str]) -> Mapping[str, Any]:
     return members
 
 
-def _page_of(query: Mapping[str, str]) -> tuple[str, int]:
+def _part_of(query: Mapping[str, str]) -> tuple[str, int]:
     """The query of the list: behind which name, how many at the most."""
     _refuse_others(query, {"after", "limit"})
     limit = query.get("limit", str(PEOPLE_MAX))

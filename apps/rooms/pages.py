@@ -129,13 +129,16 @@ def decode_reservation(fields: Mapping[str, str]) -> Reservation | None:
     if state == "series":
         return None
     room, slots, purpose = fields["asked"].split("\t", 2)
-    who, _, text = detail.partition("\t") if state == "cancelled" else ("", "", "")
+    reason, why = detail if state == "rejected" else None, None
+    if state == "cancelled" and detail:
+        who, _, text = detail.partition("\t")
+        reason, why = state, (who, text)
     return Reservation(
         state=state,
         place=decode_detail(detail) if state == "reserved" else None,
         asked=tuple(Place(room, *slot) for slot in decode_slots(slots)),
-        reason=detail if state == "rejected" else state if text else None,
-        why=(who, text) if text else None,
+        reason=reason,
+        why=why,
         purpose=purpose,
         series=fields.get("series"),
         pages_beyond=tuple(fields["pages"].split("\n")) if "pages" in fields else (),

@@ -3,7 +3,7 @@
 -- KEYS[1]  the namespace's prefix
 -- ARGV[1]  `auto` or `manual`: whether a primary commits by itself
 -- ARGV[2]  label of the sender, for screens
--- ARGV[3]  CSN of the commit before the batch's first one; ARGV[4] its write id ('' for CSN 0)
+-- ARGV[3]  CSN of the commit before the batch's first one, if there is one; ARGV[4] its write id ('' for CSN 0)
 -- ARGV[5]  history of the sender's log, JSON
 -- ARGV[6]  how many commits come first: those with the next CSNs; the others are tentative
 -- ARGV[7]  a line for each: the write's canonical JSON, which holds no newline; its id alone where a notification is enough

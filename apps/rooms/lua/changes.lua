@@ -11,11 +11,7 @@ local function leave(pages, own)
 end
 
 local function enter(pages, wish, room, start8, stop8)
-  local purpose = wish.args.purpose
-  if wish.op ~= "reserve" then
-    purpose = select(3, asked_of(pages, wish.page))
-  end
-  local value = stop8 .. "\t" .. wish.owner .. "\t" .. wish.request .. "\t" .. purpose
+  local value = stop8 .. "\t" .. wish.owner .. "\t" .. wish.request .. "\t" .. purpose_of(pages, wish)
   local first_day, last_day = days_of(start8, stop8)
   for day = first_day, last_day do
     pages.set(room_page(room, day), start8, value)
@@ -109,10 +105,6 @@ end
 -- Notes what was asked, and with it the state that the reservation has now.
 local function settle_as(pages, write, wish, state)
   local args, page = wish.args, wish.page
-  local purpose = args.purpose
-  if wish.op ~= "reserve" then
-    purpose = select(3, asked_of(pages, page))
-  end
   -- A write about it alone with two pages declares its own and that of its slots, as most do.
   local beyond = (wish.member or #write.pages > 2) and pages_beyond(pages, write, wish)
   if beyond and #beyond > 0 then
@@ -120,7 +112,7 @@ local function settle_as(pages, write, wish, state)
   elseif wish.op ~= "reserve" then -- which finds an empty page
     pages.delete(page, "pages")
   end
-  pages.set(page, "asked", args.room .. "\t" .. args.slots .. "\t" .. purpose)
+  pages.set(page, "asked", args.room .. "\t" .. args.slots .. "\t" .. purpose_of(pages, wish))
   pages.set(page, "state", state)
   if wish.op == "reserve" and args.series then
     pages.set(page, "series", args.series)

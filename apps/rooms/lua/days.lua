@@ -5,6 +5,7 @@ local format, rep, sub = string.format, string.rep, string.sub
 local match, find, gsub, gmatch = string.match, string.find, string.gsub, string.gmatch
 
 local DAY_MIN = 1440
+local MINUTE_MAX = 99999999 -- eight digits
 local SLOTS_MAX = 10 -- of a wish
 
 -- A batch asks for the same few again and again.

@@ -28,6 +28,11 @@ local function asked_of(pages, page)
   return match(pages.get(page, "asked"), "^([^\t]*)\t([^\t]*)\t(.*)$")
 end
 
+-- The purpose of the reservation that a wish is about: that which it was made for.
+local function purpose_of(pages, wish)
+  return wish.op == "reserve" and wish.args.purpose or select(3, asked_of(pages, wish.page))
+end
+
 -- Where the reservation stands now, or nil: also for a wish to make it, since one that is there makes that a duplicate.
 local function place_of(pages, wish)
   local state = wish.op ~= "reserve" and pages.get(wish.page, "state")

@@ -1,7 +1,7 @@
 -- A write in wishes: each is what the write asks about one reservation. A write of a series has one for each occurrence.
 --
 -- A wish: op reserve|move|cancel; owner, request, page of the reservation; args as those of a write about it alone (room, slots,
--- ...); ends of its slots, none of a cancel; member where it is part of a series.
+-- ...); ends of its slots, false of a cancel; member where it is part of a series.
 
 local PARTS = { reserve_series = "reserve", move_series = "move", cancel_series = "cancel" }
 
@@ -19,7 +19,9 @@ end
 -- Of a wish that takes the nearest free time: from when to when that is looked for, as numbers.
 local function window_of(wish)
   local args, ends = wish.args, wish.ends
-  return max(args.day_start, tonumber(ends[1]) - args.window_min), min(args.day_end, tonumber(ends[2]) + args.window_min)
+  local low, high = args.day_start, args.day_end
+  assert(0 <= low and high <= MINUTE_MAX and low % 1 == 0 and high % 1 == 0 and args.window_min % 1 == 0, "no minutes")
+  return max(low, tonumber(ends[1]) - args.window_min), min(high, tonumber(ends[2]) + args.window_min)
 end
 
 local last, its_wish -- a write and its wish: check, update and merge of one play ask for the same

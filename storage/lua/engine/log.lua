@@ -200,7 +200,7 @@ end
 -- Writes all differences, and one event. After the first write only success is possible.
 function Log.store(kind, from, rolled_back, replayed)
   redis.call('SET', K.clock, Order.text(Log.clock))
-  if Log.csn > first_csn then meta.csn, meta.last = string.format('%.0f', Log.csn), Log.last end
+  if Log.csn > first_csn then meta.csn, meta.last = string.format('%d', Log.csn), Log.last end
   store_map(K.meta, meta)
   store_map(K.vector, vectors.V)
   store_map(K.committed_vector, vectors.C)

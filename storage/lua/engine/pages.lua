@@ -234,13 +234,13 @@ local function forget_notes(key)
     if byte(field) == NOTE then numbers[#numbers + 1] = tonumber(field:sub(2)) end
   end
   table.sort(numbers)
-  for i = 1, #numbers - NOTES_MAX do dropped[i] = string.format('#%.0f', numbers[i]) end
+  for i = 1, #numbers - NOTES_MAX do dropped[i] = string.format('#%d', numbers[i]) end
   Redis.many('HDEL', key, dropped)
 end
 
 -- Writes all differences. After the first write only success is possible. `csn` is that of the last commit.
 function Pages.store(csn)
-  local changed, count, csn_text = {}, 0, string.format('%.0f', csn)
+  local changed, count, csn_text = {}, 0, string.format('%d', csn)
   for name, page in pairs(records) do
     local changes, notes = page.changes.committed, page.notes
     if notes or changes and next(changes) then
