@@ -49,14 +49,14 @@ end
 local fields_that_may_be = {} -- field -> true: what was looked at once
 
 local function look_at(field)
-  local _ = field < '' -- an error where it is no text, for a fraction of what type() costs
+  local _ = field < '' -- as in `set`
   if Pages.is_note(field) then error('a field does not begin with #') end
   fields_that_may_be[field] = true
 end
 
 function api.set(name, field, value)
   if not fields_that_may_be[field] then look_at(field) end
-  local _ = value < ''
+  local _ = value < '' -- an error where it is no text, for a fraction of what type() costs
   change(name, field, value)
 end
 
