@@ -12,6 +12,7 @@ from redis import Redis, RedisError
 
 from cluster.waiting import wait_until
 from storage.binary import find_binary
+from storage.client import Client
 
 ANSWER_TIMEOUT_S = 20.0
 UNTIL_INPUT_ENDS = '"$@" & read -r _; kill -9 $!'  # also where whoever started it is killed
@@ -32,7 +33,7 @@ def private_redis() -> Iterator[Redis]:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        client = Redis(unix_socket_path=str(socket), protocol=2)
+        client = Client(unix_socket_path=str(socket), protocol=2)
         try:
             wait_until(lambda: _answers(client), ANSWER_TIMEOUT_S, "the private Redis answers")
             yield client

@@ -21,6 +21,7 @@ from redis.exceptions import RedisClusterException
 from redis.sentinel import Sentinel
 
 from bayou.errors import Away, BadInput
+from storage.client import Client
 from storage.embedded import CLIENT_OPTIONS, no_retry
 from storage.sources import Addressed
 
@@ -93,7 +94,7 @@ class Followed(Addressed):
         kind = _FollowingTls if self._asked.tls else _Following
         given = CLIENT_OPTIONS | self._asked.options | {"retry": no_retry()} | options
         pool = redis.ConnectionPool(connection_class=kind, place=lambda: self._place, **given)
-        return redis.Redis.from_pool(pool)
+        return Client.from_pool(pool)
 
     def await_change(self, suspect: threading.Event) -> None:
         while not suspect.wait(POLL_S):

@@ -18,6 +18,7 @@ import redis
 
 from bayou.errors import Away, BadInput, Conflict
 from storage.binary import VERSION_MIN, release, version_of
+from storage.client import Client
 from storage.embedded import CLIENT_OPTIONS, EmbeddedRedis, no_retry
 
 
@@ -69,7 +70,7 @@ class Embedded:
         return _identify(self.client(), "the embedded Redis", self.sections)
 
     def client(self, **options: Any) -> redis.Redis:
-        return redis.Redis(unix_socket_path=str(self._server.socket), retry=no_retry(), **CLIENT_OPTIONS | options)
+        return Client(unix_socket_path=str(self._server.socket), retry=no_retry(), **CLIENT_OPTIONS | options)
 
     def await_change(self, suspect: threading.Event) -> None:
         del suspect
@@ -131,7 +132,7 @@ class Addressed:
         return _identify(self.client(), self._name, self.sections)
 
     def client(self, **options: Any) -> redis.Redis:
-        return redis.Redis.from_url(self._url, retry=no_retry(), **CLIENT_OPTIONS | options)
+        return Client.from_url(self._url, retry=no_retry(), **CLIENT_OPTIONS | options)
 
     def await_change(self, suspect: threading.Event) -> None:
         suspect.wait()

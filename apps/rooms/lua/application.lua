@@ -56,7 +56,11 @@ local CHECKS = {
   move_series = "every_first_choice_free",
   cancel_series = "every_reservation_stands",
 }
-local OF_NOBODY = { duplicate = true, unknown = true, forbidden = true } -- statuses that say nothing of the reservation
+local OF_NOBODY = { duplicate = true, unknown = true, forbidden = true } -- statuses that say nothing of the reservation; they stand alone
+
+-- What the check of the write that is played found: update and merge go on from there. Where its reservation stands; the status that
+-- stands in its way; whether its owner holds enough.
+local own, in_its_way, is_enough
 
 local app = {}
 
@@ -67,17 +71,19 @@ function app.check(pages, write)
     return series_is_free(pages, write)
   end
   local wish = single(write)
-  local own = place_of(pages, wish)
-  if obstacle(pages, write, wish, own) then
+  own = place_of(pages, wish)
+  in_its_way = obstacle(pages, write, wish, own)
+  if in_its_way then
     return false
   end
   if wish.op == "cancel" then
     return true
   end
-  return not holds_enough(pages, write, wish, own) and free(pages, wish.args.room, wish.ends[1], wish.ends[2], own)
+  is_enough = holds_enough(pages, write, wish, own)
+  return not is_enough and free(pages, wish.args.room, wish.ends[1], wish.ends[2], own)
 end
 
-local function put(pages, write, wish, own, room, start8, stop8)
+local function put(pages, write, wish, room, start8, stop8)
   forget_ended(pages, write, wish.owner)
   claim(pages, wish, own, room, start8, stop8)
   return settle(pages, write, wish, room, start8, stop8)
@@ -88,30 +94,27 @@ function app.update(pages, write)
     return play_series(pages, write, true)
   end
   local wish = single(write)
-  local own = place_of(pages, wish)
   if wish.op == "cancel" then
     cancel(pages, write, wish, own)
     return "updated"
   end
-  return "updated", put(pages, write, wish, own, wish.args.room, wish.ends[1], wish.ends[2])
+  return "updated", put(pages, write, wish, wish.args.room, wish.ends[1], wish.ends[2])
 end
 
 function app.merge(pages, write)
   if PARTS[write.op] then
     return play_series(pages, write, false)
   end
-  local wish = single(write)
-  local own = place_of(pages, wish)
-  local status = obstacle(pages, write, wish, own)
-  if status then
-    return status
+  if in_its_way then
+    return in_its_way
   end
-  if holds_enough(pages, write, wish, own) then
+  local wish = single(write)
+  if is_enough then
     return refuse(pages, write, wish, own, "open_reservations")
   end
   local room, start8, stop8 = merges[write.merge](pages, wish, own)
   if room then
-    return "merged", put(pages, write, wish, own, room, start8, stop8)
+    return "merged", put(pages, write, wish, room, start8, stop8)
   end
   return refuse(pages, write, wish, own, "no_alternative")
 end
@@ -159,13 +162,16 @@ end
 
 -- The reservations whose history a commit of this write with this outcome is part of: page, text, ...
 function app.notes(write, outcome)
+  if not PARTS[write.op] then
+    if OF_NOBODY[outcome] then
+      return {}
+    end
+    local wish = single(write)
+    return { wish.page, note(write, wish.owner, wish.op, outcome) }
+  end
   local status = match(outcome, "^%S+")
   if OF_NOBODY[status] then
     return {}
-  end
-  if not PARTS[write.op] then
-    local wish = single(write)
-    return { wish.page, note(write, wish.owner, wish.op, outcome) }
   end
   local owner, request = series_of(write)
   local notes = { "reservation:" .. owner .. "/" .. request, note(write, owner, PARTS[write.op], status) }

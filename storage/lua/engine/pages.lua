@@ -22,9 +22,10 @@ Pages.known = records -- name -> record, of the pages that were opened
 Pages.was_any_tentative = redis.call('ZCARD', K.tentative) > 0
 local byte = string.byte
 
-local function read(command, key)
-  local reply = redis.pcall(command, key)
-  if type(reply) == 'table' and reply.err then
+-- All fields of a hash. Applications touch pages while they are played, where an error of Redis would count as theirs.
+local function read(key)
+  local reply = redis.pcall('HGETALL', key)
+  if reply.err then
     Pages.broken = reply.err
     error(reply.err)
   end
@@ -49,16 +50,15 @@ function Pages.open(name)
     page = {
       name = name,
       -- tentative writes that declared it when the transaction began
-      size = Pages.was_any_tentative and read('ZCARD', K.index .. name) or 0,
+      size = Pages.was_any_tentative and redis.call('ZCARD', K.index .. name) or 0,
       length = false, -- how many fields and notes the committed page had, once that was loaded
       notes = false, -- (field, text, ...)
       taken_off = 0, -- how many of those are undone, or committed as they stood
-      joined = NONE, left = NONE, -- writes that enter (stamp, id, ...) and leave the index
-      rebased = false, -- the tentative copy starts anew from the committed state
-      committed = false, tentative = false, -- by view: fields, once they are loaded
+      committed = false, -- by view: fields, once they are loaded
       changes = NONE, -- by view: field -> value or DELETED
-      sorted = NONE, -- by view: names of fields
       played_by = false, number = 0, -- the write that was played on it last, and the page's number there
+      -- And, where they are needed: tentative, as `committed`; sorted, by view the names of fields; joined, left: writes that enter
+      -- (stamp, id, ...) and leave the index; rebased: the tentative copy starts anew from the committed state.
     }
     records[name] = page
   end
@@ -85,7 +85,7 @@ function Pages.load(page, view)
   local fields, changes = page[view], page.changes[view]
   if fields then return fields end
   if view == COMMITTED then
-    local flat = read('HGETALL', K.committed_page .. page.name)
+    local flat = read(K.committed_page .. page.name)
     page.length = #flat / 2
     if #flat > 0 then
       fields = overlay(pairwise(flat), changes)
@@ -93,7 +93,7 @@ function Pages.load(page, view)
       fields = changes_of(page, view, overlay({}, changes))
     end
   elseif page.size > 0 and not page.rebased then
-    fields = overlay(pairwise(read('HGETALL', K.tentative_page .. page.name)), changes)
+    fields = overlay(pairwise(read(K.tentative_page .. page.name)), changes)
   else
     fields = overlay({}, Pages.load(page, COMMITTED))
     changes_of(page, view, fields)
@@ -120,7 +120,7 @@ end
 
 -- Gives a field of a page whose fields are loaded another value, or deletes it when that is nil.
 function Pages.replace(page, view, fields, field, value)
-  local sorted = page.sorted[view]
+  local sorted = page.sorted and page.sorted[view]
   if sorted and fields[field] == nil and value ~= nil then
     table.insert(sorted, place_of(sorted, field), field)
   elseif sorted and fields[field] ~= nil and value == nil then
@@ -149,12 +149,12 @@ end
 
 -- The names of the fields, sorted bytewise, as long as the page is not changed.
 function Pages.sorted(page, view)
-  local sorted = page.sorted[view]
+  local sorted = page.sorted and page.sorted[view]
   if not sorted then
     sorted = {}
     for field in pairs(Pages.load(page, view)) do sorted[#sorted + 1] = field end
     table.sort(sorted, Order.bytewise)
-    if page.sorted == NONE then page.sorted = {} end
+    page.sorted = page.sorted or {}
     page.sorted[view] = sorted
   end
   return sorted
@@ -181,12 +181,13 @@ end
 
 -- Is the write the first in the page's index? Only asked while all that left the index were its first ones.
 function Pages.is_first(page, id)
-  return redis.call('ZRANGE', K.index .. page.name, #page.left, #page.left)[1] == id
+  local gone = #(page.left or NONE)
+  return redis.call('ZRANGE', K.index .. page.name, gone, gone)[1] == id
 end
 
 function Pages.join(page, write)
   local joined = page.joined
-  if joined == NONE then
+  if not joined then
     page.joined = {write.stamp, write.id}
   else
     joined[#joined + 1] = write.stamp
@@ -195,12 +196,12 @@ function Pages.join(page, write)
 end
 
 function Pages.leave(page, id)
-  if page.left == NONE then page.left = {id} else page.left[#page.left + 1] = id end
+  if not page.left then page.left = {id} else page.left[#page.left + 1] = id end
 end
 
 -- The tentative copy is thrown away; what is tentative on the page will be replayed on the committed state.
 function Pages.rebase(page)
-  page.rebased, page.tentative, page.sorted = true, false, NONE
+  page.rebased, page.tentative, page.sorted = true, false, false
   changes_of(page, TENTATIVE, nil)
 end
 
@@ -250,9 +251,15 @@ function Pages.store(csn)
       count = count + 2
       if notes and (page.length or NOTES_MAX) + set > NOTES_MAX then forget_notes(key) end
     end
-    if page.joined ~= NONE then Redis.many('ZADD', K.index .. name, page.joined) end
-    if page.left ~= NONE then Redis.many('ZREM', K.index .. name, page.left) end
-    local size = page.size + #page.joined / 2 - #page.left
+    local size, joined, left = page.size, page.joined, page.left
+    if joined then
+      size = size + #joined / 2
+      Redis.many('ZADD', K.index .. name, joined)
+    end
+    if left then
+      size = size - #left
+      Redis.many('ZREM', K.index .. name, left)
+    end
     if size > 0 then
       if page.size == 0 or page.rebased then -- the whole copy is written anew
         if page.size > 0 then redis.call('UNLINK', K.tentative_page .. name) end

@@ -84,9 +84,12 @@ function api.declares(name)
   return page ~= nil and page.played_by == playing
 end
 
+-- What the application makes of the write: its outcome. An error where that is no text.
 local function steps(application, write)
-  if application.check(api, write) then return application.update(api, write) end
-  return application.merge(api, write)
+  local step = application.check(api, write) and application.update or application.merge
+  local status, detail = step(api, write)
+  local _ = status < '', detail and detail < '' -- as in `set`
+  return detail and status .. ' ' .. detail or status
 end
 
 -- Undoes the last play, in the same transaction.
@@ -133,39 +136,38 @@ function Play.write(write, in_view)
     local page = Pages.open(names[number])
     page.played_by, page.number = write, number
   end
-  local ok, status, detail = pcall(steps, application, write)
+  local ok, outcome = pcall(steps, application, write)
   if Pages.broken then error(Pages.broken) end
-  if not ok or type(status) ~= 'string' or (detail ~= nil and type(detail) ~= 'string') then
+  if not ok then
     Play.take_back()
     return 'failed', {}
   end
-  local outcome = detail and status .. ' ' .. detail or status
   if is_tentative then return outcome, some_replaced and summed_up() or effects end
   return outcome
 end
 
-local function texts_of(asked, write, outcome)
+-- What a function of the application says of a write: texts in pairs, as one flat list. An error where it says anything else.
+local function pairs_of(asked, write, outcome)
   local texts = asked(write, outcome)
-  for i = 1, #texts do
-    local _ = texts[i] < '' -- as in `set`
+  for i = 1, #texts, 2 do
+    local _ = texts[i] < '', texts[i + 1] < '' -- as in `set`
   end
   return texts
 end
 
--- What a function of the application says of a write: texts in pairs, as one flat list. Nothing where it fails, or says anything
--- else, which would end the transaction half way.
-local function said(asked, write, outcome)
-  local ok, texts = pcall(texts_of, asked, write, outcome)
-  return ok and #texts % 2 == 0 and texts or NOTHING
+-- The lists that the write adds to, and the member for each: list, member, ... Nothing where the application fails, which would end
+-- the transaction half way.
+function Play.lists(write)
+  local ok, texts = pcall(pairs_of, Apps[write.app].lists, write)
+  return ok and texts or NOTHING
 end
 
--- The lists that the write adds to, and the member for each: list, member, ...
-function Play.lists(write) return said(Apps[write.app].lists, write) end
-
--- What the application notes of a commit: page, text, ...
+-- What the application notes of a commit: page, text, ... Nothing where it fails.
 function Play.notes(write, outcome)
-  local notes = Apps[write.app].notes
-  return notes and outcome ~= 'failed' and said(notes, write, outcome) or NOTHING
+  local asked = Apps[write.app].notes
+  if not asked or outcome == 'failed' then return NOTHING end
+  local ok, texts = pcall(pairs_of, asked, write, outcome)
+  return ok and texts or NOTHING
 end
 
 -- Puts a write's effects into the committed pages, without playing it.
