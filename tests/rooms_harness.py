@@ -64,7 +64,7 @@ function api.below(page, text)
   for name in pairs(fields_of(page)) do
     if name < text and (not last or name > last) then last = name end
   end
-  return last
+  return last, last and fields_of(page)[last]
 end
 function api.any(page, test)
   for name, value in pairs(fields_of(page)) do

@@ -116,7 +116,11 @@ end
 function ops.search(pages, write)
   local page, found = write.pages[1], {}
   for _, step in ipairs(write.args.steps) do
-    if step[1] == 'below' then found[#found + 1] = pages.below(page, step[2]) or '-' end
+    if step[1] == 'below' then
+      local name, value = pages.below(page, step[2])
+      assert(value == (name and pages.get(page, name)))
+      found[#found + 1] = name or '-'
+    end
     if step[1] == 'set' then pages.set(page, step[2], 'x') end
     if step[1] == 'delete' then pages.delete(page, step[2]) end
   end

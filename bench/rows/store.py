@@ -20,7 +20,7 @@ from bench.table import Row, at_least
 from bench.workload import BATCH, conflicting, take
 from storage.keys import Namespace
 
-ROUNDS = 5
+ROUNDS = 11
 COUNT = 5_000
 PEER = "peer~aaaaaa"
 OF_HSET = 25_000 / 90_000  # of what one pipelined HSET a write takes

@@ -12,11 +12,11 @@ local function free(pages, room, start8, stop8, own)
   local first_day, last_day = days_of(start8, stop8)
   for day = first_day, last_day do
     local page = room_page(room, day)
-    local last = pages.below(page, stop8)
+    local last, entry = pages.below(page, stop8)
     if last and last == skipped then
-      last = pages.below(page, last)
+      last, entry = pages.below(page, last)
     end
-    if last and sub(pages.get(page, last), 1, 8) > start8 then
+    if last and sub(entry, 1, 8) > start8 then
       return false
     end
   end

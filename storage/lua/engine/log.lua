@@ -22,7 +22,7 @@ local stored = {writes = {}, outcomes = {}, effects = {}, lists = {}, log = {}, 
 local joined, settled = {}, {} -- tentative writes that come, and that go
 local left = {} -- id -> true, of those that go
 local origins = {} -- servers whose tentative writes changed
-local held = {} -- id -> write, decoded
+local held = {} -- id -> write, decoded, of those that were in the log before
 
 -- Appends one value or two; returns the list.
 local function add(list, one, other)
@@ -96,8 +96,7 @@ local function drop_committed(server) vectors.C[server] = false end
 
 -- A new write enters the log; the caller has checked that it follows its origin's previous one.
 function Log.enter(write)
-  held[write.id] = write
-  Log.clock = math.max(Log.clock, write.at)
+  if write.at > Log.clock then Log.clock = write.at end
   add(stored.writes, write.id, write.body)
   local entries, lists = Play.lists(write), stored.lists
   for i = 1, #entries, 2 do

@@ -12,6 +12,7 @@
 local Pages = {broken = nil} -- broken: an error of Redis itself, which aborts the transaction
 
 local COMMITTED, TENTATIVE = 'committed', 'tentative'
+local CHANGES = {committed = 'committed_changes', tentative = 'tentative_changes'} -- what a record calls those of a view
 local DELETED = {} -- stands for a deleted field among the changes
 local NOTES_MAX = 100 -- of a page; the newest are kept, so that a page stays one that can be sent
 local NOTE = ('#'):byte()
@@ -53,51 +54,45 @@ function Pages.open(name)
       size = Pages.was_any_tentative and redis.call('ZCARD', K.index .. name) or 0,
       length = false, -- how many fields and notes the committed page had, once that was loaded
       notes = false, -- (field, text, ...)
-      taken_off = 0, -- how many of those are undone, or committed as they stood
-      committed = false, -- by view: fields, once they are loaded
-      changes = NONE, -- by view: field -> value or DELETED
-      played_by = false, number = 0, -- the write that was played on it last, and the page's number there
-      -- And, where they are needed: tentative, as `committed`; sorted, by view the names of fields; joined, left: writes that enter
-      -- (stamp, id, ...) and leave the index; rebased: the tentative copy starts anew from the committed state.
+      committed = false, -- its fields, once they are loaded
+      committed_changes = false, -- field -> value or DELETED
+      play = 0, number = 0, -- the last play on it, and the page's number among those that its write declares
     }
+    -- Eight, which Lua keeps in half the memory of nine; what few pages need is added to these:
+    --   tentative, tentative_changes  as those of the committed state
+    --   sorted                        by view: the names of its fields
+    --   joined, left                  writes that enter (stamp, id, ...) and leave the index
+    --   taken_off                     how many of those in the index are undone, or committed as they stood
+    --   rebased                       the tentative copy starts anew from the committed state
     records[name] = page
   end
   return page
 end
 
 local function overlay(fields, changes)
-  if changes then
-    for field, value in pairs(changes) do
-      if value == DELETED then fields[field] = nil else fields[field] = value end
-    end
+  for field, value in pairs(changes) do
+    if value == DELETED then fields[field] = nil else fields[field] = value end
   end
   return fields
-end
-
-local function changes_of(page, view, changes)
-  if page.changes == NONE then page.changes = {[view] = changes} else page.changes[view] = changes end
-  return changes
 end
 
 -- The fields of a page in a view, loaded at the first touch; the same table as long as the page is not rebased.
 -- What is stored as a whole in the end, since there is nothing yet, has its fields for changes.
 function Pages.load(page, view)
-  local fields, changes = page[view], page.changes[view]
+  local fields, changes, is_there = page[view], page[CHANGES[view]], true
   if fields then return fields end
   if view == COMMITTED then
     local flat = read(K.committed_page .. page.name)
     page.length = #flat / 2
-    if #flat > 0 then
-      fields = overlay(pairwise(flat), changes)
-    else
-      fields = changes_of(page, view, overlay({}, changes))
-    end
+    is_there = #flat > 0
+    fields = is_there and pairwise(flat) or {}
   elseif page.size > 0 and not page.rebased then
-    fields = overlay(pairwise(read(K.tentative_page .. page.name)), changes)
+    fields = pairwise(read(K.tentative_page .. page.name))
   else
-    fields = overlay({}, Pages.load(page, COMMITTED))
-    changes_of(page, view, fields)
+    fields, is_there = overlay({}, Pages.load(page, COMMITTED)), false
   end
+  if changes then overlay(fields, changes) end
+  if not is_there then page[CHANGES[view]] = fields end
   page[view] = fields
   return fields
 end
@@ -114,7 +109,11 @@ local function place_of(sorted, text)
 end
 
 local function note_change(page, view, field, value)
-  local changes = page.changes[view] or changes_of(page, view, {})
+  local changes = page[CHANGES[view]]
+  if not changes then
+    changes = {}
+    page[CHANGES[view]] = changes
+  end
   if value == nil then changes[field] = DELETED else changes[field] = value end
 end
 
@@ -127,7 +126,7 @@ function Pages.replace(page, view, fields, field, value)
     table.remove(sorted, place_of(sorted, field))
   end
   fields[field] = value
-  if page.changes[view] ~= fields then note_change(page, view, field, value) end
+  if page[CHANGES[view]] ~= fields then note_change(page, view, field, value) end
 end
 
 -- The same where they may not be: a page that nobody has read is not loaded.
@@ -201,8 +200,7 @@ end
 
 -- The tentative copy is thrown away; what is tentative on the page will be replayed on the committed state.
 function Pages.rebase(page)
-  page.rebased, page.tentative, page.sorted = true, false, false
-  changes_of(page, TENTATIVE, nil)
+  page.rebased, page.tentative, page.tentative_changes, page.sorted = true, false, false, false
 end
 
 local kept = {} -- what one page sets: one list for all of them, of which the first ones count
@@ -243,7 +241,7 @@ end
 function Pages.store(csn)
   local changed, count, csn_text = {}, 0, string.format('%d', csn)
   for name, page in pairs(records) do
-    local changes, notes = page.changes.committed, page.notes
+    local changes, notes = page.committed_changes, page.notes
     if notes or changes and next(changes) then
       local key = K.committed_page .. name
       local set = store_changes(key, changes, notes)
@@ -265,7 +263,7 @@ function Pages.store(csn)
         if page.size > 0 then redis.call('UNLINK', K.tentative_page .. name) end
         store_changes(K.tentative_page .. name, Pages.load(page, TENTATIVE))
       else
-        store_changes(K.tentative_page .. name, page.changes.tentative)
+        store_changes(K.tentative_page .. name, page.tentative_changes)
       end
     elseif page.size > 0 then
       redis.call('UNLINK', K.tentative_page .. name)

@@ -11,6 +11,7 @@ local Play = {}
 -- back when it fails, so all of these share one list.
 local of_committed = {}
 local playing, view, effects, count, some_replaced
+local play = 0 -- how many there were, with this one: a record of a page names the last one, and so keeps no write alive
 
 local known, load, replace = Pages.known, Pages.load, Pages.replace
 
@@ -19,14 +20,14 @@ local function undeclared(name) error('the write does not declare the page ' .. 
 -- A page that the write which is played declares.
 local function page_of(name)
   local page = known[name]
-  if not page or page.played_by ~= playing then undeclared(name) end
+  if not page or page.play ~= play then undeclared(name) end
   return page
 end
 
 -- The same as page_of, then the change: this is what applications do most often.
 local function change(name, field, value)
   local page = known[name]
-  if not page or page.played_by ~= playing then undeclared(name) end
+  if not page or page.play ~= play then undeclared(name) end
   local fields = page[view] or load(page, view)
   local old = fields[field]
   if old == value then return end
@@ -42,7 +43,7 @@ local api = {}
 
 function api.get(name, field)
   local page = known[name]
-  if not page or page.played_by ~= playing then undeclared(name) end
+  if not page or page.play ~= play then undeclared(name) end
   return (page[view] or load(page, view))[field]
 end
 
@@ -69,7 +70,11 @@ function api.fields(name)
   return names
 end
 
-function api.below(name, text) return Pages.below(page_of(name), view, text) end
+function api.below(name, text)
+  local page = page_of(name)
+  local field = Pages.below(page, view, text)
+  return field, field and page[view][field]
+end
 
 function api.any(name, test)
   local page = page_of(name)
@@ -81,7 +86,7 @@ end
 
 function api.declares(name)
   local page = known[name]
-  return page ~= nil and page.played_by == playing
+  return page ~= nil and page.play == play
 end
 
 -- What the application makes of the write: its outcome. An error where that is no text.
@@ -130,11 +135,11 @@ function Play.write(write, in_view)
   local application = Apps[write.app]
   if not application then error('no application ' .. tostring(write.app) .. ' here') end
   local is_tentative = in_view == 'tentative'
-  playing, view, effects, count, some_replaced = write, in_view, is_tentative and {} or of_committed, 0, false
+  play, playing, view, effects, count, some_replaced = play + 1, write, in_view, is_tentative and {} or of_committed, 0, false
   local names = write.pages
   for number = 1, #names do
     local page = Pages.open(names[number])
-    page.played_by, page.number = write, number
+    page.play, page.number = play, number
   end
   local ok, outcome = pcall(steps, application, write)
   if Pages.broken then error(Pages.broken) end

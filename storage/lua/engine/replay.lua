@@ -11,13 +11,13 @@ local Replay = {rolled_back = 0, replayed = 0}
 local undone = {} -- id -> true: to be undone and, unless committed, replayed
 local all_undone = {} -- those writes, as they were found
 local scanned = {} -- record of a page -> id: its index was collected from behind that id
-local committed_now = {} -- id -> true
+local committed_now = {} -- id -> true, of what was tentative
 local arrivals = {}
 
 local function take_off(write)
   for _, name in ipairs(write.pages) do
     local page = Pages.open(name)
-    page.taken_off = page.taken_off + 1
+    page.taken_off = (page.taken_off or 0) + 1
   end
 end
 
@@ -28,7 +28,7 @@ local function collect(page, from)
     local start
     page, start = unpack(table.remove(work))
     local upto = scanned[page]
-    if page.taken_off < page.size and (not upto or Order.before(start, upto)) then
+    if (page.taken_off or 0) < page.size and (not upto or Order.before(start, upto)) then
       scanned[page] = start
       local ids = {}
       for _, id in ipairs(Pages.index(page, start, upto)) do
@@ -43,7 +43,7 @@ local function collect(page, from)
         take_off(write)
         for _, name in ipairs(write.pages) do
           local other = Pages.open(name)
-          if other ~= page and other.taken_off < other.size then work[#work + 1] = {other, id} end
+          if other ~= page and (other.taken_off or 0) < other.size then work[#work + 1] = {other, id} end
         end
       end
     end
@@ -87,8 +87,10 @@ function Replay.commit(write, tentative)
     Log.record(write, now)
     if tentative then Replay.replayed = Replay.replayed + 1 end
   end
-  committed_now[write.id] = true
-  if tentative then Log.leave(write) end
+  if tentative then
+    committed_now[write.id] = true
+    Log.leave(write)
+  end
   enter_committed(write, was, now)
 end
 
