@@ -14,6 +14,7 @@ from flask import Flask, Request, Response
 from flask.globals import request_ctx
 from flask.json.provider import DefaultJSONProvider
 from flask_restful import Api
+from pydantic_core import to_json
 from werkzeug.datastructures import Headers
 from werkzeug.routing import MapAdapter
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from replica.guarantees import Present
 
 NO_CONTENT = 204
-_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once; json.dumps makes one a call
 
 
 class PlainRequest(Request):
@@ -87,7 +87,7 @@ class Json(DefaultJSONProvider):
     """Compact UTF-8 out; in, only what can be stored and sent on: no NaN, no bottomless nesting, no half characters."""
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
-        return json.dumps(obj, ensure_ascii=False, separators=(",", ":"), **kwargs) if kwargs else _ENCODE(obj)
+        return json.dumps(obj, ensure_ascii=False, separators=(",", ":"), **kwargs)
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         try:
@@ -114,7 +114,7 @@ def present_request() -> PlainRequest:
 
 def json_response(data: Any, code: int, headers: dict[str, str] | None = None) -> Response:
     kind = Response if headers or code == NO_CONTENT else JsonResponse
-    return kind(_ENCODE(data) + "\n", code, headers, content_type="application/json")
+    return kind(to_json(data) + b"\n", code, headers, content_type="application/json")
 
 
 def _no_constant(name: str) -> None:

@@ -76,12 +76,12 @@ class Calendar(RoomsResource):
             raise Unknown("room_unknown", f"{reason}.", room=room, close=[]) from None
         self.require_room(room, "GET /rooms lists them all.")
         period = Place(room, query.start, query.end)
-        days = self.service.read(period.pages).pages
-        zone = self.zone
+        pages, zone = period.pages, self.zone
+        days = self.service.read(pages).pages
         return {
             "room": room,
             "view": query.view,
             "from": format_minute(query.start, zone),
             "to": format_minute(query.end, zone),
-            "reservations": view.calendar(period, [days[page] for page in period.pages], query.view, zone),
+            "reservations": view.calendar(period, [days[page] for page in pages], query.view, zone),
         }

@@ -102,17 +102,18 @@ def calendar(period: Place, days: Sequence[PageViews], view: str, zone: ZoneInfo
     found = []
     for start in sorted(shown):
         value = shown[start]
-        place, told = _row(period.room, start, value, zone)
+        state = "committed" if committed.get(start) == value else "tentative"
+        place, told = _row(period.room, start, value, state, zone)
         if place.overlaps(period):
-            found.append({**told, "state": "committed" if committed.get(start) == value else "tentative"})
+            found.append(told)
     return found
 
 
 @lru_cache(maxsize=10_000)  # the same weeks are shown again and again
-def _row(room: str, start: str, value: str, zone: ZoneInfo) -> tuple[Place, dict[str, str]]:
-    """A field of a room's page: its place, and what is shown of it."""
+def _row(room: str, start: str, value: str, state: str, zone: ZoneInfo) -> tuple[Place, dict[str, str]]:
+    """A field of a room's page: its place, and what is shown of it; not to be changed, for it is shown again."""
     (entry,) = decode_room(room, {start: value})
-    return entry.place, _entry(entry, zone)
+    return entry.place, {**_entry(entry, zone), "state": state}
 
 
 def taken(asked: list[Place], pages: Mapping[str, PageViews], but: Set[str], zone: ZoneInfo) -> list[dict[str, Any]]:
