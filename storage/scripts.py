@@ -41,9 +41,10 @@ VERBS: dict[str, tuple[str, ...]] = {
     "log": (),
     "history": (),
 }
-# A script makes much that is thrown away. Lua looks through all that lives each time as much again was made. To do so
-# more seldom costs more: what is freed has left the processor's caches by then. A cycle that has begun ends soon.
-_COLLECTOR = "collectgarbage('setpause', 200) collectgarbage('setstepmul', 400)\n"
+# A script makes much that is thrown away. By default Lua looks through all that lives each time as much again was made;
+# here, twice as much. To wait longer costs more: what is freed has left the processor's caches. A cycle that has begun
+# ends soon.
+_COLLECTOR = "collectgarbage('setpause', 300) collectgarbage('setstepmul', 400)\n"
 # A namespace that was emptied under a running replica is no new one: nobody writes into it before it was looked at.
 _WHOLE = f"if not generation then return redis.error_reply('{EMPTIED} the namespace is empty') end\n"
 _SECOND_HALF = {"install": ("held", *_PLAYING)}  # then `installed.lua`

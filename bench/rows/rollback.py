@@ -66,11 +66,13 @@ def _near(client: redis.Redis, count: int) -> Measure:
     """Seconds of a write in front of so many that share its page."""
     behind = in_one_room(count, "peer~aaaaaa", LATER)
     before = in_one_room(1, "early~aaaaaa", FIRST_STAMP)
+    elsewhere = [alone(0, "far~aaaaaa", FIRST_STAMP, 0)]
 
     def measured() -> float:
         client.flushall()
         store = open_store(client, "near", primary=False)
         take(store, behind)
+        take(store, elsewhere)  # where there is nobody behind, it is not to be the first of the round either
 
         def receive() -> None:
             received = store.receive(Selection(0, "", tuple(before)), "early")
