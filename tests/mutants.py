@@ -81,6 +81,7 @@ MUTANTS = (
         "all or nothing keeps some", r'occurrences_wanted == "all_or_nothing" and not whole', "occurrences_wanted == 0"
     ),
     Mutant("any person is a manager", r' and pages\.get\(person, "role"\) == "manager"', ""),
+    Mutant("forget the first list", r"for i = 1, #entries, 2 do", "for i = 3, #entries, 2 do"),
     Mutant("fork at forced promotion", r"epochs\[#epochs \+ 1\] = ", "epochs[#epochs] = epochs[#epochs] or "),
 )
 

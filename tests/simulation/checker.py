@@ -21,6 +21,7 @@ from tests.model import Vector, covered, replay
 from tests.model_desk import Pages
 from tests.simulation.demand import Demand
 from tests.simulation.line import Line, Lines
+from tests.simulation.listing import judge_lists
 from tests.simulation.nodes import Faulty, Look, Node, everything
 from tests.simulation.promises import judge_commits, judge_pages
 from tests.simulation.wire import Wire
@@ -184,7 +185,7 @@ class Checker:
     # On a sample.
 
     def whole(self, node: Node) -> None:
-        """Invariants 3, 4, 8 and 13: all keys of a node against the model."""
+        """Invariants 3, 4, 8, 13 and 19: all keys of a node against the model."""
         self.counts["whole"] += 1
         state = self._last[node.label]
         found = everything(self._wire, node.label)
@@ -215,6 +216,8 @@ class Checker:
         self.demand(4, set(found.get("effects", {})) == set(self._tentative[node.label]), node.label, "effects")
         for pages in (committed, tentative):
             judge_pages(self.demand, node.label, pages)
+        held = [self.writes[identifier] for identifier in (*line.ids[: state.csn], *self._tentative[node.label])]
+        judge_lists(self.demand, node.label, found, held, self.writes.values())
         key = (state.history, state.csn, state.retired_servers, json.dumps(dict(sorted(state.vector.items()))))
         shown = json.dumps([sorted((k, v) for k, v in t.items() if v) for t in (committed, tentative)], sort_keys=True)
         same = self._same.setdefault(key, (shown, f"{node.label}, {self._tentative[node.label]}"))
