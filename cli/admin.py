@@ -106,8 +106,10 @@ def _lacking(context: Context, arguments: Namespace) -> Query:
 
 
 def _import(context: Context, arguments: Namespace) -> int:
+    from cli.volume_sets import by_number  # noqa: PLC0415 (protobuf takes a while to load)
+
     answers = []
-    for name in arguments.files:
+    for name in by_number(arguments.files):
         try:
             with Path(name).open("rb") as file:
                 answers.append(context.replica.upload("/replica/import", file))

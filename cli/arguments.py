@@ -203,7 +203,7 @@ def _admin(commands: Any) -> None:
     only.add_argument("--since", metavar="FILE", help="the same of one out of reach: its GET /replica, kept in a file")
     give.add_argument("--volume-mib", type=word.volume, metavar="N", help="begin another file after so much (1-64)")
     take = add_command(actions, "import", "take what is in such files", "  admin import out.bayou --replica three")
-    take.add_argument("files", metavar="FILE", nargs="+", help="in the order in which they were written")
+    take.add_argument("files", metavar="FILE", nargs="+", help="in the order in which they were written, or FILE*")
     people_arguments.add_arguments(actions)
     truncate = add_command(actions, "truncate", "drop old committed writes from the log", "  admin truncate 1000")
     truncate.add_argument("keep", type=word.keep, metavar="KEEP", help="how many committed writes stay")

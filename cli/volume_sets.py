@@ -6,6 +6,7 @@ the last record of each (a MediaFrame in a_e.proto).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,6 +32,18 @@ class _Volume:
 def volume_path(path: Path, number: int) -> Path:
     """Where volume `number` of the export `path` stands; the first is 1."""
     return path if number == 1 else path.with_name(f"{path.name}.{number}")
+
+
+def by_number(files: Sequence[str]) -> list[str]:
+    """The files as given, but FILE.2 before FILE.10, which a shell that is given FILE* puts the other way round."""
+
+    def place(file: str) -> tuple[int, int]:
+        first, _, number = file.rpartition(".")
+        if first in files and number.isascii() and number.isdigit():
+            return files.index(first), int(number)
+        return files.index(file), 1
+
+    return sorted(files, key=place)
 
 
 def volumes_of_one_export(path: Path) -> list[Path]:

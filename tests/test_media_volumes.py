@@ -9,6 +9,7 @@ import pytest
 
 from bayou.errors import BadInput, Conflict
 from bayou.media import Head, Importer, export
+from cli.volume_sets import by_number
 from cli.volumes import Volumes
 from replica.media_file import MAGIC, read, write
 from tests.engine_harness import Cluster, Replica
@@ -172,3 +173,9 @@ def test_a_volume_with_a_full_state_needs_nothing(cluster: Cluster, tmp_path: Pa
     (file,) = written(one, tmp_path)
     take(two, file.read_bytes())
     assert (two.state().csn, two.state().tentative) == (WRITES, 1)
+
+
+def test_volumes_are_taken_by_their_numbers_where_a_shell_sorts_them_as_texts() -> None:
+    assert by_number(["b/out", "b/out.10", "b/out.2", "b/out.x"]) == ["b/out", "b/out.2", "b/out.10", "b/out.x"]
+    assert by_number(["out.3", "a", "out.2"]) == ["out.3", "a", "out.2"], "no volumes of a file that is given"
+    assert by_number(["tuesday", "monday.2", "monday"]) == ["tuesday", "monday", "monday.2"]
