@@ -114,7 +114,11 @@ def present_request() -> PlainRequest:
 
 def json_response(data: Any, code: int, headers: dict[str, str] | None = None) -> Response:
     kind = Response if headers or code == NO_CONTENT else JsonResponse
-    return kind(to_json(data) + b"\n", code, headers, content_type="application/json")
+    try:
+        body = to_json(data)
+    except ValueError:  # nested deeper than it follows, as a peer's write may be
+        body = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    return kind(body + b"\n", code, headers, content_type="application/json")
 
 
 def _no_constant(name: str) -> None:

@@ -9,43 +9,47 @@ from typing import Any
 
 import redis
 
+KEPT_MAX = 32  # more were needed at once; the others go back to the pool, where pipelines take theirs
+
 
 class Client(redis.Redis):
-    """Calls are as redis-py's, from any thread or task; pipelines take connections as theirs do. `close` ends all."""
+    """Calls are as redis-py's, from any thread or task, but not across a fork; each is tried once, whatever `retry`
+    says. Pipelines take their connections from the pool.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._idle: list[Any] = []  # connections that answered, which the pool takes for being used
+        self._kept: list[Any] = []  # connections that are in order; the pool takes them for being used
 
     def execute_command(self, *words: Any, **options: Any) -> Any:
         try:
-            connection = self._idle.pop()
+            connection = self._kept.pop()
         except IndexError:
             connection = self.connection_pool.get_connection()
-        else:
-            _see_to(connection)
         is_in_order = False
         try:
+            _disconnect_unless_sound(connection)
             connection.send_command(*words)
             reply = self.parse_response(connection, words[0], **options)  # type: ignore[no-untyped-call]
             is_in_order = True
         except redis.ResponseError:
-            is_in_order = True
+            is_in_order = connection.is_connected  # it is not, where Redis has refused the greeting
             raise
         finally:
-            if is_in_order:
-                self._idle.append(connection)
-            else:
+            if not is_in_order:
                 connection.disconnect()
+            if is_in_order and len(self._kept) < KEPT_MAX:
+                self._kept.append(connection)
+            else:
                 self.connection_pool.release(connection)
         return reply
 
 
-def _see_to(connection: Any) -> None:
-    """One that Redis has closed meanwhile, or that holds what nobody asked for, will connect anew."""
+def _disconnect_unless_sound(connection: Any) -> None:
+    """One that Redis has closed, or that holds what nobody asked for, is disconnected; sending connects it anew."""
     try:
-        is_of_use = not connection.can_read()
+        is_sound = not connection.can_read()
     except redis.RedisError:
-        is_of_use = False
-    if not is_of_use:
+        is_sound = False
+    if not is_sound:
         connection.disconnect()

@@ -97,6 +97,7 @@ def test_the_log_holds_what_was_asked_byte_for_byte(replica: Replica) -> None:
         (draft("odd", "g", [DAY], status={"updated": 1}), "failed"),
         (draft("odd", "g", [DAY], status="updated", detail={"a": 1}), "failed"),
         (draft("odd", "g", [DAY], status="updated", detail=True), "failed"),
+        (draft("odd", "g", [DAY], status="updated", detail=False), "failed"),
         (draft("odd", "g", [DAY], status=""), ""),
         (draft("odd", "g", [DAY], status="unmoved", detail="x y"), "unmoved x y"),
         (draft("set", "h", [DAY], fields=[["x", 5]]), "failed"),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from apps import APPLICATIONS
 from replica import resources_replica
+from replica.rest import create_app
 from storage.store import LogEntry
 from tests.replica_harness import FakeReport, Harness, write
 
@@ -98,6 +102,18 @@ def test_the_log_page_by_page(harness: Harness) -> None:
         ("tentative", None, {})
     ]
     assert second["next"] is None
+
+
+def test_a_write_of_a_peer_is_shown_however_deep_it_is(harness: Harness) -> None:
+    deep: Any = "x"
+    for _ in range(400):
+        deep = [deep]
+    args = {"room": "6.12", "slots": "29935440/29935500", "purpose": deep}
+    harness.store.entries_of_log = [LogEntry(write(1, app="rooms/1", args=args), None, "failed")]
+    client = create_app(replace(harness.parts, applications=APPLICATIONS)).test_client()
+    answer = client.get("/replica/log")
+    assert answer.status_code == 200
+    assert answer.get_json()["writes"][0]["describe"]["purpose"] == deep
 
 
 def test_a_session_at_a_word(harness: Harness) -> None:

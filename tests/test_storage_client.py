@@ -9,8 +9,9 @@ import pytest
 import redis
 
 from cluster.private_redis import private_redis
-from storage.client import Client
+from storage.client import KEPT_MAX, Client
 from storage.embedded import no_retry
+from tests.storage_harness import wait_until
 
 
 @pytest.fixture
@@ -52,6 +53,23 @@ def test_the_late_answer_to_a_call_that_was_given_up_is_nobodys(server: redis.Re
         client.blpop("list", timeout=1)
     server.rpush("list", "late")
     assert [client.get("k") for _ in range(3)] == [b"v"] * 3
+
+
+def test_connections_of_a_spike_are_given_back_to_pipelines(server: redis.Redis) -> None:
+    path = server.connection_pool.connection_kwargs["path"]
+    client = Client(unix_socket_path=path, protocol=2, retry=no_retry(), max_connections=KEPT_MAX + 8)
+    threads = [threading.Thread(target=client.blpop, args=("none", 10)) for _ in range(KEPT_MAX + 8)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: server.info("clients")["blocked_clients"] == len(threads))
+    server.rpush("none", *range(len(threads)))
+    for thread in threads:
+        thread.join(30)
+    pipelines = [client.pipeline() for _ in range(8)]
+    for pipeline in pipelines:  # each takes one and keeps it
+        pipeline.watch("k")
+    for pipeline in pipelines:
+        pipeline.close()
 
 
 def test_threads_do_not_share_a_connection(server: redis.Redis) -> None:

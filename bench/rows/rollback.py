@@ -72,7 +72,7 @@ def _near(client: redis.Redis, count: int) -> Measure:
         client.flushall()
         store = open_store(client, "near", primary=False)
         take(store, behind)
-        take(store, elsewhere)  # where there is nobody behind, it is not to be the first of the round either
+        take(store, elsewhere)  # so that with nobody behind, too, others have come and are tentative
 
         def receive() -> None:
             received = store.receive(Selection(0, "", tuple(before)), "early")

@@ -56,10 +56,11 @@ local CHECKS = {
   move_series = "every_first_choice_free",
   cancel_series = "every_reservation_stands",
 }
-local OF_NOBODY = { duplicate = true, unknown = true, forbidden = true } -- statuses that say nothing of the reservation; they stand alone
+-- Statuses that say nothing of the reservation; where they are of one, they have no detail.
+local OF_NOBODY = { duplicate = true, unknown = true, forbidden = true }
 
 -- What the check of the write that is played found: update and merge go on from there. Where its reservation stands; the status that
--- stands in its way; whether its owner holds enough.
+-- stands in its way; where there is none, and it looks for a place, whether its owner holds enough.
 local own, in_its_way, is_enough
 
 local app = {}

@@ -41,7 +41,8 @@ function Log.decode(body)
   return write
 end
 
--- Reads these writes of the log, with the outcomes of their last plays, all at once. One that is not there is left out.
+-- Reads these writes of the log as it was before this transaction, with the outcomes of their last plays, all at once. One that is
+-- not there is left out.
 function Log.fetch(ids)
   local missing = {}
   for _, id in ipairs(ids) do
@@ -57,7 +58,7 @@ function Log.fetch(ids)
   end
 end
 
--- A write of the log by its id.
+-- The same of one, by its id.
 function Log.write(id)
   if not held[id] then Log.fetch({id}) end
   return held[id] or error('the log has lost the write ' .. id)

@@ -12,7 +12,7 @@
 local Pages = {broken = nil} -- broken: an error of Redis itself, which aborts the transaction
 
 local COMMITTED, TENTATIVE = 'committed', 'tentative'
-local CHANGES = {committed = 'committed_changes', tentative = 'tentative_changes'} -- what a record calls those of a view
+local CHANGES = {committed = 'committed_changes', tentative = 'tentative_changes'} -- view -> the member of a record that holds them
 local DELETED = {} -- stands for a deleted field among the changes
 local NOTES_MAX = 100 -- of a page; the newest are kept, so that a page stays one that can be sent
 local NOTE = ('#'):byte()
@@ -58,7 +58,7 @@ function Pages.open(name)
       committed_changes = false, -- field -> value or DELETED
       play = 0, number = 0, -- the last play on it, and the page's number among those that its write declares
     }
-    -- Eight, which Lua keeps in half the memory of nine; what few pages need is added to these:
+    -- Eight, which Lua keeps in half the memory of nine. What only some pages need comes to these later:
     --   tentative, tentative_changes  as those of the committed state
     --   sorted                        by view: the names of its fields
     --   joined, left                  writes that enter (stamp, id, ...) and leave the index

@@ -11,7 +11,7 @@ local Play = {}
 -- back when it fails, so all of these share one list.
 local of_committed = {}
 local playing, view, effects, count, some_replaced
-local play = 0 -- how many there were, with this one: a record of a page names the last one, and so keeps no write alive
+local play = 0 -- how many there were, with this one: a page's record notes its last play by it, for a write would be kept alive
 
 local known, load, replace = Pages.known, Pages.load, Pages.replace
 
@@ -91,9 +91,10 @@ end
 
 -- What the application makes of the write: its outcome. An error where that is no text.
 local function steps(application, write)
-  local step = application.check(api, write) and application.update or application.merge
+  local step = application.merge
+  if application.check(api, write) then step = application.update end
   local status, detail = step(api, write)
-  local _ = status < '', detail and detail < '' -- as in `set`
+  local _ = status < '', detail == nil or detail < '' -- as in `set`
   return detail and status .. ' ' .. detail or status
 end
 
@@ -160,8 +161,8 @@ local function pairs_of(asked, write, outcome)
   return texts
 end
 
--- The lists that the write adds to, and the member for each: list, member, ... Nothing where the application fails, which would end
--- the transaction half way.
+-- The lists that the write adds to, and the member for each: list, member, ... Nothing where the application fails: an error would
+-- refuse the whole batch.
 function Play.lists(write)
   local ok, texts = pcall(pairs_of, Apps[write.app].lists, write)
   return ok and texts or NOTHING
