@@ -15,7 +15,7 @@ from bench.table import Row, at_least
 from bench.workload import undisputed
 from cluster.processes import Processes
 
-ROUNDS = 3
+ROUNDS = 7
 WRITES, RESERVATIONS = 50_000, 100_000
 
 
