@@ -72,6 +72,12 @@ class PlainFlask(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
 
+    def do_teardown_request(self, exc: object = None) -> None:
+        """Nothing is to be done once a request is over, and nobody is to be told."""
+
+    def do_teardown_appcontext(self, exc: object = None) -> None:
+        """The same."""
+
 
 class PlainApi(Api):  # type: ignore[misc]  # flask_restful has no types
     """Errors go to Flask's handlers, whoever owns the path: so there is one shape."""
@@ -107,8 +113,8 @@ class JsonResponse(Response):
 
 
 def present_request() -> PlainRequest:
-    """The one that is being answered."""
-    request: PlainRequest = request_ctx.request  # type: ignore[assignment]
+    """The one that is being answered; past the proxy, whose attributes take longer to reach."""
+    request: PlainRequest = request_ctx._get_current_object().request  # type: ignore[attr-defined]
     return request
 
 

@@ -15,7 +15,7 @@ from bench.rows.accept import UNUSED, rate_at, reservations
 from bench.table import Row, at_least, figure
 from bench.workload import ROOMS
 
-ROUNDS = 5
+ROUNDS = 11
 ROOMS_READ, DAYS, HOURS = 10, 5, 8  # each of the rooms has a reservation in every hour of a working week
 
 
