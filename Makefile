@@ -48,8 +48,8 @@ format: $(INSTALLED) ## format the code, and mend what the linter can
 	@$(PYTHON) -m ruff format .
 	@$(PYTHON) -m ruff check --fix .
 
-proto: $(INSTALLED) ## generate replica/a_e_pb2.py and .pyi from a_e.proto
-	@$(PYTHON) -m grpc_tools.protoc -I. --python_out=replica --pyi_out=replica a_e.proto
+proto: $(INSTALLED) ## generate replica/anti_entropy/a_e_pb2.py and .pyi from a_e.proto
+	@$(PYTHON) -m grpc_tools.protoc -I. --python_out=replica/anti_entropy --pyi_out=replica/anti_entropy a_e.proto
 
 picture: $(INSTALLED) ## draw docs/terminals.svg and docs/calendar.png from real runs
 	@$(PYTHON) -m docs.make_picture

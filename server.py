@@ -6,8 +6,8 @@ import sys
 
 try:
     from apps import APPLICATIONS
+    from replica.anti_entropy.scheduler import Scheduler
     from replica.main import main
-    from replica.scheduler import Scheduler
 except ModuleNotFoundError as missing:
     sys.exit(
         f"This Python has no {missing.name}. In this folder type `source .venv/bin/activate`, then the same again;"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from bayou.application import Application
+from apps.api.application import Application
 
 NAMES = (  # of the packages beside this file
     "rooms",

@@ -1,19 +1,13 @@
-"""What an application gives to the store, and what a replica gives to an application's REST resources.
-
-An application is a Lua chunk of pure functions over pages (see docs/design.md), a way to describe a write to people,
-and REST resources that turn requests into drafts of writes. It never sees Redis, gRPC or another replica.
-"""
+"""What the protocol and the store know of applications: their rules, and the values that pass between them."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from datetime import datetime
+from typing import NamedTuple
 
-from bayou.operation import Operation
-from bayou.write import Draft, Write
+from bayou.write import Write
 
 MEMBERSHIP = "members/1"  # the protocol's own application, which every replica plays; see storage/members.py
 
@@ -108,48 +102,6 @@ class Turn:
     others: Mapping[str, str]
 
 
-class Service(Protocol):
-    """A replica, as an application's REST resources see it."""
-
-    @property
-    def settings(self) -> Any:
-        """The configuration (replica/config.py)."""
-
-    def now(self) -> datetime:
-        """The present moment in UTC; a test may own it."""
-
-    def user(self) -> str:
-        """Who makes the present request; raises Unauthorized."""
-
-    def role(self) -> str:
-        """Who asks, as a role: user | manager | guest; `user` where no tokens are asked for."""
-
-    def submit(self, draft: Draft, shown: Sequence[str] = ()) -> Accepted:
-        """Atomically accept and play a write, and read the pages `shown` behind it; or refuse it and record nothing."""
-
-    def read(self, pages: Sequence[str]) -> Snapshot:
-        """Pages in both views, of one moment; a page that does not exist is empty."""
-
-    def members(self, name: str) -> list[str]:
-        """An append-only list that the application's `lists` keeps: a superset, sorted bytewise."""
-
-    def history(self, page: str) -> History:
-        """Of one moment."""
-
-    def turns(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:
-        """How these writes moved here, oldest first, and since when that is kept; None when nothing is."""
-
-    def writes(self, ids: Sequence[str]) -> Mapping[str, Write]:
-        """Those of these writes that are still in the log."""
-
-    def label(self, server: str) -> str:
-        """The name for people of a server id."""
-
-    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, Sighting]:
-        """Note what is shown under a name (thing -> text without tabs, and until when it is kept once it is gone, in
-        seconds since 1970); returns all that is noted, gone things too."""
-
-
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The dependency check and the merge procedure of a write, by their names in the application's Lua."""
@@ -158,43 +110,13 @@ class Rules:
     merge: str
 
 
-def draft_by(
-    service: Service, app: str, op: str, args: Mapping[str, Any], pages: Sequence[str], rules: Rules, request: str = ""
-) -> Draft:
-    """The draft of what the present user asks for now; where the client named no `request`, it is a new one.
-
-    Raises Unauthorized where nobody says who asks.
-    """
-    return Draft(
-        app=app,
-        op=op,
-        check=rules.check,
-        merge=rules.merge,
-        args=args,
-        pages=tuple(pages),
-        user=service.user(),
-        request=request or secrets.token_hex(6),
-        accepted_at=service.now().astimezone(UTC).isoformat(timespec="milliseconds"),
-    )
-
-
-def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
-    """What was asked, and as its place the detail of the outcome, where it was done."""
-    status, _, detail = outcome.partition(" ")
-    return {**write.args, "place": {"detail": detail} if status in {"updated", "merged"} else None}
-
-
 @dataclass(frozen=True, slots=True)
-class Application:
-    """One application: `lua` returns {check, update, merge, lists}; `describe(write, outcome)` is what screens show;
-    `register(api, service)` adds its REST resources to a flask_restful.Api."""
+class LuaApplication:
+    """What a store plays: `lua` returns {check, update, merge, lists} (see docs/design.md)."""
 
     name: str
     version: int
     lua: str
-    register: Callable[[Any, Service], None]
-    describe: Callable[[Write, str], dict[str, Any]] = describe_plainly
-    operations: tuple[Operation, ...] = ()  # how its resources are described at GET /openapi.json
 
     @property
     def tag(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bayou.items import ListPart, Selection, StateEnd, StatePages
+from bayou.payloads import ListPart, Selection, StateEnd, StatePages
 from bayou.state import Vector
 
 

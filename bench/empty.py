@@ -16,7 +16,7 @@ from flask import Flask
 from flask_restful import Api, Resource
 
 from replica.config import Address
-from replica.web_server import WebServer
+from replica.http.server import WebServer
 
 
 class Empty(Resource):  # type: ignore[misc]  # flask_restful has no types

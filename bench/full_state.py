@@ -27,15 +27,15 @@ import redis
 from apps import APPLICATIONS
 from apps.rooms import drafts
 from apps.rooms.schema import ReserveBody
-from bayou.items import Item, Selection
+from bayou.payloads import Item, Selection
 from bayou.write import Write
 from cluster.local import write_configuration
 from cluster.processes import Processes
 from cluster.rest import Refused, Rest, Silent
 from cluster.waiting import wait_until
-from replica.identity import mark
-from storage.connect import open_storage
+from replica.membership.identity import mark
 from storage.keys import Namespace
+from storage.redis.connect import open_storage
 from storage.store import Store
 
 RESERVATIONS = 100_000

@@ -17,13 +17,13 @@ import redis
 from apps import APPLICATIONS
 from bench.measure import say
 from bench.workload import ROOMS, take, undisputed
+from cluster.drivers.private_redis import private_redis
 from cluster.local import write_configuration
-from cluster.private_redis import private_redis
 from cluster.processes import Processes
 from replica.clock import utc_now
 from replica.config import load
-from replica.identity import Identity, mark
-from storage.connect import open_storage
+from replica.membership.identity import Identity, mark
+from storage.redis.connect import open_storage
 from storage.store import Store
 
 CLUSTER = "bench"

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 
 from apps import APPLICATIONS
+from bayou.anti_entropy import Session
 from bayou.frames import Frame
-from bayou.reconcile import Session
 from storage.store import Store
 
 TAGS = tuple(application.tag for application in APPLICATIONS)

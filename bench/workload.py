@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bayou.items import Item, Selection
+from bayou.payloads import Item, Selection
 from bayou.write import Draft, Write
 from storage.store import Store
 

@@ -9,14 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from cli.members import glances, joined
-from cli.places import ADDRESS_DEFAULT, Directory, Place, choose
+from cli.client_session import Session
+from cli.commands.tokens import token_of
+from cli.joined_replicas import glances, joined
 from cli.problems import Problem, Usage
+from cli.replica_addresses import ADDRESS_DEFAULT, Directory, Place, choose
 from cli.rest import Json, Replica, segment
-from cli.session import Session
-from cli.show import REPLICA_COLORS, Cell, Screen, brief
+from cli.screen import REPLICA_COLORS, Cell, Screen, brief
 from cli.times import building_zone
-from cli.tokens import token_of
 
 Opener = Callable[[Place, str, Callable[[str], None]], Replica]
 

@@ -14,10 +14,10 @@ from typing import Any
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 from icalendar import Calendar, Component
 
+from cli.arguments.values import NAME
 from cli.problems import Problem
-from cli.show import clean
+from cli.screen import clean
 from cli.times import Slot
-from cli.words import NAME
 
 PURPOSE_LENGTH_MAX = 200
 ROOM_LENGTH_MAX = 64

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from cli.arguments import parse
+from cli.arguments.parser import parse
 from cli.problems import DONE, INTERRUPTED, Problem, Usage
-from cli.show import screen_for
+from cli.screen import screen_for
 
 
 def main(words: Sequence[str]) -> int:
@@ -36,9 +36,9 @@ def main(words: Sequence[str]) -> int:
 def _main(words: Sequence[str]) -> int:
     arguments = parse(words)
 
+    from cli.client_session import Session  # noqa: PLC0415
     from cli.context import Context  # noqa: PLC0415 (what speaks to replicas, only once the command is understood)
-    from cli.places import read_directory  # noqa: PLC0415
-    from cli.session import Session  # noqa: PLC0415
+    from cli.replica_addresses import read_directory  # noqa: PLC0415
 
     context = Context(
         user=arguments.user,
@@ -56,7 +56,7 @@ def _main(words: Sequence[str]) -> int:
             return run(context, arguments)
         if arguments.json:
             raise Usage("--json needs a command; the prompt is for people.")
-        from cli.prompt import converse  # noqa: PLC0415 (prompt_toolkit takes a while to load)
+        from cli.prompt.prompt import converse  # noqa: PLC0415 (prompt_toolkit takes a while to load)
 
         return converse(context)
     finally:

@@ -15,9 +15,9 @@ from urllib.parse import quote
 import requests
 import urllib3
 
-from cli.places import Place
+from cli.client_session import AHEAD, Session
 from cli.problems import Problem, Refused, Unreachable
-from cli.session import AHEAD, Session
+from cli.replica_addresses import Place
 
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 20.0

@@ -7,21 +7,21 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 
-from cli.admin import admin
-from cli.classroom import commit, link, links, log, replicas, sync, use
-from cli.commands import calendar, cancel, move, reserve, rooms, status
+from cli.client_session import session
+from cli.commands.admin import admin
+from cli.commands.booking import calendar, cancel, move, reserve, rooms, status
+from cli.commands.classroom import commit, link, links, log, replicas, sync, use
+from cli.commands.export_calendar import export_file
+from cli.commands.free_rooms import free
+from cli.commands.history import history
+from cli.commands.import_calendar import import_file
+from cli.commands.playlist import delete, get, put, songs
+from cli.commands.series import series
+from cli.commands.tokens import login, logout
+from cli.commands.watch import watch
 from cli.context import Context
-from cli.exporting import export_file
-from cli.finding import free
-from cli.history import history
-from cli.importing import import_file
 from cli.problems import Problem
-from cli.series import series
-from cli.session import session
-from cli.show import Screen, clean
-from cli.songs import delete, get, put, songs
-from cli.tokens import login, logout
-from cli.watch import watch
+from cli.screen import Screen, clean
 
 HANDLERS: Mapping[str, Callable[[Context, Namespace], int]] = {
     "reserve": reserve,

@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cluster.demo_view import Calendars, Entry, Stage, entries
 from cluster.local import running
 from cluster.processes import NotServing, Processes
 from cluster.rest import Refused, Silent
-from cluster.stage import Calendars, Entry, Stage, entries
 from cluster.waiting import Stopped, TooLong, on_stop, wait_until
 
 LABELS = ("one", "two", "three")

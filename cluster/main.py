@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.demo import demo
-from cluster.language import USAGES
+from cluster.language.parser import USAGES
 from cluster.processes import NotServing
 from cluster.up import up
 from replica.config import ConfigError
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
 
             return run(asked.script, in_process=asked.in_process, check=asked.check)
         if asked.command == "lesson":
-            from cluster.lesson import lesson  # noqa: PLC0415
+            from cluster.lessons.lesson import lesson  # noqa: PLC0415
 
             return lesson(asked.name)
         if asked.command == "compare":

@@ -20,7 +20,7 @@ from bayou.errors import Conflict
 from cluster.rest import Refused, Rest, Silent
 from cluster.waiting import wait_until
 from replica.config import load
-from storage.embedded import stop_left_behind
+from storage.redis.embedded import stop_left_behind
 
 SERVER = Path(__file__).parent.parent / "server.py"
 UNAUTHORIZED = 401

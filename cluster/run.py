@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from bayou.errors import Away
-from cluster.driver import Driver
-from cluster.private_redis import private_redis
-from cluster.real import real
-from cluster.runner import Runner
+from cluster.drivers.driver import Driver
+from cluster.drivers.private_redis import private_redis
+from cluster.drivers.process import real
+from cluster.language.runner import Runner
 from cluster.waiting import Stopped, on_stop
 
 if TYPE_CHECKING:
-    from cluster.in_process import InProcess
+    from cluster.drivers.simulated import InProcess
 
 STOPPED = 130
 
@@ -66,7 +66,7 @@ def differences(expected: Sequence[str], printed: Sequence[str]) -> list[str]:
 def simulation() -> Iterator[InProcess]:
     """The simulation on a Redis of its own; in memory of this process where there is no redis-server."""
     # Real servers need none of what it loads.
-    from cluster.in_process import InProcess  # noqa: PLC0415
+    from cluster.drivers.simulated import InProcess  # noqa: PLC0415
 
     with contextlib.ExitStack() as cleanup:
         try:

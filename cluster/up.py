@@ -10,8 +10,8 @@ from queue import SimpleQueue
 from termcolor import can_colorize, colored
 
 from cluster.processes import Processes
-from replica.console import Console
-from replica.stopping import Stopping
+from replica.events.console import Console
+from replica.signals import Stopping
 
 # What a replica's console says begins with the time, and has its label already.
 TIME = re.compile(r"(\x1b\[[0-9;]*m)*\d\d:\d\d:\d\d\b")

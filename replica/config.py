@@ -21,7 +21,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from apps.rooms.settings import PolicySettings, Rooms, RoomSettings
 from replica import yaml_lines
-from storage.followed import FORMS, SCHEMES, read_url
+from storage.redis.failover import FORMS, SCHEMES, read_url
 
 LABEL = re.compile(r"[a-z0-9_-]{1,32}")
 NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")  # a user, a request, a cluster

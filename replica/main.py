@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 
 from redis import RedisError
 
-from bayou.application import Application
+from apps.api.application import Application
 from bayou.errors import Refusal
 from replica.config import Config, ConfigError, load
-from replica.console import Console
-from replica.joining import Wish, with_own_address
-from replica.printer import Printer
+from replica.events.console import Console
+from replica.events.printer import Printer
+from replica.membership.join import Wish, with_own_address
 from replica.replica import MakePeers, Replica, Start
-from replica.stopping import Stopping
+from replica.signals import Stopping
 from storage.members import label_of
 
 CONFIG_FILE = Path(__file__).parent.parent / "config.yaml"

@@ -14,34 +14,34 @@ from dataclasses import dataclass
 
 from redis import Redis, RedisError
 
-from bayou.application import Application
+from apps.api.application import Application
 from bayou.errors import Away, Refusal
 from bayou.state import State
+from replica.anti_entropy.peers import LivePeers
 from replica.clock import chosen_clock
 from replica.config import Config
-from replica.console import Console
-from replica.counters import Counters
-from replica.describe import Describer
-from replica.events import Transaction
-from replica.identity import Identity, mark
-from replica.joining import Wish, join
-from replica.membership import Membership
-from replica.parts import Parts
-from replica.peers import LivePeers
-from replica.rest import create_app
-from replica.security import new_operator_token
-from replica.service import ReplicaService
-from replica.short import Short
-from replica.tail import Tail
-from replica.truncating import Truncating
-from replica.web_server import WebServer
-from storage.connect import open_storage
+from replica.events.console import Console
+from replica.events.counters import Counters
+from replica.events.describe import Describer
+from replica.events.expand import Transaction
+from replica.events.feed import Tail
+from replica.http.app import create_app
+from replica.http.auth import new_operator_token
+from replica.http.parts import Parts
+from replica.http.server import WebServer
+from replica.http.service import ReplicaService
+from replica.http.short import Short
+from replica.log_truncation import Truncating
+from replica.membership.commands import Membership
+from replica.membership.identity import Identity, mark
+from replica.membership.join import Wish, join
+from storage.redis.connect import open_storage
 from storage.store import Store
 
 LOGGER = logging.getLogger("bayou.replica")
 NOTICED_S = 1.0  # after which a Redis that does not answer is spoken of
 SILENCE_S_MAX = 12.0  # of Redis while the replica stops; what was asked of it before has timed out by then
-STOP_S_MAX = 25  # with the end of an embedded Redis, storage.embedded.STOP_TIMEOUT_S
+STOP_S_MAX = 25  # with the end of an embedded Redis, storage.redis.embedded.STOP_TIMEOUT_S
 MakePeers = Callable[[Config, str, Store, Sequence[Application]], LivePeers]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bayou.application import Application
+from bayou.application import LuaApplication
 from bayou.write import Draft, Write
 
 PAGE = "members"
@@ -61,14 +61,13 @@ def label_of(server: str, created: Iterable[Member]) -> str | None:
     return next((member.label for member in created if member.id == server), None)
 
 
-def _describe(write: Write, _outcome: str) -> dict[str, Any]:
+def describe(write: Write) -> dict[str, Any]:
+    """What a membership write says, for screens."""
     return {"membership": write.op, **write.args}
 
 
-MEMBERS = Application(
+MEMBERS = LuaApplication(
     name="members",
     version=1,
     lua=(Path(__file__).parent / "lua" / "members.lua").read_text(),
-    describe=_describe,
-    register=lambda _api, _service: None,
 )

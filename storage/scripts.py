@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from bayou.application import Application
+from bayou.application import LuaApplication
 from bayou.stamps import STAMP_MAX
 from storage.keys import lua_keys
 
@@ -64,7 +64,7 @@ end})
 """
 
 
-def script(verb: str, applications: Sequence[Application]) -> str:
+def script(verb: str, applications: Sequence[LuaApplication]) -> str:
     """The whole text of a verb's script."""
     first, second = VERBS[verb], _SECOND_HALF.get(verb, ())
     parts = [_COLLECTOR]

@@ -14,20 +14,20 @@ from typing import Any
 from redis import Redis
 
 from bayou import history
-from bayou.application import Accepted, Application, PageViews, Snapshot
+from bayou.application import Accepted, LuaApplication, PageViews, Snapshot
 from bayou.errors import BadInput, Behind, Conflict, TooLarge
-from bayou.items import Item, Received, Selection
+from bayou.frame_validation import SERVER_BYTES_MAX
+from bayou.payloads import Item, Received, Selection
 from bayou.stamps import STAMP_DIGITS, split_id, stamp_text
 from bayou.state import State, Vector
-from bayou.wellformed import SERVER_BYTES_MAX
 from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Draft
 from storage import members
-from storage.gathered import Gathered
+from storage.full_state import Transfer
+from storage.group_commit import Gathered
 from storage.keys import FORM
 from storage.members import Member
-from storage.screens import Digest, Gap, LogEntry, Screens, Vitals
-from storage.scripted import flat_map, page_views, stamps, texts
-from storage.transfer import Transfer
+from storage.queries import Digest, Gap, LogEntry, Screens, Vitals
+from storage.script_runner import flat_map, page_views, stamps, texts
 
 __all__ = ["Digest", "Gap", "LogEntry", "Member", "Store", "Vitals"]
 
@@ -47,7 +47,7 @@ class Store(Screens, Transfer):
     """The namespace of one replica. `commit_mode` is `auto` or `manual`."""
 
     def __init__(
-        self, client: Redis, label: str, applications: Sequence[Application], *, commit_mode: str = "auto"
+        self, client: Redis, label: str, applications: Sequence[LuaApplication], *, commit_mode: str = "auto"
     ) -> None:
         super().__init__(client, label, applications)
         self._commit_mode = commit_mode

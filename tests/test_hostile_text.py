@@ -18,12 +18,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bayou.errors import BadInput
-from bayou.session import JSON_BYTES_MAX, Token
+from bayou.session_token import JSON_BYTES_MAX, Token
 from cli import times
 from cli.ics import OCCURRENCES_MAX, read_timetable
 from cli.problems import Problem, Usage
-from cluster import language
-from cluster.language import Complaint
+from cluster.language import parser as language
+from cluster.language.parser import Complaint
 
 ROME = ZoneInfo("Europe/Rome")
 NOW = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)

@@ -40,7 +40,7 @@ def test_generated_code_is_current(tmp_path: Path, name: str) -> None:
     """`make proto` brings it up to date."""
     command = [sys.executable, "-m", "grpc_tools.protoc", "-I.", f"--python_out={tmp_path}", f"--pyi_out={tmp_path}"]
     subprocess.run([*command, "a_e.proto"], cwd=HOUSE, check=True)
-    assert (HOUSE / "replica" / name).read_text("utf-8") == (tmp_path / name).read_text("utf-8")
+    assert (HOUSE / "replica" / "anti_entropy" / name).read_text("utf-8") == (tmp_path / name).read_text("utf-8")
 
 
 def test_versions_are_exact_and_installed() -> None:

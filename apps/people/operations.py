@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from apps.api.endpoint import NAME, TEXT, Operation, listed, maybe, one_of, record
 from apps.people.pages import PEOPLE_MAX, ROLES
-from bayou.operation import NAME, TEXT, Operation, listed, maybe, one_of, record
 
 ROLE = one_of(*ROLES)
 PERSON = record(name=NAME, role=ROLE)

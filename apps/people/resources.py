@@ -1,7 +1,7 @@
 """The REST resources of people and roles, for managers: add, list, another role, another token, revoke.
 
 They know a replica only as a Service, and refuse by raising Refusal; the replica makes both into HTTP. Who may ask is
-judged when a request arrives (replica/security.py), and again where its write has its place in the order (people.lua).
+judged when a request arrives (replica/http/auth.py), and again where its write has its place in the order (people.lua).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 from flask import json, request
 from flask_restful import Resource
 
+from apps.api.service import Service
 from apps.people.drafts import draft_of
 from apps.people.pages import OPERATOR, PEOPLE_MAX, ROLES, Person, decode_person, person_page
 from apps.people.tokens import hash_of, new_token
-from bayou.application import Service
 from bayou.errors import BadInput, Conflict, Forbidden, Refusal, Unknown
 from bayou.write import Write
 

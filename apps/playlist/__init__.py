@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from apps.api.application import Application
 from apps.playlist.operations import OPERATIONS
 from apps.playlist.resources import describe, register
-from bayou.application import Application
 
 APPLICATION = Application(
     name="playlist",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from apps.api.endpoint import NAME, TEXT, Operation, listed, maybe, one_of, record
 from apps.playlist.schema import SONGS_MAX, URL_MAX, VIEWS
-from bayou.operation import NAME, TEXT, Operation, listed, maybe, one_of, record
 
 VIEW = {"type": "object", "properties": {"view": one_of(*VIEWS)}}
 PART = {

@@ -8,8 +8,9 @@ from flask import request
 from flask_restful import Resource
 from werkzeug.routing import BaseConverter
 
+from apps.api.service import Service, draft_by
 from apps.playlist.schema import read_list, read_put, read_request, read_song, read_view
-from bayou.application import PageViews, Rules, Service, draft_by
+from bayou.application import PageViews, Rules
 from bayou.errors import Unknown
 from bayou.write import Write
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from apps.api.application import Application
+from apps.api.service import Service
 from apps.rooms import feed_resources, operations, resources
 from apps.rooms.view import describe
-from bayou.application import Application, Service
 
 # One chunk of Lua, each file using what stands in those before it.
 CHUNK = ("days", "wishes", "standing", "changes", "merges", "series", "application")

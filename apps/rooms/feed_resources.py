@@ -13,14 +13,15 @@ from typing import Any
 
 from flask import Response, request
 
+from apps.api.endpoint import Operation
+from apps.api.service import Service
 from apps.rooms import view
 from apps.rooms.pages import Place, Reservation, decode_days, decode_reservation, is_final, reservation_page
 from apps.rooms.resource import RoomsResource, given
 from apps.rooms.schema import room_name
 from apps.rooms.shown import STATUSES, Shown
-from bayou.application import PageViews, Service
+from bayou.application import PageViews
 from bayou.errors import Unknown
-from bayou.operation import Operation
 
 BACK = timedelta(days=31)
 AHEAD = timedelta(days=366)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.api.endpoint import COUNT, FLAG, NAME, TEXT, TIME, Operation, Schema, listed, maybe, one_of, record
 from apps.rooms.schema import (
     CalendarQuery,
     CancelQuery,
@@ -15,7 +16,6 @@ from apps.rooms.schema import (
     SeriesMoveBody,
     SeriesQuery,
 )
-from bayou.operation import COUNT, FLAG, NAME, TEXT, TIME, Operation, Schema, listed, maybe, one_of, record
 
 
 def _of(model: type[Model]) -> Schema:

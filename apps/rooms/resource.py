@@ -12,6 +12,7 @@ from typing import Any
 
 from flask_restful import Resource
 
+from apps.api.service import Service
 from apps.rooms import drafts, view
 from apps.rooms.building import Building
 from apps.rooms.outcomes import refusal
@@ -26,7 +27,7 @@ from apps.rooms.pages import (
 )
 from apps.rooms.policies import too_many
 from apps.rooms.schema import AnotherRoom, Merge
-from bayou.application import PageViews, Service
+from bayou.application import PageViews
 from bayou.errors import Conflict, Unknown
 from bayou.write import Draft
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import request
 
+from apps.api.service import Service
 from apps.rooms import drafts, view
 from apps.rooms.pages import Place, Reservation, decode_reservation, reservation_page
 from apps.rooms.resource import Answer, RoomsResource, given
@@ -14,7 +15,6 @@ from apps.rooms.resources_history import History
 from apps.rooms.resources_rooms import Calendar, FreeRooms, Rooms
 from apps.rooms.resources_series import OneSeries, SeriesResource
 from apps.rooms.schema import CancelQuery, MoveBody, RangeQuery, ReserveBody, read_body, read_query
-from bayou.application import Service
 
 
 def register(api: Any, service: Service) -> None:

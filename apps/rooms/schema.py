@@ -26,9 +26,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from apps.api.endpoint import COUNT, NAME, TEXT, TIME
 from apps.rooms.times import DAY_MIN, SLOT_DAYS_MAX, parse_minute
 from bayou.errors import BadInput
-from bayou.operation import COUNT, NAME, TEXT, TIME
 
 CALENDAR_DAYS_MAX = 62
 FREE_DAYS_MAX = 31

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import redis
 
-from bayou.items import Selection
+from bayou.payloads import Selection
 from bench.ground import Ground, open_store
 from bench.measure import Measure, Size, in_turn, seconds_of
 from bench.table import Row, at_most, below

@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from bayou.items import Item
+from bayou.payloads import Item
 from bayou.write import Write
 from bench.ground import Ground, open_store
 from bench.measure import Size, in_turn, seconds_of

@@ -19,8 +19,8 @@ from bench.measure import Measure, Size, in_turn, seconds_of
 from bench.meeting import meet
 from bench.table import Row, figure
 from bench.workload import FIRST_STAMP, long_writes, take
-from replica import a_e_pb2 as wire
-from replica.frames import decode, encode
+from replica.anti_entropy import a_e_pb2 as wire
+from replica.anti_entropy.protobuf_codec import decode, encode
 from storage.keys import Namespace
 
 ROUNDS = 7
@@ -91,7 +91,7 @@ def _session(client: redis.Redis, servers: Sequence[str]) -> Measure:
         for label in ("one", "two"):
             _know(client, label, servers)
         take(one, items)
-        with patch("bayou.wellformed.SERVER_BYTES_MAX", ID_BYTES_MAX):
+        with patch("bayou.frame_validation.SERVER_BYTES_MAX", ID_BYTES_MAX):
             return seconds_of(lambda: meet(two, one, _carried))
 
     return measured

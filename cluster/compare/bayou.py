@@ -1,4 +1,5 @@
-"""Bayou in the comparison: the real code, in the simulation of cluster/in_process.py, asked as any script asks it."""
+"""Bayou in the comparison: the real code, in the simulation of
+cluster/drivers/simulated.py, asked as any script asks it."""
 
 from __future__ import annotations
 
@@ -6,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 from cluster.compare.designs import Booking
 from cluster.compare.story import Row, Story
-from cluster.driver import Driver
-from cluster.language import read_line, read_reserve, read_slot
-from cluster.runner import Runner
-from cluster.world import client_of
+from cluster.drivers.driver import Driver
+from cluster.language.parser import read_line, read_reserve, read_slot
+from cluster.language.runner import Runner
+from cluster.language.world import client_of
 
 NAME = "Bayou"
 IDEA = "writes carry a check and a merge procedure; a primary makes their order final"

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from cluster.compare.operation_based import OperationSet
 from cluster.compare.state_based import GrowOnlySet, LastWriterWinsMap, TwoPhaseSet
-from cluster.language import Slot
+from cluster.language.parser import Slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from cluster.compare.designs import Booking, Design, Refused
 from cluster.compare.story import Row, Story
-from cluster.language import Command, Complaint, read_line, read_reserve
-from cluster.world import Client, World
+from cluster.language.parser import Command, Complaint, read_line, read_reserve
+from cluster.language.world import Client, World
 
 COMMANDS = (
     "joinServer", "joinClient", "breakConnection", "restoreConnection", "pause", "start", "stabilize", "reserve",

@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from bayou.session import Token
+from bayou.session_token import Token
 from cluster.local import ROOMS
 from tests.chaos.books import Acknowledged, Books
 from tests.chaos.replicas import Replicas

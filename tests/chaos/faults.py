@@ -20,10 +20,10 @@ import requests
 
 from cluster.processes import NotServing
 from cluster.waiting import TooLong
-from storage.binary import find_binary
+from storage.redis.binary import find_binary
 from tests.chaos.books import Acknowledged, Books
 from tests.chaos.replicas import Replicas
-from tests.storage_harness import newest
+from tests.support.storage_harness import newest
 
 PAUSE_S_MAX = 1.5
 TORN_BYTES = 4096

@@ -12,19 +12,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bayou.items import Installed
+from bayou.payloads import Installed
 from bayou.stamps import split_id
 from bayou.state import State
 from bayou.write import Write
 from storage.keys import Namespace
-from tests.model import Vector, covered, replay
-from tests.model_desk import Pages
 from tests.simulation.demand import Demand
 from tests.simulation.line import Line, Lines
 from tests.simulation.listing import judge_lists
 from tests.simulation.nodes import Faulty, Look, Node, everything
 from tests.simulation.promises import judge_commits, judge_pages
 from tests.simulation.wire import Wire
+from tests.support.model import Vector, covered, replay
+from tests.support.model_desk import Pages
 
 
 class Checker:

@@ -12,7 +12,7 @@ from apps.rooms.policies import Policies
 from apps.rooms.schema import AnotherRoom, FirstFreeAlternative, GiveUp, MoveBody, NearestFreeTime, ReserveBody, Slot
 from apps.rooms.times import DAY_MIN
 from bayou.application import PageViews
-from bayou.session import GUARANTEES, Token
+from bayou.session_token import GUARANTEES, Token
 from bayou.write import Draft
 
 ROOMS = ("6.12", "6.13", "7.01")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from apps.people.pages import OPERATOR
-from bayou import media
-from bayou.items import Installed
+from bayou import export as media
+from bayou.payloads import Installed
 from bayou.state import State
 from tests.simulation import clients
 from tests.simulation.checker import Checker

@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator
 
 from bayou.write import Write
-from tests.model import Vector, play
-from tests.model_desk import Pages
+from tests.support.model import Vector, play
+from tests.support.model_desk import Pages
 
 CHECKPOINT = 32  # commits between whole copies of the pages
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 
+from bayou.anti_entropy import ProtocolError, Session
 from bayou.frames import Batch, Frame, Refuse
-from bayou.reconcile import ProtocolError, Session
-from replica import a_e_pb2 as wire
-from replica.frames import decode, encode
+from replica.anti_entropy import a_e_pb2 as wire
+from replica.anti_entropy.protobuf_codec import decode, encode
 from tests.simulation.nodes import TAGS, Node
 
 LOST_TAIL = {"tail_lost": True, "tail_lost_there": False}  # code: is it the side that refuses that has lost its tail?

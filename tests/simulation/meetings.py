@@ -89,7 +89,7 @@ class Meetings(Ground):
         for node in session.nodes:
             state = node.store.state()
             node.joined = node.joined or state.server in state.vector
-        # As replica/membership.py does.
+        # As replica/membership/commands.py does.
         caller, peer = session.nodes
         both = {caller.label, peer.label} <= set(self.nodes)
         if both and session.has_caller_retired and caller.store.state().retired:

@@ -14,11 +14,11 @@ from redis import ConnectionError as Lost
 from redis import ResponseError
 
 from apps import APPLICATIONS
-from bayou.items import Installed, StateEnd
+from bayou.payloads import Installed, StateEnd
 from bayou.state import State
-from storage.connect import away_of
 from storage.keys import Namespace
-from storage.scripted import numbers, strings
+from storage.redis.connect import away_of
+from storage.script_runner import numbers, strings
 from storage.store import Store
 from tests.simulation.wire import Script, Wire
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from redis import ConnectionError as Lost
 
-from bayou import media
+from bayou import export as media
 from bayou.errors import BadInput
-from replica.media_file import read, write
+from replica.http.export_file import read, write
 from tests.simulation.meetings import Meetings
 from tests.simulation.nodes import TAGS
 

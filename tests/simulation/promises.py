@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from apps.people.pages import OPERATOR
 from apps.rooms.pages import decode_reservation, decode_series
 from bayou.write import Write
-from tests.model_desk import Pages
+from tests.support.model_desk import Pages
 
 Demand = Callable[..., None]  # of a number, whether it holds, and words
 Commit = tuple[Write, str, Pages]  # outcome, changed pages

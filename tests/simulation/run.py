@@ -13,8 +13,9 @@ from unittest.mock import patch
 
 from redis import Redis
 
-from bayou import media, reconcile
-from cluster.private_redis import private_redis
+from bayou import anti_entropy as reconcile
+from bayou import export as media
+from cluster.drivers.private_redis import private_redis
 from cluster.waiting import wait_until
 from tests.simulation.demand import Violation
 from tests.simulation.faults import Plan, Step, plan, steps
@@ -63,7 +64,7 @@ class Lab:
             for module in (reconcile, media):
                 stack.enter_context(patch.object(module, "BATCH_COUNT_MAX", drawn.batch))
             world = World(drawn, self.wire, whole_every)
-            stack.enter_context(patch("storage.transfer.mint", world.mint))
+            stack.enter_context(patch("storage.full_state.mint", world.mint))
             try:
                 for step in given:
                     done.append(step)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from apps.rooms.pages import decode_slots
 from bayou.write import Draft
-from cluster.language import OFFSET_US_MAX, Slot
+from cluster.language.parser import OFFSET_US_MAX, Slot
 
 SAID = {"put", "delete", "reserve", "cancel"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

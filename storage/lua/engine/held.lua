@@ -39,7 +39,7 @@ function Held.retire(server)
   retired_now[server] = true
 end
 
--- The CSN up to which the commits of an epoch, `#NUMBER/PROMOTER`, are here; -1 when none of them is (bayou/session.py).
+-- The CSN up to which the commits of an epoch, `#NUMBER/PROMOTER`, are here; -1 when none of them is (bayou/session_token.py).
 local function commits_of(point)
   local csn, history = unpack(redis.call('HMGET', K.meta, 'csn', 'history'))
   local epochs = cjson.decode(history)

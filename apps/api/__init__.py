@@ -1,0 +1,1 @@
+"""What an application gives to a replica, and what it gets from one."""

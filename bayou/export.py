@@ -1,0 +1,172 @@
+"""Anti-entropy by file (transportable media; Petersen 1997, section 3.4): the frames of a session without the answers.
+
+A volume opens with what a receiver must hold at least, goes on with the frames that a session would send, and closes
+with what a receiver holds afterwards. Volumes of one export follow each other, each from where the one before it ends;
+only a full state is not divided. How frames become bytes is the carrier's (replica/http/export_file.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bayou.anti_entropy import BATCH_BYTES_MAX, BATCH_COUNT_MAX, PROTOCOL, ReconcileStore, Report, hello_of
+from bayou.errors import BadInput, Conflict
+from bayou.frame_validation import problem_of, problem_of_writes
+from bayou.frames import Ack, Batch, Hello, Refuse, StateChunk, StateFinish
+from bayou.full_state import Staging
+from bayou.handshake import incompatible
+from bayou.history import Verdict
+from bayou.sender import Reach, state_frames
+from bayou.state import Vector
+from bayou.vectors import missing
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Who has written the volume, and what its receiver must hold at least, unless it brings the full state."""
+
+    hello: Hello
+    csn: int
+    vector: Vector
+    full_state: bool
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What a receiver holds at least once it has taken the volume."""
+
+    csn: int
+    vector: Vector
+
+
+MediaFrame = Head | StateChunk | StateFinish | Batch | End
+
+
+def export(
+    store: ReconcileStore, applications: Sequence[str], since_csn: int, since: Vector, volume_bytes_max: int
+) -> Iterator[MediaFrame]:
+    """The frames of all volumes for a receiver that holds (since_csn, since); a volume runs from a Head to an End."""
+    hello = hello_of(store.state(), applications)
+    reach = Reach(since_csn, dict(since), ())
+    first = True
+    while True:
+        selection = store.select(reach.csn, reach.vector, reach.retired, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+        if selection is not None and not selection.items and not first:
+            return
+        yield Head(hello, reach.csn, dict(reach.vector), selection is None)
+        first = False
+        if selection is None:
+            for frame in state_frames(store, 0, BATCH_COUNT_MAX, BATCH_BYTES_MAX):
+                yield frame
+                if isinstance(frame, StateFinish):
+                    reach = Reach(frame.end.csn, dict(frame.end.vector), hello.retired_servers)
+            selection = store.select(reach.csn, reach.vector, reach.retired, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+        written = 0
+        while selection is not None and selection.items:
+            yield Batch(0, selection)
+            reach.foresee(selection)
+            written += sum(len(item.body) + len(item.id) for item in selection.items)
+            if written >= volume_bytes_max:
+                break
+            selection = store.select(reach.csn, reach.vector, reach.retired, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+        yield End(reach.csn, dict(reach.vector))
+
+
+class Importer:
+    """Takes the frames of one volume. What was taken before a refusal or a damage is stored, as after a cut link."""
+
+    def __init__(self, store: ReconcileStore, applications: Sequence[str]) -> None:
+        self._store = store
+        self._applications = tuple(applications)
+        self._common_csn: int | None = None
+        self._staging = Staging(store)
+        self.report = Report()
+
+    def take(self, frame: MediaFrame) -> None:
+        """Conflict when the volume does not fit; BadInput when its frames make no sense."""
+        if problem := self._problem(frame):
+            raise BadInput("media_damaged", f"The file holds what no replica writes: {problem}.", field="file")
+        match frame:
+            case Head():
+                self._head(frame)
+            case Batch(_, selection):
+                while selection.items:
+                    received = self._store.receive(selection, self.report.peer)
+                    self._count(received.new, received.rolled_back, received.replayed)
+                    if received.status not in {"taken", "more"}:
+                        raise Conflict(
+                            "media_does_not_fit",
+                            f"The file does not follow what this replica holds ({received.status}). Export a new one.",
+                        )
+                    selection = selection.behind(received.taken)
+            case StateChunk():
+                if not self._staging.take(frame):
+                    raise Conflict("busy", "This replica is taking another full state just now. Try again.")
+            case StateFinish():
+                self._finish(frame)
+            case End():
+                pass
+
+    def _problem(self, frame: MediaFrame) -> str | None:
+        match frame:
+            case Head(hello, csn, vector):
+                return problem_of(hello) or problem_of(Ack(0, replan=False, csn=csn, vector=vector))
+            case End(csn, vector):
+                return problem_of(Ack(0, replan=False, csn=csn, vector=vector))
+            case Batch(_, selection):
+                return problem_of(frame) or problem_of_writes(selection, self._applications)
+            case StateChunk() | StateFinish():
+                return problem_of(frame) or self._staging.problem_of(frame)
+            case _:
+                return problem_of(frame)
+
+    def _head(self, head: Head) -> None:
+        if self.report.peer:
+            raise BadInput("media_damaged", "The file has two heads.", field="file")
+        state = self._store.state()
+        self.report.peer = head.hello.label
+        judged = incompatible(state, PROTOCOL, self._applications, head.hello)
+        if isinstance(judged, Refuse):
+            if judged.code == "same_server":
+                raise Conflict("media_own", "The file was written by this replica itself: there is nothing to take.")
+            if judged.code != "tail_lost_there":  # the file is only older than what has come from there since
+                raise Conflict(judged.code, judged.message)
+            judged = Verdict.AGREE, state.csn
+        verdict, common = judged
+        if verdict is Verdict.PREVAIL:
+            raise Conflict(
+                "media_stale", "The file follows a history that another primary has replaced. Export it anew."
+            )
+        if verdict is Verdict.YIELD:
+            if not head.full_state:
+                raise Conflict(
+                    "media_needs_full_state",
+                    "What is committed here was replaced by another primary. Export the full state: since CSN 0.",
+                )
+            self._common_csn = common
+        lacking = missing(state.vector, state.retired_servers, head.vector)
+        if not head.full_state and (state.csn < head.csn or lacking):
+            raise Conflict(
+                "media_does_not_fit",
+                f"The file goes on from CSN {head.csn}, and this replica holds CSN {state.csn}."
+                " Take the earlier files first, or export one from what this replica holds.",
+                needed={"csn": head.csn, "vector": {server: f"{stamp:016d}" for server, stamp in head.vector.items()}},
+                missing={server: f"{stamp:016d}" for server, stamp in lacking.items()},
+            )
+        if verdict is Verdict.AGREE and head.hello.birth:
+            self._store.adopt(head.hello.birth)
+
+    def _finish(self, frame: StateFinish) -> None:
+        state = self._store.state()
+        if self._common_csn is None and state.csn >= frame.end.csn:
+            return  # nothing new in it; what follows in the file may still be
+        installed = self._store.install(self._staging.number, self.report.peer, frame.end, self._common_csn)
+        if installed.status == "superseded":
+            raise Conflict("busy", "This replica has taken another full state meanwhile. Try again.")
+        self.report.installed = installed
+
+    def _count(self, new: int, rolled_back: int, replayed: int) -> None:
+        self.report.received += new
+        self.report.rolled_back += rolled_back
+        self.report.replayed += replayed

@@ -1,0 +1,224 @@
+"""Whether what a peer sent can be what this protocol sends, judged before anything is done with it.
+
+A peer may run another release, have bad memory, or be no replica at all. What passes here can be stored without harm
+to what is here, whatever it says: its ids, stamps and counts are ones, and it is no larger than a replica ever sends.
+Whether it fits is judged later. The bounds are listed in docs/limits.md. It knows frames, and no store.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from bayou.application import MEMBERSHIP
+from bayou.frames import Ack, Batch, Frame, Hello, Refuse, StateChunk, StateFinish
+from bayou.history import decode
+from bayou.payloads import ListPart, Selection, StateEnd, StatePages
+from bayou.stamps import STAMP_MAX, split_id
+from bayou.state import Vector
+from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Write
+
+SERVERS_MAX = 10_000  # entries of a vector, and retired minted ids
+SERVER_BYTES_MAX = 512
+EPOCHS_MAX = 1_000
+HISTORY_BYTES_MAX = 256 * 1024
+APPLICATIONS_MAX = 50
+CSN_MAX = 2**53 - 1  # what a Lua number holds exactly
+BODY_BYTES_MAX = WRITE_BYTES_MAX + 1024  # a write's own bound is without its stamp, prev and origin
+ITEMS_MAX = 500  # of a batch; pages of a part of a full state
+MEMBERS_MAX = 1_000  # of a list, in a part
+NAME_BYTES_MAX = 1024  # of a page, of a list, of a member of one
+CODE_MAX, MESSAGE_MAX = 64, 2000
+
+_SERVER = re.compile(r"(?:[0-9]{16}:)*[a-z0-9_-]{1,32}~[a-z0-9]{1,16}")
+_LABEL = re.compile(r"[a-z0-9_-]{1,32}")
+_TEXT = re.compile(r"[^\x00-\x1f\x7f]{0,512}")
+_NUMBER = re.compile(r"[0-9]{1,16}")
+_NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]{1,255}):[0-9]{1,5}")
+_MEMBERSHIP = {"create": ("label", "rest", "anti_entropy", "through"), "retire": ("label",), "primary": ("to", "label")}
+
+
+def problem_of(frame: Frame) -> str | None:
+    """Why a frame is none that a replica sends; None when it may be one."""
+    match frame:
+        case Hello():
+            return _hello(frame)
+        case Batch(_, selection):
+            return _selection(selection)
+        case Ack():
+            return _csn(frame.csn) or _vector(frame.vector) or _retired(frame.retired_servers)
+        case StateChunk():
+            return _pages(frame.pages) or _lists(frame.lists)
+        case StateFinish(_, _, end):
+            return _end(end)
+        case Refuse(code, message):
+            right = len(code) <= CODE_MAX and len(message) <= MESSAGE_MAX and (code + message).isprintable()
+            return None if right else "a refusal that is no sentence"
+    return None
+
+
+def problem_of_writes(selection: Selection, applications: Collection[str]) -> str | None:
+    """Why a write of a batch would poison the log: it would stand in it for good. `applications` are those played."""
+    for item in selection.items:
+        if item.is_notification:
+            continue
+        if len(item.body) > BODY_BYTES_MAX:
+            return f"{item.id} has more than {BODY_BYTES_MAX} bytes"
+        try:
+            write = Write.decode(item.body)
+        except ValueError as reason:
+            return f"{item.id}: {reason}"
+        if write.id != item.id or write.app not in (MEMBERSHIP, *applications):
+            return f"{item.id} is {write.id} of {write.app}"
+        if len(write.pages) > PAGES_MAX:
+            return f"{item.id} declares more than {PAGES_MAX} pages"
+        if not (_NAME.fullmatch(write.user) and _NAME.fullmatch(write.request)):
+            return f"{item.id} has no user or no request"
+        if write.app == MEMBERSHIP and not _is_membership(write.op, write.args, write.pages):
+            return f"{item.id} says nothing of the membership"
+    return None
+
+
+def _is_membership(op: str, args: Mapping[str, Any], pages: Sequence[str]) -> bool:
+    wanted = _MEMBERSHIP.get(op)
+    if wanted is None or tuple(pages) != ("members",):
+        return False
+    texts = {name: text for name, text in args.items() if name != "epoch"}
+    if not set(wanted) <= set(args) or not all(
+        isinstance(text, str) and _TEXT.fullmatch(text) for text in texts.values()
+    ):
+        return False
+    if op == "create":
+        labels = _LABEL.fullmatch(args["label"]) and _LABEL.fullmatch(args["through"])
+        return bool(labels and _is_address(args["rest"]) and _is_address(args["anti_entropy"]))
+    if op == "primary":
+        servers = [args[name] for name in ("from", "to") if name in args]
+        return all(map(_is_server, servers)) and (("from" in args) != (type(args.get("epoch")) is int))
+    return True
+
+
+def _hello(hello: Hello) -> str | None:
+    right = (
+        _is_server(hello.server)
+        and _LABEL.fullmatch(hello.label)
+        and _TEXT.fullmatch(hello.cluster)
+        and (not hello.birth or _is_server(hello.birth))
+        and len(hello.applications) <= APPLICATIONS_MAX
+        and all(map(_TEXT.fullmatch, hello.applications))
+    )
+    if not right:
+        return "a hello without a name"
+    return (
+        _history(hello.history, hello.birth)
+        or _csn(hello.csn)
+        or _vector(hello.vector)
+        or _retired(hello.retired_servers)
+    )
+
+
+def _selection(selection: Selection) -> str | None:
+    if len(selection.items) > ITEMS_MAX:
+        return f"a batch of more than {ITEMS_MAX} writes"
+    csns = [item.csn for item in selection.items]
+    if any(_csn(csn or 0) for csn in (selection.after_csn, *csns)):
+        return "a CSN that is none"
+    commits = len(csns) - csns.count(None)
+    if csns[:commits] != [*range(selection.after_csn + 1, selection.after_csn + 1 + commits)]:
+        return "a batch that is not commits, each with the next CSN, and then tentative writes"
+    ids = [item.id for item in selection.items] + ([selection.after_id] if selection.after_id else [])
+    if not all(map(_is_write, ids)):
+        return "a write id that is none"
+    return _history(selection.history)
+
+
+def _pages(pages: StatePages) -> str | None:
+    """Redis reads the same text, with a parser of its own: so it has to be plain."""
+    if pages.count > ITEMS_MAX:
+        return f"a part of more than {ITEMS_MAX} pages"
+    try:
+        found = json.loads(pages.text.decode())
+        right = type(found) is list and len(found) == pages.count and {*map(type, found)} <= {list}
+        texts = [text for name, csn, fields in found for text in (name, csn, *fields)] if right else []
+        "".join(texts).encode()  # TypeError for what is no text, ValueError for half of a character
+        right = right and all(type(page[2]) is list for page in found)
+    except (TypeError, ValueError, RecursionError):
+        right, found = False, []
+    if not right:
+        return "pages in a form that is none"
+    if any(len(fields) % 2 for _, _, fields in found):
+        return "a page with a field that has no value"
+    if not all(_NUMBER.fullmatch(csn) and int(csn) <= CSN_MAX for _, csn, _ in found):
+        return "a CSN that is none"
+    return _names([name for name, _, _ in found])
+
+
+def _lists(lists: Sequence[ListPart]) -> str | None:
+    if len(lists) > ITEMS_MAX:
+        return f"a part of more than {ITEMS_MAX} lists"
+    if any(not 1 <= len(part.members) <= MEMBERS_MAX for part in lists):
+        return f"a part of a list without a member, or with more than {MEMBERS_MAX}"
+    return _names([name for part in lists for name in (part.name, *part.members)])
+
+
+def _names(names: Sequence[str]) -> str | None:
+    return None if all(0 < len(name.encode()) <= NAME_BYTES_MAX for name in names) else "a name that is none"
+
+
+def _end(end: StateEnd) -> str | None:
+    right = end.clock <= STAMP_MAX and _is_server(end.birth) and _is_server(end.primary)
+    if not right or (end.csn > 0) != bool(end.last) or (end.last and not _is_write(end.last)):
+        return "the end of a full state that is of no moment"
+    return _csn(end.csn) or _history(end.history, end.birth) or _vector(end.vector)
+
+
+def _history(text: str, birth: str | None = None) -> str | None:
+    """Epochs with growing numbers; there are some as soon as there is a birth, where that is told."""
+    if len(text) > HISTORY_BYTES_MAX:
+        return "a history that is too long"
+    try:
+        epochs = decode(text)
+        right = all(
+            type(number) is int and type(first) is int and isinstance(promoter, str) and _is_server(promoter)
+            for number, promoter, first in epochs
+        ) and all(before.number <= after.number for before, after in pairwise(epochs))
+    except (ValueError, TypeError, RecursionError):
+        right, epochs = False, []
+    if birth is not None:
+        right = right and bool(epochs) == bool(birth)
+    return None if right and len(epochs) <= EPOCHS_MAX else "a history that is none"
+
+
+def _csn(csn: int) -> str | None:
+    return None if 0 <= csn <= CSN_MAX else "a CSN that is none"
+
+
+def _vector(vector: Vector) -> str | None:
+    if len(vector) > SERVERS_MAX:
+        return f"a vector of more than {SERVERS_MAX} servers"
+    right = all(0 <= stamp <= STAMP_MAX for stamp in vector.values()) and all(map(_is_server, vector))
+    return None if right else "a vector that is none"
+
+
+def _retired(servers: Iterable[str]) -> str | None:
+    found = list(servers)
+    return None if len(found) <= SERVERS_MAX and all(map(_is_server, found)) else "retired servers that are none"
+
+
+def _is_address(text: str) -> bool:
+    return _ADDRESS.fullmatch(text) is not None and 0 < int(text.rpartition(":")[2]) < 65536
+
+
+def _is_server(text: str) -> bool:
+    return len(text) <= SERVER_BYTES_MAX and _SERVER.fullmatch(text) is not None
+
+
+def _is_write(text: str) -> bool:
+    try:
+        stamp, origin = split_id(text)
+    except ValueError:
+        return False
+    return stamp <= STAMP_MAX and _is_server(origin)

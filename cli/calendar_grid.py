@@ -1,0 +1,164 @@
+"""A calendar on a terminal: a grid of rooms (or days) and hours that fits the width, or a list. It asks nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from cli.rendering import Viewer, slot_of
+from cli.rest import Json
+from cli.screen import Cell, brief, clean, shorten, width_of
+from cli.times import Slot, day_bounds
+
+FIRST_HOUR, LAST_HOUR = 7, 21  # what is shown at least where rooms have no opening hours
+COLUMNS_OF_HOUR = (12, 10, 8, 6, 4, 2, 1)
+WIDTH_DEFAULT = 80  # of a pipe
+NAME_WIDTH_MAX = 22
+ELLIPSIS_WIDTH_MIN = 6  # in less, … would take the place of what tells two people apart
+MINE, OTHERS, FREE, CLOSED, HOUR = "═", "─", " ", "░", "┊"
+LEGEND = f"{CLOSED} closed  ? may still move  ✓ final  {MINE} yours; with --list: whose, and what for"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the grid: a room on a day. `opens` and `closes` are hours, None where there are no opening hours."""
+
+    name: str
+    today: Slot
+    entries: Sequence[Json]
+    opens: float | None = None
+    closes: float | None = None
+
+
+def show_grid(viewer: Viewer, title: str, lines: Sequence[Line]) -> None:
+    """A title, a ruler of hours, and a line for each room or day."""
+    screen = viewer.screen
+    first, last = _hours(lines)
+    width = screen.width or WIDTH_DEFAULT
+    names = min(max(width_of(clean(line.name)) for line in lines), NAME_WIDTH_MAX, width // 4)
+    room = width - names - 2
+    fitting = [columns for columns in COLUMNS_OF_HOUR if columns * (last - first) <= room]
+    scale = fitting[0] if fitting else COLUMNS_OF_HOUR[-1]
+    screen.line(screen.paint(clean(title), bold=True))
+    screen.line(f"{' ' * names}  {screen.paint(_ruler(first, last, scale), 'dark_grey')}")
+    for line in lines:
+        label = shorten(clean(line.name), names)
+        screen.line(f"{label}{' ' * (names - width_of(label))}  {_cells(viewer, line, first, last, scale)}")
+
+
+def line_of(name: str, day: date, viewer: Viewer, entries: Sequence[Json], details: Json) -> Line:
+    """The line of a room on a day; `details` is the room as the replica describes it."""
+    today = day_bounds(day, 1, viewer.zone)
+    return Line(name, today, _touching(entries, today), _hour(details.get("opens")), _hour(details.get("closes")))
+
+
+def show_list(viewer: Viewer, days: Sequence[date], calendars: Mapping[str, Sequence[Json]]) -> None:
+    """Each day with its reservations in time order."""
+    screen, zone = viewer.screen, viewer.zone
+    shown = 0
+    for day in days:
+        today = day_bounds(day, 1, zone)
+        found = [(slot_of(one), room, one) for room, entries in calendars.items() for one in _touching(entries, today)]
+        if not found:
+            continue
+        if shown:
+            screen.line()
+        shown += len(found)
+        screen.line(screen.paint(day_title(day), bold=True))
+        rows = []
+        for slot, room, one in sorted(found, key=lambda each: (each[0].start, each[1])):
+            own = one["user"] == viewer.user
+            start = f"{slot.start.astimezone(zone):%H:%M}" if slot.start >= today.start else "…    "
+            end = f"{slot.end.astimezone(zone):%H:%M}" if slot.end <= today.end else "…    "
+            name = Cell(str(one["user"]), "cyan" if own else None)
+            identity = Cell(brief(str(one["request"])) if own else "", "dark_grey")
+            mark = screen.mark(str(one["state"]))
+            rows.append((mark, f"{start}–{end}", room, name, str(one.get("purpose", "")), identity))
+        screen.table(rows, indent=2, cut=4)
+    if not shown:
+        screen.line("Nothing is reserved.")
+
+
+def day_title(day: date) -> str:
+    return f"{day:%A} {day.day} {day:%B %Y}"
+
+
+def _hours(lines: Sequence[Line]) -> tuple[int, int]:
+    """The hours between which everything lies: opening hours or the usual ones, and every reservation."""
+    first = min(FIRST_HOUR if line.opens is None else int(line.opens) for line in lines)
+    last = max(LAST_HOUR if line.closes is None else -int(-line.closes // 1) for line in lines)
+    for line in lines:
+        for one in line.entries:
+            start, end = _walls(one, line.today)
+            first, last = min(first, int(start)), max(last, -int(-end // 1))
+    return first, last
+
+
+def _ruler(first: int, last: int, scale: int) -> str:
+    every = 1 if scale > 2 else 2 if scale == 2 else 4
+    return "".join(f"{hour:<{scale * every}}" for hour in range(first, last, every)).rstrip()
+
+
+def _cells(viewer: Viewer, line: Line, first: int, last: int, scale: int) -> str:
+    """The hours of a line as coloured text: the mark where a reservation begins, so that two in a row stay two."""
+    painted: list[tuple[str, str | None, bool]] = []
+    for column in range((last - first) * scale):
+        hour = first + column / scale
+        closed = (line.opens is not None and hour < line.opens) or (line.closes is not None and hour >= line.closes)
+        free = FREE if column % scale else HOUR
+        painted.append((CLOSED if closed else free, "dark_grey", False))
+    for one in line.entries:
+        start, end = ((wall - first) * scale for wall in _walls(one, line.today))
+        begin, length = int(start), max(1, -int(-end // 1) - int(start))
+        mine = one["user"] == viewer.user
+        mark = viewer.screen.mark(str(one["state"]))
+        fill = MINE if mine else OTHERS
+        text = clean(f"{one['user']} {one.get('purpose', '')}".rstrip())
+        text = _fit(text, length - 2)
+        # A wide character fills two columns, the second with nothing of its own.
+        signs = [part for sign in text for part in ([sign] + [""] * (width_of(sign) - 1))]
+        signs = [mark.text, *signs, *[fill] * (length - 1 - len(signs))]
+        painted[begin : begin + length] = [(sign, mark.color, mine) for sign in signs]
+    while painted and painted[-1][0] == FREE:
+        painted.pop()
+    runs: list[tuple[str, str | None, bool]] = []
+    for sign, color, bold in painted:
+        if runs and runs[-1][1:] == (color, bold):
+            runs[-1] = (runs[-1][0] + sign, color, bold)
+        else:
+            runs.append((sign, color, bold))
+    return "".join(viewer.screen.paint(text, color, bold) for text, color, bold in runs)
+
+
+def _fit(text: str, width: int) -> str:
+    if width < 2:
+        return ""
+    return shorten(text, width) if width >= ELLIPSIS_WIDTH_MIN else shorten(text, width + 1).removesuffix("…")
+
+
+def _touching(entries: Sequence[Json], today: Slot) -> list[Json]:
+    found = [one for one in entries if slot_of(one).start < today.end and slot_of(one).end > today.start]
+    return sorted(found, key=lambda one: slot_of(one).start)
+
+
+def _walls(entry: Json, today: Slot) -> tuple[float, float]:
+    """From when to when it stands on this day's wall clock, in hours since midnight."""
+    slot = slot_of(entry)
+    return _wall(max(slot.start, today.start), today), _wall(min(slot.end, today.end), today)
+
+
+def _wall(moment: datetime, today: Slot) -> float:
+    """Hours on the wall clock since the day's midnight, 24 at its end."""
+    if moment >= today.end:
+        return 24.0
+    local = moment.astimezone(today.start.tzinfo)
+    return local.hour + local.minute / 60
+
+
+def _hour(clock: object) -> float | None:
+    """`08:30` as 8.5."""
+    if not isinstance(clock, str):
+        return None
+    hour, _, minute = clock.partition(":")
+    return int(hour) + int(minute) / 60

@@ -1,0 +1,144 @@
+"""Series of reservations: what `reserve --repeat` asks, the command `series`, and changing one, later ones, or all."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import Counter
+
+from cli.context import Context
+from cli.problems import DONE, NOTHING_FREE, Problem, Usage
+from cli.rendering import reason_of, slot_of, when
+from cli.rest import Json, Query
+from cli.screen import Cell, Screen, brief, clean
+from cli.times import read_date, show_slot
+
+STATES_SHOWN = ("committed", "tentative", "rejected", "cancelled")
+
+
+def repetition_of(context: Context, arguments: Namespace) -> Json | None:
+    """What makes a reservation a series, as REST takes it; None where it is to be one alone."""
+    if not (arguments.repeat or arguments.rule):
+        if arguments.until or arguments.count or arguments.exceptions or arguments.all_or_nothing:
+            raise Usage("--until, --count, --except and --all-or-nothing belong to a series: add --repeat weekly.")
+        return None
+    if arguments.rule:
+        if arguments.until or arguments.count:
+            raise Usage("Say when it ends in --rule itself, with ;COUNT=10 or ;UNTIL=20270630.")
+        rule = str(arguments.rule).removeprefix("RRULE:")
+    else:
+        rule = f"FREQ={arguments.repeat.upper()}"
+        if arguments.count:
+            rule += f";COUNT={arguments.count}"
+        elif arguments.until:
+            rule += f";UNTIL={read_date(arguments.until, context.zone, context.now()):%Y%m%d}"
+        else:
+            raise Usage("How long does it repeat? Say --until 2027-06-30 or --count 10.")
+    days = [read_date(text, context.zone, context.now()).isoformat() for text in arguments.exceptions]
+    return {
+        "rule": rule,
+        "except": sorted(set(days)),
+        "occurrences": "all_or_nothing" if arguments.all_or_nothing else "best_effort",
+    }
+
+
+def series(context: Context, arguments: Namespace) -> int:
+    if arguments.series:
+        return conclude_series(context, context.replica.get(context.find_series(arguments.series)))
+    screen, zone, now = context.screen, context.zone, context.now()
+    found: dict[str, list[Json]] = {}
+    for one in context.own():
+        if one.get("occurrence"):
+            found.setdefault(str(one["series"]), []).append(one)
+    screen.json({"user": context.user, "series": [{"id": f"{context.user}/{name}", "reservations": held}
+                                                  for name, held in found.items()]})  # fmt: skip
+    rows: list[tuple[Cell | str, ...]] = []
+    for name, held in found.items():
+        coming = [one for one in held if one.get("slot") and slot_of(one["slot"]).end > now]
+        first = min(coming, key=lambda one: slot_of(one["slot"]).start) if coming else held[-1]
+        next_one = f"next {when(first, zone)}" if coming else "over"
+        rows.append((brief(name), str(first["room"]), next_one, _counts(held), str(first.get("purpose", ""))))
+    screen.table(rows)
+    if not rows:
+        screen.line(f"{context.user} has no series here; `reserve … --repeat weekly --count 10` makes one.")
+    return DONE
+
+
+def conclude_series(context: Context, answer: Json) -> int:
+    """Show a series as it stands; NOTHING_FREE where none of it has a place though some was wanted."""
+    context.screen.json(answer)
+    found = answer["series"]
+    if not context.screen.as_json:
+        _show(context, found)
+    states = {one["state"] for one in found["reservations"]}
+    return NOTHING_FREE if "rejected" in states and not states & {"committed", "tentative"} else DONE
+
+
+def cancel_series(context: Context, arguments: Namespace, request: str) -> int:
+    path, query = _reach(context, arguments)
+    _, answer = context.replica.write("DELETE", path, request, None, {**query, "reason": arguments.reason})
+    return conclude_series(context, answer)
+
+
+def move_series(context: Context, arguments: Namespace, request: str, body: Json) -> int:
+    path, query = _reach(context, arguments)
+    _, answer = context.replica.write("PATCH", path, request, body, query)
+    return conclude_series(context, answer)
+
+
+def occurrence_of(context: Context, arguments: Namespace) -> Json:
+    """The reservation that a command about a series begins with: the one named, or for --all the first that stands."""
+    if arguments.reach == "later":
+        return context.replica.get(_occurrence_path(context, arguments.reservation))
+    held = context.replica.get(context.find_series(arguments.reservation))["series"]["reservations"]
+    standing = [one for one in held if one["state"] != "cancelled"]
+    if not standing:
+        raise Problem("cancelled", f"No occurrence of {arguments.reservation} stands any more; make a new series.")
+    return dict(standing[0])
+
+
+def _reach(context: Context, arguments: Namespace) -> tuple[str, Query]:
+    """The path of the series, and from which occurrence on."""
+    path = context.find_series(arguments.reservation)
+    if arguments.reach == "all":
+        return path, {}
+    first = context.replica.get(_occurrence_path(context, arguments.reservation))
+    return path, {"from": str(first["occurrence"])}
+
+
+def _occurrence_path(context: Context, name: str) -> str:
+    if "~" not in name:
+        raise Usage(f"From which one on? Name it with its day, such as {brief(name)}~2026-12-08; `series` lists them.")
+    return context.find(name)
+
+
+def _show(context: Context, found: Json) -> None:
+    screen = context.screen
+    held = found["reservations"]
+    parts = [screen.paint(clean(found["id"]), bold=True), clean(found["rule"]), f"times of {clean(found['timezone'])}"]
+    if found.get("except"):
+        parts.append(f"not on {', '.join(clean(day) for day in found['except'])}")
+    screen.line("  ".join(parts))
+    show_occurrences(screen, context, held)
+    screen.line(f"{len(held)} occurrences: {_counts(held)}")
+    if any(not one.get("final", True) for one in held):
+        screen.line("not final: it may still change when replicas meet, until the primary commits it")
+
+
+def show_occurrences(screen: Screen, context: Context, held: list[Json]) -> None:
+    """A line each; one that stands elsewhere than asked says so."""
+    rows: list[tuple[Cell | str, ...]] = []
+    for one in held:
+        note = reason_of(one)
+        asked = (one.get("asked") or [None])[0]
+        if not note and asked and one.get("slot") and slot_of(asked) != slot_of(one["slot"]):
+            first = slot_of(asked)
+            note = f"instead of {show_slot(first.start, first.end, context.zone)}"
+        mark = screen.mark(str(one["state"]))
+        color = "red" if one["state"] == "rejected" else None
+        rows.append((mark, brief(str(one["request"])), str(one["room"]), when(one, context.zone), Cell(note, color)))
+    screen.table(rows, indent=2)
+
+
+def _counts(held: list[Json]) -> str:
+    counts = Counter(str(one["state"]) for one in held)
+    return ", ".join(f"{counts[state]} {state}" for state in STATES_SHOWN if counts[state])

@@ -1,0 +1,150 @@
+"""What the prompt knows without being asked: the replica's state, the user's reservations, the rooms.
+
+A thread looks every few seconds over a connection of its own, and tells what has changed since.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import tzinfo
+
+from cli.commands.classroom import primary_text
+from cli.commands.tokens import token_of
+from cli.context import Context
+from cli.problems import Problem
+from cli.rendering import reason_of, when
+from cli.replica_addresses import Place
+from cli.rest import Json, Replica, segment
+from cli.screen import Screen, brief, clean, shorten
+from cli.times import building_zone
+
+INTERVAL_S = 2.0
+TIMEOUT_S = 2.0
+NEWS_MAX = 8
+Style = str
+
+
+class Outlook:
+    """Its public fields are replaced as a whole, so that the prompt may read them at any time."""
+
+    def __init__(self, context: Context, changed: Callable[[], None]) -> None:
+        self.rooms: list[str] = []
+        self.features: list[str] = []  # that some room has
+        self.users: list[str] = []
+        self.own: list[Json] = []
+        self.peers: list[str] = []
+        self.state: Json | None = None
+        self.news: list[str] = []
+        self._context, self._changed = context, changed
+        self.zone: tzinfo | None = None
+        self._seen = ""
+        self._replica: Replica | None = None
+        self._lock, self._ended, self._due = threading.Lock(), threading.Event(), threading.Event()
+        self._place: Place = context.place
+        self._thread = threading.Thread(target=self._run, name="outlook", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._due.set()
+        self._thread.join(TIMEOUT_S)
+
+    def look_again(self, quietly: bool) -> None:
+        """After a command: look at once. Quietly where the command itself has shown what it changed."""
+        if quietly or self._context.place != self._place:
+            self._look(quietly=True)
+        else:
+            self._due.set()
+
+    def bottom_line(self) -> list[tuple[Style, str]]:
+        """Replica, link state, and the number of tentative reservations, as styled pieces."""
+        place, state = self._place, self.state
+        pieces = [
+            ("class:label", f" {place.label} "),
+            ("", f" {place.address} " if place.address != place.label else " "),
+        ]
+        if state is None:
+            return [*pieces, ("class:bad", " unreachable "), ("", " `use REPLICA` chooses another")]
+        primary = primary_text(state)
+        good = primary.endswith(("reachable", "is the primary")) and not primary.endswith("unreachable")
+        cut = [str(peer["label"]) for peer in state.get("peers", []) if peer.get("link") == "cut"]
+        waiting = sum(one["state"] == "tentative" for one in self.own)
+        return [
+            *pieces,
+            ("class:good" if good else "class:bad", f" {primary} "),
+            ("class:bad", f" ✂ links cut: {', '.join(cut)} ") if cut else ("class:good", " links up "),
+            ("class:waiting" if waiting else "", f" {waiting} tentative "),
+        ]
+
+    def take_news(self) -> list[str]:
+        news, self.news = self.news, []
+        return news
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            self._look(quietly=False)
+            self._changed()
+            self._due.wait(INTERVAL_S)
+            self._due.clear()
+        with self._lock:
+            if self._replica is not None:
+                self._replica.close()
+
+    def _look(self, quietly: bool) -> None:
+        with self._lock:
+            try:
+                self._look_closely(quietly)
+            except (Problem, KeyError, TypeError, ValueError):
+                self.state, self._seen = None, ""
+
+    def _look_closely(self, quietly: bool) -> None:
+        place = self._context.place
+        if self._replica is None or place != self._place:
+            if self._replica is not None:
+                self._replica.close()
+            self._replica = Replica(place, self._context.user, lambda _: None, TIMEOUT_S)
+            if token := token_of(self._context.user, self._context.environment):
+                self._replica.bear(token)
+            self._place, self._seen, self.zone, self.own = place, "", None, []
+        state = self._replica.get("/replica")
+        seen = f"{state.get('id')} {state.get('csn')} {state.get('vectors')} {state.get('tentative')}"
+        if seen != self._seen:
+            rooms = self._replica.get("/rooms")
+            own = self._replica.get_all(f"/users/{segment(self._context.user)}/reservations", "reservations")
+            self.zone = building_zone(str(rooms.get("timezone", "UTC")))
+            self.rooms = [str(room["name"]) for room in rooms["rooms"]]
+            self.features = sorted({str(name) for room in rooms["rooms"] for name in room.get("features") or []})
+            if self._seen and not quietly:
+                self.news = bounded([*self.news, *news_between(self._context.screen, self.own, own, self.zone)])
+            self.own, self._seen = own, seen
+            self.users = [str(name) for name in self._replica.get("/cluster").get("users", [])]
+        self.peers = [str(peer["label"]) for peer in state.get("peers", [])]
+        self.state = state
+
+
+def bounded(news: list[str]) -> list[str]:
+    """The first lines, and how many more there were to tell."""
+    if len(news) <= NEWS_MAX:
+        return news
+    return [*news[:NEWS_MAX], f"  … and {len(news) - NEWS_MAX} more changes: `status` shows how things stand"]
+
+
+def news_between(screen: Screen, before: list[Json], after: list[Json], zone: tzinfo) -> list[str]:
+    """A line for each reservation that moved or changed its state."""
+    old = {one["id"]: one for one in before}
+    lines = []
+    for one in after:
+        was = old.get(one["id"])
+        if was is None or (was["state"] == one["state"] and was.get("slot") == one.get("slot")):
+            continue
+        parts = [screen.state(str(one["state"])), brief(str(one["request"])), clean(one["room"])]
+        moved = was.get("slot") and one.get("slot") and was["slot"] != one["slot"]
+        parts.append(f"{when(was, zone)} → {when(one, zone)}" if moved else when(one, zone))
+        parts.append(
+            clean(reason_of(one)) if one["state"] == "rejected" else shorten(clean(one.get("purpose", "")), 30)
+        )
+        lines.append("  ".join(part for part in parts if part))
+    return lines

@@ -1,0 +1,140 @@
+"""What Tab offers at the prompt: commands, options, rooms, own reservations, replicas, files."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import tzinfo
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit.document import Document
+
+from cli.arguments.parser import build, commands_of, summaries_of
+from cli.arguments.values import MERGES, REPEATS
+from cli.context import Context
+from cli.prompt.background import Outlook
+from cli.rendering import when
+from cli.screen import brief, clean
+from cli.times import DAY_WORDS, WEEKDAYS
+
+OWN_WORDS = {"help": "what can be typed here", "exit": "leave (or Ctrl-D)"}
+TIME_STARTS = {"today": "today 14:00", "tomorrow": "tomorrow 9-10:30", **{day: f"{day} 9:00" for day in WEEKDAYS}}
+Offers = Mapping[str, str]  # what to insert -> what to say about it
+
+
+class PromptCompleter(Completer):
+    """Completes the last word by the words before it."""
+
+    def __init__(self, context: Context, outlook: Outlook) -> None:
+        self._context, self._outlook = context, outlook
+        parser = build()
+        self._commands = commands_of(parser)
+        self._summaries = summaries_of(parser)
+        self._paths = PathCompleter(expanduser=True)
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
+        words, last = split(document.text_before_cursor)
+        if words and words[0] == "import" and not last.startswith("-"):
+            yield from self._paths.get_completions(Document(last), complete_event)
+            return
+        for text, meaning in self.offers(words, last).items():
+            if text.lower().startswith(last.lower()):
+                quoted = shlex.quote(text) if " " in text or "(" in text else text
+                typed = len(document.text_before_cursor) - _start_of_last(document.text_before_cursor)
+                yield Completion(quoted, start_position=-typed, display=text, display_meta=clean(meaning))
+
+    def offers(self, words: list[str], last: str) -> Offers:
+        """Everything that may stand after these words; `last` only tells an option from a name."""
+        if not words:
+            return {**self._summaries, **OWN_WORDS}
+        command, before = words[0], words[-1]
+        if command == "help":
+            return self._summaries if len(words) == 1 else {}
+        parser = self._commands.get(command)
+        if parser is None:
+            return {}
+        if last.startswith("-"):
+            return _options(parser)
+        for names, offer in (
+            (("--room", "--else-room"), self._rooms),
+            (("--replica",), self._replicas),
+            (("--merge",), lambda: dict.fromkeys(MERGES, "")),
+            (("--repeat",), lambda: dict.fromkeys(REPEATS, "")),
+            (("--features",), lambda: dict.fromkeys(self._outlook.features, "")),
+            (("--at", "--or", "--to"), lambda: TIME_STARTS),
+            (("--on", "--until", "--except"), lambda: dict.fromkeys(DAY_WORDS, "")),
+        ):
+            if before in names:
+                return offer()
+        return self._positional(command, words)
+
+    def _positional(self, command: str, words: list[str]) -> Offers:
+        if command in {"cancel", "move", "status", "watch", "history", "series"}:
+            return self._reservations(command) if len(words) == 1 else {}
+        if command == "free":
+            return TIME_STARTS if len(words) == 1 else {}
+        if command == "calendar":
+            return self._rooms()
+        if command == "use":
+            return self._replicas() if len(words) == 1 else {}
+        if command == "sync" or (command == "link" and len(words) > 1):
+            return dict.fromkeys(self._outlook.peers, "")
+        return {"cut": "", "heal": ""} if command == "link" else {}
+
+    def _rooms(self) -> Offers:
+        return dict.fromkeys(self._outlook.rooms, "")
+
+    def _replicas(self) -> Offers:
+        """Those of config.yaml, and those that have joined since."""
+        members = (self._outlook.state or {}).get("members", [])
+        joined = {str(member["label"]): str(member["rest"]) for member in members}
+        return joined | {label: place.address for label, place in self._context.directory.places.items()}
+
+    def _reservations(self, command: str) -> Offers:
+        """Own reservations, or series; then other people, whose reservations begin with their names."""
+        zone: tzinfo | None = self._outlook.zone
+        changing = command in {"cancel", "move"}
+        others = {f"{name}/": "" for name in self._outlook.users if name != self._context.user and not changing}
+        if zone is None:
+            return others
+        offered = {
+            brief(str(one["series" if command == "series" else "request"])).rstrip("…"): (
+                f"{one['room']} {when(one, zone)} {one.get('purpose', '')}"
+            )
+            for one in self._outlook.own
+            if (one["state"] != "cancelled" or not changing) and (one.get("occurrence") or command != "series")
+        }
+        return {**offered, **others}
+
+
+def split(text: str) -> tuple[list[str], str]:
+    """The whole words before the cursor, and the one that is being typed (perhaps empty, perhaps in an open quote)."""
+    start = _start_of_last(text)
+    try:
+        words = shlex.split(text[:start])
+    except ValueError:
+        words = text[:start].split()
+    return words, text[start:].lstrip("'\"")
+
+
+def _start_of_last(text: str) -> int:
+    quote, start = "", 0
+    for at, sign in enumerate(text):
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign.isspace():
+            start = at + 1
+    return start
+
+
+def _options(parser: ArgumentParser) -> Offers:
+    actions: Iterable[tuple[str, str]] = (
+        (name, action.help or "")
+        for action in parser._actions
+        for name in action.option_strings
+        if name.startswith("--") and name not in {"--config"}
+    )
+    return dict(actions)

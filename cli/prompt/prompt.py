@@ -1,0 +1,148 @@
+"""The interactive prompt: history, completion, a bottom line with how things stand, and news above the line."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from dataclasses import replace
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.patch_stdout import patch_stdout
+from prompt_toolkit.styles import Style
+
+from cli.arguments.parser import build, commands_of, parse, summaries_of
+from cli.context import Context
+from cli.problems import DONE, Problem, Usage
+from cli.prompt.background import Outlook
+from cli.prompt.completion import OWN_WORDS, PromptCompleter
+from cli.replica_addresses import read_directory, state_folder
+from cli.run import run, show_problem
+from cli.screen import Screen, screen_for
+
+CHANGING = {"reserve", "cancel", "move", "import"}  # commands that show themselves what they change
+STYLE = Style.from_dict(
+    {
+        "bottom-toolbar": "noreverse fg:ansiwhite bg:ansiblack",
+        "label": "bold reverse",
+        "good": "fg:ansigreen",
+        "bad": "fg:ansired bold",
+        "waiting": "fg:ansiyellow bold",
+    }
+)
+
+
+def converse(context: Context) -> int:
+    """Until Ctrl-D or `exit`. Without a terminal it reads commands from standard input, a line each."""
+    context.place  # noqa: B018 (a replica that cannot be named is said before the first prompt)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        statuses = [_carry_out(context, line) for line in sys.stdin]
+        return next((status for status in statuses if status not in {None, DONE}), None) or DONE
+    session: PromptSession[str] = PromptSession(
+        history=_history(context),
+        style=STYLE,
+        color_depth=None if context.screen.color else ColorDepth.DEPTH_1_BIT,
+        complete_while_typing=False,
+    )
+
+    def changed() -> None:
+        if session.app.is_running:
+            for line in outlook.take_news():
+                print(line, flush=True)
+            session.app.invalidate()
+
+    outlook = Outlook(context, changed)
+    completer = PromptCompleter(context, outlook)
+    context.screen.line("Type `help` for the commands, Tab to complete, Ctrl-D to leave.")
+    outlook.start()
+    try:
+        while True:
+            try:
+                for line in outlook.take_news():
+                    context.screen.line(line)
+                with patch_stdout(raw=True):
+                    text = session.prompt(
+                        _label(context),
+                        completer=completer,
+                        bottom_toolbar=lambda: FormattedText(outlook.bottom_line()),
+                    )
+                if text.strip() in {"exit", "quit"}:
+                    return DONE
+                _carry_out(context, text)
+                outlook.look_again(quietly=text.split(maxsplit=1)[0] in CHANGING if text.strip() else False)
+            except KeyboardInterrupt:
+                continue
+            except EOFError:
+                return DONE
+    finally:
+        outlook.end()
+
+
+def _carry_out(context: Context, text: str) -> int | None:
+    """One line: its exit status, or None where there was nothing to do."""
+    screen = screen_for(sys.stdout, shutil.get_terminal_size().columns)
+    context.screen = screen
+    try:
+        words = _words(text)
+        if not words:
+            return None
+        if words[0] == "help":
+            _help(screen, words[1:])
+            return DONE
+        arguments = parse([context.user, *words])
+        if arguments.command is None:
+            raise Usage("Give a command; `help` lists them.")
+        screen.as_json = arguments.json
+        here = context
+        if arguments.replica or arguments.config:
+            directory = read_directory(arguments.config) if arguments.config else context.directory
+            here = replace(context, directory=directory, option=arguments.replica, _replica=None, _zone=None)
+        try:
+            return run(here, arguments)
+        finally:
+            if here is not context:
+                here.close()
+    except Problem as problem:
+        show_problem(screen, problem)
+        return problem.status
+    except SystemExit:  # argparse has shown its help
+        return DONE
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise Usage(f"Cannot read that line: {str(error).lower()}.") from error
+
+
+def _help(screen: Screen, words: list[str]) -> None:
+    parser = build()
+    commands = commands_of(parser)
+    if not words:
+        screen.table([*summaries_of(parser).items(), *OWN_WORDS.items()], indent=2)
+        screen.line("`help COMMAND` shows its options, with examples.")
+    elif words[0] in commands:
+        screen.line(commands[words[0]].format_help().rstrip())
+    else:
+        raise Usage(f"There is no command {words[0]!r}; `help` lists them.")
+
+
+def _label(context: Context) -> FormattedText:
+    cell = context.label_cell(context.place.label)
+    style = f"fg:ansi{cell.color.removeprefix('light_')}" if cell.color and context.screen.color else ""
+    return FormattedText([("", f"{context.user}@"), (style, cell.text), ("", "> ")])
+
+
+def _history(context: Context) -> History:
+    """The user's own; in memory only where the folder cannot be written."""
+    path = state_folder(context.environment) / f"{context.user}.history"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(str(path))

@@ -1,0 +1,119 @@
+"""What a replica's answers look like to a person: reservations, calendars, rooms. It asks nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from cli.rest import Json
+from cli.screen import Cell, Screen, brief, clean
+from cli.times import Slot, parse_iso, show_slot, show_zone
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks, on which screen, in which time zone."""
+
+    screen: Screen
+    user: str
+    zone: tzinfo
+
+
+def slot_of(data: Mapping[str, str]) -> Slot:
+    return Slot(parse_iso(data["start"]), parse_iso(data["end"]))
+
+
+def when(reservation: Json, zone: tzinfo) -> str:
+    """Where it stands in time; what it asked for first, in brackets, if it stands nowhere."""
+    if slot := reservation.get("slot"):
+        held = slot_of(slot)
+        return show_slot(held.start, held.end, zone)
+    asked = reservation.get("asked") or []
+    if not asked:
+        return "–"
+    first = slot_of(asked[0])
+    return f"({show_slot(first.start, first.end, zone)})"
+
+
+def reason_of(reservation: Json) -> str:
+    reason = reservation.get("reason")
+    return f"{reason.get('message', '')} [{reason.get('code', '')}]" if isinstance(reason, dict) else ""
+
+
+def show_reservation(screen: Screen, reservation: Json, zone: tzinfo) -> None:
+    """One reservation in a line, and under it why it is not where it was wanted, if it is not."""
+    slot = reservation.get("slot")
+    moment = parse_iso(slot["start"]) if slot else None
+    parts = [
+        screen.state(str(reservation["state"])),
+        screen.paint(clean(reservation["room"]), bold=True),
+        when(reservation, zone) + (f" {show_zone(zone, moment)}" if moment else ""),
+    ]
+    if reservation.get("purpose"):
+        parts.append(clean(reservation["purpose"]))
+    screen.line("  ".join(parts))
+    lines = [("id", clean(reservation["id"]))]
+    if reservation.get("reason"):
+        lines.append(("why", clean(reason_of(reservation))))
+    elif choice := _choice(reservation):
+        lines.append(("note", choice))
+    if reservation.get("series"):
+        lines.append(("series", clean(reservation["series"])))
+    if not reservation.get("final", True):
+        lines.append(("note", "not final: it may still change when replicas meet, until the primary commits it"))
+    for name, text in lines:
+        screen.line(f"  {screen.paint(f'{name:<6}', 'dark_grey')} {text}")
+
+
+def show_reservations(screen: Screen, reservations: Sequence[Json], zone: tzinfo) -> None:
+    """Reservations in columns: mark, id, room, time, purpose or the reason of a rejection."""
+    rows = []
+    for one in reservations:
+        rejected = one["state"] == "rejected"
+        rows.append(
+            (
+                screen.mark(str(one["state"])),
+                brief(str(one["request"])),
+                str(one["room"]),
+                when(one, zone),
+                Cell(reason_of(one), "red") if rejected else reason_of(one) or str(one.get("purpose", "")),
+            )
+        )
+    screen.table(rows)
+
+
+def show_rooms(screen: Screen, rooms: Sequence[Json], zone: tzinfo | str) -> None:
+    """Rooms in columns: name, seats, features, place, opening hours; columns that nothing is known for are left out."""
+    columns = [
+        ("room", [str(room["name"]) for room in rooms]),
+        ("seats", [str(room["capacity"]) if room.get("capacity") is not None else "" for room in rooms]),
+        ("features", [", ".join(room.get("features") or []) for room in rooms]),
+        ("place", [str(room.get("place") or "") for room in rooms]),
+        ("open", [_hours(room) for room in rooms]),
+        ("", ["" if room.get("listed", True) else "not in the configuration" for room in rooms]),
+    ]
+    shown = [(title, cells) for title, cells in columns if title == "room" or any(cells)]
+    if len(shown) > 1:
+        heading = [Cell(title, "dark_grey") for title, _ in shown]
+        screen.table([heading, *zip(*(cells for _, cells in shown), strict=True)])
+    else:
+        screen.table([(name,) for name in columns[0][1]])
+    screen.line(screen.paint(f"times are in {clean(zone)}", "dark_grey"))
+
+
+def _hours(room: Json) -> str:
+    opens, closes = room.get("opens"), room.get("closes")
+    return f"{opens or '00:00'}–{closes or '24:00'}" if opens or closes else ""
+
+
+def _choice(reservation: Json) -> str:
+    """Which of the asked slots it has, where that is not the first."""
+    slot, asked = reservation.get("slot"), reservation.get("asked") or []
+    if not slot or not asked:
+        return ""
+    held, room = slot_of(slot), reservation.get("room")
+    for position, one in enumerate(asked, start=1):
+        if slot_of(one) == held and one.get("room", room) == room:
+            return f"the slots before it were taken; this is choice {position}" if position > 1 else ""
+    return "what was asked for was taken; the merge procedure found this"

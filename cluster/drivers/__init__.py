@@ -1,0 +1,1 @@
+"""The clusters on which a scenario runs: real processes, or a simulation."""

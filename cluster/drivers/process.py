@@ -1,0 +1,224 @@
+"""The real driver: every server a process with an embedded Redis of its own, spoken to over REST as by any client.
+
+Anti-entropy starts by itself nowhere: the runner says which two exchange, and they do so over gRPC. So a script
+runs in the same way each time. Each server's clock is a file that the driver writes (see replica/clock.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cluster.drivers.driver import Answer, Ask, Failed, Holding, Pair
+from cluster.drivers.fork_server import Nursery, runs
+from cluster.local import free_addresses
+from cluster.waiting import TooLong, wait_until
+from replica.clock import CLOCK_VARIABLE
+
+START_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 60.0
+SESSION_TIMEOUT_S = 20.0  # how long a server that does not answer another one is tried
+END_TIMEOUT_S = 10.0
+SESSIONS_AT_ONCE = 4
+AWAY = 503
+UNKNOWN = 404
+
+
+@contextlib.contextmanager
+def real() -> Iterator[Real]:
+    """The driver, in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="bayou-run-", ignore_cleanup_errors=True) as folder:
+        driver = Real(Path(folder))
+        try:
+            yield driver
+        finally:
+            driver.close()
+
+
+class Real:
+    """Implements cluster.drivers.driver.Driver; `folder` has all that the servers keep."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._nursery = Nursery()
+        self._threads = ThreadPoolExecutor(SESSIONS_AT_ONCE)
+        self._addresses: dict[str, tuple[str, str]] = {}  # label -> REST, anti-entropy
+        self._processes: dict[str, int] = {}  # of those that run
+        self._holdings: dict[str, Holding] = {}  # as far as they are known not to have changed
+
+    def found(self, label: str) -> None:
+        self._configure(label)
+        self._start(label)
+
+    def create(self, label: str, creator: str) -> None:
+        rest, anti_entropy = self._addresses[label] = _addresses()
+        through = self._addresses[creator][1]
+        self._holdings.pop(creator, None)
+        joining = ("--join", through, "--rest", rest, "--anti-entropy", anti_entropy)
+        try:
+            self._start(label, *joining)
+        except Failed:  # on a busy machine its first session may fail; it goes on from where it stands
+            self._start(label, *joining)
+
+    def retire(self, label: str, heir: str) -> None:
+        told = self._do(label, Ask("POST", "/replica/retire", {"hand_over_to": heir}))["told"]
+        self._holdings.clear()
+        pid = self._processes[label]
+        if told is None:
+            raise Failed(f"{label} has retired, and reaches nobody that it could tell; it goes on trying")
+        self._await(lambda: not runs(pid), END_TIMEOUT_S, f"{label} has ended")
+        del self._processes[label]
+
+    def promote(self, label: str, primary: str | None) -> None:
+        self._do(label, Ask("POST", "/replica/promote", {"force": primary is None}))
+        self._holdings.clear()
+
+    def crash(self, label: str) -> None:
+        self._kill(label)
+
+    def recover(self, label: str) -> None:
+        self._start(label)
+
+    def set_clock(self, label: str, moment_us: int) -> None:
+        file = self._clock(label)
+        unfinished = file.with_suffix(".new")
+        unfinished.write_text(str(moment_us), encoding="ascii")
+        unfinished.replace(file)
+
+    def ask(self, label: str, ask: Ask) -> Answer:
+        if ask.method != "GET":
+            self._holdings.pop(label, None)
+        try:
+            return send(self._addresses[label][0], ask)
+        except OSError as error:
+            raise Failed(f"{label} does not answer: {error}") from None
+
+    def holding(self, label: str) -> Holding:
+        if label not in self._holdings:
+            replica = self._do(label, Ask("GET", "/replica"))
+            vector = {server: int(stamp) for server, stamp in replica["vectors"]["V"].items()}
+            self._holdings[label] = Holding(replica["id"], vector, replica["csn"], json.dumps(replica["epoch"]))
+        return self._holdings[label]
+
+    def exchange(self, pairs: Sequence[Pair]) -> Mapping[Pair, str]:
+        for pair in pairs:
+            for label in pair:
+                self._holdings.pop(label, None)
+        problems = zip(pairs, self._threads.map(self._session, pairs), strict=True)
+        return {pair: problem for pair, problem in problems if problem is not None}
+
+    def close(self) -> None:
+        for label in list(self._processes):
+            self._kill(label)
+        self._nursery.close()
+        self._threads.shutdown()
+
+    def _do(self, label: str, ask: Ask) -> Any:
+        """What the server answers; Failed with its reason where it refuses."""
+        answer = self.ask(label, ask)
+        if answer.is_refusal:
+            raise Failed(f"{answer.message} [{answer.code}]")
+        return answer.body
+
+    def _session(self, pair: Pair) -> str | None:
+        """One session to its end; why there was none. A server that has just started may not be reachable at once."""
+        answer = self._sync(*pair)
+        if answer.status == UNKNOWN:  # the one may not have heard of the other yet
+            answer = self._sync(*reversed(pair))
+        if answer.status == AWAY:
+            with contextlib.suppress(TooLong):
+                wait_until(lambda: self._sync(*pair).status != AWAY, SESSION_TIMEOUT_S, "the peer answers")
+            answer = self._sync(*pair)
+        return answer.message if answer.is_refusal else None
+
+    def _sync(self, caller: str, answerer: str) -> Answer:
+        return self.ask(caller, Ask("POST", f"/replica/sync/{answerer}"))
+
+    def _configure(self, label: str) -> None:
+        """The configuration of the whole cluster, whose only founder is this one."""
+        rest, anti_entropy = self._addresses[label] = _addresses()
+        whole = {
+            "cluster": "script",
+            "primary": label,
+            "replicas": {label: {"rest": rest, "anti_entropy": anti_entropy}},
+            "anti_entropy": {"interval_s": 0, "after_write": False},
+        }
+        self._configuration.write_text(yaml.safe_dump(whole), encoding="utf-8")
+
+    @property
+    def _configuration(self) -> Path:
+        return self._folder / "config.yaml"
+
+    def _start(self, label: str, *options: str) -> None:
+        """Start a server; returns when it answers."""
+        output = self._folder / f"{label}.out"
+        arguments = [label, "--config", str(self._configuration), *options]
+        pid = self._nursery.start(arguments, output, {CLOCK_VARIABLE: str(self._clock(label))})
+        self._processes[label] = pid
+        self._holdings.pop(label, None)
+        try:
+            self._await(lambda: not runs(pid) or self._answers(label), START_TIMEOUT_S, f"{label} answers")
+        except Failed:
+            self._kill(label)
+            raise
+        if not runs(pid):
+            del self._processes[label]
+            said = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise Failed(f"{label} does not start: {' '.join(said[-3:])}")
+
+    def _answers(self, label: str) -> bool:
+        try:
+            return send(self._addresses[label][0], Ask("GET", "/replica")).status == 200
+        except OSError:
+            return False
+
+    def _kill(self, label: str) -> None:
+        """End the server, then the Redis that it leaves behind, as a power cut does."""
+        pid = self._processes.pop(label)
+        os.kill(pid, signal.SIGKILL)
+        self._await(lambda: not runs(pid), END_TIMEOUT_S, f"{label} has ended")
+        with contextlib.suppress(OSError, ValueError):
+            record = json.loads((self._folder / "data" / label / "redis.pid").read_text(encoding="utf-8"))
+            os.kill(int(record["pid"]), signal.SIGKILL)
+
+    def _await(self, state: Callable[[], bool], bound_s: float, awaited: str) -> None:
+        try:
+            wait_until(state, bound_s, awaited)
+        except TooLong as problem:
+            raise Failed(str(problem)) from None
+
+    def _clock(self, label: str) -> Path:
+        return self._folder / f"{label}.clock"
+
+
+def send(address: str, ask: Ask) -> Answer:
+    """One request to a server at HOST:PORT; raises OSError where it does not answer."""
+    connection = http.client.HTTPConnection(address, timeout=ANSWER_TIMEOUT_S)
+    try:
+        content = ask.content if ask.content is not None else json.dumps(ask.body).encode()
+        kind = "application/json" if ask.content is None else "application/octet-stream"
+        connection.request(ask.method, ask.path, content, {"Content-Type": kind, **ask.headers})
+        answer = connection.getresponse()
+        received = answer.read()
+    except http.client.HTTPException as error:
+        raise OSError(str(error) or type(error).__name__) from None
+    finally:
+        connection.close()
+    is_json = answer.headers.get_content_type() == "application/json"
+    body: Any = json.loads(received) if is_json else received
+    return Answer(answer.status, body, answer.headers.get("Bayou-Session"))
+
+
+def _addresses() -> tuple[str, str]:
+    found = free_addresses(2)
+    return next(found), next(found)

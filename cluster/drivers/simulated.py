@@ -1,0 +1,268 @@
+"""The simulation: every server of a script within this process, with no thread, no network and no clock of its own.
+
+The code is the replicas' own: the store on a real Redis (one for all, a namespace each), the sessions of
+bayou.anti_entropy, the REST resources. Only what carries them is simulated: frames and requests are handed over in
+memory, one after another, so that a script runs in the same way each time.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ParamSpec
+
+from redis import Redis
+
+from apps import APPLICATIONS
+from bayou.anti_entropy import ProtocolError, Report, Session
+from bayou.errors import Conflict, Refusal, Unknown
+from bayou.frames import Frame
+from bayou.stamps import created_at
+from bayou.state import State
+from cluster.drivers.driver import Answer, Ask, Failed, Holding, Pair
+from replica.config import parse
+from replica.events.describe import Describer
+from replica.events.feed import Tail
+from replica.http.app import create_app
+from replica.http.parts import Parts
+from replica.http.service import ReplicaService
+from storage.identity_file import mint
+from storage.store import Store
+
+CLUSTER = "script"
+CONFIGURATION = """\
+cluster: script
+primary: {label}
+replicas:
+  {label}: {{rest: 127.0.0.1:1, anti_entropy: 127.0.0.1:2}}
+"""
+ADDRESS = "127.0.0.1:1"  # which nobody listens on: peers are found by their labels
+READING = {"state", "read", "select", "log"}  # verbs of the store that change nothing
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+Arguments = ParamSpec("Arguments")
+
+
+def _failing(action: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """What a replica refuses, the driver cannot do."""
+
+    @functools.wraps(action)
+    def act(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
+        try:
+            action(*arguments, **named)
+        except Refusal as refusal:
+            raise Failed(f"{refusal.message} [{refusal.code}]") from None
+
+    return act
+
+
+class InProcess:
+    """Implements cluster.drivers.driver.Driver on a Redis that is its own: what is in there is deleted."""
+
+    def __init__(self, client: Redis) -> None:
+        client.flushdb()
+        self._client = client
+        self._servers: dict[str, _Server] = {}  # those that run
+        self._clocks_us: dict[str, int] = {}
+        self._requests = 0
+
+    def found(self, label: str) -> None:
+        self._start(label, mint(label), first_primary=True)
+
+    @_failing
+    def create(self, label: str, creator: str) -> None:
+        self._requests += 1
+        server_id = self.store(creator).create(
+            label=label,
+            rest=ADDRESS,
+            anti_entropy=ADDRESS,
+            request=f"join-{self._requests}",
+            now_us=self._clocks_us[creator],
+        )
+        self._start(label, server_id, first_primary=False)
+        self._one_session(label, creator)
+
+    @_failing
+    def retire(self, label: str, heir: str) -> None:
+        if self.store(label).state().is_primary:
+            self.promote(heir, label)
+        self.store(label).retire(self._clocks_us[label])
+        self._one_session(label, heir)
+        del self._servers[label]
+
+    @_failing
+    def promote(self, label: str, primary: str | None) -> None:
+        store = self.store(label)
+        if primary is None:
+            store.force(mint(label), self._clocks_us[label])
+            return
+        self._one_session(label, primary)
+        self.store(primary).hand_over(store.state().server, self._clocks_us[primary])
+        self._one_session(label, primary)
+        store.catch_up()
+
+    def crash(self, label: str) -> None:
+        del self._servers[label]
+
+    def recover(self, label: str) -> None:
+        server_id = self._store(label).server()
+        assert server_id is not None
+        self._start(label, server_id, first_primary=False)
+
+    def set_clock(self, label: str, moment_us: int) -> None:
+        self._clocks_us[label] = moment_us
+
+    def ask(self, label: str, ask: Ask) -> Answer:
+        return self._servers[label].ask(ask)
+
+    def holding(self, label: str) -> Holding:
+        state = self._servers[label].store.state()
+        return Holding(state.server, state.vector, state.csn, state.history)
+
+    def exchange(self, pairs: Sequence[Pair]) -> Mapping[Pair, str]:
+        reports = {pair: self.session(*pair) for pair in pairs}
+        return {pair: report.error.message for pair, report in reports.items() if report.error is not None}
+
+    def close(self) -> None:
+        self._servers.clear()
+        self._client.flushdb()
+
+    def session(self, caller: str, answerer: str) -> Report:
+        """One session to its end; the report of the one that called."""
+        one, other = self._servers[caller], self._servers[answerer]
+        report = converse(one.session(initiator=True), other.session(initiator=False))
+        if report.error is not None and report.error.code == "tail_lost":
+            self._renew_if_lost(one.store, other.store)
+            self._renew_if_lost(other.store, one.store)
+        return report
+
+    def store(self, label: str) -> Store:
+        """The store of a server that runs, for those who check it."""
+        return self._servers[label].store
+
+    @property
+    def labels(self) -> list[str]:
+        """Of the servers that run."""
+        return list(self._servers)
+
+    def _one_session(self, caller: str, answerer: str) -> None:
+        error = self.session(caller, answerer).error
+        if error is not None:
+            raise Failed(f"no session between {caller} and {answerer}: {error.message}")
+
+    def _renew_if_lost(self, store: Store, peer: Store) -> None:
+        """A server goes on under a new id where a peer holds more of its writes (replica/membership/identity.py)."""
+        state = store.state()
+        own = state.vector.get(state.server) or created_at(state.server)
+        if not state.retired and peer.state().vector.get(state.server, 0) > own:
+            store.begin(server=mint(state.label), cluster=CLUSTER, first_primary=False)
+
+    def _start(self, label: str, server_id: str, *, first_primary: bool) -> None:
+        store = self._store(label)
+        store.begin(server=server_id, cluster=CLUSTER, first_primary=first_primary)
+        self._servers[label] = _Server(self, label, store, self._client, lambda: self._clocks_us.get(label, 0))
+
+    def _store(self, label: str) -> _Store:
+        return _Store(self._client, label, APPLICATIONS)
+
+
+def converse(caller: Session, answerer: Session) -> Report:
+    """Hand frames to and fro until both ends are finished; the report of the caller."""
+    underway: deque[tuple[Session, Frame]] = deque((answerer, frame) for frame in caller.start())
+    underway.extend((caller, frame) for frame in answerer.start())
+    while underway:
+        receiver, frame = underway.popleft()
+        if receiver.finished:
+            continue  # it has refused, and hears no more
+        other = caller if receiver is answerer else answerer
+        try:
+            frames = receiver.receive(frame)
+        except ProtocolError as error:
+            frames = receiver.refuse("protocol", str(error))
+        underway.extend((other, answer) for answer in frames)
+    return caller.report
+
+
+class _Store(Store):
+    """A store that remembers its state until it changes: nobody else works on its namespace."""
+
+    _known: State | None = None
+
+    def state(self) -> State:
+        if self._known is None:
+            self._known = super().state()
+        return self._known
+
+    def _run(self, verb: str, *arguments: Any) -> Any:
+        if verb not in READING:
+            self._known = None
+        return super()._run(verb, *arguments)
+
+
+class _Server:
+    """One server that runs: its store, its sessions, and its REST resources."""
+
+    def __init__(
+        self, cluster: InProcess, label: str, store: Store, client: Redis, clock_us: Callable[[], int]
+    ) -> None:
+        self.store = store
+        settings = parse(CONFIGURATION.format(label=label), Path("script"))
+        peers = _Peers(cluster, label, store)
+        service = ReplicaService(settings, store, peers, lambda: EPOCH + timedelta(microseconds=clock_us()))
+        tail = Tail(store, _Connections(client), Describer(APPLICATIONS), label, lambda _transaction: None)
+        app = create_app(Parts(label, settings, service, store, peers, tail, APPLICATIONS))
+        self._web = app.test_client()
+
+    def session(self, *, initiator: bool) -> Session:
+        return Session(self.store, [application.tag for application in APPLICATIONS], initiator=initiator)
+
+    def ask(self, ask: Ask) -> Answer:
+        sent = self._web.open(
+            ask.path,
+            method=ask.method,
+            base_url=f"http://{ADDRESS}",
+            headers=dict(ask.headers),
+            data=json.dumps(ask.body) if ask.content is None else ask.content,
+            content_type="application/json" if ask.content is None else "application/octet-stream",
+        )
+        body = sent.json if sent.is_json else sent.data
+        return Answer(sent.status_code, body, sent.headers.get("Bayou-Session"))
+
+
+class _Peers:
+    """Implements replica.anti_entropy.peers.Peers: sessions on request alone, in memory."""
+
+    def __init__(self, cluster: InProcess, label: str, store: Store) -> None:
+        self._cluster = cluster
+        self._label = label
+        self._store = store
+
+    def poke(self) -> None: ...
+
+    def status(self) -> list[dict[str, Any]]:
+        return []
+
+    def sync(self, label: str) -> Report:
+        if label not in self._cluster.labels:
+            raise Unknown("peer_unknown", f"There is no server {label}.")
+        if label in self._store.cut_links():
+            raise Conflict("link_cut", f"The link to {label} is cut.", peer=label)
+        return self._cluster.session(self._label, label)
+
+    def set_link(self, label: str, *, up: bool) -> None:
+        self._store.set_link(label, up=up)
+
+
+class _Connections:
+    """Implements replica.events.feed.Connections."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+
+    def another(self) -> Redis:
+        return self.client

@@ -1,0 +1,1 @@
+"""The scenario language: its commands, and how a script is run."""

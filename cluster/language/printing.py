@@ -1,0 +1,103 @@
+"""How the scenario language prints what servers answer: logs, calendars, reservations, vectors. Pure functions of
+JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from cluster.drivers.driver import BEGINNING_US
+from cluster.language.parser import Slot
+from cluster.language.world import client_of
+
+Json = Mapping[str, Any]
+
+
+class Names:
+    """What the script calls the servers whose ids stand in vectors, in the order in which they joined.
+
+    A second identity under one id is `ID#2`, so that the two can be told apart.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._identities: dict[str, int] = {}
+
+    def learn(self, server_id: str, identifier: str) -> None:
+        """This server id belongs to the server that the script calls `identifier`."""
+        if server_id not in self._names:
+            number = self._identities[identifier] = self._identities.get(identifier, 0) + 1
+            self._names[server_id] = identifier if number == 1 else f"{identifier}#{number}"
+
+    def name(self, server_id: str) -> str:
+        return self._names.get(server_id, server_id)
+
+    def in_order(self, vector: Mapping[str, str]) -> list[str]:
+        """The server ids of a vector; those of nobody who joined come last."""
+        known = [server_id for server_id in self._names if server_id in vector]
+        return known + sorted(set(vector) - set(known))
+
+
+def log_line(write: Json) -> str | None:
+    """A write of the log; None for one of the membership."""
+    described, op, app = write["describe"], write["op"], write["app"].partition("/")[0]
+    if app == "playlist":
+        what = f"{described['song']}, {described['url']}" if op == "put" else described["song"]
+    elif app == "rooms":
+        what = f"{client_of(write['user'])}, {described['room']}"
+    else:
+        return None
+    return f"{op.upper()}:({what}):{'TRUE' if write['csn'] is not None else 'FALSE'}"
+
+
+def reservation_line(name: str, reservation: Json) -> str:
+    """NAME ROOM WHEN STATE, with `-` for one that has no time."""
+    slot = reservation["slot"]
+    return f"{name} {reservation['room']} {_slot(slot) if slot else '-'} {reservation['state']}"
+
+
+def calendar_line(entry: Json, day: date) -> str:
+    """One reservation in a room's calendar of that day."""
+    return f"{_slot(entry).hours(day)} {client_of(entry['user'])} {entry['state']}"
+
+
+def short_time(place: Json) -> str:
+    """When a place is: `09:00` for a full hour, else `09:30–10:30`."""
+    slot = _slot(place)
+    if slot.end - slot.start == timedelta(hours=1) and slot.start.minute == 0:
+        return f"{slot.start:%H:%M}"
+    return slot.hours(slot.start.date()).replace("/", "–")
+
+
+def day_query(day: date) -> dict[str, str]:
+    """The query for a calendar's day (UTC)."""
+    start = datetime.combine(day, time(), UTC)
+    return {"from": start.isoformat(), "to": (start + timedelta(days=1)).isoformat()}
+
+
+def vector_lines(replica: Json, names: Names) -> Iterator[str]:
+    """The vectors and numbers of `GET /replica`. Stamps are seconds of the script: on time, line numbers."""
+    for name in ("V", "C", "O"):
+        vector = replica["vectors"][name]
+        entries = [f"{names.name(server)}:{_stamp(vector[server])}" for server in names.in_order(vector)]
+        yield " ".join([name, *entries]) if entries else f"{name} -"
+    yield f"CSN {replica['csn']}"
+    yield f"OSN {replica['osn']}"
+    yield f"epoch {replica['epoch']['number']}"
+    primary = replica["primary"]["id"]
+    yield f"primary {names.name(primary) if primary else '-'}"
+
+
+def vector_query(vector: Mapping[str, str]) -> str:
+    """A vector as `GET /replica/export` takes it."""
+    return json.dumps(vector, separators=(",", ":"))
+
+
+def _slot(times: Json) -> Slot:
+    return Slot(*(datetime.fromisoformat(times[end]).astimezone(UTC) for end in ("start", "end")))
+
+
+def _stamp(text: str) -> str:
+    return f"{(int(text) - BEGINNING_US) / 1_000_000:.6f}".rstrip("0").rstrip(".")

@@ -1,0 +1,51 @@
+"""Letting flow what can flow: sessions over working links until no two linked servers hold anything different.
+
+It compares vectors and CSNs, never a clock. Two servers that hold the same are left alone, so that it costs
+sessions only where something flows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cluster.drivers.driver import Driver, Holding, Pair
+
+Failure = Callable[[Pair, str], object]
+
+
+def settle(driver: Driver, links: Sequence[Pair], failed: Failure) -> None:
+    """Run sessions over these links until nothing more can flow along any path; `failed` hears of those that failed.
+
+    Bounded: a pair has a session only where the two differ, and once more only after one of them has changed.
+    """
+    holdings = {label: driver.holding(label) for label in dict.fromkeys(label for pair in links for label in pair)}
+    fruitless: dict[Pair, tuple[Holding, Holding]] = {}
+    while pairs := disjoint([pair for pair in links if _differ(pair, holdings, fruitless)]):
+        before = {pair: (holdings[pair[0]], holdings[pair[1]]) for pair in pairs}
+        for pair, problem in driver.exchange(pairs).items():
+            failed(pair, problem)
+        for pair in pairs:
+            for label in pair:
+                holdings[label] = driver.holding(label)
+            if before[pair] == (holdings[pair[0]], holdings[pair[1]]):
+                fruitless[pair] = before[pair]
+
+
+def disjoint(pairs: Sequence[Pair]) -> list[Pair]:
+    """The first of these, and each next one that has no server in common with those before it."""
+    taken: set[str] = set()
+    chosen = []
+    for pair in pairs:
+        if taken.isdisjoint(pair):
+            chosen.append(pair)
+            taken.update(pair)
+    return chosen
+
+
+def _same(one: Holding, other: Holding) -> bool:
+    return (one.vector, one.csn, one.history) == (other.vector, other.csn, other.history)
+
+
+def _differ(pair: Pair, holdings: dict[str, Holding], fruitless: dict[Pair, tuple[Holding, Holding]]) -> bool:
+    one, other = holdings[pair[0]], holdings[pair[1]]
+    return not _same(one, other) and fruitless.get(pair) != (one, other)

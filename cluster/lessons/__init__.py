@@ -1,0 +1,1 @@
+"""Lessons: the scenarios, step by step, drawn for a projector."""

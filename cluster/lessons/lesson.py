@@ -1,0 +1,147 @@
+"""`cluster.py lesson`: lists the scenarios with their claims, or plays one in the simulation as a series of pictures.
+
+On a terminal each step is a screen of its own, and the next one comes with Enter. Elsewhere all come at once.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+
+from termcolor import colored
+
+from cluster.drivers.driver import Driver
+from cluster.language.runner import Runner
+from cluster.language.world import Server
+from cluster.lessons.catalogue import COMMENT, Lesson, NoLesson, Step, find_lesson, lessons
+from cluster.lessons.picture import Column, Entry, changes, columns, entry, legend, link_line
+from cluster.run import simulation
+from cluster.waiting import Stopped, on_stop
+
+STOPPED = 130
+WRONG = 2
+WIDTH_MAX = 120
+HARD = "\u2007"  # a blank at which no line is broken: textwrap knows those of ASCII only
+CLEAR = "\x1b[H\x1b[2J\x1b[3J"
+RESULTS = {  # a word in a result; the first that is found counts
+    "ERR_": "red", "refused": "red", "rejected": "red", "FALSE": "yellow", "tentative": "yellow", "TRUE": "green",
+    "committed": "green",
+}  # fmt: skip
+
+
+def lesson(name: str | None) -> int:
+    """0; 1 where an expectation of the script did not hold; 2 where there is no such lesson; 130 when stopped."""
+    if name is None:
+        _list()
+        return 0
+    try:
+        found = find_lesson(name)
+    except NoLesson as problem:
+        print(problem, file=sys.stderr)
+        return WRONG
+    on_stop(_stop)
+    try:
+        with simulation() as driver:
+            return _Player(found, driver).play()
+    except Stopped:
+        print()
+        return STOPPED
+
+
+class _Player:
+    """Plays one lesson on a driver of its own, and remembers each server's log to show what has changed."""
+
+    def __init__(self, played: Lesson, driver: Driver) -> None:
+        self._lesson = played
+        self._runner = Runner(driver, self._result, self._aside)
+        self._before: dict[str, tuple[Entry, ...]] = {}
+        self._said: list[str] = []  # by the present command
+        self._stops = sys.stdin.isatty() and sys.stdout.isatty()
+        self._width = min(shutil.get_terminal_size((100, 24)).columns, WIDTH_MAX)
+
+    def play(self) -> int:
+        for number, step in enumerate(self._lesson.steps, 1):
+            self._head(number)
+            self._step(step)
+            if self._stops:
+                last = number == len(self._lesson.steps)
+                input(colored("⏎ Enter: " + ("the end " if last else "go on "), attrs=["dark"]))
+        return int(self._runner.failures > 0)
+
+    def _head(self, number: int) -> None:
+        step = colored(f"step {number} of {len(self._lesson.steps)}", attrs=["underline"])
+        if not self._stops and number > 1:
+            print(f"\n{step}")
+            return
+        if self._stops:
+            print(CLEAR, end="")
+        print(colored(f" {self._lesson.name} ", attrs=["reverse", "bold"]), end=" ")
+        print(colored(self._lesson.source, attrs=["dark"]), step, sep="   ")
+        self._say(self._lesson.claim, bold=True)
+        print(f"{legend()}\n")
+
+    def _step(self, step: Step) -> None:
+        if step.narration:
+            self._say(step.narration, bold=False)
+            print()
+        silent: list[str] = []  # commands that had nothing to say share lines
+        for line in step.lines:
+            self._said = []
+            self._runner.step(line)
+            if line.strip() and not line.strip().startswith(COMMENT):
+                silent.append(line.strip())
+            if self._said:
+                self._commands(silent[:-1])
+                self._commands(silent[-1:])
+                print("\n".join(self._said))
+                silent = []
+        self._commands(silent)
+        self._picture()
+
+    def _commands(self, commands: Sequence[str]) -> None:
+        prompt = colored("❯", "cyan", attrs=["bold"])
+        for line in textwrap.wrap("   ".join(command.replace(" ", HARD) for command in commands), self._width - 2):
+            print(prompt, colored(line.replace(HARD, " "), attrs=["bold"]))
+
+    def _picture(self) -> None:
+        world = self._runner.world
+        shown = [self._column(server) for server in world.servers.values()]
+        paused = colored("   ‖ anti-entropy is paused", "magenta", attrs=["bold"]) if self._runner.is_paused else ""
+        print(f"\n{link_line(world)}{paused}")
+        for line in columns(shown, self._width):
+            print(line)
+
+    def _column(self, server: Server) -> Column:
+        clients = tuple(client.id for client in self._runner.world.clients.values() if client.server == server.id)
+        if not server.running:
+            return Column(server.id, False, False, 0, clients, (), {})
+        replica = self._runner.describe(server)
+        log = tuple(found for write in self._runner.log(server) if (found := entry(write)) is not None)
+        changed = changes(self._before.get(server.id, ()), log)
+        self._before[server.id] = log
+        return Column(server.id, True, replica["primary"]["here"], replica["csn"], clients, log, changed)
+
+    def _say(self, text: str, *, bold: bool) -> None:
+        for line in textwrap.wrap(text, self._width):
+            print(colored(line, attrs=["bold"]) if bold else line)
+
+    def _result(self, line: str) -> None:
+        color = next((color for word, color in RESULTS.items() if word in line), None)
+        self._said.append(f"    {colored(line, color) if color else line}")
+
+    def _aside(self, text: str) -> None:
+        for line in textwrap.wrap(f"‼ {text.partition(': ')[2]}", self._width - 4):
+            self._said.append(colored(f"    {line}", "magenta"))
+
+
+def _list() -> None:
+    for found in lessons():
+        print(colored(found.name, attrs=["bold"]))
+        print(textwrap.indent(textwrap.fill(f"{found.claim} {colored(found.source, attrs=['dark'])}", 96), "    "))
+    print("\npython cluster.py lesson NAME plays one.")
+
+
+def _stop() -> None:
+    raise Stopped

@@ -1,0 +1,146 @@
+"""A picture of a cluster for a projector: for each server a column with its log, its role, its clients; and the links.
+
+It knows logs as REST answers them and the world of a script, and neither servers nor terminals. What a colour says, a
+shape says as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, zip_longest
+from typing import Any
+
+from termcolor import colored
+
+from cluster.language.printing import short_time
+from cluster.language.world import World, client_of
+
+COLUMN_MIN = 25
+COLUMNS_MAX = 4
+WRITES_MAX = 7  # of a log, the newest
+LINKS_MAX = 6  # pairs of up to four servers; of more servers only the cut links are shown
+MARKS = {"committed": ("✓", "green"), "tentative": ("?", "yellow"), "rejected": ("✗", "red")}
+SIGNS = {"": " ", "new": "+", "replayed": "↻", "final": "◆"}
+
+Text = tuple[str, str]  # as it is, and in colour
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A write in a server's log. Writes on one `thing` (a room, a song) can be in conflict."""
+
+    id: str
+    text: str
+    mark: str
+    thing: str
+    is_final: bool
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What one server shows. One that has crashed shows no log."""
+
+    id: str
+    running: bool
+    is_primary: bool
+    csn: int
+    clients: tuple[str, ...]
+    log: tuple[Entry, ...]
+    changes: Mapping[str, str]  # id of a write -> a key of SIGNS
+
+
+def legend() -> str:
+    signs = {"+": "new here", "↻": "rolled back and replayed", "◆": "now final"}
+    return "   ".join(
+        [f"{colored(sign, color)} {name}" for name, (sign, color) in MARKS.items()]
+        + [f"{colored(sign, attrs=['bold'])} {meaning}" for sign, meaning in signs.items()]
+    )
+
+
+def entry(write: Mapping[str, Any]) -> Entry | None:
+    """A write of `GET /replica/log`; None for one of the membership."""
+    described, app = write["describe"], write["app"].partition("/")[0]
+    mark = str(write["state"])
+    if app == "playlist":
+        thing = described["song"]
+        text = f"{thing}={described['url']}" if write["op"] == "put" else f"{thing} deleted"
+    elif app == "rooms":
+        user, place = client_of(write["user"]), described["place"]
+        thing = place["room"] if place else described["room"]
+        if write["op"] == "cancel":
+            text = f"{user} cancels {described['reservation'].rpartition('/')[2]}"
+        elif place:
+            text = f"{user} {thing} {short_time(place)}"
+        else:
+            mark, text = "rejected", f"{user} {thing} none {'left' if mark == 'committed' else 'now'}"
+    else:
+        return None
+    return Entry(write["id"], text, mark, thing, write["state"] == "committed", write["outcome"])
+
+
+def changes(before: Sequence[Entry], now: Sequence[Entry]) -> dict[str, str]:
+    """Of each write in a log what has happened to it since: see SIGNS."""
+    known = {old.id: (old, before[:place]) for place, old in enumerate(before)}
+    found = {}
+    for place, write in enumerate(now):
+        if write.id not in known:
+            found[write.id] = "new"
+            continue
+        old, old_behind = known[write.id]
+        earlier = {other.id for other in old_behind}
+        overtaken = any(other.thing == write.thing and other.id not in earlier for other in now[:place])
+        is_revoked = old.is_final and not write.is_final
+        if is_revoked or (not old.is_final and (overtaken or old.outcome != write.outcome)):
+            found[write.id] = "replayed"
+        elif old.is_final != write.is_final:
+            found[write.id] = "final"
+    return found
+
+
+def link_line(world: World) -> str:
+    """The links between servers that run; of many servers those that are cut."""
+    pairs = list(combinations([server.id for server in world.running()], 2))
+    cut = [pair for pair in pairs if not world.is_linked(*pair)]
+    shown = pairs if len(pairs) <= LINKS_MAX else cut
+    signs = {True: colored("──", "green"), False: colored("╳", "red", attrs=["bold"])}
+    if not shown:
+        return "all links work" if pairs else "no other server runs"
+    return "   ".join(f"{one} {signs[(one, other) not in cut]} {other}" for one, other in shown)
+
+
+def columns(shown: Sequence[Column], width: int) -> Iterator[str]:
+    """Lines of a picture at most `width` characters wide."""
+    at_once = max(1, min(COLUMNS_MAX, len(shown), width // COLUMN_MIN))
+    room = width // at_once - 1
+    for first in range(0, len(shown), at_once):
+        cells = [_cells(column, room) for column in shown[first : first + at_once]]
+        for row in zip_longest(*cells, fillvalue=("", "")):
+            yield " ".join(inked + " " * (room - len(plain)) for plain, inked in row).rstrip()
+
+
+def _cells(column: Column, room: int) -> Iterator[Text]:
+    title = f" {column.id}{' ★ primary' if column.is_primary else ''}"
+    if not column.running:
+        title += " ✖ crashed"
+    title = title[: room - 1].ljust(room - 1)
+    yield title, colored(title, attrs=["reverse", "bold"] if column.running else ["reverse", "dark"])
+    below = " ".join([f"CSN {column.csn}" if column.running else "", *(f"☺ {client}" for client in column.clients)])
+    below = f" {below.strip()}"[:room]
+    yield below, colored(below, "cyan")
+    if len(column.log) > WRITES_MAX:
+        yield _dim(f"   … {len(column.log) - WRITES_MAX} before")
+    for write in column.log[-WRITES_MAX:]:
+        change = column.changes.get(write.id, "")
+        mark, color = MARKS[write.mark]
+        text = f"{SIGNS[change]}{mark} {write.text}"
+        text = text if len(text) <= room else f"{text[: room - 1]}…"
+        yield text, colored(text, color, attrs=["bold"] if change else [])
+    if column.running and not column.log:
+        yield _dim("   (empty log)")
+    yield "", ""
+
+
+def _dim(text: str) -> Text:
+    return text, colored(text, attrs=["dark"])

@@ -1,0 +1,1 @@
+"""Sessions with the peers of a replica: when they start, with whom, and how gRPC carries them."""

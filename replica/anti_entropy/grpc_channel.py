@@ -1,0 +1,44 @@
+"""A gRPC channel to a peer, and what a person reads of it when a call comes to nothing."""
+
+from __future__ import annotations
+
+import grpc
+
+from replica.anti_entropy.tls import Credentials
+from replica.config import Address
+
+MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+CHANNEL_OPTIONS = [
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),  # else a new channel waits out the pause of one that found nobody
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.min_reconnect_backoff_ms", 5000),  # what one attempt to connect may take: a busy peer needs its time
+]
+
+_TLS_SIGNS = (  # what gRPC says of a connection, and what it means to an operator
+    ("Hostname Verification", "its TLS certificate is not for this address"),
+    ("handshake failed", "the two do not agree on TLS: see the setting tls and the certificates of both"),
+    (
+        "Socket closed",
+        "it closed the connection at once, as one with the setting tls does to one without a certificate",
+    ),
+)
+
+
+def channel_to(address: Address, credentials: Credentials | None) -> grpc.Channel:
+    if credentials is None:
+        return grpc.insecure_channel(str(address), options=CHANNEL_OPTIONS)
+    return grpc.secure_channel(str(address), credentials.channel(), options=CHANNEL_OPTIONS)
+
+
+def reason_of(error: grpc.RpcError, timeout_s: float) -> str:
+    """What a person reads of a gRPC error."""
+    code = error.code() if isinstance(error, grpc.Call) else None
+    if code == grpc.StatusCode.UNAVAILABLE:
+        details = (error.details() or "") if isinstance(error, grpc.Call) else ""
+        return next((meaning for sign, meaning in _TLS_SIGNS if sign in details), "nobody answers at its address")
+    if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return f"it took longer than {timeout_s:.0f} s"
+    if code == grpc.StatusCode.CANCELLED:
+        return "it was broken off"
+    return str(code.name.lower()) if code else "the call failed"

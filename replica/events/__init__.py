@@ -1,0 +1,1 @@
+"""What happens at a replica, as screens show it."""

@@ -1,0 +1,232 @@
+"""The lines in a replica's terminal: what happened here, one line a thing, coloured where there is a terminal.
+
+    09:12:03 one  accepted ? vish 6.12 2026-12-01 09:00–10:00
+    09:12:04 one  received 12 from two (3 rolled back, 3 replayed)
+    09:12:04 one  moved ? priyal 6.12 09:00 → 10:00
+    09:12:05 one  committed ✓ #7 vish 6.12 2026-12-01 09:00–10:00
+
+It knows screen events, and neither the store nor the network. Names may come from peers, so they are made harmless.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from termcolor import colored
+
+from replica.events.expand import ScreenEvent, Transaction
+
+LINES_MAX = 10  # of one name in one transaction; beyond, they are counted
+LABEL_COLORS = ("cyan", "magenta", "blue", "light_green", "light_yellow", "light_red", "light_cyan", "light_magenta")
+CANCELLING = {"cancel"}
+PLACED = {"updated", "merged"}
+
+
+class Console:
+    """`show` prints a transaction, `say` a sentence. `color` None: as termcolor finds (NO_COLOR, FORCE_COLOR, tty)."""
+
+    def __init__(
+        self,
+        label: str,
+        labels: Sequence[str],
+        timezone: str,
+        write: Callable[[str], object],
+        color: bool | None = None,
+    ) -> None:
+        self._label = label
+        self._labels = list(labels)
+        self._zone = ZoneInfo(timezone)
+        self._write = write
+        self._color = color
+        self._session_errors: dict[str, str] = {}
+        self._start = -1, ""  # the second that was told last, and how its lines begin
+
+    def show(self, transaction: Transaction) -> None:
+        """Print what happened."""
+        self._say(self._lines(transaction), int(transaction.id.partition("-")[0]) // 1000)
+
+    def say(self, line: str, moment: datetime) -> None:
+        self._say([line], math.floor(moment.timestamp()))
+
+    def _say(self, lines: Iterable[str], moment_s: int) -> None:
+        second, start = self._start
+        if moment_s != second:  # many things happen in one
+            time = datetime.fromtimestamp(moment_s, self._zone).strftime("%H:%M:%S")
+            start = f"{self._paint(time, attrs=['dark'])} {self.name(self._label)}  "
+            self._start = moment_s, start  # at once, for several threads say things
+        if text := "".join(f"{start}{line}\n" for line in lines):
+            self._write(text)
+
+    def name(self, label: str) -> str:
+        """A replica's label in its colour."""
+        place = self._labels.index(label) if label in self._labels else len(self._labels)
+        return self._paint(harmless(label), LABEL_COLORS[place % len(LABEL_COLORS)])
+
+    def warning(self, text: str) -> str:
+        return self._paint(text, "yellow")
+
+    def _lines(self, transaction: Transaction) -> Iterator[str]:
+        if transaction.kind == "link":
+            yield from (self._link(event.data) for event in transaction.events)
+        elif transaction.kind == "revoked":
+            yield from self._revoked(transaction)
+        elif transaction.kind == "session":
+            for event in transaction.events:
+                yield from self._session(event.data)
+        else:
+            yield from self._writes(transaction)
+
+    def _writes(self, transaction: Transaction) -> Iterator[str]:
+        events: defaultdict[str, list[ScreenEvent]] = defaultdict(list)
+        for event in transaction.events:
+            events[event.name].append(event)
+        summed = transaction.summed
+        if received := len(events["received"]) + summed["received"]:
+            source = f" from {self.name(transaction.source)}" if transaction.source else ""
+            yield f"received {received}{source}{_replay(transaction)}"
+        yield from self._memberships(transaction)
+        for name in ("accepted", "moved", "rejected", "committed"):
+            if name == "committed" and (events["accepted"] or summed["accepted"]):
+                continue  # the line of the accept says so
+            told = [event for event in events[name] if "membership" not in event.data]
+            if summed[name] or len(told) > LINES_MAX:
+                csns = [event.data["csn"] for event in told] + list(transaction.csns)
+                yield self._counted(name, len(told) + summed[name], csns)
+            else:
+                yield from map(self._write_line, told)
+
+    def _memberships(self, transaction: Transaction) -> Iterator[str]:
+        """Who comes and goes is told when it arrives, who commits when that is committed."""
+        for event in transaction.events:
+            told = event.data.get("membership")
+            if told is None:
+                continue
+            label = self.name(str(told.get("label")))
+            if told["membership"] == "primary":
+                if event.name == "committed":
+                    epoch = f" (epoch {harmless(told['epoch'])})" if "epoch" in told else ""
+                    yield self._paint(f"primary is now {label}{epoch}", "yellow")
+            elif event.name in {"accepted", "received"}:
+                created = told["membership"] == "create"
+                yield f"{label} joined through {self.name(str(told.get('through')))}" if created else f"{label} retired"
+
+    def _revoked(self, transaction: Transaction) -> Iterator[str]:
+        """A full state was taken; what it took back concerns users, so it is told in red and in full."""
+        yield f"took the full state of {self.name(str(transaction.source))}"
+        for event in transaction.events:
+            data = event.data
+            if event.name == "revoked" and "membership" not in data:
+                whose = f"{harmless(data['user'])} {harmless(data['request'])}" if data["user"] else ""
+                fate = "committed before, tentative again" if data["outcome"] == "revoked" else "lost"
+                yield self._paint(f"revoked ✗ {whose or harmless(data['write'])} ({fate})", "red")
+            elif event.name == "reset" and data["lost_pages"]:
+                pages = ", ".join(harmless(page) for page in data["lost_pages"][:LINES_MAX])
+                yield self._paint(f"revoked ✗ commits that are not in the log any more, on {pages}", "red")
+
+    def _counted(self, name: str, count: int, csns: Sequence[int]) -> str:
+        span = f" {self._paint('✓', 'green')} #{min(csns)}–#{max(csns)}" if name == "committed" else ""
+        return f"{name}{span} {count} {'write' if count == 1 else 'writes'}"
+
+    def _write_line(self, event: ScreenEvent) -> str:
+        data = event.data
+        words = [event.name, self._mark(event)]
+        if data["csn"] is not None:
+            words.append(f"#{data['csn']}")
+        words.append(harmless(data["user"] or data["write"]))
+        if data["op"] not in {None, "reserve"}:
+            words.append(harmless(data["op"]))
+        if event.name == "moved":
+            words.append(self._move(data["before"], data["after"]))
+        else:
+            place = data["after"] or data["before"]
+            words.append(self._place(place) if place else _request(data))
+        if data["outcome"] not in {"updated", "rejected"}:
+            words.append(f"({harmless(data['outcome'])})")
+        return " ".join(filter(None, words))
+
+    def _mark(self, event: ScreenEvent) -> str:
+        data = event.data
+        if data["outcome"] not in PLACED:
+            return self._paint("✗", "red")
+        if data["op"] in CANCELLING:
+            return self._paint("–", attrs=["dark"])
+        return self._paint("?", "yellow") if data["csn"] is None else self._paint("✓", "green")
+
+    def _place(self, place: Mapping[str, Any]) -> str:
+        """`6.12 2026-12-01 09:00–10:00`; another application's place as it says it."""
+        times = self._times(place)
+        if times is None:
+            return harmless(" ".join(str(value) for value in place.values()))
+        (day, start), (last_day, end) = times
+        ending = end if day == last_day else f"{last_day} {end}"
+        return f"{harmless(place.get('room', ''))} {day} {start}–{ending}"
+
+    def _move(self, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+        """As short as it can be: `6.12 09:00 → 10:00` within a day and a room."""
+        was, now = (self._times(place) if place else None for place in (before, after))
+        if not (before and after and was and now):
+            return " → ".join(self._place(place) if place else "no place" for place in (before, after))
+        (day_before, start_before), (day, start) = was[0], now[0]
+        if before.get("room") != after.get("room") or day_before != day:
+            return f"{self._place(before)} → {self._place(after)}"
+        return f"{harmless(after.get('room', ''))} {start_before} → {start}"
+
+    def _times(self, place: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[str, str]] | None:
+        """Day and time of both ends, as clocks here show them; None where a place has none."""
+        try:
+            return _clock(place["start"], self._zone), _clock(place["end"], self._zone)
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def _link(self, data: Mapping[str, Any]) -> str:
+        up = bool(data.get("up"))
+        state = self._paint("up", "green") if up else self._paint("down", "red")
+        return f"link to {self.name(str(data.get('peer')))} {state}"
+
+    def _session(self, data: Mapping[str, Any]) -> Iterator[str]:
+        """Only what carried something, and an error once until it changes: a peer that is down is no news twice."""
+        peer, error = str(data.get("peer")), data.get("error")
+        before = self._session_errors.pop(peer, None)
+        if error:
+            self._session_errors[peer] = error
+            if error != before:
+                yield f"{self._paint('no session', 'red')} with {self.name(peer)}: {harmless(error)}"
+        elif data.get("sent") or data.get("received"):
+            yield f"session with {self.name(peer)}: sent {data.get('sent')}, received {data.get('received')}"
+        elif before:
+            yield f"session with {self.name(peer)}: {self._paint('reachable again', 'green')}"
+
+    def _paint(self, text: str, color: str | None = None, attrs: Sequence[str] = ()) -> str:
+        return colored(text, color, attrs=attrs, no_color=self._color is False, force_color=self._color)
+
+
+def harmless(text: object) -> str:
+    """Text without characters that would steer a terminal."""
+    told = str(text)
+    if told.isprintable():  # as nearly all is, and at once
+        return told
+    return "".join(character if character.isprintable() else "�" for character in told)
+
+
+def _request(data: Mapping[str, Any]) -> str:
+    """What the user calls the reservation."""
+    return harmless(str(data["reservation"] or "").removeprefix(f"{data['user']}/"))
+
+
+@lru_cache(maxsize=10_000)  # the same times are told again and again
+def _clock(text: str, zone: ZoneInfo) -> tuple[str, str]:
+    """`2026-12-01` and `09:00` in the zone, of a time in ISO 8601."""
+    moment = datetime.fromisoformat(text).astimezone(zone).isoformat(timespec="minutes")
+    return moment[:10], moment[11:16]
+
+
+def _replay(transaction: Transaction) -> str:
+    if not transaction.rolled_back and not transaction.replayed:
+        return ""
+    return f" ({transaction.rolled_back} rolled back, {transaction.replayed} replayed)"

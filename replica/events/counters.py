@@ -1,0 +1,90 @@
+"""What happened at a replica since its start, in plain numbers, and GET /metrics, which tells Prometheus of them.
+
+How they are told is in replica/http/metrics.py, which the first scrape loads: with it comes prometheus_client, a MiB.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Response
+from flask_restful import Resource
+
+from replica.events.expand import Transaction
+from replica.http.parts import Parts
+from replica.http.plain import PlainFlask, PlainRequest
+
+STREAMS = {"/events"}  # answers without an end, whose length says nothing
+METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}  # others would be a row each
+COUNTED = ("accepted", "received", "committed", "moved", "rejected", "revoked")
+BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+
+
+@dataclass
+class Durations:
+    """How long answers took: `counts[i]` of them up to BOUNDS_S[i] and beyond the bound before, the last more."""
+
+    total_s: float = 0.0
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_S) + 1))
+
+
+class Counters:
+    """The counters of one replica, which the rest of it feeds, from any thread."""
+
+    def __init__(self) -> None:
+        self.writes = dict.fromkeys(COUNTED, 0)
+        self.rolled_back = 0
+        self.answers: Counter[tuple[str, int]] = Counter()  # by method and status
+        self.durations: dict[str, Durations] = {}  # by method
+        self._counting = threading.Lock()
+
+    def note(self, transaction: Transaction) -> None:
+        """One step of the store."""
+        with self._counting:
+            self.rolled_back += transaction.rolled_back
+            for event in transaction.events:
+                if event.name in COUNTED:
+                    self.writes[event.name] += 1
+            for name, count in transaction.summed.items():
+                self.writes[name] += count
+
+    def answered(self, method: str, status: int, duration_s: float | None) -> None:
+        """One answer; it has no duration where it was refused before anything was looked at."""
+        with self._counting:
+            self.answers[method, status] += 1
+            if duration_s is not None:
+                durations = self.durations.setdefault(method, Durations())
+                durations.total_s += duration_s
+                durations.counts[bisect_left(BOUNDS_S, duration_s)] += 1
+
+    def register(self, app: PlainFlask, api: Any, parts: Parts) -> None:
+        """Time each request, and add /metrics."""
+        api.add_resource(Scrape, "/metrics", resource_class_kwargs={"counters": self, "parts": parts})
+
+        def begin(request: PlainRequest) -> None:
+            request.began_s = time.monotonic()
+
+        def end(request: PlainRequest, response: Response) -> None:
+            if request.path not in STREAMS:
+                method = request.method if request.method in METHODS else "other"
+                took_s = None if request.began_s is None else time.monotonic() - request.began_s
+                self.answered(method, response.status_code, took_s)
+
+        app.before.append(begin)
+        app.after.append(end)
+
+
+class Scrape(Resource):  # type: ignore[misc]  # flask_restful has no types
+    def __init__(self, counters: Counters, parts: Parts) -> None:
+        self._counters = counters
+        self._parts = parts
+
+    def get(self) -> Response:
+        from replica.http.metrics import CONTENT_TYPE, told  # noqa: PLC0415
+
+        return Response(told(self._counters, self._parts), content_type=CONTENT_TYPE)

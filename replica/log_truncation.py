@@ -1,0 +1,58 @@
+"""Truncation by itself: now and then, drop what the configuration's `log` does not keep. One thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Protocol
+
+from redis import RedisError
+
+from replica.clock import Clock
+from replica.config import LogSettings
+from replica.http.service import microseconds
+
+LOGGER = logging.getLogger("bayou.replica")
+PAUSE_S = 30.0
+DAY_US = 86_400_000_000
+
+
+class TruncatedStore(Protocol):
+    """The part of storage.store.Store that this needs."""
+
+    def truncate(self, keep: int, *, older_than_us: int | None = None) -> int: ...
+
+
+class Truncating:
+    """`start` does nothing where the configuration has the log truncated on request only."""
+
+    def __init__(self, policy: LogSettings, store: TruncatedStore, clock: Clock) -> None:
+        self._policy = policy
+        self._store = store
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="truncation", daemon=True)
+
+    def start(self) -> None:
+        if self._policy.keep_committed is not None:
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def once(self) -> int:
+        """Drop what is beyond both bounds; returns how many writes."""
+        if self._policy.keep_committed is None:
+            return 0
+        oldest_us = microseconds(self._clock()) - int(self._policy.keep_for_days * DAY_US)
+        return self._store.truncate(self._policy.keep_committed, older_than_us=max(oldest_us, 0))
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.once()
+            except RedisError as error:
+                LOGGER.warning("the log was not truncated: %s", error)
+            self._stopping.wait(PAUSE_S)

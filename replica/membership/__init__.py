@@ -1,0 +1,1 @@
+"""Who takes part in the cluster, and who commits."""

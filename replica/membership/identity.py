@@ -1,0 +1,159 @@
+"""Who this replica is: settled at each start and whenever Redis was restarted, before anything is accepted; and each
+new id.
+
+It puts together what the birth file knows (storage/identity_file.py decides by it) and what the namespace holds. A new
+id is noted in the birth file before anything is written under it, also where a full state brings it about.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from bayou.errors import Conflict
+from bayou.stamps import created_at
+from bayou.state import State, Vector
+from replica.clock import Clock
+from replica.config import Config
+from storage.identity_file import Birth, mint
+from storage.redis.connect import Opened
+from storage.store import Store
+
+
+class Identity:
+    """The id of one replica, and what goes with it; implements storage.full_state.Ids. Its sentences about a new id are
+    for the operator, whom `say` tells."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        store: Store,
+        settings: Config,
+        label: str,
+        clock: Clock,
+        say: Callable[[str], object],
+    ) -> None:
+        self.settings = settings
+        self.label = label
+        self.store = store
+        self.clock = clock
+        self._opened = opened
+        self._say = say
+        self._changing = threading.Lock()
+
+    @property
+    def has_left(self) -> bool:
+        """Whether it has retired, and all its writes are held elsewhere."""
+        return self._opened.birth is not None and self._opened.birth.left
+
+    def settle(self, store: Store, *, restored: bool = False) -> str | None:
+        """Decide the id, note it in the birth file, and open the namespace under it; raises Conflict other_cluster.
+
+        `store` is one that reaches Redis now. Returns why there is a new id, where that is not simply a first start.
+        """
+        with self._changing:
+            found, birth = store.server(), self._opened.birth
+            # Until `founded_at` is noted nothing was accepted, so a crash in between leaves a first start; nor has a
+            # storage in memory a past. Elsewhere an empty namespace is a loss, and whoever was the primary is not any
+            # more.
+            in_memory = self.settings.redis_of(self.label) == "memory"
+            first = found is None and (birth is None or not birth.founded_at or in_memory)
+            identity = self._opened.identity(found, mark(store), restored=restored)
+            server, reason = identity.id, identity.reason
+            if server and birth and birth.left:
+                server, reason = None, f"{birth.id} has retired."
+            was_primary = found is not None and store.state().primary == found
+            founder = self.label in self.settings.founders
+            is_new = server is None
+            server = server or mint(self.label)
+            self._begin(store, server, first_primary=first and founder and self.label == self.settings.primary)
+        if birth and server == birth.next:
+            return _taken(birth.id, server)
+        if not is_new or first:
+            return None
+        return _new_id(reason, server, was_primary=was_primary)
+
+    def renew_if_lost(self, vector: Vector) -> str | None:
+        """Go on under a new id if a peer with this vector holds more of what the present one wrote than is here."""
+        with self._changing:
+            state = self.store.state()
+            if state.retired or vector.get(state.server, 0) <= _own_stamp(state):
+                return None
+            server = mint(self.label)
+            self._begin(self.store, server, first_primary=False)
+        reason = f"A peer holds writes of {state.server} that are not here."
+        return _new_id(reason, server, was_primary=state.is_primary)
+
+    def force_primary(self, now_us: int) -> str:
+        """Become the primary without the old one, under a new id, which is returned."""
+        with self._changing:
+            before = self._opened.birth
+            assert before is not None
+            server = mint(self.label)
+            self._opened.amend(id=server)
+            try:
+                self.store.force(server, now_us)
+            except Conflict:
+                self._opened.amend(id=before.id)
+                raise
+            return server
+
+    def reserve(self) -> str:
+        with self._changing:
+            self._learn()  # of an earlier full state, whose answer was lost
+            server = mint(self.label)
+            self._opened.amend(next=server)
+            return server
+
+    def learn(self) -> None:
+        with self._changing:
+            self._learn()
+
+    def _learn(self) -> None:
+        birth = self._opened.birth
+        assert birth is not None
+        if birth.next and self.store.server() == birth.next:
+            self._opened.amend(id=birth.next, next="", founded_at=self._now())
+            self._say(_taken(birth.id, birth.next))
+
+    def leave(self) -> None:
+        """Note that the retired server's writes are all held elsewhere."""
+        with self._changing:
+            self._opened.amend(left=True)
+
+    def _begin(self, store: Store, server: str, *, first_primary: bool) -> None:
+        """Note the id, then open the namespace under it. At a first start `founded_at` is noted once that is done."""
+        cluster, now = self.settings.cluster_id, self._now()
+        noted = self._opened.birth or Birth(id=server, label=self.label, cluster=cluster, founded_at="")
+        if noted.id != server:
+            noted = replace(noted, id=server, next="", founded_at=now if noted.founded_at else "", left=False)
+        self._opened.remember(noted)
+        store.begin(server=server, cluster=cluster, first_primary=first_primary)
+        if not noted.founded_at:
+            self._opened.remember(replace(noted, founded_at=now))
+
+    def _now(self) -> str:
+        return self.clock().isoformat(timespec="seconds")
+
+
+def mark(store: Store) -> str:
+    """What the namespace holds, in words that no two states share: for the mark of a clean stop."""
+    if store.server() is None:
+        return ""
+    state = store.state()
+    return f"csn {state.csn}, clock {state.clock}, own {state.vector.get(state.server, 0)}, tentative {state.tentative}"
+
+
+def _own_stamp(state: State) -> int:
+    """Of its newest write as it knows itself; a created server begins with its creation."""
+    return state.vector.get(state.server) or created_at(state.server)
+
+
+def _taken(old: str, new: str) -> str:
+    return f"The history that was taken over does not have the last writes of {old}. It goes on as {new}."
+
+
+def _new_id(reason: str, server: str, *, was_primary: bool) -> str:
+    lost = " It was the primary, and is not any more: `promote --force` makes one." if was_primary else ""
+    return f"{reason} It goes on as {server}.{lost}"

@@ -1,0 +1,238 @@
+"""The append-only file of the embedded Redis: is it whole, and if its end is torn, cut it where the last whole step
+ends.
+
+A script with several writes stands in the file as MULTI … EXEC. Redis' own answer to a torn end (`aof-load-truncated
+yes`) keeps an open MULTI, and what is appended later vanishes with it at the next load. So the check comes before
+each start: `redis-check-aof` (the redis-server binary under another name) says how far the file is good, this module
+says whether the rest is a torn end, and only a torn end is cut. Anything else is left as it is, for people. It knows
+files, and no server. Files that nobody has touched since Redis ended in order are whole: reading them once more would
+take half as long as to load them.
+
+Layouts: `appendonly.aof` (Redis 6.2), or `appendonlydir/` with a manifest, a base and increments (Redis 7, and Valkey).
+From Redis 7.4 and Valkey 9 on the two write bases that the other does not read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from bayou.errors import Away, Conflict
+from storage.identity_file import flush_folder
+
+SINGLE = "appendonly.aof"
+FOLDER = "appendonlydir"
+MANIFEST = f"{SINGLE}.manifest"
+ENDED = "appendonly.ended"  # how the files were when Redis had ended in order
+SNAPSHOT_OF_VALKEY = b"VALKEY"  # since Valkey 9
+SNAPSHOT_OF_BOTH_MAX = 11  # the last format of a snapshot that Redis (7.2) and Valkey share
+CHECK_TIMEOUT_S = 600
+
+
+def repair(folder: Path, server: Path, before: Callable[[], None]) -> str | None:
+    """Check the append-only file in `folder`; cut a torn end. Returns a warning when something was cut, else None.
+
+    `before` is called before anything is changed. Raises Conflict `aof_damaged`, with nothing changed, when
+    acknowledged writes could be lost by cutting. `server` is the redis-server binary.
+    """
+    if _is_as_it_ended(folder):
+        return None
+    files = _files(folder)
+    damaged = [(file, good) for file in files if (good := _good_bytes(file, server)) is not None]
+    if not damaged:
+        return None
+    file, good = damaged[0]
+    # Only the file that was being written can have a torn end; in any other, damage is loss.
+    if len(damaged) > 1 or file != files[-1] or good < 0 or not _torn(file, good):
+        raise _beyond_repair(file, good)
+    dropped = file.stat().st_size - good
+    before()
+    _cut(file, good, server)
+    return (
+        f"{file} ended in the middle of a step (a crash or a power cut); its last {dropped} bytes were dropped, and "
+        "the replica goes on under a new id."
+    )
+
+
+def note_end(folder: Path) -> None:
+    """Redis has ended in order, with status 0: remember the files as they are now."""
+    with contextlib.suppress(OSError):  # without the note they are checked
+        (folder / ENDED).write_text(json.dumps(_looks(folder)), encoding="utf-8")
+
+
+def _is_as_it_ended(folder: Path) -> bool:
+    try:
+        return bool(json.loads((folder / ENDED).read_text(encoding="utf-8")) == _looks(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _looks(folder: Path) -> dict[str, list[int]]:
+    """What changes whenever a file is written or put in another's place; nobody can set a ctime back."""
+    found = {}
+    for file in [*_files(folder), *folder.glob(f"{FOLDER}/{MANIFEST}")]:
+        status = file.stat()
+        found[str(file.relative_to(folder))] = [status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+    return found
+
+
+def written_by(folder: Path) -> tuple[str, str]:
+    """(family, version): what can open the data is of this family ("Redis", "Valkey"; "" for either) and not older."""
+    if not _has_manifest(folder):
+        return "", ""
+    for file in _files(folder):
+        head = _head(file)
+        if head.startswith(SNAPSHOT_OF_VALKEY):
+            return "Valkey", "9.0.0"
+        if head.startswith(b"REDIS") and head[5:].isdigit() and int(head[5:]) > SNAPSHOT_OF_BOTH_MAX:
+            return "Redis", "7.4.0"
+    return "", "7.0.0"
+
+
+def _has_manifest(folder: Path) -> bool:
+    """Whether the data is in the layout that a Redis before 7 does not see: it would start empty."""
+    return (folder / FOLDER / MANIFEST).exists()
+
+
+def _head(file: Path) -> bytes:
+    """Of a snapshot: who wrote it, and the number of its format."""
+    with file.open("rb") as opened:
+        return opened.read(9)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files that hold data, in the order of loading. One that is empty is whole."""
+    if not _has_manifest(folder):
+        named = [folder / SINGLE]
+    else:
+        manifest = folder / FOLDER / MANIFEST
+        named = []
+        for line in manifest.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+            words = shlex.split(line, comments=True)
+            members = dict(zip(words[::2], words[1::2], strict=False))
+            if members.get("type") in {"b", "i"}:
+                named.append(folder / FOLDER / members["file"])
+        # Redis 7 moves a 6.2 file into the folder after it has written the manifest: between the two it is still
+        # outside.
+        named = [folder / SINGLE if file.name == SINGLE and not file.exists() else file for file in named]
+    return [file for file in named if file.exists() and file.stat().st_size > 0]
+
+
+def _run_check(server: Path, *command: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+    """The server's binary, as the tool whose name `command` begins with."""
+    try:
+        return subprocess.run(
+            command,
+            executable=server,
+            input=answer,
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+            errors="replace",
+            env=os.environ | {"LC_ALL": "C"},
+            timeout=CHECK_TIMEOUT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as reason:
+        raise Away("storage_away", f"The append-only file could not be checked with {server}: {reason}") from None
+
+
+def _good_bytes(file: Path, server: Path) -> int | None:
+    """None if the whole file is good, else how many bytes are; -1 if that cannot be said."""
+    # Valkey 9's redis-check-aof does not know the snapshots that it writes itself.
+    is_valkeys = _head(file).startswith(SNAPSHOT_OF_VALKEY)
+    result = _run_check(server, "redis-check-rdb" if is_valkeys else "redis-check-aof", str(file))
+    if result.returncode == 0:
+        return None
+    if is_valkeys:
+        return -1
+    found = re.search(r"ok_up_to=(\d+)", result.stdout)
+    return int(found[1]) if found else -1
+
+
+def _cut(file: Path, good: int, server: Path) -> None:
+    result = _run_check(server, "redis-check-aof", "--fix", str(file), answer="y\n")
+    if result.returncode != 0 or file.stat().st_size != good:
+        last = (result.stdout + result.stderr).strip()[-300:]
+        raise Conflict("aof_damaged", f"redis-check-aof could not repair {file}: {last}", file=str(file))
+    with file.open("rb+") as opened:
+        os.fsync(opened.fileno())
+    flush_folder(file.parent)
+
+
+class _WrongByte(Exception):
+    """What stands at `place` is not what the format wants there."""
+
+    def __init__(self, place: int) -> None:
+        super().__init__(place)
+        self.place = place
+
+
+def _torn(file: Path, good: int) -> bool:
+    """Whether what follows `good` is the beginning of one step that the file's end cut off (or zeros after it, which
+    some file systems leave), and not damage with whole steps behind it."""
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        position, in_transaction = good, False
+        try:
+            while position < len(content):
+                name, position = _command(content, position)
+                if name == b"exec" or (name == b"multi" and in_transaction):
+                    return False
+                in_transaction = in_transaction or name == b"multi"
+        except EOFError:
+            return True
+        except _WrongByte as wrong:
+            # Zeros up to the end are blocks that were never written.
+            return not content[wrong.place :].strip(b"\0")
+        return True
+
+
+def _command(content: mmap.mmap, position: int) -> tuple[bytes, int]:
+    """The name of the command at `position`, in lower case, and where it ends. EOFError if the file ends within it."""
+    count, position = _number(content, position, b"*")
+    name = b""
+    for index in range(count):
+        length, start = _number(content, position, b"$")
+        end = start + length
+        if end + 2 > len(content):
+            # A length that was damaged to a large one swallows whole commands; an argument of ours never holds these
+            # bytes.
+            if content.find(b"\r\n*", start) >= 0:
+                raise _WrongByte(start)
+            raise EOFError
+        if content[end : end + 2] != b"\r\n":
+            raise _WrongByte(end)
+        if index == 0:
+            name = content[start:end].lower()
+        position = end + 2
+    return name, position
+
+
+def _number(content: mmap.mmap, position: int, prefix: bytes) -> tuple[int, int]:
+    """The number in a line `*N` or `$N`, and where the next line starts."""
+    line = re.compile(re.escape(prefix) + rb"(\d{1,10})\r\n").match(content, position)
+    if line:
+        return int(line[1]), line.end()
+    partial = re.compile(rb"(" + re.escape(prefix) + rb"(\d{1,10}\r?)?)?").match(content, position)
+    place = partial.end() if partial else position
+    if place == len(content):
+        raise EOFError
+    raise _WrongByte(place)
+
+
+def _beyond_repair(file: Path, good: int) -> Conflict:
+    where = f" after its first {good} bytes" if good >= 0 else ""
+    return Conflict(
+        "aof_damaged",
+        f"{file} is damaged{where}, and not only at its end: cutting it there would lose acknowledged writes. "
+        "Nothing was changed. Put back a good copy and start with --restored; or move the folder of this replica away: "
+        "it then starts anew under a new id and gets from the others what they hold.",
+        file=str(file),
+        good_bytes=max(good, 0),
+    )

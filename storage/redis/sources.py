@@ -1,0 +1,201 @@
+"""Where a Redis can come from: embedded, at an address, or in memory. One interface for the three, and their policies.
+
+It knows how each is reached, started and stopped; whose data it holds is not known here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import redis
+
+from bayou.errors import Away, BadInput, Conflict
+from storage.client import Client
+from storage.redis.binary import VERSION_MIN, release, version_of
+from storage.redis.embedded import CLIENT_OPTIONS, EmbeddedRedis, no_retry
+
+
+class Source(Protocol):
+    """A Redis and how to come by it. `durable`: an acknowledged write survives whatever ends it."""
+
+    durable: bool
+    sections: tuple[str, ...]  # of INFO, that tell which Redis it is; see `identity_in`
+
+    def start(
+        self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
+    ) -> list[str]:
+        """Make it run, if it is ours to run and does not; returns warnings. For the others see
+        `EmbeddedRedis.start`."""
+
+    def identify(self) -> tuple[str, str]:
+        """(what `identity_in` finds, version) of the process that answers now; raises Away if none does."""
+
+    def client(self, **options: Any) -> redis.Redis:
+        """A new client; `options` go over the usual ones."""
+
+    def await_change(self, suspect: threading.Event) -> None:
+        """Block until it may be another process than it was, at the latest when `suspect` is set and it was stopped."""
+
+    def stop(self) -> None:
+        """Stop it if it is ours, for good."""
+
+
+class Embedded:
+    """The private redis-server of the replica."""
+
+    durable = True
+    sections: tuple[str, ...] = ("server",)
+
+    def __init__(self, folder: Path) -> None:
+        self._server = EmbeddedRedis(folder)
+        self._changing = threading.Lock()
+        self._stopped = False
+
+    def start(
+        self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
+    ) -> list[str]:
+        with self._changing:
+            if self._stopped:
+                return []
+            return self._server.start(noted_version, before_start, before_repair)
+
+    def identify(self) -> tuple[str, str]:
+        return _identify(self.client(), "the embedded Redis", self.sections)
+
+    def client(self, **options: Any) -> redis.Redis:
+        return Client(unix_socket_path=str(self._server.socket), retry=no_retry(), **CLIENT_OPTIONS | options)
+
+    def await_change(self, suspect: threading.Event) -> None:
+        del suspect
+        self._server.wait_for_end()
+
+    def stop(self) -> None:
+        with self._changing:
+            self._stopped = True
+            self._server.stop()
+
+
+class Addressed:
+    """A Redis of the user's, at a redis://, rediss:// or unix:// URL."""
+
+    durable = False
+    sections: tuple[str, ...] = ("server", "replication")
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        parts = urlsplit(url)
+        # For messages: without the password that a URL may hold.
+        self._name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        try:
+            self.client().close()
+        except ValueError as reason:
+            raise BadInput(
+                "bad_input", f"redis: {self._name} is not a URL of a Redis: {reason}", field="redis"
+            ) from None
+
+    def start(
+        self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
+    ) -> list[str]:
+        del noted_version, before_start, before_repair
+        client = self.client()
+        with _reaching(self._name):
+            info = client.info()
+        client.close()
+        version, policy = version_of(info), info.get("maxmemory_policy")
+        if release(version) < VERSION_MIN:
+            raise Conflict(
+                "redis_too_old", f"{self._name} is Redis {version}; 6.2 or later is needed.", version=version
+            )
+        if policy not in {None, "noeviction"}:
+            raise Conflict(
+                "redis_evicts",
+                f"{self._name} may drop data when memory is short (maxmemory-policy {policy}). Set it to noeviction.",
+                policy=policy,
+            )
+        warnings = []
+        if policy is None:
+            warnings.append(f"{self._name} does not tell its maxmemory-policy; see that it is noeviction.")
+        if "aof_enabled" not in info:
+            warnings.append(f"{self._name} does not tell whether appendonly is on; without it, a crash loses writes.")
+        elif not info["aof_enabled"]:
+            warnings.append(f"{self._name} has appendonly off: a crash loses acknowledged writes. Set appendonly yes.")
+        return warnings
+
+    def identify(self) -> tuple[str, str]:
+        return _identify(self.client(), self._name, self.sections)
+
+    def client(self, **options: Any) -> redis.Redis:
+        return Client.from_url(self._url, retry=no_retry(), **CLIENT_OPTIONS | options)
+
+    def await_change(self, suspect: threading.Event) -> None:
+        suspect.wait()
+
+    def stop(self) -> None:
+        pass
+
+
+class Memory:
+    """A Redis in this process' memory (fakeredis), for unit tests and where no redis-server can be had."""
+
+    durable = False
+    sections: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        # Nobody else needs it, so nobody else loads it.
+        import fakeredis  # noqa: PLC0415
+
+        self._make = fakeredis.FakeRedis
+        self._server = fakeredis.FakeServer()
+        self._run_id = secrets.token_hex(20)
+
+    def start(
+        self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
+    ) -> list[str]:
+        del noted_version, before_start, before_repair
+        return ["The storage is in memory: nothing will last longer than this process."]
+
+    def identify(self) -> tuple[str, str]:
+        return self._run_id, "7.0.0"
+
+    def client(self, **options: Any) -> redis.Redis:
+        del options
+        client: redis.Redis = self._make(server=self._server, protocol=2)
+        return client
+
+    def await_change(self, suspect: threading.Event) -> None:
+        suspect.wait()
+
+    def stop(self) -> None:
+        pass
+
+
+def identity_in(said: str) -> str:
+    """Which Redis says this of itself, of what its INFO tells: its process and, where it may be a replica of another
+    one at times, the history of its data. A process that was made a replica, and then the master again, is the same
+    process with other data."""
+    return "-".join(re.findall(r"^(?:run_id|master_replid):(\w+)", said, re.MULTILINE))
+
+
+def _identify(client: redis.Redis, name: str, sections: tuple[str, ...]) -> tuple[str, str]:
+    with _reaching(name):
+        info: dict[str, Any] = {}
+        for section in sections:
+            info |= client.info(section)
+    client.close()
+    said = "\n".join(f"{key}:{value}" for key, value in info.items())
+    return identity_in(said), version_of(info)
+
+
+@contextlib.contextmanager
+def _reaching(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (redis.RedisError, OSError) as reason:
+        raise Away("storage_away", f"{name} cannot be used: {reason}. See that it runs and allows INFO.") from None

@@ -1,0 +1,296 @@
+"""Feeds: what a calendar program reads over HTTP, over moves, roll backs and cancellations; and back in by import."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from icalendar import Calendar
+
+from cli.ics import read_timetable
+from replica.config import Address, parse
+from replica.http.server import WebServer
+from storage.store import Store
+from tests.support import sides_harness
+from tests.support.engine_harness import private_redis
+from tests.support.sides_harness import founded, meet
+
+BRUSSELS = ZoneInfo("Europe/Brussels")
+NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+CONFIGURED = parse(
+    """
+cluster: building-6
+primary: one
+timezone: Europe/Brussels
+rooms: ["6.12", "6.13"]
+replicas:
+  one: {rest: 127.0.0.1:8001, anti_entropy: 127.0.0.1:9001}
+  two: {rest: 127.0.0.1:8002, anti_entropy: 127.0.0.1:9002}
+""",
+    Path("config.yaml"),
+)
+KHAL_TIMEOUT_S = 60
+
+
+class Side(sides_harness.Side):
+    """One replica, whose clock stands until it is set; `feed` reads a calendar over its REST interface."""
+
+    def __init__(self, store: Store) -> None:
+        self.now = NOW
+        super().__init__(store, CONFIGURED, lambda: self.now)
+
+    def reserve(self, user: str, request: str, *hours: int, room: str = "6.12", **more: Any) -> Any:
+        """On 1 December, by UTC."""
+        slots = [{"start": f"2026-12-01T{hour:02}:00Z", "end": f"2026-12-01T{hour + 1:02}:00Z"} for hour in hours]
+        body = {"room": room, "slots": slots, "request": request, **more}
+        answer = self.client.post("/reservations", json=body, headers={"Bayou-User": user})
+        assert answer.status_code == 201, answer.json
+        return answer.json
+
+    def feed(self, path: str) -> dict[str, Any]:
+        """Events by UID."""
+        answer = self.client.get(path)
+        assert answer.status_code == 200, answer.json
+        assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
+        events = Calendar.from_ical(answer.data).walk("VEVENT")
+        return {str(event["UID"]).partition("@")[0]: event for event in events}
+
+
+@pytest.fixture
+def sides() -> tuple[Side, Side]:
+    """`one`, the primary, and `two`, cut off unless they meet."""
+    one, two = founded(CONFIGURED, 13, "one", "two")
+    return Side(one), Side(two)
+
+
+def start_of(event: Any) -> datetime:
+    found: datetime = event["DTSTART"].dt.astimezone(UTC)
+    return found
+
+
+def test_an_event_says_what_a_reservation_is(sides: tuple[Side, Side]) -> None:
+    one, two = sides
+    two.reserve("vish", "a", 9, purpose="weekly; tea, and cake")
+    event = two.feed("/rooms/6.12/calendar.ics")["vish/a"]
+    assert (event["STATUS"], event["LOCATION"], event["SUMMARY"]) == ("TENTATIVE", "6.12", "weekly; tea, and cake")
+    assert (event["CONTACT"], event["TRANSP"]) == ("vish", "OPAQUE")
+    assert event["DTSTART"].params["TZID"] == "Europe/Brussels"
+    assert event["DTSTART"].dt == datetime(2026, 12, 1, 10, 0, tzinfo=BRUSSELS)
+    assert event["DTEND"].dt - event["DTSTART"].dt == timedelta(hours=1)
+    meet(two.store, one.store)
+    there, here = one.feed("/users/vish/calendar.ics")["vish/a"], two.feed("/users/vish/calendar.ics")["vish/a"]
+    assert (there["STATUS"], here["STATUS"]) == ("CONFIRMED", "CONFIRMED")
+    assert event["UID"] == there["UID"] == here["UID"] == f"vish/a@{CONFIGURED.cluster_id}"
+
+
+def test_the_zone_is_described(sides: tuple[Side, Side]) -> None:
+    calendar = Calendar.from_ical(sides[0].client.get("/rooms/6.12/calendar.ics").data)
+    zone: Any = calendar.walk("VTIMEZONE")[0]
+    assert zone["TZID"] == "Europe/Brussels"
+    described = zone.to_tz(lookup_tzid=False)
+    for day in (date(2026, 12, 1), date(2027, 7, 1), date(2027, 10, 31)):
+        noon = datetime(day.year, day.month, day.day, 12)
+        assert noon.replace(tzinfo=described).utcoffset() == noon.replace(tzinfo=BRUSSELS).utcoffset()
+
+
+def test_the_second_of_two_equal_hours_is_said_in_utc(sides: tuple[Side, Side]) -> None:
+    one, _ = sides
+    slots = [{"start": "2027-10-31T01:30Z", "end": "2027-10-31T02:30Z"}]
+    body = {"room": "6.12", "slots": slots, "request": "night"}
+    assert one.client.post("/reservations", json=body, headers={"Bayou-User": "vish"}).status_code == 201
+    event = one.feed("/rooms/6.12/calendar.ics")["vish/night"]
+    assert b"DTSTART:20271031T013000Z" in event.to_ical()
+    assert b"DTEND;TZID=Europe/Brussels:20271031T033000" in event.to_ical()
+
+
+def test_the_sequence_grows_with_each_move_and_never_falls(sides: tuple[Side, Side]) -> None:
+    """Rolled back by an earlier write, and back in its old place: each is another number."""
+    one, two = sides
+    two.reserve("vish", "a", 9, 10)
+    seen = [two.feed("/rooms/6.12/calendar.ics")["vish/a"]]
+    one.now = two.now = NOW + timedelta(seconds=1)
+    one.reserve("neil", "first", 9)
+    meet(two.store, one.store)  # the commit of `first` comes before `a`, which goes to 10
+    seen.append(two.feed("/rooms/6.12/calendar.ics")["vish/a"])
+    for hour in (14, 10):
+        body = {"slots": [{"start": f"2026-12-01T{hour}:00Z", "end": f"2026-12-01T{hour + 1}:00Z"}]}
+        assert two.client.patch("/reservations/vish/a", json=body, headers={"Bayou-User": "vish"}).status_code == 200
+        seen.append(two.feed("/rooms/6.12/calendar.ics")["vish/a"])
+    assert [start_of(event).hour for event in seen] == [9, 10, 14, 10]
+    numbers = [event["SEQUENCE"] for event in seen]
+    assert numbers == sorted(set(numbers))
+    assert [event["LAST-MODIFIED"].dt for event in seen] == sorted(event["LAST-MODIFIED"].dt for event in seen)
+    assert two.feed("/rooms/6.12/calendar.ics")["vish/a"]["SEQUENCE"] == numbers[-1]
+
+
+def test_the_sequence_does_not_fall_where_all_that_was_shown_is_lost(sides: tuple[Side, Side]) -> None:
+    one, _ = sides
+    one.reserve("vish", "a", 9)
+    before = one.feed("/rooms/6.12/calendar.ics")["vish/a"]["SEQUENCE"]
+    assert private_redis(13).delete("bayou:{one}:seen:room:6.12") == 1
+    one.now += timedelta(seconds=1)
+    assert one.feed("/rooms/6.12/calendar.ics")["vish/a"]["SEQUENCE"] > before
+
+
+def test_a_clock_that_goes_back_takes_no_number_back(sides: tuple[Side, Side]) -> None:
+    one, _ = sides
+    one.reserve("vish", "a", 9)
+    before = one.feed("/rooms/6.12/calendar.ics")["vish/a"]
+    one.now -= timedelta(hours=5)
+    assert one.client.delete("/reservations/vish/a", headers={"Bayou-User": "vish"}).status_code == 200
+    after = one.feed("/rooms/6.12/calendar.ics")["vish/a"]
+    assert after["SEQUENCE"] == before["SEQUENCE"] + 1
+    assert after["LAST-MODIFIED"].dt == before["LAST-MODIFIED"].dt
+
+
+def test_what_is_cancelled_or_leaves_the_room_is_said_to_be_cancelled_there(sides: tuple[Side, Side]) -> None:
+    one, _ = sides
+    one.reserve("vish", "a", 9, purpose="tea")
+    one.reserve("vish", "b", 11)
+    one.feed("/rooms/6.12/calendar.ics")
+    assert one.client.delete("/reservations/vish/a", headers={"Bayou-User": "vish"}).status_code == 200
+    elsewhere = {"room": "6.13", "slots": [{"start": "2026-12-01T11:00Z", "end": "2026-12-01T12:00Z"}]}
+    assert one.client.patch("/reservations/vish/b", json=elsewhere, headers={"Bayou-User": "vish"}).status_code == 200
+    left = one.feed("/rooms/6.12/calendar.ics")
+    assert {identifier: str(event["STATUS"]) for identifier, event in left.items()} == {
+        "vish/a": "CANCELLED",
+        "vish/b": "CANCELLED",
+    }
+    assert (left["vish/a"]["SUMMARY"], start_of(left["vish/a"]).hour) == ("tea", 9)
+    assert one.feed("/rooms/6.13/calendar.ics")["vish/b"]["STATUS"] == "CONFIRMED"
+    mine = one.feed("/users/vish/calendar.ics")
+    assert (str(mine["vish/a"]["STATUS"]), str(mine["vish/b"]["STATUS"])) == ("CANCELLED", "CONFIRMED")
+    one.now += timedelta(days=40)
+    assert one.feed("/rooms/6.12/calendar.ics") == {}
+
+
+def test_a_rejected_one_says_why(sides: tuple[Side, Side]) -> None:
+    one, two = sides
+    two.reserve("vish", "a", 9)
+    one.reserve("neil", "b", 9)
+    meet(two.store, one.store)
+    event = two.feed("/users/vish/calendar.ics")["vish/a"]
+    assert event["STATUS"] == "CANCELLED"
+    assert "earlier reservation" in event["COMMENT"]
+
+
+def test_who_has_it_already_is_told_so(sides: tuple[Side, Side]) -> None:
+    one, _ = sides
+    one.reserve("vish", "a", 9)
+    paths = ("/rooms/6.12/calendar.ics", "/rooms/6.12/freebusy.ics", "/users/vish/calendar.ics")
+    for number, path in enumerate(paths):
+        tag = one.client.get(path).headers["ETag"]
+        one.now += timedelta(minutes=1)
+        again = one.client.get(path, headers={"If-None-Match": tag})
+        assert (again.status_code, again.data) == (304, b""), path
+        one.reserve("vish", f"more{number}", 10 + number)
+        changed = one.client.get(path, headers={"If-None-Match": tag})
+        assert changed.status_code == 200
+        assert changed.headers["ETag"] != tag
+
+
+def test_free_busy_has_no_names(sides: tuple[Side, Side]) -> None:
+    one, two = sides
+    one.reserve("vish", "secret", 9, purpose="hidden")
+    meet(two.store, one.store)
+    two.reserve("neil", "b", 11, room="6.13")
+    two.reserve("vish", "c", 13)
+    body = two.client.get("/rooms/6.12/freebusy.ics").data
+    found: Any = Calendar.from_ical(body).walk("VFREEBUSY")[0]
+    assert [(period.params["FBTYPE"], period.dt[0].hour) for period in found["FREEBUSY"]] == [
+        ("BUSY", 9),
+        ("BUSY-TENTATIVE", 13),
+    ]
+    assert not any(word in body for word in (b"vish", b"secret", b"hidden"))
+
+
+def test_each_occurrence_of_a_series_is_an_event(sides: tuple[Side, Side]) -> None:
+    one, _ = sides
+    slots = [{"start": "2026-12-01T09:00Z", "end": "2026-12-01T10:00Z"}]
+    body = {"room": "6.12", "slots": slots, "request": "s", "rule": "FREQ=WEEKLY;COUNT=3", "purpose": "weekly"}
+    assert one.client.post("/reservations", json=body, headers={"Bayou-User": "vish"}).status_code == 201
+    mine, room = one.feed("/users/vish/calendar.ics"), one.feed("/rooms/6.12/calendar.ics")
+    assert [start_of(event).day for event in mine.values()] == [1, 8, 15]
+    assert set(mine) == set(room)
+    content = one.client.get("/users/vish/calendar.ics").data
+    assert len({wanted.request for wanted in read_timetable(content, BRUSSELS, user="vish").wanted}) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/rooms/none/calendar.ics", "room_unknown"),
+        ("/rooms/ /freebusy.ics", "room_unknown"),
+        ("/users/%0A/calendar.ics", "user_unknown"),
+        ("/users/a b/freebusy.ics", "user_unknown"),
+    ],
+)
+def test_what_is_no_room_and_no_user_has_no_feed(sides: tuple[Side, Side], path: str, code: str) -> None:
+    answer = sides[0].client.get(path)
+    refused: Any = answer.json
+    assert (answer.status_code, refused["error"]["code"]) == (404, code)
+
+
+def test_an_own_feed_is_imported_as_what_is_there_already(sides: tuple[Side, Side]) -> None:
+    """Under the same request ids for its owner; under others for anybody else."""
+    one, _ = sides
+    one.reserve("vish", "a", 9, purpose="tea")
+    one.reserve("vish", "gone", 12)
+    one.client.delete("/reservations/vish/gone", headers={"Bayou-User": "vish"})
+    content = one.client.get("/users/vish/calendar.ics").data
+    table = read_timetable(content, BRUSSELS, user="vish")
+    (wanted,) = table.wanted
+    assert (wanted.request, wanted.room, wanted.purpose) == ("a", "6.12", "tea")
+    assert wanted.slot.start.astimezone(UTC) == datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+    assert [skipped.why for skipped in table.skipped] == ["it is cancelled"]
+    assert read_timetable(content, BRUSSELS, user="neil").wanted[0].request != "a"
+
+
+@pytest.mark.skipif(not shutil.which("khal") or not shutil.which("vdirsyncer"), reason="khal and vdirsyncer")
+def test_khal_and_vdirsyncer_read_a_feed_over_http(sides: tuple[Side, Side], tmp_path: Path) -> None:
+    """`pip install khal vdirsyncer` into an environment of their own, with its bin on PATH, runs this test."""
+    one, _ = sides
+    one.reserve("vish", "a", 9, purpose="weekly tea")
+    server = WebServer(one.app, Address("127.0.0.1", 0))
+    server.start()
+    try:
+        read = _khal(tmp_path, f"http://{server.address}/rooms/6.12/calendar.ics")
+        assert "10:00-11:00 weekly tea @ 6.12" in read
+        body = {"slots": [{"start": "2026-12-01T13:00Z", "end": "2026-12-01T14:00Z"}]}
+        assert one.client.patch("/reservations/vish/a", json=body, headers={"Bayou-User": "vish"}).status_code == 200
+        assert "14:00-15:00 weekly tea @ 6.12" in _khal(tmp_path, None)
+    finally:
+        server.stop()
+
+
+def _khal(folder: Path, url: str | None) -> str:
+    """What khal lists for the day, once vdirsyncer has fetched the feed."""
+    if url:
+        (folder / "calendars").mkdir()
+        (folder / "vdirsyncer").write_text(
+            f'[general]\nstatus_path = "{folder}/status"\n\n'
+            '[pair rooms]\na = "feed"\nb = "files"\ncollections = null\nconflict_resolution = "a wins"\n\n'
+            f'[storage feed]\ntype = "http"\nurl = "{url}"\n\n'
+            f'[storage files]\ntype = "filesystem"\npath = "{folder}/calendars"\nfileext = ".ics"\n'
+        )
+        (folder / "khal").write_text(
+            f"[calendars]\n[[rooms]]\npath = {folder}/calendars\n\n[sqlite]\npath = {folder}/khal.db\n\n"
+            "[locale]\nlocal_timezone = Europe/Brussels\ndefault_timezone = Europe/Brussels\n"
+            "timeformat = %H:%M\ndateformat = %Y-%m-%d\nlongdateformat = %Y-%m-%d\n"
+            "datetimeformat = %Y-%m-%d %H:%M\nlongdatetimeformat = %Y-%m-%d %H:%M\n"
+        )
+        _run("vdirsyncer", "-c", folder / "vdirsyncer", "discover")
+    _run("vdirsyncer", "-c", folder / "vdirsyncer", "sync")
+    form = "{start-time}-{end-time} {title} @ {location}"
+    return _run("khal", "-c", folder / "khal", "list", "--format", form, "2026-12-01", "1d")
+
+
+def _run(*words: str | Path) -> str:
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=KHAL_TIMEOUT_S, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

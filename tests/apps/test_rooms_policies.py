@@ -1,0 +1,208 @@
+"""Policies: those decided when a write is accepted, and open reservations, decided each time it is played."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from apps.rooms.settings import PolicySettings, RoomSettings
+from tests.support.rooms_harness import FakeService, Lua, client_of, running_lua
+
+OPEN = RoomSettings(name="6.13", opens="08:00", closes="20:00")  # type: ignore[arg-type]
+NIGHT = RoomSettings(name="6.14", opens="18:00", closes="24:00")  # type: ignore[arg-type]
+NOW = "2026-11-30 13:00"  # local; the harness says 12:00 UTC
+
+
+@pytest.fixture(scope="module")
+def lua(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lua]:
+    with running_lua(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+class Building:
+    """A slot is `DATE HH:MM/HH:MM`, in Brussels."""
+
+    def __init__(self, lua: Lua, **policies: Any) -> None:
+        rooms = ("6.12", OPEN, NIGHT)
+        self.service = FakeService(lua, "Europe/Brussels", rooms, PolicySettings(**policies))
+        self.client = client_of(self.service)
+
+    def begin_anew(self, **policies: Any) -> None:
+        """As after a change of the configuration, which a replica reads when it starts."""
+        self.service.policies = PolicySettings(**policies)
+        self.client = client_of(self.service)
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None, user: str = "vish") -> Any:
+        return self.client.open(path, method=method, json=body, headers={"Bayou-User": user})
+
+    def reserve(self, request: str, *slots: str, room: str = "6.12", user: str = "vish", **more: Any) -> Any:
+        body = {"room": room, "slots": [slot(text) for text in slots], "request": request, **more}
+        return self.ask("POST", "/reservations", body, user)
+
+    def move(self, name: str, *slots: str, **more: Any) -> Any:
+        return self.ask("PATCH", f"/reservations/{name}", {"slots": [slot(text) for text in slots], **more})
+
+
+def slot(text: str) -> dict[str, str]:
+    day, _, ends = text.partition(" ")
+    start, end = ends.split("/")
+    return {
+        "start": f"{day}T{start}+01:00",
+        "end": f"{day}T{end}+01:00" if end != "24:00" else "2026-12-02T00:00+01:00",
+    }
+
+
+def rule(answer: Any) -> str | None:
+    """The rule that refused; None where it was granted."""
+    if answer.status_code < 400:
+        return None
+    error = answer.json["error"]
+    assert (answer.status_code, error["code"]) == (409, "policy"), error
+    assert error["message"].endswith(".")
+    found: str = error["details"]["rule"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("policies", "room", "slots", "refused"),
+    [
+        ({"longest_h": 2}, "6.12", ["2026-12-01 09:00/11:00"], None),
+        ({"longest_h": 2}, "6.12", ["2026-12-01 09:00/11:01"], "longest_h"),
+        ({"longest_h": 0.5}, "6.12", ["2026-12-01 09:00/09:31"], "longest_h"),
+        ({"longest_h": 2}, "6.12", ["2026-12-01 09:00/10:00", "2026-12-01 12:00/15:00"], "longest_h"),
+        ({"ahead_days": 1}, "6.12", ["2026-12-01 13:00/14:00"], None),
+        ({"ahead_days": 1}, "6.12", ["2026-12-01 13:01/14:00"], "ahead_days"),
+        ({}, "6.13", ["2026-12-01 08:00/20:00"], None),
+        ({}, "6.13", ["2026-12-01 07:59/09:00"], "opening_hours"),
+        ({}, "6.13", ["2026-12-01 19:00/20:01"], "opening_hours"),
+        ({}, "6.14", ["2026-12-01 18:00/24:00"], None),
+        ({}, "6.13", ["2026-12-01 09:00/10:00", "2026-12-01 20:00/21:00"], "opening_hours"),
+        ({}, "6.12", ["2026-12-01 03:00/04:00"], None),
+    ],
+)
+def test_what_is_decided_at_accept(
+    lua: Lua, policies: dict[str, Any], room: str, slots: list[str], refused: str | None
+) -> None:
+    building = Building(lua, **policies)
+    assert rule(building.reserve("a", *slots, room=room)) == refused
+    assert bool(building.service.tentative) == (refused is None)
+    if refused:
+        building.reserve("b", "2026-12-01 11:00/11:30")
+        assert rule(building.move("vish/b", *slots, room=room)) == refused
+
+
+def test_opening_hours_over_two_days_and_with_a_clock_change(lua: Lua) -> None:
+    building = Building(lua)
+    night = {"start": "2026-12-01T19:00+01:00", "end": "2026-12-02T09:00+01:00"}
+    assert rule(building.ask("POST", "/reservations", {"room": "6.13", "slots": [night]})) == "opening_hours"
+    early = {"start": "2027-03-28T08:00+02:00", "end": "2027-03-28T09:00+02:00"}
+    assert rule(building.ask("POST", "/reservations", {"room": "6.13", "slots": [early]})) is None
+    by_the_old_clock = {"start": "2027-03-28T19:30+01:00", "end": "2027-03-28T20:00+01:00"}
+    answer = building.ask("POST", "/reservations", {"room": "6.13", "slots": [by_the_old_clock]})
+    assert rule(answer) == "opening_hours"
+    assert "from 08:00 to 20:00, and 2027-03-28 20:30 to 21:00" in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize(("taken", "wanted"), [("08:00/10:00", "08:30/09:30"), ("18:00/20:00", "18:30/19:30")])
+def test_no_merge_procedure_leaves_the_opening_hours(lua: Lua, taken: str, wanted: str) -> None:
+    building = Building(lua)
+    building.reserve("a", f"2026-12-01 {taken}", room="6.13")
+    found = building.reserve("b", f"2026-12-01 {wanted}", room="6.13", merge="nearest_free_time").json["slot"]
+    assert found["start"][11:16] == ("10:00" if taken[:2] == "08" else "17:00")
+    full = Building(lua)
+    full.reserve("a", "2026-12-01 08:00/20:00", room="6.13")
+    merge = {"name": "nearest_free_time", "window_min": 1440}
+    assert full.reserve("b", f"2026-12-01 {wanted}", room="6.13", merge=merge).json["error"]["code"] == "slot_taken"
+
+
+def test_another_room_is_one_that_is_open_then(lua: Lua) -> None:
+    building = Building(lua)
+    building.reserve("a", "2026-12-01 19:00/21:00")
+    building.reserve("b", "2026-12-01 19:30/20:30", merge="another_room")
+    assert building.ask("GET", "/reservations/vish/b").json["room"] == "6.14"
+    merge = {"name": "another_room", "rooms": ["6.13"]}
+    assert rule(building.reserve("c", "2026-12-01 19:30/20:30", merge=merge)) == "opening_hours"
+
+
+def test_the_nearest_free_time_is_not_further_ahead(lua: Lua) -> None:
+    building = Building(lua, ahead_days=1)
+    building.reserve("a", "2026-12-01 12:00/13:00")
+    merge = {"name": "nearest_free_time", "window_min": 600}
+    found = building.reserve("b", "2026-12-01 12:30/13:00", merge=merge)
+    assert found.json["slot"]["start"][11:16] == "13:00"
+    assert building.reserve("c", "2026-12-01 12:30/13:00", merge=merge).json["slot"]["start"][11:16] == "11:30"
+
+
+def test_each_occurrence_of_a_series_obeys(lua: Lua) -> None:
+    building = Building(lua, ahead_days=10)
+    refused = building.reserve("w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=3")
+    assert rule(refused) == "ahead_days"
+    assert refused.json["error"]["details"]["slot"]["start"] == "2026-12-15T09:00:00+01:00"
+    assert rule(building.reserve("w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=2")) is None
+
+
+def test_open_reservations_are_counted_until_they_are_over(lua: Lua) -> None:
+    building = Building(lua, open_reservations=2)
+    assert rule(building.reserve("past", "2026-11-30 09:00/10:00")) is None
+    assert rule(building.reserve("a", "2026-12-01 09:00/10:00")) is None
+    assert rule(building.reserve("b", "2026-12-02 09:00/10:00")) is None
+    refused = building.reserve("c", "2026-12-03 09:00/10:00")
+    assert rule(refused) == "open_reservations"
+    assert (refused.json["error"]["details"]["limit"], len(building.service.log)) == (2, 3)
+    assert rule(building.reserve("c", "2026-12-03 09:00/10:00", user="neil")) is None, "each user has as many"
+    assert rule(building.move("vish/a", "2026-12-05 09:00/10:00")) is None
+    assert rule(building.move("vish/past", "2026-12-06 09:00/10:00")) == "open_reservations"
+    building.ask("DELETE", "/reservations/vish/b")
+    assert rule(building.move("vish/past", "2026-12-06 09:00/10:00")) is None
+    assert set(building.service.tentative["user:vish"]) == {"past", "a"}
+
+
+def test_one_too_many_at_two_replicas_is_rejected_in_the_end(lua: Lua) -> None:
+    building = Building(lua, open_reservations=1)
+    building.reserve("a", "2026-12-01 09:00/10:00")
+    building.service.tentative = {}
+    building.reserve("b", "2026-12-02 09:00/10:00")
+    first, second = building.service.log
+    assert building.service.replay([first, second])[1] == "rejected open_reservations"
+    shown = building.ask("GET", "/reservations/vish/b").json
+    assert (shown["state"], shown["reason"]["code"]) == ("rejected", "open_reservations")
+    assert "room:6.12/2026-12-02" not in building.service.tentative
+    assert building.service.replay([second, first])[1] == "rejected open_reservations"
+    assert rule(building.move("vish/a", "2026-12-03 09:00/10:00")) == "open_reservations"
+
+
+def test_without_the_policy_nothing_couples_the_writes_of_a_user(lua: Lua) -> None:
+    building = Building(lua, longest_h=8)
+    building.reserve("a", "2026-12-01 09:00/10:00")
+    building.move("vish/a", "2026-12-01 10:00/11:00")
+    building.ask("DELETE", "/reservations/vish/a")
+    building.reserve("w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=2")
+    assert not any(page.startswith("user:") for write in building.service.log for page in write.pages)
+    assert not any("limit" in write.args for write in building.service.log)
+
+
+def test_what_was_reserved_before_the_policy_is_not_counted(lua: Lua) -> None:
+    building = Building(lua)
+    building.reserve("before", "2026-12-01 09:00/10:00")
+    building.begin_anew(open_reservations=1)
+    assert rule(building.reserve("a", "2026-12-02 09:00/10:00")) is None
+    assert rule(building.move("vish/before", "2026-12-03 09:00/10:00")) is None, "it holds that one already"
+    assert rule(building.reserve("b", "2026-12-04 09:00/10:00")) == "open_reservations"
+
+
+def test_a_series_counts_as_many_as_its_occurrences(lua: Lua) -> None:
+    building = Building(lua, open_reservations=3)
+    weekly = {"rule": "FREQ=WEEKLY;COUNT=4"}
+    refused = building.reserve("w", "2026-12-01 09:00/10:00", occurrences="all_or_nothing", **weekly)
+    assert rule(refused) == "open_reservations"
+    assert building.service.tentative == {}
+    made = building.reserve("w", "2026-12-01 09:00/10:00", **weekly).json["series"]["reservations"]
+    assert [one["state"] for one in made] == ["tentative"] * 3 + ["rejected"]
+    assert made[3]["reason"]["code"] == "open_reservations"
+    assert rule(building.reserve("v", "2026-12-01 11:00/12:00", **weekly)) == "open_reservations"
+    body = {"slots": [slot("2026-12-01 15:00/16:00")], "occurrences": "all_or_nothing"}
+    assert rule(building.ask("PATCH", "/series/vish/w", body)) == "open_reservations"
+    building.ask("DELETE", "/series/vish/w?from=2026-12-08")
+    assert list(building.service.tentative["user:vish"]) == ["w~2026-12-01"]

@@ -1,0 +1,351 @@
+"""Series: from a rule to one write; each occurrence checked and merged by itself; move and cancel one, some, all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from apps.rooms import APPLICATION
+from apps.rooms.pages import decode_reservation
+from bayou.application import Change
+from replica.events.describe import Describer
+from replica.events.expand import expand
+from tests.support.rooms_harness import FakeService, Lua, client_of, running_lua
+
+WEEKLY = "FREQ=WEEKLY;COUNT=4"
+
+
+@pytest.fixture(scope="module")
+def lua(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lua]:
+    with running_lua(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+class Building:
+    """Requests in short: a slot is `DATE HH:MM/HH:MM`, local; December 2026 begins on a Tuesday."""
+
+    def __init__(self, lua: Lua, timezone: str = "Europe/Brussels", offset: str = "+01:00") -> None:
+        self.service = FakeService(lua, timezone)
+        self.client = client_of(self.service)
+        self.offset = offset
+
+    def slot(self, text: str) -> dict[str, str]:
+        day, _, ends = text.partition(" ")
+        start, end = ends.split("/")
+        return {"start": f"{day}T{start}{self.offset}", "end": f"{day}T{end}{self.offset}"}
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None, user: str = "vish") -> Any:
+        return self.client.open(path, method=method, json=body, headers={"Bayou-User": user})
+
+    def reserve(self, name: str, *slots: str, rule: str | None = WEEKLY, room: str = "6.12", **more: Any) -> Any:
+        user, _, request = name.partition("/")
+        body = {"room": room, "slots": [self.slot(slot) for slot in slots], "request": request, **more}
+        return self.ask("POST", "/reservations", body | ({"rule": rule} if rule else {}), user)
+
+    def one(self, name: str, slot: str, **more: Any) -> None:
+        assert self.reserve(name, slot, rule=None, **more).status_code == 201
+
+    def move(self, name: str, *slots: str, user: str = "vish", **more: Any) -> Any:
+        return self.ask("PATCH", f"/series/{name}", {"slots": [self.slot(slot) for slot in slots], **more}, user)
+
+    def states(self, name: str) -> list[str]:
+        """`MM-DD ROOM HH:MM` or `MM-DD STATE REASON` of each occurrence, by its date."""
+        return told(self.ask("GET", f"/series/{name}").json)
+
+
+def leaving(*days: str) -> dict[str, Any]:
+    return {"except": list(days)}
+
+
+def told(answer: dict[str, Any]) -> list[str]:
+    found = []
+    for one in answer["series"]["reservations"]:
+        slot, reason = one["slot"], one["reason"]
+        where = f"{one['room']} {slot['start'][5:16].replace('T', ' ')}" if slot else one["state"]
+        found.append(f"{one['occurrence'][5:]} {where}" + (f" {reason['code']}" if reason else ""))
+    return found
+
+
+def code(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json["error"]["code"]
+
+
+@pytest.fixture
+def building(lua: Lua) -> Building:
+    return Building(lua)
+
+
+def test_a_rule_makes_a_reservation_for_each_occurrence_in_one_write(building: Building) -> None:
+    made = building.reserve("vish/w", "2026-12-01 09:00/10:00", purpose="standup", **leaving("2026-12-15"))
+    assert made.status_code == 201
+    series = made.json["series"]
+    assert {name: series[name] for name in ("id", "rule", "except", "occurrences", "timezone")} == {
+        "id": "vish/w",
+        "rule": WEEKLY,
+        "except": ["2026-12-15"],
+        "occurrences": "best_effort",
+        "timezone": "Europe/Brussels",
+    }
+    assert told(made.json) == ["12-01 6.12 12-01 09:00", "12-08 6.12 12-08 09:00", "12-22 6.12 12-22 09:00"]
+    assert len(building.service.log) == 1
+    first = building.ask("GET", "/reservations/vish/w~2026-12-01").json
+    assert (first["series"], first["occurrence"], first["purpose"]) == ("w", "2026-12-01", "standup")
+    listed = building.ask("GET", "/users/vish/reservations").json["reservations"]
+    assert [one["id"] for one in listed] == ["vish/w~2026-12-01", "vish/w~2026-12-08", "vish/w~2026-12-22"]
+
+
+def test_asked_again_it_is_the_same(building: Building) -> None:
+    first = building.reserve("vish/w", "2026-12-01 09:00/10:00")
+    again = building.reserve("vish/w", "2026-12-02 11:00/12:00")
+    assert (again.status_code, again.json) == (200, first.json)
+    as_one = building.reserve("vish/w", "2026-12-02 11:00/12:00", rule=None)
+    assert (as_one.status_code, as_one.json) == (200, first.json), "one request is one thing"
+    building.one("vish/a", "2026-12-03 09:00/10:00")
+    as_series = building.reserve("vish/a", "2026-12-04 09:00/10:00")
+    assert (as_series.status_code, as_series.json["id"]) == (200, "vish/a")
+    assert len(building.service.log) == 2
+
+
+def test_best_effort_leaves_out_what_finds_no_place(building: Building) -> None:
+    building.one("neil/b", "2026-12-08 09:30/10:30")
+    building.one("neil/c", "2026-12-15 08:00/12:00")
+    made = building.reserve("vish/w", "2026-12-01 09:00/10:00", "2026-12-01 10:30/11:30")
+    assert made.status_code == 201
+    assert building.states("vish/w") == [
+        "12-01 6.12 12-01 09:00",
+        "12-08 6.12 12-08 10:30",
+        "12-15 rejected no_alternative",
+        "12-22 6.12 12-22 09:00",
+    ]
+    for day in ("01", "08", "15", "22"):
+        building.one(f"neil/x{day}", f"2026-12-{day} 13:00/14:00")
+    refused = building.reserve("vish/v", "2026-12-01 13:00/14:00")
+    assert code(refused) == (409, "slot_taken")
+    assert refused.json["error"]["details"]["occurrences"] == ["2026-12-01", "2026-12-08", "2026-12-15", "2026-12-22"]
+
+
+def test_all_or_nothing(building: Building) -> None:
+    building.one("neil/b", "2026-12-08 09:30/10:30")
+    before = {page: dict(fields) for page, fields in building.service.tentative.items()}
+    refused = building.reserve("vish/w", "2026-12-01 09:00/10:00", occurrences="all_or_nothing")
+    assert code(refused) == (409, "slot_taken")
+    details = refused.json["error"]["details"]
+    assert details["occurrences"] == ["2026-12-08"]
+    assert [one["id"] for one in details["taken"]] == ["neil/b"]
+    assert building.service.tentative == before
+    made = building.reserve("vish/w", "2026-12-01 10:00/11:00", merge="nearest_free_time", occurrences="all_or_nothing")
+    assert building.states("vish/w")[1] == "12-08 6.12 12-08 10:30"
+    assert made.status_code == 201
+
+
+def test_displaced_later_all_or_nothing_gives_all_up_and_best_effort_one(building: Building) -> None:
+    for wanted in ("all_or_nothing", "best_effort"):
+        here = Building(building.service.lua)
+        here.reserve("vish/w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=2", occurrences=wanted)
+        series = here.service.log[0]
+        here.service.tentative = {}
+        here.one("neil/b", "2026-12-08 09:30/10:30")
+        outcomes = here.service.replay([here.service.log[1], series])
+        if wanted == "all_or_nothing":
+            assert outcomes[1] == "rejected rejected series\trejected no_alternative"
+            assert here.states("vish/w") == ["12-01 rejected series", "12-08 rejected no_alternative"]
+            held = {page for page in here.service.tentative if page.startswith("room:")}
+            assert held == {"room:6.12/2026-12-08"}
+        else:
+            assert outcomes[1] == "merged updated 29935200/29935260 6.12\trejected no_alternative"
+
+
+def test_one_occurrence_is_an_ordinary_reservation(building: Building) -> None:
+    building.reserve("vish/w", "2026-12-01 09:00/10:00")
+    slots = [building.slot("2026-12-09 15:00/16:00")]
+    moved = building.ask("PATCH", "/reservations/vish/w~2026-12-08", {"slots": slots})
+    assert (moved.status_code, moved.json["occurrence"]) == (200, "2026-12-08")
+    gone = building.ask("DELETE", "/reservations/vish/w~2026-12-15?reason=holiday")
+    assert gone.json["reason"] == {"code": "cancelled", "message": "Cancelled by vish: holiday"}
+    assert building.states("vish/w") == [
+        "12-01 6.12 12-01 09:00",
+        "12-08 6.12 12-09 15:00",
+        "12-15 cancelled cancelled",
+        "12-22 6.12 12-22 09:00",
+    ]
+    assert code(building.ask("PATCH", "/reservations/vish/w", {"slots": slots})) == (404, "reservation_unknown")
+    assert code(building.ask("GET", "/reservations/vish/w")) == (404, "reservation_unknown")
+
+
+def test_this_and_later_ones_are_cancelled(building: Building) -> None:
+    building.reserve("vish/w", "2026-12-01 09:00/10:00")
+    gone = building.ask("DELETE", "/series/vish/w?from=vish/w~2026-12-15&request=x")
+    assert gone.status_code == 200
+    assert told(gone.json)[2:] == ["12-15 cancelled", "12-22 cancelled"]
+    assert building.ask("DELETE", "/series/vish/w?from=2026-12-15&request=x").json == gone.json, "asked again"
+    assert code(building.ask("DELETE", "/series/vish/w?from=2026-12-15&request=y")) == (409, "cancelled")
+    building.one("neil/b", "2026-12-22 09:00/10:00")
+    rest = building.ask("DELETE", "/series/vish/w?reason=over")
+    assert told(rest.json) == ["12-01 cancelled cancelled", "12-08 cancelled cancelled", *told(gone.json)[2:]]
+    assert len(building.service.log) == 4
+
+
+def test_this_and_later_ones_move_by_days_and_local_time(building: Building) -> None:
+    building.reserve("vish/w", "2026-12-01 09:00/10:00")
+    building.one("neil/b", "2026-12-23 11:00/12:00")
+    moved = building.move("vish/w?from=2026-12-08", "2026-12-09 11:30/12:30", request="m")
+    assert told(moved.json) == [
+        "12-01 6.12 12-01 09:00",
+        "12-08 6.12 12-09 11:30",
+        "12-15 6.12 12-16 11:30",
+        "12-22 6.12 12-22 09:00",
+    ], "the one that finds nothing stays"
+    assert building.move("vish/w?from=2026-12-08", "2026-12-30 11:30/12:30", request="m").json == moved.json
+    refused = building.move("vish/w?from=2026-12-08", "2026-12-09 11:00/12:00", occurrences="all_or_nothing")
+    assert code(refused) == (409, "slot_taken")
+    assert refused.json["error"]["details"]["occurrences"] == ["2026-12-22"]
+    assert building.states("vish/w") == told(moved.json)
+    elsewhere = building.move("vish/w", "2026-12-02 11:00/12:00", room="7.01", occurrences="all_or_nothing")
+    assert told(elsewhere.json)[3] == "12-22 7.01 12-23 11:00"
+
+
+@pytest.mark.parametrize(("to", "wanted"), [("2026-12-08", "best_effort"), ("2026-11-24", "all_or_nothing")])
+def test_a_series_may_move_onto_its_own_places(building: Building, to: str, wanted: str) -> None:
+    building.reserve("vish/w", "2026-12-01 09:00/10:00")
+    moved = building.move("vish/w", f"{to} 09:30/10:30", occurrences=wanted)
+    weeks = ["12-08", "12-15", "12-22", "12-29"] if to > "2026-12" else ["11-24", "12-01", "12-08", "12-15"]
+    assert [one[6:] for one in told(moved.json)] == [f"6.12 {day} 09:30" for day in weeks]
+    held = [field for page, fields in building.service.tentative.items() if page[:5] == "room:" for field in fields]
+    assert len(held) == 4
+
+
+def test_local_time_is_kept_over_clock_changes(lua: Lua) -> None:
+    building = Building(lua)
+    made = building.reserve("vish/w", "2027-03-21 09:00/10:00", rule="FREQ=WEEKLY;COUNT=3")
+    assert [one["slot"]["start"][11:] for one in made.json["series"]["reservations"]] == [
+        "09:00:00+01:00",
+        "09:00:00+02:00",
+        "09:00:00+02:00",
+    ]
+    gap = building.reserve("vish/g", "2027-03-26 02:30/03:30", rule="FREQ=DAILY;COUNT=4")
+    assert code(gap) == (400, "bad_input")
+    assert "on 2027-03-28 clocks skip 02:30 in Europe/Brussels" in gap.json["error"]["message"]
+    left = building.reserve("vish/g", "2027-03-26 02:30/03:30", rule="FREQ=DAILY;COUNT=4", **leaving("2027-03-28"))
+    assert [line[:5] for line in told(left.json)] == ["03-26", "03-27", "03-29"]
+    autumn = Building(lua, offset="+02:00")
+    twice = autumn.reserve("vish/f", "2027-10-30 02:30/03:30", rule="FREQ=DAILY;COUNT=2").json["series"]
+    assert twice["reservations"][1]["slot"] == {
+        "start": "2027-10-31T02:30:00+02:00",
+        "end": "2027-10-31T03:30:00+01:00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("rule", "more", "status", "field", "says"),
+    [
+        ("FREQ=WEEKLY", {}, 400, "rule", "say when it ends"),
+        ("FREQ=HOURLY;COUNT=2", {}, 400, "rule", "not in the form"),
+        ("FREQ=WEEKLY;COUNT=2;COUNT=3", {}, 400, "rule", "stands twice"),
+        ("FREQ=WEEKLY;BYDAY=MO;COUNT=2", {}, 400, "rule", "which BYDAY leaves out"),
+        ("FREQ=WEEKLY;BYHOUR=3;COUNT=2", {}, 400, "rule", "is none of FREQ"),
+        ("COUNT=2", {}, 400, "rule", "FREQ is missing"),
+        ("FREQ=DAILY;UNTIL=20991231", {}, 400, "rule", "ten years"),
+        ("FREQ=YEARLY;COUNT=12", {}, 400, "rule", "only 11 of 12"),
+        ("FREQ=WEEKLY;COUNT=1", {"except": ["2026-12-01"]}, 400, "except", "leaves no occurrence"),
+        ("FREQ=WEEKLY;COUNT=2", {"except": ["soon"]}, 400, "except.0", "is not a date"),
+        ("FREQ=WEEKLY;COUNT=2", {"series": "label"}, 400, "series", "the request names the series"),
+        ("FREQ=WEEKLY;COUNT=2", {"occurrences": "some"}, 400, "occurrences", "must be one of"),
+        (None, {"except": ["2026-12-01"]}, 400, "except", "goes with a rule"),
+        (None, {"occurrences": "best_effort"}, 400, "occurrences", "goes with a rule"),
+        ("FREQ=DAILY;COUNT=366", {}, 413, None, "and 199 of them fit"),
+    ],
+)
+def test_what_is_no_series_is_refused(
+    building: Building, rule: str | None, more: dict[str, Any], status: int, field: str | None, says: str
+) -> None:
+    refused = building.reserve("vish/w", "2026-12-01 09:00/10:00", rule=rule, **more)
+    assert refused.status_code == status
+    assert refused.json["error"]["details"].get("field") == field
+    assert says in refused.json["error"]["message"]
+    assert building.service.tentative == {}
+
+
+def test_occurrences_that_would_overlap_one_another_are_refused(building: Building) -> None:
+    slot = {"start": "2026-12-01T09:00+01:00", "end": "2026-12-02T09:01+01:00"}
+    body = {"room": "6.12", "slots": [slot], "rule": "FREQ=DAILY;COUNT=2"}
+    assert "overlap one another" in building.ask("POST", "/reservations", body).json["error"]["message"]
+
+
+def test_only_the_owner_changes_a_series_and_only_one_that_there_is(building: Building) -> None:
+    building.reserve("vish/w", "2026-12-01 09:00/10:00")
+    assert code(building.move("vish/w", "2026-12-01 11:00/12:00", user="neil")) == (403, "not_owner")
+    assert code(building.ask("DELETE", "/series/vish/w", user="neil")) == (403, "not_owner")
+    assert code(building.ask("GET", "/series/vish/none")) == (404, "series_unknown")
+    assert code(building.ask("DELETE", "/series/vish/w?from=w")) == (400, "bad_input")
+    building.one("vish/a", "2026-12-03 09:00/10:00")
+    assert code(building.ask("DELETE", "/series/vish/a")) == (404, "series_unknown")
+
+
+def test_screens_are_told_of_each_occurrence(building: Building) -> None:
+    building.reserve("vish/w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=2")
+    write = building.service.log[0]
+    described = APPLICATION.describe(write, "merged updated 29935200/29935260 6.12\trejected no_alternative")
+    assert [(part["reservation"], part["outcome"]) for part in described["parts"]] == [
+        ("vish/w~2026-12-01", "updated"),
+        ("vish/w~2026-12-08", "rejected"),
+    ]
+    assert described["parts"][0]["place"]["room"] == "6.12"
+    assert described["parts"][1]["place"] is None
+    assert len(APPLICATION.describe(write, "revoked")["parts"]) == 2
+
+
+def test_events_tell_of_each_occurrence_and_of_the_one_that_moved(building: Building) -> None:
+    building.reserve("vish/w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=2")
+    write = building.service.log[0]
+    was = "updated updated 29935200/29935260 6.12\tupdated 29945280/29945340 6.12"
+    now = "merged updated 29935200/29935260 6.12\trejected no_alternative"
+    changes = [Change(write.id, 3, was, now)]
+    entry = {"kind": "received", "from": "two", "changes": changes}
+    told = expand("1-1", entry, {write.id: write}, Describer((APPLICATION,)), "one").events
+    assert [(event.name, event.data["reservation"], event.data["outcome"]) for event in told] == [
+        ("committed", "vish/w~2026-12-01", "updated"),
+        ("rejected", "vish/w~2026-12-08", "rejected"),
+        ("committed", "vish/w~2026-12-08", "rejected"),
+    ]
+    assert (told[1].data["before"]["start"][:10], told[1].data["after"]) == ("2026-12-08", None)
+    assert len({event.cursor for event in told}) == 3
+
+
+def test_a_member_knows_where_it_may_be(building: Building) -> None:
+    merge = {"name": "nearest_free_time", "window_min": 600}
+    building.reserve("vish/w", "2026-12-01 22:00/23:30", "2026-12-03 09:00/10:00", merge=merge)
+    days = {"room:6.12/2026-12-08", "room:6.12/2026-12-10"}
+
+    def room_pages() -> set[str]:
+        held = decode_reservation(building.service.tentative["reservation:vish/w~2026-12-08"])
+        assert held is not None
+        return set(held.room_pages)
+
+    assert room_pages() == days
+    building.move("vish/w?from=2026-12-08", "2026-12-11 09:00/10:00", request="m")
+    assert room_pages() == days | {"room:6.12/2026-12-11"}, "the move may give way"
+    building.service.commit()
+    building.move("vish/w?from=2026-12-08", "2026-12-12 09:00/10:00", request="n")
+    assert room_pages() == {"room:6.12/2026-12-11", "room:6.12/2026-12-12"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        ("updated updated\tunknown", ["reservation:vish/w", "reservation:vish/w~2026-12-01"]),
+        ("unknown unknown\tcancelled", []),
+        ("unknown", []),
+    ],
+)
+def test_a_write_that_found_nothing_of_its_series_is_not_in_its_history(
+    lua: Lua, outcome: str, told: list[str]
+) -> None:
+    days = [{"date": "2026-12-01"}, {"date": "2026-12-08"}]
+    args = {"series": "vish/w", "room": "6.12", "occurrences": days}
+    write = {"id": "1@one", "op": "cancel_series", "user": "vish", "request": "c", "args": args}
+    script = f"local app = (function()\n{APPLICATION.lua}\nend)()\nreturn app.notes(cjson.decode(ARGV[1]), ARGV[2])"
+    notes = lua.client.eval(script, 0, json.dumps(write), outcome)
+    assert notes[::2] == told

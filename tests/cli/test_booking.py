@@ -1,0 +1,230 @@
+"""Booking from the command line against a fake replica: the calendar, finding a room, series, history."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cli.calendar_grid import Line, line_of, show_grid
+from cli.rendering import Viewer
+from cli.screen import Screen, width_of
+from tests.cli.test_commands import RESERVE, Client, client, replica
+from tests.support.fake_replica import FakeReplica
+
+__all__ = ["client", "replica"]  # fixtures
+
+SERIES = ["reserve", "--room", "6.12", "--at", "2026-12-01", "9-10:30", "--repeat", "weekly", "--request", "s1"]
+DETAILS = {
+    "6.12": {"capacity": 6, "features": ["projector"], "place": "Floor 6", "opens": "08:00", "closes": "20:00"},
+    "6.13": {"capacity": 12, "features": ["projector", "whiteboard"]},
+}
+
+
+def viewer(width: int | None, color: bool = False) -> Viewer:
+    return Viewer(Screen(color, width), "vish", ZoneInfo("UTC"))
+
+
+def day_of(at: Viewer, *entries: dict[str, str], **details: str) -> Line:
+    return line_of("6.12", date(2026, 12, 1), at, list(entries), details)
+
+
+def entry(user: str, first: str, last: str, state: str = "committed") -> dict[str, str]:
+    ends = {"start": f"2026-12-01T{first}:00+00:00", "end": f"2026-12-01T{last}:00+00:00"}
+    return {"user": user, "request": "r", "purpose": "weekly", "state": state, **ends}
+
+
+def test_the_grid_shows_marks_names_and_whose(client: Client) -> None:
+    client(*RESERVE)
+    assert client("calendar", "--on", "2026-12-01") == 0
+    assert "6.12  ┊   ┊   ?vi═┊   ┊" in client.out
+    assert client.json("calendar", "6.12", "--on", "2026-12-01")["rooms"][0]["reservations"][0]["purpose"] == "weekly"
+    assert client("calendar", "--on", "2026-12-01", "--committed") == 0
+    assert "?v" not in client.out
+    assert client("calendar", "6.12", "--on", "2026-11-30", "--days", "3") == 0
+    assert "Tue 01 Dec  ┊   ┊   ?vi═" in client.out
+    assert client("calendar", "--days", "63") == 2
+
+
+def test_the_list_says_who_and_what_for(client: Client) -> None:
+    client(*RESERVE, "--request", "r1")
+    client("reserve", "--room", "6.13", "--at", "2026-12-01", "8-9")
+    assert client("calendar", "--on", "2026-12-01", "--days", "2", "--list") == 0
+    lines = [line.split() for line in client.out.splitlines()]
+    assert lines[1][:3] == ["?", "08:00–09:00", "6.13"]
+    assert lines[2] == ["?", "09:00–10:00", "6.12", "vish", "weekly", "r1"]
+    assert client("calendar", "--on", "2026-12-02", "--list") == 0
+    assert "Nothing is reserved." in client.out
+
+
+@pytest.mark.parametrize(
+    ("width", "drawn"),
+    [(150, "✓vish weekly═══ "), (120, "✓vish week…═ "), (80, "✓vish═  ┊"), (60, "✓══ ┊ "), (30, "✓═┊┊")],
+)
+def test_the_grid_fits_the_width(capsys: pytest.CaptureFixture[str], width: int, drawn: str) -> None:
+    at = viewer(width)
+    show_grid(at, "Tuesday", [day_of(at, entry("vish", "09:00", "10:30"), entry("neil", "13:00", "14:00"))])
+    lines = capsys.readouterr().out.splitlines()
+    assert drawn in lines[2]
+    assert max(width_of(line) for line in lines) <= width
+
+
+def test_the_grid_leaves_closed_hours_blank_and_shows_all_that_is_reserved(capsys: pytest.CaptureFixture[str]) -> None:
+    at = viewer(80)
+    show_grid(at, "Tuesday", [day_of(at, entry("neil", "06:00", "06:15"), opens="08:00", closes="20:00")])
+    ruler, line = capsys.readouterr().out.splitlines()[1:]
+    assert ruler.split()[0] == "6"
+    assert line.startswith("6.12  ✓" + "░" * 7 + "┊   ")
+
+
+def test_mine_is_bold_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    at = viewer(80, color=True)
+    show_grid(
+        at, "Tuesday", [day_of(at, entry("vish", "09:00", "10:00"), entry("neil", "11:00", "12:00", "tentative"))]
+    )
+    out = capsys.readouterr().out
+    assert "\x1b[1m\x1b[32m✓vi═" in out or "\x1b[32m\x1b[1m✓vi═" in out
+    assert "\x1b[33m?ne─" in out
+
+
+def test_free_lists_rooms_and_what_to_type(client: Client, replica: FakeReplica) -> None:
+    replica.details = DETAILS
+    assert client("free", "2026-12-01", "14:00", "--for", "90m", "--capacity", "4", "--features", "projector") == 0
+    lines = client.out.splitlines()
+    assert lines[0].startswith("free with 4 seats, projector Tue 2026-12-01 14:00–15:30 UTC, as one sees it:")
+    assert lines[2].split() == ["6.12", "6", "projector", "Floor", "6", "08:00–20:00"]
+    assert client.out.rstrip().endswith("reserve --room 6.12 --at 2026-12-01T14:00 --for 1h30m")
+    assert client("reserve", *client.out.split("reserve ")[1].split()) == 0
+    found = client.json("free", "2026-12-01", "15-16", "--features", "projector,whiteboard")
+    assert [room["name"] for room in found["rooms"]] == ["6.13"]
+    assert client("free", "2026-12-01", "15-16", "--capacity", "99") == 3
+    assert "No room with 99 seats is free" in client.out
+    assert client("free", "2026-12-01", "15:00") == 2
+    assert "How long?" in client.err
+
+
+def test_rooms_show_what_is_known_of_them(client: Client, replica: FakeReplica) -> None:
+    replica.details = DETAILS
+    client("rooms")
+    lines = [line.split() for line in client.out.splitlines()]
+    assert lines[0] == ["room", "seats", "features", "place", "open"]
+    assert lines[2] == ["6.13", "12", "projector,", "whiteboard"]
+    replica.page_size = 2
+    assert [room["name"] for room in client.json("rooms")["rooms"]] == ["6.12", "6.13", "7.01"]
+
+
+def test_a_series_is_made_and_shown(client: Client, replica: FakeReplica) -> None:
+    client("reserve", "--room", "6.12", "--at", "2026-12-08", "10-11", "--request", "other")
+    assert client(*SERIES, "--count", "4", "--except", "2026-12-15") == 0
+    body = next(body for method, _, body in reversed(replica.seen) if method == "POST")
+    assert (body["rule"], body["except"]) == ("FREQ=WEEKLY;COUNT=4", ["2026-12-15"])
+    assert body["slots"] == [{"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:30:00+00:00"}]
+    assert "✗  s1~2026-12-08  6.12  (Tue 2026-12-08 09:00–10:30)  6.12 is taken" in client.out
+    assert "3 occurrences: 2 tentative, 1 rejected" in client.out
+    assert client("series") == 0
+    assert "2 tentative, 1 rejected" in client.out
+    assert client("series", "s") == 0
+    assert "vish/s1  FREQ=WEEKLY;COUNT=4  times of UTC  not on 2026-12-15" in client.out
+    assert client("series", "x") == 1
+    assert "[series_unknown]" in client.err
+
+
+def test_a_series_of_which_nothing_has_a_place_is_status_3(client: Client, replica: FakeReplica) -> None:
+    client("reserve", "--room", "6.12", "--at", "2026-12-01", "9-10")
+    client("reserve", "--room", "6.12", "--at", "2026-12-08", "9-10")
+    assert client(*SERIES, "--count", "2") == 3
+    assert client(*SERIES[:-1], "s2", "--count", "2", "--all-or-nothing") == 3
+    assert "[slot_taken]" in client.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "How long does it repeat?"),
+        (["--count", "2", "--until", "2027-01-01"], "not allowed with argument"),
+        (["--count", "2", "--rule", "FREQ=DAILY;COUNT=2"], "not allowed with argument"),
+        (["--count", "2", "--except", "christmas"], "Cannot read the date 'christmas'"),
+        (["--count", "2", "--for", "1h"], "says already how long"),
+    ],
+)
+def test_a_series_that_is_not_said_whole_is_refused(
+    client: Client, replica: FakeReplica, words: list[str], message: str
+) -> None:
+    assert client(*SERIES, *words) == 2
+    assert message in client.err
+    assert not replica.reservations
+
+
+def test_a_series_by_rule(client: Client, replica: FakeReplica) -> None:
+    words = ["reserve", "--room", "6.12", "--at", "2026-12-01", "9-10", "--rule", "FREQ=DAILY;COUNT=2"]
+    assert client(*words, "--until", "2027-01-01") == 2
+    assert client(*words) == 0
+    assert len(replica.reservations) == 2
+    assert client("reserve", "--room", "6.12", "--at", "2026-12-01", "9-10", "--count", "3") == 2
+    assert "add --repeat weekly" in client.err
+
+
+def test_one_and_later_ones_and_all_of_a_series(client: Client, replica: FakeReplica) -> None:
+    client(*SERIES, "--count", "4")
+    states = lambda: [one["state"] for one in replica.reservations.values()]  # noqa: E731
+    assert client("cancel", "s1") == 2
+    assert "is a series of 4: name one of them, such as s1~2026-12-01" in client.err
+    assert client("cancel", "s1", "--and-later") == 2
+    assert "From which one on?" in client.err
+    assert client("cancel", "s~2026-12-01") == 0  # each half may be shortened
+    assert states() == ["cancelled", "tentative", "tentative", "tentative"]
+    assert client("move", "s1~2026-12-15", "--at", "2026-12-15", "14:00", "--and-later") == 0
+    assert "asks one to move vish/s1~2026-12-15 and later ones to 6.12: Tue 2026-12-15 14:00–15:30" in client.out
+    starts = [one["slot"]["start"][:16] for one in replica.reservations.values() if one["slot"]]
+    assert starts == ["2026-12-08T09:00", "2026-12-15T14:00", "2026-12-22T14:00"]
+    assert client("cancel", "s1~2026-12-22", "--and-later") == 0
+    assert states() == ["cancelled", "tentative", "tentative", "cancelled"]
+    assert client("move", "s1", "--at", "2026-12-08", "8-9", "--all") == 0
+    assert client("cancel", "s1", "--all") == 0
+    assert set(states()) == {"cancelled"}
+    assert client("move", "s1", "--at", "2026-12-08", "8-9", "--all") == 1
+    assert "make a new series" in client.err
+
+
+def test_the_reason_of_a_cancel_is_sent_and_shown(client: Client, replica: FakeReplica) -> None:
+    client(*RESERVE, "--request", "r1")
+    assert client("cancel", "r1", "--reason", "painted & aired") == 0
+    assert "Cancelled by vish: painted & aired [cancelled]" in client.out
+
+
+def test_history_says_who_when_and_where(client: Client, replica: FakeReplica) -> None:
+    client(*RESERVE, "--request", "r1")
+    place = {"room": "6.12", "start": "2026-12-01T09:00:00Z", "end": "2026-12-01T10:00:00Z"}
+    later = {**place, "start": "2026-12-01T10:00:00Z", "end": "2026-12-01T11:00:00Z"}
+    event = {"write": "1@one~a", "op": "reserve", "user": "vish", "accepted_at": "2026-11-30T08:00:00Z",
+             "accepted_by": "one~abcdef", "csn": 7, "state": "committed", "outcome": "updated x",
+             "before": None, "after": place}  # fmt: skip
+    replica.histories["vish/r1"] = {
+        "id": "vish/r1",
+        "events": [event, {**event, "op": "move", "csn": None, "state": "tentative", "before": place, "after": later}],
+        "moves_seen_here": [{"at": "2026-11-30T08:00:05Z", "from": place, "to": later, "because": "2@two"}],
+        "moves_kept_since": None,
+    }
+    assert client("history", "r1") == 0
+    lines = client.out.splitlines()
+    assert lines[1] == (
+        "✓  2026-11-30 08:00:00  reserved by vish  at  one  6.12 Tue 2026-12-01 09:00–10:00"
+        "                                    CSN 7"
+    )
+    assert "moved by vish     at  one  6.12 Tue 2026-12-01 09:00–10:00 → 6.12 Tue 2026-12-01 10:00–11:00" in lines[2]
+    assert lines[-1].endswith("→ 6.12 Tue 2026-12-01 10:00–11:00  for 2@two")
+
+
+def test_lists_that_come_in_pages_are_read_whole(client: Client, replica: FakeReplica) -> None:
+    client(*SERIES, "--count", "5")
+    replica.page_size = 2
+    assert len(client.json("status")["reservations"]) == 5
+
+
+def test_every_time_that_is_echoed_is_in_the_buildings_zone(client: Client, replica: FakeReplica) -> None:
+    replica.timezone = "Europe/Brussels"
+    assert client("reserve", "--room", "6.12", "--at", "2026-12-01", "9-10:30", "--or", "11-12") == 0
+    assert "Tue 2026-12-01 09:00–10:30, or 11:00–12:00, Europe/Brussels (+01:00)" in client.out
+    start = replica.seen[-1][2]["slots"][0]["start"]
+    assert datetime.fromisoformat(start).astimezone(UTC).hour == 8

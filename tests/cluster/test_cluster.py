@@ -1,0 +1,205 @@
+"""`cluster.py` as people run it: the demo goes as told, `up` stops what it started, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cluster.rest import Rest
+from replica.config import load
+from tests.support.live import (
+    HOUSE,
+    LABELS,
+    command,
+    live,
+    processes_with,
+    wait_until,
+    wait_until_equal,
+    write_configuration,
+)
+
+BOUND_S = 60
+
+
+@contextmanager
+def up(configuration: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """`cluster.py up`, all of its replicas serving; ended at the end, whatever the test did."""
+    settings = load(configuration)
+    with command("cluster.py", "up", "--config", configuration, environment=environment) as process:
+        try:
+            for label in settings.replicas:
+                wait_until(lambda label=label: Rest(label, settings.replica(label).rest).get("/replica"))  # type: ignore[misc]
+            yield process
+        finally:
+            process.terminate()
+            process.communicate(timeout=BOUND_S)
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Path:
+    return write_configuration(tmp_path, LABELS, {})
+
+
+def demo(folder: Path, **environment: str) -> subprocess.Popen[str]:
+    return command("cluster.py", "demo", environment={"TMPDIR": str(folder), **environment})
+
+
+def assert_nothing_left(folder: Path) -> None:
+    assert list(folder.iterdir()) == []
+    assert processes_with(folder) == {}
+
+
+def test_demo_ends_in_agreement_and_leaves_nothing(tmp_path: Path) -> None:
+    with demo(tmp_path) as process:
+        output, _ = process.communicate(timeout=BOUND_S)
+    assert process.returncode == 0, output
+    lines = output.splitlines()
+    assert lines[-1] == "3 replicas agree: 3 committed, 0 tentative"
+    assert [line.split() for line in lines[-6:-2]] == [
+        ["6.12", "one", "two", "three"],
+        ["9:00", *["✓", "vish"] * 3],
+        ["10:00", *["✓", "priyal"] * 3],
+        ["11:00", *["✓", "neil"] * 3],
+    ]
+    assert "\x1b" not in output
+    assert max(map(len, lines)) <= 80
+    assert_nothing_left(tmp_path)
+
+
+def test_demo_has_colours_where_they_are_forced(tmp_path: Path) -> None:
+    with demo(tmp_path, FORCE_COLOR="1") as process:
+        output, _ = process.communicate(timeout=BOUND_S)
+    assert "\x1b[32m✓" in output
+    assert "\x1b[33m?" in output
+
+
+def test_demo_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    with demo(tmp_path) as process:
+        wait_until(lambda: processes_with("server.py", tmp_path))
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=BOUND_S)
+    assert process.returncode == 130, output
+    assert_nothing_left(tmp_path)
+
+
+def test_demo_that_fails_says_why_and_leaves_nothing(tmp_path: Path) -> None:
+    with demo(tmp_path) as process:
+        (replica,) = wait_until(lambda: processes_with("server.py two ", tmp_path))
+        os.kill(replica, signal.SIGKILL)
+        output, _ = process.communicate(timeout=BOUND_S)
+    assert process.returncode == 1
+    assert "The demo failed. two does not run; it ended with status -9" in output
+    assert_nothing_left(tmp_path)
+
+
+def test_demo_whose_reader_leaves_leaves_nothing(tmp_path: Path) -> None:
+    with demo(tmp_path) as process:
+        assert process.stdout is not None
+        wait_until(lambda: processes_with("server.py", tmp_path))
+        process.stdout.close()
+        assert process.wait(BOUND_S) == 1
+    assert_nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("number", "environment", "name"),
+    [
+        (signal.SIGINT, {}, "two"),
+        (signal.SIGTERM, {"FORCE_COLOR": "1"}, "\x1b[35mtwo\x1b[0m"),
+        (signal.SIGHUP, {"NO_COLOR": "1"}, "two"),
+    ],
+)
+def test_up_stops_everything(
+    tmp_path: Path, configuration: Path, number: signal.Signals, environment: dict[str, str], name: str
+) -> None:
+    with up(configuration, **environment) as process:
+        assert len(processes_with("server.py", configuration)) == len(LABELS)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=BOUND_S)
+    assert process.returncode == 0, output
+    assert f"{name}  is stopping." in output, output
+    assert ("\x1b" in output) == ("FORCE_COLOR" in environment)
+    assert processes_with(tmp_path) == {}
+
+
+def test_up_reports_a_replica_that_dies(tmp_path: Path, configuration: Path) -> None:
+    with up(configuration) as process:
+        (replica,) = processes_with("server.py two ", configuration)
+        os.kill(replica, signal.SIGKILL)
+        assert process.stdout is not None
+        said = next(line for line in process.stdout if "ended" in line)
+        assert "two  ended by itself with status -9; 2 of 3 still run." in said
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=BOUND_S)
+    assert process.returncode == 1
+    assert processes_with(tmp_path) == {}  # not its Redis either
+
+
+def test_up_twice_is_refused_and_disturbs_nobody(configuration: Path) -> None:
+    with up(configuration) as first:
+        with command("cluster.py", "up", "--config", configuration) as second:
+            output, _ = second.communicate(timeout=BOUND_S)
+        assert second.returncode == 1
+        assert output.count("already running") == len(LABELS)
+        assert "none runs any more" in output
+        assert first.poll() is None
+        assert len(processes_with("server.py", configuration)) == len(LABELS)
+
+
+def test_up_names_what_is_wrong_in_the_configuration(tmp_path: Path) -> None:
+    wrong = tmp_path / "config.yaml"
+    wrong.write_text("cluster: building-6\nprimary: four\nreplicas: {}\n", encoding="utf-8")
+    with command("cluster.py", "up", "--config", wrong) as process:
+        output, _ = process.communicate(timeout=BOUND_S)
+    assert process.returncode == 1
+    assert f"{wrong}:3: replicas: " in output
+    assert "Traceback" not in output
+
+
+def test_a_server_started_twice_is_refused(tmp_path: Path) -> None:
+    with live(tmp_path, LABELS[:1]) as processes:
+        before = processes.rest("one").get("/replica")["id"]
+        with command("server.py", "one", "--config", processes.configuration) as second:
+            output, _ = second.communicate(timeout=BOUND_S)
+        assert second.returncode == 1
+        assert f"already running (process {processes.pid('one')}, which serves replica one)" in output
+        assert processes.rest("one").get("/replica")["id"] == before
+
+
+def test_a_replica_that_is_killed_comes_back_and_catches_up(tmp_path: Path) -> None:
+    slot = {"start": "2030-06-03T09:00:00+00:00", "end": "2030-06-03T10:00:00+00:00"}
+    asked = {"room": "6.12", "slots": [slot], "purpose": "standup", "merge": "give_up", "request": "r1"}
+    with live(tmp_path) as processes:
+        processes.rest("two").post("/reservations", asked, user="vish")
+        processes.kill("two")
+        processes.start("two")
+        processes.wait_until_serving("two")
+        wait_until_equal(processes)
+        wait_until(lambda: processes.rest("two").get("/reservations/vish/r1")["state"] == "committed")
+
+
+def test_make_prints_its_targets() -> None:
+    shown = subprocess.run(["make"], cwd=HOUSE, capture_output=True, check=True, text=True).stdout
+    for target in ("demo", "up", "test", "check", "format", "clean", "proto"):
+        assert f"make {target} " in shown
+
+
+def test_make_says_when_there_is_no_python(tmp_path: Path) -> None:
+    for name in ("Makefile", "requirements.txt"):
+        (tmp_path / name).write_bytes((HOUSE / name).read_bytes())
+    found = subprocess.run(["which", "make"], capture_output=True, check=True, text=True).stdout.strip()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python3").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")  # as one that is too old
+    (tmp_path / "bin" / "python3").chmod(0o755)
+    result = subprocess.run(
+        [found, "demo"], cwd=tmp_path, env={"PATH": str(tmp_path / "bin")}, capture_output=True, check=False, text=True
+    )
+    assert result.returncode == 2
+    assert "No Python 3.11 or later with its venv module was found" in result.stderr
+    assert not (tmp_path / ".venv").exists()

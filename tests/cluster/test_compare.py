@@ -1,0 +1,206 @@
+"""The designs beside Bayou keep to their definitions, and the comparison tells what becomes of each reservation."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from redis import Redis
+
+from cluster.compare import main as comparing
+from cluster.compare import story as called
+from cluster.compare.bayou import play_bayou
+from cluster.compare.designs import MODELS
+from cluster.compare.operation_based import OperationSet
+from cluster.compare.play import COMMANDS, NotComparable, play, read_script
+from cluster.compare.state_based import GrowOnlySet, LastWriterWinsMap, TwoPhaseSet
+from cluster.compare.story import Story, verdicts
+from cluster.drivers.private_redis import private_redis
+from cluster.drivers.simulated import InProcess
+from cluster.language.parser import USAGES
+from tests.support.scenario_harness import HOUSE
+
+SCRIPTS = HOUSE / "scenarios" / "compare"
+ELEMENTS = st.integers(0, 5)
+STAMPS = st.tuples(st.integers(0, 30), st.sampled_from("abc"))
+
+grow_only = st.frozensets(ELEMENTS).map(GrowOnlySet)
+two_phase = st.tuples(st.frozensets(ELEMENTS), st.frozensets(ELEMENTS)).map(
+    lambda sets: TwoPhaseSet(sets[0], sets[0] & sets[1])
+)
+# What a stamp wrote is a function of the stamp, for no two writes have the same.
+last_writer_wins = st.dictionaries(ELEMENTS, STAMPS).map(
+    lambda stamps: LastWriterWinsMap({key: (stamp, hash((key, stamp))) for key, stamp in stamps.items()})
+)
+STATES = st.one_of(*(st.tuples(kind, kind, kind) for kind in (grow_only, two_phase, last_writer_wins)))
+
+
+@settings(deadline=None)
+@given(STATES)
+def test_a_merge_is_a_join(states: tuple[Any, Any, Any]) -> None:
+    a, b, c = states
+    assert a.merge(b) == b.merge(a)
+    assert a.merge(b).merge(c) == a.merge(b.merge(c))
+    assert a.merge(a) == a
+    assert a.merge(b).merge(b) == a.merge(b)
+
+
+@settings(deadline=None)
+@given(two_phase, ELEMENTS, ELEMENTS)
+def test_an_update_never_leads_to_a_smaller_value(state: TwoPhaseSet[int], element: int, other: int) -> None:
+    for updated in (state.add(element), state.remove(other)):
+        assert state.merge(updated) == updated
+    assert element not in state.add(element).remove(element).add(element).elements
+
+
+@settings(deadline=None)
+@given(last_writer_wins, ELEMENTS, STAMPS)
+def test_the_greatest_stamp_wins(state: LastWriterWinsMap[int, int], key: int, stamp: tuple[int, str]) -> None:
+    held = state.registers.get(key)
+    written = state.put(key, -1, stamp)
+    assert written.get(key) == (-1 if held is None or held[0] < stamp else held[1])
+    assert {other: written.registers[other] for other in state.registers if other != key} == {
+        other: register for other, register in state.registers.items() if other != key
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), ELEMENTS), max_size=12))
+def test_operations_in_any_order_and_more_than_once(seed: int, made: list[tuple[str, bool, int]]) -> None:
+    """Whatever is delivered when, and how often: in the end all replicas are equal, each operation taken once."""
+    chosen = random.Random(seed)
+    replicas = {name: OperationSet[int](name) for name in "abc"}
+    for name, adds, element in made:
+        (replicas[name].add if adds else replicas[name].remove)(element)
+        for operation in chosen.sample(replicas[name].log, chosen.randint(0, len(replicas[name].log))):
+            replicas[chosen.choice("abc")].receive(operation)
+    everything = [operation for replica in replicas.values() for operation in replica.log] * 2
+    for replica in replicas.values():
+        for operation in chosen.sample(everything, len(everything)):
+            replica.receive(operation)
+        assert len({operation.tag for operation in replica.log}) == len(replica.log) == len(made)
+    assert len({replica.elements for replica in replicas.values()}) == 1
+
+
+def test_a_removal_waits_for_what_its_origin_had_seen() -> None:
+    one, two, three = OperationSet[str]("one"), OperationSet[str]("two"), OperationSet[str]("three")
+    one.add("x")
+    two.receive(one.log[0])
+    two.remove("x")
+    three.receive(two.log[-1])
+    assert three.log == []
+    three.receive(one.log[0])
+    assert (three.log, three.elements) == (two.log, frozenset())
+
+
+def test_an_addition_wins_over_a_removal_at_the_same_time() -> None:
+    one, two = OperationSet[str]("one"), OperationSet[str]("two")
+    one.add("x")
+    two.receive(one.log[0])
+    two.remove("x")
+    one.add("x")
+    for giver, taker in ((one, two), (two, one)):
+        for operation in list(giver.log):
+            taker.receive(operation)
+    assert one.elements == two.elements == {"x"}
+    two.remove("x")
+    one.receive(two.log[-1])
+    assert one.elements == two.elements == frozenset()
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Redis]:
+    with private_redis() as client:
+        yield client
+
+
+@pytest.fixture
+def told(redis: Redis) -> Callable[[list[str]], dict[str, Story]]:
+    def tell(lines: list[str]) -> dict[str, Story]:
+        stories = [play(model(), lines) for model in MODELS]
+        driver = InProcess(redis)
+        try:
+            stories.append(play_bayou(driver, lines, lambda _: None))
+        finally:
+            driver.close()
+        return {story.design: story for story in stories}
+
+    return tell
+
+
+Tell = Callable[[list[str]], dict[str, Story]]
+
+
+def read(name: str) -> list[str]:
+    return read_script((SCRIPTS / name).read_text(encoding="utf-8").splitlines())
+
+
+def test_three_want_one_room_across_a_cut(told: Tell) -> None:
+    stories = told(read("same_room.test"))
+    kept, twice = called.KEPT, called.TWICE
+    assert {design: verdicts(story) for design, story in stories.items()} == {
+        "a central server": [kept, called.CUT_OFF, called.CUT_OFF, kept, called.CUT_OFF],
+        "last writer wins": [called.LOST, kept, kept, twice, twice],
+        "a grow-only set": [twice, twice, kept, twice, twice],
+        "a two-phase set": [twice, twice, kept, twice, twice],
+        "an operation-based set": [twice, twice, kept, twice, twice],
+        "Bayou": [kept, called.MOVED, kept, kept, called.REJECTED],
+    }
+    assert all(story.agrees for story in stories.values())
+
+
+def test_a_change_of_mind(told: Tell) -> None:
+    stories = told(read("change_of_mind.test"))
+    assert {design: verdicts(story)[0] for design, story in stories.items()} == {
+        design: called.STUCK if design == "a grow-only set" else called.CANCELLED for design in stories
+    }
+    assert stories["a two-phase set"].rows[2].refusal == "cancelled once, so never again"
+    assert verdicts(stories["an operation-based set"])[2] == called.KEPT
+    assert verdicts(stories["Bayou"])[1] == called.MOVED  # to its first choice, which was cancelled
+
+
+def test_bayou_and_the_central_server_never_book_twice(told: Tell) -> None:
+    """Any script: what a user was told in the end is so, under Bayou as under a central server."""
+    chosen = random.Random(4)
+    for _ in range(6):
+        lines = ["joinServer a", "joinServer b", "joinServer c", "joinClient x a", "joinClient y b", "joinClient z c"]
+        for _ in range(25):
+            one, other = chosen.sample("abc", 2)
+            hour = chosen.randrange(9, 12)
+            wishes = f"2026-12-01T{hour:02}:00/{hour + 1}:00 or 2026-12-01T{hour + 1}:00/{hour + 2}:00"
+            lines += chosen.choices(
+                [f"reserve {chosen.choice('xyz')} 6.12 {wishes}", f"cancel {chosen.choice('xyz')} r{hour - 8}",
+                 f"breakConnection {one} {other}", f"restoreConnection {one} {other}"], [4, 1, 2, 2],
+            )  # fmt: skip
+        lines += [f"restoreConnection {pair}" for pair in ("a b", "a c", "b c")]
+        stories = told(lines)
+        assert all(story.agrees for story in stories.values())
+        for design in ("a central server", "Bayou"):
+            assert not {called.TWICE, called.LOST} & set(verdicts(stories[design])), (design, lines)
+
+
+@pytest.mark.parametrize("name", sorted(set(USAGES) - set(COMMANDS)))
+def test_what_is_not_compared_is_refused(name: str) -> None:
+    with pytest.raises(NotComparable, match=rf"^line 2: {name} is not compared, .* reserve and cancel\.$"):
+        read_script(["joinServer a", f"{name} {' '.join('x' * USAGES[name][1])}"])
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparing, "on_stop", lambda _: None)
+    wrong = tmp_path / "it.test"
+    wrong.write_text("joinServer a\nreserve x 6.12 tomorrow\n", encoding="utf-8")
+    assert comparing.compare(wrong) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"{wrong}: line 2: tomorrow is not a time; write it like 2026-12-01T09:00/10:00 (UTC)\n",
+    )
+    assert comparing.compare(SCRIPTS / "same_room.test") == 0
+    printed = capsys.readouterr().out
+    assert "✗ lost, and not told: priyal has it" in printed
+    assert "Bayou                          ✓ 3       → 1       ⊘ 1" in printed
+    assert max(map(len, printed.splitlines())) <= 116

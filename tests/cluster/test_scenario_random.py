@@ -1,0 +1,88 @@
+"""Whatever a script does: no command breaks the runner, and once all heals, all servers are equal (invariant 14)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from cluster.drivers.private_redis import private_redis
+from cluster.drivers.simulated import InProcess
+from tests.support.scenario_harness import ran
+
+SERVERS, CLIENTS = ("0", "1", "2", "3"), ("a", "b", "c")
+STEPS = 60
+SEEDS = range(12)
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Redis]:
+    with private_redis() as client:
+        yield client
+
+
+def random_script(seed: int, steps: int) -> list[str]:
+    """Commands as they come; many of them impossible. `force` is left out: it may cost commits (invariant 9)."""
+    chosen = random.Random(seed)
+
+    def slot() -> str:
+        hour = chosen.randrange(9, 12)
+        return f"2026-12-01T{hour:02}:00/{hour + chosen.randrange(1, 3):02}:00"
+
+    def command() -> str:
+        server, other, client = chosen.choice(SERVERS), chosen.choice(SERVERS), chosen.choice(CLIENTS)
+        song, number = chosen.choice("xyz"), chosen.randrange(100)
+        return chosen.choices(
+            [
+                f"put {client} {song} {number}",
+                f"delete {client} {song}",
+                f"get {client} {song}",
+                f"reserve {client} 6.12 {slot()} or {slot()} merge {chosen.choice(('give_up', 'nearest_free_time'))}",
+                f"cancel {client} r{chosen.randrange(1, 9)}",
+                f"status {client} r{chosen.randrange(1, 9)}",
+                f"breakConnection {server} {other}",
+                f"restoreConnection {server} {other}",
+                f"restoreConnection {client} {server}",
+                f"joinServer {server}",
+                f"retireServer {server}",
+                f"crash {server}",
+                f"recover {server}",
+                chosen.choice(("pause", "start", "stabilize")),
+                f"promote {server}",
+                f"truncate {server} {chosen.randrange(4)}",
+                f"clock {server} {chosen.choice(('+2h', '-30m', '0'))}",
+                f"printVectors {server}",
+                f"printLog {server}",
+            ],
+            weights=[20, 4, 6, 16, 6, 3, 8, 6, 5, 6, 4, 3, 6, 4, 4, 4, 3, 1, 1],
+        )[0]
+
+    opening = [f"joinServer {server}" for server in SERVERS[:3]]
+    opening += [f"joinClient {client} {server}" for client, server in zip(CLIENTS, SERVERS, strict=False)]
+    return opening + [command() for _ in range(steps)]
+
+
+HEALED = [
+    *(f"recover {server}" for server in SERVERS),
+    *(f"restoreConnection {one} {other}" for one in SERVERS for other in SERVERS if one < other),
+    "start",
+    "stabilize",
+]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_all_are_equal_in_the_end(seed: int, redis: Redis) -> None:
+    simulation = InProcess(redis)
+    try:
+        result = ran(simulation, random_script(seed, STEPS) + HEALED)
+        assert not [note for note in result.notes if "no session" in note or "[internal]" in note]
+        stores = [simulation.store(label) for label in simulation.labels]
+        states = [store.state() for store in stores]
+        assert len({(store.digest().committed, store.digest().tentative) for store in stores}) == 1
+        assert len({(tuple(sorted(state.vector.items())), state.csn) for state in states}) == 1
+        assert [state.tentative for state in states] == [0] * len(states)
+        assert [state.is_primary for state in states].count(True) == 1
+    finally:
+        simulation.close()

@@ -1,0 +1,144 @@
+"""The scenarios and the scripts of the course print what is expected, in the simulation and on real servers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+from redis import Redis
+
+from cluster.drivers.private_redis import private_redis
+from cluster.drivers.simulated import InProcess
+from tests.support.scenario_harness import COURSE, HOUSE, SCENARIOS, Ran, ran
+
+REAL = (
+    "merge_procedure", "crash_and_recovery", "hand_over", "rejoin", "wrong_clock", "revoked", "full_state",
+    "floppy_disk",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Redis]:
+    with private_redis() as client:
+        yield client
+
+
+@pytest.fixture
+def simulation(redis: Redis) -> Iterator[InProcess]:
+    driver = InProcess(redis)
+    yield driver
+    driver.close()
+
+
+@pytest.mark.parametrize("script", SCENARIOS, ids=lambda script: script.stem)
+def test_a_scenario(script: Path, simulation: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = ran(simulation, script.read_text(encoding="utf-8"))
+    assert result.printed == script.with_suffix(".sol").read_text(encoding="utf-8").splitlines()
+    assert result.failures == 0, result.notes
+    assert_equal_where_the_same_is_held(simulation)
+
+
+def assert_equal_where_the_same_is_held(simulation: InProcess) -> None:
+    """Invariant 3: same vector, same CSN, same history: the same pages, byte for byte."""
+    digests: dict[object, set[tuple[str, str]]] = {}
+    for label in simulation.labels:
+        digest, state = simulation.store(label).digest(), simulation.store(label).state()
+        held = (tuple(sorted(state.vector.items())), state.csn, state.history)
+        digests.setdefault(held, set()).add((digest.committed, digest.tentative))
+    assert all(len(found) == 1 for found in digests.values())
+
+
+@pytest.mark.parametrize("script", SCENARIOS, ids=lambda script: script.stem)
+def test_a_scenario_opens_with_its_claim_and_its_source(script: Path) -> None:
+    claim = script.read_text(encoding="utf-8").splitlines()[0]
+    assert claim.startswith("# ")
+    assert claim.endswith(").")
+    assert len(claim) <= 120
+
+
+@pytest.mark.skipif(not COURSE, reason="the scripts of the course are not beside this tree")
+@pytest.mark.parametrize("options", [["--in-process"], []], ids=["in process", "real"])
+@pytest.mark.parametrize("script", COURSE, ids=lambda script: script.stem)
+def test_a_script_of_the_course(script: Path, options: list[str]) -> None:
+    """As the course's tester runs it: `COMMAND < script.test`."""
+    with script.open(encoding="utf-8") as opened:
+        result = _run(*options, stdin=opened)
+    assert (result.stdout, result.returncode) == (script.with_suffix(".sol").read_text(encoding="utf-8"), 0)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_scenario_on_real_servers(name: str, tmp_path: Path) -> None:
+    script = HOUSE / "scenarios" / f"{name}.test"
+    result = _run(str(script), "--check", str(script.with_suffix(".sol")), cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_difference_is_shown_and_fails(tmp_path: Path) -> None:
+    (tmp_path / "it.test").write_text("joinServer 0\njoinClient c 0\nget c a\n")
+    (tmp_path / "it.sol").write_bytes(b"a:ERR_DEP\r\n")
+    options = ("--in-process", "it.test", "--check", "it.sol")
+    result = _run(*options, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (1, "a:ERR_KEY\n")
+    assert "-a:ERR_DEP\n+a:ERR_KEY\n" in result.stderr
+    (tmp_path / "it.sol").write_bytes(b"a:ERR_KEY")
+    assert _run(*options, cwd=tmp_path).returncode == 0
+
+
+def test_an_expectation_fails_the_script_and_the_rest_runs_on(simulation: InProcess) -> None:
+    result = ran(
+        simulation, "expect a\njoinServer 0\njoinClient c 0\nput c a 1\nget c a\nexpect a:2\nexpect a:1\nget c a"
+    )
+    assert (result.failures, result.printed) == (2, ["a:1", "a:1"])
+    assert result.notes == [
+        "line 1: expected 'a'; the last command printed nothing",
+        "line 6: expected 'a:2'; the last command printed a:1",
+    ]
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    for options in (["none.test"], ["--check", "none.sol"]):
+        result = _run("--in-process", *options, cwd=tmp_path)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.startswith(f"{options[-1]}: No such file")
+
+
+def test_a_script_of_any_form(tmp_path: Path) -> None:
+    """CRLF, a byte order mark, trailing blanks, no newline at the end, bytes that are no text."""
+    script = tmp_path / "it.test"
+    script.write_bytes(
+        b"\xef\xbb\xbfjoinServer 0 \r\n\r\n  # c\xff\r\njoinClient c 0\r\nput c \xc3\xa9 1\r\nget c \xc3\xa9  "
+    )
+    result = _run("--in-process", str(script))
+    assert (result.stdout, result.stderr, result.returncode) == ("é:1\n", "", 0)
+
+
+def test_the_same_script_runs_the_same_way_each_time(redis: Redis) -> None:
+    script = (HOUSE / "scenarios" / "chain.test").read_text(encoding="utf-8") + "printVectors 0\nprintVectors 4\n"
+
+    def once() -> Ran:
+        driver = InProcess(redis)
+        try:
+            return ran(driver, script)
+        finally:
+            driver.close()
+
+    assert once() == once()
+
+
+def _run(
+    *options: str, cwd: Path | None = None, stdin: int | IO[str] = subprocess.DEVNULL
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(HOUSE / "cluster.py"), "run", *options],
+        cwd=cwd,
+        stdin=stdin,
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+        timeout=100,
+    )

@@ -1,0 +1,162 @@
+"""docs/write-an-application.md, run as it stands: its code blocks are an application, and its test passes.
+
+The house is put together from what it has, unchanged, and from the files that the document gives. Nothing of bayou/,
+storage/ or replica/ is touched: they are the same folders, by links.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import cluster.processes
+from cluster.processes import Processes
+from tests.support.live import HOUSE, link, live, wait_until_equal
+
+DOCUMENT = HOUSE / "docs" / "write-an-application.md"
+BLOCK = re.compile(r"^```(?:lua|python) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINES = {"bibliography.lua": 30, "__init__.py": 37}  # of code, as the document says; more would be no example
+TEST_TIMEOUT_S = 100
+OF_THE_HOUSE = {"apps", "tests", "docs", "data", "server.py"}  # what is not linked as a whole
+
+
+def files() -> dict[str, str]:
+    """What the document gives, by path; the blocks of one file are joined in their order."""
+    found: dict[str, list[str]] = {}
+    for path, text in BLOCK.findall(DOCUMENT.read_text(encoding="utf-8")):
+        found.setdefault(path, []).append(text)
+    between = {".lua": "\n", ".py": "\n\n"}
+    return {path: _joined(texts, between[Path(path).suffix]) for path, texts in found.items()}
+
+
+def _joined(texts: list[str], between: str) -> str:
+    """Top-level code is kept apart; a block that begins inside a class goes on with it."""
+    whole = texts[0]
+    for text in texts[1:]:
+        whole += ("\n" if text.startswith(" ") else between) + text
+    return whole
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The house with the third application in it."""
+    folder = tmp_path_factory.mktemp("house")
+    for entry in HOUSE.iterdir():
+        if entry.name not in OF_THE_HOUSE and not entry.name.startswith("."):
+            (folder / entry.name).symlink_to(entry)
+    (folder / "server.py").write_bytes((HOUSE / "server.py").read_bytes())  # a link would be followed to the real apps
+    for name in (
+        "apps/api",
+        "apps/rooms",
+        "apps/playlist",
+        "apps/people",
+        "tests/__init__.py",
+        "tests/support/live.py",
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).symlink_to(HOUSE / name)
+    for path, text in files().items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def replicas(house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
+    """Two replicas that play the third application, and cannot meet; `one` is the primary."""
+    monkeypatch.setattr(cluster.processes, "SERVER", house / "server.py")
+    with live(tmp_path, ("one", "two")) as processes:
+        link(processes, "one", "two", up=False)
+        yield processes
+
+
+def test_the_document_gives_an_application_and_its_test() -> None:
+    assert set(files()) == {
+        "apps/bibliography/bibliography.lua",
+        "apps/bibliography/__init__.py",
+        "apps/__init__.py",
+        "tests/test_bibliography.py",
+    }
+    for path, text in files().items():
+        if "/bibliography/" in path:
+            code = [line for line in text.splitlines() if line.strip() and not line.startswith(("--", '"""'))]
+            assert len(code) == LINES[Path(path).name], path
+    said = re.search(r"(\d+) lines of Lua .*?(\d+) of Python", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    assert said is not None
+    assert [int(number) for number in said.groups()] == list(LINES.values())
+
+
+def test_one_line_registers_it() -> None:
+    given = files()["apps/__init__.py"]
+    assert given.replace('    "bibliography",\n', "") == (HOUSE / "apps" / "__init__.py").read_text(encoding="utf-8")
+
+
+def test_its_code_is_in_the_style_of_the_house(house: Path) -> None:
+    given = [path for path in files() if path.endswith(".py")]
+    for command in (["format", "--check"], ["check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "--config", str(HOUSE / "pyproject.toml"), *given]
+        subprocess.run(ruff, cwd=house, check=True, timeout=TEST_TIMEOUT_S)
+
+
+def test_its_test_passes(house: Path) -> None:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    answer = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "-W", "error", "tests"],
+        cwd=house,
+        env=inherited | {"PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TEST_TIMEOUT_S,
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "1 passed" in answer.stdout
+
+
+def add(replicas: Processes, label: str, title: str) -> str:
+    return str(replicas.rest(label).post("/bibliography", {"key": "terry95", "title": title}, "vish")["key"])
+
+
+def entries(replicas: Processes, label: str) -> list[tuple[str, str, bool]]:
+    found = replicas.rest(label).get("/bibliography")["entries"]
+    return [(entry["key"], entry["title"], entry["final"]) for entry in found]
+
+
+def test_one_of_two_gets_the_next_key(replicas: Processes) -> None:
+    assert (add(replicas, "one", "A"), add(replicas, "two", "B")) == ("terry95", "terry95")
+    assert (entries(replicas, "one"), entries(replicas, "two")) == (
+        [("terry95", "A", True)],
+        [("terry95", "B", False)],
+    )
+    link(replicas, "one", "two", up=True)
+    wait_until_equal(replicas)
+    for label in replicas.labels:
+        assert entries(replicas, label) == [("terry95", "A", True), ("terry95a", "B", True)]
+        log = replicas.rest(label).get("/replica/log")["writes"]
+        assert [(write["app"], write["outcome"], write["state"]) for write in log] == [
+            ("bibliography/1", "updated terry95", "committed"),
+            ("bibliography/1", "merged terry95a", "committed"),
+        ]
+        assert log[1]["describe"]["place"] == {"detail": "terry95a"}
+
+
+def test_an_entry_that_is_added_twice_counts_once(replicas: Processes) -> None:
+    for label in ("one", "two", "two"):
+        assert add(replicas, label, "A") == "terry95"
+    link(replicas, "one", "two", up=True)
+    wait_until_equal(replicas)
+    assert entries(replicas, "one") == entries(replicas, "two") == [("terry95", "A", True)]
+
+
+def test_the_rooms_and_the_playlist_go_on(replicas: Processes) -> None:
+    add(replicas, "two", "A")
+    assert replicas.rest("two").get("/playlist")["songs"] == []
+    slot = {"start": "2026-12-01T09:00Z", "end": "2026-12-01T10:00Z"}
+    body = {"room": "6.12", "slots": [slot]}
+    assert replicas.rest("two").post("/reservations", body, "vish")["state"] == "tentative"

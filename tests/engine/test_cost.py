@@ -1,0 +1,130 @@
+"""The required cost of a step, in commands that Redis runs and in writes that are rolled back; never in seconds."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.engine_harness import Cluster, Commands, Replica, meet
+
+K = 5
+OTHERS = 300
+
+
+def tentative(replica: Replica, count: int) -> None:
+    """So many tentative writes, each on a page of its own."""
+    for number in range(count):
+        replica.note(f"other{number}", f"other{number}")
+
+
+def cost_of(others: int, k: int) -> tuple[int, int]:
+    """(commands, rolled back) of a write that lands before k tentative writes of its page, with others elsewhere."""
+    cluster = Cluster(3)
+    _, one, two = cluster
+    tentative(two, others // 2)
+    for number in range(k):
+        two.note(f"{number}", "p")
+    tentative(two, others // 2)
+    cluster.clock.tick(-1_000_000_000)
+    one.note("early", "p")
+    selection = one.items()
+    with Commands(two.client) as commands:
+        received = two.receive(selection, "")
+    assert received.new == 1
+    return commands.total, received.rolled_back
+
+
+def test_a_write_in_front_of_k_costs_k_however_long_the_log_is() -> None:
+    short, long = cost_of(0, K), cost_of(OTHERS, K)
+    assert short == long
+    assert short[1] == K
+    assert cost_of(0, 3 * K)[0] - short[0] <= 8 * 2 * K
+
+
+def test_a_write_behind_everything_rolls_nothing_back() -> None:
+    costs = []
+    for count in (3, 30):
+        cluster = Cluster(3)
+        _, one, two = cluster
+        for number in range(count):
+            two.note(f"{number}", "p")
+        one.note("late", "p")
+        selection = one.items()
+        with Commands(two.client) as commands:
+            received = two.receive(selection, "")
+        assert (received.new, received.rolled_back, received.replayed) == (1, 0, 0)
+        costs.append(commands.total)
+    assert costs[0] == costs[1]
+
+
+def test_accepting_costs_the_same_whatever_is_in_the_log() -> None:
+    costs = []
+    for count in (2, 100):
+        replica = Cluster(2).replicas[1]
+        tentative(replica, count)
+        for number in range(count):
+            replica.note(f"{number}", "p")
+        with Commands(replica.client) as commands:
+            replica.accept_only("last", "p", "q")
+        costs.append(commands.total)
+    assert costs[0] == costs[1]
+
+
+def test_committing_in_the_tentative_order_replays_nothing() -> None:
+    """By the primary itself, and by notifications: a few commands for each commit, and no play."""
+    cluster = Cluster(2, commit_mode="manual")
+    primary, other = cluster
+    for number in range(40):
+        other.note(f"{number}", "p", f"q{number % 3}")
+    meet(other, primary)
+    with Commands(primary.client) as commands:
+        assert primary.commit() == 40
+    assert commands.total <= 40 * 12
+    assert "hgetall" not in commands.by_name
+    event = primary.events("0-0", 1, 10_000, primary.client)[-1][1]
+    assert (event["rolled_back"], event["replayed"]) == (0, 0)
+    received = other.receive(primary.items(0, other.state().vector), "")
+    assert (received.new, received.rolled_back, received.replayed) == (40, 0, 0)
+
+
+def test_a_commit_that_is_first_on_its_pages_leaves_the_others_alone() -> None:
+    """Though other writes, on other pages, are earlier in the tentative order."""
+    cluster = Cluster(3)
+    primary, one, two = cluster
+    tentative(one, 20)
+    two.note("mine", "p")
+    one.receive(two.items(), "")
+    one.note("behind", "p")
+    primary.receive(two.items(), "")
+    received = one.receive(primary.items(0, one.state().vector), "")
+    assert (received.new, received.csn, received.rolled_back, received.replayed) == (1, 1, 0, 0)
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_selecting_costs_what_is_sent(committed: bool) -> None:
+    costs = []
+    for count in (10, 200):
+        replica = Cluster(2).replicas[0 if committed else 1]
+        tentative(replica, count)
+        state = replica.state()
+        csn, vector = state.csn, dict(state.vector)
+        for number in range(3):
+            replica.note(f"new{number}", "p")
+        with Commands(replica.client) as commands:
+            selection = replica.items(csn, vector)
+        assert len(selection.items) == 3
+        costs.append(commands.total)
+        with Commands(replica.client) as commands:
+            replica.choose(0, {}, 3, 1 << 20)
+        costs.append(commands.total)
+    assert costs[:2] == costs[2:]
+
+
+def test_reading_costs_what_is_read() -> None:
+    costs = []
+    for count in (2, 100):
+        replica = Cluster(2).replicas[1]
+        tentative(replica, count)
+        with Commands(replica.client) as commands:
+            replica.read(["other0", "other1", "none"])
+        costs.append(commands.total)
+    assert costs[0] == costs[1]

@@ -1,0 +1,146 @@
+"""Deliberate faults, to see that the simulation sees: each is a text of the Lua put in the place of another.
+
+`make mutants` prints which seed, and which invariant, has found each; MUTANT='forget undo' prints the one failure,
+shrunk, as a scenario.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from unittest.mock import patch
+
+from apps import APPLICATIONS
+from bayou.application import LuaApplication
+from storage import scripts
+from tests.simulation.report import failure
+from tests.simulation.run import Lab, Run, lab
+from tests.simulation.shrink import shrink
+
+SEEDS_MAX = 40
+STEPS = 600
+SHRINK_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A text in the place of another, in the script of a verb; of every verb where that is None."""
+
+    name: str
+    pattern: str
+    replacement: str
+    verb: str | None = None
+
+
+SORTED = """local function sorted(whole)
+  local numbers, found = {}, {}
+  for i, head in ipairs(heads) do
+    local number, id, size = head:match('^%[(%d+),"([^"]+)",(%d+)%]$')
+    numbers[i], found[i] = number, {id, size, bodies[i]}
+  end
+  table.sort(found, function(a, b) return Order.before(a[1], b[1]) end)
+  for i, write in ipairs(found) do
+    heads[i], bodies[i] = '[' .. numbers[i] .. ',"' .. write[1] .. '",' .. write[2] .. ']', write[3]
+  end
+  return whole
+end
+if sorted(add_committed()) then"""
+
+MUTANTS = (
+    Mutant("skip the prefix check", r"local status = misfit\(write\)", "local status", "receive"),
+    Mutant("CSN order by stamp", r"if add_committed\(\) then", SORTED, "select"),
+    Mutant("forget undo", r"function Play\.undo\(([^)]*)\)\n", r"function Play.undo(\1)\n  if true then return end\n"),
+    Mutant("re-add a retired server", r"return is_retired\(server\) and math\.huge or 0", "return 0"),
+    Mutant(  # without the check of prefixes, which would refuse it as a fork
+        "apply a commit twice",
+        r"(?s)if csn <= Log\.csn then return end(.*?)local status = misfit\(write\)(.*?)local function",
+        r"if csn < Log.csn then return end\1local status\2local function",
+        "receive",
+    ),
+    Mutant(
+        "drop the session check",
+        r"function Held\.missing\(needs, view\)\n",
+        "function Held.missing()\n  if true then return end\n",
+    ),
+    Mutant(
+        "ignore pages",
+        r"work\[#work \+ 1\] = \{other, id\}",
+        "",
+    ),
+    Mutant(
+        "reuse a stamp after restart",
+        r"if id ~= ARGV\[1\] then redis",
+        "redis.call('SET', K.clock, Order.text(0))\nif id ~= ARGV[1] then redis",
+        "begin",
+    ),
+    Mutant("truncate past the commit", r"tonumber\(osn\) \+ #dropped\)", "tonumber(osn) + #dropped + 1)", "truncate"),
+    Mutant(
+        "all or nothing keeps some", r'occurrences_wanted == "all_or_nothing" and not whole', "occurrences_wanted == 0"
+    ),
+    Mutant("any person is a manager", r' and pages\.get\(person, "role"\) == "manager"', ""),
+    Mutant("forget the first list", r"for i = 1, #entries, 2 do", "for i = 3, #entries, 2 do"),
+    Mutant("fork at forced promotion", r"epochs\[#epochs \+ 1\] = ", "epochs[#epochs] = epochs[#epochs] or "),
+)
+
+
+@contextlib.contextmanager
+def mutated(mutant: Mutant) -> Iterator[None]:
+    """The engine with this fault, for stores that are made while the block lasts."""
+    script: Callable[[str, Sequence[LuaApplication]], str] = scripts.script
+    changed = 0
+
+    def faulty(verb: str, applications: Sequence[LuaApplication]) -> str:
+        nonlocal changed
+        text = script(verb, applications)
+        if mutant.verb in {None, verb}:
+            text, number = re.subn(mutant.pattern, mutant.replacement, text)
+            changed += number
+        return text
+
+    with patch("storage.script_runner.script", faulty):
+        for verb in scripts.VERBS:
+            faulty(verb, APPLICATIONS)
+        assert changed, f"there is no such place any more: {mutant.name}"
+        yield
+
+
+def hunt(laboratory: Lab, mutant: Mutant, seeds_max: int = SEEDS_MAX) -> Run | None:
+    """The first run that finds it; None when none does."""
+    with mutated(mutant):
+        for seed in range(seeds_max):
+            run = laboratory.seed(seed, STEPS)
+            if run.error is not None:
+                return run
+    return None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make mutants", description="Deliberate faults, and what finds each.")
+    parser.add_argument("mutant", nargs="?", choices=[mutant.name for mutant in MUTANTS], help="show how it fails")
+    wanted = parser.parse_args().mutant
+    missed = 0
+    with lab() as laboratory:
+        for mutant in MUTANTS:
+            if wanted in {None, mutant.name}:
+                run = hunt(laboratory, mutant)
+                missed += run is None
+                print(_line(mutant, run), flush=True)
+                if wanted and run:
+                    with mutated(mutant):
+                        print("\n".join(failure(shrink(laboratory, run, SHRINK_S))))
+    return missed
+
+
+def _line(mutant: Mutant, run: Run | None) -> str:
+    if run is None:
+        return f"{mutant.name:26} not found in {SEEDS_MAX} seeds"
+    what = f"invariant {run.invariant:2}" if run.invariant else type(run.error).__name__
+    text = str(run.error).removeprefix(f"invariant {run.invariant}: ")
+    return f"{mutant.name:26} seed {run.plan.seed:2} step {len(run.steps):3}  {what}  {text[:90]}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,17 @@
+"""The simulation finds deliberate faults; `make mutants` looks for all of them, this for a few, within a bound."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.mutants.__main__ import MUTANTS, Mutant, hunt
+from tests.simulation.run import lab
+
+QUICK = {"truncate past the commit", "drop the session check", "forget undo"}
+
+
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.name in QUICK], ids=lambda mutant: mutant.name)
+def test_a_fault_is_found(mutant: Mutant) -> None:
+    with lab() as laboratory:
+        found = hunt(laboratory, mutant, seeds_max=15)
+    assert found is not None, "no seed has found it"

@@ -1,0 +1,221 @@
+"""What a peer sends in a session does not go back to it there, also where it accepted it after its hello."""
+
+from __future__ import annotations
+
+import pytest
+
+from bayou import anti_entropy as reconcile
+from bayou.frames import Batch
+from bayou.payloads import Item
+from tests.support.engine_harness import Cluster, Meeting, Replica, meet
+from tests.support.invariants import Checker
+
+ROUNDS = 4
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "BATCH_COUNT_MAX", 2)
+
+
+def came_to(meeting: Meeting, end: int) -> list[Item]:
+    """All items that were handed to this end, in their order."""
+    return [found for frame in meeting.frames(Batch, end) for found in frame.selection.items]
+
+
+def bodies(items: list[Item]) -> list[str]:
+    return [found.id for found in items if found.body]
+
+
+def while_it_lasts(meeting: Meeting, *writers: Replica) -> Meeting:
+    """The writers accept something before each round of frames, from behind the hellos on."""
+    meeting.run(2)
+    for round_ in range(ROUNDS):
+        for writer in writers:
+            writer.note(f"{writer.label}-{round_}", "p")
+        meeting.run(2)
+    return meeting.run()
+
+
+def with_backlog(*replicas: Replica) -> None:
+    """Enough for all rounds to pass before the session ends."""
+    for number in range(12):
+        for replica in replicas:
+            replica.note(f"{replica.label}-before-{number}", "p")
+
+
+def no_echo(meeting: Meeting) -> None:
+    """Both hold the same, nothing has travelled twice, and the reports say so."""
+    there, back = bodies(came_to(meeting, 1)), bodies(came_to(meeting, 0))
+    assert len({*there, *back}) == len(there) + len(back)
+    for end, other in (meeting.ends, meeting.ends[::-1]):
+        assert end.finished
+        assert end.report.error is None
+        assert end.report.sent == other.report.received
+
+
+@pytest.mark.parametrize("writer", [0, 1])
+def test_what_one_side_accepts_during_a_session_travels_once(writer: int) -> None:
+    cluster = Cluster(3)
+    pair = _, one, two = cluster.replicas
+    with_backlog(one, two)
+    meeting = while_it_lasts(Meeting(one, two), pair[1 + writer])
+    no_echo(meeting)
+    assert one.digest() == two.digest()
+    counts = [len(came_to(meeting, end)) for end in (1, 0)]
+    assert counts == [12 + ROUNDS * (writer == 0), 12 + ROUNDS * (writer == 1)]
+    assert [end.report.sent for end in meeting.ends] == counts
+    Checker(cluster).check()
+
+
+def test_what_both_sides_accept_during_a_session_travels_once() -> None:
+    cluster = Cluster(3)
+    _, one, two = cluster
+    with_backlog(one, two)
+    meeting = while_it_lasts(Meeting(one, two), one, two)
+    no_echo(meeting)
+    assert one.digest() == two.digest()
+    assert [end.report.sent for end in meeting.ends] == [12 + ROUNDS, 12 + ROUNDS]
+    Checker(cluster).check()
+
+
+def test_the_primary_answers_what_was_accepted_during_a_session_with_notifications() -> None:
+    cluster = Cluster(2)
+    primary, one = cluster
+    with_backlog(one)
+    meeting = while_it_lasts(Meeting(one, primary), one)
+    no_echo(meeting)
+    assert one.digest() == primary.digest()
+    back = came_to(meeting, 0)
+    assert [found.csn for found in back] == list(range(1, 12 + ROUNDS + 1))
+    assert bodies(back) == []
+    assert one.state().tentative == 0
+    Checker(cluster).check()
+
+
+def test_commits_that_the_primary_makes_during_a_session_do_not_come_back() -> None:
+    cluster = Cluster(2)
+    primary, one = cluster
+    with_backlog(one, primary)
+    meeting = while_it_lasts(Meeting(primary, one), primary)
+    no_echo(meeting)
+    assert [found.csn for found in came_to(meeting, 0)] == [None] * 12
+    assert len(bodies(came_to(meeting, 1))) == 12 + ROUNDS
+    cluster.heal()
+    assert one.digest() == primary.digest()
+    Checker(cluster).check()
+
+
+def created(cluster: Cluster, at: Replica, label: str) -> Replica:
+    """A server that this replica has created and met."""
+    server = at.create(label=label, rest="h:1", anti_entropy="h:2", request=label, now_us=cluster.clock.tick())
+    made = Replica(cluster.client, f"{label}-{cluster.number}", cluster.clock)
+    made.begin(server=server, cluster="test", first_primary=False)
+    meet(made, at)
+    return made
+
+
+@pytest.mark.parametrize("writer", [0, 1])
+def test_what_a_server_wrote_that_was_created_and_retired_during_a_session_travels_once(writer: int) -> None:
+    """The session's peer creates it, and hears from it all that it ever writes; then it writes on itself."""
+    cluster = Cluster(3)
+    _, one, two = cluster
+    with_backlog(one, two)
+    meeting = Meeting(one, two).run(2)
+    peer, other = (one, two) if writer == 0 else (two, one)
+    fourth = created(cluster, peer, "fourth")
+    meeting.run(2)
+    fourth.note("its", "p")
+    meet(fourth, peer)
+    meeting.run(2)
+    fourth.note("last", "p")
+    fourth.retire(cluster.clock.tick())
+    meet(fourth, peer)
+    peer.note("behind", "p")
+    meeting.run()
+    no_echo(meeting)
+    assert peer.digest() == other.digest()
+    assert {"its", "last", "behind"} <= set(other.order())
+    assert fourth.server() not in other.state().vector
+
+
+def test_a_creation_that_the_peer_had_from_elsewhere_does_not_hide_what_the_created_server_wrote() -> None:
+    """Its creator's next write comes from the peer, and tells nothing of the creation before it."""
+    cluster = Cluster(4)
+    _, one, two, creator = cluster
+    with_backlog(two)
+    for number in range(30):  # behind which the creation waits
+        one.note(f"{number}", "p")
+    fourth = created(cluster, creator, "fourth")
+    fourth.note("its", "p")
+    fourth.retire(cluster.clock.tick())
+    meet(fourth, one)
+    meeting = Meeting(one, two).run(2)
+    creator.note("next", "p")
+    meet(creator, two)
+    meeting.run()
+    assert {"its", "next"} <= set(two.order())
+    assert one.digest() == two.digest()
+
+
+def test_the_primary_sends_a_retired_peers_last_writes_back_as_notifications() -> None:
+    """Also behind the first batch: the vector has no entry for a retired server, and needs none."""
+    cluster = Cluster(2)
+    primary, one = cluster
+    with_backlog(one)
+    one.retire(cluster.clock.tick())
+    meeting = meet(one, primary)
+    no_echo(meeting)
+    assert bodies(came_to(meeting, 0)) == []
+    assert one.digest() == primary.digest()
+
+
+def test_a_creation_whose_commit_the_peer_had_from_elsewhere_does_not_hide_what_the_created_server_wrote(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The peer sends the commit as a notification, which does not say that it is one of a creation."""
+    monkeypatch.setattr(reconcile, "BATCH_COUNT_MAX", 1)
+    cluster = Cluster(4)
+    primary, one, two, creator = cluster
+    with_backlog(two)
+    for number in range(30):  # behind which the creation waits
+        one.note(f"{number}", "p")
+    fourth = created(cluster, creator, "fourth")
+    meet(primary, creator)  # the commit does not go back any more
+    creator.note("next", "p")
+    fourth.note("its", "p")
+    meet(fourth, creator)
+    meet(creator, one)
+    assert one.state().csn == 0
+    meeting = Meeting(one, two).run(2)
+    meet(two, primary)
+    meeting.run()
+    assert (1, False) in [(found.csn, bool(found.body)) for found in came_to(meeting, 0)]
+    assert {"next", "its"} <= set(two.order())
+    assert one.digest() == two.digest()
+
+
+def test_a_creation_that_came_with_the_peers_full_state_does_not_hide_what_the_created_server_wrote(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is committed in the state, and no longer in the log here when the creator's next write goes to the peer."""
+    monkeypatch.setattr(reconcile, "BATCH_COUNT_MAX", 1)
+    cluster = Cluster(4)
+    primary, one, creator, carrier = cluster
+    for number in range(8):
+        primary.note(f"old-{number}", f"page-{number}")
+    primary.truncate(0)
+    for number in range(20):  # behind which the creation waits
+        one.note(f"{number}", "p")
+    fourth = created(cluster, creator, "fourth")
+    meet(carrier, creator)
+    creator.note("next", "p")
+    fourth.note("its", "p")
+    meet(fourth, creator)
+    meet(creator, one)
+    meeting = Meeting(one, primary).run(2)
+    meet(carrier, primary)
+    meeting.run()
+    assert meeting.ends[0].report.installed is not None
+    assert {"!next", "!its"} <= set(primary.order())
+    assert one.digest() == primary.digest()

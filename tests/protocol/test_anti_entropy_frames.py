@@ -1,0 +1,299 @@
+"""The state machine of a session alone, its store a double that does as it is told: window, plans, refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bayou import anti_entropy as reconcile
+from bayou.anti_entropy import PLANS_MAX, PROTOCOL, WINDOW, ProtocolError, Session
+from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse
+from bayou.payloads import Item, Received, Selection
+from bayou.write import Draft, Write
+from tests.support.engine_harness import Cluster
+from tests.support.toy import TAGS, draft
+
+
+def item(number: int) -> Item:
+    members = {name: getattr(WRITTEN, name) for name in Draft.__slots__}
+    write = Write(**members, stamp=number, prev=number - 1, origin="x~aaaaaa")
+    return Item(write.id, None, write.encode())
+
+
+WRITTEN = draft("note", "r", ["p"])
+ITEMS = tuple(map(item, range(1, 40)))
+
+
+class Told:
+    """A store that answers what a test told it, and notes what it is asked to change."""
+
+    def __init__(self, label: str = "one", items: int = 0) -> None:
+        real = Cluster(1).replicas[0]
+        self.now = replace(real.state(), label=label, server=f"{label}~aaaaaa", met=True)
+        self.left = list(ITEMS[:items])
+        self.answers: list[Received] = []
+        self.asked: list[tuple[int, dict[str, int]]] = []
+        self.received: list[Selection] = []
+
+    def state(self) -> Any:
+        return self.now
+
+    def adopt(self, *_: Any) -> str:
+        return "known"
+
+    def select(self, csn: int, vector: Any, *_: Any) -> Selection:
+        """Two at a time; from the beginning when the peer has nothing."""
+        self.asked.append((csn, dict(vector)))
+        newest = vector.get("x~aaaaaa", 0)
+        rest = [found for found in self.left if int(found.id[:16]) > newest]
+        return Selection(csn, "", tuple(rest[:2]))
+
+    def receive(self, selection: Selection, _: str) -> Received:
+        self.received.append(selection)
+        return self.answers.pop(0) if self.answers else taken(len(selection.items))
+
+
+def taken(count: int, status: str = "taken", taken: int | None = None) -> Received:
+    return Received(status, count if taken is None else taken, count, 0, 0, 0)
+
+
+def opened(store: Any, *, initiator: bool = True) -> tuple[Session, Hello]:
+    """A session that has said hello."""
+    made = Session(store, TAGS, initiator=initiator)
+    (hello,) = made.start()
+    assert isinstance(hello, Hello)
+    return made, hello
+
+
+def session(store: Any, *, initiator: bool = True) -> tuple[Session, list[Frame]]:
+    """A session that has said hello and heard the peer's."""
+    made, hello = opened(store, initiator=initiator)
+    return made, made.receive(replace(hello, server="peer~aaaaaa", label="peer"))
+
+
+def ack(plan: int = 0, *, replan: bool = False, **vector: int) -> Ack:
+    held = {"x~aaaaaa": vector["x"]} if vector else {}
+    return Ack(plan, replan=replan, csn=0, vector=held)
+
+
+def kinds(frames: list[Frame]) -> list[str]:
+    return [type(frame).__name__ for frame in frames]
+
+
+def batch(plan: int = 0, count: int = 1) -> Batch:
+    return Batch(plan, Selection(0, "", ITEMS[:count]))
+
+
+def test_hello_says_who_speaks_and_what_it_holds() -> None:
+    store = Told()
+    store.now = replace(store.now, csn=7, vector={"x~aaaaaa": 5}, retired_servers=("y~aaaaaa",))
+    _, hello = opened(store)
+    found = (hello.protocol, hello.cluster, hello.server, hello.label, hello.csn, dict(hello.vector))
+    assert found == (PROTOCOL, "test", "one~aaaaaa", "one", 7, {"x~aaaaaa": 5})
+    assert (hello.retired_servers, hello.birth, hello.met) == (("y~aaaaaa",), store.now.birth, True)
+
+
+def test_batches_fill_the_window_and_each_ack_opens_it_by_one() -> None:
+    made, frames = session(Told(items=13))
+    assert kinds(frames) == ["Batch"] * WINDOW
+    sent = [found.id for frame in frames if isinstance(frame, Batch) for found in frame.selection.items]
+    assert sent == [found.id for found in ITEMS[:8]]
+    assert made.report.sent == 0
+    for number in range(3):
+        assert kinds(made.receive(ack())) == ["Batch"]
+        assert made.report.sent == 2 * (number + 1)
+    assert [kinds(made.receive(ack())) for _ in range(4)] == [[], [], [], ["Done"]]
+    assert (made.report.sent, made.finished) == (13, False)
+    assert made.receive(Done()) == []
+    assert made.finished
+
+
+def test_done_is_the_initiators_first() -> None:
+    made, frames = session(Told(), initiator=True)
+    assert kinds(frames) == ["Done"]
+    made, frames = session(Told(), initiator=False)
+    assert frames == []
+    assert kinds(made.receive(Done())) == ["Done"]
+    assert made.finished
+
+
+def test_the_responder_sends_what_has_come_up_before_it_is_done() -> None:
+    store = Told()
+    made, frames = session(store, initiator=False)
+    assert frames == []
+    store.left = list(ITEMS[:1])
+    assert kinds(made.receive(Done())) == ["Batch"]
+    assert kinds(made.receive(ack())) == ["Done"]
+    assert made.finished
+
+
+def test_a_batch_is_stored_in_as_many_transactions_as_the_store_asks_for() -> None:
+    store = Told()
+    made, _ = session(store, initiator=False)
+    commits = tuple(replace(found, csn=number) for number, found in enumerate(ITEMS[:3], start=5))
+    whole = Selection(4, "0000000000000000@x~aaaaaa", (*commits, ITEMS[3]))
+    store.answers = [taken(2, "more", 2), taken(0, "more", 1), taken(1)]
+    (answer,) = made.receive(Batch(0, whole))
+    assert answer == Ack(0, replan=False, csn=0, vector={})
+    assert [(found.after_csn, found.after_id, found.items) for found in store.received] == [
+        (4, "0000000000000000@x~aaaaaa", whole.items),
+        (6, commits[1].id, whole.items[2:]),
+        (7, commits[2].id, whole.items[3:]),
+    ]
+    assert made.report.received == 3
+
+
+@pytest.mark.parametrize("status", ["hole", "unknown"])
+def test_what_does_not_fit_is_planned_anew_from_the_receivers_state(status: str) -> None:
+    store = Told()
+    made, _ = session(store, initiator=False)
+    store.answers = [taken(1, status)]
+    store.now = replace(store.now, csn=3, vector={"x~aaaaaa": 2})
+    assert made.receive(batch()) == [Ack(0, replan=True, csn=3, vector={"x~aaaaaa": 2})]
+    before = len(store.received)
+    assert made.receive(batch()) == []  # of the old plan: it was on its way
+    assert len(store.received) == before
+    assert kinds(made.receive(batch(1))) == ["Ack"]
+
+
+def test_what_the_peer_sent_does_not_go_back_though_it_did_not_fit() -> None:
+    """Nor what was on its way then: it is here by now, from elsewhere."""
+    store = Told()
+    made, _ = session(store, initiator=False)
+    store.answers = [taken(0, "hole")]
+    assert kinds(made.receive(Batch(0, Selection(0, "", ITEMS[:2])))) == ["Ack"]
+    assert made.receive(Batch(0, Selection(0, "", ITEMS[2:4]))) == []
+    store.left = list(ITEMS[:5])
+    (frame,) = made.receive(Done())
+    assert isinstance(frame, Batch)
+    assert frame.selection.items == ITEMS[4:5]
+
+
+def test_the_sender_begins_anew_from_what_the_receiver_holds() -> None:
+    store = Told(items=12)
+    made, frames = session(store)
+    assert kinds(frames) == ["Batch"] * WINDOW
+    again = made.receive(ack(replan=True, x=3))
+    assert kinds(again) == ["Batch"] * WINDOW
+    first = again[0]
+    assert isinstance(first, Batch)
+    assert (first.plan, first.selection.items[0]) == (1, ITEMS[3])
+    assert made.receive(ack(0)) == []  # an answer to the old plan
+    assert [kinds(made.receive(ack(1))) for _ in range(5)] == [["Batch"], [], [], [], ["Done"]]
+
+
+def test_a_receiver_that_never_fits_is_given_up() -> None:
+    made, _ = session(Told(items=2))
+    for plan in range(PLANS_MAX):
+        assert kinds(made.receive(ack(plan, replan=True))) == ["Batch"]
+    (refusal,) = made.receive(ack(PLANS_MAX, replan=True))
+    assert refusal == made.report.error == Refuse("unsteady", "What was sent did not fit 20 times. Try again later.")
+    assert made.finished
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "sentence"),
+    [
+        ({"protocol": PROTOCOL + 1}, "other_protocol", "Bring both to the same release."),
+        ({"cluster": "elsewhere"}, "other_cluster", "one belongs to the cluster test and peer to elsewhere."),
+        ({"server": "one~aaaaaa"}, "same_server", "Both ends are one~aaaaaa. Check the addresses"),
+        ({"applications": ("toy/2",)}, "other_applications", "one plays toy/1 and peer toy/2."),
+        ({"applications": ()}, "other_applications", "Bring both to the same release."),
+        ({"birth": "two~aaaaaa", "met": True}, "other_birth", "one and peer belong to two clusters of the same name"),
+        ({"vector": {"one~aaaaaa": 9}}, "tail_lost", "peer holds writes of one that one has lost."),
+    ],
+)
+def test_a_peer_that_does_not_match_is_refused_and_nothing_is_stored(
+    changed: dict[str, Any], code: str, sentence: str
+) -> None:
+    store = Told(items=3)
+    made, hello = opened(store)
+    (refusal,) = made.receive(replace(hello, **{"server": "peer~aaaaaa", "label": "peer", **changed}))
+    assert isinstance(refusal, Refuse)
+    assert refusal == made.report.error
+    assert refusal.code == code
+    assert sentence in refusal.message
+    assert (made.finished, store.asked, store.received) == (True, [], [])
+
+
+@pytest.mark.parametrize("status", ["fork", "diverged"])
+def test_what_must_not_be_stored_ends_the_session(status: str) -> None:
+    store = Told()
+    made, _ = session(store)
+    store.answers = [taken(0, status)]
+    (refusal,) = made.receive(batch())
+    assert isinstance(refusal, Refuse)
+    assert (refusal.code, made.finished, made.report.error) == (status, True, refusal)
+
+
+def test_a_refusal_of_the_peer_ends_the_session() -> None:
+    made, _ = session(Told(items=3))
+    refusal = Refuse("busy", "Later.")
+    assert made.receive(refusal) == []
+    assert (made.finished, made.report.error) == (True, refusal)
+
+
+@pytest.mark.parametrize(
+    ("heard", "frame"),
+    [
+        ([], batch()),
+        ([], ack()),
+        ([], Done()),
+        (["hello"], "hello"),
+        (["hello"], ack()),
+        (["hello", Done()], batch()),
+        (["hello", Done()], "hello"),
+        (["hello", Refuse("busy", "Later.")], batch()),
+        (["hello", Refuse("busy", "Later.")], Refuse("busy", "Later.")),
+    ],
+    ids=str,
+)
+def test_a_frame_out_of_place_is_an_error_and_changes_nothing(heard: list[Any], frame: Any) -> None:
+    """The one who sent it is at fault; what the session does with it is nothing."""
+    store = Told()
+    made, own = opened(store)
+    hello = replace(own, server="peer~aaaaaa", label="peer")
+    for earlier in heard:
+        if not made.finished:
+            made.receive(hello if earlier == "hello" else earlier)
+    before = (made.finished, replace(made.report), list(store.asked), list(store.received))
+    with pytest.raises(ProtocolError, match=r"has no place here|after the end"):
+        made.receive(hello if frame == "hello" else frame)
+    assert (made.finished, made.report, store.asked, store.received) == before
+
+
+def test_nothing_is_taken_after_both_are_done() -> None:
+    store = Told()
+    made, _ = session(store)
+    made.receive(Done())
+    assert made.finished
+    for frame in (batch(), ack(), Done(), Refuse("busy", "Later.")):
+        with pytest.raises(ProtocolError, match="after the end of the session"):
+            made.receive(frame)
+    assert store.received == []
+
+
+def test_the_bounds_of_a_batch_are_those_of_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    bounds: list[Any] = []
+    store = Told()
+    monkeypatch.setattr(reconcile, "BATCH_COUNT_MAX", 3)
+
+    def select(*given: Any) -> Selection:
+        bounds.append(given[-2:])
+        return Selection(0, "", ())
+
+    monkeypatch.setattr(store, "select", select)
+    session(store)
+    assert bounds == [(3, reconcile.BATCH_BYTES_MAX)]
+    assert reconcile.BATCH_BYTES_MAX == 1024 * 1024
+
+
+@pytest.mark.parametrize("body", [b"...", ITEMS[1].body, replace(WRITTEN, app="unheard/1").tail().encode()])
+def test_a_write_that_would_poison_the_log_ends_the_session(body: bytes) -> None:
+    store = Told()
+    made, _ = session(store)
+    (refusal,) = made.receive(Batch(0, Selection(0, "", (replace(ITEMS[0], body=body),))))
+    assert isinstance(refusal, Refuse)
+    assert (refusal.code, made.finished, store.received) == ("malformed", True, [])

@@ -1,0 +1,290 @@
+"""Sessions between real stores: cut, doubled and interleaved anywhere, in batches, with commits that travel back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bayou import anti_entropy as reconcile
+from bayou.anti_entropy import ProtocolError
+from bayou.frames import Ack, Batch, Done, Refuse, StateChunk
+from tests.support.engine_harness import Cluster, Meeting, meet
+from tests.support.invariants import Checker, Look
+from tests.support.toy import batch, draft, item, write_of
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "BATCH_COUNT_MAX", 2)
+
+
+def busy(commit_mode: str = "auto") -> Cluster:
+    """Three replicas that each hold writes that the others lack, on shared pages."""
+    cluster = Cluster(3, commit_mode=commit_mode)
+    for round_ in range(3):
+        for number, replica in enumerate(cluster.replicas):
+            cluster.clock.tick(-3_000_000 if round_ == 1 else 1_000)
+            replica.note(f"{number}{round_}", "p", f"q{round_}")
+    return cluster
+
+
+def settled(cluster: Cluster) -> bool:
+    """Invariant 14."""
+    looks = [Look(replica) for replica in cluster.replicas]
+    return all(look.shared == looks[0].shared and look.state.tentative == 0 for look in looks)
+
+
+def test_one_session_serves_both_directions() -> None:
+    cluster = busy()
+    _, one, two = cluster
+    meeting = meet(one, two)
+    assert [(end.report.sent, end.report.received) for end in meeting.ends] == [(3, 3), (3, 3)]
+    assert [end.report.peer for end in meeting.ends] == [two.label, one.label]
+    assert one.digest() == two.digest()
+    assert one.state().tentative == 6
+    again = meet(two, one)
+    assert [(end.report.sent, end.report.received) for end in again.ends] == [(0, 0), (0, 0)]
+    assert again.frames(Batch) == []
+    Checker(cluster).check()
+
+
+def test_more_than_one_batch_and_never_more_than_the_window_on_the_way() -> None:
+    cluster = Cluster(3)
+    _, one, two = cluster
+    for number in range(23):
+        one.note(f"{number}", "p")
+    meeting = Meeting(one, two)
+    most = 0
+    while meeting.waiting:
+        # The receiver is slow: it takes a frame only when the sender has nothing to read.
+        meeting.step(0)
+        most = max(most, sum(isinstance(frame, Batch) for frame in meeting.wires[1]))
+    assert most == reconcile.WINDOW == 4
+    assert [len(frame.selection.items) for frame in meeting.frames(Batch, 1)] == [2] * 11 + [1]
+    assert meeting.ends[0].report.sent == meeting.ends[1].report.received == 23
+    assert all(end.finished for end in meeting.ends)
+    assert two.digest() == one.digest()
+
+
+def test_commits_of_the_primary_travel_back_in_the_same_session() -> None:
+    cluster = busy()
+    primary, one, _ = cluster
+    meeting = meet(one, primary)
+    assert one.state().tentative == 0
+    assert one.order() == primary.order()
+    back = [found for frame in meeting.frames(Batch, 0) for found in frame.selection.items]
+    assert [found.is_notification for found in back] == [False] * 3 + [True] * 3
+    assert meeting.frames(Done, 1)
+    assert meeting.delivered[-1][0] == 0
+    Checker(cluster).check()
+
+
+def test_a_session_that_the_primary_starts_brings_its_own_commits() -> None:
+    """What it commits of the peer's writes may need the next session; nothing is lost."""
+    cluster = busy()
+    primary, one, _ = cluster
+    meet(primary, one)
+    assert primary.state().csn == 6
+    Checker(cluster).check()
+    meet(primary, one)
+    assert one.order() == primary.order()
+
+
+def test_a_write_that_is_accepted_during_a_session_goes_with_it() -> None:
+    cluster = Cluster(3)
+    _, one, two = cluster
+    one.note("before", "p")
+    meeting = Meeting(one, two).run(2)
+    one.note("during", "p")
+    two.note("there", "p")
+    meeting.run()
+    assert two.order() == one.order() == ["before", "during", "there"]
+
+
+@pytest.mark.parametrize("initiator", [0, 1])
+def test_a_link_that_is_cut_after_any_frame_loses_nothing_that_was_acknowledged(initiator: int) -> None:
+    frames = 0
+    while True:
+        cluster = busy()
+        pair = cluster.replicas[initiator], cluster.replicas[1 - initiator]
+        meeting = Meeting(*pair).run(frames)
+        held = [len(replica.order()) for replica in pair]
+        for end in (0, 1):
+            acknowledged = sum(1 for frame in meeting.frames(Ack, end) if not frame.replan)
+            assert meeting.ends[end].report.sent <= 2 * acknowledged
+            assert held[1 - end] >= meeting.ends[end].report.sent
+        Checker(cluster).check()
+        if not meeting.waiting:
+            break
+        frames += 1
+        cluster.heal()
+        assert settled(cluster)
+    assert frames > 12
+
+
+def test_a_doubled_frame_changes_nothing_more() -> None:
+    """A batch that comes twice is known already; any other frame is out of place, and ends the session."""
+    doubled = 0
+    while True:
+        cluster = busy()
+        primary, one, _ = cluster
+        meeting = Meeting(one, primary).run(doubled)
+        waiting = meeting.waiting
+        if not waiting:
+            break
+        end = waiting[0]
+        frame = meeting.wires[end][0]
+        try:
+            meeting.step(end, double=True)
+            meeting.run()
+        except ProtocolError:
+            assert not isinstance(frame, Batch) or meeting.frames(Ack)
+        checker = Checker(cluster)
+        checker.check()
+        cluster.heal()
+        checker.check()
+        assert settled(cluster)
+        doubled += 1
+    assert doubled > 12
+
+
+frame_numbers = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 1), st.sampled_from([False, False, False, True])), max_size=60
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(frame_numbers, st.sampled_from(["auto", "manual"]))
+def test_sessions_between_three_may_cross_in_any_way(frames: list[tuple[int, int, bool]], commit_mode: str) -> None:
+    """Three at once, each frame handed over in any order of sessions, some of them twice; then all are cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reconcile, "BATCH_COUNT_MAX", 2)
+        cluster = busy(commit_mode)
+        primary, one, two = cluster
+        meetings = [Meeting(one, primary), Meeting(two, one), Meeting(primary, two)]
+        broken = set()
+        for session, end, double in frames:
+            if session not in broken:
+                try:
+                    meetings[session].step(end, double=double)
+                except ProtocolError:
+                    broken.add(session)
+        checker = Checker(cluster)
+        checker.check()
+        cluster.heal()
+        primary.commit()
+        cluster.heal()
+        checker.check()
+        assert settled(cluster)
+
+
+def test_a_session_whose_ground_has_moved_plans_anew() -> None:
+    """Another session brings the receiver what comes later, as the commit of it; the batch on its way leaves a hole."""
+    cluster = Cluster(3, commit_mode="manual")
+    primary, one, two = cluster
+    for number in range(6):
+        one.note(f"{number}", "p")
+    meet(one, primary)
+    primary.commit()
+    slow = Meeting(primary, two).run(3)
+    assert slow.frames(Batch) or slow.wires[1]
+    kept = [frame for frame in slow.wires[1] if isinstance(frame, Batch)]
+    slow.wires[1].remove(kept[0])  # as if it had been given to another session of the store, and lost there
+    slow.run()
+    assert [frame.replan for frame in slow.frames(Ack, 0)].count(True) == 1
+    assert {frame.plan for frame in slow.frames(Batch, 1)} == {0, 1}
+    assert all(end.finished and end.report.error is None for end in slow.ends)
+    assert two.order() == primary.order()
+    assert slow.ends[1].report.received == 6
+    Checker(cluster).check()
+
+
+def refused(one: Any, other: Any, code: str, sentence: str, **options: Any) -> None:
+    """The session ends with this refusal on both sides, and neither has changed."""
+    before = one.dump(), other.dump()
+    meeting = Meeting(one, other, **options).run()
+    for end in meeting.ends:
+        assert end.finished
+        assert isinstance(end.report.error, Refuse)
+        assert end.report.error.code == code
+        assert sentence in end.report.error.message
+        assert (end.report.sent, end.report.received) == (0, 0)
+        with pytest.raises(ProtocolError, match="after the end"):
+            end.receive(Done())
+    assert (one.dump(), other.dump()) == before
+
+
+def test_another_cluster_is_refused() -> None:
+    cluster = Cluster(1)
+    primary = cluster.replicas[0]
+    stranger = cluster.add("stranger", cluster="elsewhere")
+    primary.note("a", "p")
+    stranger.note("b", "p")
+    refused(primary, stranger, "other_cluster", "Give both the same cluster name")
+
+
+def test_a_replica_of_another_birth_is_refused() -> None:
+    """Two that each belong to a birth, with others that know it."""
+    ours, theirs = Cluster(2), Cluster(2)
+    for cluster in (ours, theirs):
+        cluster.replicas[1].note("a", "p")
+        cluster.heal()
+    refused(ours.replicas[1], theirs.replicas[1], "other_birth", "two clusters of the same name")
+
+
+def test_itself_is_refused() -> None:
+    primary = Cluster(1).replicas[0]
+    primary.note("a", "p")
+    refused(primary, primary, "same_server", "Check the addresses")
+
+
+def test_forks_and_other_histories_end_the_session_on_both_sides() -> None:
+    """What came before the fork is kept."""
+    cluster = Cluster(3)
+    _, one, two = cluster
+    first = write_of(draft("note", "x1", ["p"]), 5, 0, "x~aaaaaa")
+    left, right = (write_of(draft("note", name, ["p"]), stamp, 5, "x~aaaaaa") for stamp, name in ((7, "l"), (9, "r")))
+    for replica, fork in ((one, left), (two, right)):
+        replica.receive(batch(item(first), item(fork)), "")
+    one.note("good", "p")
+    meeting = Meeting(one, two).run()
+    errors = [end.report.error for end in meeting.ends]
+    assert all(error is not None and error.code == "fork" for error in errors)
+    assert "used twice" in str(errors[0])
+    assert "l" not in two.order() or "r" not in one.order()
+    assert not {"l", "r"} <= set(one.order())
+    assert not {"l", "r"} <= set(two.order())
+
+
+def test_replicas_that_know_of_no_birth_exchange_and_the_first_primary_tells_them_later() -> None:
+    cluster = Cluster(3, met=False)
+    primary, one, two = cluster
+    one.note("a", "p")
+    two.note("b", "p")
+    meet(one, two)
+    assert (one.state().birth, one.state().tentative) == ("", 2)
+    meet(primary, one)
+    meet(two, one)
+    assert {replica.state().birth for replica in cluster} == {primary.server()}
+    cluster.heal()
+    assert settled(cluster)
+
+
+def test_a_full_state_has_pages_on_which_nothing_is_left() -> None:
+    """A page that was emptied counts as changed; what the receiver had on it has to go."""
+    cluster = Cluster(2, met=False)
+    giver, taker = cluster
+    giver.put(draft("set", "made", ["p"], fields=[["x", "y"]]))
+    meet(giver, taker)
+    assert taker.page("p") == ({"x": "y"}, {"x": "y"})
+    giver.put(draft("wipe", "gone", ["p"], page="p", notes=[]))
+    giver.note("kept", "q")
+    giver.truncate(0)
+    meeting = meet(giver, taker)
+    assert meeting.frames(StateChunk)
+    assert [end.report.error for end in meeting.ends] == [None, None]
+    assert taker.page("p") == ({}, {})
+    assert taker.digest() == giver.digest()

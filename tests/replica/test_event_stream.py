@@ -1,0 +1,158 @@
+"""GET /events through the real web server: live, resumed, capped, and gone when either side ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import requests
+
+from bayou.application import Change
+from replica.config import Address
+from replica.http import event_stream as resources_events
+from tests.replica.test_events import accepted
+from tests.support.replica_harness import Harness, serving, until, write
+
+
+class Stream:
+    """One open stream of events, read block by block."""
+
+    def __init__(self, address: Address, query: str = "", last_id: str | None = None) -> None:
+        headers = {} if last_id is None else {"Last-Event-ID": last_id}
+        self.response = requests.get(f"http://{address}/events{query}", headers=headers, stream=True, timeout=20)
+        self._lines = self.response.iter_lines(chunk_size=1)
+
+    def block(self) -> dict[str, str]:
+        """The fields up to the next empty line; a comment is under the empty name."""
+        fields: dict[str, str] = {}
+        for line in self._lines:
+            if not line:
+                return fields
+            name, _, value = line.decode().partition(": ")
+            fields["" if name == "" else name] = value or fields.get(name, "")
+        raise EOFError
+
+    def close(self) -> None:
+        self.response.close()
+
+
+@contextmanager
+def streaming(address: Address, query: str = "", last_id: str | None = None) -> Iterator[Stream]:
+    stream = Stream(address, query, last_id)
+    try:
+        yield stream
+    finally:
+        stream.close()
+
+
+def test_what_happens_is_told_at_once_with_its_id() -> None:
+    harness = Harness()
+    with serving(harness) as address, streaming(address) as stream:
+        assert stream.response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+        assert stream.response.headers["Cache-Control"] == "no-store"
+        assert stream.block()["id"] == "0-0"
+        first = accepted(harness, 1)
+        block = stream.block()
+        assert (block["event"], block["id"]) == ("accepted", f"{first}.0")
+        data = json.loads(block["data"])
+        assert (data["user"], data["after"]["room"], data["replica"]) == ("vish", "6.12", "one")
+        second = harness.store.tell({"kind": "link", "peer": "two", "up": False})
+        block = stream.block()
+        assert (block["event"], block["id"]) == ("link", f"{second}.0")
+        assert json.loads(block["data"]) == {"peer": "two", "up": False, "replica": "one"}
+
+
+def test_a_client_that_comes_back_misses_nothing_and_hears_nothing_twice() -> None:
+    harness = Harness()
+    with serving(harness) as address:
+        accepted(harness, 1)
+        with streaming(address, "?after=0-0") as stream:
+            stream.block()
+            seen = [stream.block()["id"]]
+        ids = [accepted(harness, stamp, csn=stamp) for stamp in range(2, 5)]
+        for _ in range(3):
+            with streaming(address, last_id=seen[-1]) as stream:
+                assert stream.block()["id"] == seen[-1]
+                seen += [stream.block()["id"], stream.block()["id"]]
+        assert seen[1:] == [f"{key}.{index}" for key in ids for index in (0, 1)]
+
+
+def test_a_gap_that_is_too_old_is_told_as_a_reset() -> None:
+    harness = Harness()
+    for stamp in range(1, 5):
+        accepted(harness, stamp)
+    harness.store.trim(2)
+    with serving(harness) as address, streaming(address, "?after=1-0.0") as stream:
+        stream.block()
+        block = stream.block()
+        assert (block["event"], json.loads(block["data"])) == ("reset", {"replica": "one"})
+
+
+def test_a_quiet_stream_has_a_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources_events, "LOOK_S", 0.01)
+    monkeypatch.setattr(resources_events, "HEARTBEAT_S", 0.02)
+    with serving(Harness()) as address, streaming(address) as stream:
+        stream.block()
+        assert stream.block() == {"": "still here"}
+        assert stream.block() == {"": "still here"}
+
+
+def test_streams_are_capped_and_a_client_that_leaves_frees_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources_events, "LOOK_S", 0.05)
+    with serving(Harness()) as address:
+        streams = [Stream(address) for _ in range(resources_events.STREAMS_MAX)]
+        for stream in streams:
+            stream.block()
+        refused = requests.get(f"http://{address}/events", timeout=20)
+        assert refused.status_code == 429
+        assert refused.headers["Retry-After"] == "1"
+        error = refused.json()["error"]
+        assert (error["code"], error["details"]) == ("too_many_streams", {"count_max": 8})
+        assert "All 8 places" in error["message"]
+        assert requests.get(f"http://{address}/replica", timeout=20).status_code == 200
+
+        streams.pop().close()
+
+        def opened() -> bool:
+            stream = Stream(address)
+            streams.append(stream)
+            return stream.response.status_code == 200
+
+        until(opened)
+        for stream in streams:
+            stream.close()
+
+
+def test_a_stop_ends_the_streams_and_answers_what_was_asked() -> None:
+    harness = Harness()
+    with serving(harness) as address:
+        stream = Stream(address)
+        stream.block()
+        session = requests.Session()
+        assert session.get(f"http://{address}/replica", timeout=20).status_code == 200
+    with pytest.raises(EOFError):
+        stream.block()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://{address}/replica", timeout=20)
+    session.close()
+    stream.close()
+
+
+def test_a_body_that_is_too_large_is_refused_in_our_shape() -> None:
+    with serving(Harness()) as address:
+        headers = {"Bayou-User": "vish", "Content-Type": "application/json"}
+        response = requests.post(f"http://{address}/notes", data=b" " * 2_000_000, headers=headers, timeout=20)
+        assert (response.status_code, response.json()["error"]["code"]) == (413, "too_large")
+
+
+def test_an_event_of_a_name_that_would_break_the_stream_is_one_line() -> None:
+    harness = Harness()
+    with serving(harness) as address, streaming(address) as stream:
+        stream.block()
+        found = write(1, user="a\n\nevent: forged\r")
+        harness.store.tell({"kind": "received", "changes": [Change(found.id, None, None, "failed")]}, found)
+        block = stream.block()
+        assert block["event"] == "received"
+        assert json.loads(block["data"])["user"] == "a\n\nevent: forged\r"

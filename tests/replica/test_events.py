@@ -1,0 +1,271 @@
+"""From transactions to screen events: their expansion, the tail that follows the store, and its followers."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+import redis
+
+from bayou.application import Change
+from replica.events import feed as tail_module
+from replica.events.describe import Describer
+from replica.events.expand import Cursor, ScreenEvent, Transaction, expand
+from replica.events.feed import MANY, Follower
+from tests.support.replica_harness import FIRST_MS, Harness, application, place, until, write
+
+ID = "0000000000000005@one~aaaaaa"
+WRITE = write(5)
+DESCRIBER = Describer([application()])
+
+
+def told(entry: dict[str, Any], *held: Any) -> Transaction:
+    return expand("1796112000000-3", entry, {found.id: found for found in held}, DESCRIBER, "one")
+
+
+def change(now: str, was: str | None = None, csn: int | None = None) -> Change:
+    return Change(ID, csn, was, now)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed", "names"),
+    [
+        ("accepted", change("updated 09"), ["accepted"]),
+        ("accepted", change("updated 09", csn=7), ["accepted", "committed"]),
+        ("received", change("updated 09"), ["received"]),
+        ("received", change("rejected no_alternative"), ["received"]),
+        ("received", change("merged 10", csn=7), ["received", "committed"]),
+        ("received", change("merged 10", was="updated 09"), ["moved"]),
+        ("received", change("merged 09", was="updated 09"), []),
+        ("received", change("merged 10", was="rejected no_alternative"), ["moved"]),
+        ("received", change("rejected no_alternative", was="updated 09"), ["rejected"]),
+        ("received", change("failed", was="updated 09"), ["rejected"]),
+        ("received", change("duplicate", was="updated 09"), []),
+        ("commit", change("updated 09", was="updated 09", csn=7), ["committed"]),
+        ("commit", change("merged 10", was="updated 09", csn=7), ["moved", "committed"]),
+        ("commit", change("rejected no_alternative", was="updated 09", csn=7), ["rejected", "committed"]),
+    ],
+)
+def test_what_a_change_is_called(kind: str, changed: Change, names: list[str]) -> None:
+    transaction = told({"kind": kind, "from": "two", "changes": [changed]}, WRITE)
+    assert [event.name for event in transaction.events] == names
+    assert [str(event.cursor) for event in transaction.events] == [
+        f"1796112000000-3.{index}" for index in range(len(names))
+    ]
+
+
+def test_an_installed_state_tells_what_it_took_back_and_that_screens_reload() -> None:
+    lost = "0000000000000009@one~aaaaaa"
+    transaction = told({"kind": "revoked", "peer": "two", "revoked": [ID], "lost": [lost]}, WRITE)
+    assert [(event.name, str(event.cursor).rpartition(".")[2]) for event in transaction.events] == [
+        ("revoked", "0"),
+        ("revoked", "1"),
+        ("reset", "2"),
+    ]
+    first, second, last = (event.data for event in transaction.events)
+    assert (first["user"], first["request"], first["outcome"], first["from"]) == ("vish", "r5", "revoked", "two")
+    assert (second["write"], second["user"], second["outcome"]) == (lost, None, "lost")
+    assert last == {"replica": "one", "peer": "two", "lost_pages": []}
+    assert [event.name for event in told({"kind": "revoked", "peer": "two"}).events] == ["reset"]
+
+
+def test_what_an_event_tells() -> None:
+    counts = {"rolled_back": 2, "replayed": 3}
+    changes = [change("merged 10", was="updated 09")]
+    transaction = told({"kind": "received", "from": "two", **counts, "changes": changes}, WRITE)
+    assert (transaction.source, transaction.rolled_back, transaction.replayed) == ("two", 2, 3)
+    assert transaction.events[0].data == {
+        "write": ID,
+        "csn": None,
+        "from": "two",
+        "app": "notes/1",
+        "op": "reserve",
+        "user": "vish",
+        "request": "r5",
+        "reservation": "vish/r5",
+        "before": place("updated 09"),
+        "after": place("updated 10"),
+        "outcome": "merged",
+        "replica": "one",
+    }
+
+
+def test_a_write_that_is_not_in_the_log_tells_what_is_known() -> None:
+    (event,) = told({"kind": "commit", "changes": [change("updated 09", was="updated 09", csn=7)]}).events
+    assert (event.data["write"], event.data["csn"], event.data["user"], event.data["after"]) == (ID, 7, None, None)
+
+
+def test_a_write_of_an_unknown_application_tells_what_is_known() -> None:
+    other = write(5, app="chess/2")
+    (event,) = told({"kind": "received", "changes": [change("updated 09")]}, other).events
+    assert (event.data["app"], event.data["user"], event.data["reservation"]) == ("chess/2", "vish", None)
+
+
+def test_links_and_sessions_pass_as_they_are() -> None:
+    (event,) = told({"kind": "link", "peer": "two", "up": False}).events
+    assert (event.name, event.data) == ("link", {"peer": "two", "up": False, "replica": "one"})
+
+
+@pytest.mark.parametrize(
+    ("text", "before"),
+    [("5-2", "5-2"), ("5-2.0", "5-1"), ("5-0.3", f"4-{2**64 - 1}"), ("0-0", "0-0"), ("0-0.0", "0-0")],
+)
+def test_from_where_the_store_is_read_again(text: str, before: str) -> None:
+    assert Cursor.parse(text).before_transaction() == before
+    assert str(Cursor.parse(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "5", "5-", "-5", "5-2.", "a-b", "5-2.x", "5-2-1", f"{2**64}-0", "5-2.9999999999"])
+def test_what_is_no_id_of_an_event(text: str) -> None:
+    with pytest.raises(ValueError, match="is not the id of an event"):
+        Cursor.parse(text)
+
+
+@pytest.fixture
+def harness() -> Any:
+    harness = Harness()
+    yield harness
+    harness.store.fault = None
+    harness.tail.stop()
+
+
+def accepted(harness: Harness, stamp: int, csn: int | None = None) -> str:
+    found = write(stamp)
+    return harness.store.tell({"kind": "accepted", "changes": [Change(found.id, csn, None, "updated 09")]}, found)
+
+
+def taken(follower: Follower, count: int) -> list[ScreenEvent]:
+    """The next events, as many as are expected."""
+    events: list[ScreenEvent] = []
+    for _ in range(count):
+        if len(events) < count:
+            events += follower.take(20)
+    assert len(events) == count
+    return events
+
+
+def test_the_tail_begins_with_what_comes_and_tells_all_of_it_in_order(harness: Harness) -> None:
+    accepted(harness, 1)
+    harness.tail.start()
+    follower = harness.tail.follow(None)
+    ids = [accepted(harness, stamp, csn=stamp) for stamp in range(2, 12)]
+    events = taken(follower, 20)
+    assert [str(event.cursor) for event in events] == [f"{key}.{index}" for key in ids for index in (0, 1)]
+    until(lambda: len(harness.heard) == 10)
+    assert [transaction.id for transaction in harness.heard] == ids
+
+
+def test_a_follower_comes_back_in_the_middle_of_a_transaction(harness: Harness) -> None:
+    first = accepted(harness, 1, csn=1)
+    second = accepted(harness, 2)
+    harness.tail.start()
+    follower = harness.tail.follow(Cursor.parse(f"{first}.0"))
+    # The transaction is the oldest that is kept; what stood before it cannot be known, so it counts as trimmed.
+    assert [event.name for event in follower.take(1)] == ["reset"]
+    follower = harness.tail.follow(Cursor.parse(f"{second}.0"))
+    assert follower.take(0) == []
+    third = accepted(harness, 3, csn=1)
+    until(lambda: str(harness.tail.follow(None).after) == third)
+    follower = harness.tail.follow(Cursor.parse(f"{third}.0"))
+    assert [(event.name, str(event.cursor)) for event in follower.take(1)] == [("committed", f"{third}.1")]
+
+
+def test_a_follower_that_is_far_behind_reads_the_store(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail_module, "BATCH_MAX", 3)
+    ids = [accepted(harness, stamp) for stamp in range(1, 11)]
+    harness.tail.start()
+    follower = harness.tail.follow(Cursor.parse("0-0"))
+    ids.append(accepted(harness, 11))
+    events = taken(follower, 11)
+    assert [str(event.cursor) for event in events] == [f"{key}.0" for key in ids]
+
+
+def test_a_memory_that_is_full_forgets_the_oldest_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail_module, "RECENT_MAX", 4)
+    harness = Harness()
+    harness.tail.start()
+    try:
+        follower = harness.tail.follow(None)
+        ids = [accepted(harness, stamp, csn=stamp) for stamp in range(1, 8)]
+        until(lambda: len(harness.heard) == 7)
+        events = taken(follower, 14)
+        assert [str(event.cursor) for event in events] == [f"{key}.{index}" for key in ids for index in (0, 1)]
+    finally:
+        harness.tail.stop()
+
+
+def test_a_large_transaction_is_heard_in_sum_and_followed_in_full(harness: Harness) -> None:
+    harness.tail.start()
+    follower = harness.tail.follow(None)
+    before = accepted(harness, 1)
+    writes = [write(stamp) for stamp in range(2, MANY + 6)]
+    changes = [Change(found.id, csn, None, "updated 09") for csn, found in enumerate(writes[:-3], 1)]
+    changes.append(Change(writes[-3].id, None, "updated 09", "updated 10"))
+    changes.append(Change(writes[-2].id, 99, "updated 09", "updated 09"))
+    changes.append(Change(writes[-1].id, None, None, "updated 09", is_membership=True))
+    large = harness.store.tell({"kind": "received", "changes": changes}, *writes)
+    after = accepted(harness, 99)
+    events = taken(follower, 2 * len(writes[:-3]) + 5)
+    assert [event.name for event in events[-5:]] == ["committed", "moved", "committed", "received", "accepted"]
+    assert [str(event.cursor) for event in (events[0], events[1], events[-2], events[-1])] == [
+        f"{before}.0",
+        f"{large}.0",
+        f"{large}.{2 * len(writes[:-3]) + 2}",
+        f"{after}.0",
+    ]
+    until(lambda: len(harness.heard) == 3)
+    heard = harness.heard[1]
+    assert [event.name for event in heard.events] == ["moved", "received"]
+    assert heard.summed == {"received": len(writes) - 3, "committed": len(writes) - 2}
+    assert (min(heard.csns), max(heard.csns), len(heard.csns)) == (1, 99, len(writes) - 2)
+
+
+@pytest.mark.parametrize("after", [f"{FIRST_MS}-0.0", f"{FIRST_MS + 99}-0.0"])
+def test_what_was_trimmed_and_what_never_was_give_a_reset(harness: Harness, after: str) -> None:
+    for stamp in range(1, 6):
+        accepted(harness, stamp)
+    harness.store.trim(3)
+    harness.tail.start()
+    follower = harness.tail.follow(Cursor.parse(after))
+    (event,) = follower.take(1)
+    assert (event.name, event.data, str(event.cursor)) == ("reset", {"replica": "one"}, f"{FIRST_MS + 4}-0")
+    last = accepted(harness, 6)
+    assert [str(event.cursor) for event in follower.take(20)] == [f"{last}.0"]
+
+
+def test_a_storage_that_comes_back_without_its_events_gives_a_reset(harness: Harness) -> None:
+    for stamp in range(1, 4):
+        accepted(harness, stamp)
+    harness.tail.start()
+    follower = harness.tail.follow(None)
+    harness.store.fault = redis.ConnectionError("away")
+    assert harness.store.failed.wait(20)
+    harness.store.forget()
+    first = accepted(harness, 9)
+    harness.store.fault = None
+    events = taken(follower, 1)
+    assert [event.name for event in events] == ["reset"]
+    assert events[0].cursor == Cursor.parse(first)
+    second = accepted(harness, 10)
+    assert [str(event.cursor) for event in follower.take(20)] == [f"{second}.0"]
+
+
+def test_an_event_that_cannot_be_shown_stops_no_screen(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    harness.tail.start()
+    follower = harness.tail.follow(None)
+    harness.store.tell({"kind": "accepted", "changes": [{"id": ID}]})
+    assert [event.name for event in follower.take(20)] == ["reset"]
+    last = accepted(harness, 6)
+    assert [str(event.cursor) for event in follower.take(20)] == [f"{last}.0"]
+    assert "events cannot be shown" in caplog.text
+
+
+def test_a_stop_wakes_every_follower(harness: Harness) -> None:
+    harness.tail.start()
+    follower, got = harness.tail.follow(None), []
+    thread = threading.Thread(target=lambda: got.append(follower.take(60)))
+    thread.start()
+    harness.tail.stop()
+    thread.join(20)
+    assert got == [[]]

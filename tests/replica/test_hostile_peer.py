@@ -1,0 +1,104 @@
+"""A program that is no replica talks to the real listener of one: it learns nothing, changes nothing, ends nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from apps import APPLICATIONS
+from bayou.anti_entropy import PROTOCOL
+from cluster.processes import Processes
+from replica.anti_entropy import a_e_pb2 as wire
+from replica.anti_entropy.grpc_channel import MESSAGE_BYTES_MAX
+from replica.anti_entropy.grpc_transport import METHOD
+from tests.support.live import live, wait_until, wait_until_equal
+
+HELLO = wire.Hello(
+    protocol=PROTOCOL, cluster="x", server="peer~aaaaaa", label="peer", applications=["rooms/1", "playlist/1"]
+)
+MESSAGE = wire.Frame(hello=HELLO).SerializeToString()
+GARBAGE: list[list[bytes]] = [
+    [],
+    [b""],
+    [b"\xff" * 100],
+    [MESSAGE[:-1]],
+    [MESSAGE, b"\xff\xff"],
+    [wire.Frame(done=wire.Done()).SerializeToString()],
+    [wire.Frame(hello=wire.Hello(label="\x1b[2J")).SerializeToString()],
+    [wire.Frame(hello=wire.Hello(label="two", server="two~aaaaaa", vector={"x:y": 2**64 - 1})).SerializeToString()],
+    [wire.Frame(hello=wire.Hello(label="two", server="x:y", birth="b", history="{")).SerializeToString()],
+    [b"x" * (MESSAGE_BYTES_MAX + 1)],
+    *([random.Random(seed).randbytes(40) for _ in range(3)] for seed in range(20)),
+]
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    settings = {"interval_s": 0.3, "debounce_ms": 1}
+    with live(tmp_path_factory.mktemp("hostile"), ("one", "two"), anti_entropy=settings) as found:
+        wait_until_equal(found)
+        yield found
+
+
+def send(processes: Processes, method: str, messages: list[bytes]) -> list[wire.Frame]:
+    """The answers, up to the end of the call."""
+    answers: list[wire.Frame] = []
+    with grpc.insecure_channel(str(processes.settings.replica("one").anti_entropy)) as channel:
+        call: Any = channel.stream_stream(method, response_deserializer=wire.Frame.FromString)
+        with contextlib.suppress(grpc.RpcError):
+            answers.extend(call(iter(messages), timeout=10))
+    return answers
+
+
+def digest(processes: Processes) -> Any:
+    return processes.rest("one").get("/replica/digest")
+
+
+def test_garbage_is_refused_and_sessions_go_on(processes: Processes) -> None:
+    before = digest(processes)
+    for messages in GARBAGE:
+        for answer in send(processes, METHOD, messages):
+            assert answer.WhichOneof("kind") in {"hello", "refuse"}
+        for name in ("Create", "HandOver", "TakeOver", "Nothing"):
+            send(processes, METHOD.replace("Exchange", name), messages[:1])
+    assert digest(processes) == before
+    assert [peer["label"] for peer in processes.rest("one").get("/replica")["peers"]] == ["two"]
+    slot = {"start": "2027-01-04T09:00:00Z", "end": "2027-01-04T10:00:00Z"}
+    processes.rest("two").post("/reservations", {"room": "6.12", "slots": [slot], "request": "r1"}, user="vish")
+    wait_until(lambda: processes.rest("one").get("/reservations/vish/r1")["state"] == "committed")
+    assert "Traceback" not in processes.output("one")
+
+
+def test_a_newer_release_is_refused_with_a_sentence_on_both_sides(processes: Processes) -> None:
+    def refused(label: str, **newer: Any) -> str:
+        """The sentence that the caller gets, once the replica has told its operator the same."""
+        given: dict[str, Any] = {"protocol": PROTOCOL, "cluster": processes.settings.cluster_id, "applications": tags}
+        hello = wire.Hello(server=f"{label}~aaaaaa", label=label, history="[]", **(given | newer))
+        refusal = send(processes, METHOD, [wire.Frame(hello=hello).SerializeToString()])[-1].refuse
+        wait_until(lambda: f"no session with {label}: {refusal.message}" in processes.output("one"))
+        return f"{refusal.code}: {refusal.message}"
+
+    tags = [application.tag for application in APPLICATIONS]
+    later = PROTOCOL + 1
+    said = refused("later", protocol=later)
+    sentence = f"one speaks protocol {PROTOCOL} and later protocol {later}. Bring both to the same release."
+    assert said == f"other_protocol: {sentence}"
+    newer = [f"{application.name}/{application.version + 1}" for application in APPLICATIONS]
+    said = refused("new", applications=newer)
+    assert said.startswith(f"other_applications: one plays {', '.join(tags)} and new {', '.join(newer)}. Bring both")
+
+
+def test_a_peer_that_hangs_up_or_says_nothing_holds_up_nobody(processes: Processes) -> None:
+    """More silent calls than there are places: the next session comes about all the same."""
+    channel = grpc.insecure_channel(str(processes.settings.replica("one").anti_entropy))
+    with channel:
+        method: Any = channel.stream_stream(METHOD, response_deserializer=wire.Frame.FromString)
+        calls = [method(iter([MESSAGE]), timeout=5) for _ in range(10)]
+        for call in calls:
+            call.cancel()
+    processes.rest("two").post("/replica/sync/one")

@@ -1,0 +1,229 @@
+"""Whole or not, end to end: when a replica goes on under its id, and when it may not, as its state has lost its
+tail."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cluster.processes import Processes
+from storage.redis.embedded import stop_left_behind
+from tests.support.joined import ask, code, joined, reserve
+from tests.support.live import command, live, wait_until, wait_until_equal
+from tests.support.storage_harness import empty, newest
+
+QUIET = {"interval_s": 0, "after_write": False}  # sessions on request alone
+
+
+class Two:
+    """one, the first primary, and two, which have met."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.processes = processes
+        self.addresses = {label: str(processes.settings.replica(label).rest) for label in processes.labels}
+        self.folder = processes.settings.data
+
+    def state(self, label: str) -> dict[str, Any]:
+        found: dict[str, Any] = ask(self.addresses[label], "GET", "/replica").json()
+        return found
+
+    def meet(self, one: str = "two", other: str = "one") -> int:
+        return ask(self.addresses[one], "POST", f"/replica/sync/{other}").status_code
+
+    def reserve(self, label: str, request: str, hour: int) -> str:
+        answer = reserve(self.addresses[label], request, hour)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["state"])
+
+    def shown(self, label: str, request: str) -> str | None:
+        answer: dict[str, Any] = ask(self.addresses[label], "GET", f"/reservations/vish/{request}").json()
+        return answer.get("state")
+
+    def restart(self, label: str, change: Callable[[Path], object]) -> None:
+        """Change its folder while it is stopped."""
+        self.processes.stop(label)
+        change(self.folder / label)
+        self.start(label)
+
+    def start(self, label: str) -> None:
+        self.processes.start(label)
+        self.processes.wait_until_serving(label)
+
+    def kill_redis(self, label: str) -> None:
+        record = json.loads((self.folder / label / "redis.pid").read_text())
+        os.kill(int(record["pid"]), signal.SIGKILL)
+
+
+@contextmanager
+def two_that_met(folder: Path) -> Iterator[Two]:
+    with live(folder, ("one", "two"), anti_entropy=QUIET) as processes:
+        pair = Two(processes)
+        assert pair.reserve("one", "r1", 9) == "committed"
+        assert pair.reserve("two", "r2", 10) == "tentative"
+        assert pair.meet() == 200
+        assert pair.meet() == 200
+        yield pair
+
+
+def test_a_redis_that_is_killed_under_a_replica_comes_back_and_the_id_stays(tmp_path: Path) -> None:
+    with two_that_met(tmp_path) as pair:
+        before = pair.state("two")["id"]
+        pair.kill_redis("two")
+        wait_until(lambda: "Redis was restarted, and holds everything." in pair.processes.output("two"))
+        wait_until(lambda: reserve(pair.addresses["two"], "r3", 11).status_code in {200, 201})
+        assert pair.state("two")["id"] == before
+
+
+def test_a_replica_and_its_redis_that_are_killed_keep_the_id(tmp_path: Path) -> None:
+    with two_that_met(tmp_path) as pair:
+        before = pair.state("two")["id"]
+        pair.processes.kill("two")
+        pair.kill_redis("two")
+        pair.start("two")
+        assert pair.state("two")["id"] == before
+        assert pair.shown("two", "r2") == "committed"
+
+
+def test_a_repaired_log_makes_a_new_id_and_what_was_lost_comes_back_from_elsewhere(tmp_path: Path) -> None:
+    def tear(folder: Path) -> None:
+        log = newest(folder)
+        log.write_bytes(log.read_bytes()[:-7])
+
+    with two_that_met(tmp_path) as pair:
+        before = pair.state("two")["id"]
+        assert pair.reserve("two", "r3", 11) == "tentative"
+        assert pair.meet() == 200
+        pair.processes.kill("two")
+        pair.kill_redis("two")
+        wait_until(lambda: not stop_left_behind(pair.folder / "two"))
+        tear(pair.folder / "two")
+        pair.start("two")
+        after = pair.state("two")["id"]
+        assert after != before
+        assert after.startswith("two~")
+        wait_until(lambda: f"the last writes of {before} may be missing. It goes on as" in pair.processes.output("two"))
+        assert pair.meet() == 200
+        assert pair.shown("two", "r3") == "committed"
+        wait_until_equal(pair.processes)
+
+
+def test_a_copy_that_the_operator_names_as_one_makes_a_new_id(tmp_path: Path) -> None:
+    with two_that_met(tmp_path) as pair:
+        before = pair.state("two")["id"]
+        pair.processes.stop("two")
+        process = command("server.py", "two", "--restored", "--config", pair.processes.configuration)
+        try:
+            wait_until(lambda: pair.state("two")["id"] != before if _answers(pair, "two") else False)
+        finally:
+            process.terminate()
+            output, _ = process.communicate(timeout=30)
+        assert f"The data was restored from a copy: writes of {before} may be missing." in output
+
+
+def test_a_copy_that_nobody_names_is_found_out_by_its_peer(tmp_path: Path) -> None:
+    with two_that_met(tmp_path) as pair:
+        before = pair.state("two")["id"]
+        pair.restart("two", lambda folder: shutil.copytree(folder, tmp_path / "copy"))
+        assert pair.reserve("two", "r3", 11) == "tentative"
+        assert pair.meet() == 200
+
+        def put_back(folder: Path) -> None:
+            shutil.rmtree(folder)
+            shutil.copytree(tmp_path / "copy", folder)
+
+        pair.restart("two", put_back)
+        assert pair.state("two")["id"] == before
+        assert pair.shown("two", "r3") is None
+        assert pair.meet() == 503
+        after = pair.state("two")["id"]
+        assert after != before
+        wait_until(lambda: f"A peer holds writes of {before} that are not here." in pair.processes.output("two"))
+        assert pair.meet() == 200
+        assert pair.shown("two", "r3") == "committed"
+        assert pair.reserve("two", "r4", 12) == "tentative"
+        assert pair.meet() == 200
+        wait_until_equal(pair.processes)
+
+
+def test_a_first_primary_without_its_folder_yields_to_the_birth_that_it_meets(tmp_path: Path) -> None:
+    with two_that_met(tmp_path) as pair:
+        before = pair.state("one")["id"]
+        pair.restart("one", shutil.rmtree)
+        fresh = pair.state("one")
+        assert fresh["primary"] == {"id": fresh["id"], "label": "one", "here": True}
+        assert pair.reserve("one", "alone", 9) == "committed"
+        assert pair.meet() == 200
+        joined_again = pair.state("one")
+        assert (joined_again["birth"], joined_again["primary"]["here"]) == (before, False)
+        assert pair.shown("one", "r2") == "committed"
+        assert pair.shown("one", "alone") == "rejected"
+        wait_until(lambda: "revoked ✗ vish alone" in pair.processes.output("one"))
+        answer = ask(pair.addresses["one"], "POST", "/replica/promote")
+        assert code(answer) == (409, "no_primary")
+        assert ask(pair.addresses["one"], "POST", "/replica/promote", {"force": True}).status_code == 200
+        assert pair.meet() == 200
+        wait_until_equal(pair.processes)
+
+
+def test_a_primary_that_lost_its_tail_is_not_the_primary_any_more(tmp_path: Path) -> None:
+    with two_that_met(tmp_path) as pair:
+        pair.restart("one", empty)
+        state = pair.state("one")
+        assert not state["primary"]["here"]
+        assert pair.meet() == 200
+        assert pair.shown("one", "r1") == "committed"
+        assert pair.reserve("one", "r3", 12) == "tentative"
+
+
+def test_an_id_that_a_full_state_brings_about_is_noted_at_once_and_outlives_a_crash(tmp_path: Path) -> None:
+    with two_that_met(tmp_path) as pair:
+        before = pair.state("one")["id"]
+        assert pair.reserve("one", "late", 12) == "committed"
+        assert ask(pair.addresses["one"], "POST", "/replica/truncate", {"keep": 0}).status_code == 200
+        assert ask(pair.addresses["two"], "POST", "/replica/promote", {"force": True}).status_code == 200
+        assert pair.meet() == 200
+        after = pair.state("one")["id"]
+        assert after != before
+        told = f"does not have the last writes of {before}. It goes on as {after}."
+        wait_until(lambda: told in pair.processes.output("one"))
+        wait_until(lambda: "reservation:vish/late" in pair.processes.output("one"))
+        birth = json.loads((pair.folder / "one" / "birth.json").read_text())
+        assert (birth["id"], birth["next"]) == (after, "")
+
+        # As a crash between the full state and the note would leave it.
+        pair.processes.kill("one")
+        (pair.folder / "one" / "birth.json").write_text(json.dumps(birth | {"id": before, "next": after}))
+        pair.start("one")
+        assert pair.state("one")["id"] == after
+        wait_until(lambda: told in pair.processes.output("one"))
+        assert pair.reserve("one", "later", 13) == "tentative"
+        assert pair.meet() == 200
+        assert pair.meet() == 200
+        wait_until_equal(pair.processes)
+
+
+def test_a_created_server_that_lost_its_namespace_gets_a_minted_id(tmp_path: Path) -> None:
+    with two_that_met(tmp_path) as pair, joined(pair.processes, "four") as four:
+        four.start("--join", "one")
+        assert reserve(four.birth["rest"], "r3", 11).status_code == 201
+        assert four.stop() == 0
+        empty(four.folder)
+        four.start()
+        after = ask(four.birth["rest"], "GET", "/replica").json()
+        assert after["id"].startswith("four~")
+        assert not after["primary"]["here"]
+        assert ask(four.birth["rest"], "POST", "/replica/sync/one").status_code == 200
+        assert reserve(four.birth["rest"], "r4", 12).status_code == 201
+
+
+def _answers(pair: Two, label: str) -> bool:
+    try:
+        return ask(pair.addresses[label], "GET", "/replica").ok
+    except OSError:
+        return False

@@ -1,0 +1,109 @@
+"""Whole or not, on a Redis of the user's, end to end: whatever becomes of it under a replica, no id is written on under
+that may have lost its tail, also where the replica is alone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cluster.local import free_addresses
+from tests.replica.test_identity_live import QUIET, Two
+from tests.support.joined import ask, reserve
+from tests.support.live import live, wait_until, wait_until_equal
+from tests.support.own_redis import Address, OwnRedis, address
+
+
+@contextmanager
+def two_with_own_redis(folder: Path) -> Iterator[tuple[Two, Address, OwnRedis]]:
+    """one, the first primary, on its embedded Redis, and two on one of the user's; they have met."""
+    with address(folder / "r") as place:
+        first = place.start("first")
+        place.serve(first)
+        free = free_addresses(4)
+        replicas = {label: {"rest": next(free), "anti_entropy": next(free)} for label in ("one", "two")}
+        replicas["two"]["redis"] = place.url
+        with live(folder, ("one", "two"), anti_entropy=QUIET, replicas=replicas) as processes:
+            pair = Two(processes)
+            assert pair.reserve("one", "r1", 9) == "committed"
+            assert pair.reserve("two", "r2", 10) == "tentative"
+            assert pair.meet() == pair.meet() == 200
+            yield pair, place, first
+
+
+def new_id(pair: Two, before: str, reason: str, label: str = "two") -> str:
+    """Wait for another id; what the operator was told of it."""
+    after = wait_until(lambda: found if (found := pair.state(label).get("id")) not in {before, None} else None)
+    told = f"{reason} It goes on as {after}."
+    wait_until(lambda: told in pair.processes.output(label))
+    return str(after)
+
+
+def test_a_failover_and_an_emptied_namespace_make_a_new_id_at_once_and_what_was_lost_comes_back(tmp_path: Path) -> None:
+    with two_with_own_redis(tmp_path) as (pair, place, first):
+        before = pair.state("two")["id"]
+        second = place.start("second", first)
+        wait_until(lambda: second.has_copied(first))
+        second.client.replicaof("NO", "ONE")  # it lags from here on
+        assert pair.reserve("two", "held", 11) == "tentative"
+        assert pair.meet() == 200
+        assert pair.reserve("two", "lost", 12) == "tentative"
+        place.serve(second)
+        first.kill()
+        new_id(pair, before, f"Redis was restarted or replaced: the last writes of {before} may be missing.")
+        assert pair.shown("two", "held") is None
+        assert pair.reserve("two", "r3", 13) == "tentative"
+        assert pair.meet() == pair.meet() == 200
+        assert [pair.shown("two", name) for name in ("held", "r3", "lost")] == ["committed", "committed", None]
+        wait_until_equal(pair.processes)
+
+        # The same of a namespace that is emptied while Redis runs on.
+        before = pair.state("two")["id"]
+        second.client.flushall()
+        new_id(pair, before, f"The namespace is empty: what {before} wrote is not here.")
+        assert pair.shown("two", "r2") is None
+        assert pair.reserve("two", "r4", 14) == "tentative"
+        assert pair.meet() == pair.meet() == 200
+        assert [pair.shown("two", name) for name in ("r2", "held", "r4")] == ["committed"] * 3
+        wait_until_equal(pair.processes)
+
+
+def test_an_older_copy_of_redis_that_is_put_back_makes_a_new_id(tmp_path: Path) -> None:
+    with two_with_own_redis(tmp_path) as (pair, place, first):
+        before = pair.state("two")["id"]
+        first.client.bgrewriteaof()
+        wait_until(lambda: first.client.info("persistence")["aof_rewrite_in_progress"] == 0)
+        copy = tmp_path / "r" / "older"
+        shutil.copytree(first.folder, copy, ignore=shutil.ignore_patterns("s"))
+        assert pair.reserve("two", "r3", 11) == "tentative"
+        assert pair.meet() == pair.meet() == 200
+
+        pair.processes.stop("two")
+        place.serve(place.start("older"))
+        pair.start("two")
+        new_id(pair, before, f"Redis was restarted or replaced: the last writes of {before} may be missing.")
+        assert pair.shown("two", "r3") is None
+        assert pair.meet() == 200
+        assert pair.shown("two", "r3") == "committed"
+        wait_until_equal(pair.processes)
+
+
+def test_a_primary_that_is_alone_is_none_any_more_when_its_redis_was_restarted(tmp_path: Path) -> None:
+    with address(tmp_path / "r") as place:
+        first = place.start("first")
+        place.serve(first)
+        with live(tmp_path, ("one",), anti_entropy=QUIET, redis=place.url) as processes:
+            pair = Two(processes)
+            assert pair.reserve("one", "r1", 9) == "committed"
+            before = pair.state("one")["id"]
+            first.kill()
+            assert reserve(pair.addresses["one"], "r2", 10).status_code == 503
+            place.serve(place.start("first"))
+            reason = f"Redis was restarted or replaced: the last writes of {before} may be missing."
+            new_id(pair, before, reason, "one")
+            wait_until(lambda: "It was the primary, and is not any more" in processes.output("one"))
+            assert pair.reserve("one", "r3", 11) == "tentative"
+            assert ask(pair.addresses["one"], "POST", "/replica/promote", {"force": True}).status_code == 200
+            assert pair.reserve("one", "r4", 12) == "committed"
+            assert pair.shown("one", "r3") == "committed"

@@ -1,0 +1,162 @@
+"""A replica as a process, with its embedded Redis: how it starts, is refused, stops and comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.replica_harness import until
+from tests.support.storage_harness import empty
+
+HOUSE = Path(__file__).parent.parent.parent
+VISH = {"Bayou-User": "vish"}
+
+
+class House:
+    """A configuration in a folder of its own, with free ports."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = folder / "config.yaml"
+        self.port, peers = _free_ports(2)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.config.write_text(
+            "cluster: c\nprimary: one\nrooms: ['6.12']\n"
+            f"replicas: {{one: {{rest: 127.0.0.1:{self.port}, anti_entropy: 127.0.0.1:{peers}}}}}\n"
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-W", "error", "server.py", *(arguments or ("one",)), "--config", str(self.config)],
+            cwd=HOUSE,
+            env={**os.environ, "NO_COLOR": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @contextmanager
+    def running(self, stop_with: signal.Signals = signal.SIGTERM) -> Iterator[subprocess.Popen[str]]:
+        process = self.start()
+        try:
+            until(lambda: process.poll() is not None or self.answers())
+            assert process.poll() is None, process.communicate()
+            yield process
+        finally:
+            process.send_signal(stop_with)
+            self.output, self.errors = process.communicate(timeout=30)
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/replica", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def test_it_starts_serves_stops_in_order_and_comes_back_as_itself(house: House) -> None:
+    slot = {"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"}
+    body = {"room": "6.12", "slots": [slot], "purpose": "x", "merge": "give_up", "request": "r1"}
+    with house.running() as process:
+        identity = requests.get(f"{house.url}/replica", timeout=20).json()["id"]
+        answer = requests.post(f"{house.url}/reservations", json=body, headers=VISH, timeout=20)
+        assert (answer.status_code, answer.json()["state"]) == (201, "committed")
+        stream = requests.get(f"{house.url}/events?after=0-0", stream=True, timeout=20)
+        names = (line for line in stream.iter_lines(chunk_size=1) if line.startswith(b"event:"))
+        assert [next(names), next(names)] == [b"event: accepted", b"event: committed"]
+    assert process.returncode == 0
+    assert house.errors == ""
+    assert f"id            {identity}" in house.output
+    assert "primary       this replica" in house.output
+    assert "one  accepted ✓ #1 vish 6.12 2026-12-01 09:00–10:00" in house.output
+    birth = json.loads((house.config.parent / "data" / "one" / "birth.json").read_text())
+    assert (birth["id"], birth["clean"]) == (identity, True)
+
+    with house.running(signal.SIGHUP) as process:
+        assert requests.get(f"{house.url}/replica", timeout=20).json()["id"] == identity
+        assert requests.get(f"{house.url}/reservations/vish/r1", timeout=20).json()["slot"] == slot
+    assert process.returncode == 0
+    assert "holds         1 committed, 0 tentative" in house.output
+
+
+def test_a_kill_loses_nothing_that_was_acknowledged(house: House) -> None:
+    with house.running(signal.SIGKILL):
+        identity = requests.get(f"{house.url}/replica", timeout=20).json()["id"]
+    with house.running():
+        assert requests.get(f"{house.url}/replica", timeout=20).json()["id"] == identity
+    assert "warning" not in house.output
+
+
+def test_a_second_start_is_refused_and_the_first_goes_on(house: House) -> None:
+    with house.running() as process:
+        second = house.start()
+        _, errors = second.communicate(timeout=30)
+        assert second.returncode == 1
+        assert f"already running (process {process.pid}, which serves replica one)" in errors
+        assert house.answers()
+
+
+def test_a_port_in_use_is_named(house: House) -> None:
+    with socket.create_server(("127.0.0.1", house.port)):
+        process = house.start()
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert f"Cannot listen on 127.0.0.1:{house.port}: Address already in use." in errors
+    with house.running():
+        pass
+
+
+def test_a_label_that_is_not_configured(house: House) -> None:
+    process = house.start("two")
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (
+        1,
+        "two does not start.\nThere is no replica 'two'; the configuration knows one."
+        " To make it a new replica of the running cluster, add --join LABEL.\n",
+    )
+
+
+def test_another_cluster_in_the_same_place_is_refused(house: House) -> None:
+    with house.running():
+        pass
+    right = house.config.read_text()
+    house.config.write_text(right.replace("cluster: c", "cluster: d"))
+    process = house.start()
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "belongs to another cluster" in errors
+    house.config.write_text(right)
+    with house.running():
+        assert requests.get(f"{house.url}/replica", timeout=20).json()["primary"]["here"]
+
+
+def test_an_emptied_storage_makes_a_new_id_and_says_so(house: House) -> None:
+    with house.running():
+        identity = requests.get(f"{house.url}/replica", timeout=20).json()["id"]
+    empty(house.config.parent / "data" / "one")
+    with house.running():
+        state = requests.get(f"{house.url}/replica", timeout=20).json()
+    assert state["id"] != identity
+    assert state["primary"] == {"id": None, "label": None, "here": False}
+    assert f"warning: The namespace is empty: what {identity} wrote is not here." in house.output
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [found.getsockname()[1] for found in sockets]
+    for found in sockets:
+        found.close()
+    return ports

@@ -1,0 +1,218 @@
+"""Short requests, which share one thread: none of them, nor Redis, can hold up what others ask."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import redis
+import requests
+from flask import Request, Response
+
+from apps.api.endpoint import Operation
+from cluster.processes import Processes
+from replica.config import Address
+from replica.http.server import WebServer
+from replica.http.short import Short
+from storage.tasks import give_way
+from tests.support.live import live, wait_until
+
+VISH = {"Bayou-User": "vish"}
+CLIENTS = 12
+CALENDAR = "/rooms/6.12/calendar?from=2027-03-01T00:00:00Z&to=2027-03-08T00:00:00Z"
+BOUND_S = 60
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    with live(tmp_path_factory.mktemp("short"), ("one",), rooms=["6.12", "6.13"]) as processes:
+        yield processes
+
+
+def url(processes: Processes, path: str) -> str:
+    return f"http://{processes.settings.replica('one').rest}{path}"
+
+
+def body(day: int, hour: int) -> dict[str, Any]:
+    slot = {"start": f"2027-03-{day:02}T{hour:02}:00:00Z", "end": f"2027-03-{day:02}T{hour + 1:02}:00:00Z"}
+    return {"room": "6.12", "slots": [slot], "merge": "give_up"}
+
+
+def reserve(processes: Processes, day: int, hour: int, timeout_s: float = BOUND_S) -> int:
+    answer = requests.post(url(processes, "/reservations"), json=body(day, hour), headers=VISH, timeout=timeout_s)
+    return answer.status_code
+
+
+def redis_pid(processes: Processes) -> int:
+    with redis.Redis(unix_socket_path=str(processes.settings.data / "one" / "redis.sock")) as client:
+        return int(client.info("server")["process_id"])
+
+
+def test_while_redis_stands_still_what_does_not_need_it_is_answered(one: Processes) -> None:
+    pid = redis_pid(one)
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        assert requests.get(url(one, CALENDAR), timeout=BOUND_S).ok  # the replica has met Redis
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            writes = [clients.submit(reserve, one, 1, hour) for hour in range(CLIENTS)]
+            reads = [clients.submit(requests.get, url(one, CALENDAR), timeout=BOUND_S) for _ in range(2)]
+            for _ in range(5):
+                assert requests.get(url(one, "/openapi.json"), timeout=5).ok
+            assert not any(write.done() for write in writes)
+            assert not any(read.done() for read in reads)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert [write.result(BOUND_S) for write in writes] == [201] * CLIENTS
+        assert [read.result(BOUND_S).status_code for read in reads] == [200, 200]
+
+
+def test_one_that_waits_for_its_session_does_not_hold_up_the_others(one: Processes) -> None:
+    ahead = "eyJyIjp7Im9uZX56enp6enoiOjkwMDAwMDAwMDAwMDAwMDB9LCJ3Ijp7fX0"  # has read {"one~zzzzzz": 9000000000000000}
+    address, headers = one.settings.replica("one").rest, f"Bayou-Session: {ahead}\r\nBayou-Wait: 30000"
+    with socket.create_connection((address.host, address.port), BOUND_S) as late:
+        late.sendall(f"GET {CALENDAR} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n".encode())
+        for hour in range(8, 12):
+            assert reserve(one, 4, hour, timeout_s=15) == 201
+        late.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            late.recv(1)
+
+
+def test_requests_that_follow_each_other_on_a_connection_are_answered_in_order(one: Processes) -> None:
+    address = one.settings.replica("one").rest
+
+    def message(hour: int) -> bytes:
+        content = json.dumps(body(5, hour)).encode()
+        head = f"POST /reservations HTTP/1.1\r\nHost: localhost\r\nBayou-User: vish\r\nContent-Length: {len(content)}"
+        return f"{head}\r\n\r\n".encode() + content
+
+    short, long = [message(hour) for hour in range(6)], b"GET /replica HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection((address.host, address.port), BOUND_S) as connection:
+        connection.sendall(b"".join([*short[:3], long, *short[3:], short[0].replace(b"\r\n\r\n", CLOSE, 1)]))
+        received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    statuses = re.findall(rb"HTTP/1\.1 (\d+)", received)
+    starts = re.findall(rb'"slot":{"start":"(.*?)"', received)
+    assert statuses == [b"201"] * 3 + [b"200"] + [b"201"] * 3 + [b"409"]
+    assert len(starts) == 6
+    assert starts == sorted(starts)
+
+
+def test_when_redis_is_killed_under_them_they_are_refused_and_the_next_are_served(one: Processes) -> None:
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        pid = redis_pid(one)
+        os.kill(pid, signal.SIGSTOP)
+        writes = [clients.submit(reserve, one, 2, hour) for hour in range(CLIENTS)]
+        assert requests.get(url(one, "/openapi.json"), timeout=5).ok
+        os.kill(pid, signal.SIGKILL)
+        assert {write.result(BOUND_S) for write in writes} <= {201, 503}
+    wait_until(lambda: reserve(one, 3, 9) == 201)
+    assert requests.get(url(one, CALENDAR), timeout=BOUND_S).ok
+
+
+CLOSE = b"\r\nConnection: close\r\n\r\n"
+
+
+def test_a_client_that_reads_nothing_holds_up_nobody() -> None:
+    body = b"x" * 1024 * 1024
+    count = 40  # far more than a connection may have unsent
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        large = environ["PATH_INFO"] == "/large"
+        start_response("200 OK", [("Content-Length", str(len(body) if large else 0))])
+        return [body] if large else []
+
+    server = WebServer(app, Address("127.0.0.1", 0), lambda *_: True)
+    server.start()
+    try:
+        with socket.create_connection((server.address.host, server.address.port), BOUND_S) as slow:
+            slow.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n" * count)
+            for _ in range(20):
+                assert requests.get(f"http://{server.address}/", timeout=20).ok
+            received = 0
+            while received < count * len(body):
+                received += len(slow.recv(1 << 20))
+        assert requests.get(f"http://{server.address}/", timeout=20).ok
+    finally:
+        server.stop()
+
+
+class Deaf:
+    """A Redis that takes whatever is sent, and never answers."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._taken: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                self._taken.append(self._listener.accept()[0])
+            except OSError:
+                return
+
+    def close(self) -> None:
+        self._listener.close()
+        for taken in self._taken:
+            taken.close()
+
+
+def test_a_redis_that_never_answers_is_given_up_in_time_by_each() -> None:
+    deaf = Deaf()
+    client = redis.Redis(port=deaf.port, protocol=2, socket_timeout=0.5, driver_info=None, redis_connect_func=give_way)  # type: ignore[arg-type]
+    client.connection_pool.connection_kwargs["retry"] = None
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/redis":
+            try:
+                client.get("x")
+            except redis.TimeoutError:
+                start_response("503 Away", [("Content-Length", "0")])
+                return []
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+    server = WebServer(app, Address("127.0.0.1", 0), lambda *_: True)
+    server.start()
+    try:
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            asked: list[Future[requests.Response]] = [
+                clients.submit(requests.get, f"http://{server.address}/redis", timeout=BOUND_S) for _ in range(CLIENTS)
+            ]
+            assert requests.get(f"http://{server.address}/", timeout=BOUND_S).status_code == 200
+            assert [one.result(BOUND_S).status_code for one in asked] == [503] * CLIENTS
+    finally:
+        server.stop()
+        client.close()
+        deaf.close()
+
+
+def test_what_is_short_says_its_operation_unless_redis_is_away_or_it_may_wait() -> None:
+    short = Short(
+        [Operation("GET", "/rooms/{room}/calendar", "", {}, is_short=True), Operation("GET", "/rooms", "", {})]
+    )
+    assert short("GET", "/rooms/6.12/calendar", {})
+    for method, path in (("GET", "/rooms"), ("PUT", "/rooms/6.12/calendar"), ("GET", "/rooms/6.12/13/calendar")):
+        assert not short(method, path, {})
+    assert not short("GET", "/rooms/6.12/calendar", {"BAYOU_WAIT": "100"})
+    calendar, rooms = (
+        Request({"REQUEST_METHOD": "GET", "PATH_INFO": f"/rooms{path}"}) for path in ("/6.12/calendar", "")
+    )
+    for request, status, there in (
+        (rooms, 503, False),
+        (rooms, 200, False),
+        (calendar, 400, False),
+        (calendar, 200, True),
+    ):
+        short.note(request, Response(status=status))
+        assert short("GET", "/rooms/6.12/calendar", {}) == there
+    assert not Short([])("GET", "", {})

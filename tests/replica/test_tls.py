@@ -1,0 +1,100 @@
+"""Links under mutual TLS: who has a certificate of the cluster's authority is a peer, and nobody else is."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import grpc
+import pytest
+
+from bayou.errors import Away
+from replica.anti_entropy import a_e_pb2 as wire
+from replica.anti_entropy.grpc_transport import Listener, Pairs, Unary, call_unary
+from replica.anti_entropy.tls import Credentials, read_credentials
+from replica.config import Address, ConfigError
+from tests.support.live import HOUSE, live, wait_until
+from tests.support.replica_harness import SETTINGS
+
+TIMEOUT_S = 10.0
+pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificates")
+
+
+def make(folder: Path, *pairs: str) -> None:
+    subprocess.run([HOUSE / "deploy" / "certificates.sh", folder, *pairs], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificates of `one` and `two` here, of a stranger of another authority, and of one for another host."""
+    made = tmp_path_factory.mktemp("tls")
+    make(made, "one=127.0.0.1", "two=127.0.0.1", "other=10.9.8.7")
+    make(made / "strange", "two=127.0.0.1")
+    return made
+
+
+def of(folder: Path, label: str) -> Credentials:
+    found = read_credentials(SETTINGS.model_copy(update={"tls": folder}), label)
+    assert found is not None
+    return found
+
+
+def called(credentials: Credentials | None, by: Credentials | None) -> str:
+    """What becomes of a unary call to a listener with these credentials: the answer, or why there is none."""
+    address = _free()
+    listener = Listener(address, Pairs("one"), lambda _: None, lambda _: False, print, print, credentials)  # type: ignore[arg-type,return-value]
+    listener.start({"Create": Unary(wire.CreateRequest, lambda _: wire.CreateReply(label="one"))})
+    try:
+        return call_unary(address, "Create", wire.CreateRequest(), wire.CreateReply, TIMEOUT_S, by).label
+    except Away as away:
+        return away.message
+    finally:
+        listener.stop()
+
+
+def test_who_shows_a_certificate_of_the_authority_is_answered(folder: Path) -> None:
+    assert called(of(folder, "one"), of(folder, "two")) == "one"
+
+
+def test_nobody_else_is_answered(folder: Path) -> None:
+    one, stranger = of(folder, "one"), of(folder / "strange", "two")
+    assert "do not agree on TLS" in called(one, stranger)
+    assert "do not agree on TLS" in called(None, one)
+    assert "without a certificate" in called(one, None)
+    mixed = Credentials(one.authority, stranger.certificate, stranger.key)  # trusts us, and is not ours
+    assert "without a certificate" in called(one, mixed)
+
+
+def test_a_certificate_counts_for_its_host_alone(folder: Path) -> None:
+    assert "not for this address" in called(of(folder, "other"), of(folder, "two"))
+
+
+def test_what_is_wrong_with_the_files_is_said(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"three\.pem: cannot be read"):
+        of(folder, "three")
+    for name in ("ca.pem", "one.pem"):
+        shutil.copy(folder / name, tmp_path)
+    shutil.copy(folder / "two.key", tmp_path / "one.key")
+    with pytest.raises(ConfigError, match=r"one\.pem: cannot be used: KEY_VALUES_MISMATCH"):
+        of(tmp_path, "one")
+    (tmp_path / "ca.pem").write_text("nothing")
+    with pytest.raises(ConfigError, match=r"ca\.pem: cannot be used"):
+        of(tmp_path, "one")
+
+
+def test_replicas_meet_under_tls(folder: Path, tmp_path: Path) -> None:
+    with live(tmp_path / "tls", ("one", "two"), tls=str(folder)) as processes:
+        one = processes.rest("one").get("/replica")["id"]
+        wait_until(lambda: processes.rest("two").get("/replica")["birth"] == one)
+        plain = grpc.insecure_channel(str(processes.settings.replica("one").anti_entropy))
+        with pytest.raises(grpc.FutureTimeoutError):
+            grpc.channel_ready_future(plain).result(timeout=1)
+        plain.close()
+
+
+def _free() -> Address:
+    from cluster.local import free_addresses  # noqa: PLC0415
+
+    host, _, port = next(free_addresses(1)).rpartition(":")
+    return Address(host, int(port))

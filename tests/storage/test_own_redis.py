@@ -1,0 +1,167 @@
+"""A Redis of the user's, or none but memory: what is asked of it, and what is said when it is not so."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from bayou.errors import Away, BadInput, Conflict
+from storage.redis.binary import find_binary
+from storage.redis.connect import Opened, away_of
+from tests.support.storage_harness import BIRTH, opener, wait_until
+
+
+@pytest.fixture
+def open_one(tmp_path: Path) -> Iterator[Callable[..., Opened]]:
+    yield from opener(tmp_path)
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts a redis-server of the user's, on the unix socket `own.sock` unless told otherwise."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*options: str) -> subprocess.Popen[bytes]:
+        always = ["--save", "", "--port", "0", "--dir", str(tmp_path), "--unixsocket", "own.sock"]
+        started.append(subprocess.Popen([find_binary().path, *always, *options], stdout=subprocess.DEVNULL))
+        with redis.Redis(unix_socket_path=str(tmp_path / "own.sock"), protocol=2) as client:
+            wait_until(client.ping)
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_a_redis_at_a_unix_url_is_used_and_left_running(open_one, own_redis, tmp_path):
+    process = own_redis("--appendonly", "yes")
+    url = f"unix://{tmp_path}/own.sock"
+    opened = open_one(url)
+    assert (opened.warnings, opened.durable) == ([], False)
+    assert opened.client.eval("return redis.call('INCR', KEYS[1])", 1, "n") == 1
+    with pytest.raises(Conflict, match="already running"):
+        open_one(url)
+    opened.close(clean=True)
+    assert process.poll() is None
+    assert open_one(url).run_id == opened.run_id
+
+
+def test_a_redis_at_a_redis_url_is_used_with_a_warning_when_it_keeps_nothing(open_one, own_redis):
+    port = free_port()
+    own_redis("--port", str(port), "--bind", "127.0.0.1")
+    opened = open_one(f"redis://127.0.0.1:{port}/0")
+    assert opened.client.set("key", "value")
+    assert len(opened.warnings) == 1
+    assert "appendonly off" in opened.warnings[0]
+
+
+def test_a_redis_of_the_user_that_was_replaced_is_checked_before_it_is_used(open_one, own_redis, tmp_path):
+    process = own_redis()
+    opened = open_one(f"unix://{tmp_path}/own.sock")
+    opened.remember(BIRTH)
+    seen: list[object] = []
+
+    def check(client: redis.Redis) -> None:
+        seen.append(opened.identity(BIRTH.id, "").id)
+        client.set("checked", "yes")
+
+    opened.on_restart.append(check)
+    process.kill()
+    process.wait()
+    with pytest.raises(redis.ConnectionError):
+        opened.client.ping()
+    own_redis()
+    assert wait_until(lambda: opened.client.get("checked")) == b"yes"
+    assert seen == [None]
+
+
+def test_a_redis_that_may_evict_is_refused(open_one, own_redis, tmp_path):
+    own_redis("--maxmemory-policy", "allkeys-lru")
+    with pytest.raises(Conflict, match=r"maxmemory-policy allkeys-lru.*Set it to noeviction") as refusal:
+        open_one(f"unix://{tmp_path}/own.sock")
+    assert refusal.value.code == "redis_evicts"
+    with redis.Redis(unix_socket_path=str(tmp_path / "own.sock"), protocol=2) as client:
+        client.config_set("maxmemory-policy", "noeviction")
+    open_one(f"unix://{tmp_path}/own.sock")
+
+
+def told(**members: object) -> dict[str, object]:
+    """What a Redis tells of itself, with some of it changed or (None) withheld."""
+    usual = {"redis_version": "7.2.4", "run_id": "r", "maxmemory_policy": "noeviction", "aof_enabled": 1}
+    return {name: value for name, value in (usual | members).items() if value is not None}
+
+
+def test_a_redis_that_is_too_old_is_refused_and_one_that_tells_little_is_warned_of(
+    open_one, own_redis, tmp_path, monkeypatch
+):
+    own_redis()
+    url = f"unix://{tmp_path}/own.sock"
+    monkeypatch.setattr(redis.Redis, "info", lambda *_: told(redis_version="6.0.16"))
+    with pytest.raises(Conflict, match=r"is Redis 6\.0\.16; 6\.2 or later is needed"):
+        open_one(url)
+    monkeypatch.setattr(redis.Redis, "info", lambda *_: told(maxmemory_policy=None, aof_enabled=None))
+    warnings = open_one(url).warnings
+    assert len(warnings) == 2
+    assert all("does not tell" in warning for warning in warnings)
+
+
+def test_a_redis_that_cannot_be_reached_is_away_and_no_password_is_shown(open_one, tmp_path):
+    with pytest.raises(Away, match=r"redis://127.0.0.1:\d+/0 cannot be used") as refusal:
+        open_one(f"redis://vish:hunter2@127.0.0.1:{free_port()}/0")
+    assert "hunter2" not in refusal.value.message
+    with pytest.raises(Away):
+        open_one(f"rediss://127.0.0.1:{free_port()}/0")
+    # The refused starts have let go of the lock.
+    open_one("memory")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "embeded", "http://127.0.0.1", "redis+ring://127.0.0.1", "redis://127.0.0.1:door/0"]
+)
+def test_a_url_that_is_none_is_bad_input(open_one, tmp_path, url):
+    with pytest.raises(BadInput, match=r"^redis: ") as refusal:
+        open_one(url)
+    assert refusal.value.details["field"] == "redis"
+
+
+def test_memory_says_that_nothing_lasts(open_one):
+    opened = open_one("memory")
+    assert opened.warnings == ["The storage is in memory: nothing will last longer than this process."]
+    opened.client.hset("page", "field", "value")
+    assert opened.another().eval("return redis.call('HGETALL', KEYS[1])", 1, "page") == [b"field", b"value"]
+    opened.remember(BIRTH)
+    opened.close(clean=True)
+    again = open_one("memory")
+    assert not again.client.exists("page")
+    assert again.identity(None, "").id is None
+
+
+@pytest.mark.parametrize(
+    ("error", "away"),
+    [
+        (redis.ConnectionError("refused"), True),
+        (redis.TimeoutError("slow"), True),
+        (redis.BusyLoadingError("loading"), True),
+        (redis.ReadOnlyError("READONLY You can't write"), True),
+        (redis.ResponseError("BUSY Redis is busy running a script."), True),
+        (redis.ResponseError("Error running script: @user_script: 1: -OOM command not allowed"), True),
+        (redis.ResponseError("MISCONF Errors writing to the AOF file"), True),
+        (redis.ResponseError("WRONGTYPE Operation against a key"), False),
+        (redis.ResponseError("Error running script: user_script:1: THE ROOM IS BUSY"), False),
+    ],
+)
+def test_only_what_passes_is_called_away(error, away):
+    refusal = away_of(error)
+    assert (refusal is not None) is away
+    assert refusal is None or str(error) in refusal.message

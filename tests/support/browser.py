@@ -1,0 +1,115 @@
+"""A real browser without a window, for tests of the web pages; they are skipped where there is none.
+
+It reads a page in one step by a script of its own: elements that were found one by one may be replaced in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+
+from tests.support.live import wait_until
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_BROWSER = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+_DRIVER = shutil.which("chromedriver")
+
+needs_browser = pytest.mark.skipif(
+    _BROWSER is None or _DRIVER is None,
+    reason="no browser: install chromium and its chromedriver (Debian: chromium chromium-driver)",
+)
+
+
+class Page:
+    """One browser with one page open."""
+
+    def __init__(self, driver: webdriver.Chrome) -> None:
+        self.driver = driver
+
+    def open(self, url: str) -> None:
+        self.driver.get(url)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """What the body of a function in the page returns."""
+        return self.driver.execute_script(script, *arguments)
+
+    def click(self, selector: str) -> None:
+        self.driver.find_element(By.CSS_SELECTOR, selector).click()
+
+    def type(self, selector: str, text: str) -> None:
+        """Replace what a field holds."""
+        field = self.driver.find_element(By.CSS_SELECTOR, selector)
+        field.clear()
+        field.send_keys(text)
+
+    def press(self, *keys: str, holding: str | None = None) -> None:
+        """Keys, to whatever has the focus."""
+        actions = ActionChains(self.driver)
+        if holding is not None:
+            actions.key_down(holding)
+        actions.send_keys(*keys)
+        if holding is not None:
+            actions.key_up(holding)
+        actions.perform()
+
+    def drag(self, start: str, end: str) -> None:
+        first, last = (self.driver.find_element(By.CSS_SELECTOR, selector) for selector in (start, end))
+        ActionChains(self.driver).click_and_hold(first).move_to_element(last).release().perform()
+
+    def text(self, selector: str) -> str:
+        """What is shown; empty where there is no such element, or it is hidden."""
+        return str(self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
+
+    def wait_for(self, condition: str, *arguments: Any) -> Any:
+        """Wait until an expression in the page is true."""
+        return wait_until(lambda: self.run(f"return {condition}", *arguments))
+
+    def wait_for_text(self, selector: str, text: str) -> None:
+        wait_until(lambda: text in self.text(selector))
+
+    def problems(self) -> list[str]:
+        """What the browser complained of: scripts that failed, and what the page's policy forbade."""
+        told = self.driver.get_log("browser")
+        return [
+            entry["message"] for entry in told if entry["level"] == "SEVERE" and "net::ERR_" not in entry["message"]
+        ]
+
+
+@contextlib.contextmanager
+def browser(folder: Path, width: int = 1280, height: int = 800, *, calm: bool = False) -> Iterator[Page]:
+    """A browser that has nothing from before, its profile in `folder`; `calm` is one whose user wants no movement."""
+    assert _BROWSER is not None
+    assert _DRIVER is not None
+    options = webdriver.ChromeOptions()
+    options.binary_location = _BROWSER
+    for flag in (*FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}"):
+        options.add_argument(flag)
+    if calm:
+        options.add_argument("--force-prefers-reduced-motion")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = Service(_DRIVER, log_output=os.devnull)
+    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        yield Page(driver)
+    finally:
+        driver.quit()

@@ -1,0 +1,254 @@
+"""What the tests of the engine share: a private Redis, replicas in it, meetings in memory, a clock.
+
+One Redis serves all tests of a worker process; each `Cluster` has labels and, up to 16 at once, a database of its own.
+Nothing here sleeps or reads a real clock.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from bayou.anti_entropy import Session
+from bayou.application import Accepted
+from bayou.frames import Frame
+from bayou.payloads import Selection
+from bayou.state import Vector
+from bayou.write import Draft
+from storage.keys import Namespace
+from storage.redis.sources import Memory
+from storage.store import Store
+from tests.support.rooms_harness import running_lua
+from tests.support.toy import TAGS, TOY, Slot, draft, take
+
+DATABASES = 16
+FIRST_US = 1_796_112_000_000_000  # 2026-12-01 08:00 UTC
+
+
+_numbers = itertools.count(1)
+
+
+@cache
+def private_redis(database: int = 0) -> redis.Redis:
+    """The Redis of this worker process."""
+    return redis.Redis(unix_socket_path=_socket(), db=database)
+
+
+@cache
+def _socket() -> str:
+    """Starts the Redis; it ends with the process."""
+    stack = ExitStack()
+    folder = Path(tempfile.mkdtemp(prefix="bayou-"))
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    stack.enter_context(running_lua(folder))
+    atexit.register(stack.close)
+    return str(folder / "redis.sock")
+
+
+def memory_redis() -> redis.Redis:
+    """A new fakeredis."""
+    return Memory().client()
+
+
+class Clock:
+    """The wall clock of all replicas of a test."""
+
+    def __init__(self) -> None:
+        self.now_us = FIRST_US
+
+    def tick(self, by_us: int = 1_000_000) -> int:
+        """Time passes (or is set back); the new time."""
+        self.now_us += by_us
+        return self.now_us
+
+
+class Replica(Store):
+    """A store with what a test wants to ask of it; what it accepts is noted for invariant 10."""
+
+    def __init__(self, client: redis.Redis, label: str, clock: Clock, commit_mode: str = "auto") -> None:
+        super().__init__(client, label, [TOY], commit_mode=commit_mode)
+        self.client, self.label, self.clock, self.commit_mode = client, label, clock, commit_mode
+        self.prefix = Namespace(label).prefix
+        self.accepted: dict[str, int] = {}  # write id -> newest stamp that was held when it was accepted
+
+    def take(self, request: str, *slots: Slot, user: str = "vish") -> Accepted:
+        return self.put(take(request, *slots, user=user))
+
+    def note(self, request: str, *pages: str) -> Accepted:
+        return self.put(draft("note", request, pages))
+
+    def put(self, wanted: Draft, by_us: int = 1000) -> Accepted:
+        """Accept a draft, a millisecond later than the last one."""
+        newest = max(self.state().vector.values(), default=0)
+        accepted = self.accept(wanted, self.clock.tick(by_us))
+        if accepted.id:
+            self.accepted[accepted.id] = newest
+        return accepted
+
+    def accept_only(self, request: str, *pages: str) -> Accepted:
+        """As `note`, in no more than the one transaction."""
+        return self.accept(draft("note", request, pages), self.clock.tick())
+
+    def page(self, name: str) -> tuple[dict[str, str], dict[str, str]]:
+        """(tentative, committed)"""
+        views = self.read([name]).pages[name]
+        return dict(views.tentative), dict(views.committed)
+
+    def outcomes(self) -> dict[str, str]:
+        """Request -> outcome, over the whole log."""
+        return {entry.write.request: entry.outcome for entry in self.log(None, 100_000) or ()}
+
+    def order(self) -> list[str]:
+        """Requests in the order of the log, `!` before the committed ones."""
+        return [("!" if entry.csn else "") + entry.write.request for entry in self.log(None, 100_000) or ()]
+
+    def key(self, family: str, page: str = "") -> str:
+        """A key of the namespace, by its name in storage/keys.py."""
+        found: str = getattr(Namespace(self.label), family)
+        return found + page
+
+    def dump(self) -> dict[str, Any]:
+        """Everything in the namespace, by the names of keys without the prefix."""
+        return dump(self.client, self.prefix)
+
+    def forget(self) -> None:
+        keys = list(self.client.scan_iter(match=self.prefix + "*", count=10_000))
+        if keys:
+            self.client.delete(*keys)
+
+    def items(self, after_csn: int = 0, vector: Vector | None = None) -> Selection:
+        """All that a peer at this CSN and vector lacks."""
+        return self.choose(after_csn, vector or {}, 100_000, 1 << 30)
+
+    def choose(self, after_csn: int, vector: Vector, count_max: int, bytes_max: int) -> Selection:
+        selection = self.select(after_csn, vector, (), count_max, bytes_max)
+        assert selection is not None, "the log begins too late: a full state is needed"
+        return selection
+
+
+class Cluster:
+    """Replicas in one Redis, the first of them the primary; they know each other's birth unless told otherwise."""
+
+    def __init__(
+        self, count: int = 3, *, commit_mode: str = "auto", client: redis.Redis | None = None, met: bool = True
+    ) -> None:
+        self.clock = Clock()
+        self.number = next(_numbers)
+        self.client = client or private_redis(self.number % DATABASES)
+        self.client.flushdb()
+        self.replicas = [self.add(f"r{number}", commit_mode) for number in range(count)]
+        if met:
+            for replica in self.replicas[1:]:
+                meet(replica, self.replicas[0])
+
+    def add(self, name: str, commit_mode: str = "auto", cluster: str = "test") -> Replica:
+        label = f"{name}-{self.number}"
+        replica = Replica(self.client, label, self.clock, commit_mode)
+        replica.begin(server=f"{label}~aaaaaa", cluster=cluster, first_primary=name == "r0")
+        return replica
+
+    def __iter__(self) -> Any:
+        return iter(self.replicas)
+
+    def heal(self) -> None:
+        """Meetings until everything is everywhere."""
+        primary, *others = self.replicas
+        for _ in range(2):
+            for other in others:
+                meet(other, primary)
+
+
+class Meeting:
+    """A session of two replicas in memory. End 0 is the initiator; `wires[end]` holds the frames on their way to it."""
+
+    def __init__(self, initiator: Any, responder: Any, tags: Sequence[str] = TAGS) -> None:
+        self.ends = (Session(initiator, tags, initiator=True), Session(responder, tags, initiator=False))
+        self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
+        self.delivered: list[tuple[int, Frame]] = []
+        for end in (0, 1):
+            self.wires[1 - end].extend(self.ends[end].start())
+
+    @property
+    def waiting(self) -> list[int]:
+        """The ends that a frame is on its way to. What comes after the end of a session is not read any more."""
+        return [end for end in (0, 1) if self.wires[end] and not self.ends[end].finished]
+
+    def step(self, end: int | None = None, *, double: bool = False) -> bool:
+        """Hand one frame to `end` (or to the other, if none is on its way there); with `double`, twice."""
+        waiting = self.waiting
+        if not waiting:
+            return False
+        end = end if end in waiting else waiting[0]
+        frame = self.wires[end].popleft()
+        for _ in range(2 if double else 1):
+            if not self.ends[end].finished:
+                self.delivered.append((end, frame))
+                self.wires[1 - end].extend(self.ends[end].receive(frame))
+        return True
+
+    def run(self, frames_max: int = 100_000) -> Meeting:
+        """Go on until nothing is on its way, or until so many frames were handed over (the link is cut)."""
+        for number in range(frames_max):
+            if not self.step(number % 2):
+                break
+        return self
+
+    def frames(self, kind: type[Any], end: int | None = None) -> list[Any]:
+        """The frames of a kind that were handed over (to one end)."""
+        return [frame for to, frame in self.delivered if isinstance(frame, kind) and end in {None, to}]
+
+
+def meet(initiator: Any, responder: Any) -> Meeting:
+    """A whole session, without accidents."""
+    meeting = Meeting(initiator, responder).run()
+    assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report
+    return meeting
+
+
+def dump(client: Any, prefix: str) -> dict[str, Any]:
+    """All keys under a prefix, with their contents in an order that does not depend on how Redis keeps them."""
+    keys = sorted(client.scan_iter(match=prefix + "*", count=10_000))
+    pipeline = client.pipeline(transaction=False)
+    for key in keys:
+        pipeline.type(key)
+    readers = {
+        b"string": pipeline.get,
+        b"hash": pipeline.hgetall,
+        b"set": pipeline.smembers,
+        b"zset": lambda key: pipeline.zrange(key, 0, -1, withscores=True),
+        b"stream": pipeline.xrange,
+    }
+    for key, kind in zip(keys, pipeline.execute(), strict=True):
+        readers[kind](key)
+    return {key.decode()[len(prefix) :]: found for key, found in zip(keys, pipeline.execute(), strict=True)}
+
+
+class Commands:
+    """Counts the commands that Redis runs, those in scripts too, while the block lasts."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.by_name: dict[str, int] = {}
+
+    def __enter__(self) -> Commands:
+        self._client.config_resetstat()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        stats = self._client.info("commandstats")
+        own = ("cmdstat_config", "cmdstat_info", "cmdstat_evalsha", "cmdstat_script")
+        self.by_name = {name[8:]: figures["calls"] for name, figures in stats.items() if not name.startswith(own)}
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_name.values())

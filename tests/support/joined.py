@@ -1,0 +1,108 @@
+"""What tests of membership share: a server that the configuration does not name, as a process, and a replica's REST
+face."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+
+from cluster.processes import Processes
+from replica.config import read_address
+from storage.redis.embedded import stop_left_behind
+from tests.support.live import HOUSE, wait_until
+
+TIMEOUT_S = 60.0
+SLOT = {"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"}
+
+
+class Joined:
+    """`server.py LABEL OPTIONS` beside the founders of `processes`; what it says goes to a file."""
+
+    def __init__(self, processes: Processes, label: str) -> None:
+        self.label = label
+        self.folder = processes.settings.data / label
+        self._configuration = processes.configuration
+        self._output = processes.configuration.parent / f"{label}.out"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> None:
+        """Start it; returns when it serves or has ended."""
+        with self._output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "error", "server.py", self.label, *options, "--config", self._configuration],
+                cwd=HOUSE,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        process = self.process
+        wait_until(lambda: process.poll() is not None or self._serves())
+
+    @property
+    def birth(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "birth.json").read_text())
+        return found
+
+    @property
+    def said(self) -> str:
+        return self._output.read_text()
+
+    @property
+    def status(self) -> int | None:
+        assert self.process is not None
+        return self.process.poll()
+
+    def wait(self) -> int:
+        assert self.process is not None
+        return self.process.wait(TIMEOUT_S)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return self.wait()
+
+    def _serves(self) -> bool:
+        with contextlib.suppress(requests.RequestException, OSError, ValueError, KeyError):
+            return bool(ask(self.birth["rest"], "GET", "/replica").json()["label"] == self.label)
+        return False
+
+
+@contextlib.contextmanager
+def joined(processes: Processes, label: str) -> Iterator[Joined]:
+    """Ended at the end, with its Redis, whatever became of it."""
+    server = Joined(processes, label)
+    try:
+        yield server
+    finally:
+        if server.process is not None:
+            server.kill()
+        stop_left_behind(server.folder)
+
+
+def ask(address: str, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+    """One request; `headers` by their names with _ for -."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return requests.request(method, f"http://{read_address(address)}{path}", json=body, headers=sent, timeout=TIMEOUT_S)
+
+
+def reserve(address: str, request: str, hour: int, **headers: str) -> requests.Response:
+    """Vish asks for room 6.12."""
+    slot = {name: f"2026-12-01T{at:02}:00:00+00:00" for name, at in (("start", hour), ("end", hour + 1))}
+    body = {"room": "6.12", "slots": [slot], "purpose": "x", "merge": "give_up", "request": request}
+    return ask(address, "POST", "/reservations", body, Bayou_User="vish", **headers)
+
+
+def code(response: requests.Response) -> tuple[int, str]:
+    """HTTP status and code of a refusal."""
+    return response.status_code, response.json()["error"]["code"]

@@ -1,0 +1,240 @@
+"""Bayou in plain Python, to be held against the engine: written from the papers, knowing nothing of Redis and Lua.
+
+A replica is a list of committed writes and a set of tentative ones; everything else (vectors, views, what a peer lacks)
+is computed from those two, from scratch, whenever somebody asks. What the applications mean is at the end, and for the
+meeting rooms in tests/support/model_rooms.py.
+Papers: Terry 1995 (write, order, views), Petersen 1997 (anti-entropy, membership).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bayou.stamps import stamp_text
+from bayou.write import Draft, Write
+from tests.support.model_desk import Desk, Failed, Pages
+from tests.support.model_rooms import play_rooms
+
+LOGGED = {"updated", "merged"}
+
+
+@dataclass
+class Vector:
+    """What a set of writes amounts to: the newest stamp of each server, and the minted servers that have retired."""
+
+    stamps: dict[str, int] = field(default_factory=dict)
+    gone: frozenset[str] = frozenset()
+
+    def cover(self, write: Write) -> None:
+        self.stamps[write.origin] = write.stamp
+        if write.app == "members/1" and write.op == "create":
+            self.stamps[f"{stamp_text(write.stamp)}:{write.origin}"] = write.stamp
+        if write.app == "members/1" and write.op == "retire":
+            del self.stamps[write.origin]
+            if ":" not in write.origin:
+                self.gone |= {write.origin}
+
+    def complete(self, server: str) -> float:
+        """CompleteV (Petersen 1997, 4.4): retired is plus infinity, never heard of is minus infinity."""
+        if server in self.stamps:
+            return self.stamps[server]
+        created, colon, creator = server.partition(":")
+        if colon:
+            return math.inf if self.complete(creator) >= int(created) else -math.inf
+        return math.inf if server in self.gone else 0
+
+    def holds(self, write: Write) -> bool:
+        return self.complete(write.origin) >= write.stamp
+
+    def copy(self) -> Vector:
+        return Vector(dict(self.stamps), self.gone)
+
+
+def by_stamp(write: Write) -> tuple[int, bytes]:
+    """The order of tentative writes (Terry 1995, 4.3)."""
+    return write.stamp, write.origin.encode()
+
+
+def covered(writes: Iterable[Write]) -> Vector:
+    vector = Vector()
+    for write in writes:
+        vector.cover(write)
+    return vector
+
+
+def replay(writes: Iterable[Write], pages: Pages | None = None) -> tuple[Pages, list[str]]:
+    """The pages after these writes, and the outcome of each."""
+    pages, outcomes = dict(pages or {}), []
+    for write in writes:
+        outcome, changes = play(write, pages)
+        outcomes.append(outcome)
+        pages.update(changes)
+    return pages, outcomes
+
+
+class Replica:
+    """One server. `peers` below are other replicas; a session hands over everything at once."""
+
+    def __init__(self, server: str, primary: str, clock: int = 0) -> None:
+        self.server, self.primary, self.clock = server, primary, clock
+        self.committed: list[Write] = []  # all that ever were, those dropped from the log too
+        self.tentative: list[Write] = []  # in their order
+        self.osn = 0
+        self.retired = False
+
+    @property
+    def csn(self) -> int:
+        return len(self.committed)
+
+    @property
+    def vector(self) -> Vector:
+        return covered([*self.committed, *self.tentative])
+
+    @property
+    def committed_vector(self) -> Vector:
+        return covered(self.committed)
+
+    @property
+    def omitted_vector(self) -> Vector:
+        return covered(self.committed[: self.osn])
+
+    @property
+    def views(self) -> tuple[Pages, Pages]:
+        """(tentative, committed)"""
+        committed, _ = replay(self.committed)
+        return replay(self.tentative, committed)[0], committed
+
+    @property
+    def log(self) -> list[tuple[str, int | None, str]]:
+        """(write id, CSN, outcome) of what is in the log."""
+        writes = [*self.committed, *self.tentative]
+        _, outcomes = replay(writes)
+        numbers: list[int | None] = [*range(1, self.csn + 1), *itertools.repeat(None, len(self.tentative))]
+        return list(zip((write.id for write in writes), numbers, outcomes, strict=True))[self.osn :]
+
+    def accept(self, draft: Draft, now: int) -> str:
+        """A client's write; returns its outcome. It is in the log only where that is one of LOGGED."""
+        stamp = max(now, self.clock + 1)
+        prev = int(self.vector.complete(self.server))
+        members = {name: getattr(draft, name) for name in Draft.__slots__}
+        write = Write(**members, stamp=stamp, prev=prev, origin=self.server)
+        outcome, _ = play(write, self.views[0])
+        if outcome.split()[0] not in LOGGED:
+            return outcome
+        self.take(write)
+        if write.op == "retire":
+            self.retired = True
+        return outcome
+
+    def take(self, write: Write) -> None:
+        self.clock = max(self.clock, write.stamp)
+        self.tentative = sorted([*self.tentative, write], key=by_stamp)
+        if self.primary == self.server and len(self.tentative) == 1:
+            self.commit()
+
+    def commit(self) -> None:
+        """The primary commits, oldest first."""
+        for write in self.tentative[:]:
+            self.settle(write)
+
+    def settle(self, write: Write) -> None:
+        """The write is the next one that is final."""
+        self.clock = max(self.clock, write.stamp)
+        self.committed.append(write)
+        self.tentative = [other for other in self.tentative if other.id != write.id]
+        if write.op == "primary" and write.app == "members/1" and write.args["from"] == self.primary:
+            self.primary = write.args["to"]
+
+    def truncate(self, keep: int) -> None:
+        self.osn = max(self.osn, self.csn - keep)
+
+    def give(self, peer: Replica) -> None:
+        """One way of anti-entropy (Petersen 1997, 3 and 4)."""
+        if self.osn > peer.csn:
+            peer.committed, peer.osn, peer.primary = self.committed[:], self.csn, self.primary
+            peer.clock = max(peer.clock, self.clock)
+            held = peer.committed_vector
+            kept, peer.tentative = peer.tentative, []
+            for write in kept:
+                if not held.holds(write):
+                    held.cover(write)
+                    peer.take(write)
+        for write in self.committed[peer.csn :]:
+            peer.settle(write)
+        for write in self.tentative:
+            if not peer.vector.holds(write):
+                peer.take(write)
+
+
+def play(write: Write, pages: Mapping[str, dict[str, str]]) -> tuple[str, Pages]:
+    """(outcome, changed pages)"""
+    desk = Desk(pages, write.pages)
+    try:
+        return APPLICATIONS[write.app](desk, write), desk.changes
+    except Failed:
+        return "failed", {}
+
+
+# Membership: the page `members`.
+
+
+def play_members(desk: Desk, write: Write) -> str:
+    page = desk.open("members")
+    servers = {name: value.split("\t") for name, value in page.items() if name.startswith("server:")}
+    if write.op == "create":
+        if any(parts[3] == write.request for parts in servers.values()):
+            return "duplicate"
+        parts = (write.args["label"], write.args["rest"], write.args["anti_entropy"], write.request)
+        page[f"server:{stamp_text(write.stamp)}:{write.origin}"] = "\t".join(parts)
+    if write.op == "retire":
+        page.pop(f"server:{write.origin}", None)
+        if ":" not in write.origin:
+            page[f"gone:{write.origin}"] = stamp_text(write.stamp)
+            for name, parts_of_server in servers.items():
+                if parts_of_server[0] == write.args["label"]:
+                    page.pop(name, None)
+    return "updated"
+
+
+# The playlist: the last write in the order says where a song is.
+
+
+def play_playlist(desk: Desk, write: Write) -> str:
+    page = desk.open(f"song:{write.args['song']}")
+    requests, mine = page.get("requests", "").split(), f"{write.user}/{write.request}"
+    if mine in requests:
+        return "duplicate"
+    if write.op == "put":
+        page["url"] = write.args["url"]
+    else:
+        page.pop("url", None)
+    page["requests"] = " ".join([*requests, mine][-8:])
+    return "updated"
+
+
+# People: who may do what.
+
+
+def play_people(desk: Desk, write: Write) -> str:
+    page, op, args = desk.open(f"person:{write.args['name']}"), write.op, write.args
+    if write.user != "operator" and desk.read(f"person:{write.user}").get("role") != "manager":
+        return "forbidden"
+    if op == "add" and "role" in page:
+        return "exists"
+    if op != "add" and "role" not in page:
+        return "unknown"
+    if op == "revoke":
+        del page["role"], page["hash"]
+    page.update({name: args[name] for name in ("role", "hash") if name in args}, write=write.id)
+    return "updated"
+
+
+APPLICATIONS: dict[str, Callable[[Desk, Write], str]] = {
+    "members/1": play_members,
+    "people/1": play_people,
+    "playlist/1": play_playlist,
+    "rooms/1": play_rooms,
+}

@@ -1,0 +1,78 @@
+"""A Redis of the user's for tests: started, copied, promoted and replaced behind one address, as a failover does."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import redis
+
+from cluster.local import free_addresses
+from storage.redis.binary import find_binary
+from tests.support.storage_harness import wait_until
+
+
+class OwnRedis:
+    """One redis-server; `master` is one that it copies."""
+
+    def __init__(self, folder: Path, master: OwnRedis | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.socket = folder, folder / "s"
+        self.port = int(next(free_addresses(1)).rpartition(":")[2])
+        copies = ["--replicaof", "127.0.0.1", str(master.port)] if master else []
+        options = ["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"]
+        places = ["--port", str(self.port), "--dir", str(folder), "--unixsocket", str(self.socket)]
+        with (folder / "out").open("ab") as output:
+            command = [str(find_binary().path), *options, *places, *copies]
+            self.process = subprocess.Popen(command, stdout=output, stderr=output)
+        self.client = redis.Redis(unix_socket_path=str(self.socket), protocol=2)
+        wait_until(self.client.ping)
+
+    def kill(self) -> None:
+        self.client.close()
+        self.process.kill()
+        self.process.wait()
+
+    def has_copied(self, master: OwnRedis) -> bool:
+        return bool(self.client.info("replication")["master_link_status"] == "up" and self._at() == master._at())
+
+    def _at(self) -> int:
+        return int(self.client.info("replication")["master_repl_offset"])
+
+
+class Address:
+    """A unix socket behind which one Redis after another serves."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._link = folder, folder / "redis"
+        self._started: list[OwnRedis] = []
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self._link}"
+
+    def start(self, name: str, master: OwnRedis | None = None) -> OwnRedis:
+        self._started.append(OwnRedis(self._folder / name, master))
+        return self._started[-1]
+
+    def serve(self, server: OwnRedis) -> None:
+        """From now on this one answers here."""
+        fresh = self._folder / "redis.new"
+        fresh.symlink_to(server.socket)
+        fresh.replace(self._link)
+
+    def close(self) -> None:
+        for server in self._started:
+            server.kill()
+
+
+@contextlib.contextmanager
+def address(folder: Path) -> Iterator[Address]:
+    folder.mkdir(parents=True, exist_ok=True)
+    found = Address(folder)
+    try:
+        yield found
+    finally:
+        found.close()

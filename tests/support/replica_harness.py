@@ -1,0 +1,333 @@
+"""What the tests of the running replica share: a store and peers in memory, and a small application."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from flask import Flask, request
+from flask_restful import Resource
+from redis import Redis
+
+from apps.api.application import Application
+from apps.api.service import Service
+from bayou.application import Accepted, History, PageViews, Sighting, Snapshot, Turn
+from bayou.errors import Away, Behind, Conflict, Unknown
+from bayou.stamps import stamp_text
+from bayou.state import State, Vector
+from bayou.vectors import missing
+from bayou.write import Draft, Write
+from replica.config import Address, Config, parse
+from replica.events.describe import Describer
+from replica.events.expand import Transaction
+from replica.events.feed import Tail
+from replica.http.app import create_app
+from replica.http.parts import OperatorStore, Parts
+from replica.http.server import WebServer
+from replica.http.service import ReplicaService
+from storage.store import Digest, Gap, LogEntry, Member, Vitals
+
+NOW = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
+SETTINGS = parse(
+    """
+cluster: building-6
+primary: one
+replicas:
+  one: {rest: 127.0.0.1:8001, anti_entropy: 127.0.0.1:9001}
+  two: {rest: 127.0.0.1:8002, anti_entropy: 127.0.0.1:9002}
+""",
+    Path("config.yaml"),
+)
+NOTHING: Vector = {}
+FIRST_MS = 1_796_112_000_000
+
+
+def write(stamp: int, **members: Any) -> Write:
+    """A write of the application below; `place` is what it asks."""
+    given: dict[str, Any] = {
+        "app": "notes/1",
+        "op": "reserve",
+        "check": "free",
+        "merge": "give_up",
+        "args": {},
+        "pages": ("p",),
+        "user": "vish",
+        "request": f"r{stamp}",
+        "accepted_at": "2026-12-01T08:00:00+00:00",
+        "prev": 0,
+        "origin": "one~aaaaaa",
+    }
+    return Write(stamp=stamp, **{**given, **members})
+
+
+def place(outcome: str) -> dict[str, str] | None:
+    """`updated 09` is a place from 9 to 10 o'clock."""
+    status, _, hour = outcome.partition(" ")
+    if status not in {"updated", "merged"} or not hour:
+        return None
+    return {"room": "6.12", "start": f"2026-12-01T{hour}:00:00+00:00", "end": f"2026-12-01T{int(hour) + 1}:00:00+00:00"}
+
+
+def describe(found: Write, outcome: str) -> dict[str, Any]:
+    return {"reservation": f"{found.user}/{found.request}", "place": place(outcome)}
+
+
+class Notes(Resource):  # type: ignore[misc]  # flask_restful has no types
+    """A resource of an application: takes a JSON object and submits it."""
+
+    def __init__(self, service: Service, faults: dict[str, Exception]) -> None:
+        self._service = service
+        self._faults = faults
+
+    def get(self) -> dict[str, Any]:
+        if fault := self._faults.get(request.args.get("fault", "")):
+            raise fault
+        return {"text": "é", "now": self._service.now().isoformat()}
+
+    def post(self) -> tuple[dict[str, Any], int]:
+        body, user = request.get_json(), self._service.user()
+        draft = write(1, user=user, args=body)
+        return {"id": self._service.submit(draft).id}, 201
+
+
+def application(faults: dict[str, Exception] | None = None) -> Application:
+    def register(api: Any, service: Service) -> None:
+        api.add_resource(Notes, "/notes", resource_class_kwargs={"service": service, "faults": faults or {}})
+
+    return Application(name="notes", version=1, lua="return {}", describe=describe, register=register)
+
+
+class FakeStore:
+    """As much of storage.store.Store as REST and screens use."""
+
+    def __init__(self) -> None:
+        self.accepted: list[Draft] = []
+        self.outcome = "updated 09"
+        self.entries: list[tuple[str, dict[str, Any]]] = []
+        self.trimmed = 0
+        self.held: dict[str, Write] = {}
+        self.fault: Exception | None = None
+        self.failed = threading.Event()
+        self.entries_of_log: list[LogEntry] = []
+        self.is_primary = True
+        self.vector: dict[str, int] = {}
+        self.committed: dict[str, int] = {}
+        self.oldest_us: int | None = None
+        self.truncated: list[tuple[int, int | None]] = []
+        self._told = threading.Condition()
+
+    def state(self) -> State:
+        self._fail()
+        return State(
+            server="one~aaaaaa",
+            label="one",
+            cluster="building-6",
+            birth="two~bbbbbb",
+            met=True,
+            primary="two~bbbbbb",
+            history='[[0,"two~bbbbbb",1],[1,"two~bbbbbb",5]]',
+            csn=7,
+            osn=2,
+            last="",
+            vector={"two~bbbbbb": 5, "one~aaaaaa": 9},
+            committed_vector={"one~aaaaaa": 9},
+            omitted_vector={},
+            retired_servers=(),
+            retired=False,
+            tentative=3,
+            clock=9,
+        )
+
+    def vitals(self) -> Vitals:
+        return Vitals(self.oldest_us, 1_000_000)
+
+    def digest(self) -> Digest:
+        return Digest("aa", "bb", 7, {"one~aaaaaa": 9})
+
+    def accept(self, draft: Draft, now_us: int, needs: Vector, shown: Sequence[str]) -> Accepted:
+        self._fail()
+        self._check(needs, self.vector)
+        assert now_us == 1_796_112_000_000_000
+        status = self.outcome.partition(" ")[0]
+        if status not in {"updated", "merged"}:
+            return Accepted(None, self.outcome, committed=False)
+        self.accepted.append(draft)
+        pages = self.read(shown).pages
+        return Accepted("0000000000000001@one~aaaaaa", self.outcome, committed=False, pages=pages)
+
+    def read(self, pages: Sequence[str], needs: Vector = NOTHING, view: str = "tentative") -> Snapshot:
+        self._check(needs, self.vector if view == "tentative" else self.committed)
+        return Snapshot(self.vector, self.committed, 0, {page: PageViews({}, {}) for page in pages})
+
+    def _check(self, needs: Vector, held: Vector) -> None:
+        if lacking := missing(held, (), needs):
+            raise Behind("session_ahead", "Wait.", missing={server: stamp_text(at) for server, at in lacking.items()})
+
+    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]], now_s: int) -> dict[str, Sighting]:  # noqa: ARG002
+        return {thing: Sighting(1, now_s, here=True, text=text) for thing, (text, _) in shown.items()}
+
+    def history(self, page: str) -> History:  # noqa: ARG002
+        return History({}, ())
+
+    def turns(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:  # noqa: ARG002
+        return [], None
+
+    def members(self, name: str) -> list[str]:
+        return [name]
+
+    def log(self, after: str | None, count_max: int) -> list[LogEntry] | None:
+        ids = [entry.write.id for entry in self.entries_of_log]
+        if after is not None and after not in ids:
+            return None
+        start = 0 if after is None else ids.index(after) + 1
+        return self.entries_of_log[start : start + count_max]
+
+    def commit(self) -> int:
+        if not self.is_primary:
+            raise Conflict("not_primary", "Only the primary commits.")
+        return 3
+
+    def truncate(self, keep: int, *, older_than_us: int | None = None) -> int:
+        self.truncated.append((keep, older_than_us))
+        return 5
+
+    def members_of_cluster(self) -> list[Member]:
+        return [Member("0000000000000003:one~aaaaaa", "four", "127.0.0.1:8004", "127.0.0.1:9004", "r")]
+
+    def tell(self, entry: Mapping[str, Any], *writes: Write) -> str:
+        """A transaction; returns its id."""
+        with self._told:
+            identifier = f"{FIRST_MS + len(self.entries)}-0"
+            self.held.update({found.id: found for found in writes})
+            self.entries.append((identifier, dict(entry)))
+            self._told.notify_all()
+        return identifier
+
+    def trim(self, count: int) -> None:
+        self.trimmed = count
+
+    def forget(self) -> None:
+        """What a storage does that lost everything."""
+        with self._told:
+            self.entries = []
+
+    def events(self, after: str, block_ms: int, count_max: int, client: Redis) -> list[tuple[str, dict[str, Any]]]:
+        del client
+        self._fail()
+        kept = self.entries[self.trimmed :]
+        if after != "0-0" and kept and _order(after) < _order(kept[0][0]):
+            raise Gap
+        with self._told:
+            self._told.wait_for(lambda: self._behind(after), block_ms / 1000)
+            return self._behind(after)[:count_max]
+
+    def _behind(self, after: str) -> list[tuple[str, dict[str, Any]]]:
+        return [entry for entry in self.entries[self.trimmed :] if _order(entry[0]) > _order(after)]
+
+    def writes(self, ids: Sequence[str]) -> dict[str, Write]:
+        return {key: self.held[key] for key in ids if key in self.held}
+
+    def last_event(self) -> str:
+        return self.entries[-1][0] if self.entries else "0-0"
+
+    def _fail(self) -> None:
+        if self.fault:
+            self.failed.set()
+            raise self.fault
+
+
+def _order(identifier: str) -> tuple[int, int]:
+    moment, _, number = identifier.partition("-")
+    return int(moment), int(number)
+
+
+@dataclass
+class FakeReport:
+    sent: int
+    received: int
+
+
+class FakePeers:
+    """Peers that answer at once; `two` is the only one."""
+
+    def __init__(self) -> None:
+        self.pokes = 0
+        self.links = {"two": True}
+        self.away = False
+
+    def poke(self) -> None:
+        self.pokes += 1
+
+    def status(self) -> list[dict[str, Any]]:
+        return [{"label": label, "link": "up" if up else "cut"} for label, up in self.links.items()]
+
+    def sync(self, label: str) -> FakeReport:
+        self._known(label)
+        if not self.links[label]:
+            raise Conflict("link_cut", f"The link to {label} is cut.")
+        if self.away:
+            raise Away("peer_unreachable", f"{label} cannot be reached.")
+        return FakeReport(3, 2)
+
+    def set_link(self, label: str, *, up: bool) -> None:
+        self._known(label)
+        self.links[label] = up
+
+    def _known(self, label: str) -> None:
+        if label not in self.links:
+            raise Unknown("peer_unknown", f"There is no peer {label}; there is two.", peer=label)
+
+
+class Connections:
+    """What the tail asks for; the fake store needs none, and Redis connects to nothing before it is used."""
+
+    def __init__(self) -> None:
+        self.client = Redis()
+
+    def another(self) -> Redis:
+        return Redis()
+
+
+class Harness:
+    """A replica without storage: `app` answers, `tail` follows `store` once started."""
+
+    def __init__(self, settings: Config = SETTINGS, faults: dict[str, Exception] | None = None) -> None:
+        self.settings = settings
+        self.store, self.peers = FakeStore(), FakePeers()
+        self.heard: list[Transaction] = []
+        applications = [application(faults)]
+        self.tail = Tail(self.store, Connections(), Describer(applications), "one", self.heard.append)
+        service = ReplicaService(settings, self.store, self.peers, lambda: NOW, lambda: self.tail.follow(None))
+        store = cast(OperatorStore, self.store)  # sessions are not for it
+        self.parts = Parts("one", settings, service, store, self.peers, self.tail, applications)
+        self.app: Flask = create_app(self.parts)
+
+    def what_is_recorded(self) -> Any:
+        return list(self.store.accepted), dict(self.peers.links), self.peers.pokes
+
+
+@contextmanager
+def serving(harness: Harness) -> Iterator[Address]:
+    """The real web server on a free port, and the tail."""
+    server = WebServer(harness.app, replace(Address("127.0.0.1", 1), port=0))
+    harness.tail.start()
+    server.start()
+    try:
+        yield server.address
+    finally:
+        harness.tail.stop()
+        server.stop()
+
+
+def until(state: Callable[[], bool], changed: threading.Event | None = None, timeout_s: float = 20) -> None:
+    """Wait for a state with a bound."""
+    pause, left = changed or threading.Event(), timeout_s
+    while not state():
+        assert left > 0, f"it did not come true within {timeout_s} s"
+        pause.wait(0.01)
+        left -= 0.01

@@ -1,0 +1,229 @@
+"""The rooms application without its store: its Lua in a private Redis, and a replica's Service over pages in memory.
+
+`Lua.play` runs one write on tables; FakeService keeps a committed and a tentative copy of all pages, commits when told,
+and is put behind Flask's test client by `client_of`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import redis
+from flask import Flask, Response, jsonify, request
+from flask_restful import Api
+
+from apps.rooms import APPLICATION
+from apps.rooms.settings import PolicySettings, RoomSettings
+from bayou import errors
+from bayou.application import Accepted, History, PageViews, Sighting, Snapshot, Turn
+from bayou.write import Draft, Write
+from storage.redis.binary import find_binary
+from tests.support.toy import FORBIDDEN
+
+Pages = dict[str, dict[str, str]]
+
+# On one line, so that errors name the application's own lines. (Redis 7 has no setfenv.)
+_HIDDEN = (
+    f"local {', '.join(name for name in FORBIDDEN if '.' not in name)} "
+    "local math = {floor = math.floor, min = math.min, max = math.max, abs = math.abs, huge = math.huge} "
+)
+_PLAY = """
+local chunk = assert(loadstring(ARGV[1], 'rooms'))
+local app, write, all = chunk(), cjson.decode(ARGV[2]), cjson.decode(ARGV[3])
+local declared = {}
+for _, page in ipairs(write.pages) do declared[page] = true end
+local function fields_of(page)
+  if not declared[page] then error('the write does not declare the page ' .. tostring(page)) end
+  all[page] = all[page] or {}
+  return all[page]
+end
+local api = {}
+function api.get(page, field) return fields_of(page)[field] end
+function api.set(page, field, value)
+  if type(field) ~= 'string' or type(value) ~= 'string' then error('fields and values are strings') end
+  fields_of(page)[field] = value
+end
+function api.delete(page, field) fields_of(page)[field] = nil end
+function api.declares(page) return declared[page] ~= nil end
+function api.fields(page)
+  local names = {}
+  for name in pairs(fields_of(page)) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+function api.below(page, text)
+  local last
+  for name in pairs(fields_of(page)) do
+    if name < text and (not last or name > last) then last = name end
+  end
+  return last, last and fields_of(page)[last]
+end
+function api.any(page, test)
+  for name, value in pairs(fields_of(page)) do
+    if test(name, value) then return true end
+  end
+  return false
+end
+local ok, status, detail = pcall(function()
+  if app.check(api, write) then return app.update(api, write) end
+  return app.merge(api, write)
+end)
+local lists = app.lists(write)
+if not ok then return cjson.encode({outcome = 'failed', why = status, lists = lists}) end
+return cjson.encode({outcome = detail and status .. ' ' .. detail or status, pages = all, lists = lists})
+"""
+
+
+@dataclass
+class Lua:
+    """The rooms' Lua inside a real Redis, with nothing but the functions that the contract gives to it."""
+
+    client: redis.Redis
+    why: str = ""  # the error of the last play that failed
+
+    def play(self, write: Write, pages: Pages) -> tuple[str, list[list[str]]]:
+        """Plays a write on the pages, changing them in place; returns its outcome and its entries of lists."""
+        told = {**json.loads(write.encode()), "id": write.id}
+        seen = {page: pages.get(page, {}) for page in write.pages}
+        reply = json.loads(self.client.eval(_PLAY, 0, _HIDDEN + APPLICATION.lua, json.dumps(told), json.dumps(seen)))
+        for page, fields in reply.get("pages", {}).items():
+            pages[page] = dict(fields)
+            if not fields:
+                del pages[page]
+        self.why = reply.get("why", "")
+        return reply["outcome"], [reply["lists"][at : at + 2] for at in range(0, len(reply["lists"]), 2)]
+
+
+@contextmanager
+def running_lua(folder: Path) -> Iterator[Lua]:
+    """A Redis of its own on a socket in `folder`, for as long as the block lasts."""
+    socket = folder / "redis.sock"
+    options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)]
+    with subprocess.Popen([find_binary().path, *options], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("eady to accept" in line for line in process.stdout), "redis-server did not start"
+        client = redis.Redis(unix_socket_path=str(socket), decode_responses=True)
+        try:
+            yield Lua(client)
+        finally:
+            client.close()
+            process.terminate()
+            process.communicate()
+
+
+@dataclass
+class FakeService:
+    """A replica's Service over two dictionaries. What is submitted is tentative until `commit`."""
+
+    lua: Lua
+    timezone: str = "UTC"
+    rooms: Sequence[str | RoomSettings] = ("6.12", "6.13", "7.01")
+    policies: PolicySettings = field(default_factory=PolicySettings)
+    tentative: Pages = field(default_factory=dict)
+    committed: Pages = field(default_factory=dict)
+    lists: dict[str, set[str]] = field(default_factory=dict)
+    log: list[Write] = field(default_factory=list)
+
+    @property
+    def settings(self) -> Any:
+        rooms = [RoomSettings(name=room) if isinstance(room, str) else room for room in self.rooms]
+        return SimpleNamespace(cluster_id="building-6-0", timezone=self.timezone, rooms=rooms, policies=self.policies)
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+
+    def user(self) -> str:
+        user = request.headers.get("Bayou-User")
+        if not user:
+            raise errors.Unauthorized("user_missing", "Say who you are in the header Bayou-User.")
+        return user
+
+    def role(self) -> str:
+        return request.headers.get("Test-Role", "user")
+
+    def submit(self, draft: Draft, shown: Sequence[str] = ()) -> Accepted:
+        write = stamped(draft, len(self.log) + 1)
+        trial = {page: dict(fields) for page, fields in self.tentative.items()}
+        outcome, lists = self.lua.play(write, trial)
+        assert outcome != "failed", self.lua.why
+        if outcome.split()[0] not in {"updated", "merged"}:
+            return Accepted(None, outcome, committed=False)
+        self.tentative = trial
+        self.log.append(write)
+        for name, member in lists:
+            self.lists.setdefault(name, set()).add(member)
+        return Accepted(write.id, outcome, committed=False, pages=self.read(shown).pages)
+
+    def read(self, pages: Sequence[str]) -> Snapshot:
+        views = {page: PageViews(self.tentative.get(page, {}), self.committed.get(page, {})) for page in pages}
+        return Snapshot({}, {}, 0, views)
+
+    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]]) -> dict[str, Sighting]:  # noqa: ARG002
+        return {thing: Sighting(1, 0, here=True, text=text) for thing, (text, _) in shown.items()}
+
+    def history(self, page: str) -> History:
+        return History({}, tuple((write, "updated") for write in self.log if page in write.pages))
+
+    def turns(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:  # noqa: ARG002
+        return [], None
+
+    def writes(self, ids: Sequence[str]) -> dict[str, Write]:
+        return {write.id: write for write in self.log if write.id in ids}
+
+    def label(self, server: str) -> str:
+        return server.partition("~")[0]
+
+    def members(self, name: str) -> list[str]:
+        return sorted(self.lists.get(name, ()), key=str.encode)
+
+    def commit(self) -> None:
+        """All that is tentative becomes committed."""
+        self.committed = {page: dict(fields) for page, fields in self.tentative.items()}
+
+    def replay(self, writes: Sequence[Write]) -> list[str]:
+        """Both views forget everything, and the tentative one plays these writes in order; returns the outcomes."""
+        self.tentative, self.committed = {}, {}
+        return [self.lua.play(write, self.tentative)[0] for write in writes]
+
+
+def stamped(draft: Draft, stamp: int) -> Write:
+    """The write that a replica `one` makes of a draft."""
+    members = {name: getattr(draft, name) for name in Draft.__slots__}
+    return Write(**members, stamp=stamp, prev=stamp - 1, origin="one~abcdef")
+
+
+_KINDS: Mapping[type[errors.Refusal], int] = {
+    errors.BadInput: 400,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.Unknown: 404,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+}
+
+
+class RefusingApi(Api):  # type: ignore[misc]
+    """Makes refusals into the one error shape, as a replica does."""
+
+    def handle_error(self, error: Exception) -> Response:
+        if not isinstance(error, errors.Refusal):
+            raise error
+        shape = {"error": {"code": error.code, "message": error.message, "details": error.details}}
+        response = jsonify(shape)
+        response.status_code = _KINDS[type(error)]
+        return response
+
+
+def client_of(service: FakeService) -> Any:
+    """Flask's test client of the application's REST resources; untyped, since its answers' JSON may be anything."""
+    app = Flask("rooms")
+    APPLICATION.register(RefusingApi(app), service)
+    return app.test_client()

@@ -1,0 +1,59 @@
+"""Replicas with the real REST face on the real store, side by side in one Redis; their sessions are in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from flask import Flask
+
+from apps import APPLICATIONS
+from replica.clock import utc_now
+from replica.config import Config
+from replica.events.describe import Describer
+from replica.events.feed import Tail
+from replica.http.app import create_app
+from replica.http.parts import Parts
+from replica.http.service import ReplicaService
+from storage.store import Store
+from tests.support.engine_harness import Meeting, private_redis
+from tests.support.replica_harness import Connections, FakePeers
+
+TAGS = tuple(application.tag for application in APPLICATIONS)
+
+
+class Side:
+    """One replica; what it shows of itself is that of `one` in the settings."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Config,
+        clock: Callable[[], datetime] = utc_now,
+        operator_hash: str | None = None,
+    ) -> None:
+        self.store = store
+        peers = FakePeers()
+        tail = Tail(store, Connections(), Describer(APPLICATIONS), "one", lambda _: None)
+        service = ReplicaService(settings, store, peers, clock)
+        parts = Parts("one", settings, service, store, peers, tail, APPLICATIONS, None, operator_hash)
+        self.app: Flask = create_app(parts)
+        self.client = self.app.test_client()
+
+
+def founded(settings: Config, database: int, *labels: str) -> list[Store]:
+    """New stores in an emptied database; the first is the primary, and all others have met it."""
+    client = private_redis(database)
+    client.flushdb()
+    stores = [Store(client, label, APPLICATIONS) for label in labels]
+    for store, label in zip(stores, labels, strict=True):
+        store.begin(server=f"{label}~aaaaaa", cluster=settings.cluster_id, first_primary=label == labels[0])
+    for other in stores[1:]:
+        meet(other, stores[0])
+    return stores
+
+
+def meet(initiator: Store, responder: Store) -> None:
+    """A whole session."""
+    meeting = Meeting(initiator, responder, TAGS).run()
+    assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report

@@ -1,0 +1,152 @@
+"""Booking on the calendar page in a real browser: finding a room, series, moving, history, what policies refuse."""
+
+from __future__ import annotations
+
+from selenium.webdriver.common.keys import Keys
+
+from cluster.processes import Processes
+from tests.support.booking_page import BLOCKS, FOCUSED, cell, fill, opened, page, press, processes, reserve, unfold
+from tests.support.browser import Page, needs_browser
+from tests.support.live import wait_until
+
+__all__ = ["page", "processes"]  # fixtures
+
+pytestmark = needs_browser
+
+FOUND = "return [...document.querySelectorAll('#finder li b')].map((name) => name.textContent)"
+OCCURRENCES = "return [...document.querySelectorAll('#details .fold li .link')].map((one) => one.textContent)"
+
+
+def test_a_room_is_found_by_seats_and_features_and_taken(page: Page, processes: Processes) -> None:
+    day = "2030-06-03"
+    opened(page, processes, day)
+    assert "40 seats" in page.text(".heads")
+    page.click("#find")
+    assert page.run(FOCUSED) == "day"
+    fill(page, "#finder [name=from]", "14:00")
+    fill(page, "#finder [name=to]", "15:30")
+    page.click("#finder form .main")
+    wait_until(lambda: page.run(FOUND) == ["6.12", "6.13", "7.01"])
+    page.type("#finder [name=seats]", "7")
+    assert page.run(FOUND) == []  # what was found no longer fits what is asked
+    page.click("#finder [value=projector]")
+    page.press(Keys.ENTER)
+    wait_until(lambda: page.run(FOUND) == ["6.13"])
+    assert "Free on Monday 3 June 2030, 14:00–15:30" in page.text("#finder [role=status]")
+    page.click("#finder li button")
+    page.wait_for_text("#form-title", "Reserve 6.13")
+    assert page.text("#facts-of-choice") == "12 seats · projector, whiteboard"
+    page.press("retro", Keys.ENTER)
+    wait_until(lambda: page.run(BLOCKS) == [["vish", "14:00–15:30"]])
+    page.click("#find")
+    page.press(Keys.ESCAPE)
+    assert page.run(FOCUSED) == "find"
+    assert page.problems() == []
+
+
+def test_what_a_policy_refuses_is_said_in_words(page: Page, processes: Processes) -> None:
+    day = "2030-06-04"
+    opened(page, processes, day)
+    closed = "return [...document.querySelectorAll('.closed[data-room=\"6.12\"]')].map((each) => each.dataset.time)"
+    assert [page.run(closed)[at] for at in (0, 15, 16, -1)] == ["00:00", "07:30", "20:00", "23:30"]
+    page.click(cell(day, "19:30"))
+    page.run("document.querySelector('#purpose').focus()")
+    page.press(Keys.ENTER)
+    page.wait_for_text("#answer", "6.12 is open from 08:00 to 20:00")
+    assert page.run(BLOCKS) == []
+    assert ["409 (CONFLICT)" in told for told in page.problems()] == [True]
+
+
+def test_a_series_is_made_moved_and_ended(page: Page, processes: Processes) -> None:
+    day = "2030-07-01"
+    opened(page, processes, day)
+    reserve(processes, "neil", "2030-07-08T07:00Z", "2030-07-08T08:00Z")
+    page.click(cell(day, "09:00"))
+    fill(page, "#repeat", "WEEKLY")
+    page.click("#form .main")
+    page.wait_for_text("#answer", "Until when does it repeat?")
+    assert page.run(FOCUSED) == "until"
+    fill(page, "#until", "2030-07-22")
+    page.type("#purpose", "planning")
+    page.click("#form .main")
+    page.wait_for_text("#answer", "Reserved 3 of 4, every week until Mon 22 Jul 2030. Those without a place are below.")
+    page.wait_for_text("#tray .card", "lost 6.12, Mon 8 Jul 09:00–10:00")
+
+    page.click(".block")
+    page.wait_for_text("#details", "What happened")
+    unfold(page, "Its series")
+    wait_until(lambda: len(page.run(OCCURRENCES)) == 4)
+    assert page.run(OCCURRENCES)[1] == "Mon 8 Jul – no place"
+    assert page.run(OCCURRENCES)[3] == "Mon 22 Jul 09:00–10:00 6.12"
+    press(page, "Mon 15 Jul 09:00–10:00 6.12")
+    page.wait_for_text("#details dd + dt + dd", "Monday 15 July 2030")
+    assert page.text("#title") == "Monday 15 July 2030"
+
+    press(page, "Move …")
+    fill(page, ".mover [type=time]", "11:00")
+    page.click(".mover .main")
+    page.wait_for_text("#details [role=alert]", "the end comes after the start")
+    fill(page, ".mover label:nth-of-type(4) input", "12:00")
+    page.run("document.querySelector('.mover .wide select').value = 'later'")
+    page.click(".mover .main")
+    wait_until(lambda: page.run(BLOCKS) == [["vish", "11:00–12:00"]])
+    page.run("location.hash = 'day=2030-07-22'")
+    wait_until(lambda: page.run(BLOCKS) == [["vish", "11:00–12:00"]])
+
+    page.click(".block")
+    page.wait_for_text("#details .danger", "Cancel this one")
+    press(page, "Cancel this one")
+    wait_until(lambda: page.run(BLOCKS) == [])
+    page.run("location.hash = 'day=2030-07-01'")
+    wait_until(lambda: page.run(BLOCKS) == [["vish", "09:00–10:00"]])
+    page.click(".block")
+    page.wait_for_text("#details", "Cancel this and later ones")
+    press(page, "Cancel this and later ones")
+    wait_until(lambda: page.run(BLOCKS) == [])
+    page.wait_for("document.querySelector('#tray .card') === null")
+    assert page.problems() == []
+
+
+def test_days_of_a_series_are_left_out(page: Page, processes: Processes) -> None:
+    opened(page, processes, "2030-02-04")
+    page.click(cell("2030-02-04", "09:00"))
+    fill(page, "#repeat", "WEEKLY")
+    fill(page, "#until", "2030-03-04")
+    left_out = "return [...document.querySelectorAll('#excepted .day')].map((day) => day.textContent)"
+    for day in ("2030-02-18", "2030-02-11", "2030-02-18"):
+        fill(page, "#except", day)
+        page.click("#leave-out")
+    assert page.run(left_out) == ["not on Mon 11 Feb", "not on Mon 18 Feb"]
+    page.click("#excepted li:first-child button")
+    assert page.run(left_out) == ["not on Mon 18 Feb"]
+    fill(page, "#except", "2030-02-25")  # chosen, and not added
+    page.click("#form .main")
+    page.wait_for_text("#answer", "Reserved 3 of 3, every week until Mon 4 Mar 2030")
+    assert page.run(left_out) == []
+    path = "/users/vish/reservations?from=2030-02-01T00:00Z&to=2030-03-31T00:00Z"
+    found = processes.rest("one").get(path)["reservations"]
+    assert [each["slot"]["start"][:10] for each in found] == ["2030-02-04", "2030-02-11", "2030-03-04"]
+    assert page.problems() == []
+
+
+def test_history_is_told_in_the_details(page: Page, processes: Processes) -> None:
+    day = "2030-08-05"
+    reserve(processes, "vish", f"{day}T07:00Z", f"{day}T08:00Z", purpose="talk")
+    opened(page, processes, day)
+    wait_until(lambda: page.run(BLOCKS) == [["vish", "09:00–10:00"]])
+    page.click(".block")
+    page.wait_for_text("#details", "Move …")
+    press(page, "Move …")
+    fill(page, ".mover select", "6.13")
+    fill(page, ".mover [type=time]", "09:30")
+    page.click(".mover .main")
+    wait_until(lambda: page.run(BLOCKS) == [["vish", "09:30–10:00"]])
+    page.click(".block")
+    page.wait_for_text("#details", "What happened")
+    unfold(page, "What happened")
+    page.wait_for_text("#details .fold", "reserved by vish at one")
+    told = page.text("#details .fold ol")
+    assert "from 6.12, Mon 5 Aug 09:00–10:00 to 6.13, Mon 5 Aug 09:30–10:00" in told
+    assert told.count("final, number") == 2
+    page.press(Keys.ESCAPE)
+    assert page.problems() == []

@@ -1,0 +1,121 @@
+"""The cluster page in a real browser, over three real replicas: what a class sees of links, conflicts and commits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from cluster.processes import Processes
+from tests.support.browser import Page, browser, needs_browser
+from tests.support.live import LABELS, live, wait_until, wait_until_equal
+
+pytestmark = needs_browser
+
+ROWS = """
+return [...document.querySelectorAll(`[data-label="${arguments[0]}"] .write`)].map((row) => [
+  row.dataset.looks, row.querySelector(".csn").textContent,
+  row.querySelector(".who b").textContent, row.querySelector(".when").textContent])
+"""
+LINKS = "return Object.fromEntries([...document.querySelectorAll('.link')].map((b) => [b.dataset.link, b.dataset.up]))"
+# What passes too quickly to be looked for: rows that were lifted off, and copies that flew.
+WATCH = """
+window.seen = {undone: 0, travelling: 0};
+new MutationObserver((changes) => {
+  for (const name of Object.keys(window.seen)) {
+    window.seen[name] = Math.max(window.seen[name], document.getElementsByClassName(name).length);
+  }
+}).observe(document.body, {subtree: true, childList: true, attributes: true});
+"""
+
+
+def opened(page: Page, processes: Processes, at: str = "one") -> None:
+    page.open(f"http://{processes.settings.replica(at).rest}/cluster")
+    page.wait_for(f"document.querySelectorAll('.column[data-up=\"true\"]').length === {len(LABELS)}")
+
+
+def slot(hour: int) -> dict[str, str]:
+    return {"start": f"2030-06-03T{hour:02}:00:00Z", "end": f"2030-06-03T{hour + 1:02}:00:00Z"}
+
+
+def reserve(processes: Processes, label: str, user: str, *hours: int, purpose: str = "standup") -> Any:
+    asked = {"room": "6.12", "slots": [slot(hour) for hour in hours], "purpose": purpose}
+    return processes.rest(label).post("/reservations", asked, user=user)
+
+
+def all_cut(page: Page, state: str) -> None:
+    wait_until(lambda: page.run(LINKS) == {"one-two": state, "two-three": state, "one-three": state})
+
+
+def test_two_conflict_while_cut_off_and_one_moves_when_links_heal(tmp_path: Path) -> None:
+    with live(tmp_path / "c") as processes, browser(tmp_path / "b") as page:
+        opened(page, processes)
+        page.run(WATCH)
+        page.click("[data-link='one-two']")
+        page.press("2", "3")
+        all_cut(page, "false")
+        reserve(processes, "one", "vish", 9)
+        reserve(processes, "two", "priyal", 9, 10)
+        wait_until(lambda: page.run(ROWS, "one") == [["committed", "1", "vish", "09:00–10:00"]])
+        wait_until(lambda: page.run(ROWS, "two") == [["tentative", "", "priyal", "09:00–10:00"]])
+        assert page.run(ROWS, "three") == []
+
+        page.click("[data-link='one-two']")
+        page.press("2", "3")
+        all_cut(page, "true")
+        agreed = [["committed", "1", "vish", "09:00–10:00"], ["committed", "2", "priyal", "10:00–11:00"]]
+        for label in LABELS:
+            wait_until(lambda label=label: page.run(ROWS, label) == agreed)  # type: ignore[misc]
+        wait_until_equal(processes)
+        page.wait_for("window.seen.undone > 0 && window.seen.travelling > 0")
+        assert page.text("[data-label='one'] .mark") == "★ primary"
+        assert "asked 09:00–10:00" in page.text("[data-label='two'] .write:last-child .what")
+        assert page.run("return document.querySelectorAll('.vectors .behind').length") == 0
+        assert page.problems() == []
+
+
+def test_a_link_is_cut_and_healed_by_keyboard_alone(tmp_path: Path) -> None:
+    with live(tmp_path / "c") as processes, browser(tmp_path / "b") as page:
+        opened(page, processes)
+        page.run("document.querySelector('[data-link=\"two-three\"]').focus()")
+        for state, word in (("cut", "cut"), ("up", "healed")):
+            page.press(Keys.ENTER)
+            page.wait_for_text("#told", f"The link between two and three is {word}.")
+            peers = {peer["label"]: peer["link"] for peer in processes.rest("three").get("/replica")["peers"]}
+            assert peers == {"one": "up", "two": state}
+            page.wait_for(f"document.activeElement.dataset.up === '{str(state == 'up').lower()}'")
+
+
+def test_who_wants_no_movement_sees_the_same_at_rest(tmp_path: Path) -> None:
+    with live(tmp_path / "c") as processes, browser(tmp_path / "b", calm=True) as page:
+        opened(page, processes, at="two")
+        page.run(WATCH)
+        reserve(processes, "two", "vish", 9)
+        for label in LABELS:
+            wait_until(lambda label=label: page.run(ROWS, label) == [["committed", "1", "vish", "09:00–10:00"]])  # type: ignore[misc]
+        assert page.run("return window.seen") == {"undone": 0, "travelling": 0}
+
+
+def test_a_replica_that_dies_is_shown_and_comes_back_by_itself(tmp_path: Path) -> None:
+    with live(tmp_path / "c") as processes, browser(tmp_path / "b") as page:
+        opened(page, processes)
+        processes.kill("three")
+        page.wait_for_text("[data-label='three'] .reach", "does not answer")
+        reserve(processes, "one", "vish", 9)
+        wait_until(lambda: len(page.run(ROWS, "two")) == 1)
+        assert page.run(ROWS, "three") == []
+        processes.start("three")
+        wait_until(lambda: page.run(ROWS, "three") == [["committed", "1", "vish", "09:00–10:00"]])
+        assert page.run("return document.querySelector('.column[data-label=\"three\"]').dataset.up") == "true"
+
+
+@pytest.mark.parametrize("purpose", ["<img src=x onerror=alert(1)>", "</li><script>document.title='broken'</script>"])
+def test_what_users_typed_stays_text(tmp_path: Path, purpose: str) -> None:
+    with live(tmp_path / "c", LABELS[:1]) as processes, browser(tmp_path / "b") as page:
+        page.open(f"http://{processes.settings.replica('one').rest}/cluster")
+        reserve(processes, "one", "vish", 9, purpose=purpose)
+        page.wait_for_text(".write .what", purpose)
+        assert page.run("return document.querySelectorAll('main img, main script').length") == 0
+        assert "broken" not in page.driver.title

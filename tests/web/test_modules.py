@@ -1,0 +1,215 @@
+"""The parts of the pages that are pure, run in a browser: times of a zone, the nearest free time, how a log changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.browser import Page, browser, needs_browser
+from tests.support.replica_harness import Harness, serving
+
+pytestmark = needs_browser
+
+CALL = """
+const [module, name, parameters, done] = arguments;
+import(module).then((found) => done(found[name](...parameters))).catch((problem) => done(String(problem)));
+"""
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with serving(Harness()) as address, browser(tmp_path_factory.mktemp("browser")) as opened:
+        opened.open(f"http://{address}/static/icon.svg")
+        yield opened
+
+
+def call(page: Page, module: str, name: str, *parameters: Any) -> Any:
+    """What a function of a module returns."""
+    return page.driver.execute_async_script(CALL, f"/static/{module}", name, list(parameters))
+
+
+@pytest.mark.parametrize(
+    ("day", "clock", "zone", "moment"),
+    [
+        ("2030-06-03", "09:00", "UTC", "2030-06-03T09:00:00Z"),
+        ("2030-06-03", "09:00", "Europe/Brussels", "2030-06-03T07:00:00Z"),
+        ("2030-06-03", "00:15", "Asia/Kolkata", "2030-06-02T18:45:00Z"),
+        ("2030-03-31", "01:59", "Europe/Brussels", "2030-03-31T00:59:00Z"),
+        ("2030-03-31", "02:30", "Europe/Brussels", None),  # skipped
+        ("2030-10-27", "02:30", "Europe/Brussels", "2030-10-27T00:30:00Z"),  # twice: the earlier
+        ("2030-06-03", "23:59", "Pacific/Kiritimati", "2030-06-03T09:59:00Z"),
+    ],
+)
+def test_the_moment_that_a_clock_shows(page: Page, day: str, clock: str, zone: str, moment: str | None) -> None:
+    hours, minutes = clock.split(":")
+    found = call(page, "shared/times.js", "momentOf", day, int(hours) * 60 + int(minutes), zone)
+    assert (found and call(page, "shared/times.js", "iso", found)) == moment
+
+
+def test_a_day_begins_where_clocks_skip_midnight(page: Page) -> None:
+    found = call(page, "shared/times.js", "dayStart", "2026-04-24", "Africa/Cairo")
+    assert call(page, "shared/times.js", "iso", found) == "2026-04-23T22:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("busy", "more", "found"),
+    [
+        ([], {}, (9, 10)),
+        ([(9, 10)], {}, (8, 9)),  # of two equally near, the earlier
+        ([(8, 10)], {}, (10, 11)),
+        ([(9, 10)], {"opens": "09:00", "closes": "17:00"}, (10, 11)),
+        ([(7, 8), (9, 12)], {}, (8, 9)),
+        ([(6, 18)], {"opens": "09:00", "closes": "17:00"}, (33, 34)),  # tomorrow at nine
+        ([(0, 48)], {}, None),
+        ([(8.5, 9.5)], {}, (9.5, 10.5)),
+    ],
+)
+def test_the_nearest_free_time(
+    page: Page, busy: list[tuple[float, float]], more: dict[str, str], found: tuple[float, float] | None
+) -> None:
+    wanted, *taken = [{"start": start * HOUR_MS, "end": end * HOUR_MS} for start, end in [(9, 10), *busy]]
+    bounds = {"from": 0, "to": 48 * HOUR_MS, "zone": "UTC", **more}
+    slot = call(page, "calendar/nearest.js", "nearest", wanted, taken, bounds)
+    assert (slot and (slot["start"] / HOUR_MS, slot["end"] / HOUR_MS)) == found
+
+
+def write(name: str, hour: int, csn: int | None = None, outcome: str = "updated", room: str = "6.12") -> dict[str, Any]:
+    slot = {"start": f"2030-06-03T{hour:02}:00:00Z", "end": f"2030-06-03T{hour + 1:02}:00:00Z"}
+    described = {"reservation": f"vish/{name}", "room": room, "slots": [slot], "place": {"room": room, **slot}}
+    return {"id": name, "csn": csn, "outcome": outcome, "app": "rooms/1", "describe": described}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "arrived", "replayed"),
+    [
+        pytest.param([write("a", 9)], [write("a", 9), write("b", 9)], ["b"], [], id="behind everything"),
+        pytest.param([write("b", 9)], [write("a", 9), write("b", 9)], ["a"], ["b"], id="before one of its page"),
+        pytest.param(
+            [write("b", 9, room="7.01")], [write("a", 9), write("b", 9, room="7.01")], ["a"], [], id="on another page"
+        ),
+        pytest.param(
+            [write("a", 9), write("b", 9)], [write("a", 9, 1), write("b", 9, 2)], [], [], id="commits in the same order"
+        ),
+        pytest.param(
+            [write("a", 9), write("b", 9)], [write("b", 9, 1), write("a", 9)], [], ["b", "a"], id="a commit overtakes"
+        ),
+        pytest.param(
+            [write("a", 9)], [write("a", 9, outcome="merged")], [], ["a"], id="an outcome that changed was replayed"
+        ),
+    ],
+)
+def test_what_was_replayed(
+    page: Page, before: list[Any], after: list[Any], arrived: list[str], replayed: list[str]
+) -> None:
+    found = call(page, "cluster/log.js", "difference", before, after)
+    assert (found["arrived"], found["replayed"]) == (arrived, replayed)
+
+
+def info(primary: str, tentative: int, **links: tuple[str, bool | None]) -> dict[str, Any]:
+    peers = [{"label": label, "link": link, "reachable": reachable} for label, (link, reachable) in links.items()]
+    named = {"label": primary, "here": primary == "two"}
+    return {"label": "two", "primary": named, "peers": peers, "tentative": tentative}
+
+
+@pytest.mark.parametrize(
+    ("state", "up", "level", "text"),
+    [
+        (None, None, "ok", ""),
+        (info("two", 0), True, "ok", ""),
+        (info("two", 2), True, "cut", "2 reservations wait to be final – commits are made by hand here."),
+        (info("one", 0, one=("up", True)), True, "ok", ""),
+        (info("one", 1, one=("up", None)), True, "ok", "1 reservation waits to be final."),
+        (
+            info("one", 3, one=("cut", True)),
+            True,
+            "cut",
+            "Cut off from the primary, one. 3 reservations wait to be final.",
+        ),
+        (
+            info("one", 0, one=("up", False)),
+            True,
+            "cut",
+            "Cut off from the primary, one. You can reserve; it becomes final later.",
+        ),
+        (
+            info("one", 0, one=("cut", True), three=("up", True)),
+            True,
+            "ok",
+            "No direct link to the primary, one; three may pass things on.",
+        ),
+        (
+            info("one", 0),
+            False,
+            "lost",
+            "Replica two does not answer. What you see may be old; this page tries again by itself.",
+        ),
+    ],
+)
+def test_how_things_are_in_one_sentence(page: Page, state: Any, up: bool | None, level: str, text: str) -> None:
+    assert call(page, "calendar/health.js", "health", state, up) == {"level": level, "text": text}
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("FREQ=WEEKLY;COUNT=10", "every week 10 times"),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE;UNTIL=20301231", "every 2 weeks on Mon, Wed until Tue 31 Dec 2030"),
+        ("FREQ=MONTHLY;BYDAY=1MO;COUNT=3", "FREQ=MONTHLY;BYDAY=1MO;COUNT=3"),  # shown as it is, rather than wrongly
+        ("FREQ=MONTHLY;BYMONTHDAY=5;COUNT=3", "FREQ=MONTHLY;BYMONTHDAY=5;COUNT=3"),
+    ],
+)
+def test_a_rule_in_words(page: Page, rule: str, words: str) -> None:
+    assert call(page, "calendar/facts.js", "ruleWords", rule) == words
+
+
+def test_busy_times_are_read_from_a_free_busy_calendar(page: Page) -> None:
+    text = (
+        "BEGIN:VFREEBUSY\r\nDTSTART:20300601T000000Z\r\n"
+        "FREEBUSY;FBTYPE=BUSY-TENTATIVE;VALUE=PERIOD:20300603T0900\r\n 00Z/20300603T100000Z\r\n"
+        "FREEBUSY:20300604T090000Z/20300604T100000Z,20300605T090000Z/20300605T100000Z\r\nEND:VFREEBUSY\r\n"
+    )
+    found = call(page, "calendar/busy.js", "periodsOf", text)
+    assert [(one["state"], one["start"]) for one in found] == [
+        ("tentative", "2030-06-03T09:00:00Z"),
+        ("committed", "2030-06-04T09:00:00Z"),
+        ("committed", "2030-06-05T09:00:00Z"),
+    ]
+    assert found[0]["end"] == "2030-06-03T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("fields", "hours"),
+    [
+        (("2030-06-03", "22:00", "00:00"), (22, 24)),
+        (("2030-06-03", "09:00", "10:30"), (9, 10.5)),
+        (("2030-06-03", "10:00", "09:00"), None),
+        (("", "09:00", "10:00"), None),
+        (("2030-06-03", "", "10:00"), None),
+    ],
+)
+def test_a_period_from_fields(page: Page, fields: tuple[str, str, str], hours: tuple[float, float] | None) -> None:
+    found = call(page, "calendar/period.js", "periodOf", *fields, "UTC")
+    midnight_ms = 1_906_675_200_000
+    expected = hours and {"start": midnight_ms + hours[0] * HOUR_MS, "end": midnight_ms + hours[1] * HOUR_MS}
+    assert found == expected
+
+
+NOTICE = """
+const [parameters, done] = arguments;
+import("/static/calendar/tray.js").then(({ Tray }) => {
+  const node = document.createElementNS("http://www.w3.org/1999/xhtml", "div");
+  new Tray(node, () => ({ timezone: "UTC" }), {}).tellRevoked(...parameters);
+  done(node.textContent);
+}).catch((problem) => done(String(problem)));
+"""
+
+
+@pytest.mark.parametrize(
+    ("is_lost", "fate"), [(False, "is tentative again, and may move"), (True, "is lost: please reserve again")]
+)
+def test_who_was_final_is_told_of_a_forced_promotion(page: Page, is_lost: bool, fate: str) -> None:
+    told = page.driver.execute_async_script(NOTICE, ["vish/r1", "Your demo", is_lost, True])
+    assert f"Your demo was final, but another primary was forced: it {fate}." in told

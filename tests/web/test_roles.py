@@ -1,0 +1,72 @@
+"""The calendar page in a real browser where replicas ask for tokens: what a user, a guest and a manager see and may."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from replica.config import Address
+from replica.http.server import WebServer
+from tests.apps.test_people import Side, sides  # noqa: F401  # the fixture
+from tests.support.booking_page import BLOCKS
+from tests.support.browser import Page, browser, needs_browser
+from tests.support.live import wait_until
+
+DAY = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()  # free/busy times are of the days ahead
+LOG_IN = """
+const done = arguments[1];
+fetch("/login", {method: "PUT", headers: {"Content-Type": "application/json"},
+                 body: JSON.stringify({token: arguments[0]})}).then((answer) => done(answer.status));
+"""
+CELL = f'[data-room="6.12"][data-day="{DAY}"][data-time="09:00"]'
+
+
+def log_in(page: Page, address: Address, token: str) -> None:
+    page.open(f"http://{address}/login")
+    assert page.driver.execute_async_script(LOG_IN, token) == 200
+    page.open(f"http://{address}/#day={DAY}")
+    page.wait_for('document.querySelector(\'#calendar[aria-busy="false"][data-read="true"]\')')
+
+
+@needs_browser
+def test_each_role_sees_and_may_what_is_its_own(sides: tuple[Side, Side], tmp_path: Path) -> None:  # noqa: F811
+    one, _ = sides
+    tokens = {name: one.add(name, role) for name, role in (("vish", "user"), ("max", "manager"), ("gil", "guest"))}
+    slot = {"start": f"{DAY}T09:00Z", "end": f"{DAY}T10:00Z"}
+    assert one.reserve(tokens["vish"], "r1", slot).status_code == 201
+    server = WebServer(one.app, Address("127.0.0.1", 0))
+    server.start()
+    try:
+        with browser(tmp_path / "profile", calm=True) as page:
+            log_in(page, server.address, tokens["gil"])
+            wait_until(lambda: page.run(BLOCKS) == [["taken", "09:00–10:00"]])
+            assert page.text(".known") == "gil, guest"
+            seen = "return ['#form', '#mine', '#find'].map((each) => document.querySelector(each).checkVisibility())"
+            assert page.run(seen) == [False, False, True]
+            assert "vish" not in page.run("return document.body.innerHTML")
+            assert page.run(f"return document.querySelector('{CELL}').getAttribute('aria-label')").endswith(
+                "✓ taken, final"
+            )
+
+            log_in(page, server.address, tokens["vish"])
+            wait_until(lambda: page.run(BLOCKS) == [["vish", "09:00–10:00"]])
+            assert page.text(".known") == "vish"
+            page.click('[data-time="11:00"]')
+            page.click("#form .main")
+            wait_until(lambda: len(page.run(BLOCKS)) == 2)
+
+            log_in(page, server.address, tokens["max"])
+            wait_until(lambda: len(page.run(BLOCKS)) == 2)
+            page.click('.block[data-id="vish/r1"]')
+            page.wait_for_text("#details .danger", "Cancel this reservation")
+            assert "Move" not in page.text("#details")
+            page.click("#details .danger")
+            page.wait_for_text("#details [role=alert]", "Say why")
+            page.type("#details .reason input", "the room is being painted")
+            page.click("#details .danger")
+            wait_until(lambda: page.run(BLOCKS) == [["vish", "11:00–12:00"]])
+            reason = one.ask("GET", "/reservations/vish/r1", tokens["vish"]).json["reason"]
+            assert reason["message"] == "Cancelled by max: the room is being painted"
+            assert page.problems() == []
+    finally:
+        server.stop()
