@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import main
+from bench.code_size import COMMENTS, other_lines, python_lines
 from bench.ground import Ground
 from bench.measure import Size, in_turn
 from bench.rows import ROWS
@@ -107,3 +108,36 @@ def test_a_row_that_there_is_not_is_named() -> None:
     done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "there is no row nothing; there are accept, accept-flat, store" in done.stderr
+
+
+def test_code_size_leaves_out_docstrings_comments_and_examples() -> None:
+    text = """
+'''About this module.'''
+
+EXAMPLE = {
+    "room": "aula",
+}
+
+
+def book(room):  # a comment beside code
+    # a comment alone
+    return answer(
+        room,
+        example={
+            "room": "aula",
+        },
+    )
+"""
+    assert python_lines(text) == 4
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".lua", "--[[ two\nlines ]]\nlocal a = '--' -- why\nlocal b = [[--\n--]]\n"),
+        (".js", "/* two\nlines */\nconst a = '//'; // why\nconst b = /[\"/*]/;\nconst c = `//`;\n"),
+        (".css", "/* two\nlines */\na::before {\n  content: '/*'; /* why */\n}\n"),
+    ],
+)
+def test_code_size_tells_comments_from_strings(suffix: str, text: str) -> None:
+    assert other_lines(text, COMMENTS[suffix]) == 3
