@@ -4,6 +4,10 @@
 -- ARGV[1]  1 to play them again, too
 -- Returns how many there are.
 
+--- @include "engine/log"
+--- @include "engine/play"
+
+Log.start()
 local writes, ids = {}, Log.tentative(1000000)
 Log.fetch(ids)
 for i, id in ipairs(ids) do writes[i] = Log.write(id) end

@@ -31,7 +31,7 @@ class Transfer(Scripted):
 
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
         """The committed pages behind the cursor (CSN, page), in the order of the CSN that changed them last."""
-        end, generation, count, text, csn, name = self._run("state_chunk", *after, count_max, bytes_max)
+        end, generation, count, text, csn, name = self._run("read_state_part", *after, count_max, bytes_max)
         cursor = int(csn), name.decode()
         return StatePart(StatePages(count, text), cursor, _end(end) if end else None, generation.decode())
 

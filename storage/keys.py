@@ -33,7 +33,7 @@ KEYS = {
     "list": ("list:", "set", "per list of an application: members, append-only"),
     "lists": ("lists", "set", "names of the lists"),
     "cut": ("cut", "set", "labels of the peers whose link is cut here"),
-    "sightings": ("seen:", "hash", "per name: what was shown under it, thing -> number, when, until, here, what"),
+    "feed_revisions": ("seen:", "hash", "per name: what was shown under it, thing -> number, when, until, here, what"),
     "events": ("events", "stream", "one entry a transaction, capped, for screens"),
 }
 

@@ -59,7 +59,7 @@ class Screens(Scripted):
 
     def log(self, after: str | None, count_max: int) -> list[LogEntry] | None:
         """Writes behind `after` (None: from the oldest) in the order of the log; None when `after` is not in it."""
-        flat = self._run("log", after or "", count_max)
+        flat = self._run("read_log", after or "", count_max)
         if flat is None:
             return None
         return [
@@ -119,7 +119,7 @@ class Screens(Scripted):
         since 1970); returns all that is noted. A thing's number grows with each change that is seen, and never falls.
         """
         flat = [part for thing, (text, keep_until_s) in shown.items() for part in (thing, text, keep_until_s)]
-        found = self._run("sightings", name, now_s, max(now_s - SIGHTINGS_BEGIN_S, 0), *flat)
+        found = self._run("revise_feed", name, now_s, max(now_s - SIGHTINGS_BEGIN_S, 0), *flat)
         rows = (found[i : i + 5] for i in range(0, len(found), 5))
         return {
             thing.decode(): Sighting(int(number), int(at), here == b"1", text.decode())
@@ -139,7 +139,7 @@ class Screens(Scripted):
 
     def history(self, page: str) -> History:
         """The notes on a page and the tentative writes that declare it, of one moment."""
-        committed, *flat = self._run("history", page)
+        committed, *flat = self._run("read_history", page)
         notes = page_views(strings(committed), None).notes
         tentative = [(Write.of_log(flat[i + 1]), flat[i].decode()) for i in range(0, len(flat), 2)]
         return History(notes, tuple(tentative))

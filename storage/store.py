@@ -77,7 +77,7 @@ class Store(Screens, Transfer):
 
     def state(self) -> State:
         """Identity, vectors and counters of one moment."""
-        found = json.loads(self._run("state"))
+        found = json.loads(self._run("read_state"))
         meta = flat_map(found["meta"])
         return State(
             server=meta["id"],
@@ -198,7 +198,7 @@ class Store(Screens, Transfer):
         arguments: list[Any] = []
         for needs, view, pages in asked:
             arguments += _json(texts(needs)), view, json.dumps(list(pages))
-        found = json.loads(self._run("read", *arguments))
+        found = json.loads(self._run("read_pages", *arguments))
         vectors = {name: stamps(found[name]) for name in ("vector", "committed_vector")}
         moment = {**vectors, "csn": int(found["csn"]), "history": found["history"]}
         return [(moment, reply) for reply in found["replies"]]

@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 
 import redis
 
-import storage
 from apps import APPLICATIONS
 from bench.ground import Ground, open_store, store_of
 from bench.load import Connection, get, post
@@ -23,7 +22,7 @@ from bench.table import Row, figure
 from bench.workload import FIRST_DAY, FIRST_STAMP, ROOMS, conflicting, long_writes, take
 from storage.keys import Namespace
 from storage.members import MEMBERS
-from storage.scripts import script
+from storage.scripts import FOLDER, script
 
 ENTRIES = 1550
 TENTATIVE = (0, 50, 100, 500, 1550)
@@ -74,7 +73,7 @@ def _bytes(client: Any, prefix: str) -> int:
 def _undo_redo_ms(client: redis.Redis, size: Size) -> Sequence[float]:
     """Of all that is tentative."""
     played = (MEMBERS, *APPLICATIONS)
-    verb = Path(storage.__path__[0], "lua", "commit.lua").read_text(encoding="utf-8")
+    verb = (FOLDER / "commands" / "commit.lua").read_text(encoding="utf-8")
     own = Path(__file__).parent.parent.joinpath("undo_redo.lua").read_text(encoding="utf-8")
     run = client.register_script(script("commit", played).replace(verb, own))
     prefix = [Namespace("papers").prefix]

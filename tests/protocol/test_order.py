@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bayou.stamps import STAMP_MAX, split_id, stamp_text, write_id
 from bayou.state import covers
 from bayou.write import Draft, Write
-from storage.scripts import _FOLDER
+from storage.scripts import FOLDER
 from tests.support.engine_harness import private_redis
 from tests.support.toy import draft, write_of
 
@@ -53,8 +53,8 @@ return reply
 
 def by_lua(ids: list[str]) -> list[str]:
     """The ids as the engine sorts them, taken apart and put together again."""
-    order = (_FOLDER / "engine" / "order.lua").read_text()
-    reply: Any = private_redis().eval(order + ORDER, 0, *ids)
+    order = (FOLDER / "engine" / "order.lua").read_text()
+    reply: Any = private_redis().eval(f"local Order = (function() {order} end)()\n{ORDER}", 0, *ids)
     return [identifier.decode() for identifier in reply]
 
 

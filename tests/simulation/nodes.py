@@ -26,7 +26,7 @@ CLUSTER = "simulated"
 TAGS = tuple(application.tag for application in APPLICATIONS)
 Copy = list[tuple[bytes, bytes]]  # of a namespace: key and content
 OnInstall = Callable[["Faulty", State, Installed | None], object]
-READING = {"state", "read", "select", "log", "state_chunk"}
+READING = {"read_state", "read_pages", "select", "read_log", "read_state_part"}
 RECEIVING = {"receive", "install"}
 REFUSING = {  # what the real Redis is told, to refuse scripts that write; and to take them again
     "oom": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),

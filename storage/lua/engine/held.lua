@@ -1,12 +1,14 @@
 -- What is held, and what is committed, of a server here: V and C completed, read when first asked for.
 
+--- @include "engine/vectors"
+
 local Held = {}
 
 local vector, committed = {}, {} -- server -> stamp, as far as it was asked for or changed; false when absent
 
-local function stored(key)
+local function stored(name)
   return function(server)
-    local stamp = redis.call('HGET', key, server)
+    local stamp = redis.call('HGET', K[name], server)
     return stamp and tonumber(stamp)
   end
 end
@@ -18,8 +20,8 @@ local function cached(cache, read)
   end
 end
 
-local stamp_of = cached(vector, stored(K.vector))
-local committed_stamp_of = cached(committed, stored(K.committed_vector))
+local stamp_of = cached(vector, stored('vector'))
+local committed_stamp_of = cached(committed, stored('committed_vector'))
 
 local retired_now = {}
 
@@ -60,3 +62,5 @@ function Held.missing(needs, view)
   if view == 'committed' then return Vectors.missing(needs, or_commits(committed_stamp_of), is_retired_for_good) end
   return Vectors.missing(needs, or_commits(stamp_of), is_retired)
 end
+
+return Held

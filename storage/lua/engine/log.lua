@@ -3,19 +3,17 @@
 -- Invariants 1, 2, 5, 6 and 10 live here: V and C only grow, CSNs are dense, a write enters the log behind its origin's
 -- previous one, and the clock never falls behind a stamp that was seen.
 
-local id, primary, csn, last, history, retired =
-  unpack(redis.call('HMGET', K.meta, 'id', 'primary', 'csn', 'last', 'history', 'retired'))
+--- @include "engine/held"
+--- @include "engine/membership"
+--- @include "engine/order"
+--- @include "engine/pages"
+--- @include "engine/play"
+--- @include "engine/redis"
 
-local Log = {
-  id = id,
-  csn = tonumber(csn),
-  last = last,
-  retired = retired == '1',
-  clock = tonumber(redis.call('GET', K.clock)),
-  changes = {}, -- what screens are told, five values a write: see Log.tell
-}
+local Log = {changes = {}} -- changes: what screens are told, five values a write: see Log.tell
 
-local first_csn = Log.csn
+local primary, history -- as they stood when the transaction began, and as commits have changed them since
+local first_csn
 local meta = {} -- changed fields
 local vectors = {V = {}, C = {}} -- server -> stamp text, false to drop it: changed entries
 local stored = {writes = {}, outcomes = {}, effects = {}, lists = {}, log = {}, retired = {}}
@@ -24,6 +22,17 @@ local left = {} -- id -> true, of those that go
 local origins = {} -- servers whose tentative writes changed
 local held = {} -- id -> write, decoded, of those that were in the log before
 
+-- Reads where the log stands. A command calls it once, before all else of the engine; install.lua once the new state counts.
+function Log.start()
+  local id, csn, last, retired
+  id, primary, csn, last, history, retired =
+    unpack(redis.call('HMGET', K.meta, 'id', 'primary', 'csn', 'last', 'history', 'retired'))
+  Log.id, Log.csn, Log.last, Log.retired = id, tonumber(csn), last, retired == '1'
+  Log.clock = tonumber(redis.call('GET', K.clock))
+  first_csn = Log.csn
+  Pages.start()
+end
+
 -- Appends one value or two; returns the list.
 local function add(list, one, other)
   local count = #list
@@ -31,7 +40,7 @@ local function add(list, one, other)
   return list
 end
 
-function Log.is_primary() return primary == id end
+function Log.is_primary() return primary == Log.id end
 
 function Log.decode(body)
   local write = cjson.decode(body)
@@ -105,7 +114,7 @@ function Log.enter(write)
     if members then members[entries[i + 1]] = true else lists[entries[i]] = {[entries[i + 1]] = true} end
   end
   hold(write.origin, write.stamp)
-  Members.cover(write, hold, drop)
+  Membership.cover(write, hold, drop)
 end
 
 -- A new write becomes tentative.
@@ -125,9 +134,9 @@ end
 function Log.commit(write)
   Log.csn, Log.last = Log.csn + 1, write.id
   hold_committed(write.origin, write.stamp)
-  if Members.is_membership(write) then
-    Members.cover(write, hold_committed, drop_committed)
-    for field, value in pairs(Members.on_commit(write, Log.csn, primary, meta.history or history)) do meta[field] = value end
+  if Membership.is_membership(write) then
+    Membership.cover(write, hold_committed, drop_committed)
+    for field, value in pairs(Membership.on_commit(write, Log.csn, primary, meta.history or history)) do meta[field] = value end
     primary = meta.primary or primary
   end
   local text = string.format('%d', Log.csn)
@@ -148,7 +157,7 @@ function Log.found(server) meta.birth, meta.history = server, cjson.encode({{0, 
 function Log.tell(write, csn, was, now)
   local all, last = Log.changes, #Log.changes
   all[last + 1], all[last + 2], all[last + 3], all[last + 4] = write.id, csn or false, was or false, now
-  all[last + 5] = Members.is_membership(write)
+  all[last + 5] = Membership.is_membership(write)
 end
 
 -- HSET of a map, HDEL of the keys that it holds as false.
@@ -216,9 +225,12 @@ function Log.store(kind, from, rolled_back, replayed)
     for member in pairs(members) do names[#names + 1] = member end
     Redis.many('SADD', K.list .. name, names)
   end
+  Pages.store(Log.csn)
   if #Log.changes > 0 then
     redis.call('XADD', K.events, 'MAXLEN', '~', EVENTS_MAX, '*', 'kind', kind, 'body', cjson.encode({
       from = from, rolled_back = rolled_back, replayed = replayed, changes = Log.changes,
     }))
   end
 end
+
+return Log

@@ -44,3 +44,5 @@ function Order.origin(id) return id:sub(18) end
 
 -- A stamp as text: 16 digits, since tostring would write 1e+15.
 function Order.text(stamp) return string.format('%016.0f', stamp) end
+
+return Order

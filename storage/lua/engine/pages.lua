@@ -9,6 +9,9 @@
 -- is a field `#CSN`. Applications neither see nor set notes, no tentative copy has any, and nothing is played again for one;
 -- they travel with the page in a full state, whose pages take the place of all that were here.
 
+--- @include "engine/order"
+--- @include "engine/redis"
+
 local Pages = {broken = nil} -- broken: an error of Redis itself, which aborts the transaction
 
 local COMMITTED, TENTATIVE = 'committed', 'tentative'
@@ -19,9 +22,10 @@ local NOTE = ('#'):byte()
 local NONE = {} -- stands for a table that was never needed; never changed
 local records = {}
 Pages.known = records -- name -> record, of the pages that were opened
--- Where nothing was tentative when the transaction began, no index holds anything.
-Pages.was_any_tentative = redis.call('ZCARD', K.tentative) > 0
 local byte = string.byte
+
+-- Log.start calls it. Where nothing was tentative when the transaction began, no index holds anything.
+function Pages.start() Pages.was_any_tentative = redis.call('ZCARD', K.tentative) > 0 end
 
 -- All fields of a hash. Applications touch pages while they are played, where an error of Redis would count as theirs.
 local function read(key)
@@ -271,3 +275,5 @@ function Pages.store(csn)
   end
   Redis.many('ZADD', K.changed, changed)
 end
+
+return Pages

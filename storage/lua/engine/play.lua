@@ -4,6 +4,8 @@
 -- {page number, field, old, new, page number, ...}, false for absent, so that the play can be undone, or done again without
 -- the application. An error in the application makes the outcome `failed` and changes nothing; an error of Redis aborts.
 
+--- @include "engine/pages"
+
 local Play = {}
 
 -- Of the play that is under way: the write, its view, and the effects so far, in the order in which they came; where one of
@@ -190,3 +192,5 @@ function Play.undo(write, effects)
     if not page.rebased then Pages.put(page, 'tentative', effects[i + 1], effects[i + 2] or nil) end
   end
 end
+
+return Play

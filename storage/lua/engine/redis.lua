@@ -24,3 +24,5 @@ function Redis.fields(key, names)
   end
   return values
 end
+
+return Redis

@@ -6,6 +6,11 @@
 -- pages, O(k); a commit that is the first on each of its pages replays nothing. How long the log is never matters.
 -- Keeps invariants 3, 4 and 9.
 
+--- @include "engine/log"
+--- @include "engine/order"
+--- @include "engine/pages"
+--- @include "engine/play"
+
 local Replay = {rolled_back = 0, replayed = 0}
 
 local undone = {} -- id -> true: to be undone and, unless committed, replayed
@@ -171,3 +176,5 @@ function Replay.finish()
     end
   end
 end
+
+return Replay

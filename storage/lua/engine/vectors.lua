@@ -29,3 +29,5 @@ function Vectors.missing(needs, stamp_of, is_retired)
   end
   return missing
 end
+
+return Vectors

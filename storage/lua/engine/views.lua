@@ -8,3 +8,5 @@ function Views.of(page)
   local tentative = redis.call('ZCARD', K.index .. page) > 0 and redis.call('HGETALL', K.tentative_page .. page)
   return {redis.call('HGETALL', K.committed_page .. page), tentative}
 end
+
+return Views

@@ -18,6 +18,15 @@
 --   clock        no stamp is left below the greatest one
 -- Anything but `logged` has recorded nothing. Keeps invariants 5, 6, 8, 10, 12 and 13.
 
+--- @include "engine/held"
+--- @include "engine/log"
+--- @include "engine/membership"
+--- @include "engine/order"
+--- @include "engine/replay"
+--- @include "engine/views"
+
+Log.start()
+
 local FIELDS = 5
 
 -- A primary that still has tentative writes commits those first, so as to keep each origin's order.
@@ -35,7 +44,7 @@ local function take(clock, tail, mode, needs)
 
   local write = Log.decode(string.format('{"stamp":"%s","prev":"%s","origin":"%s",',
     Order.text(stamp), Order.text(Held.stamp(Log.id)), Log.id) .. tail)
-  if Members.retires(write) and Log.is_primary() then return {status = 'is_primary'} end
+  if Membership.retires(write) and Log.is_primary() then return {status = 'is_primary'} end
   local outcome, is_logged = Replay.accept(write, commits)
   if not is_logged then return {status = 'refused', outcome = outcome} end
   caught_up = caught_up and commits
@@ -50,7 +59,6 @@ for i = 1, #ARGV, FIELDS do
 end
 if is_any_logged then
   Log.store('accepted', '', 0, 0)
-  Pages.store(Log.csn)
 end
 for number, reply in ipairs(replies) do
   local shown = ARGV[number * FIELDS]

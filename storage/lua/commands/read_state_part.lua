@@ -9,6 +9,8 @@
 -- have been sent again by then, so what the receiver has is the state of that moment. It is {csn, last, clock, birth, primary,
 -- history, vector}.
 
+--- @include "engine/order"
+
 local count_max, bytes_max = tonumber(ARGV[3]), tonumber(ARGV[4])
 local finish, chosen, count, bytes, complete = '', {}, 0, 0, true
 local last_csn, last_page = ARGV[1], ARGV[2]

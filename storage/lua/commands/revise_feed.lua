@@ -8,7 +8,9 @@
 -- A number never falls, whatever is rolled back or replayed: it is at least one more than the one before, and where
 -- all that was noted is lost, the seconds have gone on. The same things twice change nothing.
 
-local key, now, number = K.sightings .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+--- @include "engine/redis"
+
+local key, now, number = K.feed_revisions .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local noted, given, reply = {}, {}, {}
 local flat = redis.call('HGETALL', key)
 for i = 1, #flat, 2 do

@@ -9,6 +9,9 @@
 --   a notification is enough); those bytes, one write's behind the other's}: few texts are read faster than many.
 -- Keeps invariant 5: of each origin the oldest missing write goes first.
 
+--- @include "engine/order"
+--- @include "engine/vectors"
+
 local osn, osn_id, history = unpack(redis.call('HMGET', K.meta, 'osn', 'osn_id', 'history'))
 if tonumber(ARGV[1]) < tonumber(osn) then return false end
 local csn, vector = tonumber(ARGV[1]), cjson.decode(ARGV[2])

@@ -17,6 +17,13 @@
 --   diverged  the committed log here is not the sender's
 -- Items before the one that stopped the batch are stored. Safe to run twice. Keeps invariants 2, 5, 6, 9 and 10.
 
+--- @include "engine/held"
+--- @include "engine/log"
+--- @include "engine/order"
+--- @include "engine/replay"
+
+Log.start()
+
 local PAGES_BUDGET, ROLL_BACK_BUDGET = 8000, 5000
 local BRACE = ('{'):byte()
 
@@ -114,7 +121,6 @@ end
 if new > 0 then
   Replay.finish()
   Log.store('received', ARGV[2], Replay.rolled_back, Replay.replayed)
-  Pages.store(Log.csn)
 end
 return cjson.encode({taken = taken, new = new, status = status, csn = Log.csn,
   rolled_back = Replay.rolled_back, replayed = Replay.replayed})

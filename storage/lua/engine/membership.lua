@@ -4,14 +4,14 @@
 -- and drops the retired one when it covers the write: V on receipt, C on commit, O on truncation. A committed primary
 -- write says who commits from the next CSN on, and may open an epoch.
 
-local Members = {}
+local Membership = {}
 
-function Members.is_membership(write) return write.app == 'members/1' end
+function Membership.is_membership(write) return write.app == 'members/1' end
 
 -- The change to a vector when it comes to cover the write, after the origin's own entry was set: `set(server, stamp)`
 -- gains an entry, `drop(server)` loses one.
-function Members.cover(write, set, drop)
-  if not Members.is_membership(write) then return end
+function Membership.cover(write, set, drop)
+  if not Membership.is_membership(write) then return end
   if write.op == 'create' then
     set(write.stamp .. ':' .. write.origin, write.stamp)
   elseif write.op == 'retire' then
@@ -22,7 +22,7 @@ end
 -- The fields of `meta` that the commit of a membership write changes.
 -- A primary write counts where it was meant to: committed by the primary that it names, or as the epoch that follows. One
 -- that was revoked with its history, and is committed by another primary later, changes nothing.
-function Members.on_commit(write, csn, primary, history)
+function Membership.on_commit(write, csn, primary, history)
   if write.op ~= 'primary' then return {} end
   if write.args.from then return write.args.from == primary and {primary = write.args.to} or {} end
   local epochs = cjson.decode(history)
@@ -31,4 +31,6 @@ function Members.on_commit(write, csn, primary, history)
   return {primary = write.args.to, history = cjson.encode(epochs)}
 end
 
-function Members.retires(write) return Members.is_membership(write) and write.op == 'retire' end
+function Membership.retires(write) return Membership.is_membership(write) and write.op == 'retire' end
+
+return Membership

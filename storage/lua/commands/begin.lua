@@ -8,6 +8,8 @@
 -- it was made by a release that keeps things in another form.
 -- Keeps invariant 10: what an old id wrote stays, and nothing is written on under it.
 
+--- @include "engine/order"
+
 local cluster, id, form = unpack(redis.call('HMGET', K.meta, 'cluster', 'id', 'form'))
 if cluster and cluster ~= ARGV[3] then return 'other_cluster' end
 if cluster and form ~= ARGV[5] then return 'other_form' end

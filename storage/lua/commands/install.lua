@@ -12,8 +12,15 @@
 --   stale        the state is not newer than what is here (or its history is not): nothing has changed
 -- `revoked` were committed here and are tentative again; `lost` follow a write that is no longer anywhere here and cannot
 -- be placed; `lost_pages` were changed by revoked commits whose writes had been dropped from the log.
--- C and O become those of the state; V is C extended by every kept chain without a hole. Kept writes are replayed by the
--- engine, which is loaded below and finds the new state. Keeps invariants 1, 2, 3, 5, 10 and 11.
+-- C and O become those of the state; V is C extended by every kept chain without a hole. Kept writes are replayed
+-- once the new state counts. Keeps invariants 1, 2, 3, 5, 10 and 11.
+
+--- @include "engine/log"
+--- @include "engine/membership"
+--- @include "engine/order"
+--- @include "engine/redis"
+--- @include "engine/replay"
+--- @include "engine/vectors"
 
 local state = cjson.decode(ARGV[3])
 local staging, csn, osn, server, birth, history =
@@ -81,7 +88,7 @@ for _, id in ipairs(candidates) do
     kept[#kept + 1] = id
     if not tentative[id] then revoked[#revoked + 1] = id end
     reach[write.origin] = Order.stamp(id)
-    Members.cover(write, function(id_, stamp) reach[id_] = tonumber(stamp) end, function(id_)
+    Membership.cover(write, function(id_, stamp) reach[id_] = tonumber(stamp) end, function(id_)
       reach[id_] = nil
       if not id_:match('^%d+:') then retired[id_] = true end
     end)
@@ -112,3 +119,15 @@ redis.call('HSET', K.meta, 'csn', state.csn, 'osn', state.csn, 'osn_id', state.l
   'primary', state.primary, 'history', state.history, 'generation', ARGV[1], 'staging', '')
 redis.call('SET', K.clock, Order.text(math.max(tonumber(redis.call('GET', K.clock)), tonumber(state.clock))))
 K = new
+
+-- Now the new state counts, and the engine starts on it.
+Log.start()
+Log.fetch(kept)
+for _, id in ipairs(kept) do Replay.arrive(Log.write(id)) end
+Replay.finish()
+Log.store('installed', ARGV[2], 0, Replay.replayed)
+local function list(ids) return #ids > 0 and ids or nil end
+redis.call('XADD', K.events, 'MAXLEN', '~', EVENTS_MAX, '*', 'kind', 'revoked', 'body', cjson.encode({kind = 'revoked',
+  peer = ARGV[2], revoked = list(revoked), lost = list(lost), lost_pages = list(lost_pages)}))
+return cjson.encode({status = 'installed', kept = #kept, revoked = list(revoked), lost = list(lost),
+  lost_pages = list(lost_pages)})

@@ -9,6 +9,12 @@
 -- epoch. What commits the old primary makes from here on, another epoch refuses (invariant 2). Where no birth is known, as
 -- when the first primary was lost before it met anybody, this is the birth.
 
+--- @include "engine/log"
+--- @include "engine/order"
+--- @include "engine/replay"
+
+Log.start()
+
 local epochs = cjson.decode(redis.call('HGET', K.meta, 'history'))
 local number = #epochs > 0 and epochs[#epochs][1] or 0
 if tonumber(ARGV[4]) ~= number + 1 then return cjson.encode({status = 'moved_on'}) end
@@ -22,5 +28,4 @@ Replay.commit(write, false)
 Replay.finish()
 redis.call('HSET', K.meta, 'id', ARGV[2], 'retired', '')
 Log.store('accepted', '', Replay.rolled_back, Replay.replayed)
-Pages.store(Log.csn)
 return cjson.encode({status = 'logged', id = write.id})

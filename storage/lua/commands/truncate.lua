@@ -5,6 +5,10 @@
 -- ARGV[3]  how many to drop at the most
 -- Returns how many were dropped. O and OSN move in the same step. Keeps invariants 5 and 11.
 
+--- @include "engine/membership"
+--- @include "engine/order"
+--- @include "engine/redis"
+
 local csn, osn = unpack(redis.call('HMGET', K.meta, 'csn', 'osn'))
 local excess = math.min(tonumber(csn) - tonumber(osn) - tonumber(ARGV[1]), tonumber(ARGV[3]))
 if excess <= 0 then return 0 end
@@ -17,7 +21,7 @@ for _, id in ipairs(ids) do
   dropped[#dropped + 1] = id
   set(Order.origin(id), id:sub(1, 16))
   local body = redis.call('HGET', K.writes, id)
-  if body:find('"app":"members/', 1, true) then Members.cover(cjson.decode(body), set, drop) end
+  if body:find('"app":"members/', 1, true) then Membership.cover(cjson.decode(body), set, drop) end
 end
 if #dropped == 0 then return 0 end
 for server, stamp in pairs(stamps) do

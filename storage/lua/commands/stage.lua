@@ -5,6 +5,8 @@
 -- ARGV[2]  JSON array of [page, CSN that changed it last as text, its fields as a flat list]
 -- Returns the number of the staging, or '' when another one has begun meanwhile (nothing has changed).
 
+--- @include "engine/redis"
+
 local generation = ARGV[1]
 if generation == '' then
   generation = tostring(redis.call('HINCRBY', K.meta, 'generations', 1))

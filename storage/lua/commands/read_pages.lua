@@ -10,6 +10,9 @@
 -- pages as Views.of gives them, or {missing} where something is missing. One text, since a client reads that faster than a list
 -- of many. Keeps invariant 12.
 
+--- @include "engine/held"
+--- @include "engine/views"
+
 local FIELDS = 3
 
 local csn, history = unpack(redis.call('HMGET', K.meta, 'csn', 'history'))

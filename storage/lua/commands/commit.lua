@@ -7,6 +7,10 @@
 --   not_primary  nothing has changed
 -- Committing in the tentative order replays nothing. Keeps invariants 2 and 6.
 
+--- @include "engine/log"
+--- @include "engine/replay"
+
+Log.start()
 if not Log.is_primary() then return cjson.encode({status = 'not_primary'}) end
 
 local ids = Log.tentative(tonumber(ARGV[1]))
@@ -20,6 +24,5 @@ end
 if count > 0 then
   Replay.finish()
   Log.store('commit', '', Replay.rolled_back, Replay.replayed)
-  Pages.store(Log.csn)
 end
 return cjson.encode({status = 'committed', committed = count, left = redis.call('ZCARD', K.tentative)})

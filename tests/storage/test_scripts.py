@@ -1,0 +1,61 @@
+"""The Lua scripts are put together by include lines; see storage/scripts.py."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from storage.scripts import FOLDER, VERBS, assembled, included, script
+
+FILES = sorted(f"{file.parent.name}/{file.stem}" for file in FOLDER.glob("*/*.lua"))
+MODULES = {name.rpartition("/")[2].capitalize(): name for name in FILES if name.startswith("engine/")}
+
+
+def files(folder: Path, **texts: str) -> Path:
+    """Lua files in a folder, by their names."""
+    for name, text in texts.items():
+        (folder / f"{name}.lua").write_text(text)
+    return folder
+
+
+def test_a_file_is_loaded_once_and_after_what_it_needs(tmp_path: Path) -> None:
+    folder = files(
+        tmp_path,
+        main='--- @include "b"\n--- @include "a"\nreturn A.name .. B.name',
+        b='--- @include "a"\nreturn {name = A.name .. "b"}\n',
+        a='return {name = "a"}\n',
+    )
+    assert list(included(folder, "main")) == ["a", "b", "main"]
+    assert re.findall(r"^local (\w+) = \(function\(\)$", assembled(folder, "main"), re.MULTILINE) == ["A", "B"]
+
+
+def test_an_include_of_no_file_says_where_it_stands(tmp_path: Path) -> None:
+    folder = files(tmp_path, main='--- @include "other"\n', other='--- @include "vectosr"\n')
+    with pytest.raises(ValueError, match=r'other\.lua includes "vectosr", but there is no file .*vectosr\.lua'):
+        included(folder, "main")
+
+
+@pytest.mark.parametrize(("last", "circle"), [("a", "a -> b -> c -> a"), ("b", "b -> c -> b"), ("c", "c -> c")])
+def test_a_circle_of_includes_is_named(tmp_path: Path, last: str, circle: str) -> None:
+    folder = files(tmp_path, a='--- @include "b"\n', b='--- @include "c"\n', c=f'--- @include "{last}"\n')
+    with pytest.raises(ValueError, match=f"in a circle: .*{circle}"):
+        included(folder, "a")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_includes_what_it_names_and_nothing_else(name: str) -> None:
+    text = (FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    code = re.sub(r"--.*", "", text)
+    named = {MODULES[word] for word in re.findall(r"\b([A-Z]\w*)\b[.)]", code) if word in MODULES}
+    assert re.findall(r'@include "(.*)"', text) == sorted(named - {name})
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_command_opens_with_its_contract(verb: str) -> None:
+    head = re.match(r"(--.*\n)+", (FOLDER / "commands" / f"{verb}.lua").read_text(encoding="utf-8"))
+    assert head is not None
+    assert "KEYS[1]" in head[0]
+    assert "Returns" in head[0]
+    assert "local K = " in script(verb, ())
