@@ -84,12 +84,12 @@ def show_reservations(screen: Screen, reservations: Sequence[Json], zone: tzinfo
 
 
 def show_rooms(screen: Screen, rooms: Sequence[Json], zone: tzinfo | str) -> None:
-    """Rooms in columns: name, seats, features, place, opening hours; columns that nothing is known for are left out."""
+    """Rooms in columns: name, seats, features, location, hours; columns that nothing is known for are left out."""
     columns = [
         ("room", [str(room["name"]) for room in rooms]),
         ("seats", [str(room["capacity"]) if room.get("capacity") is not None else "" for room in rooms]),
         ("features", [", ".join(room.get("features") or []) for room in rooms]),
-        ("place", [str(room.get("place") or "") for room in rooms]),
+        ("location", [str(room.get("location") or "") for room in rooms]),
         ("open", [_hours(room) for room in rooms]),
         ("", ["" if room.get("listed", True) else "not in the configuration" for room in rooms]),
     ]

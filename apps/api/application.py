@@ -16,9 +16,9 @@ from bayou.write import Write
 
 
 def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
-    """What was asked, and as its place the detail of the outcome, where it was done."""
+    """The arguments of the write, and the detail of its outcome as its `result`; null where it was not done."""
     status, _, detail = outcome.partition(" ")
-    return {**write.args, "place": {"detail": detail} if status in {"updated", "merged"} else None}
+    return {**write.args, "result": {"detail": detail} if status in {"updated", "merged"} else None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,9 @@ def register(api: Any, service: Service) -> None:
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
-    """What a write asked, as its `place` on the screens of any application: the song, and its URL if it was put."""
+    """The song and, where it was put, its URL; the same as its `result` once the write was done."""
     asked = {"song": write.args["song"], **({"url": write.args["url"]} if write.op == "put" else {})}
-    return {**asked, "place": asked if outcome == "updated" else None}
+    return {**asked, "result": asked if outcome == "updated" else None}
 
 
 class SongConverter(BaseConverter):

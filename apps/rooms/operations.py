@@ -31,7 +31,7 @@ ROOM = record(
     listed=FLAG,
     capacity=maybe(COUNT),
     features=listed(TEXT),
-    place=maybe(TEXT),
+    location=maybe(TEXT),
     opens=maybe(CLOCK),
     closes=maybe(CLOCK),
 )

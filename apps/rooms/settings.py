@@ -55,7 +55,7 @@ class RoomSettings(_Settings):
     name: Annotated[str, AfterValidator(room_name)]
     capacity: Annotated[int, Field(ge=1, le=100_000)] | None = None
     features: Annotated[tuple[Annotated[str, AfterValidator(_words)], ...], AfterValidator(_unique)] = ()
-    place: Annotated[str, AfterValidator(_words)] | None = None
+    location: Annotated[str, AfterValidator(_words)] | None = None
     opens: Clock | None = None
     closes: Clock | None = None
 

@@ -87,7 +87,7 @@ def room(name: str, listed: RoomSettings | None) -> dict[str, Any]:
         "listed": listed is not None,
         "capacity": known.capacity,
         "features": list(known.features),
-        "place": known.place,
+        "location": known.location,
         "opens": _clock(hours[0]) if hours else None,
         "closes": _clock(hours[1]) if hours else None,
     }
@@ -129,7 +129,7 @@ def taken(asked: list[Place], pages: Mapping[str, PageViews], but: Set[str], zon
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
-    """What a write asked and where its outcome put the reservation (`place`, None if nowhere); times in UTC.
+    """What a write asked and where its outcome put the reservation (`result`, None if nowhere); times in UTC.
 
     A write of a series has a `parts` with the same for each occurrence, and what became of it.
     """
@@ -144,7 +144,7 @@ def describe(write: Write, outcome: str) -> dict[str, Any]:
         }
         for occurrence, told in _told(write, outcome)
     ]
-    return {**parts[0], "reservation": about, "place": None, "outcome": outcome.partition(" ")[0], "parts": parts}
+    return {**parts[0], "reservation": about, "result": None, "outcome": outcome.partition(" ")[0], "parts": parts}
 
 
 def _about(write: Write) -> str:
@@ -186,7 +186,7 @@ def _described(write: Write, identifier: str, args: Mapping[str, Any], outcome: 
         "slots": [_times(start, end, _UTC) for start, end in decode_slots(args.get("slots", ""))],
         "purpose": args.get("purpose"),
         "merge": write.merge,
-        "place": place_shown(place_of(outcome), _UTC),
+        "result": place_shown(place_of(outcome), _UTC),
     }
 
 

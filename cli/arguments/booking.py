@@ -213,7 +213,7 @@ def _import(commands: Any) -> None:
 
 
 def _rooms(commands: Any) -> None:
-    add_command(commands, "rooms", "list the rooms: seats, features, place, opening hours", "  rooms\n  rooms --json")
+    add_command(commands, "rooms", "list the rooms: seats, features, location, hours", "  rooms\n  rooms --json")
 
 
 BOOKING = (_reserve, _free, _status, _calendar, _cancel, _move, _series, _history, _import, _rooms)

@@ -34,7 +34,7 @@ def _retire(context: Context, arguments: Namespace) -> int:
     answer = context.replica.act("POST", "/replica/retire", body)
     context.screen.json(answer)
     label = context.label(context.place.label)
-    told = answer.get("told")
+    told = answer.get("held_by")
     ends = (
         f"{context.label(told)} holds all that it wrote, and it ends" if told else "it ends once another has its writes"
     )

@@ -80,8 +80,8 @@ def _held(runner: Runner, identifier: str) -> tuple[Booking, ...]:
         described = write["describe"]
         if write["app"].startswith("rooms/") and write["op"] == "cancel" and write["outcome"].startswith("updated"):
             found.pop(described["reservation"], None)
-        elif write["app"].startswith("rooms/") and described["place"]:
-            place = described["place"]
+        elif write["app"].startswith("rooms/") and described["result"]:
+            place = described["result"]
             slot = read_slot(f"{place['start'][:16]}/{place['end'][:16]}")
             found[described["reservation"]] = Booking(client_of(write["user"]), place["room"], slot)
     return tuple(found.values())

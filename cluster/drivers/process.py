@@ -71,10 +71,10 @@ class Real:
             self._start(label, *joining)
 
     def retire(self, label: str, heir: str) -> None:
-        told = self._do(label, Ask("POST", "/replica/retire", {"hand_over_to": heir}))["told"]
+        holder = self._do(label, Ask("POST", "/replica/retire", {"hand_over_to": heir}))["held_by"]
         self._holdings.clear()
         pid = self._processes[label]
-        if told is None:
+        if holder is None:
             raise Failed(f"{label} has retired, and reaches nobody that it could tell; it goes on trying")
         self._await(lambda: not runs(pid), END_TIMEOUT_S, f"{label} has ended")
         del self._processes[label]

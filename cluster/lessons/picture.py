@@ -67,7 +67,7 @@ def entry(write: Mapping[str, Any]) -> Entry | None:
         thing = described["song"]
         text = f"{thing}={described['url']}" if write["op"] == "put" else f"{thing} deleted"
     elif app == "rooms":
-        user, place = client_of(write["user"]), described["place"]
+        user, place = client_of(write["user"]), described["result"]
         thing = place["room"] if place else described["room"]
         if write["op"] == "cancel":
             text = f"{user} cancels {described['reservation'].rpartition('/')[2]}"

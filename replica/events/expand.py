@@ -185,8 +185,8 @@ def _known(
             "user": write.user,
             "request": write.request,
             "reservation": part.get("reservation"),
-            "before": then.get("place"),
-            "after": part.get("place"),
+            "before": then.get("result"),
+            "after": part.get("result"),
             "outcome": part.get("outcome", status),
         }
         if "membership" in part:

@@ -182,7 +182,7 @@ class Retire(Resource):  # type: ignore[misc]
 
     def post(self) -> Answer:
         retired = self._membership.retire(read_body({"hand_over_to": str}).get("hand_over_to"))
-        return {"retired": True, "write": retired.write, "told": retired.told}
+        return {"retired": True, "write": retired.write, "held_by": retired.held_by}
 
 
 class Promote(Resource):  # type: ignore[misc]

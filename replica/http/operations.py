@@ -106,7 +106,7 @@ OPERATIONS = (
         "POST",
         "/replica/retire",
         "Take no more writes, and leave once another replica has this one's.",
-        {200: record(retired=FLAG, write=TEXT, told=maybe(TEXT))},
+        {200: record(retired=FLAG, write=TEXT, held_by=maybe(TEXT))},
         body=record({"hand_over_to": TEXT}),
         body_is_needed=False,
         errors={404: UNKNOWN, 409: (*AGAIN, *OTHER), 503: AWAY},

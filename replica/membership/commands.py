@@ -42,10 +42,10 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """`told` is the label of a replica that holds all that the retired one wrote; None while there is none."""
+    """`held_by` is the label of a replica that holds all that the retired one wrote; None while there is none."""
 
     write: str
-    told: str | None
+    held_by: str | None
 
 
 class Membership:

@@ -124,7 +124,7 @@ def test_a_delete_of_a_song_that_is_not_there_is_a_write(replicas: Processes) ->
     met(replicas)
     (write,) = log_of(replicas, "three", "never")
     assert (write["op"], write["outcome"], write["state"]) == ("delete", "updated", "committed")
-    assert write["describe"] == {"song": "never", "place": {"song": "never"}}
+    assert write["describe"] == {"song": "never", "result": {"song": "never"}}
 
 
 def test_a_request_that_is_asked_again_is_one_write(replicas: Processes) -> None:

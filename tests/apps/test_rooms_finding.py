@@ -17,7 +17,7 @@ ROOMS = (
         name="6.13",
         capacity=12,
         features=("projector", "white board"),
-        place="Floor 6",
+        location="Floor 6",
         opens="08:00",  # type: ignore[arg-type]
         closes="20:00",  # type: ignore[arg-type]
     ),
@@ -101,7 +101,7 @@ def test_what_is_told_of_a_room(client: Any) -> None:
         "listed": True,
         "capacity": 12,
         "features": ["projector", "white board"],
-        "place": "Floor 6",
+        "location": "Floor 6",
         "opens": "08:00",
         "closes": "20:00",
     }

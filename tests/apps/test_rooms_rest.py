@@ -267,8 +267,8 @@ def test_a_write_is_described_for_screens(service: FakeService) -> None:
         "slots": [nine],
         "purpose": "tea",
         "merge": "first_free_alternative",
-        "place": {"room": "6.12", **nine},
+        "result": {"room": "6.12", **nine},
     }
-    assert APPLICATION.describe(made, "rejected no_alternative")["place"] is None
+    assert APPLICATION.describe(made, "rejected no_alternative")["result"] is None
     assert APPLICATION.describe(cancelled, "updated")["room"] == "6.12"
-    assert APPLICATION.describe(cancelled, "updated")["place"] is None
+    assert APPLICATION.describe(cancelled, "updated")["result"] is None

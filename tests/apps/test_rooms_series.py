@@ -292,8 +292,8 @@ def test_screens_are_told_of_each_occurrence(building: Building) -> None:
         ("vish/w~2026-12-01", "updated"),
         ("vish/w~2026-12-08", "rejected"),
     ]
-    assert described["parts"][0]["place"]["room"] == "6.12"
-    assert described["parts"][1]["place"] is None
+    assert described["parts"][0]["result"]["room"] == "6.12"
+    assert described["parts"][1]["result"] is None
     assert len(APPLICATION.describe(write, "revoked")["parts"]) == 2
 
 

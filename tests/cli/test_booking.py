@@ -17,7 +17,7 @@ __all__ = ["client", "replica"]  # fixtures
 
 SERIES = ["reserve", "--room", "6.12", "--at", "2026-12-01", "9-10:30", "--repeat", "weekly", "--request", "s1"]
 DETAILS = {
-    "6.12": {"capacity": 6, "features": ["projector"], "place": "Floor 6", "opens": "08:00", "closes": "20:00"},
+    "6.12": {"capacity": 6, "features": ["projector"], "location": "Floor 6", "opens": "08:00", "closes": "20:00"},
     "6.13": {"capacity": 12, "features": ["projector", "whiteboard"]},
 }
 
@@ -108,7 +108,7 @@ def test_rooms_show_what_is_known_of_them(client: Client, replica: FakeReplica) 
     replica.details = DETAILS
     client("rooms")
     lines = [line.split() for line in client.out.splitlines()]
-    assert lines[0] == ["room", "seats", "features", "place", "open"]
+    assert lines[0] == ["room", "seats", "features", "location", "open"]
     assert lines[2] == ["6.13", "12", "projector,", "whiteboard"]
     replica.page_size = 2
     assert [room["name"] for room in client.json("rooms")["rooms"]] == ["6.12", "6.13", "7.01"]

@@ -143,7 +143,7 @@ def test_one_of_two_gets_the_next_key(replicas: Processes) -> None:
             ("bibliography/1", "updated terry95", "committed"),
             ("bibliography/1", "merged terry95a", "committed"),
         ]
-        assert log[1]["describe"]["place"] == {"detail": "terry95a"}
+        assert log[1]["describe"]["result"] == {"detail": "terry95a"}
 
 
 def test_an_entry_that_is_added_twice_counts_once(replicas: Processes) -> None:

@@ -93,7 +93,7 @@ def test_the_log_page_by_page(harness: Harness) -> None:
             "accepted_at": "2026-12-01T08:00:00+00:00",
             "describe": {
                 "reservation": "vish/r1",
-                "place": {"room": "6.12", "start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"},
+                "result": {"room": "6.12", "start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"},
             },
         }
     ]

@@ -90,7 +90,7 @@ def test_a_retired_server_leaves_and_its_label_comes_back_as_a_new_one(tmp_path:
         wait_until(lambda: "four" in labels(two))
         assert reserve(four.birth["rest"], "r1", 9).status_code == 201
         answer = ask(four.birth["rest"], "POST", "/replica/retire")
-        assert (answer.status_code, answer.json()["told"] in {"one", "two"}) == (200, True), answer.text
+        assert (answer.status_code, answer.json()["held_by"] in {"one", "two"}) == (200, True), answer.text
         assert four.wait() == 0
         assert "It has retired, and takes no more writes." in four.said
         wait_until(lambda: labels(one) == ["two"] and labels(two) == ["one"])
@@ -129,7 +129,7 @@ def test_a_retirement_that_nobody_heard_of_waits_for_somebody(tmp_path: Path) ->
         two = address(processes, "two")
         ask(two, "POST", "/replica/sync/one")
         processes.stop("one")
-        assert ask(two, "POST", "/replica/retire").json()["told"] is None
+        assert ask(two, "POST", "/replica/retire").json()["held_by"] is None
         assert code(reserve(two, "r1", 9)) == (409, "retired")
         assert code(ask(two, "POST", "/replica/promote", {"force": True})) == (409, "retired")
         processes.kill("two")
@@ -152,7 +152,7 @@ def test_two_that_retire_at_once_do_not_leave_with_each_other(tmp_path: Path) ->
             link(processes, here, there, up=False)
         for away, request in ((two, "r2"), (three, "r3")):
             assert reserve(away, request, 9).status_code == 201
-            assert ask(away, "POST", "/replica/retire").json()["told"] is None
+            assert ask(away, "POST", "/replica/retire").json()["held_by"] is None
         link(processes, "two", "three", up=True)
         wait_until(lambda: labels(two) == ["one"] and labels(three) == ["one"])
         for label in ("two", "three"):
@@ -167,7 +167,7 @@ def test_a_retiring_primary_hands_over_first(tmp_path: Path) -> None:
         one, three = address(processes, "one"), address(processes, "three")
         assert reserve(one, "r1", 9).json()["state"] == "committed"
         answer = ask(one, "POST", "/replica/retire", {"hand_over_to": "three"})
-        assert (answer.status_code, answer.json()["told"]) == (200, "three"), answer.text
+        assert (answer.status_code, answer.json()["held_by"]) == (200, "three"), answer.text
         wait_until(lambda: processes.status("one") == 0)
         assert replica(three)["primary"]["here"]
         assert reserve(three, "r2", 10).json()["state"] == "committed"

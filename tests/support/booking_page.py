@@ -12,7 +12,14 @@ from tests.support.browser import Page, browser
 from tests.support.live import LABELS, live
 
 ROOMS = [
-    {"name": "6.12", "capacity": 6, "features": ["projector"], "place": "Floor 6", "opens": "08:00", "closes": "20:00"},
+    {
+        "name": "6.12",
+        "capacity": 6,
+        "features": ["projector"],
+        "location": "Floor 6",
+        "opens": "08:00",
+        "closes": "20:00",
+    },
     {"name": "6.13", "capacity": 12, "features": ["projector", "whiteboard"]},
     {"name": "7.01", "capacity": 40, "features": ["video"]},
 ]

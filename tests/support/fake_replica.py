@@ -29,7 +29,7 @@ class FakeReplica:
     def __init__(self, label: str, timezone: str = "UTC") -> None:
         self.label, self.timezone = label, timezone
         self.rooms = ["6.12", "6.13", "7.01"]
-        self.details: dict[str, Json] = {}  # of rooms: capacity, features, place, opens, closes
+        self.details: dict[str, Json] = {}  # of rooms: capacity, features, location, opens, closes
         self.reservations: dict[str, Json] = {}
         self.series: dict[str, Json] = {}
         self.histories: dict[str, Json] = {}
@@ -132,7 +132,7 @@ class FakeReplica:
         return {name: items[first:last], "next": str(last) if last < len(items) else None}
 
     def _room(self, name: str) -> Json:
-        unknown: Json = {"capacity": None, "features": [], "place": None, "opens": None, "closes": None}
+        unknown: Json = {"capacity": None, "features": [], "location": None, "opens": None, "closes": None}
         return {"name": name, "listed": name in self.rooms} | unknown | self.details.get(name, {})
 
     def _free_rooms(self, query: dict[str, str]) -> Json:

@@ -74,7 +74,7 @@ def place(outcome: str) -> dict[str, str] | None:
 
 
 def describe(found: Write, outcome: str) -> dict[str, Any]:
-    return {"reservation": f"{found.user}/{found.request}", "place": place(outcome)}
+    return {"reservation": f"{found.user}/{found.request}", "result": place(outcome)}
 
 
 class Notes(Resource):  # type: ignore[misc]  # flask_restful has no types

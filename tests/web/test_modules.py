@@ -78,7 +78,7 @@ def test_the_nearest_free_time(
 
 def write(name: str, hour: int, csn: int | None = None, outcome: str = "updated", room: str = "6.12") -> dict[str, Any]:
     slot = {"start": f"2030-06-03T{hour:02}:00:00Z", "end": f"2030-06-03T{hour + 1:02}:00:00Z"}
-    described = {"reservation": f"vish/{name}", "room": room, "slots": [slot], "place": {"room": room, **slot}}
+    described = {"reservation": f"vish/{name}", "room": room, "slots": [slot], "result": {"room": room, **slot}}
     return {"id": name, "csn": csn, "outcome": outcome, "app": "rooms/1", "describe": described}
 
 

@@ -62,10 +62,10 @@ function shares(write, pages) {
 
 /** The pages that a write is about, as far as it tells a screen; all of its application's where it tells nothing. */
 function pagesOf(write) {
-  const { reservation, room, slots = [], place } = write.describe;
+  const { reservation, room, slots = [], result } = write.describe;
   if (!reservation) return [write.app];
   const found = [`reservation:${reservation}`];
-  for (const slot of place ? [...slots, place] : slots) {
+  for (const slot of result ? [...slots, result] : slots) {
     const last = (Date.parse(slot.end) - 1) / DAY_MS;
     for (let day = Math.floor(Date.parse(slot.start) / DAY_MS); day <= last; day += 1) {
       found.push(`room:${slot.room ?? room}/${day}`);
@@ -76,5 +76,5 @@ function pagesOf(write) {
 
 /** Where a write's outcome puts its reservation, or null. */
 export function placeOf(write) {
-  return ["updated", "merged", "unmoved"].includes(statusOf(write.outcome)) ? (write.describe.place ?? null) : null;
+  return ["updated", "merged", "unmoved"].includes(statusOf(write.outcome)) ? (write.describe.result ?? null) : null;
 }
