@@ -29,3 +29,8 @@ def chosen_clock() -> Clock:
         return utc_now
     file = Path(name)
     return lambda: _BEGINNING + timedelta(microseconds=int(file.read_text(encoding="ascii")))
+
+
+def microseconds(moment: datetime) -> int:
+    """The microseconds from 1970 to this moment, exactly."""
+    return int(moment.timestamp()) * 1_000_000 + moment.microsecond

@@ -8,9 +8,8 @@ from typing import Protocol
 
 from redis import RedisError
 
-from replica.clock import Clock
+from replica.clock import Clock, microseconds
 from replica.config import LogSettings
-from replica.http.service import microseconds
 
 LOGGER = logging.getLogger("bayou.replica")
 PAUSE_S = 30.0

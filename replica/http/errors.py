@@ -69,13 +69,6 @@ def answer(error: Exception, method: str, path: str) -> Answer:
     )
 
 
-def told(error: errors.Refusal | redis.RedisError) -> errors.Refusal:
-    """What a peer is told of a refusal, or of a storage that failed."""
-    if isinstance(error, errors.Refusal):
-        return error
-    return away_of(error) or errors.Away("storage_away", "The storage failed. The log of the replica has the details.")
-
-
 def _of_refusal(refusal: errors.Refusal) -> Answer:
     status = next(STATUS_BY_KIND[kind] for kind in type(refusal).__mro__ if kind in STATUS_BY_KIND)
     return Answer(status, refusal.code, refusal.message, refusal.details, _retry(status, refusal.details))

@@ -18,7 +18,7 @@ from bayou.errors import BadInput, Behind, Unauthorized
 from bayou.state import Vector
 from bayou.write import Draft, Write
 from replica.anti_entropy.peers import Peers
-from replica.clock import Clock, utc_now
+from replica.clock import Clock, microseconds, utc_now
 from replica.config import NAME, Config
 from replica.http.caller import present_asking
 from replica.http.client_session import asked_view, present
@@ -177,8 +177,3 @@ class ReplicaService:
             except Behind:
                 if change.ended or time.monotonic() >= deadline:
                     raise
-
-
-def microseconds(moment: datetime) -> int:
-    """Since 1970, exactly."""
-    return int(moment.timestamp()) * 1_000_000 + moment.microsecond

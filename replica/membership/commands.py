@@ -25,11 +25,11 @@ from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.grpc_transport import Unary, call_unary
 from replica.anti_entropy.peers import LivePeers
 from replica.anti_entropy.tls import read_credentials
+from replica.clock import microseconds
 from replica.config import LABEL, read_address
-from replica.http.errors import told
-from replica.http.service import microseconds
 from replica.membership.identity import Identity
 from storage.members import label_of
+from storage.redis.connect import away_of
 
 HAND_OVER_S_MAX = 20.0  # how long the next primary waits for the present one
 TAKE_OVER_S_MAX = 60.0  # the same with the sessions before and after it
@@ -359,5 +359,12 @@ class Membership:
 
 
 def _refuse(error: Refusal | RedisError) -> Any:
-    refusal = told(error)
+    refusal = _refusal_for_peer(error)
     return wire.Refuse(code=refusal.code, message=refusal.message)
+
+
+def _refusal_for_peer(error: Refusal | RedisError) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    message = "The storage of this replica failed. Its log has the details."
+    return away_of(error) or Away("storage_away", message)
