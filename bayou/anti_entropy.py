@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bayou.errors import RefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
@@ -70,6 +71,11 @@ class Report:
     replayed: int = 0
     installed: Installed | None = None
     error: Refuse | None = None
+
+    @property
+    def code(self) -> str | None:
+        """The code of `error`, a RefusalCode; None after a session that came to its end."""
+        return self.error.code if self.error is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +207,9 @@ class Session:
 
     def _batch(self, batch: Batch, problem: str | None) -> list[Frame]:
         if self._comes_before_the_birth(batch):
-            return self.refuse("diverged", _REFUSALS["diverged"])
+            return self.refuse(RefusalCode.DIVERGED, _REFUSALS[RefusalCode.DIVERGED])
         if problem:
-            return self.refuse("malformed", f"A write that was sent cannot be played: {problem}.")
+            return self.refuse(RefusalCode.MALFORMED, f"A write that was sent cannot be played: {problem}.")
         received = self._store_all(batch.selection)
         if received.status in _REFUSALS:
             return self.refuse(received.status, _REFUSALS[received.status])
@@ -264,7 +270,9 @@ class Session:
                 self._verdict = Verdict.AGREE  # the peer has our history now
             self._reach = Reach(ack.csn, dict(ack.vector), ack.retired_servers)
             if self._plan > PLANS_MAX:
-                return self.refuse("unsteady", f"What was sent did not fit {PLANS_MAX} times. Try again later.")
+                return self.refuse(
+                    RefusalCode.UNSTEADY, f"What was sent did not fit {PLANS_MAX} times. Try again later."
+                )
         return self._send_on()
 
     def _send_on(self) -> list[Frame]:
@@ -320,9 +328,11 @@ def hello_of(state: State, applications: Sequence[str], asks_for_tokens: bool | 
     )
 
 
-_REFUSALS = {
-    "fork": "Two different writes follow the same one: a server id was used twice. Give one of the two a new id.",
-    "diverged": "The two committed logs are not parts of one history. The next session looks at the histories again.",
+_REFUSALS: dict[str, str] = {  # status of a batch that was received -> sentence
+    RefusalCode.FORK: "Two different writes follow the same write: a server id was used twice."
+    " Give one of the two servers a new id.",
+    RefusalCode.DIVERGED: "The two committed logs do not belong to one history."
+    " The next session compares the histories again.",
 }
 
 

@@ -6,7 +6,34 @@ It knows nothing of HTTP: the replica maps each kind to its status in one table.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
+
+
+class RefusalCode(StrEnum):
+    """The codes that replicas compare. A code never changes, unlike the sentence beside it, which another release may
+    word differently."""
+
+    # A session is refused, or ends early:
+    BROKEN_OFF = "broken_off"
+    BUSY = "busy"
+    DIVERGED = "diverged"
+    FORK = "fork"
+    LINK_CUT = "link_cut"
+    MALFORMED = "malformed"
+    OTHER_APPLICATIONS = "other_applications"
+    OTHER_BIRTH = "other_birth"
+    OTHER_CLUSTER = "other_cluster"
+    OTHER_PROTOCOL = "other_protocol"
+    PROTOCOL = "protocol"
+    SAME_SERVER = "same_server"
+    STORAGE_AWAY = "storage_away"
+    TAIL_LOST = "tail_lost"
+    TAIL_LOST_THERE = "tail_lost_there"
+    UNREACHABLE = "unreachable"
+    UNSTEADY = "unsteady"
+    # A hand-over is refused:
+    PENDING = "pending"
 
 
 class Refusal(Exception):

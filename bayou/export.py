@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bayou.anti_entropy import BATCH_BYTES_MAX, BATCH_COUNT_MAX, PROTOCOL, ReconcileStore, Report, hello_of
-from bayou.errors import BadInput, Conflict
+from bayou.errors import BadInput, Conflict, RefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
@@ -128,9 +128,9 @@ class Importer:
         self.report.peer = head.hello.label
         judged = incompatible(state, PROTOCOL, self._applications, head.hello)
         if isinstance(judged, Refuse):
-            if judged.code == "same_server":
+            if judged.code == RefusalCode.SAME_SERVER:
                 raise Conflict("media_own", "The file was written by this replica itself: there is nothing to take.")
-            if judged.code != "tail_lost_there":  # the file is only older than what has come from there since
+            if judged.code != RefusalCode.TAIL_LOST_THERE:  # the file is only older than what has come from there since
                 raise Conflict(judged.code, judged.message)
             judged = Verdict.AGREE, state.csn
         verdict, common = judged

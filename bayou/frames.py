@@ -75,7 +75,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The sender ends the session, and says why."""
+    """The sender ends the session, and says why. `code` is a RefusalCode, or one that only a later release knows."""
 
     code: str
     message: str

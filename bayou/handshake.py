@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bayou.errors import RefusalCode
 from bayou.frames import Hello, Refuse
 from bayou.history import Holding, Verdict, judge
 from bayou.stamps import created_at
@@ -23,7 +24,7 @@ def incompatible(
     )
     if verdict is Verdict.REFUSE:
         return Refuse(
-            "other_birth",
+            RefusalCode.OTHER_BIRTH,
             f"{state.label} and {hello.label} belong to two clusters of the same name, each with its own first primary."
             " Stop the replicas of one of the two and start them again without their data.",
         )
@@ -33,13 +34,13 @@ def incompatible(
 def _release(state: State, protocol: int, applications: Sequence[str], hello: Hello) -> Refuse | None:
     if hello.protocol != protocol:
         return Refuse(
-            "other_protocol",
+            RefusalCode.OTHER_PROTOCOL,
             f"{state.label} speaks protocol {protocol} and {hello.label} protocol {hello.protocol}."
             " Bring both to the same release.",
         )
     if set(hello.applications) != set(applications):
         return Refuse(
-            "other_applications",
+            RefusalCode.OTHER_APPLICATIONS,
             f"{state.label} plays {', '.join(applications)} and {hello.label} {', '.join(hello.applications)}."
             " Bring both to the same release.",
         )
@@ -49,17 +50,23 @@ def _release(state: State, protocol: int, applications: Sequence[str], hello: He
 def _identity(state: State, hello: Hello) -> Refuse | None:
     if hello.cluster != state.cluster:
         return Refuse(
-            "other_cluster",
+            RefusalCode.OTHER_CLUSTER,
             f"{state.label} belongs to the cluster {state.cluster} and {hello.label} to {hello.cluster}."
             " Give both the same cluster name and list of replicas.",
         )
     if hello.server == state.server:
-        return Refuse("same_server", f"Both ends are {state.server}. Check the addresses in the configuration.")
+        return Refuse(
+            RefusalCode.SAME_SERVER, f"Both ends are {state.server}. Check the addresses in the configuration."
+        )
     # A retired server has no entry of its own any more, so its peers may well have a greater one.
     if not state.retired and hello.vector.get(state.server, 0) > _own(state.server, state):
-        return Refuse("tail_lost", f"{hello.label} holds writes of {state.label} that {state.label} has lost.")
+        return Refuse(
+            RefusalCode.TAIL_LOST, f"{hello.label} holds writes of {state.label} that {state.label} has lost."
+        )
     if not hello.retired and state.vector.get(hello.server, 0) > _own(hello.server, hello):
-        return Refuse("tail_lost_there", f"{state.label} holds writes of {hello.label} that {hello.label} has lost.")
+        return Refuse(
+            RefusalCode.TAIL_LOST_THERE, f"{state.label} holds writes of {hello.label} that {hello.label} has lost."
+        )
     return None
 
 

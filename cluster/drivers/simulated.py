@@ -19,7 +19,7 @@ from redis import Redis
 
 from apps import APPLICATIONS
 from bayou.anti_entropy import ProtocolError, Report, Session
-from bayou.errors import Conflict, Refusal, Unknown
+from bayou.errors import Conflict, Refusal, RefusalCode, Unknown
 from bayou.frames import Frame
 from bayou.stamps import created_at
 from bayou.state import State
@@ -136,7 +136,7 @@ class InProcess:
         """One session to its end; the report of the one that called."""
         one, other = self._servers[caller], self._servers[answerer]
         report = converse(one.session(initiator=True), other.session(initiator=False))
-        if report.error is not None and report.error.code == "tail_lost":
+        if report.code == RefusalCode.TAIL_LOST:
             self._renew_if_lost(one.store, other.store)
             self._renew_if_lost(other.store, one.store)
         return report

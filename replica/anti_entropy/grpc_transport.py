@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError, Message
 from redis import RedisError
 
 from bayou.anti_entropy import WINDOW, Examined, ProtocolError, Report, Session
-from bayou.errors import Away
+from bayou.errors import Away, RefusalCode
 from bayou.frame_validation import problem_of
 from bayou.frames import Frame, Hello, Refuse
 from replica.anti_entropy import a_e_pb2 as wire
@@ -38,8 +38,8 @@ SERVER_OPTIONS = [
     ("grpc.so_reuseport", 0),  # else two replicas bind one port and neither says so
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
 ]
-BUSY = Refuse("busy", "A session with this replica is going on. Try again in a moment.")
-CUT = Refuse("link_cut", "The link between the two is cut.")
+BUSY = Refuse(RefusalCode.BUSY, "A session with this replica is going on. Try again in a moment.")
+CUT = Refuse(RefusalCode.LINK_CUT, "The link between the two is cut.")
 
 Reply = TypeVar("Reply", bound=Message)
 Cancel = Callable[[], object]
@@ -181,10 +181,10 @@ class Listener:
         except (StopIteration, ProtocolError):
             return
         if not isinstance(hello, Hello):
-            yield Refuse("protocol", "A session begins with Hello.")
+            yield Refuse(RefusalCode.PROTOCOL, "A session begins with Hello.")
             return
         if problem := problem_of(hello):
-            yield Refuse("protocol", f"Hello: {problem}")
+            yield Refuse(RefusalCode.PROTOCOL, f"Hello: {problem}")
             return
         peer = hello.label
         if self._is_cut(peer):
@@ -253,9 +253,9 @@ def _drive(session: Session, hello: Hello, messages: Iterator[wire.Frame], patie
                 return
             yield from session.take(examined)
     except ProtocolError as error:
-        yield from session.refuse("protocol", str(error))
+        yield from session.refuse(RefusalCode.PROTOCOL, str(error))
     except RedisError:
-        yield from session.refuse("storage_away", "The storage of this replica is away. Try again later.")
+        yield from session.refuse(RefusalCode.STORAGE_AWAY, "The storage of this replica is away. Try again later.")
 
 
 def _examined(session: Session, messages: Iterator[wire.Frame], patience: Patience) -> Iterator[Examined]:
@@ -305,7 +305,7 @@ class Caller:
         outgoing: queue.SimpleQueue[wire.Frame | None] = queue.SimpleQueue()
         with self._changing:
             if self._channel is None:  # it is no peer any more
-                return Report(peer=self._peer, error=Refuse("unreachable", "it has left"))
+                return Report(peer=self._peer, error=Refuse(RefusalCode.UNREACHABLE, "it has left"))
             stream = _exchange(self._channel, outgoing)
             has_begun = self._pairs.begin_call(self._peer, stream.cancel)
         if not has_begun:
@@ -320,7 +320,7 @@ class Caller:
             patience.end()
             outgoing.put(None)  # ends the thread that sends
             stream.cancel()
-            if session.report.error is not None and session.report.error.code == "unreachable":
+            if session.report.code == RefusalCode.UNREACHABLE:
                 self._connect_anew()
             self._pairs.end_call(self._peer)
         session.report.peer = self._peer
@@ -349,13 +349,13 @@ class Caller:
                     outgoing.put(encode(answer))
                 if session.finished:
                     return
-            session.refuse("broken_off", "The peer ended the session early.")
+            session.refuse(RefusalCode.BROKEN_OFF, "The peer ended the session early.")
         except grpc.RpcError as error:
-            session.refuse("unreachable", reason_of(error, SESSION_S_MAX))
+            session.refuse(RefusalCode.UNREACHABLE, reason_of(error, SESSION_S_MAX))
         except ProtocolError as error:
-            session.refuse("protocol", str(error))
+            session.refuse(RefusalCode.PROTOCOL, str(error))
         except RedisError:
-            session.refuse("storage_away", "The storage of this replica is away.")
+            session.refuse(RefusalCode.STORAGE_AWAY, "The storage of this replica is away.")
 
 
 def call_unary(

@@ -18,9 +18,9 @@ from redis import RedisError
 
 from apps.api.application import Application
 from bayou.anti_entropy import ReconcileStore, Report, Session
-from bayou.errors import Away, Conflict, Unknown
+from bayou.errors import Away, Conflict, RefusalCode, Unknown
 from bayou.frames import Hello
-from replica.anti_entropy.grpc_transport import BUSY, CUT, Caller, Listener, Pairs
+from replica.anti_entropy.grpc_transport import Caller, Listener, Pairs
 from replica.anti_entropy.partner_policy import partners
 from replica.anti_entropy.peer_addresses import roster
 from replica.anti_entropy.peers import Membership
@@ -176,15 +176,17 @@ class Scheduler:
         """Run one session to its end; raises Unknown peer_unknown, Conflict link_cut, Away peer_unreachable."""
         peer = self._known(label)
         if self._is_cut(label):
-            raise Conflict("link_cut", f"The link to {label} is cut here. Heal it first.", peer=label)
+            raise Conflict(RefusalCode.LINK_CUT, f"The link to {label} is cut here. Heal it first.", peer=label)
         deadline = time.monotonic() + SYNC_S_MAX
         report = self._call(peer)
-        while report.error == BUSY and time.monotonic() < deadline:
+        while report.code == RefusalCode.BUSY and time.monotonic() < deadline:
             self._pairs.wait_idle(label, BUSY_PAUSE_S_MAX)
             self._stopping.wait(random.uniform(0, BUSY_PAUSE_S_MAX))
             report = self._call(peer)
-        if report.error == CUT:
-            raise Conflict("link_cut", f"{label} has cut the link to this replica. Heal it there.", peer=label)
+        if report.code == RefusalCode.LINK_CUT:
+            raise Conflict(
+                RefusalCode.LINK_CUT, f"{label} has cut the link to this replica. Heal it there.", peer=label
+            )
         if report.error is not None:
             raise Away("peer_unreachable", f"No session with {label}: {report.error.message}", peer=label)
         return report
@@ -275,7 +277,7 @@ class Scheduler:
 
     def _pause(self, peer: _Peer, report: Report | None) -> float | None:
         """Seconds until a peer that did not answer is tried again; None for when a session is wanted."""
-        if report is not None and report.error == BUSY:
+        if report is not None and report.code == RefusalCode.BUSY:
             peer.wanted.set()
             return random.uniform(0, BUSY_PAUSE_S_MAX)
         if peer.failures and report is not None:
@@ -285,7 +287,7 @@ class Scheduler:
     def _call(self, peer: _Peer) -> Report:
         began = time.monotonic()
         report = peer.caller.call()
-        if report.error != BUSY and not self._stopping.is_set():
+        if report.code != RefusalCode.BUSY and not self._stopping.is_set():
             self._note(report, peer.label, time.monotonic() - began)
         return report
 
@@ -316,14 +318,13 @@ class Scheduler:
         if report.received or report.installed or (label not in self._peers and report.error is None):
             self.refresh()
         if self._membership is not None:
-            code = report.error.code if report.error else None
-            self._membership.after_session(code, hello.vector if hello else {})
+            self._membership.after_session(report.code, hello.vector if hello else {})
 
     def _keep(self, peer: _Peer, report: Report, seconds: float | None) -> None:
         """Keep what a session did, and tell screens what is worth telling."""
         error = report.error.message if report.error else None
         before = peer.last["error"] if peer.last else None
-        peer.reachable = report.error is None or report.error.code not in {"unreachable", "broken_off"}
+        peer.reachable = report.code not in {RefusalCode.UNREACHABLE, RefusalCode.BROKEN_OFF}
         peer.failures = 0 if report.error is None else peer.failures + 1
         peer.last = {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -18,7 +18,7 @@ from flask import Response, request
 from flask_restful import Resource
 
 from bayou.anti_entropy import Report
-from bayou.errors import BadInput, Conflict, TooLarge
+from bayou.errors import BadInput, Conflict, RefusalCode, TooLarge
 from bayou.export import Head, Importer, export
 from bayou.stamps import STAMP_MAX
 from replica.http import export_file as media_file
@@ -93,7 +93,7 @@ class Import(_Media):
         try:
             importer.take(head)
         except Conflict as conflict:
-            if conflict.code != "tail_lost" or self._parts.membership is None:
+            if conflict.code != RefusalCode.TAIL_LOST or self._parts.membership is None:
                 raise
             self._parts.membership.after_session(conflict.code, head.hello.vector)
             importer = Importer(self._parts.store, self._tags)

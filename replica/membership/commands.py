@@ -19,7 +19,7 @@ from typing import Any
 from redis import RedisError
 
 from bayou.anti_entropy import PROTOCOL
-from bayou.errors import Away, Conflict, Refusal
+from bayou.errors import Away, Conflict, Refusal, RefusalCode
 from bayou.state import State
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.grpc_transport import Unary, call_unary
@@ -139,7 +139,7 @@ class Membership:
         }
 
     def after_session(self, code: str | None, vector_of_peer: Mapping[str, int]) -> None:
-        if code == "tail_lost":
+        if code == RefusalCode.TAIL_LOST:
             renewed = self._identity.renew_if_lost(vector_of_peer)
             if renewed:
                 self._say(renewed)
@@ -157,7 +157,7 @@ class Membership:
             theirs, ours = set(asked.applications), set(self._applications)
             if theirs != ours:
                 raise Conflict(
-                    "other_applications",
+                    RefusalCode.OTHER_APPLICATIONS,
                     f"{self._label} has {', '.join(sorted(ours))} and {asked.label} has {', '.join(sorted(theirs))}."
                     " Bring both to the same release.",
                 )
@@ -193,7 +193,9 @@ class Membership:
         try:
             self._check_release(asked.protocol, asked.cluster)
             if asked.label not in self._peers.reachable():
-                raise Conflict("link_cut", f"{self._label} has cut its link to {asked.label}, or does not know it.")
+                raise Conflict(
+                    RefusalCode.LINK_CUT, f"{self._label} has cut its link to {asked.label}, or does not know it."
+                )
             if asked.server in self._store.state().retired_servers:
                 raise Conflict("retired", f"{asked.label} has retired.")
             self._hand_over_when_committed(asked.server)
@@ -276,7 +278,7 @@ class Membership:
     def _call(self, name: str, label: str, timeout_s: float) -> None:
         address = self._peers.address_of(label)
         if label not in self._peers.reachable():
-            raise Conflict("link_cut", f"The link to {label} is cut here. Heal it first.", peer=label)
+            raise Conflict(RefusalCode.LINK_CUT, f"The link to {label} is cut here. Heal it first.", peer=label)
         state = self._store.state()
         asked = wire.PromoteRequest(protocol=PROTOCOL, cluster=state.cluster, server=state.server, label=self._label)
         reply = call_unary(address, name, asked, wire.PromoteReply, timeout_s, self._credentials)
@@ -289,7 +291,7 @@ class Membership:
             try:
                 self._store.hand_over(server, self._now_us())
             except Conflict as conflict:
-                if conflict.code != "pending" or time.monotonic() > deadline:
+                if conflict.code != RefusalCode.PENDING or time.monotonic() > deadline:
                     raise
             else:
                 return
@@ -331,7 +333,9 @@ class Membership:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         if not self._one_at_a_time.acquire(blocking=False):
-            raise Conflict("busy", "Another change of the membership is under way here. Try again in a moment.")
+            raise Conflict(
+                RefusalCode.BUSY, "Another change of the membership is under way here. Try again in a moment."
+            )
         try:
             yield
         finally:
@@ -344,12 +348,12 @@ class Membership:
     def _check_release(self, protocol: int, cluster: str) -> None:
         if protocol != PROTOCOL:
             raise Conflict(
-                "other_protocol",
+                RefusalCode.OTHER_PROTOCOL,
                 f"{self._label} speaks protocol {PROTOCOL}, the other one {protocol}. Bring both to the same release.",
             )
         if cluster != self._settings.cluster_id:
             raise Conflict(
-                "other_cluster",
+                RefusalCode.OTHER_CLUSTER,
                 f"{self._label} belongs to the cluster {self._settings.cluster_id}, the other one to {cluster}."
                 " Give both the same cluster name and list of replicas.",
             )

@@ -17,9 +17,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from bayou.anti_entropy import PROTOCOL, Session
-from bayou.errors import Away, BadInput, Conflict
+from bayou.errors import Away, BadInput, Conflict, RefusalCode
 from replica.anti_entropy import a_e_pb2 as wire
-from replica.anti_entropy.grpc_transport import BUSY, Caller, Pairs, call_unary
+from replica.anti_entropy.grpc_transport import Caller, Pairs, call_unary
 from replica.anti_entropy.tls import read_credentials
 from replica.clock import Clock
 from replica.config import LABEL, Address, Config, ConfigError, read_address
@@ -139,7 +139,7 @@ def _first_session(store: Store, settings: Config, label: str, through: Address,
             report = caller.call()
             if report.error is None:
                 return met[-1]
-            if report.error != BUSY:
+            if report.code != RefusalCode.BUSY:
                 break
             pairs.wait_idle(str(through), 0)
     finally:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 
-from replica.anti_entropy.scheduler import PAUSE_S_FIRST, pauses_s
-from replica.config import AntiEntropySettings
+from bayou.errors import Conflict
+from cluster.local import write_configuration
+from replica.anti_entropy import a_e_pb2 as wire
+from replica.anti_entropy.grpc_transport import SERVICE
+from replica.anti_entropy.scheduler import PAUSE_S_FIRST, Scheduler, pauses_s
+from replica.config import Address, AntiEntropySettings, load
+from storage.store import Store
+from tests.support.engine_harness import memory_redis
+from tests.support.toy import TOY
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def extremes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chance takes the least and the most in turn."""
     turns = cycle((False, True))
@@ -25,6 +38,7 @@ def extremes(monkeypatch: pytest.MonkeyPatch) -> None:
         (AntiEntropySettings(interval_s=4, jitter=0), 4, 4),
     ],
 )
+@pytest.mark.usefixtures("extremes")
 def test_each_pause_is_varied_anew_by_the_share_that_is_configured(
     policy: AntiEntropySettings, least: float, most: float
 ) -> None:
@@ -35,3 +49,45 @@ def test_each_pause_is_varied_anew_by_the_share_that_is_configured(
 def test_without_an_interval_there_is_one_round_at_the_start_or_none() -> None:
     assert len(list(islice(pauses_s(AntiEntropySettings(interval_s=0)), 3))) == 1
     assert list(islice(pauses_s(AntiEntropySettings(interval_s=0, after_write=False)), 3)) == []
+
+
+@contextmanager
+def peer_of_another_release(address: Address, *refusals: tuple[str, str]) -> Iterator[None]:
+    """A peer that refuses one session after another with these codes and sentences."""
+    left = iter(refusals)
+
+    def exchange(_messages: Any, _context: grpc.ServicerContext) -> Iterator[wire.Frame]:
+        code, message = next(left)
+        yield wire.Frame(refuse=wire.Refuse(code=code, message=message))
+
+    handler = grpc.stream_stream_rpc_method_handler(
+        exchange, request_deserializer=wire.Frame.FromString, response_serializer=wire.Frame.SerializeToString
+    )
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Exchange": handler}),))
+    server.add_insecure_port(str(address))
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop(None).wait()
+        assert next(left, None) is None, "it was called as often as the test says"
+
+
+def test_a_refusal_is_known_by_its_code_however_another_release_words_it(tmp_path: Path) -> None:
+    """A busy peer is called again, and the refusal is not noted as a failure."""
+    settings = load(write_configuration(tmp_path, ("one", "two"), {}))
+    store = Store(memory_redis(), "one", [TOY])
+    store.begin(server="one~aaaaaa", cluster=settings.cluster_id, first_primary=True)
+    scheduler = Scheduler(settings, "one", store, [])
+    busy = ("busy", "Another session is open; come back later.")
+    cut = ("link_cut", "No sessions with you for now.")
+    with peer_of_another_release(settings.replica("two").anti_entropy, busy, busy, cut):
+        try:
+            with pytest.raises(Conflict, match="two has cut the link to this replica") as refusal:
+                scheduler.sync("two")
+        finally:
+            scheduler.stop()
+    assert refusal.value.code == "link_cut"
+    (status,) = scheduler.status()
+    assert status["last_session"]["error"] == cut[1], "the sessions that were refused as busy are not noted"
