@@ -20,11 +20,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from apps.rooms.settings import PolicySettings, Rooms, RoomSettings
+from bayou.names import LABEL, NAME
 from replica import yaml_lines
 from storage.redis.failover import FORMS, SCHEMES, read_url
 
-LABEL = re.compile(r"[a-z0-9_-]{1,32}")
-NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")  # a user, a request, a cluster
 HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 PARTNERS = ("all", "random", "primary_first")
 

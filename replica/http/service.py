@@ -15,11 +15,12 @@ from flask import request
 
 from bayou.application import Accepted, History, Sighting, Snapshot, Turn
 from bayou.errors import BadInput, Behind, Unauthorized
+from bayou.names import NAME
 from bayou.state import Vector
 from bayou.write import Draft, Write
 from replica.anti_entropy.peers import Peers
 from replica.clock import Clock, microseconds, utc_now
-from replica.config import NAME, Config
+from replica.config import Config
 from replica.http.caller import present_asking
 from replica.http.client_session import asked_view, present
 from replica.http.concurrency_limit import Places

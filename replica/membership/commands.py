@@ -20,13 +20,14 @@ from redis import RedisError
 
 from bayou.anti_entropy import PROTOCOL
 from bayou.errors import Away, Conflict, Refusal, RefusalCode
+from bayou.names import LABEL
 from bayou.state import State
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.grpc_transport import Unary, call_unary
 from replica.anti_entropy.peers import LivePeers
 from replica.anti_entropy.tls import read_credentials
 from replica.clock import microseconds
-from replica.config import LABEL, read_address
+from replica.config import read_address
 from replica.membership.identity import Identity
 from storage.members import label_of
 from storage.redis.connect import away_of

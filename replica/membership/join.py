@@ -18,11 +18,12 @@ from dataclasses import dataclass, replace
 
 from bayou.anti_entropy import PROTOCOL, Session
 from bayou.errors import Away, BadInput, Conflict, RefusalCode
+from bayou.names import LABEL
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.grpc_transport import Caller, Pairs, call_unary
 from replica.anti_entropy.tls import read_credentials
 from replica.clock import Clock
-from replica.config import LABEL, Address, Config, ConfigError, read_address
+from replica.config import Address, Config, ConfigError, read_address
 from storage.identity_file import Birth, load
 from storage.redis.connect import Opened
 from storage.store import Store
