@@ -16,6 +16,7 @@ from typing import Any
 from bayou.application import MEMBERSHIP
 from bayou.frames import Ack, Batch, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.history import decode
+from bayou.names import LABEL, NAME, SERVER, split_address
 from bayou.payloads import ListPart, Selection, StateEnd, StatePages
 from bayou.stamps import STAMP_MAX, split_id
 from bayou.state import Vector
@@ -33,12 +34,8 @@ MEMBERS_MAX = 1_000  # of a list, in a part
 NAME_BYTES_MAX = 1024  # of a page, of a list, of a member of one
 CODE_MAX, MESSAGE_MAX = 64, 2000
 
-_SERVER = re.compile(r"(?:[0-9]{16}:)*[a-z0-9_-]{1,32}~[a-z0-9]{1,16}")
-_LABEL = re.compile(r"[a-z0-9_-]{1,32}")
 _TEXT = re.compile(r"[^\x00-\x1f\x7f]{0,512}")
 _NUMBER = re.compile(r"[0-9]{1,16}")
-_NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]{1,255}):[0-9]{1,5}")
 _MEMBERSHIP = {"create": ("label", "rest", "anti_entropy", "through"), "retire": ("label",), "primary": ("to", "label")}
 
 
@@ -76,7 +73,7 @@ def problem_of_writes(selection: Selection, applications: Collection[str]) -> st
             return f"{item.id} is {write.id} of {write.app}"
         if len(write.pages) > PAGES_MAX:
             return f"{item.id} declares more than {PAGES_MAX} pages"
-        if not (_NAME.fullmatch(write.user) and _NAME.fullmatch(write.request)):
+        if not (NAME.fullmatch(write.user) and NAME.fullmatch(write.request)):
             return f"{item.id} has no user or no request"
         if write.app == MEMBERSHIP and not _is_membership(write.op, write.args, write.pages):
             return f"{item.id} says nothing of the membership"
@@ -93,8 +90,8 @@ def _is_membership(op: str, args: Mapping[str, Any], pages: Sequence[str]) -> bo
     ):
         return False
     if op == "create":
-        labels = _LABEL.fullmatch(args["label"]) and _LABEL.fullmatch(args["through"])
-        return bool(labels and _is_address(args["rest"]) and _is_address(args["anti_entropy"]))
+        labels = LABEL.fullmatch(args["label"]) and LABEL.fullmatch(args["through"])
+        return bool(labels and split_address(args["rest"]) and split_address(args["anti_entropy"]))
     if op == "primary":
         servers = [args[name] for name in ("from", "to") if name in args]
         return all(map(_is_server, servers)) and (("from" in args) != (type(args.get("epoch")) is int))
@@ -104,7 +101,7 @@ def _is_membership(op: str, args: Mapping[str, Any], pages: Sequence[str]) -> bo
 def _hello(hello: Hello) -> str | None:
     right = (
         _is_server(hello.server)
-        and _LABEL.fullmatch(hello.label)
+        and LABEL.fullmatch(hello.label)
         and _TEXT.fullmatch(hello.cluster)
         and (not hello.birth or _is_server(hello.birth))
         and len(hello.applications) <= APPLICATIONS_MAX
@@ -208,12 +205,8 @@ def _retired(servers: Iterable[str]) -> str | None:
     return None if len(found) <= SERVERS_MAX and all(map(_is_server, found)) else "retired servers that are none"
 
 
-def _is_address(text: str) -> bool:
-    return _ADDRESS.fullmatch(text) is not None and 0 < int(text.rpartition(":")[2]) < 65536
-
-
 def _is_server(text: str) -> bool:
-    return len(text) <= SERVER_BYTES_MAX and _SERVER.fullmatch(text) is not None
+    return len(text) <= SERVER_BYTES_MAX and SERVER.fullmatch(text) is not None
 
 
 def _is_write(text: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 from icalendar import Calendar, Component
 
-from cli.arguments.values import NAME
+from bayou.names import NAME
 from cli.problems import Problem
 from cli.screen import clean
 from cli.times import Slot

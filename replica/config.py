@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from apps.rooms.settings import PolicySettings, Rooms, RoomSettings
-from bayou.names import LABEL, NAME
+from bayou.names import HOST, LABEL, NAME, split_address
 from replica import yaml_lines
 from storage.redis.failover import FORMS, SCHEMES, read_url
 
-HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 PARTNERS = ("all", "random", "primary_first")
 
 
@@ -53,12 +51,10 @@ class Address:
 
 def read_address(value: Any) -> Address:
     """Of HOST:PORT or [IPV6]:PORT; ValueError otherwise."""
-    host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    right = bare and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65536
-    if not right or re.search(r"[\s/\[\]]", bare) or (":" in bare and bare == host):
+    found = split_address(value) if isinstance(value, str) else None
+    if found is None:
         raise ValueError("an address is HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:8001")
-    return Address(bare, int(port))
+    return Address(*found)
 
 
 def _redis(value: str) -> str:

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bayou import names
+
 Schema = Mapping[str, Any]
 
 TEXT: Schema = {"type": "string"}
 TIME: Schema = {"type": "string", "format": "date-time"}
-NAME: Schema = {"type": "string", "pattern": "^[A-Za-z0-9._@+-]{1,64}$"}
+NAME: Schema = {"type": "string", "pattern": f"^{names.NAME.pattern}$"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 NUMBER: Schema = {"type": "number"}
 FLAG: Schema = {"type": "boolean"}

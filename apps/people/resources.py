@@ -19,10 +19,8 @@ from apps.people.drafts import draft_of
 from apps.people.pages import OPERATOR, PEOPLE_MAX, ROLES, Person, decode_person, person_page
 from apps.people.tokens import hash_of, new_token
 from bayou.errors import BadInput, Conflict, Forbidden, Refusal, Unknown
+from bayou.names import NAME, UNREACHABLE
 from bayou.write import Write
-
-_NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
-_UNREACHABLE = (".", "..")  # a browser takes these for steps in the path
 
 Answer = dict[str, Any]
 
@@ -142,7 +140,7 @@ def _refuse_others(members: Collection[str], known: Collection[str]) -> None:
 
 
 def _name(text: object) -> str:
-    if not isinstance(text, str) or not _NAME.fullmatch(text) or text in _UNREACHABLE:
+    if not isinstance(text, str) or not NAME.fullmatch(text) or text in UNREACHABLE:
         raise BadInput("bad_input", "name: take 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -.", field="name")
     if text == OPERATOR:
         raise BadInput("bad_input", f"name: {OPERATOR} is who holds the machine; take another.", field="name")
@@ -151,7 +149,7 @@ def _name(text: object) -> str:
 
 def _known_form(name: str) -> str:
     """A name out of a path; what can be none is nobody."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise _refusal("unknown", name[:64])
     return name
 

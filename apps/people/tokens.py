@@ -10,10 +10,12 @@ import hashlib
 import re
 import secrets
 
+from bayou.names import NAME
+
 SECRET_BYTES = 24
 TOKEN_CHARACTERS_MAX = 128
 
-_TOKEN = re.compile(r"(?P<name>[A-Za-z0-9._@+-]{1,64})\.[A-Za-z0-9_-]{16,48}")
+_TOKEN = re.compile(rf"(?P<name>{NAME.pattern})\.[A-Za-z0-9_-]{{16,48}}")
 
 
 def new_token(name: str) -> str:

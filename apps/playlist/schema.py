@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,14 +10,13 @@ from typing import Any
 from flask import json
 
 from bayou.errors import BadInput
+from bayou.names import NAME, UNREACHABLE
 
 SONG_MAX = 200  # characters
 URL_MAX = 2000
 SONGS_MAX = 500  # of an answer
 VIEWS = ("tentative", "committed")
 
-_REQUEST = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
-_UNREACHABLE = (".", "..")  # a browser takes these for steps in the path
 _NOT_IN_A_LINE = {"Cc", "Cs", "Zl", "Zp"}
 
 
@@ -33,7 +31,7 @@ class PutBody:
 def read_song(text: str) -> str:
     """A song's name in Unicode's composed form, so that a name is one song however it was typed."""
     name = unicodedata.normalize("NFC", text)
-    if not 1 <= len(name) <= SONG_MAX or not name.isprintable() or name != name.strip() or name in _UNREACHABLE:
+    if not 1 <= len(name) <= SONG_MAX or not name.isprintable() or name != name.strip() or name in UNREACHABLE:
         raise _bad(
             "song",
             f"{text[:64]!r} cannot be a song; use 1 to {SONG_MAX} printable characters, no blank at either end",
@@ -93,7 +91,7 @@ def _url(members: Mapping[str, Any]) -> str:
 def _request(text: object) -> str | None:
     if text is None:
         return None
-    if not isinstance(text, str) or not _REQUEST.fullmatch(text):
+    if not isinstance(text, str) or not NAME.fullmatch(text):
         raise _bad("request", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -")
     return text
 

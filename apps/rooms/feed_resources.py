@@ -6,7 +6,6 @@ A feed holds a month back and a year ahead. An answer has an ETag: who sends it 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -22,11 +21,11 @@ from apps.rooms.schema import room_name
 from apps.rooms.shown import STATUSES, Shown
 from bayou.application import PageViews
 from bayou.errors import Unknown
+from bayou.names import NAME
 
 BACK = timedelta(days=31)
 AHEAD = timedelta(days=366)
 GONE_KEPT = BACK - timedelta(days=1)  # less, so that what has grown too old is forgotten, and not taken for cancelled
-USER = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 MEDIA_TYPE = "text/calendar; charset=utf-8"
 
 
@@ -81,7 +80,7 @@ class _Feed(RoomsResource):
     def of_user(self, user: str, period: tuple[datetime, datetime]) -> dict[str, Shown]:
         """A user's reservations, by id; those without a place stand where they were wanted. Raises Unknown for what is
         no name."""
-        if not USER.fullmatch(user):
+        if not NAME.fullmatch(user):
             raise Unknown("user_unknown", f"{user[:64]!r} is no user: 1 to 64 of A-Z a-z 0-9 . _ @ + -.", user=user)
         names = [f"{user}/{name}" for name in self.service.members(f"user:{user}")]
         views = self.service.read([reservation_page(identifier) for identifier in names]).pages

@@ -28,6 +28,7 @@ from pydantic_core import ErrorDetails
 
 from apps.api.endpoint import COUNT, NAME, TEXT, TIME
 from apps.rooms.times import DAY_MIN, SLOT_DAYS_MAX, parse_minute
+from bayou import names
 from bayou.errors import BadInput
 
 CALENDAR_DAYS_MAX = 62
@@ -35,9 +36,6 @@ FREE_DAYS_MAX = 31
 EXCEPT_MAX = 400
 PAGE_MAX = 1000  # of rooms, or of a user's reservations, in one answer
 MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_up")
-
-_REQUEST = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
-_UNREACHABLE = (".", "..")  # a browser takes these for steps in the path
 
 
 def room_name(text: str) -> str:
@@ -48,7 +46,7 @@ def room_name(text: str) -> str:
         or not name.isprintable()
         or "/" in name
         or name != name.strip()
-        or name in _UNREACHABLE
+        or name in names.UNREACHABLE
     ):
         raise ValueError(
             f"{text[:64]!r} cannot be a room: use 1 to 64 printable characters, no /, no blank at either end"
@@ -58,7 +56,7 @@ def room_name(text: str) -> str:
 
 def request_name(text: str) -> str:
     """A request id or series; ValueError when it is none."""
-    if not _REQUEST.fullmatch(text) or text in _UNREACHABLE:
+    if not names.NAME.fullmatch(text) or text in names.UNREACHABLE:
         raise ValueError(f"{text[:64]!r} cannot be used: take 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -")
     return text
 

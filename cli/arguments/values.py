@@ -6,12 +6,12 @@ import argparse
 import re
 from datetime import timedelta
 
+from bayou.names import NAME
 from cli.problems import Usage
 from cli.times import read_length
 
 REPEATS = ("daily", "weekly", "monthly")
 MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_up")
-NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 CALENDAR_DAYS_MAX = 62
 GUARANTEES = ("RYW", "MR", "WFR", "MW")
 WAIT_S_MAX = 30

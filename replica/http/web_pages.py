@@ -6,7 +6,6 @@ for who asks for JSON. It knows the configuration, the routes, and who has joine
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import flask
 from flask import Flask, Response, request
 from werkzeug.exceptions import NotFound
 
+from bayou.names import split_address
 from replica.http.parts import Parts
 
 WEB = Path(__file__).parent.parent.parent / "web"
@@ -25,10 +25,6 @@ TYPES = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
-
-
-# An address goes into a header that says what a page may do; one that joined is as its own server wrote it.
-ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]+")
 
 
 def register(app: Flask, parts: Parts) -> None:
@@ -85,7 +81,7 @@ class _Pages:
         found = {label: str(replica.rest) for label, replica in configured.items()}
         for member in self._parts.store.members_of_cluster():
             found.setdefault(member.label, member.rest)
-        shown = {label: f"http://{address}" for label, address in found.items() if ADDRESS.fullmatch(address)}
+        shown = {label: f"http://{address}" for label, address in found.items() if split_address(address)}
         return shown | {label: f"https://{one.public}" for label, one in configured.items() if one.public}
 
 
