@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
-from typing import Any
 
 from bayou.application import MEMBERSHIP
 from bayou.frames import Ack, Batch, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.history import decode
 from bayou.names import LABEL, NAME, SERVER, split_address
 from bayou.payloads import ListPart, Selection, StateEnd, StatePages
-from bayou.stamps import STAMP_MAX, split_id
+from bayou.stamps import STAMP_DIGITS, STAMP_MAX, stamp_text
 from bayou.state import Vector
-from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Write
+from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Summary, Write
 
 SERVERS_MAX = 10_000  # entries of a vector, and retired minted ids
 SERVER_BYTES_MAX = 512
@@ -34,6 +33,10 @@ MEMBERS_MAX = 1_000  # of a list, in a part
 NAME_BYTES_MAX = 1024  # of a page, of a list, of a member of one
 CODE_MAX, MESSAGE_MAX = 64, 2000
 
+_WRITE_ID_BYTES_MAX = STAMP_DIGITS + 1 + SERVER_BYTES_MAX
+_STAMP_MAX_TEXT = stamp_text(STAMP_MAX)
+
+_WRITE_ID = re.compile(rf"[0-9]{{{STAMP_DIGITS}}}@{SERVER.pattern}")
 _TEXT = re.compile(r"[^\x00-\x1f\x7f]{0,512}")
 _NUMBER = re.compile(r"[0-9]{1,16}")
 _MEMBERSHIP = {"create": ("label", "rest", "anti_entropy", "through"), "retire": ("label",), "primary": ("to", "label")}
@@ -60,29 +63,31 @@ def problem_of(frame: Frame) -> str | None:
 
 def problem_of_writes(selection: Selection, applications: Collection[str]) -> str | None:
     """Why a write of a batch would poison the log: it would stand in it for good. `applications` are those played."""
+    played = {MEMBERSHIP, *applications}
     for item in selection.items:
         if item.is_notification:
             continue
         if len(item.body) > BODY_BYTES_MAX:
             return f"{item.id} has more than {BODY_BYTES_MAX} bytes"
         try:
-            write = Write.decode(item.body)
+            write = Summary.of(item.body)
         except ValueError as reason:
             return f"{item.id}: {reason}"
-        if write.id != item.id or write.app not in (MEMBERSHIP, *applications):
+        if write.id != item.id or write.app not in played:
             return f"{item.id} is {write.id} of {write.app}"
-        if len(write.pages) > PAGES_MAX:
+        if write.page_count > PAGES_MAX:
             return f"{item.id} declares more than {PAGES_MAX} pages"
         if not (NAME.fullmatch(write.user) and NAME.fullmatch(write.request)):
             return f"{item.id} has no user or no request"
-        if write.app == MEMBERSHIP and not _is_membership(write.op, write.args, write.pages):
+        if write.app == MEMBERSHIP and not _is_membership(Write.decode(item.body)):
             return f"{item.id} says nothing of the membership"
     return None
 
 
-def _is_membership(op: str, args: Mapping[str, Any], pages: Sequence[str]) -> bool:
+def _is_membership(write: Write) -> bool:
+    op, args = write.op, write.args
     wanted = _MEMBERSHIP.get(op)
-    if wanted is None or tuple(pages) != ("members",):
+    if wanted is None or write.pages != ("members",):
         return False
     texts = {name: text for name, text in args.items() if name != "epoch"}
     if not set(wanted) <= set(args) or not all(
@@ -121,10 +126,11 @@ def _selection(selection: Selection) -> str | None:
     if len(selection.items) > ITEMS_MAX:
         return f"a batch of more than {ITEMS_MAX} writes"
     csns = [item.csn for item in selection.items]
-    if any(_csn(csn or 0) for csn in (selection.after_csn, *csns)):
-        return "a CSN that is none"
     commits = len(csns) - csns.count(None)
-    if csns[:commits] != [*range(selection.after_csn + 1, selection.after_csn + 1 + commits)]:
+    last_csn = selection.after_csn + commits
+    if _csn(selection.after_csn) or _csn(last_csn):
+        return "a CSN that is none"
+    if csns[:commits] != [*range(selection.after_csn + 1, last_csn + 1)]:
         return "a batch that is not commits, each with the next CSN, and then tentative writes"
     ids = [item.id for item in selection.items] + ([selection.after_id] if selection.after_id else [])
     if not all(map(_is_write, ids)):
@@ -210,8 +216,8 @@ def _is_server(text: str) -> bool:
 
 
 def _is_write(text: str) -> bool:
-    try:
-        stamp, origin = split_id(text)
-    except ValueError:
-        return False
-    return stamp <= STAMP_MAX and _is_server(origin)
+    return (
+        len(text) <= _WRITE_ID_BYTES_MAX
+        and _WRITE_ID.fullmatch(text) is not None
+        and text[:STAMP_DIGITS] <= _STAMP_MAX_TEXT
+    )

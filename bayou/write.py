@@ -8,9 +8,10 @@ the text that `Draft.tail` made; so a write is the same bytes on every replica.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from bayou.stamps import STAMP_DIGITS, STAMP_MAX, stamp_text, write_id
 
@@ -104,6 +105,46 @@ class Write(Draft):
         return cls(**members)
 
 
+class Summary(NamedTuple):
+    """The parts of a write that a receiver checks before it stores the write; the rest is left to the application."""
+
+    id: str
+    app: str
+    page_count: int
+    user: str
+    request: str
+
+    @classmethod
+    def of(cls, body: bytes) -> Self:
+        """The summary of the write that `encode` made `body` of; ValueError exactly where `Write.decode` raises one.
+
+        A plain write, without an escaped character or an argument that is not text, is recognised by one regular
+        expression, in a quarter of the time that decoding and encoding it again takes.
+        """
+        return cls._of_plain(body) or cls._of_any(body)
+
+    @classmethod
+    def _of_plain(cls, body: bytes) -> Self | None:
+        """None when the body is not a plain write in the canonical encoding; it may still be another write."""
+        try:
+            match = _PLAIN_WRITE.fullmatch(body.decode())
+        except UnicodeDecodeError:
+            return None
+        if match is None:
+            return None
+        stamp, prev, origin, app, args, pages, request, user = match.groups()
+        names = _PLAIN_ARG.findall(args)
+        declared = [] if pages is None else pages.split('","')
+        if max(stamp, prev) > _STAMP_MAX_TEXT or names != sorted(set(names)) or len(set(declared)) < len(declared):
+            return None
+        return cls(f"{stamp}@{origin}", app, len(declared), user, request)
+
+    @classmethod
+    def _of_any(cls, body: bytes) -> Self:
+        write = Write.decode(body)
+        return cls(write.id, write.app, len(write.pages), write.user, write.request)
+
+
 def prev_of(body: bytes) -> int:
     """The `prev` of a write's canonical bytes, read from its place, which is the same in all of them."""
     return int(body[_PREV_AT : _PREV_AT + STAMP_DIGITS])
@@ -114,6 +155,26 @@ def _head(stamp: str, prev: str, origin: str) -> str:
     return f'{{"stamp":"{stamp}","prev":"{prev}","origin":{json.dumps(origin)},'
 
 
+# Text that JSON writes unescaped. The quantifiers are possessive: a body that does not match fails in linear time.
+_CHARACTERS = r'[^"\\\x00-\x1f]*+'
+_ASCII = r"[ !#-\[\]-~]*+"  # the origin's characters beyond ASCII are escaped; see `_head`
+_ARG = f'"{_CHARACTERS}":"{_CHARACTERS}"'
+_PLAIN_ARG = re.compile(f'"({_CHARACTERS})":"{_CHARACTERS}"')
+_PLAIN_WRITE = re.compile(
+    r'\{"stamp":"([0-9]{16})","prev":"([0-9]{16})",'
+    f'"origin":"({_ASCII})",'
+    f'"accepted_at":"{_CHARACTERS}",'
+    f'"app":"({_CHARACTERS})",'
+    rf'"args":\{{((?:{_ARG}(?:,{_ARG})*+)?+)\}},'
+    f'"check":"{_CHARACTERS}",'
+    f'"merge":"{_CHARACTERS}",'
+    f'"op":"{_CHARACTERS}",'
+    rf'"pages":\[(?:"({_CHARACTERS}(?:","{_CHARACTERS})*+)")?+\],'
+    f'"request":"({_CHARACTERS})",'
+    f'"user":"({_CHARACTERS})"'
+    r"\}"
+)
+_STAMP_MAX_TEXT = stamp_text(STAMP_MAX)
 _PREV_AT = _head(stamp_text(0), "", "").index('","origin"')
 
 
