@@ -168,7 +168,13 @@ class Deaf:
 
 def test_a_redis_that_never_answers_is_given_up_in_time_by_each() -> None:
     deaf = Deaf()
-    client = redis.Redis(port=deaf.port, protocol=2, socket_timeout=0.5, driver_info=None, redis_connect_func=give_way)  # type: ignore[arg-type]
+    options: dict[str, Any] = {
+        "protocol": 2,
+        "socket_timeout": 0.5,
+        "driver_info": None,
+        "redis_connect_func": give_way,
+    }
+    client = redis.Redis("127.0.0.1", deaf.port, **options)
     client.connection_pool.connection_kwargs["retry"] = None
 
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:

@@ -64,7 +64,7 @@ class Servers:
 
 def at(port: int) -> Any:
     """A client of one server; its annotations mix replies of several kinds."""
-    return redis.Redis(port=port, protocol=2, decode_responses=True)
+    return redis.Redis("127.0.0.1", port, protocol=2, decode_responses=True)
 
 
 @pytest.fixture
