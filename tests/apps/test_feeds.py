@@ -251,7 +251,7 @@ def test_an_own_feed_is_imported_as_what_is_there_already(sides: tuple[Side, Sid
     assert read_timetable(content, BRUSSELS, user="neil").wanted[0].request != "a"
 
 
-@pytest.mark.skipif(not shutil.which("khal") or not shutil.which("vdirsyncer"), reason="khal and vdirsyncer")
+@pytest.mark.skipif(not shutil.which("khal") or not shutil.which("vdirsyncer"), reason="no khal or vdirsyncer")
 def test_khal_and_vdirsyncer_read_a_feed_over_http(sides: tuple[Side, Side], tmp_path: Path) -> None:
     """`pip install khal vdirsyncer` into an environment of their own, with its bin on PATH, runs this test."""
     one, _ = sides

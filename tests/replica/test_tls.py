@@ -18,7 +18,7 @@ from tests.support.live import HOUSE, live, wait_until
 from tests.support.replica_harness import SETTINGS
 
 TIMEOUT_S = 10.0
-pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificates")
+pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl, which makes the certificates")
 
 
 def make(folder: Path, *pairs: str) -> None:

@@ -34,10 +34,9 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _BROWSER = next((found for name in BROWSERS if (found := shutil.which(name))), None)
 _DRIVER = shutil.which("chromedriver")
 
-needs_browser = pytest.mark.skipif(
-    _BROWSER is None or _DRIVER is None,
-    reason="no browser: install chromium and its chromedriver (Debian: chromium chromium-driver)",
-)
+_NO_BROWSER = "no browser: install chromium and its chromedriver (Debian: chromium chromium-driver)"
+
+needs_browser = pytest.mark.skipif(_BROWSER is None or _DRIVER is None, reason=_NO_BROWSER)
 
 
 class Page:
@@ -98,8 +97,8 @@ class Page:
 @contextlib.contextmanager
 def browser(folder: Path, width: int = 1280, height: int = 800, *, calm: bool = False) -> Iterator[Page]:
     """A browser that has nothing from before, its profile in `folder`; `calm` is one whose user wants no movement."""
-    assert _BROWSER is not None
-    assert _DRIVER is not None
+    if _BROWSER is None or _DRIVER is None:
+        raise RuntimeError(_NO_BROWSER)
     options = webdriver.ChromeOptions()
     options.binary_location = _BROWSER
     for flag in (*FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}"):
