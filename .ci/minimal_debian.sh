@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Runs the two commands of README.md, `make demo` and `make test`, on a Debian that has Python, its venv module and make,
+# and nothing else. It shows that no test and no target needs a program that only a developer's machine has.
+#
+#   sudo .ci/minimal_debian.sh                 Debian 12 (Python 3.11), then Debian 13 (Python 3.13)
+#   sudo .ci/minimal_debian.sh trixie          one suite
+#
+# Needs mmdebstrap, git and root on Debian or Ubuntu. Without root, where /etc/subuid and newuidmap (package uidmap) are set
+# up: unshare --map-root-user --map-auto .ci/minimal_debian.sh
+#
+# It tests the commit that is checked out, in a temporary folder (1 GB under TMPDIR) that it removes at the end. Packages come
+# from MIRROR (default: http://deb.debian.org/debian), and what requirements.txt lists from the package index that pip uses here:
+# the certificates of this machine, /etc/pip.conf, the proxy variables and the PIP_* variables hold inside as well.
+#
+# It is in .ci, beside what else runs on a fresh checkout. `run` does not call it, because that needs no root.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+mirror=${MIRROR:-http://deb.debian.org/debian}
+suites=("$@")
+[ $# -gt 0 ] || suites=(bookworm trixie)
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+[ "$(id -u)" = 0 ] || fail "Only root may do this. The first lines of ${BASH_SOURCE[0]} say how to run it with or without sudo."
+command -v mmdebstrap >/dev/null || fail "mmdebstrap was not found. Install it: apt-get install mmdebstrap"
+
+work=$(mktemp -d)
+trap 'rm -rf --one-file-system "$work"' EXIT
+
+# A Debian of that suite, with the committed files in /home/user/bayou.
+build() {
+    local root=$2
+    mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,make "$1" "$root" "$mirror"
+    chroot "$root" useradd --create-home user
+    mkdir "$root/home/user/bayou"
+    git archive HEAD | tar -x -C "$root/home/user/bayou"
+    chroot "$root" chown -R user: /home/user
+    for file in /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt /etc/pip.conf "${PIP_CONFIG_FILE:-}" "${PIP_CERT:-}"; do
+        [ ! -f "$file" ] || install -D -m 644 "$file" "$root$file"
+    done
+}
+
+# Runs a command there as an ordinary user. Processes and mounts end with it, because they are in namespaces of their own.
+inside() {
+    local root=$1 settings
+    shift
+    mapfile -d '' settings < <(env -0 | grep -zE '^(PIP_|https?_proxy=|no_proxy=)' || true)
+    unshare --mount --pid --fork --kill-child sh -ec '
+        root=$1
+        shift
+        mount --rbind /dev "$root/dev"
+        mount -t proc proc "$root/proc"
+        exec chroot --userspec=user:user "$root" "$@"' \
+        sh "$root" env -i --chdir=/home/user/bayou \
+        "${settings[@]}" HOME=/home/user PATH=/usr/bin:/bin make "$@"
+}
+
+failed=0
+for suite in "${suites[@]}"; do
+    root=$work/$suite
+    build "$suite" "$root"
+    for target in demo test; do
+        started=$SECONDS
+        result=passed shown=5
+        inside "$root" "$target" >"$work/log" 2>&1 || result=FAILED shown=100 failed=1
+        tail -n "$shown" "$work/log"
+        echo "== $suite, $(chroot "$root" python3 --version): make $target $result after $((SECONDS - started)) s"
+    done
+    rm -rf --one-file-system "$root"
+done
+exit "$failed"
