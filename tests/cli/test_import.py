@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cli.arguments.values import NAME
+from bayou.names import NAME
 from cli.ics import Timetable, read_timetable, request_id
 from cli.main import main
 from cli.problems import Problem

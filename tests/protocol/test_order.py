@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bayou.stamps import STAMP_MAX, split_id, stamp_text, write_id
 from bayou.state import covers
-from bayou.write import Draft, Write
+from bayou.write import Draft, Summary, Write
 from storage.scripts import FOLDER
 from tests.support.engine_harness import private_redis
 from tests.support.toy import draft, write_of
@@ -25,21 +25,28 @@ values: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
     max_leaves=8,
 )
-writes = st.builds(
-    Write,
-    app=texts,
-    op=texts,
-    check=texts,
-    merge=texts,
-    args=st.dictionaries(texts, values, max_size=4),
-    pages=st.lists(texts, max_size=4, unique=True).map(tuple),
-    user=texts,
-    request=texts,
-    accepted_at=texts,
-    stamp=stamps,
-    prev=stamps,
-    origin=st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"\\'), min_size=1),
-)
+
+
+def writes_with(args: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[Write]:
+    return st.builds(
+        Write,
+        app=texts,
+        op=texts,
+        check=texts,
+        merge=texts,
+        args=args,
+        pages=st.lists(texts, max_size=4, unique=True).map(tuple),
+        user=texts,
+        request=texts,
+        accepted_at=texts,
+        stamp=stamps,
+        prev=stamps,
+        origin=st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"\\'), min_size=1),
+    )
+
+
+writes = writes_with(st.dictionaries(texts, values, max_size=4))
+writes_of_text = writes_with(st.dictionaries(texts, texts, max_size=4))
 PLAIN = write_of(draft("note", "r", ["p"], slots=[[1, 2]]), 7, 3, "one~aaaaaa")
 
 ORDER = """
@@ -145,6 +152,77 @@ def test_no_other_bytes_are_taken_for_a_write(write: Write, data: st.DataObject)
         assert found.encode() == bytes_
 
 
+def summary_by_decoding(body: bytes) -> Summary | None:
+    """What `Summary.of` must find; None for bytes that it must refuse."""
+    try:
+        write = Write.decode(body)
+    except ValueError:
+        return None
+    return Summary(write.id, write.app, len(write.pages), write.user, write.request)
+
+
+def summary(body: bytes) -> Summary | None:
+    try:
+        return Summary.of(body)
+    except ValueError:
+        return None
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(writes_of_text, writes), st.data())
+def test_a_summary_takes_exactly_the_bytes_that_decode_takes(write: Write, data: st.DataObject) -> None:
+    """Of the canonical bytes, and of bytes that differ in one place or in a part that another write has there."""
+    body = write.encode()
+    assert summary(body) == summary_by_decoding(body) is not None
+    start, stop = sorted((data.draw(st.integers(0, len(body))), data.draw(st.integers(0, len(body)))))
+    put = data.draw(st.one_of(st.binary(max_size=2), st.sampled_from(PIECES), st.just(body[start:stop] * 2)))
+    for changed in (body[:start] + put + body[start:], body[:start] + put + body[stop:]):
+        assert summary(changed) == summary_by_decoding(changed)
+
+
+PIECES = [
+    b'"',
+    b'\\"',
+    b"\\n",
+    b"\\u00e9",
+    "é".encode(),
+    b"\x7f",
+    b'","',
+    b'":"',
+    b'"a":"b",',
+    b"{}",
+    b"[]",
+    b" ",
+    b"1e5",
+]
+
+
+@pytest.mark.parametrize(
+    ("args", "pages"),
+    [
+        (b'{"b":"1","a":"2"}', b'["p"]'),
+        (b'{"a":"1","a":"2"}', b'["p"]'),
+        (b'{"a":"1",}', b'["p"]'),
+        (b'{,"a":"1"}', b'["p"]'),
+        (b"{}", b'["p","q","p"]'),
+        (b"{}", b'["",""]'),
+        (b"{}", b'["p",]'),
+        (b"{}", b'["p" ,"q"]'),
+        (b"{}", b'["\\u0070"]'),
+    ],
+)
+def test_a_plain_write_that_is_not_canonical_has_no_summary(args: bytes, pages: bytes) -> None:
+    body = PLAIN.encode().replace(b'{"slots":[[1,2]]}', args).replace(b'["p"]', pages)
+    with pytest.raises(ValueError, match="not a write"):
+        Summary.of(body)
+
+
+@pytest.mark.parametrize("pages", [(), ("",), ("p", "q"), ("p,q", "p"), (",",), ("é", "e")])
+def test_a_summary_counts_the_pages(pages: tuple[str, ...]) -> None:
+    write = write_of(draft("note", "r", pages), 7, 3, "one~aaaaaa")
+    assert Summary.of(write.encode()) == Summary(write.id, "toy/1", len(pages), "vish", "r")
+
+
 def members(**changed: Any) -> dict[str, Any]:
     return {**json.loads(PLAIN.encode()), **changed}
 
@@ -180,6 +258,7 @@ def members(**changed: Any) -> dict[str, Any]:
 def test_what_is_not_canonical_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"not a write|is not a stamp"):
         Write.decode(body)
+    assert summary(body) is None
 
 
 @pytest.mark.parametrize(
@@ -199,3 +278,4 @@ def test_what_is_not_canonical_is_refused(body: bytes) -> None:
 def test_what_has_other_types_than_a_write_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"not a write|not JSON compliant"):
         Write.decode(body)
+    assert summary(body) is None
