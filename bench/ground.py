@@ -82,7 +82,7 @@ class Ground:
         opened = open_storage("embedded", settings.data, label)
         store = Store(opened.client, label, APPLICATIONS)
         try:
-            Identity(opened, store, settings, label, utc_now, say).settle(store)
+            Identity(opened, settings, label, utc_now, say).settle(store)
             take(store, undisputed(count, LOADER))
         finally:
             opened.close(clean=True, mark=mark(store))

@@ -74,23 +74,22 @@ class Replica:
         self._applications = applications
         self._console = console
         self._clock = chosen_clock()
+        self._is_settled = False
         tags = tuple(application.tag for application in applications)
         with contextlib.ExitStack() as undo:
-            self._opened = open_storage(settings.redis_of(label), settings.data, label)
+            self._opened = open_storage(settings.redis_of(label), settings.data, label, self._settle_again)
             undo.callback(self._opened.close, clean=False)
+            self._identity = Identity(self._opened, settings, label, self._clock, self._say)
             self.store = self._store(self._opened.client)
             self.joined_through: str | None = None
             if label not in settings.founders:
                 joining = self._opened, self.store, settings, label, start.wish, tags, self._clock
                 self.joined_through = join(*joining)
-            self._identity = Identity(self._opened, self.store, settings, label, self._clock, self._say)
             warning = self._identity.settle(self.store, restored=start.restored)
-            self.store.ids = self._identity
-            self.store.emptied = self._settle_emptied
-            self._opened.on_restart.append(self._settle_again)
+            self._is_settled = True
             self.warnings = [*self._opened.warnings, *([warning] if warning else [])]
             self._peers = make_peers(settings, label, self.store, applications)
-            self._membership = Membership(self._identity, self._peers, tags, self._say, left)
+            self._membership = Membership(self._identity, self.store, self._peers, tags, self._say, left)
             self._truncating = Truncating(settings.log, self.store, self._clock)
             counters = Counters()
 
@@ -142,10 +141,19 @@ class Replica:
         return self.store.state()
 
     def _store(self, client: Redis) -> Store:
-        return Store(client, self.label, self._applications, commit_mode=self._settings.commit)
+        return Store(
+            client,
+            self.label,
+            self._applications,
+            commit_mode=self._settings.commit,
+            ids=self._identity,
+            emptied=self._settle_emptied,
+        )
 
     def _settle_again(self, client: Redis) -> None:
         """Redis was restarted or replaced: nobody else can reach it until this has looked at what it holds."""
+        if not self._is_settled:
+            raise Away("storage_away", "Redis was restarted while the replica was starting")
         self._say(self._identity.settle(self._store(client)) or "Redis was restarted, and holds everything.")
 
     def _settle_emptied(self) -> None:

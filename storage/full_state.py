@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
+from redis import Redis
+
+from bayou.application import LuaApplication
 from bayou.payloads import Installed, ListPart, StateEnd, StatePages, StatePart
 from storage.identity_file import mint
 from storage.keys import KEYS
@@ -15,19 +18,29 @@ LIST_PART = 1000  # members of a list in one part, about
 
 
 class Ids(Protocol):
-    """Who notes the id of this replica outside its namespace."""
+    """Who notes the id of this replica outside its namespace. `server` reads the id that the namespace has now."""
 
-    def reserve(self) -> str:
+    def reserve(self, server: Callable[[], str | None]) -> str:
         """A fresh id, noted before the namespace may take it."""
 
-    def learn(self) -> object:
+    def learn(self, server: Callable[[], str | None]) -> object:
         """A full state was installed: note the id that the namespace has now."""
 
 
 class Transfer(Scripted):
     """The part of the store that moves full states. `ids` is absent where there is no birth file."""
 
-    ids: Ids | None = None
+    def __init__(
+        self,
+        client: Redis,
+        label: str,
+        applications: Sequence[LuaApplication],
+        *,
+        ids: Ids | None,
+        emptied: Callable[[], object],
+    ) -> None:
+        super().__init__(client, label, applications, emptied)
+        self._ids = ids
 
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
         """The committed pages behind the cursor (CSN, page), in the order of the CSN that changed them last."""
@@ -71,10 +84,10 @@ class Transfer(Scripted):
             }
         )
         common = "" if common_csn is None else common_csn
-        fresh = self.ids.reserve() if self.ids else mint(self._label)
+        fresh = self._ids.reserve(self.server) if self._ids else mint(self._label)
         reply = json.loads(self._run("install", staging, source, text, common, fresh))
-        if self.ids:
-            self.ids.learn()
+        if self._ids:
+            self._ids.learn(self.server)
         if reply["status"] == "installed":
             self.sweep()
         return Installed(

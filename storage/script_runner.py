@@ -17,23 +17,33 @@ _NOTE = re.compile(r"#([0-9]{1,16})")
 
 
 class Scripted:
-    """One replica's namespace in one Redis. `emptied` is called when it turns out to be gone."""
+    """One replica's namespace in one Redis. `emptied` is called when a script finds that the namespace is gone."""
 
-    emptied: Callable[[], object] = staticmethod(lambda: None)
-
-    def __init__(self, client: Redis, label: str, applications: Sequence[LuaApplication]) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        label: str,
+        applications: Sequence[LuaApplication],
+        emptied: Callable[[], object] = lambda: None,
+    ) -> None:
         self._redis: Any = client  # its annotations mix replies of several kinds of client
         self._label = label
+        self._emptied = emptied
         self._keys = Namespace(label)
         played = (MEMBERS, *applications)
         self._scripts = {verb: client.register_script(script(verb, played)) for verb in VERBS}
+
+    def server(self) -> str | None:
+        """The server id of the namespace, None while there is no namespace."""
+        found = self._redis.hget(self._keys.meta, "id")
+        return found.decode() if found else None
 
     def _run(self, verb: str, *arguments: Any) -> Any:
         try:
             return self._scripts[verb](keys=[self._keys.prefix], args=arguments)
         except ResponseError as error:
             if EMPTIED in str(error):
-                self.emptied()
+                self._emptied()
             raise
 
 

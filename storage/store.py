@@ -7,7 +7,7 @@ leaves open which, and every script is safe to run again. Knows the namespace an
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ from bayou.stamps import STAMP_DIGITS, split_id, stamp_text
 from bayou.state import State, Vector
 from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Draft
 from storage import members
-from storage.full_state import Transfer
+from storage.full_state import Ids, Transfer
 from storage.group_commit import Gathered
 from storage.keys import FORM
 from storage.members import Member
@@ -44,12 +44,20 @@ _REFUSED = {
 
 
 class Store(Screens, Transfer):
-    """The namespace of one replica. `commit_mode` is `auto` or `manual`."""
+    """The namespace of one replica. `commit_mode` is `auto` or `manual`; `ids` is absent where there is no birth file;
+    `emptied` is called when a script finds that the namespace is gone."""
 
     def __init__(
-        self, client: Redis, label: str, applications: Sequence[LuaApplication], *, commit_mode: str = "auto"
+        self,
+        client: Redis,
+        label: str,
+        applications: Sequence[LuaApplication],
+        *,
+        commit_mode: str = "auto",
+        ids: Ids | None = None,
+        emptied: Callable[[], object] = lambda: None,
     ) -> None:
-        super().__init__(client, label, applications)
+        super().__init__(client, label, applications, ids=ids, emptied=emptied)
         self._commit_mode = commit_mode
         self._accepting = Gathered(self._accept_all)
         self._reading = Gathered(self._read_all)
@@ -69,11 +77,6 @@ class Store(Screens, Transfer):
                 f"The namespace of {self._label} in Redis belongs to another cluster. Use another Redis, or the"
                 " configuration (name of the cluster and its replicas) that made it.",
             )
-
-    def server(self) -> str | None:
-        """The server id of the namespace, None while there is no namespace."""
-        found = self._redis.hget(self._keys.meta, "id")
-        return found.decode() if found else None
 
     def state(self) -> State:
         """Identity, vectors and counters of one moment."""

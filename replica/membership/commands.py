@@ -31,6 +31,7 @@ from replica.config import read_address
 from replica.membership.identity import Identity
 from storage.members import label_of
 from storage.redis.connect import away_of
+from storage.store import Store
 
 HAND_OVER_S_MAX = 20.0  # how long the next primary waits for the present one
 TAKE_OVER_S_MAX = 60.0  # the same with the sessions before and after it
@@ -58,13 +59,15 @@ class Membership:
     def __init__(
         self,
         identity: Identity,
+        store: Store,
         peers: LivePeers,
         applications: tuple[str, ...],
         say: Say,
         left: Callable[[], object],
     ) -> None:
         self._identity = identity
-        self._settings, self._label, self._store = identity.settings, identity.label, identity.store
+        self._settings, self._label = identity.settings, identity.label
+        self._store = store
         self._credentials = read_credentials(self._settings, self._label)
         self._peers = peers
         self._applications = applications
@@ -126,7 +129,7 @@ class Membership:
             self._check_not_retired(state)
             if state.is_primary:
                 raise Conflict("is_primary", "This replica is the primary already.")
-            server = self._identity.force_primary(self._now_us())
+            server = self._identity.force_primary(self._store, self._now_us())
             self._peers.poke()
             return server
 
@@ -141,7 +144,7 @@ class Membership:
 
     def after_session(self, code: str | None, vector_of_peer: Mapping[str, int]) -> None:
         if code == RefusalCode.TAIL_LOST:
-            renewed = self._identity.renew_if_lost(vector_of_peer)
+            renewed = self._identity.renew_if_lost(self._store, vector_of_peer)
             if renewed:
                 self._say(renewed)
                 self._peers.poke()

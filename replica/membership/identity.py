@@ -26,26 +26,14 @@ class Identity:
     for the operator, whom `say` tells."""
 
     def __init__(
-        self,
-        opened: Opened,
-        store: Store,
-        settings: Config,
-        label: str,
-        clock: Clock,
-        say: Callable[[str], object],
+        self, opened: Opened, settings: Config, label: str, clock: Clock, say: Callable[[str], object]
     ) -> None:
         self.settings = settings
         self.label = label
-        self.store = store
         self.clock = clock
         self._opened = opened
         self._say = say
         self._changing = threading.Lock()
-
-    @property
-    def has_left(self) -> bool:
-        """Whether it has retired, and all its writes are held elsewhere."""
-        return self._opened.birth is not None and self._opened.birth.left
 
     def settle(self, store: Store, *, restored: bool = False) -> str | None:
         """Decide the id, note it in the birth file, and open the namespace under it; raises Conflict other_cluster.
@@ -74,18 +62,18 @@ class Identity:
             return None
         return _new_id(reason, server, was_primary=was_primary)
 
-    def renew_if_lost(self, vector: Vector) -> str | None:
+    def renew_if_lost(self, store: Store, vector: Vector) -> str | None:
         """Go on under a new id if a peer with this vector holds more of what the present one wrote than is here."""
         with self._changing:
-            state = self.store.state()
+            state = store.state()
             if state.retired or vector.get(state.server, 0) <= _own_stamp(state):
                 return None
             server = mint(self.label)
-            self._begin(self.store, server, first_primary=False)
+            self._begin(store, server, first_primary=False)
         reason = f"A peer holds writes of {state.server} that are not here."
         return _new_id(reason, server, was_primary=state.is_primary)
 
-    def force_primary(self, now_us: int) -> str:
+    def force_primary(self, store: Store, now_us: int) -> str:
         """Become the primary without the old one, under a new id, which is returned."""
         with self._changing:
             before = self._opened.birth
@@ -93,27 +81,27 @@ class Identity:
             server = mint(self.label)
             self._opened.amend(id=server)
             try:
-                self.store.force(server, now_us)
+                store.force(server, now_us)
             except Conflict:
                 self._opened.amend(id=before.id)
                 raise
             return server
 
-    def reserve(self) -> str:
+    def reserve(self, server: Callable[[], str | None]) -> str:
         with self._changing:
-            self._learn()  # of an earlier full state, whose answer was lost
-            server = mint(self.label)
-            self._opened.amend(next=server)
-            return server
+            self._learn(server)  # of an earlier full state, whose answer was lost
+            fresh = mint(self.label)
+            self._opened.amend(next=fresh)
+            return fresh
 
-    def learn(self) -> None:
+    def learn(self, server: Callable[[], str | None]) -> None:
         with self._changing:
-            self._learn()
+            self._learn(server)
 
-    def _learn(self) -> None:
+    def _learn(self, server: Callable[[], str | None]) -> None:
         birth = self._opened.birth
         assert birth is not None
-        if birth.next and self.store.server() == birth.next:
+        if birth.next and server() == birth.next:
             self._opened.amend(id=birth.next, next="", founded_at=self._now())
             self._say(_taken(birth.id, birth.next))
 

@@ -47,11 +47,15 @@ AWAY = (
     redis.ReadOnlyError,
 )
 
+OnRestart = Callable[[redis.Redis], object]
+
 _log = logging.getLogger(__name__)
 
 
-def open_storage(url: str, data: Path, label: str) -> Opened:
+def open_storage(url: str, data: Path, label: str, on_restart: OnRestart = lambda _client: None) -> Opened:
     """Open the storage of replica `label`, whose folder is `data`/`label`; `url` is as in the configuration.
+
+    `on_restart` looks at what a Redis holds that was restarted or replaced; see Opened.
 
     Raises Conflict `already_running` if the replica runs already, BadInput for a `url` that is none, Away where no
     Redis can be reached or started, and Conflict where the Redis or its data must not be used. Nothing is left held
@@ -65,10 +69,10 @@ def open_storage(url: str, data: Path, label: str) -> Opened:
     held = hold(folder, f"serves replica {label}")
     try:
         if url == "memory":
-            return Opened(Memory(), folder, held)
+            return Opened(Memory(), folder, held, on_restart)
         if followed:
-            return Opened(Followed(url, Namespace(label).prefix), folder, held)
-        return Opened(Embedded(folder) if url == "embedded" else Addressed(url), folder, held)
+            return Opened(Followed(url, Namespace(label).prefix), folder, held, on_restart)
+        return Opened(Embedded(folder) if url == "embedded" else Addressed(url), folder, held, on_restart)
     except BaseException:
         held.release()
         raise
@@ -92,13 +96,12 @@ class Opened:
     repaired     the append-only file lost its torn end since `remember` was last called.
     durable      embedded, so with `appendfsync always`.
     birth        the birth file: as found, then as remembered.
-    on_restart   called, one after another in a thread of their own, when Redis was restarted or replaced, with a
-    client that
-                 alone can reach it; all others are refused until every callback has returned. One that raises is called
-                 again later. Register before serving: with none registered, the new Redis is taken as it is.
+
+    `on_restart` is called in a thread of its own when Redis was restarted or replaced, with a client that alone can
+    reach it: all others are refused until the callback has returned. It is called again later if it raises.
     """
 
-    def __init__(self, source: Source, folder: Path, held: Held) -> None:
+    def __init__(self, source: Source, folder: Path, held: Held, on_restart: OnRestart) -> None:
         self._source = source
         self._folder = folder
         self._held = held
@@ -107,7 +110,7 @@ class Opened:
         self._amending = threading.Lock()
         self.birth = load(folder)
         self.repaired = self.birth is not None and self.birth.repaired
-        self.on_restart: list[Callable[[redis.Redis], None]] = []
+        self._on_restart = on_restart
         self.warnings: list[str] = []
         self.durable = source.durable
         self._start()
@@ -254,8 +257,7 @@ class Opened:
         self.run_id, self.redis_version = run_id, version
         client = self._connect(run_id)
         try:
-            for callback in self.on_restart:
-                callback(client)
+            self._on_restart(client)
         finally:
             client.close()
         self._confirmed = run_id

@@ -219,10 +219,6 @@ def test_a_redis_in_use_is_not_taken_for_one_left_behind(open_one, tmp_path):
 
 
 def test_a_redis_that_dies_is_brought_back_and_checked_before_anyone_else_may_use_it(open_one):
-    opened = open_one()
-    opened.remember(BIRTH)
-    opened.client.set("key", "kept")
-    first_run = opened.run_id
     calls: list[object] = []
 
     def check(client: redis.Redis) -> None:
@@ -234,7 +230,10 @@ def test_a_redis_that_dies_is_brought_back_and_checked_before_anyone_else_may_us
         calls.append(opened.identity(BIRTH.id, "").id)
         opened.remember(opened.birth)
 
-    opened.on_restart.append(check)
+    opened = open_one(on_restart=check)
+    opened.remember(BIRTH)
+    opened.client.set("key", "kept")
+    first_run = opened.run_id
     kill_redis(opened)
     assert wait_until(lambda: opened.client.get("key")) == b"kept"
     assert calls == [b"kept", b"kept", BIRTH.id]

@@ -162,12 +162,13 @@ def test_a_node_that_fails_over_is_followed_under_a_new_id(servers: Servers, ope
     ports, (spare,) = made_cluster(servers, extra=1)
     master = owner(ports)
     at(spare).execute_command("CLUSTER REPLICATE", at(master).execute_command("CLUSTER MYID"))
-    opened = open_one(f"redis+cluster://127.0.0.1:{ports[0]},127.0.0.1:{ports[1]},127.0.0.1:{ports[2]}")
+    opened, decided = _open_and_decide(
+        open_one, f"redis+cluster://127.0.0.1:{ports[0]},127.0.0.1:{ports[1]},127.0.0.1:{ports[2]}"
+    )
     store = served(opened)
     put(store, "a")
     wait_until(lambda: at(spare).info("replication").get("master_link_status") == "up")
     assert at(master).wait(1, 5000) == 1
-    decided = _decisions(opened)
     servers.kill(master)
     wait_until(lambda: decided, TIMEOUT_S)
     assert decided == [None]  # a new id is to be minted: nothing says that the tail came over
@@ -177,9 +178,8 @@ def test_a_node_that_fails_over_is_followed_under_a_new_id(servers: Servers, ope
 
 def test_a_slot_that_moves_away_is_no_error_of_ours(servers: Servers, open_one: Callable[..., Opened]) -> None:
     ports, _ = made_cluster(servers)
-    opened = open_one(f"redis+cluster://127.0.0.1:{ports[0]}")
+    opened, decided = _open_and_decide(open_one, f"redis+cluster://127.0.0.1:{ports[0]}")
     store = served(opened)
-    decided = _decisions(opened)
     slot, target = key_slot(PREFIX.encode()), next(port for port in ports if port != owner(ports))
     away: list[redis.RedisError] = []
     _move_slot(slot, owner(ports), target, ports)
@@ -217,11 +217,10 @@ def test_sentinel_names_the_master_and_another_one_after_a_failover(
     watch = f"sentinel monitor rooms 127.0.0.1 {first} 1\n" + "".join(f"sentinel {rule}\n" for rule in rules)
     (sentinel,) = servers.start(sentinel=watch)
     wait_until(lambda: at(sentinel).sentinel_slaves("rooms"))
-    opened = open_one(f"redis+sentinel://127.0.0.1:{sentinel}/rooms/0")
+    opened, decided = _open_and_decide(open_one, f"redis+sentinel://127.0.0.1:{sentinel}/rooms/0")
     store = served(opened)
     put(store, "a")
     assert at(first).wait(1, 5000) == 1
-    decided = _decisions(opened)
     servers.kill(first)
     wait_until(lambda: decided, TIMEOUT_S)
     assert decided == [None]
@@ -247,8 +246,8 @@ def test_a_process_that_was_a_replica_meanwhile_is_another_redis(
     assert open_one(url).identity(BIRTH.id, "").id is None
 
 
-def _decisions(opened: Opened) -> list[str | None]:
-    """What is decided on the id at each change of Redis, as replica/membership/identity.py does."""
+def _open_and_decide(open_one: Callable[..., Opened], url: str) -> tuple[Opened, list[str | None]]:
+    """The storage, and what is decided on the id at each change of Redis, as replica/membership/identity.py does."""
     decided: list[str | None] = []
 
     def settle(client: redis.Redis) -> None:
@@ -257,8 +256,8 @@ def _decisions(opened: Opened) -> list[str | None]:
         decided.append(opened.identity(BIRTH.id, "").id)
         opened.remember(BIRTH)
 
-    opened.on_restart.append(settle)
-    return decided
+    opened = open_one(url, on_restart=settle)
+    return opened, decided
 
 
 @pytest.mark.parametrize(

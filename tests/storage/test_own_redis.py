@@ -67,16 +67,15 @@ def test_a_redis_at_a_redis_url_is_used_with_a_warning_when_it_keeps_nothing(ope
 
 
 def test_a_redis_of_the_user_that_was_replaced_is_checked_before_it_is_used(open_one, own_redis, tmp_path):
-    process = own_redis()
-    opened = open_one(f"unix://{tmp_path}/own.sock")
-    opened.remember(BIRTH)
     seen: list[object] = []
 
     def check(client: redis.Redis) -> None:
         seen.append(opened.identity(BIRTH.id, "").id)
         client.set("checked", "yes")
 
-    opened.on_restart.append(check)
+    process = own_redis()
+    opened = open_one(f"unix://{tmp_path}/own.sock", on_restart=check)
+    opened.remember(BIRTH)
     process.kill()
     process.wait()
     with pytest.raises(redis.ConnectionError):

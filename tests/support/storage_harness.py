@@ -53,8 +53,10 @@ def opener(data: Path) -> Iterator[Callable[..., Opened]]:
     """The body of a fixture that opens the storage of replica `one`, and closes at the end whatever is still open."""
     all_opened: list[Opened] = []
 
-    def open_it(url: str = "embedded", data: Path = data) -> Opened:
-        all_opened.append(open_storage(url, data, "one"))
+    def open_it(
+        url: str = "embedded", data: Path = data, on_restart: Callable[[redis.Redis], object] = lambda _: None
+    ) -> Opened:
+        all_opened.append(open_storage(url, data, "one", on_restart))
         return all_opened[-1]
 
     yield open_it
