@@ -1,8 +1,6 @@
-"""The limit of the REST rows: a flask-restful resource that does nothing, on the replica's WSGI server.
+"""The limit of the REST rows: a flask-restful resource that does nothing, on the replica's web server.
 
-    python -m bench.empty [short]        prints its port, and serves until its input ends
-
-It has a thread for each request, as waitress gives to any application; or, short, the server's own (storage/tasks.py).
+python -m bench.empty        prints its port, and serves until its input ends
 """
 
 from __future__ import annotations
@@ -28,10 +26,11 @@ class Empty(Resource):  # type: ignore[misc]  # flask_restful has no types
 
 
 @contextlib.contextmanager
-def empty_server(*, short: bool = False) -> Iterator[Address]:
+def empty_server() -> Iterator[Address]:
     """One that runs as a process of its own."""
-    command = [sys.executable, "-m", "bench.empty", *(["short"] if short else [])]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.empty"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         yield Address("127.0.0.1", int(process.stdout.readline()))
@@ -42,7 +41,7 @@ def empty_server(*, short: bool = False) -> Iterator[Address]:
 def main() -> None:
     app = Flask("empty")
     Api(app).add_resource(Empty, "/")
-    server = WebServer(app, Address("127.0.0.1", 0), lambda *_: "short" in sys.argv)
+    server = WebServer(app, Address("127.0.0.1", 0))
     server.start()
     print(server.address.port, flush=True)
     sys.stdin.read()

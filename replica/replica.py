@@ -30,7 +30,6 @@ from replica.http.auth import new_operator_token
 from replica.http.parts import Parts
 from replica.http.server import WebServer
 from replica.http.service import ReplicaService
-from replica.http.short import Short
 from replica.log_truncation import Truncating
 from replica.membership.commands import Membership
 from replica.membership.identity import Identity, mark
@@ -102,10 +101,7 @@ class Replica:
             operator_hash = new_operator_token(settings.data / label) if settings.auth == "tokens" else None
             running = service, self.store, self._peers, self._tail
             parts = Parts(label, settings, *running, applications, self._membership, operator_hash)
-            short = Short(operation for application in applications for operation in application.operations)
-            app = create_app(parts, counters)
-            app.after.append(short.note)
-            self._web = WebServer(app, settings.replica(label).rest, short)
+            self._web = WebServer(create_app(parts, counters), settings.replica(label).rest)
             undo.pop_all()
 
     def start(self) -> None:

@@ -1,7 +1,8 @@
-"""What threads or tasks ask of Redis, in few trips: what comes while one is under way goes together in the next.
+"""Group commit: batches requests from many threads into one round trip to Redis.
 
-One of those that wait makes the trip for all; then the next one, for those that have come since. So one that is alone
-waits for nobody, many cost little more than one, and each waits for two trips at most.
+While a batch is in flight, new requests queue up; when it returns, the first waiting thread becomes the leader and
+sends everything queued as the next batch. A lone request is sent at once; under load a request waits for at most two
+round trips.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from redis import ResponseError
-
-from storage.tasks import Turn
 
 Request = TypeVar("Request")
 
@@ -26,11 +25,12 @@ class _Asked(Generic[Request]):
         self.request = request
         self.has_reply = False
         self.reply: Any = None  # or what is to be raised
-        self.turn = Turn()  # let go once there is a reply, or once its maker is to make the trip
+        self.turn = threading.Lock()  # released when the reply is there, or when this caller leads the next batch
+        self.turn.acquire()
 
 
 class Gathered(Generic[Request]):
-    """`ask_all` makes one trip: requests in their order to replies. Every thread or task may use it."""
+    """`ask_all` makes one trip: requests in their order to replies. Every thread may use it."""
 
     def __init__(self, ask_all: Callable[[Sequence[Request]], Sequence[Any]]) -> None:
         self._ask_all = ask_all
@@ -45,7 +45,7 @@ class Gathered(Generic[Request]):
             self._waiting.append(asked)
             is_first, self._is_under_way = not self._is_under_way, True
         if not is_first:
-            asked.turn.wait()
+            asked.turn.acquire()
         if not asked.has_reply:
             self._make_trip(asked)
         if isinstance(asked.reply, BaseException):
@@ -65,7 +65,7 @@ class Gathered(Generic[Request]):
             if asked is not own:
                 asked.turn.release()
         if following:
-            following.turn.release()  # last, so that it goes on first, where they are tasks: Redis waits for it
+            following.turn.release()
 
     def _replies(self, requests: Sequence[Request]) -> Sequence[Any]:
         try:

@@ -40,7 +40,6 @@ class Operation:
     errors: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     writes_as: bool = False  # for the user of the header Bayou-User
     in_session: bool = False  # takes and gives the header Bayou-Session
-    is_short: bool = False  # waits for nothing but Redis, and computes little: others wait for it
 
 
 def record(optional: Mapping[str, Schema] | None = None, /, **members: Schema) -> Schema:

@@ -34,7 +34,6 @@ OPERATIONS = (
         query=VIEW,
         errors={404: ("song_unknown",)},
         in_session=True,
-        is_short=True,
     ),
     Operation(
         "PUT",
@@ -44,7 +43,6 @@ OPERATIONS = (
         body=record({"request": NAME}, url={"type": "string", "minLength": 1, "maxLength": URL_MAX}),
         writes_as=True,
         in_session=True,
-        is_short=True,
     ),
     Operation(
         "DELETE",
@@ -54,6 +52,5 @@ OPERATIONS = (
         query={"type": "object", "properties": {"request": NAME}},
         writes_as=True,
         in_session=True,
-        is_short=True,
     ),
 )

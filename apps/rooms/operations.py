@@ -120,7 +120,6 @@ OPERATIONS = (
         query=_of(CalendarQuery),
         errors={404: ("room_unknown",)},
         in_session=True,
-        is_short=True,
     ),
     Operation(
         "POST",
@@ -132,9 +131,8 @@ OPERATIONS = (
         errors={404: ("room_unknown",), 409: ("slot_taken", "policy")},
         writes_as=True,
         in_session=True,
-        is_short=True,
     ),
-    Operation("GET", _ONE, "A reservation.", {200: RESERVATION}, errors={404: UNKNOWN}, in_session=True, is_short=True),
+    Operation("GET", _ONE, "A reservation.", {200: RESERVATION}, errors={404: UNKNOWN}, in_session=True),
     Operation(
         "PATCH",
         _ONE,
@@ -148,7 +146,6 @@ OPERATIONS = (
         },
         writes_as=True,
         in_session=True,
-        is_short=True,
     ),
     Operation(
         "DELETE",
@@ -159,7 +156,6 @@ OPERATIONS = (
         errors={403: ("not_owner",), 404: UNKNOWN, 409: ("cancelled", "moved_meanwhile")},
         writes_as=True,
         in_session=True,
-        is_short=True,
     ),
     Operation(
         "GET",

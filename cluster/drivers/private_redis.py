@@ -11,7 +11,6 @@ from pathlib import Path
 from redis import Redis, RedisError
 
 from cluster.waiting import wait_until
-from storage.client import Client
 from storage.redis.binary import find_binary
 
 ANSWER_TIMEOUT_S = 20.0
@@ -33,7 +32,7 @@ def private_redis() -> Iterator[Redis]:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        client = Client(unix_socket_path=str(socket), protocol=2)
+        client = Redis(unix_socket_path=str(socket), protocol=2)
         try:
             wait_until(lambda: _answers(client), ANSWER_TIMEOUT_S, "the private Redis answers")
             yield client

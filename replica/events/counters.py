@@ -12,12 +12,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Response
+from flask import Flask, Response, g, request
 from flask_restful import Resource
 
 from replica.events.expand import Transaction
 from replica.http.parts import Parts
-from replica.http.plain import PlainFlask, PlainRequest
 
 STREAMS = {"/events"}  # answers without an end, whose length says nothing
 METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}  # others would be a row each
@@ -53,30 +52,28 @@ class Counters:
             for name, count in transaction.summed.items():
                 self.writes[name] += count
 
-    def answered(self, method: str, status: int, duration_s: float | None) -> None:
-        """One answer; it has no duration where it was refused before anything was looked at."""
+    def answered(self, method: str, status: int, duration_s: float) -> None:
+        """One answer."""
         with self._counting:
             self.answers[method, status] += 1
-            if duration_s is not None:
-                durations = self.durations.setdefault(method, Durations())
-                durations.total_s += duration_s
-                durations.counts[bisect_left(BOUNDS_S, duration_s)] += 1
+            durations = self.durations.setdefault(method, Durations())
+            durations.total_s += duration_s
+            durations.counts[bisect_left(BOUNDS_S, duration_s)] += 1
 
-    def register(self, app: PlainFlask, api: Any, parts: Parts) -> None:
+    def register(self, app: Flask, api: Any, parts: Parts) -> None:
         """Time each request, and add /metrics."""
         api.add_resource(Scrape, "/metrics", resource_class_kwargs={"counters": self, "parts": parts})
 
-        def begin(request: PlainRequest) -> None:
-            request.began_s = time.monotonic()
+        @app.before_request
+        def begin() -> None:
+            g.began_s = time.monotonic()
 
-        def end(request: PlainRequest, response: Response) -> None:
+        @app.after_request
+        def end(response: Response) -> Response:
             if request.path not in STREAMS:
                 method = request.method if request.method in METHODS else "other"
-                took_s = None if request.began_s is None else time.monotonic() - request.began_s
-                self.answered(method, response.status_code, took_s)
-
-        app.before.append(begin)
-        app.after.append(end)
+                self.answered(method, response.status_code, time.monotonic() - g.began_s)
+            return response
 
 
 class Scrape(Resource):  # type: ignore[misc]  # flask_restful has no types

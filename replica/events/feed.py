@@ -7,6 +7,8 @@ lost with it, is told as a `reset`: reload what you show.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -70,6 +72,7 @@ class Tail:
         self._label = label
         self._listener = listener
         self._changed = threading.Condition()
+        self._notified: set[Callable[[], object]] = set()  # called wherever `_changed` is notified
         self._stopping = threading.Event()
         self._recent: deque[ScreenEvent] = deque(maxlen=RECENT_MAX)
         self._floor = Cursor(0, 0, 0)  # every event behind it that was told is in _recent
@@ -85,7 +88,7 @@ class Tail:
         """End the thread and every follower."""
         self._stopping.set()
         with self._changed:
-            self._changed.notify_all()
+            self._notify()
         if self._thread.ident is not None:
             self._thread.join(WAIT_MAX_S)
 
@@ -148,7 +151,7 @@ class Tail:
                             self._floor = self._recent[0].cursor
                         self._recent.append(event)
                 self._last = cursor
-                self._changed.notify_all()
+                self._notify()
             self._listener(transaction)
 
     def _heard(self, found: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Transaction]:
@@ -165,7 +168,23 @@ class Tail:
             self._recent.clear()
             self._floor = self._last = last
             self._resets += 1
-            self._changed.notify_all()
+            self._notify()
+
+    def _notify(self) -> None:
+        self._changed.notify_all()
+        for notify in self._notified:
+            notify()
+
+    @contextlib.contextmanager
+    def notifying(self, notify: Callable[[], object]) -> Iterator[None]:
+        """Meanwhile `notify` is called after each change and at the end, in any thread. It must return at once."""
+        with self._changed:
+            self._notified.add(notify)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._notified.discard(notify)
 
     def expand(self, found: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Transaction]:
         """Entries of the store as transactions, with one read of the writes they name."""
@@ -186,11 +205,32 @@ class Follower:
     def ended(self) -> bool:
         return self._tail.stopped
 
+    async def changed(self, timeout_s: float) -> None:
+        """Wait, in an event loop, until `take` has something or the tail has stopped, or until the time is over."""
+        loop, news = asyncio.get_running_loop(), asyncio.Event()
+        with (
+            self._tail.notifying(lambda: loop.call_soon_threadsafe(news.set)),
+            contextlib.suppress(TimeoutError),
+        ):
+            if not self._has_news:
+                async with asyncio.timeout(timeout_s):
+                    await news.wait()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether `take` has to read the store, for what comes next is not in memory."""
+        with self._tail._changed:
+            return not self._outdated and self.after < self._tail._floor
+
+    @property
+    def _has_news(self) -> bool:
+        return self._tail.stopped or self._outdated or self._tail._last > self.after
+
     def take(self, timeout_s: float) -> list[ScreenEvent]:
         """The next events, oldest first; none when none came within the time, or the tail has stopped."""
         tail = self._tail
         with tail._changed:
-            tail._changed.wait_for(lambda: tail.stopped or self._outdated or tail._last > self.after, timeout_s)
+            tail._changed.wait_for(lambda: self._has_news, timeout_s)
             if tail.stopped:
                 return []
             if self._outdated:

@@ -20,9 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flask import Response, request
+from flask import Flask, Response, g, request
 from flask_restful import Resource
-from werkzeug.http import dump_cookie
+from werkzeug.datastructures import Authorization, Headers
+from werkzeug.http import dump_cookie, parse_cookie
 
 from apps.people.pages import OPERATOR, decode_person, person_page
 from apps.people.tokens import hash_of, is_hash_of, name_of, new_token
@@ -30,7 +31,6 @@ from bayou.application import Snapshot
 from bayou.errors import BadInput, Forbidden, Unauthorized
 from replica.config import Config
 from replica.http.caller import Asking
-from replica.http.plain import PlainFlask, PlainRequest
 from replica.http.web_pages import page, wants_page
 
 TOKEN_FILE = "operator.token"
@@ -67,28 +67,29 @@ class Security:
         self._read = read
         self._operator_hash = operator_hash
 
-    def register(self, app: PlainFlask, api: Any) -> None:
+    def register(self, app: Flask, api: Any) -> None:
         """Judge each request, and add /login."""
         api.add_resource(Login, "/login", resource_class_kwargs={"security": self})
 
-        def admit(request: PlainRequest) -> None:
-            request.asking = self.admitted(request.method, request.path) if self.asks_for_tokens else NOBODY
+        @app.before_request
+        def admit() -> None:
+            g.asking = self.admitted(request.method, request.path, request.headers)
 
-        app.before.append(admit)
-
-    def admitted(self, method: str, path: str) -> Asking:
+    def admitted(self, method: str, path: str, headers: Headers) -> Asking:
         """Who asks; raises Unauthorized token_missing or token_wrong, Forbidden forbidden."""
+        if not self.asks_for_tokens:
+            return NOBODY
         needed = needed_role(method, path)
         if needed is None:
             return Asking(None, "guest")
-        asking = self.holder(sent_token())
+        asking = self.holder(sent_token(headers))
         if RANKS[asking.role] < RANKS[needed]:
             raise Forbidden(
                 "forbidden",
                 f"{asking.name} is a {asking.role}, and this takes a {needed}. A manager can give another role.",
                 needs=needed,
             )
-        named = request.headers.get("Bayou-User")
+        named = headers.get("Bayou-User")
         if named not in {None, asking.name}:
             raise Forbidden(
                 "forbidden", f"The token is that of {asking.name}, and Bayou-User names {named}.", needs=named
@@ -126,7 +127,7 @@ class Login(Resource):  # type: ignore[misc]  # flask_restful has no types
     def _known(self) -> dict[str, Any]:
         if not self._security.asks_for_tokens:
             return {"auth": "none", "user": None, "role": "user"}
-        token = sent_token()
+        token = sent_token(request.headers)
         asking = self._security.holder(token) if token else Asking(None, "guest")
         return {"auth": "tokens", "user": asking.name, "role": asking.role if asking.name else None}
 
@@ -157,11 +158,11 @@ def needed_role(method: str, path: str) -> str | None:
     return next(role for verb, paths, role in RULES if verb in {"*", known_as} and paths.fullmatch(trimmed))
 
 
-def sent_token() -> str | None:
-    """The token of the present request; of a pair of name and password, the password."""
-    sent = request.authorization
+def sent_token(headers: Headers) -> str | None:
+    """The token of a request; of a pair of name and password, the password."""
+    sent = Authorization.from_header(headers.get("Authorization"))
     if sent is None:
-        return request.cookies.get(COOKIE)
+        return parse_cookie(headers.get("Cookie")).get(COOKIE)
     return sent.password if sent.type == "basic" else sent.token
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from replica.http.plain import present_request
+from flask import g
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,5 @@ class Asking:
 
 
 def present_asking() -> Asking:
-    asking = present_request().asking
-    assert asking is not None
+    asking: Asking = g.asking
     return asking

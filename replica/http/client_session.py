@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Response, request
+from flask import Flask, Response, g, request
+from werkzeug.datastructures import Headers
 
 from bayou.application import Snapshot
 from bayou.errors import BadInput
 from bayou.session_token import GUARANTEES, Token, read_guarantees
 from bayou.stamps import split_id
 from bayou.state import Vector
-from replica.http.plain import PlainFlask, PlainRequest, present_request
 
 TOKEN_HEADER = "Bayou-Session"
 GUARANTEES_HEADER = "Bayou-Guarantees"
@@ -71,25 +71,25 @@ class Present:
         return (self.seen if counts and self.seen else self.token).encode()
 
 
-def register(app: PlainFlask) -> None:
+def register(app: Flask) -> None:
     """Every request has a session, if only an empty one; malformed headers are refused wherever they are sent."""
 
-    def read_headers(request: PlainRequest) -> None:
-        request.session = _read(request)
+    @app.before_request
+    def read_headers() -> None:
+        g.client_session = _read(request.headers)
 
-    def send_token(request: PlainRequest, response: Response) -> None:
-        token = request.session.result(response.status_code) if request.session else None
+    @app.after_request
+    def send_token(response: Response) -> Response:
+        session: Present | None = g.get("client_session")
+        token = session.result(response.status_code) if session else None
         if token is not None:
-            response.headers.add(TOKEN_HEADER, token)
-
-    app.before.append(read_headers)
-    app.after.append(send_token)
+            response.headers[TOKEN_HEADER] = token
+        return response
 
 
 def present() -> Present:
     """The session of the present request."""
-    session = present_request().session
-    assert session is not None
+    session: Present = g.client_session
     return session
 
 
@@ -98,8 +98,7 @@ def asked_view() -> str:
     return "committed" if request.args.get("view") == "committed" else "tentative"
 
 
-def _read(request: PlainRequest) -> Present:
-    headers = request.headers
+def _read(headers: Headers) -> Present:
     text, wanted = headers.get(TOKEN_HEADER), headers.get(GUARANTEES_HEADER)
     sent = text is not None
     guarantees = read_guarantees(wanted) if wanted is not None else frozenset(GUARANTEES if sent else ())

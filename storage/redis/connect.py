@@ -25,7 +25,6 @@ from storage.keys import Namespace
 from storage.redis.failover import FORMS, SCHEMES, Followed
 from storage.redis.lock import Held, hold
 from storage.redis.sources import Addressed, Embedded, Memory, Source, identity_in
-from storage.tasks import give_way
 
 ADDRESSES = ("redis://", "rediss://", "unix://")
 BLOCKING_TIMEOUT_S = 60.0
@@ -216,7 +215,6 @@ class Opened:
         """A client that reaches only the Redis process `run_id`; by default, the one that is confirmed at the time."""
 
         def greet(connection: Any) -> None:
-            give_way(connection)
             connection.on_connect()
             said = b""
             for section in self._source.sections:

@@ -21,7 +21,6 @@ from redis.exceptions import RedisClusterException
 from redis.sentinel import Sentinel
 
 from bayou.errors import Away, BadInput
-from storage.client import Client
 from storage.redis.embedded import CLIENT_OPTIONS, no_retry
 from storage.redis.sources import Addressed
 
@@ -94,7 +93,7 @@ class Followed(Addressed):
         kind = _FollowingTls if self._asked.tls else _Following
         given = CLIENT_OPTIONS | self._asked.options | {"retry": no_retry()} | options
         pool = redis.ConnectionPool(connection_class=kind, place=lambda: self._place, **given)
-        return Client.from_pool(pool)
+        return redis.Redis.from_pool(pool)
 
     def await_change(self, suspect: threading.Event) -> None:
         while not suspect.wait(POLL_S):

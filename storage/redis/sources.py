@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 import redis
 
 from bayou.errors import Away, BadInput, Conflict
-from storage.client import Client
 from storage.redis.binary import VERSION_MIN, release, version_of
 from storage.redis.embedded import CLIENT_OPTIONS, EmbeddedRedis, no_retry
 
@@ -70,7 +69,7 @@ class Embedded:
         return _identify(self.client(), "the embedded Redis", self.sections)
 
     def client(self, **options: Any) -> redis.Redis:
-        return Client(unix_socket_path=str(self._server.socket), retry=no_retry(), **CLIENT_OPTIONS | options)
+        return redis.Redis(unix_socket_path=str(self._server.socket), retry=no_retry(), **CLIENT_OPTIONS | options)
 
     def await_change(self, suspect: threading.Event) -> None:
         del suspect
@@ -132,7 +131,7 @@ class Addressed:
         return _identify(self.client(), self._name, self.sections)
 
     def client(self, **options: Any) -> redis.Redis:
-        return Client.from_url(self._url, retry=no_retry(), **CLIENT_OPTIONS | options)
+        return redis.Redis.from_url(self._url, retry=no_retry(), **CLIENT_OPTIONS | options)
 
     def await_change(self, suspect: threading.Event) -> None:
         suspect.wait()

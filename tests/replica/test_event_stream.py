@@ -11,7 +11,9 @@ import requests
 
 from bayou.application import Change
 from replica.config import Address
-from replica.http import event_stream as resources_events
+from replica.events import feed
+from replica.http import event_stream
+from replica.http.server import THREADS
 from tests.replica.test_events import accepted
 from tests.support.replica_harness import Harness, serving, until, write
 
@@ -91,8 +93,7 @@ def test_a_gap_that_is_too_old_is_told_as_a_reset() -> None:
 
 
 def test_a_quiet_stream_has_a_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources_events, "LOOK_S", 0.01)
-    monkeypatch.setattr(resources_events, "HEARTBEAT_S", 0.02)
+    monkeypatch.setattr(event_stream, "HEARTBEAT_S", 0.02)
     with serving(Harness()) as address, streaming(address) as stream:
         stream.block()
         assert stream.block() == {"": "still here"}
@@ -100,9 +101,9 @@ def test_a_quiet_stream_has_a_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_streams_are_capped_and_a_client_that_leaves_frees_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources_events, "LOOK_S", 0.05)
+    monkeypatch.setattr(event_stream, "STREAMS_MAX", 8)
     with serving(Harness()) as address:
-        streams = [Stream(address) for _ in range(resources_events.STREAMS_MAX)]
+        streams = [Stream(address) for _ in range(8)]
         for stream in streams:
             stream.block()
         refused = requests.get(f"http://{address}/events", timeout=20)
@@ -123,6 +124,44 @@ def test_streams_are_capped_and_a_client_that_leaves_frees_its_place(monkeypatch
         until(opened)
         for stream in streams:
             stream.close()
+
+
+def test_an_open_stream_holds_no_thread() -> None:
+    harness = Harness()
+    with serving(harness) as address:
+        streams = [Stream(address) for _ in range(3 * THREADS)]
+        for stream in streams:
+            stream.block()
+        assert requests.get(f"http://{address}/replica", timeout=20).status_code == 200
+        accepted(harness, 1)
+        assert [stream.block()["event"] for stream in streams] == ["accepted"] * len(streams)
+        for stream in streams:
+            stream.close()
+
+
+def test_a_stream_of_events_that_are_no_longer_in_memory_is_read_from_the_store(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feed, "RECENT_MAX", 2)
+    harness = Harness()
+    with serving(harness) as address, streaming(address) as live:
+        live.block()
+        ids = [accepted(harness, stamp) for stamp in range(1, 6)]
+        for _ in ids:
+            live.block()
+        with streaming(address, "?after=0-0") as late:
+            late.block()
+            assert [late.block()["id"] for _ in ids] == [f"{key}.0" for key in ids]
+
+
+def test_head_opens_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "STREAMS_MAX", 1)
+    with serving(Harness()) as address:
+        for _ in range(3):
+            answer = requests.head(f"http://{address}/events", timeout=20)
+            assert (answer.status_code, answer.content) == (200, b"")
+        with streaming(address) as stream:
+            assert stream.block()["id"] == "0-0"
 
 
 def test_a_stop_ends_the_streams_and_answers_what_was_asked() -> None:

@@ -54,7 +54,7 @@ def test_what_a_policy_refuses_is_said_in_words(page: Page, processes: Processes
     page.press(Keys.ENTER)
     page.wait_for_text("#answer", "6.12 is open from 08:00 to 20:00")
     assert page.run(BLOCKS) == []
-    assert ["409 (CONFLICT)" in told for told in page.problems()] == [True]
+    assert ["409 (Conflict)" in told for told in page.problems()] == [True]
 
 
 def test_a_series_is_made_moved_and_ended(page: Page, processes: Processes) -> None:

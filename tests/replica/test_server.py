@@ -1,4 +1,4 @@
-"""Short requests, which share one thread: none of them, nor Redis, can hold up what others ask."""
+"""The web server with a real replica behind it: no client, and no Redis, can hold up what others ask."""
 
 from __future__ import annotations
 
@@ -7,22 +7,17 @@ import os
 import re
 import signal
 import socket
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import redis
 import requests
-from flask import Request, Response
 
-from apps.api.endpoint import Operation
 from cluster.processes import Processes
 from replica.config import Address
 from replica.http.server import WebServer
-from replica.http.short import Short
-from storage.tasks import give_way
 from tests.support.live import live, wait_until
 
 VISH = {"Bayou-User": "vish"}
@@ -33,7 +28,7 @@ BOUND_S = 60
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with live(tmp_path_factory.mktemp("short"), ("one",), rooms=["6.12", "6.13"]) as processes:
+    with live(tmp_path_factory.mktemp("server"), ("one",), rooms=["6.12", "6.13"]) as processes:
         yield processes
 
 
@@ -129,7 +124,7 @@ def test_a_client_that_reads_nothing_holds_up_nobody() -> None:
         start_response("200 OK", [("Content-Length", str(len(body) if large else 0))])
         return [body] if large else []
 
-    server = WebServer(app, Address("127.0.0.1", 0), lambda *_: True)
+    server = WebServer(app, Address("127.0.0.1", 0))
     server.start()
     try:
         with socket.create_connection((server.address.host, server.address.port), BOUND_S) as slow:
@@ -142,83 +137,3 @@ def test_a_client_that_reads_nothing_holds_up_nobody() -> None:
         assert requests.get(f"http://{server.address}/", timeout=20).ok
     finally:
         server.stop()
-
-
-class Deaf:
-    """A Redis that takes whatever is sent, and never answers."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._taken: list[socket.socket] = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                self._taken.append(self._listener.accept()[0])
-            except OSError:
-                return
-
-    def close(self) -> None:
-        self._listener.close()
-        for taken in self._taken:
-            taken.close()
-
-
-def test_a_redis_that_never_answers_is_given_up_in_time_by_each() -> None:
-    deaf = Deaf()
-    options: dict[str, Any] = {
-        "protocol": 2,
-        "socket_timeout": 0.5,
-        "driver_info": None,
-        "redis_connect_func": give_way,
-    }
-    client = redis.Redis("127.0.0.1", deaf.port, **options)
-    client.connection_pool.connection_kwargs["retry"] = None
-
-    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        if environ["PATH_INFO"] == "/redis":
-            try:
-                client.get("x")
-            except redis.TimeoutError:
-                start_response("503 Away", [("Content-Length", "0")])
-                return []
-        start_response("200 OK", [("Content-Length", "0")])
-        return []
-
-    server = WebServer(app, Address("127.0.0.1", 0), lambda *_: True)
-    server.start()
-    try:
-        with ThreadPoolExecutor(CLIENTS) as clients:
-            asked: list[Future[requests.Response]] = [
-                clients.submit(requests.get, f"http://{server.address}/redis", timeout=BOUND_S) for _ in range(CLIENTS)
-            ]
-            assert requests.get(f"http://{server.address}/", timeout=BOUND_S).status_code == 200
-            assert [one.result(BOUND_S).status_code for one in asked] == [503] * CLIENTS
-    finally:
-        server.stop()
-        client.close()
-        deaf.close()
-
-
-def test_what_is_short_says_its_operation_unless_redis_is_away_or_it_may_wait() -> None:
-    short = Short(
-        [Operation("GET", "/rooms/{room}/calendar", "", {}, is_short=True), Operation("GET", "/rooms", "", {})]
-    )
-    assert short("GET", "/rooms/6.12/calendar", {})
-    for method, path in (("GET", "/rooms"), ("PUT", "/rooms/6.12/calendar"), ("GET", "/rooms/6.12/13/calendar")):
-        assert not short(method, path, {})
-    assert not short("GET", "/rooms/6.12/calendar", {"BAYOU_WAIT": "100"})
-    calendar, rooms = (
-        Request({"REQUEST_METHOD": "GET", "PATH_INFO": f"/rooms{path}"}) for path in ("/6.12/calendar", "")
-    )
-    for request, status, there in (
-        (rooms, 503, False),
-        (rooms, 200, False),
-        (calendar, 400, False),
-        (calendar, 200, True),
-    ):
-        short.note(request, Response(status=status))
-        assert short("GET", "/rooms/6.12/calendar", {}) == there
-    assert not Short([])("GET", "", {})

@@ -1,0 +1,196 @@
+"""Where aiohttp meets Flask: a request becomes a WSGI environ (PEP 3333), and what the application returns an answer.
+
+The event loop reads the body before it asks for a thread, and sends the answer itself, so no thread ever waits for a
+client. An application may return an async iterable instead of an iterable: it is sent without a thread (GET /events).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import aclosing
+from functools import lru_cache
+from typing import IO, Any
+from urllib.parse import unquote_to_bytes
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from replica.config import Address
+
+BODY_BYTES_MAX = 260 * 1024 * 1024  # more than any resource takes: the application refuses it, in its own shape
+BODY_MEMORY_BYTES = 512 * 1024  # of a body; a longer one goes to the disk
+PIECE_BYTES = 64 * 1024  # of an answer that is sent in pieces
+SILENCE_S = 120.0  # of a client that has to send its body, or to read its answer
+
+Environ = dict[str, Any]
+WSGIApplication = Callable[[Environ, Callable[..., Any]], Any]
+
+
+class WSGIHandler:
+    """`answer` is an aiohttp handler that has `app` answer, in a thread of the event loop's default executor.
+
+    `address` is where the server listens.
+    """
+
+    def __init__(self, app: WSGIApplication, address: Address) -> None:
+        self._app = app
+        self._constant = {
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": address.host,
+            "SERVER_PORT": str(address.port),
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+        }
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        loop = asyncio.get_running_loop()
+        answer = _Answer(self._app)
+        try:
+            await _receive(request, answer.body)
+            environ = self._constant | _environ(request, answer.body)
+            await loop.run_in_executor(None, answer.begin, environ)
+            response = web.StreamResponse(status=answer.status, headers=answer.headers)
+            async with asyncio.timeout(SILENCE_S) as silence:
+                await response.prepare(request)
+                async for piece in answer.pieces():
+                    await response.write(piece)
+                    silence.reschedule(loop.time() + SILENCE_S)
+                await response.write_eof(answer.last)
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+        finally:
+            if not answer.is_closed:
+                # This waits for a thread that works on though the client has left.
+                loop.run_in_executor(None, answer.close)
+        return response
+
+
+class _Answer:
+    """What the application returns for one request. `begin` and `close` run in a thread; `last` is the rest after all
+    `pieces`."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self.body = tempfile.SpooledTemporaryFile(BODY_MEMORY_BYTES)  # noqa: SIM115  # closed with the answer
+        self._app = app
+        self._working = threading.Lock()
+        self._returned: Any = ()
+        self._chunks: Iterator[bytes] = iter(())
+        self.status = 500
+        self.headers: CIMultiDict[str] = CIMultiDict()
+        self.last = b""
+        self.is_closed = False
+
+    def begin(self, environ: Environ) -> None:
+        """Have the application answer, and take as much of it as one piece holds."""
+        with self._working:
+            self._returned = self._app(environ, self._start)
+            if not hasattr(self._returned, "__aiter__"):
+                self._chunks = iter(self._returned)
+                self._advance()
+
+    def _start(self, status: str, headers: Iterable[tuple[str, str]], _error: object = None) -> Callable[..., None]:
+        self.status, self.headers = int(status[:3]), CIMultiDict(headers)
+        return _write
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """All but the last."""
+        if hasattr(self._returned, "__aiter__"):
+            async with aclosing(aiter(self._returned)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            return
+        while not self.is_closed:
+            yield self.last
+            await asyncio.get_running_loop().run_in_executor(None, self._next)
+
+    def _next(self) -> None:
+        with self._working:
+            self._advance()
+
+    def _advance(self) -> None:
+        """Take the next piece, the last one if the answer ends with it."""
+        taken: list[bytes] = []
+        size = 0
+        for chunk in self._chunks:
+            taken.append(chunk)
+            size += len(chunk)
+            if size >= PIECE_BYTES:
+                break
+        else:
+            self._close()
+        self.last = b"".join(taken)
+
+    def close(self) -> None:
+        with self._working:
+            self._close()
+
+    def _close(self) -> None:
+        if not self.is_closed:
+            self.is_closed = True
+            self.body.close()
+            if hasattr(self._returned, "close"):
+                self._returned.close()
+
+
+async def _receive(request: web.Request, body: IO[bytes]) -> None:
+    """Write the body of the request to `body`; nothing of one that is declared too large."""
+    if not request.body_exists or (request.content_length or 0) > BODY_BYTES_MAX:
+        return
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(SILENCE_S) as silence:
+            while body.tell() <= BODY_BYTES_MAX and (chunk := await request.content.readany()):
+                body.write(chunk)
+                silence.reschedule(loop.time() + SILENCE_S)
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text=f"No more of the body came for {SILENCE_S:.0f} s.") from None
+    except web.RequestPayloadError as error:
+        raise web.HTTPBadRequest(text=f"The body cannot be read: {error}") from None
+
+
+def _environ(request: web.Request, body: IO[bytes]) -> Environ:
+    """What PEP 3333 says of this request."""
+    path, _, query = request.raw_path.partition("?")
+    if not path.startswith("/"):  # an absolute URL, as a proxy is sent
+        path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
+    version = request.version
+    environ: Environ = {
+        "REQUEST_METHOD": request.method,
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "REMOTE_ADDR": request.remote or "",
+        "SERVER_PROTOCOL": f"HTTP/{version.major}.{version.minor}",
+        "wsgi.input": body,
+    }
+    for name, value in request.raw_headers:
+        if key := _key(name):
+            text = value.decode("latin-1")
+            environ[key] = f"{environ[key]},{text}" if key in environ else text
+    if request.body_exists and "CONTENT_LENGTH" not in environ:
+        environ["CONTENT_LENGTH"] = str(body.tell())
+    body.seek(0)
+    return environ
+
+
+@lru_cache(256)
+def _key(name: bytes) -> str | None:
+    """The name of a header in an environ. None for one that could be taken for another, and for what the body no longer
+    has."""
+    text = name.decode("latin-1").upper()
+    if "_" in text or text == "TRANSFER-ENCODING":
+        return None
+    key = text.replace("-", "_")
+    return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+
+
+def _write(_data: bytes) -> None:
+    raise NotImplementedError("the write callable of PEP 3333 is for old servers; return an iterable")
