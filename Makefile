@@ -41,8 +41,8 @@ sim: $(INSTALLED) ## many replicas under faults: SEEDS=50 STEPS=1000 SECONDS= fr
 mutants: $(INSTALLED) ## deliberate faults, and which seed and invariant finds each; MUTANT='forget undo' shows one
 	@$(PYTHON) -m tests.mutants $(if $(MUTANT),"$(MUTANT)")
 
-bench: $(INSTALLED) ## measure this beside its limits, a few minutes; options ROW=apply,store JSON=1
-	@$(PYTHON) -m bench $(if $(ROW),--row "$(ROW)") $(if $(JSON),--json)
+bench: $(INSTALLED) ## measure this beside its limits, a few minutes; options ROW=apply,store PEERS=1 JSON=1
+	@$(PYTHON) -m bench $(if $(ROW),--row "$(ROW)") $(if $(PEERS),--peers) $(if $(JSON),--json)
 
 format: $(INSTALLED) ## format the code, and mend what the linter can
 	@$(PYTHON) -m ruff format .

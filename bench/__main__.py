@@ -2,6 +2,7 @@
 
     make bench                       all rows, a few minutes
     make bench ROW=apply,store       some
+    make bench PEERS=1               all rows, and ours beside PouchDB, which npm installs for the run
     make bench JSON=1                the table as JSON alone, on standard output
 
 What happens meanwhile is told on standard error. Each row is explained in docs/performance.md.
@@ -17,20 +18,23 @@ from collections.abc import Sequence
 
 from bench.ground import ground
 from bench.measure import Size, say
-from bench.rows import ROWS
+from bench.rows import ON_REQUEST, ROWS
 from bench.table import Row, as_json, as_markdown
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit status: 0, 1 where a row could not be measured, 2 for a row that there is not."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measure this project beside its limits.")
-    parser.add_argument("--row", metavar="ROW,…", default=",".join(ROWS), help=f"some of {', '.join(ROWS)}")
+    every_row = ROWS | ON_REQUEST
+    parser.add_argument("--row", metavar="ROW,…", default=",".join(ROWS), help=f"some of {', '.join(every_row)}")
+    parser.add_argument("--peers", action="store_true", help=f"measure these as well: {', '.join(ON_REQUEST)}")
     parser.add_argument("--json", action="store_true", help="print the table as JSON alone")
     asked = parser.parse_args(arguments)
     names = [name.strip() for name in asked.row.split(",") if name.strip()]
-    unknown = [name for name in names if name not in ROWS]
+    names += ON_REQUEST if asked.peers else []
+    unknown = [name for name in names if name not in every_row]
     if unknown:
-        parser.error(f"there is no row {', '.join(unknown)}; there are {', '.join(ROWS)}")
+        parser.error(f"there is no row {', '.join(unknown)}; there are {', '.join(every_row)}")
     rows, failed = measure(names, Size())
     print(as_json(rows) if asked.json else as_markdown(rows))
     return 1 if failed else 0
@@ -39,18 +43,19 @@ def main(arguments: Sequence[str]) -> int:
 def measure(names: Sequence[str], size: Size) -> tuple[list[Row], list[str]]:
     """The lines of these rows, in the order of the table; and the names of those that could not be measured."""
     began, rows, failed = time.monotonic(), list[Row](), list[str]()
-    wanted = [name for name in ROWS if name in names]
+    measures = ROWS | ON_REQUEST
+    wanted = [name for name in measures if name in names]
     with ground() as place:
         for number, name in enumerate(wanted, 1):
             say(f"[{number}/{len(wanted)}] {name} …")
             since = time.monotonic()
             try:
-                rows += ROWS[name](place, size)
+                rows += measures[name](place, size)
             except Exception:  # the rows that were measured are told all the same
                 say(traceback.format_exc())
                 failed.append(name)
             say(f"[{number}/{len(wanted)}] {name}: {time.monotonic() - since:.0f} s")
-    say(f"{len(wanted)} of {len(ROWS)} rows in {time.monotonic() - began:.0f} s")
+    say(f"{len(wanted)} rows in {time.monotonic() - began:.0f} s")
     if failed:
         say(f"Not measured, for what is said above: {', '.join(failed)}")
     return rows, failed

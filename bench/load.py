@@ -20,9 +20,17 @@ TIMEOUT_S = 60.0
 
 def post(path: str, body: Any, user: str = "vish") -> bytes:
     """The bytes of a request that carries JSON."""
+    return _with_json("POST", path, body, user)
+
+
+def put(path: str, body: Any) -> bytes:
+    return _with_json("PUT", path, body, "vish")
+
+
+def _with_json(method: str, path: str, body: Any, user: str) -> bytes:
     content = json.dumps(body).encode()
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nBayou-User: {user}\r\n"
+        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nBayou-User: {user}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
     )
     return head.encode() + content

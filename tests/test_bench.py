@@ -14,7 +14,7 @@ from bench.__main__ import main
 from bench.code_size import COMMENTS, other_lines, python_lines
 from bench.ground import Ground
 from bench.measure import Size, in_turn
-from bench.rows import ROWS
+from bench.rows import ON_REQUEST, ROWS
 from bench.table import HEADING, Row, as_json, as_markdown, at_least, at_most, below, figure
 
 TINY = Size(0.01)
@@ -86,6 +86,13 @@ def test_json_is_all_that_standard_output_has(
     output = capsys.readouterr()
     assert [row["row"] for row in json.loads(output.out)["rows"]] == ["select"]
     assert "[1/1] select" in output.err
+
+
+def test_peers_are_measured_on_request(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(ROWS, "select", lambda _ground, _size: [figure("select", "ms", 1)])
+    monkeypatch.setitem(ON_REQUEST, "peers", lambda _ground, _size: [figure("peers", "writes/s", 1)])
+    assert main(["--row", "select", "--peers", "--json"]) == 0
+    assert [row["row"] for row in json.loads(capsys.readouterr().out)["rows"]] == ["select", "peers"]
 
 
 def test_a_row_that_fails_takes_no_other_with_it(

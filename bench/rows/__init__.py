@@ -13,6 +13,7 @@ from bench.rows import (
     converge,
     memory,
     papers,
+    peers,
     read,
     rollback,
     select,
@@ -39,3 +40,4 @@ ROWS: dict[str, Callable[[Ground, Size], list[Row]]] = {
     "vectors": vectors.measure,
     "papers": papers.measure,
 }
+ON_REQUEST: dict[str, Callable[[Ground, Size], list[Row]]] = {"peers": peers.measure}  # needs the network and node

@@ -1,0 +1,108 @@
+"""peers: our sessions and reservations beside PouchDB's replication and single puts, in the same run.
+
+PouchDB is another store that takes writes at every replica. It keeps revisions of each document and leaves conflicts to
+its clients; its server stores in LevelDB, and does not wait for the disk. npm installs it into a folder of the run, so
+this row is measured on request only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bayou.payloads import Item
+from bench.ground import Ground
+from bench.load import Connection, get, post, put
+from bench.measure import Size, in_turn, say, seconds_of
+from bench.rows.accept import rate_at, reservations
+from bench.rows.anti_entropy import transferred
+from bench.table import Row, at_least, figure
+from bench.workload import BATCH, undisputed
+from replica.config import Address
+
+ROUNDS = 5
+WRITES = 20_000
+SOURCES = Path(__file__).parent.parent / "pouchdb"
+
+
+def measure(ground: Ground, size: Size) -> list[Row]:
+    count = size.of(WRITES, 10)
+    items, wanted, names = undisputed(count, "peer~aaaaaa"), reservations(), itertools.count()
+    puts = (put(f"/single/{number}", _document(item)) for number, item in enumerate(itertools.cycle(items)))
+    program = _installed(ground.new_folder())
+    with (
+        ground.replicas({"one": count, "two": 0}) as processes,
+        ground.replicas({"one": 0}) as single,
+        _server(program, ground.new_folder()) as source,
+        _server(program, ground.new_folder()) as target,
+    ):
+        _load(source, items)
+        _create(target, "single")
+        ours, theirs, accepted, put_singly = in_turn(
+            size.rounds(ROUNDS),
+            lambda: transferred(processes, count),
+            lambda: count / _replication_s(source, target, f"copy-{next(names)}", count),
+            rate_at(single.settings.replica("one").rest, wanted, size),
+            rate_at(target, puts, size),
+        )
+    return [
+        at_least("peers", "writes/s of a session, beside a replication of PouchDB", (ours, theirs), 7, "≥ 7 ×"),
+        figure("peers", "reservations/s of clients, beside single puts of PouchDB", accepted, put_singly),
+    ]
+
+
+def _installed(folder: Path) -> Path:
+    """The program of a PouchDB server, with the packages that it needs."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        raise FileNotFoundError("This row needs node and npm. Install Node.js 20 or later, or leave the row out.")
+    shutil.copytree(SOURCES, folder, dirs_exist_ok=True)
+    say("  npm installs PouchDB")
+    quiet = "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"
+    subprocess.run([npm, "install", *quiet], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return folder / "server.js"
+
+
+@contextlib.contextmanager
+def _server(program: Path, folder: Path) -> Iterator[Address]:
+    """A process that serves the databases of a folder."""
+    process = subprocess.Popen(["node", program, folder], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield Address("127.0.0.1", int(process.stdout.readline()))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _document(item: Item) -> dict[str, object]:
+    """The same members as our write has."""
+    return dict(json.loads(item.body))
+
+
+def _create(server: Address, database: str) -> None:
+    with contextlib.closing(Connection(server)) as connection:
+        connection.ask(put(f"/{database}", {}))
+
+
+def _load(server: Address, items: Sequence[Item]) -> None:
+    _create(server, "source")
+    with contextlib.closing(Connection(server)) as connection:
+        for first in range(0, len(items), BATCH):
+            documents = [{"_id": item.id, **_document(item)} for item in items[first : first + BATCH]]
+            connection.ask(post("/source/_bulk_docs", {"docs": documents}))
+
+
+def _replication_s(source: Address, target: Address, database: str, count: int) -> float:
+    """Seconds that `target` takes to pull everything into a new database; with batches as large as ours."""
+    wanted = {"source": f"http://{source}/source", "target": database, "batch_size": BATCH}
+    with contextlib.closing(Connection(target)) as connection:
+        seconds = seconds_of(lambda: connection.ask(post("/_replicate", wanted)))
+        found = connection.ask(get(f"/{database}"))["doc_count"]
+    assert found == count, f"{found} of {count} have arrived"
+    return seconds
