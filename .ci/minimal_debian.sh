@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # Runs the two commands of README.md, `make demo` and `make test`, on a Debian that has Python, its venv module and make,
-# and nothing else. It shows that no test and no target needs a program that only a developer's machine has.
+# and nothing else. So it shows that neither needs a program that only a developer's machine has.
 #
 #   sudo .ci/minimal_debian.sh                 Debian 12 (Python 3.11), then Debian 13 (Python 3.13)
 #   sudo .ci/minimal_debian.sh trixie          one suite
 #
-# Needs mmdebstrap, git and root on Debian or Ubuntu. Without root, where /etc/subuid and newuidmap (package uidmap) are set
-# up: unshare --map-root-user --map-auto .ci/minimal_debian.sh
+# Needs Debian or Ubuntu with mmdebstrap and git, and root. An account that has a range in /etc/subuid, and newuidmap of
+# the package uidmap, runs it without root; its warnings about ./sys and ./proc do no harm:
 #
-# It tests the commit that is checked out, in a temporary folder (1 GB under TMPDIR) that it removes at the end. Packages come
-# from MIRROR (default: http://deb.debian.org/debian), and what requirements.txt lists from the package index that pip uses here:
-# the certificates of this machine, /etc/pip.conf, the proxy variables and the PIP_* variables hold inside as well.
+#   unshare --map-root-user --map-auto --mount .ci/minimal_debian.sh
 #
-# It is in .ci, beside what else runs on a fresh checkout. `run` does not call it, because that needs no root.
+# It tests the commit that is checked out, in a temporary folder of 600 MB that it removes at the end. Debian's packages
+# come from MIRROR (default: http://deb.debian.org/debian), those of requirements.txt from the index that pip uses here:
+# the certificates of this machine, /etc/pip.conf, the proxy variables and the PIP_* variables apply inside as well.
+#
+# It is in .ci, with what else runs on a fresh checkout. `.ci/run` does not call it, because that needs no root.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -25,7 +27,7 @@ fail() {
     exit 1
 }
 
-[ "$(id -u)" = 0 ] || fail "Only root may do this. The first lines of ${BASH_SOURCE[0]} say how to run it with or without sudo."
+[ "$(id -u)" = 0 ] || fail "Only root may do this. The first lines of this script say how to run it without."
 command -v mmdebstrap >/dev/null || fail "mmdebstrap was not found. Install it: apt-get install mmdebstrap"
 
 work=$(mktemp -d)
