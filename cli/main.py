@@ -1,4 +1,4 @@
-"""The entry: reads the command line, runs one command or the prompt, and gives the exit status."""
+"""The entry point: reads the command line, runs one command or the prompt, and returns the exit status."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from cli.arguments.parser import parse
+from cli.arguments.command_line import parse
+from cli.output.screen import screen_for
 from cli.problems import DONE, INTERRUPTED, Problem, Usage
-from cli.screen import screen_for
 
 
 def main(words: Sequence[str]) -> int:
@@ -36,7 +36,7 @@ def main(words: Sequence[str]) -> int:
 def _main(words: Sequence[str]) -> int:
     arguments = parse(words)
 
-    from cli.client_session import Session  # noqa: PLC0415
+    from cli.client_session import ClientSession  # noqa: PLC0415
     from cli.context import Context  # noqa: PLC0415 (what speaks to replicas, only once the command is understood)
     from cli.replica_addresses import read_directory  # noqa: PLC0415
 
@@ -47,7 +47,7 @@ def _main(words: Sequence[str]) -> int:
         environment=os.environ,
         now=lambda: datetime.now(UTC),
         option=arguments.replica,
-        session=Session.load(arguments.user, os.environ),
+        client_session=ClientSession.load(arguments.user, os.environ),
     )
     try:
         if arguments.command:

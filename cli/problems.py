@@ -49,8 +49,9 @@ class Unreachable(Problem):
 class Refused(Problem):
     """The replica answered with an error of its own."""
 
-    def __init__(self, http_status: int, code: str, message: str, **details: Any) -> None:
-        super().__init__(code, message, **details)
+    def __init__(self, http_status: int, code: str, message: str, details: dict[str, Any]) -> None:
+        super().__init__(code, message)
+        self.details = details
         self.http_status = http_status
         if code == "slot_taken":
             self.status = NOTHING_FREE

@@ -1,4 +1,4 @@
-"""Running one command, from the shell or from the prompt: who carries it out, and how a problem is shown."""
+"""Runs one command, from the shell or from the prompt, and shows a problem."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 
-from cli.client_session import session
 from cli.commands.admin import admin
-from cli.commands.booking import calendar, cancel, move, reserve, rooms, status
-from cli.commands.classroom import commit, link, links, log, replicas, sync, use
-from cli.commands.export_calendar import export_file
-from cli.commands.free_rooms import free
+from cli.commands.booking import cancel, free, move, reserve, rooms, status
+from cli.commands.calendar import calendar
+from cli.commands.calendar_files import export_file, import_file
 from cli.commands.history import history
-from cli.commands.import_calendar import import_file
 from cli.commands.playlist import delete, get, put, songs
+from cli.commands.replicas import commit, link, links, log, replicas, sync
 from cli.commands.series import series
-from cli.commands.tokens import login, logout
+from cli.commands.user_state import login, logout, session, use
 from cli.commands.watch import watch
 from cli.context import Context
+from cli.output.screen import Screen, clean
 from cli.problems import Problem
-from cli.screen import Screen, clean
 
 HANDLERS: Mapping[str, Callable[[Context, Namespace], int]] = {
     "reserve": reserve,
@@ -55,23 +53,26 @@ HANDLERS: Mapping[str, Callable[[Context, Namespace], int]] = {
 
 
 def run(context: Context, arguments: Namespace) -> int:
-    """The exit status of the command. A Problem is shown, not raised; KeyboardInterrupt is left to the caller."""
-    context.session.wait_s = arguments.wait or 0
+    """The exit status of the command. It shows a Problem and does not raise it; it lets KeyboardInterrupt through."""
+    context.client_session.wait_s = arguments.wait or 0
     try:
         return HANDLERS[arguments.command](context, arguments)
     except Problem as problem:
         show_problem(context.screen, problem)
         return problem.status
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        unreadable = Problem("answer_unreadable", f"The replica's answer cannot be understood: {error!r}.")
+        unreadable = Problem(
+            "answer_unreadable",
+            f"The replica's answer makes no sense to this client: {error!r}. Are they of one version?",
+        )
         show_problem(context.screen, unreadable)
         return unreadable.status
     finally:
-        context.session.keep()
+        context.client_session.save()
 
 
 def show_problem(screen: Screen, problem: Problem) -> None:
-    """To people on standard error, to programs as JSON on standard output."""
+    """For people on standard error; for programs as JSON on standard output."""
     if screen.as_json:
         print(json.dumps(problem.as_json(), ensure_ascii=False), flush=True)
     else:

@@ -6,6 +6,7 @@ A time of day belongs to the building's time zone, which the replica names; the 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
@@ -44,6 +45,11 @@ class Slot:
 
     def as_json(self) -> dict[str, str]:
         return {"start": self.start.isoformat(), "end": self.end.isoformat()}
+
+
+def slot_of(data: Mapping[str, str]) -> Slot:
+    """The slot in a replica's answer, {"start", "end"} in ISO 8601."""
+    return Slot(datetime.fromisoformat(data["start"]), datetime.fromisoformat(data["end"]))
 
 
 def building_zone(name: str) -> ZoneInfo:
@@ -146,14 +152,9 @@ def day_bounds(day: date, days: int, zone: tzinfo) -> Slot:
     return Slot(datetime.combine(day, time(), zone), datetime.combine(after, time(), zone))
 
 
-def parse_iso(text: str) -> datetime:
-    """A time as a replica writes it: ISO 8601 with an offset."""
-    return datetime.fromisoformat(text)
-
-
-def show_slot(start: datetime, end: datetime, zone: tzinfo) -> str:
-    """`Tue 2026-12-01 09:00–10:00`, in the zone; the end names its day when that is another."""
-    start, end = start.astimezone(zone), end.astimezone(zone)
+def show_slot(slot: Slot, zone: tzinfo) -> str:
+    """`Tue 2026-12-01 09:00–10:00` in the zone. The end names its day if that is another."""
+    start, end = slot.start.astimezone(zone), slot.end.astimezone(zone)
     last = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%a %Y-%m-%d %H:%M}"
     if start.utcoffset() != end.utcoffset():
         return f"{start:%a %Y-%m-%d %H:%M} ({show_offset(start)})–{last} ({show_offset(end)})"

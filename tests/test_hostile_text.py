@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from bayou.errors import BadInput
 from bayou.session_token import JSON_BYTES_MAX, Token
 from cli import times
-from cli.ics import OCCURRENCES_MAX, read_timetable
+from cli.calendar_file import OCCURRENCES_MAX, read_timetable
 from cli.problems import Problem, Usage
 from cluster.language import parser as language
 from cluster.language.parser import Complaint

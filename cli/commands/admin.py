@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from cli.commands.people import people
 from cli.context import Context
+from cli.output.screen import clean
 from cli.problems import DONE, Problem
 from cli.rest import Json, Query
-from cli.screen import clean
 
 MIB = 1024 * 1024
 
 
 def admin(context: Context, arguments: Namespace) -> int:
-    """The action that was named."""
     actions = {
         "retire": _retire,
         "promote": _promote,
@@ -33,18 +33,19 @@ def _retire(context: Context, arguments: Namespace) -> int:
     body = {"hand_over_to": arguments.to} if arguments.to else {}
     answer = context.replica.act("POST", "/replica/retire", body)
     context.screen.json(answer)
-    label = context.label(context.place.label)
-    told = answer.get("held_by")
-    ends = (
-        f"{context.label(told)} holds all that it wrote, and it ends" if told else "it ends once another has its writes"
+    holder = answer.get("held_by")
+    end = (
+        f"{context.label(holder)} holds all its writes, so it stops"
+        if holder
+        else "it stops once a peer has its writes"
     )
-    context.screen.line(f"{label} has retired: it takes no more writes; {ends}")
+    context.screen.line(f"{context.here} has retired and takes no more writes; {end}")
     return DONE
 
 
 def _promote(context: Context, arguments: Namespace) -> int:
     body: Json = {"force": True} if arguments.force else {}
-    if arguments.label and arguments.label != context.place.label:
+    if arguments.label and arguments.label != context.address.label:
         body["to"] = arguments.label
     answer = context.replica.act("POST", "/replica/promote", body)
     context.screen.json(answer)
@@ -59,64 +60,73 @@ def _promote(context: Context, arguments: Namespace) -> int:
 def _truncate(context: Context, arguments: Namespace) -> int:
     answer = context.replica.act("POST", "/replica/truncate", {"keep": arguments.keep})
     context.screen.json(answer)
-    context.screen.line(f"{answer.get('dropped', 0)} committed writes dropped from the log; what they did stays")
+    context.screen.line(f"{answer.get('dropped', 0)} committed writes dropped from the log; their effects stay")
     return DONE
 
 
 def _export(context: Context, arguments: Namespace) -> int:
-    """To files of that name only once all is there."""
-    from cli.commands.volumes import Volumes  # noqa: PLC0415 (protobuf takes a while to load)
+    """Write the volumes of an export. They get their names only once all are complete."""
+    from cli.commands.export_files import VolumeWriter  # noqa: PLC0415 (protobuf takes a while to load)
 
     path = Path(arguments.file)
     try:
-        query = _lacking(context, arguments)
+        query = _what_is_missing(context, arguments)
         if arguments.volume_mib:
             query["volume"] = str(arguments.volume_mib * MIB)
-        with Volumes(path) as volumes:
-            size = context.replica.download("/replica/export", query, volumes)
-            files = volumes.keep()
+        with VolumeWriter(path) as volumes:
+            size = context.replica.download("/replica/export", query, volumes.write)
+            files = volumes.finish()
     except OSError as error:
         raise Problem("file_unusable", f"Cannot use {error.filename or path}: {error.strerror}.") from error
     removed = [str(file) for file in volumes.removed]
     context.screen.json({"file": str(path), "files": [str(file) for file in files], "bytes": size, "removed": removed})
     named = clean(path) if len(files) == 1 else f"{len(files)} files, {clean(files[0])} to {clean(files[-1])}"
-    context.screen.line(f"{size} bytes from {context.label(context.place.label)} in {named}")
+    context.screen.line(f"{size} bytes from {context.here} in {named}")
     if removed:
         context.screen.line(f"removed, of an earlier export: {clean(', '.join(removed))}")
     return DONE
 
 
-def _lacking(context: Context, arguments: Namespace) -> Query:
-    """What the receiver holds, asked of it, or as it was kept in a file."""
-    held, kept = None, b""
+def _what_is_missing(context: Context, arguments: Namespace) -> Query:
+    """The query that leaves out what the receiver holds, by its own answer or by one that was kept in a file."""
     if arguments.receiver:
-        other = context.at(context.find_place(arguments.receiver))
-        with contextlib.closing(other):
-            held = other.get("/replica")
-    elif arguments.since:
-        kept = Path(arguments.since).read_bytes()
-    else:
+        with contextlib.closing(context.connect(context.find_replica(arguments.receiver))) as receiver:
+            return _held(receiver.get("/replica"))
+    if not arguments.since:
         return {}
     try:
-        held = held or json.loads(kept)
-        return {"csn": held["csn"], "v": json.dumps(held["vectors"]["V"])}
+        return _held(json.loads(Path(arguments.since).read_bytes()))
     except (KeyError, TypeError, ValueError):
-        message = f"{arguments.since} does not say what a replica holds: keep the answer of its GET /replica."
+        message = f"{arguments.since} does not say what a replica holds. Keep the answer of its GET /replica there."
         raise Problem("file_unusable", message) from None
 
 
-def _import(context: Context, arguments: Namespace) -> int:
-    from cli.commands.volume_sets import by_number  # noqa: PLC0415 (protobuf takes a while to load)
+def _held(state: Json) -> Query:
+    return {"csn": state["csn"], "v": json.dumps(state["vectors"]["V"])}
 
+
+def _import(context: Context, arguments: Namespace) -> int:
     answers = []
     for name in by_number(arguments.files):
         try:
             with Path(name).open("rb") as file:
-                answers.append(context.replica.upload("/replica/import", file))
+                answer = context.replica.upload("/replica/import", file)
         except OSError as error:
             raise Problem("file_unusable", f"Cannot read {name}: {error.strerror}.") from error
-        answer = answers[-1]
-        whole = ", as a full state" if answer.get("full_state") else ""
-        context.screen.line(f"{answer.get('received', 0)} received from {context.label(answer.get('from'))}{whole}")
+        answers.append(answer)
+        full = ", as a full state" if answer.get("full_state") else ""
+        context.screen.line(f"{answer.get('received', 0)} received from {context.label(answer.get('from'))}{full}")
     context.screen.json(answers[0] if len(answers) == 1 else {"files": answers})
     return DONE
+
+
+def by_number(files: Sequence[str]) -> list[str]:
+    """The files in the order given, but FILE.2 before FILE.10. A shell that expands FILE* gives them the other way."""
+
+    def place(file: str) -> tuple[int, int]:
+        first, _, number = file.rpartition(".")
+        if first in files and number.isascii() and number.isdigit():
+            return files.index(first), int(number)
+        return files.index(file), 1
+
+    return sorted(files, key=place)

@@ -1,30 +1,19 @@
-"""What people do with reservations: reserve, status, cancel, move, calendar, rooms. Each returns its exit status."""
+"""What people do with reservations: reserve, move, cancel, status, free, rooms. Each returns its exit status."""
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
-from cli.calendar_grid import LEGEND, day_title, line_of, show_grid, show_list
-from cli.commands.series import cancel_series, conclude_series, move_series, occurrence_of, repetition_of
+from cli.commands.series import cancel_series, move_series, occurrence_of, repetition_of, show_series
+from cli.commands.slots import merge_of, slot_asked, slots_of
 from cli.context import Context
-from cli.problems import DONE, NOTHING_FREE, Refused, Usage
-from cli.rendering import Viewer, show_reservation, show_reservations, show_rooms, slot_of
-from cli.rest import Json, Query, new_request, segment
-from cli.screen import clean
-from cli.times import (
-    DAY_WORDS,
-    Slot,
-    day_bounds,
-    parse_iso,
-    read_beside,
-    read_date,
-    read_period,
-    read_time,
-    show_slot,
-    show_zone,
-    slot_from,
-)
+from cli.output.reservations import show_reservation, show_reservations, show_rooms
+from cli.output.screen import clean
+from cli.problems import DONE, NOTHING_FREE, Refused
+from cli.rest import Json, Query, new_request
+from cli.times import Slot, day_bounds, show_length, show_slot, show_zone, slot_of
 
 
 def reserve(context: Context, arguments: Namespace) -> int:
@@ -32,7 +21,7 @@ def reserve(context: Context, arguments: Namespace) -> int:
     repetition = repetition_of(context, arguments)
     slots = slots_of(context, arguments, None)
     request = arguments.request or new_request()
-    _echo(context, f"asks {context.label(context.place.label)} for {clean(arguments.room)}", slots)
+    _echo(context, f"asks {context.here} for {clean(arguments.room)}", slots)
     body: Json = {
         "room": arguments.room,
         "slots": [slot.as_json() for slot in slots],
@@ -48,22 +37,21 @@ def reserve(context: Context, arguments: Namespace) -> int:
         status, answer = context.replica.write("POST", "/reservations", request, body)
     except Refused as problem:
         if days := problem.details.get("occurrences"):
-            problem.message += f" Without a place: {', '.join(days)}."
+            problem.message += f" These days have no free slot: {', '.join(days)}."
         raise
     if status == 200:
-        context.screen.line("This request was taken before; it stands so now:")
-    return conclude_series(context, answer) if repetition else _conclude(context, answer)
+        context.screen.line("The replica has this request already. This is its reservation now:")
+    return show_series(context, answer) if repetition else _conclude(context, answer)
 
 
 def move(context: Context, arguments: Namespace) -> int:
     merge = merge_of(arguments)
-    path = None if arguments.reach else context.find(arguments.reservation)
-    present = context.replica.get(path) if path else occurrence_of(context, arguments)
-    slots = slots_of(context, arguments, present)
-    room = arguments.room or present["room"]
+    path = None if arguments.reach else context.reservation_path(arguments.reservation)
+    current = context.replica.get(path) if path else occurrence_of(context, arguments)
+    slots = slots_of(context, arguments, current)
     more = {"later": " and later ones", "all": " and all of its series"}.get(arguments.reach, "")
-    whither = f"{clean(present['id'])}{more} to {clean(room)}"
-    _echo(context, f"asks {context.label(context.place.label)} to move {whither}", slots)
+    room = clean(arguments.room or current["room"])
+    _echo(context, f"asks {context.here} to move {clean(current['id'])}{more} to {room}", slots)
     body: Json = {"slots": [slot.as_json() for slot in slots]}
     if arguments.room:
         body["room"] = arguments.room
@@ -72,169 +60,83 @@ def move(context: Context, arguments: Namespace) -> int:
     request = arguments.request or new_request()
     if path is None:
         return move_series(context, arguments, request, body)
-    _, answer = context.replica.write("PATCH", path, request, body)
-    return _conclude(context, answer)
+    return _conclude(context, context.replica.write("PATCH", path, request, body)[1])
 
 
 def cancel(context: Context, arguments: Namespace) -> int:
     request = arguments.request or new_request()
     if arguments.reach:
         return cancel_series(context, arguments, request)
-    path = context.find(arguments.reservation)
+    path = context.reservation_path(arguments.reservation)
     _, answer = context.replica.write("DELETE", path, request, None, {"reason": arguments.reason})
-    context.screen.json(answer)
-    if not context.screen.as_json:
-        show_reservation(context.screen, answer, context.zone)
+    _conclude(context, answer)
     return DONE
 
 
 def status(context: Context, arguments: Namespace) -> int:
     screen = context.screen
     if arguments.reservation:
-        reservation = context.replica.get(context.find(arguments.reservation))
-        screen.json(reservation)
-        if not screen.as_json:
-            show_reservation(screen, reservation, context.zone)
+        _conclude(context, context.replica.get(context.reservation_path(arguments.reservation)))
         return DONE
-    reservations = context.own()
+    reservations = context.reservations()
     screen.json({"user": context.user, "reservations": reservations})
     if screen.as_json:
         return DONE
-    zone, today = context.zone, day_bounds(context.now().astimezone(context.zone).date(), 1, context.zone)
-    shown = [one for one in reservations if arguments.all or _current(one, today.start)]
+    zone = context.zone
+    today = day_bounds(context.now().astimezone(zone).date(), 1, zone)
+    shown = [one for one in reservations if arguments.all or _is_current(one, today.start)]
     show_reservations(screen, shown, zone)
     counts = {state: sum(one["state"] == state for one in shown) for state in ("tentative", "committed", "rejected")}
-    marks = {state: screen.mark(state) for state in counts}
-    parts = [screen.paint(f"{marks[state].text} {n} {state}", marks[state].color) for state, n in counts.items() if n]
+    parts = [screen.state(state, n) for state, n in counts.items() if n]
     if hidden := len(reservations) - len(shown):
         parts.append(f"{hidden} past or cancelled: status --all")
     summary = ", ".join(parts) or f"{context.user} has no reservation here"
-    screen.line(f"{summary}  ({show_zone(zone, context.now())}, at {context.label(context.place.label)})")
+    screen.line(f"{summary}  ({show_zone(zone, context.now())}, at {context.here})")
     return DONE
 
 
-def calendar(context: Context, arguments: Namespace) -> int:
-    screen = context.screen
-    answer = context.rooms()
-    zone = context.zone
-    first = read_date(arguments.on, zone, context.now())
-    bounds = day_bounds(first, arguments.days, zone)
-    view = "committed" if arguments.committed else "tentative"
-    details = {str(room["name"]): room for room in answer.get("rooms", [])}
-    for name in arguments.rooms:
-        if name not in details and (name.lower() in DAY_WORDS or (name[:1].isdigit() and name.count("-") == 2)):
-            raise Usage(f"There is no room {name!r}. For what is reserved on that day write --on {name}.")
-    calendars: dict[str, list[Json]] = {}
-    for room in dict.fromkeys(arguments.rooms or details):
-        query: Query = {"view": view, "from": bounds.start.isoformat(), "to": bounds.end.isoformat()}
-        entries = context.replica.get(f"/rooms/{segment(room)}/calendar", query)["reservations"]
-        if entries or arguments.rooms or details[room].get("listed", True):
-            calendars[room] = entries
-    screen.json(
-        {
-            "view": view,
-            "timezone": str(zone),
-            "from": bounds.start.isoformat(),
-            "to": bounds.end.isoformat(),
-            "rooms": [{"room": room, "reservations": entries} for room, entries in calendars.items()],
-        }
-    )
-    if screen.as_json:
-        return DONE
-    days = [first + timedelta(days=more) for more in range(arguments.days)]
-    viewer = Viewer(screen, context.user, zone)
-    where = f"{view} view at {context.label(context.place.label)}, {show_zone(zone, bounds.start)}"
-    if arguments.list:
-        show_list(viewer, days, calendars)
-    elif not calendars:
-        screen.line("There is no room yet.")
-    elif len(calendars) == 1 and len(days) > 1:
-        room, entries = next(iter(calendars.items()))
-        known = details.get(room, {})
-        show_grid(viewer, room, [line_of(f"{day:%a %d %b}", day, viewer, entries, known) for day in days])
-    else:
-        for day in days:
-            lines = [line_of(room, day, viewer, taken, details.get(room, {})) for room, taken in calendars.items()]
-            show_grid(viewer, day_title(day), lines)
-            screen.line()
-    if not arguments.list and calendars:
-        screen.line(screen.paint(LEGEND, "dark_grey"))
-    screen.line(where)
+def free(context: Context, arguments: Namespace) -> int:
+    zone, screen = context.zone, context.screen
+    slot = slot_asked(context, arguments.when, arguments)
+    features = [name for word in arguments.features for name in word.split(",") if name]
+    query: Query = {
+        "from": slot.start.isoformat(),
+        "to": slot.end.isoformat(),
+        "capacity": arguments.capacity,
+        "features": ",".join(features) or None,
+    }
+    answer = context.replica.get("/rooms/free", query)
+    screen.json(answer)
+    when = f"{show_slot(slot, zone)} {show_zone(zone, slot.start)}"
+    wanted = [f"{arguments.capacity} seats"] if arguments.capacity else []
+    what = f" with {', '.join([*wanted, *features])}" if wanted or features else ""
+    found = answer["rooms"]
+    if not found:
+        screen.line(f"No room{clean(what)} is free {when}, as {context.here} sees it.")
+        return NOTHING_FREE
+    screen.line(f"free{clean(what)} {when}, as {context.here} sees it:")
+    if not screen.as_json:
+        show_rooms(screen, found, zone)
+    start = slot.start.astimezone(zone).isoformat(timespec="minutes")
+    start = start if slot.start.fold else f"{slot.start.astimezone(zone):%Y-%m-%dT%H:%M}"
+    command = f"reserve --room {shlex.quote(str(found[0]['name']))} --at {start} --for {show_length(slot.length)}"
+    screen.line(f"{screen.paint('to take the first:', 'dark_grey')} {clean(command)}")
     return DONE
 
 
-def rooms(context: Context, arguments: Namespace) -> int:
-    del arguments
+def rooms(context: Context, _arguments: Namespace) -> int:
     answer = context.rooms()
     context.screen.json(answer)
     show_rooms(context.screen, answer["rooms"], context.zone)
     return DONE
 
 
-def merge_of(arguments: Namespace) -> str | Json | None:
-    """The merge procedure as REST takes it; its options must belong to it."""
-    name = arguments.merge
-    if arguments.window and name != "nearest_free_time":
-        raise Usage("--window goes with --merge nearest_free_time.")
-    if arguments.else_rooms and name != "another_room":
-        raise Usage("--else-room goes with --merge another_room.")
-    if name == "nearest_free_time":
-        if not arguments.window:
-            raise Usage("--merge nearest_free_time needs --window, such as --window 2h.")
-        return {"name": name, "window_min": int(arguments.window.total_seconds()) // 60}
-    if name == "another_room":
-        if not arguments.else_rooms:
-            raise Usage("--merge another_room needs --else-room ROOM, once or more.")
-        return {"name": name, "rooms": list(arguments.else_rooms)}
-    return str(name) if name else None
-
-
-def slots_of(context: Context, arguments: Namespace, present: Json | None) -> list[Slot]:
-    """The slots asked for, in order of preference; a move without a length keeps the present one."""
-    zone, now = context.zone, context.now()
-    first = period_of(context, arguments.at, arguments, present)
-    slots = [first]
-    for words in arguments.others:
-        text = " ".join(words)
-        span = read_period(text, zone, now, first.start)
-        slots.append(span or slot_from(read_beside(text, first.start, zone, now), first.length))
-    return slots
-
-
-def period_of(context: Context, words: list[str], arguments: Namespace, present: Json | None = None) -> Slot:
-    """From when to when: a span, or a time with --for or --to, or with the length of `present`."""
-    zone, now, text = context.zone, context.now(), " ".join(words)
-    if span := read_period(text, zone, now):
-        if arguments.length or arguments.to:
-            raise Usage(f"{text!r} says already how long: leave out --for and --to.")
-        return span
-    start = read_time(text, zone, now)
-    return slot_from(start, _length_of(context, arguments, start, present))
-
-
-def _length_of(context: Context, arguments: Namespace, start: datetime, present: Json | None) -> timedelta:
-    if arguments.length:
-        return timedelta(seconds=arguments.length.total_seconds())
-    if arguments.to:
-        end = read_beside(" ".join(arguments.to), start, context.zone, context.now())
-        length = end.astimezone(UTC) - start.astimezone(UTC)
-        if length <= timedelta(0):
-            raise Usage(f"--to {' '.join(arguments.to)} is not after the start; an end on a later day needs its date.")
-        return length
-    if present is None:
-        raise Usage("How long? Say --for 1h, or --to 10:30, or write a span such as tomorrow 9-10:30.")
-    if not present.get("slot"):
-        raise Usage("That reservation has no slot now, so say how long it shall be with --for or --to.")
-    return slot_of(present["slot"]).length
-
-
 def _echo(context: Context, what: str, slots: list[Slot]) -> None:
-    """Say what the times were taken to mean, before anything is sent."""
+    """Show how the times were read, before anything is sent."""
     zone = context.zone
-    shown = [show_slot(slot.start, slot.end, zone) for slot in slots]
+    shown = [show_slot(slot, zone) for slot in slots]
     day = shown[0][: len("Tue 2026-12-01 ")]
-    rest = [text.removeprefix(day) for text in shown[1:]]
-    times = ", or ".join([shown[0], *rest])
+    times = ", or ".join([shown[0], *(text.removeprefix(day) for text in shown[1:])])
     context.screen.line(f"{what}: {times}, {show_zone(zone, slots[0].start)}")
 
 
@@ -245,8 +147,8 @@ def _conclude(context: Context, reservation: Json) -> int:
     return NOTHING_FREE if reservation["state"] == "rejected" else DONE
 
 
-def _current(reservation: Json, since: datetime) -> bool:
+def _is_current(reservation: Json, since: datetime) -> bool:
     if reservation["state"] == "cancelled":
         return False
     slots = [reservation["slot"]] if reservation.get("slot") else (reservation.get("asked") or [])
-    return not slots or any(parse_iso(slot["end"]) > since for slot in slots)
+    return not slots or any(slot_of(slot).end > since for slot in slots)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Any
 
 from cli.context import Context
+from cli.output.screen import clean
 from cli.problems import DONE
-from cli.rest import segment
-from cli.screen import clean
+from cli.rest import Json, segment
 
 
 def people(context: Context, arguments: Namespace) -> int:
-    """The action that was named."""
     actions = {"list": _list, "add": _add, "role": _role, "token": _token, "revoke": _revoke}
     return actions[arguments.person_action](context, arguments)
 
 
 def _list(context: Context, _arguments: Namespace) -> int:
-    found = context.replica.get_all("/people", "people")
+    found = context.replica.get_all("/people", "people")["people"]
     context.screen.json({"people": found})
-    context.screen.table([(clean(person["name"]), clean(person["role"])) for person in found])
+    context.screen.table([(person["name"], person["role"]) for person in found])
     if not found:
         context.screen.line("nobody yet; `admin user add NAME` adds a person")
     return DONE
@@ -28,11 +26,11 @@ def _list(context: Context, _arguments: Namespace) -> int:
 
 def _add(context: Context, arguments: Namespace) -> int:
     body = {"name": arguments.name, "role": arguments.role}
-    return _with_token(context, context.replica.act("POST", "/people", body))
+    return _show_token(context, context.replica.act("POST", "/people", body))
 
 
 def _token(context: Context, arguments: Namespace) -> int:
-    return _with_token(context, context.replica.act("POST", f"{_path(arguments)}/token"))
+    return _show_token(context, context.replica.act("POST", f"{_path(arguments)}/token"))
 
 
 def _role(context: Context, arguments: Namespace) -> int:
@@ -49,12 +47,12 @@ def _revoke(context: Context, arguments: Namespace) -> int:
     return DONE
 
 
-def _with_token(context: Context, answer: dict[str, Any]) -> int:
+def _show_token(context: Context, answer: Json) -> int:
     context.screen.json(answer)
     name = clean(answer.get("name"))
-    context.screen.line(f"{name} is a {clean(answer.get('role'))}. The token, shown this once:")
+    context.screen.line(f"{name} is a {clean(answer.get('role'))}. The token, which is shown only now:")
     context.screen.line(f"  {clean(answer.get('token'))}")
-    context.screen.line(f"{name} keeps it with `python client.py {name} login`, or types it on the page /login.")
+    context.screen.line(f"{name} gives it to `python client.py {name} login`, or types it on the web page /login.")
     return DONE
 
 

@@ -1,4 +1,4 @@
-"""Series of reservations: what `reserve --repeat` asks, the command `series`, and changing one, later ones, or all."""
+"""Series of reservations: what `reserve --repeat` asks for, the command `series`, and cancelling or moving several."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ from argparse import Namespace
 from collections import Counter
 
 from cli.context import Context
+from cli.output.reservations import NOT_FINAL, reason_of, when
+from cli.output.screen import Cell, Row, brief, clean
 from cli.problems import DONE, NOTHING_FREE, Problem, Usage
-from cli.rendering import reason_of, slot_of, when
 from cli.rest import Json, Query
-from cli.screen import Cell, Screen, brief, clean
-from cli.times import read_date, show_slot
+from cli.times import read_date, show_slot, slot_of
 
 STATES_SHOWN = ("committed", "tentative", "rejected", "cancelled")
 
 
 def repetition_of(context: Context, arguments: Namespace) -> Json | None:
-    """What makes a reservation a series, as REST takes it; None where it is to be one alone."""
+    """What makes a reservation a series, as REST takes it; None for a single reservation."""
     if not (arguments.repeat or arguments.rule):
         if arguments.until or arguments.count or arguments.exceptions or arguments.all_or_nothing:
-            raise Usage("--until, --count, --except and --all-or-nothing belong to a series: add --repeat weekly.")
+            raise Usage(
+                "--until, --count, --except and --all-or-nothing belong to a series: add --repeat weekly, or --rule."
+            )
         return None
     if arguments.rule:
         if arguments.until or arguments.count:
-            raise Usage("Say when it ends in --rule itself, with ;COUNT=10 or ;UNTIL=20270630.")
+            raise Usage("Give the end of the series in --rule itself, with ;COUNT=10 or ;UNTIL=20270630.")
         rule = str(arguments.rule).removeprefix("RRULE:")
     else:
         rule = f"FREQ={arguments.repeat.upper()}"
@@ -32,7 +34,7 @@ def repetition_of(context: Context, arguments: Namespace) -> Json | None:
         elif arguments.until:
             rule += f";UNTIL={read_date(arguments.until, context.zone, context.now()):%Y%m%d}"
         else:
-            raise Usage("How long does it repeat? Say --until 2027-06-30 or --count 10.")
+            raise Usage("How long does it repeat? Give --until 2027-06-30 or --count 10.")
     days = [read_date(text, context.zone, context.now()).isoformat() for text in arguments.exceptions]
     return {
         "rule": rule,
@@ -43,15 +45,15 @@ def repetition_of(context: Context, arguments: Namespace) -> Json | None:
 
 def series(context: Context, arguments: Namespace) -> int:
     if arguments.series:
-        return conclude_series(context, context.replica.get(context.find_series(arguments.series)))
+        return show_series(context, context.replica.get(context.series_path(arguments.series)))
     screen, zone, now = context.screen, context.zone, context.now()
     found: dict[str, list[Json]] = {}
-    for one in context.own():
+    for one in context.reservations():
         if one.get("occurrence"):
             found.setdefault(str(one["series"]), []).append(one)
     screen.json({"user": context.user, "series": [{"id": f"{context.user}/{name}", "reservations": held}
                                                   for name, held in found.items()]})  # fmt: skip
-    rows: list[tuple[Cell | str, ...]] = []
+    rows: list[Row] = []
     for name, held in found.items():
         coming = [one for one in held if one.get("slot") and slot_of(one["slot"]).end > now]
         first = min(coming, key=lambda one: slot_of(one["slot"]).start) if coming else held[-1]
@@ -63,8 +65,8 @@ def series(context: Context, arguments: Namespace) -> int:
     return DONE
 
 
-def conclude_series(context: Context, answer: Json) -> int:
-    """Show a series as it stands; NOTHING_FREE where none of it has a place though some was wanted."""
+def show_series(context: Context, answer: Json) -> int:
+    """Show the answer to a request about a series. NOTHING_FREE if no occurrence has a slot and one was rejected."""
     context.screen.json(answer)
     found = answer["series"]
     if not context.screen.as_json:
@@ -76,29 +78,29 @@ def conclude_series(context: Context, answer: Json) -> int:
 def cancel_series(context: Context, arguments: Namespace, request: str) -> int:
     path, query = _reach(context, arguments)
     _, answer = context.replica.write("DELETE", path, request, None, {**query, "reason": arguments.reason})
-    return conclude_series(context, answer)
+    return show_series(context, answer)
 
 
 def move_series(context: Context, arguments: Namespace, request: str, body: Json) -> int:
     path, query = _reach(context, arguments)
     _, answer = context.replica.write("PATCH", path, request, body, query)
-    return conclude_series(context, answer)
+    return show_series(context, answer)
 
 
 def occurrence_of(context: Context, arguments: Namespace) -> Json:
-    """The reservation that a command about a series begins with: the one named, or for --all the first that stands."""
+    """The occurrence from which a series moves: the one named, or with --all the first that is not cancelled."""
     if arguments.reach == "later":
         return context.replica.get(_occurrence_path(context, arguments.reservation))
-    held = context.replica.get(context.find_series(arguments.reservation))["series"]["reservations"]
-    standing = [one for one in held if one["state"] != "cancelled"]
-    if not standing:
-        raise Problem("cancelled", f"No occurrence of {arguments.reservation} stands any more; make a new series.")
-    return dict(standing[0])
+    held = context.replica.get(context.series_path(arguments.reservation))["series"]["reservations"]
+    for one in held:
+        if one["state"] != "cancelled":
+            return dict(one)
+    raise Problem("cancelled", f"Every occurrence of {arguments.reservation} is cancelled. Make a new series instead.")
 
 
 def _reach(context: Context, arguments: Namespace) -> tuple[str, Query]:
-    """The path of the series, and from which occurrence on."""
-    path = context.find_series(arguments.reservation)
+    """The path of the series, and the query that says from which occurrence on."""
+    path = context.series_path(arguments.reservation)
     if arguments.reach == "all":
         return path, {}
     first = context.replica.get(_occurrence_path(context, arguments.reservation))
@@ -107,8 +109,11 @@ def _reach(context: Context, arguments: Namespace) -> tuple[str, Query]:
 
 def _occurrence_path(context: Context, name: str) -> str:
     if "~" not in name:
-        raise Usage(f"From which one on? Name it with its day, such as {brief(name)}~2026-12-08; `series` lists them.")
-    return context.find(name)
+        raise Usage(
+            f"From which occurrence on? Name it with its day, such as {brief(name)}~2026-12-08. "
+            f"`series {brief(name)}` lists them."
+        )
+    return context.reservation_path(name)
 
 
 def _show(context: Context, found: Json) -> None:
@@ -118,25 +123,24 @@ def _show(context: Context, found: Json) -> None:
     if found.get("except"):
         parts.append(f"not on {', '.join(clean(day) for day in found['except'])}")
     screen.line("  ".join(parts))
-    show_occurrences(screen, context, held)
+    _show_occurrences(context, held)
     screen.line(f"{len(held)} occurrences: {_counts(held)}")
     if any(not one.get("final", True) for one in held):
-        screen.line("not final: it may still change when replicas meet, until the primary commits it")
+        screen.line(NOT_FINAL)
 
 
-def show_occurrences(screen: Screen, context: Context, held: list[Json]) -> None:
-    """A line each; one that stands elsewhere than asked says so."""
-    rows: list[tuple[Cell | str, ...]] = []
+def _show_occurrences(context: Context, held: list[Json]) -> None:
+    """A line for each. One whose slot is not the one that was asked for says so."""
+    rows: list[Row] = []
     for one in held:
         note = reason_of(one)
         asked = (one.get("asked") or [None])[0]
         if not note and asked and one.get("slot") and slot_of(asked) != slot_of(one["slot"]):
-            first = slot_of(asked)
-            note = f"instead of {show_slot(first.start, first.end, context.zone)}"
-        mark = screen.mark(str(one["state"]))
+            note = f"instead of {show_slot(slot_of(asked), context.zone)}"
+        mark = context.screen.mark(str(one["state"]))
         color = "red" if one["state"] == "rejected" else None
         rows.append((mark, brief(str(one["request"])), str(one["room"]), when(one, context.zone), Cell(note, color)))
-    screen.table(rows, indent=2)
+    context.screen.table(rows, indent=2)
 
 
 def _counts(held: list[Json]) -> str:

@@ -1,20 +1,20 @@
-"""Following a replica's events as they happen, over lost connections, until the user ends it."""
+"""The command `watch`: a replica's events as they happen, over lost connections, until the user stops it."""
 
 from __future__ import annotations
 
+import json
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cli.context import Context
+from cli.output.reservations import room_and_slot, show_reservations
+from cli.output.screen import brief, clean
 from cli.problems import DONE, Problem, Refused, Unreachable
-from cli.rendering import show_reservations, slot_of
-from cli.rest import Json, Replica, read_json
-from cli.screen import brief, clean
-from cli.times import show_slot
+from cli.rest import Json, Replica
 
-RECONNECT_WAITS_S = (0.2, 0.5, 1.0, 2.0, *[5.0] * 60)  # then the replica counts as gone: five minutes
+RECONNECT_WAITS_S = (0.2, 0.5, 1.0, 2.0, *[5.0] * 60)  # after these five minutes the replica counts as gone
 SESSION_COUNTS = ("sent", "received", "rolled_back", "replayed")
 COLORS = {
     "accepted": "yellow",
@@ -24,11 +24,12 @@ COLORS = {
     "rejected": "red",
     "revoked": "red",
 }
+STATES = {"committed": "committed", "rejected": "rejected", "revoked": "rejected"}
 
 
 @dataclass(frozen=True)
 class Event:
-    """A server-sent event. `connected` and `lost` are the client's own, about the stream."""
+    """A server-sent event, or one of the client's own about the stream: `connected` and `lost`."""
 
     name: str
     identity: str = ""
@@ -36,16 +37,16 @@ class Event:
 
 
 def watch(context: Context, arguments: Namespace) -> int:
-    path = context.find(arguments.reservation) if arguments.reservation else None
+    path = context.reservation_path(arguments.reservation) if arguments.reservation else None
     only = str(context.replica.get(path)["id"]) if path else None
     if not context.screen.as_json:
-        context.rooms()  # the zone, before the stream is open
+        context.rooms()  # for the time zone, before the stream is open
     try:
-        for event in follow(context.replica):
+        for event in _follow(context.replica):
             if event.name in {"connected", "reset"}:
-                _present(context, event, path)
+                _show_current(context, event, path)
             if event.name == "lost":
-                context.screen.note(f"the connection to {context.place.label} is lost; reconnecting")
+                context.screen.note(f"the connection to {context.address.label} is lost; reconnecting")
             elif event.name != "connected" and (arguments.all or _concerns(event, context.user, only)):
                 _show(context, event)
     except KeyboardInterrupt:
@@ -53,8 +54,8 @@ def watch(context: Context, arguments: Namespace) -> int:
     return DONE
 
 
-def follow(replica: Replica, pause: Callable[[float], None] = time.sleep) -> Iterator[Event]:
-    """The events from now on. A lost stream is taken up behind the last event seen; raises where it stays lost."""
+def _follow(replica: Replica) -> Iterator[Event]:
+    """The events from now on. A lost stream is resumed after the last event seen; raises if it stays lost."""
     last_id: str | None = None
     waits = iter(RECONNECT_WAITS_S)
     was_open = False
@@ -69,7 +70,7 @@ def follow(replica: Replica, pause: Callable[[float], None] = time.sleep) -> Ite
                 last_id = event.identity or last_id
                 if event.name:
                     yield event
-            problem: Problem = Unreachable("stream_ended", f"{replica.place.label} ended the stream of events.")
+            problem: Problem = Unreachable("stream_ended", f"{replica.address.label} ended the stream of events.")
         except Unreachable as error:
             problem = error
         except Refused as error:
@@ -81,51 +82,58 @@ def follow(replica: Replica, pause: Callable[[float], None] = time.sleep) -> Ite
             raise problem
         if wait == RECONNECT_WAITS_S[0]:
             yield Event("lost", last_id or "")
-        pause(wait)
+        time.sleep(wait)
 
 
 def _events(lines: Iterator[str]) -> Iterator[Event]:
-    """Events from the lines of a stream; an id without data still moves the place where to take it up."""
-    name, identity, data = "", "", ""
-    started = False
+    """Events from the lines of a stream. One without data has no name; its id still says where to resume."""
+    next(lines)  # the stream is open
+    yield Event("connected")
+    fields: dict[str, str] = {}
     for line in lines:
-        if not line:
-            if not started:
-                started = True
-                yield Event("connected")
-            elif data or identity:
-                yield Event((name or "message") if data else "", identity, read_json(data))
-            name, identity, data = "", "", ""
-            continue
-        field_name, _, value = line.partition(":")
+        name, _, value = line.partition(":")
         value = value.removeprefix(" ")
-        if field_name == "event":
-            name = value
-        elif field_name == "id":
-            identity = value
-        elif field_name == "data":
-            data = f"{data}\n{value}" if data else value
+        if name == "data" and "data" in fields:
+            fields["data"] += f"\n{value}"
+        elif name:
+            fields[name] = value
+        elif not line:
+            if "data" in fields:
+                yield Event(fields.get("event", "message"), fields.get("id", ""), _read_json(fields["data"]))
+            elif "id" in fields:
+                yield Event("", fields["id"])
+            fields = {}
 
 
-def _present(context: Context, event: Event, path: str | None) -> None:
-    """Say where the watch begins or goes on, and how things stand there."""
-    screen, label = context.screen, context.place.label
+def _read_json(text: str) -> Json:
+    """A JSON object; an empty one for anything else."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _show_current(context: Context, event: Event, path: str | None) -> None:
+    """Say where the watch begins or resumes, and show the reservations as they are now."""
+    screen, label = context.screen, context.address.label
     if event.name == "reset":
-        screen.note("events were missed that the replica no longer keeps; this is how things stand now")
+        screen.note("some events are lost, because the replica no longer keeps them; this is the current state")
     elif event.data.get("again"):
         if event.identity:
-            screen.note(f"connected to {label} again, from where it broke off (event {event.identity})")
+            screen.note(f"connected to {label} again, continuing after event {event.identity}")
             return
-        screen.note(f"connected to {label} again; what happened meanwhile is not shown, this is how things stand now")
+        screen.note(f"connected to {label} again; what happened meanwhile is not shown, this is the current state")
     if screen.as_json:
         return
     if event.name == "connected" and not event.data.get("again"):
-        screen.line(f"watching {context.label(label)}, times in {context.zone}; Ctrl-C ends it")
+        screen.line(f"watching {context.here}, times in {context.zone}; Ctrl-C ends it")
     if path:
-        show_reservations(screen, [context.replica.get(path)], context.zone)
+        shown = [context.replica.get(path)]
     else:
-        moving = [one for one in context.own() if one["state"] in {"tentative", "rejected"} and not one.get("final")]
-        show_reservations(screen, moving, context.zone)
+        moving = {"tentative", "rejected"}
+        shown = [one for one in context.reservations() if one["state"] in moving and not one.get("final")]
+    show_reservations(screen, shown, context.zone)
 
 
 def _concerns(event: Event, user: str, only: str | None) -> bool:
@@ -155,36 +163,35 @@ def _show(context: Context, event: Event) -> None:
     screen.line(f"{clock}  {text}")
 
 
-def _membership_text(context: Context, name: str, told: Json) -> str:
+def _membership_text(context: Context, name: str, change: Json) -> str:
     """`committed: four joined through one`, `accepted: three retired`, `committed: primary is two`."""
-    label = context.label(str(told.get("label")))
-    words = {
-        "create": f"{label} joined through {context.label(str(told.get('through')))}",
+    label = context.label(str(change.get("label")))
+    texts = {
+        "create": f"{label} joined through {context.label(str(change.get('through')))}",
         "retire": f"{label} retired",
         "primary": f"primary is {label}",
     }
-    return f"{name}: {words.get(str(told['membership']), '')}"
+    return f"{name}: {texts.get(str(change['membership']), '')}"
 
 
 def _write_text(context: Context, name: str, data: Json) -> str:
     """`✓ committed  8f3a  6.12  Tue 2026-12-01 09:00–10:00  CSN 17  from two`."""
-    screen = context.screen
+    screen, zone = context.screen, context.zone
     about = data.get("reservation") or f"{data.get('user')}/{data.get('request')}"
     owner, _, request = str(about).rpartition("/")
-    before, after = data.get("before"), data.get("after")
-    state = {"committed": "committed", "rejected": "rejected", "revoked": "rejected"}.get(name, "tentative")
+    before, after = (room_and_slot(data[end], zone) if data.get(end) else None for end in ("before", "after"))
     cancelled = data.get("op") == "cancel" and not after
-    word = f"{name}: cancelled" if cancelled else name
+    what = f"{name}: cancelled" if cancelled else name
     parts = [
-        screen.paint(f"{screen.mark(state).text} {word:<9}", COLORS.get(name)),
+        screen.paint(f"{screen.mark(STATES.get(name, 'tentative')).text} {what:<9}", COLORS.get(name)),
         clean(brief(request)) if owner == context.user else f"{clean(owner)}/{clean(brief(request))}",
     ]
-    if before and after and before != after:
-        parts.append(f"{_place(context, before)} → {screen.paint(_place(context, after), bold=True)}")
+    if before and not (after or cancelled):
+        parts.append(f"{before} → {screen.paint('no slot', 'red')}")
+    elif before and after and before != after:
+        parts.append(f"{before} → {screen.paint(after, bold=True)}")
     elif after:
-        parts.append(_place(context, after))
-    elif before and not cancelled:
-        parts.append(f"{_place(context, before)} → {screen.paint('no place', 'red')}")
+        parts.append(after)
     if name == "revoked":
         parts.append("lost: reserve again" if data.get("outcome") == "lost" else "was final, is tentative again")
     if data.get("csn") is not None:
@@ -192,11 +199,3 @@ def _write_text(context: Context, name: str, data: Json) -> str:
     if data.get("from"):
         parts.append(f"from {context.label(str(data['from']))}")
     return "  ".join(parts)
-
-
-def _place(context: Context, place: Json) -> str:
-    """`6.12 Tue 2026-12-01 09:00–10:00`; another application's place as it says it."""
-    if "start" not in place:
-        return clean(" ".join(str(value) for value in place.values()))
-    slot = slot_of({"start": str(place["start"]), "end": str(place["end"])})
-    return f"{clean(place['room'])} {show_slot(slot.start, slot.end, context.zone)}"

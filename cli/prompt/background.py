@@ -1,6 +1,6 @@
-"""What the prompt knows without being asked: the replica's state, the user's reservations, the rooms.
+"""Asks the replica every few seconds what is new, in a thread and over a connection of its own.
 
-A thread looks every few seconds over a connection of its own, and tells what has changed since.
+The prompt shows its state in the bottom line, its news above the line, and offers its names on Tab.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ import threading
 from collections.abc import Callable
 from datetime import tzinfo
 
-from cli.commands.classroom import primary_text
-from cli.commands.tokens import token_of
+from cli.commands.replicas import primary_text
 from cli.context import Context
+from cli.output.reservations import reason_of, when
+from cli.output.screen import Screen, brief, clean, shorten
 from cli.problems import Problem
-from cli.rendering import reason_of, when
-from cli.replica_addresses import Place
 from cli.rest import Json, Replica, segment
-from cli.screen import Screen, brief, clean, shorten
 from cli.times import building_zone
 
 INTERVAL_S = 2.0
@@ -25,8 +23,10 @@ NEWS_MAX = 8
 Style = str
 
 
-class Outlook:
-    """Its public fields are replaced as a whole, so that the prompt may read them at any time."""
+class Monitor:
+    """Its public fields are replaced as a whole, so the prompt may read them at any time. It calls `changed` after each
+    look.
+    """
 
     def __init__(self, context: Context, changed: Callable[[], None]) -> None:
         self.rooms: list[str] = []
@@ -36,13 +36,13 @@ class Outlook:
         self.peers: list[str] = []
         self.state: Json | None = None
         self.news: list[str] = []
-        self._context, self._changed = context, changed
         self.zone: tzinfo | None = None
+        self._context, self._changed = context, changed
         self._seen = ""
         self._replica: Replica | None = None
         self._lock, self._ended, self._due = threading.Lock(), threading.Event(), threading.Event()
-        self._place: Place = context.place
-        self._thread = threading.Thread(target=self._run, name="outlook", daemon=True)
+        self._address = context.address
+        self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -53,23 +53,23 @@ class Outlook:
         self._thread.join(TIMEOUT_S)
 
     def look_again(self, quietly: bool) -> None:
-        """After a command: look at once. Quietly where the command itself has shown what it changed."""
-        if quietly or self._context.place != self._place:
+        """After a command: look at once. `quietly` gives no news, because the command has shown what it changed."""
+        if quietly or self._context.address != self._address:
             self._look(quietly=True)
         else:
             self._due.set()
 
     def bottom_line(self) -> list[tuple[Style, str]]:
-        """Replica, link state, and the number of tentative reservations, as styled pieces."""
-        place, state = self._place, self.state
+        """The replica, the state of its links, and the number of tentative reservations, as styled pieces."""
+        address, state = self._address, self.state
         pieces = [
-            ("class:label", f" {place.label} "),
-            ("", f" {place.address} " if place.address != place.label else " "),
+            ("class:label", f" {address.label} "),
+            ("", f" {address.short_url} " if address.short_url != address.label else " "),
         ]
         if state is None:
             return [*pieces, ("class:bad", " unreachable "), ("", " `use REPLICA` chooses another")]
         primary = primary_text(state)
-        good = primary.endswith(("reachable", "is the primary")) and not primary.endswith("unreachable")
+        good = primary.endswith((" reachable", "is the primary"))
         cut = [str(peer["label"]) for peer in state.get("peers", []) if peer.get("link") == "cut"]
         waiting = sum(one["state"] == "tentative" for one in self.own)
         return [
@@ -96,43 +96,42 @@ class Outlook:
     def _look(self, quietly: bool) -> None:
         with self._lock:
             try:
-                self._look_closely(quietly)
+                self._read(quietly)
             except (Problem, KeyError, TypeError, ValueError):
                 self.state, self._seen = None, ""
 
-    def _look_closely(self, quietly: bool) -> None:
-        place = self._context.place
-        if self._replica is None or place != self._place:
+    def _read(self, quietly: bool) -> None:
+        address = self._context.address
+        if self._replica is None or address != self._address:
             if self._replica is not None:
                 self._replica.close()
-            self._replica = Replica(place, self._context.user, lambda _: None, TIMEOUT_S)
-            if token := token_of(self._context.user, self._context.environment):
-                self._replica.bear(token)
-            self._place, self._seen, self.zone, self.own = place, "", None, []
+            self._replica = self._context.connect(address, TIMEOUT_S)
+            self._address, self._seen, self.zone, self.own = address, "", None, []
         state = self._replica.get("/replica")
         seen = f"{state.get('id')} {state.get('csn')} {state.get('vectors')} {state.get('tentative')}"
         if seen != self._seen:
             rooms = self._replica.get("/rooms")
-            own = self._replica.get_all(f"/users/{segment(self._context.user)}/reservations", "reservations")
+            path = f"/users/{segment(self._context.user)}/reservations"
+            own = self._replica.get_all(path, "reservations")["reservations"]
             self.zone = building_zone(str(rooms.get("timezone", "UTC")))
             self.rooms = [str(room["name"]) for room in rooms["rooms"]]
             self.features = sorted({str(name) for room in rooms["rooms"] for name in room.get("features") or []})
             if self._seen and not quietly:
-                self.news = bounded([*self.news, *news_between(self._context.screen, self.own, own, self.zone)])
+                self.news = _bounded([*self.news, *_news_between(self._context.screen, self.own, own, self.zone)])
             self.own, self._seen = own, seen
             self.users = [str(name) for name in self._replica.get("/cluster").get("users", [])]
         self.peers = [str(peer["label"]) for peer in state.get("peers", [])]
         self.state = state
 
 
-def bounded(news: list[str]) -> list[str]:
-    """The first lines, and how many more there were to tell."""
+def _bounded(news: list[str]) -> list[str]:
+    """The first lines, and the number of those left out."""
     if len(news) <= NEWS_MAX:
         return news
-    return [*news[:NEWS_MAX], f"  … and {len(news) - NEWS_MAX} more changes: `status` shows how things stand"]
+    return [*news[:NEWS_MAX], f"  … and {len(news) - NEWS_MAX} more changes; `status` shows your reservations"]
 
 
-def news_between(screen: Screen, before: list[Json], after: list[Json], zone: tzinfo) -> list[str]:
+def _news_between(screen: Screen, before: list[Json], after: list[Json], zone: tzinfo) -> list[str]:
     """A line for each reservation that moved or changed its state."""
     old = {one["id"]: one for one in before}
     lines = []
@@ -140,11 +139,13 @@ def news_between(screen: Screen, before: list[Json], after: list[Json], zone: tz
         was = old.get(one["id"])
         if was is None or (was["state"] == one["state"] and was.get("slot") == one.get("slot")):
             continue
-        parts = [screen.state(str(one["state"])), brief(str(one["request"])), clean(one["room"])]
         moved = was.get("slot") and one.get("slot") and was["slot"] != one["slot"]
-        parts.append(f"{when(was, zone)} → {when(one, zone)}" if moved else when(one, zone))
-        parts.append(
-            clean(reason_of(one)) if one["state"] == "rejected" else shorten(clean(one.get("purpose", "")), 30)
-        )
+        parts = [
+            screen.state(str(one["state"])),
+            brief(str(one["request"])),
+            clean(one["room"]),
+            f"{when(was, zone)} → {when(one, zone)}" if moved else when(one, zone),
+            clean(reason_of(one)) if one["state"] == "rejected" else shorten(clean(one.get("purpose", "")), 30),
+        ]
         lines.append("  ".join(part for part in parts if part))
     return lines

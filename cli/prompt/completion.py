@@ -1,21 +1,20 @@
-"""What Tab offers at the prompt: commands, options, rooms, own reservations, replicas, files."""
+"""What Tab completes at the prompt: commands, options, rooms, the user's reservations, replicas, files."""
 
 from __future__ import annotations
 
 import shlex
-from argparse import ArgumentParser
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import tzinfo
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 
-from cli.arguments.parser import build, commands_of, summaries_of
+from cli.arguments.command_line import build
 from cli.arguments.values import MERGES, REPEATS
 from cli.context import Context
-from cli.prompt.background import Outlook
-from cli.rendering import when
-from cli.screen import brief, clean
+from cli.output.reservations import when
+from cli.output.screen import brief, clean
+from cli.prompt.background import Monitor
 from cli.times import DAY_WORDS, WEEKDAYS
 
 OWN_WORDS = {"help": "what can be typed here", "exit": "leave (or Ctrl-D)"}
@@ -24,13 +23,11 @@ Offers = Mapping[str, str]  # what to insert -> what to say about it
 
 
 class PromptCompleter(Completer):
-    """Completes the last word by the words before it."""
+    """Completes the last word. What it offers depends on the words before."""
 
-    def __init__(self, context: Context, outlook: Outlook) -> None:
-        self._context, self._outlook = context, outlook
-        parser = build()
-        self._commands = commands_of(parser)
-        self._summaries = summaries_of(parser)
+    def __init__(self, context: Context, monitor: Monitor) -> None:
+        self._context, self._monitor = context, monitor
+        self._commands = build().commands
         self._paths = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
@@ -45,23 +42,24 @@ class PromptCompleter(Completer):
                 yield Completion(quoted, start_position=-typed, display=text, display_meta=clean(meaning))
 
     def offers(self, words: list[str], last: str) -> Offers:
-        """Everything that may stand after these words; `last` only tells an option from a name."""
+        """Everything that may follow these words. `last` matters only by its dash, which asks for an option."""
+        summaries = {name: parser.summary for name, parser in self._commands.items()}
         if not words:
-            return {**self._summaries, **OWN_WORDS}
+            return {**summaries, **OWN_WORDS}
         command, before = words[0], words[-1]
         if command == "help":
-            return self._summaries if len(words) == 1 else {}
+            return summaries if len(words) == 1 else {}
         parser = self._commands.get(command)
         if parser is None:
             return {}
         if last.startswith("-"):
-            return _options(parser)
+            return {name: text for name, text in parser.options.items() if name != "--config"}
         for names, offer in (
             (("--room", "--else-room"), self._rooms),
             (("--replica",), self._replicas),
             (("--merge",), lambda: dict.fromkeys(MERGES, "")),
             (("--repeat",), lambda: dict.fromkeys(REPEATS, "")),
-            (("--features",), lambda: dict.fromkeys(self._outlook.features, "")),
+            (("--features",), lambda: dict.fromkeys(self._monitor.features, "")),
             (("--at", "--or", "--to"), lambda: TIME_STARTS),
             (("--on", "--until", "--except"), lambda: dict.fromkeys(DAY_WORDS, "")),
         ):
@@ -79,37 +77,37 @@ class PromptCompleter(Completer):
         if command == "use":
             return self._replicas() if len(words) == 1 else {}
         if command == "sync" or (command == "link" and len(words) > 1):
-            return dict.fromkeys(self._outlook.peers, "")
+            return dict.fromkeys(self._monitor.peers, "")
         return {"cut": "", "heal": ""} if command == "link" else {}
 
     def _rooms(self) -> Offers:
-        return dict.fromkeys(self._outlook.rooms, "")
+        return dict.fromkeys(self._monitor.rooms, "")
 
     def _replicas(self) -> Offers:
-        """Those of config.yaml, and those that have joined since."""
-        members = (self._outlook.state or {}).get("members", [])
+        """The replicas of config.yaml, and those that joined later."""
+        members = (self._monitor.state or {}).get("members", [])
         joined = {str(member["label"]): str(member["rest"]) for member in members}
-        return joined | {label: place.address for label, place in self._context.directory.places.items()}
+        return joined | {label: address.short_url for label, address in self._context.directory.replicas.items()}
 
     def _reservations(self, command: str) -> Offers:
-        """Own reservations, or series; then other people, whose reservations begin with their names."""
-        zone: tzinfo | None = self._outlook.zone
+        """The user's reservations or series; then the other users, because their ids begin with their names."""
+        zone: tzinfo | None = self._monitor.zone
         changing = command in {"cancel", "move"}
-        others = {f"{name}/": "" for name in self._outlook.users if name != self._context.user and not changing}
+        others = {f"{name}/": "" for name in self._monitor.users if name != self._context.user and not changing}
         if zone is None:
             return others
         offered = {
             brief(str(one["series" if command == "series" else "request"])).rstrip("…"): (
                 f"{one['room']} {when(one, zone)} {one.get('purpose', '')}"
             )
-            for one in self._outlook.own
+            for one in self._monitor.own
             if (one["state"] != "cancelled" or not changing) and (one.get("occurrence") or command != "series")
         }
         return {**offered, **others}
 
 
 def split(text: str) -> tuple[list[str], str]:
-    """The whole words before the cursor, and the one that is being typed (perhaps empty, perhaps in an open quote)."""
+    """The complete words before the cursor, and the one being typed, which may be empty or in an open quote."""
     start = _start_of_last(text)
     try:
         words = shlex.split(text[:start])
@@ -128,13 +126,3 @@ def _start_of_last(text: str) -> int:
         elif sign.isspace():
             start = at + 1
     return start
-
-
-def _options(parser: ArgumentParser) -> Offers:
-    actions: Iterable[tuple[str, str]] = (
-        (name, action.help or "")
-        for action in parser._actions
-        for name in action.option_strings
-        if name.startswith("--") and name not in {"--config"}
-    )
-    return dict(actions)

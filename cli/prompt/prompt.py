@@ -1,4 +1,4 @@
-"""The interactive prompt: history, completion, a bottom line with how things stand, and news above the line."""
+"""The interactive prompt: history, completion, a bottom line with the replica's state, and news above the line."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.styles import Style
 
-from cli.arguments.parser import build, commands_of, parse, summaries_of
+from cli.arguments.command_line import build, parse
 from cli.context import Context
+from cli.output.screen import Screen, screen_for
 from cli.problems import DONE, Problem, Usage
-from cli.prompt.background import Outlook
+from cli.prompt.background import Monitor
 from cli.prompt.completion import OWN_WORDS, PromptCompleter
-from cli.replica_addresses import read_directory, state_folder
+from cli.replica_addresses import read_directory
 from cli.run import run, show_problem
-from cli.screen import Screen, screen_for
+from cli.state import state_file
 
-CHANGING = {"reserve", "cancel", "move", "import"}  # commands that show themselves what they change
+CHANGING = {"reserve", "cancel", "move", "import"}  # these commands show what they change
 STYLE = Style.from_dict(
     {
         "bottom-toolbar": "noreverse fg:ansiwhite bg:ansiblack",
@@ -36,8 +37,8 @@ STYLE = Style.from_dict(
 
 
 def converse(context: Context) -> int:
-    """Until Ctrl-D or `exit`. Without a terminal it reads commands from standard input, a line each."""
-    context.place  # noqa: B018 (a replica that cannot be named is said before the first prompt)
+    """Until Ctrl-D or `exit`. Without a terminal it reads commands from standard input, one a line."""
+    context.address  # noqa: B018 (a wrong name of the replica is an error before the first prompt)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         statuses = [_carry_out(context, line) for line in sys.stdin]
         return next((status for status in statuses if status not in {None, DONE}), None) or DONE
@@ -50,39 +51,39 @@ def converse(context: Context) -> int:
 
     def changed() -> None:
         if session.app.is_running:
-            for line in outlook.take_news():
+            for line in monitor.take_news():
                 print(line, flush=True)
             session.app.invalidate()
 
-    outlook = Outlook(context, changed)
-    completer = PromptCompleter(context, outlook)
+    monitor = Monitor(context, changed)
+    completer = PromptCompleter(context, monitor)
     context.screen.line("Type `help` for the commands, Tab to complete, Ctrl-D to leave.")
-    outlook.start()
+    monitor.start()
     try:
         while True:
             try:
-                for line in outlook.take_news():
+                for line in monitor.take_news():
                     context.screen.line(line)
                 with patch_stdout(raw=True):
                     text = session.prompt(
                         _label(context),
                         completer=completer,
-                        bottom_toolbar=lambda: FormattedText(outlook.bottom_line()),
+                        bottom_toolbar=lambda: FormattedText(monitor.bottom_line()),
                     )
                 if text.strip() in {"exit", "quit"}:
                     return DONE
                 _carry_out(context, text)
-                outlook.look_again(quietly=text.split(maxsplit=1)[0] in CHANGING if text.strip() else False)
+                monitor.look_again(quietly=text.split(maxsplit=1)[0] in CHANGING if text.strip() else False)
             except KeyboardInterrupt:
                 continue
             except EOFError:
                 return DONE
     finally:
-        outlook.end()
+        monitor.end()
 
 
 def _carry_out(context: Context, text: str) -> int | None:
-    """One line: its exit status, or None where there was nothing to do."""
+    """Carry out one line: its exit status, or None for an empty line."""
     screen = screen_for(sys.stdout, shutil.get_terminal_size().columns)
     context.screen = screen
     try:
@@ -94,7 +95,7 @@ def _carry_out(context: Context, text: str) -> int | None:
             return DONE
         arguments = parse([context.user, *words])
         if arguments.command is None:
-            raise Usage("Give a command; `help` lists them.")
+            raise Usage("Give a command. `help` lists them.")
         screen.as_json = arguments.json
         here = context
         if arguments.replica or arguments.config:
@@ -108,7 +109,7 @@ def _carry_out(context: Context, text: str) -> int | None:
     except Problem as problem:
         show_problem(screen, problem)
         return problem.status
-    except SystemExit:  # argparse has shown its help
+    except SystemExit:  # argparse has shown the help
         return DONE
 
 
@@ -120,26 +121,26 @@ def _words(text: str) -> list[str]:
 
 
 def _help(screen: Screen, words: list[str]) -> None:
-    parser = build()
-    commands = commands_of(parser)
+    commands = build().commands
     if not words:
-        screen.table([*summaries_of(parser).items(), *OWN_WORDS.items()], indent=2)
+        summaries = {name: parser.summary for name, parser in commands.items()}
+        screen.table([*summaries.items(), *OWN_WORDS.items()], indent=2)
         screen.line("`help COMMAND` shows its options, with examples.")
     elif words[0] in commands:
         screen.line(commands[words[0]].format_help().rstrip())
     else:
-        raise Usage(f"There is no command {words[0]!r}; `help` lists them.")
+        raise Usage(f"There is no command {words[0]!r}. `help` lists the commands.")
 
 
 def _label(context: Context) -> FormattedText:
-    cell = context.label_cell(context.place.label)
+    cell = context.label_cell(context.address.label)
     style = f"fg:ansi{cell.color.removeprefix('light_')}" if cell.color and context.screen.color else ""
     return FormattedText([("", f"{context.user}@"), (style, cell.text), ("", "> ")])
 
 
 def _history(context: Context) -> History:
-    """The user's own; in memory only where the folder cannot be written."""
-    path = state_folder(context.environment) / f"{context.user}.history"
+    """The user's own history; in memory only if the file cannot be written."""
+    path = state_file(context.user, ".history", context.environment)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from icalendar import Calendar
 
-from cli.ics import read_timetable
+from cli.calendar_file import read_timetable
 from replica.config import Address, parse
 from replica.http.server import WebServer
 from storage.store import Store

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cli.calendar_grid import Line, line_of, show_grid
-from cli.rendering import Viewer
-from cli.screen import Screen, width_of
+from cli.output.calendar_grid import Line, line_of, show_grid
+from cli.output.reservations import Viewer
+from cli.output.screen import Screen, width_of
 from tests.cli.test_commands import RESERVE, Client, client, replica
 from tests.support.fake_replica import FakeReplica
 
@@ -145,7 +145,7 @@ def test_a_series_of_which_nothing_has_a_place_is_status_3(client: Client, repli
         (["--count", "2", "--until", "2027-01-01"], "not allowed with argument"),
         (["--count", "2", "--rule", "FREQ=DAILY;COUNT=2"], "not allowed with argument"),
         (["--count", "2", "--except", "christmas"], "Cannot read the date 'christmas'"),
-        (["--count", "2", "--for", "1h"], "says already how long"),
+        (["--count", "2", "--for", "1h"], "already says how long"),
     ],
 )
 def test_a_series_that_is_not_said_whole_is_refused(
@@ -169,9 +169,9 @@ def test_one_and_later_ones_and_all_of_a_series(client: Client, replica: FakeRep
     client(*SERIES, "--count", "4")
     states = lambda: [one["state"] for one in replica.reservations.values()]  # noqa: E731
     assert client("cancel", "s1") == 2
-    assert "is a series of 4: name one of them, such as s1~2026-12-01" in client.err
+    assert "is a series of 4. Name one of them, such as s1~2026-12-01" in client.err
     assert client("cancel", "s1", "--and-later") == 2
-    assert "From which one on?" in client.err
+    assert "From which occurrence on?" in client.err
     assert client("cancel", "s~2026-12-01") == 0  # each half may be shortened
     assert states() == ["cancelled", "tentative", "tentative", "tentative"]
     assert client("move", "s1~2026-12-15", "--at", "2026-12-15", "14:00", "--and-later") == 0
@@ -184,7 +184,7 @@ def test_one_and_later_ones_and_all_of_a_series(client: Client, replica: FakeRep
     assert client("cancel", "s1", "--all") == 0
     assert set(states()) == {"cancelled"}
     assert client("move", "s1", "--at", "2026-12-08", "8-9", "--all") == 1
-    assert "make a new series" in client.err
+    assert "Make a new series" in client.err
 
 
 def test_the_reason_of_a_cancel_is_sent_and_shown(client: Client, replica: FakeReplica) -> None:

@@ -54,7 +54,7 @@ def vish(tmp_path: Path) -> Iterator[User]:
 def test_a_session_goes_along_from_replica_to_replica(vish: User) -> None:
     assert "begins with your next command" in vish.succeeds("session")
     vish.reserves("two", 9)
-    assert "goes on from what you have read and written" in vish.succeeds("session")
+    assert "continues from what you have read and written" in vish.succeeds("session")
     status, output = vish.types("status", "--replica", "one")
     assert status == 1
     assert "has not yet received what your session has seen or written" in output
@@ -86,7 +86,7 @@ def test_an_operator_truncates_promotes_and_retires(vish: User) -> None:
     assert "(epoch 0)" in vish.succeeds("admin", "promote", "one", "--replica", "two")
     status, output = vish.types("admin", "promote", "--replica", "one")
     assert (status, "is the primary already" in output) == (1, True)
-    assert "two holds all that it wrote" in vish.succeeds("admin", "retire", "--replica", "one")
+    assert "two holds all its writes" in vish.succeeds("admin", "retire", "--replica", "one")
     wait_until(lambda: vish.processes.status("one") == 0)
     assert "primary" in vish.succeeds("links", "--replica", "two")
     vish.processes.start("one")
@@ -98,7 +98,7 @@ def test_an_operator_truncates_promotes_and_retires(vish: User) -> None:
     ("words", "said"),
     [
         (("session", "--guarantees", "RYW,XY"), "There is no guarantee 'XY'"),
-        (("status", "--wait", "31"), "is no number of seconds from 1 to 30"),
+        (("status", "--wait", "31"), "is not a number from 1 to 30"),
         (("admin",), "ACTION"),
         (("admin", "truncate", "-1"), "KEEP"),
     ],

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from cli.arguments.parser import build, commands_of
+from cli.arguments.command_line import build
 from cli.main import main
-from cli.screen import screen_for
+from cli.output.screen import screen_for
 from tests.support.fake_replica import FakeReplica, serving
 
 RESERVE = ["reserve", "--room", "6.12", "--at", "2026-12-01T09:00", "--for", "1h", "--purpose", "weekly"]
@@ -138,8 +138,8 @@ def test_a_lost_answer_is_asked_again_with_the_same_request(client: Client, repl
     assert len(posts) == 2
     assert posts[0] == posts[1]
     assert len(replica.reservations) == 1
-    assert "asking again with the same request id" in client.err
-    assert "was taken before" in client.out
+    assert "sending the same request" in client.err
+    assert "has this request already" in client.out
 
 
 def test_answers_that_stay_lost_name_the_request_to_repeat(client: Client, replica: FakeReplica) -> None:
@@ -281,10 +281,10 @@ def test_the_log_keeps_its_end(client: Client, replica: FakeReplica) -> None:
 
 
 def test_every_command_has_help_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    parsers = {"": build(), **commands_of(build())}
-    nested = {f"{name} {action}": found for name, one in parsers.items() if name
-              for action, found in commands_of(one).items()}  # fmt: skip
-    assert {name for name, one in {**parsers, **nested}.items() if "examples:" not in one.format_help()} == set()
+    found = [build()]
+    for parser in found:
+        assert "examples:" in parser.format_help(), parser.prog
+        found += parser.commands.values()
     for words in (["--help"], ["vish", "reserve", "--help"]):
         with pytest.raises(SystemExit) as caught:
             main(words)
@@ -294,7 +294,7 @@ def test_every_command_has_help_with_examples(capsys: pytest.CaptureFixture[str]
 
 def test_a_bad_user_name_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["a b", "rooms"]) == 2
-    assert "is no user name" in capsys.readouterr().err
+    assert "is not a user name" in capsys.readouterr().err
 
 
 def test_something_that_is_no_replica(client: Client, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bayou.names import NAME
-from cli.ics import Timetable, read_timetable, request_id
+from cli.calendar_file import Timetable, read_timetable, request_id
 from cli.main import main
 from cli.problems import Problem
 from tests.support.fake_replica import FakeReplica, serving
@@ -169,7 +169,7 @@ def test_what_was_asked_for_at_other_times_is_said(
     main(["vish", "import", "file.ics"])
     (tmp_path / "file.ics").write_bytes(calendar(event("a", end="20261201T110000")))
     assert main(["vish", "import", "file.ics"]) == 0
-    assert "1 of those already there were asked for at other times" in capsys.readouterr().out
+    assert "1 of those already there were reserved for other times" in capsys.readouterr().out
 
 
 def test_refusals_are_listed_within_bounds(

@@ -193,7 +193,7 @@ def test_errors_stay_sentences(terminal: Terminal) -> None:
         ("cancel nothing\r", "[reservation_unknown]"),
         ("rooms --replica two\r", "[replica_unreachable]"),
         ("help nonsense\r", "There is no command 'nonsense'"),
-        ("help move\r", "Without --for, --to and a span it keeps its length."),
+        ("help move\r", "Without --for, --to or a span it keeps its length."),
         ("help\r", "reserve every event of a calendar file"),
     ]:
         terminal.type(line)

@@ -72,7 +72,7 @@ def test_a_reservation_moves_and_commits_before_ones_eyes(tmp_path: Path, chunke
         assert "? moved      r1  6.12 Tue 2026-12-01 09:00–10:00 → 6.12 Tue 2026-12-01 10:00–11:00" in line
         assert "from two" in line
         assert "✓ committed  r1  6.12 Tue 2026-12-01 10:00–11:00  CSN 17" in next_line(process)
-        assert "✗ rejected   r2  6.12 Tue 2026-12-01 09:00–10:00 → no place" in next_line(process)
+        assert "✗ rejected   r2  6.12 Tue 2026-12-01 09:00–10:00 → no slot" in next_line(process)
         replica.publish("revoked", **event_data("r1", after=TEN, outcome="revoked"))
         line = next_line(process)
         assert "✗ revoked    r1" in line
@@ -95,7 +95,7 @@ def test_a_broken_stream_is_taken_up_behind_the_last_event(tmp_path: Path) -> No
         process.send_signal(signal.SIGINT)
         _, notes = process.communicate(timeout=BOUND_S)
         assert "the connection to" in notes
-        assert "again, from where it broke off (event 1)" in notes
+        assert "again, continuing after event 1" in notes
 
 
 def test_all_shows_links_sessions_and_others(tmp_path: Path) -> None:

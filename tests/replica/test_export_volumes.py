@@ -9,8 +9,8 @@ import pytest
 
 from bayou.errors import BadInput, Conflict
 from bayou.export import Head, Importer, export
-from cli.commands.volume_sets import by_number
-from cli.commands.volumes import Volumes
+from cli.commands.admin import by_number
+from cli.commands.export_files import VolumeWriter
 from replica.http.export_file import MAGIC, read, write
 from tests.support.engine_harness import Cluster, Replica
 from tests.support.toy import TAGS
@@ -29,10 +29,10 @@ def cluster() -> Cluster:
 def written(source: Replica, folder: Path, volume_bytes: int = 1) -> list[Path]:
     """The files of an export, as the command line makes them of a stream of small pieces."""
     whole = b"".join(write(export(source, TAGS, 0, {}, volume_bytes)))
-    with Volumes(folder / "out") as volumes:
+    with VolumeWriter(folder / "out") as volumes:
         for at in range(0, len(whole), 1000):
             volumes.write(whole[at : at + 1000])
-        files = volumes.keep()
+        files = volumes.finish()
     assert b"".join(file.read_bytes() for file in files) == whole
     assert sorted(folder.iterdir()) == sorted(files)
     return files
@@ -89,10 +89,10 @@ def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path
 
 def exported(source: Replica, folder: Path, volume_bytes: int) -> tuple[list[str], list[str]]:
     """The names of the files of an export, and of those that it removed."""
-    with Volumes(folder / "out") as volumes:
+    with VolumeWriter(folder / "out") as volumes:
         for chunk in write(export(source, TAGS, 0, {}, volume_bytes)):
             volumes.write(chunk)
-        return [file.name for file in volumes.keep()], [file.name for file in volumes.removed]
+        return [file.name for file in volumes.finish()], [file.name for file in volumes.removed]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -125,7 +125,7 @@ def test_a_file_that_is_no_part_of_the_export_before_stays_as_it_is(cluster: Clu
     for name, content in others.items():
         (tmp_path / name).write_bytes(content)
     before = contents(tmp_path)
-    with pytest.raises(FileExistsError, match="no part of the export in out;") as refusal:
+    with pytest.raises(FileExistsError, match="is not part of the export in out;") as refusal:
         exported(one, tmp_path, 1)
     assert refusal.value.filename == str(tmp_path / "out.2")
     assert contents(tmp_path) == before

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from cli.rendering import Viewer, slot_of
+from cli.output.reservations import Viewer
+from cli.output.screen import Cell, brief, clean, shorten, width_of
 from cli.rest import Json
-from cli.screen import Cell, brief, clean, shorten, width_of
-from cli.times import Slot, day_bounds
+from cli.times import Slot, day_bounds, slot_of
 
 FIRST_HOUR, LAST_HOUR = 7, 21  # what is shown at least where rooms have no opening hours
 COLUMNS_OF_HOUR = (12, 10, 8, 6, 4, 2, 1)

@@ -1,4 +1,4 @@
-"""The command `import`: reserve what a calendar file asks for, over a few connections, and sum up what became of it."""
+"""Calendar files (iCalendar): `import` reserves what a file asks for, `export` writes reservations into one."""
 
 from __future__ import annotations
 
@@ -10,25 +10,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from cli.commands.booking import merge_of
+from cli.commands.slots import merge_of
 from cli.context import Context
+from cli.output.screen import Cell, Screen, clean, shorten
 from cli.problems import DONE, FAILED, NOTHING_FREE, Problem, Unreachable
-from cli.rendering import slot_of
-from cli.rest import Json, Replica
-from cli.screen import Cell, Screen, clean, shorten
-from cli.times import Slot, read_date, show_slot
+from cli.rest import Json, Replica, segment
+from cli.times import read_date, show_slot, slot_of
 
 if TYPE_CHECKING:
-    from cli.ics import Skipped, Timetable, Wanted
+    from cli.calendar_file import Skipped, Timetable, Wanted
 
 CONNECTIONS = 4
 LISTED_MAX = 20  # refusals and skipped events on the screen
 LISTED_JSON_MAX = 1000
 BAR_WIDTH = 30
-
-Progress = Callable[[], None]
 
 
 @dataclass
@@ -38,7 +35,7 @@ class Tally:
     tentative: int = 0
     committed: int = 0
     already: int = 0
-    elsewhere: list[tuple[Wanted, str]] = field(default_factory=list)  # there already, asked for other times
+    at_other_times: list[tuple[Wanted, str]] = field(default_factory=list)  # of those already there
     refused: list[tuple[Wanted, Problem]] = field(default_factory=list)
     unsent: int = 0
 
@@ -49,8 +46,29 @@ class Tally:
         return NOTHING_FREE if all(problem.code == "slot_taken" for _, problem in self.refused) else FAILED
 
 
+def export_file(context: Context, arguments: Namespace) -> int:
+    """The file gets its name only once it is complete."""
+    if arguments.room:
+        path = f"/rooms/{segment(arguments.room)}/calendar.ics"
+    else:
+        path = f"/users/{segment(arguments.of or context.user)}/calendar.ics"
+    target = Path(arguments.file).expanduser()
+    part = target.with_name(f"{target.name}.part")
+    try:
+        with part.open("wb") as file:
+            size = context.replica.download(path, {}, file.write)
+        part.replace(target)
+    except OSError as error:
+        raise Problem("file_unusable", f"Cannot write {target}: {error.strerror}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    context.screen.json({"file": str(target), "bytes": size})
+    context.screen.line(f"{size} bytes from {context.here} in {clean(target)}")
+    return DONE
+
+
 def import_file(context: Context, arguments: Namespace) -> int:
-    from cli.ics import read_timetable  # noqa: PLC0415 (icalendar takes a while to load)
+    from cli.calendar_file import read_timetable  # noqa: PLC0415 (icalendar takes a while to load)
 
     merge = merge_of(arguments) or "give_up"
     try:
@@ -61,7 +79,7 @@ def import_file(context: Context, arguments: Namespace) -> int:
     until = read_date(arguments.until, context.zone, context.now()) if arguments.until else None
     table = read_timetable(content, context.zone, arguments.part or (1, 1), until, context.user)
     tally, lost = _send_all(context, table.wanted, known, merge)
-    _sum_up(context, arguments.file, table, tally)
+    _summarise(context, arguments.file, table, tally)
     if lost is not None:
         raise lost
     return tally.status
@@ -70,11 +88,11 @@ def import_file(context: Context, arguments: Namespace) -> int:
 def _send_all(
     context: Context, wanted: list[Wanted], known: set[str], merge: str | Json
 ) -> tuple[Tally, Unreachable | None]:
-    """Send all, in any order. A replica that is gone ends it: the rest counts as unsent."""
+    """Send all, in any order. If the replica is gone, the rest counts as unsent."""
     tally = Tally()
     lock, gone = threading.Lock(), threading.Event()
     lost: list[Unreachable] = []
-    lines = threading.local()
+    own = threading.local()
     opened: list[Replica] = []
 
     def send(one: Wanted) -> None:
@@ -82,12 +100,12 @@ def _send_all(
             with lock:
                 tally.unsent += 1
             return
-        if not hasattr(lines, "replica"):
-            lines.replica = context.replica.another()
+        if not hasattr(own, "replica"):
+            own.replica = context.connect(context.address)
             with lock:
-                opened.append(lines.replica)
+                opened.append(own.replica)
         try:
-            status, answer = lines.replica.write("POST", "/reservations", one.request, _body(one, known, merge))
+            status, answer = own.replica.write("POST", "/reservations", one.request, _body(one, known, merge))
         except Unreachable as problem:
             gone.set()
             with lock:
@@ -127,7 +145,7 @@ def _count(tally: Tally, one: Wanted, status: int, answer: Json) -> None:
         tally.already += 1
         asked = answer.get("asked") or []
         if asked and slot_of(asked[0]) != one.slot:
-            tally.elsewhere.append((one, str(answer.get("id", ""))))
+            tally.at_other_times.append((one, str(answer.get("id", ""))))
     elif answer.get("state") == "rejected":
         reason = answer.get("reason") or {}
         tally.refused.append((one, Problem("slot_taken", str(reason.get("message", "Nothing is free.")))))
@@ -137,7 +155,7 @@ def _count(tally: Tally, one: Wanted, status: int, answer: Json) -> None:
         tally.tentative += 1
 
 
-def _sum_up(context: Context, name: str, table: Timetable, tally: Tally) -> None:
+def _summarise(context: Context, name: str, table: Timetable, tally: Tally) -> None:
     screen = context.screen
     refused = sorted(tally.refused, key=lambda pair: (pair[0].slot.start, pair[0].room, pair[0].request))
     screen.json(
@@ -147,7 +165,7 @@ def _sum_up(context: Context, name: str, table: Timetable, tally: Tally) -> None
             "reservations": len(table.wanted),
             "accepted": {"tentative": tally.tentative, "committed": tally.committed},
             "already_there": tally.already,
-            "already_there_at_other_times": [identity for _, identity in tally.elsewhere[:LISTED_JSON_MAX]],
+            "already_there_at_other_times": [identity for _, identity in tally.at_other_times[:LISTED_JSON_MAX]],
             "unsent": tally.unsent,
             "refused_count": len(refused),
             "refused": [_refusal_json(one, problem) for one, problem in refused[:LISTED_JSON_MAX]],
@@ -160,7 +178,7 @@ def _sum_up(context: Context, name: str, table: Timetable, tally: Tally) -> None
     rooms = len({one.room for one in table.wanted})
     screen.line(
         f"{Path(name).name}: {table.events:,} events, {len(table.wanted):,} reservations in {rooms} rooms, "
-        f"at {context.label(context.place.label)}"
+        f"at {context.here}"
     )
     counts = [
         (screen.mark("committed"), tally.committed, "committed"),
@@ -168,7 +186,7 @@ def _sum_up(context: Context, name: str, table: Timetable, tally: Tally) -> None
         (Cell("="), tally.already, "already there"),
         (screen.mark("rejected"), len(refused), "refused"),
         (screen.mark("cancelled"), len(table.skipped), "events skipped"),
-        (Cell("!", "red"), tally.unsent, "not sent; the same command goes on where it stopped"),
+        (Cell("!", "red"), tally.unsent, "not sent; give the same command again to send them"),
     ]
     width = max(len(f"{count:,}") for _, count, _ in counts)
     screen.table([(mark, f"{count:>{width},}", what) for mark, count, what in counts if count], indent=2)
@@ -176,34 +194,34 @@ def _sum_up(context: Context, name: str, table: Timetable, tally: Tally) -> None
         _list_refused(context, refused)
     if table.skipped:
         _list_skipped(screen, table.skipped)
-    if tally.elsewhere:
-        count = len(tally.elsewhere)
+    if tally.at_other_times:
         screen.line(
-            f"{count} of those already there were asked for at other times and stay as they are; `move` moves them:"
+            f"{len(tally.at_other_times)} of those already there were reserved for other times, and stay as they are. "
+            "`move` moves them:"
         )
-        for one, identity in tally.elsewhere[:LISTED_MAX]:
-            screen.line(f"  {clean(identity)}  {_when(context, one.slot)}")
-        _more(screen, count)
+        for one, identity in tally.at_other_times[:LISTED_MAX]:
+            screen.line(f"  {clean(identity)}  {show_slot(one.slot, context.zone)}")
+        _show_more(screen, len(tally.at_other_times))
 
 
 def _list_refused(context: Context, refused: list[tuple[Wanted, Problem]]) -> None:
     screen = context.screen
     screen.line("refused:")
     for one, problem in refused[:LISTED_MAX]:
-        mark = screen.paint("✗", "red")
-        screen.line(f"  {mark} {clean(one.room)}  {_when(context, one.slot)}  {shorten(clean(one.purpose), 40)}")
+        what = f"{clean(one.room)}  {show_slot(one.slot, context.zone)}  {shorten(clean(one.purpose), 40)}"
+        screen.line(f"  {screen.paint('✗', 'red')} {what}")
         screen.line(f"    {clean(problem.message)} [{clean(problem.code)}]")
-    _more(screen, len(refused))
+    _show_more(screen, len(refused))
 
 
 def _list_skipped(screen: Screen, skipped: list[Skipped]) -> None:
     screen.line("skipped:")
     for one in skipped[:LISTED_MAX]:
         screen.line(f"  – {shorten(one.title, 40)}: {one.why}")
-    _more(screen, len(skipped))
+    _show_more(screen, len(skipped))
 
 
-def _more(screen: Screen, count: int) -> None:
+def _show_more(screen: Screen, count: int) -> None:
     if count > LISTED_MAX:
         screen.line(f"  … and {count - LISTED_MAX:,} more")
 
@@ -212,39 +230,24 @@ def _refusal_json(one: Wanted, problem: Problem) -> Json:
     return {"request": one.request, "room": one.room, **one.slot.as_json(), "purpose": one.purpose, **problem.as_json()}
 
 
-def _when(context: Context, slot: Slot) -> str:
-    return show_slot(slot.start, slot.end, context.zone)
-
-
-class _Bar:
-    """A progress bar that redraws itself only when it looks different."""
-
-    def __init__(self, total: int, out: TextIO) -> None:
-        self._total, self._out = total, out
-        self._done, self._drawn = 0, ""
-
-    def step(self) -> None:
-        self._done += 1
-        filled = self._done * BAR_WIDTH // self._total
-        bar = f"{'█' * filled}{'░' * (BAR_WIDTH - filled)} {self._done * 100 // self._total:3d} %"
-        if bar != self._drawn:
-            self._out.write(f"\r{bar}")
-            self._out.flush()
-            self._drawn = bar
-
-    def clear(self) -> None:
-        self._out.write("\r\x1b[K")
-        self._out.flush()
-
-
 @contextmanager
-def _progress(total: int) -> Iterator[Progress]:
-    """A bar on standard error while it is a terminal, and gone afterwards."""
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on standard error, if that is a terminal; gone at the end. It is drawn only when it changes."""
     if not sys.stderr.isatty() or not total:
         yield lambda: None
         return
-    bar = _Bar(total, sys.stderr)
+    done, drawn = 0, ""
+
+    def step() -> None:
+        nonlocal done, drawn
+        done += 1
+        filled = done * BAR_WIDTH // total
+        bar = f"{'█' * filled}{'░' * (BAR_WIDTH - filled)} {done * 100 // total:3d} %"
+        if bar != drawn:
+            print(f"\r{bar}", end="", file=sys.stderr, flush=True)
+            drawn = bar
+
     try:
-        yield bar.step
+        yield step
     finally:
-        bar.clear()
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)

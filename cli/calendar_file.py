@@ -15,8 +15,8 @@ from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 from icalendar import Calendar, Component
 
 from bayou.names import NAME
+from cli.output.screen import clean
 from cli.problems import Problem
-from cli.screen import clean
 from cli.times import Slot
 
 PURPOSE_LENGTH_MAX = 200

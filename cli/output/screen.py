@@ -68,10 +68,10 @@ class Screen:
         sign, color = STATES.get(state, ("·", None))
         return Cell(sign, color)
 
-    def state(self, state: str) -> str:
-        """`? tentative`, in its colour."""
+    def state(self, state: str, count: int | None = None) -> str:
+        """`? tentative` or `? 3 tentative`, in the colour of the state."""
         mark = self.mark(state)
-        return self.paint(f"{mark.text} {clean(state)}", mark.color)
+        return self.paint(f"{mark.text} {'' if count is None else f'{count} '}{clean(state)}", mark.color)
 
     def table(self, rows: Sequence[Row], indent: int = 0, cut: int | None = None) -> None:
         """Rows in aligned columns. Where they are too wide, the column `cut` (the last, by default) loses its end."""

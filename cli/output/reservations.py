@@ -1,14 +1,16 @@
-"""What a replica's answers look like to a person: reservations, calendars, rooms. It asks nothing."""
+"""Shows reservations and rooms as lines and columns. It asks no replica."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from cli.output.screen import Cell, Screen, brief, clean
 from cli.rest import Json
-from cli.screen import Cell, Screen, brief, clean
-from cli.times import Slot, parse_iso, show_slot, show_zone
+from cli.times import show_slot, show_zone, slot_of
+
+NOT_FINAL = "not final: it may still change when replicas meet, until the primary commits it"
 
 
 @dataclass(frozen=True)
@@ -20,20 +22,19 @@ class Viewer:
     zone: tzinfo
 
 
-def slot_of(data: Mapping[str, str]) -> Slot:
-    return Slot(parse_iso(data["start"]), parse_iso(data["end"]))
-
-
 def when(reservation: Json, zone: tzinfo) -> str:
-    """Where it stands in time; what it asked for first, in brackets, if it stands nowhere."""
+    """Its slot; without one, in brackets the slot that it asked for first."""
     if slot := reservation.get("slot"):
-        held = slot_of(slot)
-        return show_slot(held.start, held.end, zone)
-    asked = reservation.get("asked") or []
-    if not asked:
-        return "–"
-    first = slot_of(asked[0])
-    return f"({show_slot(first.start, first.end, zone)})"
+        return show_slot(slot_of(slot), zone)
+    asked = reservation.get("asked")
+    return f"({show_slot(slot_of(asked[0]), zone)})" if asked else "–"
+
+
+def room_and_slot(result: Json, zone: tzinfo) -> str:
+    """`6.12 Tue 2026-12-01 09:00–10:00`; the values of another application's result, one after another."""
+    if "start" not in result:
+        return clean(" ".join(str(value) for value in result.values()))
+    return f"{clean(result['room'])} {show_slot(slot_of(result), zone)}"
 
 
 def reason_of(reservation: Json) -> str:
@@ -42,9 +43,9 @@ def reason_of(reservation: Json) -> str:
 
 
 def show_reservation(screen: Screen, reservation: Json, zone: tzinfo) -> None:
-    """One reservation in a line, and under it why it is not where it was wanted, if it is not."""
+    """One reservation in a line, and below it its id, the reason why it has no slot, and other notes."""
     slot = reservation.get("slot")
-    moment = parse_iso(slot["start"]) if slot else None
+    moment = slot_of(slot).start if slot else None
     parts = [
         screen.state(str(reservation["state"])),
         screen.paint(clean(reservation["room"]), bold=True),
@@ -61,13 +62,13 @@ def show_reservation(screen: Screen, reservation: Json, zone: tzinfo) -> None:
     if reservation.get("series"):
         lines.append(("series", clean(reservation["series"])))
     if not reservation.get("final", True):
-        lines.append(("note", "not final: it may still change when replicas meet, until the primary commits it"))
+        lines.append(("note", NOT_FINAL))
     for name, text in lines:
         screen.line(f"  {screen.paint(f'{name:<6}', 'dark_grey')} {text}")
 
 
 def show_reservations(screen: Screen, reservations: Sequence[Json], zone: tzinfo) -> None:
-    """Reservations in columns: mark, id, room, time, purpose or the reason of a rejection."""
+    """Reservations in columns: mark, id, room, slot, and the purpose or the reason of a rejection."""
     rows = []
     for one in reservations:
         rejected = one["state"] == "rejected"
@@ -84,7 +85,7 @@ def show_reservations(screen: Screen, reservations: Sequence[Json], zone: tzinfo
 
 
 def show_rooms(screen: Screen, rooms: Sequence[Json], zone: tzinfo | str) -> None:
-    """Rooms in columns: name, seats, features, location, hours; columns that nothing is known for are left out."""
+    """Rooms in columns: name, seats, features, location, opening hours. Empty columns are left out."""
     columns = [
         ("room", [str(room["name"]) for room in rooms]),
         ("seats", [str(room["capacity"]) if room.get("capacity") is not None else "" for room in rooms]),
@@ -108,7 +109,7 @@ def _hours(room: Json) -> str:
 
 
 def _choice(reservation: Json) -> str:
-    """Which of the asked slots it has, where that is not the first."""
+    """Which of the slots that it asked for it has, if not the first."""
     slot, asked = reservation.get("slot"), reservation.get("asked") or []
     if not slot or not asked:
         return ""
@@ -116,4 +117,4 @@ def _choice(reservation: Json) -> str:
     for position, one in enumerate(asked, start=1):
         if slot_of(one) == held and one.get("room", room) == room:
             return f"the slots before it were taken; this is choice {position}" if position > 1 else ""
-    return "what was asked for was taken; the merge procedure found this"
+    return "what it asked for was taken; the merge procedure found this slot"

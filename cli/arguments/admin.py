@@ -1,0 +1,90 @@
+"""The arguments of `admin …`: what an operator does with a replica, and a manager with people."""
+
+from __future__ import annotations
+
+from cli.arguments import values
+from cli.arguments.parser import Parser
+
+ROLES = ("user", "manager", "guest")
+
+
+def add_commands(commands: Parser) -> None:
+    admin = commands.add_command(
+        "admin",
+        "operate a replica, and manage people",
+        "  admin retire --replica three\n  admin promote --replica two            two asks the primary to hand over\n"
+        "  admin promote --force --replica two    the primary is lost for good\n  admin truncate 1000\n"
+        "  admin export out.bayou --for three\n  admin import out.bayou --replica three\n  admin user add priyal",
+    )
+    admin.begin_commands("action", "ACTION")
+    retire = admin.add_command(
+        "retire",
+        "take the replica out of the cluster; a primary hands over first",
+        "  admin retire --replica three\n  admin retire --replica one --to two",
+    )
+    retire.add_argument("--to", metavar="LABEL", help="the peer to hand over to; it gets the writes first")
+    promote = admin.add_command(
+        "promote",
+        "make a replica the primary",
+        "  admin promote --replica two        two asks the primary to hand over\n"
+        "  admin promote two --replica one    the primary, one, hands over to two",
+    )
+    promote.add_argument(
+        "label", nargs="?", metavar="LABEL", help="the new primary (default: the replica that is asked)"
+    )
+    promote.add_argument(
+        "--force", action="store_true", help="without the current primary, whose later commits become void"
+    )
+    give = admin.add_command(
+        "export",
+        "write what another replica lacks into a file",
+        "  admin export out.bayou --for three\n  admin export out.bayou --since three.json\n"
+        "  admin export out.bayou --volume-mib 16    files out.bayou, out.bayou.2, out.bayou.3 …",
+    )
+    give.add_argument("file", metavar="FILE", help="where to write it; an earlier export there is replaced")
+    only = give.add_mutually_exclusive_group()
+    give.add_argument(
+        "--for", group=only, dest="receiver", metavar="LABEL|URL", help="only what this replica lacks (default: all)"
+    )
+    give.add_argument(
+        "--since", group=only, metavar="FILE", help="the same for a replica out of reach; FILE holds its GET /replica"
+    )
+    give.add_argument(
+        "--volume-mib",
+        type=values.number(1, values.VOLUME_MIB_MAX),
+        metavar="N",
+        help=f"begin another file after N MiB, 1 to {values.VOLUME_MIB_MAX}",
+    )
+    take = admin.add_command(
+        "import",
+        "take in what such files hold",
+        "  admin import out.bayou --replica three\n  admin import out.bayou* --replica three",
+    )
+    take.add_argument("files", metavar="FILE", nargs="+", help="the files of the export")
+    truncate = admin.add_command("truncate", "drop old committed writes from the log", "  admin truncate 1000")
+    truncate.add_argument(
+        "keep", type=values.number(0, values.KEEP_MAX), metavar="KEEP", help="how many committed writes stay"
+    )
+    _add_user(admin)
+
+
+def _add_user(admin: Parser) -> None:
+    user = admin.add_command(
+        "user",
+        "add people, give them roles and tokens, revoke them",
+        "  admin user list\n  admin user add priyal\n  admin user add neil --role manager\n"
+        "  admin user role neil guest\n  admin user token priyal     a new token; the old one ends\n"
+        "  admin user revoke neil\n"
+        "The first manager is added at the machine of a replica, with the operator's token:\n"
+        "  BAYOU_TOKEN=$(cat data/one/operator.token) python client.py operator admin user add vish --role manager",
+    )
+    user.begin_commands("person_action", "ACTION")
+    user.add_command("list", "list people and their roles", "  admin user list")
+    add = user.add_command("add", "add a person, and show the token once", "  admin user add priyal --role user")
+    role = user.add_command("role", "give a person another role", "  admin user role priyal manager")
+    token = user.add_command("token", "give a person a new token, and show it once", "  admin user token priyal")
+    revoke = user.add_command("revoke", "take away a person's role and token", "  admin user revoke priyal")
+    for parser in (add, role, token, revoke):
+        parser.add_argument("name", type=values.name("user name"), metavar="NAME", help="the person's user name")
+    add.add_argument("--role", choices=ROLES, default="user", help="what the person may do (default: user)")
+    role.add_argument("role", choices=ROLES, help="what the person may do")

@@ -1,0 +1,92 @@
+"""The whole command line, the same for the shell and for the prompt. It reads words and does nothing."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from cli.arguments import admin, booking, replicas, values
+from cli.arguments.parser import Parser, add_common, add_request
+
+OVERVIEW = """\
+examples:
+  python client.py vish                                the prompt; `help` inside
+  python client.py vish free tomorrow 14:00 --for 90m --capacity 8
+  python client.py vish reserve --room 6.12 --at 2026-12-01T09:00 --for 1h --or 10:00 --purpose "weekly"
+  python client.py vish status
+  python client.py vish cancel 8f3a
+  python client.py vish reserve --room 6.12 --at monday 9-10 --repeat weekly --count 10
+  python client.py vish --replica two calendar --on tomorrow
+  python client.py vish watch --all
+  python client.py vish reserve --help                 the options of a command, with examples
+
+marks: ? tentative, may still move   ✓ committed, final   ✗ rejected   – cancelled
+exit status: 0 done (tentative too), 1 error, 2 usage, 3 nothing free, 4 replica unreachable
+replica: --replica, else $BAYOU_REPLICA, else the last `use`, else the first of config.yaml, else 127.0.0.1:8001
+colour: on a terminal only, and not if NO_COLOR is set"""
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The words of a whole command line: USER [COMMAND …]. Raises Usage; leaves by SystemExit after --help."""
+    return build().parse_args(list(words))
+
+
+def build() -> Parser:
+    parser = Parser(
+        prog="client.py",
+        description="Reserve meeting rooms at a replica, even at one that can reach no other.",
+        epilog=OVERVIEW,
+    )
+    parser.add_argument(
+        "user", metavar="USER", type=values.name("user name"), help="who you are; without a command, starts the prompt"
+    )
+    add_common(parser, top=True)
+    parser.begin_commands("command", "COMMAND", required=False)
+    booking.add_commands(parser)
+    _user_state(parser)
+    replicas.add_commands(parser)
+    _playlist(parser)
+    admin.add_commands(parser)
+    return parser
+
+
+def _user_state(commands: Parser) -> None:
+    use = commands.add_command(
+        "use", "choose the replica for your next commands", "  use two\n  use http://127.0.0.1:8002"
+    )
+    use.add_argument("name", metavar="REPLICA", help="a label, HOST:PORT or a URL")
+    session = commands.add_command(
+        "session",
+        "show or set what your session guarantees, whichever replica you use",
+        "  session\n  session --guarantees RYW,MR\n  session --guarantees none\n"
+        "  session reset      forget what you have read and written",
+    )
+    session.add_argument(
+        "action", nargs="?", choices=("show", "reset"), default="show", help="reset begins a new session"
+    )
+    session.add_argument(
+        "--guarantees", type=values.guarantees, metavar="LIST", help="some of RYW,MR,WFR,MW; or all, or none"
+    )
+    commands.add_command(
+        "login",
+        "keep your token, if replicas ask for one",
+        "  login                       asks for the token, and does not show it\n"
+        "  login < token.txt\n  BAYOU_TOKEN=… python client.py vish status     without keeping it",
+    )
+    commands.add_command("logout", "forget the token that login kept", "  logout")
+
+
+def _playlist(commands: Parser) -> None:
+    put = commands.add_command(
+        "put", "give a song a URL, in place of any other", "  put eyesOfTexas https://www.utexas.edu/song"
+    )
+    get = commands.add_command("get", "show the URL of a song", "  get eyesOfTexas\n  get eyesOfTexas --committed")
+    delete = commands.add_command("delete", "delete a song, whether it is there or not", "  delete eyesOfTexas")
+    songs = commands.add_command("songs", "list the songs", "  songs\n  songs --committed")
+    for parser in (put, get, delete):
+        parser.add_argument("song", type=values.song, metavar="SONG", help="its name, up to 200 characters")
+    put.add_argument("url", metavar="URL", help="where it is, up to 2000 characters")
+    for parser in (put, delete):
+        add_request(parser)
+    for parser in (get, songs):
+        parser.add_argument("--committed", action="store_true", help="only what is final")

@@ -1,0 +1,70 @@
+"""What a reservation asks for: the slots, in order of preference, and the merge procedure."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from datetime import UTC, datetime, timedelta
+
+from cli.context import Context
+from cli.problems import Usage
+from cli.rest import Json
+from cli.times import Slot, read_beside, read_period, read_time, slot_from, slot_of
+
+
+def merge_of(arguments: Namespace) -> str | Json | None:
+    """The merge procedure as REST takes it. Its options must belong to it."""
+    name = arguments.merge
+    if arguments.window and name != "nearest_free_time":
+        raise Usage("--window goes with --merge nearest_free_time.")
+    if arguments.else_rooms and name != "another_room":
+        raise Usage("--else-room goes with --merge another_room.")
+    if name == "nearest_free_time":
+        if not arguments.window:
+            raise Usage("--merge nearest_free_time needs --window, such as --window 2h.")
+        return {"name": name, "window_min": int(arguments.window.total_seconds()) // 60}
+    if name == "another_room":
+        if not arguments.else_rooms:
+            raise Usage("--merge another_room needs --else-room ROOM, once or more.")
+        return {"name": name, "rooms": arguments.else_rooms}
+    return str(name) if name else None
+
+
+def slots_of(context: Context, arguments: Namespace, current: Json | None) -> list[Slot]:
+    """The slots of --at and --or. A reservation that moves from `current` keeps its length if no other is given."""
+    zone, now = context.zone, context.now()
+    first = slot_asked(context, arguments.at, arguments, current)
+    slots = [first]
+    for words in arguments.others:
+        text = " ".join(words)
+        span = read_period(text, zone, now, first.start)
+        slots.append(span or slot_from(read_beside(text, first.start, zone, now), first.length))
+    return slots
+
+
+def slot_asked(context: Context, words: list[str], arguments: Namespace, current: Json | None = None) -> Slot:
+    """A span such as `tomorrow 9-10:30`, or a start with --for or --to, or with the length of `current`."""
+    zone, now, text = context.zone, context.now(), " ".join(words)
+    if span := read_period(text, zone, now):
+        if arguments.length or arguments.to:
+            raise Usage(f"{text!r} already says how long. Leave out --for and --to.")
+        return span
+    start = read_time(text, zone, now)
+    return slot_from(start, _length_of(context, arguments, start, current))
+
+
+def _length_of(context: Context, arguments: Namespace, start: datetime, current: Json | None) -> timedelta:
+    if arguments.length:
+        return timedelta(seconds=arguments.length.total_seconds())
+    if arguments.to:
+        end = read_beside(" ".join(arguments.to), start, context.zone, context.now())
+        length = end.astimezone(UTC) - start.astimezone(UTC)
+        if length <= timedelta(0):
+            raise Usage(
+                f"--to {' '.join(arguments.to)} is not after the start. For an end on a later day, give its date."
+            )
+        return length
+    if current is None:
+        raise Usage("How long? Give --for 1h, or --to 10:30, or a span such as tomorrow 9-10:30.")
+    if not current.get("slot"):
+        raise Usage("That reservation has no slot now, so give its length with --for or --to.")
+    return slot_of(current["slot"]).length

@@ -1,0 +1,76 @@
+"""What the client keeps for a user: use (the replica), session, login, logout. Each command returns its exit status."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from argparse import Namespace
+
+from cli.client_session import GUARANTEES
+from cli.context import Context
+from cli.discovery import probe
+from cli.problems import DONE, Problem, Usage
+from cli.replica_addresses import remember
+from cli.state import replace_file, token_file
+
+
+def use(context: Context, arguments: Namespace) -> int:
+    """Remember a replica, even one that is down: who cuts replicas off may do things in any order."""
+    address = context.find_replica(arguments.name)
+    context.switch(address)
+    remember(context.user, address, context.environment)
+    reachable = probe(context.connect, address) is not None
+    context.screen.json({"replica": address.label, "url": address.url, "reachable": reachable})
+    state = "" if reachable else context.screen.paint("  (nothing answers there now)", "red")
+    context.screen.line(f"using {context.here} at {address.short_url}{state}")
+    if context.environment.get("BAYOU_REPLICA"):
+        context.screen.note("the variable BAYOU_REPLICA is set and comes first; unset it for `use` to count")
+    return DONE
+
+
+def session(context: Context, arguments: Namespace) -> int:
+    """Show the client session, choose its guarantees, or begin a new one."""
+    current = context.client_session
+    if arguments.action == "reset":
+        current.token = ""
+    if arguments.guarantees is not None:
+        current.guarantees = arguments.guarantees
+    names = list(GUARANTEES) if current.guarantees is None else [name for name in current.guarantees.split(",") if name]
+    context.screen.json({"begun": bool(current.token), "guarantees": names, "token": current.token})
+    state = "continues from what you have read and written" if current.token else "begins with your next command"
+    context.screen.line(f"the session of {context.user} {state}")
+    for name, meaning in GUARANTEES.items():
+        chosen = context.screen.paint("✓", "green") if name in names else context.screen.paint("–", "dark_grey")
+        context.screen.line(f"  {chosen} {name:<4} {meaning}")
+    return DONE
+
+
+def login(context: Context, _arguments: Namespace) -> int:
+    """Ask for a token, check whose it is, and keep it."""
+    token = (getpass.getpass("token: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
+    if not token:
+        raise Usage("No token was given. A manager makes one with `admin user add NAME` or `admin user token NAME`.")
+    context.replica.set_token(token)
+    answer = context.replica.get("/login")
+    if answer.get("auth") != "tokens":
+        raise Problem("auth_off", f"{context.address.label} needs no token (`auth: none`). Nothing was kept.")
+    if answer.get("user") != context.user:
+        message = f"That is the token of {answer.get('user')}, not of {context.user}. Nothing was kept. "
+        raise Problem("other_user", f"{message}Give `python client.py {answer.get('user')} login`.")
+    path = token_file(context.user, context.environment)
+    try:
+        replace_file(path, token)
+    except OSError as error:
+        raise Problem("state_unwritable", f"Cannot keep the token in {path}: {error.strerror}.") from error
+    context.screen.json({**answer, "file": str(path)})
+    context.screen.line(f"logged in as {context.user} ({answer.get('role')}); the token is in {path}")
+    return DONE
+
+
+def logout(context: Context, _arguments: Namespace) -> int:
+    """Forget the token that `login` kept. It stays valid until a manager revokes it."""
+    path = token_file(context.user, context.environment)
+    path.unlink(missing_ok=True)
+    context.screen.json({"user": context.user, "file": str(path)})
+    context.screen.line(f"the token of {context.user} is forgotten here; it stays valid until a manager revokes it")
+    return DONE

@@ -1,0 +1,41 @@
+"""Finds the replicas that joined the cluster after config.yaml was written, by asking the replicas that answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from cli.problems import UNREACHABLE, Problem
+from cli.replica_addresses import ReplicaAddress
+from cli.rest import Json, Replica
+
+PROBE_TIMEOUT_S = 2.0
+
+Connect = Callable[[ReplicaAddress], Replica]
+
+
+def probe(connect: Connect, address: ReplicaAddress) -> Json | None:
+    """The replica's state; None if no replica answers there soon."""
+    replica = connect(address)
+    try:
+        return replica.get("/replica", timeout_s=PROBE_TIMEOUT_S)
+    except Problem as problem:
+        if problem.status == UNREACHABLE or problem.code == "not_a_replica":
+            return None
+        raise
+    finally:
+        replica.close()
+
+
+def probes(connect: Connect, addresses: Sequence[ReplicaAddress]) -> list[Json | None]:
+    """The states of all, in the same order. They are asked at the same time."""
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return list(pool.map(lambda address: probe(connect, address), addresses))
+
+
+def joined(known: Iterable[ReplicaAddress], states: Iterable[Json | None]) -> list[ReplicaAddress]:
+    """The members of the cluster, by these states, that are not known yet."""
+    labels = {address.label for address in known}
+    members = [member for state in states if state for member in state.get("members", [])]
+    found = {str(member["label"]): f"http://{member['rest']}" for member in members}
+    return [ReplicaAddress(label, url) for label, url in found.items() if label not in labels]

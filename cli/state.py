@@ -1,0 +1,50 @@
+"""The files that the client keeps for each user: replica in use, client session, token, history of the prompt.
+
+They are in the state folder of the XDG rules: $XDG_STATE_HOME/bayou, else ~/.local/state/bayou.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def state_file(user: str, suffix: str, environment: Mapping[str, str]) -> Path:
+    home = environment.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "bayou" / f"{user}{suffix}"
+
+
+def read_json_file(path: Path) -> dict[str, Any]:
+    """The JSON object in the file; an empty one if the file is missing or unreadable."""
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Replace the file atomically, readable by its owner alone from the first moment. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+    beside.replace(path)
+
+
+def token_file(user: str, environment: Mapping[str, str]) -> Path:
+    return state_file(user, ".token", environment)
+
+
+def token_of(user: str, environment: Mapping[str, str]) -> str | None:
+    """The token in BAYOU_TOKEN, else the one that `login` kept. One that an HTTP header cannot hold counts as none."""
+    token = environment.get("BAYOU_TOKEN", "").strip()
+    if not token:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            token = token_file(user, environment).read_text("utf-8").strip()
+    return token if token and token.isascii() and token.isprintable() else None
