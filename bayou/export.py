@@ -40,12 +40,12 @@ class End:
     vector: Vector
 
 
-MediaFrame = Head | StateChunk | StateFinish | Batch | End
+ExportFrame = Head | StateChunk | StateFinish | Batch | End
 
 
-def export(
+def export_volumes(
     store: ReconcileStore, applications: Sequence[str], since_csn: int, since: Vector, volume_bytes_max: int
-) -> Iterator[MediaFrame]:
+) -> Iterator[ExportFrame]:
     """The frames of all volumes for a receiver that holds (since_csn, since); a volume runs from a Head to an End."""
     hello = hello_of(store.state(), applications)
     reach = Reach(since_csn, dict(since), ())
@@ -83,10 +83,10 @@ class Importer:
         self._staging = Staging(store)
         self.report = Report()
 
-    def take(self, frame: MediaFrame) -> None:
+    def take(self, frame: ExportFrame) -> None:
         """Conflict when the volume does not fit; BadInput when its frames make no sense."""
         if problem := self._problem(frame):
-            raise BadInput("media_damaged", f"The file holds what no replica writes: {problem}.", field="file")
+            raise BadInput("export_damaged", f"The file holds what no replica writes: {problem}.", field="file")
         match frame:
             case Head():
                 self._head(frame)
@@ -96,7 +96,7 @@ class Importer:
                     self._count(received.new, received.rolled_back, received.replayed)
                     if received.status not in {"taken", "more"}:
                         raise Conflict(
-                            "media_does_not_fit",
+                            "export_does_not_fit",
                             f"The file does not follow what this replica holds ({received.status}). Export a new one.",
                         )
                     selection = selection.behind(received.taken)
@@ -108,7 +108,7 @@ class Importer:
             case End():
                 pass
 
-    def _problem(self, frame: MediaFrame) -> str | None:
+    def _problem(self, frame: ExportFrame) -> str | None:
         match frame:
             case Head(hello, csn, vector):
                 return problem_of(hello) or problem_of(Ack(0, replan=False, csn=csn, vector=vector))
@@ -123,32 +123,32 @@ class Importer:
 
     def _head(self, head: Head) -> None:
         if self.report.peer:
-            raise BadInput("media_damaged", "The file has two heads.", field="file")
+            raise BadInput("export_damaged", "The file has two heads.", field="file")
         state = self._store.state()
         self.report.peer = head.hello.label
         judged = incompatible(state, PROTOCOL, self._applications, head.hello)
         if isinstance(judged, Refuse):
             if judged.code == RefusalCode.SAME_SERVER:
-                raise Conflict("media_own", "The file was written by this replica itself: there is nothing to take.")
+                raise Conflict("export_own", "The file was written by this replica itself: there is nothing to take.")
             if judged.code != RefusalCode.TAIL_LOST_THERE:  # the file is only older than what has come from there since
                 raise Conflict(judged.code, judged.message)
             judged = Verdict.AGREE, state.csn
         verdict, common = judged
         if verdict is Verdict.PREVAIL:
             raise Conflict(
-                "media_stale", "The file follows a history that another primary has replaced. Export it anew."
+                "export_stale", "The file follows a history that another primary has replaced. Export it anew."
             )
         if verdict is Verdict.YIELD:
             if not head.full_state:
                 raise Conflict(
-                    "media_needs_full_state",
+                    "export_needs_full_state",
                     "What is committed here was replaced by another primary. Export the full state: since CSN 0.",
                 )
             self._common_csn = common
         lacking = missing(state.vector, state.retired_servers, head.vector)
         if not head.full_state and (state.csn < head.csn or lacking):
             raise Conflict(
-                "media_does_not_fit",
+                "export_does_not_fit",
                 f"The file goes on from CSN {head.csn}, and this replica holds CSN {state.csn}."
                 " Take the earlier files first, or export one from what this replica holds.",
                 needed={"csn": head.csn, "vector": {server: f"{stamp:016d}" for server, stamp in head.vector.items()}},

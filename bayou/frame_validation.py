@@ -29,8 +29,8 @@ APPLICATIONS_MAX = 50
 CSN_MAX = 2**53 - 1  # what a Lua number holds exactly
 BODY_BYTES_MAX = WRITE_BYTES_MAX + 1024  # a write's own bound is without its stamp, prev and origin
 ITEMS_MAX = 500  # of a batch; pages of a part of a full state
-MEMBERS_MAX = 1_000  # of a list, in a part
-NAME_BYTES_MAX = 1024  # of a page, of a list, of a member of one
+ENTRIES_MAX = 1_000  # of a list, in a part of a full state
+NAME_BYTES_MAX = 1024  # of a page, of a list, of an entry of one
 CODE_MAX, MESSAGE_MAX = 64, 2000
 
 _WRITE_ID_BYTES_MAX = STAMP_DIGITS + 1 + SERVER_BYTES_MAX
@@ -162,9 +162,9 @@ def _pages(pages: StatePages) -> str | None:
 def _lists(lists: Sequence[ListPart]) -> str | None:
     if len(lists) > ITEMS_MAX:
         return f"a part of more than {ITEMS_MAX} lists"
-    if any(not 1 <= len(part.members) <= MEMBERS_MAX for part in lists):
-        return f"a part of a list without a member, or with more than {MEMBERS_MAX}"
-    return _names([name for part in lists for name in (part.name, *part.members)])
+    if any(not 1 <= len(part.entries) <= ENTRIES_MAX for part in lists):
+        return f"a part of a list without an entry, or with more than {ENTRIES_MAX}"
+    return _names([name for part in lists for name in (part.name, *part.entries)])
 
 
 def _names(names: Sequence[str]) -> str | None:

@@ -69,10 +69,10 @@ class StatePages:
 
 @dataclass(frozen=True, slots=True)
 class ListPart:
-    """Some members of a list of an application."""
+    """Some entries of a list of an application."""
 
     name: str
-    members: tuple[str, ...]
+    entries: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from storage.identity_file import mint
 from storage.keys import KEYS
 from storage.script_runner import Scripted
 
-LIST_PART = 1000  # members of a list in one part, about
+LIST_PART = 1000  # entries of a list in one part, about
 
 
 class Ids(Protocol):
@@ -51,14 +51,14 @@ class Transfer(Scripted):
     def list_parts(self) -> Iterator[ListPart]:
         """All lists, in parts of a bounded size; what is added meanwhile may or may not be among them."""
         for name in self._redis.smembers(self._keys.lists):
-            members: list[str] = []
-            for member in self._redis.sscan_iter(self._keys.list + name.decode(), count=LIST_PART):
-                members.append(member.decode())
-                if len(members) == LIST_PART:
-                    yield ListPart(name.decode(), tuple(members))
-                    members = []
-            if members:
-                yield ListPart(name.decode(), tuple(members))
+            entries: list[str] = []
+            for entry in self._redis.sscan_iter(self._keys.list + name.decode(), count=LIST_PART):
+                entries.append(entry.decode())
+                if len(entries) == LIST_PART:
+                    yield ListPart(name.decode(), tuple(entries))
+                    entries = []
+            if entries:
+                yield ListPart(name.decode(), tuple(entries))
 
     def stage(self, staging: str, pages: StatePages, lists: tuple[ListPart, ...]) -> str | None:
         """Stage a part beside the state that counts; '' begins. The number to go on with, None when superseded."""
@@ -66,7 +66,7 @@ class Transfer(Scripted):
             self.sweep()
         for part in lists:  # append-only supersets: they may grow before the state is switched
             self._redis.sadd(self._keys.lists, part.name)
-            self._redis.sadd(self._keys.list + part.name, *part.members)
+            self._redis.sadd(self._keys.list + part.name, *part.entries)
         number = self._run("stage", staging, pages.text).decode()
         return number or None
 

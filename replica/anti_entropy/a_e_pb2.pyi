@@ -181,12 +181,12 @@ class StateChunk(_message.Message):
     def __init__(self, plan: _Optional[int] = ..., first: _Optional[bool] = ..., pages: _Optional[bytes] = ..., pages_count: _Optional[int] = ..., lists: _Optional[_Iterable[_Union[ListPart, _Mapping]]] = ..., number: _Optional[int] = ...) -> None: ...
 
 class ListPart(_message.Message):
-    __slots__ = ("name", "members")
+    __slots__ = ("name", "entries")
     NAME_FIELD_NUMBER: _ClassVar[int]
-    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
     name: str
-    members: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., members: _Optional[_Iterable[str]] = ...) -> None: ...
+    entries: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., entries: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StateFinish(_message.Message):
     __slots__ = ("plan", "number", "csn", "last", "clock", "birth", "primary", "history", "vector")
@@ -217,17 +217,17 @@ class StateFinish(_message.Message):
     vector: _containers.ScalarMap[str, int]
     def __init__(self, plan: _Optional[int] = ..., number: _Optional[int] = ..., csn: _Optional[int] = ..., last: _Optional[str] = ..., clock: _Optional[int] = ..., birth: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ..., vector: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
-class MediaFrame(_message.Message):
+class ExportFrame(_message.Message):
     __slots__ = ("head", "frame", "end")
     HEAD_FIELD_NUMBER: _ClassVar[int]
     FRAME_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
-    head: MediaHead
+    head: ExportHead
     frame: Frame
-    end: MediaEnd
-    def __init__(self, head: _Optional[_Union[MediaHead, _Mapping]] = ..., frame: _Optional[_Union[Frame, _Mapping]] = ..., end: _Optional[_Union[MediaEnd, _Mapping]] = ...) -> None: ...
+    end: ExportEnd
+    def __init__(self, head: _Optional[_Union[ExportHead, _Mapping]] = ..., frame: _Optional[_Union[Frame, _Mapping]] = ..., end: _Optional[_Union[ExportEnd, _Mapping]] = ...) -> None: ...
 
-class MediaHead(_message.Message):
+class ExportHead(_message.Message):
     __slots__ = ("hello", "csn", "vector", "full_state")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")
@@ -246,7 +246,7 @@ class MediaHead(_message.Message):
     full_state: bool
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., full_state: _Optional[bool] = ...) -> None: ...
 
-class MediaEnd(_message.Message):
+class ExportEnd(_message.Message):
     __slots__ = ("csn", "vector")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")

@@ -39,7 +39,7 @@ def encode(frame: Frame) -> wire.Frame:
             ack.retired_servers.extend(frame.retired_servers)
             return wire.Frame(ack=ack)
         case StateChunk():
-            lists = [wire.ListPart(name=part.name, members=part.members) for part in frame.lists]
+            lists = [wire.ListPart(name=part.name, entries=part.entries) for part in frame.lists]
             chunk = wire.StateChunk(plan=frame.plan, number=frame.number, first=frame.first, lists=lists)
             chunk.pages, chunk.pages_count = frame.pages.text, frame.pages.count
             return wire.Frame(state_chunk=chunk)
@@ -93,7 +93,7 @@ def decode(message: wire.Frame) -> Frame:
         case "state_chunk":
             chunk = message.state_chunk
             pages = StatePages(chunk.pages_count, chunk.pages)
-            lists = tuple(ListPart(part.name, tuple(part.members)) for part in chunk.lists)
+            lists = tuple(ListPart(part.name, tuple(part.entries)) for part in chunk.lists)
             return StateChunk(chunk.plan, chunk.number, chunk.first, pages, lists)
         case "state_finish":
             finish = message.state_finish

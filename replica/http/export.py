@@ -19,9 +19,9 @@ from flask_restful import Resource
 
 from bayou.anti_entropy import Report
 from bayou.errors import BadInput, Conflict, RefusalCode, TooLarge
-from bayou.export import Head, Importer, export
+from bayou.export import Head, Importer, export_volumes
 from bayou.stamps import STAMP_MAX
-from replica.http import export_file as media_file
+from replica.http import export_file
 from replica.http.parts import Parts
 
 MEDIA_TYPE = "application/octet-stream"
@@ -37,29 +37,29 @@ def register(api: Any, parts: Parts) -> None:
     api.add_resource(Import, "/replica/import", resource_class_kwargs={"parts": parts})
 
 
-class _Media(Resource):  # type: ignore[misc]  # flask_restful has no types
+class _ExportResource(Resource):  # type: ignore[misc]  # flask_restful has no types
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._tags = tuple(application.tag for application in parts.applications)
 
 
-class Export(_Media):
+class Export(_ExportResource):
     def get(self) -> Response:
         for name in request.args:
             if name not in {"csn", "v", "volume"}:
                 raise BadInput("bad_input", f"There is no {name} here; there are csn, v and volume.", field=name)
         since_csn, since = _csn(request.args.get("csn", "0")), _vector(request.args.get("v", "{}"))
         volume_bytes = _volume(request.args.get("volume", str(VOLUME_BYTES_MAX)))
-        frames = export(self._parts.store, self._tags, since_csn, since, volume_bytes)
+        frames = export_volumes(self._parts.store, self._tags, since_csn, since, volume_bytes)
         name = f"{self._parts.label}.bayou"
         return Response(
-            _begun(media_file.write(frames)),
+            _begun(export_file.write(frames)),
             content_type=MEDIA_TYPE,
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
 
 
-class Import(_Media):
+class Import(_ExportResource):
     def post(self) -> dict[str, Any]:
         request.max_content_length = IMPORT_BYTES_MAX
         if (request.content_length or 0) > IMPORT_BYTES_MAX:
@@ -69,7 +69,7 @@ class Import(_Media):
         reports: list[Report] = []
         importer: Importer | None = None
         try:
-            for frame in media_file.read(cast(BinaryIO, request.stream)):
+            for frame in export_file.read(cast(BinaryIO, request.stream)):
                 if isinstance(frame, Head):
                     importer = self._opened(frame)
                     reports.append(importer.report)
@@ -78,7 +78,7 @@ class Import(_Media):
         finally:
             self._follow(reports)
         if not reports:
-            raise BadInput("media_damaged", "The file is empty. Send one that /replica/export gave.", field="file")
+            raise BadInput("export_damaged", "The file is empty. Send one that /replica/export gave.", field="file")
         return {
             "from": reports[-1].peer,
             "received": sum(report.received for report in reports),
@@ -103,7 +103,7 @@ class Import(_Media):
     def _follow(self, reports: list[Report]) -> None:
         """What follows from a session follows from a file, too: roles, peers, and passing on."""
         if self._parts.membership is not None:
-            self._parts.membership.after_media()
+            self._parts.membership.after_import()
         if any(report.received or report.installed for report in reports):
             self._parts.peers.poke()
 

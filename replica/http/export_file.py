@@ -1,7 +1,7 @@
 """Volumes of anti-entropy by file, as bytes: frames with a checksum each, so that damage is found before it is taken.
 
 A volume is the line MAGIC, then records: length (4 bytes, big-endian), CRC-32 of the payload (4 bytes), payload (a
-MediaFrame of a_e.proto). It is whole when its last record is the end.
+ExportFrame of a_e.proto). It is whole when its last record is the end.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from bayou.anti_entropy import ProtocolError
 from bayou.errors import BadInput
-from bayou.export import End, Head, MediaFrame
+from bayou.export import End, ExportFrame, Head
 from bayou.frames import Batch, Hello, StateChunk, StateFinish
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.protobuf_codec import decode, encode
@@ -25,7 +25,7 @@ RECORD_BYTES_MAX = 4 * 1024 * 1024
 _PREFIX = struct.Struct(">II")
 
 
-def write(frames: Iterable[MediaFrame]) -> Iterator[bytes]:
+def write(frames: Iterable[ExportFrame]) -> Iterator[bytes]:
     """The bytes of volumes, one after another; each begins with MAGIC."""
     for frame in frames:
         payload = _encode(frame).SerializeToString()
@@ -34,7 +34,7 @@ def write(frames: Iterable[MediaFrame]) -> Iterator[bytes]:
         yield _PREFIX.pack(len(payload), zlib.crc32(payload)) + payload
 
 
-def read(file: BinaryIO) -> Iterator[MediaFrame]:
+def read(file: BinaryIO) -> Iterator[ExportFrame]:
     """The frames of a file of one or more volumes; BadInput at the first damage, after the frames before it."""
     inside = False
     while True:
@@ -51,7 +51,7 @@ def read(file: BinaryIO) -> Iterator[MediaFrame]:
         inside = not isinstance(frame, End)
 
 
-def _record(file: BinaryIO) -> MediaFrame:
+def _record(file: BinaryIO) -> ExportFrame:
     prefix = file.read(_PREFIX.size)
     if len(prefix) < _PREFIX.size:
         raise _damaged("its end is missing")
@@ -64,31 +64,31 @@ def _record(file: BinaryIO) -> MediaFrame:
     if zlib.crc32(payload) != checksum:
         raise _damaged("a checksum does not fit")
     try:
-        return _decode(wire.MediaFrame.FromString(payload))
+        return _decode(wire.ExportFrame.FromString(payload))
     except (DecodeError, ProtocolError):
         raise _damaged("a record cannot be read") from None
 
 
 def _damaged(reason: str) -> BadInput:
     return BadInput(
-        "media_damaged",
+        "export_damaged",
         f"The file is damaged: {reason}. What came before is taken; nothing of the damaged part is. Export it again.",
         field="file",
     )
 
 
-def _encode(frame: MediaFrame) -> wire.MediaFrame:
+def _encode(frame: ExportFrame) -> wire.ExportFrame:
     match frame:
         case Head(hello, csn, vector, full_state):
-            head = wire.MediaHead(hello=encode(hello).hello, csn=csn, vector=vector, full_state=full_state)
-            return wire.MediaFrame(head=head)
+            head = wire.ExportHead(hello=encode(hello).hello, csn=csn, vector=vector, full_state=full_state)
+            return wire.ExportFrame(head=head)
         case End(csn, vector):
-            return wire.MediaFrame(end=wire.MediaEnd(csn=csn, vector=vector))
+            return wire.ExportFrame(end=wire.ExportEnd(csn=csn, vector=vector))
         case _:
-            return wire.MediaFrame(frame=encode(frame))
+            return wire.ExportFrame(frame=encode(frame))
 
 
-def _decode(message: wire.MediaFrame) -> MediaFrame:
+def _decode(message: wire.ExportFrame) -> ExportFrame:
     match message.WhichOneof("kind"):
         case "head":
             hello = decode(wire.Frame(hello=message.head.hello))

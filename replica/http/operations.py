@@ -133,13 +133,13 @@ OPERATIONS = (
         "Take such a file (application/octet-stream).",
         {200: TAKEN},
         errors={
-            400: ("media_damaged",),
+            400: ("export_damaged",),
             409: (
                 "busy",
-                "media_own",
-                "media_stale",
-                "media_needs_full_state",
-                "media_does_not_fit",
+                "export_own",
+                "export_stale",
+                "export_needs_full_state",
+                "export_does_not_fit",
                 "tail_lost",
                 *OTHER,
             ),

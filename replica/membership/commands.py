@@ -150,7 +150,7 @@ class Membership:
                 self._peers.poke()
         self._catch_up(self._store.state())
 
-    def after_media(self) -> None:
+    def after_import(self) -> None:
         """A file was taken: what it brought may concern who takes part, and who commits."""
         self._peers.refresh()
         self._catch_up(self._store.state())

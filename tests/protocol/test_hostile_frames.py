@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bayou.anti_entropy import ProtocolError, Session
 from bayou.errors import BadInput, Refusal
-from bayou.export import Head, Importer, export
+from bayou.export import Head, Importer, export_volumes
 from bayou.frame_validation import ITEMS_MAX, SERVERS_MAX, problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.payloads import Item, ListPart, Selection, StateEnd, StatePages
@@ -303,7 +303,7 @@ def volume() -> bytes:
     cluster = Cluster(2)
     cluster.replicas[0].note("r1", "p")
     cluster.replicas[1].note("r2", "q")
-    return b"".join(write(export(cluster.replicas[0], TAGS, 0, {}, 1 << 20)))
+    return b"".join(write(export_volumes(cluster.replicas[0], TAGS, 0, {}, 1 << 20)))
 
 
 @EXAMPLES
@@ -340,7 +340,7 @@ def test_a_record_with_a_checksum_of_its_own_is_still_judged(here: Replica, volu
     importer.take(replace(head, hello=hello_like(here), full_state=True))
     with pytest.raises(Refusal) as refusal:
         importer.take(finish)
-    assert refusal.value.code == "media_damaged"
+    assert refusal.value.code == "export_damaged"
     assert counted(here) == before
     with pytest.raises(BadInput, match="a record is too long"):
         list(read(io.BytesIO(b"bayou volume 1\n" + struct.pack(">II", 2**31, 0))))

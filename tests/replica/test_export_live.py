@@ -64,12 +64,12 @@ def test_files_that_do_not_fit_or_are_damaged_change_nothing(tmp_path: Path) -> 
         reserve(one, "r1", 9)
         whole = requests.get(f"http://{one}/replica/export", timeout=60).content
         before = ask(two, "GET", "/replica/digest").json()
-        assert code(put(two, b"")) == (400, "media_damaged")
-        assert code(put(two, b"something else")) == (400, "media_damaged")
-        assert code(put(two, whole[:40])) == (400, "media_damaged")
-        assert code(put(one, whole)) == (409, "media_own")
+        assert code(put(two, b"")) == (400, "export_damaged")
+        assert code(put(two, b"something else")) == (400, "export_damaged")
+        assert code(put(two, whole[:40])) == (400, "export_damaged")
+        assert code(put(one, whole)) == (409, "export_own")
         behind = requests.get(f"http://{one}/replica/export", params={"csn": "1"}, timeout=60).content
-        assert code(put(two, behind)) == (409, "media_does_not_fit")
+        assert code(put(two, behind)) == (409, "export_does_not_fit")
         assert code(ask(one, "GET", "/replica/export?csn=x")) == (400, "bad_input")
         assert code(ask(one, "GET", "/replica/export?v=[]")) == (400, "bad_input")
         assert ask(two, "GET", "/replica/digest").json() == before

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bayou.errors import BadInput, Conflict
-from bayou.export import Head, Importer, export
+from bayou.export import Head, Importer, export_volumes
 from cli.commands.admin import by_number
 from cli.commands.export_files import VolumeWriter
 from replica.http.export_file import MAGIC, read, write
@@ -28,7 +28,7 @@ def cluster() -> Cluster:
 
 def written(source: Replica, folder: Path, volume_bytes: int = 1) -> list[Path]:
     """The files of an export, as the command line makes them of a stream of small pieces."""
-    whole = b"".join(write(export(source, TAGS, 0, {}, volume_bytes)))
+    whole = b"".join(write(export_volumes(source, TAGS, 0, {}, volume_bytes)))
     with VolumeWriter(folder / "out") as volumes:
         for at in range(0, len(whole), 1000):
             volumes.write(whole[at : at + 1000])
@@ -67,7 +67,7 @@ def test_a_volume_that_does_not_fit_says_what_is_needed_and_changes_nothing(clus
     before = two.dump()
     with pytest.raises(Conflict) as refusal:
         take(two, second)
-    assert refusal.value.code == "media_does_not_fit"
+    assert refusal.value.code == "export_does_not_fit"
     server = one.state().server
     assert refusal.value.details["needed"]["csn"] == 500
     assert refusal.value.details["needed"]["vector"].keys() == refusal.value.details["missing"].keys() == {server}
@@ -79,7 +79,7 @@ def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path
     one, two = cluster
     earlier = [file.read_bytes() for file in written(one, tmp_path)]
     one.accept_only("later", "p")
-    whole = b"".join(write(export(one, TAGS, 0, {}, 64 * 1024 * 1024)))
+    whole = b"".join(write(export_volumes(one, TAGS, 0, {}, 64 * 1024 * 1024)))
     take(two, whole)
     before = two.dump()
     for volume in earlier[1:]:
@@ -90,7 +90,7 @@ def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path
 def exported(source: Replica, folder: Path, volume_bytes: int) -> tuple[list[str], list[str]]:
     """The names of the files of an export, and of those that it removed."""
     with VolumeWriter(folder / "out") as volumes:
-        for chunk in write(export(source, TAGS, 0, {}, volume_bytes)):
+        for chunk in write(export_volumes(source, TAGS, 0, {}, volume_bytes)):
             volumes.write(chunk)
         return [file.name for file in volumes.finish()], [file.name for file in volumes.removed]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from apps.people.pages import OPERATOR
-from bayou import export as media
+from bayou import export
 from bayou.payloads import Installed
 from bayou.state import State
 from tests.simulation import clients
@@ -33,7 +33,7 @@ class Ground:
         self.operator = Client(OPERATOR, None)
         self.sessions: list[Meeting] = []
         self.cut: set[tuple[str, str]] = set()
-        self.files: list[tuple[str, list[media.MediaFrame]]] = []  # under the name of their export
+        self.files: list[tuple[str, list[export.ExportFrame]]] = []  # under the name of their export
         self.now_us = BEGIN_US
         self.counts: Counter[str] = Counter()
         self.trace: list[str] = []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from redis import ConnectionError as Lost
 
-from bayou import export as media
+from bayou import export
 from bayou.errors import BadInput
 from replica.http.export_file import read, write
 from tests.simulation.meetings import Meetings
@@ -95,10 +95,10 @@ class Operating(Meetings):
             return "nothing"
         state = since.store.state()
         csn, vector = (0, {}) if c % 3 == 0 else (state.csn, dict(state.vector))
-        volume: list[media.MediaFrame] = []
-        for frame in media.export(node.store, TAGS, csn, vector, (200, 2000, 1 << 30)[c % 3]):
+        volume: list[export.ExportFrame] = []
+        for frame in export.export_volumes(node.store, TAGS, csn, vector, (200, 2000, 1 << 30)[c % 3]):
             volume.append(frame)
-            if isinstance(frame, media.End):
+            if isinstance(frame, export.End):
                 self.files = [*self.files[-FILES_MAX:], (f"volume-{self.number}", volume)]
                 volume = []
         self.scribe.say(f"export {node.label} volume-{self.number}{f' from {since.label}' if csn else ''}")
@@ -109,7 +109,7 @@ class Operating(Meetings):
         if node is None or not self.files:
             return "nothing"
         name, volume = self.files[a % len(self.files)]
-        importer, text = media.Importer(node.store, TAGS), ""
+        importer, text = export.Importer(node.store, TAGS), ""
         if c % 4 == 0:
             self.scribe.note(f"{node.label} imports the file {name}, which was cut")
         else:
@@ -124,7 +124,7 @@ class Operating(Meetings):
         return f"{node.label} {importer.report.received}{text}"
 
 
-def _cut(volume: list[media.MediaFrame], place: int) -> Iterator[media.MediaFrame]:
+def _cut(volume: list[export.ExportFrame], place: int) -> Iterator[export.ExportFrame]:
     """What can be read of the volume when the file ends at a byte in its midst."""
     whole = b"".join(write(iter(volume)))
     yield from read(io.BytesIO(whole[: place * len(whole) >> 16]))
