@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from bayou.write import Write
@@ -112,11 +113,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class LuaApplication:
-    """What a store plays: `lua` returns {check, update, merge, lists} (see docs/design.md)."""
+    """What a store plays. `lua` is the file that returns {check, update, merge, lists}; see docs/design.md."""
 
     name: str
     version: int
-    lua: str
+    lua: Path
 
     @property
     def tag(self) -> str:

@@ -69,5 +69,5 @@ def describe(write: Write) -> dict[str, Any]:
 MEMBERS = LuaApplication(
     name="members",
     version=1,
-    lua=(Path(__file__).parent / "lua" / "members.lua").read_text(),
+    lua=Path(__file__).parent / "lua" / "members.lua",
 )

@@ -59,11 +59,16 @@ def script(verb: str, applications: Sequence[LuaApplication]) -> str:
     parts = [_COLLECTOR]
     if "engine/play" in included(FOLDER, f"commands/{verb}"):
         parts.append("local Apps = {}\n")
-        parts += [f"Apps['{app.tag}'] = function()\n{_SHADOWS}{app.lua}\nend\n" for app in applications]
+        parts += [f"Apps['{app.tag}'] = function()\n{_SHADOWS}{rules(app)}\nend\n" for app in applications]
         parts.append(_ON_DEMAND)
     parts.append(f"local EVENTS_MAX, STAMP_MAX = {EVENTS_MAX}, {STAMP_MAX}\n")
     parts += [lua_keys(), "" if verb == "begin" else _WHOLE, assembled(FOLDER, f"commands/{verb}")]
     return "".join(parts)
+
+
+def rules(application: LuaApplication) -> str:
+    """The text of an application's Lua. Its files include each other, by names below the folder of the main one."""
+    return assembled(application.lua.parent, application.lua.stem)
 
 
 @cache

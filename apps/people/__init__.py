@@ -11,7 +11,7 @@ from apps.people.resources import describe, register
 APPLICATION = Application(
     name="people",
     version=1,
-    lua=Path(__file__).with_name("people.lua").read_text(encoding="utf-8"),
+    lua=Path(__file__).with_name("people.lua"),
     describe=describe,
     register=register,
     operations=OPERATIONS,

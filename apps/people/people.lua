@@ -31,8 +31,8 @@ local function page_of(name)
   return "person:" .. name
 end
 
--- What stands in the way of this write: a status, or nil.
-local function obstacle(pages, write)
+-- The status that stands in the way of the write; nil where nothing does.
+local function obstacle_of(pages, write)
   if write.user ~= OPERATOR and pages.get(page_of(write.user), "role") ~= "manager" then
     return "forbidden"
   end
@@ -49,7 +49,8 @@ function app.check(pages, write)
   local args = write.args
   assert(args.role == nil or ROLES[args.role], "not a role")
   assert(args.hash == nil or (#args.hash == 64 and not string.find(args.hash, "[^0-9a-f]")), "not a hash")
-  return not obstacle(pages, write)
+  local obstacle = obstacle_of(pages, write)
+  return not obstacle, obstacle
 end
 
 function app.update(pages, write)
@@ -68,8 +69,8 @@ function app.update(pages, write)
   return "updated"
 end
 
-function app.merge(pages, write)
-  return obstacle(pages, write)
+function app.merge(_pages, _write, obstacle)
+  return obstacle
 end
 
 -- List, member: everybody who was ever added, whatever became of them.

@@ -11,7 +11,7 @@ from apps.playlist.resources import describe, register
 APPLICATION = Application(
     name="playlist",
     version=1,
-    lua=Path(__file__).with_name("playlist.lua").read_text(encoding="utf-8"),
+    lua=Path(__file__).with_name("playlist.lua"),
     describe=describe,
     register=register,
     operations=OPERATIONS,

@@ -10,10 +10,6 @@ from apps.api.service import Service
 from apps.rooms import feed_resources, operations, resources
 from apps.rooms.view import describe
 
-# One chunk of Lua, each file using what stands in those before it.
-CHUNK = ("days", "wishes", "standing", "changes", "merges", "series", "application")
-_FOLDER = Path(__file__).parent / "lua"
-
 
 def _register(api: Any, service: Service) -> None:
     resources.register(api, service)
@@ -23,7 +19,7 @@ def _register(api: Any, service: Service) -> None:
 APPLICATION = Application(
     name="rooms",
     version=1,
-    lua="\n".join((_FOLDER / f"{file}.lua").read_text(encoding="utf-8") for file in CHUNK),
+    lua=Path(__file__).parent / "lua" / "application.lua",
     describe=describe,
     register=_register,
     operations=(*operations.OPERATIONS, *feed_resources.OPERATIONS),

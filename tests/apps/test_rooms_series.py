@@ -13,6 +13,7 @@ from apps.rooms.pages import decode_reservation
 from bayou.application import Change
 from replica.events.describe import Describer
 from replica.events.expand import expand
+from storage.scripts import rules
 from tests.support.rooms_harness import FakeService, Lua, client_of, running_lua
 
 WEEKLY = "FREQ=WEEKLY;COUNT=4"
@@ -346,6 +347,6 @@ def test_a_write_that_found_nothing_of_its_series_is_not_in_its_history(
     days = [{"date": "2026-12-01"}, {"date": "2026-12-08"}]
     args = {"series": "vish/w", "room": "6.12", "occurrences": days}
     write = {"id": "1@one", "op": "cancel_series", "user": "vish", "request": "c", "args": args}
-    script = f"local app = (function()\n{APPLICATION.lua}\nend)()\nreturn app.notes(cjson.decode(ARGV[1]), ARGV[2])"
+    script = f"local app = (function()\n{rules(APPLICATION)}\nend)()\nreturn app.notes(cjson.decode(ARGV[1]), ARGV[2])"
     notes = lua.client.eval(script, 0, json.dumps(write), outcome)
     assert notes[::2] == told

@@ -122,6 +122,12 @@ def test_a_page_that_is_declared_may_be_reached(replica: Replica) -> None:
     assert replica.page(OTHER)[0] == {"x": "y"}
 
 
+@pytest.mark.parametrize(("met", "status"), [(True, "updated"), (False, "merged")])
+def test_update_and_merge_get_what_the_check_of_the_same_play_found(replica: Replica, met: bool, status: str) -> None:
+    assert replica.put(draft("pass", "a", ["p"], met=met, found="this")).outcome == f"{status} this"
+    assert replica.put(draft("pass", "b", ["p"], met=met)).outcome == status
+
+
 def test_an_application_sees_nothing_but_its_pages(replica: Replica) -> None:
     """Contract of the Lua side: no Redis, no clock, no randomness, no globals. Redis errs where a name is not known."""
     assert replica.put(draft("look", "a", ["p"], name="type")).outcome == "updated function"

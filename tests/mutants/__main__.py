@@ -78,7 +78,9 @@ MUTANTS = (
     ),
     Mutant("truncate past the commit", r"tonumber\(osn\) \+ #dropped\)", "tonumber(osn) + #dropped + 1)", "truncate"),
     Mutant(
-        "all or nothing keeps some", r'occurrences_wanted == "all_or_nothing" and not whole', "occurrences_wanted == 0"
+        "all or nothing keeps some",
+        r'occurrences_wanted == "all_or_nothing" and not is_whole',
+        "occurrences_wanted == 0",
     ),
     Mutant("any person is a manager", r' and pages\.get\(person, "role"\) == "manager"', ""),
     Mutant("forget the first list", r"for i = 1, #entries, 2 do", "for i = 3, #entries, 2 do"),

@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 
+import apps.rooms
 from storage.scripts import FOLDER, VERBS, assembled, included, script
 
-FILES = sorted(f"{file.parent.name}/{file.stem}" for file in FOLDER.glob("*/*.lua"))
-MODULES = {name.rpartition("/")[2].capitalize(): name for name in FILES if name.startswith("engine/")}
+ROOMS = Path(apps.rooms.__path__[0], "lua")
+MODULES = {file.stem.capitalize(): f"engine/{file.stem}" for file in (FOLDER / "engine").glob("*.lua")}
+ROOMS_MODULES = {file.stem.capitalize(): file.stem for file in ROOMS.glob("*.lua")}
+FILES = [
+    *((file, MODULES) for file in sorted(FOLDER.glob("*/*.lua"))),
+    *((file, ROOMS_MODULES) for file in sorted(ROOMS.glob("*.lua"))),
+]
 
 
 def files(folder: Path, **texts: str) -> Path:
@@ -44,12 +50,14 @@ def test_a_circle_of_includes_is_named(tmp_path: Path, last: str, circle: str) -
         included(folder, "a")
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_includes_what_it_names_and_nothing_else(name: str) -> None:
-    text = (FOLDER / f"{name}.lua").read_text(encoding="utf-8")
-    code = re.sub(r"--.*", "", text)
-    named = {MODULES[word] for word in re.findall(r"\b([A-Z]\w*)\b[.)]", code) if word in MODULES}
-    assert re.findall(r'@include "(.*)"', text) == sorted(named - {name})
+@pytest.mark.parametrize(("file", "modules"), FILES, ids=lambda value: getattr(value, "stem", ""))
+def test_a_file_includes_what_it_names_and_nothing_else(file: Path, modules: dict[str, str]) -> None:
+    text = file.read_text(encoding="utf-8")
+    code = re.sub(r"--\[\[.*?\]\]|--[^\n]*", "", text, flags=re.DOTALL)
+    named = {word for word in re.findall(r"\b([A-Z]\w*)[.\[]", code) if word in modules}
+    assert re.findall(r'^--- @include "(.*)"$', text, re.MULTILINE) == sorted(
+        modules[word] for word in named - {file.stem.capitalize()}
+    )
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -99,7 +99,7 @@ def application(faults: dict[str, Exception] | None = None) -> Application:
     def register(api: Any, service: Service) -> None:
         api.add_resource(Notes, "/notes", resource_class_kwargs={"service": service, "faults": faults or {}})
 
-    return Application(name="notes", version=1, lua="return {}", describe=describe, register=register)
+    return Application(name="notes", version=1, lua=Path("none.lua"), describe=describe, register=register)
 
 
 class FakeStore:

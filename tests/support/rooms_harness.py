@@ -26,18 +26,19 @@ from bayou import errors
 from bayou.application import Accepted, History, PageViews, Sighting, Snapshot, Turn
 from bayou.write import Draft, Write
 from storage.redis.binary import find_binary
+from storage.scripts import rules
 from tests.support.toy import FORBIDDEN
 
 Pages = dict[str, dict[str, str]]
 
-# On one line, so that errors name the application's own lines. (Redis 7 has no setfenv.)
+# Redis 7 has no setfenv.
 _HIDDEN = (
     f"local {', '.join(name for name in FORBIDDEN if '.' not in name)} "
     "local math = {floor = math.floor, min = math.min, max = math.max, abs = math.abs, huge = math.huge} "
 )
 _PLAY = """
 local chunk = assert(loadstring(ARGV[1], 'rooms'))
-local app, write, all = chunk(), cjson.decode(ARGV[2]), cjson.decode(ARGV[3])
+local write, all = cjson.decode(ARGV[2]), cjson.decode(ARGV[3])
 local declared = {}
 for _, page in ipairs(write.pages) do declared[page] = true end
 local function fields_of(page)
@@ -72,11 +73,13 @@ function api.any(page, test)
   end
   return false
 end
+-- Each function comes from a run of its own, so that they can share nothing but what is handed on.
 local ok, status, detail = pcall(function()
-  if app.check(api, write) then return app.update(api, write) end
-  return app.merge(api, write)
+  local is_met, found = chunk().check(api, write)
+  if is_met then return chunk().update(api, write, found) end
+  return chunk().merge(api, write, found)
 end)
-local lists = app.lists(write)
+local lists = chunk().lists(write)
 if not ok then return cjson.encode({outcome = 'failed', why = status, lists = lists}) end
 return cjson.encode({outcome = detail and status .. ' ' .. detail or status, pages = all, lists = lists})
 """
@@ -93,7 +96,7 @@ class Lua:
         """Plays a write on the pages, changing them in place; returns its outcome and its entries of lists."""
         told = {**json.loads(write.encode()), "id": write.id}
         seen = {page: pages.get(page, {}) for page in write.pages}
-        reply = json.loads(self.client.eval(_PLAY, 0, _HIDDEN + APPLICATION.lua, json.dumps(told), json.dumps(seen)))
+        reply = json.loads(self.client.eval(_PLAY, 0, _HIDDEN + rules(APPLICATION), json.dumps(told), json.dumps(seen)))
         for page, fields in reply.get("pages", {}).items():
             pages[page] = dict(fields)
             if not fields:

@@ -1,52 +1,72 @@
 --[[
-What a write of the meeting rooms means: dependency checks, updates and merge procedures (Terry 1995, section 4). The files of
-this folder are one chunk, in the order in which apps/rooms/__init__.py names them; this is the last of them.
+What a write of the meeting rooms means: dependency checks, updates and merge procedures (Terry 1995, section 4).
 
-Contract. Returns {check, update, merge, lists, notes}, pure functions that the engine runs inside Redis at every replica, each
-time the write is played: check first, then update where it returned true, else merge. They see the pages that the write declares
-and the write itself; no clock, no randomness, no configuration. So the values of policies travel in write.args. An error() here
-makes the outcome `failed`, with no change.
+Contract. Returns {check, update, merge, lists, notes}. They are pure functions, which the engine runs inside Redis at every replica
+each time a write is played: check first, then update where it returned true, else merge. They see the pages that the write
+declares, and the write itself: no clock, no randomness, no configuration. So the values of policies travel in write.args. The
+second value that check returns is handed to update and merge; they share nothing else. An error makes the outcome `failed`, and
+nothing changes.
 
-Writes. Times are whole minutes since 1970 (UTC); a slot is START8/END8, each in 8 digits. `;` separates what stands in every write
-of that op from what may stand.
+Writes. Times are whole minutes since 1970 (UTC); a slot is START8/END8, each time in eight digits. Arguments after `;` are optional.
   reserve  check first_choice_free   args room, slots = START8/END8 ... by preference, purpose; series, limit
   move     check first_choice_free   args reservation = "USER/REQUEST", room, slots; limit
   cancel   check reservation_stands  args reservation, room (for people only); reason
-  reserve_series  check every_first_choice_free   args room, purpose, rule, except (dates by blanks), zone, occurrences_wanted,
-                  occurrences = {{date, slots; day_start, day_end}, ...}; limit
+  reserve_series  check every_first_choice_free   args room, purpose, rule, except (dates, separated by blanks), zone,
+                  occurrences_wanted, occurrences = {{date, slots; day_start, day_end}, ...}; limit
   move_series     check every_first_choice_free   args series = "USER/REQUEST", occurrences = {{date, room, slots; ...}, ...},
                   occurrences_wanted; limit
   cancel_series   check every_reservation_stands  args series, room, occurrences = {{date}, ...}; reason
-  occurrences_wanted is all_or_nothing or best_effort; limit = {open, at}: see standing.lua.
-Merge procedures of all that look for places; they are those of every occurrence. All but give_up first try the other slots in
-order of preference, in args.room.
+  occurrences_wanted is all_or_nothing or best_effort; limit = {open, at}: see Occupancy.limit_reached.
+
+Merge procedures of the writes that want a slot; a series uses its procedure for every occurrence. All but give_up first try the
+other slots in args.room, in the order of preference. Then:
   first_free_alternative  nothing more
-  nearest_free_time       args window_min, day_start, day_end: the time nearest to the first choice, of its length and in its
-                          room, inside both the window around it and the open hours of its local day; of two equally near, the
-                          earlier
+  nearest_free_time       args window_min, day_start, day_end: the time nearest to the first choice, of the same length and in the
+                          same room, inside both the window around it and the open hours of its local day; of two equally near,
+                          the earlier
   another_room            args rooms: the time of the first choice, in the first of these rooms that is free
   give_up                 only the first choice will do
 
 Pages (apps/rooms/pages.py reads the same format).
-  room:ROOM/YYYY-MM-DD      one per room and UTC day. Field: start, 8 digits. Value: END8 \t USER \t REQUEST \t PURPOSE.
-                            A slot over midnight stands in the page of each day that it touches, same field, same value.
-  reservation:USER/REQUEST  state = reserved START8/END8 ROOM, rejected CODE, cancelled, or cancelled USER \t REASON where one was
-                            given; asked (last) = ROOM \t START8/END8 ... \t PURPOSE; series; pages = room pages where it may be
-                            beyond those of the slots, by newlines; write (id of the last move or cancel that changed it);
-                            requests = the last moves and cancels, by blanks. An occurrence's request is SERIES~DATE.
-                            Of a series: state series; rule, zone, except, wanted, dates (of its occurrences, by blanks), write,
-                            requests. So one request is one reservation, or one series.
-  user:USER                 open reservations of a user. Field: request. Value: END8. Kept only under that policy.
-  Notes, on a reservation's page: WRITE ID \t OP (none for reserve) \t OUTCOME, and \t USER where it is not the owner.
+  room:ROOM/YYYY-MM-DD      one for each room and UTC day. Field: start, eight digits. Value: END8 \t USER \t REQUEST \t PURPOSE.
+                            A slot over midnight stands on the page of each day that it touches, same field, same value.
+  reservation:USER/REQUEST  of a reservation:
+                              state     reserved START8/END8 ROOM, rejected CODE, cancelled, or cancelled USER \t REASON
+                              asked     what was asked for last: ROOM \t START8/END8 ... \t PURPOSE
+                              series    the request of the series that it belongs to
+                              pages     the room pages, separated by newlines, that may hold it beyond those of the slots
+                              write     the id of the last move or cancel that changed it
+                              requests  the last moves and cancels, separated by blanks
+                            The request of an occurrence is SERIES~DATE.
+                            Of a series: state series; rule, zone, except, wanted, dates (of its occurrences, separated by blanks),
+                            write, requests. So one request is one reservation or one series.
+  user:USER                 the open reservations of a user, kept only under that policy. Field: request. Value: END8.
+  Notes, on the page of a reservation: WRITE ID \t OP (empty for reserve) \t OUTCOME and, where it is not the owner, \t USER.
 
-Statuses. `updated`, `merged` (detail START8/END8 ROOM, but none for a cancel) · `rejected` (no_alternative, open_reservations,
-series: another occurrence found nothing) · `duplicate` (this request was taken before) · `unknown` (no such reservation) ·
-`forbidden` (not its owner) · `cancelled` (it is, already) · `moved_meanwhile` (it stands on a page that the write did not
-declare) · `unmoved` (nothing free; it stays at the detail's place) · `kept` (it stays, since another occurrence found nothing) · `open_reservations` (a move would make one too many).
+Statuses.
+  updated, merged    done; the detail is START8/END8 ROOM, none for a cancel
+  rejected           no slot; the detail is no_alternative, open_reservations, or series (another occurrence got no slot)
+  duplicate          this request was taken before
+  unknown            no such reservation
+  forbidden          the user is not its owner
+  cancelled          it is cancelled already
+  moved_meanwhile    it stands on a page that the write did not declare
+  unmoved            nothing is free; it stays in the slot of the detail
+  kept               it stays, because another occurrence got no slot
+  open_reservations  the move would make one open reservation too many
 
-Invariants kept: 8 (no two reservations overlap in a room: every entry that is set was tested free in the same play),
-13 (one request of a user, at most one reservation: the reservation's page is its identity).
+Invariants kept: 8 (no two reservations of a room overlap: every entry was tested free in the play that sets it), 13 (one request of
+a user makes at most one reservation: the page of the reservation is its identity).
 ]]
+
+--- @include "changes"
+--- @include "merges"
+--- @include "occupancy"
+--- @include "requests"
+--- @include "series"
+
+local PART_OPS = Requests.PART_OPS
+local gmatch, match, sub = string.gmatch, string.match, string.sub
 
 local CHECKS = {
   reserve = "first_choice_free",
@@ -56,71 +76,66 @@ local CHECKS = {
   move_series = "every_first_choice_free",
   cancel_series = "every_reservation_stands",
 }
--- Statuses that say nothing of the reservation; where they are of one, they have no detail.
-local OF_NOBODY = { duplicate = true, unknown = true, forbidden = true }
-
--- What the check of the write that is played found: update and merge go on from there. Where its reservation stands; the status that
--- stands in its way; where there is none, and it looks for a place, whether its owner holds enough.
-local own, in_its_way, is_enough
+-- Outcomes that are no part of the history of the reservation. They have no detail.
+local NOT_IN_HISTORY = { duplicate = true, unknown = true, forbidden = true }
 
 local app = {}
 
+-- The second value, which update and merge get, is the request of a write about one reservation, with what the check found.
 function app.check(pages, write)
-  -- The op decides what is tested: a write that names a laxer check than its op's must not slip by.
+  -- The op decides what is tested: a write that names a laxer check than that of its op is an error.
   assert(write.check == CHECKS[write.op], "not the check of this op")
-  if PARTS[write.op] then
-    return series_is_free(pages, write)
+  if PART_OPS[write.op] then
+    return Series.is_free(pages, write)
   end
-  local wish = single(write)
-  own = place_of(pages, wish)
-  in_its_way = obstacle(pages, write, wish, own)
-  if in_its_way then
-    return false
+  local request = Requests.request_of(write)
+  Occupancy.inspect(pages, write, request)
+  if request.obstacle or request.op == "cancel" then
+    return not request.obstacle, request
   end
-  if wish.op == "cancel" then
-    return true
+  if Occupancy.limit_reached(pages, write, request) then
+    request.limit_reached = true
+    return false, request
   end
-  is_enough = holds_enough(pages, write, wish, own)
-  return not is_enough and free(pages, wish.args.room, wish.ends[1], wish.ends[2], own)
+  local ends = request.ends
+  return Occupancy.is_free(pages, request.args.room, ends[1], ends[2], request.current_slot), request
 end
 
-local function put(pages, write, wish, room, start8, stop8)
-  forget_ended(pages, write, wish.owner)
-  claim(pages, wish, own, room, start8, stop8)
-  return settle(pages, write, wish, room, start8, stop8)
+local function reserve(pages, write, request, room, start8, stop8)
+  Occupancy.forget_ended(pages, write, request.owner)
+  Changes.claim(pages, request, room, start8, stop8)
+  return Changes.reserve(pages, write, request, room, start8, stop8)
 end
 
-function app.update(pages, write)
-  if PARTS[write.op] then
-    return play_series(pages, write, true)
+function app.update(pages, write, request)
+  if PART_OPS[write.op] then
+    return Series.play(pages, write, true)
   end
-  local wish = single(write)
-  if wish.op == "cancel" then
-    cancel(pages, write, wish, own)
+  if request.op == "cancel" then
+    Changes.cancel(pages, write, request)
     return "updated"
   end
-  return "updated", put(pages, write, wish, wish.args.room, wish.ends[1], wish.ends[2])
+  return "updated", reserve(pages, write, request, request.args.room, request.ends[1], request.ends[2])
 end
 
-function app.merge(pages, write)
-  if PARTS[write.op] then
-    return play_series(pages, write, false)
+function app.merge(pages, write, request)
+  if PART_OPS[write.op] then
+    return Series.play(pages, write, false)
   end
-  if in_its_way then
-    return in_its_way
+  if request.obstacle then
+    return request.obstacle
   end
-  local wish = single(write)
-  if is_enough then
-    return refuse(pages, write, wish, own, "open_reservations")
+  if request.limit_reached then
+    return Changes.refuse(pages, write, request, "open_reservations")
   end
-  local room, start8, stop8 = merges[write.merge](pages, wish, own)
+  local room, start8, stop8 = Merges[write.merge](pages, request)
   if room then
-    return "merged", put(pages, write, wish, room, start8, stop8)
+    return "merged", reserve(pages, write, request, room, start8, stop8)
   end
-  return refuse(pages, write, wish, own, "no_alternative")
+  return Changes.refuse(pages, write, request, "no_alternative")
 end
 
--- The append-only lists that this write adds to, whatever its outcome: list, member, ...
+-- The append-only lists that this write adds to, whatever its outcome: list, entry, list, entry, ...
 function app.lists(write)
   local op, args = write.op, write.args
   if op == "cancel" or op == "cancel_series" then
@@ -128,12 +143,12 @@ function app.lists(write)
   end
   local user = "user:" .. write.user
   if op == "reserve" and not args.rooms then
-    return { "rooms", args.room, user, write.request } -- as most are
+    return { "rooms", args.room, user, write.request } -- the usual case, without closures
   end
   local entries = {}
-  local function add(list, member)
+  local function add(list, entry)
     entries[#entries + 1] = list
-    entries[#entries + 1] = member
+    entries[#entries + 1] = entry
   end
   local function add_rooms(first, others)
     if first then
@@ -156,32 +171,30 @@ function app.lists(write)
   return entries
 end
 
-local function note(write, owner, op, became)
-  local text = write.id .. "\t" .. (op == "reserve" and "" or op) .. "\t" .. became
+local function note(write, owner, op, outcome)
+  local text = write.id .. "\t" .. (op == "reserve" and "" or op) .. "\t" .. outcome
   return write.user == owner and text or text .. "\t" .. write.user
 end
 
--- The reservations whose history a commit of this write with this outcome is part of: page, text, ...
+-- What the commit of this write with this outcome adds to the history of reservations: page, text, page, text, ...
 function app.notes(write, outcome)
-  if not PARTS[write.op] then
-    if OF_NOBODY[outcome] then
-      return {}
-    end
-    local wish = single(write)
-    return { wish.page, note(write, wish.owner, wish.op, outcome) }
-  end
-  local status = match(outcome, "^%S+")
-  if OF_NOBODY[status] then
+  local part_op = PART_OPS[write.op]
+  local status = part_op and match(outcome, "^%S+") or outcome
+  if NOT_IN_HISTORY[status] then
     return {}
   end
-  local owner, request = series_of(write)
-  local notes = { "reservation:" .. owner .. "/" .. request, note(write, owner, PARTS[write.op], status) }
-  local wishes, number = wishes_of(write), 0
-  for became in gmatch(sub(outcome, #status + 2), "[^\t]+") do
+  local owner, id = Requests.target_of(write)
+  local page = Requests.page_of(owner, id)
+  if not part_op then
+    return { page, note(write, owner, write.op, outcome) }
+  end
+  local notes = { page, note(write, owner, part_op, status) }
+  local requests, number = Requests.requests_of(write), 0
+  for of_occurrence in gmatch(sub(outcome, #status + 2), "[^\t]+") do
     number = number + 1
-    if not OF_NOBODY[match(became, "^%S+")] then
-      notes[#notes + 1] = wishes[number].page
-      notes[#notes + 1] = note(write, owner, PARTS[write.op], became)
+    if not NOT_IN_HISTORY[match(of_occurrence, "^%S+")] then
+      notes[#notes + 1] = requests[number].page
+      notes[#notes + 1] = note(write, owner, part_op, of_occurrence)
     end
   end
   return notes

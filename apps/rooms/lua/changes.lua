@@ -1,66 +1,74 @@
--- What a play changes: the entries of a room, the owner's page, and the page of the reservation.
+-- What a play changes: the entries on the pages of a room, the page of the owner, and the page of the reservation.
 
-local REQUESTS_MAX = 8
+--- @include "occupancy"
+--- @include "requests"
+--- @include "slots"
 
-local function leave(pages, own)
-  if own then
-    any_page(own.room, function(page)
-      pages.delete(page, own.start8)
-    end, days_of(own.start8, own.stop8))
-  end
+local floor, gmatch, gsub, match, sub = math.floor, string.gmatch, string.gsub, string.match, string.sub
+
+local REQUEST_IDS_MAX = 8 -- that a page remembers
+
+local function leave(pages, slot)
+  Slots.any_page(slot.room, function(page)
+    pages.delete(page, slot.start8)
+  end, Slots.days_of(slot.start8, slot.stop8))
 end
 
-local function enter(pages, wish, room, start8, stop8)
-  local value = stop8 .. "\t" .. wish.owner .. "\t" .. wish.request .. "\t" .. purpose_of(pages, wish)
-  local first_day, last_day = days_of(start8, stop8)
+local function enter(pages, request, room, start8, stop8)
+  local value = stop8 .. "\t" .. request.owner .. "\t" .. request.id .. "\t" .. Occupancy.purpose_of(pages, request)
+  local first_day, last_day = Slots.days_of(start8, stop8)
   for day = first_day, last_day do
-    pages.set(room_page(room, day), start8, value)
+    pages.set(Slots.room_page(room, day), start8, value)
   end
-  count(pages, wish, stop8)
+  Occupancy.set_open(pages, request, stop8)
 end
 
--- Takes a place that was tested free, in place of the own one; the page of the reservation is settled later.
-local function claim(pages, wish, own, room, start8, stop8)
-  leave(pages, own)
-  enter(pages, wish, room, start8, stop8)
-end
-
--- Takes a claim back. The last claim goes first.
-local function unclaim(pages, wish, own, room, start8, stop8, counted)
-  leave(pages, { room = room, start8 = start8, stop8 = stop8 })
-  if own then
-    enter(pages, wish, own.room, own.start8, own.stop8)
+-- Takes a slot that was found free, in exchange for the current one. reserve then notes it on the page of the reservation.
+local function claim(pages, request, room, start8, stop8)
+  if request.current_slot then
+    leave(pages, request.current_slot)
   end
-  count(pages, wish, counted)
+  enter(pages, request, room, start8, stop8)
 end
 
--- Notes on a page that this request was taken; the last few are kept.
-local function remember(pages, page, request)
+-- Takes a claim back. `was_open` is what the page of the owner said before the claim. Take the last claim back first.
+local function unclaim(pages, request, slot, was_open)
+  leave(pages, slot)
+  local before = request.current_slot
+  if before then
+    enter(pages, request, before.room, before.start8, before.stop8)
+  end
+  Occupancy.set_open(pages, request, was_open)
+end
+
+-- Notes on a page that this request id was taken. The page keeps the last few.
+local function remember(pages, page, request_id)
   local requests = pages.get(page, "requests")
-  requests = requests and requests .. " " .. request or request
+  requests = requests and requests .. " " .. request_id or request_id
   local _, blanks = gsub(requests, " ", " ")
-  if blanks >= REQUESTS_MAX then
+  if blanks >= REQUEST_IDS_MAX then
     requests = match(requests, "^[^ ]* (.*)$")
   end
   pages.set(page, "requests", requests)
 end
 
--- Notes on the reservation's page which move or cancel changed it last, and of one of it alone the request. What reserved it
--- is known by the page itself.
-local function sign(pages, write, wish)
-  if wish.op == "reserve" then
+-- Notes on the page of the reservation which move or cancel changed it last and, unless that is about a series, its request id.
+-- A reserve needs no note: the page itself identifies it.
+local function sign(pages, write, request)
+  if request.op == "reserve" then
     return
   end
-  pages.set(wish.page, "write", write.id)
-  if not wish.member then
-    remember(pages, wish.page, write.request)
+  pages.set(request.page, "write", write.id)
+  if not request.is_occurrence then
+    remember(pages, request.page, write.request)
   end
 end
 
--- The room pages where the reservation may be from now on, beyond those of the slots that it asks for: all that a write about it
--- alone declares; for a member of a series its own among them, where it may have been before and where this wish may put it.
-local function pages_beyond(pages, write, wish)
-  local args, found, listed = wish.args, {}, {}
+-- The room pages that may hold the reservation from now on, beyond those of the slots that the request asks for. For a write about
+-- this reservation alone these are all that it declares. For an occurrence of a series they are, among the declared ones, those
+-- where it may have been before and those where this request may put it.
+local function pages_beyond(pages, write, request)
+  local args, found, listed = request.args, {}, {}
   local function skip(page)
     listed[page] = true
   end
@@ -70,11 +78,11 @@ local function pages_beyond(pages, write, wish)
       found[#found + 1] = page
     end
   end
-  local ends = wish.ends
+  local ends = request.ends
   for at = 1, #ends, 2 do
-    any_page(args.room, skip, days_of(ends[at], ends[at + 1]))
+    Slots.any_page(args.room, skip, Slots.days_of(ends[at], ends[at + 1]))
   end
-  if not wish.member then
+  if not request.is_occurrence then
     for _, declared in ipairs(write.pages) do
       if sub(declared, 1, 5) == "room:" then
         add(declared)
@@ -82,68 +90,81 @@ local function pages_beyond(pages, write, wish)
     end
     return found
   end
-  if wish.op == "move" then
-    local room, slots = asked_of(pages, wish.page)
-    local before = ends_of(slots)
+  if request.op == "move" then
+    local room, slots = Occupancy.asked_of(pages, request.page)
+    local before = Slots.ends_of(slots)
     for at = 1, #before, 2 do
-      any_page(room, add, days_of(before[at], before[at + 1]))
+      Slots.any_page(room, add, Slots.days_of(before[at], before[at + 1]))
     end
   end
-  for page in gmatch(pages.get(wish.page, "pages") or "", "[^\n]+") do
+  for page in gmatch(pages.get(request.page, "pages") or "", "[^\n]+") do
     add(page)
   end
   if args.window_min then
-    local low, high = window_of(wish)
-    any_page(args.room, add, floor(low / DAY_MIN), floor((high - 1) / DAY_MIN))
+    local low, high = Requests.search_window(request)
+    Slots.any_page(args.room, add, floor(low / Slots.DAY_MIN), floor((high - 1) / Slots.DAY_MIN))
   end
   for _, other in ipairs(args.rooms or {}) do
-    any_page(other, add, days_of(ends[1], ends[2]))
+    Slots.any_page(other, add, Slots.days_of(ends[1], ends[2]))
   end
   return found
 end
 
--- Notes what was asked, and with it the state that the reservation has now.
-local function settle_as(pages, write, wish, state)
-  local args, page = wish.args, wish.page
-  -- A write about it alone with two pages declares its own and that of its slots, as most do.
-  local beyond = (wish.member or #write.pages > 2) and pages_beyond(pages, write, wish)
+-- Writes the page of the reservation: what was asked, and the state that follows from it.
+local function write_page(pages, write, request, state)
+  local args, page = request.args, request.page
+  -- Most writes about one reservation declare two pages: its own, and that of its slots. Then there is none beyond these.
+  local beyond = (request.is_occurrence or #write.pages > 2) and pages_beyond(pages, write, request)
   if beyond and #beyond > 0 then
     pages.set(page, "pages", table.concat(beyond, "\n"))
-  elseif wish.op ~= "reserve" then -- which finds an empty page
+  elseif request.op ~= "reserve" then -- the page of a new reservation is empty
     pages.delete(page, "pages")
   end
-  pages.set(page, "asked", args.room .. "\t" .. args.slots .. "\t" .. purpose_of(pages, wish))
+  pages.set(page, "asked", args.room .. "\t" .. args.slots .. "\t" .. Occupancy.purpose_of(pages, request))
   pages.set(page, "state", state)
-  if wish.op == "reserve" and args.series then
+  if request.op == "reserve" and args.series then
     pages.set(page, "series", args.series)
   end
-  sign(pages, write, wish)
+  sign(pages, write, request)
 end
 
--- The page of a reservation says where it stands, once that is claimed; returns the detail of the outcome.
-local function settle(pages, write, wish, room, start8, stop8)
-  local detail = detail_of(room, start8, stop8)
-  settle_as(pages, write, wish, "reserved " .. detail)
+-- Notes on the page of the reservation that it holds the slot that was claimed. Returns the detail of the outcome.
+local function reserve(pages, write, request, room, start8, stop8)
+  local detail = Occupancy.detail_of(room, start8, stop8)
+  write_page(pages, write, request, "reserved " .. detail)
   return detail
 end
 
--- A wish that gets no place: a new reservation is rejected, one that was to move stays. Returns status and detail.
-local function refuse(pages, write, wish, own, code)
-  if wish.op == "move" then
+-- A request that gets no slot, for the reason `code`: a new reservation is rejected, one that was to move stays where it is. Returns
+-- the status and the detail of the outcome.
+local function refuse(pages, write, request, code)
+  if request.op == "move" then
     if code == "open_reservations" then
       return code
     end
-    return code == "series" and "kept" or "unmoved", own and detail_of(own.room, own.start8, own.stop8)
+    local slot = request.current_slot
+    return code == "series" and "kept" or "unmoved", slot and Occupancy.detail_of(slot.room, slot.start8, slot.stop8)
   end
-  settle_as(pages, write, wish, "rejected " .. code)
+  write_page(pages, write, request, "rejected " .. code)
   return "rejected", code
 end
 
--- The reservation ends. Who ended it is kept where a reason was given.
-local function cancel(pages, write, wish, own)
-  local reason = wish.args.reason
-  leave(pages, own)
-  count(pages, wish, nil)
-  pages.set(wish.page, "state", reason and "cancelled " .. write.user .. "\t" .. reason or "cancelled")
-  sign(pages, write, wish)
+-- Ends the reservation. Where a reason was given, the page keeps who ended it.
+local function cancel(pages, write, request)
+  local reason = request.args.reason
+  if request.current_slot then
+    leave(pages, request.current_slot)
+  end
+  Occupancy.set_open(pages, request, nil)
+  pages.set(request.page, "state", reason and "cancelled " .. write.user .. "\t" .. reason or "cancelled")
+  sign(pages, write, request)
 end
+
+return {
+  claim = claim,
+  unclaim = unclaim,
+  remember = remember,
+  reserve = reserve,
+  refuse = refuse,
+  cancel = cancel,
+}

@@ -1,7 +1,12 @@
--- A series: one write, and a reservation for each occurrence, checked and merged one by one.
+-- A series: one write with a request for each occurrence. The requests are checked and merged one by one.
 
--- What stands in the way of the write as a whole: a status, or nil.
-local function series_obstacle(pages, write, page, owner)
+--- @include "changes"
+--- @include "merges"
+--- @include "occupancy"
+--- @include "requests"
+
+-- The status that stands in the way of the write as a whole; nil where nothing does.
+local function obstacle_of(pages, write, page, owner)
   local state = pages.get(page, "state")
   if write.op == "reserve_series" then
     return state and "duplicate"
@@ -9,114 +14,111 @@ local function series_obstacle(pages, write, page, owner)
   if state ~= "series" then
     return "unknown"
   end
-  if not may_change(pages, write, owner) then
+  if not Occupancy.may_change(pages, write, owner) then
     return "forbidden"
   end
-  return was_asked(pages, page, write.request) and "duplicate" or nil
+  return Occupancy.was_asked(pages, page, write.request) and "duplicate" or nil
 end
 
--- Does each first choice end before the next begins, or all the other way round? Then none of them is in another's way.
-local function are_apart(wishes)
+-- Whether each first choice ends before the next one begins, or each begins after the next one ends. Then no two overlap.
+local function are_apart(requests)
   local forward, backward = true, true
-  for number = 2, #wishes do
-    local before, after = wishes[number - 1].ends, wishes[number].ends
+  for number = 2, #requests do
+    local before, after = requests[number - 1].ends, requests[number].ends
     forward = forward and before[2] <= after[1]
     backward = backward and after[2] <= before[1]
   end
   return forward or backward
 end
 
--- The dependency check of a series: all its occurrences are as it expects. Where open reservations are counted, each occurrence
--- counts for the next, so the merge procedure takes them one by one.
-local function series_is_free(pages, write)
-  local owner, request = series_of(write)
-  if series_obstacle(pages, write, "reservation:" .. owner .. "/" .. request, owner) or write.args.limit then
+-- The dependency check of a series: every occurrence is as the write expects. Where open reservations are counted, each occurrence
+-- counts for the next one; then the check is false, and the merge procedure takes them one by one.
+local function is_free(pages, write)
+  local owner, id = Requests.target_of(write)
+  if obstacle_of(pages, write, Requests.page_of(owner, id), owner) or write.args.limit then
     return false
   end
-  local wishes = wishes_of(write)
-  for _, wish in ipairs(wishes) do
-    local own = place_of(pages, wish)
-    if obstacle(pages, write, wish, own) then
+  local requests = Requests.requests_of(write)
+  for _, request in ipairs(requests) do
+    Occupancy.inspect(pages, write, request)
+    if request.obstacle then
       return false
     end
-    local ends = wish.ends
-    if ends and not free(pages, wish.args.room, ends[1], ends[2], own) then
+    local ends = request.ends
+    if ends and not Occupancy.is_free(pages, request.args.room, ends[1], ends[2], request.current_slot) then
       return false
     end
   end
-  return PARTS[write.op] == "cancel" or are_apart(wishes)
+  return write.op == "cancel_series" or are_apart(requests)
 end
 
--- Tries one wish: claims a place, or says with `code` why there is none, or with `status` what stands in its way.
-local function try(pages, write, wish, first_is_free)
-  local own, args = place_of(pages, wish), wish.args
-  local status = obstacle(pages, write, wish, own)
-  local tried = { wish = wish, own = own, status = status }
-  if status or wish.op == "cancel" then
-    return tried
+-- Tries one request. Sets `claimed`, the slot that it got; or `code`, why it got none. Neither where an obstacle stands in its way,
+-- and for a cancel.
+local function try(pages, write, request, first_is_free)
+  Occupancy.inspect(pages, write, request)
+  if request.obstacle or request.op == "cancel" then
+    return
   end
-  if holds_enough(pages, write, wish, own) then
-    tried.code = "open_reservations"
-    return tried
+  if Occupancy.limit_reached(pages, write, request) then
+    request.code = "open_reservations"
+    return
   end
-  local ends, room, start8, stop8 = wish.ends, nil, nil, nil
-  if first_is_free or free(pages, args.room, ends[1], ends[2], own) then
-    tried.how, room, start8, stop8 = "updated", args.room, ends[1], ends[2]
-  else
-    tried.how = "merged"
-    room, start8, stop8 = merges[write.merge](pages, wish, own)
+  local room, start8, stop8 = request.args.room, request.ends[1], request.ends[2]
+  request.status = "updated"
+  if not first_is_free and not Occupancy.is_free(pages, room, start8, stop8, request.current_slot) then
+    request.status = "merged"
+    room, start8, stop8 = Merges[write.merge](pages, request)
   end
   if not room then
-    tried.code = "no_alternative"
-    return tried
+    request.code = "no_alternative"
+    return
   end
-  tried.counted = pages.declares("user:" .. wish.owner) and pages.get("user:" .. wish.owner, wish.request) or nil
-  tried.room, tried.start8, tried.stop8 = room, start8, stop8
-  claim(pages, wish, own, room, start8, stop8)
-  return tried
+  local user_page = "user:" .. request.owner
+  request.was_open = pages.declares(user_page) and pages.get(user_page, request.id) or nil
+  request.claimed = { room = room, start8 = start8, stop8 = stop8 }
+  Changes.claim(pages, request, room, start8, stop8)
 end
 
--- What became of a wish that was tried; status and detail.
-local function finish(pages, write, tried)
-  local wish = tried.wish
-  if tried.status then
-    return tried.status
+-- Tries all requests. Where the write wants all of them or none, one that gets no slot takes back the claims of the others.
+local function try_all(pages, write, requests, first_is_free)
+  local is_whole = true
+  for _, request in ipairs(requests) do
+    try(pages, write, request, first_is_free)
+    is_whole = is_whole and not request.obstacle and not request.code
   end
-  if wish.op == "cancel" then
-    cancel(pages, write, wish, tried.own)
-    return "updated"
-  end
-  if tried.room then
-    return tried.how, settle(pages, write, wish, tried.room, tried.start8, tried.stop8)
-  end
-  return refuse(pages, write, wish, tried.own, tried.code)
-end
-
--- Tries all wishes. Where all of them or none is wanted, one that finds no place undoes the others.
-local function try_all(pages, write, first_is_free)
-  local all, whole = {}, true
-  for number, wish in ipairs(wishes_of(write)) do
-    all[number] = try(pages, write, wish, first_is_free)
-    whole = whole and not all[number].status and not all[number].code
-  end
-  if write.args.occurrences_wanted == "all_or_nothing" and not whole then
-    for number = #all, 1, -1 do
-      local tried = all[number]
-      if tried.room then
-        unclaim(pages, tried.wish, tried.own, tried.room, tried.start8, tried.stop8, tried.counted)
-        tried.room, tried.code = nil, "series"
+  if write.args.occurrences_wanted == "all_or_nothing" and not is_whole then
+    for number = #requests, 1, -1 do
+      local request = requests[number]
+      if request.claimed then
+        Changes.unclaim(pages, request, request.claimed, request.was_open)
+        request.claimed, request.code = nil, "series"
       end
     end
   end
-  return all
 end
 
--- Notes the series on a page of its own.
-local function note_series(pages, write, page)
+-- Writes the page of the reservation after its request was tried. Returns the status and the detail of the occurrence.
+local function finish(pages, write, request)
+  if request.obstacle then
+    return request.obstacle
+  end
+  if request.op == "cancel" then
+    Changes.cancel(pages, write, request)
+    return "updated"
+  end
+  local slot = request.claimed
+  if slot then
+    return request.status, Changes.reserve(pages, write, request, slot.room, slot.start8, slot.stop8)
+  end
+  return Changes.refuse(pages, write, request, request.code)
+end
+
+-- Writes the page of the series itself.
+local function write_page(pages, write, page)
   local args, dates = write.args, {}
   pages.set(page, "write", write.id)
   if write.op ~= "reserve_series" then
-    remember(pages, page, write.request)
+    Changes.remember(pages, page, write.request)
     return
   end
   for number, occurrence in ipairs(args.occurrences) do
@@ -130,26 +132,32 @@ local function note_series(pages, write, page)
   pages.set(page, "dates", table.concat(dates, " "))
 end
 
--- Plays a series; `first_is_free` where the check has found every first choice free. The outcome has the status `updated` where
--- all became as first wanted, `merged` where some did or otherwise, else that of the first; its detail holds the outcome of
--- each occurrence, between tabs.
-local function play_series(pages, write, first_is_free)
-  local owner, request = series_of(write)
-  local page = "reservation:" .. owner .. "/" .. request
-  local status = series_obstacle(pages, write, page, owner)
-  if status then
-    return status
+-- The update and the merge procedure of a series. `first_is_free` is true where the check found every first choice free.
+-- The status of the outcome is `updated` where every occurrence got its first choice, `merged` where at least one was done, else that
+-- of the first occurrence. The detail holds the outcome of each occurrence, separated by tabs.
+local function play(pages, write, first_is_free)
+  local owner, id = Requests.target_of(write)
+  local page = Requests.page_of(owner, id)
+  local obstacle = obstacle_of(pages, write, page, owner)
+  if obstacle then
+    return obstacle
   end
-  forget_ended(pages, write, owner)
-  note_series(pages, write, page)
-  local outcomes, done, first, updated = {}, 0, nil, 0
-  for number, tried in ipairs(try_all(pages, write, first_is_free)) do
-    local how, detail = finish(pages, write, tried)
-    outcomes[number] = detail and how .. " " .. detail or how
-    first = first or how
-    updated = updated + (how == "updated" and 1 or 0)
-    done = done + ((how == "updated" or how == "merged") and 1 or 0)
+  Occupancy.forget_ended(pages, write, owner)
+  write_page(pages, write, page)
+  local requests, outcomes, done, first, updated = Requests.requests_of(write), {}, 0, nil, 0
+  try_all(pages, write, requests, first_is_free)
+  for number, request in ipairs(requests) do
+    local status, detail = finish(pages, write, request)
+    outcomes[number] = detail and status .. " " .. detail or status
+    first = first or status
+    updated = updated + (status == "updated" and 1 or 0)
+    done = done + ((status == "updated" or status == "merged") and 1 or 0)
   end
-  status = done == 0 and first or updated == #outcomes and "updated" or "merged"
+  local status = done == 0 and first or updated == #outcomes and "updated" or "merged"
   return status, table.concat(outcomes, "\t")
 end
+
+return {
+  is_free = is_free,
+  play = play,
+}

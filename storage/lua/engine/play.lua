@@ -93,9 +93,9 @@ end
 
 -- What the application makes of the write: its outcome. An error where that is no text.
 local function steps(application, write)
-  local step = application.merge
-  if application.check(api, write) then step = application.update end
-  local status, detail = step(api, write)
+  local is_met, found = application.check(api, write)
+  local step = is_met and application.update or application.merge
+  local status, detail = step(api, write, found)
   local _ = status < '', detail == nil or detail < '' -- as in `set`
   return detail and status .. ' ' .. detail or status
 end

@@ -1,20 +1,21 @@
--- Days and times: whole minutes since 1970 (UTC) as 8 digits, so that they compare as text. A slot is START8/END8.
+-- Slots, days and the pages of rooms.
+--
+-- A time is a count of whole minutes since 1970 (UTC), written with eight digits so that times compare as text. A slot is
+-- START8/END8. A day is a count of days since 1970 (UTC).
 
-local floor, min, max, abs, huge = math.floor, math.min, math.max, math.abs, math.huge
-local format, rep, sub = string.format, string.rep, string.sub
-local match, find, gsub, gmatch = string.match, string.find, string.gsub, string.gmatch
+local floor, format, match, rep, sub = math.floor, string.format, string.match, string.rep, string.sub
 
 local DAY_MIN = 1440
-local MINUTE_MAX = 99999999 -- eight digits
-local SLOTS_MAX = 10 -- of a wish
+local MINUTE_MAX = 99999999 -- the last time that fits into eight digits
+local SLOTS_MAX = 10 -- of one request
 
--- A batch asks for the same few again and again.
+-- The functions below are pure. They remember their results, because the writes of a batch ask for the same few again and again.
 local dates = {} -- day -> YYYY-MM-DD
-local pages_of_rooms = {} -- room -> day -> its page
-local first_days, last_days = {}, {} -- a slot's start8, stop8 -> the day on which it begins, ends
-local patterns = {} -- how many slots -> what matches so many, with blanks between them
+local pages_of_rooms = {} -- room -> day -> page
+local first_days, last_days = {}, {} -- start8 -> the day a slot begins on; stop8 -> the day a slot ends on
+local patterns = {} -- count -> the pattern that matches that many slots, separated by blanks
 
--- YYYY-MM-DD of a day counted from 1970-01-01: the Gregorian calendar in cycles of 400 years that begin on 1 March.
+-- YYYY-MM-DD of a day: the Gregorian calendar in cycles of 400 years that begin on 1 March.
 local function date_of(day)
   if dates[day] then
     return dates[day]
@@ -67,8 +68,8 @@ local function days_of(start8, stop8)
   return first, last
 end
 
--- Calls visit(page) for the room's page of each of these days, in order, until one call returns true; returns whether one did.
--- Its cost is bounded by the pages declared: to touch one more is an error.
+-- Calls visit(page) for the page of the room on each of these days, in order, until a call returns true. Returns whether one did.
+-- The pages that the write declares bound the cost: to touch one more is an error.
 local function any_page(room, visit, first_day, last_day)
   for day = first_day, last_day do
     if visit(room_page(room, day)) then
@@ -84,8 +85,8 @@ local function pattern_of(count)
   return patterns[count]
 end
 
--- The ends of the slots that stand in a text, between blanks: start8, stop8, start8, ... Refuses what is no slot, for an empty one
--- would overlap nothing.
+-- The ends of slots that are separated by blanks: start8, stop8, start8, ... An error where one is no slot; an empty one would
+-- overlap nothing.
 local function ends_of(slots)
   local count = (#slots + 1) / 18
   local ends = { match(slots, patterns[count] or pattern_of(count)) }
@@ -97,3 +98,12 @@ local function ends_of(slots)
   end
   return ends
 end
+
+return {
+  DAY_MIN = DAY_MIN,
+  MINUTE_MAX = MINUTE_MAX,
+  room_page = room_page,
+  days_of = days_of,
+  any_page = any_page,
+  ends_of = ends_of,
+}

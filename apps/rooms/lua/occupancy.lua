@@ -1,0 +1,166 @@
+-- Which slot a reservation holds, whether a slot is free, what stands in the way of a request, and how many open reservations a
+-- user has.
+
+--- @include "slots"
+
+local find, match, sub = string.find, string.match, string.sub
+
+-- The field under which a moving reservation itself stands on the pages of this room; false where it does not.
+local function own_field(current_slot, room)
+  return current_slot and current_slot.room == room and current_slot.start8
+end
+
+-- Whether the slot is free, apart from the current slot of a reservation that moves. The entries of a room do not overlap. So of
+-- those that begin before `stop8` only the last can overlap the slot or, where that one is the current slot, the one before it.
+local function is_free(pages, room, start8, stop8, current_slot)
+  local skipped = current_slot and own_field(current_slot, room)
+  local first_day, last_day = Slots.days_of(start8, stop8)
+  for day = first_day, last_day do
+    local page = Slots.room_page(room, day)
+    local last, entry = pages.below(page, stop8)
+    if last and last == skipped then
+      last, entry = pages.below(page, last)
+    end
+    if last and sub(entry, 1, 8) > start8 then
+      return false
+    end
+  end
+  return true
+end
+
+-- What was asked for last: room, slots, purpose.
+local function asked_of(pages, page)
+  return match(pages.get(page, "asked"), "^([^\t]*)\t([^\t]*)\t(.*)$")
+end
+
+-- The purpose of the reservation: the one it was made for.
+local function purpose_of(pages, request)
+  return request.op == "reserve" and request.args.purpose or select(3, asked_of(pages, request.page))
+end
+
+-- The detail of an outcome that grants this slot.
+local function detail_of(room, start8, stop8)
+  return start8 .. "/" .. stop8 .. " " .. room
+end
+
+-- Whether the user of the write may change a reservation of this owner. The owner may. A manager may cancel for a reason, which
+-- is kept; what counts is the role that the user has where the write stands in the order. Such a write declares the page of the
+-- manager (apps/people/people.lua).
+local function may_change(pages, write, owner)
+  if write.user == owner then
+    return true
+  end
+  local person = "person:" .. write.user
+  local cancels = write.op == "cancel" or write.op == "cancel_series"
+  return cancels and write.args.reason and pages.declares(person) and pages.get(person, "role") == "manager"
+end
+
+-- Whether the page of a reservation or series remembers this request id.
+local function was_asked(pages, page, request_id)
+  return find(" " .. (pages.get(page, "requests") or "") .. " ", " " .. request_id .. " ", 1, true)
+end
+
+-- The slot that a reservation in this state holds, {room, start8, stop8}; nil where it holds none.
+local function slot_of(state)
+  local start8, stop8, room = match(state or "", "^reserved (%d+)/(%d+) (.*)$")
+  return start8 and { room = room, start8 = start8, stop8 = stop8 }
+end
+
+-- The status that stands in the way of a move or a cancel.
+local function obstacle_of(pages, write, request, state)
+  if not state or state == "series" then
+    return "unknown"
+  end
+  if not may_change(pages, write, request.owner) then
+    return "forbidden"
+  end
+  if not request.is_occurrence and was_asked(pages, request.page, write.request) then
+    return "duplicate"
+  end
+  if sub(state, 1, 9) == "cancelled" then
+    return "cancelled"
+  end
+  local slot = request.current_slot
+  local function is_undeclared(page)
+    return not pages.declares(page)
+  end
+  if slot and Slots.any_page(slot.room, is_undeclared, Slots.days_of(slot.start8, slot.stop8)) then
+    return "moved_meanwhile"
+  end
+  return nil
+end
+
+-- Looks at the page of the reservation, and sets two fields of the request:
+--   current_slot  {room, start8, stop8} that the reservation holds; nil where it holds none, and for a `reserve`
+--   obstacle      the status that stands in the way of the request, whatever is free; nil where nothing does
+local function inspect(pages, write, request)
+  local state = pages.get(request.page, "state")
+  if request.op == "reserve" then
+    request.obstacle = state and "duplicate"
+  else
+    request.current_slot = slot_of(state)
+    request.obstacle = obstacle_of(pages, write, request, state)
+  end
+end
+
+-- Whether the owner already holds as many open reservations as the policy allows. A write that was accepted under that policy
+-- carries args.limit = {open = how many, at = the minute of its acceptance}, and declares the page of the owner, `user:OWNER`.
+-- The entries on that page that end after `at` are open. Without the policy nothing couples the writes of a user. A reservation
+-- made without it is on no such page, and counts only from a move that gives it another time. A reservation cancelled without it
+-- counts until its time is over.
+local function limit_reached(pages, write, request)
+  local limit, slot = write.args.limit, request.current_slot
+  if not limit or (slot and tonumber(slot.stop8) > limit.at) then
+    return false -- the reservation is open already, so a move adds nothing
+  end
+  local count = 0
+  pages.any("user:" .. request.owner, function(id, stop8)
+    if tonumber(stop8) > limit.at and id ~= request.id then
+      count = count + 1
+    end
+  end)
+  return count >= limit.open
+end
+
+-- Notes on the page of the owner until when this reservation is open; nil where it no longer is.
+local function set_open(pages, request, stop8)
+  local page = "user:" .. request.owner
+  if not pages.declares(page) then
+    return
+  end
+  if stop8 then
+    pages.set(page, request.id, stop8)
+  else
+    pages.delete(page, request.id)
+  end
+end
+
+-- Removes the reservations that are over from the page of the owner, so that the page stays as small as the policy.
+local function forget_ended(pages, write, owner)
+  local limit = write.args.limit
+  if limit then
+    local page, ended = "user:" .. owner, {}
+    for _, id in ipairs(pages.fields(page)) do
+      if tonumber(pages.get(page, id)) <= limit.at then
+        ended[#ended + 1] = id
+      end
+    end
+    for _, id in ipairs(ended) do
+      pages.delete(page, id)
+    end
+  end
+end
+
+return {
+  own_field = own_field,
+  is_free = is_free,
+  asked_of = asked_of,
+  purpose_of = purpose_of,
+  detail_of = detail_of,
+  may_change = may_change,
+  was_asked = was_asked,
+  inspect = inspect,
+  limit_reached = limit_reached,
+  set_open = set_open,
+  forget_ended = forget_ended,
+}

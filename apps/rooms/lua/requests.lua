@@ -1,0 +1,90 @@
+-- A write as requests. A request is what the write asks about one reservation: a write about a series holds one request for each
+-- occurrence, any other write holds one.
+--
+-- The fields of a request:
+--   op             reserve | move | cancel
+--   owner, id      the reservation is OWNER/ID: who made it, and the id of the request that made it
+--   page           the page of the reservation
+--   args           the arguments of a write about this reservation alone: room, slots, ...
+--   ends           the ends of its slots: start8, stop8, start8, ...; false for a cancel
+--   is_occurrence  true where it is part of a series
+-- Occupancy.inspect adds what it finds on the pages: current_slot, obstacle.
+
+--- @include "slots"
+
+local match, max, min = string.match, math.max, math.min
+
+-- The op of a series -> the op of each of its requests.
+local PART_OPS = { reserve_series = "reserve", move_series = "move", cancel_series = "cancel" }
+
+-- The owner and the id of the reservation or series that the write is about.
+local function target_of(write)
+  local op, args = write.op, write.args
+  if op == "reserve" or op == "reserve_series" then
+    return write.user, write.request
+  end
+  return match(PART_OPS[op] and args.series or args.reservation, "^([^/]+)/(.+)$")
+end
+
+-- The page of a reservation or series.
+local function page_of(owner, id)
+  return "reservation:" .. owner .. "/" .. id
+end
+
+local function new_request(op, owner, id, args, is_occurrence)
+  local ends = op ~= "cancel" and Slots.ends_of(args.slots)
+  return {
+    op = op,
+    owner = owner,
+    id = id,
+    page = page_of(owner, id),
+    args = args,
+    ends = ends,
+    is_occurrence = is_occurrence,
+  }
+end
+
+-- The request of a write about one reservation.
+local function request_of(write)
+  local owner, id = target_of(write)
+  return new_request(write.op, owner, id, write.args, false)
+end
+
+-- The requests of a write about a series, in the order in which they are tried.
+local function requests_of(write)
+  local common, requests = write.args, {}
+  local owner, series = target_of(write)
+  for number, occurrence in ipairs(common.occurrences) do
+    assert(match(occurrence.date, "^%d%d%d%d%-%d%d%-%d%d$"), "not a date")
+    requests[number] = new_request(PART_OPS[write.op], owner, series .. "~" .. occurrence.date, {
+      room = occurrence.room or common.room,
+      slots = occurrence.slots,
+      day_start = occurrence.day_start,
+      day_end = occurrence.day_end,
+      window_min = common.window_min,
+      rooms = occurrence.rooms or common.rooms,
+      purpose = common.purpose,
+      reason = common.reason,
+      series = series,
+    }, true)
+  end
+  return requests
+end
+
+-- For a request that takes the nearest free time: the first and the last minute of the search, as numbers.
+local function search_window(request)
+  local args, ends = request.args, request.ends
+  local low, high = args.day_start, args.day_end
+  assert(0 <= low and high <= Slots.MINUTE_MAX and low % 1 == 0 and high % 1 == 0, "not minutes")
+  assert(args.window_min % 1 == 0, "not minutes")
+  return max(low, tonumber(ends[1]) - args.window_min), min(high, tonumber(ends[2]) + args.window_min)
+end
+
+return {
+  PART_OPS = PART_OPS,
+  target_of = target_of,
+  page_of = page_of,
+  request_of = request_of,
+  requests_of = requests_of,
+  search_window = search_window,
+}
