@@ -12,7 +12,8 @@ from typing import Any
 
 from cluster.processes import Processes
 from tests.support.browser import Page, browser
-from tests.support.live import LABELS, link, live, wait_until, wait_until_equal
+from tests.support.live import LABELS, link, live, wait_until_equal
+from tests.support.waiting import wait_until
 
 PICTURE = Path(__file__).with_name("calendar.png")
 BYTES_MAX = 120_000  # it is kept in the repository

@@ -17,8 +17,8 @@ from replica.config import Address, parse
 from replica.http.server import WebServer
 from storage.store import Store
 from tests.support import sides_harness
-from tests.support.engine_harness import private_redis
 from tests.support.sides_harness import founded, meet
+from tests.support.worker_redis import worker_redis
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
@@ -132,7 +132,7 @@ def test_the_sequence_does_not_fall_where_all_that_was_shown_is_lost(sides: tupl
     one, _ = sides
     one.reserve("vish", "a", 9)
     before = one.feed("/rooms/6.12/calendar.ics")["vish/a"]["SEQUENCE"]
-    assert private_redis(13).delete("bayou:{one}:seen:room:6.12") == 1
+    assert worker_redis(13).delete("bayou:{one}:seen:room:6.12") == 1
     one.now += timedelta(seconds=1)
     assert one.feed("/rooms/6.12/calendar.ics")["vish/a"]["SEQUENCE"] > before
 

@@ -12,8 +12,8 @@ from replica.config import parse
 from replica.http.auth import TOKEN_FILE, needed_role, new_operator_token
 from storage.store import Store
 from tests.support import sides_harness
-from tests.support.engine_harness import private_redis
 from tests.support.sides_harness import founded, meet
+from tests.support.worker_redis import worker_redis
 
 CONFIGURED = parse(
     """
@@ -153,7 +153,7 @@ def test_nobody_writes_under_another_name(one: Side) -> None:
 def test_only_the_hash_is_kept(one: Side) -> None:
     token = one.add("vish", "user")
     secret = token.rpartition(".")[2].encode()
-    client = private_redis(14)
+    client = worker_redis(14)
     for key in client.scan_iter("*"):
         assert secret not in (client.dump(key) or b"")
     assert any(hash_of(token).encode() in value for value in client.hgetall("bayou:{one}:c0:person:vish").values())

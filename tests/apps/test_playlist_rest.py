@@ -10,7 +10,10 @@ import pytest
 import requests
 
 from cluster.processes import Processes
-from tests.support.live import LABELS, link, live, wait_until, wait_until_equal
+from tests.support.live import LABELS, link, live, wait_until_equal
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
 
 BOUND_S = 20.0
 LONGEST_SONG = "ß" * 200

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from apps.rooms.settings import RoomSettings
-from tests.support.rooms_harness import FakeService, Lua, client_of, running_lua
+from tests.support.rooms_harness import FakeService, Lua, client_of
 
 ROOMS = (
     RoomSettings(name="hall", capacity=80, features=("projector", "stage")),
@@ -25,12 +24,6 @@ ROOMS = (
     RoomSettings(name="7.02", capacity=4),
 )
 VISH = {"Bayou-User": "vish"}
-
-
-@pytest.fixture(scope="module")
-def lua(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lua]:
-    with running_lua(tmp_path_factory.mktemp("redis")) as running:
-        yield running
 
 
 @pytest.fixture

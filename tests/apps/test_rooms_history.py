@@ -6,9 +6,9 @@ from typing import Any
 
 from apps.rooms.settings import RoomSettings
 from tests.support import sides_harness
-from tests.support.engine_harness import private_redis
 from tests.support.replica_harness import SETTINGS
 from tests.support.sides_harness import Side, founded
+from tests.support.worker_redis import worker_redis
 
 CONFIGURED = SETTINGS.model_copy(update={"rooms": (RoomSettings(name="6.12"), RoomSettings(name="7.01"))})
 NINE = {"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"}
@@ -89,7 +89,7 @@ def test_how_it_moved_is_what_this_replica_saw() -> None:
     meet(three, one)
     assert three.history("vish/a")["events"] == two.history("vish/a")["events"]
     assert three.history("vish/a")["moves_seen_here"] == [], "it came there as it is now"
-    private_redis(14).xtrim("bayou:{two}:events", maxlen=0)
+    worker_redis(14).xtrim("bayou:{two}:events", maxlen=0)
     gone = two.history("vish/a")
     assert (gone["moves_seen_here"], gone["moves_kept_since"]) == ([], None)
     assert short(gone) == ["committed reserve by vish at two: merged ->10"]

@@ -6,20 +6,13 @@ to do instead. Here the order of writes is turned round by hand, as anti-entropy
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from apps.rooms.pages import decode_detail, decode_reservation
 from bayou.write import Write
-from tests.support.rooms_harness import FakeService, Lua, client_of, running_lua
-
-
-@pytest.fixture(scope="module")
-def lua(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lua]:
-    with running_lua(tmp_path_factory.mktemp("redis")) as running:
-        yield running
+from tests.support.rooms_harness import FakeService, Lua, client_of
 
 
 class Building:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from apps.rooms.settings import PolicySettings, RoomSettings
-from tests.support.rooms_harness import FakeService, Lua, client_of, running_lua
+from tests.support.rooms_harness import FakeService, Lua, client_of
 
 OPEN = RoomSettings(name="6.13", opens="08:00", closes="20:00")  # type: ignore[arg-type]
 NIGHT = RoomSettings(name="6.14", opens="18:00", closes="24:00")  # type: ignore[arg-type]
 NOW = "2026-11-30 13:00"  # local; the harness says 12:00 UTC
-
-
-@pytest.fixture(scope="module")
-def lua(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lua]:
-    with running_lua(tmp_path_factory.mktemp("redis")) as running:
-        yield running
 
 
 class Building:

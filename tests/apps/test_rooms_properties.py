@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -14,17 +13,11 @@ from hypothesis import strategies as st
 from apps.rooms.pages import decode_reservation, decode_room
 from apps.rooms.times import DAY_MIN, MINUTE_END
 from bayou.write import Draft
-from tests.support.rooms_harness import FakeService, Lua, Pages, client_of, running_lua, stamped
+from tests.support.rooms_harness import FakeService, Lua, Pages, client_of, stamped
 
 ROOMS = ["6.12", "6.13"]
 USERS = ["vish", "neil"]
 FIRST_MINUTE = 20788 * DAY_MIN  # 2026-12-01
-
-
-@pytest.fixture(scope="module")
-def lua(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lua]:
-    with running_lua(tmp_path_factory.mktemp("redis")) as running:
-        yield running
 
 
 def iso(minute: int) -> str:
@@ -85,6 +78,7 @@ def assert_sound(pages: Pages) -> None:
     assert standing == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(history=histories, order=st.randoms(use_true_random=False))
 def test_no_two_reservations_overlap_and_play_is_deterministic(lua: Lua, history: Any, order: Any) -> None:

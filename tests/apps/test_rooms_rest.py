@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from apps.rooms import APPLICATION
-from tests.support.rooms_harness import FakeService, Lua, client_of, running_lua
+from tests.support.rooms_harness import FakeService, Lua, client_of
 
 SLOT = {"start": "2026-12-01T09:00Z", "end": "2026-12-01T10:00Z"}
 LATER = {"start": "2026-12-01T11:00Z", "end": "2026-12-01T12:00Z"}
@@ -17,12 +16,6 @@ NEXT_YEAR = {"start": "2028-01-01T00:00Z", "end": "2028-12-01T00:00Z"}
 DAY = "from=2026-12-01T00:00Z&to=2026-12-02T00:00Z"
 VISH = {"Bayou-User": "vish"}
 NEIL = {"Bayou-User": "neil"}
-
-
-@pytest.fixture(scope="module")
-def lua(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lua]:
-    with running_lua(tmp_path_factory.mktemp("redis")) as running:
-        yield running
 
 
 @pytest.fixture

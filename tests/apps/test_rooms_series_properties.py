@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +14,9 @@ from apps.rooms.settings import PolicySettings
 from bayou.application import PageViews
 from storage.store import Store
 from tests.apps.test_rooms_properties import assert_sound
-from tests.support.engine_harness import FIRST_US, Meeting, private_redis
-from tests.support.rooms_harness import FakeService, Lua, client_of, running_lua
+from tests.support.engine_harness import FIRST_US, Meeting
+from tests.support.rooms_harness import FakeService, Lua, client_of
+from tests.support.worker_redis import worker_redis
 
 ROOMS = ("6.12", "6.13")
 USERS = ("vish", "neil")
@@ -24,12 +24,6 @@ LIMIT = 4
 RULES = ("FREQ=DAILY;COUNT=3", "FREQ=DAILY;INTERVAL=2;COUNT=2", "FREQ=WEEKLY;COUNT=2", None)
 TAGS = tuple(application.tag for application in APPLICATIONS)
 DATABASE = 13
-
-
-@pytest.fixture(scope="module")
-def lua(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lua]:
-    with running_lua(tmp_path_factory.mktemp("redis")) as running:
-        yield running
 
 
 @st.composite
@@ -164,11 +158,11 @@ def meet(one: Store, other: Store) -> None:
     meetings=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=3),
 )
 def test_replicas_that_heard_in_another_order_are_equal(lua: Lua, history: Any, meetings: Any) -> None:
-    private_redis(DATABASE).flushdb()
+    worker_redis(DATABASE).flushdb()
     sites = []
     for number in range(3):
         site = OnStore(lua, rooms=ROOMS, policies=PolicySettings(open_reservations=LIMIT))
-        site.store = Store(private_redis(DATABASE), f"s{number}", APPLICATIONS, commit_mode="manual")
+        site.store = Store(worker_redis(DATABASE), f"s{number}", APPLICATIONS, commit_mode="manual")
         site.store.begin(server=f"s{number}~aaaaaa", cluster="test", first_primary=number == 0)
         sites.append(site)
     for site in sites[1:]:

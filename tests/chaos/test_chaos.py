@@ -8,6 +8,8 @@ import pytest
 
 from tests.chaos.run import Wish, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found and limited by Linux' own means")
 @pytest.mark.timeout(300)

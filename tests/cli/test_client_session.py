@@ -11,7 +11,10 @@ import pytest
 
 from cluster.processes import Processes
 from tests.support.joined import ask
-from tests.support.live import command, live, wait_until
+from tests.support.live import command, live
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
 
 QUIET = {"interval_s": 0, "after_write": False}
 

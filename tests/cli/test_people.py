@@ -14,6 +14,8 @@ from replica.config import Address
 from replica.http.server import WebServer
 from tests.apps.test_people import OPERATOR, Side, sides  # noqa: F401  # the fixture
 
+pytestmark = pytest.mark.process
+
 Run = Callable[..., tuple[int, str]]
 
 

@@ -16,6 +16,8 @@ from cli.main import main
 from cluster.processes import Processes
 from tests.support.live import HOUSE, link, live
 
+pytestmark = pytest.mark.process
+
 BOUND_S = 20.0
 
 

@@ -147,6 +147,7 @@ def test_news_come_by_themselves(terminal: Terminal, replica: FakeReplica) -> No
     terminal.expect_on_screen("0 tentative")
 
 
+@pytest.mark.slow
 def test_where_the_primary_is(terminal: Terminal, replica: FakeReplica) -> None:
     with replica.changed:
         replica.primary_here = False
@@ -231,6 +232,7 @@ def test_history_is_kept_for_each_user(terminal: Terminal, tmp_path: Path) -> No
     assert "+rooms" in (tmp_path / "state" / "bayou" / "vish.history").read_text()
 
 
+@pytest.mark.process
 def test_without_a_terminal_it_reads_lines(replica: FakeReplica, tmp_path: Path) -> None:
     answer = subprocess.run(
         [sys.executable, str(ROOT / "client.py"), "vish", "--replica", replica.url],

@@ -15,6 +15,8 @@ import pytest
 
 from tests.support.fake_replica import FakeReplica, Json, serving
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parent.parent.parent
 BOUND_S = 20.0
 NINE = {"room": "6.12", "start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"}

@@ -14,16 +14,10 @@ import pytest
 
 from cluster.rest import Rest
 from replica.config import load
-from tests.support.live import (
-    HOUSE,
-    LABELS,
-    command,
-    live,
-    processes_with,
-    wait_until,
-    wait_until_equal,
-    write_configuration,
-)
+from tests.support.live import HOUSE, LABELS, command, live, processes_with, wait_until_equal, write_configuration
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
 
 BOUND_S = 60
 

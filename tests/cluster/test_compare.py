@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redis import Redis
 
 from cluster.compare import main as comparing
 from cluster.compare import story as called
@@ -20,7 +19,6 @@ from cluster.compare.operation_based import OperationSet
 from cluster.compare.play import COMMANDS, NotComparable, play, read_script
 from cluster.compare.state_based import GrowOnlySet, LastWriterWinsMap, TwoPhaseSet
 from cluster.compare.story import Story, verdicts
-from cluster.drivers.private_redis import private_redis
 from cluster.drivers.simulated import InProcess
 from cluster.language.parser import USAGES
 from tests.support.scenario_harness import HOUSE
@@ -113,21 +111,12 @@ def test_an_addition_wins_over_a_removal_at_the_same_time() -> None:
     assert one.elements == two.elements == frozenset()
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[Redis]:
-    with private_redis() as client:
-        yield client
-
-
 @pytest.fixture
-def told(redis: Redis) -> Callable[[list[str]], dict[str, Story]]:
+def told(simulation: InProcess) -> Callable[[list[str]], dict[str, Story]]:
     def tell(lines: list[str]) -> dict[str, Story]:
         stories = [play(model(), lines) for model in MODELS]
-        driver = InProcess(redis)
-        try:
-            stories.append(play_bayou(driver, lines, lambda _: None))
-        finally:
-            driver.close()
+        stories.append(play_bayou(simulation, lines, lambda _: None))
+        simulation.close()
         return {story.design: story for story in stories}
 
     return tell
@@ -164,6 +153,7 @@ def test_a_change_of_mind(told: Tell) -> None:
     assert verdicts(stories["Bayou"])[1] == called.MOVED  # to its first choice, which was cancelled
 
 
+@pytest.mark.slow
 def test_bayou_and_the_central_server_never_book_twice(told: Tell) -> None:
     """Any script: what a user was told in the end is so, under Bayou as under a central server."""
     chosen = random.Random(4)
@@ -190,6 +180,7 @@ def test_what_is_not_compared_is_refused(name: str) -> None:
         read_script(["joinServer a", f"{name} {' '.join('x' * USAGES[name][1])}"])
 
 
+@pytest.mark.process
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparing, "on_stop", lambda _: None)
     wrong = tmp_path / "it.test"

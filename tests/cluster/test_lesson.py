@@ -75,6 +75,7 @@ def test_columns_stand_side_by_side_as_far_as_there_is_room(monkeypatch: pytest.
     assert len(list(columns(shown, 30))) == 5 + 3
 
 
+@pytest.mark.process
 def test_a_lesson_is_played_to_its_end_where_nobody_can_press_enter() -> None:
     shown = subprocess.run(
         [sys.executable, str(HOUSE / "cluster.py"), "lesson", "roll_back_and_replay"],

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from cluster.drivers.private_redis import private_redis
 from cluster.drivers.simulated import InProcess
 from tests.support.scenario_harness import ran
 
 BEFORE = "joinServer 0\njoinServer 1\njoinClient c 0\njoinClient d 1\nput c a 1\n"
 SLOT = "2026-12-01T09:00/10:00"
-
-
-@pytest.fixture(scope="module")
-def simulation() -> Iterator[InProcess]:
-    with private_redis() as client:
-        yield InProcess(client)
-
-
-@pytest.fixture(autouse=True)
-def _afresh(simulation: InProcess) -> Iterator[None]:
-    yield
-    simulation.close()
 
 
 @pytest.mark.parametrize(

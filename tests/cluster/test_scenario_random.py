@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
-from redis import Redis
 
-from cluster.drivers.private_redis import private_redis
 from cluster.drivers.simulated import InProcess
 from tests.support.scenario_harness import ran
 
 SERVERS, CLIENTS = ("0", "1", "2", "3"), ("a", "b", "c")
 STEPS = 60
 SEEDS = range(12)
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[Redis]:
-    with private_redis() as client:
-        yield client
 
 
 def random_script(seed: int, steps: int) -> list[str]:
@@ -73,16 +64,12 @@ HEALED = [
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_all_are_equal_in_the_end(seed: int, redis: Redis) -> None:
-    simulation = InProcess(redis)
-    try:
-        result = ran(simulation, random_script(seed, STEPS) + HEALED)
-        assert not [note for note in result.notes if "no session" in note or "[internal]" in note]
-        stores = [simulation.store(label) for label in simulation.labels]
-        states = [store.state() for store in stores]
-        assert len({(store.digest().committed, store.digest().tentative) for store in stores}) == 1
-        assert len({(tuple(sorted(state.vector.items())), state.csn) for state in states}) == 1
-        assert [state.tentative for state in states] == [0] * len(states)
-        assert [state.is_primary for state in states].count(True) == 1
-    finally:
-        simulation.close()
+def test_all_are_equal_in_the_end(seed: int, simulation: InProcess) -> None:
+    result = ran(simulation, random_script(seed, STEPS) + HEALED)
+    assert not [note for note in result.notes if "no session" in note or "[internal]" in note]
+    stores = [simulation.store(label) for label in simulation.labels]
+    states = [store.state() for store in stores]
+    assert len({(store.digest().committed, store.digest().tentative) for store in stores}) == 1
+    assert len({(tuple(sorted(state.vector.items())), state.csn) for state in states}) == 1
+    assert [state.tentative for state in states] == [0] * len(states)
+    assert [state.is_primary for state in states].count(True) == 1

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 import pytest
-from redis import Redis
 
-from cluster.drivers.private_redis import private_redis
 from cluster.drivers.simulated import InProcess
 from tests.support.scenario_harness import COURSE, HOUSE, SCENARIOS, Ran, ran
 
@@ -19,19 +16,6 @@ REAL = (
     "merge_procedure", "crash_and_recovery", "hand_over", "rejoin", "wrong_clock", "revoked", "full_state",
     "floppy_disk",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[Redis]:
-    with private_redis() as client:
-        yield client
-
-
-@pytest.fixture
-def simulation(redis: Redis) -> Iterator[InProcess]:
-    driver = InProcess(redis)
-    yield driver
-    driver.close()
 
 
 @pytest.mark.parametrize("script", SCENARIOS, ids=lambda script: script.stem)
@@ -71,6 +55,7 @@ def test_a_script_of_the_course(script: Path, options: list[str]) -> None:
     assert (result.stdout, result.returncode) == (script.with_suffix(".sol").read_text(encoding="utf-8"), 0)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", REAL)
 def test_a_scenario_on_real_servers(name: str, tmp_path: Path) -> None:
     script = HOUSE / "scenarios" / f"{name}.test"
@@ -78,6 +63,7 @@ def test_a_scenario_on_real_servers(name: str, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.process
 def test_a_difference_is_shown_and_fails(tmp_path: Path) -> None:
     (tmp_path / "it.test").write_text("joinServer 0\njoinClient c 0\nget c a\n")
     (tmp_path / "it.sol").write_bytes(b"a:ERR_DEP\r\n")
@@ -100,6 +86,7 @@ def test_an_expectation_fails_the_script_and_the_rest_runs_on(simulation: InProc
     ]
 
 
+@pytest.mark.process
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for options in (["none.test"], ["--check", "none.sol"]):
         result = _run("--in-process", *options, cwd=tmp_path)
@@ -107,6 +94,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         assert result.stderr.startswith(f"{options[-1]}: No such file")
 
 
+@pytest.mark.process
 def test_a_script_of_any_form(tmp_path: Path) -> None:
     """CRLF, a byte order mark, trailing blanks, no newline at the end, bytes that are no text."""
     script = tmp_path / "it.test"
@@ -117,15 +105,13 @@ def test_a_script_of_any_form(tmp_path: Path) -> None:
     assert (result.stdout, result.stderr, result.returncode) == ("é:1\n", "", 0)
 
 
-def test_the_same_script_runs_the_same_way_each_time(redis: Redis) -> None:
+def test_the_same_script_runs_the_same_way_each_time(simulation: InProcess) -> None:
     script = (HOUSE / "scenarios" / "chain.test").read_text(encoding="utf-8") + "printVectors 0\nprintVectors 4\n"
 
     def once() -> Ran:
-        driver = InProcess(redis)
-        try:
-            return ran(driver, script)
-        finally:
-            driver.close()
+        result = ran(simulation, script)
+        simulation.close()
+        return result
 
     assert once() == once()
 

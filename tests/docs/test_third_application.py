@@ -19,6 +19,8 @@ import cluster.processes
 from cluster.processes import Processes
 from tests.support.live import HOUSE, link, live, wait_until_equal
 
+pytestmark = pytest.mark.process
+
 DOCUMENT = HOUSE / "docs" / "write-an-application.md"
 BLOCK = re.compile(r"^```(?:lua|python) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINES = {"bibliography.lua": 30, "__init__.py": 39}  # of code, as the document says; more would be no example
@@ -58,6 +60,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "apps/people",
         "tests/__init__.py",
         "tests/support/live.py",
+        "tests/support/waiting.py",
     ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).symlink_to(HOUSE / name)

@@ -15,9 +15,10 @@ from redis import ResponseError
 from bayou.errors import Behind
 from bayou.write import Draft
 from storage.group_commit import Gathered
-from tests.support.engine_harness import FIRST_US, Clock, Cluster, Replica, private_redis
-from tests.support.replica_harness import until
+from tests.support.engine_harness import FIRST_US, Clock, Cluster, Replica
 from tests.support.toy import draft, take
+from tests.support.waiting import wait_until
+from tests.support.worker_redis import worker_redis
 
 NUMBERS = st.integers(0, 2)
 SLOTS = st.lists(st.tuples(st.just("day"), NUMBERS.map(str)), min_size=1, max_size=2)
@@ -39,7 +40,7 @@ def asked(drafts: list[Draft], mode: str) -> list[Any]:
 
 def told(primary: bool, mode: str, before: list[Draft], drafts: list[Draft], together: bool) -> tuple[Any, Any]:
     """What the replica holds at the end, without what screens are told, and the replies without what they show."""
-    client = private_redis(13)
+    client = worker_redis(13)
     client.flushdb()
     replica = Replica(client, "one", Clock(), mode)
     replica.begin(server="one~aaaaaa", cluster="test", first_primary=primary)
@@ -139,7 +140,7 @@ class Trips:
             asked = {0: pool.submit(self.gathered.ask, 0)}
             assert self._under_way.wait(20)
             asked |= {number: pool.submit(self.gathered.ask, number) for number in (1, 2, 3)}
-            until(lambda: len(self.gathered._waiting) == 3)
+            wait_until(lambda: len(self.gathered._waiting) == 3)
             self._go_on.set()
             return {number: one.exception(20) or one.result() for number, one in asked.items()}
 

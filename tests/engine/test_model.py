@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from bayou.write import Draft
 from storage.store import Store
 from tests.simulation import clients, clients_series
 from tests.simulation.nodes import TAGS
-from tests.simulation.run import Lab, lab
+from tests.simulation.run import Lab
 from tests.support.engine_harness import Meeting
 from tests.support.model import Replica
 
@@ -34,12 +33,6 @@ OPS = st.sampled_from(["add", "add", "role", "token", "revoke"])
 def asking(user: str, request: str, how: int) -> Asking:
     """Under a policy or none; as a manager, who is one or was one or will be."""
     return clients.asking(user, request, (None, 3)[how >> 4 & 1], how >> 5, "manager")
-
-
-@pytest.fixture(scope="module")
-def laboratory() -> Iterator[Lab]:
-    with lab() as opened:
-        yield opened
 
 
 class Machine(RuleBasedStateMachine):
@@ -213,6 +206,7 @@ class Machine(RuleBasedStateMachine):
                 assert views.committed == committed.get(name, {}), name
 
 
+@pytest.mark.slow
 def test_engine_and_model_agree(laboratory: Lab) -> None:
     class Bound(Machine):
         client = laboratory.client

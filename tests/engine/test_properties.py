@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from bayou.write import Draft
 from tests.support.engine_harness import Cluster, Meeting
 from tests.support.invariants import Checker, Look
 from tests.support.toy import draft, take
+
+pytestmark = pytest.mark.slow
 
 STORES = 3
 SESSIONS_MAX = 3  # that are open at once; an older one is cut where it stands

@@ -7,6 +7,8 @@ import pytest
 from tests.mutants.__main__ import MUTANTS, Mutant, hunt
 from tests.simulation.run import lab
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"truncate past the commit", "drop the session check", "forget undo"}
 
 

@@ -12,10 +12,7 @@ from tests.support.invariants import Checker
 
 ROUNDS = 4
 
-
-@pytest.fixture(autouse=True)
-def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconcile, "BATCH_COUNT_MAX", 2)
+pytestmark = pytest.mark.usefixtures("small_batches")
 
 
 def came_to(meeting: Meeting, end: int) -> list[Item]:

@@ -15,10 +15,7 @@ from tests.support.engine_harness import Cluster, Meeting, meet
 from tests.support.invariants import Checker, Look
 from tests.support.toy import batch, draft, item, write_of
 
-
-@pytest.fixture(autouse=True)
-def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconcile, "BATCH_COUNT_MAX", 2)
+pytestmark = pytest.mark.usefixtures("small_batches")
 
 
 def busy(commit_mode: str = "auto") -> Cluster:
@@ -104,6 +101,7 @@ def test_a_write_that_is_accepted_during_a_session_goes_with_it() -> None:
     assert two.order() == one.order() == ["before", "during", "there"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("initiator", [0, 1])
 def test_a_link_that_is_cut_after_any_frame_loses_nothing_that_was_acknowledged(initiator: int) -> None:
     frames = 0
@@ -125,6 +123,7 @@ def test_a_link_that_is_cut_after_any_frame_loses_nothing_that_was_acknowledged(
     assert frames > 12
 
 
+@pytest.mark.slow
 def test_a_doubled_frame_changes_nothing_more() -> None:
     """A batch that comes twice is known already; any other frame is out of place, and ends the session."""
     doubled = 0
@@ -156,6 +155,7 @@ frame_numbers = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(frame_numbers, st.sampled_from(["auto", "manual"]))
 def test_sessions_between_three_may_cross_in_any_way(frames: list[tuple[int, int, bool]], commit_mode: str) -> None:

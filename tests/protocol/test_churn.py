@@ -13,6 +13,7 @@ from tests.support.engine_harness import Cluster, meet
 SERVERS = 100
 
 
+@pytest.mark.slow
 def test_servers_that_have_retired_leave_vectors_as_small_as_at_the_start() -> None:
     (one, two), before, after = churn(SERVERS)
     assert all(map(is_as_small, before, after)), (before, after)

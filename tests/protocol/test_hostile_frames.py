@@ -129,6 +129,7 @@ def fed(here: Replica, sent: list[Frame], *, initiator: bool) -> Session:
     return session
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(st.data(), st.booleans())
 def test_a_session_survives_any_hello(here: Replica, data: st.DataObject, initiator: bool) -> None:
@@ -142,6 +143,7 @@ def test_a_session_survives_any_hello(here: Replica, data: st.DataObject, initia
 @example(
     sent=[StateFinish(0, 0, StateEnd(9, f"{9:016d}@{PEER}", 9, PEER, PEER, f'[[0,"{PEER}",1]]', {}))], initiator=True
 )
+@pytest.mark.slow
 @example(sent=[StateChunk(0, 0, True, StatePages(), (ListPart("l", ()),))], initiator=True)
 @example(sent=[Refuse("\x1b[2J", "\x1b]0;mine\x07")], initiator=False)
 def test_a_session_survives_any_frames_behind_a_hello(here: Replica, sent: list[Frame], initiator: bool) -> None:

@@ -13,8 +13,8 @@ from bayou.stamps import STAMP_MAX, split_id, stamp_text, write_id
 from bayou.state import covers
 from bayou.write import Draft, Summary, Write
 from storage.scripts import FOLDER
-from tests.support.engine_harness import private_redis
 from tests.support.toy import draft, write_of
+from tests.support.worker_redis import worker_redis
 
 stamps = st.one_of(st.integers(0, 3), st.integers(0, STAMP_MAX), st.just(STAMP_MAX))
 servers = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6)
@@ -61,7 +61,7 @@ return reply
 def by_lua(ids: list[str]) -> list[str]:
     """The ids as the engine sorts them, taken apart and put together again."""
     order = (FOLDER / "engine" / "order.lua").read_text()
-    reply: Any = private_redis().eval(f"local Order = (function() {order} end)()\n{ORDER}", 0, *ids)
+    reply: Any = worker_redis().eval(f"local Order = (function() {order} end)()\n{ORDER}", 0, *ids)
     return [identifier.decode() for identifier in reply]
 
 
@@ -76,7 +76,7 @@ def test_ids_compare_bytewise_as_stamp_and_origin_do_and_lua_agrees(pairs: list[
 
 def test_redis_orders_a_sorted_set_in_the_same_way() -> None:
     ids = [write_id(stamp, server) for stamp in (5, STAMP_MAX, STAMP_MAX - 1) for server in ("b", "B", "é", "a~", "a")]
-    client = private_redis()
+    client = worker_redis()
     client.delete("order")
     client.zadd("order", {identifier: split_id(identifier)[0] for identifier in ids})
     found: Any = client.zrange("order", 0, -1)

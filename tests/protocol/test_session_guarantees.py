@@ -19,8 +19,9 @@ from bayou.session_token import GUARANTEES, TOKEN_BYTES_MAX, Token, read_guarant
 from bayou.stamps import STAMP_MAX
 from replica.http import service
 from tests.support.joined import ask, code, reserve
-from tests.support.live import live, wait_until
+from tests.support.live import live
 from tests.support.replica_harness import Harness, write
+from tests.support.waiting import wait_until
 
 VISH = {"Bayou-User": "vish"}
 VECTORS = st.dictionaries(st.text(min_size=1, max_size=40), st.integers(0, STAMP_MAX), max_size=20)
@@ -149,6 +150,7 @@ def test_waiting_ends_with_the_time_allowed_and_is_bounded(monkeypatch: pytest.M
     assert Harness().app.test_client().post("/notes", json={}, headers=headers).status_code == 429
 
 
+@pytest.mark.process
 def test_between_two_replicas_a_session_sees_what_it_wrote_or_is_told_that_it_cannot(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy={"interval_s": 0, "after_write": False}) as processes:
         one, two = (str(processes.settings.replica(label).rest) for label in ("one", "two"))

@@ -15,7 +15,8 @@ from replica.events import feed
 from replica.http import event_stream
 from replica.http.server import THREADS
 from tests.replica.test_events import accepted
-from tests.support.replica_harness import Harness, serving, until, write
+from tests.support.replica_harness import Harness, serving, write
+from tests.support.waiting import wait_until
 
 
 class Stream:
@@ -121,7 +122,7 @@ def test_streams_are_capped_and_a_client_that_leaves_frees_its_place(monkeypatch
             streams.append(stream)
             return stream.response.status_code == 200
 
-        until(opened)
+        wait_until(opened)
         for stream in streams:
             stream.close()
 

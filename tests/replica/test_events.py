@@ -13,7 +13,8 @@ from replica.events import feed as tail_module
 from replica.events.describe import Describer
 from replica.events.expand import Cursor, ScreenEvent, Transaction, expand
 from replica.events.feed import MANY, Follower
-from tests.support.replica_harness import FIRST_MS, Harness, application, place, until, write
+from tests.support.replica_harness import FIRST_MS, Harness, application, place, write
+from tests.support.waiting import wait_until
 
 ID = "0000000000000005@one~aaaaaa"
 WRITE = write(5)
@@ -152,7 +153,7 @@ def test_the_tail_begins_with_what_comes_and_tells_all_of_it_in_order(harness: H
     ids = [accepted(harness, stamp, csn=stamp) for stamp in range(2, 12)]
     events = taken(follower, 20)
     assert [str(event.cursor) for event in events] == [f"{key}.{index}" for key in ids for index in (0, 1)]
-    until(lambda: len(harness.heard) == 10)
+    wait_until(lambda: len(harness.heard) == 10)
     assert [transaction.id for transaction in harness.heard] == ids
 
 
@@ -166,7 +167,7 @@ def test_a_follower_comes_back_in_the_middle_of_a_transaction(harness: Harness) 
     follower = harness.tail.follow(Cursor.parse(f"{second}.0"))
     assert follower.take(0) == []
     third = accepted(harness, 3, csn=1)
-    until(lambda: str(harness.tail.follow(None).after) == third)
+    wait_until(lambda: str(harness.tail.follow(None).after) == third)
     follower = harness.tail.follow(Cursor.parse(f"{third}.0"))
     assert [(event.name, str(event.cursor)) for event in follower.take(1)] == [("committed", f"{third}.1")]
 
@@ -188,7 +189,7 @@ def test_a_memory_that_is_full_forgets_the_oldest_and_nothing_is_lost(monkeypatc
     try:
         follower = harness.tail.follow(None)
         ids = [accepted(harness, stamp, csn=stamp) for stamp in range(1, 8)]
-        until(lambda: len(harness.heard) == 7)
+        wait_until(lambda: len(harness.heard) == 7)
         events = taken(follower, 14)
         assert [str(event.cursor) for event in events] == [f"{key}.{index}" for key in ids for index in (0, 1)]
     finally:
@@ -214,7 +215,7 @@ def test_a_large_transaction_is_heard_in_sum_and_followed_in_full(harness: Harne
         f"{large}.{2 * len(writes[:-3]) + 2}",
         f"{after}.0",
     ]
-    until(lambda: len(harness.heard) == 3)
+    wait_until(lambda: len(harness.heard) == 3)
     heard = harness.heard[1]
     assert [event.name for event in heard.events] == ["moved", "received"]
     assert heard.summed == {"received": len(writes) - 3, "committed": len(writes) - 2}

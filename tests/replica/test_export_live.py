@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.support.joined import ask, code, reserve
 from tests.support.live import command, live, wait_until_equal
+
+pytestmark = pytest.mark.process
 
 QUIET = {"interval_s": 0, "after_write": False}
 

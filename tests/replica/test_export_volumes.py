@@ -15,6 +15,8 @@ from replica.http.export_file import MAGIC, read, write
 from tests.support.engine_harness import Cluster, Replica
 from tests.support.toy import TAGS
 
+pytestmark = pytest.mark.slow
+
 WRITES = 1200  # three batches
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from bench.full_state import run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is read as Linux tells it")
 def test_a_full_state_is_cut_twice_and_arrives_whole_in_bounded_memory(tmp_path: Path) -> None:

@@ -16,7 +16,10 @@ from cluster.processes import Processes
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.grpc_channel import MESSAGE_BYTES_MAX
 from replica.anti_entropy.grpc_transport import METHOD
-from tests.support.live import live, wait_until, wait_until_equal
+from tests.support.live import live, wait_until_equal
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
 
 HELLO = wire.Hello(
     protocol=PROTOCOL, cluster="x", server="peer~aaaaaa", label="peer", applications=["rooms/1", "playlist/1"]

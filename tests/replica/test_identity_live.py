@@ -12,11 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cluster.processes import Processes
 from storage.redis.embedded import stop_left_behind
 from tests.support.joined import ask, code, joined, reserve
-from tests.support.live import command, live, wait_until, wait_until_equal
+from tests.support.live import command, live, wait_until_equal
 from tests.support.storage_harness import empty, newest
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
 
 QUIET = {"interval_s": 0, "after_write": False}  # sessions on request alone
 

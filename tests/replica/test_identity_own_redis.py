@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from cluster.local import free_addresses
 from tests.replica.test_identity_live import QUIET, Two
 from tests.support.joined import ask, reserve
-from tests.support.live import live, wait_until, wait_until_equal
+from tests.support.live import live, wait_until_equal
 from tests.support.own_redis import Address, OwnRedis, address
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
 
 
 @contextmanager

@@ -7,9 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cluster.processes import Processes
 from tests.support.joined import ask, code, joined, reserve
-from tests.support.live import command, link, live, wait_until, wait_until_equal
+from tests.support.live import command, link, live, wait_until_equal
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
 
 QUIET = {"interval_s": 0, "after_write": False}  # sessions on request alone
 LIVELY = {"interval_s": 0.3, "debounce_ms": 1}

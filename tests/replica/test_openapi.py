@@ -32,8 +32,8 @@ from replica.http.operations import OPERATIONS
 from replica.http.parts import Parts
 from replica.http.service import ReplicaService
 from storage.store import Store
-from tests.support.engine_harness import private_redis
 from tests.support.replica_harness import SETTINGS, Connections, FakePeers
+from tests.support.worker_redis import worker_redis
 
 HOUSE = Path(__file__).parent.parent.parent
 ALL: list[Operation] = [*OPERATIONS, *(operation for found in APPLICATIONS for operation in found.operations)]
@@ -65,7 +65,7 @@ class Unmoved:
 @pytest.fixture(scope="module")
 def app() -> Iterator[Flask]:
     """The real application, on the real store; only peers and membership stand still."""
-    client = private_redis(15)
+    client = worker_redis(15)
     client.flushdb()
     store = Store(client, "one", APPLICATIONS)
     store.begin(server="one~aaaaaa", cluster=SETTINGS.cluster_id, first_primary=True)
@@ -229,6 +229,7 @@ def misfits(value: Any, schema: Mapping[str, Any]) -> list[str]:
 @settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
+@pytest.mark.slow
 @given(data=st.data())
 def test_whatever_is_sent_the_answer_is_one_that_is_described(app: Flask, data: st.DataObject) -> None:
     operation = data.draw(st.sampled_from(ALL))

@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.replica_harness import until
 from tests.support.storage_harness import empty
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
 
 HOUSE = Path(__file__).parent.parent.parent
 VISH = {"Bayou-User": "vish"}
@@ -48,7 +50,7 @@ class House:
     def running(self, stop_with: signal.Signals = signal.SIGTERM) -> Iterator[subprocess.Popen[str]]:
         process = self.start()
         try:
-            until(lambda: process.poll() is not None or self.answers())
+            wait_until(lambda: process.poll() is not None or self.answers())
             assert process.poll() is None, process.communicate()
             yield process
         finally:

@@ -24,6 +24,8 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.replica.test_openapi import app
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["app"]  # the fixture
 
 CHECKS = [

@@ -18,7 +18,10 @@ import requests
 from cluster.processes import Processes
 from replica.config import Address
 from replica.http.server import WebServer
-from tests.support.live import live, wait_until
+from tests.support.live import live
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
 
 VISH = {"Bayou-User": "vish"}
 CLIENTS = 12

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from replica.anti_entropy import session_timeout as patience
-from tests.support.live import wait_until
+from tests.support.waiting import wait_until
 
 BOUND_S = 30.0
 

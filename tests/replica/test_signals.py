@@ -18,7 +18,10 @@ import pytest
 from cluster.processes import Processes
 from storage.identity_file import load
 from tests.support.joined import ask
-from tests.support.live import command, wait_until, write_configuration
+from tests.support.live import command, write_configuration
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
 
 HOUSE = Path(__file__).parent.parent.parent
 ROUNDS = 300

@@ -14,8 +14,9 @@ from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.grpc_transport import Listener, Pairs, Unary, call_unary
 from replica.anti_entropy.tls import Credentials, read_credentials
 from replica.config import Address, ConfigError
-from tests.support.live import HOUSE, live, wait_until
+from tests.support.live import HOUSE, live
 from tests.support.replica_harness import SETTINGS
+from tests.support.waiting import wait_until
 
 TIMEOUT_S = 10.0
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl, which makes the certificates")
@@ -83,6 +84,7 @@ def test_what_is_wrong_with_the_files_is_said(folder: Path, tmp_path: Path) -> N
         of(tmp_path, "one")
 
 
+@pytest.mark.process
 def test_replicas_meet_under_tls(folder: Path, tmp_path: Path) -> None:
     with live(tmp_path / "tls", ("one", "two"), tls=str(folder)) as processes:
         one = processes.rest("one").get("/replica")["id"]

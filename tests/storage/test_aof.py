@@ -16,7 +16,10 @@ from storage.identity_file import load, save
 from storage.redis import aof
 from storage.redis.binary import find_binary
 from storage.redis.connect import Opened, open_storage
-from tests.support.storage_harness import BIRTH, SEVERAL, kill_redis, newest, wait_until
+from tests.support.storage_harness import BIRTH, SEVERAL, kill_redis, newest
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
 
 
 @dataclass(frozen=True)

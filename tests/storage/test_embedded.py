@@ -7,7 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +17,12 @@ import redis
 from bayou.errors import Away, Conflict
 from storage.identity_file import load, save
 from storage.redis.binary import find_binary
-from storage.redis.connect import BACKOFF_FIRST_S, Opened, away_of
+from storage.redis.connect import BACKOFF_FIRST_S, away_of
 from storage.redis.embedded import CLIENT_OPTIONS, stop_left_behind
-from tests.support.storage_harness import BIRTH, SEVERAL, kill_redis, opener, redis_pid, wait_until
+from tests.support.storage_harness import BIRTH, SEVERAL, kill_redis, redis_pid
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
 
 REPLICA = """
 import sys
@@ -30,11 +33,6 @@ opened.client.set("said by", "the first")
 print(opened.run_id, opened.client.info("server")["process_id"], flush=True)
 sys.stdin.read()
 """
-
-
-@pytest.fixture
-def open_one(tmp_path: Path) -> Iterator[Callable[..., Opened]]:
-    yield from opener(tmp_path)
 
 
 def lives(pid: int) -> bool:

@@ -23,7 +23,10 @@ from storage.redis.binary import find_binary
 from storage.redis.connect import Opened, away_of
 from storage.redis.failover import read_url
 from storage.store import Store
-from tests.support.storage_harness import BIRTH, opener, wait_until
+from tests.support.storage_harness import BIRTH
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
 
 SLOTS = 16384
 TIMEOUT_S = 60
@@ -73,11 +76,6 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
     yield found
     found.stop()
     shutil.rmtree(tmp_path, ignore_errors=True)
-
-
-@pytest.fixture
-def open_one(tmp_path: Path) -> Iterator[Callable[..., Opened]]:
-    yield from opener(tmp_path / "data")
 
 
 def made_cluster(servers: Servers, extra: int = 0) -> tuple[list[int], list[int]]:

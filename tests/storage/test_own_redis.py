@@ -12,13 +12,11 @@ import redis
 
 from bayou.errors import Away, BadInput, Conflict
 from storage.redis.binary import find_binary
-from storage.redis.connect import Opened, away_of
-from tests.support.storage_harness import BIRTH, opener, wait_until
+from storage.redis.connect import away_of
+from tests.support.storage_harness import BIRTH
+from tests.support.waiting import wait_until
 
-
-@pytest.fixture
-def open_one(tmp_path: Path) -> Iterator[Callable[..., Opened]]:
-    yield from opener(tmp_path)
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture

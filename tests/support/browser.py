@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
-from tests.support.live import wait_until
+from tests.support.waiting import wait_until
 
 FLAGS = (
     "--headless",
@@ -34,9 +33,10 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _BROWSER = next((found for name in BROWSERS if (found := shutil.which(name))), None)
 _DRIVER = shutil.which("chromedriver")
 
-_NO_BROWSER = "no browser: install chromium and its chromedriver (Debian: chromium chromium-driver)"
-
-needs_browser = pytest.mark.skipif(_BROWSER is None or _DRIVER is None, reason=_NO_BROWSER)
+# Empty where tests marked `browser` can run.
+WHY_NO_BROWSER = (
+    "" if _BROWSER and _DRIVER else "no browser: install chromium and chromedriver (Debian: chromium chromium-driver)"
+)
 
 
 class Page:
@@ -98,7 +98,7 @@ class Page:
 def browser(folder: Path, width: int = 1280, height: int = 800, *, calm: bool = False) -> Iterator[Page]:
     """A browser that has nothing from before, its profile in `folder`; `calm` is one whose user wants no movement."""
     if _BROWSER is None or _DRIVER is None:
-        raise RuntimeError(_NO_BROWSER)
+        raise RuntimeError(WHY_NO_BROWSER)
     options = webdriver.ChromeOptions()
     options.binary_location = _BROWSER
     for flag in (*FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}"):

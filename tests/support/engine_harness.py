@@ -6,15 +6,9 @@ Nothing here sleeps or reads a real clock.
 
 from __future__ import annotations
 
-import atexit
 import itertools
-import shutil
-import tempfile
 from collections import deque
 from collections.abc import Sequence
-from contextlib import ExitStack
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import redis
@@ -28,31 +22,14 @@ from bayou.write import Draft
 from storage.keys import Namespace
 from storage.redis.sources import Memory
 from storage.store import Store
-from tests.support.rooms_harness import running_lua
 from tests.support.toy import TAGS, TOY, Slot, draft, take
+from tests.support.worker_redis import worker_redis
 
 DATABASES = 16
 FIRST_US = 1_796_112_000_000_000  # 2026-12-01 08:00 UTC
 
 
 _numbers = itertools.count(1)
-
-
-@cache
-def private_redis(database: int = 0) -> redis.Redis:
-    """The Redis of this worker process."""
-    return redis.Redis(unix_socket_path=_socket(), db=database)
-
-
-@cache
-def _socket() -> str:
-    """Starts the Redis; it ends with the process."""
-    stack = ExitStack()
-    folder = Path(tempfile.mkdtemp(prefix="bayou-"))
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
-    stack.enter_context(running_lua(folder))
-    atexit.register(stack.close)
-    return str(folder / "redis.sock")
 
 
 def memory_redis() -> redis.Redis:
@@ -144,7 +121,7 @@ class Cluster:
     ) -> None:
         self.clock = Clock()
         self.number = next(_numbers)
-        self.client = client or private_redis(self.number % DATABASES)
+        self.client = client or worker_redis(self.number % DATABASES)
         self.client.flushdb()
         self.replicas = [self.add(f"r{number}", commit_mode) for number in range(count)]
         if met:

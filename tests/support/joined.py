@@ -15,7 +15,8 @@ import requests
 from cluster.processes import Processes
 from replica.config import read_address
 from storage.redis.embedded import stop_left_behind
-from tests.support.live import HOUSE, wait_until
+from tests.support.live import HOUSE
+from tests.support.waiting import wait_until
 
 TIMEOUT_S = 60.0
 SLOT = {"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"}

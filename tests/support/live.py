@@ -6,22 +6,19 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from cluster.local import running, write_configuration
 from cluster.processes import Processes
-from cluster.rest import Refused, Rest, Silent
-from cluster.waiting import wait_until as wait_for
+from cluster.rest import Rest
+from tests.support.waiting import BOUND_S, wait_until
 
-__all__ = ["command", "link", "live", "processes_with", "wait_until", "wait_until_equal", "write_configuration"]
+__all__ = ["command", "link", "live", "processes_with", "wait_until_equal", "write_configuration"]
 
 HOUSE = Path(__file__).parent.parent.parent
 LABELS = ("one", "two", "three")
-BOUND_S = 30.0
-
-State = TypeVar("State")
 
 
 @contextlib.contextmanager
@@ -33,19 +30,6 @@ def live(folder: Path, labels: Sequence[str] = LABELS, **settings: Any) -> Itera
     folder.mkdir(parents=True, exist_ok=True)
     with running(folder, labels, settings) as processes:
         yield processes
-
-
-def wait_until(state: Callable[[], State], bound_s: float = BOUND_S) -> State:
-    """The first true value of `state`; while a replica does not answer, or refuses, it is not true."""
-
-    def found() -> State | None:
-        with contextlib.suppress(Silent, Refused):
-            return state()
-        return None
-
-    value = wait_for(found, bound_s, "the state was as the test wants it")
-    assert value is not None
-    return value
 
 
 def wait_until_equal(processes: Processes, *labels: str, bound_s: float = BOUND_S) -> None:

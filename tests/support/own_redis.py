@@ -11,7 +11,7 @@ import redis
 
 from cluster.local import free_addresses
 from storage.redis.binary import find_binary
-from tests.support.storage_harness import wait_until
+from tests.support.waiting import wait_until
 
 
 class OwnRedis:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -322,12 +322,3 @@ def serving(harness: Harness) -> Iterator[Address]:
     finally:
         harness.tail.stop()
         server.stop()
-
-
-def until(state: Callable[[], bool], changed: threading.Event | None = None, timeout_s: float = 20) -> None:
-    """Wait for a state with a bound."""
-    pause, left = changed or threading.Event(), timeout_s
-    while not state():
-        assert left > 0, f"it did not come true within {timeout_s} s"
-        pause.wait(0.01)
-        left -= 0.01

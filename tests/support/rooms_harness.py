@@ -7,12 +7,9 @@ and is put behind Flask's test client by `client_of`.
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,7 +22,6 @@ from apps.rooms.settings import PolicySettings, RoomSettings
 from bayou import errors
 from bayou.application import Accepted, History, PageViews, Sighting, Snapshot, Turn
 from bayou.write import Draft, Write
-from storage.redis.binary import find_binary
 from storage.scripts import rules
 from tests.support.toy import FORBIDDEN
 
@@ -103,23 +99,6 @@ class Lua:
                 del pages[page]
         self.why = reply.get("why", "")
         return reply["outcome"], [reply["lists"][at : at + 2] for at in range(0, len(reply["lists"]), 2)]
-
-
-@contextmanager
-def running_lua(folder: Path) -> Iterator[Lua]:
-    """A Redis of its own on a socket in `folder`, for as long as the block lasts."""
-    socket = folder / "redis.sock"
-    options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)]
-    with subprocess.Popen([find_binary().path, *options], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert any("eady to accept" in line for line in process.stdout), "redis-server did not start"
-        client = redis.Redis(unix_socket_path=str(socket), decode_responses=True)
-        try:
-            yield Lua(client)
-        finally:
-            client.close()
-            process.terminate()
-            process.communicate()
 
 
 @dataclass

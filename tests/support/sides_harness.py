@@ -16,8 +16,9 @@ from replica.http.app import create_app
 from replica.http.parts import Parts
 from replica.http.service import ReplicaService
 from storage.store import Store
-from tests.support.engine_harness import Meeting, private_redis
+from tests.support.engine_harness import Meeting
 from tests.support.replica_harness import Connections, FakePeers
+from tests.support.worker_redis import worker_redis
 
 TAGS = tuple(application.tag for application in APPLICATIONS)
 
@@ -43,7 +44,7 @@ class Side:
 
 def founded(settings: Config, database: int, *labels: str) -> list[Store]:
     """New stores in an emptied database; the first is the primary, and all others have met it."""
-    client = private_redis(database)
+    client = worker_redis(database)
     client.flushdb()
     stores = [Store(client, label, APPLICATIONS) for label in labels]
     for store, label in zip(stores, labels, strict=True):

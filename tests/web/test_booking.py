@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from selenium.webdriver.common.keys import Keys
 
 from cluster.processes import Processes
 from tests.support.booking_page import BLOCKS, FOCUSED, cell, fill, opened, page, press, processes, reserve, unfold
-from tests.support.browser import Page, needs_browser
-from tests.support.live import wait_until
+from tests.support.browser import Page
+from tests.support.waiting import wait_until
 
 __all__ = ["page", "processes"]  # fixtures
 
-pytestmark = needs_browser
+pytestmark = pytest.mark.browser
 
 FOUND = "return [...document.querySelectorAll('#finder li b')].map((name) => name.textContent)"
 OCCURRENCES = "return [...document.querySelectorAll('#details .fold li .link')].map((one) => one.textContent)"

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cluster.processes import Processes
-from tests.support.browser import Page, browser, needs_browser
-from tests.support.live import LABELS, link, live, wait_until, wait_until_equal
+import pytest
 
-pytestmark = needs_browser
+from cluster.processes import Processes
+from tests.support.browser import Page, browser
+from tests.support.live import LABELS, link, live, wait_until_equal
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.browser
 
 DAY = "2030-06-03"
 BLOCKS = """

@@ -9,10 +9,11 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from cluster.processes import Processes
-from tests.support.browser import Page, browser, needs_browser
-from tests.support.live import LABELS, live, wait_until, wait_until_equal
+from tests.support.browser import Page, browser
+from tests.support.live import LABELS, live, wait_until_equal
+from tests.support.waiting import wait_until
 
-pytestmark = needs_browser
+pytestmark = pytest.mark.browser
 
 ROWS = """
 return [...document.querySelectorAll(`[data-label="${arguments[0]}"] .write`)].map((row) => [

@@ -7,12 +7,12 @@ from selenium.webdriver.common.keys import Keys
 
 from cluster.processes import Processes
 from tests.support.booking_page import BLOCKS, FOCUSED, cell, opened, page, processes, reserve
-from tests.support.browser import Page, needs_browser
-from tests.support.live import wait_until
+from tests.support.browser import Page
+from tests.support.waiting import wait_until
 
 __all__ = ["page", "processes"]  # fixtures
 
-pytestmark = needs_browser
+pytestmark = pytest.mark.browser
 
 CHOICES = "return [...document.querySelectorAll('.choice')].map((choice) => choice.textContent)"
 

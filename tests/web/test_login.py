@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from replica.config import Address
 from replica.http.server import WebServer
 from tests.apps.test_people import Side, sides  # noqa: F401  # the fixture
-from tests.support.browser import browser, needs_browser
+from tests.support.browser import browser
 
 ASK = "fetch('/login', {headers: {Accept: 'application/json'}}).then(r => r.json()).then(r => (window.who = r))"
 
 
-@needs_browser
+@pytest.mark.browser
 def test_a_token_opens_the_calendar_and_logging_out_closes_it(sides: tuple[Side, Side], tmp_path: Path) -> None:  # noqa: F811
     one, _ = sides
     token = one.add("vish", "user")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.browser import Page, browser, needs_browser
+from tests.support.browser import Page, browser
 from tests.support.replica_harness import Harness, serving
 
-pytestmark = needs_browser
+pytestmark = pytest.mark.browser
 
 CALL = """
 const [module, name, parameters, done] = arguments;

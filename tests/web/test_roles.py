@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from replica.config import Address
 from replica.http.server import WebServer
 from tests.apps.test_people import Side, sides  # noqa: F401  # the fixture
 from tests.support.booking_page import BLOCKS
-from tests.support.browser import Page, browser, needs_browser
-from tests.support.live import wait_until
+from tests.support.browser import Page, browser
+from tests.support.waiting import wait_until
 
 DAY = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()  # free/busy times are of the days ahead
 LOG_IN = """
@@ -28,7 +30,7 @@ def log_in(page: Page, address: Address, token: str) -> None:
     page.wait_for('document.querySelector(\'#calendar[aria-busy="false"][data-read="true"]\')')
 
 
-@needs_browser
+@pytest.mark.browser
 def test_each_role_sees_and_may_what_is_its_own(sides: tuple[Side, Side], tmp_path: Path) -> None:  # noqa: F811
     one, _ = sides
     tokens = {name: one.add(name, role) for name, role in (("vish", "user"), ("max", "manager"), ("gil", "guest"))}
