@@ -28,9 +28,10 @@ chaos: $(INSTALLED) ## kill replicas at random and check that nothing is lost; o
 	@$(PYTHON) -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(REPLICAS),--replicas $(REPLICAS)) $(if $(SEED),--seed $(SEED))
 
-check: $(INSTALLED) ## format, lint, strict types and tests, changing nothing
+check: $(INSTALLED) ## format, lint, layers, strict types and tests, changing nothing
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
+	@$(VENV)/bin/lint-imports --no-logo --no-cache
 	@$(PYTHON) -m mypy .
 	@$(PYTHON) -m pytest
 

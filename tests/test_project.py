@@ -62,6 +62,11 @@ def test_what_the_code_imports_is_required_by_name() -> None:
             assert found & required or found <= BROUGHT, f"{path} imports {module}"
 
 
+def test_the_protocol_imports_the_standard_library_only() -> None:
+    for path in (HOUSE / "bayou").rglob("*.py"):
+        assert imported(path) <= sys.stdlib_module_names | {"bayou"}, path
+
+
 def imported(path: Path) -> set[str]:
     """The top-level modules that a file imports."""
     found = set()
