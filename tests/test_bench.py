@@ -20,7 +20,7 @@ from bench.table import HEADING, Row, as_json, as_markdown, at_least, at_most, b
 pytestmark = pytest.mark.slow
 
 TINY = Size(0.01)
-LINES = {"accept": 2, "read": 2, "store": 3, "commit": 2, "rollback-near": 4, "memory": 3, "vectors": 6, "papers": 15}
+LINES = {"store": 3, "commit": 2, "rollback-near": 4, "memory": 3, "vectors": 6, "papers": 15}
 NO_PROCESS = ("store", "rollback-far", "rollback-near", "select", "converge", "vectors")
 
 
