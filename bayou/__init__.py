@@ -1,1 +1,1 @@
-"""The protocol with no I/O: stamps, vectors, writes, and what two replicas owe each other."""
+"""The protocol, without I/O: stamps, vectors, writes, and sessions between two replicas. Standard library only."""

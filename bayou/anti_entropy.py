@@ -1,68 +1,47 @@
 """One anti-entropy session between two replicas, as a state machine: frames in, frames out (Petersen 1997, section 3).
 
-It knows the two replicas' stores only through `ReconcileStore`, and no network, no clock, no thread. The same class
-runs at both ends. One session serves both directions:
+It reaches the replica's storage through `AntiEntropyStore`, and knows no network, no clock and no thread. Both ends run
+the same class. One session serves both directions:
 
-    both                Hello
-    each, as it can     Batch ... (at most WINDOW of them not acknowledged)      Ack for each, once it is stored
-    the initiator       Done, when it has sent all and all is acknowledged
-    the responder       what has come up meanwhile (as the commits of what it just received), then Done
+    both            Hello
+    each            Batch ... (at most WINDOW of them unacknowledged)       Ack for each, once it is stored
+    the initiator   Done, when everything is sent and acknowledged
+    the responder   what has appeared meanwhile (such as the commits of what it just received), then Done
 
-A peer that lacks commits which are no longer in the log, or that followed a history which did not prevail, gets the
-full state instead of batches: StateChunk ... StateFinish. It installs that, and its Ack asks for a new plan from there.
+A peer that lacks commits which are no longer in the log, or whose history did not prevail, gets the full state instead
+of batches: StateChunk ... StateFinish. It installs that, and its Ack asks for a new plan from there.
 
-What was acknowledged is stored for good: a session may break anywhere, and the next one starts from the vectors. When a
-batch does not fit (another session moved the receiver on), the Ack asks for a new plan, and says from where.
+What is acknowledged is stored for good. So a session may break anywhere, and the next one goes on from the vectors. If
+a batch does not fit, because another session has changed the receiver, the Ack asks for a new plan and says what the
+receiver holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from bayou.errors import RefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
-from bayou.handshake import incompatible
+from bayou.handshake import judge_hello
 from bayou.history import Verdict
-from bayou.payloads import Installed, ListPart, Received, Selection, StateEnd, StatePages, StatePart
+from bayou.payloads import Installed, Received, Selection
 from bayou.sender import Reach, state_frames
-from bayou.state import State, Vector
+from bayou.state import State
+from bayou.store import AntiEntropyStore
 
 PROTOCOL = 3
 BATCH_COUNT_MAX = 500
 BATCH_BYTES_MAX = 1024 * 1024
-WINDOW = 4  # frames that may be on their way without an acknowledgement
-PLANS_MAX = 20  # new plans in one session; a receiver that never fits is not worth more
-
-
-class ReconcileStore(Protocol):
-    """What a session needs of a replica's store; see storage/store.py."""
-
-    def state(self) -> State: ...
-
-    def adopt(self, birth: str) -> str: ...
-
-    def select(
-        self, csn: int, vector: Vector, retired: Sequence[str], count_max: int, bytes_max: int
-    ) -> Selection | None: ...
-
-    def receive(self, selection: Selection, source: str) -> Received: ...
-
-    def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart: ...
-
-    def list_parts(self) -> Iterator[ListPart]: ...
-
-    def stage(self, staging: str, pages: StatePages, lists: tuple[ListPart, ...]) -> str | None: ...
-
-    def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed: ...
+WINDOW = 4  # frames that may be in flight without an acknowledgement
+PLANS_MAX = 20  # new plans in one session; a receiver for which nothing fits is not worth more
 
 
 @dataclass(slots=True)
 class Report:
-    """What a session did. `sent` counts acknowledged items and pages, `received` those that changed something here."""
+    """What a session did. `sent` counts acknowledged writes and pages, `received` those that changed something here."""
 
     peer: str = ""
     sent: int = 0
@@ -80,23 +59,23 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A frame that a replica may send; of a batch, why a write in it cannot be played."""
+    """A frame that a replica may send. `problem` says why a write of a batch cannot be played."""
 
     frame: Frame
     problem: str | None = None
 
 
 class ProtocolError(Exception):
-    """The peer sent a frame that has no place here; nothing of it was stored."""
+    """The peer sent a frame that is not allowed here. Nothing of it is stored."""
 
 
 class Session:
-    """One end of a session. `applications` are the tags (NAME/VERSION) that this replica can play; whether it asks its
-    clients for tokens is told the peer, and changes nothing here."""
+    """One end of a session. `applications` are the tags (NAME/VERSION) that this replica can play. The peer is told
+    whether this replica asks its clients for tokens; that changes nothing here."""
 
     def __init__(
         self,
-        store: ReconcileStore,
+        store: AntiEntropyStore,
         applications: Sequence[str],
         *,
         initiator: bool,
@@ -108,11 +87,11 @@ class Session:
         self._initiator = initiator
         self._peer: Hello | None = None
         self._verdict = Verdict.AGREE
-        self._common_csn: int | None = None  # where the histories part, while this side has to yield
+        self._common_csn: int | None = None  # the last CSN of both histories, while this side has to yield
         self._reach = Reach(0, {}, ())
         self._plan = 0
-        self._on_their_way: list[int] = []  # sizes of the frames of this plan that are not acknowledged
-        self._full_state: Iterator[Frame] | None = None  # what is left to send of it; WINDOW holds here, too
+        self._in_flight: list[int] = []  # sizes of the frames of this plan that are not acknowledged
+        self._full_state: Iterator[Frame] | None = None  # the rest of the full state that is being sent
         self._plan_of_peer = 0
         self._staging = Staging(store)
         self._sent_done = False
@@ -130,18 +109,18 @@ class Session:
         return [hello_of(self._store.state(), self._applications, self._asks_for_tokens)]
 
     def receive(self, frame: Frame) -> list[Frame]:
-        """Take one frame of the peer; returns the frames to send, in order. ProtocolError when it has no place here."""
+        """Take one frame of the peer; returns the frames to send, in order. ProtocolError if it is not allowed here."""
         return self.take(self.examine(frame))
 
     def examine(self, frame: Frame) -> Examined:
-        """The half of `receive` that changes nothing here: any thread may do it, while earlier frames are taken."""
+        """The half of `receive` that changes nothing: any thread may run it while earlier frames are being taken."""
         if problem := problem_of(frame):
             raise ProtocolError(f"{type(frame).__name__}: {problem}")
         unplayable = problem_of_writes(frame.selection, self._applications) if isinstance(frame, Batch) else None
         return Examined(frame, unplayable)
 
     def take(self, examined: Examined) -> list[Frame]:
-        """The other half, in the order in which the frames came."""
+        """The other half; call it in the order in which the frames arrived."""
         frame = examined.frame
         if self.finished:
             raise ProtocolError(f"{type(frame).__name__} after the end of the session")
@@ -149,17 +128,17 @@ class Session:
             self._end(frame)
             return []
         if isinstance(frame, Hello) and self._peer is None:
-            return self._hello(frame)
+            return self._take_hello(frame)
         if self._peer is not None:
             match frame:
                 case Batch() | StateChunk() | StateFinish() if not self._got_done:
-                    return self._data(frame, examined.problem)
-                case Ack() if self._on_their_way or frame.plan < self._plan:
-                    return self._ack(frame)
+                    return self._take_data(frame, examined.problem)
+                case Ack() if self._in_flight or frame.plan < self._plan:
+                    return self._take_ack(frame)
                 case Done() if not self._got_done:
                     self._got_done = True
                     return self._send_on()
-        raise ProtocolError(f"{type(frame).__name__} has no place here")
+        raise ProtocolError(f"{type(frame).__name__} is not expected here")
 
     def refuse(self, code: str, message: str) -> list[Frame]:
         """End the session from this side."""
@@ -173,10 +152,10 @@ class Session:
 
     # The beginning.
 
-    def _hello(self, hello: Hello) -> list[Frame]:
+    def _take_hello(self, hello: Hello) -> list[Frame]:
         state = self._store.state()
         self.report.peer = hello.label
-        judged = incompatible(state, PROTOCOL, self._applications, hello)
+        judged = judge_hello(state, PROTOCOL, self._applications, hello)
         if isinstance(judged, Refuse):
             return self.refuse(judged.code, judged.message)
         self._verdict, common = judged
@@ -190,26 +169,26 @@ class Session:
 
     # Receiving.
 
-    def _data(self, frame: Batch | StateChunk | StateFinish, problem_of_batch: str | None) -> list[Frame]:
+    def _take_data(self, frame: Batch | StateChunk | StateFinish, problem_of_batch: str | None) -> list[Frame]:
         if isinstance(frame, Batch) and not problem_of_batch:
-            self._reach.heed(frame.selection)  # or some of it would go back
+            self._reach.note_received(frame.selection)  # otherwise some of it would go back
         if frame.plan < self._plan_of_peer:
-            return []  # sent before the peer learned that it has to plan anew
+            return []  # sent before the peer learned that it has to make a new plan
         if not isinstance(frame, Batch) and (problem := self._staging.problem_of(frame)):
             raise ProtocolError(f"{type(frame).__name__}: {problem}")
         match frame:
             case Batch():
-                return self._batch(frame, problem_of_batch)
+                return self._take_batch(frame, problem_of_batch)
             case StateChunk():
-                return self._chunk(frame)
+                return self._take_chunk(frame)
             case StateFinish():
-                return self._finish(frame)
+                return self._take_finish(frame)
 
-    def _batch(self, batch: Batch, problem: str | None) -> list[Frame]:
-        if self._comes_before_the_birth(batch):
+    def _take_batch(self, batch: Batch, problem: str | None) -> list[Frame]:
+        if self._precedes_the_birth(batch):
             return self.refuse(RefusalCode.DIVERGED, _REFUSALS[RefusalCode.DIVERGED])
         if problem:
-            return self.refuse(RefusalCode.MALFORMED, f"A write that was sent cannot be played: {problem}.")
+            return self.refuse(RefusalCode.MALFORMED, f"A write of the batch cannot be played: {problem}.")
         received = self._store_all(batch.selection)
         if received.status in _REFUSALS:
             return self.refuse(received.status, _REFUSALS[received.status])
@@ -217,14 +196,15 @@ class Session:
             return [Ack(batch.plan, replan=False, csn=received.csn, vector={})]
         return [self._replan(batch.plan)]
 
-    def _comes_before_the_birth(self, batch: Batch) -> bool:
-        """Commits of a peer that has learned the birth only since its hello: here it is not known what they follow."""
+    def _precedes_the_birth(self, batch: Batch) -> bool:
+        """Whether the peer sends commits although its hello knew no birth, and this replica knows none either: nobody
+        here could say which commits these follow."""
         if self._peer is None or self._peer.birth or all(item.csn is None for item in batch.selection.items):
             return False
         return not self._store.state().birth
 
     def _store_all(self, selection: Selection) -> Received:
-        """Store a batch in as many transactions as the store's bounds ask for."""
+        """Store a batch in as many transactions as the bounds of the store demand."""
         while True:
             received = self._store.receive(selection, self.report.peer)
             self.report.received += received.new
@@ -232,21 +212,21 @@ class Session:
             self.report.replayed += received.replayed
             if received.status != "more":
                 return received
-            selection = selection.behind(received.taken)
+            selection = selection.after(received.taken)
 
-    def _chunk(self, chunk: StateChunk) -> list[Frame]:
+    def _take_chunk(self, chunk: StateChunk) -> list[Frame]:
         if not self._staging.take(chunk):
             return [self._replan(chunk.plan)]
         self.report.received += chunk.pages.count
         return [Ack(chunk.plan, replan=False, csn=0, vector={})]
 
-    def _finish(self, frame: StateFinish) -> list[Frame]:
+    def _take_finish(self, frame: StateFinish) -> list[Frame]:
         installed = self._store.install(self._staging.number, self.report.peer, frame.end, self._common_csn)
         if installed.status == "installed":
             self.report.installed = installed
             self._verdict = Verdict.AGREE
             self._common_csn = None
-        self._reach.heed_state(frame.end)
+        self._reach.note_received_state(frame.end)
         return [self._replan(frame.plan), *self._send_on()]
 
     def _replan(self, plan: int) -> Ack:
@@ -257,43 +237,44 @@ class Session:
 
     # Sending.
 
-    def _ack(self, ack: Ack) -> list[Frame]:
+    def _take_ack(self, ack: Ack) -> list[Frame]:
         if ack.plan < self._plan:
             return []
-        size = self._on_their_way.pop(0)
-        self.report.sent += 0 if ack.replan else size  # some of it may be there; it is planned anew
+        size = self._in_flight.pop(0)
+        self.report.sent += 0 if ack.replan else size  # part of it may be stored; the new plan covers the rest
         if ack.replan:
             self._plan += 1
-            self._on_their_way.clear()
+            self._in_flight.clear()
             self._full_state = None
             if self._verdict is Verdict.PREVAIL:
                 self._verdict = Verdict.AGREE  # the peer has our history now
             self._reach = Reach(ack.csn, dict(ack.vector), ack.retired_servers)
             if self._plan > PLANS_MAX:
                 return self.refuse(
-                    RefusalCode.UNSTEADY, f"What was sent did not fit {PLANS_MAX} times. Try again later."
+                    RefusalCode.UNSTEADY,
+                    f"The other replica changed more than {PLANS_MAX} times during this session. Try again later.",
                 )
         return self._send_on()
 
     def _send_on(self) -> list[Frame]:
         """Send what the window has room for; Done when nothing is left and it is this side's turn to say so."""
         frames: list[Frame] = []
-        while not self._sent_done and len(self._on_their_way) < WINDOW:
+        while not self._sent_done and len(self._in_flight) < WINDOW:
             frame = self._next()
             if frame is None:
                 break
             frames.append(frame)
-            self._on_their_way.append(_size(frame))
-        waiting = self._on_their_way or self._verdict is Verdict.YIELD
+            self._in_flight.append(_size(frame))
+        waiting = self._in_flight or self._verdict is Verdict.YIELD
         if not waiting and not self._sent_done and (self._initiator or self._got_done):
             self._sent_done = True
             frames.append(Done())
         return frames
 
     def _next(self) -> Frame | None:
-        """The next frame to send, None when there is nothing (or nothing yet)."""
+        """The next frame to send; None if there is nothing, or nothing yet."""
         if self._verdict is Verdict.YIELD:
-            return None  # what is here will be another log once the peer's state is installed
+            return None  # the peer's state will replace what is here
         if self._full_state is not None:
             return next(self._full_state, None)
         selection = None
@@ -305,7 +286,7 @@ class Session:
             return next(self._full_state)
         if not selection.items:
             return None
-        self._reach.foresee(selection)
+        self._reach.note_sent(selection)
         return Batch(self._plan, selection)
 
 
@@ -328,7 +309,7 @@ def hello_of(state: State, applications: Sequence[str], asks_for_tokens: bool | 
     )
 
 
-_REFUSALS: dict[str, str] = {  # status of a batch that was received -> sentence
+_REFUSALS: dict[str, str] = {  # status of a batch that was received -> message
     RefusalCode.FORK: "Two different writes follow the same write: a server id was used twice."
     " Give one of the two servers a new id.",
     RefusalCode.DIVERGED: "The two committed logs do not belong to one history."

@@ -1,4 +1,4 @@
-"""What the protocol and the store know of applications: their rules, and the values that pass between them."""
+"""What the protocol and the store know of applications: their Lua, and the values that pass between them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ MEMBERSHIP = "members/1"  # the protocol's own application, which every replica 
 class Accepted:
     """What became of a submitted draft.
 
-    `outcome` is `STATUS DETAIL`. It is logged only if STATUS is `updated` or `merged`; otherwise nothing was recorded
-    anywhere and `id` is None. `committed` is true where the primary accepted it. `pages` are those that were to be
-    shown, as they are behind it; none where it was not logged.
+    id         the write's id; None if it was not logged, which leaves no trace of the draft
+    outcome    `STATUS DETAIL`; the write is logged if STATUS is `updated` or `merged`
+    committed  whether the write was committed at once, by the primary
+    pages      the pages that the caller asked for, after the write; none if it was not logged
     """
 
     id: str | None
@@ -46,12 +47,12 @@ class PageViews:
 
     tentative: Mapping[str, str]
     committed: Mapping[str, str]
-    notes: Mapping[int, str] = field(default_factory=dict)  # by CSN: what the application noted of commits
+    notes: Mapping[int, str] = field(default_factory=dict)  # CSN -> what the application noted about that commit
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Pages and the vectors of the same moment (server id to stamp); `history` is that of bayou/history.py, as JSON."""
+    """Pages, and the vectors of the same moment. `history` is the list of epochs as JSON; see bayou/history.py."""
 
     vector: Mapping[str, int]
     committed_vector: Mapping[str, int]
@@ -73,15 +74,15 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What became of a page: notes of commits by CSN, and the tentative writes that declare it, in order, each with its
-    outcome."""
+    """The history of a page: notes of commits, by CSN; and the tentative writes that declare the page, in order, each
+    with its outcome."""
 
     notes: Mapping[int, str]
     tentative: tuple[tuple[Write, str], ...]
 
 
 class Change(NamedTuple):
-    """What a transaction did to a write: its CSN if it is committed by now, its outcome before (None: it is new here),
+    """What a transaction did to a write: its CSN if it is committed by now; its outcome before (None if it is new here)
     and after."""
 
     write: str
@@ -105,7 +106,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The dependency check and the merge procedure of a write, by their names in the application's Lua."""
+    """The dependency check and the merge procedure of a write, by name, as in the application's Lua."""
 
     check: str
     merge: str

@@ -1,7 +1,7 @@
-"""Refusals: what a user asked for and cannot have, by kind.
+"""Refusals: a request cannot be granted. One class a kind.
 
-A refusal carries a code (for programs), a sentence that says what happened and what to do (for people), and details.
-It knows nothing of HTTP: the replica maps each kind to its status in one table.
+A refusal has a code for programs, a message for people that says what happened and what to do, and details. It knows
+nothing of HTTP: replica/http/errors.py maps each kind to a status.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 
 
 class RefusalCode(StrEnum):
-    """The codes that replicas compare. A code never changes, unlike the sentence beside it, which another release may
-    word differently."""
+    """The codes that replicas compare. A code stays as it is; the message beside it may differ from release to
+    release."""
 
-    # A session is refused, or ends early:
+    # A session is refused or ends early:
     BROKEN_OFF = "broken_off"
     BUSY = "busy"
     DIVERGED = "diverged"
@@ -37,7 +37,7 @@ class RefusalCode(StrEnum):
 
 
 class Refusal(Exception):
-    """Base of all refusals; nothing has changed when one is raised."""
+    """Base of all refusals. When one is raised, nothing has changed."""
 
     def __init__(self, code: str, message: str, **details: Any) -> None:
         super().__init__(message)
@@ -47,15 +47,15 @@ class Refusal(Exception):
 
 
 class BadInput(Refusal):
-    """What was sent cannot be read, or breaks a rule of its field."""
+    """The request cannot be read, or a field breaks a rule."""
 
 
 class Unauthorized(Refusal):
-    """The request does not say who asks."""
+    """The request does not say who makes it."""
 
 
 class Forbidden(Refusal):
-    """The one who asks may not do this."""
+    """The caller may not do this."""
 
 
 class Unknown(Refusal):
@@ -63,20 +63,20 @@ class Unknown(Refusal):
 
 
 class Conflict(Refusal):
-    """The present state does not allow it."""
+    """The current state does not allow it."""
 
 
 class Behind(Refusal):
-    """This replica has not yet seen what the session has seen."""
+    """This replica does not yet hold what the client session has seen."""
 
 
 class TooLarge(Refusal):
-    """More than a limit allows."""
+    """A size is over its limit."""
 
 
 class TooMany(Refusal):
-    """Too much at once; try again later."""
+    """Too many requests of this kind at once; try again later."""
 
 
 class Away(Refusal):
-    """Something that is needed (storage, a peer) cannot be reached now; try again later."""
+    """The storage or a peer cannot be reached now; try again later."""

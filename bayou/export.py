@@ -1,8 +1,8 @@
-"""Anti-entropy by file (transportable media; Petersen 1997, section 3.4): the frames of a session without the answers.
+"""Anti-entropy by file ("transportable media" in Petersen 1997, section 3.4): the frames of a session without answers.
 
-A volume opens with what a receiver must hold at least, goes on with the frames that a session would send, and closes
-with what a receiver holds afterwards. Volumes of one export follow each other, each from where the one before it ends;
-only a full state is not divided. How frames become bytes is the carrier's (replica/http/export_file.py).
+An export is one or more volumes. A volume begins with what its receiver must hold at least, goes on with the frames
+that a session would send, and ends with what the receiver holds afterwards. Each volume goes on where the one before it
+ends; only a full state is never divided. replica/http/export_file.py turns the frames into bytes.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bayou.anti_entropy import BATCH_BYTES_MAX, BATCH_COUNT_MAX, PROTOCOL, ReconcileStore, Report, hello_of
+from bayou.anti_entropy import BATCH_BYTES_MAX, BATCH_COUNT_MAX, PROTOCOL, Report, hello_of
 from bayou.errors import BadInput, Conflict, RefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
-from bayou.handshake import incompatible
+from bayou.handshake import judge_hello
 from bayou.history import Verdict
 from bayou.sender import Reach, state_frames
 from bayou.state import Vector
+from bayou.store import AntiEntropyStore
 from bayou.vectors import missing
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Who has written the volume, and what its receiver must hold at least, unless it brings the full state."""
+    """Who wrote the volume, and what its receiver must hold at least, unless the volume has the full state."""
 
     hello: Hello
     csn: int
@@ -34,7 +35,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """What a receiver holds at least once it has taken the volume."""
+    """What a receiver holds at least after the volume."""
 
     csn: int
     vector: Vector
@@ -44,9 +45,9 @@ ExportFrame = Head | StateChunk | StateFinish | Batch | End
 
 
 def export_volumes(
-    store: ReconcileStore, applications: Sequence[str], since_csn: int, since: Vector, volume_bytes_max: int
+    store: AntiEntropyStore, applications: Sequence[str], since_csn: int, since: Vector, volume_bytes_max: int
 ) -> Iterator[ExportFrame]:
-    """The frames of all volumes for a receiver that holds (since_csn, since); a volume runs from a Head to an End."""
+    """The frames of all volumes for a receiver that holds (since_csn, since). A volume runs from a Head to an End."""
     hello = hello_of(store.state(), applications)
     reach = Reach(since_csn, dict(since), ())
     first = True
@@ -65,7 +66,7 @@ def export_volumes(
         written = 0
         while selection is not None and selection.items:
             yield Batch(0, selection)
-            reach.foresee(selection)
+            reach.note_sent(selection)
             written += sum(len(item.body) + len(item.id) for item in selection.items)
             if written >= volume_bytes_max:
                 break
@@ -74,9 +75,9 @@ def export_volumes(
 
 
 class Importer:
-    """Takes the frames of one volume. What was taken before a refusal or a damage is stored, as after a cut link."""
+    """Takes the frames of one volume. The frames before a refused or damaged one stay stored, as in a session."""
 
-    def __init__(self, store: ReconcileStore, applications: Sequence[str]) -> None:
+    def __init__(self, store: AntiEntropyStore, applications: Sequence[str]) -> None:
         self._store = store
         self._applications = tuple(applications)
         self._common_csn: int | None = None
@@ -84,9 +85,9 @@ class Importer:
         self.report = Report()
 
     def take(self, frame: ExportFrame) -> None:
-        """Conflict when the volume does not fit; BadInput when its frames make no sense."""
+        """Conflict if the volume does not fit here; BadInput if no replica writes such a frame."""
         if problem := self._problem(frame):
-            raise BadInput("export_damaged", f"The file holds what no replica writes: {problem}.", field="file")
+            raise BadInput("export_damaged", f"The file is damaged: {problem}. Export it again.", field="file")
         match frame:
             case Head():
                 self._head(frame)
@@ -97,12 +98,12 @@ class Importer:
                     if received.status not in {"taken", "more"}:
                         raise Conflict(
                             "export_does_not_fit",
-                            f"The file does not follow what this replica holds ({received.status}). Export a new one.",
+                            f"The file does not fit the log of this replica ({received.status}). Export it again.",
                         )
-                    selection = selection.behind(received.taken)
+                    selection = selection.after(received.taken)
             case StateChunk():
                 if not self._staging.take(frame):
-                    raise Conflict("busy", "This replica is taking another full state just now. Try again.")
+                    raise Conflict("busy", "This replica is receiving another full state. Try again.")
             case StateFinish():
                 self._finish(frame)
             case End():
@@ -123,34 +124,36 @@ class Importer:
 
     def _head(self, head: Head) -> None:
         if self.report.peer:
-            raise BadInput("export_damaged", "The file has two heads.", field="file")
+            raise BadInput(
+                "export_damaged", "The file is damaged: a volume has two heads. Export it again.", field="file"
+            )
         state = self._store.state()
         self.report.peer = head.hello.label
-        judged = incompatible(state, PROTOCOL, self._applications, head.hello)
+        judged = judge_hello(state, PROTOCOL, self._applications, head.hello)
         if isinstance(judged, Refuse):
             if judged.code == RefusalCode.SAME_SERVER:
-                raise Conflict("export_own", "The file was written by this replica itself: there is nothing to take.")
-            if judged.code != RefusalCode.TAIL_LOST_THERE:  # the file is only older than what has come from there since
+                raise Conflict("export_own", "This replica wrote the file itself. Import it on another replica.")
+            if judged.code != RefusalCode.TAIL_LOST_THERE:  # the file is merely older than what came from there since
                 raise Conflict(judged.code, judged.message)
             judged = Verdict.AGREE, state.csn
         verdict, common = judged
         if verdict is Verdict.PREVAIL:
             raise Conflict(
-                "export_stale", "The file follows a history that another primary has replaced. Export it anew."
+                "export_stale", "The file belongs to a history that a forced promotion has replaced. Export it again."
             )
         if verdict is Verdict.YIELD:
             if not head.full_state:
                 raise Conflict(
                     "export_needs_full_state",
-                    "What is committed here was replaced by another primary. Export the full state: since CSN 0.",
+                    "A forced promotion has replaced commits of this replica. Export the full state: since CSN 0.",
                 )
             self._common_csn = common
         lacking = missing(state.vector, state.retired_servers, head.vector)
         if not head.full_state and (state.csn < head.csn or lacking):
             raise Conflict(
                 "export_does_not_fit",
-                f"The file goes on from CSN {head.csn}, and this replica holds CSN {state.csn}."
-                " Take the earlier files first, or export one from what this replica holds.",
+                f"The file begins after CSN {head.csn}, and this replica holds CSN {state.csn}."
+                " Import the earlier files first, or export again from what this replica holds.",
                 needed={"csn": head.csn, "vector": {server: f"{stamp:016d}" for server, stamp in head.vector.items()}},
                 missing={server: f"{stamp:016d}" for server, stamp in lacking.items()},
             )
@@ -160,10 +163,10 @@ class Importer:
     def _finish(self, frame: StateFinish) -> None:
         state = self._store.state()
         if self._common_csn is None and state.csn >= frame.end.csn:
-            return  # nothing new in it; what follows in the file may still be
+            return  # it is not newer; the batches after it may be
         installed = self._store.install(self._staging.number, self.report.peer, frame.end, self._common_csn)
         if installed.status == "superseded":
-            raise Conflict("busy", "This replica has taken another full state meanwhile. Try again.")
+            raise Conflict("busy", "This replica has received another full state meanwhile. Try again.")
         self.report.installed = installed
 
     def _count(self, new: int, rolled_back: int, replayed: int) -> None:

@@ -1,8 +1,8 @@
-"""Whether what a peer sent can be what this protocol sends, judged before anything is done with it.
+"""Checks each frame before anything is done with it: is it one that this protocol sends?
 
-A peer may run another release, have bad memory, or be no replica at all. What passes here can be stored without harm
-to what is here, whatever it says: its ids, stamps and counts are ones, and it is no larger than a replica ever sends.
-Whether it fits is judged later. The bounds are listed in docs/limits.md. It knows frames, and no store.
+A peer may run another release, have faulty memory, or be no replica at all. A frame that passes can be stored without
+harm, whatever it says: its ids, stamps and counts are well-formed, and it is no larger than what a replica sends. Later
+checks decide whether it fits the log. docs/limits.md lists the bounds.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ SERVER_BYTES_MAX = 512
 EPOCHS_MAX = 1_000
 HISTORY_BYTES_MAX = 256 * 1024
 APPLICATIONS_MAX = 50
-CSN_MAX = 2**53 - 1  # what a Lua number holds exactly
-BODY_BYTES_MAX = WRITE_BYTES_MAX + 1024  # a write's own bound is without its stamp, prev and origin
-ITEMS_MAX = 500  # of a batch; pages of a part of a full state
+CSN_MAX = 2**53 - 1  # the largest that a Lua number holds exactly
+BODY_BYTES_MAX = WRITE_BYTES_MAX + 1024  # WRITE_BYTES_MAX does not count stamp, prev and origin
+ITEMS_MAX = 500  # of a batch; also the pages of a part of a full state
 ENTRIES_MAX = 1_000  # of a list, in a part of a full state
 NAME_BYTES_MAX = 1024  # of a page, of a list, of an entry of one
 CODE_MAX, MESSAGE_MAX = 64, 2000
@@ -43,7 +43,7 @@ _MEMBERSHIP = {"create": ("label", "rest", "anti_entropy", "through"), "retire":
 
 
 def problem_of(frame: Frame) -> str | None:
-    """Why a frame is none that a replica sends; None when it may be one."""
+    """Why no replica sends this frame; None if one may."""
     match frame:
         case Hello():
             return _hello(frame)
@@ -57,12 +57,13 @@ def problem_of(frame: Frame) -> str | None:
             return _end(end)
         case Refuse(code, message):
             right = len(code) <= CODE_MAX and len(message) <= MESSAGE_MAX and (code + message).isprintable()
-            return None if right else "a refusal that is no sentence"
+            return None if right else "malformed refusal"
     return None
 
 
 def problem_of_writes(selection: Selection, applications: Collection[str]) -> str | None:
-    """Why a write of a batch would poison the log: it would stand in it for good. `applications` are those played."""
+    """Why a write of a batch must not enter the log, where it would stay for good; None if all may. `applications` are
+    those that this replica plays."""
     played = {MEMBERSHIP, *applications}
     for item in selection.items:
         if item.is_notification:
@@ -78,9 +79,9 @@ def problem_of_writes(selection: Selection, applications: Collection[str]) -> st
         if write.page_count > PAGES_MAX:
             return f"{item.id} declares more than {PAGES_MAX} pages"
         if not (NAME.fullmatch(write.user) and NAME.fullmatch(write.request)):
-            return f"{item.id} has no user or no request"
+            return f"{item.id} has an invalid user or request"
         if write.app == MEMBERSHIP and not _is_membership(Write.decode(item.body)):
-            return f"{item.id} says nothing of the membership"
+            return f"{item.id} is an invalid membership write"
     return None
 
 
@@ -113,7 +114,7 @@ def _hello(hello: Hello) -> str | None:
         and all(map(_TEXT.fullmatch, hello.applications))
     )
     if not right:
-        return "a hello without a name"
+        return "invalid server, label, cluster or applications"
     return (
         _history(hello.history, hello.birth)
         or _csn(hello.csn)
@@ -124,64 +125,64 @@ def _hello(hello: Hello) -> str | None:
 
 def _selection(selection: Selection) -> str | None:
     if len(selection.items) > ITEMS_MAX:
-        return f"a batch of more than {ITEMS_MAX} writes"
+        return f"a batch has more than {ITEMS_MAX} writes"
     csns = [item.csn for item in selection.items]
     commits = len(csns) - csns.count(None)
     last_csn = selection.after_csn + commits
     if _csn(selection.after_csn) or _csn(last_csn):
-        return "a CSN that is none"
+        return "invalid CSN"
     if csns[:commits] != [*range(selection.after_csn + 1, last_csn + 1)]:
-        return "a batch that is not commits, each with the next CSN, and then tentative writes"
+        return "a batch is not commits with consecutive CSNs, followed by tentative writes"
     ids = [item.id for item in selection.items] + ([selection.after_id] if selection.after_id else [])
     if not all(map(_is_write, ids)):
-        return "a write id that is none"
+        return "invalid write id"
     return _history(selection.history)
 
 
 def _pages(pages: StatePages) -> str | None:
-    """Redis reads the same text, with a parser of its own: so it has to be plain."""
+    """Redis reads the same text with a parser of its own, so the text must be plain."""
     if pages.count > ITEMS_MAX:
-        return f"a part of more than {ITEMS_MAX} pages"
+        return f"a part has more than {ITEMS_MAX} pages"
     try:
         found = json.loads(pages.text.decode())
         right = type(found) is list and len(found) == pages.count and {*map(type, found)} <= {list}
         texts = [text for name, csn, fields in found for text in (name, csn, *fields)] if right else []
-        "".join(texts).encode()  # TypeError for what is no text, ValueError for half of a character
+        "".join(texts).encode()  # TypeError if one is not text, ValueError for half a surrogate pair
         right = right and all(type(page[2]) is list for page in found)
     except (TypeError, ValueError, RecursionError):
         right, found = False, []
     if not right:
-        return "pages in a form that is none"
+        return "malformed pages"
     if any(len(fields) % 2 for _, _, fields in found):
-        return "a page with a field that has no value"
+        return "a page has a field without a value"
     if not all(_NUMBER.fullmatch(csn) and int(csn) <= CSN_MAX for _, csn, _ in found):
-        return "a CSN that is none"
+        return "invalid CSN"
     return _names([name for name, _, _ in found])
 
 
 def _lists(lists: Sequence[ListPart]) -> str | None:
     if len(lists) > ITEMS_MAX:
-        return f"a part of more than {ITEMS_MAX} lists"
+        return f"a part has more than {ITEMS_MAX} lists"
     if any(not 1 <= len(part.entries) <= ENTRIES_MAX for part in lists):
-        return f"a part of a list without an entry, or with more than {ENTRIES_MAX}"
+        return f"a part of a list has no entry, or more than {ENTRIES_MAX}"
     return _names([name for part in lists for name in (part.name, *part.entries)])
 
 
 def _names(names: Sequence[str]) -> str | None:
-    return None if all(0 < len(name.encode()) <= NAME_BYTES_MAX for name in names) else "a name that is none"
+    return None if all(0 < len(name.encode()) <= NAME_BYTES_MAX for name in names) else "invalid name"
 
 
 def _end(end: StateEnd) -> str | None:
     right = end.clock <= STAMP_MAX and _is_server(end.birth) and _is_server(end.primary)
     if not right or (end.csn > 0) != bool(end.last) or (end.last and not _is_write(end.last)):
-        return "the end of a full state that is of no moment"
+        return "inconsistent end of a full state"
     return _csn(end.csn) or _history(end.history, end.birth) or _vector(end.vector)
 
 
 def _history(text: str, birth: str | None = None) -> str | None:
-    """Epochs with growing numbers; there are some as soon as there is a birth, where that is told."""
+    """The numbers of the epochs grow. If the birth is given, there are epochs if and only if it is known."""
     if len(text) > HISTORY_BYTES_MAX:
-        return "a history that is too long"
+        return "the history is too long"
     try:
         epochs = decode(text)
         right = all(
@@ -192,23 +193,23 @@ def _history(text: str, birth: str | None = None) -> str | None:
         right, epochs = False, []
     if birth is not None:
         right = right and bool(epochs) == bool(birth)
-    return None if right and len(epochs) <= EPOCHS_MAX else "a history that is none"
+    return None if right and len(epochs) <= EPOCHS_MAX else "invalid history"
 
 
 def _csn(csn: int) -> str | None:
-    return None if 0 <= csn <= CSN_MAX else "a CSN that is none"
+    return None if 0 <= csn <= CSN_MAX else "invalid CSN"
 
 
 def _vector(vector: Vector) -> str | None:
     if len(vector) > SERVERS_MAX:
-        return f"a vector of more than {SERVERS_MAX} servers"
+        return f"a vector has more than {SERVERS_MAX} servers"
     right = all(0 <= stamp <= STAMP_MAX for stamp in vector.values()) and all(map(_is_server, vector))
-    return None if right else "a vector that is none"
+    return None if right else "invalid vector"
 
 
 def _retired(servers: Iterable[str]) -> str | None:
     found = list(servers)
-    return None if len(found) <= SERVERS_MAX and all(map(_is_server, found)) else "retired servers that are none"
+    return None if len(found) <= SERVERS_MAX and all(map(_is_server, found)) else "invalid retired servers"
 
 
 def _is_server(text: str) -> bool:

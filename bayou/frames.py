@@ -1,4 +1,4 @@
-"""The frames of an anti-entropy session, as any carrier (gRPC, a simulation, a file) hands them over."""
+"""The frames of an anti-entropy session, whatever transport carries them: gRPC, a simulation, or a file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from bayou.state import Vector
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Who speaks, and what it holds; the members are those of bayou.state.State. `asks_for_tokens`: of its clients;
-    None where that is not said."""
+    """Who speaks, and what it holds; the fields are those of bayou.state.State.
+
+    `asks_for_tokens` says whether the replica asks its clients for tokens; None if it does not say.
+    """
 
     protocol: int
     cluster: str
@@ -38,8 +40,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class StateChunk:
-    """A part of the sender's full state. `number` counts the parts of a plan from 0. `first` begins a new staging at
-    the receiver, also in the middle of a plan, where the sender itself has taken another state."""
+    """A part of the sender's full state. `number` counts the parts of a plan from 0.
+
+    `first` begins a new staging at the receiver. It may also come in the middle of a plan: then the sender itself has
+    installed another state.
+    """
 
     plan: int
     number: int
@@ -50,7 +55,7 @@ class StateChunk:
 
 @dataclass(frozen=True, slots=True)
 class StateFinish:
-    """All parts, so many, are sent: switch to the state. The receiver answers with an Ack that asks for a new plan."""
+    """All parts, `number` of them, are sent: install the state. The receiver's Ack asks for a new plan."""
 
     plan: int
     number: int
@@ -59,7 +64,8 @@ class StateFinish:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """The frame is stored. With `replan`: begin anew, from this csn, vector and retired servers of the receiver."""
+    """The frame is stored. With `replan`, the sender makes a new plan for a receiver that holds this csn, vector and
+    retired servers."""
 
     plan: int
     replan: bool

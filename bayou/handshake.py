@@ -1,4 +1,4 @@
-"""Whether two replicas can talk, judged from a hello: the first thing of a session."""
+"""Whether two replicas can have a session: each judges the other by its hello."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from bayou.stamps import created_at
 from bayou.state import State
 
 
-def incompatible(
-    state: State, protocol: int, applications: Sequence[str], hello: Hello
-) -> Refuse | tuple[Verdict, int]:
-    """Why these two cannot talk; else what to do about the two histories, and the last CSN in common."""
-    refusal = _release(state, protocol, applications, hello) or _identity(state, hello)
+def judge_hello(state: State, protocol: int, applications: Sequence[str], hello: Hello) -> Refuse | tuple[Verdict, int]:
+    """Why there can be no session; else what to do about the two histories, and the last CSN that they share."""
+    refusal = _check_release(state, protocol, applications, hello) or _check_identity(state, hello)
     if refusal:
         return refusal
     verdict, common = judge(
@@ -31,7 +29,7 @@ def incompatible(
     return verdict, common
 
 
-def _release(state: State, protocol: int, applications: Sequence[str], hello: Hello) -> Refuse | None:
+def _check_release(state: State, protocol: int, applications: Sequence[str], hello: Hello) -> Refuse | None:
     if hello.protocol != protocol:
         return Refuse(
             RefusalCode.OTHER_PROTOCOL,
@@ -41,13 +39,13 @@ def _release(state: State, protocol: int, applications: Sequence[str], hello: He
     if set(hello.applications) != set(applications):
         return Refuse(
             RefusalCode.OTHER_APPLICATIONS,
-            f"{state.label} plays {', '.join(applications)} and {hello.label} {', '.join(hello.applications)}."
-            " Bring both to the same release.",
+            f"{state.label} has the applications {', '.join(applications)} and {hello.label} has"
+            f" {', '.join(hello.applications)}. Bring both to the same release.",
         )
     return None
 
 
-def _identity(state: State, hello: Hello) -> Refuse | None:
+def _check_identity(state: State, hello: Hello) -> Refuse | None:
     if hello.cluster != state.cluster:
         return Refuse(
             RefusalCode.OTHER_CLUSTER,
@@ -59,17 +57,17 @@ def _identity(state: State, hello: Hello) -> Refuse | None:
             RefusalCode.SAME_SERVER, f"Both ends are {state.server}. Check the addresses in the configuration."
         )
     # A retired server has no entry of its own any more, so its peers may well have a greater one.
-    if not state.retired and hello.vector.get(state.server, 0) > _own(state.server, state):
+    if not state.retired and hello.vector.get(state.server, 0) > _own_stamp(state.server, state):
         return Refuse(
             RefusalCode.TAIL_LOST, f"{hello.label} holds writes of {state.label} that {state.label} has lost."
         )
-    if not hello.retired and state.vector.get(hello.server, 0) > _own(hello.server, hello):
+    if not hello.retired and state.vector.get(hello.server, 0) > _own_stamp(hello.server, hello):
         return Refuse(
             RefusalCode.TAIL_LOST_THERE, f"{state.label} holds writes of {hello.label} that {hello.label} has lost."
         )
     return None
 
 
-def _own(server: str, holder: State | Hello) -> int:
-    """The stamp of a server's newest write as it knows itself; a created server begins with its creation."""
+def _own_stamp(server: str, holder: State | Hello) -> int:
+    """The stamp of a server's newest write according to itself; a created server begins with its creation."""
     return holder.vector.get(server) or created_at(server)

@@ -1,9 +1,9 @@
-"""The history of epochs: who has committed, from which CSN on; and what two histories owe each other.
+"""The history of a committed log, as a list of epochs; and how two replicas compare their histories.
 
-An epoch begins with the birth of the cluster, and with each forced promotion. Hand-overs stay within an epoch. Two
-committed logs of one history are prefixes of each other (invariant 2). Where histories differ, the newer one wins, that
-is the one whose last epoch is greater as a pair (number, promoter); commits of the other beyond the common prefix are
-revoked.
+The first epoch begins with the birth of the cluster, each later one with a forced promotion; hand-overs stay within an
+epoch. Of two committed logs with one history, one is a prefix of the other (invariant 2). If the histories differ, the
+one whose last epoch is greater, as a pair (number, promoter), prevails. Commits of the other one after the common
+prefix are revoked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Epoch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What one replica holds of a history. `met`: it has met a peer of its birth, so it is not alone with it."""
+    """What one replica holds of a history. `met` says whether it has met another replica of its birth."""
 
     server: str
     birth: str
@@ -34,12 +34,12 @@ class Holding:
 
 
 class Verdict(Enum):
-    """What one replica has to do about another's history."""
+    """What a replica does about the history of its peer."""
 
-    AGREE = "agree"  # one committed log is a prefix of the other, or will be by ordinary commits
-    YIELD = "yield"  # commits here beyond the common prefix are revoked by the other's full state
-    PREVAIL = "prevail"  # the same, there by ours
-    REFUSE = "refuse"  # two births, each with followers
+    AGREE = "agree"  # one committed log is a prefix of the other, or will be after ordinary commits
+    YIELD = "yield"  # the peer's full state revokes the commits here after the common prefix
+    PREVAIL = "prevail"  # our full state revokes the commits of the peer after the common prefix
+    REFUSE = "refuse"  # two births, and each replica has met others of its own
 
 
 def decode(text: str) -> list[Epoch]:
@@ -48,7 +48,7 @@ def decode(text: str) -> list[Epoch]:
 
 
 def judge(mine: Holding, theirs: Holding) -> tuple[Verdict, int]:
-    """What to do, and the last CSN that the two logs have in common."""
+    """What to do, and the last CSN that the two logs share."""
     if not mine.birth or not theirs.birth:
         return Verdict.AGREE, min(mine.csn, theirs.csn)
     if mine.birth != theirs.birth:
@@ -66,12 +66,12 @@ def judge(mine: Holding, theirs: Holding) -> tuple[Verdict, int]:
 
 
 def _end(epochs: list[Epoch], shared: int, csn: int) -> int:
-    """The last CSN of the shared epochs in a log that ends with `csn`."""
+    """The last CSN of the shared epochs in a log that ends at `csn`."""
     return min(epochs[shared].first_csn - 1, csn) if shared < len(epochs) else csn
 
 
 def _judge_births(mine: Holding, theirs: Holding) -> Verdict:
-    """A replica that has met nobody yields to the birth that it meets; of two such, the one with the greater id."""
+    """A replica that has met nobody yields; of two such replicas, the one with the greater id."""
     if mine.met and theirs.met:
         return Verdict.REFUSE
     if mine.met != theirs.met:

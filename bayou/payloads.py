@@ -1,4 +1,4 @@
-"""What one replica sends another of its log, and what became of it there."""
+"""What the frames carry: writes, parts of a full state, and what became of them at the receiver."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from bayou.state import Vector
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A write on its way: committed when it has a CSN; a bare notification when it has no body."""
+    """A write in a batch. It is committed if it has a CSN. A commit without a body is a notification: the receiver has
+    the write already."""
 
     id: str
     csn: int | None
@@ -22,9 +23,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a peer lacks: commits, CSN by CSN behind the commit (`after_csn`, `after_id`), then tentative writes.
+    """What a peer lacks: commits, CSN by CSN after the commit (`after_csn`, `after_id`), then tentative writes.
 
-    `history` (the epochs, as canonical JSON) is that of the sender's log: the same write may have the same CSN in two.
+    `history` (the epochs, as canonical JSON) belongs to the sender's log: one write may have the same CSN in two
+    histories.
     """
 
     after_csn: int
@@ -32,20 +34,24 @@ class Selection:
     items: tuple[Item, ...]
     history: str = "[]"
 
-    def behind(self, taken: int) -> Selection:
-        """What is left once the first items were taken."""
-        left, commits = self.items[taken:], [item.id for item in self.items[:taken] if item.csn is not None]
+    def after(self, taken: int) -> Selection:
+        """The rest, once the first `taken` items are stored."""
+        rest, commits = self.items[taken:], [item.id for item in self.items[:taken] if item.csn is not None]
         if not commits:
-            return replace(self, items=left)
-        return replace(self, after_csn=self.after_csn + len(commits), after_id=commits[-1], items=left)
+            return replace(self, items=rest)
+        return replace(self, after_csn=self.after_csn + len(commits), after_id=commits[-1], items=rest)
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What became of a batch: `taken` items were dealt with, `new` of them changed something.
+    """What became of a batch: `taken` items are dealt with, and `new` of them changed something.
 
-    `status`: taken | more (a bound was reached, send the rest again) | hole | unknown (plan anew) | fork | diverged
-    (refuse and report).
+    status  taken     everything is stored
+            more      a bound of the transaction was reached: send the rest again
+            hole      the next write does not follow what is held here: make a new plan
+            unknown   a notification of a write that is not held here: make a new plan
+            fork      two different writes follow the same write: refuse and report
+            diverged  the committed log of the sender is not this one: refuse and report
     """
 
     status: str
@@ -58,7 +64,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class StatePages:
-    """Some committed pages of a full state, so many, as the one store gives them and the other takes them.
+    """`count` committed pages of a full state, as one store gives them and the other takes them.
 
     `text` is JSON: [[name, CSN of the commit that changed it last, as text, [field, value, ...]], ...].
     """
@@ -69,7 +75,7 @@ class StatePages:
 
 @dataclass(frozen=True, slots=True)
 class ListPart:
-    """Some entries of a list of an application."""
+    """Some entries of an application's list."""
 
     name: str
     entries: tuple[str, ...]
@@ -77,7 +83,7 @@ class ListPart:
 
 @dataclass(frozen=True, slots=True)
 class StateEnd:
-    """What a full state is a state of: C and CSN of the moment, and the history that led there (its canonical JSON)."""
+    """The moment of a full state: its CSN, its C (`vector`), and the history that led there, as canonical JSON."""
 
     csn: int
     last: str
@@ -90,10 +96,10 @@ class StateEnd:
 
 @dataclass(frozen=True, slots=True)
 class StatePart:
-    """Pages of a full state, in the order of sending: those behind `cursor` (CSN, page) go next, and `end` comes with
-    the last of them.
+    """Pages of a full state, in the order of sending. The next part begins after `cursor` (CSN, page); the last one has
+    an `end`.
 
-    Parts of two generations are of two states: another one was installed here in between.
+    The generation changes when this replica installs another state; parts of two generations do not go together.
     """
 
     pages: StatePages
@@ -106,8 +112,8 @@ class StatePart:
 class Installed:
     """What became of a full state: `installed`, `superseded` or `stale`.
 
-    `revoked` writes were committed here and are tentative again; `lost` ones follow a write that is nowhere here;
-    `lost_pages` were changed by revoked commits that had been dropped from the log.
+    `revoked` writes were committed here and are tentative again. `lost` writes follow one that is nowhere here.
+    `lost_pages` were changed by revoked commits that the log did not hold any more.
     """
 
     status: str

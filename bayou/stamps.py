@@ -1,8 +1,8 @@
 """Accept stamps and write ids: the order of tentative writes.
 
-A stamp is a whole number of microseconds: a Lamport clock that stays near real time (Terry 1995, section 4.3).
-Outside Python it is always text of 16 digits, since Lua's JSON keeps only 14. A write id is `STAMP@SERVER`; because the
-stamp has a fixed width, ids compare bytewise in the order of (stamp, server).
+A stamp is a number of microseconds: a Lamport clock that stays near real time (Terry 1995, section 4.3). Outside Python
+it is a text of 16 digits, since Lua's JSON keeps only 14. A write id is `STAMP@SERVER`. Stamps have a fixed width, so
+ids compare bytewise in the order of (stamp, server).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ STAMP_MAX = 9_000_000_000_000_000  # below 2**53, so that a Lua number and a sor
 
 
 def stamp_text(stamp: int) -> str:
-    """The 16 digits by which a stamp is known in JSON, Lua and Redis."""
+    """The 16 digits that stand for a stamp in JSON, Lua and Redis."""
     return f"{stamp:0{STAMP_DIGITS}d}"
 
 
@@ -22,7 +22,7 @@ def write_id(stamp: int, origin: str) -> str:
 
 
 def split_id(identifier: str) -> tuple[int, str]:
-    """The (stamp, server) of a write id; ValueError when it is not one."""
+    """The (stamp, server) of a write id; ValueError if it is not one."""
     digits, at, origin = identifier.partition("@")
     if len(digits) != STAMP_DIGITS or not digits.isascii() or not digits.isdigit() or not at or not origin:
         raise ValueError(f"{identifier!r} is not a write id (16 digits, @, a server id)")

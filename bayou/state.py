@@ -1,19 +1,23 @@
-"""What a replica is at one moment: its identity, its vectors and its counters."""
+"""The state of a replica at one moment: its identity, its vectors and its counters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-Vector = Mapping[str, int]  # server id -> the newest stamp of it that is held (0 when absent)
+Vector = Mapping[str, int]  # server id -> the newest stamp of that server that is held (0 if absent)
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`birth` and `primary` are server ids, empty while unknown; `met`: a peer of the same birth was met; `history` is
-    that of bayou/history.py, as JSON; `last` is the id of the last committed write; `retired_servers` are minted ids.
+    """Invariant 1: committed_vector <= vector, entry by entry (completed).
 
-    Invariant 1: committed_vector <= vector, entry by entry (completed).
+    birth            server id of the cluster's first primary, empty while unknown
+    met              whether this replica has met another one of the same birth
+    primary          server id, empty while unknown
+    history          the epochs as JSON; see bayou/history.py
+    last             id of the last committed write
+    retired_servers  the minted ids that are known to have retired
     """
 
     server: str
@@ -40,5 +44,5 @@ class State:
 
 
 def covers(vector: Vector, other: Vector) -> bool:
-    """Whether everything that `other` counts is counted by `vector` too."""
+    """Whether `vector` counts everything that `other` counts."""
     return all(vector.get(server, 0) >= stamp for server, stamp in other.items())

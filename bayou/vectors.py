@@ -1,6 +1,6 @@
 """CompleteV (Petersen 1997, section 4.4): what a vector says of a server that it has no entry for.
 
-The same rules stand in storage/lua/engine/vectors.lua, where transactions need them; a test holds the two together.
+storage/lua/engine/vectors.lua has the same rules for transactions; a test compares the two.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from bayou.state import Vector
 
 
 def complete(vector: Vector, retired: Collection[str], server: str) -> float:
-    """The stamp that a vector stands for: plus infinity for a retired server, minus infinity for one never heard of.
+    """The stamp up to which the vector covers this server: infinity if it has retired, minus infinity if it is unknown.
 
-    `retired` are the minted ids that are known to have retired; a created id `T:X` needs no such list.
+    `retired` are the minted ids that are known to have retired. Of a created id `T:X` the vector itself tells.
     """
     if server in vector:
         return vector[server]
@@ -25,5 +25,5 @@ def complete(vector: Vector, retired: Collection[str], server: str) -> float:
 
 
 def missing(vector: Vector, retired: Collection[str], needs: Vector) -> dict[str, int]:
-    """The entries of `needs` that the vector does not reach."""
+    """The entries of `needs` that the vector does not cover."""
     return {server: stamp for server, stamp in needs.items() if complete(vector, retired, server) < stamp}

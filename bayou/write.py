@@ -1,8 +1,9 @@
-"""A write: the immutable record of what a client asked, where and when it was accepted (Terry 1995, section 4).
+"""A write: the immutable record of what a client asked for, and of where and when it was accepted (Terry 1995,
+section 4).
 
-The canonical encoding is one JSON object whose first three members are `stamp`, `prev` and `origin`, in this order, and
-whose others follow sorted. The first three are known only inside the accepting transaction, which puts them in front of
-the text that `Draft.tail` made; so a write is the same bytes on every replica.
+A write is the same bytes on every replica. The canonical encoding is one JSON object. Its first fields are `stamp`,
+`prev` and `origin`, in this order; the others follow sorted. Only the accepting transaction knows the first three: it
+puts them in front of the encoded body, which `Draft.encode_body` makes.
 """
 
 from __future__ import annotations
@@ -18,18 +19,20 @@ from bayou.stamps import STAMP_DIGITS, STAMP_MAX, stamp_text, write_id
 PAGES_MAX = 400  # pages that one write may declare
 WRITE_BYTES_MAX = 64 * 1024
 
-# Made once; json.dumps makes one a call, and json.loads looks for spaces around the text.
+# Made once: json.dumps makes an encoder for each call, and json.loads also accepts white space around the text.
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode
-_DECODE = json.JSONDecoder().raw_decode  # what stands behind the object shows when the whole text is compared
+_DECODE = json.JSONDecoder().raw_decode  # text after the object shows when the whole text is compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """What a client asks for, before a replica has accepted it.
 
-    `app` is NAME/VERSION; `check` and `merge` name the dependency check and the merge procedure; `pages` are all
-    pages that its check, update or merge may read or write; `request` names the wish itself, so that asking twice is
-    asking once; `accepted_at` is ISO 8601 in UTC, for people only (the order comes from the stamp).
+    app           the application, NAME/VERSION
+    check, merge  names of the dependency check and the merge procedure
+    pages         all pages that the check, the update or the merge may read or write
+    request       names the request itself: sending it twice has the effect of sending it once
+    accepted_at   ISO 8601 in UTC, for people only; the order comes from the stamp
     """
 
     app: str
@@ -42,9 +45,9 @@ class Draft:
     request: str
     accepted_at: str
 
-    def tail(self) -> str:
-        """The canonical JSON of all members but stamp, prev and origin, without the opening brace."""
-        members = {
+    def encode_body(self) -> str:
+        """The canonical JSON of all fields but stamp, prev and origin, without the opening brace."""
+        fields = {
             "accepted_at": self.accepted_at,
             "app": self.app,
             "args": self.args,
@@ -55,12 +58,12 @@ class Draft:
             "request": self.request,
             "user": self.user,
         }
-        return _ENCODE(members)[1:]
+        return _ENCODE(fields)[1:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write(Draft):
-    """An accepted write. `prev` is the stamp of its origin's write before it (0 for the first)."""
+    """An accepted write. `prev` is the stamp of the previous write of the same origin, 0 for its first write."""
 
     stamp: int
     prev: int
@@ -72,23 +75,23 @@ class Write(Draft):
 
     def encode(self) -> bytes:
         """The canonical bytes, the same on every replica."""
-        return (_head(stamp_text(self.stamp), stamp_text(self.prev), self.origin) + self.tail()).encode()
+        return (_head(stamp_text(self.stamp), stamp_text(self.prev), self.origin) + self.encode_body()).encode()
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
         """The write that `encode` made `body` of; ValueError (with the reason) for anything else."""
         try:
             text = body.decode()
-            members, _ = _DECODE(text)
-            stamp, prev, origin = members.pop("stamp"), members.pop("prev"), members.pop("origin")
-            canonical = _head(stamp, prev, origin) + _ENCODE(members)[1:]
-            pages, args = members.pop("pages"), members.pop("args")
-            write = cls(stamp=_stamp(stamp), prev=_stamp(prev), origin=origin, pages=tuple(pages), args=args, **members)
+            fields, _ = _DECODE(text)
+            stamp, prev, origin = fields.pop("stamp"), fields.pop("prev"), fields.pop("origin")
+            canonical = _head(stamp, prev, origin) + _ENCODE(fields)[1:]
+            pages, args = fields.pop("pages"), fields.pop("args")
+            write = cls(stamp=_stamp(stamp), prev=_stamp(prev), origin=origin, pages=tuple(pages), args=args, **fields)
         except (TypeError, KeyError, AttributeError, RecursionError, UnicodeError, json.JSONDecodeError) as reason:
             raise ValueError(f"not a write: {reason}") from None
-        types = {type(origin), *map(type, members.values()), *map(type, pages)}
+        types = {type(origin), *map(type, fields.values()), *map(type, pages)}
         if types != {str} or type(pages) is not list or type(args) is not dict:
-            raise ValueError("not a write: a member is of another type")
+            raise ValueError("not a write: a field has the wrong type")
         if len(set(write.pages)) < len(write.pages):
             raise ValueError("not a write: it declares a page twice")
         if canonical != text:
@@ -97,12 +100,12 @@ class Write(Draft):
 
     @classmethod
     def of_log(cls, body: bytes) -> Self:
-        """The write of a body in a replica's own log: `encode` made it, or `decode` took it before it was logged, so
-        its form is not judged again."""
-        members, _ = _DECODE(body.decode())
-        members["stamp"], members["prev"] = int(members["stamp"]), int(members["prev"])
-        members["pages"] = tuple(members["pages"])
-        return cls(**members)
+        """The write of a body in the log of this replica. It was checked before it was logged, so it is not checked
+        again."""
+        fields, _ = _DECODE(body.decode())
+        fields["stamp"], fields["prev"] = int(fields["stamp"]), int(fields["prev"])
+        fields["pages"] = tuple(fields["pages"])
+        return cls(**fields)
 
 
 class Summary(NamedTuple):
@@ -146,12 +149,12 @@ class Summary(NamedTuple):
 
 
 def prev_of(body: bytes) -> int:
-    """The `prev` of a write's canonical bytes, read from its place, which is the same in all of them."""
+    """The `prev` of a write's canonical bytes; its position is the same in all of them."""
     return int(body[_PREV_AT : _PREV_AT + STAMP_DIGITS])
 
 
 def _head(stamp: str, prev: str, origin: str) -> str:
-    """The canonical JSON of the first three members."""
+    """The canonical JSON of the first three fields."""
     return f'{{"stamp":"{stamp}","prev":"{prev}","origin":{json.dumps(origin)},'
 
 

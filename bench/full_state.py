@@ -109,7 +109,7 @@ def _fill(processes: Processes, reservations: int) -> None:
         for selection in _selections(reservations):
             rest = selection
             while rest.items:
-                rest = rest.behind(store.receive(rest, "desk").taken)
+                rest = rest.after(store.receive(rest, "desk").taken)
     finally:
         opened.close(clean=True, mark=mark(store))
 

@@ -122,7 +122,7 @@ def take(store: Store, items: Sequence[Item]) -> None:
         while rest.items:
             received = store.receive(rest, "peer")
             assert received.status in {"taken", "more"}, received
-            rest = rest.behind(received.taken)
+            rest = rest.after(received.taken)
 
 
 def _minute(moment: datetime) -> int:

@@ -118,16 +118,16 @@ class Store(Screens, Transfer):
             raise TooLarge(
                 "too_many_pages", f"This needs {len(draft.pages)} pages; at most {PAGES_MAX} go in one write."
             )
-        tail = draft.tail()
-        if len(tail.encode()) > WRITE_BYTES_MAX:
+        body = draft.encode_body()
+        if len(body.encode()) > WRITE_BYTES_MAX:
             raise TooLarge("too_large", f"This is more than {WRITE_BYTES_MAX} bytes as a write. Send less text.")
-        return self._accepted(self._accepting.ask((now_us, tail, self._commit_mode, needs, shown)), shown)
+        return self._accepted(self._accepting.ask((now_us, body, self._commit_mode, needs, shown)), shown)
 
     def _accept_all(self, asked: Sequence[tuple[int, str, str, Vector, Sequence[str]]]) -> list[dict[str, Any]]:
-        """(microseconds, tail of the write, commit mode, needs, pages to show) each, in one transaction."""
+        """(microseconds, encoded body, commit mode, needs, pages to show) each, in one transaction."""
         arguments: list[Any] = []
-        for now_us, tail, mode, needs, shown in asked:
-            arguments += now_us, tail, mode, _json(texts(needs)), _json(shown)
+        for now_us, body, mode, needs, shown in asked:
+            arguments += now_us, body, mode, _json(texts(needs)), _json(shown)
         return list(json.loads(self._run("accept", *arguments)))
 
     def _accepted(self, reply: Mapping[str, Any], shown: Sequence[str] = ()) -> Accepted:
@@ -260,7 +260,7 @@ class Store(Screens, Transfer):
         number = epoch[0].number + 1 if epoch else 1
         args = {"to": server, "epoch": number, "label": self._label}
         draft = members.draft("primary", f"primary-{now_us}", _iso(now_us), args)
-        reply = json.loads(self._run("force", now_us, server, draft.tail(), number))
+        reply = json.loads(self._run("force", now_us, server, draft.encode_body(), number))
         if reply["status"] != "logged":
             raise Conflict("moved_on", "The epoch has changed meanwhile. Look who is primary now, and decide again.")
         self.catch_up()
@@ -269,7 +269,7 @@ class Store(Screens, Transfer):
         self, op: str, request: str, now_us: int, args: Mapping[str, Any], mode: str | None = None
     ) -> Accepted:
         draft = members.draft(op, request, _iso(now_us), args)
-        (reply,) = self._accept_all([(now_us, draft.tail(), mode or self._commit_mode, NOTHING, ())])
+        (reply,) = self._accept_all([(now_us, draft.encode_body(), mode or self._commit_mode, NOTHING, ())])
         return self._accepted(reply)
 
 

@@ -17,9 +17,10 @@ from typing import Any, Protocol
 from redis import RedisError
 
 from apps.api.application import Application
-from bayou.anti_entropy import ReconcileStore, Report, Session
+from bayou.anti_entropy import Report, Session
 from bayou.errors import Away, Conflict, RefusalCode, Unknown
 from bayou.frames import Hello
+from bayou.store import AntiEntropyStore
 from replica.anti_entropy.grpc_transport import Caller, Listener, Pairs
 from replica.anti_entropy.partner_policy import partners
 from replica.anti_entropy.peer_addresses import roster
@@ -38,7 +39,7 @@ HELLOS_MAX = 1000
 SYNC_S_MAX = 30.0  # how long a session on request waits for one that is going on
 
 
-class SchedulerStore(ReconcileStore, Protocol):
+class SchedulerStore(AntiEntropyStore, Protocol):
     """What the scheduler needs of the store, beside the sessions."""
 
     def cut_links(self) -> set[str]: ...

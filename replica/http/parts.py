@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from apps.api.application import Application
-from bayou.anti_entropy import ReconcileStore
 from bayou.application import Snapshot
+from bayou.store import AntiEntropyStore
 from replica.anti_entropy.peers import Peers
 from replica.config import Config
 from replica.events.feed import Tail
@@ -17,7 +17,7 @@ from replica.membership.commands import Membership
 from storage.store import Digest, LogEntry, Member, Vitals
 
 
-class OperatorStore(ReconcileStore, Protocol):
+class OperatorStore(AntiEntropyStore, Protocol):
     """The part of storage.store.Store that operators use, beside that of sessions: a file is one as well."""
 
     def digest(self) -> Digest: ...

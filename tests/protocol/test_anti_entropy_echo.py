@@ -1,10 +1,11 @@
-"""What a peer sends in a session does not go back to it there, also where it accepted it after its hello."""
+"""Writes that a peer sends in a session do not go back to it in that session, even if it accepted them after its
+hello."""
 
 from __future__ import annotations
 
 import pytest
 
-from bayou import anti_entropy as reconcile
+from bayou import anti_entropy
 from bayou.frames import Batch
 from bayou.payloads import Item
 from tests.support.engine_harness import Cluster, Meeting, Replica, meet
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("small_batches")
 
 
 def came_to(meeting: Meeting, end: int) -> list[Item]:
-    """All items that were handed to this end, in their order."""
+    """All items that this end received, in order."""
     return [found for frame in meeting.frames(Batch, end) for found in frame.selection.items]
 
 
@@ -25,7 +26,7 @@ def bodies(items: list[Item]) -> list[str]:
 
 
 def while_it_lasts(meeting: Meeting, *writers: Replica) -> Meeting:
-    """The writers accept something before each round of frames, from behind the hellos on."""
+    """The writers accept a write before each round of frames, after the hellos."""
     meeting.run(2)
     for round_ in range(ROUNDS):
         for writer in writers:
@@ -35,14 +36,14 @@ def while_it_lasts(meeting: Meeting, *writers: Replica) -> Meeting:
 
 
 def with_backlog(*replicas: Replica) -> None:
-    """Enough for all rounds to pass before the session ends."""
+    """So many writes that the session does not end before all rounds have passed."""
     for number in range(12):
         for replica in replicas:
             replica.note(f"{replica.label}-before-{number}", "p")
 
 
 def no_echo(meeting: Meeting) -> None:
-    """Both hold the same, nothing has travelled twice, and the reports say so."""
+    """Nothing has travelled twice, and the reports say so."""
     there, back = bodies(came_to(meeting, 1)), bodies(came_to(meeting, 0))
     assert len({*there, *back}) == len(there) + len(back)
     for end, other in (meeting.ends, meeting.ends[::-1]):
@@ -52,7 +53,7 @@ def no_echo(meeting: Meeting) -> None:
 
 
 @pytest.mark.parametrize("writer", [0, 1])
-def test_what_one_side_accepts_during_a_session_travels_once(writer: int) -> None:
+def test_a_write_that_one_side_accepts_during_a_session_travels_once(writer: int) -> None:
     cluster = Cluster(3)
     pair = _, one, two = cluster.replicas
     with_backlog(one, two)
@@ -65,7 +66,7 @@ def test_what_one_side_accepts_during_a_session_travels_once(writer: int) -> Non
     Checker(cluster).check()
 
 
-def test_what_both_sides_accept_during_a_session_travels_once() -> None:
+def test_writes_that_both_sides_accept_during_a_session_travel_once() -> None:
     cluster = Cluster(3)
     _, one, two = cluster
     with_backlog(one, two)
@@ -76,7 +77,7 @@ def test_what_both_sides_accept_during_a_session_travels_once() -> None:
     Checker(cluster).check()
 
 
-def test_the_primary_answers_what_was_accepted_during_a_session_with_notifications() -> None:
+def test_the_primary_sends_notifications_of_writes_that_were_accepted_during_the_session() -> None:
     cluster = Cluster(2)
     primary, one = cluster
     with_backlog(one)
@@ -104,7 +105,7 @@ def test_commits_that_the_primary_makes_during_a_session_do_not_come_back() -> N
 
 
 def created(cluster: Cluster, at: Replica, label: str) -> Replica:
-    """A server that this replica has created and met."""
+    """A server that `at` has created and met."""
     server = at.create(label=label, rest="h:1", anti_entropy="h:2", request=label, now_us=cluster.clock.tick())
     made = Replica(cluster.client, f"{label}-{cluster.number}", cluster.clock)
     made.begin(server=server, cluster="test", first_primary=False)
@@ -113,8 +114,8 @@ def created(cluster: Cluster, at: Replica, label: str) -> Replica:
 
 
 @pytest.mark.parametrize("writer", [0, 1])
-def test_what_a_server_wrote_that_was_created_and_retired_during_a_session_travels_once(writer: int) -> None:
-    """The session's peer creates it, and hears from it all that it ever writes; then it writes on itself."""
+def test_writes_of_a_server_that_was_created_and_retired_during_a_session_travel_once(writer: int) -> None:
+    """The peer creates the server and receives all of its writes; then the peer accepts another write."""
     cluster = Cluster(3)
     _, one, two = cluster
     with_backlog(one, two)
@@ -136,12 +137,12 @@ def test_what_a_server_wrote_that_was_created_and_retired_during_a_session_trave
     assert fourth.server() not in other.state().vector
 
 
-def test_a_creation_that_the_peer_had_from_elsewhere_does_not_hide_what_the_created_server_wrote() -> None:
-    """Its creator's next write comes from the peer, and tells nothing of the creation before it."""
+def test_a_creation_from_another_replica_does_not_hide_the_writes_of_the_created_server() -> None:
+    """The peer sends the next write of the creator, which says nothing about the creation before it."""
     cluster = Cluster(4)
     _, one, two, creator = cluster
     with_backlog(two)
-    for number in range(30):  # behind which the creation waits
+    for number in range(30):  # the creation waits behind these
         one.note(f"{number}", "p")
     fourth = created(cluster, creator, "fourth")
     fourth.note("its", "p")
@@ -155,8 +156,8 @@ def test_a_creation_that_the_peer_had_from_elsewhere_does_not_hide_what_the_crea
     assert one.digest() == two.digest()
 
 
-def test_the_primary_sends_a_retired_peers_last_writes_back_as_notifications() -> None:
-    """Also behind the first batch: the vector has no entry for a retired server, and needs none."""
+def test_the_primary_sends_notifications_of_the_last_writes_of_a_retired_peer() -> None:
+    """Also after the first batch: the vector has no entry for a retired server, and needs none."""
     cluster = Cluster(2)
     primary, one = cluster
     with_backlog(one)
@@ -167,15 +168,15 @@ def test_the_primary_sends_a_retired_peers_last_writes_back_as_notifications() -
     assert one.digest() == primary.digest()
 
 
-def test_a_creation_whose_commit_the_peer_had_from_elsewhere_does_not_hide_what_the_created_server_wrote(
+def test_a_creation_committed_by_another_replica_does_not_hide_the_writes_of_the_created_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The peer sends the commit as a notification, which does not say that it is one of a creation."""
-    monkeypatch.setattr(reconcile, "BATCH_COUNT_MAX", 1)
+    """The peer sends the commit as a notification, which does not say that the write is a creation."""
+    monkeypatch.setattr(anti_entropy, "BATCH_COUNT_MAX", 1)
     cluster = Cluster(4)
     primary, one, two, creator = cluster
     with_backlog(two)
-    for number in range(30):  # behind which the creation waits
+    for number in range(30):  # the creation waits behind these
         one.note(f"{number}", "p")
     fourth = created(cluster, creator, "fourth")
     meet(primary, creator)  # the commit does not go back any more
@@ -192,17 +193,17 @@ def test_a_creation_whose_commit_the_peer_had_from_elsewhere_does_not_hide_what_
     assert one.digest() == two.digest()
 
 
-def test_a_creation_that_came_with_the_peers_full_state_does_not_hide_what_the_created_server_wrote(
+def test_a_creation_in_the_peers_full_state_does_not_hide_the_writes_of_the_created_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is committed in the state, and no longer in the log here when the creator's next write goes to the peer."""
-    monkeypatch.setattr(reconcile, "BATCH_COUNT_MAX", 1)
+    """The creation is part of the state, and not in the log any more, when the next write of its creator is sent."""
+    monkeypatch.setattr(anti_entropy, "BATCH_COUNT_MAX", 1)
     cluster = Cluster(4)
     primary, one, creator, carrier = cluster
     for number in range(8):
         primary.note(f"old-{number}", f"page-{number}")
     primary.truncate(0)
-    for number in range(20):  # behind which the creation waits
+    for number in range(20):  # the creation waits behind these
         one.note(f"{number}", "p")
     fourth = created(cluster, creator, "fourth")
     meet(carrier, creator)

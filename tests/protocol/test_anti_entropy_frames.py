@@ -1,4 +1,4 @@
-"""The state machine of a session alone, its store a double that does as it is told: window, plans, refusals."""
+"""The state machine of a session by itself, with a fake store: window, plans, refusals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bayou import anti_entropy as reconcile
+from bayou import anti_entropy
 from bayou.anti_entropy import PLANS_MAX, PROTOCOL, WINDOW, ProtocolError, Session
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse
 from bayou.payloads import Item, Received, Selection
@@ -26,8 +26,8 @@ WRITTEN = draft("note", "r", ["p"])
 ITEMS = tuple(map(item, range(1, 40)))
 
 
-class Told:
-    """A store that answers what a test told it, and notes what it is asked to change."""
+class FakeStore:
+    """A store that answers as a test says, and notes what it is asked to change."""
 
     def __init__(self, label: str = "one", items: int = 0) -> None:
         real = Cluster(1).replicas[0]
@@ -44,7 +44,7 @@ class Told:
         return "known"
 
     def select(self, csn: int, vector: Any, *_: Any) -> Selection:
-        """Two at a time; from the beginning when the peer has nothing."""
+        """Two at a time; from the beginning if the peer has nothing."""
         self.asked.append((csn, dict(vector)))
         newest = vector.get("x~aaaaaa", 0)
         rest = [found for found in self.left if int(found.id[:16]) > newest]
@@ -68,7 +68,7 @@ def opened(store: Any, *, initiator: bool = True) -> tuple[Session, Hello]:
 
 
 def session(store: Any, *, initiator: bool = True) -> tuple[Session, list[Frame]]:
-    """A session that has said hello and heard the peer's."""
+    """A session that has said hello and received the peer's."""
     made, hello = opened(store, initiator=initiator)
     return made, made.receive(replace(hello, server="peer~aaaaaa", label="peer"))
 
@@ -86,8 +86,8 @@ def batch(plan: int = 0, count: int = 1) -> Batch:
     return Batch(plan, Selection(0, "", ITEMS[:count]))
 
 
-def test_hello_says_who_speaks_and_what_it_holds() -> None:
-    store = Told()
+def test_hello_has_the_identity_and_the_vector() -> None:
+    store = FakeStore()
     store.now = replace(store.now, csn=7, vector={"x~aaaaaa": 5}, retired_servers=("y~aaaaaa",))
     _, hello = opened(store)
     found = (hello.protocol, hello.cluster, hello.server, hello.label, hello.csn, dict(hello.vector))
@@ -96,7 +96,7 @@ def test_hello_says_who_speaks_and_what_it_holds() -> None:
 
 
 def test_batches_fill_the_window_and_each_ack_opens_it_by_one() -> None:
-    made, frames = session(Told(items=13))
+    made, frames = session(FakeStore(items=13))
     assert kinds(frames) == ["Batch"] * WINDOW
     sent = [found.id for frame in frames if isinstance(frame, Batch) for found in frame.selection.items]
     assert sent == [found.id for found in ITEMS[:8]]
@@ -110,17 +110,17 @@ def test_batches_fill_the_window_and_each_ack_opens_it_by_one() -> None:
     assert made.finished
 
 
-def test_done_is_the_initiators_first() -> None:
-    made, frames = session(Told(), initiator=True)
+def test_the_initiator_says_done_first() -> None:
+    made, frames = session(FakeStore(), initiator=True)
     assert kinds(frames) == ["Done"]
-    made, frames = session(Told(), initiator=False)
+    made, frames = session(FakeStore(), initiator=False)
     assert frames == []
     assert kinds(made.receive(Done())) == ["Done"]
     assert made.finished
 
 
-def test_the_responder_sends_what_has_come_up_before_it_is_done() -> None:
-    store = Told()
+def test_the_responder_sends_new_writes_before_done() -> None:
+    store = FakeStore()
     made, frames = session(store, initiator=False)
     assert frames == []
     store.left = list(ITEMS[:1])
@@ -129,8 +129,8 @@ def test_the_responder_sends_what_has_come_up_before_it_is_done() -> None:
     assert made.finished
 
 
-def test_a_batch_is_stored_in_as_many_transactions_as_the_store_asks_for() -> None:
-    store = Told()
+def test_a_batch_is_stored_in_as_many_transactions_as_the_store_needs() -> None:
+    store = FakeStore()
     made, _ = session(store, initiator=False)
     commits = tuple(replace(found, csn=number) for number, found in enumerate(ITEMS[:3], start=5))
     whole = Selection(4, "0000000000000000@x~aaaaaa", (*commits, ITEMS[3]))
@@ -146,21 +146,21 @@ def test_a_batch_is_stored_in_as_many_transactions_as_the_store_asks_for() -> No
 
 
 @pytest.mark.parametrize("status", ["hole", "unknown"])
-def test_what_does_not_fit_is_planned_anew_from_the_receivers_state(status: str) -> None:
-    store = Told()
+def test_a_batch_that_does_not_fit_gets_a_new_plan_from_the_receivers_state(status: str) -> None:
+    store = FakeStore()
     made, _ = session(store, initiator=False)
     store.answers = [taken(1, status)]
     store.now = replace(store.now, csn=3, vector={"x~aaaaaa": 2})
     assert made.receive(batch()) == [Ack(0, replan=True, csn=3, vector={"x~aaaaaa": 2})]
     before = len(store.received)
-    assert made.receive(batch()) == []  # of the old plan: it was on its way
+    assert made.receive(batch()) == []  # of the old plan: it was in flight
     assert len(store.received) == before
     assert kinds(made.receive(batch(1))) == ["Ack"]
 
 
-def test_what_the_peer_sent_does_not_go_back_though_it_did_not_fit() -> None:
-    """Nor what was on its way then: it is here by now, from elsewhere."""
-    store = Told()
+def test_writes_of_the_peer_do_not_go_back_even_if_they_did_not_fit() -> None:
+    """Nor do those that were in flight: they are here by now, from another replica."""
+    store = FakeStore()
     made, _ = session(store, initiator=False)
     store.answers = [taken(0, "hole")]
     assert kinds(made.receive(Batch(0, Selection(0, "", ITEMS[:2])))) == ["Ack"]
@@ -171,8 +171,8 @@ def test_what_the_peer_sent_does_not_go_back_though_it_did_not_fit() -> None:
     assert frame.selection.items == ITEMS[4:5]
 
 
-def test_the_sender_begins_anew_from_what_the_receiver_holds() -> None:
-    store = Told(items=12)
+def test_a_new_plan_starts_from_what_the_receiver_holds() -> None:
+    store = FakeStore(items=12)
     made, frames = session(store)
     assert kinds(frames) == ["Batch"] * WINDOW
     again = made.receive(ack(replan=True, x=3))
@@ -184,12 +184,13 @@ def test_the_sender_begins_anew_from_what_the_receiver_holds() -> None:
     assert [kinds(made.receive(ack(1))) for _ in range(5)] == [["Batch"], [], [], [], ["Done"]]
 
 
-def test_a_receiver_that_never_fits_is_given_up() -> None:
-    made, _ = session(Told(items=2))
+def test_the_number_of_plans_is_bounded() -> None:
+    made, _ = session(FakeStore(items=2))
     for plan in range(PLANS_MAX):
         assert kinds(made.receive(ack(plan, replan=True))) == ["Batch"]
     (refusal,) = made.receive(ack(PLANS_MAX, replan=True))
-    assert refusal == made.report.error == Refuse("unsteady", "What was sent did not fit 20 times. Try again later.")
+    message = "The other replica changed more than 20 times during this session. Try again later."
+    assert refusal == made.report.error == Refuse("unsteady", message)
     assert made.finished
 
 
@@ -199,7 +200,7 @@ def test_a_receiver_that_never_fits_is_given_up() -> None:
         ({"protocol": PROTOCOL + 1}, "other_protocol", "Bring both to the same release."),
         ({"cluster": "elsewhere"}, "other_cluster", "one belongs to the cluster test and peer to elsewhere."),
         ({"server": "one~aaaaaa"}, "same_server", "Both ends are one~aaaaaa. Check the addresses"),
-        ({"applications": ("toy/2",)}, "other_applications", "one plays toy/1 and peer toy/2."),
+        ({"applications": ("toy/2",)}, "other_applications", "one has the applications toy/1 and peer has toy/2."),
         ({"applications": ()}, "other_applications", "Bring both to the same release."),
         ({"birth": "two~aaaaaa", "met": True}, "other_birth", "one and peer belong to two clusters of the same name"),
         ({"vector": {"one~aaaaaa": 9}}, "tail_lost", "peer holds writes of one that one has lost."),
@@ -208,7 +209,7 @@ def test_a_receiver_that_never_fits_is_given_up() -> None:
 def test_a_peer_that_does_not_match_is_refused_and_nothing_is_stored(
     changed: dict[str, Any], code: str, sentence: str
 ) -> None:
-    store = Told(items=3)
+    store = FakeStore(items=3)
     made, hello = opened(store)
     (refusal,) = made.receive(replace(hello, **{"server": "peer~aaaaaa", "label": "peer", **changed}))
     assert isinstance(refusal, Refuse)
@@ -219,8 +220,8 @@ def test_a_peer_that_does_not_match_is_refused_and_nothing_is_stored(
 
 
 @pytest.mark.parametrize("status", ["fork", "diverged"])
-def test_what_must_not_be_stored_ends_the_session(status: str) -> None:
-    store = Told()
+def test_a_fork_or_another_history_ends_the_session(status: str) -> None:
+    store = FakeStore()
     made, _ = session(store)
     store.answers = [taken(0, status)]
     (refusal,) = made.receive(batch())
@@ -229,7 +230,7 @@ def test_what_must_not_be_stored_ends_the_session(status: str) -> None:
 
 
 def test_a_refusal_of_the_peer_ends_the_session() -> None:
-    made, _ = session(Told(items=3))
+    made, _ = session(FakeStore(items=3))
     refusal = Refuse("busy", "Later.")
     assert made.receive(refusal) == []
     assert (made.finished, made.report.error) == (True, refusal)
@@ -250,22 +251,21 @@ def test_a_refusal_of_the_peer_ends_the_session() -> None:
     ],
     ids=str,
 )
-def test_a_frame_out_of_place_is_an_error_and_changes_nothing(heard: list[Any], frame: Any) -> None:
-    """The one who sent it is at fault; what the session does with it is nothing."""
-    store = Told()
+def test_an_unexpected_frame_is_an_error_and_changes_nothing(heard: list[Any], frame: Any) -> None:
+    store = FakeStore()
     made, own = opened(store)
     hello = replace(own, server="peer~aaaaaa", label="peer")
     for earlier in heard:
         if not made.finished:
             made.receive(hello if earlier == "hello" else earlier)
     before = (made.finished, replace(made.report), list(store.asked), list(store.received))
-    with pytest.raises(ProtocolError, match=r"has no place here|after the end"):
+    with pytest.raises(ProtocolError, match=r"is not expected here|after the end"):
         made.receive(hello if frame == "hello" else frame)
     assert (made.finished, made.report, store.asked, store.received) == before
 
 
-def test_nothing_is_taken_after_both_are_done() -> None:
-    store = Told()
+def test_no_frame_is_taken_after_both_are_done() -> None:
+    store = FakeStore()
     made, _ = session(store)
     made.receive(Done())
     assert made.finished
@@ -277,8 +277,8 @@ def test_nothing_is_taken_after_both_are_done() -> None:
 
 def test_the_bounds_of_a_batch_are_those_of_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
     bounds: list[Any] = []
-    store = Told()
-    monkeypatch.setattr(reconcile, "BATCH_COUNT_MAX", 3)
+    store = FakeStore()
+    monkeypatch.setattr(anti_entropy, "BATCH_COUNT_MAX", 3)
 
     def select(*given: Any) -> Selection:
         bounds.append(given[-2:])
@@ -286,13 +286,13 @@ def test_the_bounds_of_a_batch_are_those_of_the_module(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(store, "select", select)
     session(store)
-    assert bounds == [(3, reconcile.BATCH_BYTES_MAX)]
-    assert reconcile.BATCH_BYTES_MAX == 1024 * 1024
+    assert bounds == [(3, anti_entropy.BATCH_BYTES_MAX)]
+    assert anti_entropy.BATCH_BYTES_MAX == 1024 * 1024
 
 
-@pytest.mark.parametrize("body", [b"...", ITEMS[1].body, replace(WRITTEN, app="unheard/1").tail().encode()])
-def test_a_write_that_would_poison_the_log_ends_the_session(body: bytes) -> None:
-    store = Told()
+@pytest.mark.parametrize("body", [b"...", ITEMS[1].body, replace(WRITTEN, app="unheard/1").encode_body().encode()])
+def test_a_write_that_cannot_be_played_ends_the_session(body: bytes) -> None:
+    store = FakeStore()
     made, _ = session(store)
     (refusal,) = made.receive(Batch(0, Selection(0, "", (replace(ITEMS[0], body=body),))))
     assert isinstance(refusal, Refuse)

@@ -1,4 +1,4 @@
-"""Sessions between real stores: cut, doubled and interleaved anywhere, in batches, with commits that travel back."""
+"""Sessions between real stores: cut, repeated and interleaved at any frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bayou import anti_entropy as reconcile
+from bayou import anti_entropy
 from bayou.anti_entropy import ProtocolError
 from bayou.frames import Ack, Batch, Done, Refuse, StateChunk
 from tests.support.engine_harness import Cluster, Meeting, meet
@@ -48,7 +48,7 @@ def test_one_session_serves_both_directions() -> None:
     Checker(cluster).check()
 
 
-def test_more_than_one_batch_and_never_more_than_the_window_on_the_way() -> None:
+def test_there_are_never_more_batches_in_flight_than_the_window() -> None:
     cluster = Cluster(3)
     _, one, two = cluster
     for number in range(23):
@@ -59,7 +59,7 @@ def test_more_than_one_batch_and_never_more_than_the_window_on_the_way() -> None
         # The receiver is slow: it takes a frame only when the sender has nothing to read.
         meeting.step(0)
         most = max(most, sum(isinstance(frame, Batch) for frame in meeting.wires[1]))
-    assert most == reconcile.WINDOW == 4
+    assert most == anti_entropy.WINDOW == 4
     assert [len(frame.selection.items) for frame in meeting.frames(Batch, 1)] == [2] * 11 + [1]
     assert meeting.ends[0].report.sent == meeting.ends[1].report.received == 23
     assert all(end.finished for end in meeting.ends)
@@ -80,7 +80,7 @@ def test_commits_of_the_primary_travel_back_in_the_same_session() -> None:
 
 
 def test_a_session_that_the_primary_starts_brings_its_own_commits() -> None:
-    """What it commits of the peer's writes may need the next session; nothing is lost."""
+    """Its commits of the peer's writes may need the next session; nothing is lost."""
     cluster = busy()
     primary, one, _ = cluster
     meet(primary, one)
@@ -103,7 +103,7 @@ def test_a_write_that_is_accepted_during_a_session_goes_with_it() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("initiator", [0, 1])
-def test_a_link_that_is_cut_after_any_frame_loses_nothing_that_was_acknowledged(initiator: int) -> None:
+def test_a_link_cut_after_any_frame_loses_nothing_that_was_acknowledged(initiator: int) -> None:
     frames = 0
     while True:
         cluster = busy()
@@ -124,8 +124,8 @@ def test_a_link_that_is_cut_after_any_frame_loses_nothing_that_was_acknowledged(
 
 
 @pytest.mark.slow
-def test_a_doubled_frame_changes_nothing_more() -> None:
-    """A batch that comes twice is known already; any other frame is out of place, and ends the session."""
+def test_a_repeated_frame_changes_nothing() -> None:
+    """A repeated batch is known already; any other repeated frame is not expected, and ends the session."""
     doubled = 0
     while True:
         cluster = busy()
@@ -159,9 +159,9 @@ frame_numbers = st.lists(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(frame_numbers, st.sampled_from(["auto", "manual"]))
 def test_sessions_between_three_may_cross_in_any_way(frames: list[tuple[int, int, bool]], commit_mode: str) -> None:
-    """Three at once, each frame handed over in any order of sessions, some of them twice; then all are cut."""
+    """Three sessions at once, frames in any order, some of them twice; then all links are cut."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reconcile, "BATCH_COUNT_MAX", 2)
+        patch.setattr(anti_entropy, "BATCH_COUNT_MAX", 2)
         cluster = busy(commit_mode)
         primary, one, two = cluster
         meetings = [Meeting(one, primary), Meeting(two, one), Meeting(primary, two)]
@@ -181,8 +181,8 @@ def test_sessions_between_three_may_cross_in_any_way(frames: list[tuple[int, int
         assert settled(cluster)
 
 
-def test_a_session_whose_ground_has_moved_plans_anew() -> None:
-    """Another session brings the receiver what comes later, as the commit of it; the batch on its way leaves a hole."""
+def test_a_session_makes_a_new_plan_when_a_batch_does_not_fit() -> None:
+    """The first batch is lost, so the second one does not follow what the receiver holds."""
     cluster = Cluster(3, commit_mode="manual")
     primary, one, two = cluster
     for number in range(6):
@@ -192,7 +192,7 @@ def test_a_session_whose_ground_has_moved_plans_anew() -> None:
     slow = Meeting(primary, two).run(3)
     assert slow.frames(Batch) or slow.wires[1]
     kept = [frame for frame in slow.wires[1] if isinstance(frame, Batch)]
-    slow.wires[1].remove(kept[0])  # as if it had been given to another session of the store, and lost there
+    slow.wires[1].remove(kept[0])  # as if another session of the store had taken it, and lost it
     slow.run()
     assert [frame.replan for frame in slow.frames(Ack, 0)].count(True) == 1
     assert {frame.plan for frame in slow.frames(Batch, 1)} == {0, 1}
@@ -203,7 +203,7 @@ def test_a_session_whose_ground_has_moved_plans_anew() -> None:
 
 
 def refused(one: Any, other: Any, code: str, sentence: str, **options: Any) -> None:
-    """The session ends with this refusal on both sides, and neither has changed."""
+    """The session ends with this refusal on both sides, and neither replica has changed."""
     before = one.dump(), other.dump()
     meeting = Meeting(one, other, **options).run()
     for end in meeting.ends:
@@ -227,7 +227,7 @@ def test_another_cluster_is_refused() -> None:
 
 
 def test_a_replica_of_another_birth_is_refused() -> None:
-    """Two that each belong to a birth, with others that know it."""
+    """Each belongs to a birth that other replicas know, too."""
     ours, theirs = Cluster(2), Cluster(2)
     for cluster in (ours, theirs):
         cluster.replicas[1].note("a", "p")
@@ -235,14 +235,14 @@ def test_a_replica_of_another_birth_is_refused() -> None:
     refused(ours.replicas[1], theirs.replicas[1], "other_birth", "two clusters of the same name")
 
 
-def test_itself_is_refused() -> None:
+def test_a_replica_refuses_itself() -> None:
     primary = Cluster(1).replicas[0]
     primary.note("a", "p")
     refused(primary, primary, "same_server", "Check the addresses")
 
 
 def test_forks_and_other_histories_end_the_session_on_both_sides() -> None:
-    """What came before the fork is kept."""
+    """Writes before the fork are kept."""
     cluster = Cluster(3)
     _, one, two = cluster
     first = write_of(draft("note", "x1", ["p"]), 5, 0, "x~aaaaaa")
@@ -259,7 +259,7 @@ def test_forks_and_other_histories_end_the_session_on_both_sides() -> None:
     assert not {"l", "r"} <= set(two.order())
 
 
-def test_replicas_that_know_of_no_birth_exchange_and_the_first_primary_tells_them_later() -> None:
+def test_replicas_that_know_no_birth_exchange_writes_and_learn_the_birth_later() -> None:
     cluster = Cluster(3, met=False)
     primary, one, two = cluster
     one.note("a", "p")
@@ -273,8 +273,8 @@ def test_replicas_that_know_of_no_birth_exchange_and_the_first_primary_tells_the
     assert settled(cluster)
 
 
-def test_a_full_state_has_pages_on_which_nothing_is_left() -> None:
-    """A page that was emptied counts as changed; what the receiver had on it has to go."""
+def test_a_full_state_includes_pages_that_were_emptied() -> None:
+    """An emptied page counts as changed: the receiver must clear it."""
     cluster = Cluster(2, met=False)
     giver, taker = cluster
     giver.put(draft("set", "made", ["p"], fields=[["x", "y"]]))

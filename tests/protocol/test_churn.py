@@ -1,5 +1,6 @@
-"""Servers come and go, and leave nothing behind in any vector (Petersen 1997, sections 4.2 and 4.4);
-`python -m tests.support.churn` is the same with 1,000."""
+"""Servers come and go, and leave no entry in any vector (Petersen 1997, sections 4.2 and 4.4).
+
+`python -m tests.support.churn` does the same with 1,000 servers."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ SERVERS = 100
 
 
 @pytest.mark.slow
-def test_servers_that_have_retired_leave_vectors_as_small_as_at_the_start() -> None:
+def test_retired_servers_leave_vectors_as_small_as_at_the_start() -> None:
     (one, two), before, after = churn(SERVERS)
     assert all(map(is_as_small, before, after)), (before, after)
     assert dict(one.state().vector) == dict(two.state().vector)
@@ -22,7 +23,7 @@ def test_servers_that_have_retired_leave_vectors_as_small_as_at_the_start() -> N
     assert one.members_of_cluster() == two.members_of_cluster() == []
 
 
-def test_a_name_that_is_used_again_gets_a_new_id() -> None:
+def test_a_label_that_is_used_again_gets_a_new_id() -> None:
     (one,) = Cluster(1)
     ids = set()
     for number in range(3):

@@ -1,4 +1,4 @@
-"""Creation writes: asked again after a lost answer they give the same id, and who has left is forgotten."""
+"""Creation writes: a repeated request gives the same id, and retired servers are forgotten."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_the_same_request_creates_one_server() -> None:
     assert [(member.id, member.label) for member in two.members_of_cluster()] == [(first, "four")]
 
 
-def test_one_request_at_two_replicas_that_are_apart_is_one_member_for_both() -> None:
+def test_one_request_at_two_disconnected_replicas_creates_one_member() -> None:
     cluster = Cluster()
     one, two, _ = cluster
     first, second = create(one, "r1"), create(two, "r1")
@@ -30,7 +30,7 @@ def test_one_request_at_two_replicas_that_are_apart_is_one_member_for_both() -> 
     assert {first, second} < set(one.state().vector)
 
 
-def test_a_created_server_that_went_on_under_a_minted_id_leaves_with_it() -> None:
+def test_a_created_server_that_took_a_minted_id_can_retire() -> None:
     cluster = Cluster(1)
     (one,) = cluster
     four = cluster.add("four")
@@ -44,10 +44,10 @@ def test_a_created_server_that_went_on_under_a_minted_id_leaves_with_it() -> Non
     assert f"{four.label}~zzzzzz" in one.state().retired_servers
 
 
-def test_the_event_of_a_creation_says_that_it_is_of_the_membership() -> None:
+def test_the_event_of_a_creation_is_marked_as_membership() -> None:
     one, two, _ = Cluster()
     create(one, "r1")
     one.note("n", "p")
     meet(two, one)
-    told = [change for _, entry in two.events("0-0", 1, 10, two.client) for change in entry.get("changes", ())]
-    assert [change.is_membership for change in told] == [True, False]
+    changes = [change for _, entry in two.events("0-0", 1, 10, two.client) for change in entry.get("changes", ())]
+    assert [change.is_membership for change in changes] == [True, False]

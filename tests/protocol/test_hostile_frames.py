@@ -1,4 +1,4 @@
-"""Whatever a peer sends, a session answers with ProtocolError or Refuse, and nothing of it is stored."""
+"""Whatever a peer sends, a session answers with ProtocolError or Refuse, and stores nothing of it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def here() -> Replica:
 
 
 def counted(replica: Replica) -> dict[str, Any]:
-    """Everything that counts here: not what is staged, nor the supersets that applications filter."""
+    """The state without staged pages, and without the lists, which are supersets."""
     generation = replica.client.hget(replica.key("meta"), "generation").decode()  # type: ignore[union-attr]
     staged = re.compile(rf"(c|changed)(?!{generation}\b)[0-9]+|lists?\b")
     kept = {key: found for key, found in replica.dump().items() if not staged.match(key)}
@@ -102,7 +102,7 @@ def hello_like(here: Replica) -> Hello:
 
 
 def hellos(here: Replica) -> st.SearchStrategy[Hello]:
-    """The hello of a peer, with some members replaced by anything."""
+    """The hello of a peer, with arbitrary values in some fields."""
     kinds: dict[str, st.SearchStrategy[Any]] = {
         "str": texts,
         "int": numbers,
@@ -116,7 +116,7 @@ def hellos(here: Replica) -> st.SearchStrategy[Hello]:
 
 
 def fed(here: Replica, sent: list[Frame], *, initiator: bool) -> Session:
-    """A session that was handed these, as the carrier does, until it ends."""
+    """A session that has received these frames, until its end, as the transport hands them over."""
     session = Session(here, TAGS, initiator=initiator)
     session.start()
     for frame in sent:
@@ -146,7 +146,7 @@ def test_a_session_survives_any_hello(here: Replica, data: st.DataObject, initia
 @pytest.mark.slow
 @example(sent=[StateChunk(0, 0, True, StatePages(), (ListPart("l", ()),))], initiator=True)
 @example(sent=[Refuse("\x1b[2J", "\x1b]0;mine\x07")], initiator=False)
-def test_a_session_survives_any_frames_behind_a_hello(here: Replica, sent: list[Frame], initiator: bool) -> None:
+def test_a_session_survives_any_frames_after_a_hello(here: Replica, sent: list[Frame], initiator: bool) -> None:
     before = counted(here)
     session = fed(here, [hello_like(here), *sent], initiator=initiator)
     assert counted(here) == before
@@ -156,14 +156,14 @@ def test_a_session_survives_any_frames_behind_a_hello(here: Replica, sent: list[
 
 @EXAMPLES
 @given(st.binary(max_size=200))
-def test_bytes_that_are_a_message_are_a_frame_or_a_protocol_error(garbage: bytes) -> None:
+def test_any_message_is_a_frame_or_a_protocol_error(garbage: bytes) -> None:
     with contextlib.suppress(DecodeError, ProtocolError):
         decode(wire.Frame.FromString(garbage))
 
 
 @EXAMPLES
 @given(frames)
-def test_what_passes_the_check_survives_the_wire(frame: Frame) -> None:
+def test_a_valid_frame_survives_encoding(frame: Frame) -> None:
     if problem_of(frame) is None:
         assert decode(wire.Frame.FromString(encode(frame).SerializeToString())) == frame
 
@@ -186,12 +186,12 @@ def rows(*found: tuple[str, str, list[str]]) -> StatePages:
 
 def too_large() -> Iterator[tuple[Frame, str]]:
     servers = {f"x~a{number}": 1 for number in range(SERVERS_MAX + 1)}
-    yield Ack(0, True, 0, servers), "vector of more"
+    yield Ack(0, True, 0, servers), "vector has more"
     yield Ack(0, True, 0, {}, tuple(servers)), "retired servers"
     yield Batch(0, batch(*[Item(f"{n:016d}@{PEER}", None, b"x") for n in range(ITEMS_MAX + 1)])), "more than 500"
     yield StateChunk(0, 0, True, rows(*[(f"p{n}", "1", []) for n in range(ITEMS_MAX + 1)]), ()), "more than 500"
     yield StateChunk(0, 0, True, rows(("p" * 2000, "1", [])), ()), "name"
-    yield StateChunk(0, 0, True, rows(("p", "1", ["f", "g", "h"])), ()), "no value"
+    yield StateChunk(0, 0, True, rows(("p", "1", ["f", "g", "h"])), ()), "without a value"
     yield StateChunk(0, 0, True, rows(("p", str(2**53), [])), ()), "CSN"
     yield StateChunk(0, 0, True, StatePages(), (ListPart("l", tuple(f"m{n}" for n in range(1001))),)), "list"
     yield Refuse("busy", "x" * 2001), "refusal"
@@ -201,7 +201,7 @@ def too_large() -> Iterator[tuple[Frame, str]]:
 @pytest.mark.parametrize(
     ("frame", "why"), list(too_large()), ids=lambda case: case if isinstance(case, str) else type(case).__name__
 )
-def test_more_than_a_replica_sends_is_refused_and_nothing_is_stored(here: Replica, frame: Frame, why: str) -> None:
+def test_a_frame_beyond_a_bound_is_refused_and_nothing_is_stored(here: Replica, frame: Frame, why: str) -> None:
     before = counted(here)
     session = fed(here, [hello_like(here), frame], initiator=True)
     assert session.report.error is not None
@@ -211,13 +211,13 @@ def test_more_than_a_replica_sends_is_refused_and_nothing_is_stored(here: Replic
 
 @pytest.mark.parametrize("csns", [[2], [1, 3], [2, 1], [None, 1], [1, None, 2], [1, 1], [0]], ids=str)
 def test_a_batch_in_another_order_is_refused(here: Replica, csns: list[int | None]) -> None:
-    """It is commits, each with the next CSN, and then tentative writes: so a receiver counts, and reads no CSN."""
+    """Commits have consecutive CSNs, and tentative writes follow. So a receiver counts CSNs and does not read them."""
     writes = [write_of(draft("note", f"o{number}", ["p"]), number, number - 1, PEER) for number in (1, 2, 3)]
     selection = batch(*(item(found, csn) for found, csn in zip(writes, csns, strict=False)))
     before = counted(here)
     session = fed(here, [hello_like(here), Batch(0, selection)], initiator=True)
     assert session.report.error is not None
-    assert "each with the next CSN" in session.report.error.message
+    assert "consecutive CSNs" in session.report.error.message
     assert counted(here) == before
 
 
@@ -251,8 +251,8 @@ def test_a_batch_in_another_order_is_refused(here: Replica, csns: list[int | Non
     ],
     ids=lambda text: repr(text[:30]),
 )
-def test_pages_that_are_none_are_refused(here: Replica, text: bytes) -> None:
-    """Redis takes the text as it comes, so whatever it would read in another way must not get there."""
+def test_malformed_pages_are_refused(here: Replica, text: bytes) -> None:
+    """Redis reads the text with its own parser, so text that it would read in another way must not get there."""
     before = counted(here)
     chunk = StateChunk(0, 0, True, StatePages(1, text), ())
     session = fed(here, [hello_like(here), chunk], initiator=True)
@@ -278,18 +278,18 @@ POISON = [
 
 
 @pytest.mark.parametrize("wanted", POISON, ids=lambda wanted: f"{wanted.app} {wanted.op}")
-def test_a_write_that_would_poison_the_log_is_refused_from_a_peer_and_from_a_file(here: Replica, wanted: Any) -> None:
+def test_a_write_that_cannot_be_played_is_refused_from_a_peer_and_from_a_file(here: Replica, wanted: Any) -> None:
     before = counted(here)
     selection = batch(item(write_of(wanted, here.clock.now_us, 0, PEER)))
     session = fed(here, [hello_like(here), Batch(0, selection)], initiator=True)
     assert session.report.error is not None
     assert session.report.error.code == "malformed"
-    with pytest.raises(BadInput, match="what no replica writes"):
+    with pytest.raises(BadInput, match="The file is damaged"):
         Importer(here, TAGS).take(Batch(0, selection))
     assert counted(here) == before
 
 
-def test_what_replicas_write_is_well_formed(here: Replica) -> None:
+def test_membership_writes_of_replicas_are_valid(here: Replica) -> None:
     created = {"label": "four", "rest": "127.0.0.1:1", "anti_entropy": "[::1]:2", "through": "one"}
     for wanted in (
         members.draft("create", "abc", "now", created),
@@ -331,8 +331,7 @@ def test_a_damaged_file_is_bad_input_and_nothing_of_the_damaged_part_is_stored(
     assert found == whole[: len(found)]
 
 
-def test_a_record_with_a_checksum_of_its_own_is_still_judged(here: Replica, volume: bytes) -> None:
-    """Somebody made the file with care."""
+def test_a_record_with_a_correct_checksum_is_still_checked(here: Replica, volume: bytes) -> None:
     before = counted(here)
     made = list(read(io.BytesIO(volume)))
     finish = StateFinish(0, 0, StateEnd(9, f"{9:016d}@{PEER}", 9, PEER, PEER, f'[[0,"{PEER}",1]]', {}))

@@ -1,4 +1,4 @@
-"""Stamps, ids, vectors and the canonical encoding of writes: the order that every replica must find by itself."""
+"""Stamps, ids, vectors and the canonical encoding of writes: every replica must find the same order."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ return reply
 
 
 def by_lua(ids: list[str]) -> list[str]:
-    """The ids as the engine sorts them, taken apart and put together again."""
+    """The ids, split, sorted by the engine and joined again."""
     order = (FOLDER / "engine" / "order.lua").read_text()
     reply: Any = worker_redis().eval(f"local Order = (function() {order} end)()\n{ORDER}", 0, *ids)
     return [identifier.decode() for identifier in reply]
@@ -84,7 +84,7 @@ def test_redis_orders_a_sorted_set_in_the_same_way() -> None:
 
 
 @given(stamps, servers)
-def test_an_id_can_be_taken_apart(stamp: int, server: str) -> None:
+def test_an_id_can_be_split(stamp: int, server: str) -> None:
     assert split_id(write_id(stamp, server)) == (stamp, server)
     assert len(stamp_text(stamp)) == 16
 
@@ -93,7 +93,7 @@ def test_an_id_can_be_taken_apart(stamp: int, server: str) -> None:
     "text",
     ["", "@a", "1@a", "0000000000000001", "0000000000000001@", "-000000000000001@a", "٠000000000000001@a", "x" * 20],
 )
-def test_what_is_no_id_is_refused(text: str) -> None:
+def test_an_invalid_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a write id"):
         split_id(text)
 
@@ -112,14 +112,14 @@ def test_covers_is_a_partial_order(a: dict[str, int], b: dict[str, int], c: dict
     assert covers(a, {})
 
 
-def test_an_entry_of_nought_is_no_entry() -> None:
+def test_an_entry_of_0_is_no_entry() -> None:
     assert covers({}, {"a": 0})
     assert not covers({"a": 5}, {"b": 1})
 
 
 @settings(max_examples=200)
 @given(writes)
-def test_a_write_is_the_same_bytes_wherever_it_goes(write: Write) -> None:
+def test_a_write_has_the_same_bytes_everywhere(write: Write) -> None:
     body = write.encode()
     assert Write.decode(body) == write == Write.of_log(body)
     assert Write.decode(body).encode() == body
@@ -128,16 +128,16 @@ def test_a_write_is_the_same_bytes_wherever_it_goes(write: Write) -> None:
 
 
 @given(writes)
-def test_a_replica_makes_the_canonical_bytes_of_a_tail_and_its_own_head(write: Write) -> None:
-    """As accept.lua does: it never decodes and encodes what a client asked."""
-    tail = Draft(**{name: getattr(write, name) for name in Draft.__slots__}).tail()
+def test_a_head_and_the_encoded_body_are_the_canonical_bytes(write: Write) -> None:
+    """accept.lua joins them: it never decodes and encodes a draft."""
+    rest = Draft(**{name: getattr(write, name) for name in Draft.__slots__}).encode_body()
     head = f'{{"stamp":"{stamp_text(write.stamp)}","prev":"{stamp_text(write.prev)}","origin":"{write.origin}",'
-    assert (head + tail).encode() == write.encode()
+    assert (head + rest).encode() == write.encode()
 
 
 @given(writes, st.data())
-def test_no_other_bytes_are_taken_for_a_write(write: Write, data: st.DataObject) -> None:
-    """Any one byte dropped, doubled or changed is refused, or it is another write in its own canonical bytes."""
+def test_only_canonical_bytes_are_a_write(write: Write, data: st.DataObject) -> None:
+    """With any byte dropped, repeated or changed, the bytes are refused or are the canonical bytes of another write."""
     body = write.encode()
     place = data.draw(st.integers(0, len(body) - 1))
     other = data.draw(
@@ -255,7 +255,7 @@ def members(**changed: Any) -> dict[str, Any]:
         json.dumps({name: value for name, value in members().items() if name != "user"}).encode(),
     ],
 )
-def test_what_is_not_canonical_is_refused(body: bytes) -> None:
+def test_other_encodings_are_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"not a write|is not a stamp"):
         Write.decode(body)
     assert summary(body) is None
@@ -275,7 +275,7 @@ def test_what_is_not_canonical_is_refused(body: bytes) -> None:
     ],
     ids=["user", "app", "page", "page twice", "args", "not a number", "infinity", "nested"],
 )
-def test_what_has_other_types_than_a_write_is_refused(body: bytes) -> None:
+def test_fields_of_a_wrong_type_are_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"not a write|not JSON compliant"):
         Write.decode(body)
     assert summary(body) is None

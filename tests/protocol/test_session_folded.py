@@ -1,4 +1,4 @@
-"""A session that has seen many servers keeps a small token, and its guarantees (Terry 1994, section 4)."""
+"""A client session that has seen many servers keeps a small token, and its guarantees (Terry 1994, section 4)."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ MANY = {f"{stamp:016d}:one~aaaaaa": stamp + 5 for stamp in range(1000, 6000, 5)}
 
 
 def serves(replica: Store, token: Token, view: str = "tentative") -> bool:
-    """Whether the replica reads for this session."""
+    """Whether the replica answers a read of this session."""
     try:
         replica.read((), token.needs_of_read(GUARANTEES), view)
     except Behind as behind:
-        return not behind.details["missing"]  # it always says what
+        return not behind.details["missing"]  # the details are never empty
     return True
 
 
 def read(replica: Replica, token: Token) -> Token:
-    """The session after a read there, folded however small it is."""
+    """The token after a read at this replica, folded although it is small."""
     seen = replica.read(())
     return fold(token.after_read(seen.vector), seen.committed_vector, seen.csn, seen.history)
 
 
 def fold(token: Token, committed: Vector, csn: int, history: str) -> Token:
-    """As a session does that is large: with entries that are covered by any commits."""
+    """As a long token is: with entries that any commits cover."""
     large = replace(token, read={**token.read, **MANY})
     found = large.folded({**committed, **MANY}, csn, history)
     assert not set(found.read) & set(MANY)
     return found
 
 
-def test_a_small_session_stays_as_exact_as_it_is() -> None:
+def test_a_small_token_is_not_folded() -> None:
     token = Token({f"s{number}~aaaaaa": 5 for number in range(ENTRIES_MAX)}, {"one~aaaaaa": 5})
     assert token.folded(token.read, 100, HISTORY) is token
 
 
-def test_what_is_committed_goes_into_one_entry_and_the_rest_stays() -> None:
+def test_committed_entries_are_folded_into_one_and_the_others_stay() -> None:
     token = Token({**MANY, "two~bbbbbb": 9, "four~cccccc": 3, "#0/one~aaaaaa": 49, "#1/x~aaaaaa": 3}, {"two~bbbbbb": 9})
     committed = {"one~aaaaaa": 10**6, "two~bbbbbb": 8}  # all of MANY have retired
     assert token.folded(committed, 77, HISTORY) == Token(
@@ -55,14 +55,14 @@ def test_what_is_committed_goes_into_one_entry_and_the_rest_stays() -> None:
     assert "#0/one~aaaaaa" in Token({**MANY, "#0/one~aaaaaa": 50}).folded(committed, 77, HISTORY).read
 
 
-def test_a_token_is_bounded_whatever_the_session_has_seen() -> None:
+def test_the_size_of_a_token_is_bounded() -> None:
     for count in (150, 500, 5000):
         seen = {f"{stamp:016d}:one~aaaaaa": stamp + 5 for stamp in range(count)}
         folded = Token(seen, seen).folded({"one~aaaaaa": 10**6}, 7, HISTORY)
         assert len(folded.encode()) < 200
         assert Token.decode(folded.encode()) == folded
     tentative = Token({f"s{number}~{number:06}": 10**15 + number**3 for number in range(1000)})
-    with pytest.raises(TooLarge, match="Begin a new one") as refusal:
+    with pytest.raises(TooLarge, match="Begin a new session") as refusal:
         tentative.folded({}, 0, HISTORY)
     assert refusal.value.details == {"bytes_max": TOKEN_BYTES_MAX}
 

@@ -1,4 +1,4 @@
-"""Session guarantees: the token by itself, in the headers of a replica, and between two replicas (Terry 1994)."""
+"""Session guarantees (Terry 1994): the token by itself, in the headers of a replica, and between two replicas."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ONE = "one~aaaaaa"
 
 
 @given(VECTORS, VECTORS)
-def test_a_token_survives_its_text(read: dict[str, int], written: dict[str, int]) -> None:
+def test_a_token_survives_encoding(read: dict[str, int], written: dict[str, int]) -> None:
     token = Token(read, written)
     assert Token.decode(token.encode()) == token
     assert Token.decode(token.encode()).encode() == token.encode()
@@ -62,7 +62,7 @@ def packed(members: Any) -> str:
         packed("[" * 50_000),
     ],
 )
-def test_what_is_no_token_is_refused(text: str) -> None:
+def test_an_invalid_token_is_refused(text: str) -> None:
     with pytest.raises(BadInput) as caught:
         Token.decode(text)
     assert (caught.value.code, caught.value.details["field"]) == ("bad_token", "Bayou-Session")
@@ -86,7 +86,7 @@ def test_the_names_of_guarantees() -> None:
         read_guarantees("RYW,XYZ")
 
 
-def test_a_session_goes_on_from_what_was_written_and_from_nothing_that_was_refused() -> None:
+def test_a_session_counts_logged_writes_and_no_refused_ones() -> None:
     harness = Harness()
     client = harness.app.test_client()
     first = client.post("/notes", json={}, headers=VISH)
@@ -105,7 +105,7 @@ def test_a_session_goes_on_from_what_was_written_and_from_nothing_that_was_refus
     assert client.post("/notes", json={}, headers={**VISH, "Bayou-Session": token.encode()}).status_code == 201
 
 
-def test_a_request_without_a_session_gets_none_unless_it_writes() -> None:
+def test_a_request_without_a_session_gets_a_token_only_if_it_writes() -> None:
     client = Harness().app.test_client()
     assert "Bayou-Session" not in client.get("/notes").headers
     assert "Bayou-Session" not in client.get("/replica").headers
@@ -116,7 +116,7 @@ def test_a_request_without_a_session_gets_none_unless_it_writes() -> None:
     ("name", "value"),
     [("Bayou-Session", "?"), ("Bayou-Guarantees", "all"), ("Bayou-Wait", "30001"), ("Bayou-Wait", "-1")],
 )
-def test_headers_that_make_no_sense_are_refused_and_nothing_happens(name: str, value: str) -> None:
+def test_invalid_headers_are_refused_and_nothing_happens(name: str, value: str) -> None:
     harness = Harness()
     before = harness.what_is_recorded()
     answer = harness.app.test_client().post("/notes", json={}, headers={**VISH, name: value})
@@ -124,7 +124,7 @@ def test_headers_that_make_no_sense_are_refused_and_nothing_happens(name: str, v
     assert harness.what_is_recorded() == before
 
 
-def test_a_request_may_wait_for_what_its_session_has_seen() -> None:
+def test_a_request_may_wait_until_the_replica_has_caught_up() -> None:
     harness = Harness()
     harness.tail.start()
     headers = {**VISH, "Bayou-Session": Token({}, {ONE: 1}).encode(), "Bayou-Wait": "20000"}
@@ -141,7 +141,7 @@ def test_a_request_may_wait_for_what_its_session_has_seen() -> None:
     assert [answer.status_code for answer in answers] == [201]
 
 
-def test_waiting_ends_with_the_time_allowed_and_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_to_wait_and_the_number_of_waiting_requests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     harness = Harness()
     client = harness.app.test_client()
     headers = {**VISH, "Bayou-Session": Token({}, {ONE: 1}).encode(), "Bayou-Wait": "30"}
@@ -151,7 +151,7 @@ def test_waiting_ends_with_the_time_allowed_and_is_bounded(monkeypatch: pytest.M
 
 
 @pytest.mark.process
-def test_between_two_replicas_a_session_sees_what_it_wrote_or_is_told_that_it_cannot(tmp_path: Path) -> None:
+def test_a_session_sees_its_writes_at_another_replica_or_is_refused(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy={"interval_s": 0, "after_write": False}) as processes:
         one, two = (str(processes.settings.replica(label).rest) for label in ("one", "two"))
         ask(two, "POST", "/replica/sync/one")
@@ -164,12 +164,12 @@ def test_between_two_replicas_a_session_sees_what_it_wrote_or_is_told_that_it_ca
         assert code(reserve(one, "r2", 10, Bayou_Session=token, Bayou_Guarantees="MW")) == (412, "session_ahead")
         assert code(ask(one, "GET", "/reservations/vish/r1", **mw)) == (404, "reservation_unknown")
 
-        # In the committed view nothing of it is there yet, at either.
+        # The committed view of neither replica has it yet.
         calendar = "/rooms/6.12/calendar?from=2026-12-01T00:00Z&to=2026-12-02T00:00Z&view="
         assert ask(two, "GET", f"{calendar}tentative", **session).status_code == 200
         assert code(ask(two, "GET", f"{calendar}committed", **session)) == (412, "session_ahead")
 
-        # One waits while the other passes it on.
+        # The request waits at one replica until the other one has sent the write.
         answers = []
         waiting = threading.Thread(
             target=lambda: answers.append(ask(one, "GET", "/reservations/vish/r1", **session, Bayou_Wait="30000"))
@@ -179,7 +179,7 @@ def test_between_two_replicas_a_session_sees_what_it_wrote_or_is_told_that_it_ca
         waiting.join(30)
         assert [(answer.status_code, answer.json()["state"]) for answer in answers] == [(200, "committed")]
 
-        # What was read there is now read everywhere.
+        # What the session reads at one replica, it can then read at the other.
         read = answers[0].headers["Bayou-Session"]
         assert Token.decode(read).read
         reserve(one, "r3", 11)

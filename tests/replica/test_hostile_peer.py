@@ -93,7 +93,7 @@ def test_a_newer_release_is_refused_with_a_sentence_on_both_sides(processes: Pro
     assert said == f"other_protocol: {sentence}"
     newer = [f"{application.name}/{application.version + 1}" for application in APPLICATIONS]
     said = refused("new", applications=newer)
-    assert said.startswith(f"other_applications: one plays {', '.join(tags)} and new {', '.join(newer)}. Bring both")
+    assert said.startswith(f"other_applications: one has the applications {', '.join(tags)} and new has")
 
 
 def test_a_peer_that_hangs_up_or_says_nothing_holds_up_nobody(processes: Processes) -> None:
