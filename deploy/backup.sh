@@ -9,8 +9,8 @@ target=$2
 kept=14
 
 label=$(basename "$folder")
-if [ ! -f "$folder/birth.json" ]; then
-    echo "$folder is no folder of a replica: there is no birth.json in it." >&2
+if [ ! -f "$folder/identity.json" ]; then
+    echo "$folder is no folder of a replica: there is no identity.json in it." >&2
     exit 1
 fi
 for lock in lock redis.pid; do # of the replica, and of its Redis, which may have survived it

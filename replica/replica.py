@@ -53,7 +53,7 @@ class Start:
 
 
 class Replica:
-    """Opened and not yet serving after construction; raises Refusal, with nothing left open, where that cannot be.
+    """OpenStorage and not yet serving after construction; raises Refusal, with nothing left open, where that cannot be.
 
     `left` is called when it has retired, and may be stopped for good.
     """

@@ -12,7 +12,7 @@ import redis
 from bayou import anti_entropy
 from cluster.drivers.private_redis import private_redis
 from cluster.drivers.simulated import InProcess
-from storage.redis.connect import Opened, open_storage
+from storage.redis.connect import OpenStorage, open_storage
 from tests.simulation.run import Lab, lab
 from tests.support.browser import WHY_NO_BROWSER
 from tests.support.rooms_harness import Lua
@@ -60,13 +60,13 @@ def laboratory() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def open_one(tmp_path: Path) -> Iterator[Callable[..., Opened]]:
+def open_one(tmp_path: Path) -> Iterator[Callable[..., OpenStorage]]:
     """Open the storage of replica `one` at a URL; whatever is still open is closed at the end."""
-    all_opened: list[Opened] = []
+    all_opened: list[OpenStorage] = []
 
     def open_it(
         url: str = "embedded", data: Path = tmp_path, on_restart: Callable[[redis.Redis], object] = lambda _: None
-    ) -> Opened:
+    ) -> OpenStorage:
         all_opened.append(open_storage(url, data, "one", on_restart))
         return all_opened[-1]
 

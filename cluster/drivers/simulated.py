@@ -264,5 +264,5 @@ class _Connections:
     def __init__(self, client: Redis) -> None:
         self.client = client
 
-    def another(self) -> Redis:
+    def blocking_client(self) -> Redis:
         return self.client

@@ -44,12 +44,12 @@ class EventStore(Protocol):
 
 
 class Connections(Protocol):
-    """The part of storage.redis.connect.Opened that gives connections."""
+    """The part of storage.redis.connect.OpenStorage that gives connections."""
 
     @property
     def client(self) -> Redis: ...
 
-    def another(self) -> Redis: ...
+    def blocking_client(self) -> Redis: ...
 
 
 class Tail:
@@ -106,7 +106,7 @@ class Tail:
         while not self._stopping.is_set():
             try:
                 if client is None:
-                    client = self._connections.another()
+                    client = self._connections.blocking_client()
                     self._begin_again(broken)
                     broken = False
                 self._step(client)

@@ -1,8 +1,8 @@
 """Who this replica is: settled at each start and whenever Redis was restarted, before anything is accepted; and each
 new id.
 
-It puts together what the birth file knows (storage/identity_file.py decides by it) and what the namespace holds. A new
-id is noted in the birth file before anything is written under it, also where a full state brings it about.
+It combines the identity file (storage/identity_file.py decides by it) with what the namespace holds. A new id is noted
+in the identity file before anything is written under it, also where the install of a full state takes it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from bayou.stamps import created_at
 from bayou.state import State, Vector
 from replica.clock import Clock
 from replica.config import Config
-from storage.identity_file import Birth, mint
-from storage.redis.connect import Opened
+from storage.identity_file import IdentityFile, mint
+from storage.redis.connect import OpenStorage
 from storage.store import Store
 
 
@@ -26,38 +26,38 @@ class Identity:
     for the operator, whom `say` tells."""
 
     def __init__(
-        self, opened: Opened, settings: Config, label: str, clock: Clock, say: Callable[[str], object]
+        self, storage: OpenStorage, settings: Config, label: str, clock: Clock, say: Callable[[str], object]
     ) -> None:
         self.settings = settings
         self.label = label
         self.clock = clock
-        self._opened = opened
+        self._storage = storage
         self._say = say
         self._changing = threading.Lock()
 
     def settle(self, store: Store, *, restored: bool = False) -> str | None:
-        """Decide the id, note it in the birth file, and open the namespace under it; raises Conflict other_cluster.
+        """Decide the id, note it in the identity file, and open the namespace under it; raises Conflict other_cluster.
 
         `store` is one that reaches Redis now. Returns why there is a new id, where that is not simply a first start.
         """
         with self._changing:
-            found, birth = store.server(), self._opened.birth
+            found, known = store.server(), self._storage.identity_file
             # Until `founded_at` is noted nothing was accepted, so a crash in between leaves a first start; nor has a
             # storage in memory a past. Elsewhere an empty namespace is a loss, and whoever was the primary is not any
             # more.
             in_memory = self.settings.redis_of(self.label) == "memory"
-            first = found is None and (birth is None or not birth.founded_at or in_memory)
-            identity = self._opened.identity(found, mark(store), restored=restored)
+            first = found is None and (known is None or not known.founded_at or in_memory)
+            identity = self._storage.decide(found, mark(store), restored=restored)
             server, reason = identity.id, identity.reason
-            if server and birth and birth.left:
-                server, reason = None, f"{birth.id} has retired."
+            if server and known and known.left:
+                server, reason = None, f"{known.id} has retired."
             was_primary = found is not None and store.state().primary == found
             founder = self.label in self.settings.founders
             is_new = server is None
             server = server or mint(self.label)
             self._begin(store, server, first_primary=first and founder and self.label == self.settings.primary)
-        if birth and server == birth.next:
-            return _taken(birth.id, server)
+        if known and server == known.next:
+            return _taken(known.id, server)
         if not is_new or first:
             return None
         return _new_id(reason, server, was_primary=was_primary)
@@ -76,14 +76,14 @@ class Identity:
     def force_primary(self, store: Store, now_us: int) -> str:
         """Become the primary without the old one, under a new id, which is returned."""
         with self._changing:
-            before = self._opened.birth
+            before = self._storage.identity_file
             assert before is not None
             server = mint(self.label)
-            self._opened.amend(id=server)
+            self._storage.amend(id=server)
             try:
                 store.force(server, now_us)
             except Conflict:
-                self._opened.amend(id=before.id)
+                self._storage.amend(id=before.id)
                 raise
             return server
 
@@ -91,7 +91,7 @@ class Identity:
         with self._changing:
             self._learn(server)  # of an earlier full state, whose answer was lost
             fresh = mint(self.label)
-            self._opened.amend(next=fresh)
+            self._storage.amend(next=fresh)
             return fresh
 
     def learn(self, server: Callable[[], str | None]) -> None:
@@ -99,27 +99,27 @@ class Identity:
             self._learn(server)
 
     def _learn(self, server: Callable[[], str | None]) -> None:
-        birth = self._opened.birth
-        assert birth is not None
-        if birth.next and server() == birth.next:
-            self._opened.amend(id=birth.next, next="", founded_at=self._now())
-            self._say(_taken(birth.id, birth.next))
+        known = self._storage.identity_file
+        assert known is not None
+        if known.next and server() == known.next:
+            self._storage.amend(id=known.next, next="", founded_at=self._now())
+            self._say(_taken(known.id, known.next))
 
     def leave(self) -> None:
         """Note that the retired server's writes are all held elsewhere."""
         with self._changing:
-            self._opened.amend(left=True)
+            self._storage.amend(left=True)
 
     def _begin(self, store: Store, server: str, *, first_primary: bool) -> None:
         """Note the id, then open the namespace under it. At a first start `founded_at` is noted once that is done."""
         cluster, now = self.settings.cluster_id, self._now()
-        noted = self._opened.birth or Birth(id=server, label=self.label, cluster=cluster, founded_at="")
+        noted = self._storage.identity_file or IdentityFile(id=server, label=self.label, cluster=cluster, founded_at="")
         if noted.id != server:
             noted = replace(noted, id=server, next="", founded_at=now if noted.founded_at else "", left=False)
-        self._opened.remember(noted)
+        self._storage.confirm(noted)
         store.begin(server=server, cluster=cluster, first_primary=first_primary)
         if not noted.founded_at:
-            self._opened.remember(replace(noted, founded_at=now))
+            self._storage.confirm(replace(noted, founded_at=now))
 
     def _now(self) -> str:
         return self.clock().isoformat(timespec="seconds")

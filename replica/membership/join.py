@@ -1,6 +1,6 @@
 """How a server that the configuration does not name becomes a part of the cluster (Petersen 1997, section 4.4).
 
-    1. It chooses where it listens, and a request id, and notes both in its birth file with the address that it asks.
+    1. It chooses its addresses and a request id, and notes both in its identity file with the address that it asks.
     2. It asks that replica for its creation, and notes the id that it gets. Asked again, the replica gives the same id.
     3. It opens its namespace under the id and runs its first session with that replica. Only then does it serve.
 
@@ -24,8 +24,8 @@ from replica.anti_entropy.grpc_transport import Caller, Pairs, call_unary
 from replica.anti_entropy.tls import read_credentials
 from replica.clock import Clock
 from replica.config import Address, Config, ConfigError, read_address
-from storage.identity_file import Birth, load
-from storage.redis.connect import Opened
+from storage.identity_file import IdentityFile, load
+from storage.redis.connect import OpenStorage
 from storage.store import Store
 
 PORTS = range(20_000, 32_768)  # below those that Linux and macOS give to outgoing connections
@@ -50,36 +50,36 @@ def with_own_address(settings: Config, label: str, wish: Wish) -> Config:
                 [f"{label} is a founder: its addresses stand in the configuration, and it needs no --join."]
             )
         return settings
-    birth = load(settings.data / label)
-    known = birth is not None and bool(birth.anti_entropy)
-    if not known and wish.join is None:
+    known = load(settings.data / label)
+    is_known = known is not None and bool(known.anti_entropy)
+    if not is_known and wish.join is None:
         raise ConfigError(
             [f"{settings.unknown(label)} To make it a new replica of the running cluster, add --join LABEL."]
         )
     if not LABEL.fullmatch(label):
         raise ConfigError([f"{label!r} is not a label: 1 to 32 of a-z, 0-9, _ and -."])
-    rest, anti_entropy = _addresses(birth, wish)
+    rest, anti_entropy = _addresses(known, wish)
     return settings.with_joined(label, rest, anti_entropy)
 
 
 def join(
-    opened: Opened, store: Store, settings: Config, label: str, wish: Wish, tags: Sequence[str], clock: Clock
+    opened: OpenStorage, store: Store, settings: Config, label: str, wish: Wish, tags: Sequence[str], clock: Clock
 ) -> str | None:
     """Take part for the first time, if this server does not yet; returns the label of the one that it joined through.
 
     Raises Conflict where it cannot, Away where the other one does not answer; started again, it goes on from there.
     """
-    birth = opened.birth
-    if birth is not None and birth.founded_at and not birth.left:
+    known = opened.identity_file
+    if known is not None and known.founded_at and not known.left:
         return None
     own = settings.replica(label)
-    if birth is None or not birth.id or birth.left:
+    if known is None or not known.id or known.left:
         for address in (own.rest, own.anti_entropy):
             _check_free(address)  # once it has joined, its peers know it by these
-    if birth is None or birth.left or not birth.anti_entropy:
+    if known is None or known.left or not known.anti_entropy:
         if wish.join is None:
             raise Conflict("retired", f"{label} has retired. It can join again, as a new server: add --join LABEL.")
-        birth = Birth(
+        known = IdentityFile(
             id="",
             label=label,
             cluster=settings.cluster_id,
@@ -89,36 +89,36 @@ def join(
             request=secrets.token_hex(8),
             through=str(_address_of(settings, wish.join)),
         )
-        opened.remember(birth)
-    elif wish.join is not None and str(_address_of(settings, wish.join)) != birth.through:
+        opened.confirm(known)
+    elif wish.join is not None and str(_address_of(settings, wish.join)) != known.through:
         raise Conflict(
             "join_pending",
-            f"{label} has asked {birth.through} for its creation and may be known there. Start it with --join"
-            f" {birth.through}, or delete its folder to begin anew.",
+            f"{label} has asked {known.through} for its creation and may be known there. Start it with --join"
+            f" {known.through}, or delete its folder to begin anew.",
         )
-    through = read_address(birth.through)
-    if not birth.id:
-        birth = replace(birth, id=_created(settings, birth, through, tags))
-        opened.remember(birth)
-    store.begin(server=birth.id, cluster=settings.cluster_id, first_primary=False)
+    through = read_address(known.through)
+    if not known.id:
+        known = replace(known, id=_created(settings, known, through, tags))
+        opened.confirm(known)
+    store.begin(server=known.id, cluster=settings.cluster_id, first_primary=False)
     creator = _first_session(store, settings, label, through, tags)
-    opened.remember(replace(birth, founded_at=clock().isoformat(timespec="seconds")))
+    opened.confirm(replace(known, founded_at=clock().isoformat(timespec="seconds")))
     return creator
 
 
-def _created(settings: Config, birth: Birth, through: Address, tags: Sequence[str]) -> str:
+def _created(settings: Config, known: IdentityFile, through: Address, tags: Sequence[str]) -> str:
     """Ask for the creation; returns the server id."""
     asked = wire.CreateRequest(
         protocol=PROTOCOL,
         cluster=settings.cluster_id,
         applications=tags,
-        label=birth.label,
-        rest=birth.rest,
-        anti_entropy=birth.anti_entropy,
-        request=birth.request,
+        label=known.label,
+        rest=known.rest,
+        anti_entropy=known.anti_entropy,
+        request=known.request,
     )
     reply = call_unary(
-        through, "Create", asked, wire.CreateReply, CREATE_TIMEOUT_S, read_credentials(settings, birth.label)
+        through, "Create", asked, wire.CreateReply, CREATE_TIMEOUT_S, read_credentials(settings, known.label)
     )
     if reply.HasField("refuse"):
         raise Conflict(reply.refuse.code, reply.refuse.message)
@@ -152,18 +152,18 @@ def _first_session(store: Store, settings: Config, label: str, through: Address,
     )
 
 
-def _addresses(birth: Birth | None, wish: Wish) -> tuple[Address, Address]:
+def _addresses(known: IdentityFile | None, wish: Wish) -> tuple[Address, Address]:
     """REST and anti-entropy: as noted, as wished, or free ones of this machine."""
-    noted = (birth.rest, birth.anti_entropy) if birth and not birth.left else ("", "")
+    noted = (known.rest, known.anti_entropy) if known and not known.left else ("", "")
     wished = (wish.rest, wish.anti_entropy)
-    for option, at_birth, now in zip(("--rest", "--anti-entropy"), noted, wished, strict=True):
-        if birth and birth.id and at_birth and now not in {None, at_birth}:
-            raise ConfigError([f"{option}: this server has joined with {at_birth}, and its peers know it by that."])
+    for option, before, now in zip(("--rest", "--anti-entropy"), noted, wished, strict=True):
+        if known and known.id and before and now not in {None, before}:
+            raise ConfigError([f"{option}: this server has joined with {before}, and its peers know it by that."])
     free = iter(_free_ports(2))
     found = []
-    for option, at_birth, now in zip(("--rest", "--anti-entropy"), noted, wished, strict=True):
+    for option, before, now in zip(("--rest", "--anti-entropy"), noted, wished, strict=True):
         try:
-            found.append(read_address(now or at_birth or f"127.0.0.1:{next(free)}"))
+            found.append(read_address(now or before or f"127.0.0.1:{next(free)}"))
         except ValueError as reason:
             raise ConfigError([f"{option}: {reason}."]) from None
     return found[0], found[1]

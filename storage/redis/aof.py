@@ -1,15 +1,14 @@
-"""The append-only file of the embedded Redis: is it whole, and if its end is torn, cut it where the last whole step
-ends.
+"""The append-only file of the embedded Redis: checks that it is complete, and cuts a torn end.
 
-A script with several writes stands in the file as MULTI … EXEC. Redis' own answer to a torn end (`aof-load-truncated
-yes`) keeps an open MULTI, and what is appended later vanishes with it at the next load. So the check comes before
-each start: `redis-check-aof` (the redis-server binary under another name) says how far the file is good, this module
-says whether the rest is a torn end, and only a torn end is cut. Anything else is left as it is, for people. It knows
-files, and no server. Files that nobody has touched since Redis ended in order are whole: reading them once more would
-take half as long as to load them.
+A script with several writes is MULTI … EXEC in the file. Redis' own repair (`aof-load-truncated yes`) keeps a MULTI
+whose EXEC is torn off, and whatever is appended after it is lost at the next load. So the file is checked before each
+start. `redis-check-aof` (the redis-server binary under another name) says how many bytes are good, and this module says
+whether the rest is a torn end. Only a torn end is cut. Any other damage is left for the operator. Files that have not
+changed since Redis ended in order are not checked, because that takes half as long as loading them. This module knows
+files, and no server.
 
-Layouts: `appendonly.aof` (Redis 6.2), or `appendonlydir/` with a manifest, a base and increments (Redis 7, and Valkey).
-From Redis 7.4 and Valkey 9 on the two write bases that the other does not read.
+Layouts: `appendonly.aof` (Redis 6.2), or `appendonlydir/` with a manifest, a base and increments (Redis 7 and Valkey).
+From Redis 7.4 and Valkey 9 on, each of the two writes bases that the other cannot read.
 """
 
 from __future__ import annotations
@@ -30,52 +29,52 @@ from storage.identity_file import flush_folder
 SINGLE = "appendonly.aof"
 FOLDER = "appendonlydir"
 MANIFEST = f"{SINGLE}.manifest"
-ENDED = "appendonly.ended"  # how the files were when Redis had ended in order
+ENDED = "appendonly.ended"  # the state of the files when Redis last ended in order
 SNAPSHOT_OF_VALKEY = b"VALKEY"  # since Valkey 9
-SNAPSHOT_OF_BOTH_MAX = 11  # the last format of a snapshot that Redis (7.2) and Valkey share
+SNAPSHOT_OF_BOTH_MAX = 11  # the last snapshot format (Redis 7.2) that Redis and Valkey share
 CHECK_TIMEOUT_S = 600
 
 
 def repair(folder: Path, server: Path, before: Callable[[], None]) -> str | None:
-    """Check the append-only file in `folder`; cut a torn end. Returns a warning when something was cut, else None.
+    """Check the append-only file in `folder` and cut a torn end. Returns a warning when something was cut.
 
-    `before` is called before anything is changed. Raises Conflict `aof_damaged`, with nothing changed, when
-    acknowledged writes could be lost by cutting. `server` is the redis-server binary.
+    `before` is called before anything is changed; `server` is the redis-server binary. Raises Conflict `aof_damaged`,
+    with nothing changed, when a cut could lose acknowledged writes, and Away when the check cannot run.
     """
-    if _is_as_it_ended(folder):
+    if _is_unchanged(folder):
         return None
     files = _files(folder)
-    damaged = [(file, good) for file in files if (good := _good_bytes(file, server)) is not None]
+    damaged = [(file, good) for file in files if (good := good_bytes(file, server)) is not None]
     if not damaged:
         return None
     file, good = damaged[0]
-    # Only the file that was being written can have a torn end; in any other, damage is loss.
+    # Only the file that Redis was writing can have a torn end. Damage in any other file is loss.
     if len(damaged) > 1 or file != files[-1] or good < 0 or not _torn(file, good):
         raise _beyond_repair(file, good)
     dropped = file.stat().st_size - good
     before()
     _cut(file, good, server)
     return (
-        f"{file} ended in the middle of a step (a crash or a power cut); its last {dropped} bytes were dropped, and "
-        "the replica goes on under a new id."
+        f"{file} ended in the middle of a transaction, after a crash or a power cut. Its last {dropped} bytes were "
+        "dropped, and the replica goes on under a new id."
     )
 
 
 def note_end(folder: Path) -> None:
-    """Redis has ended in order, with status 0: remember the files as they are now."""
-    with contextlib.suppress(OSError):  # without the note they are checked
-        (folder / ENDED).write_text(json.dumps(_looks(folder)), encoding="utf-8")
+    """Note the state of the files. To be called when Redis has ended with status 0."""
+    with contextlib.suppress(OSError):  # without the note, the next start checks the files
+        (folder / ENDED).write_text(json.dumps(_file_states(folder)), encoding="utf-8")
 
 
-def _is_as_it_ended(folder: Path) -> bool:
+def _is_unchanged(folder: Path) -> bool:
     try:
-        return bool(json.loads((folder / ENDED).read_text(encoding="utf-8")) == _looks(folder))
+        return bool(json.loads((folder / ENDED).read_text(encoding="utf-8")) == _file_states(folder))
     except (OSError, ValueError):
         return False
 
 
-def _looks(folder: Path) -> dict[str, list[int]]:
-    """What changes whenever a file is written or put in another's place; nobody can set a ctime back."""
+def _file_states(folder: Path) -> dict[str, list[int]]:
+    """Numbers that change whenever a file is written or replaced: no program can set a ctime back."""
     found = {}
     for file in [*_files(folder), *folder.glob(f"{FOLDER}/{MANIFEST}")]:
         status = file.stat()
@@ -84,7 +83,8 @@ def _looks(folder: Path) -> dict[str, list[int]]:
 
 
 def written_by(folder: Path) -> tuple[str, str]:
-    """(family, version): what can open the data is of this family ("Redis", "Valkey"; "" for either) and not older."""
+    """(family, version): a server of this family ("Redis", "Valkey", or "" for either), not older, can open the
+    data."""
     if not _has_manifest(folder):
         return "", ""
     for file in _files(folder):
@@ -97,18 +97,18 @@ def written_by(folder: Path) -> tuple[str, str]:
 
 
 def _has_manifest(folder: Path) -> bool:
-    """Whether the data is in the layout that a Redis before 7 does not see: it would start empty."""
+    """Whether the data is in the layout of Redis 7. An older Redis does not see it, and would start empty."""
     return (folder / FOLDER / MANIFEST).exists()
 
 
 def _head(file: Path) -> bytes:
-    """Of a snapshot: who wrote it, and the number of its format."""
+    """The first bytes of a snapshot: which family wrote it, and the number of its format."""
     with file.open("rb") as opened:
         return opened.read(9)
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files that hold data, in the order of loading. One that is empty is whole."""
+    """The files that hold data, in the order of loading. Empty files are left out: nothing can be torn there."""
     if not _has_manifest(folder):
         named = [folder / SINGLE]
     else:
@@ -119,14 +119,13 @@ def _files(folder: Path) -> list[Path]:
             members = dict(zip(words[::2], words[1::2], strict=False))
             if members.get("type") in {"b", "i"}:
                 named.append(folder / FOLDER / members["file"])
-        # Redis 7 moves a 6.2 file into the folder after it has written the manifest: between the two it is still
-        # outside.
+        # Redis 7 writes the manifest first and then moves a file of 6.2 into the folder. Until then it is outside.
         named = [folder / SINGLE if file.name == SINGLE and not file.exists() else file for file in named]
     return [file for file in named if file.exists() and file.stat().st_size > 0]
 
 
 def _run_check(server: Path, *command: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-    """The server's binary, as the tool whose name `command` begins with."""
+    """Run the server's binary as the tool that `command` names."""
     try:
         return subprocess.run(
             command,
@@ -140,12 +139,12 @@ def _run_check(server: Path, *command: str, answer: str = "") -> subprocess.Comp
             timeout=CHECK_TIMEOUT_S,
         )
     except (OSError, subprocess.TimeoutExpired) as reason:
-        raise Away("storage_away", f"The append-only file could not be checked with {server}: {reason}") from None
+        raise Away("storage_away", f"The append-only file could not be checked with {server}: {reason}.") from None
 
 
-def _good_bytes(file: Path, server: Path) -> int | None:
-    """None if the whole file is good, else how many bytes are; -1 if that cannot be said."""
-    # Valkey 9's redis-check-aof does not know the snapshots that it writes itself.
+def good_bytes(file: Path, server: Path) -> int | None:
+    """None if the whole file is good, otherwise the number of good bytes; -1 if that is not known."""
+    # The redis-check-aof of Valkey 9 cannot read the snapshots of Valkey 9.
     is_valkeys = _head(file).startswith(SNAPSHOT_OF_VALKEY)
     result = _run_check(server, "redis-check-rdb" if is_valkeys else "redis-check-aof", str(file))
     if result.returncode == 0:
@@ -167,16 +166,19 @@ def _cut(file: Path, good: int, server: Path) -> None:
 
 
 class _WrongByte(Exception):
-    """What stands at `place` is not what the format wants there."""
+    """The byte at `position` breaks the format."""
 
-    def __init__(self, place: int) -> None:
-        super().__init__(place)
-        self.place = place
+    def __init__(self, position: int) -> None:
+        super().__init__(position)
+        self.position = position
 
 
 def _torn(file: Path, good: int) -> bool:
-    """Whether what follows `good` is the beginning of one step that the file's end cut off (or zeros after it, which
-    some file systems leave), and not damage with whole steps behind it."""
+    """Whether the bytes from `good` on are one unfinished transaction.
+
+    Zeros may follow it up to the end of the file, which some file systems leave. False for damage that complete
+    transactions follow.
+    """
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         position, in_transaction = good, False
         try:
@@ -189,20 +191,19 @@ def _torn(file: Path, good: int) -> bool:
             return True
         except _WrongByte as wrong:
             # Zeros up to the end are blocks that were never written.
-            return not content[wrong.place :].strip(b"\0")
+            return not content[wrong.position :].strip(b"\0")
         return True
 
 
 def _command(content: mmap.mmap, position: int) -> tuple[bytes, int]:
-    """The name of the command at `position`, in lower case, and where it ends. EOFError if the file ends within it."""
+    """(name in lower case, end) of the command at `position`. EOFError if the file ends within it."""
     count, position = _number(content, position, b"*")
     name = b""
     for index in range(count):
         length, start = _number(content, position, b"$")
         end = start + length
         if end + 2 > len(content):
-            # A length that was damaged to a large one swallows whole commands; an argument of ours never holds these
-            # bytes.
+            # A length that damage made larger swallows whole commands. Our arguments never contain these bytes.
             if content.find(b"\r\n*", start) >= 0:
                 raise _WrongByte(start)
             raise EOFError
@@ -215,15 +216,15 @@ def _command(content: mmap.mmap, position: int) -> tuple[bytes, int]:
 
 
 def _number(content: mmap.mmap, position: int, prefix: bytes) -> tuple[int, int]:
-    """The number in a line `*N` or `$N`, and where the next line starts."""
+    """The number in a line `*N` or `$N`, and the start of the next line."""
     line = re.compile(re.escape(prefix) + rb"(\d{1,10})\r\n").match(content, position)
     if line:
         return int(line[1]), line.end()
     partial = re.compile(rb"(" + re.escape(prefix) + rb"(\d{1,10}\r?)?)?").match(content, position)
-    place = partial.end() if partial else position
-    if place == len(content):
+    end = partial.end() if partial else position
+    if end == len(content):
         raise EOFError
-    raise _WrongByte(place)
+    raise _WrongByte(end)
 
 
 def _beyond_repair(file: Path, good: int) -> Conflict:
@@ -231,8 +232,8 @@ def _beyond_repair(file: Path, good: int) -> Conflict:
     return Conflict(
         "aof_damaged",
         f"{file} is damaged{where}, and not only at its end: cutting it there would lose acknowledged writes. "
-        "Nothing was changed. Put back a good copy and start with --restored; or move the folder of this replica away: "
-        "it then starts anew under a new id and gets from the others what they hold.",
+        "Nothing was changed. Put back a good copy and start with --restored, or move the folder of this replica away: "
+        "it then starts empty under a new id and gets from the others what they hold.",
         file=str(file),
         good_bytes=max(good, 0),
     )

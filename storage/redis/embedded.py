@@ -1,14 +1,13 @@
-"""The private redis-server of one replica: start it or adopt the one that still lives, wait for its end,
-stop it.
+"""The private redis-server of one replica: start it, adopt the one that still runs, wait for its end, stop it.
 
-It listens on a unix socket only, in a folder that its owner alone may enter, and fsyncs each write before it is
-answered.
+It listens on a unix socket only, in a folder that its owner alone may enter, and syncs each write to the disk before it
+answers.
 
-It runs in its own session, so that Ctrl-C in a terminal reaches the replica first. A replica that is killed leaves it
-running on purpose: the next start adopts it, with nothing lost and nothing loaded. What nobody starts again is
-stopped by `stop_left_behind`. That it lives is known from a lock on `redis.pid` which the server inherits: the kernel
-drops it at the server's end, however that comes, so no pid is ever mistaken. It knows processes and files, and
-nothing of the namespace.
+It runs in a session of its own, so that Ctrl-C in a terminal reaches the replica first. A replica that is killed leaves
+its redis-server running on purpose: the next start adopts it, with nothing lost and nothing to load. `stop_left_behind`
+stops a redis-server that no replica will adopt. Whether it runs is known by a lock on `redis.pid`, which the server
+inherits and the kernel releases when the server ends. So a pid is never mistaken for another process. This module knows
+processes and files, and nothing of the namespace.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from redis.retry import Retry
 from bayou.errors import Away, Conflict
 from storage.redis import aof
 from storage.redis.binary import find_binary
-from storage.redis.lock import hold
+from storage.redis.lock import lock_folder
 
 SOCKET_BYTES_MAX = 103  # 107 on Linux; macOS allows four fewer
 LOAD_TIMEOUT_S = 600
@@ -47,8 +46,8 @@ LOG_BYTES_MAX = 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
-# RESP2 wherever we connect: answers have one shape with every server. No retries: the store knows what is safe to run
-# twice.
+# RESP2 for every connection, so that replies have one shape with every server. No retries: the store knows what is safe
+# to run twice.
 CLIENT_OPTIONS: dict[str, Any] = {
     "protocol": 2,
     "driver_info": None,
@@ -58,12 +57,12 @@ CLIENT_OPTIONS: dict[str, Any] = {
 
 
 def no_retry() -> Retry:
-    """For a client that tries once."""
+    """The retry policy of a client that tries once."""
     return Retry(NoBackoff(), 0)
 
 
 class EmbeddedRedis:
-    """The redis-server of one folder. `start` before anything else; one thread at a time may start or stop it."""
+    """The redis-server of one folder. Call `start` first; one thread at a time may start or stop it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -74,11 +73,11 @@ class EmbeddedRedis:
     def start(
         self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
     ) -> list[str]:
-        """Adopt the server that lives here, or start one over the data that is here. Returns warnings.
+        """Adopt the server that runs here, or start one on the data of the folder. Returns warnings.
 
-        `noted_version` is the newest that has had the data; without a binary that can open it, Conflict `redis_older`.
-        `before_start(version)` and `before_repair()` are called before the data is touched. Raises Away when it
-        cannot run.
+        `noted_version` is the newest version that has used the data. `before_start(version)` and `before_repair()` are
+        called before the data is touched. Raises Away when the server cannot run, Conflict `redis_older` when no
+        installed server can open the data, and Conflict `aof_damaged` when the data cannot be repaired.
         """
         deadline = time.monotonic() + ANSWER_TIMEOUT_S
         while (descriptor := self._lock()) is None:
@@ -104,26 +103,26 @@ class EmbeddedRedis:
             fcntl.flock(file, fcntl.LOCK_SH)
 
     def stop(self) -> None:
-        """Have it write out what it holds and end. One that has not by STOP_TIMEOUT_S is killed, which loses nothing
-        that was acknowledged."""
+        """Ask the server to end. If it still runs after STOP_TIMEOUT_S it is killed, which loses no acknowledged
+        write."""
         deadline = time.monotonic() + STOP_TIMEOUT_S
         client = self._client(socket_timeout=STOP_TIMEOUT_S)
         with contextlib.suppress(redis.RedisError, OSError):
-            client.shutdown(nosave=True)  # returns when it has ended, or refused, or not answered in time
+            client.shutdown(nosave=True)  # returns when it has ended or refused, or at the timeout
         client.close()
         for number, until in ((signal.SIGTERM, time.monotonic() + EXIT_TIMEOUT_S), (signal.SIGKILL, deadline)):
-            if self._gone(until - time.monotonic()):
+            if self._has_ended(until - time.monotonic()):
                 break
             if number == signal.SIGKILL:
-                _log.warning("The redis-server of %s does not end, and is killed.", self.folder)
+                _log.warning("The redis-server of %s does not end, so it is killed.", self.folder)
             with contextlib.suppress(ProcessLookupError):
                 if self._process is not None:
                     self._process.send_signal(number)
                 elif self._pid:
-                    # The lock on redis.pid is held, so the pid is still that of our server.
+                    # The lock on redis.pid is held, so the pid still belongs to our server.
                     os.kill(self._pid, number)
-        # Of one that was adopted nobody knows how it ended.
-        if self._gone(STOP_TIMEOUT_S) and self._process is not None and self._process.wait() == 0:
+        # The exit status of an adopted server is not known.
+        if self._has_ended(STOP_TIMEOUT_S) and self._process is not None and self._process.wait() == 0:
             aof.note_end(self.folder)
         if self.socket.parent != self.folder:
             with contextlib.suppress(OSError):
@@ -131,8 +130,8 @@ class EmbeddedRedis:
                 self.socket.parent.rmdir()
 
     def stop_if_alive(self) -> bool:
-        """Stop the server that lives here without having started it; False if there is none."""
-        if self._gone(0):
+        """Stop the server that runs here although this object did not start it; False if none runs."""
+        if self._has_ended(0):
             return False
         self._read_record()
         self.stop()
@@ -143,7 +142,7 @@ class EmbeddedRedis:
         return redis.Redis(unix_socket_path=str(self.socket), **options)
 
     def _info(self) -> dict[str, Any] | None:
-        """What the server says of itself, None when it cannot be reached."""
+        """The reply to INFO, None when the server cannot be reached."""
         client = self._client()
         try:
             return dict(client.info())
@@ -153,7 +152,7 @@ class EmbeddedRedis:
             client.close()
 
     def _lock(self) -> int | None:
-        """An open `redis.pid`, locked; None while a server lives."""
+        """The descriptor of `redis.pid`, locked; None while a server runs."""
         descriptor = os.open(self.folder / "redis.pid", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -162,7 +161,7 @@ class EmbeddedRedis:
             return None
         return descriptor
 
-    def _gone(self, timeout_s: float) -> bool:
+    def _has_ended(self, timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s
         while (descriptor := self._lock()) is None:
             if time.monotonic() > deadline:
@@ -172,26 +171,27 @@ class EmbeddedRedis:
         return True
 
     def _adopt(self) -> bool:
-        """Take over the server that lives here; False if it does not answer (it may just be ending)."""
+        """Take over the server that runs here; False if it does not answer (it may be about to end)."""
         self._read_record()
         info = self._info_when_loaded()
         if info is None:
             return False
         client = self._client()
         try:
-            # One by one: Redis 6.2 takes a single name.
-            kept = {
+            # One by one, because Redis 6.2 takes a single name.
+            settings = {
                 name: value
-                for asked in ("dir", "appendonly", "appendfsync")
-                for name, value in client.config_get(asked).items()
+                for wanted in ("dir", "appendonly", "appendfsync")
+                for name, value in client.config_get(wanted).items()
             }
         except (redis.ConnectionError, redis.TimeoutError, OSError):
             return False
         finally:
             client.close()
-        if kept != {"dir": str(self.folder), "appendonly": "yes", "appendfsync": "always"}:
+        if settings != {"dir": str(self.folder), "appendonly": "yes", "appendfsync": "always"}:
             raise Conflict(
-                "foreign_redis", f"The Redis at {self.socket} is not the one of {self.folder}: it has {kept}. Stop it."
+                "foreign_redis",
+                f"The Redis at {self.socket} is not the one of {self.folder}: its settings are {settings}. Stop it.",
             )
         self._pid = int(info["process_id"])
         if self._process and self._process.pid != self._pid:
@@ -213,7 +213,7 @@ class EmbeddedRedis:
         binary = find_binary(self.folder, noted_version)
         repaired = aof.repair(self.folder, binary.path, before_repair)
         before_start(binary.version)
-        # A rewrite that was killed leaves its unfinished file, and Redis never looks at it again.
+        # A rewrite that was killed leaves an unfinished file, which Redis never reads again.
         for unfinished in self.folder.glob("temp-rewriteaof-*.aof"):
             unfinished.unlink()
         self.socket = _socket_path(self.folder)
@@ -231,7 +231,7 @@ class EmbeddedRedis:
                 env=os.environ | {"LC_ALL": "C"},
                 cwd=self.folder,
                 start_new_session=True,
-                restore_signals=False,  # at its limit of a file's size, the write fails as on a full disk: no SIGXFSZ
+                restore_signals=False,  # at a limit on file size, a write fails as on a full disk, without SIGXFSZ
                 pass_fds=(descriptor,),
             )
         self._pid = self._process.pid
@@ -248,7 +248,7 @@ class EmbeddedRedis:
         process.kill()
         process.wait()
         last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
-        raise Away("storage_away", f"The embedded Redis did not start. The end of {log}:\n" + "\n".join(last))
+        raise Away("storage_away", f"The embedded Redis did not start. The last lines of {log}:\n" + "\n".join(last))
 
     def _info_when_loaded(self) -> dict[str, Any] | None:
         deadline = time.monotonic() + LOAD_TIMEOUT_S
@@ -260,30 +260,30 @@ class EmbeddedRedis:
 
 
 def stop_left_behind(folder: Path) -> bool:
-    """Stop the redis-server that a killed replica left in `folder` (data/LABEL); False if none lives there.
+    """Stop the redis-server that a killed replica left running in `folder` (data/LABEL); False if none runs there.
 
-    For whoever ends a cluster, before its data is deleted. Raises Conflict `already_running` while the replica runs.
+    Call it before the data of a cluster is deleted. Raises Conflict `already_running` while the replica runs.
     """
     if not (folder / "redis.pid").exists():
         return False
-    held = hold(folder, "stops the Redis that was left behind")
+    lock = lock_folder(folder, "stops the Redis that was left behind")
     try:
         return EmbeddedRedis(folder).stop_if_alive()
     finally:
-        held.release()
+        lock.release()
 
 
 def _socket_path(folder: Path) -> Path:
-    """The socket in `folder`, or where its path is too long for a socket, in a private folder named by a hash of it."""
+    """A socket in `folder`; where that path is too long for a socket, one in a private folder named by its hash."""
     path = folder / "redis.sock"
     if len(os.fsencode(path)) <= SOCKET_BYTES_MAX:
         return path
     name = f"bayou-{os.getuid()}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
-    # A temp folder of the user's may have a long path of its own.
-    places = [Path(root) / name / "redis.sock" for root in (tempfile.gettempdir(), "/tmp")]
-    path = min(places, key=lambda place: len(os.fsencode(place)) > SOCKET_BYTES_MAX)
+    # The temporary folder of the user may have a long path as well.
+    paths = [Path(root) / name / "redis.sock" for root in (tempfile.gettempdir(), "/tmp")]
+    path = min(paths, key=lambda path: len(os.fsencode(path)) > SOCKET_BYTES_MAX)
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    # Others may write in the temp folder: what stands there under our name need not be ours.
+    # Others may write in the temporary folder, so a folder with our name need not be ours.
     found = path.parent.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise Conflict(
@@ -310,13 +310,13 @@ def _configuration(folder: Path, socket: Path) -> str:
         "auto-aof-rewrite-min-size": "64mb",
         "maxmemory-policy": "noeviction",
         "hash-max-ziplist-value": "512",
-        "lua-time-limit": "0",  # else Lua counts its instructions, to answer others with BUSY, which takes a twentieth
+        "lua-time-limit": "0",  # otherwise Lua counts instructions to answer BUSY in time, which costs 5 %
     }
     return "".join(f"{name} {value}\n" for name, value in lines.items())
 
 
 def _quoted(path: Path) -> str:
-    """As the configuration file's grammar wants it; every byte that is not plain is escaped."""
+    """Quoted for the configuration file, with every byte that is not printable ASCII escaped."""
     plain = (chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\x{byte:02x}" for byte in os.fsencode(path))
     return '"' + "".join(plain) + '"'
 

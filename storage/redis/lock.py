@@ -1,7 +1,7 @@
-"""One process per data folder: the lock that a replica, or a tool that changes its data, holds while it works.
+"""The lock of a data folder: one process at a time works in it, a replica or a tool that changes its data.
 
-The kernel lets go of it when the process ends, however it ends, so nothing stale is ever left. It knows the folder
-only.
+The kernel releases the lock when the process ends, however it ends, so no lock is ever left behind. This module knows
+the folder only.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from bayou.errors import Conflict
 LOCK_FILE = "lock"
 
 
-class Held:
-    """The lock of one folder, held until `release`."""
+class FolderLock:
+    """A lock that is held until `release`."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
 
     def release(self) -> None:
-        """Let go of it; harmless when done already."""
+        """Release the lock; does nothing the second time."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
-def hold(folder: Path, reason: str) -> Held:
-    """Take the lock of `folder` (made, for its owner alone, if there is none), or raise Conflict `already_running`.
+def lock_folder(folder: Path, reason: str) -> FolderLock:
+    """Lock `folder`, which is created for its owner alone if it does not exist.
 
-    `reason` says to whoever is refused what the holder does, as in `serves replica one`.
+    Raises Conflict `already_running` where another process holds the lock. `reason` tells whoever is refused what the
+    holder does, for example `serves replica one`.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -48,11 +49,11 @@ def hold(folder: Path, reason: str) -> Held:
             f"{folder} is in use: already running ({holder}). Stop that process first.",
             folder=str(folder),
         ) from None
-    # Written after the lock is held: a reader may see the text of an earlier holder for a moment, never half of two.
+    # Written under the lock, in one call: a reader may see the text of an earlier holder, but never half of two.
     text = json.dumps({"pid": os.getpid(), "reason": reason}).encode()
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, text, 0)
-    return Held(descriptor)
+    return FolderLock(descriptor)
 
 
 def _holder(descriptor: int) -> str:

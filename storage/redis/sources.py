@@ -1,6 +1,6 @@
-"""Where a Redis can come from: embedded, at an address, or in memory. One interface for the three, and their policies.
+"""The Redis of a replica by its origin: embedded, at an address, or in memory. One interface for all of them.
 
-It knows how each is reached, started and stopped; whose data it holds is not known here.
+This module knows how each one is reached, started and stopped. It does not know whose data it holds.
 """
 
 from __future__ import annotations
@@ -22,31 +22,36 @@ from storage.redis.embedded import CLIENT_OPTIONS, EmbeddedRedis, no_retry
 
 
 class Source(Protocol):
-    """A Redis and how to come by it. `durable`: an acknowledged write survives whatever ends it."""
+    """A Redis, and how to get it. `durable`: an acknowledged write survives whatever ends the process."""
 
     durable: bool
-    sections: tuple[str, ...]  # of INFO, that tell which Redis it is; see `identity_in`
+    sections: tuple[str, ...]  # of INFO, which tell one Redis from another; see `identity_in`
 
     def start(
         self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
     ) -> list[str]:
-        """Make it run, if it is ours to run and does not; returns warnings. For the others see
-        `EmbeddedRedis.start`."""
+        """Start it if it is ours to start and does not run. Returns warnings.
+
+        The arguments are those of `EmbeddedRedis.start`; the other sources ignore them.
+        """
 
     def identify(self) -> tuple[str, str]:
-        """(what `identity_in` finds, version) of the process that answers now; raises Away if none does."""
+        """(identity, version) of the process that answers now; see `identity_in`. Away if none answers."""
 
     def client(self, **options: Any) -> redis.Redis:
-        """A new client; `options` go over the usual ones."""
+        """A new client. `options` override the usual ones."""
 
     def await_change(self, suspect: threading.Event) -> None:
-        """Block until it may be another process than it was, at the latest when `suspect` is set and it was stopped."""
+        """Block until another process may have taken over.
+
+        Returns at the latest when `suspect` is set and the Redis has been stopped.
+        """
 
     def stop(self) -> None:
-        """Stop it if it is ours, for good."""
+        """Stop it for good, if it is ours."""
 
 
-class Embedded:
+class EmbeddedSource:
     """The private redis-server of the replica."""
 
     durable = True
@@ -81,8 +86,8 @@ class Embedded:
             self._server.stop()
 
 
-class Addressed:
-    """A Redis of the user's, at a redis://, rediss:// or unix:// URL."""
+class AddressedSource:
+    """A Redis that the operator runs, at a redis://, rediss:// or unix:// URL."""
 
     durable = False
     sections: tuple[str, ...] = ("server", "replication")
@@ -90,7 +95,7 @@ class Addressed:
     def __init__(self, url: str) -> None:
         self._url = url
         parts = urlsplit(url)
-        # For messages: without the password that a URL may hold.
+        # For messages, without the password that a URL may hold.
         self._name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         try:
             self.client().close()
@@ -120,9 +125,9 @@ class Addressed:
             )
         warnings = []
         if policy is None:
-            warnings.append(f"{self._name} does not tell its maxmemory-policy; see that it is noeviction.")
+            warnings.append(f"{self._name} does not report its maxmemory-policy. Check that it is noeviction.")
         if "aof_enabled" not in info:
-            warnings.append(f"{self._name} does not tell whether appendonly is on; without it, a crash loses writes.")
+            warnings.append(f"{self._name} does not report whether appendonly is on. Without it, a crash loses writes.")
         elif not info["aof_enabled"]:
             warnings.append(f"{self._name} has appendonly off: a crash loses acknowledged writes. Set appendonly yes.")
         return warnings
@@ -140,14 +145,14 @@ class Addressed:
         pass
 
 
-class Memory:
-    """A Redis in this process' memory (fakeredis), for unit tests and where no redis-server can be had."""
+class MemorySource:
+    """A Redis in the memory of this process (fakeredis), for unit tests and where there is no redis-server."""
 
     durable = False
     sections: tuple[str, ...] = ()
 
     def __init__(self) -> None:
-        # Nobody else needs it, so nobody else loads it.
+        # Loaded only where it is used: it takes memory and time.
         import fakeredis  # noqa: PLC0415
 
         self._make = fakeredis.FakeRedis
@@ -158,7 +163,7 @@ class Memory:
         self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
     ) -> list[str]:
         del noted_version, before_start, before_repair
-        return ["The storage is in memory: nothing will last longer than this process."]
+        return ["The storage is in memory: everything is lost when this process ends."]
 
     def identify(self) -> tuple[str, str]:
         return self._run_id, "7.0.0"
@@ -175,11 +180,13 @@ class Memory:
         pass
 
 
-def identity_in(said: str) -> str:
-    """Which Redis says this of itself, of what its INFO tells: its process and, where it may be a replica of another
-    one at times, the history of its data. A process that was made a replica, and then the master again, is the same
-    process with other data."""
-    return "-".join(re.findall(r"^(?:run_id|master_replid):(\w+)", said, re.MULTILINE))
+def identity_in(info: str) -> str:
+    """The identity of a Redis, from the text of its INFO: its process, and the history of its data.
+
+    The history matters where a Redis may be a replica of another at times. A process that was made a replica and then
+    promoted again is the same process with other data.
+    """
+    return "-".join(re.findall(r"^(?:run_id|master_replid):(\w+)", info, re.MULTILINE))
 
 
 def _identify(client: redis.Redis, name: str, sections: tuple[str, ...]) -> tuple[str, str]:
@@ -188,8 +195,8 @@ def _identify(client: redis.Redis, name: str, sections: tuple[str, ...]) -> tupl
         for section in sections:
             info |= client.info(section)
     client.close()
-    said = "\n".join(f"{key}:{value}" for key, value in info.items())
-    return identity_in(said), version_of(info)
+    text = "\n".join(f"{key}:{value}" for key, value in info.items())
+    return identity_in(text), version_of(info)
 
 
 @contextlib.contextmanager
@@ -197,4 +204,4 @@ def _reaching(name: str) -> Iterator[None]:
     try:
         yield
     except (redis.RedisError, OSError) as reason:
-        raise Away("storage_away", f"{name} cannot be used: {reason}. See that it runs and allows INFO.") from None
+        raise Away("storage_away", f"{name} cannot be used: {reason}. Check that it runs and allows INFO.") from None

@@ -198,12 +198,12 @@ def test_an_id_that_a_full_state_brings_about_is_noted_at_once_and_outlives_a_cr
         told = f"does not have the last writes of {before}. It goes on as {after}."
         wait_until(lambda: told in pair.processes.output("one"))
         wait_until(lambda: "reservation:vish/late" in pair.processes.output("one"))
-        birth = json.loads((pair.folder / "one" / "birth.json").read_text())
+        birth = json.loads((pair.folder / "one" / "identity.json").read_text())
         assert (birth["id"], birth["next"]) == (after, "")
 
         # As a crash between the full state and the note would leave it.
         pair.processes.kill("one")
-        (pair.folder / "one" / "birth.json").write_text(json.dumps(birth | {"id": before, "next": after}))
+        (pair.folder / "one" / "identity.json").write_text(json.dumps(birth | {"id": before, "next": after}))
         pair.start("one")
         assert pair.state("one")["id"] == after
         wait_until(lambda: told in pair.processes.output("one"))

@@ -39,7 +39,7 @@ HOUSE = Path(__file__).parent.parent.parent
 ALL: list[Operation] = [*OPERATIONS, *(operation for found in APPLICATIONS for operation in found.operations)]
 # Codes that only whoever starts a replica, or a peer, ever sees: they end a start, or travel in a frame.
 _NOT_OVER_REST = """
-already_running aof_damaged birth_damaged foreign_redis foreign_socket redis_older redis_too_old redis_evicts
+already_running aof_damaged identity_damaged foreign_redis foreign_socket redis_older redis_too_old redis_evicts
 address_taken address_unusable join_pending no_first_session label_taken chain_too_long other_release
 """
 NOT_OVER_REST = frozenset(re.findall(r"\w+", _NOT_OVER_REST))

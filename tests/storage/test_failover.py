@@ -1,4 +1,4 @@
-"""Three real nodes of a Redis Cluster, and a master with Sentinel: the namespace is found, and followed."""
+"""A Redis Cluster of three real nodes, and a master with Sentinel: the namespace is found, and followed."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from bayou.payloads import StatePages
 from bayou.write import Draft
 from replica.config import ConfigError, parse
 from storage.redis.binary import find_binary
-from storage.redis.connect import Opened, away_of
+from storage.redis.connect import OpenStorage, away_of
 from storage.redis.failover import read_url
 from storage.store import Store
-from tests.support.storage_harness import BIRTH
+from tests.support.storage_harness import IDENTITY
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
@@ -105,11 +105,11 @@ def owner(ports: list[int]) -> int:
     return next(port for number, port in enumerate(ports) if bounds[number] <= slot < bounds[number + 1])
 
 
-def served(opened: Opened) -> Store:
+def served(opened: OpenStorage) -> Store:
     """A namespace of the replica, begun."""
     store = Store(opened.client, "one", APPLICATIONS)
-    store.begin(server=BIRTH.id, cluster="building-6", first_primary=True)
-    opened.remember(BIRTH)
+    store.begin(server=IDENTITY.id, cluster="building-6", first_primary=True)
+    opened.confirm(IDENTITY)
     return store
 
 
@@ -128,8 +128,10 @@ def put(store: Store, song: str, now_us: int = 1_796_112_000_000_000) -> None:
     assert store.accept(draft, now_us).logged
 
 
-def test_a_namespace_lives_in_one_slot_of_three_nodes(servers: Servers, open_one: Callable[..., Opened]) -> None:
-    """Every script runs where its keys are: one that named a key of another slot would be refused by the node."""
+def test_all_keys_of_a_namespace_are_in_one_slot_of_a_cluster(
+    servers: Servers, open_one: Callable[..., OpenStorage]
+) -> None:
+    """A node refuses a script that names a key of another slot."""
     ports, _ = made_cluster(servers)
     url = "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
     opened = open_one(url)
@@ -147,16 +149,18 @@ def test_a_namespace_lives_in_one_slot_of_three_nodes(servers: Servers, open_one
     assert store.events("0-0", 1, 10, opened.client)
     store.set_link("two", up=False)
     assert store.commit() == 0
-    store.adopt(BIRTH.id)
+    store.adopt(IDENTITY.id)
     assert (store.digest().csn, store.vitals().oldest_tentative_us) == (1, None)
     holding = [port for port in ports if at(port).dbsize()]
     assert holding == [owner(ports)]
     opened.close(clean=True, mark="m")
     again = open_one(url)
-    assert again.identity(BIRTH.id, "m").id == BIRTH.id
+    assert again.decide(IDENTITY.id, "m").id == IDENTITY.id
 
 
-def test_a_node_that_fails_over_is_followed_under_a_new_id(servers: Servers, open_one: Callable[..., Opened]) -> None:
+def test_a_failover_of_a_node_is_followed_under_a_new_id(
+    servers: Servers, open_one: Callable[..., OpenStorage]
+) -> None:
     ports, (spare,) = made_cluster(servers, extra=1)
     master = owner(ports)
     at(spare).execute_command("CLUSTER REPLICATE", at(master).execute_command("CLUSTER MYID"))
@@ -169,12 +173,14 @@ def test_a_node_that_fails_over_is_followed_under_a_new_id(servers: Servers, ope
     assert at(master).wait(1, 5000) == 1
     servers.kill(master)
     wait_until(lambda: decided, TIMEOUT_S)
-    assert decided == [None]  # a new id is to be minted: nothing says that the tail came over
+    assert decided == [None]  # a new id: nothing shows that the last writes were copied
     assert wait_until(lambda: store.members("songs")) == ["a"]
     assert at(spare).info("replication")["role"] == "master"
 
 
-def test_a_slot_that_moves_away_is_no_error_of_ours(servers: Servers, open_one: Callable[..., Opened]) -> None:
+def test_a_slot_that_moves_is_followed_and_its_errors_are_away(
+    servers: Servers, open_one: Callable[..., OpenStorage]
+) -> None:
     ports, _ = made_cluster(servers)
     opened, decided = _open_and_decide(open_one, f"redis+cluster://127.0.0.1:{ports[0]}")
     store = served(opened)
@@ -184,7 +190,7 @@ def test_a_slot_that_moves_away_is_no_error_of_ours(servers: Servers, open_one: 
 
     def back() -> bool:
         try:
-            return store.server() == BIRTH.id and bool(decided)
+            return store.server() == IDENTITY.id and bool(decided)
         except redis.RedisError as error:
             away.append(error)
             return False
@@ -205,8 +211,8 @@ def _move_slot(slot: int, source: int, target: int, ports: list[int]) -> None:
         at(port).execute_command("CLUSTER SETSLOT", slot, "NODE", names[target])
 
 
-def test_sentinel_names_the_master_and_another_one_after_a_failover(
-    servers: Servers, open_one: Callable[..., Opened]
+def test_a_failover_by_sentinel_is_followed_under_a_new_id(
+    servers: Servers, open_one: Callable[..., OpenStorage]
 ) -> None:
     (first,) = servers.start("--appendonly", "yes")
     (second,) = servers.start("--appendonly", "yes", "--replicaof", "127.0.0.1", str(first))
@@ -226,33 +232,33 @@ def test_sentinel_names_the_master_and_another_one_after_a_failover(
     assert at(second).info("replication")["role"] == "master"
 
 
-def test_a_process_that_was_a_replica_meanwhile_is_another_redis(
-    servers: Servers, open_one: Callable[..., Opened]
+def test_a_process_that_was_a_replica_in_between_counts_as_another_redis(
+    servers: Servers, open_one: Callable[..., OpenStorage]
 ) -> None:
-    """The same process and run id, but its data came from elsewhere: the tail may be gone."""
+    """The process and run id are the same, but the data came from elsewhere: the last writes may be gone."""
     first, second = servers.start("--appendonly", "yes", count=2)
     url = f"redis://127.0.0.1:{first}/0"
     opened = open_one(url)
     served(opened)
     opened.close(clean=False)
     again = open_one(url)
-    assert again.identity(BIRTH.id, "").id == BIRTH.id
+    assert again.decide(IDENTITY.id, "").id == IDENTITY.id
     again.close(clean=False)
     at(first).replicaof("127.0.0.1", second)
     wait_until(lambda: at(first).info("replication").get("master_link_status") == "up")
     at(first).replicaof("NO", "ONE")
-    assert open_one(url).identity(BIRTH.id, "").id is None
+    assert open_one(url).decide(IDENTITY.id, "").id is None
 
 
-def _open_and_decide(open_one: Callable[..., Opened], url: str) -> tuple[Opened, list[str | None]]:
+def _open_and_decide(open_one: Callable[..., OpenStorage], url: str) -> tuple[OpenStorage, list[str | None]]:
     """The storage, and what is decided on the id at each change of Redis, as replica/membership/identity.py does."""
     decided: list[str | None] = []
 
     def settle(client: redis.Redis) -> None:
         found = client.hget(f"{PREFIX}meta", "id")
-        assert found == BIRTH.id.encode()
-        decided.append(opened.identity(BIRTH.id, "").id)
-        opened.remember(BIRTH)
+        assert found == IDENTITY.id.encode()
+        decided.append(opened.decide(IDENTITY.id, "").id)
+        opened.confirm(IDENTITY)
 
     opened = open_one(url, on_restart=settle)
     return opened, decided
@@ -265,12 +271,12 @@ def _open_and_decide(open_one: Callable[..., Opened], url: str) -> tuple[Opened,
         ("redis+cluster://a:1,b:2/0", "write it like"),
         ("redis+sentinel://a:1", "write it like"),
         ("redis+sentinel://a:1/rooms/x", "write it like"),
-        ("redis+sentinel://a:1,:2/rooms", "no HOST:PORT"),
+        ("redis+sentinel://a:1,:2/rooms", "not HOST:PORT"),
         ("redis+cluster://a:99999", "port"),
     ],
 )
-def test_a_url_that_is_none_is_refused_with_the_forms_there_are(
-    url: str, said: str, open_one: Callable[..., Opened]
+def test_an_invalid_url_is_refused_with_the_allowed_forms(
+    url: str, said: str, open_one: Callable[..., OpenStorage]
 ) -> None:
     with pytest.raises(ValueError, match=f"(?i){said}"):
         read_url(url)
@@ -281,13 +287,13 @@ def test_a_url_that_is_none_is_refused_with_the_forms_there_are(
         parse(text, Path("config.yaml"))
 
 
-def test_what_a_url_says_is_read() -> None:
+def test_the_parts_of_a_url_are_read() -> None:
     found = read_url("rediss+sentinel://me:p%40ss@a,b:2/rooms/3")
     assert (found.kind, found.nodes, found.service, found.tls) == ("sentinel", (("a", 26379), ("b", 2)), "rooms", True)
     assert found.options == {"username": "me", "password": "p@ss", "db": 3}
 
 
-def test_nobody_who_answers_is_an_away_without_the_password(open_one: Callable[..., Opened]) -> None:
+def test_unreachable_nodes_are_away_and_no_password_is_shown(open_one: Callable[..., OpenStorage]) -> None:
     for kind, path in (("cluster", ""), ("sentinel", "/rooms")):
         with pytest.raises(Away) as caught:
             open_one(f"redis+{kind}://me:secret@127.0.0.1:1{path}")

@@ -1,4 +1,4 @@
-"""Who a replica is: its birth file, its lock, and when it may write on under its id (design, "Whole or not")."""
+"""The identity file: when a replica may keep its id, and what happens to a damaged file. And the folder's lock."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from bayou.errors import Conflict
-from storage.identity_file import Birth, decide_identity, load, mint, save
-from storage.redis.lock import hold
+from storage.identity_file import IdentityFile, decide, load, mint, save
+from storage.redis.lock import lock_folder
 
 OLD = "one~aaaaaa"
-BIRTH = Birth(
+IDENTITY = IdentityFile(
     id=OLD,
     label="one",
     cluster="building-6",
@@ -22,38 +22,38 @@ BIRTH = Birth(
     redis_run_id="run-1",
     redis_version="6.2.14",
 )
-CLEAN = replace(BIRTH, clean=True, mark="csn 7")
+CLEAN = replace(IDENTITY, clean=True, mark="csn 7")
 SAME = {"run_id": "run-1", "mark": "csn 7", "repaired": False, "durable": False}
 OTHER = SAME | {"run_id": "run-2"}
 
 
 @pytest.mark.parametrize(
-    ("birth", "namespace_id", "now", "kept", "reason"),
+    ("known", "namespace_id", "now", "kept", "reason"),
     [
         (None, None, SAME, False, "first time"),
-        (None, OLD, SAME | {"durable": True}, False, "birth file is gone"),
+        (None, OLD, SAME | {"durable": True}, False, "identity file is missing"),
         (CLEAN, None, SAME | {"durable": True}, False, "namespace is empty"),
         (CLEAN, "two~bbbbbb", SAME, False, "that of two~bbbbbb"),
-        (BIRTH, OLD, SAME, True, "has run on"),
-        (BIRTH, OLD, SAME | {"restored": True}, False, "restored from a copy"),
-        (BIRTH, OLD, SAME | {"repaired": True}, False, "was repaired"),
-        (replace(BIRTH, repaired=True), OLD, OTHER | {"durable": True}, False, "was repaired"),
-        (BIRTH, OLD, OTHER, False, "restarted or replaced"),
-        (BIRTH, OLD, OTHER | {"durable": True}, True, "every acknowledged write"),
-        (BIRTH, OLD, OTHER | {"durable": True, "repaired": True}, False, "was repaired"),
+        (IDENTITY, OLD, SAME, True, "has run on"),
+        (IDENTITY, OLD, SAME | {"restored": True}, False, "restored from a copy"),
+        (IDENTITY, OLD, SAME | {"repaired": True}, False, "was repaired"),
+        (replace(IDENTITY, repaired=True), OLD, OTHER | {"durable": True}, False, "was repaired"),
+        (IDENTITY, OLD, OTHER, False, "restarted or replaced"),
+        (IDENTITY, OLD, OTHER | {"durable": True}, True, "every acknowledged write"),
+        (IDENTITY, OLD, OTHER | {"durable": True, "repaired": True}, False, "was repaired"),
         (CLEAN, OLD, OTHER, True, "stopped in order"),
         (CLEAN, OLD, OTHER | {"mark": "csn 6"}, False, "restarted or replaced"),
         (replace(CLEAN, clean=False), OLD, OTHER, False, "restarted or replaced"),
-        (replace(BIRTH, id="one~zzzzzz", next=OLD), OLD, SAME, True, "has run on"),
-        (replace(BIRTH, id="one~zzzzzz", next=OLD), OLD, OTHER, False, "restarted or replaced"),
-        (replace(BIRTH, next="one~zzzzzz"), OLD, SAME, True, "has run on"),
-        (replace(BIRTH, redis_run_id=""), OLD, SAME | {"run_id": ""}, False, "restarted or replaced"),
+        (replace(IDENTITY, id="one~zzzzzz", next=OLD), OLD, SAME, True, "has run on"),
+        (replace(IDENTITY, id="one~zzzzzz", next=OLD), OLD, OTHER, False, "restarted or replaced"),
+        (replace(IDENTITY, next="one~zzzzzz"), OLD, SAME, True, "has run on"),
+        (replace(IDENTITY, redis_run_id=""), OLD, SAME | {"run_id": ""}, False, "restarted or replaced"),
     ],
 )
-def test_an_id_is_kept_only_where_the_state_is_known_to_be_whole(birth, namespace_id, now, kept, reason):
-    identity = decide_identity(birth, namespace_id, **now)
-    assert identity.id == (OLD if kept else None)
-    assert reason in identity.reason
+def test_an_id_is_kept_only_if_the_state_is_known_to_be_complete(known, namespace_id, now, kept, reason):
+    decision = decide(known, namespace_id, **now)
+    assert decision.id == (OLD if kept else None)
+    assert reason in decision.reason
 
 
 def test_minted_ids_have_the_label_and_six_characters_and_differ():
@@ -63,12 +63,12 @@ def test_minted_ids_have_the_label_and_six_characters_and_differ():
     assert mint("one", lambda count: b"\0" * count) == "one~aaaaaa"
 
 
-def test_a_birth_file_is_read_as_it_was_written(tmp_path: Path):
+def test_an_identity_file_is_read_as_it_was_written(tmp_path: Path):
     assert load(tmp_path) is None
-    save(tmp_path, BIRTH)
+    save(tmp_path, IDENTITY)
     save(tmp_path, CLEAN)
     assert load(tmp_path) == CLEAN
-    assert [path.name for path in tmp_path.iterdir()] == ["birth.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["identity.json"]
 
 
 @pytest.mark.parametrize(
@@ -83,24 +83,24 @@ def test_a_birth_file_is_read_as_it_was_written(tmp_path: Path):
         b"\xff\xfe",
     ],
 )
-def test_a_damaged_birth_file_is_refused_and_left_as_it_is(tmp_path: Path, text: str | bytes):
+def test_a_damaged_identity_file_is_refused_and_not_changed(tmp_path: Path, text: str | bytes):
     content = text if isinstance(text, bytes) else text.encode()
-    (tmp_path / "birth.json").write_bytes(content)
+    (tmp_path / "identity.json").write_bytes(content)
     with pytest.raises(Conflict, match="cannot be read") as refusal:
         load(tmp_path)
-    assert refusal.value.code == "birth_damaged"
+    assert refusal.value.code == "identity_damaged"
     assert "delete it" in refusal.value.message
-    assert (tmp_path / "birth.json").read_bytes() == content
+    assert (tmp_path / "identity.json").read_bytes() == content
 
 
-def test_a_folder_has_one_holder_at_a_time(tmp_path: Path):
+def test_one_process_at_a_time_holds_the_lock_of_a_folder(tmp_path: Path):
     folder = tmp_path / "data" / "one"
-    held = hold(folder, "serves replica one")
+    lock = lock_folder(folder, "serves replica one")
     with pytest.raises(Conflict, match=f"already running .process {os.getpid()}, which serves replica one") as refusal:
-        hold(folder, "exports")
+        lock_folder(folder, "exports")
     assert refusal.value.code == "already_running"
     assert json.loads((folder / "lock").read_text())["reason"] == "serves replica one"
     assert folder.stat().st_mode & 0o777 == 0o700
-    held.release()
-    held.release()
-    hold(folder, "exports").release()
+    lock.release()
+    lock.release()
+    lock_folder(folder, "exports").release()

@@ -1,4 +1,4 @@
-"""A Redis of the user's, or none but memory: what is asked of it, and what is said when it is not so."""
+"""A Redis that the operator runs, or memory: the requirements, and the errors and warnings where they are not met."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import redis
 from bayou.errors import Away, BadInput, Conflict
 from storage.redis.binary import find_binary
 from storage.redis.connect import away_of
-from tests.support.storage_harness import BIRTH
+from tests.support.storage_harness import IDENTITY
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Starts a redis-server of the user's, on the unix socket `own.sock` unless told otherwise."""
+    """Starts a redis-server of the operator, by default on the unix socket `own.sock`."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*options: str) -> subprocess.Popen[bytes]:
@@ -55,7 +55,7 @@ def test_a_redis_at_a_unix_url_is_used_and_left_running(open_one, own_redis, tmp
     assert open_one(url).run_id == opened.run_id
 
 
-def test_a_redis_at_a_redis_url_is_used_with_a_warning_when_it_keeps_nothing(open_one, own_redis):
+def test_a_redis_without_appendonly_is_used_with_a_warning(open_one, own_redis):
     port = free_port()
     own_redis("--port", str(port), "--bind", "127.0.0.1")
     opened = open_one(f"redis://127.0.0.1:{port}/0")
@@ -64,16 +64,16 @@ def test_a_redis_at_a_redis_url_is_used_with_a_warning_when_it_keeps_nothing(ope
     assert "appendonly off" in opened.warnings[0]
 
 
-def test_a_redis_of_the_user_that_was_replaced_is_checked_before_it_is_used(open_one, own_redis, tmp_path):
+def test_a_redis_that_was_replaced_is_checked_before_use(open_one, own_redis, tmp_path):
     seen: list[object] = []
 
     def check(client: redis.Redis) -> None:
-        seen.append(opened.identity(BIRTH.id, "").id)
+        seen.append(opened.decide(IDENTITY.id, "").id)
         client.set("checked", "yes")
 
     process = own_redis()
     opened = open_one(f"unix://{tmp_path}/own.sock", on_restart=check)
-    opened.remember(BIRTH)
+    opened.confirm(IDENTITY)
     process.kill()
     process.wait()
     with pytest.raises(redis.ConnectionError):
@@ -93,55 +93,53 @@ def test_a_redis_that_may_evict_is_refused(open_one, own_redis, tmp_path):
     open_one(f"unix://{tmp_path}/own.sock")
 
 
-def told(**members: object) -> dict[str, object]:
-    """What a Redis tells of itself, with some of it changed or (None) withheld."""
+def info_reply(**members: object) -> dict[str, object]:
+    """The reply of a Redis to INFO, with some entries changed or (None) left out."""
     usual = {"redis_version": "7.2.4", "run_id": "r", "maxmemory_policy": "noeviction", "aof_enabled": 1}
     return {name: value for name, value in (usual | members).items() if value is not None}
 
 
-def test_a_redis_that_is_too_old_is_refused_and_one_that_tells_little_is_warned_of(
-    open_one, own_redis, tmp_path, monkeypatch
-):
+def test_an_old_redis_is_refused_and_missing_entries_of_info_are_warned_of(open_one, own_redis, tmp_path, monkeypatch):
     own_redis()
     url = f"unix://{tmp_path}/own.sock"
-    monkeypatch.setattr(redis.Redis, "info", lambda *_: told(redis_version="6.0.16"))
+    monkeypatch.setattr(redis.Redis, "info", lambda *_: info_reply(redis_version="6.0.16"))
     with pytest.raises(Conflict, match=r"is Redis 6\.0\.16; 6\.2 or later is needed"):
         open_one(url)
-    monkeypatch.setattr(redis.Redis, "info", lambda *_: told(maxmemory_policy=None, aof_enabled=None))
+    monkeypatch.setattr(redis.Redis, "info", lambda *_: info_reply(maxmemory_policy=None, aof_enabled=None))
     warnings = open_one(url).warnings
     assert len(warnings) == 2
-    assert all("does not tell" in warning for warning in warnings)
+    assert all("does not report" in warning for warning in warnings)
 
 
-def test_a_redis_that_cannot_be_reached_is_away_and_no_password_is_shown(open_one, tmp_path):
+def test_an_unreachable_redis_is_away_and_no_password_is_shown(open_one, tmp_path):
     with pytest.raises(Away, match=r"redis://127.0.0.1:\d+/0 cannot be used") as refusal:
         open_one(f"redis://vish:hunter2@127.0.0.1:{free_port()}/0")
     assert "hunter2" not in refusal.value.message
     with pytest.raises(Away):
         open_one(f"rediss://127.0.0.1:{free_port()}/0")
-    # The refused starts have let go of the lock.
+    # The failed starts have released the lock.
     open_one("memory")
 
 
 @pytest.mark.parametrize(
     "url", ["", "embeded", "http://127.0.0.1", "redis+ring://127.0.0.1", "redis://127.0.0.1:door/0"]
 )
-def test_a_url_that_is_none_is_bad_input(open_one, tmp_path, url):
+def test_an_invalid_url_is_bad_input(open_one, tmp_path, url):
     with pytest.raises(BadInput, match=r"^redis: ") as refusal:
         open_one(url)
     assert refusal.value.details["field"] == "redis"
 
 
-def test_memory_says_that_nothing_lasts(open_one):
+def test_memory_warns_that_everything_is_lost(open_one):
     opened = open_one("memory")
-    assert opened.warnings == ["The storage is in memory: nothing will last longer than this process."]
+    assert opened.warnings == ["The storage is in memory: everything is lost when this process ends."]
     opened.client.hset("page", "field", "value")
-    assert opened.another().eval("return redis.call('HGETALL', KEYS[1])", 1, "page") == [b"field", b"value"]
-    opened.remember(BIRTH)
+    assert opened.blocking_client().eval("return redis.call('HGETALL', KEYS[1])", 1, "page") == [b"field", b"value"]
+    opened.confirm(IDENTITY)
     opened.close(clean=True)
     again = open_one("memory")
     assert not again.client.exists("page")
-    assert again.identity(None, "").id is None
+    assert again.decide(None, "").id is None
 
 
 @pytest.mark.parametrize(
@@ -158,7 +156,7 @@ def test_memory_says_that_nothing_lasts(open_one):
         (redis.ResponseError("Error running script: user_script:1: THE ROOM IS BUSY"), False),
     ],
 )
-def test_only_what_passes_is_called_away(error, away):
+def test_only_errors_that_pass_are_away(error, away):
     refusal = away_of(error)
     assert (refusal is not None) is away
     assert refusal is None or str(error) in refusal.message

@@ -20,7 +20,7 @@ from bayou.payloads import Selection
 from bayou.state import Vector
 from bayou.write import Draft
 from storage.keys import Namespace
-from storage.redis.sources import Memory
+from storage.redis.sources import MemorySource
 from storage.store import Store
 from tests.support.toy import TAGS, TOY, Slot, draft, take
 from tests.support.worker_redis import worker_redis
@@ -34,7 +34,7 @@ _numbers = itertools.count(1)
 
 def memory_redis() -> redis.Redis:
     """A new fakeredis."""
-    return Memory().client()
+    return MemorySource().client()
 
 
 class Clock:

@@ -47,7 +47,7 @@ class Joined:
 
     @property
     def birth(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "birth.json").read_text())
+        found: dict[str, Any] = json.loads((self.folder / "identity.json").read_text())
         return found
 
     @property

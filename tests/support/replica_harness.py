@@ -289,7 +289,7 @@ class Connections:
     def __init__(self) -> None:
         self.client = Redis()
 
-    def another(self) -> Redis:
+    def blocking_client(self) -> Redis:
         return Redis()
 
 

@@ -8,12 +8,12 @@ import signal
 from pathlib import Path
 from typing import TypeVar
 
-from storage.identity_file import Birth
-from storage.redis.connect import Opened
+from storage.identity_file import IdentityFile
+from storage.redis.connect import OpenStorage
 
 Found = TypeVar("Found")
 
-BIRTH = Birth(id="one~aaaaaa", label="one", cluster="building-6", founded_at="2026-03-02T08:00:00+00:00")
+IDENTITY = IdentityFile(id="one~aaaaaa", label="one", cluster="building-6", founded_at="2026-03-02T08:00:00+00:00")
 SEVERAL = "for _, key in ipairs(KEYS) do redis.call('SET', key, ARGV[1]) end"
 
 
@@ -31,10 +31,10 @@ def empty(folder: Path) -> None:
         (folder / "appendonly.aof").unlink()
 
 
-def redis_pid(opened: Opened) -> int:
+def redis_pid(opened: OpenStorage) -> int:
     return int(opened.client.info("server")["process_id"])
 
 
-def kill_redis(opened: Opened) -> None:
+def kill_redis(opened: OpenStorage) -> None:
     """What a crash of the embedded Redis does, and a power cut as far as it can be had."""
     os.kill(redis_pid(opened), signal.SIGKILL)
