@@ -105,14 +105,6 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """The dependency check and the merge procedure of a write, by name, as in the application's Lua."""
-
-    check: str
-    merge: str
-
-
-@dataclass(frozen=True, slots=True)
 class LuaApplication:
     """What a store plays. `lua` is the file that returns {check, update, merge, lists}; see docs/design.md."""
 

@@ -123,7 +123,7 @@ def _selections(reservations: int) -> Iterator[Selection]:
         start = FIRST_DAY + timedelta(days=day, hours=8 + hour)
         slot = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
         body = ReserveBody.model_validate({"room": ROOMS[room], "slots": [slot], "purpose": "Seminar"})
-        asking = drafts.Asking("desk", f"seminar-{number}", FIRST_DAY, ZoneInfo("UTC"), ROOMS)
+        asking = drafts.DraftContext("desk", f"seminar-{number}", FIRST_DAY, ZoneInfo("UTC"), ROOMS)
         draft = drafts.reserve(asking, body)
         stamp = 1_700_000_000_000_000 + number
         members = {name: getattr(draft, name) for name in draft.__slots__}

@@ -1,31 +1,30 @@
-"""An application of the store: its Lua rules, how a write is described to people, and its REST resources.
+"""An application of the store: its rules in Lua, how a write is described to people, and its REST endpoints.
 
 It never sees Redis, gRPC or another replica.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from apps.api.endpoint import Operation
+from apps.api.endpoint import Endpoint
 from apps.api.service import Service
 from bayou.application import LuaApplication
 from bayou.write import Write
 
 
 def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
-    """The arguments of the write, and the detail of its outcome as its `result`; null where it was not done."""
+    """The arguments of the write, and the detail of its outcome as its `result`; None where it was not done."""
     status, _, detail = outcome.partition(" ")
     return {**write.args, "result": {"detail": detail} if status in {"updated", "merged"} else None}
 
 
 @dataclass(frozen=True, slots=True)
 class Application(LuaApplication):
-    """One application: `describe(write, outcome)` is what screens show; `register(api, service)` adds its REST
-    resources to a flask_restful.Api."""
+    """`endpoints(service)` are its part of the REST interface of a replica. `describe(write, outcome)` is what screens
+    show of a write: any members, among them `result`, which says what the write did (None: nothing)."""
 
-    register: Callable[[Any, Service], None]
+    endpoints: Callable[[Service], Sequence[Endpoint]]
     describe: Callable[[Write, str], dict[str, Any]] = describe_plainly
-    operations: tuple[Operation, ...] = ()  # how its resources are described at GET /openapi.json

@@ -1,73 +1,92 @@
-"""A replica, as an application's REST resources see it."""
+"""A replica, as an application's handlers see it."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from bayou.application import Accepted, History, Rules, Sighting, Snapshot, Turn
+from apps.api.request import ClientSession
+from bayou.application import Accepted, History, Sighting, Snapshot, Turn
 from bayou.write import Draft, Write
 
 
 class Service(Protocol):
-    """A replica, as an application's REST resources see it."""
+    """A replica, as an application's handlers see it. The guarantees of the client's session are kept by `submit`,
+    `read` and `list_entries`: where the replica has not seen what the session has seen, they raise Behind."""
 
     @property
     def settings(self) -> Any:
         """The configuration (replica/config.py)."""
 
     def now(self) -> datetime:
-        """The present moment in UTC; a test may own it."""
+        """The current time in UTC; a test may own it."""
 
-    def user(self) -> str:
-        """Who makes the present request; raises Unauthorized."""
+    def submit(self, draft: Draft, session: ClientSession, shown: Sequence[str] = ()) -> Accepted:
+        """Atomically accept and play a write, and read the pages `shown` after it; or refuse it and record nothing."""
 
-    def role(self) -> str:
-        """Who asks, as a role: user | manager | guest; `user` where no tokens are asked for."""
+    def read(self, pages: Sequence[str], session: ClientSession, view: str = "tentative") -> Snapshot:
+        """Pages in both views, of one moment; a page that does not exist is empty. `view` is the one that is shown to
+        the client."""
 
-    def submit(self, draft: Draft, shown: Sequence[str] = ()) -> Accepted:
-        """Atomically accept and play a write, and read the pages `shown` behind it; or refuse it and record nothing."""
-
-    def read(self, pages: Sequence[str]) -> Snapshot:
-        """Pages in both views, of one moment; a page that does not exist is empty."""
-
-    def members(self, name: str) -> list[str]:
-        """An append-only list that the application's `lists` keeps: a superset, sorted bytewise."""
+    def list_entries(self, name: str, session: ClientSession) -> list[str]:
+        """The entries of a list that the application's `lists` keeps, sorted bytewise. A list only grows, so it is safe
+        to read it before the pages that it names."""
 
     def history(self, page: str) -> History:
-        """Of one moment."""
+        """The writes that declare a page, of one moment."""
 
-    def turns(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:
-        """How these writes moved here, oldest first, and since when that is kept; None when nothing is."""
+    def outcome_changes(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:
+        """How the outcomes of these writes changed here, oldest first, and since when changes are kept; None when none
+        is."""
 
     def writes(self, ids: Sequence[str]) -> Mapping[str, Write]:
-        """Those of these writes that are still in the log."""
+        """Those of these writes that are still in the log, by id."""
 
     def label(self, server: str) -> str:
-        """The name for people of a server id."""
+        """The label of a server id; the id itself where no server of the cluster has it."""
 
-    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, Sighting]:
-        """Note what is shown under a name (thing -> text without tabs, and until when it is kept once it is gone, in
-        seconds since 1970); returns all that is noted, gone things too."""
+    def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, Sighting]:
+        """Note what a feed shows now (thing -> text without tabs, and until when it is kept once it is gone, in seconds
+        since 1970). Returns all that is noted, things that are gone too."""
 
 
-def draft_by(
-    service: Service, app: str, op: str, args: Mapping[str, Any], pages: Sequence[str], rules: Rules, request: str = ""
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The Lua that plays a write: the tag of the application (NAME/VERSION), and the names of the dependency check and
+    the merge procedure, for an application that has several and for people who read the log."""
+
+    app: str
+    check: str
+    merge: str
+
+
+def new_draft(
+    rules: Rules,
+    op: str,
+    args: Mapping[str, Any],
+    pages: Iterable[str],
+    *,
+    user: str,
+    at: datetime,
+    request: str | None = None,
 ) -> Draft:
-    """The draft of what the present user asks for now; where the client named no `request`, it is a new one.
-
-    Raises Unauthorized where nobody says who asks.
-    """
+    """The draft of what `user` asks at the moment `at`. Where the client named no request, it gets a new id."""
     return Draft(
-        app=app,
+        app=rules.app,
         op=op,
         check=rules.check,
         merge=rules.merge,
         args=args,
-        pages=tuple(pages),
-        user=service.user(),
-        request=request or secrets.token_hex(6),
-        accepted_at=service.now().astimezone(UTC).isoformat(timespec="milliseconds"),
+        pages=tuple(sorted(set(pages))),
+        user=user,
+        request=request or new_request_id(),
+        accepted_at=at.astimezone(UTC).isoformat(timespec="milliseconds"),
     )
+
+
+def new_request_id() -> str:
+    """An id that no other request has."""
+    return secrets.token_hex(6)

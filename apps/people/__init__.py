@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from apps.api.application import Application
-from apps.people.operations import OPERATIONS
-from apps.people.resources import describe, register
+from apps.people import endpoints
 
 APPLICATION = Application(
     name="people",
     version=1,
     lua=Path(__file__).with_name("people.lua"),
-    describe=describe,
-    register=register,
-    operations=OPERATIONS,
+    describe=endpoints.describe,
+    endpoints=endpoints.endpoints,
 )

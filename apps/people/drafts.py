@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
+from apps.api.service import Rules, new_draft
 from apps.people.pages import OPERATOR, person_page
 from bayou.write import Draft
 
-APP = "people/1"
+RULES = Rules("people/1", check="may_manage", merge="keep_first")
 
 
-def draft_of(actor: str, request: str, at: datetime, op: str, name: str, **args: str) -> Draft:
-    """`actor` wants `op` (add, role, token, revoke) for the person `name`; `args` are those of people.lua."""
+def draft_of(actor: str, request: str | None, at: datetime, op: str, name: str, **args: str) -> Draft:
+    """`actor` asks for `op` (add, role, token, revoke) for the person `name`; `args` are those of people.lua."""
     pages = {person_page(name)} | ({person_page(actor)} if actor != OPERATOR else set())
-    return Draft(
-        app=APP,
-        op=op,
-        check="may_manage",
-        merge="keep_first",
-        args={"name": name, **args},
-        pages=tuple(sorted(pages)),
-        user=actor,
-        request=request,
-        accepted_at=at.astimezone(UTC).isoformat(timespec="milliseconds"),
-    )
+    return new_draft(RULES, op, {"name": name, **args}, pages, user=actor, at=at, request=request)

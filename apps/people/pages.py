@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 ROLES = ("user", "manager", "guest")
 OPERATOR = "operator"  # who holds the machine of a replica: no page, and always a manager
-PEOPLE_MAX = 1000  # of an answer
 
 
 @dataclass(frozen=True, slots=True)

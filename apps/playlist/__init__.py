@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from apps.api.application import Application
-from apps.playlist.operations import OPERATIONS
-from apps.playlist.resources import describe, register
+from apps.playlist import endpoints
 
 APPLICATION = Application(
     name="playlist",
     version=1,
     lua=Path(__file__).with_name("playlist.lua"),
-    describe=describe,
-    register=register,
-    operations=OPERATIONS,
+    describe=endpoints.describe,
+    endpoints=endpoints.endpoints,
 )

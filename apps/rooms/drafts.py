@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from apps.api.service import Rules, new_draft
 from apps.people.pages import person_page
 from apps.rooms.pages import Place, Reservation, encode_slots, reservation_page, user_page
 from apps.rooms.policies import NO_POLICIES, Policies
@@ -33,7 +34,7 @@ _CHECKS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class DraftContext:
     """Who asks, under which request id, when (UTC), and with which policies."""
 
     user: str
@@ -49,27 +50,27 @@ class Asking:
         return int(self.at.timestamp()) // 60
 
 
-def reserve(asking: Asking, body: ReserveBody) -> Draft:
+def reserve(context: DraftContext, body: ReserveBody) -> Draft:
     """A new reservation; raises BadInput, TooLarge, Conflict."""
-    search = search_of(asking, body.room, body.slots, body.merge)
-    limit = limit_of(asking, asking.user)
+    search = search_of(context, body.room, body.slots, body.merge)
+    limit = limit_of(context, context.user)
     args: dict[str, Any] = {**search.args, **limit.args, "purpose": body.purpose}
     if body.series is not None:
         args["series"] = body.series
-    pages = [reservation_page(f"{asking.user}/{asking.request}"), *search.pages, *limit.pages]
-    return draft_of(asking, "reserve", body.merge.name, args, pages)
+    pages = [reservation_page(f"{context.user}/{context.request}"), *search.pages, *limit.pages]
+    return draft_of(context, "reserve", body.merge.name, args, pages)
 
 
-def move(asking: Asking, identifier: str, reservation: Reservation, final: bool, body: MoveBody) -> Draft:
+def move(context: DraftContext, identifier: str, reservation: Reservation, final: bool, body: MoveBody) -> Draft:
     """Another place for a reservation; raises BadInput, TooLarge, Conflict."""
-    search = search_of(asking, body.room or reservation.room, body.slots, body.merge)
-    limit = limit_of(asking, identifier.partition("/")[0])
+    search = search_of(context, body.room or reservation.room, body.slots, body.merge)
+    limit = limit_of(context, identifier.partition("/")[0])
     args = {**search.args, **limit.args, "reservation": identifier}
     pages = [*standing(identifier, reservation, final), *search.pages, *limit.pages]
-    return draft_of(asking, "move", body.merge.name, args, pages)
+    return draft_of(context, "move", body.merge.name, args, pages)
 
 
-def cancel(asking: Asking, identifier: str, reservation: Reservation, reason: str | None = None) -> Draft:
+def cancel(context: DraftContext, identifier: str, reservation: Reservation, reason: str | None = None) -> Draft:
     """The end of a reservation. It carries the room for those who read the log.
 
     It declares all places that the reservation has asked for, also where it is final: a forced promotion may yet revoke
@@ -79,17 +80,17 @@ def cancel(asking: Asking, identifier: str, reservation: Reservation, reason: st
     if reason is not None:
         args["reason"] = reason
     owner = identifier.partition("/")[0]
-    pages = [*standing(identifier, reservation, final=False), *limit_of(asking, owner).pages]
-    return draft_of(asking, "cancel", "give_up", args, [*pages, *managing_pages(asking, owner, reason)])
+    pages = [*standing(identifier, reservation, final=False), *limit_of(context, owner).pages]
+    return draft_of(context, "cancel", "give_up", args, [*pages, *managing_pages(context, owner, reason)])
 
 
-def managing_pages(asking: Asking, owner: str, reason: str | None) -> list[str]:
+def managing_pages(context: DraftContext, owner: str, reason: str | None) -> list[str]:
     """Of a cancel: the page by which a manager may cancel what is another's; raises BadInput without a reason."""
-    if asking.user == owner or asking.role != "manager":
+    if context.user == owner or context.role != "manager":
         return []
     if reason is None:
         raise BadInput("bad_input", f"reason: say why, for {owner} will read it.", field="reason")
-    return [person_page(asking.user)]
+    return [person_page(context.user)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,39 +101,39 @@ class Needs:
     pages: list[str]
 
 
-def limit_of(asking: Asking, owner: str) -> Needs:
+def limit_of(context: DraftContext, owner: str) -> Needs:
     """How many open reservations the owner may hold, checked when the write is played; nothing without that policy."""
-    limit = asking.policies.open_reservations
+    limit = context.policies.open_reservations
     if limit is None:
         return Needs({}, [])
-    return Needs({"limit": {"open": limit, "at": asking.at_min}}, [user_page(owner)])
+    return Needs({"limit": {"open": limit, "at": context.at_min}}, [user_page(owner)])
 
 
-def search_of(asking: Asking, room: str, slots: Sequence[Slot], merge: Merge) -> Needs:
+def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Merge) -> Needs:
     """The arguments of the check and the merge procedure, and every room page on which they may look.
 
     Whatever they may choose is a place that the policies permit; raises Conflict for one asked for that is not.
     """
     args: dict[str, Any] = {"room": room, "slots": encode_slots((slot.start, slot.end) for slot in slots)}
     places = [Place(room, slot.start, slot.end) for slot in slots]
-    policies, first = asking.policies, slots[0]
+    policies, first = context.policies, slots[0]
     for place in places:
-        policies.check(place, asking.at_min, asking.zone)
+        policies.check(place, context.at_min, context.zone)
     if isinstance(merge, NearestFreeTime):
-        day_start, day_end = local_day(first.start, first.end, asking.zone)
-        opens, closes = policies.bounds(places[0], asking.zone)
-        latest = policies.latest_end(places[0], asking.at_min)
+        day_start, day_end = local_day(first.start, first.end, context.zone)
+        opens, closes = policies.bounds(places[0], context.zone)
+        latest = policies.latest_end(places[0], context.at_min)
         day_start, day_end = max(day_start, opens), min(day_end, closes, day_end if latest is None else latest)
         args |= {"window_min": merge.window_min, "day_start": day_start, "day_end": day_end}
         low, high = max(day_start, first.start - merge.window_min), min(day_end, first.end + merge.window_min)
         places.append(Place(room, low, high))
     if isinstance(merge, AnotherRoom):
-        elsewhere = [Place(other, first.start, first.end) for other in merge.rooms or asking.listed_rooms]
+        elsewhere = [Place(other, first.start, first.end) for other in merge.rooms or context.listed_rooms]
         if merge.rooms:
             for place in elsewhere:
-                policies.check(place, asking.at_min, asking.zone)
+                policies.check(place, context.at_min, context.zone)
         else:
-            elsewhere = [place for place in elsewhere if place.room != room and policies.is_open(place, asking.zone)]
+            elsewhere = [place for place in elsewhere if place.room != room and policies.is_open(place, context.zone)]
         args["rooms"] = [place.room for place in elsewhere]
         if not args["rooms"]:
             raise BadInput(
@@ -151,25 +152,16 @@ def standing(identifier: str, reservation: Reservation, final: bool) -> list[str
     return [reservation_page(identifier), *room_pages]
 
 
-def draft_of(asking: Asking, op: str, merge: str, args: dict[str, Any], pages: Iterable[str]) -> Draft:
+def draft_of(context: DraftContext, op: str, merge: str, args: dict[str, Any], pages: Iterable[str]) -> Draft:
     """The draft; raises TooLarge where it would declare too many pages."""
-    declared = tuple(sorted(set(pages)))
-    if len(declared) > PAGES_MAX:
+    rules = Rules(APP, _CHECKS[op], merge)
+    draft = new_draft(rules, op, args, pages, user=context.user, at=context.at, request=context.request)
+    if len(draft.pages) > PAGES_MAX:
         raise TooLarge(
             "too_large",
-            f"This touches {len(declared)} pages (one for each room and day, one for the reservation), and a write"
+            f"This touches {len(draft.pages)} pages (one for each room and day, one for the reservation), and a write"
             f" may touch {PAGES_MAX}: ask for fewer slots, fewer rooms or shorter times.",
-            pages=len(declared),
+            pages=len(draft.pages),
             pages_max=PAGES_MAX,
         )
-    return Draft(
-        app=APP,
-        op=op,
-        check=_CHECKS[op],
-        merge=merge,
-        args=args,
-        pages=declared,
-        user=asking.user,
-        request=asking.request,
-        accepted_at=asking.at.astimezone(UTC).isoformat(timespec="milliseconds"),
-    )
+    return draft

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from apps.rooms import recurrence
-from apps.rooms.drafts import Asking, Needs, draft_of, limit_of, managing_pages, search_of, standing
+from apps.rooms.drafts import DraftContext, Needs, draft_of, limit_of, managing_pages, search_of, standing
 from apps.rooms.pages import Reservation, decode_reservation, decode_slots, is_final, reservation_page
 from apps.rooms.schema import ReserveBody, SeriesMoveBody, Slot
 from apps.rooms.times import local_date, shifted
@@ -44,19 +44,19 @@ def standing_members(occurrences: Iterable[tuple[str, str, PageViews]], first: s
     return found
 
 
-def reserve(asking: Asking, body: ReserveBody) -> Draft:
+def reserve(context: DraftContext, body: ReserveBody) -> Draft:
     """A series by a rule; raises BadInput, TooLarge, Conflict."""
     assert body.rule is not None, "a rule makes a series"
-    zone, first = asking.zone, body.slots[0]
+    zone, first = context.zone, body.slots[0]
     begins = datetime.fromtimestamp(first.start * 60, zone).replace(tzinfo=None)
     days = recurrence.without(recurrence.dates(body.rule, begins, zone), body.excluded)
-    series = f"{asking.user}/{asking.request}"
-    limit = limit_of(asking, asking.user)
+    series = f"{context.user}/{context.request}"
+    limit = limit_of(context, context.user)
     remedy = "take fewer, and the rest as another series; or ask for fewer slots or rooms"
     whole = _Whole(len(days), [reservation_page(series), *limit.pages], remedy)
     for day in days:
         slots = _slots_on(body.slots, (day - begins.date()).days, zone, day)
-        search = _without_room(search_of(asking, body.room, slots, body.merge))
+        search = _without_room(search_of(context, body.room, slots, body.merge))
         whole.add({"date": day.isoformat()}, search, [reservation_page(f"{series}~{day}")])
     _apart(whole.first_slots)
     args = {
@@ -70,21 +70,21 @@ def reserve(asking: Asking, body: ReserveBody) -> Draft:
         "occurrences": whole.occurrences,
         "occurrences_wanted": body.occurrences,
     }
-    return draft_of(asking, "reserve_series", body.merge.name, args, whole.pages)
+    return draft_of(context, "reserve_series", body.merge.name, args, whole.pages)
 
 
-def move(asking: Asking, series: str, members: Sequence[Member], body: SeriesMoveBody) -> Draft:
+def move(context: DraftContext, series: str, members: Sequence[Member], body: SeriesMoveBody) -> Draft:
     """Other places for the members, which are in order of date: the first gets the slots, each other one the same
     local times, as many days from its date as the first from its own. Raises BadInput, TooLarge, Conflict."""
-    zone, first = asking.zone, date.fromisoformat(members[0].day)
-    limit = limit_of(asking, series.partition("/")[0])
+    zone, first = context.zone, date.fromisoformat(members[0].day)
+    limit = limit_of(context, series.partition("/")[0])
     remedy = "move occurrences by themselves, or cancel the series from some date on and reserve those anew"
     whole = _Whole(len(members), [reservation_page(series), *limit.pages], remedy)
     for member in members:
         day = date.fromisoformat(member.day)
         slots = _slots_on(body.slots, (day - first).days, zone, day)
         room = body.room or member.reservation.room
-        search = search_of(asking, room, slots, body.merge)
+        search = search_of(context, room, slots, body.merge)
         whole.add({"date": member.day, "room": room}, search, standing(member.id, member.reservation, member.final))
     _apart(whole.first_slots)
     # Where all go to later times, the last goes first, so that none is in the way of the one before it.
@@ -98,13 +98,13 @@ def move(asking: Asking, series: str, members: Sequence[Member], body: SeriesMov
         "occurrences": whole.occurrences,
         "occurrences_wanted": body.occurrences,
     }
-    return draft_of(asking, "move_series", body.merge.name, args, whole.pages)
+    return draft_of(context, "move_series", body.merge.name, args, whole.pages)
 
 
-def cancel(asking: Asking, series: str, members: Sequence[Member], reason: str | None) -> Draft:
+def cancel(context: DraftContext, series: str, members: Sequence[Member], reason: str | None) -> Draft:
     """The end of the members; raises TooLarge."""
     owner = series.partition("/")[0]
-    pages = [reservation_page(series), *limit_of(asking, owner).pages, *managing_pages(asking, owner, reason)]
+    pages = [reservation_page(series), *limit_of(context, owner).pages, *managing_pages(context, owner, reason)]
     whole = _Whole(len(members), pages, "cancel the later ones first, with from")
     for member in members:
         whole.add({"date": member.day}, Needs({}, []), standing(member.id, member.reservation, final=False))
@@ -115,7 +115,7 @@ def cancel(asking: Asking, series: str, members: Sequence[Member], reason: str |
     }
     if reason is not None:
         args["reason"] = reason
-    return draft_of(asking, "cancel_series", "give_up", args, whole.pages)
+    return draft_of(context, "cancel_series", "give_up", args, whole.pages)
 
 
 class _Whole:

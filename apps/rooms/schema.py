@@ -1,76 +1,46 @@
-"""What requests may say: the bodies and queries of the REST resources, field by field.
+"""What requests about rooms and reservations may say: the models of their bodies and queries.
 
-Reading one gives values as pages hold them (minutes, normalised names) or a BadInput that names the field and says
-what to do. Nothing here knows what is free, known or configured.
+Reading one gives values as pages hold them (minutes, normalised names). Nothing here knows what is free, known or
+configured.
 """
 
 from __future__ import annotations
 
-import json
-import re
-import unicodedata
-from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
 )
-from pydantic_core import ErrorDetails
 
-from apps.api.endpoint import COUNT, NAME, TEXT, TIME
+from apps.api.model import Count, ListQuery, Model, Name, RequestId, RequestQuery, ViewQuery, one_line, readable_name
+from apps.api.schema import DATE, TEXT, TIME
 from apps.rooms.times import DAY_MIN, SLOT_DAYS_MAX, parse_minute
-from bayou import names
-from bayou.errors import BadInput
 
 CALENDAR_DAYS_MAX = 62
 FREE_DAYS_MAX = 31
 EXCEPT_MAX = 400
-PAGE_MAX = 1000  # of rooms, or of a user's reservations, in one answer
+ROOM_MAX = 64  # characters of a name
 MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_up")
 
 
 def room_name(text: str) -> str:
-    """The name in Unicode's composed form, so that a name is one room however it was typed; ValueError for no name."""
-    name = unicodedata.normalize("NFC", text)
-    if (
-        not 1 <= len(name) <= 64
-        or not name.isprintable()
-        or "/" in name
-        or name != name.strip()
-        or name in names.UNREACHABLE
-    ):
-        raise ValueError(
-            f"{text[:64]!r} cannot be a room: use 1 to 64 printable characters, no /, no blank at either end"
-        )
-    return name
-
-
-def request_name(text: str) -> str:
-    """A request id or series; ValueError when it is none."""
-    if not names.NAME.fullmatch(text) or text in names.UNREACHABLE:
-        raise ValueError(f"{text[:64]!r} cannot be used: take 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -")
-    return text
-
-
-def _purpose(text: str) -> str:
-    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text):
-        raise ValueError("must be one line, without control characters")
-    return text
+    """The name as pages have it; ValueError where it cannot be the name of a room."""
+    if "/" in text:
+        raise ValueError(f"{text[:64]!r} cannot be used: the name of a room has no /")
+    return readable_name(text, ROOM_MAX)
 
 
 def _reason(text: str) -> str:
     if not text.strip():
         raise ValueError("says nothing; give a reason, or leave it out")
-    return _purpose(text)
+    return one_line(text)
 
 
 def parse_date(text: object) -> date:
@@ -83,35 +53,25 @@ def parse_date(text: object) -> date:
     raise ValueError(f"{str(text)[:40]!r} is not a date; write it like 2026-12-25")
 
 
-def _count(text: object) -> int:
-    if isinstance(text, str) and re.fullmatch("[0-9]{1,6}", text):
-        return int(text)
-    raise ValueError("must be a whole number")
-
-
-def _features(text: object) -> list[str]:
-    return [word.strip() for word in str(text).split(",") if word.strip()]
+def _features(text: object) -> tuple[str, ...]:
+    return tuple(word.strip() for word in str(text).split(",") if word.strip())
 
 
 def _merge(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
+    """A merge procedure by its name alone is the same as an object with that name."""
+    found = {"name": value} if isinstance(value, str) else value
+    if not isinstance(found, dict) or found.get("name") not in MERGES:
+        raise ValueError(f"must be one of {', '.join(MERGES)}, or an object with one of them as its name")
+    return found
 
 
-# What a description says of them is said here: their checks are functions.
-Minute = Annotated[int, BeforeValidator(parse_minute), WithJsonSchema(TIME)]
-RoomName = Annotated[str, AfterValidator(room_name), WithJsonSchema({**TEXT, "minLength": 1, "maxLength": 64})]
-RequestName = Annotated[str, AfterValidator(request_name), WithJsonSchema(NAME)]
-Purpose = Annotated[str, Field(max_length=200), AfterValidator(_purpose)]
+# Their checks are functions, so their JSON Schema is given.
+Minute = Annotated[int, BeforeValidator(parse_minute), WithJsonSchema(dict(TIME))]
+RoomName = Annotated[str, AfterValidator(room_name), WithJsonSchema({**TEXT, "minLength": 1, "maxLength": ROOM_MAX})]
+Purpose = Annotated[str, Field(max_length=200, description="What it is for."), AfterValidator(one_line)]
 Reason = Annotated[str, Field(max_length=200), AfterValidator(_reason)]
-LocalDate = Annotated[date, BeforeValidator(parse_date), WithJsonSchema({"type": "string", "format": "date"})]
-Count = Annotated[int, BeforeValidator(_count), WithJsonSchema(COUNT)]
-Features = Annotated[list[str], BeforeValidator(_features), WithJsonSchema(TEXT)]
-
-
-class Model(BaseModel):
-    """Base of all: a field that nobody asked for is an error, and nothing is converted silently."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+LocalDate = Annotated[date, BeforeValidator(parse_date), WithJsonSchema(dict(DATE))]
+Features = Annotated[tuple[str, ...], BeforeValidator(_features), WithJsonSchema(dict(TEXT))]
 
 
 class Slot(Model):
@@ -157,26 +117,46 @@ Merge = Annotated[
     Field(discriminator="name"),
     BeforeValidator(_merge, json_schema_input_type=Literal[MERGES] | _Merge),
 ]
-Slots = Annotated[list[Slot], Field(min_length=1, max_length=10)]
-Occurrences = Literal["all_or_nothing", "best_effort"]
+Slots = Annotated[list[Slot], Field(min_length=1, max_length=10, description="Times, in order of preference.")]
+Occurrences = Annotated[
+    Literal["all_or_nothing", "best_effort"],
+    Field(description="Whether the occurrences that find a slot are kept where another one finds none."),
+]
 
 
 class ReserveBody(Model):
-    """POST /reservations; the slots are in order of preference.
+    """POST /reservations. The slots are in order of preference.
 
-    With a rule it is a series, whose first occurrence the slots are; `except` are dates on which there is none.
+    With a rule it is a series, and the slots are those of its first occurrence.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "room": "6.12",
+                    "slots": [{"start": "2026-12-01T09:00+01:00", "end": "2026-12-01T10:00+01:00"}],
+                    "purpose": "tea",
+                    "merge": "nearest_free_time",
+                }
+            ]
+        }
+    )
 
     room: RoomName
     slots: Slots
     purpose: Purpose = ""
     merge: Merge = FirstFreeAlternative()
-    request: RequestName | None = None
-    rule: Annotated[str, Field(max_length=400)] | None = None
-    excluded: Annotated[list[LocalDate], Field(max_length=EXCEPT_MAX)] = Field(default=[], alias="except")
+    request: RequestId = None
+    rule: Annotated[str, Field(max_length=400)] | None = Field(
+        default=None, description="A recurrence rule (RFC 5545), such as FREQ=WEEKLY;COUNT=10: it makes a series."
+    )
+    excluded: Annotated[list[LocalDate], Field(max_length=EXCEPT_MAX)] = Field(
+        default=[], alias="except", description="Dates on which the series has no occurrence."
+    )
     occurrences: Occurrences = "best_effort"
-    series: RequestName | None = None
-    new_room: bool = False
+    series: Name | None = Field(default=None, description="The series that this single reservation belongs to.")
+    new_room: Annotated[bool, Field(description="The room may be one that nobody has named before.")] = False
 
     @field_validator("excluded", "occurrences")
     @classmethod
@@ -194,23 +174,28 @@ class ReserveBody(Model):
 
 
 class MoveBody(Model):
-    """PATCH /reservations/ID; without a room, it stays in the one where it is."""
+    """PATCH /reservations/ID. Without a room, it stays in its room."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"slots": [{"start": "2026-12-01T14:00+01:00", "end": "2026-12-01T15:00+01:00"}]}]
+        }
+    )
 
     slots: Slots
     room: RoomName | None = None
     merge: Merge = FirstFreeAlternative()
-    request: RequestName | None = None
+    request: RequestId = None
 
 
 class SeriesMoveBody(MoveBody):
-    """PATCH /series/ID; the slots are those of the first occurrence that is to move."""
+    """PATCH /series/ID. The slots are those of the first occurrence that moves."""
 
     occurrences: Occurrences = "best_effort"
 
 
-class CancelQuery(Model):
-    request: RequestName | None = None
-    reason: Reason | None = None
+class CancelQuery(RequestQuery):
+    reason: Reason | None = Field(default=None, description="Why; a manager must say it to the owner.")
 
 
 def _first(text: str) -> str:
@@ -218,27 +203,22 @@ def _first(text: str) -> str:
 
 
 class SeriesQuery(Model):
-    """Which occurrences are meant: those from this one on (its id or its date), else all that stand."""
+    """Which occurrences of a series are meant."""
 
-    first: Annotated[str, AfterValidator(_first)] | None = Field(default=None, alias="from")
+    first: Annotated[str, AfterValidator(_first)] | None = Field(
+        default=None, alias="from", description="The first occurrence that is meant, by its date or id; all without it."
+    )
 
 
 class SeriesCancelQuery(SeriesQuery, CancelQuery):
     pass
 
 
-class PageQuery(Model):
-    """At most `limit` behind `after`, which is `next` of the answer before."""
+class ReservationsQuery(ListQuery):
+    """GET /users/USER/reservations; either end may be open."""
 
-    limit: Annotated[Count, Field(ge=1, le=PAGE_MAX)] = PAGE_MAX
-    after: str = ""
-
-
-class RangeQuery(PageQuery):
-    """From when to when a user's reservations are wanted; either end may be open."""
-
-    start: Minute | None = Field(default=None, alias="from")
-    end: Minute | None = Field(default=None, alias="to")
+    start: Minute | None = Field(default=None, alias="from", description="Only reservations that end after this time.")
+    end: Minute | None = Field(default=None, alias="to", description="Only reservations that begin before this time.")
 
     def holds(self, start: int, end: int) -> bool:
         """Whether a slot is at least partly inside."""
@@ -246,8 +226,8 @@ class RangeQuery(PageQuery):
 
 
 class _Period(Model):
-    start: Minute = Field(alias="from")
-    end: Minute = Field(alias="to")
+    start: Minute = Field(alias="from", description="The beginning, with an offset.")
+    end: Minute = Field(alias="to", description="The end, with an offset.")
     days_max: ClassVar[int]
 
     @field_validator("end")
@@ -259,71 +239,13 @@ class _Period(Model):
         return end
 
 
-class CalendarQuery(_Period):
+class CalendarQuery(_Period, ViewQuery):
     days_max = CALENDAR_DAYS_MAX
-    view: Literal["tentative", "committed"] = "tentative"
 
 
 class FreeQuery(_Period):
-    """GET /rooms/free: for how many people, and with which features (by commas)."""
+    """GET /rooms/free."""
 
     days_max = FREE_DAYS_MAX
-    capacity: Annotated[Count, Field(ge=1)] | None = None
-    features: Features = []
-
-
-ModelT = TypeVar("ModelT", bound=Model)
-
-
-def read_body(model: type[ModelT], body: bytes) -> ModelT:
-    """The model that a request's body holds; raises BadInput."""
-    try:
-        members = json.loads(body)
-    except (ValueError, RecursionError) as reason:
-        raise BadInput("bad_input", f"The body is not JSON: {reason}.", field="body") from None
-    if not isinstance(members, dict):
-        raise BadInput("bad_input", "The body must be a JSON object, {…}.", field="body")
-    return _read(model, members)
-
-
-def read_query(model: type[ModelT], query: Mapping[str, str]) -> ModelT:
-    """The model that the query of an address holds; raises BadInput."""
-    return _read(model, query)
-
-
-def _read(model: type[ModelT], members: Mapping[str, Any]) -> ModelT:
-    try:
-        return model.model_validate(members)
-    except ValidationError as reason:
-        raise _bad_input(reason.errors()[0]) from None
-
-
-_SENTENCES = {  # pydantic's kind of error -> the sentence for a user; what stands in braces is of its context
-    "extra_forbidden": "there is no such field; leave it out",
-    "missing": "is missing",
-    "string_type": "must be text in quotes",
-    "string_too_long": "must have at most {max_length} characters",
-    "list_type": "must be a list, […]",
-    "too_short": "needs at least {min_length}",
-    "too_long": "takes at most {max_length}",
-    "int_type": "must be a whole number",
-    "bool_type": "must be true or false",
-    "model_type": "must be an object, {{…}}",
-    "model_attributes_type": "must be the name of a merge procedure, or an object with that name",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
-    "literal_error": "must be one of {expected}",
-    "union_tag_not_found": 'must name a merge procedure, as in {{"name": "give_up"}}',
-    "union_tag_invalid": "must be one of {expected_tags}",
-    "value_error": "{error}",
-}
-
-
-def _bad_input(error: ErrorDetails) -> BadInput:
-    """The refusal for the first thing that is wrong; `field` is a path such as slots.0.start."""
-    # Inside the merge, pydantic puts the procedure's name into the path, where the request has none.
-    path = [str(step) for step in error["loc"] if step not in MERGES]
-    field = ".".join(path)
-    sentence = _SENTENCES.get(error["type"])
-    said = sentence.format(**error.get("ctx", {})) if sentence else error["msg"]
-    return BadInput("bad_input", f"{field}: {said}.", field=field)
+    capacity: Annotated[Count, Field(ge=1)] | None = Field(default=None, description="For how many people.")
+    features: Annotated[Features, Field(description="What the room must have, separated by commas.")] = ()

@@ -1,24 +1,14 @@
-"""What happened at a replica since its start, in plain numbers, and GET /metrics, which tells Prometheus of them.
-
-How they are told is in replica/http/metrics.py, which the first scrape loads: with it comes prometheus_client, a MiB.
-"""
+"""What happened at a replica since its start, in plain numbers."""
 
 from __future__ import annotations
 
 import threading
-import time
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
-
-from flask import Flask, Response, g, request
-from flask_restful import Resource
 
 from replica.events.expand import Transaction
-from replica.http.parts import Parts
 
-STREAMS = {"/events"}  # answers without an end, whose length says nothing
 METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}  # others would be a row each
 COUNTED = ("accepted", "received", "committed", "moved", "rejected", "revoked")
 BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -52,36 +42,11 @@ class Counters:
             for name, count in transaction.summed.items():
                 self.writes[name] += count
 
-    def answered(self, method: str, status: int, duration_s: float) -> None:
-        """One answer."""
+    def note_answer(self, method: str, status: int, duration_s: float) -> None:
+        """One answer, and how long it took."""
+        known = method if method in METHODS else "other"
         with self._counting:
-            self.answers[method, status] += 1
-            durations = self.durations.setdefault(method, Durations())
+            self.answers[known, status] += 1
+            durations = self.durations.setdefault(known, Durations())
             durations.total_s += duration_s
             durations.counts[bisect_left(BOUNDS_S, duration_s)] += 1
-
-    def register(self, app: Flask, api: Any, parts: Parts) -> None:
-        """Time each request, and add /metrics."""
-        api.add_resource(Scrape, "/metrics", resource_class_kwargs={"counters": self, "parts": parts})
-
-        @app.before_request
-        def begin() -> None:
-            g.began_s = time.monotonic()
-
-        @app.after_request
-        def end(response: Response) -> Response:
-            if request.path not in STREAMS:
-                method = request.method if request.method in METHODS else "other"
-                self.answered(method, response.status_code, time.monotonic() - g.began_s)
-            return response
-
-
-class Scrape(Resource):  # type: ignore[misc]  # flask_restful has no types
-    def __init__(self, counters: Counters, parts: Parts) -> None:
-        self._counters = counters
-        self._parts = parts
-
-    def get(self) -> Response:
-        from replica.http.metrics import CONTENT_TYPE, told  # noqa: PLC0415
-
-        return Response(told(self._counters, self._parts), content_type=CONTENT_TYPE)

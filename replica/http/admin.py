@@ -1,60 +1,238 @@
-"""The REST resources for operators and the class: what this replica holds, and sessions and links at a word."""
+"""The endpoints of operators and of the class: what this replica holds, its sessions and links, and membership."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from flask import request
-from flask_restful import Resource
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from bayou.errors import BadInput, Unknown
+from apps.api.endpoint import Answer, Endpoint
+from apps.api.model import Count, Model
+from apps.api.request import Request
+from apps.api.schema import ANYTHING, COUNT, FLAG, NUMBER, TEXT, VECTOR, array, nullable, one_of, record
+from bayou.errors import Unknown
 from bayou.history import decode
 from bayou.stamps import split_id, stamp_text
 from bayou.state import Vector
-from replica.anti_entropy.peers import Peers
 from replica.config import Config
 from replica.events.describe import Describer
-from replica.http.concurrency_limit import Places
-from replica.http.parts import OperatorStore, Parts
+from replica.http.concurrency_limit import ConcurrencyLimit
+from replica.http.parts import Parts
 from replica.membership.commands import Membership
 from storage.members import label_of
 from storage.store import LogEntry, Member
 
-LOG_ENTRIES_MAX = 1000
 LOG_ENTRIES = 100
 WAITING_MAX = 4  # requests that may wait for a session at a time, below the number of threads
+KEEP_MAX = 2**53
 
-Answer = dict[str, Any]
+PRIMARY = record(id=nullable(TEXT), label=nullable(TEXT), here=FLAG)
+EPOCH = nullable(record(number=COUNT, promoter=TEXT))
+PEER = {"type": "object", "properties": {"label": TEXT, "link": one_of("up", "cut")}, "required": ["label", "link"]}
+REPLICA = record(
+    id=TEXT,
+    label=TEXT,
+    cluster=TEXT,
+    birth=nullable(TEXT),
+    primary=PRIMARY,
+    epoch=EPOCH,
+    history=array(ANYTHING),
+    retired=FLAG,
+    members=array(record(id=nullable(TEXT), label=TEXT, rest=TEXT, anti_entropy=TEXT)),
+    csn=COUNT,
+    osn=COUNT,
+    tentative=COUNT,
+    committed=COUNT,
+    vectors=record(V=VECTOR, C=VECTOR, O=VECTOR),
+    timezone=TEXT,
+    peers=array(PEER),
+)
+WRITE = record(
+    id=TEXT,
+    csn=nullable(COUNT),
+    state=one_of("tentative", "committed"),
+    app=TEXT,
+    op=TEXT,
+    user=TEXT,
+    request=TEXT,
+    origin=TEXT,
+    outcome=TEXT,
+    accepted_at=TEXT,
+    describe=ANYTHING,
+)
+OTHER_CLUSTER = ("other_protocol", "other_applications", "other_cluster", "other_birth")
+HAND_OVER_ERRORS = {
+    404: ("peer_unknown",),
+    409: (
+        *("no_primary", "is_primary", "not_primary", "retired", "pending", "busy", "link_cut", "moved_on"),
+        *OTHER_CLUSTER,
+    ),
+    503: ("peer_unreachable",),
+}
+PEER_PARAMETER = {"peer": "The label of another replica."}
 
 
-def register(api: Any, parts: Parts) -> None:
-    """Add the resources to a flask_restful.Api."""
-
-    def add(resource: type, path: str, **given: Any) -> None:
-        api.add_resource(resource, path, resource_class_kwargs=given)
-
-    places = Places(WAITING_MAX, "too_many_waiting", "sessions that are waited for")
-    add(Replica, "/replica", parts=parts)
-    add(DigestOfPages, "/replica/digest", store=parts.store)
-    add(Log, "/replica/log", store=parts.store, describer=Describer(parts.applications))
-    add(Sync, "/replica/sync/<string:peer>", peers=parts.peers, places=places)
-    add(Link, "/replica/links/<string:peer>", peers=parts.peers)
-    add(Commit, "/replica/commit", store=parts.store, peers=parts.peers)
-    add(Truncate, "/replica/truncate", store=parts.store)
-    if parts.membership is not None:
-        add(Retire, "/replica/retire", membership=parts.membership)
-        add(Promote, "/replica/promote", membership=parts.membership, store=parts.store)
+def _write_id(text: str) -> str:
+    split_id(text)
+    return text
 
 
-class Replica(Resource):  # type: ignore[misc]  # flask_restful has no types
+class LogQuery(Model):
+    after: Annotated[str, AfterValidator(_write_id)] | None = Field(default=None, description="The id of a write.")
+    limit: Annotated[Count, Field(ge=1, le=1000, description="How many writes are shown.")] = LOG_ENTRIES
+
+
+class LinkBody(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"up": False}]})
+
+    up: Annotated[bool, Field(description="false cuts the link, true heals it.")]
+
+
+class TruncateBody(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"keep": 1000}]})
+
+    keep: Annotated[int, Field(ge=0, lt=KEEP_MAX, description="How many committed writes stay in the log.")]
+
+
+class RetireBody(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"hand_over_to": "two"}]})
+
+    hand_over_to: str | None = Field(default=None, description="The label of the replica that becomes the primary.")
+
+
+class PromoteBody(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"force": True}]})
+
+    force: Annotated[bool, Field(description="Promote this replica without the present primary.")] = False
+    to: str | None = Field(default=None, description="The label of the replica that the primary hands over to.")
+
+    @field_validator("to")
+    @classmethod
+    def _not_forced(cls, to: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("force"):
+            raise ValueError("goes without force, which promotes the replica that is asked")
+        return to
+
+
+def endpoints(parts: Parts) -> list[Endpoint]:
+    admin = Admin(parts)
+    found = [
+        Endpoint(
+            "GET",
+            "/replica",
+            admin.show_replica,
+            "Show what this replica is and holds.",
+            answers={200: REPLICA},
+            for_cluster_pages=True,
+        ),
+        Endpoint(
+            "GET",
+            "/replica/digest",
+            admin.show_digest,
+            "Show hashes of all pages, which are equal on equal replicas.",
+            answers={200: record(committed=TEXT, tentative=TEXT, csn=COUNT, vector=VECTOR)},
+            for_cluster_pages=True,
+        ),
+        Endpoint(
+            "GET",
+            "/replica/log",
+            admin.list_log,
+            "List the log: committed writes by CSN, then tentative ones; `next` is the `after` of the next part.",
+            answers={200: record(writes=array(WRITE), next=nullable(TEXT))},
+            query=LogQuery,
+            errors={404: ("write_unknown",)},
+            for_cluster_pages=True,
+        ),
+        Endpoint(
+            "POST",
+            "/replica/sync/{peer}",
+            admin.sync,
+            "Run one anti-entropy session with a peer to its end.",
+            answers={200: record(peer=TEXT, sent=COUNT, received=COUNT, seconds=NUMBER)},
+            role="manager",
+            path_parameters=PEER_PARAMETER,
+            errors={
+                404: ("peer_unknown",),
+                409: ("link_cut",),
+                429: ("too_many_waiting",),
+                503: ("peer_unreachable",),
+            },
+        ),
+        Endpoint(
+            "PUT",
+            "/replica/links/{peer}",
+            admin.set_link,
+            "Cut or heal the link to a peer.",
+            answers={200: record(peer=TEXT, up=FLAG)},
+            role="manager",
+            path_parameters=PEER_PARAMETER,
+            body=LinkBody,
+            errors={404: ("peer_unknown",)},
+            for_cluster_pages=True,
+        ),
+        Endpoint(
+            "POST",
+            "/replica/commit",
+            admin.commit,
+            "At the primary: commit what is tentative.",
+            answers={200: record(committed=COUNT)},
+            role="manager",
+            errors={409: ("not_primary",)},
+        ),
+        Endpoint(
+            "POST",
+            "/replica/truncate",
+            admin.truncate,
+            "Drop committed writes from the log, except the newest `keep`.",
+            answers={200: record(dropped=COUNT)},
+            role="manager",
+            body=TruncateBody,
+        ),
+    ]
+    if parts.membership is None:
+        return found
+    changes = MembershipChanges(parts, parts.membership)
+    return [
+        *found,
+        Endpoint(
+            "POST",
+            "/replica/retire",
+            changes.retire,
+            "Take no more writes, and leave the cluster once another replica has those of this one.",
+            answers={200: record(retired=FLAG, write=TEXT, held_by=nullable(TEXT))},
+            role="manager",
+            body=RetireBody,
+            body_is_required=False,
+            errors=HAND_OVER_ERRORS,
+        ),
+        Endpoint(
+            "POST",
+            "/replica/promote",
+            changes.promote,
+            "Make this replica the primary, or the one that the primary hands over to.",
+            answers={200: record(primary=PRIMARY, epoch=EPOCH)},
+            role="manager",
+            body=PromoteBody,
+            body_is_required=False,
+            errors=HAND_OVER_ERRORS,
+        ),
+    ]
+
+
+class Admin:
+    """The handlers."""
+
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._store, self._peers = parts.store, parts.peers
+        self._describer = Describer(parts.applications)
+        self._syncing = ConcurrencyLimit(WAITING_MAX, "too_many_waiting", "requests that wait for a session")
 
-    def get(self) -> Answer:
-        state, created = self._parts.store.state(), self._parts.store.members_of_cluster()
+    def show_replica(self, _request: Request[None, None]) -> Answer:
+        state, created = self._store.state(), self._store.members_of_cluster()
         return {
             "id": state.server,
             "label": self._parts.label,
@@ -79,15 +257,10 @@ class Replica(Resource):  # type: ignore[misc]  # flask_restful has no types
                 "O": vector_texts(state.omitted_vector),
             },
             "timezone": self._parts.settings.timezone,
-            "peers": self._parts.peers.status(),
+            "peers": self._peers.status(),
         }
 
-
-class DigestOfPages(Resource):  # type: ignore[misc]
-    def __init__(self, store: OperatorStore) -> None:
-        self._store = store
-
-    def get(self) -> Answer:
+    def show_digest(self, _request: Request[None, None]) -> Answer:
         digest = self._store.digest()
         return {
             "committed": digest.committed,
@@ -96,20 +269,8 @@ class DigestOfPages(Resource):  # type: ignore[misc]
             "vector": vector_texts(digest.vector),
         }
 
-
-class Log(Resource):  # type: ignore[misc]
-    def __init__(self, store: OperatorStore, describer: Describer) -> None:
-        self._store = store
-        self._describer = describer
-
-    def get(self) -> Answer:
-        after = request.args.get("after")
-        limit = _whole_number("limit", request.args.get("limit", str(LOG_ENTRIES)), LOG_ENTRIES_MAX)
-        for name in request.args:
-            if name not in {"after", "limit"}:
-                raise BadInput("bad_input", f"There is no {name} here; there are after and limit.", field=name)
-        if after is not None:
-            _check_id(after)
+    def list_log(self, request: Request[LogQuery, None]) -> Answer:
+        after, limit = request.query.after, request.query.limit
         entries = self._store.log(after, limit)
         if entries is None:
             raise Unknown(
@@ -136,84 +297,47 @@ class Log(Resource):  # type: ignore[misc]
             "describe": self._describer.describe(write, entry.outcome),
         }
 
-
-class Sync(Resource):  # type: ignore[misc]
-    def __init__(self, peers: Peers, places: Places) -> None:
-        self._peers = peers
-        self._places = places
-
-    def post(self, peer: str) -> Answer:
-        self._places.take()
-        try:
+    def sync(self, _request: Request[None, None], peer: str) -> Answer:
+        with self._syncing:
             began = time.monotonic()
             report = self._peers.sync(peer)
             seconds = round(time.monotonic() - began, 6)
-        finally:
-            self._places.give_back()
         return {"peer": peer, "sent": report.sent, "received": report.received, "seconds": seconds}
 
+    def set_link(self, request: Request[None, LinkBody], peer: str) -> Answer:
+        self._peers.set_link(peer, up=request.body.up)
+        return {"peer": peer, "up": request.body.up}
 
-class Link(Resource):  # type: ignore[misc]
-    def __init__(self, peers: Peers) -> None:
-        self._peers = peers
-
-    def put(self, peer: str) -> Answer:
-        body = request.get_json()
-        if not isinstance(body, dict) or set(body) != {"up"} or not isinstance(body["up"], bool):
-            raise BadInput("bad_input", 'Send {"up": false} to cut the link, {"up": true} to heal it.', field="up")
-        self._peers.set_link(peer, up=body["up"])
-        return {"peer": peer, "up": body["up"]}
-
-
-class Truncate(Resource):  # type: ignore[misc]
-    def __init__(self, store: OperatorStore) -> None:
-        self._store = store
-
-    def post(self) -> Answer:
-        keep = read_body({"keep": int}).get("keep")
-        if keep is None or not 0 <= keep < 2**53:
-            raise BadInput("bad_input", 'Send {"keep": N}, how many committed writes stay in the log.', field="keep")
-        return {"dropped": self._store.truncate(keep)}
-
-
-class Retire(Resource):  # type: ignore[misc]
-    def __init__(self, membership: Membership) -> None:
-        self._membership = membership
-
-    def post(self) -> Answer:
-        retired = self._membership.retire(read_body({"hand_over_to": str}).get("hand_over_to"))
-        return {"retired": True, "write": retired.write, "held_by": retired.held_by}
-
-
-class Promote(Resource):  # type: ignore[misc]
-    def __init__(self, membership: Membership, store: OperatorStore) -> None:
-        self._membership = membership
-        self._store = store
-
-    def post(self) -> Answer:
-        body = read_body({"force": bool, "to": str})
-        if body.get("force") and "to" in body:
-            raise BadInput("bad_input", "Force promotes the replica that is asked: leave out `to`.", field="to")
-        if body.get("force"):
-            self._membership.force()
-        else:
-            self._membership.promote(body.get("to"))
-        state = self._store.state()
-        label = label_of(state.primary, self._store.members_of_cluster())
-        primary = {"id": state.primary, "label": label, "here": state.is_primary}
-        return {"primary": primary, "epoch": _epoch(state.history)}
-
-
-class Commit(Resource):  # type: ignore[misc]
-    def __init__(self, store: OperatorStore, peers: Peers) -> None:
-        self._store = store
-        self._peers = peers
-
-    def post(self) -> Answer:
+    def commit(self, _request: Request[None, None]) -> Answer:
         committed = self._store.commit()
         if committed:
             self._peers.poke()
         return {"committed": committed}
+
+    def truncate(self, request: Request[None, TruncateBody]) -> Answer:
+        return {"dropped": self._store.truncate(request.body.keep)}
+
+
+class MembershipChanges:
+    """The handlers of what only a replica with a membership can do."""
+
+    def __init__(self, parts: Parts, membership: Membership) -> None:
+        self._store = parts.store
+        self._membership = membership
+
+    def retire(self, request: Request[None, RetireBody]) -> Answer:
+        retired = self._membership.retire(request.body.hand_over_to)
+        return {"retired": True, "write": retired.write, "held_by": retired.held_by}
+
+    def promote(self, request: Request[None, PromoteBody]) -> Answer:
+        if request.body.force:
+            self._membership.force()
+        else:
+            self._membership.promote(request.body.to)
+        state = self._store.state()
+        label = label_of(state.primary, self._store.members_of_cluster())
+        primary = {"id": state.primary, "label": label, "here": state.is_primary}
+        return {"primary": primary, "epoch": _epoch(state.history)}
 
 
 def _epoch(history: str) -> Answer | None:
@@ -222,8 +346,8 @@ def _epoch(history: str) -> Answer | None:
     return {"number": epochs[-1].number, "promoter": epochs[-1].promoter} if epochs else None
 
 
-def _members(settings: Config, created: Sequence[Member]) -> list[Answer]:
-    """The founders, whose ids are theirs to know, and the created servers."""
+def _members(settings: Config, created: Sequence[Member]) -> list[dict[str, Any]]:
+    """The founders, whose ids only they know, and the created servers."""
     founders = [
         {"id": None, "label": label, "rest": str(founder.rest), "anti_entropy": str(founder.anti_entropy)}
         for label, founder in settings.founders.items()
@@ -238,29 +362,3 @@ def _members(settings: Config, created: Sequence[Member]) -> list[Answer]:
 def vector_texts(vector: Vector) -> dict[str, str]:
     """A vector with its stamps as text of 16 digits."""
     return {server: stamp_text(stamp) for server, stamp in sorted(vector.items())}
-
-
-def read_body(members: dict[str, type]) -> Answer:
-    """The body, an object with some of these members and nothing else, or no body at all; BadInput names the member."""
-    body = request.get_json() if request.get_data() else {}
-    if not isinstance(body, dict):
-        raise BadInput("bad_input", "Send a JSON object, or no body.", field="body")
-    for name, value in body.items():
-        if name not in members:
-            raise BadInput("bad_input", f"There is no {name} here; there are {', '.join(members)}.", field=name)
-        if type(value) is not members[name]:
-            raise BadInput("bad_input", f"{name} is of another type.", field=name)
-    return body
-
-
-def _check_id(after: str) -> None:
-    try:
-        split_id(after)
-    except ValueError as reason:
-        raise BadInput("bad_input", f"after: {reason}.", field="after") from None
-
-
-def _whole_number(name: str, text: str, maximum: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= maximum):
-        raise BadInput("bad_input", f"{name} is a number from 1 to {maximum}, not {text!r}.", field=name)
-    return int(text)

@@ -1,52 +1,89 @@
-"""REST: one Flask application with flask-restful resources, one error shape, one way of writing JSON.
+"""The WSGI application of one replica: Flask with the declared endpoints, one shape of errors, one way of writing JSON.
 
-Applications add their resources through `Application.register`; those of operators are in replica/http/admin.py. It
-knows HTTP and the interfaces of replica/http/parts.py, not Redis or gRPC.
+Around every request, in this order: the web page that asks is judged (cors.py), the headers of the client's session are
+read (client_session.py), the caller is found and admitted (auth.py). Then the endpoint's handler runs (routing.py).
 """
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+import time
+
+from flask import Flask, Response, g, request
 from flask_restful import Api
 from redis import RedisError
 
+from apps.api.endpoint import Endpoint, Tables
+from apps.api.request import ClientSession
 from replica.events.counters import Counters
-from replica.http import admin, client_session, errors, event_stream, export, openapi, web_pages
-from replica.http.auth import Security
-from replica.http.cors import CrossSite
-from replica.http.json import Json, json_response
+from replica.http import admin, auth, errors, event_stream, export, metrics, openapi, web_pages
+from replica.http.client_session import TOKEN_HEADER, read_session, token_to_send
+from replica.http.cors import READING, CrossSite
+from replica.http.json import json_response
 from replica.http.parts import Parts
+from replica.http.routing import Routes
 
 
 def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
     """The WSGI application of one replica; `counters` are those that the rest of the replica feeds."""
     app = Flask("bayou", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = errors.BODY_BYTES_MAX
-    app.json = Json(app)
     app.url_map.strict_slashes = False
     app.register_error_handler(Exception, _answer_error)
     api = _Api(app)
     api.representation("application/json")(json_response)
-    # Flask runs what is before a request in this order, and what is after it in the reverse order.
     counters = counters or Counters()
-    counters.register(app, api, parts)
-    _guard(app, CrossSite(parts.settings, parts.settings.replica(parts.label).rest, lambda: _joined(parts)))
-    client_session.register(app)
-    Security(parts.settings, parts.store.read, parts.operator_hash).register(app, api)
-
-    web_pages.register(app, parts)
-    openapi.register(api, parts)
-    admin.register(api, parts)
-    event_stream.register(api, parts)
-    export.register(api, parts)
-    for application in parts.applications:
-        application.register(api, parts.service)
+    security = auth.Security(parts.settings, parts.store.read, parts.operator_hash)
+    tables = tables_of(parts, counters, security)
+    routes = Routes(api, [endpoint for table in tables.values() for endpoint in table])
+    cross_site = CrossSite(parts.settings, parts.settings.replica(parts.label).rest, lambda: _joined(parts))
+    _add_hooks(app, routes, cross_site, security, counters)
     return app
+
+
+def tables_of(parts: Parts, counters: Counters, security: auth.Security) -> Tables:
+    """All endpoints: of each application by its name, and of the replica itself."""
+    tables = {found.name: list(found.endpoints(parts.service)) for found in parts.applications}
+    own = tables["replica"] = []
+    own += admin.endpoints(parts)
+    own += export.endpoints(parts)
+    own += [event_stream.endpoint(parts), metrics.endpoint(counters, parts), openapi.endpoint(tables)]
+    own += auth.endpoints(security)
+    own += web_pages.endpoints(parts, tables)
+    return tables
+
+
+def _add_hooks(app: Flask, routes: Routes, cross_site: CrossSite, security: auth.Security, counters: Counters) -> None:
+    @app.before_request
+    def admit() -> None:
+        g.began_s = time.monotonic()
+        method, headers = request.method, request.headers
+        endpoint = g.endpoint = routes.endpoint_of(request, method)
+        cross_site.check(endpoint, method, request.host, headers.get("Origin"))
+        g.session = read_session(headers, only_reads=method in READING)
+        g.caller = security.caller(endpoint, method, headers)
+
+    @app.after_request
+    def complete(response: Response) -> Response:
+        session: ClientSession | None = g.get("session")
+        token = token_to_send(session, response.status_code) if session else None
+        if token is not None:
+            response.headers[TOKEN_HEADER] = token
+        origin = request.headers.get("Origin")
+        if origin is not None:
+            # A preflight asks on behalf of the method that is to come.
+            method = request.headers.get("Access-Control-Request-Method", request.method)
+            response.headers.update(cross_site.permission(routes.endpoint_of(request, method), origin))
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Cache-Control", "no-store")
+        endpoint: Endpoint | None = g.endpoint
+        if endpoint is None or not endpoint.is_endless:
+            counters.note_answer(request.method, response.status_code, time.monotonic() - g.began_s)
+        return response
 
 
 class _Api(Api):  # type: ignore[misc]  # flask_restful has no types
     def handle_error(self, e: Exception) -> Response:
-        """The same answer, whoever owns the path."""
+        """The same answer as for paths that this Api does not own."""
         return _answer_error(e)
 
 
@@ -61,21 +98,3 @@ def _joined(parts: Parts) -> list[str]:
         return [member.rest for member in parts.store.members_of_cluster()]
     except RedisError:
         return []
-
-
-def _guard(app: Flask, cross_site: CrossSite) -> None:
-    @app.before_request
-    def refuse_foreign_pages() -> None:
-        cross_site.check(request.method, request.path, request.host, request.headers.get("Origin"))
-
-    @app.after_request
-    def permit_own_pages(response: Response) -> Response:
-        headers = response.headers
-        origin = request.headers.get("Origin")
-        if origin is not None:
-            # A preflight asks on behalf of the method that is to come.
-            method = request.headers.get("Access-Control-Request-Method", request.method)
-            headers.update(cross_site.permission(method, request.path, origin))
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers.setdefault("Cache-Control", "no-store")
-        return response

@@ -8,53 +8,42 @@ With `auth: none` nobody is asked. With `auth: tokens` a request carries a token
 
 A token is looked up in the tentative view, so that whoever was added here, or revoked, is so at once, cut off or not.
 The operator's token lies in data/LABEL/operator.token, new at each start: whoever can read that file has the machine,
-and may make the first manager with it. Knows HTTP, the pages of people and one table of what each role may do.
+and may make the first manager with it. Which role an endpoint takes is declared with it.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from flask import Flask, Response, g, request
-from flask_restful import Resource
+from flask import Response
+from pydantic import ConfigDict, Field
 from werkzeug.datastructures import Authorization, Headers
 from werkzeug.http import dump_cookie, parse_cookie
 
+from apps.api.endpoint import Answer, Endpoint
+from apps.api.model import Model
+from apps.api.request import Caller
+from apps.api.schema import TEXT, nullable, one_of, record
 from apps.people.pages import OPERATOR, decode_person, person_page
 from apps.people.tokens import hash_of, is_hash_of, name_of, new_token
 from bayou.application import Snapshot
 from bayou.errors import BadInput, Forbidden, Unauthorized
+from bayou.names import NAME
 from replica.config import Config
-from replica.http.caller import Asking
+from replica.http.routing import HttpRequest
 from replica.http.web_pages import page, wants_page
 
 TOKEN_FILE = "operator.token"
 COOKIE = "bayou_token"
 COOKIE_AGE_S = 400 * 86_400  # as long as browsers keep one
-READING = {"GET", "HEAD", "OPTIONS"}
+USER_HEADER = "Bayou-User"
+OPEN = {"auth": "none", "user": None, "role": "user"}
 RANKS = {"guest": 1, "user": 2, "manager": 3}
 
-# The first row that fits says which role it takes at least; None: no token is asked for. GET stands for all of READING.
-_RULES: tuple[tuple[str, str, str | None], ...] = (
-    ("OPTIONS", r".*", None),
-    ("GET", r"/|/cluster|/static/.*|/openapi\.json|/metrics", None),
-    ("*", r"/login", None),
-    ("GET", r"/rooms|/rooms/free|/(rooms|users)/[^/]+/freebusy\.ics", "guest"),
-    ("*", r"/people(/.*)?", "manager"),
-    ("GET", r"/replica/export", "manager"),
-    ("GET", r".*", "user"),
-    ("*", r"/replica/.*", "manager"),
-    ("*", r".*", "user"),
-)
-RULES = [(method, re.compile(path), role) for method, path, role in _RULES]
-
-
-NOBODY = Asking(None, "user")
 Read = Callable[[list[str]], Snapshot]
 
 
@@ -67,42 +56,34 @@ class Security:
         self._read = read
         self._operator_hash = operator_hash
 
-    def register(self, app: Flask, api: Any) -> None:
-        """Judge each request, and add /login."""
-        api.add_resource(Login, "/login", resource_class_kwargs={"security": self})
-
-        @app.before_request
-        def admit() -> None:
-            g.asking = self.admitted(request.method, request.path, request.headers)
-
-    def admitted(self, method: str, path: str, headers: Headers) -> Asking:
-        """Who asks; raises Unauthorized token_missing or token_wrong, Forbidden forbidden."""
+    def caller(self, endpoint: Endpoint | None, method: str, headers: Headers) -> Caller:
+        """Who makes a request of this endpoint, None for a path that is none; raises Unauthorized or Forbidden."""
+        named = headers.get(USER_HEADER)
         if not self.asks_for_tokens:
-            return NOBODY
-        needed = needed_role(method, path)
-        if needed is None:
-            return Asking(None, "guest")
-        asking = self.holder(sent_token(headers))
-        if RANKS[asking.role] < RANKS[needed]:
+            return Caller(_name_of(named) if endpoint and endpoint.is_write else "", "user")
+        needed = endpoint.role if endpoint else "user"
+        if needed is None or method == "OPTIONS":
+            return Caller("", "guest")
+        caller = self.holder(sent_token(headers))
+        if RANKS[caller.role] < RANKS[needed]:
             raise Forbidden(
                 "forbidden",
-                f"{asking.name} is a {asking.role}, and this takes a {needed}. A manager can give another role.",
+                f"{caller.name} is a {caller.role}, and this takes a {needed}. A manager can give another role.",
                 needs=needed,
             )
-        named = headers.get("Bayou-User")
-        if named not in {None, asking.name}:
+        if named not in {None, caller.name}:
             raise Forbidden(
-                "forbidden", f"The token is that of {asking.name}, and Bayou-User names {named}.", needs=named
+                "forbidden", f"The token is that of {caller.name}, and {USER_HEADER} names {named}.", needs=named
             )
-        return asking
+        return caller
 
-    def holder(self, token: str | None) -> Asking:
+    def holder(self, token: str | None) -> Caller:
         """Whose token it is; raises Unauthorized."""
         if not token:
             raise Unauthorized("token_missing", "Say who you are: Authorization: Bearer TOKEN. A manager gives tokens.")
         name = name_of(token)
         if name == OPERATOR and self._operator_hash and is_hash_of(self._operator_hash, token):
-            return Asking(OPERATOR, "manager")
+            return Caller(OPERATOR, "manager")
         own = person_page(name or "")
         person = decode_person(self._read([own]).pages[own].tentative) if name else None
         if name is None or person is None or not is_hash_of(person.hash, token):
@@ -111,51 +92,74 @@ class Security:
                 "This replica does not know the token. It was revoked or replaced, or it is so new that it has not come"
                 " this far yet; a manager can give another.",
             )
-        return Asking(name, person.role)
+        return Caller(name, person.role)
 
 
-class Login(Resource):  # type: ignore[misc]  # flask_restful has no types
-    """Who one is, for programs and pages; and the cookie of pages."""
+class TokenBody(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "vish.kq3vJ0mPz5Yw1xB7"}]})
+
+    token: Annotated[str, Field(description="The token that a manager gave.")]
+
+
+def endpoints(security: Security) -> list[Endpoint]:
+    auth, role = one_of("none", "tokens"), one_of("user", "manager", "guest")
+    caller = record(auth=auth, user=nullable(TEXT), role=nullable(role))
+    login = Login(security)
+    return [
+        Endpoint("GET", "/login", login.show_login, "Show who one is.", answers={200: caller}, role=None),
+        Endpoint(
+            "PUT",
+            "/login",
+            login.log_in,
+            "For web pages: keep a token in a cookie.",
+            answers={200: caller},
+            role=None,
+            body=TokenBody,
+        ),
+        Endpoint(
+            "DELETE",
+            "/login",
+            login.log_out,
+            "For web pages: forget the token.",
+            answers={200: record(auth=auth, user={"type": "null"})},
+            role=None,
+        ),
+    ]
+
+
+class Login:
+    """The handlers of who one is, for programs and web pages; and of the cookie of web pages."""
 
     def __init__(self, security: Security) -> None:
         self._security = security
 
-    def get(self) -> dict[str, Any] | Response:
-        """For a browser the page, whose script asks again, for JSON."""
-        return page("login.html", ["'self'"]) if wants_page() else self._known()
-
-    def _known(self) -> dict[str, Any]:
+    def show_login(self, request: HttpRequest[None, None]) -> Answer | Response:
+        """For a browser the web page, whose script asks again, for JSON."""
+        if wants_page(request):
+            return page("login.html", ["'self'"])
         if not self._security.asks_for_tokens:
-            return {"auth": "none", "user": None, "role": "user"}
-        token = sent_token(request.headers)
-        asking = self._security.holder(token) if token else Asking(None, "guest")
-        return {"auth": "tokens", "user": asking.name, "role": asking.role if asking.name else None}
+            return OPEN
+        token = sent_token(request.http.headers)
+        return _shown(self._security.holder(token)) if token else {"auth": "tokens", "user": None, "role": None}
 
-    def put(self) -> tuple[dict[str, Any], int, dict[str, str]]:
-        members = request.get_json()
-        token = members.get("token") if isinstance(members, dict) else None
-        if not isinstance(token, str) or set(members) != {"token"}:
-            raise BadInput("bad_input", 'token: send {"token": "…"}.', field="token")
+    def log_in(self, request: HttpRequest[None, TokenBody]) -> tuple[Answer, int, dict[str, str]]:
         if not self._security.asks_for_tokens:
-            return self._known(), 200, {}
-        asking = self._security.holder(token)
-        return {"auth": "tokens", "user": asking.name, "role": asking.role}, 200, self._cookie(token, COOKIE_AGE_S)
+            return OPEN, 200, {}
+        token = request.body.token
+        return _shown(self._security.holder(token)), 200, self._cookie(request, token, COOKIE_AGE_S)
 
-    def delete(self) -> tuple[dict[str, Any], int, dict[str, str]]:
+    def log_out(self, request: HttpRequest[None, None]) -> tuple[Answer, int, dict[str, str]]:
         auth = "tokens" if self._security.asks_for_tokens else "none"
-        return {"auth": auth, "user": None}, 200, self._cookie("", 0)
+        return {"auth": auth, "user": None}, 200, self._cookie(request, "", 0)
 
-    def _cookie(self, token: str, age_s: int) -> dict[str, str]:
+    def _cookie(self, request: HttpRequest[Any, Any], token: str, age_s: int) -> dict[str, str]:
         """Out of reach of scripts and of other sites; of a replica behind a proxy with TLS, never sent without it."""
-        secure = request.host.partition(":")[0] in self._security.public_names
+        secure = request.http.host.partition(":")[0] in self._security.public_names
         return {"Set-Cookie": dump_cookie(COOKIE, token, age_s, httponly=True, samesite="Strict", secure=secure)}
 
 
-def needed_role(method: str, path: str) -> str | None:
-    """The least role for a request; None where no token is asked for."""
-    known_as = "GET" if method == "HEAD" else method
-    trimmed = path.rstrip("/") or "/"
-    return next(role for verb, paths, role in RULES if verb in {"*", known_as} and paths.fullmatch(trimmed))
+def _shown(caller: Caller) -> Answer:
+    return {"auth": "tokens", "user": caller.name, "role": caller.role}
 
 
 def sent_token(headers: Headers) -> str | None:
@@ -164,6 +168,17 @@ def sent_token(headers: Headers) -> str | None:
     if sent is None:
         return parse_cookie(headers.get("Cookie")).get(COOKIE)
     return sent.password if sent.type == "basic" else sent.token
+
+
+def _name_of(named: str | None) -> str:
+    """Who writes where no tokens are asked for."""
+    if named is None:
+        raise Unauthorized("user_missing", f"Say who you are with the header {USER_HEADER}: NAME.")
+    if not NAME.fullmatch(named):
+        raise BadInput(
+            "bad_input", f"{USER_HEADER} is a name of 1 to 64 letters, digits and . _ @ + -.", field=USER_HEADER
+        )
+    return named
 
 
 def new_operator_token(folder: Path) -> str:

@@ -1,14 +1,16 @@
-"""A bounded number of places for what holds a thread: streams, and requests that wait for a peer."""
+"""A limit on what may go on at a time: open streams, requests that wait for a peer or for their session."""
 
 from __future__ import annotations
 
 import threading
+from types import TracebackType
 
 from bayou.errors import TooMany
 
 
-class Places:
-    """`take` or be refused at once; whoever took one gives it back with `give_back`, once."""
+class ConcurrencyLimit:
+    """`acquire` refuses at once where `count_max` have been acquired; release each of them once. As a context, it does
+    both."""
 
     def __init__(self, count_max: int, code: str, what: str) -> None:
         self._count_max = count_max
@@ -16,13 +18,21 @@ class Places:
         self._what = what
         self._free = threading.BoundedSemaphore(count_max)
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         if not self._free.acquire(blocking=False):
             raise TooMany(
                 self._code,
-                f"All {self._count_max} places for {self._what} are taken. Close one, or try again later.",
+                f"This replica serves at most {self._count_max} {self._what} at a time. Close one, or try again later.",
                 count_max=self._count_max,
             )
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         self._free.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()

@@ -14,6 +14,7 @@ import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
+from apps.api.endpoint import Endpoint
 from bayou.errors import Forbidden
 from replica.config import Address, Config, read_address
 
@@ -34,7 +35,7 @@ class CrossSite:
         self._names |= public
         self._origins |= {f"https://{name}" for name in public}
 
-    def check(self, method: str, path: str, host: str, origin: str | None) -> None:
+    def check(self, endpoint: Endpoint | None, method: str, host: str, origin: str | None) -> None:
         """Raises Forbidden cross_site."""
         name = (urlsplit(f"//{host}").hostname or "").lower()
         if self._loopback_only and not (name == "localhost" or name in self._names or _is_ip(name)):
@@ -44,7 +45,7 @@ class CrossSite:
                 host=host,
             )
         own = origin is None or urlsplit(origin).netloc.lower() == host.lower()
-        if own or method in READING or (_shared(method, path) and self._is_of_the_cluster(origin)):
+        if own or method in READING or (_is_shared(endpoint) and self._is_of_the_cluster(origin)):
             return
         raise Forbidden(
             "cross_site",
@@ -52,9 +53,9 @@ class CrossSite:
             origin=origin,
         )
 
-    def permission(self, method: str, path: str, origin: str) -> Mapping[str, str]:
+    def permission(self, endpoint: Endpoint | None, origin: str) -> Mapping[str, str]:
         """The headers by which a browser lets a page of another replica read the answer."""
-        if not _shared(method, path) or not self._is_of_the_cluster(origin):
+        if not _is_shared(endpoint) or not self._is_of_the_cluster(origin):
             return {}
         return {
             "Access-Control-Allow-Origin": origin,
@@ -67,11 +68,8 @@ class CrossSite:
         return origin in self._origins or any(origin in _origins(read_address(rest)) for rest in self._joined())
 
 
-def _shared(method: str, path: str) -> bool:
-    """Whether pages of other replicas have a use for it."""
-    if method in READING:
-        return path.startswith(("/replica", "/rooms", "/events"))
-    return method == "PUT" and path.startswith("/replica/links/")
+def _is_shared(endpoint: Endpoint | None) -> bool:
+    return endpoint is not None and endpoint.for_cluster_pages
 
 
 def _origins(address: Address) -> set[str]:

@@ -86,9 +86,6 @@ def _of_http(error: HTTPException, method: str, path: str) -> Answer:
         return Answer(
             413, "too_large", f"A body may have at most {BODY_BYTES_MAX} bytes.", {"bytes_max": BODY_BYTES_MAX}
         )
-    if status == 415:
-        message = "Send a JSON object, with the header Content-Type: application/json."
-        return Answer(400, "bad_input", message, {"field": "body"})
     if status == 400:
         return Answer(400, "bad_input", str(error.description), {"field": "body"})
     return Answer(status, "bad_input" if status < 500 else "internal", str(error.description))

@@ -10,61 +10,70 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator
-from typing import Any
 
-from flask import Response, request
-from flask_restful import Resource
+from flask import Response
+from pydantic import Field
 from redis import RedisError
 
+from apps.api.endpoint import Endpoint
+from apps.api.model import Model
 from bayou.errors import BadInput
 from replica.events.expand import Cursor, ScreenEvent
-from replica.events.feed import Follower, Tail
-from replica.http.concurrency_limit import Places
+from replica.events.feed import Follower
+from replica.http.concurrency_limit import ConcurrencyLimit
 from replica.http.parts import Parts
+from replica.http.routing import HttpRequest
 
 STREAMS_MAX = 200  # a stream takes some 10 KiB, and a piece of each event's way
 HEARTBEAT_S = 15.0
 RETRY_MS = 1000  # after which a browser comes back when the stream broke
 
 
-def register(api: Any, parts: Parts) -> None:
-    """Add the resource to a flask_restful.Api."""
-    places = Places(STREAMS_MAX, "too_many_streams", "streams of events")
-    given = {"label": parts.label, "tail": parts.tail, "places": places}
-    api.add_resource(Events, "/events", resource_class_kwargs=given)
+class EventsQuery(Model):
+    after: str | None = Field(default=None, description="The id of the last event that was received.")
 
 
-class Events(Resource):  # type: ignore[misc]  # flask_restful has no types
-    def __init__(self, label: str, tail: Tail, places: Places) -> None:
-        self._label = label
-        self._tail = tail
-        self._places = places
+def endpoint(parts: Parts) -> Endpoint:
+    limit = ConcurrencyLimit(STREAMS_MAX, "too_many_streams", "streams of events")
 
-    def get(self) -> Response:
+    def stream_events(request: HttpRequest[EventsQuery, None]) -> Response:
         """After Last-Event-ID, which a browser sends when it comes back; else after ?after=; else from now on."""
-        after = request.headers.get("Last-Event-ID") or request.args.get("after")
-        follower = self._tail.follow(None if after is None else _cursor(after))
-        self._places.take()
+        after = request.http.headers.get("Last-Event-ID") or request.query.after
+        follower = parts.tail.follow(None if after is None else _cursor(after))
+        limit.acquire()
         return Response(
-            EventStream(self._label, follower, self._places),
+            EventStream(parts.label, follower, limit),
             content_type="text/event-stream; charset=utf-8",
             headers={"X-Accel-Buffering": "no"},
             direct_passthrough=True,
         )
 
+    return Endpoint(
+        "GET",
+        "/events",
+        stream_events,
+        "Stream what happens here as server-sent events; Last-Event-ID resumes.",
+        answers={200: None},
+        query=EventsQuery,
+        errors={429: ("too_many_streams",)},
+        for_cluster_pages=True,
+        is_endless=True,
+    )
+
 
 class EventStream:
-    """The body of one open stream. `close` gives its place back, as PEP 3333 has every server call it."""
+    """The body of one open stream. Every server calls `close` when the answer ends (PEP 3333); only the first call
+    counts."""
 
-    def __init__(self, label: str, follower: Follower, places: Places) -> None:
+    def __init__(self, label: str, follower: Follower, limit: ConcurrencyLimit) -> None:
         self._label = label
         self._follower = follower
-        self._places: Places | None = places
+        self._limit: ConcurrencyLimit | None = limit
 
     def close(self) -> None:
-        places, self._places = self._places, None
-        if places is not None:
-            places.give_back()
+        limit, self._limit = self._limit, None
+        if limit is not None:
+            limit.release()
 
     def __iter__(self) -> Iterator[bytes]:
         """For a server that knows only plain WSGI: the stream ends, and its client comes back with its last id."""

@@ -12,17 +12,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, BinaryIO, cast
+from typing import Annotated, BinaryIO, cast
 
-from flask import Response, request
-from flask_restful import Resource
+from flask import Response
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from apps.api.endpoint import Answer, Endpoint
+from apps.api.model import Count, Model
+from apps.api.schema import COUNT, FLAG, TEXT, record
 from bayou.anti_entropy import Report
 from bayou.errors import BadInput, Conflict, RefusalCode, TooLarge
 from bayou.export import Head, Importer, export_volumes
 from bayou.stamps import STAMP_MAX
 from replica.http import export_file
+from replica.http.admin import OTHER_CLUSTER
 from replica.http.parts import Parts
+from replica.http.routing import HttpRequest
 
 MEDIA_TYPE = "application/octet-stream"
 VOLUME_BYTES_MAX = 64 * 1024 * 1024
@@ -31,45 +36,92 @@ VECTOR_BYTES_MAX = 64 * 1024
 CSN_MAX = 2**53
 
 
-def register(api: Any, parts: Parts) -> None:
-    """Add the resources to a flask_restful.Api."""
-    api.add_resource(Export, "/replica/export", resource_class_kwargs={"parts": parts})
-    api.add_resource(Import, "/replica/import", resource_class_kwargs={"parts": parts})
+def _vector(text: object) -> dict[str, int]:
+    """Of {"SERVER": "STAMP", ...} as GET /replica shows V."""
+    try:
+        found = json.loads(text) if isinstance(text, str) and len(text) <= VECTOR_BYTES_MAX else None
+        vector = {server: int(stamp) for server, stamp in found.items()} if isinstance(found, dict) else None
+    except (ValueError, TypeError, RecursionError):
+        vector = None
+    if vector is None or not all(0 <= stamp <= STAMP_MAX for stamp in vector.values()):
+        raise ValueError("must be the vector V of the other replica, as its GET /replica shows it")
+    return vector
 
 
-class _ExportResource(Resource):  # type: ignore[misc]  # flask_restful has no types
+class ExportQuery(Model):
+    csn: Annotated[
+        Count, Field(le=CSN_MAX, description="The CSN of the last committed write that the other replica holds.")
+    ] = 0
+    v: Annotated[
+        dict[str, int],
+        BeforeValidator(_vector),
+        WithJsonSchema(dict(TEXT)),
+        Field(default_factory=dict, description="The vector V of the other replica, as its GET /replica shows it."),
+    ]
+    volume: Annotated[Count, Field(ge=1, le=VOLUME_BYTES_MAX, description="The size of a volume in bytes, about.")] = (
+        VOLUME_BYTES_MAX
+    )
+
+
+def endpoints(parts: Parts) -> list[Endpoint]:
+    files = Files(parts)
+    return [
+        Endpoint(
+            "GET",
+            "/replica/export",
+            files.export,
+            "Send the writes that another replica lacks as a file.",
+            answers={200: None},
+            role="manager",
+            query=ExportQuery,
+            for_cluster_pages=True,
+        ),
+        Endpoint(
+            "POST",
+            "/replica/import",
+            files.import_file,
+            "Take such a file (application/octet-stream).",
+            answers={
+                200: record({"from": TEXT}, received=COUNT, rolled_back=COUNT, replayed=COUNT, full_state=FLAG),
+            },
+            role="manager",
+            errors={
+                400: ("export_damaged",),
+                409: (
+                    *("busy", "export_own", "export_stale", "export_needs_full_state", "export_does_not_fit"),
+                    *("tail_lost", *OTHER_CLUSTER),
+                ),
+            },
+        ),
+    ]
+
+
+class Files:
+    """The handlers."""
+
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._tags = tuple(application.tag for application in parts.applications)
 
-
-class Export(_ExportResource):
-    def get(self) -> Response:
-        for name in request.args:
-            if name not in {"csn", "v", "volume"}:
-                raise BadInput("bad_input", f"There is no {name} here; there are csn, v and volume.", field=name)
-        since_csn, since = _csn(request.args.get("csn", "0")), _vector(request.args.get("v", "{}"))
-        volume_bytes = _volume(request.args.get("volume", str(VOLUME_BYTES_MAX)))
-        frames = export_volumes(self._parts.store, self._tags, since_csn, since, volume_bytes)
-        name = f"{self._parts.label}.bayou"
+    def export(self, request: HttpRequest[ExportQuery, None]) -> Response:
+        query = request.query
+        frames = export_volumes(self._parts.store, self._tags, query.csn, query.v, query.volume)
         return Response(
             _begun(export_file.write(frames)),
             content_type=MEDIA_TYPE,
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+            headers={"Content-Disposition": f'attachment; filename="{self._parts.label}.bayou"'},
         )
 
-
-class Import(_ExportResource):
-    def post(self) -> dict[str, Any]:
-        request.max_content_length = IMPORT_BYTES_MAX
-        if (request.content_length or 0) > IMPORT_BYTES_MAX:
+    def import_file(self, request: HttpRequest[None, None]) -> Answer:
+        request.http.max_content_length = IMPORT_BYTES_MAX
+        if (request.http.content_length or 0) > IMPORT_BYTES_MAX:
             raise TooLarge(
                 "too_large", f"A file may have at most {IMPORT_BYTES_MAX} bytes.", bytes_max=IMPORT_BYTES_MAX
             )
         reports: list[Report] = []
         importer: Importer | None = None
         try:
-            for frame in export_file.read(cast(BinaryIO, request.stream)):
+            for frame in export_file.read(cast(BinaryIO, request.http.stream)):
                 if isinstance(frame, Head):
                     importer = self._opened(frame)
                     reports.append(importer.report)
@@ -117,27 +169,3 @@ def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from chunks
 
     return all_chunks()
-
-
-def _csn(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 17 and int(text) <= CSN_MAX):
-        raise BadInput("bad_input", "csn is the CSN of the last commit that the other replica holds.", field="csn")
-    return int(text)
-
-
-def _volume(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= VOLUME_BYTES_MAX):
-        raise BadInput("bad_input", f"volume is a number of bytes up to {VOLUME_BYTES_MAX}.", field="volume")
-    return int(text)
-
-
-def _vector(text: str) -> dict[str, int]:
-    """Of {"SERVER": "STAMP", ...} as GET /replica shows V."""
-    try:
-        found = json.loads(text) if len(text) <= VECTOR_BYTES_MAX else None
-        vector = {server: int(stamp) for server, stamp in found.items()} if isinstance(found, dict) else None
-    except (ValueError, TypeError, RecursionError):
-        vector = None
-    if vector is None or not all(0 <= stamp <= STAMP_MAX for stamp in vector.values()):
-        raise BadInput("bad_input", "v is the vector V of the other replica, as its GET /replica shows it.", field="v")
-    return vector

@@ -1,135 +1,24 @@
-"""What Prometheus is told: what a replica holds, whom it reaches, what it did; docs/operate.md explains each.
+"""GET /metrics: how the replica does, for Prometheus.
 
-What is read at each scrape (the state, the peers, the disk) is a gauge; what has happened since the start is a counter.
-A scrape is answered also while the storage is away: then `bayou_storage_up` is 0, and what only the storage knows is
-absent. It names no person and no room, so it needs no token.
+What Prometheus is told is in replica/http/metrics_text.py. The first scrape loads it, since prometheus_client, which it
+needs, takes a MiB.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable, Iterator
-from datetime import datetime
-from itertools import accumulate
-from typing import Any
+from flask import Response
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
-from redis import RedisError
-
-from bayou.errors import Away
-from bayou.history import decode
-from replica.events.counters import BOUNDS_S, Counters
+from apps.api.endpoint import Endpoint
+from apps.api.request import Request
+from replica.events.counters import Counters
 from replica.http.parts import Parts
 
-__all__ = ["CONTENT_TYPE", "told"]
 
+def endpoint(counters: Counters, parts: Parts) -> Endpoint:
+    def show_metrics(_request: Request[None, None]) -> Response:
+        from replica.http.metrics_text import CONTENT_TYPE, render  # noqa: PLC0415
 
-def told(counters: Counters, parts: Parts) -> bytes:
-    """All of it, in the text format of CONTENT_TYPE."""
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    registry.register(_Counted(counters))
-    registry.register(_State(parts))
-    return generate_latest(registry)
+        return Response(render(counters, parts), content_type=CONTENT_TYPE)
 
-
-class _Counted:
-    """A collector, in the words of prometheus_client: what was counted up to the scrape."""
-
-    def __init__(self, counters: Counters) -> None:
-        self._counters = counters
-
-    def collect(self) -> Iterator[Metric]:
-        writes = CounterMetricFamily(
-            "bayou_writes", "What became of writes here, told write by write.", labels=["event"]
-        )
-        for event, count in self._counters.writes.items():
-            writes.add_metric([event], count)
-        yield writes
-        yield CounterMetricFamily("bayou_rolled_back_writes", "Writes rolled back.", self._counters.rolled_back)
-        answers = CounterMetricFamily(
-            "bayou_http_requests", "Requests that were answered.", labels=["method", "status"]
-        )
-        for (method, status), count in self._counters.answers.copy().items():
-            answers.add_metric([method, str(status)], count)
-        yield answers
-        durations = HistogramMetricFamily(
-            "bayou_http_request_duration_seconds", "How long an answer took.", labels=["method"]
-        )
-        bounds = [*map(str, BOUNDS_S), "+Inf"]
-        for method, took in self._counters.durations.copy().items():
-            buckets = list(zip(bounds, accumulate(took.counts), strict=True))
-            durations.add_metric([method], buckets, sum_value=took.total_s)
-        yield durations
-
-
-class _State:
-    """A collector, in the words of prometheus_client: reads at each scrape."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing: to be asked for its names must not read the store."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        yield _gauge("bayou_data_free_bytes", "Room on the disk of the data folder.", self._free())
-        try:
-            found = list(self._of_store())
-        except (RedisError, Away):
-            found = []
-        yield _gauge("bayou_storage_up", "1 while Redis answers.", bool(found))
-        yield from found
-        yield from self._of_peers()
-
-    def _free(self) -> int:
-        folder = self._parts.settings.data
-        return shutil.disk_usage(folder if folder.is_dir() else folder.parent).free
-
-    def _of_store(self) -> Iterator[Metric]:
-        state, vitals = self._parts.store.state(), self._parts.store.vitals()
-        info = GaugeMetricFamily("bayou_info", "Who this is; always 1.", labels=["replica", "server", "cluster"])
-        info.add_metric([self._parts.label, state.server, state.cluster], 1)
-        yield info
-        yield _gauge("bayou_is_primary", "1 at the primary.", state.is_primary)
-        yield _gauge("bayou_primary_known", "1 once this replica knows of a primary.", bool(state.primary))
-        yield _gauge("bayou_retired", "1 once this replica takes no more writes.", state.retired)
-        epochs = decode(state.history)
-        yield _gauge("bayou_epoch", "Number of the epoch; grows with each forced promotion.", _last_number(epochs))
-        yield _gauge("bayou_csn", "CSN of the last committed write held.", state.csn)
-        log = GaugeMetricFamily("bayou_log_writes", "Writes in the log.", labels=["state"])
-        log.add_metric(["committed"], state.csn - state.osn)
-        log.add_metric(["tentative"], state.tentative)
-        yield log
-        now_us, oldest_us = self._parts.service.now().timestamp() * 1e6, vitals.oldest_tentative_us
-        waited = 0.0 if oldest_us is None else max(now_us - oldest_us, 0) / 1e6
-        yield _gauge("bayou_oldest_tentative_seconds", "How long the oldest tentative write has waited.", waited)
-        yield _gauge("bayou_storage_memory_bytes", "Memory that Redis uses.", vitals.memory_bytes)
-
-    def _of_peers(self) -> Iterator[Metric]:
-        link = GaugeMetricFamily("bayou_peer_link_up", "0 while the link to a peer is cut here.", labels=["peer"])
-        reachable = GaugeMetricFamily("bayou_peer_reachable", "1 if a peer answered when last called.", labels=["peer"])
-        failed = GaugeMetricFamily("bayou_peer_session_failed", "1 if the last session failed.", labels=["peer"])
-        last = GaugeMetricFamily(
-            "bayou_peer_last_session_timestamp_seconds", "When the last session with a peer ended.", labels=["peer"]
-        )
-        for peer in self._parts.peers.status():
-            label = [peer["label"]]
-            link.add_metric(label, peer["link"] == "up")
-            if peer.get("reachable") is not None:
-                reachable.add_metric(label, peer["reachable"])
-            if session := peer.get("last_session"):
-                failed.add_metric(label, session["error"] is not None)
-                last.add_metric(label, datetime.fromisoformat(session["at"]).timestamp())
-        yield from (link, reachable, failed, last)
-
-
-def _gauge(name: str, help_text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, help_text, value=value)
-
-
-def _last_number(epochs: Any) -> int:
-    return epochs[-1].number if epochs else 0
+    summary = "Show how the replica does, in the text format of Prometheus."
+    return Endpoint("GET", "/metrics", show_metrics, summary, answers={200: None}, role=None)

@@ -1,6 +1,6 @@
-"""GET /openapi.json: the whole REST face as an OpenAPI 3.1 document, made of the tables of operations.
+"""GET /openapi.json: the whole REST interface as an OpenAPI 3.1 document, made of the declared endpoints.
 
-It knows the tables, and what is common to all operations: one shape of errors, and who asks.
+It knows the endpoints, and what is common to all of them: one shape of errors, and the headers.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask_restful import Resource
+from apps.api.endpoint import Answer, Endpoint, Tables
+from apps.api.model import Model
+from apps.api.request import Request
+from apps.api.schema import TEXT, Schema, record
 
-from apps.api.endpoint import TEXT, Operation, Schema
-from replica.http.operations import OPERATIONS
-from replica.http.parts import Parts
-
-COMMON: Mapping[int, tuple[str, ...]] = {
+COMMON_ERRORS: Mapping[int, tuple[str, ...]] = {
     400: ("bad_input", "bad_token"),  # the headers of a session are read wherever they are sent
     401: ("token_missing", "token_wrong"),  # with `auth: tokens`
     403: ("cross_site", "forbidden"),
@@ -25,99 +24,156 @@ COMMON: Mapping[int, tuple[str, ...]] = {
     500: ("internal",),
     503: ("storage_away",),
 }
-IN_SESSION = {412: ("session_ahead",), 413: ("session_too_large",), 429: ("too_many_waiting",)}
-WRITING = {400: ("clock",), 401: ("user_missing",), 409: ("retired",), 413: ("too_many_pages",)}
-HEADERS = {
-    "writes_as": ("Bayou-User",),
-    "in_session": ("Bayou-Session", "Bayou-Guarantees", "Bayou-Wait"),
+SESSION_ERRORS = {412: ("session_ahead",), 413: ("session_too_large",), 429: ("too_many_waiting",)}
+WRITE_ERRORS = {400: ("clock",), 401: ("user_missing",), 409: ("retired",), 413: ("too_many_pages",)}
+
+USER = {
+    "description": "Who writes, by name. With `auth: tokens` the token says it, and the header may be left out.",
+    "required": True,
+    "example": "vish",
 }
+SESSION = {
+    "description": "The session of the client, as the last answer gave it. Empty, it begins a session.",
+    "required": False,
+    "example": "",
+}
+GUARANTEES = {
+    "description": "Which session guarantees this request wants, of RYW, MR, WFR and MW; all four where a session is"
+    " sent.",
+    "required": False,
+    "example": "RYW,MR",
+}
+WAIT = {
+    "description": "How long the replica may wait until it has seen what the session has seen, in milliseconds.",
+    "required": False,
+    "example": "2000",
+}
+REQUEST_HEADERS = {"Bayou-User": USER, "Bayou-Session": SESSION, "Bayou-Guarantees": GUARANTEES, "Bayou-Wait": WAIT}
+SESSION_ANSWERED = (
+    "The session after this request, for the next one; where a session was sent or something was written."
+)
 
 
-def register(api: Any, parts: Parts) -> None:
-    """Add the resource to a flask_restful.Api."""
-    tables = [OPERATIONS, *(application.operations for application in parts.applications)]
-    operations = [operation for table in tables for operation in table]
-    api.add_resource(OpenApi, "/openapi.json", resource_class_kwargs={"operations": operations})
+def endpoint(tables: Tables) -> Endpoint:
+    """The description of these endpoints, and of itself where it is added to them."""
+
+    def show_openapi(_request: Request[None, None]) -> Answer:
+        return document(tables)  # made again each time: it takes a MiB, and few ask
+
+    return Endpoint("GET", "/openapi.json", show_openapi, "Show this description.", role=None)
 
 
-class OpenApi(Resource):  # type: ignore[misc]  # flask_restful has no types
-    def __init__(self, operations: Sequence[Operation]) -> None:
-        self._operations = operations
-
-    def get(self) -> dict[str, Any]:
-        return document(self._operations)  # made anew, for it takes a MiB, and few ask
-
-
-def document(operations: Sequence[Operation]) -> dict[str, Any]:
+def document(tables: Tables) -> dict[str, Any]:
     """The whole description."""
     schemas: dict[str, Any] = {}
     paths: dict[str, Any] = {}
-    for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation, schemas)
+    for owner, endpoints in tables.items():
+        for found in endpoints:
+            described = {"tags": [owner], **_described(found, schemas)}
+            paths.setdefault(found.path.replace("{+", "{"), {})[found.method.lower()] = described
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Bayou",
             "version": "1",
-            "description": "A meeting-room scheduler; times are ISO 8601 with offset.",
+            "description": "A meeting-room scheduler; times are ISO 8601 with an offset.",
         },
+        "tags": [{"name": owner} for owner in tables],
         "paths": paths,
-        "components": {"schemas": schemas},
+        "components": {
+            "schemas": schemas,
+            "parameters": {
+                name: {"name": name, "in": "header", "schema": TEXT, **said} for name, said in REQUEST_HEADERS.items()
+            },
+            "headers": {"Bayou-Session": {"description": SESSION_ANSWERED, "schema": TEXT}},
+        },
     }
 
 
-def errors_of(operation: Operation) -> dict[int, list[str]]:
+def errors_of(found: Endpoint) -> dict[int, list[str]]:
     """Every code with which it may refuse, by status."""
-    found: dict[int, list[str]] = {}
-    tables = [COMMON, operation.errors]
-    tables += [IN_SESSION] if operation.in_session else []
-    tables += [WRITING] if operation.writes_as else []
+    codes: dict[int, list[str]] = {}
+    tables = [COMMON_ERRORS, found.errors]
+    tables += [SESSION_ERRORS] if found.in_session else []
+    tables += [WRITE_ERRORS] if found.is_write else []
     for table in tables:
-        for status, codes in table.items():
-            found.setdefault(status, []).extend(code for code in codes if code not in found.get(status, ()))
-    return dict(sorted(found.items()))
+        for status, more in table.items():
+            codes.setdefault(status, []).extend(code for code in more if code not in codes.get(status, ()))
+    return dict(sorted(codes.items()))
 
 
-def _described(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
-    inside = re.findall(r"{(\w+)}", operation.path)
-    query = _hoisted(operation.query, schemas)
-    parameters = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in inside]
-    parameters += [
-        {"name": name, "in": "query", "required": name in query.get("required", ()), "schema": schema}
-        for name, schema in query.get("properties", {}).items()
-    ]
-    parameters += [
-        {"name": header, "in": "header", "required": header == "Bayou-User", "schema": TEXT}
-        for flag, headers in HEADERS.items()
-        if getattr(operation, flag)
-        for header in headers
-    ]
+def _described(found: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     answers = {
-        str(status): {"description": "Done."} | (_content(_hoisted(schema, schemas)) if schema is not None else {})
-        for status, schema in operation.answers.items()
+        str(status): {
+            "description": "Done.",
+            **(_content(schema) if schema is not None else {}),
+            **({"headers": {"Bayou-Session": _reference("headers", "Bayou-Session")}} if found.in_session else {}),
+        }
+        for status, schema in found.answers.items()
     }
     refusals = {
-        str(status): {"description": ", ".join(codes)} | _content(_error(codes))
-        for status, codes in errors_of(operation).items()
+        str(status): {"description": ", ".join(codes), **_content(_error(codes))}
+        for status, codes in errors_of(found).items()
     }
     body = {}
-    if operation.body is not None:
-        content = _content(_hoisted(operation.body, schemas))
-        body = {"requestBody": {"required": operation.body_is_needed, **content}}
-    return {"summary": operation.summary, "parameters": parameters, **body, "responses": answers | refusals}
+    if found.body is not None:
+        schema = _schema_of(found.body, schemas)
+        body = {
+            "requestBody": {"required": found.body_is_required, **_content(schema, schema.get("examples", [None])[0])}
+        }
+    return {
+        "operationId": found.handler.__name__,
+        "summary": found.summary,
+        "parameters": _parameters(found, schemas),
+        **body,
+        "responses": answers | refusals,
+    }
 
 
-def _content(schema: Schema) -> dict[str, Any]:
-    return {"content": {"application/json": {"schema": schema}}}
+def _parameters(found: Endpoint, schemas: dict[str, Any]) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": found.path_parameters.get(name, ""),
+            "schema": TEXT,
+        }
+        for name in re.findall(r"{\+?(\w+)}", found.path)
+    ]
+    query = _schema_of(found.query, schemas) if found.query else {}
+    for name, schema in query.get("properties", {}).items():
+        described = {key: value for key, value in schema.items() if key not in {"title", "description"}}
+        is_required = name in query.get("required", ())
+        parameters.append(
+            {
+                "name": name,
+                "in": "query",
+                "required": is_required,
+                "description": schema.get("description", ""),
+                "schema": described,
+            }
+        )
+    headers = ["Bayou-User"] if found.is_write else []
+    headers += ["Bayou-Session", "Bayou-Guarantees", "Bayou-Wait"] if found.in_session else []
+    return parameters + [_reference("parameters", name) for name in headers]
+
+
+def _reference(kind: str, name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _content(schema: Schema, example: Any = None) -> dict[str, Any]:
+    described = {"schema": schema} if example is None else {"schema": schema, "example": example}
+    return {"content": {"application/json": described}}
 
 
 def _error(codes: Sequence[str]) -> Schema:
-    members = {"code": {"enum": list(codes)}, "message": TEXT, "details": {"type": "object"}}
-    inner = {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}
-    return {"type": "object", "properties": {"error": inner}, "required": ["error"], "additionalProperties": False}
+    return record(error=record(code={"enum": list(codes)}, message=TEXT, details={"type": "object"}))
 
 
-def _hoisted(schema: Schema, schemas: dict[str, Any]) -> dict[str, Any]:
-    """A schema without its definitions, which go where all operations find them."""
-    schemas.update(schema.get("$defs", {}))
-    return {name: found for name, found in schema.items() if name != "$defs"}
+def _schema_of(model: type[Model], schemas: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a model without its definitions, which go where all endpoints find them."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(schema.pop("$defs", {}))
+    return schema

@@ -1,38 +1,17 @@
-"""What the REST resources of a replica work on, and how much of the store operators may see."""
+"""What the endpoints of a replica work on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from apps.api.application import Application
-from bayou.application import Snapshot
-from bayou.store import AntiEntropyStore
 from replica.anti_entropy.peers import Peers
 from replica.config import Config
 from replica.events.feed import Tail
 from replica.http.service import ReplicaService
 from replica.membership.commands import Membership
-from storage.store import Digest, LogEntry, Member, Vitals
-
-
-class OperatorStore(AntiEntropyStore, Protocol):
-    """The part of storage.store.Store that operators use, beside that of sessions: a file is one as well."""
-
-    def digest(self) -> Digest: ...
-
-    def log(self, after: str | None, count_max: int) -> list[LogEntry] | None: ...
-
-    def commit(self) -> int: ...
-
-    def truncate(self, keep: int, *, older_than_us: int | None = None) -> int: ...
-
-    def members_of_cluster(self) -> list[Member]: ...
-
-    def vitals(self) -> Vitals: ...
-
-    def read(self, pages: Sequence[str]) -> Snapshot: ...
+from storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +22,7 @@ class Parts:
     label: str
     settings: Config
     service: ReplicaService
-    store: OperatorStore
+    store: Store
     peers: Peers
     tail: Tail
     applications: Sequence[Application]

@@ -6,15 +6,19 @@ for who asks for JSON. It knows the configuration, the routes, and who has joine
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import flask
-from flask import Flask, Response, request
+from flask import Response
 from werkzeug.exceptions import NotFound
 
+from apps.api.endpoint import Answer, Endpoint, Tables
 from bayou.names import split_address
+from replica.http.json import json_response
 from replica.http.parts import Parts
+from replica.http.routing import HttpRequest
 
 WEB = Path(__file__).parent.parent.parent / "web"
 
@@ -27,45 +31,70 @@ TYPES = {
 }
 
 
-def register(app: Flask, parts: Parts) -> None:
-    """Add `/`, `/cluster` and `/static/…`."""
-    pages = _Pages(app, parts)
-    app.add_url_rule("/", "calendar_page", pages.calendar)
-    app.add_url_rule("/cluster", "cluster_page", pages.cluster)
-    app.add_url_rule("/static/<path:name>", "static", pages.static)
+def endpoints(parts: Parts, tables: Tables) -> list[Endpoint]:
+    """The web pages and their files; `tables` are all endpoints, for programs that ask at `/` what there is."""
+    pages = Pages(parts, tables)
+    return [
+        Endpoint(
+            "GET",
+            "/",
+            pages.show_calendar_page,
+            "Show the web page of the calendar; to a program, which paths there are.",
+            answers={200: None},
+            role=None,
+        ),
+        Endpoint(
+            "GET",
+            "/cluster",
+            pages.show_cluster_page,
+            "Show the web page of the cluster; to a program, the replicas.",
+            answers={200: None},
+            role=None,
+        ),
+        Endpoint(
+            "GET",
+            "/static/{+name}",
+            pages.send_file,
+            "Send a file that the web pages are made of.",
+            answers={200: None},
+            role=None,
+            path_parameters={"name": "The path of a file."},
+        ),
+    ]
 
 
-class _Pages:
-    def __init__(self, app: Flask, parts: Parts) -> None:
-        self._app = app
+class Pages:
+    """The handlers."""
+
+    def __init__(self, parts: Parts, tables: Tables) -> None:
         self._parts = parts
+        self._tables = tables
 
-    def calendar(self) -> Response:
-        """The calendar; a program that comes by is told what there is instead."""
-        return page("calendar.html", ["'self'"]) if wants_page() else _data(self._index())
+    def show_calendar_page(self, request: HttpRequest[None, None]) -> Response:
+        """The calendar; a program is told what there is instead."""
+        return page("calendar.html", ["'self'"]) if wants_page(request) else _data(self._index())
 
-    def cluster(self) -> Response:
+    def show_cluster_page(self, request: HttpRequest[None, None]) -> Response:
         """The cluster's page; its script asks again, for JSON."""
-        if not wants_page():
+        if not wants_page(request):
             return _data(self._members())
         peers = [base for label, base in self._addresses().items() if label != self._parts.label]
         return page("cluster.html", ["'self'", *peers])
 
-    def static(self, name: str) -> Response:
+    def send_file(self, _request: HttpRequest[None, None], name: str) -> Response:
         """A file that pages are made of; anything else is not found, whatever lies there."""
         if Path(name).suffix not in TYPES:
             raise NotFound
         return _sent(f"static/{name}")
 
-    def _index(self) -> dict[str, Any]:
+    def _index(self) -> Answer:
         paths: dict[str, list[str]] = {}
-        for rule in self._app.url_map.iter_rules():
-            methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
-            path = rule.rule.replace("<string:", "<").replace("<path:", "<")
-            paths.setdefault(path, []).extend(methods)
-        return {"bayou": self._parts.label, "paths": dict(sorted(paths.items()))}
+        for endpoint in (found for table in self._tables.values() for found in table):
+            path = re.sub(r"{\+?(\w+)}", r"<\1>", endpoint.path)
+            paths.setdefault(path, []).append(endpoint.method)
+        return {"bayou": self._parts.label, "paths": {path: sorted(paths[path]) for path in sorted(paths)}}
 
-    def _members(self) -> dict[str, Any]:
+    def _members(self) -> Answer:
         settings = self._parts.settings
         return {
             "label": self._parts.label,
@@ -85,16 +114,14 @@ class _Pages:
         return shown | {label: f"https://{one.public}" for label, one in configured.items() if one.public}
 
 
-def wants_page() -> bool:
+def wants_page(request: HttpRequest[Any, Any]) -> bool:
     """Browsers name text/html first; curl and programs take anything, and are served JSON."""
-    accepted = request.accept_mimetypes
+    accepted = request.http.accept_mimetypes
     return accepted.quality("text/html") > accepted.quality("application/json")
 
 
 def _data(members: dict[str, Any]) -> Response:
-    response = Response(flask.json.dumps(members) + "\n", content_type="application/json")
-    response.headers["Vary"] = "Accept"
-    return response
+    return json_response(members, 200, {"Vary": "Accept"})
 
 
 def _sent(name: str) -> Response:

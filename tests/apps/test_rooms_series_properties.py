@@ -134,16 +134,16 @@ class OnStore(FakeService):
     store: Store
     now_us = FIRST_US
 
-    def submit(self, draft: Any, shown: Any = ()) -> Any:
+    def submit(self, draft: Any, session: Any, shown: Any = ()) -> Any:  # noqa: ARG002
         OnStore.now_us += 1000
         accepted = self.store.accept(draft, OnStore.now_us, shown=shown)
         assert accepted.outcome != "failed"
         return accepted
 
-    def read(self, pages: Any) -> Any:
+    def read(self, pages: Any, session: Any, view: str = "tentative") -> Any:  # noqa: ARG002
         return self.store.read(pages)
 
-    def members(self, name: str) -> list[str]:
+    def list_entries(self, name: str, session: Any) -> list[str]:  # noqa: ARG002
         return self.store.members(name)
 
 

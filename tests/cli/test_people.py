@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from apps.api.model import ListQuery, part_of_list
 from cli.main import main
 from replica.config import Address
 from replica.http.server import WebServer
@@ -95,7 +96,11 @@ def test_everybody_is_listed_however_many_answers_it_takes(
     for name in ("vish", "priyal", "neil"):
         run(boss, "admin", "user", "add", name)
     whole = run(boss, "admin", "user", "list")
-    monkeypatch.setattr("apps.people.resources.PEOPLE_MAX", 2)
+
+    def two_of_list(entries: Sequence[str], query: ListQuery) -> tuple[list[str], str | None]:
+        return part_of_list(entries, query.model_copy(update={"limit": 2}))
+
+    monkeypatch.setattr("apps.people.endpoints.part_of_list", two_of_list)
     assert run(boss, "admin", "user", "list") == whole
     listed = json.loads(run(boss, "admin", "user", "list", "--json")[1])
     assert [person["name"] for person in listed["people"]] == ["boss", "neil", "priyal", "vish"]

@@ -116,8 +116,8 @@ def test_a_request_repeated_is_one_write(client: Client) -> None:
         (["get", ".."], 2, "cannot be a song"),
         (["get", ""], 2, "cannot be a song"),
         (["put", "a", "u", "--request", "a b"], 2, "is not a request id"),
-        (["put", "a" * 201, "u"], 1, "use 1 to 200 printable characters"),
-        (["put", "a", "u" * 2001], 1, "url: must have 1 to 2000 characters, and has 2001"),
+        (["put", "a" * 201, "u"], 1, "take 1 to 200 printable characters"),
+        (["put", "a", "u" * 2001], 1, "url: must have at most 2000 characters"),
         (["get", "a", "--replica", "127.0.0.1:1"], 4, "cannot be reached"),
     ],
 )

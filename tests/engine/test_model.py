@@ -13,7 +13,7 @@ from apps import APPLICATIONS
 from apps.people.drafts import draft_of
 from apps.people.pages import OPERATOR
 from apps.people.tokens import hash_of
-from apps.rooms.drafts import Asking
+from apps.rooms.drafts import DraftContext
 from apps.rooms.drafts_series import Member, standing_members
 from apps.rooms.pages import decode_series
 from bayou.write import Draft
@@ -30,7 +30,7 @@ SERVERS = st.integers(0, 8)
 OPS = st.sampled_from(["add", "add", "role", "token", "revoke"])
 
 
-def asking(user: str, request: str, how: int) -> Asking:
+def asking(user: str, request: str, how: int) -> DraftContext:
     """Under a policy or none; as a manager, who is one or was one or will be."""
     return clients.asking(user, request, (None, 3)[how >> 4 & 1], how >> 5, "manager")
 

@@ -152,7 +152,7 @@ def test_waiting_for_sessions_leaves_threads_free(harness: Harness, monkeypatch:
         assert waiting.acquire(timeout=20)
     response = harness.app.test_client().post("/replica/sync/two")
     assert (response.status_code, response.get_json()["error"]["code"]) == (429, "too_many_waiting")
-    assert "All 4 places" in response.get_json()["error"]["message"]
+    assert "at most 4 requests" in response.get_json()["error"]["message"]
     go_on.set()
     for thread in threads:
         thread.join()

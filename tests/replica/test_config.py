@@ -98,7 +98,7 @@ def test_a_replica_may_have_a_redis_of_its_own() -> None:
         (SMALL + "redis: redis://h:x", "4: redis: redis is embedded, memory, or a URL"),
         (SMALL + "commit: never", "4: commit: Input should be 'auto' or 'manual'"),
         (SMALL + "rooms: 6.12", "4: rooms: should be a list, not '6.12'"),
-        (SMALL + "rooms:\n  - a\n  - a/b", "6: rooms[1].name: 'a/b' cannot be a room: use 1 to 64"),
+        (SMALL + "rooms:\n  - a\n  - a/b", "6: rooms[1].name: 'a/b' cannot be used: the name of a room has no /"),
         (SMALL + "rooms:\n  - a\n  - {name: a}", "4: rooms: 'a' stands twice"),
         (SMALL + "rooms:\n  - {capacity: 3}", "5: rooms[0].name: is missing"),
         (SMALL + "rooms:\n  - {name: a,\n     seats: 3}", "6: rooms[0].seats: there is no such setting; the settings"),

@@ -112,7 +112,7 @@ def test_streams_are_capped_and_a_client_that_leaves_frees_its_place(monkeypatch
         assert refused.headers["Retry-After"] == "1"
         error = refused.json()["error"]
         assert (error["code"], error["details"]) == ("too_many_streams", {"count_max": 8})
-        assert "All 8 places" in error["message"]
+        assert "at most 8 streams" in error["message"]
         assert requests.get(f"http://{address}/replica", timeout=20).status_code == 200
 
         streams.pop().close()

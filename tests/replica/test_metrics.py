@@ -87,7 +87,7 @@ def test_each_metric_is_explained() -> None:
 def test_how_long_answers_took_is_told_up_to_bounds() -> None:
     counters = Counters()
     for duration_s in (0.004, 0.005, 0.006, 11.0):
-        counters.answered("PUT", 200, duration_s)
+        counters.note_answer("PUT", 200, duration_s)
     found = scraped(Harness(), counters)
     up_to = {bound: found[f"bayou_http_request_duration_seconds_bucket{{{bound},PUT}}"] for bound in BOUNDS}
     assert up_to == {"0.005": 2, "0.01": 3, "10.0": 3, "+Inf": 4}

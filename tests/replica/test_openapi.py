@@ -17,18 +17,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps import APPLICATIONS
-from apps.api.endpoint import Operation
+from apps.api.endpoint import Endpoint
 from apps.rooms.settings import RoomSettings
 from bayou import errors
 from bayou.errors import Conflict
 from bayou.session_token import Token
 from replica.clock import utc_now
+from replica.events.counters import Counters
 from replica.events.describe import Describer
 from replica.events.feed import Tail
-from replica.http.app import create_app
+from replica.http.app import create_app, tables_of
+from replica.http.auth import Security
 from replica.http.errors import STATUS_BY_KIND
 from replica.http.openapi import errors_of
-from replica.http.operations import OPERATIONS
 from replica.http.parts import Parts
 from replica.http.service import ReplicaService
 from storage.store import Store
@@ -36,7 +37,6 @@ from tests.support.replica_harness import SETTINGS, Connections, FakePeers
 from tests.support.worker_redis import worker_redis
 
 HOUSE = Path(__file__).parent.parent.parent
-ALL: list[Operation] = [*OPERATIONS, *(operation for found in APPLICATIONS for operation in found.operations)]
 # Codes that only whoever starts a replica, or a peer, ever sees: they end a start, or travel in a frame.
 _NOT_OVER_REST = """
 already_running aof_damaged identity_damaged foreign_redis foreign_socket redis_older redis_too_old redis_evicts
@@ -63,8 +63,8 @@ class Unmoved:
 
 
 @pytest.fixture(scope="module")
-def app() -> Iterator[Flask]:
-    """The real application, on the real store; only peers and membership stand still."""
+def parts() -> Iterator[Parts]:
+    """The real store; only peers and membership stand still."""
     client = worker_redis(15)
     client.flushdb()
     store = Store(client, "one", APPLICATIONS)
@@ -74,23 +74,60 @@ def app() -> Iterator[Flask]:
     tail = Tail(store, Connections(), Describer(APPLICATIONS), "one", lambda _: None)
     service = ReplicaService(configured, store, peers, utc_now)
     membership = cast(Any, Unmoved())
-    yield create_app(Parts("one", configured, service, store, peers, tail, APPLICATIONS, membership))
+    yield Parts("one", configured, service, store, peers, tail, APPLICATIONS, membership)
     client.flushdb()
 
 
-def test_every_route_is_described_and_the_other_way_round(app: Flask) -> None:
-    routes = {
-        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
-        for rule in app.url_map.iter_rules()
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    }
-    described = {(operation.method, operation.path) for operation in ALL}
-    assert described == routes
-    served = app.test_client().get("/openapi.json").get_json()
-    assert served["openapi"].startswith("3.1")
-    assert {(method.upper(), path) for path, methods in served["paths"].items() for method in methods} == routes
-    for reference in re.findall(r'"\$ref":"#/components/schemas/(\w+)"', json.dumps(served, separators=(",", ":"))):
-        assert reference in served["components"]["schemas"]
+@pytest.fixture(scope="module")
+def app(parts: Parts) -> Flask:
+    """The real application."""
+    return create_app(parts)
+
+
+@pytest.fixture(scope="module")
+def endpoints(parts: Parts) -> list[Endpoint]:
+    """All of them."""
+    tables = tables_of(parts, Counters(), Security(parts.settings, parts.store.read))
+    return [endpoint for table in tables.values() for endpoint in table]
+
+
+@pytest.fixture(scope="module")
+def described(app: Flask) -> Any:
+    return app.test_client().get("/openapi.json").get_json()
+
+
+def test_every_endpoint_is_described(described: Any, endpoints: list[Endpoint]) -> None:
+    assert described["openapi"].startswith("3.1")
+    found = {(method.upper(), path) for path, methods in described["paths"].items() for method in methods}
+    assert found == {(endpoint.method, endpoint.path.replace("{+", "{")) for endpoint in endpoints}
+
+
+def test_every_reference_leads_somewhere(described: Any) -> None:
+    references = set(re.findall(r'"\$ref": "#/components/(\w+)/([\w-]+)"', json.dumps(described)))
+    assert {"schemas", "parameters", "headers"} == {kind for kind, _ in references}
+    for kind, name in references:
+        assert name in described["components"][kind]
+
+
+def test_every_operation_has_its_own_id_and_a_tag(described: Any) -> None:
+    operations = [operation for methods in described["paths"].values() for operation in methods.values()]
+    ids = [operation["operationId"] for operation in operations]
+    assert len(set(ids)) == len(ids)
+    tags = {tag["name"] for tag in described["tags"]}
+    assert {"replica", *(application.name for application in APPLICATIONS)} == tags
+    assert all(set(operation["tags"]) <= tags and operation["tags"] for operation in operations)
+
+
+def test_every_parameter_is_described_and_every_body_has_an_example(described: Any, endpoints: list[Endpoint]) -> None:
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            for parameter in operation["parameters"]:
+                assert "$ref" in parameter or parameter["description"], f"{method} {path} {parameter}"
+    assert all(parameter["description"] for parameter in described["components"]["parameters"].values())
+    for endpoint in endpoints:
+        if endpoint.body is not None:
+            for example in endpoint.body.model_json_schema()["examples"]:
+                endpoint.body.model_validate(example)
 
 
 def raised() -> Iterator[tuple[str, str]]:
@@ -105,8 +142,10 @@ def raised() -> Iterator[tuple[str, str]]:
                         yield name, node.args[0].value
 
 
-def test_every_code_that_can_occur_is_listed_under_its_status() -> None:
-    listed = {(status, code) for operation in ALL for status, codes in errors_of(operation).items() for code in codes}
+def test_every_code_that_can_occur_is_listed_under_its_status(endpoints: list[Endpoint]) -> None:
+    listed = {
+        (status, code) for endpoint in endpoints for status, codes in errors_of(endpoint).items() for code in codes
+    }
     for kind, code in raised():
         status = STATUS_BY_KIND[getattr(errors, kind)]
         told_to_peers = (kind, code) in {("Conflict", "bad_input"), ("Away", "busy")}
@@ -231,48 +270,51 @@ def misfits(value: Any, schema: Mapping[str, Any]) -> list[str]:
 )
 @pytest.mark.slow
 @given(data=st.data())
-def test_whatever_is_sent_the_answer_is_one_that_is_described(app: Flask, data: st.DataObject) -> None:
-    operation = data.draw(st.sampled_from(ALL))
-    described = app.test_client().get("/openapi.json").get_json()
+def test_whatever_is_sent_the_answer_is_one_that_is_described(
+    app: Flask, described: Any, endpoints: list[Endpoint], data: st.DataObject
+) -> None:
+    endpoint = data.draw(st.sampled_from(endpoints))
     known = described["components"]["schemas"]
     names = st.sampled_from(["vish", "r1", "r2", "6.12", "7.01", "two", "four"]) | st.text(min_size=1, max_size=20)
-    path = re.sub(r"{\w+}", lambda _: quote(data.draw(names), safe=""), operation.path)
-    query = spoilt(data, data.draw(made(operation.query, known))) if operation.query else data.draw(st.just({}))
+    path = re.sub(r"{\+?\w+}", lambda _: quote(data.draw(names), safe=""), endpoint.path)
+    query = {}
+    if endpoint.query is not None:
+        query = spoilt(data, data.draw(made(endpoint.query.model_json_schema(), known)))
     headers = {
         name: data.draw(st.sampled_from(found)).encode().decode("latin-1")
         for name, found in HEADERS.items()
         if data.draw(st.integers(0, 5)) == 0
     }
-    if operation.writes_as and data.draw(st.integers(0, 9)):
+    if endpoint.is_write and data.draw(st.integers(0, 9)):
         headers["Bayou-User"] = data.draw(st.sampled_from(["vish", "neil"]))
     body = None
-    if operation.body is not None:
-        sent = spoilt(data, data.draw(made(operation.body, known)))
+    if endpoint.body is not None:
+        sent = spoilt(data, data.draw(made(endpoint.body.model_json_schema(), known)))
         body = json.dumps(sent).encode() if data.draw(st.integers(0, 9)) else data.draw(st.binary(max_size=40))
         headers.setdefault("Content-Type", "application/json")
-    elif operation.path == "/replica/import":
+    elif endpoint.path == "/replica/import":
         body = data.draw(st.binary(max_size=60).map(lambda tail: b"bayou volume 1\n" + tail) | st.binary(max_size=20))
     if isinstance(query, dict) and query:
         pairs = {name: text if isinstance(text, str) else json.dumps(text) for name, text in query.items()}
         path += "?" + urlencode(pairs, errors="replace")
 
     with app.test_client() as client:
-        answer = client.open(path, method=operation.method, headers=headers, data=body, buffered=False)
-        told = f"{operation.method} {path} {headers} {body!r}: {answer.status_code}"
-        if answer.content_type.startswith("text/event-stream"):
+        answer = client.open(path, method=endpoint.method, headers=headers, data=body, buffered=False)
+        told = f"{endpoint.method} {path} {headers} {body!r}: {answer.status_code}"
+        if endpoint.is_endless and answer.status_code == 200:
             answer.close()
             return
         text = answer.get_data().decode(errors="replace")
         assert answer.status_code < 500, f"{told} {text!r}"
-        if answer.status_code in operation.answers:
-            schema = operation.answers[answer.status_code]
+        if answer.status_code in endpoint.answers:
+            schema = endpoint.answers[answer.status_code]
             assert schema is None or misfits(answer.get_json(), schema) == [], told
             return
-        if answer.status_code in {301, 308} and not operation.path.startswith("/playlist/"):
+        if answer.status_code in {301, 308} and "{+" not in endpoint.path:
             return  # a path with two slashes
         error = answer.get_json()["error"]
         assert set(error) == {"code", "message", "details"}
-        assert error["code"] in errors_of(operation).get(answer.status_code, []), f"{told} {error}"
+        assert error["code"] in errors_of(endpoint).get(answer.status_code, []), f"{told} {error}"
         assert "Traceback" not in text
 
 

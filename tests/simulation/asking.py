@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from redis import ConnectionError as Lost
 
-from apps.rooms.drafts import Asking as Who
+from apps.rooms.drafts import DraftContext as Who
 from bayou.application import Snapshot
 from bayou.errors import Behind, Refusal
 from bayou.stamps import split_id

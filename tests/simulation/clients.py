@@ -94,7 +94,7 @@ def merge(number: int, room: str) -> FirstFreeAlternative | GiveUp | NearestFree
     return AnotherRoom.model_construct(name="another_room", rooms=others[: 1 + number // 4 % 2])
 
 
-def reserve(asking: drafts.Asking, room: int, number: int, how: int) -> Draft:
+def reserve(asking: drafts.DraftContext, room: int, number: int, how: int) -> Draft:
     name = ROOMS[room % len(ROOMS)]
     body = ReserveBody.model_construct(
         room=name,
@@ -106,7 +106,9 @@ def reserve(asking: drafts.Asking, room: int, number: int, how: int) -> Draft:
     return drafts.reserve(asking, body)
 
 
-def change(asking: drafts.Asking, of: str, views: PageViews, number: int, how: int, *, moves: bool) -> Draft | None:
+def change(
+    asking: drafts.DraftContext, of: str, views: PageViews, number: int, how: int, *, moves: bool
+) -> Draft | None:
     """A move or a cancel of a reservation as it is seen; None when it is not."""
     seen = decode_reservation(views.tentative)
     if seen is None:
@@ -135,11 +137,13 @@ def put(user: str, request: str, song: int, how: int) -> Draft:
     )
 
 
-def asking(user: str, request: str, limit: int | None = None, moment: int = 0, role: str = "user") -> drafts.Asking:
+def asking(
+    user: str, request: str, limit: int | None = None, moment: int = 0, role: str = "user"
+) -> drafts.DraftContext:
     """`limit` is how many open reservations a user may hold; at every fourth moment some are over already."""
     minute = FIRST_MIN + (0, 0, 0, 23 * 60)[moment % 4]
     policies = Policies(open_reservations=limit)
-    return drafts.Asking(user, request, EPOCH + timedelta(minutes=minute), UTC_ZONE, ROOMS, policies, role)
+    return drafts.DraftContext(user, request, EPOCH + timedelta(minutes=minute), UTC_ZONE, ROOMS, policies, role)
 
 
 def owner_of(identifier: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from apps.rooms import drafts_series
-from apps.rooms.drafts import Asking
+from apps.rooms.drafts import DraftContext
 from apps.rooms.drafts_series import Member
 from apps.rooms.schema import ReserveBody, SeriesMoveBody
 from bayou.write import Draft
@@ -16,7 +16,7 @@ RULES = ("FREQ=DAILY;COUNT=2", "FREQ=DAILY;COUNT=3", "FREQ=DAILY;INTERVAL=2;COUN
 WANTED = ("all_or_nothing", "best_effort")
 
 
-def reserve(asking: Asking, room: int, number: int, how: int) -> Draft:
+def reserve(asking: DraftContext, room: int, number: int, how: int) -> Draft:
     """Every other one begins where reservations are; all others are in the way of series alone."""
     name, days = ROOMS[room % len(ROOMS)], how >> 5 & 1
     body = ReserveBody.model_construct(
@@ -31,7 +31,7 @@ def reserve(asking: Asking, room: int, number: int, how: int) -> Draft:
     return drafts_series.reserve(asking, body)
 
 
-def move(asking: Asking, of: str, members: Sequence[Member], number: int, how: int) -> Draft:
+def move(asking: DraftContext, of: str, members: Sequence[Member], number: int, how: int) -> Draft:
     room, days = ROOMS[how % len(ROOMS)], how >> 5 & 1
     body = SeriesMoveBody.model_construct(
         room=room if how % 3 else None,
@@ -42,5 +42,5 @@ def move(asking: Asking, of: str, members: Sequence[Member], number: int, how: i
     return drafts_series.move(asking, of, members, body)
 
 
-def cancel(asking: Asking, of: str, members: Sequence[Member]) -> Draft:
+def cancel(asking: DraftContext, of: str, members: Sequence[Member]) -> Draft:
     return drafts_series.cancel(asking, of, members, REASON if asking.user != owner_of(of) else None)

@@ -10,11 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from flask import Flask, request
-from flask_restful import Resource
+from flask import Flask
+from pydantic import ConfigDict
 from redis import Redis
 
 from apps.api.application import Application
+from apps.api.endpoint import Answer, Endpoint
+from apps.api.model import Model
+from apps.api.request import Request
 from apps.api.service import Service
 from bayou.application import Accepted, History, PageViews, Sighting, Snapshot, Turn
 from bayou.errors import Away, Behind, Conflict, Unknown
@@ -27,10 +30,10 @@ from replica.events.describe import Describer
 from replica.events.expand import Transaction
 from replica.events.feed import Tail
 from replica.http.app import create_app
-from replica.http.parts import OperatorStore, Parts
+from replica.http.parts import Parts
 from replica.http.server import WebServer
 from replica.http.service import ReplicaService
-from storage.store import Digest, Gap, LogEntry, Member, Vitals
+from storage.store import Digest, Gap, LogEntry, Member, Store, Vitals
 
 NOW = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
 SETTINGS = parse(
@@ -77,29 +80,35 @@ def describe(found: Write, outcome: str) -> dict[str, Any]:
     return {"reservation": f"{found.user}/{found.request}", "result": place(outcome)}
 
 
-class Notes(Resource):  # type: ignore[misc]  # flask_restful has no types
-    """A resource of an application: takes a JSON object and submits it."""
+class NotesQuery(Model):
+    fault: str = ""
 
-    def __init__(self, service: Service, faults: dict[str, Exception]) -> None:
-        self._service = service
-        self._faults = faults
 
-    def get(self) -> dict[str, Any]:
-        if fault := self._faults.get(request.args.get("fault", "")):
-            raise fault
-        return {"text": "é", "now": self._service.now().isoformat()}
+class Note(Model):
+    """Any JSON object."""
 
-    def post(self) -> tuple[dict[str, Any], int]:
-        body, user = request.get_json(), self._service.user()
-        draft = write(1, user=user, args=body)
-        return {"id": self._service.submit(draft).id}, 201
+    model_config = ConfigDict(extra="allow")
 
 
 def application(faults: dict[str, Exception] | None = None) -> Application:
-    def register(api: Any, service: Service) -> None:
-        api.add_resource(Notes, "/notes", resource_class_kwargs={"service": service, "faults": faults or {}})
+    """An application that takes a JSON object and submits it, and whose reads raise a fault on request."""
 
-    return Application(name="notes", version=1, lua=Path("none.lua"), describe=describe, register=register)
+    def endpoints(service: Service) -> list[Endpoint]:
+        def show_notes(request: Request[NotesQuery, None]) -> Answer:
+            if fault := (faults or {}).get(request.query.fault):
+                raise fault
+            return {"text": "é", "now": service.now().isoformat()}
+
+        def add_note(request: Request[None, Note]) -> tuple[Answer, int]:
+            draft = write(1, user=request.caller.name, args=request.body.model_extra)
+            return {"id": service.submit(draft, request.session).id}, 201
+
+        return [
+            Endpoint("GET", "/notes", show_notes, "Show the notes.", query=NotesQuery),
+            Endpoint("POST", "/notes", add_note, "Add a note.", body=Note, is_write=True),
+        ]
+
+    return Application(name="notes", version=1, lua=Path("none.lua"), describe=describe, endpoints=endpoints)
 
 
 class FakeStore:
@@ -302,8 +311,8 @@ class Harness:
         self.heard: list[Transaction] = []
         applications = [application(faults)]
         self.tail = Tail(self.store, Connections(), Describer(applications), "one", self.heard.append)
-        service = ReplicaService(settings, self.store, self.peers, lambda: NOW, lambda: self.tail.follow(None))
-        store = cast(OperatorStore, self.store)  # sessions are not for it
+        store = cast(Store, self.store)  # as much of it as is needed here
+        service = ReplicaService(settings, store, self.peers, lambda: NOW, lambda: self.tail.follow(None))
         self.parts = Parts("one", settings, service, store, self.peers, self.tail, applications)
         self.app: Flask = create_app(self.parts)
 

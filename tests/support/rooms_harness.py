@@ -14,14 +14,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import redis
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, g, request
 from flask_restful import Api
 
+from apps.api.request import Caller, ClientSession
 from apps.rooms import APPLICATION
 from apps.rooms.settings import PolicySettings, RoomSettings
 from bayou import errors
 from bayou.application import Accepted, History, PageViews, Sighting, Snapshot, Turn
+from bayou.session_token import Token
 from bayou.write import Draft, Write
+from replica.http.errors import answer as answer_of
+from replica.http.json import json_response
+from replica.http.routing import Routes
 from storage.scripts import rules
 from tests.support.toy import FORBIDDEN
 
@@ -122,16 +127,7 @@ class FakeService:
     def now(self) -> datetime:
         return datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 
-    def user(self) -> str:
-        user = request.headers.get("Bayou-User")
-        if not user:
-            raise errors.Unauthorized("user_missing", "Say who you are in the header Bayou-User.")
-        return user
-
-    def role(self) -> str:
-        return request.headers.get("Test-Role", "user")
-
-    def submit(self, draft: Draft, shown: Sequence[str] = ()) -> Accepted:
+    def submit(self, draft: Draft, session: ClientSession, shown: Sequence[str] = ()) -> Accepted:
         write = stamped(draft, len(self.log) + 1)
         trial = {page: dict(fields) for page, fields in self.tentative.items()}
         outcome, lists = self.lua.play(write, trial)
@@ -142,19 +138,19 @@ class FakeService:
         self.log.append(write)
         for name, member in lists:
             self.lists.setdefault(name, set()).add(member)
-        return Accepted(write.id, outcome, committed=False, pages=self.read(shown).pages)
+        return Accepted(write.id, outcome, committed=False, pages=self.read(shown, session).pages)
 
-    def read(self, pages: Sequence[str]) -> Snapshot:
+    def read(self, pages: Sequence[str], session: ClientSession, view: str = "tentative") -> Snapshot:  # noqa: ARG002
         views = {page: PageViews(self.tentative.get(page, {}), self.committed.get(page, {})) for page in pages}
         return Snapshot({}, {}, 0, views)
 
-    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]]) -> dict[str, Sighting]:  # noqa: ARG002
+    def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]]) -> dict[str, Sighting]:  # noqa: ARG002
         return {thing: Sighting(1, 0, here=True, text=text) for thing, (text, _) in shown.items()}
 
     def history(self, page: str) -> History:
         return History({}, tuple((write, "updated") for write in self.log if page in write.pages))
 
-    def turns(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:  # noqa: ARG002
+    def outcome_changes(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:  # noqa: ARG002
         return [], None
 
     def writes(self, ids: Sequence[str]) -> dict[str, Write]:
@@ -163,7 +159,7 @@ class FakeService:
     def label(self, server: str) -> str:
         return server.partition("~")[0]
 
-    def members(self, name: str) -> list[str]:
+    def list_entries(self, name: str, session: ClientSession) -> list[str]:  # noqa: ARG002
         return sorted(self.lists.get(name, ()), key=str.encode)
 
     def commit(self) -> None:
@@ -182,30 +178,29 @@ def stamped(draft: Draft, stamp: int) -> Write:
     return Write(**members, stamp=stamp, prev=stamp - 1, origin="one~abcdef")
 
 
-_KINDS: Mapping[type[errors.Refusal], int] = {
-    errors.BadInput: 400,
-    errors.Unauthorized: 401,
-    errors.Forbidden: 403,
-    errors.Unknown: 404,
-    errors.Conflict: 409,
-    errors.TooLarge: 413,
-}
-
-
 class RefusingApi(Api):  # type: ignore[misc]
     """Makes refusals into the one error shape, as a replica does."""
 
-    def handle_error(self, error: Exception) -> Response:
-        if not isinstance(error, errors.Refusal):
-            raise error
-        shape = {"error": {"code": error.code, "message": error.message, "details": error.details}}
-        response = jsonify(shape)
-        response.status_code = _KINDS[type(error)]
-        return response
+    def handle_error(self, e: Exception) -> Response:
+        if not isinstance(e, errors.Refusal):
+            raise e
+        answer = answer_of(e, request.method, request.path)
+        return json_response(answer.body(), answer.status)
 
 
 def client_of(service: FakeService) -> Any:
-    """Flask's test client of the application's REST resources; untyped, since its answers' JSON may be anything."""
+    """Flask's test client of the application's endpoints; untyped, since its answers' JSON may be anything. Who asks is
+    in the headers Bayou-User and Test-Role."""
     app = Flask("rooms")
-    APPLICATION.register(RefusingApi(app), service)
+    routes = Routes(RefusingApi(app), APPLICATION.endpoints(service))
+
+    @app.before_request
+    def admit() -> None:
+        user = request.headers.get("Bayou-User", "")
+        endpoint = routes.endpoint_of(request, request.method)
+        if endpoint and endpoint.is_write and not user:
+            raise errors.Unauthorized("user_missing", "Say who you are in the header Bayou-User.")
+        g.session = ClientSession(Token())
+        g.caller = Caller(user, request.headers.get("Test-Role", "user"))
+
     return app.test_client()

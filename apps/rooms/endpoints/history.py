@@ -1,4 +1,4 @@
-"""The REST resource of a reservation's history: who did what and when, the same everywhere, and how it moved here.
+"""The endpoint of a reservation's history: who did what and when, the same everywhere, and how it moved here.
 
 Committed events come from the notes on the reservation's page (rooms' Lua writes them), so they outlive the log; what
 is tentative comes from the log. How a reservation moved while it was tentative is what this replica saw: its events,
@@ -11,10 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from apps.api.endpoint import Answer, Endpoint
+from apps.api.request import Request
+from apps.api.schema import TEXT, TIME, array, nullable, record
 from apps.rooms import view
+from apps.rooms.endpoints.answers import EVENT, MOVE_SEEN
+from apps.rooms.endpoints.base import OWN, Handlers
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import Place, reservation_page
-from apps.rooms.resource import Answer, RoomsResource
 from bayou.application import History as PageHistory
 from bayou.application import Turn
 from bayou.stamps import split_id
@@ -33,14 +37,32 @@ class _Event:
     csn: int | None
 
 
-class History(RoomsResource):
-    def get(self, user: str, name: str) -> Answer:
+class Histories(Handlers):
+    def endpoints(self) -> list[Endpoint]:
+        return [
+            Endpoint(
+                "GET",
+                "/reservations/{user}/{name}/history",
+                self.show_history,
+                "Show who did what to a reservation, the same everywhere, and how this replica saw it move.",
+                answers={
+                    200: record(
+                        id=TEXT, events=array(EVENT), moves_seen_here=array(MOVE_SEEN), moves_kept_since=nullable(TIME)
+                    )
+                },
+                path_parameters=OWN,
+                errors={404: ("reservation_unknown",)},
+                in_session=True,
+            )
+        ]
+
+    def show_history(self, request: Request[None, None], user: str, name: str) -> Answer:
         identifier = f"{user}/{name}"
-        if not self.views_of(identifier).tentative:  # in the client's session, as any read
+        if not self.views_of(identifier, request.session).tentative:  # in the client's session, as any read
             raise refusal("unknown", identifier)
         history = self.service.history(reservation_page(identifier))
         events = list(_events(identifier, history))
-        turns, since = self.service.turns([event.write for event in events])
+        turns, since = self.service.outcome_changes([event.write for event in events])
         return {
             "id": identifier,
             "events": list(self._told(events)),

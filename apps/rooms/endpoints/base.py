@@ -1,18 +1,14 @@
-"""What the REST resources of the meeting rooms share: the service, and questions to it.
-
-They know a replica only as a Service, and refuse by raising Refusal; the replica makes both into HTTP.
-"""
+"""What the handlers of the meeting rooms share: the service, and questions to it."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from flask_restful import Resource
-
-from apps.api.service import Service
+from apps.api.endpoint import Answer
+from apps.api.request import Caller, ClientSession
+from apps.api.service import Service, new_request_id
 from apps.rooms import drafts, view
 from apps.rooms.building import Building
 from apps.rooms.outcomes import refusal
@@ -26,105 +22,110 @@ from apps.rooms.pages import (
     reservation_page,
 )
 from apps.rooms.policies import too_many
-from apps.rooms.schema import AnotherRoom, Merge
+from apps.rooms.schema import AnotherRoom, Merge, room_name
 from bayou.application import PageViews
 from bayou.errors import Conflict, Unknown
 from bayou.write import Draft
 
-Answer = dict[str, Any]
+OWN = {"user": "The user who made it.", "name": "The id of the request that made it."}  # parameters of a path
 
 
-def given(service: Service) -> dict[str, Any]:
-    """For flask_restful.Api.add_resource."""
-    return {"resource_class_kwargs": {"service": service, "building": Building.of(service.settings)}}
-
-
-class RoomsResource(Resource):  # type: ignore[misc]  # flask_restful has no types
-    """Base of all; `given(service)` are the arguments with which flask_restful makes one for each request."""
+class Handlers:
+    """Base of all."""
 
     def __init__(self, service: Service, building: Building) -> None:
         self.service = service
         self.building = building
         self.zone = building.zone
 
-    def other_rooms(self) -> list[str]:
+    def other_rooms(self, session: ClientSession) -> list[str]:
         """Rooms that are not configured but named by reservations."""
-        return [name for name in self.service.members("rooms") if name not in self.building.rooms]
+        return [name for name in self.service.list_entries("rooms", session) if name not in self.building.rooms]
 
-    def require_room(self, name: str, remedy: str) -> None:
+    def require_room(self, name: str, remedy: str, session: ClientSession) -> None:
         """Raises Unknown, with the rooms that have a similar name, for one that nobody has named before."""
         listed = self.building.rooms
         if name in listed:
             return
-        others = self.other_rooms()
+        others = self.other_rooms(session)
         if name in others:
             return
         close = get_close_matches(name, [*listed, *others], n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         raise Unknown("room_unknown", f"There is no room {name}.{hint} {remedy}", room=name, close=close)
 
-    def require_rooms(self, room: str | None, merge: Merge, remedy: str) -> None:
+    def require_rooms(self, room: str | None, merge: Merge, remedy: str, session: ClientSession) -> None:
         """The same for all that a request names."""
-        for name in [room] if room is not None else []:
-            self.require_room(name, remedy)
-        for name in (merge.rooms or []) if isinstance(merge, AnotherRoom) else []:
-            self.require_room(name, remedy)
+        named = [] if room is None else [room]
+        if isinstance(merge, AnotherRoom):
+            named += merge.rooms or []
+        for name in named:
+            self.require_room(name, remedy, session)
 
-    def asking(self, name: str | None) -> drafts.Asking:
-        """The present user and moment, under the request id given or a new one; raises Unauthorized."""
-        return drafts.Asking(
-            user=self.service.user(),
-            role=self.service.role(),
-            request=name or f"{random.getrandbits(48):012x}",
+    def known_room(self, text: str, session: ClientSession) -> str:
+        """The room that a path names, as pages have it; raises Unknown."""
+        try:
+            name = room_name(text)
+        except ValueError as reason:
+            raise Unknown("room_unknown", f"{reason}.", room=text, close=[]) from None
+        self.require_room(name, "GET /rooms lists them all.", session)
+        return name
+
+    def context(self, caller: Caller, request: str | None) -> drafts.DraftContext:
+        """What the drafts of a request share, under the request id given or a new one."""
+        return drafts.DraftContext(
+            user=caller.name,
+            role=caller.role,
+            request=request or new_request_id(),
             at=self.service.now(),
             zone=self.zone,
             listed_rooms=self.building.rooms,
             policies=self.building.policies,
         )
 
-    def views_of(self, identifier: str) -> PageViews:
+    def views_of(self, identifier: str, session: ClientSession) -> PageViews:
         """The page of a reservation or series."""
         page = reservation_page(identifier)
-        return self.service.read([page]).pages[page]
+        return self.service.read([page], session).pages[page]
 
-    def held(self, identifier: str) -> tuple[Reservation, bool]:
+    def held(self, identifier: str, session: ClientSession) -> tuple[Reservation, bool]:
         """A reservation and whether it is final; raises Unknown."""
-        views = self.views_of(identifier)
+        views = self.views_of(identifier, session)
         reservation = decode_reservation(views.tentative)
         if reservation is None:
             raise refusal("unknown", identifier)
         return reservation, is_final(views)
 
-    def shown(self, identifier: str, views: PageViews | None = None) -> Answer:
-        """RESERVATION; raises Unknown. `views` are its page's, where they were read already."""
-        answer = view.reservation(identifier, views or self.views_of(identifier), self.zone)
+    def shown(self, identifier: str, views: PageViews) -> Answer:
+        """RESERVATION, of its page; raises Unknown."""
+        answer = view.reservation(identifier, views, self.zone)
         if answer is None:
             raise refusal("unknown", identifier)
         return answer
 
-    def submitted(self, draft: Draft, identifier: str) -> PageViews | None:
+    def submitted(self, draft: Draft, identifier: str, session: ClientSession) -> PageViews | None:
         """The page of the reservation, once the draft is recorded; None where it had been before; raises Refusal."""
         page = reservation_page(identifier)
-        accepted = self.service.submit(draft, [page])
+        accepted = self.service.submit(draft, session, [page])
         if accepted.logged or accepted.status == "duplicate":
             return accepted.pages.get(page)
         if "open_reservations" in {accepted.status, accepted.detail}:
             raise too_many(draft.args["limit"]["open"], identifier.partition("/")[0])
         if accepted.status in {"rejected", "unmoved"}:
-            raise self.slot_taken(draft, identifier, accepted.detail)
+            raise self._slot_taken(draft, identifier, accepted.detail, session)
         raise refusal(accepted.status, identifier)
 
-    def slot_taken(self, draft: Draft, identifier: str, detail: str) -> Conflict:
+    def _slot_taken(self, draft: Draft, identifier: str, detail: str, session: ClientSession) -> Conflict:
         stays = "; the reservation stays where it is" if draft.op == "move" and decode_detail(detail) else ""
         return Conflict(
             "slot_taken",
             f"Nothing that you asked for is free{stays}. Ask for other times or another room; nothing was recorded.",
-            taken=self.taken(places_asked(draft.args), {identifier}),
+            taken=self.taken(places_asked(draft.args), {identifier}, session),
         )
 
-    def taken(self, asked: list[Place], but: set[str]) -> list[Answer]:
+    def taken(self, asked: list[Place], but: set[str], session: ClientSession) -> list[Answer]:
         """Whose reservations stand at these places, without those of the ids `but`."""
-        pages = self.service.read(sorted({page for place in asked for page in place.pages})).pages
+        pages = self.service.read(sorted({page for place in asked for page in place.pages}), session).pages
         return view.taken(asked, pages, but, self.zone)
 
 

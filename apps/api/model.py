@@ -1,0 +1,150 @@
+"""The base of the models that queries and bodies must fit, the types that their fields share, and how they are read.
+
+Reading gives values as handlers need them, or a BadInput that names the field and says what to do. It is done once,
+before the handler is called.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic_core import ErrorDetails, from_json
+
+from apps.api.schema import COUNT, NAME
+from bayou import names
+from bayou.errors import BadInput
+
+LIST_MAX = 1000  # entries of a list in one answer
+
+_NOT_IN_A_LINE = {"Cc", "Cs", "Zl", "Zp"}  # categories of Unicode: controls, halves of characters, ends of lines
+
+
+class Model(BaseModel):
+    """Base of all: an unknown field is an error, and nothing is converted silently."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def readable_name(text: str, characters_max: int) -> str:
+    """The name in Unicode's composed form, so that it is one name however it was typed; ValueError where it cannot be
+    shown in a line and typed again."""
+    name = unicodedata.normalize("NFC", text)
+    is_fine = 1 <= len(name) <= characters_max and name.isprintable() and name == name.strip()
+    if not is_fine or name in names.UNREACHABLE:
+        raise ValueError(
+            f"{text[:64]!r} cannot be used: take 1 to {characters_max} printable characters, no blank at either end"
+        )
+    return name
+
+
+def one_line(text: str) -> str:
+    """The text; ValueError where it has control characters or more than one line."""
+    if any(unicodedata.category(character) in _NOT_IN_A_LINE for character in text):
+        raise ValueError("must be one line, without control characters")
+    return text
+
+
+def _name(text: str) -> str:
+    if not names.NAME.fullmatch(text) or text in names.UNREACHABLE:
+        raise ValueError(f"{text[:64]!r} cannot be used: take 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -")
+    return text
+
+
+def _count(text: object) -> int:
+    if isinstance(text, str) and re.fullmatch("[0-9]{1,16}", text):
+        return int(text)
+    raise ValueError("must be a whole number")
+
+
+# Their checks are functions, so their JSON Schema is given.
+Name = Annotated[str, AfterValidator(_name), WithJsonSchema(NAME)]
+Count = Annotated[int, BeforeValidator(_count), WithJsonSchema(COUNT)]  # in a query, where all values are text
+View = Literal["tentative", "committed"]
+RequestId = Annotated[
+    Name | None,
+    Field(description="Your id of this request. Sent again with the same id, the request is done once."),
+]
+
+
+class RequestQuery(Model):
+    request: RequestId = None
+
+
+class ViewQuery(Model):
+    view: Annotated[View, Field(description="What is shown: the tentative state or the committed one.")] = "tentative"
+
+
+class ListQuery(Model):
+    after: Annotated[str, Field(description="`next` of the previous answer.")] = ""
+    limit: Annotated[Count, Field(ge=1, le=LIST_MAX, description="How many entries are looked at.")] = LIST_MAX
+
+
+def part_of_list(entries: Sequence[str], query: ListQuery) -> tuple[list[str], str | None]:
+    """Of entries that are sorted bytewise, the part that a query asks for; and the `after` of the next part."""
+    start = bisect_right(entries, query.after.encode(), key=str.encode) if query.after else 0
+    part = list(entries[start : start + query.limit])
+    return part, part[-1] if start + len(part) < len(entries) else None
+
+
+ModelT = TypeVar("ModelT", bound=Model)
+
+
+def read_body(model: type[ModelT], body: bytes) -> ModelT:
+    """The model that a request's body, a JSON object, holds; raises BadInput."""
+    try:
+        members = from_json(body, allow_inf_nan=False)
+    except ValueError as reason:
+        raise BadInput("bad_input", f"The body is not JSON: {reason}.", field="body") from None
+    if not isinstance(members, dict):
+        raise BadInput("bad_input", "The body must be a JSON object, {…}.", field="body")
+    return read_members(model, members)
+
+
+def read_members(model: type[ModelT], members: Mapping[str, Any]) -> ModelT:
+    """The model that the members of a query or a body hold; raises BadInput for the first thing that is wrong."""
+    try:
+        return model.model_validate(members)
+    except ValidationError as reason:
+        raise _bad_input(reason.errors()[0], members) from None
+
+
+_SENTENCES = {  # pydantic's kind of error -> the sentence for a user; what stands in braces is of its context
+    "extra_forbidden": "there is no such field; leave it out",
+    "missing": "is missing",
+    "string_type": "must be text in quotes",
+    "string_too_short": "has too few characters; the minimum is {min_length}",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must match {pattern}",
+    "list_type": "must be a list, […]",
+    "too_short": "needs at least {min_length}",
+    "too_long": "takes at most {max_length}",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "model_type": "must be an object, {{…}}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "value_error": "{error}",
+}
+
+
+def _bad_input(error: ErrorDetails, members: Mapping[str, Any]) -> BadInput:
+    """`field` is a path such as slots.0.start."""
+    field = ".".join(_path(error["loc"], members))
+    sentence = _SENTENCES.get(error["type"])
+    said = sentence.format(**error.get("ctx", {})) if sentence else error["msg"]
+    return BadInput("bad_input", f"{field}: {said}.", field=field)
+
+
+def _path(steps: Sequence[str | int], value: Any) -> Iterator[str]:
+    """The steps to a value that a client knows: of a union, pydantic adds which alternative it was."""
+    for step in steps[:-1]:
+        if isinstance(step, int) or (isinstance(value, dict) and step in value):
+            yield str(step)
+            value = value[step]
+    yield from map(str, steps[-1:])

@@ -1,0 +1,192 @@
+"""The REST endpoints of people and roles, for managers: list, add, another role, another token, revoke.
+
+The role of the caller is checked when a request arrives (replica/http/auth.py), and again where its write stands in the
+order (people.lua).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from apps.api.endpoint import Answer, Endpoint
+from apps.api.model import ListQuery, Model, Name, part_of_list
+from apps.api.request import ClientSession, Request
+from apps.api.schema import NAME, TEXT, array, nullable, one_of, record
+from apps.api.service import Service
+from apps.people.drafts import draft_of
+from apps.people.pages import OPERATOR, ROLES, Person, decode_person, person_page
+from apps.people.tokens import hash_of, new_token
+from bayou import names
+from bayou.errors import Conflict, Forbidden, Refusal, Unknown
+from bayou.write import Write
+
+ROLE = one_of(*ROLES)
+PERSON = record(name=NAME, role=ROLE)
+PERSON_WITH_TOKEN = record(name=NAME, role=ROLE, token=TEXT)
+
+
+def _not_operator(name: str) -> str:
+    if name == OPERATOR:
+        raise ValueError(f"{OPERATOR} is the name of whoever runs the replica; take another")
+    return name
+
+
+class RoleBody(Model):
+    """PATCH /people/NAME."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"role": "manager"}]})
+
+    role: Annotated[Literal["user", "manager", "guest"], Field(description="What the person may do.")]
+
+
+class PersonBody(RoleBody):
+    """POST /people."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "priyal", "role": "user"}]})
+
+    name: Annotated[Name, AfterValidator(_not_operator), Field(description="The name under which they write.")]
+
+
+def endpoints(service: Service) -> list[Endpoint]:
+    people = People(service)
+    path, parameters = "/people/{name}", {"name": "The name of a person."}
+    unknown: dict[int, tuple[str, ...]] = {403: ("forbidden",), 404: ("person_unknown",), 409: ("auth_off",)}
+    return [
+        Endpoint(
+            "GET",
+            "/people",
+            people.list_people,
+            "List the people and their roles in the order of their names; `next` is the `after` of the next part.",
+            answers={200: record(people=array(PERSON), next=nullable(TEXT))},
+            role="manager",
+            query=ListQuery,
+            in_session=True,
+        ),
+        Endpoint(
+            "POST",
+            "/people",
+            people.add_person,
+            "Add a person. The token is shown this once.",
+            answers={201: PERSON_WITH_TOKEN},
+            role="manager",
+            body=PersonBody,
+            errors={403: ("forbidden",), 409: ("auth_off", "person_exists")},
+            is_write=True,
+            in_session=True,
+        ),
+        Endpoint(
+            "PATCH",
+            path,
+            people.give_role,
+            "Give a person another role.",
+            answers={200: PERSON},
+            role="manager",
+            path_parameters=parameters,
+            body=RoleBody,
+            errors=unknown,
+            is_write=True,
+            in_session=True,
+        ),
+        Endpoint(
+            "DELETE",
+            path,
+            people.revoke_person,
+            "Revoke a person, who then has no role and no token.",
+            answers={200: record(name=NAME, role={"type": "null"})},
+            role="manager",
+            path_parameters=parameters,
+            errors=unknown,
+            is_write=True,
+            in_session=True,
+        ),
+        Endpoint(
+            "POST",
+            f"{path}/token",
+            people.give_token,
+            "Give a person another token, which is shown this once; the previous one ends.",
+            answers={201: PERSON_WITH_TOKEN},
+            role="manager",
+            path_parameters=parameters,
+            errors=unknown,
+            is_write=True,
+            in_session=True,
+        ),
+    ]
+
+
+class People:
+    """The handlers."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def list_people(self, request: Request[ListQuery, None]) -> Answer:
+        entries, following = part_of_list(self._service.list_entries("people", request.session), request.query)
+        pages = self._service.read([person_page(name) for name in entries], request.session).pages
+        found = {name: decode_person(pages[person_page(name)].tentative) for name in entries}
+        # The list holds everybody who was ever added; a person who was revoked has no role.
+        shown = [{"name": name, "role": person.role} for name, person in found.items() if person]
+        return {"people": shown, "next": following}
+
+    def add_person(self, request: Request[None, PersonBody]) -> tuple[Answer, int]:
+        name, role = request.body.name, request.body.role
+        token = new_token(name)
+        self._submit(request, "add", name, role=role, hash=hash_of(token))
+        return {"name": name, "role": role, "token": token}, 201
+
+    def give_role(self, request: Request[None, RoleBody], name: str) -> Answer:
+        role = request.body.role
+        self._submit(request, "role", name, role=role)
+        return {"name": name, "role": role}
+
+    def revoke_person(self, request: Request[None, None], name: str) -> Answer:
+        self._submit(request, "revoke", name)
+        return {"name": name, "role": None}
+
+    def give_token(self, request: Request[None, None], name: str) -> tuple[Answer, int]:
+        token = new_token(name)
+        self._submit(request, "token", name, hash=hash_of(token))
+        return {"name": name, "role": self._person(name, request.session).role, "token": token}, 201
+
+    def _person(self, name: str, session: ClientSession) -> Person:
+        """Raises Unknown."""
+        page = person_page(name)
+        person = decode_person(self._service.read([page], session).pages[page].tentative)
+        if person is None:
+            raise _refusal("unknown", name)
+        return person
+
+    def _submit(self, request: Request[Any, Any], op: str, name: str, **args: str) -> None:
+        """A write about a person; raises Refusal."""
+        if not names.NAME.fullmatch(name):
+            raise _refusal("unknown", name[:64])
+        if self._service.settings.auth != "tokens":
+            raise Conflict(
+                "auth_off",
+                "There are no roles here: anybody may use any name. Set `auth: tokens` in the configuration.",
+            )
+        draft = draft_of(request.caller.name, None, self._service.now(), op, name, **args)
+        accepted = self._service.submit(draft, request.session)
+        if not accepted.logged:
+            raise _refusal(accepted.status, name)
+
+
+def describe(write: Write, _outcome: str) -> Answer:
+    """What a write about people says, without the hash."""
+    return {"person": write.args.get("name"), "role": write.args.get("role")}
+
+
+def _refusal(status: str, name: str) -> Refusal:
+    if status == "forbidden":
+        return Forbidden("forbidden", "Only a manager may change people and their roles.", needs="manager")
+    if status == "exists":
+        message = f"{name} has been added already. Give another role or another token, or revoke the person first."
+        return Conflict("person_exists", message, name=name)
+    assert status == "unknown", status
+    message = (
+        f"There is no {name} here. Check the name. If the person was added at another replica, that may not have"
+        " arrived yet."
+    )
+    return Unknown("person_unknown", message, name=name)

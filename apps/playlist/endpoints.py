@@ -1,0 +1,131 @@
+"""The REST endpoints of the playlist, and what people are shown of a song."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.api.endpoint import Answer, Endpoint
+from apps.api.model import RequestQuery, ViewQuery, part_of_list
+from apps.api.request import Request
+from apps.api.schema import TEXT, array, nullable, one_of, record
+from apps.api.service import Rules, Service, new_draft
+from apps.playlist.schema import PutBody, SongsQuery, song_name
+from bayou.application import PageViews
+from bayou.errors import Unknown
+from bayou.write import Write
+
+RULES = Rules("playlist/1", check="request_is_new", merge="keep_first")
+VIEW = one_of("tentative", "committed")
+SONG = record(song=TEXT, url=nullable(TEXT), state=VIEW)
+
+
+def endpoints(service: Service) -> list[Endpoint]:
+    playlist = Playlist(service)
+    path, parameters = "/playlist/{+song}", {"song": "The name of a song; it may hold slashes."}
+    return [
+        Endpoint(
+            "GET",
+            "/playlist",
+            playlist.list_songs,
+            "List the songs in the order of their names; `next` is the `after` of the next part.",
+            answers={200: record(view=VIEW, songs=array(SONG), next=nullable(TEXT))},
+            query=SongsQuery,
+            in_session=True,
+        ),
+        Endpoint(
+            "GET",
+            path,
+            playlist.show_song,
+            "Show a song.",
+            path_parameters=parameters,
+            answers={200: SONG},
+            query=ViewQuery,
+            errors={404: ("song_unknown",)},
+            in_session=True,
+        ),
+        Endpoint(
+            "PUT",
+            path,
+            playlist.put_song,
+            "Put a song, or give it another URL.",
+            path_parameters=parameters,
+            answers={200: SONG},
+            body=PutBody,
+            is_write=True,
+            in_session=True,
+        ),
+        Endpoint(
+            "DELETE",
+            path,
+            playlist.delete_song,
+            "Delete a song.",
+            path_parameters=parameters,
+            answers={200: SONG},
+            query=RequestQuery,
+            is_write=True,
+            in_session=True,
+        ),
+    ]
+
+
+class Playlist:
+    """The handlers."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def list_songs(self, request: Request[SongsQuery, None]) -> Answer:
+        query = request.query
+        songs, following = part_of_list(self._service.list_entries("songs", request.session), query)
+        pages = self._service.read([_page(song) for song in songs], request.session, query.view).pages
+        shown = [_shown(song, pages[_page(song)], query.view) for song in songs]
+        # The list holds every song that was ever put; one that was deleted has no URL.
+        return {"view": query.view, "songs": [song for song in shown if song["url"] is not None], "next": following}
+
+    def show_song(self, request: Request[ViewQuery, None], song: str) -> Answer:
+        name, view = song_name(song), request.query.view
+        page = _page(name)
+        shown = _shown(name, self._service.read([page], request.session, view).pages[page], view)
+        if shown["url"] is None:
+            raise Unknown(
+                "song_unknown",
+                f"There is no song {name} in the {view} view here. Check the name. If it was put at another replica, it"
+                " may not have arrived yet.",
+                song=name,
+                view=view,
+            )
+        return shown
+
+    def put_song(self, request: Request[None, PutBody], song: str) -> Answer:
+        name = song_name(song)
+        return self._submit("put", {"song": name, "url": request.body.url}, request.body.request, request)
+
+    def delete_song(self, request: Request[RequestQuery, None], song: str) -> Answer:
+        return self._submit("delete", {"song": song_name(song)}, request.query.request, request)
+
+    def _submit(self, op: str, args: dict[str, str], request_id: str | None, request: Request[Any, Any]) -> Answer:
+        """The song after this request was taken, now or before."""
+        page, user, now = _page(args["song"]), request.caller.name, self._service.now()
+        draft = new_draft(RULES, op, args, [page], user=user, at=now, request=request_id)
+        accepted = self._service.submit(draft, request.session)
+        if not (accepted.logged or accepted.status == "duplicate"):
+            raise RuntimeError(f"{op} of a song came to {accepted.outcome}")
+        views = self._service.read([page], request.session).pages[page]
+        return _shown(args["song"], views, "tentative")
+
+
+def describe(write: Write, outcome: str) -> dict[str, Any]:
+    """The song and, where it was put, its URL; the same as its `result` once the write was done."""
+    asked = {"song": write.args["song"], **({"url": write.args["url"]} if write.op == "put" else {})}
+    return {**asked, "result": asked if outcome == "updated" else None}
+
+
+def _page(song: str) -> str:
+    return f"song:{song}"
+
+
+def _shown(song: str, views: PageViews, view: str) -> Answer:
+    """SONG; it is committed where both views say the same."""
+    page = views.committed if view == "committed" else views.tentative
+    state = "committed" if dict(page) == dict(views.committed) else "tentative"
+    return {"song": song, "url": page.get("url"), "state": state}

@@ -1,0 +1,59 @@
+"""JSON Schema of what the endpoints of the meeting rooms answer; view.py makes the values."""
+
+from __future__ import annotations
+
+from apps.api.schema import COUNT, DATE, FLAG, NAME, TEXT, TIME, Schema, array, nullable, one_of, record
+
+CLOCK: Schema = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"}
+VIEW = one_of("tentative", "committed")
+SLOT = record(start=TIME, end=TIME)
+ROOM_SLOT = record(room=TEXT, start=TIME, end=TIME)
+ROOM = record(
+    name=TEXT,
+    listed=FLAG,
+    capacity=nullable(COUNT),
+    features=array(TEXT),
+    location=nullable(TEXT),
+    opens=nullable(CLOCK),
+    closes=nullable(CLOCK),
+)
+RESERVATION = record(
+    id=TEXT,
+    user=TEXT,
+    request=TEXT,
+    room=TEXT,
+    slot=nullable(SLOT),
+    purpose=TEXT,
+    state=one_of("tentative", "committed", "rejected", "cancelled"),
+    final=FLAG,
+    reason=nullable(record(code=TEXT, message=TEXT)),
+    series=nullable(NAME),
+    occurrence=nullable(DATE),
+    asked=array(ROOM_SLOT),
+)
+SERIES = record(
+    series=record(
+        {"except": array(DATE)},
+        id=TEXT,
+        user=TEXT,
+        request=TEXT,
+        rule=TEXT,
+        occurrences=one_of("all_or_nothing", "best_effort"),
+        timezone=TEXT,
+        reservations=array(RESERVATION),
+    )
+)
+EVENT = record(
+    write=TEXT,
+    op=one_of("reserve", "move", "cancel"),
+    user=TEXT,
+    accepted_at=TIME,
+    accepted_by=TEXT,
+    csn=nullable(COUNT),
+    state=VIEW,
+    outcome=TEXT,
+    before=nullable(ROOM_SLOT),
+    after=nullable(ROOM_SLOT),
+)
+MOVE_SEEN = record({"from": nullable(ROOM_SLOT)}, at=TIME, to=nullable(ROOM_SLOT), because=nullable(TEXT))
+ENTRY = record(id=TEXT, user=TEXT, request=TEXT, purpose=TEXT, start=TIME, end=TIME, state=VIEW)

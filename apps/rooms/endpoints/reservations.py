@@ -1,0 +1,139 @@
+"""The endpoints of reservations: reserve, show, move and cancel one; list those of a user."""
+
+from __future__ import annotations
+
+from apps.api.endpoint import Answer, Endpoint
+from apps.api.model import part_of_list
+from apps.api.request import Request
+from apps.api.schema import TEXT, array, nullable, record
+from apps.rooms import drafts, drafts_series, view
+from apps.rooms.endpoints.answers import RESERVATION, SERIES
+from apps.rooms.endpoints.base import OWN
+from apps.rooms.endpoints.series import SeriesHandlers
+from apps.rooms.pages import Place, Reservation, decode_reservation, reservation_page
+from apps.rooms.schema import CancelQuery, MoveBody, ReservationsQuery, ReserveBody
+
+
+class Reservations(SeriesHandlers):
+    def endpoints(self) -> list[Endpoint]:
+        path, unknown = "/reservations/{user}/{name}", ("reservation_unknown",)
+        return [
+            Endpoint(
+                "POST",
+                "/reservations",
+                self.reserve,
+                "Reserve the first of the slots that is free, or what the merge procedure finds; with a rule, a series."
+                " 200: the request was taken before.",
+                answers={200: {"anyOf": [RESERVATION, SERIES]}, 201: {"anyOf": [RESERVATION, SERIES]}},
+                body=ReserveBody,
+                errors={404: ("room_unknown",), 409: ("slot_taken", "policy")},
+                is_write=True,
+                in_session=True,
+            ),
+            Endpoint(
+                "GET",
+                path,
+                self.show_reservation,
+                "Show a reservation.",
+                answers={200: RESERVATION},
+                path_parameters=OWN,
+                errors={404: unknown},
+                in_session=True,
+            ),
+            Endpoint(
+                "PATCH",
+                path,
+                self.move_reservation,
+                "Move a reservation; where nothing is free it stays where it is.",
+                answers={200: RESERVATION},
+                path_parameters=OWN,
+                body=MoveBody,
+                errors={
+                    403: ("not_owner",),
+                    404: (*unknown, "room_unknown"),
+                    409: ("slot_taken", "policy", "cancelled", "moved_meanwhile"),
+                },
+                is_write=True,
+                in_session=True,
+            ),
+            Endpoint(
+                "DELETE",
+                path,
+                self.cancel_reservation,
+                "Cancel a reservation.",
+                answers={200: RESERVATION},
+                path_parameters=OWN,
+                query=CancelQuery,
+                errors={403: ("not_owner",), 404: unknown, 409: ("cancelled", "moved_meanwhile")},
+                is_write=True,
+                in_session=True,
+            ),
+            Endpoint(
+                "GET",
+                "/users/{user}/reservations",
+                self.list_reservations,
+                "List the reservations of a user in time order, those without a slot last; `next` is the `after` of the"
+                " next part.",
+                answers={200: record(user=TEXT, reservations=array(RESERVATION), next=nullable(TEXT))},
+                path_parameters={"user": "The name of a user."},
+                query=ReservationsQuery,
+                in_session=True,
+            ),
+        ]
+
+    def reserve(self, request: Request[None, ReserveBody]) -> tuple[Answer, int]:
+        body, session = request.body, request.session
+        context = self.context(request.caller, body.request)
+        if not body.new_room:
+            self.require_rooms(body.room, body.merge, "If it is new, say so with new_room: true.", session)
+        identifier = f"{context.user}/{context.request}"
+        if body.rule is not None:
+            recorded = self.submitted_series(drafts_series.reserve(context, body), identifier, session)
+        else:
+            recorded = self.submitted(drafts.reserve(context, body), identifier, session)
+        # Asked again, it is what it was, a series or not.
+        views = recorded or self.views_of(identifier, session)
+        answer = self.series_shown(identifier, views, session) or self.shown(identifier, views)
+        return answer, 201 if recorded else 200
+
+    def show_reservation(self, request: Request[None, None], user: str, name: str) -> Answer:
+        identifier = f"{user}/{name}"
+        return self.shown(identifier, self.views_of(identifier, request.session))
+
+    def move_reservation(self, request: Request[None, MoveBody], user: str, name: str) -> Answer:
+        identifier, body, session = f"{user}/{name}", request.body, request.session
+        remedy = "A new room begins with a new reservation, not with a move."
+        self.require_rooms(body.room, body.merge, remedy, session)
+        reservation, final = self.held(identifier, session)
+        context = self.context(request.caller, body.request)
+        draft = drafts.move(context, identifier, reservation, final, body)
+        views = self.submitted(draft, identifier, session) or self.views_of(identifier, session)
+        return self.shown(identifier, views)
+
+    def cancel_reservation(self, request: Request[CancelQuery, None], user: str, name: str) -> Answer:
+        identifier, query, session = f"{user}/{name}", request.query, request.session
+        reservation, _ = self.held(identifier, session)
+        draft = drafts.cancel(self.context(request.caller, query.request), identifier, reservation, query.reason)
+        views = self.submitted(draft, identifier, session) or self.views_of(identifier, session)
+        return self.shown(identifier, views)
+
+    def list_reservations(self, request: Request[ReservationsQuery, None], user: str) -> Answer:
+        query, session = request.query, request.session
+        names, following = part_of_list(self.service.list_entries(f"user:{user}", session), query)
+        identifiers = [f"{user}/{name}" for name in names]
+        views = self.service.read([reservation_page(identifier) for identifier in identifiers], session).pages
+        found = []
+        for identifier in identifiers:
+            page = views[reservation_page(identifier)]
+            held = decode_reservation(page.tentative)
+            # The list holds every reservation ever asked for here; one without a place is found by what it asked.
+            if held is None or not any(query.holds(at.start, at.end) for at in _whereabouts(held)):
+                continue
+            first = held.place.start if held.place else 0
+            found.append(((held.place is None, first, identifier), view.reservation(identifier, page, self.zone)))
+        shown = [answer for _, answer in sorted(found, key=lambda pair: pair[0])]
+        return {"user": user, "reservations": shown, "next": following}
+
+
+def _whereabouts(held: Reservation) -> tuple[Place, ...]:
+    return (held.place,) if held.place else held.asked

@@ -1,0 +1,120 @@
+"""The endpoints of rooms: which there are, which are free, and who has one when."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from apps.api.endpoint import Answer, Endpoint
+from apps.api.model import ListQuery
+from apps.api.request import Request
+from apps.api.schema import TEXT, TIME, array, nullable, record
+from apps.rooms import view
+from apps.rooms.endpoints.answers import ENTRY, ROOM, VIEW
+from apps.rooms.endpoints.base import Handlers
+from apps.rooms.pages import Place, decode_days
+from apps.rooms.schema import CalendarQuery, FreeQuery
+from apps.rooms.times import format_minute
+from bayou.errors import TooLarge
+
+FREE_PAGES_MAX = 5000  # rooms times days that one question may look at
+
+
+class Rooms(Handlers):
+    def endpoints(self) -> list[Endpoint]:
+        return [
+            Endpoint(
+                "GET",
+                "/rooms",
+                self.list_rooms,
+                "List the rooms: those of the configuration, then others that reservations name; `next` is the `after`"
+                " of the next part.",
+                answers={200: record(timezone=TEXT, rooms=array(ROOM), next=nullable(TEXT))},
+                role="guest",
+                query=ListQuery,
+                in_session=True,
+                for_cluster_pages=True,
+            ),
+            Endpoint(
+                "GET",
+                "/rooms/free",
+                self.list_free_rooms,
+                "List the rooms that are free, and open, for the whole of a time, the smallest that is large enough"
+                " first.",
+                answers={200: record({"from": TIME, "to": TIME}, rooms=array(ROOM))},
+                role="guest",
+                query=FreeQuery,
+                in_session=True,
+                for_cluster_pages=True,
+            ),
+            Endpoint(
+                "GET",
+                "/rooms/{room}/calendar",
+                self.show_calendar,
+                "Show who has a room when, in time order.",
+                answers={200: record({"from": TIME, "to": TIME}, room=TEXT, view=VIEW, reservations=array(ENTRY))},
+                path_parameters={"room": "The name of a room."},
+                query=CalendarQuery,
+                errors={404: ("room_unknown",)},
+                in_session=True,
+                for_cluster_pages=True,
+            ),
+        ]
+
+    def list_rooms(self, request: Request[ListQuery, None]) -> Answer:
+        query, listed = request.query, self.building.rooms
+        names = [*listed, *(others := self.other_rooms(request.session))]
+        if query.after in listed:
+            start = names.index(query.after) + 1
+        else:  # the others only grow, and are sorted bytewise
+            start = len(listed) + bisect_right(others, query.after.encode(), key=str.encode) if query.after else 0
+        part = names[start : start + query.limit]
+        more = start + len(part) < len(names)
+        return {
+            "timezone": self.service.settings.timezone,
+            "rooms": [view.room(name, listed.get(name)) for name in part],
+            "next": part[-1] if more else None,
+        }
+
+    def list_free_rooms(self, request: Request[FreeQuery, None]) -> Answer:
+        query, session = request.query, request.session
+        zone, listed, policies = self.zone, self.building.rooms, self.building.policies
+        wanted = {}
+        for name in [*listed, *self.other_rooms(session)]:
+            room, place = view.room(name, listed.get(name)), Place(name, query.start, query.end)
+            large = query.capacity is None or (room["capacity"] or 0) >= query.capacity
+            if large and set(query.features) <= set(room["features"]) and policies.is_open(place, zone):
+                wanted[place] = room
+        pages = [page for place in wanted for page in place.pages]
+        if len(pages) > FREE_PAGES_MAX:
+            raise TooLarge(
+                "too_large",
+                f"This looks at {len(pages)} days of rooms, and the limit is {FREE_PAGES_MAX}. Ask for a shorter time,"
+                " or for fewer rooms by capacity or features.",
+                pages=len(pages),
+                pages_max=FREE_PAGES_MAX,
+            )
+        views = self.service.read(pages, session).pages
+        free = [
+            room
+            for place, room in wanted.items()
+            if not any(
+                entry.place.overlaps(place)
+                for entry in decode_days(place.room, (views[page].tentative for page in place.pages))
+            )
+        ]
+        # Sorting is stable: rooms of one size stay in the order of the configuration.
+        free.sort(key=lambda room: room["capacity"] or float("inf"))
+        return {"from": format_minute(query.start, zone), "to": format_minute(query.end, zone), "rooms": free}
+
+    def show_calendar(self, request: Request[CalendarQuery, None], room: str) -> Answer:
+        query, session, zone = request.query, request.session, self.zone
+        period = Place(self.known_room(room, session), query.start, query.end)
+        pages = period.pages
+        days = self.service.read(pages, session, query.view).pages
+        return {
+            "room": period.room,
+            "view": query.view,
+            "from": format_minute(query.start, zone),
+            "to": format_minute(query.end, zone),
+            "reservations": view.calendar(period, [days[page] for page in pages], query.view, zone),
+        }

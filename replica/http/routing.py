@@ -1,0 +1,91 @@
+"""From the declared endpoints to Flask: a flask-restful resource for each path, which reads and checks what was sent.
+
+This is where a request of Flask becomes the Request that handlers are given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import flask
+from flask import Response, g
+from flask_restful import Api, Resource
+from werkzeug.routing import BaseConverter
+
+from apps.api.endpoint import Content, Endpoint
+from apps.api.model import Model, read_body, read_members
+from apps.api.request import BodyT, QueryT, Request
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest(Request[QueryT, BodyT]):
+    """What the handlers of the replica itself are given: `http` is Flask's request, for headers and streams."""
+
+    http: flask.Request
+
+
+class Routes:
+    """Adds the endpoints to an Api, and knows which one a request means.
+
+    `g.caller` and `g.session` must be set before a handler is called.
+    """
+
+    def __init__(self, api: Api, endpoints: Iterable[Endpoint]) -> None:
+        self._by_name: dict[str, dict[str, Endpoint]] = {}
+        by_path: dict[str, list[Endpoint]] = {}
+        for endpoint in endpoints:
+            by_path.setdefault(endpoint.path, []).append(endpoint)
+        api.app.url_map.converters["rest"] = _RestConverter
+        for path, found in by_path.items():
+            name = found[0].handler.__name__
+            self._by_name[name] = {endpoint.method: endpoint for endpoint in found}
+            resource = type(name, (Resource,), {endpoint.method.lower(): _method(endpoint) for endpoint in found})
+            api.add_resource(resource, _rule(path), endpoint=name, merge_slashes="{+" not in path)
+
+    def endpoint_of(self, request: flask.Request, method: str) -> Endpoint | None:
+        """The endpoint at the path of a request; None where there is none with this method."""
+        if request.url_rule is None:
+            return None
+        return self._by_name[request.url_rule.endpoint].get("GET" if method == "HEAD" else method)
+
+
+class _RestConverter(BaseConverter):
+    """The rest of a path, which may hold slashes, and begin or end with one."""
+
+    regex = ".+"
+    part_isolating = False
+
+
+def _rule(path: str) -> str:
+    """`/rooms/{room}` as Flask writes it."""
+    return re.sub(r"{(\+?)(\w+)}", lambda found: f"<{'rest' if found[1] else 'string'}:{found[2]}>", path)
+
+
+def _method(endpoint: Endpoint) -> Callable[..., Any]:
+    """The method of a resource."""
+
+    def method(_resource: Resource, **path: str) -> Any:
+        http = flask.request
+        query = read_members(endpoint.query, http.args.to_dict()) if endpoint.query else None
+        body = _body(endpoint.body, http, is_required=endpoint.body_is_required) if endpoint.body else None
+        answer = endpoint.handler(HttpRequest(g.caller, g.session, query, body, http), **path)
+        return _response(answer, http) if isinstance(answer, Content) else answer
+
+    return method
+
+
+def _body(model: type[Model], http: flask.Request, *, is_required: bool) -> Model:
+    sent = http.get_data()
+    return read_body(model, sent) if sent or is_required else read_members(model, {})
+
+
+def _response(content: Content, http: flask.Request) -> Response:
+    """304 without the body where the client has it already."""
+    response = Response(content.body, content_type=content.media_type)
+    response.set_etag(content.tag, weak=content.is_weak)
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.make_conditional(http)
+    return response
