@@ -1,52 +1,46 @@
-"""What happened at a replica since its start, in plain numbers."""
+"""What happened at a replica since its start, counted for Prometheus."""
 
 from __future__ import annotations
 
-import threading
-from bisect import bisect_left
-from collections import Counter
-from dataclasses import dataclass, field
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from replica.events.expand import Transaction
 
-METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}  # others would be a row each
+METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}  # any other counts as one, `other`
 COUNTED = ("accepted", "received", "committed", "moved", "rejected", "revoked")
 BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 
 
-@dataclass
-class Durations:
-    """How long answers took: `counts[i]` of them up to BOUNDS_S[i] and beyond the bound before, the last more."""
-
-    total_s: float = 0.0
-    counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_S) + 1))
-
-
 class Counters:
-    """The counters of one replica, which the rest of it feeds, from any thread."""
+    """The counters of one replica, all in `registry`. Any thread may count."""
 
     def __init__(self) -> None:
-        self.writes = dict.fromkeys(COUNTED, 0)
-        self.rolled_back = 0
-        self.answers: Counter[tuple[str, int]] = Counter()  # by method and status
-        self.durations: dict[str, Durations] = {}  # by method
-        self._counting = threading.Lock()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = registry = CollectorRegistry()
+        self._writes = Counter("bayou_writes", "What became of writes here.", ["event"], registry=registry)
+        for event in COUNTED:
+            self._writes.labels(event)  # so that each row is there from the start
+        self._rolled_back = Counter("bayou_rolled_back_writes", "Writes rolled back.", registry=registry)
+        self._answers = Counter("bayou_http_requests", "Requests answered.", ["method", "status"], registry=registry)
+        self._durations = Histogram(
+            "bayou_http_request_duration_seconds",
+            "How long an answer took.",
+            ["method"],
+            registry=registry,
+            buckets=BOUNDS_S,
+        )
 
     def note(self, transaction: Transaction) -> None:
-        """One step of the store."""
-        with self._counting:
-            self.rolled_back += transaction.rolled_back
-            for event in transaction.events:
-                if event.name in COUNTED:
-                    self.writes[event.name] += 1
-            for name, count in transaction.summed.items():
-                self.writes[name] += count
+        """Count one transaction of the store."""
+        self._rolled_back.inc(transaction.rolled_back)
+        for event in transaction.events:
+            if event.name in COUNTED:
+                self._writes.labels(event.name).inc()
+        for name, count in transaction.summed.items():
+            self._writes.labels(name).inc(count)
 
     def note_answer(self, method: str, status: int, duration_s: float) -> None:
-        """One answer, and how long it took."""
+        """Count one answer, and how long it took."""
         known = method if method in METHODS else "other"
-        with self._counting:
-            self.answers[known, status] += 1
-            durations = self.durations.setdefault(known, Durations())
-            durations.total_s += duration_s
-            durations.counts[bisect_left(BOUNDS_S, duration_s)] += 1
+        self._answers.labels(known, status).inc()
+        self._durations.labels(known).observe(duration_s)
