@@ -1,6 +1,6 @@
-"""Reading a calendar file (RFC 5545): which reservations its events ask for, and which events cannot be taken, and why.
+"""Reads a calendar file (RFC 5545): which reservations its events ask for, and why some events are skipped.
 
-It knows nothing of replicas. The same file gives the same request ids every time, so that a second import is harmless.
+It knows nothing of replicas. The same file gives the same request ids every time, so a second import is harmless.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cli.times import Slot
 
 PURPOSE_LENGTH_MAX = 200
 ROOM_LENGTH_MAX = 64
-RESERVATION = "X-BAYOU-RESERVATION"  # in our own feeds: USER/REQUEST
+RESERVATION = "X-BAYOU-RESERVATION"  # in feeds of replicas: USER/REQUEST
 OCCURRENCES_MAX = 1000  # of one event
 TOO_OFTEN = {"SECONDLY", "MINUTELY", "HOURLY"}
 
@@ -39,7 +39,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Skipped:
-    """An event that cannot be taken, and why."""
+    """An event that cannot become a reservation, and why."""
 
     title: str
     why: str
@@ -47,7 +47,7 @@ class Skipped:
 
 @dataclass
 class Timetable:
-    """What a file asks for; `events` counts what was read of it, also what was skipped."""
+    """What a file asks for. `events` counts the events that were read, skipped ones too."""
 
     events: int = 0
     wanted: list[Wanted] = field(default_factory=list)
@@ -55,16 +55,17 @@ class Timetable:
 
 
 class _UnusableError(Exception):
-    """Why one event cannot be taken."""
+    """Why an event is skipped."""
 
 
 def read_timetable(
     content: bytes, zone: tzinfo, part: tuple[int, int] = (1, 1), until: date | None = None, user: str = ""
 ) -> Timetable:
-    """Times without a zone are the building's. `part` (K, N) takes every Nth event from the Kth, series as one event.
-    What a feed of ours says of a reservation of `user` is that reservation again.
+    """Reads the events of a file. A time without a time zone is in `zone`, the building's.
 
-    Repeating events end after the day `until`; one that never ends is skipped without it.
+    `part` is (K, N): every Nth event from the Kth; a series counts as one. Repeating events end after the day `until`;
+    without it, one that never ends is skipped. An event from a replica's feed that is a reservation of `user` keeps
+    the request id of that reservation.
     """
     try:
         calendars = Calendar.from_ical(content, multiple=True)
@@ -87,7 +88,7 @@ def read_timetable(
             try:
                 for wanted in _wanted(uid, event, moved, zone, until):
                     if wanted.request in seen:
-                        raise _UnusableError("its UID stands in the file twice")  # noqa: TRY301
+                        raise _UnusableError("its UID is in the file twice")  # noqa: TRY301
                     seen.add(wanted.request)
                     table.wanted.append(wanted)
             except _UnusableError as error:
@@ -98,13 +99,13 @@ def read_timetable(
 
 
 def _own_request(event: Component, user: str) -> str | None:
-    """The request of a reservation of this user, as one of our feeds names it."""
+    """The request id in an event from a replica's feed, if it is a reservation of this user."""
     owner, _, request = str(event.get(RESERVATION, "")).partition("/")
     return request if owner == user and NAME.fullmatch(request) else None
 
 
 def request_id(uid: str, occurrence: str = "") -> str:
-    """The request id of an event, or of an occurrence of it: readable where that can be sent, else a hash."""
+    """The request id of an event or of one of its occurrences: readable if possible, else a hash."""
     name = f"{uid}+{occurrence}" if occurrence else uid
     if NAME.fullmatch(name):
         return name
@@ -132,14 +133,14 @@ def _wanted(
 
 
 def _occurrences(event: Component, start: datetime, zone: tzinfo, until: date | None) -> list[datetime]:
-    """Starts of a repeating event, by the wall clock of its own zone."""
+    """The starts of a repeating event, by the wall clock of its own time zone."""
     last = datetime.combine(until, time(23, 59, 59), zone) if until else None
     starts = {start}
     for rule in _several(event.get("RRULE")):
         starts.update(_by_rule(rule, start, last))
     starts.update(_moment(moment, zone) for moment in _dates(event, "RDATE"))
     excepted = list(_dates(event, "EXDATE"))
-    days = {one for one in excepted if not isinstance(one, datetime)}  # some programs except whole days
+    days = {one for one in excepted if not isinstance(one, datetime)}  # some programs leave out whole days
     without = {_moment(one, zone).astimezone(UTC) for one in excepted if isinstance(one, datetime)}
     kept = sorted(
         one
@@ -154,15 +155,15 @@ def _occurrences(event: Component, start: datetime, zone: tzinfo, until: date | 
 def _by_rule(rule: Any, start: datetime, last: datetime | None) -> list[datetime]:
     rule = rule.copy()
     if (rule.get("FREQ") or [""])[0] in TOO_OFTEN:
-        # With a condition that is never true, the search would not end for hours.
-        raise _UnusableError("it repeats more often than daily; give each time as an event of its own")
+        # With a condition that is never true, the search would take hours.
+        raise _UnusableError("it repeats more often than daily; make each time an event of its own")
     end = (rule.pop("UNTIL", None) or [None])[0]
     if end is not None:
         if not isinstance(end, datetime):
             end = datetime.combine(end, time(23, 59, 59))
         end = end if end.tzinfo else end.replace(tzinfo=start.tzinfo)
     elif "COUNT" not in rule and last is None:
-        raise _UnusableError("it repeats without an end; say until when with --until DATE")
+        raise _UnusableError("it repeats without an end; give one with --until DATE")
     found: list[datetime] = []
     for occurrence in rrulestr(rule.to_ical().decode(), dtstart=start):
         beyond = (end is not None and occurrence > end) or (last is not None and occurrence > last)
@@ -189,7 +190,9 @@ def _room(event: Component) -> str:
     if not room:
         raise _UnusableError("it has no location, so no room")
     if len(room) > ROOM_LENGTH_MAX or "/" in room or not room.isprintable():
-        raise _UnusableError(f"its location is no name of a room (1 to {ROOM_LENGTH_MAX} printable characters, no /)")
+        raise _UnusableError(
+            f"its location cannot be a room: use 1 to {ROOM_LENGTH_MAX} printable characters, but no /"
+        )
     return room
 
 
@@ -208,14 +211,14 @@ def _length(event: Component, start: datetime, zone: tzinfo) -> timedelta:
     else:
         raise _UnusableError("it has no end")
     if length <= timedelta(0):
-        raise _UnusableError("it ends before it has begun" if length else "it has no length")
+        raise _UnusableError("it ends before it begins" if length else "it has no length")
     if length % timedelta(minutes=1) or start.second or start.microsecond:
         raise _UnusableError("its times are not whole minutes")
     return timedelta(seconds=length.total_seconds())
 
 
 def _plain(event: Component, name: str) -> Any:
-    """The value of a date property; a zone that is named but not known is an error, not a guess."""
+    """The value of a date property. An unknown time zone is an error, not a guess."""
     value: Any = event[name]
     if isinstance(value, list):
         raise _UnusableError(f"it has several {name}")
@@ -227,12 +230,12 @@ def _plain(event: Component, name: str) -> Any:
 
 def _moment(moment: Any, zone: tzinfo) -> datetime:
     if not isinstance(moment, datetime):
-        raise _UnusableError("it lasts all day, and a reservation has hours")
+        raise _UnusableError("it lasts all day, and a reservation has a start and an end")
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
 def _recurrence_key(event: Component, zone: tzinfo) -> datetime | None:
-    """For an event that replaces one occurrence of its series: when that would have begun."""
+    """For an event that replaces one occurrence of its series: the start of that occurrence."""
     if "RECURRENCE-ID" not in event:
         return None
     try:
@@ -242,7 +245,7 @@ def _recurrence_key(event: Component, zone: tzinfo) -> datetime | None:
 
 
 def _slot(start: datetime, length: timedelta) -> Slot:
-    """In UTC, where lengths are lengths. A wall time that a clock change skips is read as RFC 5545 says (3.3.5)."""
+    """In UTC, so that the length stays. A wall time that clocks skip is read as RFC 5545 says (3.3.5)."""
     begin = start.astimezone(UTC)
     return Slot(begin, begin + length)
 
@@ -260,6 +263,6 @@ def _title(event: Component) -> str:
 
 
 def _nameless(event: Component) -> str:
-    """A name for an event without UID: its own content, but for the moment when the file was written."""
+    """A name for an event without UID, from its content except for the time when the file was written."""
     lines = sorted(line for line in event.to_ical().splitlines() if not line.startswith(b"DTSTAMP"))
     return f"content-{hashlib.sha256(b'|'.join(lines)).hexdigest()[:40]}"

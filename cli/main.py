@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from cli.arguments.command_line import parse
-from cli.output.screen import screen_for
+from cli.output.screen import Screen, screen_for
 from cli.problems import DONE, INTERRUPTED, Problem, Usage
 
 
@@ -17,32 +16,32 @@ def main(words: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without ✓ is no reason to fail
-    screen = screen_for(sys.stdout, shutil.get_terminal_size().columns, "--json" in words)
+    screen = screen_for(sys.stdout, "--json" in words)
     try:
-        return _main(words)
+        return _main(words, screen)
     except Problem as problem:
-        from cli.run import show_problem  # noqa: PLC0415 (late, so that --help need not load it)
-
-        show_problem(screen, problem)
+        screen.problem(problem)
         return problem.status
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone, as with `| head`
         return DONE
 
 
-def _main(words: Sequence[str]) -> int:
+def _main(words: Sequence[str], screen: Screen) -> int:
     arguments = parse(words)
+    screen.as_json = arguments.json
 
+    # Late, so that --help and a wrong command need not load what speaks to replicas.
     from cli.client_session import ClientSession  # noqa: PLC0415
-    from cli.context import Context  # noqa: PLC0415 (what speaks to replicas, only once the command is understood)
+    from cli.context import Context  # noqa: PLC0415
     from cli.replica_addresses import read_directory  # noqa: PLC0415
 
     context = Context(
         user=arguments.user,
-        screen=screen_for(sys.stdout, shutil.get_terminal_size().columns, arguments.json),
+        screen=screen,
         directory=read_directory(arguments.config),
         environment=os.environ,
         now=lambda: datetime.now(UTC),
@@ -55,7 +54,7 @@ def _main(words: Sequence[str]) -> int:
 
             return run(context, arguments)
         if arguments.json:
-            raise Usage("--json needs a command; the prompt is for people.")
+            raise Usage("--json needs a command. Without one this is the prompt, which is for people.")
         from cli.prompt.prompt import converse  # noqa: PLC0415 (prompt_toolkit takes a while to load)
 
         return converse(context)

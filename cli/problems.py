@@ -1,4 +1,4 @@
-"""What can go wrong for a user of the client, each with the exit status that a script sees.
+"""What can go wrong for a user of the client, with the exit status that a script sees.
 
 It knows nothing of REST or of the screen.
 """
@@ -16,7 +16,7 @@ INTERRUPTED = 130
 
 
 class Problem(Exception):
-    """Base of all problems: a code for programs, a sentence for people, details, and an exit status."""
+    """The base of all problems: a code for programs, a sentence for people, details, and an exit status."""
 
     status = FAILED
 
@@ -27,12 +27,12 @@ class Problem(Exception):
         self.details = details
 
     def as_json(self) -> dict[str, Any]:
-        """The same shape as an error of the server."""
+        """In the shape of an error of the server."""
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 
 
 class Usage(Problem):
-    """The command cannot be read; nothing was sent."""
+    """The command is wrong; nothing was sent."""
 
     status = USAGE
 
@@ -41,7 +41,7 @@ class Usage(Problem):
 
 
 class Unreachable(Problem):
-    """No replica answers at that address, or it says that it cannot serve now."""
+    """No replica answers at that address."""
 
     status = UNREACHABLE
 

@@ -1,9 +1,7 @@
-"""Runs one command, from the shell or from the prompt, and shows a problem."""
+"""Runs one command, from the shell or from the prompt."""
 
 from __future__ import annotations
 
-import json
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 
@@ -18,7 +16,6 @@ from cli.commands.series import series
 from cli.commands.user_state import login, logout, session, use
 from cli.commands.watch import watch
 from cli.context import Context
-from cli.output.screen import Screen, clean
 from cli.problems import Problem
 
 HANDLERS: Mapping[str, Callable[[Context, Namespace], int]] = {
@@ -58,25 +55,13 @@ def run(context: Context, arguments: Namespace) -> int:
     try:
         return HANDLERS[arguments.command](context, arguments)
     except Problem as problem:
-        show_problem(context.screen, problem)
+        context.screen.problem(problem)
         return problem.status
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        unreadable = Problem(
-            "answer_unreadable",
-            f"The replica's answer makes no sense to this client: {error!r}. Are they of one version?",
+        message = (
+            f"The answer of the replica cannot be understood: {error!r}. Its version may differ from this client's."
         )
-        show_problem(context.screen, unreadable)
-        return unreadable.status
+        context.screen.problem(Problem("answer_unreadable", message))
+        return Problem.status
     finally:
         context.client_session.save()
-
-
-def show_problem(screen: Screen, problem: Problem) -> None:
-    """For people on standard error; for programs as JSON on standard output."""
-    if screen.as_json:
-        print(json.dumps(problem.as_json(), ensure_ascii=False), flush=True)
-    else:
-        sys.stdout.flush()
-        print(
-            f"{screen.paint('✗', 'red')} {clean(problem.message)} [{clean(problem.code)}]", file=sys.stderr, flush=True
-        )

@@ -1,6 +1,6 @@
-"""Reading and writing times and lengths as people type them. It never guesses: what has two meanings is an error.
+"""Reads and shows times and lengths as people type them. It never guesses: text with two meanings is an error.
 
-A time of day belongs to the building's time zone, which the replica names; the present moment is handed in.
+A time of day is in the building's time zone, which the replica names. The current time is passed in.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _UNITS = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?")
 
 @dataclass(frozen=True)
 class Slot:
-    """From start to end, both aware."""
+    """From start to end, both with a time zone."""
 
     start: datetime
     end: datetime
 
     @property
     def length(self) -> timedelta:
-        """Elapsed time, whatever clocks did meanwhile."""
+        """Elapsed time, also over a change of the clocks."""
         return self.end.astimezone(UTC) - self.start.astimezone(UTC)
 
     def as_json(self) -> dict[str, str]:
@@ -53,16 +53,18 @@ def slot_of(data: Mapping[str, str]) -> Slot:
 
 
 def building_zone(name: str) -> ZoneInfo:
-    """The zone that the replica names."""
+    """The time zone that the replica names."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        message = f"The replica's time zone {name!r} is not known here; install the package tzdata, or give offsets."
+        message = (
+            f"The replica's time zone {name!r} is unknown here. Install the newest tzdata (pip install -U tzdata)."
+        )
         raise Problem("zone_unknown", message) from error
 
 
 def read_time(text: str, zone: tzinfo, now: datetime) -> datetime:
-    """An aware time from one of TIME_FORMS. It keeps the zone or the offset in which it was written."""
+    """The time in one of TIME_FORMS. It keeps the time zone or the offset in which it was written."""
     text = " ".join(text.split())
     if match := _FULL.fullmatch(text):
         day = _read_day(match[1], text)
@@ -74,7 +76,7 @@ def read_time(text: str, zone: tzinfo, now: datetime) -> datetime:
 
 
 def read_beside(text: str, first: datetime, zone: tzinfo, now: datetime) -> datetime:
-    """A time named beside another: a bare 10:00 is on the date, and in the zone or offset, of the first."""
+    """A time given beside another: 10:00 alone is on the date, and in the time zone or offset, of the first."""
     text = " ".join(text.split())
     if _CLOCK.fullmatch(text):
         return _place(first.date(), _read_clock(text, text), first.tzinfo or zone)
@@ -82,9 +84,9 @@ def read_beside(text: str, first: datetime, zone: tzinfo, now: datetime) -> date
 
 
 def read_period(text: str, zone: tzinfo, now: datetime, beside: datetime | None = None) -> Slot | None:
-    """A day and a span from one of PERIOD_FORMS; None where there is no span in it.
+    """The span in one of PERIOD_FORMS; None if the text has no span.
 
-    Without a day it is on the date, and in the zone or offset, of `beside`, if there is one.
+    Without a day it is on the date, and in the time zone or offset, of `beside`.
     """
     text = " ".join(text.split())
     match = _PERIOD.fullmatch(text)
@@ -100,18 +102,18 @@ def read_period(text: str, zone: tzinfo, now: datetime, beside: datetime | None 
     start = _place(day, _read_clock(first, text), zone)
     midnight = last == "24:00"
     if midnight and day == date.max:
-        raise Usage(f"{text!r} ends outside the calendar.")
+        raise Usage(f"{text!r} ends after the last year, 9999.")
     end = _place(day + timedelta(days=midnight), time() if midnight else _read_clock(last, text), zone)
     if end <= start:
         raise Usage(
-            f"{text!r} ends before it begins. The clock has 24 hours, so 5 in the afternoon is 17; "
-            "for an end on a later day give the start alone, and --for or --to."
+            f"{text!r} ends before it begins. The clock has 24 hours, so 5 in the afternoon is 17. "
+            "For an end on a later day, give the start alone, and --for or --to."
         )
     return Slot(start, end)
 
 
 def read_date(text: str, zone: tzinfo, now: datetime) -> date:
-    """A day from one of DATE_FORMS."""
+    """The day in one of DATE_FORMS."""
     text = text.strip()
     if near := _near_day(text.lower(), zone, now):
         return near
@@ -121,7 +123,7 @@ def read_date(text: str, zone: tzinfo, now: datetime) -> date:
 
 
 def read_length(text: str) -> timedelta:
-    """A length from one of LENGTH_FORMS; at least a minute."""
+    """The length in one of LENGTH_FORMS; at least a minute."""
     compact = text.strip().lower()
     minutes = 0
     if match := _CLOCK.fullmatch(compact):
@@ -135,20 +137,20 @@ def read_length(text: str) -> timedelta:
 
 
 def slot_from(start: datetime, length: timedelta) -> Slot:
-    """The slot of that length in elapsed time: an hour stays an hour over a clock change."""
+    """A slot of that length in elapsed time: an hour stays an hour when clocks change."""
     try:
         end = (start.astimezone(UTC) + length).astimezone(start.tzinfo)
     except OverflowError as error:
-        raise Usage("That time lies outside the calendar.") from error
+        raise Usage("That time is before the year 1 or after 9999.") from error
     return Slot(start, end)
 
 
 def day_bounds(day: date, days: int, zone: tzinfo) -> Slot:
-    """From local midnight of a day to that of the day `days` later."""
+    """From midnight of a day, by its clock, to midnight of the day `days` later."""
     try:
         after = day + timedelta(days=days)
     except OverflowError as error:
-        raise Usage("That date lies outside the calendar.") from error
+        raise Usage("That date is before the year 1 or after 9999.") from error
     return Slot(datetime.combine(day, time(), zone), datetime.combine(after, time(), zone))
 
 
@@ -162,7 +164,7 @@ def show_slot(slot: Slot, zone: tzinfo) -> str:
 
 
 def show_zone(zone: tzinfo, moment: datetime) -> str:
-    """`UTC`, or `Europe/Brussels (+01:00)` with the offset of that moment."""
+    """`UTC`, or `Europe/Brussels (+01:00)` with the offset at that moment."""
     name = str(zone)
     return name if name == "UTC" else f"{name} ({show_offset(moment.astimezone(zone))})"
 
@@ -179,7 +181,7 @@ def show_offset(moment: datetime) -> str:
 
 
 def _near_day(word: str, zone: tzinfo, now: datetime) -> date | None:
-    """The day that a word names: the next of a weekday's name; None for any other word."""
+    """The day that a word names; a weekday is the next one. None for any other word."""
     today = now.astimezone(zone).date()
     if word in {"today", "tomorrow"}:
         return today + timedelta(days=word == "tomorrow")
@@ -189,12 +191,12 @@ def _near_day(word: str, zone: tzinfo, now: datetime) -> date | None:
     ahead = (found[0] - today.weekday()) % 7
     if ahead == 0:
         name = WEEKDAYS[found[0]].capitalize()
-        raise Usage(f"Today is {name}: write today, or {today + timedelta(days=7)} for the {name} after.")
+        raise Usage(f"Today is {name}. Write today, or {today + timedelta(days=7)} for the {name} after.")
     return today + timedelta(days=ahead)
 
 
 def _hint(text: str) -> str:
-    """What a person may have meant by it, if that can be told."""
+    """How to write what a person may have meant."""
     if re.search(r"\d ?[ap]\.?m", text.lower()):
         return ": the clock has 24 hours, so 9pm is 21:00"
     if re.search(r"\d[/.]\d", text):
@@ -241,7 +243,7 @@ def _place(day: date, clock: time, zone: tzinfo) -> datetime:
         before, after = first.utcoffset(), second.utcoffset()
         exists = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == first.replace(tzinfo=None)
     except OverflowError as error:
-        raise Usage(f"{day} lies outside the calendar.") from error
+        raise Usage(f"{day} is before the year 1 or after 9999 there.") from error
     if before == after:
         return first
     wall = f"{first:%Y-%m-%dT%H:%M}"

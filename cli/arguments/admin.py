@@ -57,7 +57,7 @@ def add_commands(commands: Parser) -> None:
     )
     take = admin.add_command(
         "import",
-        "take in what such files hold",
+        "take in the writes of such files",
         "  admin import out.bayou --replica three\n  admin import out.bayou* --replica three",
     )
     take.add_argument("files", metavar="FILE", nargs="+", help="the files of the export")

@@ -16,7 +16,7 @@ times, in the building's time zone:
 spans, instead of a time and --for: {PERIOD_FORMS}
 lengths: {LENGTH_FORMS}"""
 BESIDE_HELP = "A 10:00 alone, in --or and --to, is on the day of --at."
-ID_HELP = "its id, or the beginning of it; USER/ID for another user's"
+ID_HELP = "the id, or the beginning of it; USER/ID for another user's"
 
 
 def add_commands(commands: Parser) -> None:
@@ -92,7 +92,7 @@ def _add_repeat(parser: Parser) -> None:
 
 
 def _add_slots(parser: Parser) -> None:
-    parser.add_argument("--at", nargs="+", required=True, metavar="TIME", help="the start, or a span")
+    parser.add_argument("--at", nargs="+", required=True, metavar="TIME", help="when it starts, or a span")
     _add_length(parser)
     parser.add_argument(
         "--or",
@@ -101,19 +101,20 @@ def _add_slots(parser: Parser) -> None:
         action="append",
         default=[],
         metavar="TIME",
-        help="what to try if that is taken: another start, or a span (repeatable)",
+        help="another time or span, to try if that is taken (repeatable)",
     )
 
 
 def _add_length(parser: Parser) -> None:
     group = parser.add_mutually_exclusive_group()
-    parser.add_argument("--for", group=group, dest="length", type=values.length, metavar="LENGTH", help="the length")
-    parser.add_argument("--to", group=group, nargs="+", metavar="TIME", help="the end, instead of --for")
+    parser.add_argument("--for", group=group, dest="length", type=values.length, metavar="LENGTH", help="how long")
+    parser.add_argument("--to", group=group, nargs="+", metavar="TIME", help="when it ends, instead of --for")
 
 
-def _add_merge(parser: Parser) -> None:
+def _add_merge(parser: Parser, default: str = values.MERGES[0]) -> None:
+    names = ", ".join(values.MERGES)
     parser.add_argument(
-        "--merge", type=values.merge, metavar="NAME", help=f"what to do if it is taken: {', '.join(values.MERGES)}"
+        "--merge", type=values.merge, metavar="NAME", help=f"what to do if it is taken: {names} (default: {default})"
     )
     parser.add_argument(
         "--window", type=values.length, metavar="LENGTH", help="with nearest_free_time: how far it may move"
@@ -144,7 +145,7 @@ def _free(commands: Parser) -> None:
         "  free tomorrow 14:00 --for 90m --capacity 8\n  free friday 9-10:30 --features projector whiteboard\n"
         f"{TIMES_HELP}",
     )
-    parser.add_argument("when", nargs="+", metavar="TIME", help="the start, or a span")
+    parser.add_argument("when", nargs="+", metavar="TIME", help="when it starts, or a span")
     _add_length(parser)
     parser.add_argument("--capacity", type=values.number(1, values.COUNT_MAX), metavar="N", help="seats, at least")
     parser.add_argument(
@@ -185,7 +186,7 @@ def _calendar(commands: Parser) -> None:
 def _cancel(commands: Parser) -> None:
     parser = commands.add_command(
         "cancel",
-        "cancel a reservation, or its series",
+        "cancel a reservation of yours, or its series",
         "  cancel 8f3a\n  cancel 8f3a~2026-12-08 --and-later\n  cancel 8f3a --all\n"
         "  cancel priyal/8f3a --reason 'the room is being painted'    (as a manager)",
     )
@@ -198,13 +199,13 @@ def _cancel(commands: Parser) -> None:
 def _move(commands: Parser) -> None:
     parser = commands.add_command(
         "move",
-        "move a reservation; if nothing is free, it stays where it is",
+        "move a reservation of yours; if nothing is free, it stays where it is",
         "  move 8f3a --at 2026-12-01T14:00\n  move 8f3a --at 2026-12-01T14:00 --or 15:00 --room 6.13\n"
         "  move 8f3a --at tomorrow 9:00 --for 2h\n"
         "  move 8f3a~2026-12-08 --at 2026-12-08 14-15 --and-later\n"
         f"{TIMES_HELP}\n{BESIDE_HELP}\nWithout --for, --to or a span it keeps its length.",
     )
-    parser.add_argument("reservation", metavar="ID", help="its id, or the beginning of it")
+    parser.add_argument("reservation", metavar="ID", help="the id, or the beginning of it")
     _add_slots(parser)
     parser.add_argument("--room", metavar="ROOM", help="to another room (default: the same)")
     _add_reach(parser, "move")
@@ -241,7 +242,7 @@ def _calendar_files(commands: Parser) -> None:
     take.add_argument("file", metavar="FILE.ics", help="an iCalendar file; an event's LOCATION is its room")
     take.add_argument("--part", type=values.part, metavar="K/N", help="only every Nth event, from the Kth")
     take.add_argument("--until", metavar="DATE", help=f"the last day of repeating events: {DATE_FORMS}")
-    _add_merge(take)
+    _add_merge(take, "give_up")
     give = commands.add_command(
         "export",
         "write your reservations, or a room's, into a calendar file",

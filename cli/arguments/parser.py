@@ -54,7 +54,7 @@ def add_common(parser: Parser, top: bool) -> None:
     absent: Any = None if top else argparse.SUPPRESS
     group = parser.add_argument_group("for every command")
     parser.add_argument(
-        "--replica", group=group, metavar="LABEL|URL", default=absent, help="ask this replica, only now"
+        "--replica", group=group, metavar="LABEL|URL", default=absent, help="the replica to ask, for this command only"
     )
     parser.add_argument(
         "--config",

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from cli.commands.slots import merge_of
@@ -88,47 +89,45 @@ def import_file(context: Context, arguments: Namespace) -> int:
 def _send_all(
     context: Context, wanted: list[Wanted], known: set[str], merge: str | Json
 ) -> tuple[Tally, Unreachable | None]:
-    """Send all, in any order. If the replica is gone, the rest counts as unsent."""
-    tally = Tally()
-    lock, gone = threading.Lock(), threading.Event()
-    lost: list[Unreachable] = []
-    own = threading.local()
-    opened: list[Replica] = []
+    """Send all, over several connections. If the replica is gone, the rest counts as unsent."""
+    tally, lost = Tally(), None
+    gone = threading.Event()
+    replicas = [context.connect(context.address) for _ in range(CONNECTIONS)]
+    idle: SimpleQueue[Replica] = SimpleQueue()
+    for replica in replicas:
+        idle.put(replica)
 
-    def send(one: Wanted) -> None:
+    def send(one: Wanted) -> tuple[int, Json] | Problem | None:
         if gone.is_set():
-            with lock:
-                tally.unsent += 1
-            return
-        if not hasattr(own, "replica"):
-            own.replica = context.connect(context.address)
-            with lock:
-                opened.append(own.replica)
+            return None
+        replica = idle.get()
         try:
-            status, answer = own.replica.write("POST", "/reservations", one.request, _body(one, known, merge))
-        except Unreachable as problem:
-            gone.set()
-            with lock:
-                lost.append(problem)
-                tally.unsent += 1
+            return replica.write("POST", "/reservations", one.request, _body(one, known, merge))
         except Problem as problem:
-            with lock:
-                tally.refused.append((one, problem))
-        else:
-            with lock:
-                _count(tally, one, status, answer)
+            if isinstance(problem, Unreachable):
+                gone.set()
+            return problem
+        finally:
+            idle.put(replica)
 
     with _progress(len(wanted)) as step, ThreadPoolExecutor(max_workers=CONNECTIONS) as pool:
         try:
-            for _ in pool.map(send, wanted):
+            for one, result in zip(wanted, pool.map(send, wanted), strict=True):
                 step()
+                if result is None or isinstance(result, Unreachable):
+                    tally.unsent += 1
+                    lost = lost or result
+                elif isinstance(result, Problem):
+                    tally.refused.append((one, result))
+                else:
+                    _count(tally, one, *result)
         except KeyboardInterrupt:
             gone.set()
             raise
         finally:
-            for replica in opened:
+            for replica in replicas:
                 replica.close()
-    return tally, lost[0] if lost else None
+    return tally, lost
 
 
 def _body(one: Wanted, known: set[str], merge: str | Json) -> Json:

@@ -1,4 +1,4 @@
-"""A calendar on a terminal: a grid of rooms (or days) and hours that fits the width, or a list. It asks nothing."""
+"""Shows a calendar as a grid of rooms (or days) and hours that fits the width, or as a list. It asks no replica."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from cli.output.screen import Cell, brief, clean, shorten, width_of
 from cli.rest import Json
 from cli.times import Slot, day_bounds, slot_of
 
-FIRST_HOUR, LAST_HOUR = 7, 21  # what is shown at least where rooms have no opening hours
+FIRST_HOUR, LAST_HOUR = 7, 21  # shown at least, if rooms have no opening hours
 COLUMNS_OF_HOUR = (12, 10, 8, 6, 4, 2, 1)
 WIDTH_DEFAULT = 80  # of a pipe
 NAME_WIDTH_MAX = 22
-ELLIPSIS_WIDTH_MIN = 6  # in less, … would take the place of what tells two people apart
+ELLIPSIS_WIDTH_MIN = 6  # in less, … would cost the letter that tells two people apart
 MINE, OTHERS, FREE, CLOSED, HOUR = "═", "─", " ", "░", "┊"
 LEGEND = f"{CLOSED} closed  ? may still move  ✓ final  {MINE} yours; with --list: whose, and what for"
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the grid: a room on a day. `opens` and `closes` are hours, None where there are no opening hours."""
+    """A line of the grid: a room on a day. `opens` and `closes` are hours; None without opening hours."""
 
     name: str
     today: Slot
@@ -48,7 +48,7 @@ def show_grid(viewer: Viewer, title: str, lines: Sequence[Line]) -> None:
 
 
 def line_of(name: str, day: date, viewer: Viewer, entries: Sequence[Json], details: Json) -> Line:
-    """The line of a room on a day; `details` is the room as the replica describes it."""
+    """The line of a room on a day. `details` is the room as the replica describes it."""
     today = day_bounds(day, 1, viewer.zone)
     return Line(name, today, _touching(entries, today), _hour(details.get("opens")), _hour(details.get("closes")))
 
@@ -85,7 +85,7 @@ def day_title(day: date) -> str:
 
 
 def _hours(lines: Sequence[Line]) -> tuple[int, int]:
-    """The hours between which everything lies: opening hours or the usual ones, and every reservation."""
+    """The first and the last hour to show: opening hours or the usual ones, and every reservation."""
     first = min(FIRST_HOUR if line.opens is None else int(line.opens) for line in lines)
     last = max(LAST_HOUR if line.closes is None else -int(-line.closes // 1) for line in lines)
     for line in lines:
@@ -101,7 +101,7 @@ def _ruler(first: int, last: int, scale: int) -> str:
 
 
 def _cells(viewer: Viewer, line: Line, first: int, last: int, scale: int) -> str:
-    """The hours of a line as coloured text: the mark where a reservation begins, so that two in a row stay two."""
+    """The hours of a line as coloured text. A reservation begins with its mark, so two in a row stay apart."""
     painted: list[tuple[str, str | None, bool]] = []
     for column in range((last - first) * scale):
         hour = first + column / scale
@@ -116,7 +116,7 @@ def _cells(viewer: Viewer, line: Line, first: int, last: int, scale: int) -> str
         fill = MINE if mine else OTHERS
         text = clean(f"{one['user']} {one.get('purpose', '')}".rstrip())
         text = _fit(text, length - 2)
-        # A wide character fills two columns, the second with nothing of its own.
+        # A wide character fills two columns; the second is empty.
         signs = [part for sign in text for part in ([sign] + [""] * (width_of(sign) - 1))]
         signs = [mark.text, *signs, *[fill] * (length - 1 - len(signs))]
         painted[begin : begin + length] = [(sign, mark.color, mine) for sign in signs]
@@ -143,13 +143,13 @@ def _touching(entries: Sequence[Json], today: Slot) -> list[Json]:
 
 
 def _walls(entry: Json, today: Slot) -> tuple[float, float]:
-    """From when to when it stands on this day's wall clock, in hours since midnight."""
+    """Its start and end on this day's wall clock, in hours since midnight."""
     slot = slot_of(entry)
     return _wall(max(slot.start, today.start), today), _wall(min(slot.end, today.end), today)
 
 
 def _wall(moment: datetime, today: Slot) -> float:
-    """Hours on the wall clock since the day's midnight, 24 at its end."""
+    """Hours on the wall clock since midnight; 24 at the end of the day."""
     if moment >= today.end:
         return 24.0
     local = moment.astimezone(today.start.tzinfo)

@@ -1,4 +1,4 @@
-"""The screen: colours, marks, aligned columns, and JSON for programs. It knows no command.
+"""The screen: colours, marks, aligned columns, problems, and JSON for programs. It knows no command.
 
 Text that came from elsewhere passes `clean` before it reaches a terminal.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import unicodedata
 from collections.abc import Sequence
@@ -15,7 +16,9 @@ from typing import Any, TextIO
 
 from termcolor import colored
 
-# mark and colour of each state, the same on every screen of the project
+from cli.problems import Problem
+
+# The mark and the colour of each state are the same on every screen of the project.
 STATES = {
     "tentative": ("?", "yellow"),
     "committed": ("✓", "green"),
@@ -23,7 +26,6 @@ STATES = {
     "cancelled": ("–", "dark_grey"),
 }
 REPLICA_COLORS = ("cyan", "magenta", "blue", "light_green", "light_yellow", "light_red", "light_magenta")
-WIDTH_DEFAULT = 80
 
 
 @dataclass(frozen=True)
@@ -39,30 +41,38 @@ Row = Sequence[Cell | str]
 
 @dataclass
 class Screen:
-    """Where a command shows what it did. `width` is None where lines may be as long as they are (a pipe)."""
+    """Where a command shows what it did. `width` is None if lines may have any length, as in a pipe."""
 
     color: bool
     width: int | None
     as_json: bool = False
 
     def paint(self, text: str, color: str | None = None, bold: bool = False) -> str:
-        if not self.color or not (color or bold):
+        if not self.color or self.as_json or not (color or bold):
             return text
         return colored(text, color, attrs=["bold"] if bold else None, force_color=True)
 
     def line(self, text: str = "") -> None:
-        """A line for people; programs that asked for JSON get none."""
+        """A line for people, so not with --json."""
         if not self.as_json:
             print(text, flush=True)
 
     def json(self, data: Any) -> None:
-        """A line of JSON for programs; people get none."""
+        """A line of JSON for programs, so only with --json."""
         if self.as_json:
             print(json.dumps(data, ensure_ascii=False), flush=True)
 
     def note(self, text: str) -> None:
-        """A remark on the way. It goes to standard error, so that results stay clean."""
+        """A remark. It goes to standard error, apart from the results."""
         print(self.paint(f"· {clean(text)}", "dark_grey"), file=sys.stderr, flush=True)
+
+    def problem(self, problem: Problem) -> None:
+        """For people on standard error; for programs as JSON on standard output."""
+        self.json(problem.as_json())
+        if not self.as_json:
+            sys.stdout.flush()
+            text = f"{self.paint('✗', 'red')} {clean(problem.message)} [{clean(problem.code)}]"
+            print(text, file=sys.stderr, flush=True)
 
     def mark(self, state: str) -> Cell:
         sign, color = STATES.get(state, ("·", None))
@@ -74,7 +84,7 @@ class Screen:
         return self.paint(f"{mark.text} {'' if count is None else f'{count} '}{clean(state)}", mark.color)
 
     def table(self, rows: Sequence[Row], indent: int = 0, cut: int | None = None) -> None:
-        """Rows in aligned columns. Where they are too wide, the column `cut` (the last, by default) loses its end."""
+        """Rows in aligned columns. If they are too wide, the column `cut` (by default the last) is cut short."""
         cells = [[Cell(clean(cell)) if isinstance(cell, str) else Cell(clean(cell.text), cell.color) for cell in row]
                  for row in rows]  # fmt: skip
         if not cells:
@@ -94,15 +104,15 @@ class Screen:
             self.line((" " * indent + "  ".join(parts)).rstrip())
 
 
-def screen_for(out: TextIO, width: int, as_json: bool = False) -> Screen:
-    """Colour and a bounded width on a terminal only; NO_COLOR is obeyed."""
+def screen_for(out: TextIO, as_json: bool = False) -> Screen:
+    """Colour and a bounded width are for a terminal only; NO_COLOR turns colour off."""
     terminal = out.isatty()
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    return Screen(terminal and not plain and not as_json, width if terminal else None, as_json)
+    return Screen(terminal and not plain, shutil.get_terminal_size().columns if terminal else None, as_json)
 
 
 def clean(text: object) -> str:
-    """Without characters that could move the cursor or change the terminal."""
+    """The text without characters that could move the cursor or change the terminal."""
     return "".join(sign if sign.isprintable() else " " for sign in str(text))
 
 
@@ -112,7 +122,7 @@ def width_of(text: str) -> int:
 
 
 def shorten(text: str, width: int) -> str:
-    """The text, or its beginning and … where it is wider."""
+    """The text; if it is wider, its beginning and …"""
     if width_of(text) <= width:
         return text
     taken, used = [], 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import sys
 from dataclasses import replace
 
@@ -21,7 +20,7 @@ from cli.problems import DONE, Problem, Usage
 from cli.prompt.background import Monitor
 from cli.prompt.completion import OWN_WORDS, PromptCompleter
 from cli.replica_addresses import read_directory
-from cli.run import run, show_problem
+from cli.run import run
 from cli.state import state_file
 
 CHANGING = {"reserve", "cancel", "move", "import"}  # these commands show what they change
@@ -84,8 +83,7 @@ def converse(context: Context) -> int:
 
 def _carry_out(context: Context, text: str) -> int | None:
     """Carry out one line: its exit status, or None for an empty line."""
-    screen = screen_for(sys.stdout, shutil.get_terminal_size().columns)
-    context.screen = screen
+    context.screen = screen = screen_for(sys.stdout)
     try:
         words = _words(text)
         if not words:
@@ -107,7 +105,7 @@ def _carry_out(context: Context, text: str) -> int | None:
             if here is not context:
                 here.close()
     except Problem as problem:
-        show_problem(screen, problem)
+        screen.problem(problem)
         return problem.status
     except SystemExit:  # argparse has shown the help
         return DONE

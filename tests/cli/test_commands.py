@@ -316,7 +316,7 @@ def test_colour_on_a_terminal_only_and_not_with_no_color(monkeypatch: pytest.Mon
 
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert screen_for(Terminal(), 80).state("committed") == "\x1b[32m✓ committed\x1b[0m"
-    assert screen_for(io.StringIO(), 80).state("committed") == "✓ committed"
+    assert screen_for(Terminal()).state("committed") == "\x1b[32m✓ committed\x1b[0m"
+    assert screen_for(io.StringIO()).state("committed") == "✓ committed"
     monkeypatch.setenv("NO_COLOR", "1")
-    assert screen_for(Terminal(), 80).state("committed") == "✓ committed"
+    assert screen_for(Terminal()).state("committed") == "✓ committed"

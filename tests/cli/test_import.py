@@ -93,7 +93,7 @@ def test_a_series_without_end_needs_until() -> None:
     ("text", "why"),
     [
         (event("x").replace("LOCATION:6.12\n", ""), "no location"),
-        (event("x").replace("LOCATION:6.12", "LOCATION:6/12"), "no name of a room"),
+        (event("x").replace("LOCATION:6.12", "LOCATION:6/12"), "cannot be a room"),
         (event("x").replace("DTSTART:20261201T090000", "DTSTART;VALUE=DATE:20261201"), "all day"),
         (event("x").replace("DTEND:20261201T100000\n", "").replace("\nDTEND:20261201T100000", ""), "no end"),
         (event("x", end="20261201T080000"), "ends before"),
@@ -111,7 +111,7 @@ def test_a_bad_event_is_skipped_with_its_reason(text: str, why: str) -> None:
 
 def test_the_same_uid_twice_is_said() -> None:
     table = timetable(event("x"), event("x", start="20261202T090000", end="20261202T100000"))
-    assert (len(table.wanted), table.skipped[0].why) == (1, "its UID stands in the file twice")
+    assert (len(table.wanted), table.skipped[0].why) == (1, "its UID is in the file twice")
 
 
 def test_request_ids_can_always_be_sent_and_stay_the_same() -> None:

@@ -60,7 +60,7 @@ def test_what_cannot_be_read_names_the_forms(text: str) -> None:
         ("2026-02-30T09:00", "There is no day 2026-02-30"),
         ("2026-12-01T24:00", "There is no time of day 24:00"),
         ("2026-12-01T09:00+15:00", r"There is no offset \+15:00"),
-        ("0001-01-01T00:00", "outside the calendar"),
+        ("0001-01-01T00:00", "before the year 1"),
     ],
 )
 def test_what_does_not_exist_is_said(text: str, message: str) -> None:
@@ -134,7 +134,7 @@ def test_how_times_are_shown() -> None:
         ("today 9pm", "9pm is 21:00"),
         ("12/01/2026 9:00", "begins with the year"),
         ("next friday 9:00", "write the date instead"),
-        ("tuesday 9:00", "Today is Tuesday: write today, or 2026-12-08 for the Tuesday after"),
+        ("tuesday 9:00", "Today is Tuesday. Write today, or 2026-12-08 for the Tuesday after"),
     ],
 )
 def test_what_has_two_meanings_is_refused_with_what_to_type(text: str, hint: str) -> None:
