@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -53,7 +54,15 @@ class Page:
         return self.driver.execute_script(script, *arguments)
 
     def click(self, selector: str) -> None:
-        self.driver.find_element(By.CSS_SELECTOR, selector).click()
+        wait_until(lambda: self._clicked(selector))
+
+    def _clicked(self, selector: str) -> bool:
+        """False if the page drew the element again after it was found."""
+        try:
+            self.driver.find_element(By.CSS_SELECTOR, selector).click()
+        except StaleElementReferenceException:
+            return False
+        return True
 
     def type(self, selector: str, text: str) -> None:
         """Replace what a field holds."""

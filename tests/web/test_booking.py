@@ -70,14 +70,14 @@ def test_a_series_is_made_moved_and_ended(page: Page, processes: Processes) -> N
     fill(page, "#until", "2030-07-22")
     page.type("#purpose", "planning")
     page.click("#form .main")
-    page.wait_for_text("#answer", "Reserved 3 of 4, every week until Mon 22 Jul 2030. Those without a place are below.")
+    page.wait_for_text("#answer", "Reserved 3 of 4, every week until Mon 22 Jul 2030. Those without a slot are below.")
     page.wait_for_text("#tray .card", "lost 6.12, Mon 8 Jul 09:00–10:00")
 
     page.click(".block")
     page.wait_for_text("#details", "What happened")
     unfold(page, "Its series")
     wait_until(lambda: len(page.run(OCCURRENCES)) == 4)
-    assert page.run(OCCURRENCES)[1] == "Mon 8 Jul – no place"
+    assert page.run(OCCURRENCES)[1] == "Mon 8 Jul – no slot"
     assert page.run(OCCURRENCES)[3] == "Mon 22 Jul 09:00–10:00 6.12"
     press(page, "Mon 15 Jul 09:00–10:00 6.12")
     page.wait_for_text("#details dd + dt + dd", "Monday 15 July 2030")

@@ -83,7 +83,7 @@ def test_a_link_is_cut_and_healed_by_keyboard_alone(tmp_path: Path) -> None:
         page.run("document.querySelector('[data-link=\"two-three\"]').focus()")
         for state, word in (("cut", "cut"), ("up", "healed")):
             page.press(Keys.ENTER)
-            page.wait_for_text("#told", f"The link between two and three is {word}.")
+            page.wait_for_text("#said", f"The link between two and three is {word}.")
             peers = {peer["label"]: peer["link"] for peer in processes.rest("three").get("/replica")["peers"]}
             assert peers == {"one": "up", "two": state}
             page.wait_for(f"document.activeElement.dataset.up === '{str(state == 'up').lower()}'")

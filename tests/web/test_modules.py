@@ -138,7 +138,7 @@ def info(primary: str, tentative: int, **links: tuple[str, bool | None]) -> dict
             info("one", 0, one=("cut", True), three=("up", True)),
             True,
             "ok",
-            "No direct link to the primary, one; three may pass things on.",
+            "No direct link to the primary, one; three may pass writes on.",
         ),
         (
             info("one", 0),
@@ -201,7 +201,7 @@ NOTICE = """
 const [parameters, done] = arguments;
 import("/static/calendar/tray.js").then(({ Tray }) => {
   const node = document.createElementNS("http://www.w3.org/1999/xhtml", "div");
-  new Tray(node, () => ({ timezone: "UTC" }), {}).tellRevoked(...parameters);
+  new Tray(node, () => ({ timezone: "UTC" }), {}).noteRevoked(...parameters);
   done(node.textContent);
 }).catch((problem) => done(String(problem)));
 """

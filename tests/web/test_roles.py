@@ -63,7 +63,7 @@ def test_each_role_sees_and_may_what_is_its_own(sides: tuple[Side, Side], tmp_pa
             page.wait_for_text("#details .danger", "Cancel this reservation")
             assert "Move" not in page.text("#details")
             page.click("#details .danger")
-            page.wait_for_text("#details [role=alert]", "Say why")
+            page.wait_for_text("#details [role=alert]", "Give a reason")
             page.type("#details .reason input", "the room is being painted")
             page.click("#details .danger")
             wait_until(lambda: page.run(BLOCKS) == [["vish", "11:00–12:00"]])

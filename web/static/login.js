@@ -1,13 +1,13 @@
-// The login page: a token is sent once, and the replica's answer keeps it in a cookie that scripts cannot read.
+// The login page. It sends a token once; the replica's answer keeps it in a cookie that scripts cannot read.
 
-import { setText } from "./shared/dom.js";
+import { byId, setText } from "./shared/dom.js";
 import { ask } from "./shared/rest.js";
 
-const present = document.getElementById("present");
-const form = document.getElementById("form");
-const token = document.getElementById("token");
-const wrong = document.getElementById("wrong");
-const leave = document.getElementById("leave");
+const present = byId("present");
+const form = byId("form");
+const token = byId("token");
+const wrong = byId("wrong");
+const leave = byId("leave");
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -29,8 +29,8 @@ leave.addEventListener("click", async () => {
 function show({ auth, user, role }) {
   form.hidden = auth === "none";
   leave.hidden = !user;
-  if (auth === "none") setText(present, "Nobody needs a token here: say your name on the calendar.");
-  else if (user) setText(present, `You are ${user} (${role}). Another token makes you somebody else.`);
+  if (auth === "none") setText(present, "Nobody needs a token here: give your name on the calendar.");
+  else if (user) setText(present, `You are ${user} (${role}). Log in with another token to be somebody else.`);
   else setText(present, "This replica asks for a token.");
   if (!form.hidden) token.focus();
 }
@@ -38,7 +38,7 @@ function show({ auth, user, role }) {
 try {
   show(await ask("", "GET", "/login"));
 } catch (reason) {
-  // A kept token that has been revoked: it is forgotten, and another one asked for.
+  // The kept token was revoked: forget it, and ask for another one.
   await ask("", "DELETE", "/login").catch(() => {});
   show({ auth: "tokens", user: null, role: null });
   setText(wrong, reason.message);

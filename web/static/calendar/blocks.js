@@ -1,15 +1,15 @@
-// What lies over the cells of a column: reservations, what I am choosing, and the line of now. For the eye; cells
-// have the words.
+// Draws over the cells of a column: reservations, the times being chosen, and the line of the current time. This is for
+// the eye; cells have the words.
 
 import { element, setText } from "../shared/dom.js";
 import { clock, dayOf, shortDay, span, wallClock } from "../shared/times.js";
 import { SIGNS } from "../shared/words.js";
-import { placeIn } from "./cells.js";
+import { extentOf } from "./cells.js";
 
-// As in calendar-grid.css: how many lines a block has room for.
+// As in calendar-grid.css: they decide for how many lines a block has room.
 const [ROW_PX, EDGE_PX, LINE_PX] = [26, 7, 17];
 
-/** Draw the reservations of a column. `marks` has for those that moved from where: {room, start, end} by id. */
+/** Draws the reservations of a column. `marks` says from where some have moved: {room, start, end} by id. */
 export function drawReservations(layer, column, held, me, marks) {
   const before = new Map([...layer.querySelectorAll(".block")].map((node) => [node.dataset.id, node]));
   for (const reservation of held) {
@@ -24,14 +24,9 @@ export function drawChoices(layer, column, chosen) {
   for (const node of layer.querySelectorAll(".choice")) node.remove();
   for (const { from, to, number } of chosen) {
     if (wallClock(from, column.zone).day > column.day || wallClock(to - 1, column.zone).day < column.day) continue;
-    const words = `${clock(from, column.zone)}–${clock(to, column.zone)}`;
-    const node = element(
-      "div",
-      { class: "choice", "data-number": String(number) },
-      element("b", {}, String(number)),
-      words,
-    );
-    lay(node, placeIn(column, from, to));
+    const times = `${clock(from, column.zone)}–${clock(to, column.zone)}`;
+    const node = element("div", { class: "choice" }, element("b", {}, number), times);
+    stretch(node, extentOf(column, from, to));
     layer.append(node);
   }
 }
@@ -55,41 +50,43 @@ function makeBlock(id) {
       "span",
       { class: "first" },
       element("i", { class: "shape" }),
-      element("b", { class: "user" }),
+      element("b", { class: "user clipped" }),
       element("span", { class: "time" }),
     ),
-    element("span", { class: "moved-from" }),
-    element("span", { class: "purpose" }),
+    element("span", { class: "moved-from clipped" }),
+    element("span", { class: "purpose clipped" }),
   );
 }
 
 function fillBlock(node, { id, user, purpose, state, from, to, start, end }, column, me, mark) {
-  const place = placeIn(column, from, to);
-  lay(node, place);
+  const extent = extentOf(column, from, to);
+  const times = span({ start, end }, column.zone);
+  stretch(node, extent);
   node.dataset.state = state;
   node.dataset.mine = String(user === me);
-  node.dataset.lines = String(Math.min(Math.floor((place.height * ROW_PX - EDGE_PX) / LINE_PX), 3));
+  node.dataset.lines = String(Math.min(Math.floor((extent.height * ROW_PX - EDGE_PX) / LINE_PX), 3));
   const [first, moved, what] = node.children;
   const [sign, name, time] = first.children;
   setText(sign, SIGNS[state]);
   sign.className = `shape ${state}`;
   setText(name, user ?? "taken");
-  setText(time, span({ start, end }, column.zone));
+  setText(time, times);
   setText(what, purpose ?? "");
-  setText(moved, mark ? `↷ from ${whence(mark, column)}` : "");
+  setText(moved, mark ? `↷ from ${originOf(mark, column)}` : "");
   node.classList.toggle("moved", mark !== null);
-  node.title = `${user ?? "Taken"} ${span({ start, end }, column.zone)}${purpose ? ` – ${purpose}` : ""}`;
+  node.title = `${user ?? "Taken"} ${times}${purpose ? ` – ${purpose}` : ""}`;
 }
 
-function whence(mark, column) {
-  const told = [clock(Date.parse(mark.start), column.zone)];
+/** From where a reservation moved, without what is the same in this column. */
+function originOf(mark, column) {
+  const words = [clock(Date.parse(mark.start), column.zone)];
   const day = dayOf(mark, column.zone);
-  if (day !== column.day) told.unshift(shortDay(day));
-  if (mark.room !== column.room) told.push(`in ${mark.room}`);
-  return told.join(" ");
+  if (day !== column.day) words.unshift(shortDay(day));
+  if (mark.room !== column.room) words.push(`in ${mark.room}`);
+  return words.join(" ");
 }
 
-function lay(node, { top, height }) {
+function stretch(node, { top, height }) {
   node.style.setProperty("--top", String(top));
   node.style.setProperty("--height", String(height));
 }

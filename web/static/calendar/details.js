@@ -1,9 +1,8 @@
-// One reservation in a dialog: whose it is, how certain, its series and its history; and, if it is mine, moving it and
-// its end.
+// One reservation in a dialog: its room, slot and user, its series and its history. Its user may move and cancel it there.
 
-import { element, setText } from "../shared/dom.js";
-import { Refused, Silent, ask } from "../shared/rest.js";
-import { dayOf, longDay, shortDay, span } from "../shared/times.js";
+import { button, element, setText } from "../shared/dom.js";
+import { ask, sentenceFor } from "../shared/rest.js";
+import { dayAndSpan, dayOf, longDay, roomAndSlot, shortDay, span } from "../shared/times.js";
 import { SIGNS, plural } from "../shared/words.js";
 import { factsOf, ruleWords } from "./facts.js";
 import { makeHistory } from "./history.js";
@@ -13,13 +12,12 @@ import { randomName, reservationPath, seriesPath } from "./paths.js";
 const MEANINGS = {
   committed: "Final: it will not move any more.",
   tentative: "Not final yet: an earlier reservation may still turn up and move it.",
-  rejected: "It has no place.",
+  rejected: "It has no slot.",
   cancelled: "It was cancelled.",
 };
-const STANDING = ["committed", "tentative", "rejected"];
 
 export class Details {
-  /** `roomOf(name)` gives what is known of a room, `names()` all rooms'; `on.changed()` after it was changed here. */
+  /** `roomOf(name)` gives what is known of a room, `names()` the names of all; `on.changed()` runs after a change. */
   constructor(node, { roomOf, names }, on) {
     this.node = node;
     this.roomOf = roomOf;
@@ -35,27 +33,26 @@ export class Details {
     try {
       this.reservation = await ask("", "GET", reservationPath(id));
     } catch (problem) {
-      this.show([element("h3", { id: "details-title" }, "Not to be had"), element("p", {}, wordsOf(problem))], []);
+      const title = element("h3", { id: "details-title" }, "Cannot be shown");
+      this.show([title, element("p", {}, sentenceFor(problem))], []);
       return;
     }
     const { reservation } = this;
-    const parts = [...this.words(reservation), this.foldOfHistory(reservation)];
+    const parts = [...this.describe(reservation), this.foldOfHistory(reservation)];
     if (reservation.occurrence) parts.push(this.foldOfSeries(reservation));
     const mine = reservation.user === me.name;
-    const standing = STANDING.includes(reservation.state);
-    const actions = standing && (mine || me.role === "manager") ? this.actions(reservation, mine) : [];
-    this.show([...parts, this.said], actions);
+    const mayChange = reservation.state !== "cancelled" && (mine || me.role === "manager");
+    this.show([...parts, this.said], mayChange ? this.actions(reservation, mine) : []);
   }
 
-  words({ user, room, slot, purpose, state, reason, asked }) {
+  describe({ user, room, slot, purpose, state, reason, asked }) {
     const zone = this.zoneOf(room);
     const moved = slot && (asked[0].start !== slot.start || asked[0].room !== room);
-    const facts = factsOf(this.roomOf(room)).join(" · ");
     const rows = [
-      ["Room", room, facts],
+      ["Room", room, factsOf(this.roomOf(room)).join(" · ")],
       ["When", slot ? `${longDay(dayOf(slot, zone))}, ${span(slot, zone)}` : "–"],
       ["Who", user],
-      moved ? ["Asked first", `${asked[0].room}, ${shortDay(dayOf(asked[0], zone))} ${span(asked[0], zone)}`] : null,
+      moved ? ["Asked first", roomAndSlot(asked[0], zone)] : null,
       reason ? ["Why", reason.message] : null,
     ];
     return [
@@ -74,23 +71,22 @@ export class Details {
     ];
   }
 
-  /** What I may do with it: moving is for its owner, cancelling for managers too. */
-  actions(reservation, mine) {
-    const one = button("Cancel this reservation", "danger", () => this.end("one"));
-    const later = button("Cancel this and later ones", "danger", () => this.end("later"));
-    if (reservation.occurrence) setText(one, "Cancel this one");
+  /** Its user may move and cancel it; a manager may cancel it, with a reason. */
+  actions({ room, occurrence }, mine) {
+    const danger = { class: "danger" };
+    const one = button(danger, () => this.end("one"), `Cancel this ${occurrence ? "one" : "reservation"}`);
     if (!mine) return [this.reasonField(), one];
-    const open = button("Move …", "", () => {
-      const zone = this.zoneOf(reservation.room);
-      const mover = makeMover(reservation, this.names(), zone, {
+    const later = button(danger, () => this.end("later"), "Cancel this and later ones");
+    const move = button({}, () => {
+      const mover = makeMover(this.reservation, this.names(), this.zoneOf(room), {
         send: (reach, body) => this.move(reach, body),
         complain: (text) => setText(this.said, text),
       });
-      open.closest(".actions").before(mover);
-      open.remove();
+      move.closest(".actions").before(mover);
+      move.remove();
       mover.querySelector("select").focus();
-    });
-    return reservation.occurrence ? [open, one, later] : [open, one];
+    }, "Move …");
+    return occurrence ? [move, one, later] : [move, one];
   }
 
   reasonField() {
@@ -98,12 +94,9 @@ export class Details {
     return element("label", { class: "reason" }, "Reason, kept with it ", this.reason);
   }
 
-  foldOfHistory(reservation) {
+  foldOfHistory({ id, room }) {
     return fold("What happened", async () =>
-      makeHistory(
-        await ask("", "GET", `${reservationPath(reservation.id)}/history`),
-        this.zoneOf(reservation.room),
-      ),
+      makeHistory(await ask("", "GET", `${reservationPath(id)}/history`), this.zoneOf(room)),
     );
   }
 
@@ -111,29 +104,28 @@ export class Details {
     return fold("Its series", async () => {
       const { series } = await ask("", "GET", seriesPath(reservation));
       const held = series.reservations;
-      const standing = held.filter(({ slot }) => slot).length;
+      const count = `${held.filter(({ slot }) => slot).length} of ${plural(held.length, "occurrence")}`;
       return [
-        element("p", {}, `${ruleWords(series.rule)}; ${standing} of ${plural(held.length, "occurrence")} stand`),
+        element("p", {}, `${ruleWords(series.rule)}; ${count} have a slot`),
         element("ol", {}, ...held.map((one) => this.makeOccurrence(one, one.id === reservation.id))),
       ];
     });
   }
 
-  makeOccurrence({ id, room, slot, state, occurrence }, here) {
+  makeOccurrence({ id, room, slot, state, occurrence }, isHere) {
     const zone = this.zoneOf(room);
     const day = slot ? dayOf(slot, zone) : occurrence;
-    const words = slot ? `${shortDay(day)} ${span(slot, zone)} ${room}` : `${shortDay(day)} – no place`;
-    const link = button(words, "link", () => {
+    const attributes = { class: "link plain", "aria-current": isHere ? "true" : null };
+    const look = () => {
       this.on.look(day, room);
       this.open(id, this.me);
-    });
-    if (here) link.setAttribute("aria-current", "true");
-    return element("li", {}, element("i", { class: `shape ${state}` }, SIGNS[state]), link);
+    };
+    const words = slot ? `${dayAndSpan(slot, zone)} ${room}` : `${shortDay(day)} – no slot`;
+    return element("li", {}, element("i", { class: `shape ${state}` }, SIGNS[state]), button(attributes, look, words));
   }
 
   show(parts, actions) {
-    const close = button("Close", "", () => this.node.close());
-    close.setAttribute("autofocus", "");
+    const close = button({ autofocus: "" }, () => this.node.close(), "Close");
     this.node.replaceChildren(...parts, element("div", { class: "actions" }, ...actions, close));
     if (!this.node.open) this.node.showModal();
     close.focus();
@@ -152,7 +144,7 @@ export class Details {
     if (reach === "later") query.set("from", reservation.occurrence);
     if (reservation.user !== this.me.name) {
       if (!this.reason.value.trim()) {
-        setText(this.said, "Say why: its owner will read it.");
+        setText(this.said, "Give a reason: its user will read it.");
         this.reason.focus();
         return undefined;
       }
@@ -168,7 +160,7 @@ export class Details {
       this.node.close();
       this.on.changed();
     } catch (problem) {
-      setText(this.said, wordsOf(problem));
+      setText(this.said, sentenceFor(problem));
     }
   }
 
@@ -177,7 +169,7 @@ export class Details {
   }
 }
 
-/** Something that is read when it is opened. */
+/** A part that is read from the replica when it is opened. */
 function fold(title, read) {
   const inside = element("div", { role: "status" });
   const node = element("details", { class: "fold" }, element("summary", {}, title), inside);
@@ -186,21 +178,8 @@ function fold(title, read) {
     try {
       inside.replaceChildren(...(await read()));
     } catch (problem) {
-      setText(inside, wordsOf(problem));
+      setText(inside, sentenceFor(problem));
     }
   });
   return node;
-}
-
-function button(text, kind, onClick) {
-  const node = element("button", { type: "button", class: kind || null }, text);
-  node.addEventListener("click", onClick);
-  return node;
-}
-
-/** What a person reads of a refusal or of silence; anything else is a fault and goes on. */
-function wordsOf(problem) {
-  if (problem instanceof Silent) return "The replica does not answer. Try again when it is back.";
-  if (problem instanceof Refused) return problem.message;
-  throw problem;
 }

@@ -1,4 +1,4 @@
-// What is known of a room, and how a rule of repetition reads. Pure.
+// What is known of a room, and how a rule of repetition reads. Pure functions.
 
 import { shortDay } from "../shared/times.js";
 import { plural } from "../shared/words.js";
@@ -7,16 +7,16 @@ const EVERY = { DAILY: "day", WEEKLY: "week", MONTHLY: "month", YEARLY: "year" }
 const DAYS = { MO: "Mon", TU: "Tue", WE: "Wed", TH: "Thu", FR: "Fri", SA: "Sat", SU: "Sun" };
 
 /** ["6 seats", "projector, whiteboard", "Floor 6", "open 08:00–20:00"], without what is not known. */
-export function factsOf({ capacity, features, place, opens, closes }) {
+export function factsOf({ capacity, features, location, opens, closes }) {
   return [
     capacity ? plural(capacity, "seat") : null,
     features?.length ? features.join(", ") : null,
-    place,
+    location,
     opens || closes ? `open ${opens ?? "00:00"}–${closes ?? "24:00"}` : null,
   ].filter(Boolean);
 }
 
-/** `every week on Mon and Wed until Thu 31 Dec 2026`; a rule of another kind as it is written. */
+/** `every week on Mon, Wed until Thu 31 Dec 2026`; a rule of any other form unchanged. */
 export function ruleWords(rule) {
   const parts = Object.fromEntries(rule.split(";").map((part) => part.split("=")));
   const { FREQ, INTERVAL = "1", COUNT, UNTIL, BYDAY, WKST, ...others } = parts;

@@ -1,7 +1,7 @@
-// Finding a room: when, how many seats, with what. The replica says which are free; choosing one fills the form.
+// Finds a room by time, seats and features. The replica says which rooms are free; choosing one fills the form.
 
-import { element, setText } from "../shared/dom.js";
-import { Refused, Silent, ask } from "../shared/rest.js";
+import { button, element, setText } from "../shared/dom.js";
+import { ask, sentenceFor } from "../shared/rest.js";
 import { clockOfMinutes, iso, longDay, wallClock } from "../shared/times.js";
 import { factsOf } from "./facts.js";
 import { NO_PERIOD, periodOf } from "./period.js";
@@ -9,23 +9,24 @@ import { NO_PERIOD, periodOf } from "./period.js";
 const LENGTH_MIN = 60;
 
 export class Finder {
-  /** `on.choose(room name, start, end, day)`; `source` has rooms and their zone. */
+  /** `source` has the rooms and their time zone. `on.choose(room name, start, end, day)` runs when one is chosen. */
   constructor(node, source, on) {
     this.node = node;
     this.source = source;
     this.on = on;
     this.said = node.querySelector("[role=status]");
     this.found = node.querySelector("ol");
-    this.fields = node.querySelector("form").elements;
-    node.querySelector("form").addEventListener("submit", (event) => {
+    const form = node.querySelector("form");
+    this.fields = form.elements;
+    form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.find();
     });
-    node.querySelector("form").addEventListener("input", () => this.clear());
+    form.addEventListener("input", () => this.say(""));
     node.querySelector(".close").addEventListener("click", () => node.close());
   }
 
-  /** Begin with the day that is looked at. */
+  /** Starts with the day that is shown. */
   open(day) {
     const { day: today, minutes } = wallClock(Date.now(), this.source.timezone);
     const next = day === today ? Math.min(Math.ceil(minutes / 30) * 30, 22 * 60) : 9 * 60;
@@ -33,7 +34,7 @@ export class Finder {
     this.fields.from.value = clockOfMinutes(next);
     this.fields.to.value = clockOfMinutes(next + LENGTH_MIN);
     this.showFeatures();
-    this.clear();
+    this.say("");
     this.node.showModal();
     this.fields.day.focus();
   }
@@ -50,55 +51,41 @@ export class Finder {
     );
   }
 
-  clear() {
-    setText(this.said, "");
-    this.found.replaceChildren();
+  say(text, ...found) {
+    setText(this.said, text);
+    this.found.replaceChildren(...found);
   }
 
   async find() {
     const { day, from, to, seats } = this.fields;
-    const zone = this.source.timezone;
-    const period = periodOf(day.value, from.value, to.value, zone);
+    const period = periodOf(day.value, from.value, to.value, this.source.timezone);
     if (period === null) {
-      this.clear();
-      setText(this.said, NO_PERIOD);
+      this.say(NO_PERIOD);
       return;
     }
-    const { start, end } = period;
     const features = [...this.node.querySelectorAll("[name=feature]:checked")].map(({ value }) => value);
-    const query = new URLSearchParams({ from: iso(start), to: iso(end) });
+    const query = new URLSearchParams({ from: iso(period.start), to: iso(period.end) });
     if (seats.value) query.set("capacity", seats.value);
     if (features.length) query.set("features", features.join(","));
     try {
       const { rooms } = await ask("", "GET", `/rooms/free?${query}`);
-      this.show(rooms, start, end, day.value);
+      this.show(rooms, period, day.value);
     } catch (problem) {
-      if (!(problem instanceof Silent || problem instanceof Refused)) throw problem;
-      this.clear();
-      setText(this.said, problem instanceof Silent ? "The replica does not answer. Try again later." : problem.message);
+      this.say(sentenceFor(problem));
     }
   }
 
-  show(rooms, start, end, day) {
+  show(rooms, { start, end }, day) {
     const when = `${longDay(day)}, ${this.fields.from.value}–${this.fields.to.value}`;
-    setText(
-      this.said,
-      rooms.length ? `Free on ${when}:` : `No such room is free on ${when}. Ask for fewer seats, or another time.`,
-    );
-    this.found.replaceChildren(
-      ...rooms.map((room) => {
-        const take = element(
-          "button",
-          { type: "button", "data-room": room.name },
-          element("b", {}, room.name),
-          element("span", {}, factsOf(room).join(" · ")),
-        );
-        take.addEventListener("click", () => {
-          this.node.close();
-          this.on.choose(room.name, start, end, day);
-        });
-        return element("li", {}, take);
-      }),
-    );
+    const none = `No such room is free on ${when}. Ask for fewer seats, or another time.`;
+    const found = rooms.map((room) => {
+      const take = () => {
+        this.node.close();
+        this.on.choose(room.name, start, end, day);
+      };
+      const facts = element("span", {}, factsOf(room).join(" · "));
+      return element("li", {}, button({}, take, element("b", {}, room.name), facts));
+    });
+    this.say(rooms.length ? `Free on ${when}:` : none, ...found);
   }
 }

@@ -1,21 +1,19 @@
-// What I am asking for: up to three times of one room in order of preference, for what, and what else would do.
+// What the user asks for: up to three times of one room, in order of preference, and what to do if none is free.
 
-import { element, setText } from "../shared/dom.js";
-import { Refused, Silent, ask } from "../shared/rest.js";
-import { addDays, clock, iso, momentOf, shortDay, span, wallClock } from "../shared/times.js";
+import { button, byId, element, setText } from "../shared/dom.js";
+import { Refused, ask, sentenceFor } from "../shared/rest.js";
+import { addDays, clock, iso, momentOf, roomAndSlot, shortDay, wallClock } from "../shared/times.js";
 import { plural } from "../shared/words.js";
 import { factsOf, ruleWords } from "./facts.js";
 import { randomName } from "./paths.js";
 import { Missing, Repeat } from "./repeat.js";
 
 const CHOICES_MAX = 3;
-const WINDOW_MIN = 24 * 60; // how far from the first time `nearest_free_time` may look, inside the day
+const WINDOW_MIN = 24 * 60; // how far from the first time `nearest_free_time` may look, within the day
+const SILENT = "The replica does not answer. Try again when it is back; nothing is reserved twice.";
 
 export class Form {
-  /**
-   * `on.change()` when choices changed, `on.done()` after a reservation was made. `roomOf(name)` gives what is known
-   * of a room.
-   */
+  /** `roomOf(name)` gives what is known of a room. `on.change()` runs when choices change, `on.done()` when one is made. */
   constructor(me, roomOf, on) {
     this.me = me;
     this.roomOf = roomOf;
@@ -72,71 +70,64 @@ export class Form {
     this.node.classList.toggle("open", this.choices.length > 0);
     byId("hint").hidden = this.choices.length > 0;
     byId("rest").hidden = this.choices.length === 0;
-    byId("choices").replaceChildren(...this.choices.map((choice, index) => this.makeChoice(choice, index)));
+    byId("choices").replaceChildren(...this.choices.map((choice, index) => this.makeChoice(choice, index + 1)));
     this.on.change();
   }
 
-  makeChoice(choice, index) {
-    const number = index + 1;
+  makeChoice(choice, number) {
     const zone = this.zoneOf(choice.room);
     const { day } = wallClock(choice.start, zone);
-    const remove = element("button", { type: "button", class: "remove", "aria-label": `Remove time ${number}` }, "×");
-    remove.addEventListener("click", () => this.drop(number));
     return element(
       "li",
-      { "data-number": String(number) },
-      element("b", { class: "number" }, String(number)),
-      element("span", { class: "day" }, shortDay(day)),
+      {},
+      element("b", { class: "number" }, number),
+      element("span", { class: "day clipped" }, shortDay(day)),
       this.makeTime(choice, "start", `Start of time ${number}`, day, zone),
       "–",
       this.makeTime(choice, "end", `End of time ${number}`, day, zone),
-      remove,
+      button({ class: "remove plain", "aria-label": `Remove time ${number}` }, () => this.drop(number), "×"),
     );
   }
 
   /** A field for one end, to the minute: the grid has half hours only. */
   makeTime(choice, end, label, day, zone) {
-    const field = element("input", {
-      inputmode: "numeric",
-      maxlength: "5",
-      "aria-label": label,
-      value: clock(choice[end], zone),
-    });
+    const value = clock(choice[end], zone);
+    const field = element("input", { class: "plain", inputmode: "numeric", maxlength: "5", "aria-label": label, value });
     field.addEventListener("change", () => {
       const minutes = minutesOf(field.value);
-      const late = end === "end" && minutes === 0;
-      const moment = minutes === null ? null : momentOf(late ? addDays(day, 1) : day, minutes, zone);
+      const isMidnight = end === "end" && minutes === 0;
+      const moment = minutes === null ? null : momentOf(isMidnight ? addDays(day, 1) : day, minutes, zone);
       const next = { ...choice, [end]: moment };
       if (moment !== null && next.start < next.end) {
         Object.assign(choice, next);
-        field.value = clock(moment, zone);
         this.request = null;
         this.say("");
         this.on.change();
       } else {
         const typed = field.value || "Nothing";
         this.say(`${typed} cannot be the ${end} here. Write it like 09:15; the end comes after the start.`);
-        field.value = clock(choice[end], zone);
       }
+      field.value = clock(choice[end], zone);
     });
     return field;
   }
 
   async reserve() {
     if (!this.choices.length || !this.me.require()) return;
+    const [first] = this.choices;
     const merge = byId("merge").value;
     let repeated;
     try {
-      repeated = this.repeat.asked(wallClock(this.choices[0].start, this.zoneOf(this.choices[0].room)).day);
+      repeated = this.repeat.asked(wallClock(first.start, this.zoneOf(first.room)).day);
     } catch (missing) {
       if (!(missing instanceof Missing)) throw missing;
       this.say(missing.message);
       return;
     }
-    // The same request is sent again until there is an answer: an answer that was lost makes no second reservation.
+    // The same request is sent until there is an answer, so a lost answer makes no second reservation.
     this.request ??= randomName();
     const body = {
-      room: this.choices[0].room,
+      room: first.room,
       slots: this.choices.map(({ start, end }) => ({ start: iso(start), end: iso(end) })),
       purpose: byId("purpose").value.trim(),
       merge: merge === "nearest_free_time" ? { name: merge, window_min: WINDOW_MIN } : merge,
@@ -147,12 +138,7 @@ export class Form {
     try {
       this.made(await ask("", "POST", "/reservations", { body, user: this.me.name }));
     } catch (problem) {
-      if (!(problem instanceof Silent || problem instanceof Refused)) throw problem;
-      this.say(
-        problem instanceof Silent
-          ? "The replica does not answer. Try again when it is back; nothing is booked twice."
-          : refusal(problem),
-      );
+      this.say(problem instanceof Refused ? refusal(problem) : sentenceFor(problem, SILENT));
     } finally {
       this.node.setAttribute("aria-busy", "false");
     }
@@ -173,31 +159,23 @@ export class Form {
     const placed = reservations.filter(({ slot }) => slot);
     const moved = placed.filter(({ slot, asked }) => slot.start !== asked[0].start).length;
     const parts = [`Reserved ${placed.length} of ${reservations.length}, ${ruleWords(rule)}.`];
-    if (moved) parts.push(`${plural(moved, "stands", "stand")} at another time than the first.`);
-    if (placed.length < reservations.length) parts.push("Those without a place are below.");
+    if (moved) parts.push(`${plural(moved, "is", "are")} at another time than the first.`);
+    if (placed.length < reservations.length) parts.push("Those without a slot are below.");
     if (placed.some(({ state }) => state === "tentative")) parts.push("Not final yet: they may still move.");
     this.say(parts.join(" "), true);
   }
 
-  /** What was reserved last is said anew when it has become final, or has moved. */
+  /** Says again what was reserved last when it has become final, or has moved. */
   follow(reservations) {
     const last = reservations.find(({ id }) => id === this.last);
     if (last && this.choices.length === 0) this.sayMade(last);
   }
 
   sayMade({ room, slot, state }) {
-    if (!slot) {
-      this.say("");
-      return;
-    }
-    const zone = this.zoneOf(room);
-    const where = `${room}, ${shortDay(wallClock(Date.parse(slot.start), zone).day)} ${span(slot, zone)}`;
-    this.say(
-      state === "committed"
-        ? `✓ Reserved ${where}. It is final.`
-        : `Reserved ${where}. Not final yet: it may still move.`,
-      true,
-    );
+    const where = slot && roomAndSlot({ room, ...slot }, this.zoneOf(room));
+    const final = `✓ Reserved ${where}. It is final.`;
+    const tentative = `Reserved ${where}. Not final yet: it may still move.`;
+    this.say(slot ? (state === "committed" ? final : tentative) : "", true);
   }
 }
 
@@ -205,21 +183,17 @@ function refusal({ code, message, details }) {
   if (code !== "slot_taken") return message;
   if (details.occurrences?.length) {
     const days = details.occurrences.map(shortDay).join(", ");
-    return `Without a place: ${days}. Nothing was reserved; choose another time, or take those that have one.`;
+    return `No free slot on ${days}. Nothing was reserved. Choose another time, or reserve only those that find a slot.`;
   }
   const count = details.taken?.length ?? 0;
   const why = count ? ` (${plural(count, "reservation is", "reservations are")} in the way)` : "";
   return `Nothing that you asked for is free${why}. Choose other times; nothing was reserved.`;
 }
 
-/** 9:15, 0915 or 9 as minutes since midnight; null for what is no time. */
+/** 9:15, 0915 or 9 as minutes since midnight; null for anything else. */
 function minutesOf(text) {
   const found = /^(\d{1,2})[:.h]?(\d{2})?$/.exec(text.trim());
   if (!found) return null;
   const [hours, minutes] = [Number(found[1]), Number(found[2] ?? 0)];
   return hours < 24 && minutes < 60 ? hours * 60 + minutes : null;
-}
-
-function byId(id) {
-  return document.getElementById(id);
 }

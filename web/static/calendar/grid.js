@@ -1,17 +1,17 @@
-// The calendar as an ARIA grid: a row each half hour, a column each room or day. Cells carry the words and the focus;
-// what is drawn over them (blocks.js) is for the eye alone.
+// The calendar as an ARIA grid: a row for each half hour, a column for each room or day. Cells have the words and the
+// focus; what is drawn over them (blocks.js) is only for the eye.
 
-import { element } from "../shared/dom.js";
+import { button, element } from "../shared/dom.js";
 import { clock, wallClock } from "../shared/times.js";
 import { SIGNS } from "../shared/words.js";
 import { drawChoices, drawNow, drawReservations } from "./blocks.js";
-import { STEPS, cellsOf, inColumn, overlaps } from "./cells.js";
+import { STEPS, cellsOf, inColumn } from "./cells.js";
 
 const MORNING = 14; // the half hour to which an empty day is scrolled: 07:00
 const WORDS = { committed: "final", tentative: "may still move" };
 
 export class Grid {
-  /** `lead(changes)` when a column's title is activated. */
+  /** `lead(changes)` runs when a column's title is activated. */
   constructor(node, lead) {
     this.node = node;
     this.lead = lead;
@@ -21,15 +21,15 @@ export class Grid {
     this.at = { column: 0, row: MORNING };
   }
 
-  /** Show these columns; the same as before keep their cells, and with them the focus. */
+  /** Shows these columns. The same ones as before keep their cells, and with them the focus. */
   show({ columns, zone, calendars, choices, me, marks }) {
     const shape = JSON.stringify([columns, zone]);
     if (shape !== this.shape) this.build(columns, zone);
     this.shape = shape;
     columns.forEach((column, index) => {
       const held = inColumn(calendars.get(column.room) ?? [], column);
-      const chosen = choices.flatMap((choice, place) =>
-        choice.room === column.room ? [{ from: choice.start, to: choice.end, number: place + 1 }] : [],
+      const chosen = choices.flatMap(({ room, start, end }, position) =>
+        room === column.room ? [{ from: start, to: end, number: position + 1 }] : [],
       );
       for (const cell of this.cells[index]) this.fill(cell, column, held, chosen);
       drawReservations(this.layers[index], column, held, me, marks);
@@ -39,7 +39,7 @@ export class Grid {
     this.tick();
   }
 
-  /** Move the line of the present moment. */
+  /** Moves the line of the current time. */
   tick() {
     this.columns.forEach((column, index) => drawNow(this.layers[index], column, Date.now()));
   }
@@ -53,13 +53,13 @@ export class Grid {
     const heads = columns.map((column) => this.makeHead(column));
     const corner = element(
       "span",
-      { class: "corner", role: "columnheader", title: `Times are of ${zone}` },
+      { class: "corner", role: "columnheader", title: `Times are in ${zone}` },
       zone.split("/").at(-1).replaceAll("_", " "),
     );
     const rows = Array.from({ length: STEPS }, (_, row) => this.makeRow(row));
     const grid = element(
       "div",
-      { class: "grid", role: "grid", "aria-label": `Reservations, times of ${zone}`, "aria-multiselectable": "true" },
+      { class: "grid", role: "grid", "aria-label": `Reservations, times in ${zone}`, "aria-multiselectable": "true" },
       element("div", { class: "heads", role: "row" }, corner, ...heads),
       ...rows,
       element("div", { class: "layers", "aria-hidden": "true" }, ...this.layers),
@@ -75,12 +75,11 @@ export class Grid {
 
   makeHead(column) {
     const now = wallClock(Date.now(), column.zone).day === column.day && column.title !== column.room;
-    const button = element("button", { type: "button", tabindex: "-1", title: column.facts || null }, column.title);
-    button.addEventListener("click", () => this.lead(column.leads));
+    const attributes = { class: "plain clipped", tabindex: "-1", title: column.facts || null };
     return element(
       "span",
       { class: now ? "head now" : "head", role: "columnheader" },
-      button,
+      button(attributes, () => this.lead(column.leads), column.title),
       column.hint ? element("small", {}, column.hint) : null,
     );
   }
@@ -109,7 +108,7 @@ export class Grid {
   }
 
   fill(cell, column, held, chosen) {
-    const inCell = ({ from, to }) => cell.start !== null && overlaps({ from, to }, cell.start, cell.end);
+    const inCell = ({ from, to }) => cell.start !== null && from < cell.end && cell.start < to;
     cell.taken = held.find(inCell) ?? null;
     cell.choice = chosen.find(inCell)?.number ?? null;
     const label = `${column.title} ${cell.time}: ${contentOf(cell)}`;
@@ -126,13 +125,13 @@ export class Grid {
     return { column, row, ...this.cells[column][row] };
   }
 
-  /** What stands at a place, or null beyond the edges. */
+  /** The cell at this position, or null beyond the edges. */
   cellAt(column, row) {
     const cell = this.cells[column]?.[row];
     return cell ? { column, row, ...cell } : null;
   }
 
-  /** `seen`: whether the focus is shown, as it is for who uses the keyboard. */
+  /** `seen` shows the focus, as for a user of the keyboard. */
   focus(column, row, seen = true) {
     this.at = { column, row };
     this.setTabStop();
@@ -140,7 +139,7 @@ export class Grid {
     this.cells[column][row].node.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
-  /** Let the cell of a moment in a room be seen, and be where the keyboard begins. */
+  /** Scrolls to the cell of a moment in a room; the keyboard starts there. */
   lookFor(room, moment) {
     this.cells.forEach((cells, column) =>
       cells.forEach((cell, row) => {
@@ -158,7 +157,7 @@ export class Grid {
     if (cell) cell.node.tabIndex = 0;
   }
 
-  /** Mark what is being selected: rows `from` to `to` of a column; nothing without arguments. */
+  /** Marks what is being selected: rows `from` to `to` of a column; nothing without arguments. */
   mark(column = null, from = 0, to = -1) {
     this.cells.forEach((cells, index) =>
       cells.forEach(({ node }, row) => node.classList.toggle("marked", index === column && row >= from && row <= to)),

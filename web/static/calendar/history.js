@@ -1,12 +1,12 @@
-// What happened to a reservation: who asked for what, when and at which replica, and how it moved as seen here.
+// The history of a reservation: who asked for what, when and at which replica, and how it moved as seen here.
 
 import { element } from "../shared/dom.js";
-import { clock, dayOf, shortDay, span, wallClock } from "../shared/times.js";
+import { clock, roomAndSlot, shortDay, wallClock } from "../shared/times.js";
 import { SIGNS } from "../shared/words.js";
 
-const WORDS = { reserve: "reserved", move: "moved", cancel: "cancelled" };
+const PAST_TENSE = { reserve: "reserved", move: "moved", cancel: "cancelled" };
 
-/** The elements that show an answer of GET …/history, times in `zone`. */
+/** The elements that show an answer of GET …/history, with times in `zone`. */
 export function makeHistory({ events, moves_seen_here: moves, moves_kept_since: since }, zone) {
   return [
     element("ol", {}, ...events.map((event) => makeEvent(event, zone))),
@@ -17,14 +17,14 @@ export function makeHistory({ events, moves_seen_here: moves, moves_kept_since: 
         ]
       : []),
     since && events.some(({ accepted_at: at }) => Date.parse(at) < Date.parse(since))
-      ? element("p", { class: "soft" }, `Moves before ${momentWords(since, zone)} are forgotten here.`)
+      ? element("p", { class: "soft" }, `This replica keeps no moves from before ${momentWords(since, zone)}.`)
       : null,
   ].filter(Boolean);
 }
 
 function makeEvent({ op, user, accepted_at: at, accepted_by: by, csn, state, before, after }, zone) {
-  const way = before && after && !same(before, after) ? `from ${placeWords(before, zone)} to ` : "";
-  const where = after ? `${way}${placeWords(after, zone)}` : "";
+  const [first, last] = [before, after].map((result) => (result ? roomAndSlot(result, zone) : ""));
+  const where = first && last && first !== last ? `from ${first} to ${last}` : last;
   return element(
     "li",
     {},
@@ -32,7 +32,7 @@ function makeEvent({ op, user, accepted_at: at, accepted_by: by, csn, state, bef
     element(
       "span",
       {},
-      element("b", {}, `${WORDS[op] ?? op} by ${user}`),
+      element("b", {}, `${PAST_TENSE[op] ?? op} by ${user}`),
       ` at ${by.split("~")[0]}, ${momentWords(at, zone)}`,
       where ? element("span", { class: "where" }, where) : null,
       element("span", { class: "soft" }, csn === null ? "not final yet" : `final, number ${csn} of all`),
@@ -41,17 +41,8 @@ function makeEvent({ op, user, accepted_at: at, accepted_by: by, csn, state, bef
 }
 
 function makeMove({ at, from, to }, zone) {
-  const [before, after] = [from, to].map((place) => (place ? placeWords(place, zone) : "no place"));
+  const [before, after] = [from, to].map((result) => (result ? roomAndSlot(result, zone) : "no slot"));
   return element("li", {}, element("span", {}, `${momentWords(at, zone)}: ${before} → ${after}`));
-}
-
-function same(one, other) {
-  return one.room === other.room && one.start === other.start && one.end === other.end;
-}
-
-/** 6.12, Mon 3 Jun 09:00–10:00 */
-function placeWords(place, zone) {
-  return `${place.room}, ${shortDay(dayOf(place, zone))} ${span(place, zone)}`;
 }
 
 /** Mon 3 Jun 09:00:05 */

@@ -1,7 +1,8 @@
-// The calendar page: puts the parts together, and decides what is drawn when.
+// The calendar page: puts the parts together, and decides when to draw what.
 
-import { element, setText } from "../shared/dom.js";
-import { ask } from "../shared/rest.js";
+import { byId, element, setText } from "../shared/dom.js";
+import { askUntilAnswered } from "../shared/rest.js";
+import { colourOf } from "../shared/words.js";
 import { Details } from "./details.js";
 import { factsOf } from "./facts.js";
 import { Finder } from "./finder.js";
@@ -15,23 +16,19 @@ import { Source } from "./source.js";
 import { Tray } from "./tray.js";
 import { View } from "./view.js";
 
-const COLOURS = 8;
 const MARK_MS = 20_000; // how long a reservation that moved says from where
 const TICK_MS = 20_000;
-const AGAIN_MS = 1000;
 
-const byId = (id) => document.getElementById(id);
-const marks = new Map(); // reservation id -> the place from which it moved
+const marks = new Map(); // reservation id -> the slot from which it moved
 let looked = "";
 
-const members = await answerOf("/cluster");
+const members = await askUntilAnswered("/cluster", sayLost);
 const source = new Source({ calendar: draw, health: showHealth, mine: showReservations, event: hear });
 const view = new View(source, look);
 const me = new Me(members.users, changeUser);
 const form = new Form(me, roomOf, { change: draw, done: changed });
 const grid = new Grid(byId("calendar"), (changes) => view.go(changes));
-const names = () => source.rooms.map(({ name }) => name);
-const details = new Details(byId("details"), { roomOf, names }, { changed, look: lookAt });
+const details = new Details(byId("details"), { roomOf, names: roomNames }, { changed, look: lookAt });
 const finder = new Finder(byId("finder"), source, { choose: takeRoom });
 const tray = new Tray(byId("tray"), roomOf, { changed });
 new Select(grid, {
@@ -60,29 +57,21 @@ await source.start();
 byId("calendar").setAttribute("aria-busy", "false");
 setInterval(() => grid.tick(), TICK_MS);
 
-/** What a page cannot begin without: it is asked for until there is an answer. */
-async function answerOf(path) {
-  for (;;) {
-    try {
-      return await ask("", "GET", path);
-    } catch (problem) {
-      byId("health").dataset.level = "lost";
-      setText(byId("health"), `${problem.message} Trying again …`);
-      await new Promise((done) => setTimeout(done, AGAIN_MS));
-    }
-  }
+function sayLost(text) {
+  byId("health").dataset.level = "lost";
+  setText(byId("health"), text);
 }
 
-/** Where replicas want tokens, who I am is theirs to say. */
+/** If replicas ask for tokens, they say who the user is. */
 async function readLogin() {
-  const { auth, user, role } = await answerOf("/login");
+  const { auth, user, role } = await askUntilAnswered("/login", sayLost);
   if (auth !== "tokens") return;
   me.fix(user ?? "", role);
   source.isGuest = role === "guest";
   document.body.dataset.role = role ?? "none";
 }
 
-/** Show the days and rooms that the address asks for. */
+/** Shows the days and rooms that the address asks for. */
 function look() {
   const { periods } = view;
   const asked = JSON.stringify(periods);
@@ -94,7 +83,7 @@ function look() {
 }
 
 function draw() {
-  // Another room may have been named, or midnight may have passed.
+  // There may be another room, or midnight may have passed.
   if (JSON.stringify(view.periods) !== looked) {
     look();
     return;
@@ -118,7 +107,7 @@ function draw() {
 function showRooms() {
   const select = byId("room");
   select.hidden = !view.isWeek;
-  const names = source.rooms.map(({ name }) => name);
+  const names = roomNames();
   if ([...select.options].map(({ value }) => value).join("\n") !== names.join("\n")) {
     select.replaceChildren(...names.map((name) => element("option", { value: name }, name)));
   }
@@ -127,7 +116,7 @@ function showRooms() {
 
 function showReplica() {
   const index = members.replicas.findIndex(({ label }) => label === members.label);
-  byId("replica").dataset.colour = String(index % COLOURS);
+  byId("replica").dataset.colour = colourOf(index);
   setText(byId("replica"), members.label);
 }
 
@@ -143,7 +132,7 @@ function showReservations() {
   showMine(byId("mine"), source.mine, zoneOf);
 }
 
-/** A write's event. The calendar is read again for it; here is told what a reading cannot tell. */
+/** The event of a write. The calendar is read again anyway; this shows what the calendar does not say. */
 function hear(name, { reservation, before, after, user, outcome }) {
   if (!reservation) return; // of another application
   const mine = user === me.name;
@@ -153,13 +142,13 @@ function hear(name, { reservation, before, after, user, outcome }) {
       marks.delete(reservation);
       draw();
     }, MARK_MS);
-    tray.tellMoved(reservation, nameOf(reservation, user), before, after, mine);
+    tray.noteMoved(reservation, nameOf(reservation, user), before, after, mine);
   }
-  if (name === "rejected" && !mine) tray.tellRejected(reservation, nameOf(reservation, user));
-  if (name === "revoked") tray.tellRevoked(reservation, nameOf(reservation, user), outcome === "lost", mine);
+  if (name === "rejected" && !mine) tray.noteRejected(reservation, nameOf(reservation, user));
+  if (name === "revoked") tray.noteRevoked(reservation, nameOf(reservation, user), outcome === "lost", mine);
 }
 
-/** What a reservation is called in a sentence, as far as this page has seen it. */
+/** The name of a reservation in a sentence, as far as this page has seen it. */
 function nameOf(id, user) {
   const seen = [...source.calendars.values()].flat().find((reservation) => reservation.id === id);
   const what = seen?.purpose || "reservation";
@@ -192,6 +181,10 @@ function takeRoom(name, start, end, day) {
 
 function roomOf(name) {
   return source.rooms.find((room) => room.name === name) ?? { name, timezone: source.timezone };
+}
+
+function roomNames() {
+  return source.rooms.map(({ name }) => name);
 }
 
 function zoneOf(name) {

@@ -1,6 +1,6 @@
-// Who I am: a name kept by this browser, and nothing more than a name; where replicas want tokens, whom they know.
+// Who the user is: a name kept by this browser. If replicas ask for tokens, they say who it is.
 
-import { element, setText } from "../shared/dom.js";
+import { byId, element, setText } from "../shared/dom.js";
 
 const KEY = "bayou-user";
 const NAME = /^[A-Za-z0-9._@+-]{1,64}$/;
@@ -9,31 +9,31 @@ export class Me {
   constructor(users, onChange) {
     this.role = "user";
     this.fixed = null;
-    this.field = document.getElementById("me");
-    this.wrong = document.getElementById("me-wrong");
-    document.getElementById("users").append(...users.map((name) => element("option", { value: name })));
+    this.field = byId("me");
+    this.wrong = byId("me-wrong");
+    byId("users").append(...users.map((name) => element("option", { value: name })));
     this.field.value = remembered();
     this.field.addEventListener("input", () => this.take(onChange));
     this.take(() => {});
   }
 
-  /** The name; empty while there is none that can be used. */
+  /** The name; empty while there is none, or a wrong one. */
   get name() {
     if (this.fixed !== null) return this.fixed;
     const typed = this.field.value.trim();
     return NAME.test(typed) ? typed : "";
   }
 
-  /** The replica has said who I am, by my token. */
+  /** The replica knows the user by the token. */
   fix(name, role) {
     this.fixed = name;
     this.role = role;
     this.field.hidden = true;
     const who = role === "user" ? name : `${name}, ${role}`;
-    this.field.after(element("a", { class: "known", href: "/login", title: "To be somebody else" }, who));
+    this.field.after(element("a", { class: "known", href: "/login", title: "Log in as somebody else" }, who));
   }
 
-  /** Ask for the name, where one is needed. */
+  /** Whether there is a name; if not, asks for it. */
   require() {
     if (this.name) return true;
     if (this.fixed !== null) {
@@ -55,7 +55,7 @@ export class Me {
   }
 }
 
-// A browser that keeps nothing may refuse even to be asked; then the name lasts as long as the page.
+// A browser that keeps nothing may refuse access to localStorage. Then the name lasts as long as the page.
 
 function remembered() {
   try {
@@ -69,6 +69,6 @@ function remember(name) {
   try {
     localStorage.setItem(KEY, name);
   } catch {
-    // As said above.
+    // See above.
   }
 }

@@ -1,7 +1,7 @@
-// My reservations that are still to come, each leading to its day and to its details. ↻ is of a series.
+// The user's coming reservations, each with links to its day and to its details. ↻ means a series.
 
 import { element } from "../shared/dom.js";
-import { dayOf, shortDay, span } from "../shared/times.js";
+import { dayAndSpan, dayOf } from "../shared/times.js";
 import { SIGNS } from "../shared/words.js";
 
 const SHOWN_MAX = 12;
@@ -20,10 +20,10 @@ function makeLine({ id, room, slot, purpose, state, occurrence }, zone) {
     "li",
     { "data-id": id, "data-state": state },
     element("i", { class: `shape ${state}` }, SIGNS[state]),
-    element("a", { href: `#${new URLSearchParams({ day, room })}` }, `${shortDay(day)} ${span(slot, zone)}`),
+    element("a", { href: `#${new URLSearchParams({ day, room })}` }, dayAndSpan(slot, zone)),
     element(
       "button",
-      { type: "button", "data-open": id, "aria-label": `Details of ${purpose || "the reservation"} in ${room}` },
+      { type: "button", class: "plain clipped", "data-open": id, "aria-label": `Details of ${purpose || "the reservation"} in ${room}` },
       `${occurrence ? "↻ " : ""}${room}${purpose ? ` · ${purpose}` : ""}`,
     ),
   );

@@ -1,12 +1,12 @@
-// A form to move a reservation: room, day, from when to when; of a series this one alone, or later ones too.
+// A form to move a reservation to another room, day or time. In a series it moves this one, or later ones too.
 
 import { element } from "../shared/dom.js";
 import { clock, iso, wallClock } from "../shared/times.js";
 import { NO_PERIOD, periodOf } from "./period.js";
 
 /**
- * `rooms` are their names. `send(reach, {room, slots})` moves it, `reach` being `one` or `later`; `complain(text)` says
- * what cannot be.
+ * `rooms` are the names of all. `send(reach, {room, slots})` moves it, where `reach` is `one` or `later`;
+ * `complain(text)` shows what is wrong.
  */
 export function makeMover({ room, slot: held, asked, occurrence }, rooms, zone, { send, complain }) {
   const { start, end } = held ?? asked[0];

@@ -1,10 +1,10 @@
-// The free time nearest to a wanted one: pure. Moments in milliseconds.
+// The free time nearest to a wanted one. A pure function; moments are in milliseconds.
 
-import { clock, wallClock } from "../shared/times.js";
+import { DAY_MIN, MINUTE_MS, clock, wallClock } from "../shared/times.js";
 
 /**
- * A slot of the length of `wanted`, inside [from, to), that overlaps none of `busy`, with its start as near as can be
- * to that of `wanted`; of two equally near, the earlier. Null where there is none. Opening hours count where given.
+ * A slot as long as `wanted` inside [from, to) that overlaps none of `busy` and starts as near to `wanted` as possible,
+ * the earlier one of two. Null if there is none. It keeps to the opening hours, if they are given.
  */
 export function nearest(wanted, busy, { from, to, zone, opens = null, closes = null }) {
   const length = wanted.end - wanted.start;
@@ -29,8 +29,8 @@ function isOpen(start, end, zone, opens, closes) {
 function openings(from, to, zone, opens) {
   const found = [];
   const [hours, minutes] = opens.split(":").map(Number);
-  for (let moment = from; moment < to; moment += 86_400_000) {
-    found.push(moment + (hours * 60 + minutes - wallClock(moment, zone).minutes) * 60_000);
+  for (let moment = from; moment < to; moment += DAY_MIN * MINUTE_MS) {
+    found.push(moment + (hours * 60 + minutes - wallClock(moment, zone).minutes) * MINUTE_MS);
   }
   return found;
 }

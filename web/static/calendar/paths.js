@@ -1,10 +1,10 @@
-// Where a reservation and a series are to be asked for.
+// The paths of reservations and series, and ids of requests.
 
 export function reservationPath(id) {
   return `/reservations/${encoded(id)}`;
 }
 
-/** The series that an occurrence belongs to. */
+/** The path of the series of an occurrence. */
 export function seriesPath({ user, series }) {
   return `/series/${encoded(`${user}/${series}`)}`;
 }
@@ -13,7 +13,7 @@ function encoded(id) {
   return id.split("/").map(encodeURIComponent).join("/");
 }
 
-/** A request id. Works where there is no https, unlike crypto.randomUUID. */
+/** A request id. It works without https, unlike crypto.randomUUID. */
 export function randomName() {
   return [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,10 +1,10 @@
-// What a field for a day and two for times of it stand for. Pure.
+// The period that a field for a day and two fields for times give. A pure function.
 
 import { addDays, momentOf } from "../shared/times.js";
 
-export const NO_PERIOD = "Say the day, and from when to when; the end comes after the start.";
+export const NO_PERIOD = "Give a day, a start and an end; the end comes after the start.";
 
-/** {start, end} in moments; 00:00 as the end is midnight. Null where something is missing, skipped, or the wrong way. */
+/** {start, end} in moments; 00:00 as the end is midnight. Null if one is missing or skipped by clocks, or out of order. */
 export function periodOf(day, from, to, zone) {
   if (!day) return null;
   const start = momentAt(day, from, zone);

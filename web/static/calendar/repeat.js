@@ -1,33 +1,32 @@
 // The part of the form that makes a reservation a series.
 
-import { element } from "../shared/dom.js";
+import { button, byId, element } from "../shared/dom.js";
 import { addDays, shortDay } from "../shared/times.js";
 
 export class Repeat {
-  /** `onInput()` when something else is wanted. */
+  /** `onInput()` runs when something changes. */
   constructor(onInput) {
     this.onInput = onInput;
-    this.often = document.getElementById("repeat");
-    this.more = document.getElementById("repeat-more");
-    this.until = document.getElementById("until");
-    this.except = document.getElementById("except");
-    this.whole = document.getElementById("whole");
-    this.excepted = []; // days on which there is none, in order
+    this.often = byId("repeat");
+    this.more = byId("repeat-more");
+    this.until = byId("until");
+    this.except = byId("except");
+    this.whole = byId("whole");
+    this.excepted = []; // the days that are left out, in order
     for (const field of [this.often, this.until, this.whole]) {
       field.addEventListener("input", () => {
         this.more.hidden = !this.often.value;
         onInput();
       });
     }
-    document.getElementById("leave-out").addEventListener("click", () => this.leaveOut());
+    byId("leave-out").addEventListener("click", () => this.leaveOut());
     this.except.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
-      event.preventDefault(); // one more day, not the whole form
+      event.preventDefault(); // adds a day, does not submit the form
       this.leaveOut();
     });
   }
 
-  /** Begin anew. */
   clear() {
     this.often.value = "";
     this.until.value = "";
@@ -37,7 +36,7 @@ export class Repeat {
     this.show([]);
   }
 
-  /** The day in the field is one of those on which there is none. */
+  /** Leaves out the day in the field. */
   leaveOut() {
     if (!this.except.value) return;
     this.show([...new Set([...this.excepted, this.except.value])].sort());
@@ -47,28 +46,28 @@ export class Repeat {
 
   show(days) {
     this.excepted = days;
-    document.getElementById("excepted").replaceChildren(...days.map((day) => this.makeDay(day)));
+    byId("excepted").replaceChildren(...days.map((day) => this.makeDay(day)));
   }
 
   makeDay(day) {
     const name = shortDay(day);
-    const remove = element("button", { type: "button", class: "remove", "aria-label": `Not without ${name}` }, "×");
-    remove.addEventListener("click", () => {
+    const restore = () => {
       this.show(this.excepted.filter((other) => other !== day));
       this.onInput();
       this.except.focus();
-    });
-    return element("li", {}, element("span", { class: "day" }, `not on ${name}`), remove);
+    };
+    const remove = button({ class: "remove plain", "aria-label": `Do not leave out ${name}` }, restore, "×");
+    return element("li", {}, element("span", { class: "day clipped" }, `not on ${name}`), remove);
   }
 
-  /** What the request says of it: {} for one reservation alone. `day` is that of its first time. Throws Missing. */
+  /** What the request says about it: {} for a single reservation. `day` is the day of its first time. Throws Missing. */
   asked(day) {
     if (!this.often.value) return {};
     if (!this.until.value || this.until.value <= day) {
       this.until.focus();
       throw new Missing(`Until when does it repeat? Choose a day after ${shortDay(day)}, such as ${addDays(day, 90)}.`);
     }
-    this.leaveOut(); // chosen, and not yet added
+    this.leaveOut(); // in case a day was chosen but not added
     return {
       rule: `FREQ=${this.often.value};UNTIL=${this.until.value.replaceAll("-", "")}`,
       except: this.excepted,
@@ -77,5 +76,5 @@ export class Repeat {
   }
 }
 
-/** Something has to be filled in first; the message says what. */
+/** A field is empty or wrong; the message says which. */
 export class Missing extends Error {}

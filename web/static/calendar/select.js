@@ -1,6 +1,6 @@
-// Choosing time in the grid: by dragging, by a tap, or by arrow keys. It says what was selected, and keeps nothing.
+// Selects time in the grid by dragging, by a tap, or by arrow keys. It reports what was selected, and keeps nothing.
 
-const HOUR = 2; // half hours: what a click or Enter takes where nothing was spanned
+const HOUR = 2; // half hours: what a click or Enter selects by itself
 const DRAG_PX = 5;
 const STEPS_OF_KEYS = {
   ArrowUp: [0, -1],
@@ -12,7 +12,7 @@ const STEPS_OF_KEYS = {
 };
 
 export class Select {
-  /** `on.choose(room, start, end)`, `on.open(reservation id)`, `on.drop(number of a choice)`. */
+  /** It calls `on.choose(room, start, end)`, `on.open(reservation id)` or `on.drop(number of a choice)`. */
   constructor(grid, on) {
     this.grid = grid;
     this.on = on;
@@ -44,20 +44,19 @@ export class Select {
     if (!this.drag) return;
     const { cell, x, y } = this.drag;
     this.drag.moved ||= Math.abs(event.clientX - x) + Math.abs(event.clientY - y) > DRAG_PX;
-    const { height } = cell.node.getBoundingClientRect();
-    const { top } = cell.node.getBoundingClientRect();
+    const { top, height } = cell.node.getBoundingClientRect();
     const wanted = cell.row + Math.floor((event.clientY - top) / height);
     this.drag.to = this.reach(cell.column, cell.row, wanted);
-    this.grid.mark(cell.column, Math.min(cell.row, this.drag.to), Math.max(cell.row, this.drag.to));
+    this.grid.mark(cell.column, ...inOrder(cell.row, this.drag.to));
   }
 
   end() {
     if (!this.drag) return;
     const { cell, to, moved } = this.drag;
     this.cancel();
-    if (moved) this.choose(cell.column, Math.min(cell.row, to), Math.max(cell.row, to));
-    else this.choose(cell.column, cell.row, this.reach(cell.column, cell.row, cell.row + HOUR - 1));
-    this.chosen = true; // the click that follows is this one's
+    if (moved) this.choose(cell.column, cell.row, to);
+    else this.chooseHour(cell);
+    this.chosen = true; // the click that follows belongs to this drag
   }
 
   cancel() {
@@ -104,7 +103,7 @@ export class Select {
     this.span.to = this.reach(column, this.span.anchor, this.span.to + step);
     const { anchor, to } = this.span;
     this.grid.focus(column, to);
-    this.grid.mark(column, Math.min(anchor, to), Math.max(anchor, to));
+    this.grid.mark(column, ...inOrder(anchor, to));
     return true;
   }
 
@@ -117,19 +116,22 @@ export class Select {
 
   enter(cell) {
     if (cell.taken) this.on.open(cell.taken.id);
-    else if (this.span)
-      this.choose(cell.column, Math.min(this.span.anchor, this.span.to), Math.max(this.span.anchor, this.span.to));
+    else if (this.span) this.choose(cell.column, this.span.anchor, this.span.to);
     else if (cell.choice) this.on.drop(cell.choice);
-    else if (isFree(cell)) this.choose(cell.column, cell.row, this.reach(cell.column, cell.row, cell.row + HOUR - 1));
+    else if (isFree(cell)) this.chooseHour(cell);
     this.cancel();
   }
 
+  chooseHour({ column, row }) {
+    this.choose(column, row, this.reach(column, row, row + HOUR - 1));
+  }
+
   choose(column, from, to) {
-    const [first, last] = [this.grid.cellAt(column, from), this.grid.cellAt(column, to)];
+    const [first, last] = inOrder(from, to).map((row) => this.grid.cellAt(column, row));
     this.on.choose(first.room, first.start, last.end);
   }
 
-  /** The row nearest to `wanted` to which everything from `row` on is free. */
+  /** The row nearest to `wanted` such that everything from `row` to it is free. */
   reach(column, row, wanted) {
     const step = Math.sign(wanted - row);
     let at = row;
@@ -140,6 +142,10 @@ export class Select {
 
 function isFree(cell) {
   return cell !== null && cell.start !== null && cell.taken === null && cell.choice === null;
+}
+
+function inOrder(one, other) {
+  return one < other ? [one, other] : [other, one];
 }
 
 function clamp(value, low, high) {

@@ -1,34 +1,30 @@
-// What the page knows of its replica: rooms, the calendars that are looked at, my reservations, and how the replica
-// is.
+// What the page knows of its replica: rooms, the calendars on the page, the user's reservations, the replica's state.
 //
-// It reads again whatever an event touched, one reading of a kind at a time: a burst of events is two readings, not
-// many.
+// It reads again whatever an event touched.
 
-import { Refused, Silent, ask } from "../shared/rest.js";
+import { Problem, ask } from "../shared/rest.js";
+import { single } from "../shared/single.js";
 import { Stream } from "../shared/stream.js";
 import { iso } from "../shared/times.js";
 import { readBusy } from "./busy.js";
 
 const LOOK_MS = 3000; // whether peers can be reached changes without an event
-const GUEST_LOOK_MS = 10_000; // guests are told of no events
+const GUEST_LOOK_MS = 10_000; // guests get no events
 const WRITES = ["accepted", "received", "moved", "rejected", "committed", "revoked"];
 
 export class Source {
-  /**
-   * `on.calendar()`, `on.health()`, `on.mine()` after something was read anew; `on.event(name, data)` for each
-   * write's.
-   */
+  /** `on.calendar()`, `on.health()` and `on.mine()` run after a reading; `on.event(name, data)` for each write. */
   constructor(on) {
     this.on = on;
     this.timezone = "UTC";
     this.rooms = [];
-    this.calendars = new Map(); // room name -> its reservations in the period that is looked at
+    this.calendars = new Map(); // room name -> its reservations in the period on the page
     this.periods = [];
     this.info = null;
     this.up = null;
     this.mine = [];
     this.user = "";
-    this.isGuest = false; // who may see when rooms are busy, and nothing else
+    this.isGuest = false; // a guest sees when rooms are busy, and nothing else
     this.readCalendars = single((rooms) => this.calendarsOf(rooms));
     this.readReplica = single(() => this.replica());
     this.readMine = single(() => this.reservations());
@@ -49,12 +45,12 @@ export class Source {
     await this.readAll();
   }
 
-  /** Without a stream, as where the replica has too many of them, the page is read again now and then. */
+  /** Without a stream, because the replica has too many, the page is read again now and then. */
   lookAgain() {
     return this.up && !this.stream.isOpen ? this.readAll() : this.readReplica();
   }
 
-  /** What is looked at: [{room, from, to}], moments. */
+  /** Sets what is on the page: [{room, from, to}], in moments. */
   look(periods) {
     this.periods = periods;
     this.calendars = new Map();
@@ -75,12 +71,12 @@ export class Source {
 
   hear(name, data) {
     if (WRITES.includes(name)) {
-      const touched = [data.before, data.after].flatMap((place) => (place?.room ? [place.room] : []));
-      // What is committed stays where it is, and tells its place as it is; what is gone tells none.
+      const touched = [data.before, data.after].flatMap((result) => (result?.room ? [result.room] : []));
+      // A move or a cancel may have left a room that its event does not name.
       this.readCalendars(touched.length && data.op === "reserve" ? touched : undefined);
       if (data.reservation?.startsWith(`${this.user}/`)) this.readMine();
-      if (touched.some((room) => !this.rooms.some(({ name: known }) => known === room)))
-        this.readRooms().then(this.on.calendar);
+      const isKnown = (room) => this.rooms.some((known) => known.name === room);
+      if (!touched.every(isKnown)) this.readRooms().then(this.on.calendar);
       this.on.event(name, data);
     }
     if (name === "reset") this.readAll();
@@ -92,7 +88,7 @@ export class Source {
     const wanted = periods.filter(({ room }) => rooms === null || rooms.has(room));
     await this.attempt(async () => {
       const found = await Promise.all(wanted.map(this.isGuest ? readBusy : readCalendar));
-      if (periods !== this.periods) return; // somebody has turned the page meanwhile
+      if (periods !== this.periods) return; // the user has turned the page meanwhile
       wanted.forEach(({ room }, index) => this.calendars.set(room, found[index]));
       this.on.calendar();
     });
@@ -104,7 +100,7 @@ export class Source {
       if (!this.isGuest) this.info = answer;
       this.up = true;
     } catch (problem) {
-      if (!(problem instanceof Silent || problem instanceof Refused)) throw problem;
+      if (!(problem instanceof Problem)) throw problem;
       this.up = false;
     }
     this.on.health();
@@ -122,12 +118,12 @@ export class Source {
     });
   }
 
-  /** The page is left as it is where the replica does not answer: it is read again when the replica is back. */
+  /** If the replica does not answer, the page stays as it is. It is read again when the replica is back. */
   async attempt(read) {
     try {
       await read();
     } catch (problem) {
-      if (!(problem instanceof Silent || problem instanceof Refused)) throw problem;
+      if (!(problem instanceof Problem)) throw problem;
       this.readReplica();
     }
   }
@@ -137,26 +133,4 @@ export async function readCalendar({ room, from, to }) {
   const query = new URLSearchParams({ from: iso(from), to: iso(to) });
   const { reservations } = await ask("", "GET", `/rooms/${encodeURIComponent(room)}/calendar?${query}`);
   return reservations;
-}
-
-/** One run at a time; those asked for meanwhile become one more, for all they asked (nothing: for everything). */
-function single(run) {
-  let running = null;
-  let next;
-  return function start(names) {
-    if (running) {
-      next = next === undefined ? names && new Set(names) : next && names && new Set([...next, ...names]);
-      next ??= null;
-      return running;
-    }
-    running = (async () => {
-      let now = names ? new Set(names) : null;
-      do {
-        next = undefined;
-        await run(now);
-        now = next;
-      } while (next !== undefined);
-    })().finally(() => (running = null));
-    return running;
-  };
 }

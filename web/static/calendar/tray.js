@@ -1,18 +1,19 @@
-// What happened to reservations after they were made: those that moved, and those that lost their place, with a way
-// out.
+// What happened to reservations after they were made: notices of those that moved, and cards of those that lost their
+// slot, with a way to find another.
 
-import { element, setText } from "../shared/dom.js";
-import { Refused, Silent, ask } from "../shared/rest.js";
-import { addDays, dayOf, dayStart, shortDay, span } from "../shared/times.js";
+import { button, element, setText } from "../shared/dom.js";
+import { ask, sentenceFor } from "../shared/rest.js";
+import { MINUTE_MS, addDays, dayOf, dayStart, iso, roomAndSlot, shortDay, span } from "../shared/times.js";
 import { nearest } from "./nearest.js";
 import { randomName, reservationPath } from "./paths.js";
 import { readCalendar } from "./source.js";
 
 const NOTICES_MAX = 6;
 const SEARCH_DAYS = 7;
+const SEARCH_STEP_MS = 15 * MINUTE_MS;
 
 export class Tray {
-  /** `roomOf(name)` gives {timezone, opens, closes}; `on.changed()` after a reservation was moved or cancelled here. */
+  /** `roomOf(name)` gives {timezone, opens, closes}; `on.changed()` runs after a reservation was changed here. */
   constructor(node, roomOf, on) {
     this.node = node;
     this.roomOf = roomOf;
@@ -23,29 +24,24 @@ export class Tray {
     this.cards = new Map();
   }
 
-  /** `before` and `after` are places; `name` says whose and what. */
-  tellMoved(id, name, before, after, mine) {
-    const zone = this.roomOf(after.room).timezone;
-    const text = `${name} moved ${wayWords(before, after, zone)}. An earlier reservation has its first place.`;
-    this.tell(id, "↷", text, mine);
+  /** `name` says whose reservation it is and what for; `before` and `after` are {room, start, end}. */
+  noteMoved(id, name, before, after, mine) {
+    const from = changeWords(before, after, this.roomOf(after.room).timezone);
+    this.note(id, "↷", `${name} moved ${from}. An earlier reservation has its first slot.`, mine);
   }
 
-  tellRejected(id, name) {
-    this.tell(
-      id,
-      "✗",
-      `${name} lost its place: an earlier reservation has it, and nothing else that was asked for is free.`,
-      false,
-    );
+  noteRejected(id, name) {
+    const text = `${name} lost its slot: an earlier reservation has it, and nothing else that was asked for is free.`;
+    this.note(id, "✗", text, false);
   }
 
   /** A forced promotion took its commit back. */
-  tellRevoked(id, name, isLost, mine) {
+  noteRevoked(id, name, isLost, mine) {
     const fate = isLost ? "is lost: please reserve again" : "is tentative again, and may move";
-    this.tell(id, isLost ? "✗" : "?", `${name} was final, but another primary was forced: it ${fate}.`, mine);
+    this.note(id, isLost ? "✗" : "?", `${name} was final, but another primary was forced: it ${fate}.`, mine);
   }
 
-  /** The reservations of mine that have no place: they stay here until they have one again, or are cancelled. */
+  /** The user's reservations without a slot. They stay here until they have one again, or are cancelled. */
   showRejected(mine) {
     const without = mine.filter(({ state }) => state === "rejected");
     for (const [id, card] of this.cards) {
@@ -54,35 +50,33 @@ export class Tray {
       this.cards.delete(id);
     }
     for (const reservation of without) {
-      // A card stays as it is, whatever else is read: its owner may be looking at what was found.
+      // A card is not drawn again, because its user may be looking at what was found.
       const card = this.cards.get(reservation.id) ?? this.rejected.appendChild(this.makeRejected(reservation));
       this.cards.set(reservation.id, card);
       card.querySelector(".open").hidden = reservation.final;
     }
   }
 
-  tell(id, sign, text, mine) {
+  note(id, sign, text, mine) {
     for (const old of this.notices.querySelectorAll("[data-about]")) if (old.dataset.about === id) old.remove();
-    const close = element("button", { type: "button", class: "remove", "aria-label": "Close this notice" }, "×");
+    const close = { class: "remove plain", "aria-label": "Close this notice" };
     const notice = element(
       "div",
       { class: mine ? "notice mine" : "notice", "data-about": id },
       element("b", { class: "sign", "aria-hidden": "true" }, sign),
       element("p", {}, text),
-      close,
+      button(close, () => notice.remove(), "×"),
     );
-    close.addEventListener("click", () => notice.remove());
     this.notices.prepend(notice);
     while (this.notices.children.length > NOTICES_MAX) this.notices.lastChild.remove();
   }
 
   makeRejected(reservation) {
     const { id, room, purpose, asked, reason } = reservation;
-    const zone = this.roomOf(room).timezone;
+    const lost = roomAndSlot({ room, ...asked[0] }, this.roomOf(room).timezone);
     const said = element("p", { class: "found", role: "status" });
-    const search = element("button", { type: "button", class: "main" }, "Find the nearest free time");
-    const cancel = element("button", { type: "button" }, "Cancel it");
-    const card = element(
+    const search = button({ class: "main" }, () => this.search(reservation, said, search), "Find the nearest free time");
+    return element(
       "div",
       { class: "card", "data-id": id },
       element(
@@ -90,44 +84,37 @@ export class Tray {
         { class: "head" },
         element("i", { class: "shape rejected" }, "✗"),
         element("b", {}, purpose || "Your reservation"),
-        ` lost ${placeWords({ room, ...asked[0] }, zone)}`,
+        ` lost ${lost}`,
       ),
       element("p", { class: "why" }, reason?.message ?? "Nothing that was asked for is free."),
       element("p", { class: "why open" }, "This may change until the primary has seen it."),
       said,
-      element("div", { class: "actions" }, search, cancel),
+      element("div", { class: "actions" }, search, button({}, () => this.attempt(said, "DELETE", id), "Cancel it")),
     );
-    search.addEventListener("click", () => this.search(reservation, said, search));
-    cancel.addEventListener("click", () => this.attempt(said, "DELETE", id));
-    return card;
   }
 
-  async search({ id, room, asked }, said, button) {
+  async search({ id, room, asked }, said, search) {
     const { timezone: zone, opens, closes } = this.roomOf(room);
     const day = dayOf(asked[0], zone);
-    const from = Math.max(dayStart(day, zone), Math.ceil(Date.now() / 900_000) * 900_000);
+    const from = Math.max(dayStart(day, zone), Math.ceil(Date.now() / SEARCH_STEP_MS) * SEARCH_STEP_MS);
     const to = Math.max(dayStart(addDays(day, SEARCH_DAYS), zone), from + 1);
-    const wanted = { start: Date.parse(asked[0].start), end: Date.parse(asked[0].end) };
     let busy;
     try {
-      busy = (await readCalendar({ room, from, to })).map(({ start, end }) => ({
-        start: Date.parse(start),
-        end: Date.parse(end),
-      }));
+      busy = (await readCalendar({ room, from, to })).map(moments);
     } catch (problem) {
-      this.sayProblem(said, problem);
+      setText(said, sentenceFor(problem));
       return;
     }
-    const found = nearest(wanted, busy, { from, to, zone, opens, closes });
+    const found = nearest(moments(asked[0]), busy, { from, to, zone, opens, closes });
     if (!found) {
       setText(said, `${room} has no free time of that length within ${SEARCH_DAYS} days.`);
       return;
     }
-    const slot = { start: new Date(found.start).toISOString(), end: new Date(found.end).toISOString() };
-    setText(said, `Free: ${placeWords({ room, ...slot }, zone)}.`);
-    const take = element("button", { type: "button", class: "main take" }, "Take it");
-    take.addEventListener("click", () => this.attempt(said, "PATCH", id, { slots: [slot], request: randomName() }));
-    button.replaceWith(take);
+    const slot = { start: iso(found.start), end: iso(found.end) };
+    setText(said, `Free: ${roomAndSlot({ room, ...slot }, zone)}.`);
+    const body = { slots: [slot], request: randomName() };
+    const take = button({ class: "main take" }, () => this.attempt(said, "PATCH", id, body), "Take it");
+    search.replaceWith(take);
     take.focus();
   }
 
@@ -136,27 +123,19 @@ export class Tray {
       await ask("", method, reservationPath(id), { body, user: id.split("/")[0] });
       this.on.changed();
     } catch (problem) {
-      this.sayProblem(said, problem);
+      setText(said, sentenceFor(problem));
     }
   }
+}
 
-  sayProblem(said, problem) {
-    if (!(problem instanceof Silent || problem instanceof Refused)) throw problem;
-    setText(
-      said,
-      problem instanceof Silent ? "The replica does not answer. Try again when it is back." : problem.message,
-    );
-  }
+function moments({ start, end }) {
+  return { start: Date.parse(start), end: Date.parse(end) };
 }
 
 /** From where to where, without what both have. */
-function wayWords(before, after, zone) {
-  const sameDay = dayOf(before, zone) === dayOf(after, zone);
-  if (before.room !== after.room || !sameDay) return `from ${placeWords(before, zone)} to ${placeWords(after, zone)}`;
+function changeWords(before, after, zone) {
+  if (before.room !== after.room || dayOf(before, zone) !== dayOf(after, zone)) {
+    return `from ${roomAndSlot(before, zone)} to ${roomAndSlot(after, zone)}`;
+  }
   return `from ${span(before, zone)} to ${span(after, zone)} in ${after.room} on ${shortDay(dayOf(after, zone))}`;
-}
-
-/** 6.12, Mon 3 Jun 09:00–10:00 */
-function placeWords(place, zone) {
-  return `${place.room}, ${shortDay(dayOf(place, zone))} ${span(place, zone)}`;
 }

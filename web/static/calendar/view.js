@@ -1,5 +1,4 @@
-// Which days and rooms are shown. It lives in the address behind #, so that a reload, a link and the back button keep
-// it.
+// Which days and rooms are shown. This is kept in the address after #, so a reload, a link and the back button keep it.
 
 import { addDays, dayStart, longDay, mondayOf, shortDay, wallClock } from "../shared/times.js";
 import { plural } from "../shared/words.js";
@@ -8,7 +7,7 @@ import { factsOf } from "./facts.js";
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
 export class View {
-  /** `onChange()` when something else is to be shown. */
+  /** `onChange()` runs when the address changes. */
   constructor(source, onChange) {
     this.source = source;
     window.addEventListener("hashchange", onChange);
@@ -31,7 +30,7 @@ export class View {
     return this.asked.get("view") === "week" && this.room !== null;
   }
 
-  /** The room of the week. */
+  /** The room of the week view. */
   get room() {
     const { rooms } = this.source;
     return rooms.find(({ name }) => name === this.asked.get("room")) ?? rooms[0] ?? null;
@@ -43,7 +42,7 @@ export class View {
     location.hash = asked.toString();
   }
 
-  /** One day or one week further. */
+  /** Shows the next day or week, or the one before. */
   turn(direction) {
     this.go({ day: addDays(this.day, direction * (this.isWeek ? 7 : 1)) });
   }
@@ -65,8 +64,8 @@ export class View {
         leads: { view: "week", room: room.name, day: this.day },
       }));
     }
-    return [0, 1, 2, 3, 4, 5, 6].map((count) => {
-      const day = addDays(mondayOf(this.day), count);
+    return [0, 1, 2, 3, 4, 5, 6].map((number) => {
+      const day = addDays(mondayOf(this.day), number);
       return { ...columnOf(this.room, day), title: shortDay(day), hint: "", facts: "", leads: { view: "day", day } };
     });
   }
@@ -75,7 +74,7 @@ export class View {
     return this.isWeek ? this.room.timezone : this.source.timezone;
   }
 
-  /** What the replica is asked for: one period a room. */
+  /** What to ask the replica for: one period for each room. */
   get periods() {
     const { columns } = this;
     return [...new Set(columns.map(({ room }) => room))].map((room) => {

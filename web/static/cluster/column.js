@@ -1,4 +1,4 @@
-// One replica's column: its counters, its vectors, and its log, in which rolling back and replaying are seen.
+// The column of one replica: its counters, its vectors, and its log, in which one sees roll back and replay.
 
 import { element, setText } from "../shared/dom.js";
 import { plural } from "../shared/words.js";
@@ -7,18 +7,18 @@ import { STEP_MS, GIVE_WAY_MS, flash, isCalm, pause, slide, travel } from "./mot
 import { fill, makeRow } from "./row.js";
 import { fillVectors } from "./vectors.js";
 
-const ROWS_MAX = 80; // committed writes further back are counted, not drawn
-const STEPS_MAX = 12; // rows that move one by one; beyond, a class sees no single step any more
+const ROWS_MAX = 80; // earlier committed writes are counted, not drawn
+const STEPS_MAX = 12; // rows that move one by one; of more, a class sees no single step
 
 export class Column {
-  /** `sourceOf(peer, id)` gives the rectangle from which a write comes here, or null. */
+  /** `sourceOf(peer, id)` gives the rectangle at the peer from which a write comes, or null. */
   constructor(label, { zone, colours, labelOf, sourceOf }) {
     this.label = label;
     this.zone = zone;
     this.colours = colours;
     this.labelOf = labelOf;
     this.sourceOf = sourceOf;
-    this.writes = null; // as drawn; null: nothing was drawn yet
+    this.writes = null; // as drawn; null before the first time
     this.rows = new Map();
     this.drawing = Promise.resolve();
     this.waiting = null;
@@ -30,7 +30,7 @@ export class Column {
       { class: "vectors" },
       element("caption", { class: "unseen" }, `Vectors of ${label}`),
     );
-    this.session = element("p", { class: "session" });
+    this.session = element("p", { class: "session clipped" });
     this.earlier = element("p", { class: "earlier", hidden: "" });
     this.empty = element("p", { class: "empty" }, "Nothing yet");
     this.list = element("ol", { class: "log", tabindex: "0", "aria-label": `Log of ${label}` });
@@ -52,8 +52,8 @@ export class Column {
             this.tentative,
           ),
         ),
-        this.vectors,
         this.reach,
+        this.vectors,
       ),
       this.earlier,
       this.empty,
@@ -62,17 +62,17 @@ export class Column {
     );
   }
 
-  /** Show what `follower` has read; `told` is what its events said of it. One showing follows the other. */
-  show(follower, told) {
-    this.showState(follower, told);
+  /** Shows what `follower` has read, with the `news` of its events. Drawings run one after the other. */
+  show(follower, news) {
+    this.showState(follower, news);
     if (follower.up !== true) return;
     if (this.waiting) {
-      // Still busy with an earlier one: only the newest counts, with all that was told.
-      for (const [id, peer] of told.received) this.waiting.received.set(id, peer);
+      // An earlier drawing is still running: draw only the newest state after it, with all the news.
+      for (const [id, peer] of news.received) this.waiting.received.set(id, peer);
       this.waiting.writes = follower.writes;
       return;
     }
-    this.waiting = { writes: follower.writes, received: new Map(told.received) };
+    this.waiting = { writes: follower.writes, received: new Map(news.received) };
     this.drawing = this.drawing.then(() => {
       const { writes, received } = this.waiting;
       this.waiting = null;
@@ -80,15 +80,15 @@ export class Column {
     });
   }
 
-  showState({ up, info, address }, told) {
+  showState({ up, info, address }, news) {
     this.node.dataset.up = up === null ? "unknown" : String(up);
-    const reaches = { true: new URL(address).host, false: "does not answer – trying again" };
-    setText(this.reach, reaches[up] ?? "asking …");
+    const texts = { true: new URL(address).host, false: "does not answer – trying again" };
+    setText(this.reach, texts[up] ?? "asking …");
     if (info === null) return;
     setText(this.csn, String(info.csn));
     setText(this.tentative, String(info.tentative));
     fillVectors(this.vectors, info.vectors, this.zone, this);
-    const last = told.sessions.at(-1);
+    const last = news.sessions.at(-1);
     if (last) this.showSession(last);
   }
 
@@ -104,21 +104,21 @@ export class Column {
     const before = this.writes;
     this.writes = writes;
     if (before === null || isCalm()) {
-      this.place(writes);
+      this.arrange(writes);
       if (before !== null) this.mark(difference(before, writes));
       return;
     }
-    const { arrived, replayed, turned } = difference(before, writes);
+    const { arrived, replayed, changed } = difference(before, writes);
     const steps = replayed.filter((id) => this.rows.has(id)).slice(0, STEPS_MAX);
     await this.rollBack(steps);
-    slide(this.list, () => this.place(writes));
+    slide(this.list, () => this.arrange(writes));
     await Promise.all(arrived.slice(-STEPS_MAX).map((id) => this.arrive(id, received.get(id) ?? this.originOf(id))));
     await this.replay(steps);
-    this.mark({ arrived: [], replayed, turned });
+    this.mark({ arrived: [], replayed, changed });
   }
 
-  /** The rows of these writes, in their order, with what they say now. */
-  place(writes) {
+  /** Puts the rows of these writes in order, with their current content. */
+  arrange(writes) {
     const shown = writes.filter((write, index) => write.csn === null || index >= writes.length - ROWS_MAX);
     const left = new Set(this.rows.keys());
     for (const write of shown) {
@@ -136,7 +136,7 @@ export class Column {
     setText(this.earlier, `${plural(hidden, "earlier write")} committed`);
   }
 
-  /** Lift the rows off the log, the last first, as the engine undoes them. */
+  /** Lifts the rows off the log, the last one first, as the engine undoes them. */
   async rollBack(ids) {
     for (const id of [...ids].reverse()) {
       this.rows.get(id).classList.add("undone");
@@ -160,12 +160,12 @@ export class Column {
     if (row) flash(row, "arrived");
   }
 
-  mark({ replayed, turned }) {
+  mark({ replayed, changed }) {
     for (const id of replayed) if (this.rows.has(id)) flash(this.rows.get(id), "replayed");
-    for (const id of turned) if (this.rows.has(id)) flash(this.rows.get(id), "turned");
+    for (const id of changed) if (this.rows.has(id)) flash(this.rows.get(id), "changed");
   }
 
-  /** The replica that accepted the write STAMP@SERVER: a likely source where none was told. */
+  /** The replica that accepted the write STAMP@SERVER: a likely source if no event named one. */
   originOf(id) {
     return this.labelOf(id.slice(id.indexOf("@") + 1));
   }

@@ -1,28 +1,36 @@
-// One replica as this page sees it: what it says of itself, its log, and what its events told since the last look.
+// One replica as this page sees it: its state, its log, and what its events said since the last look.
 
-import { Refused, Silent, ask } from "../shared/rest.js";
+import { Problem, ask } from "../shared/rest.js";
+import { single } from "../shared/single.js";
 import { Stream } from "../shared/stream.js";
 import { committedPart, grown } from "./log.js";
 import { pause } from "./motion.js";
 
-const LOOK_MS = 2000; // a replica that dies ends its stream at once; one that hangs is found out by this
-const STRAGGLERS_MS = 50; // the log may be read before the events come that tell from whom its writes came
-const PAGE_WRITES = 1000;
+const LOOK_MS = 2000; // a replica that dies ends its stream at once; this finds one that hangs
+const STRAGGLERS_MS = 50; // the log may be read before the events come that say from whom its writes came
+const PART_WRITES = 1000;
 
 export class Follower {
-  /** `onChange(follower, told)` after each look; `told` = {received: Map of write id to peer label, sessions: []}. */
+  /**
+   * `onChange(follower, news)` runs after each look. `news` is {received, sessions}: a Map of write id to the label of
+   * the peer that sent it, and the sessions that ended.
+   */
   constructor({ label, address }, base, onChange) {
     this.label = label;
     this.address = address;
     this.base = base;
-    this.onChange = onChange;
     this.up = null; // null: not known yet
     this.info = null;
     this.writes = [];
-    this.told = nothingTold();
-    this.looking = false;
-    this.again = false;
-    this.stream = new Stream(base, {
+    this.news = noNews();
+    this.look = single(async () => {
+      await this.read();
+      await pause(STRAGGLERS_MS);
+      const news = this.news;
+      this.news = noNews();
+      onChange(this, news);
+    });
+    new Stream(base, {
       onOpen: () => this.begin(),
       onEvent: (name, data) => this.hear(name, data),
       onLost: () => this.look(),
@@ -30,35 +38,17 @@ export class Follower {
     setInterval(() => document.hidden || this.look(), LOOK_MS);
   }
 
-  /** What happened while nothing was heard is not known: whether commits are still the same neither. */
+  /** Events were missed, so even the commits may be others: reads the whole log again. */
   begin() {
     this.writes = [];
     this.look();
   }
 
   hear(name, data) {
-    if (name === "received" && data.from) this.told.received.set(data.write, data.from);
-    if (name === "session") this.told.sessions.push(data);
+    if (name === "received" && data.from) this.news.received.set(data.write, data.from);
+    if (name === "session") this.news.sessions.push(data);
     if (name === "revoked" || name === "reset") this.begin();
     else this.look();
-  }
-
-  /** Read state and log; one reading at a time, and one more if something happened meanwhile. */
-  async look() {
-    if (this.looking) {
-      this.again = true;
-      return;
-    }
-    this.looking = true;
-    do {
-      this.again = false;
-      await this.read();
-      await pause(STRAGGLERS_MS);
-      const told = this.told;
-      this.told = nothingTold();
-      this.onChange(this, told);
-    } while (this.again);
-    this.looking = false;
   }
 
   async read() {
@@ -67,7 +57,7 @@ export class Follower {
       this.writes = await this.readLog();
       this.up = true;
     } catch (problem) {
-      if (!(problem instanceof Silent || problem instanceof Refused)) throw problem;
+      if (!(problem instanceof Problem)) throw problem;
       this.up = false;
     }
   }
@@ -78,7 +68,7 @@ export class Follower {
       return grown(known, await this.readAfter(known.at(-1)?.id ?? null));
     } catch (problem) {
       if (problem.code !== "write_unknown") throw problem;
-      return this.readAfter(null); // truncated, or another history: what was known counts no more
+      return this.readAfter(null); // the log was truncated, or it is another history
     }
   }
 
@@ -86,15 +76,15 @@ export class Follower {
     const found = [];
     let after = id;
     do {
-      const place = after === null ? "" : `&after=${encodeURIComponent(after)}`;
-      const page = await ask(this.base, "GET", `/replica/log?limit=${PAGE_WRITES}${place}`);
-      found.push(...page.writes);
-      after = page.next;
+      const from = after === null ? "" : `&after=${encodeURIComponent(after)}`;
+      const part = await ask(this.base, "GET", `/replica/log?limit=${PART_WRITES}${from}`);
+      found.push(...part.writes);
+      after = part.next;
     } while (after !== null);
     return found;
   }
 }
 
-function nothingTold() {
+function noNews() {
   return { received: new Map(), sessions: [] };
 }

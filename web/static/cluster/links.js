@@ -1,16 +1,15 @@
-// The replicas as nodes and the links between them, each cut and healed by its button or by its number on the
-// keyboard.
+// The replicas as nodes, and the links between them. A link is cut and healed by its button, or by its number key.
 
-import { drawing, element, setText } from "../shared/dom.js";
+import { button, drawing, element, setText } from "../shared/dom.js";
 
 const NODE_Y_PX = 34; // from the bottom to the middle of the nodes
-const ARC_FIRST_PX = 72; // how high over the nodes the first link runs that is not between neighbours
-const ARC_PX = 46; // and how much higher each further one, so that none lies on another
+const ARC_FIRST_PX = 72; // how high over the nodes the first link runs that does not join neighbours
+const ARC_PX = 46; // how much higher each further link runs, so that they do not overlap
 const SIDE_PX = 9;
 const KEYS = 9; // 1 to 9
 
 export class Links {
-  /** `toggle(link)` is asked to cut or heal a link {one, other, up}. */
+  /** `toggle(link)` cuts or heals a link {one, other, up}. */
   constructor(labels, colours, toggle) {
     this.labels = labels;
     this.toggle = toggle;
@@ -31,7 +30,7 @@ export class Links {
     document.addEventListener("keydown", (event) => this.press(event));
   }
 
-  /** Draw what the replicas say: a link is cut as soon as one end says so. */
+  /** Draws what the replicas say. A link is cut as soon as one end says so. */
   show(followers) {
     for (const follower of followers) {
       const node = this.nodes.get(follower.label);
@@ -49,27 +48,24 @@ export class Links {
     }
   }
 
-  /** Let the link glow along which something came. */
+  /** Lets the link glow along which something came. */
   glow(one, other) {
-    const link = this.links.find(
-      (each) => [each.one, each.other].includes(one) && [each.one, each.other].includes(other),
-    );
+    const link = this.links.find((each) => [one, other].includes(each.one) && [one, other].includes(each.other));
     link?.line.animate([{ strokeWidth: "14px" }, { strokeWidth: "6px" }], { duration: 700 });
   }
 
   makeLink(one, other, number) {
     const hasKey = number <= KEYS;
-    const button = element(
-      "button",
-      { type: "button", class: "link", "data-link": `${one}-${other}`, title: `${one} – ${other}` },
+    const node = button(
+      { class: "link", "data-link": `${one}-${other}`, title: `${one} – ${other}` },
+      () => this.toggle(link),
       hasKey ? element("kbd", {}, String(number)) : null,
       element("span", { class: "sign", "aria-hidden": "true" }),
       element("span", { class: "word" }),
     );
     const line = drawing("path", { class: "line" });
-    const level = Math.max(0, number - this.labels.length + 1); // neighbours come first, and lie on level 0
-    const link = { one, other, up: true, number, level, button, line };
-    button.addEventListener("click", () => this.toggle(link));
+    const level = Math.max(0, number - this.labels.length + 1); // links between neighbours come first, and run on level 0
+    const link = { one, other, up: true, number, level, button: node, line };
     this.svg.append(line);
     return link;
   }
@@ -80,25 +76,25 @@ export class Links {
     if (link) this.toggle(link);
   }
 
-  /** Nodes stand over the middle of their columns; neighbours are linked straight, others in an arc above. */
+  /** Nodes are over the middle of their columns. A straight link joins neighbours; an arc above joins others. */
   lay() {
     const { width, height } = this.node.getBoundingClientRect();
     const step = width / this.labels.length;
     const y = height - NODE_Y_PX;
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    this.labels.forEach((label, index) => place(this.nodes.get(label), step * (index + 0.5), y));
+    this.labels.forEach((label, index) => putAt(this.nodes.get(label), step * (index + 0.5), y));
     for (const link of this.links) {
       const [from, to] = [link.one, link.other].map((label) => this.labels.indexOf(label));
       const [x1, x2] = [step * (from + 0.5), step * (to + 0.5)];
       const top = link.level ? y - ARC_FIRST_PX - ARC_PX * (link.level - 1) : y;
-      const aside = SIDE_PX * link.level; // so that arcs of one node part at once
+      const aside = SIDE_PX * link.level; // so that the arcs of a node start apart
       link.line.setAttribute("d", link.level ? arc(x1 + aside, x2 - aside, y, top, step / 4) : `M${x1} ${y} H${x2}`);
-      place(link.button, (x1 + x2) / 2, top);
+      putAt(link.button, (x1 + x2) / 2, top);
     }
   }
 }
 
-/** Up from `x1`, along `top`, and down to `x2`, with round corners. */
+/** A path up from `x1`, along `top`, and down to `x2`, with round corners. */
 function arc(x1, x2, y, top, corner) {
   const bend = Math.min(corner, 60);
   return [
@@ -127,7 +123,7 @@ function pairs(labels) {
   return found.sort((left, right) => distance(left) - distance(right));
 }
 
-function place(node, x, y) {
+function putAt(node, x, y) {
   node.style.left = `${x}px`;
   node.style.top = `${y}px`;
 }

@@ -1,13 +1,10 @@
-// What a log holds and how one log became another: pure, so that the drawing has only to draw.
+// What a log holds, and how one log became another. Pure functions.
 
 import { statusOf } from "../shared/words.js";
 
 const DAY_MS = 86_400_000;
 
-/**
- * `known`'s committed part, and behind it what was read after it. Commits stay where they are, so they are not read
- * twice.
- */
+/** The committed part of `known`, followed by what was read after it. Commits never move, so they are not read twice. */
 export function grown(known, read) {
   return [...committedPart(known), ...read];
 }
@@ -17,33 +14,30 @@ export function committedPart(writes) {
 }
 
 /**
- * From the log `before` to the log `after`: {arrived, replayed, turned}, each a list of write ids in the new order.
+ * From the log `before` to the log `after`: {arrived, replayed, changed}, each a list of write ids in the new order.
  *
- * `arrived` were not held. `replayed` were played already and had to be undone and played again, since a write took a
- * position before them on their pages. `turned` have another outcome than before.
+ * `arrived` are new. `replayed` were undone and played again, because another write came before them on their pages.
+ * `changed` have another outcome than before.
  */
 export function difference(before, after) {
   const old = new Map(before.map((write, index) => [write.id, { write, index }]));
   const arrived = after.filter((write) => !old.has(write.id)).map((write) => write.id);
-  const turned = after.filter((write) => old.has(write.id) && old.get(write.id).write.outcome !== write.outcome);
-  const replayed = new Set(turned.map((write) => write.id));
+  const changed = after.filter((write) => old.has(write.id) && old.get(write.id).write.outcome !== write.outcome);
+  const replayed = new Set(changed.map((write) => write.id));
   after.forEach((write, index) => {
     for (const id of pushedBack(write, after.slice(index + 1), old)) replayed.add(id);
   });
   return {
     arrived,
-    turned: turned.map((write) => write.id),
+    changed: changed.map((write) => write.id),
     replayed: after.filter((write) => replayed.has(write.id)).map((write) => write.id),
   };
 }
 
-/**
- * The played writes behind `write` that it pushed back: those that share pages with it, directly or through one
- * another.
- */
-function pushedBack(write, behind, old) {
+/** The played writes after `write` that it pushed back: they share pages with it, directly or through one another. */
+function pushedBack(write, later, old) {
   const own = old.get(write.id);
-  const played = behind.filter((other) => old.has(other.id) && old.get(other.id).write.csn === null);
+  const played = later.filter((other) => old.has(other.id) && old.get(other.id).write.csn === null);
   const overtaken = played.filter((other) => !own || old.get(other.id).index < own.index);
   const pages = new Set(pagesOf(write));
   if (!overtaken.some((other) => shares(other, pages))) return [];
@@ -60,7 +54,7 @@ function shares(write, pages) {
   return pagesOf(write).some((page) => pages.has(page));
 }
 
-/** The pages that a write is about, as far as it tells a screen; all of its application's where it tells nothing. */
+/** The pages of a write, as far as its description says; all pages of its application if it says nothing. */
 function pagesOf(write) {
   const { reservation, room, slots = [], result } = write.describe;
   if (!reservation) return [write.app];
@@ -74,7 +68,7 @@ function pagesOf(write) {
   return found;
 }
 
-/** Where a write's outcome puts its reservation, or null. */
-export function placeOf(write) {
+/** The room and slot to which a write brought its reservation, or null. */
+export function resultOf(write) {
   return ["updated", "merged", "unmoved"].includes(statusOf(write.outcome)) ? (write.describe.result ?? null) : null;
 }

@@ -1,9 +1,8 @@
-// Movement, for those who want it: a write that travels, rows that give way. All of it ends by itself and changes
-// nothing.
+// Movement, for those who want it: a write that travels, rows that make room. It ends by itself and changes nothing.
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-export const TRAVEL_MS = 750;
+const TRAVEL_MS = 750;
 export const GIVE_WAY_MS = 320;
 export const STEP_MS = 170;
 
@@ -15,15 +14,15 @@ export function pause(milliseconds) {
   return new Promise((done) => setTimeout(done, milliseconds));
 }
 
-/** Change the children of `list` by `change()`, and let those that stay slide from where they were. */
+/** Changes the children of `list` by `change()`, and lets those that stay slide from where they were. */
 export function slide(list, change) {
   const before = new Map([...list.children].map((child) => [child, child.offsetTop - list.scrollTop]));
   change();
   if (isCalm()) return;
   for (const child of list.children) {
-    const way = before.has(child) ? before.get(child) - (child.offsetTop - list.scrollTop) : 0;
-    if (way) {
-      child.animate([{ translate: `0 ${way}px` }, { translate: "0 0" }], {
+    const distance = before.has(child) ? before.get(child) - (child.offsetTop - list.scrollTop) : 0;
+    if (distance) {
+      child.animate([{ translate: `0 ${distance}px` }, { translate: "0 0" }], {
         duration: GIVE_WAY_MS,
         easing: "ease-in-out",
       });
@@ -31,7 +30,7 @@ export function slide(list, change) {
   }
 }
 
-/** Let a copy of `row` fly from `start` (a rectangle) to where the row is; the row itself is seen when it arrives. */
+/** Lets a copy of `row` fly from the rectangle `start` to the row, which is visible once the copy arrives. */
 export async function travel(row, start) {
   const end = row.getBoundingClientRect();
   const copy = row.cloneNode(true);
@@ -66,7 +65,7 @@ export async function travel(row, start) {
 /** A short glow, once. */
 export function flash(node, name) {
   node.classList.remove(name);
-  void node.offsetWidth; // so that a second glow begins anew
+  void node.offsetWidth; // so that a second glow starts again
   node.classList.add(name);
   node.addEventListener("animationend", () => node.classList.remove(name), { once: true });
 }

@@ -1,31 +1,36 @@
-// One write as a row: who asks for what, where that put it, and how certain it is - by sign and shape as well as
-// colour.
+// One write as a row: who asks for what, what it did, and how final it is, by sign and shape as well as by colour.
 
 import { element, setText } from "../shared/dom.js";
 import { dayOf, shortDay, span } from "../shared/times.js";
 import { SIGNS, looksOf, statusOf, whyNothing } from "../shared/words.js";
-import { placeOf } from "./log.js";
+import { resultOf } from "./log.js";
 
-const VERBS = { reserve: "reserves", move: "moves", cancel: "cancels" };
+const VERBS = {
+  move: "moves",
+  cancel: "cancels",
+  reserve_series: "reserves a series",
+  move_series: "moves a series",
+  cancel_series: "cancels a series",
+};
 
-/** An empty row for the write with this id; `fill` says the rest. */
+/** An empty row for the write with this id. `fill` puts the content in. */
 export function makeRow(id) {
   return element(
     "li",
     { class: "write", "data-write": id },
     element("span", { class: "badge" }, element("span", { class: "sign" }), element("span", { class: "csn" })),
-    element("span", { class: "who" }, element("b"), " ", element("span", { class: "where" })),
+    element("span", { class: "who clipped" }, element("b"), " ", element("span", { class: "where" })),
     element("span", { class: "when" }),
-    element("span", { class: "what" }),
+    element("span", { class: "what clipped" }),
     element("span", { class: "origin" }),
   );
 }
 
-/** Show the present state of a write; `colours` has the number of a replica's colour by its label. */
+/** Shows the current state of a write. `colours` has the colour of each replica by its label. */
 export function fill(row, write, zone, { colours, labelOf }) {
   const looks = looksOf(write);
   const origin = labelOf(write.origin);
-  const { when, where, what } = words(write, zone);
+  const { when, where, what } = describe(write, zone);
   row.dataset.looks = looks;
   row.dataset.state = write.state;
   row.dataset.outcome = statusOf(write.outcome);
@@ -43,32 +48,31 @@ export function fill(row, write, zone, { colours, labelOf }) {
   row.setAttribute("aria-label", `${number}: ${who.textContent} ${when} ${what}, accepted at ${origin}`);
 }
 
-function words(write, zone) {
+function describe(write, zone) {
   const { room, slots = [], purpose } = write.describe;
   if (write.describe.membership) return { when: write.op, where: write.describe.label ?? "", what: "membership" };
   if (room === undefined) return { when: write.op, where: "", what: otherWords(write) };
-  const place = placeOf(write);
+  const result = resultOf(write);
   const asked = slots[0] ?? null;
-  const shown = place ?? asked;
-  // What came of it stands first: a row is short, and the rest may be cut off.
-  const told = [whyNothing(write.outcome), askedWords(asked, room, place, zone)];
-  if (write.op !== "reserve") told.push(VERBS[write.op] ?? write.op);
-  if (shown) told.push(shortDay(dayOf(shown, zone)));
-  told.push(purpose);
+  const slot = result ?? asked;
+  const verb = VERBS[write.op] ?? (write.op === "reserve" ? null : write.op);
+  // What it did comes first: a row is short, and the rest may be cut off.
+  const words = [whyNothing(write.outcome), askedWords(asked, room, result, zone), verb];
+  if (slot) words.push(shortDay(dayOf(slot, zone)));
   return {
-    when: shown ? span(shown, zone) : (VERBS[write.op] ?? write.op),
-    where: place?.room ?? room,
-    what: told.filter(Boolean).join(" · "),
+    when: slot ? span(slot, zone) : (verb ?? write.op),
+    where: result?.room ?? room,
+    what: [...words, purpose].filter(Boolean).join(" · "),
   };
 }
 
-/** What a write of another application is about, as far as it tells. */
+/** What a write of another application is about, as far as it says. */
 function otherWords({ app, describe }) {
   return [app, ...Object.values(describe).filter((value) => typeof value === "string")].join(" · ");
 }
 
-/** What was asked for, where something else came of it. */
-function askedWords(asked, room, place, zone) {
-  if (!asked || !place || (place.start === asked.start && place.room === room)) return null;
-  return `asked ${place.room === room ? "" : `${room} `}${span(asked, zone)}`;
+/** What was asked for, if the result differs. */
+function askedWords(asked, room, result, zone) {
+  if (!asked || !result || (result.start === asked.start && result.room === room)) return null;
+  return `asked ${result.room === room ? "" : `${room} `}${span(asked, zone)}`;
 }

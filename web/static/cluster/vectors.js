@@ -1,11 +1,11 @@
-// The vectors V, C and O of one replica as a small table: a column an origin, a row a vector.
+// The vectors V, C and O of one replica as a small table: a column for each origin, a row for each vector.
 
 import { element, setText } from "../shared/dom.js";
 import { clock } from "../shared/times.js";
 
-const MEANINGS = { V: "all writes held", C: "committed writes", O: "writes left out of the log" };
+const MEANINGS = { V: "all writes held", C: "committed writes", O: "writes dropped from the log" };
 
-/** Fill `table`; a cell of C that has come as far as V is marked as even. */
+/** Fills `table`. A cell of C that has reached V is marked as even. */
 export function fillVectors(table, vectors, zone, { colours, labelOf }) {
   const origins = inOrder([...new Set(Object.values(vectors).flatMap(Object.keys))], colours, labelOf);
   if (table.dataset.origins !== origins.join(" ")) build(table, origins, colours, labelOf);
@@ -40,14 +40,14 @@ function build(table, origins, colours, labelOf) {
   table.append(element("thead", {}, element("tr", {}, element("td"), ...heads)), element("tbody", {}, ...rows));
 }
 
-/** As the columns stand; servers that have none come last. */
+/** In the order of the columns; servers without a column come last. */
 function inOrder(origins, colours, labelOf) {
   const labels = [...colours.keys()];
   const rank = (origin) => (labels.indexOf(labelOf(origin)) + labels.length + 1) % (labels.length + 1);
   return origins.sort((left, right) => rank(left) - rank(right) || (left < right ? -1 : 1));
 }
 
-/** A stamp is microseconds since 1970: its time of day is what people can compare. */
+/** A stamp is microseconds since 1970; people can compare its time of day. */
 function clockOfStamp(stamp, zone) {
   const moment = Math.floor(Number(stamp) / 1000);
   const seconds = new Date(moment).toISOString().slice(17, 23);

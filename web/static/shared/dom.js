@@ -1,16 +1,26 @@
-// Making elements. Text goes in as text and nothing else: what users typed can never become markup here.
+// Makes elements. Text goes in as text only, so what users typed can never become markup.
 
-/** An element with `attributes` (null leaves one out) and `children` (elements, or text). */
+/** An element with `attributes` (null leaves one out) and `children` (elements or text; null leaves one out). */
 export function element(tag, attributes = {}, ...children) {
   return furnish(document.createElement(tag), attributes, children);
 }
 
-/** The same, for drawings. */
+/** The same for drawings. */
 export function drawing(tag, attributes = {}, ...children) {
   return furnish(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
-/** Sets the text only where it differs, so that a screen reader is not told the same twice. */
+export function button(attributes, onClick, ...children) {
+  const node = element("button", { type: "button", ...attributes }, ...children);
+  node.addEventListener("click", onClick);
+  return node;
+}
+
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+/** Sets the text only if it differs, so that a screen reader does not read it twice. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }

@@ -1,45 +1,72 @@
-// Asking a replica. Its refusals and its silence are two different things, and both are exceptions.
+// Requests to a replica. A Problem is what may go wrong: the replica refuses, or it does not answer.
 
 const TIMEOUT_MS = 8000;
+const AGAIN_MS = 1000;
 
-/** The replica answered, and said no: `code` for programs, `message` for people. */
-export class Refused extends Error {
-  constructor(status, { code, message, details }) {
+export class Problem extends Error {}
+
+/** The replica refused: `code` is for programs, `message` for people. */
+export class Refused extends Problem {
+  constructor({ code, message, details }) {
     super(message);
-    this.status = status;
     this.code = code;
     this.details = details ?? {};
   }
 }
 
-/** The replica did not answer. */
-export class Silent extends Error {}
+class Silent extends Problem {}
 
-/** The JSON that METHOD PATH answers at `base` ("" is the replica that served this page). */
+/** The JSON that METHOD PATH answers at `base`; "" is the replica that served this page. */
 export async function ask(base, method, path, { body, user } = {}) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (user) headers["Bayou-User"] = user;
-  let response;
-  let answer;
-  try {
-    response = await fetch(base + path, {
-      method,
-      headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
-      cache: "no-store",
-      credentials: "same-origin", // the cookie of /login
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    answer = await response.json();
-  } catch (reason) {
-    throw new Silent(`No answer from ${base || "the replica"}: ${reason.message}`);
-  }
+  const [response, answer] = await send(base + path, { method, headers, body: JSON.stringify(body) }, "json");
   if (response.status === 401 && !base && path !== "/login" && /^token_/.test(answer.error?.code)) {
     location.assign("/login");
   }
-  if (!response.ok) {
-    throw new Refused(response.status, answer.error ?? { code: "unreadable", message: response.statusText });
-  }
+  if (!response.ok) throw new Refused(answer.error ?? unreadable(response));
   return answer;
+}
+
+export async function askText(path) {
+  const [response, text] = await send(path, {}, "text");
+  if (!response.ok) throw new Refused(unreadable(response));
+  return text;
+}
+
+/** What a page cannot start without: asks until there is an answer. `say` gets a sentence for each failure. */
+export async function askUntilAnswered(path, say) {
+  for (;;) {
+    try {
+      return await ask("", "GET", path);
+    } catch (problem) {
+      say(`${problem.message} Trying again …`);
+      await new Promise((done) => setTimeout(done, AGAIN_MS));
+    }
+  }
+}
+
+/** The sentence for a Problem; throws anything else, because that is a fault of the page. */
+export function sentenceFor(problem, ifSilent = "The replica does not answer. Try again when it is back.") {
+  if (!(problem instanceof Problem)) throw problem;
+  return problem instanceof Silent ? ifSilent : problem.message;
+}
+
+async function send(url, options, kind) {
+  try {
+    const response = await fetch(url, {
+      cache: "no-store",
+      credentials: "same-origin", // the cookie of /login
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...options,
+    });
+    return [response, await response[kind]()];
+  } catch (reason) {
+    throw new Silent(`No answer from ${url.startsWith("/") ? "the replica" : new URL(url).origin}: ${reason.message}`);
+  }
+}
+
+function unreadable({ statusText }) {
+  return { code: "unreadable", message: statusText };
 }

@@ -1,8 +1,8 @@
-// Following GET /events of one replica, for as long as the page is looked at.
+// Follows GET /events of one replica while somebody looks at the page.
 //
-// A browser's own reconnecting gives up for good when a replica answers with an error, as one does that has too many
-// streams; so each try is ours. While nobody looks the stream is closed: a replica serves only a few, and a browser
-// opens only six connections to one address, so that six forgotten tabs would stop the seventh.
+// This reconnects by itself: a browser's own reconnecting gives up for good when a replica answers with an error, as one
+// does that has too many streams. While the page is hidden the stream is closed, because a replica serves only a few
+// streams, and a browser opens only six connections to one address: six forgotten tabs would block the seventh.
 
 const NAMES = ["accepted", "received", "moved", "rejected", "committed", "revoked", "link", "session", "reset"];
 const WAIT_MIN_MS = 400;
@@ -10,8 +10,8 @@ const WAIT_MAX_MS = 4000;
 
 export class Stream {
   /**
-   * `onOpen()` at each (re)connection: what happened before is not told, so read the state then. `onEvent(name, data)`
-   * in order. `onLost()` when a stream that was wanted broke, or could not be had.
+   * `onOpen()` runs at each (re)connection; earlier events do not come, so read the state then. `onEvent(name, data)`
+   * runs for each event, in order. `onLost()` runs when a stream breaks or cannot be opened.
    */
   constructor(base, { onOpen, onEvent, onLost }) {
     this.base = base;

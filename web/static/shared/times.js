@@ -1,8 +1,8 @@
 // Moments and the wall clocks of a time zone. A moment is a number of milliseconds; a day is "YYYY-MM-DD".
 //
-// Everything is shown in the zone of the rooms, wherever the browser is: a meeting is where its room is.
+// Everything is shown in the time zone of the rooms, wherever the browser is, because a meeting is where its room is.
 
-const MINUTE_MS = 60_000;
+export const MINUTE_MS = 60_000;
 export const DAY_MIN = 24 * 60;
 
 const formats = new Map();
@@ -22,7 +22,7 @@ const WALL = {
   hourCycle: "h23",
 };
 
-/** What calendar and clock of `zone` say: {day, minutes since midnight}. */
+/** What the calendar and the clock of `zone` show: {day, minutes since midnight}. */
 export function wallClock(moment, zone) {
   const parts = {};
   for (const { type, value } of format(zone, "wall", WALL).formatToParts(moment)) parts[type] = value;
@@ -32,7 +32,7 @@ export function wallClock(moment, zone) {
   };
 }
 
-/** The moment at which the clock of `zone` says so; null for a time that its clocks skip. Of two, the earlier. */
+/** The moment when the clock of `zone` shows this; null for a time that its clocks skip, the earlier one of two. */
 export function momentOf(day, minutes, zone) {
   const wanted = Date.parse(`${day}T00:00:00Z`) + minutes * MINUTE_MS;
   const offsets = [-DAY_MIN, DAY_MIN].map((shift) => offset(wanted + shift * MINUTE_MS, zone));
@@ -40,13 +40,13 @@ export function momentOf(day, minutes, zone) {
   return found.length ? Math.min(...found) : null;
 }
 
-/** The first moment of a day; where clocks skip midnight, that of the change. */
+/** The first moment of a day; if clocks skip midnight, the moment of the change. */
 export function dayStart(day, zone) {
   for (let minutes = 0; minutes < DAY_MIN; minutes += 15) {
     const moment = momentOf(day, minutes, zone);
     if (moment !== null) return moment;
   }
-  throw new RangeError(`${day} is no day in ${zone}`);
+  throw new RangeError(`${day} does not exist in ${zone}`);
 }
 
 export function addDays(day, count) {
@@ -70,25 +70,34 @@ export function clockOfMinutes(minutes) {
 
 /** Monday 3 June 2030 */
 export function longDay(day) {
-  const options = { weekday: "long", day: "numeric", month: "long", year: "numeric" };
-  return format("UTC", "long", options)
-    .format(Date.parse(`${day}T12:00:00Z`))
-    .replace(",", "");
+  return showDay(day, "long", { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 }
 
 /** Mon 3 Jun */
 export function shortDay(day) {
-  const options = { weekday: "short", day: "numeric", month: "short" };
-  return format("UTC", "short", options)
-    .format(Date.parse(`${day}T12:00:00Z`))
-    .replace(",", "");
+  return showDay(day, "short", { weekday: "short", day: "numeric", month: "short" });
 }
 
-/** 09:00–10:00, with the end's day where that is another. */
+function showDay(day, name, options) {
+  const moment = Date.parse(`${day}T12:00:00Z`);
+  return format("UTC", name, options).format(moment).replace(",", "");
+}
+
+/** 09:00–10:00, with the day of the end if that is another. */
 export function span({ start, end }, zone) {
   const [from, to] = [Date.parse(start), Date.parse(end)];
   const sameDay = wallClock(from, zone).day === wallClock(to - 1, zone).day;
   return `${clock(from, zone)}–${sameDay ? "" : `${shortDay(wallClock(to, zone).day)} `}${clock(to, zone)}`;
+}
+
+/** Mon 3 Jun 09:00–10:00 */
+export function dayAndSpan(slot, zone) {
+  return `${shortDay(dayOf(slot, zone))} ${span(slot, zone)}`;
+}
+
+/** 6.12, Mon 3 Jun 09:00–10:00 */
+export function roomAndSlot(slot, zone) {
+  return `${slot.room}, ${dayAndSpan(slot, zone)}`;
 }
 
 /** The day on which a slot begins. */

@@ -1,10 +1,10 @@
-// What states and outcomes are called, and their signs: one home for both pages, the same words as in the terminals.
+// The names and signs of states and outcomes, the same on both web pages and in the terminals.
 
 export const SIGNS = { committed: "✓", tentative: "?", rejected: "✗", cancelled: "–" };
 
-// Outcomes by which a write came to nothing, and what a screen says of each.
+// The outcomes by which a write came to nothing.
 const NOTHING = {
-  rejected: "no place left",
+  rejected: "no slot left",
   unmoved: "stays where it was",
   forbidden: "not the owner",
   unknown: "no such reservation",
@@ -19,16 +19,21 @@ export function statusOf(outcome) {
   return outcome.split(" ", 1)[0];
 }
 
-/** Why a write did nothing; null where it did something. */
+/** Why a write did nothing; null if it did something. */
 export function whyNothing(outcome) {
   return NOTHING[statusOf(outcome)] ?? null;
 }
 
-/** How a write of the log is drawn: its own state, but for one that came to nothing. */
+/** How a write of the log is drawn: as rejected if it came to nothing, else by its state. */
 export function looksOf(write) {
   return whyNothing(write.outcome) ? "rejected" : write.state;
 }
 
 export function plural(count, one, many = `${one}s`) {
   return `${count} ${count === 1 ? one : many}`;
+}
+
+/** The colour of the replica at this position of the configuration, for data-colour (base.css). */
+export function colourOf(index) {
+  return String(index % 8);
 }
