@@ -1,4 +1,4 @@
-"""One user's prompt and one-shot commands: `python client.py vish`. All of it is in cli/."""
+"""One user's prompt and one-shot commands: `python client.py vish`. The code is in cli/."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ try:
     from cli.main import main
 except ModuleNotFoundError as missing:
     sys.exit(
-        f"This Python has no {missing.name}. In this folder type `source .venv/bin/activate`, then the same again;"
-        " `make demo` makes .venv."
+        f"This Python has no package {missing.name}. Run `source .venv/bin/activate` in this folder, then try again."
+        " `make demo` creates .venv."
     )
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A whole cluster on this machine: `python cluster.py up`, `python cluster.py demo`. All of it is in cluster/."""
+"""Run a whole cluster on this machine: `python cluster.py --help`. The code is in cluster/."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ try:
     from cluster.main import main
 except ModuleNotFoundError as missing:
     sys.exit(
-        f"This Python has no {missing.name}. In this folder type `source .venv/bin/activate`, then the same again;"
-        " `make demo` makes .venv."
+        f"This Python has no package {missing.name}. Run `source .venv/bin/activate` in this folder, then try again."
+        " `make demo` creates .venv."
     )
 
 if __name__ == "__main__":

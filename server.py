@@ -1,4 +1,4 @@
-"""Start one replica: `python server.py one`. All of it is in replica/."""
+"""Start one replica: `python server.py one`. The code is in replica/."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ try:
     from replica.main import main
 except ModuleNotFoundError as missing:
     sys.exit(
-        f"This Python has no {missing.name}. In this folder type `source .venv/bin/activate`, then the same again;"
-        " `make demo` makes .venv."
+        f"This Python has no package {missing.name}. Run `source .venv/bin/activate` in this folder, then try again."
+        " `make demo` creates .venv."
     )
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The demo: three replicas of its own play a conflict and its resolution, and are checked against the story told.
+"""`cluster.py demo`: plays a conflict and its resolution on three temporary replicas, and checks each step.
 
-It starts real processes on embedded Redis in a temporary folder, speaks REST as any client does, and leaves nothing
-behind, however it ends.
+It starts real processes on embedded Redis in a temporary folder and sends REST requests as any client does. However it
+ends, it leaves no process and no file behind.
 """
 
 from __future__ import annotations
@@ -14,47 +14,44 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cluster.demo_view import Calendars, Entry, Stage, entries
+from cluster.demo_view import Calendars, DemoView, Entry, entries
 from cluster.local import running
 from cluster.processes import NotServing, Processes
 from cluster.rest import Refused, Silent
-from cluster.waiting import Stopped, TooLong, on_stop, wait_until
+from cluster.waiting import TooLong, on_stop, wait_until
 
 LABELS = ("one", "two", "three")
 PAIRS = (("one", "two"), ("one", "three"), ("two", "three"))
 ROOM = "6.12"
 HOURS = (9, 10, 11)
 STATE_TIMEOUT_S = 20.0
-STOPPED = 130
-# No session by the clock, so that each step shows what its own links brought.
+# No periodic sessions, so that each step shows the effect of its own links.
 SETTINGS = {"anti_entropy": {"interval_s": 0, "after_write": True}}
 
 
 class Unexpected(Exception):
-    """The story did not go as it is told."""
+    """A step of the demo did not have the expected result."""
 
 
 def demo() -> int:
-    """0 when the story went as told and all replicas agree; 1 otherwise, with the reason; 130 when it was stopped."""
+    """Return 0 when every step had the expected result, or print why not and return 1. Raises Stopped."""
     stopping = threading.Event()
-    on_stop(lambda: start_new_thread(stopping.set, ()))  # the event's lock may be held where the signal comes
+    # In a thread, because the signal may come while this one holds the lock of the event.
+    on_stop(lambda: start_new_thread(stopping.set, ()))
     try:
         with tempfile.TemporaryDirectory(prefix="bayou-demo-") as folder:
-            _played(Path(folder), stopping)
-    except Stopped:
-        print("\nThe demo was stopped. Nothing of it is left.", file=sys.stderr)
-        return STOPPED
+            _play(Path(folder), stopping)
     except (Unexpected, TooLong, NotServing, Refused, Silent) as reason:
         print(f"\nThe demo failed. {reason}", file=sys.stderr)
         return 1
     return 0
 
 
-def _played(folder: Path, stopping: threading.Event) -> None:
-    stage = Stage(LABELS, ROOM, HOURS)
-    stage.opening(LABELS[0])
+def _play(folder: Path, stopping: threading.Event) -> None:
+    view = DemoView(LABELS, ROOM, HOURS)
+    view.opening(LABELS[0])
     with running(folder, LABELS, SETTINGS, stopping) as processes:
-        story = _Story(processes, stage, stopping)
+        story = _Story(processes, view, stopping)
         story.cut_off()
         story.reserve_apart()
         story.meet_without_primary()
@@ -63,26 +60,26 @@ def _played(folder: Path, stopping: threading.Event) -> None:
 
 
 class _Story:
-    """The steps, in order. Each shows what it brought; what is not as told raises Unexpected or TooLong."""
+    """The steps, in order. Each shows its result; an unexpected one raises Unexpected or TooLong."""
 
-    def __init__(self, processes: Processes, stage: Stage, stopping: threading.Event) -> None:
+    def __init__(self, processes: Processes, view: DemoView, stopping: threading.Event) -> None:
         self._rest = {label: processes.rest(label) for label in LABELS}
-        self._stage = stage
+        self._view = view
         self._stopping = stopping
         self._day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
     def cut_off(self) -> None:
-        self._stage.step("All links are cut: no replica can reach another.")
+        self._view.step("All links are cut: no replica can reach another.")
         self._links(*PAIRS, up=False)
 
     def reserve_apart(self) -> None:
-        self._stage.step(f"At each of them somebody reserves {ROOM}, and knows nothing of the others.")
+        self._view.step(f"At each replica somebody reserves {ROOM}. None knows of the others.")
         for user, label, hours in (("vish", "one", HOURS[:1]), ("priyal", "two", HOURS), ("neil", "three", HOURS)):
-            wish = ", else ".join(map(str, hours))
+            wanted = ", else ".join(map(str, hours))
             got = self._reserve(user, label, hours)
-            self._stage.asked(user, label, wish, got)
+            self._view.asked(user, label, wanted, got)
             state = "committed" if label == LABELS[0] else "tentative"
-            self._expect(got == Entry(9, user, state), f"{user} got {got}, and not 9:00, {state}")
+            self._expect(got == Entry(9, user, state), f"{user} got {got} instead of 9:00, {state}")
         self._see(
             {
                 "one": (Entry(9, "vish", "committed"),),
@@ -93,41 +90,41 @@ class _Story:
         )
 
     def meet_without_primary(self) -> None:
-        name = self._stage.name
-        self._stage.step(f"{name('two')} and {name('three')} meet without the primary. priyal asked first: neil moves.")
+        name = self._view.name
+        self._view.step(f"{name('two')} and {name('three')} meet without the primary. priyal was first, so neil moves.")
         self._links(("two", "three"), up=True)
         met = (Entry(9, "priyal", "tentative"), Entry(10, "neil", "tentative"))
         self._see(
             {"one": (Entry(9, "vish", "committed"),), "two": met, "three": met},
-            "two and three believe the same, with neil at 10",
+            "two and three hold the same, with neil at 10",
         )
 
     def primary_comes_back(self) -> None:
-        name = self._stage.name
-        self._stage.step(f"The primary, {name('one')}, comes back: vish has 9 for good, the others what is left.")
+        name = self._view.name
+        self._view.step(f"The primary, {name('one')}, comes back: vish keeps 9, the others move.")
         self._links(("one", "two"), ("one", "three"), up=True)
         users = ("vish", "priyal", "neil")
         final = tuple(Entry(hour, user, "committed") for hour, user in zip(HOURS, users, strict=True))
-        self._see(dict.fromkeys(LABELS, final), "all believe the same: vish at 9, priyal at 10, neil at 11, committed")
+        self._see(dict.fromkeys(LABELS, final), "all hold the same: vish at 9, priyal at 10, neil at 11, committed")
 
     def agree(self) -> None:
-        """Equal to the last byte: page for page, by digest."""
+        """Compare the digests of all pages."""
         wait_until(lambda: len({str(self._digest(label)) for label in LABELS}) == 1, STATE_TIMEOUT_S,
                    "all replicas have the same digest", self._stopping)  # fmt: skip
         held = [self._rest[label].get("/replica") for label in LABELS]
         counts = [(replica["committed"], replica["tentative"]) for replica in held]
-        self._expect(counts == [(3, 0)] * 3, f"the replicas hold {counts} (committed, tentative) writes, not (3, 0)")
-        self._stage.agreement(len(LABELS), 3)
+        self._expect(counts == [(3, 0)] * 3, f"(committed, tentative) writes are {counts} instead of (3, 0) everywhere")
+        self._view.agreement(len(LABELS), 3)
 
     def _links(self, *pairs: tuple[str, str], up: bool) -> None:
-        """Cut or heal these, and show how all are. Each end has its own switch."""
+        """Cut or heal these links at both ends, and show all links."""
         for one, other in pairs:
             for here, there in ((one, other), (other, one)):
                 self._rest[here].put(f"/replica/links/{there}", {"up": up})
-        self._stage.links({(one, other): self._link(one, other) for one, other in PAIRS})
+        self._view.links({(one, other): self._link(one, other) for one, other in PAIRS})
 
     def _link(self, one: str, other: str) -> str:
-        """up or cut, as its ends say."""
+        """The state of a link as its ends report it: up, or cut."""
         ends = {
             peer["link"]
             for here, there in ((one, other), (other, one))
@@ -143,16 +140,16 @@ class _Story:
         got = self._rest[label].post("/reservations", body, user)
         return Entry(datetime.fromisoformat(got["slot"]["start"]).hour, got["user"], got["state"])
 
-    def _see(self, told: Calendars, awaited: str) -> None:
-        """Wait until each replica believes what is told, and show it; what they believe instead where they do not."""
+    def _see(self, expected: Calendars, awaited: str) -> None:
+        """Wait until the replicas hold what is expected, and show what they hold in the end."""
         try:
-            wait_until(lambda: self._believed() == told, STATE_TIMEOUT_S, awaited, self._stopping)
+            wait_until(lambda: self._calendars() == expected, STATE_TIMEOUT_S, awaited, self._stopping)
         except TooLong:
-            self._stage.calendars(self._believed())
+            self._view.calendars(self._calendars())
             raise
-        self._stage.calendars(self._believed())
+        self._view.calendars(self._calendars())
 
-    def _believed(self) -> Calendars:
+    def _calendars(self) -> Calendars:
         span = {"from": self._day.isoformat(), "to": (self._day + timedelta(days=1)).isoformat()}
         return {label: entries(rest.get(f"/rooms/{ROOM}/calendar", **span)) for label, rest in self._rest.items()}
 
@@ -161,4 +158,4 @@ class _Story:
 
     def _expect(self, holds: bool, otherwise: str) -> None:
         if not holds:
-            raise Unexpected(f"It did not go as told: {otherwise}.")
+            raise Unexpected(f"Unexpected: {otherwise}.")

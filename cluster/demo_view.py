@@ -1,6 +1,6 @@
-"""What the demo shows: steps, what was asked, and what each replica believes, side by side within 80 columns.
+"""The output of the demo: steps, requests, and the calendars of all replicas side by side, within 80 columns.
 
-It knows calendars as REST answers them, and neither replicas nor processes.
+It knows calendars in the form of REST answers, and neither replicas nor processes.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ MARKS = {"tentative": ("?", "yellow"), "committed": ("✓", "green")}
 
 @dataclass(frozen=True)
 class Entry:
-    """A reservation as a calendar shows it."""
+    """One reservation of a calendar."""
 
     hour: int
     user: str
     state: str
 
 
-Calendars = Mapping[str, Sequence[Entry]]  # label -> in time order
+Calendars = Mapping[str, Sequence[Entry]]  # label -> reservations in order of time
 
 
 def entries(calendar: Mapping[str, Any]) -> tuple[Entry, ...]:
-    """What `GET /rooms/ROOM/calendar` answered."""
+    """The reservations in an answer of `GET /rooms/ROOM/calendar`."""
     return tuple(
         Entry(datetime.fromisoformat(found["start"]).hour, found["user"], found["state"])
         for found in calendar["reservations"]
     )
 
 
-class Stage:
-    """Prints, in colour where termcolor finds that there is a terminal for it."""
+class DemoView:
+    """Prints the demo, in colour where termcolor finds that the output can show it."""
 
     def __init__(self, labels: Sequence[str], room: str, hours: Sequence[int]) -> None:
         self._labels = labels
@@ -52,14 +52,14 @@ class Stage:
     def opening(self, primary: str) -> None:
         names = ", ".join(map(self.name, self._labels))
         print(f"{bold('Bayou')}: three replicas of one calendar, {names}; the primary is {self.name(primary)}.")
-        print(f"Each believes what it holds: {'  '.join(f'{_mark(state)} {state}' for state in MARKS)}")
+        print(f"Each shows what it holds: {'  '.join(f'{_mark(state)} {state}' for state in MARKS)}")
 
     def step(self, text: str) -> None:
         self._step += 1
         print(f"\n{bold(f'{self._step}.')} {text}")
 
     def links(self, links: Mapping[tuple[str, str], str]) -> None:
-        """`links` tells for each pair whether it is up or cut."""
+        """Print the links; `links` has `up` or `cut` for each pair."""
         signs = {"up": colored("──", "green"), "cut": colored("╳", "red")}
         shown = (f"{self.name(one)} {signs[state]} {self.name(other)}" for (one, other), state in links.items())
         print(f"{MARGIN}{'links':<8}{'     '.join(shown)}")
@@ -67,11 +67,11 @@ class Stage:
     def asked(self, user: str, label: str, wish: str, got: Entry) -> None:
         print(f"{MARGIN}{user:<7} at {self._padded(label, 5)} asks for {wish:<19}  →  {_mark(got.state)} {got.hour}:00")
 
-    def calendars(self, believed: Calendars) -> None:
-        """One column a replica, one line an hour."""
+    def calendars(self, held: Calendars) -> None:
+        """Print the calendars, a column for each replica and a line for each hour."""
         print(f"\n{MARGIN}{self._room:<8}" + "".join(self._padded(label, COLUMN) for label in self._labels).rstrip())
         for hour in self._hours:
-            cells = "".join(self._cell(believed[label], hour) for label in self._labels)
+            cells = "".join(self._cell(held[label], hour) for label in self._labels)
             print(f"{MARGIN}{f'{hour}:00':>5}   {cells}".rstrip())
 
     def agreement(self, replicas: int, committed: int) -> None:
@@ -83,8 +83,8 @@ class Stage:
     def _padded(self, label: str, width: int) -> str:
         return self.name(label) + " " * (width - len(label))
 
-    def _cell(self, believed: Sequence[Entry], hour: int) -> str:
-        found = [entry for entry in believed if entry.hour == hour]
+    def _cell(self, held: Sequence[Entry], hour: int) -> str:
+        found = [entry for entry in held if entry.hour == hour]
         if not found:
             return colored("·", attrs=["dark"]) + " " * (COLUMN - 1)
         return ", ".join(f"{_mark(entry.state)} {entry.user}" for entry in found) + " " * (

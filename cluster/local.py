@@ -1,4 +1,4 @@
-"""A cluster made for the moment: a configuration with addresses that are free now, in a folder of its own."""
+"""Temporary clusters: a configuration on free ports, in a folder of its own, and its replicas as processes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import yaml
 from cluster.processes import NotServing, Processes
 
 ATTEMPTS_MAX = 3
-PORTS = range(20_000, 32_768)  # below those that Linux and macOS give to outgoing connections
+PORTS = range(20_000, 32_768)  # below the ports that Linux and macOS use for outgoing connections
 ROOMS = ["6.12", "6.13", "7.01"]
 
 
 def write_configuration(folder: Path, labels: Sequence[str], settings: dict[str, Any]) -> Path:
-    """`folder`/config.yaml with these replicas on free ports; `settings` add to it or replace what it says."""
+    """Write `folder`/config.yaml with these replicas on free ports; `settings` add to it or replace parts of it."""
     free = free_addresses(2 * len(labels))
     replicas = {label: {"rest": next(free), "anti_entropy": next(free)} for label in labels}
     whole = {"cluster": folder.name, "primary": labels[0], "rooms": ROOMS, "replicas": replicas} | settings
@@ -30,7 +30,7 @@ def write_configuration(folder: Path, labels: Sequence[str], settings: dict[str,
 
 
 def free_addresses(count: int) -> Iterator[str]:
-    """Each is held until all are found, so no two are the same."""
+    """Find free addresses. Each port is held until all are found, so no two are the same."""
     with contextlib.ExitStack() as held:
         found = []
         for port in random.sample(PORTS, len(PORTS)):
@@ -47,7 +47,7 @@ def free_addresses(count: int) -> Iterator[str]:
 def running(
     folder: Path, labels: Sequence[str], settings: dict[str, Any], stopping: threading.Event | None = None
 ) -> Iterator[Processes]:
-    """These replicas on embedded Redis, serving; stopped at the end, whatever happens. Raises as Processes does."""
+    """Run these replicas on embedded Redis while the block lasts. Raises what Processes raises."""
     with contextlib.ExitStack() as cleanup:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             processes = Processes(write_configuration(folder, labels, settings))
@@ -58,7 +58,7 @@ def running(
                     processes.wait_until_serving(stopping=stopping)
                     cleanup.enter_context(undo.pop_all())
             except NotServing as problem:
-                # Somebody may have taken a port since it was found free.
+                # Another process may have taken a port since it was found free.
                 if "listen" not in problem.output or attempt == ATTEMPTS_MAX:
                     raise
             else:

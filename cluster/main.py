@@ -1,4 +1,4 @@
-"""The command line for a whole cluster on this machine: reads what is asked, and gives the exit status."""
+"""The command line of `cluster.py`: a whole cluster on this machine."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from cluster.demo import demo
 from cluster.language.parser import USAGES
 from cluster.processes import NotServing
 from cluster.up import up
+from cluster.waiting import Stopped
 from replica.config import ConfigError
 
 CONFIG_FILE = Path(__file__).parent.parent / "config.yaml"
+STOPPED = 130
 EXAMPLES = """\
 examples:
   python cluster.py up                       all replicas of config.yaml, until Ctrl-C
   python cluster.py up --config mine.yaml    those of another configuration
   python cluster.py demo                     three replicas disagree, and agree again
-  python cluster.py run scenarios/FILE.test  a script of the scenario language on servers of its own
+  python cluster.py run scenarios/FILE.test  a script of the scenario language
   python cluster.py lesson displaced         one of scenarios/, step by step, for a class
   python cluster.py compare scenarios/compare/same_room.test    Bayou beside five other designs
 """
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 when all went well, 1 when something did not (and said so), 2 for a wrong command line, 130 when stopped."""
+    """Return the exit status: 0, 1 after a reported failure, 2 for a wrong command line, 130 when stopped."""
     asked = _parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
     try:
         if asked.command == "run":
-            from cluster.run import run  # noqa: PLC0415  # it loads far more than the others need
+            from cluster.run import run  # noqa: PLC0415  # loads much that the other commands do not need
 
             return run(asked.script, in_process=asked.in_process, check=asked.check)
         if asked.command == "lesson":
@@ -48,8 +50,11 @@ def main(arguments: Sequence[str]) -> int:
     except (ConfigError, NotServing) as problem:
         print(problem, file=sys.stderr)
         return 1
+    except Stopped:
+        print("\nStopped. Nothing is left running.", file=sys.stderr)
+        return STOPPED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left, as `| head` does
         return 1
     except OSError as problem:
         if problem.filename is None:
@@ -68,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     runs = commands.add_parser(
         "up",
-        help="start every replica of the configuration, and show what all of them say",
-        description="Start every replica of the configuration, and show what all of them say. Ctrl-C stops all.",
+        help="start all replicas of the configuration and show their output",
+        description="Start all replicas of the configuration and show their output. Ctrl-C stops them.",
     )
     runs.add_argument(
         "--config", metavar="PATH", type=Path, default=CONFIG_FILE, help="the configuration (beside cluster.py)"
@@ -77,23 +82,22 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "demo",
         help="play a conflict and its resolution, in a few seconds",
-        description="Play a conflict and its resolution on three replicas of its own. It leaves nothing behind.",
+        description="Play a conflict and its resolution on three temporary replicas.",
     )
     scripted = commands.add_parser(
         "run",
-        help="run a script of the scenario language on servers of its own",
-        description="Run a script of the scenario language on servers of its own. Results go to standard output,\n"
-        "all else to standard error. The exit status is 1 only where an expect or the check did\n"
-        "not hold.",
+        help="run a script of the scenario language on temporary servers",
+        description="Run a script of the scenario language on temporary servers. Results go to standard output,\n"
+        "all else to standard error. The exit status is 1 if an expect or the check failed.",
         epilog="commands:\n" + "".join(f"  {name} {usage}".rstrip() + "\n" for name, (usage, _, _) in USAGES.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     taught = commands.add_parser(
         "lesson",
-        help="play a scenario step by step, for a class; without a name: list them",
-        description="Play a scenario step by step, each step with a picture of all logs, stopping for Enter on a\n"
-        "terminal. Without a name: list the scenarios and what each claims. docs/teaching.md is a\n"
-        "class built on them.",
+        help="play a scenario step by step, for a class; without a name, list all",
+        description="Play a scenario step by step, with a picture of all logs after each step. On a terminal it\n"
+        "waits for Enter. Without a name: list the scenarios and their claims. docs/teaching.md is a\n"
+        "class that uses them.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     taught.add_argument("name", metavar="NAME", nargs="?", help="one of scenarios/NAME.test")
@@ -101,13 +105,13 @@ def _parser() -> argparse.ArgumentParser:
         "compare",
         help="play a script of reservations under six designs, side by side",
         description="Play a script of reservations against a central server, last writer wins, a grow-only set,\n"
-        "a two-phase set, an operation-based set, and Bayou: who thinks that they have the room, what\n"
-        "was lost, booked twice, or refused while cut off. The script may use joinServer, joinClient,\n"
+        "a two-phase set, an operation-based set, and Bayou: who believes to have the room, and what was\n"
+        "lost, booked twice, or refused while cut off. The script may use joinServer, joinClient,\n"
         "breakConnection, restoreConnection, pause, start, stabilize, reserve and cancel.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     compared.add_argument("script", metavar="SCRIPT", type=Path, help="such as scenarios/compare/same_room.test")
     scripted.add_argument("script", metavar="FILE", type=Path, nargs="?", help="the script (standard input)")
-    scripted.add_argument("--in-process", action="store_true", help="simulate the servers within this process")
+    scripted.add_argument("--in-process", action="store_true", help="simulate the servers in this process")
     scripted.add_argument("--check", metavar="FILE.sol", type=Path, help="compare the output with this file")
     return parser

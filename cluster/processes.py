@@ -1,7 +1,7 @@
-"""The replicas of one configuration as processes of this machine: started, awaited, listened to, stopped, killed.
+"""The replicas of one configuration as processes of this machine: starts, awaits, stops and kills them.
 
-Each runs in a process group of its own, so that Ctrl-C and a hang-up reach whoever started it, and nobody else: that
-one stops them in order. It knows `server.py` as a command, and a replica only by its REST face.
+Each runs in a process group of its own, so that Ctrl-C and a hang-up reach only the program that started it, which
+then stops it in order. This module knows `server.py` as a command, and a replica by its REST interface.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from storage.redis.embedded import stop_left_behind
 SERVER = Path(__file__).parent.parent / "server.py"
 UNAUTHORIZED = 401
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 30.0  # a replica's own bounds end well before
+STOP_TIMEOUT_S = 30.0  # longer than the bounds within which a replica stops
 LINES_KEPT = 40
 
-Tell = Callable[[str, str | None], object]  # (label, a line of its output; None once it has ended)
+OnOutput = Callable[[str, str | None], object]  # (label, a line of its output; None once it has ended)
 
 
 class NotServing(Exception):
-    """A replica ended before it served; `output` is what it said last."""
+    """A replica ended before it served; `output` is the end of its output."""
 
     def __init__(self, label: str, status: int, output: str) -> None:
         super().__init__(f"{label} does not run; it ended with status {status}:\n{output}")
@@ -41,13 +41,13 @@ class NotServing(Exception):
 
 
 class Processes:
-    """`tell` is called from several threads. `color` is for the replicas' output, whatever it goes through."""
+    """`on_output` is called from several threads. `color` makes replicas colour their output, though it is a pipe."""
 
-    def __init__(self, configuration: Path, tell: Tell | None = None, *, color: bool = False) -> None:
+    def __init__(self, configuration: Path, on_output: OnOutput | None = None, *, color: bool = False) -> None:
         self.configuration = configuration
         self.settings = load(configuration)
         self.labels = list(self.settings.replicas)
-        self._tell = tell or (lambda _label, _line: None)
+        self._on_output = on_output or (lambda _label, _line: None)
         self._environment = {
             name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}
         } | {"PYTHONUTF8": "1", "FORCE_COLOR" if color else "NO_COLOR": "1"}
@@ -57,10 +57,10 @@ class Processes:
         """Start these replicas, or all; returns at once."""
         for label in labels or self.labels:
             command = [sys.executable, str(SERVER), label, "--config", str(self.configuration)]
-            self._running[label] = _Running(label, command, self._environment, self._tell)
+            self._running[label] = _Running(label, command, self._environment, self._on_output)
 
     def wait_until_serving(self, *labels: str, stopping: threading.Event | None = None) -> None:
-        """Wait until these replicas, or all, answer; NotServing, TooLong or Stopped otherwise."""
+        """Wait until these replicas, or all, answer. Raises NotServing, TooLong or Stopped."""
         for label in labels or self.labels:
             wait_until(lambda label=label: self._serves(label), START_TIMEOUT_S, f"{label} serves", stopping)  # type: ignore[misc]
 
@@ -75,15 +75,15 @@ class Processes:
         return self._running[label].process.poll()
 
     def output(self, label: str) -> str:
-        """What it said last."""
+        """The end of its output."""
         return "\n".join(self._running[label].lines)
 
     def kill(self, label: str) -> None:
-        """End it as a crash does. Its embedded Redis lives on, until it is started again or `stop` is called."""
+        """Kill it. Its embedded Redis lives on, until the replica is started again or `stop` is called."""
         self._running[label].kill()
 
     def stop(self, *labels: str) -> list[str]:
-        """Stop these replicas, or all, in order, and what killed ones left behind. Those that had to be killed."""
+        """Stop these replicas, or all, and the Redis of killed ones. Returns those that had to be killed."""
         stopped = [self._running[label] for label in labels or self.labels if label in self._running]
         for running in stopped:
             running.process.terminate()
@@ -105,15 +105,15 @@ class Processes:
         try:
             return bool(self.rest(label).get("/replica")["label"] == label)
         except Refused as refused:
-            return refused.status == UNAUTHORIZED  # it serves, and asks for a token
+            return refused.status == UNAUTHORIZED  # it serves, but wants a token
         except Silent:
             return False
 
 
 class _Running:
-    """One process, and the thread that reads what it says."""
+    """One process, and the thread that reads its output."""
 
-    def __init__(self, label: str, command: Sequence[str], environment: dict[str, str], tell: Tell) -> None:
+    def __init__(self, label: str, command: Sequence[str], environment: dict[str, str], on_output: OnOutput) -> None:
         self.label = label
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self.process = subprocess.Popen(
@@ -126,11 +126,11 @@ class _Running:
             env=environment,
             start_new_session=True,
         )
-        self._reader = threading.Thread(target=self._read, args=(tell,), name=f"output of {label}", daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(on_output,), name=f"output of {label}", daemon=True)
         self._reader.start()
 
     def ended_by(self, deadline: float) -> bool:
-        """Whether it has ended by then, and all that it said was told."""
+        """Wait for the end of the process and of its output; returns whether it came before `deadline`."""
         try:
             self.process.wait(max(deadline - time.monotonic(), 0))
         except subprocess.TimeoutExpired:
@@ -139,16 +139,16 @@ class _Running:
         return True
 
     def kill(self) -> None:
-        """Harmless when it has ended."""
+        """Kill the process; does nothing if it has ended."""
         self.process.kill()
         self.process.wait()
         self._reader.join(STOP_TIMEOUT_S)
 
-    def _read(self, tell: Tell) -> None:
+    def _read(self, on_output: OnOutput) -> None:
         assert self.process.stdout is not None
         with self.process.stdout as output:
             for line in output:
                 self.lines.append(line.rstrip("\n"))
-                tell(self.label, self.lines[-1])
+                on_output(self.label, self.lines[-1])
         self.process.wait()
-        tell(self.label, None)
+        on_output(self.label, None)

@@ -1,10 +1,11 @@
-"""Speaking to one replica over REST, as a program on the same machine does. It knows the shape of answers only."""
+"""HTTP requests to one replica. It knows the shape of requests, answers and errors, and no endpoint."""
 
 from __future__ import annotations
 
+import http.client
 import json
-import urllib.error
-import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,17 +13,54 @@ from replica.config import Address
 
 TIMEOUT_S = 10.0
 
-# Whatever proxy the machine has: replicas on it are reached directly.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`content` is sent as it is, else `body` as JSON; without either, the request has no body."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """HTTP status, body (parsed where it is JSON) and the session token of an answer, None where it has none."""
+
+    status: int
+    body: Any
+    session: str | None = None
+
+    @property
+    def is_refusal(self) -> bool:
+        return self.status >= 400
+
+    @property
+    def code(self) -> str:
+        """The code of a refusal."""
+        return self._error("code", "unreadable")
+
+    @property
+    def message(self) -> str:
+        """The sentence of a refusal."""
+        return self._error("message", f"The answer has status {self.status} and no readable error.")
+
+    def _error(self, part: str, otherwise: str) -> str:
+        try:
+            return str(self.body["error"][part])
+        except (KeyError, TypeError):
+            return otherwise
 
 
 class Refused(Exception):
     """The replica answered with an error: its HTTP status, code and message."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(f"{message} [{status} {code}]")
-        self.status = status
-        self.code = code
+    def __init__(self, label: str, answer: Answer) -> None:
+        super().__init__(f"{label}: {answer.message} [{answer.status} {answer.code}]")
+        self.status = answer.status
+        self.code = answer.code
 
 
 class Silent(Exception):
@@ -30,40 +68,46 @@ class Silent(Exception):
 
 
 class Rest:
-    """The REST face of one replica. Each call raises Refused or Silent."""
+    """The REST interface of one replica. Each method raises Refused or Silent."""
 
     def __init__(self, label: str, address: Address) -> None:
         self.label = label
-        self._base = f"http://{address}"
+        self._address = str(address)
 
     def get(self, path: str, **query: str) -> Any:
-        return self._send("GET", path + (f"?{urlencode(query)}" if query else ""), None, {})
+        return self._send(Request("GET", path + (f"?{urlencode(query)}" if query else "")))
 
     def post(self, path: str, body: dict[str, Any] | None = None, user: str | None = None) -> Any:
-        return self._send("POST", path, body, {"Bayou-User": user} if user else {})
+        return self._send(Request("POST", path, body, {"Bayou-User": user} if user else {}))
 
     def put(self, path: str, body: dict[str, Any]) -> Any:
-        return self._send("PUT", path, body, {})
+        return self._send(Request("PUT", path, body))
 
-    def _send(self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Any:
-        asked = urllib.request.Request(
-            self._base + path,
-            data=None if body is None else json.dumps(body).encode(),
-            headers=headers | {"Content-Type": "application/json"},
-            method=method,
-        )
+    def _send(self, request: Request) -> Any:
         try:
-            with _OPENER.open(asked, timeout=TIMEOUT_S) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as refusal:
-            with refusal:
-                raise self._refused(refusal) from None
-        except (OSError, ValueError) as reason:
-            raise Silent(f"{self.label} at {self._base} does not answer: {reason}.") from None
+            answer = send(self._address, request, TIMEOUT_S)
+        except OSError as reason:
+            raise Silent(f"{self.label} at http://{self._address} does not answer: {reason}.") from None
+        if answer.is_refusal:
+            raise Refused(self.label, answer)
+        return answer.body
 
-    def _refused(self, refusal: urllib.error.HTTPError) -> Refused:
-        try:
-            error = json.load(refusal)["error"]
-            return Refused(refusal.code, error["code"], f"{self.label}: {error['message']}")
-        except (ValueError, KeyError, TypeError):
-            return Refused(refusal.code, "unreadable", f"{self.label} answered {refusal.reason}.")
+
+def send(address: str, request: Request, timeout_s: float) -> Answer:
+    """Send one request to HOST:PORT. Raises OSError where there is no complete answer."""
+    connection = http.client.HTTPConnection(address, timeout=timeout_s)
+    content = request.content
+    if content is None and request.body is not None:
+        content = json.dumps(request.body).encode()
+    kind = "application/json" if request.content is None else "application/octet-stream"
+    try:
+        connection.request(request.method, request.path, content, {"Content-Type": kind, **request.headers})
+        answer = connection.getresponse()
+        received = answer.read()
+        is_json = answer.headers.get_content_type() == "application/json"
+        body = json.loads(received) if is_json else received
+    except (http.client.HTTPException, ValueError) as error:
+        raise OSError(str(error) or type(error).__name__) from None
+    finally:
+        connection.close()
+    return Answer(answer.status, body, answer.headers.get("Bayou-Session"))

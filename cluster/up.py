@@ -1,4 +1,4 @@
-"""Running every replica of a configuration in one terminal until it is told to stop."""
+"""`cluster.py up`: runs all replicas of a configuration in one terminal until it is stopped."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from cluster.processes import Processes
 from replica.events.console import Console
 from replica.signals import Stopping
 
-# What a replica's console says begins with the time, and has its label already.
+# A line of a replica's console begins with the time, and has its label already.
 TIME = re.compile(r"(\x1b\[[0-9;]*m)*\d\d:\d\d:\d\d\b")
 
 
 def up(configuration: Path) -> int:
-    """0 after a stop in order; 1 where a replica ended by itself. Raises ConfigError."""
-    happened: SimpleQueue[tuple[str, str | None] | None] = SimpleQueue()
+    """Return 0 after a stop in order, 1 where a replica ended by itself. Raises ConfigError."""
+    events: SimpleQueue[tuple[str, str | None] | None] = SimpleQueue()
     stopping = Stopping()
     color = can_colorize()
-    processes = Processes(configuration, lambda label, line: happened.put((label, line)), color=color)
-    threading.Thread(target=_tell_when, args=(stopping, happened), name="signals", daemon=True).start()
+    processes = Processes(configuration, lambda label, line: events.put((label, line)), color=color)
+    threading.Thread(target=_announce_stop, args=(stopping, events), name="signals", daemon=True).start()
     names = Console("", processes.labels, processes.settings.timezone, print, color).name
     print(f"Starting {', '.join(map(names, processes.labels))} of {configuration}. Ctrl-C stops them.")
     running, status, stopper = set(processes.labels), 0, None
     try:
         processes.start()
         while running:
-            event = happened.get()
+            event = events.get()
             if event is None:
                 if stopper is None:
                     stopper = threading.Thread(target=processes.stop)
@@ -38,14 +38,14 @@ def up(configuration: Path) -> int:
                 continue
             label, line = event
             if line is not None:
-                print(_told(line, names(label)))
+                print(_aligned(line, names(label)))
                 continue
             running.discard(label)
             if stopper is None:
                 status = 1
-                others = f"{len(running)} of {len(processes.labels)} still run" if running else "none runs any more"
+                others = f"{len(running)} of {len(processes.labels)} still run" if running else "none is left"
                 ending = f"ended by itself with status {processes.status(label)}; {others}."
-                print(_told(colored(ending, "red"), names(label)))
+                print(_aligned(colored(ending, "red"), names(label)))
     finally:
         if stopper is not None:
             stopper.join()
@@ -53,12 +53,12 @@ def up(configuration: Path) -> int:
     return status
 
 
-def _tell_when(stopping: Stopping, happened: SimpleQueue[tuple[str, str | None] | None]) -> None:
+def _announce_stop(stopping: Stopping, events: SimpleQueue[tuple[str, str | None] | None]) -> None:
     stopping.wait()
-    happened.put(None)
+    events.put(None)
 
 
-def _told(line: str, name: str) -> str:
+def _aligned(line: str, name: str) -> str:
     """The line in the columns of a replica's console: time, label, text."""
     if TIME.match(line):
         return line

@@ -1,4 +1,4 @@
-"""Waiting for a state with a bound, and being asked to stop meanwhile. It knows neither replicas nor processes."""
+"""Waits for a state with a bound, and stops when the user asks to. It knows neither replicas nor processes."""
 
 from __future__ import annotations
 
@@ -14,29 +14,37 @@ State = TypeVar("State")
 
 
 class Stopped(Exception):
-    """Ctrl-C, SIGTERM, or the terminal hung up."""
+    """The user asked to stop: Ctrl-C, SIGTERM, or the terminal hung up."""
 
 
 class TooLong(Exception):
-    """A state did not come within its bound."""
+    """A state did not come about within its bound."""
 
 
 def on_stop(call: Callable[[], object]) -> None:
-    """Have `call` called at Ctrl-C, SIGTERM and hang-up, instead of breaking off wherever the program stands."""
+    """Call `call` at Ctrl-C, SIGTERM and hang-up, instead of what these signals do otherwise."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup is meant
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # not under nohup
             signal.signal(number, lambda *_: call())
+
+
+def raise_stopped() -> None:
+    """Raise Stopped, for `on_stop`."""
+    raise Stopped
 
 
 def wait_until(
     state: Callable[[], State], bound_s: float, awaited: str, stopping: threading.Event | None = None
 ) -> State:
-    """The first true value of `state`. TooLong after `bound_s`, naming what was `awaited`; Stopped once `stopping`."""
+    """Return the first true value of `state`.
+
+    Raises TooLong after `bound_s`, with `awaited` in its message, and Stopped once `stopping` is set.
+    """
     deadline = time.monotonic() + bound_s
     asked_to_stop = stopping or threading.Event()
     while not (found := state()):
         if time.monotonic() > deadline:
-            raise TooLong(f"Within {bound_s:g} s it did not come about that {awaited}.")
+            raise TooLong(f"After {bound_s:g} s it was still not true that {awaited}.")
         if asked_to_stop.wait(POLL_S):
             raise Stopped
     return found

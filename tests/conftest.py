@@ -11,7 +11,7 @@ import redis
 
 from bayou import anti_entropy
 from cluster.drivers.private_redis import private_redis
-from cluster.drivers.simulated import InProcess
+from cluster.drivers.simulated import SimulatedDriver
 from storage.redis.connect import OpenStorage, open_storage
 from tests.simulation.run import Lab, lab
 from tests.support.browser import WHY_NO_BROWSER
@@ -45,9 +45,9 @@ def simulation_redis() -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def simulation(simulation_redis: redis.Redis) -> Iterator[InProcess]:
+def simulation(simulation_redis: redis.Redis) -> Iterator[SimulatedDriver]:
     """A simulated cluster without servers, for a script of the scenario language."""
-    cluster = InProcess(simulation_redis)
+    cluster = SimulatedDriver(simulation_redis)
     yield cluster
     cluster.close()
 

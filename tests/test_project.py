@@ -89,5 +89,5 @@ def test_without_the_packages_it_says_where_they_are(script: str) -> None:
     """What a new terminal meets, before .venv is activated there."""
     ran = subprocess.run([sys.executable, "-S", script, "one"], cwd=HOUSE, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr.startswith("This Python has no ")
-    assert "type `source .venv/bin/activate`" in ran.stderr
+    assert ran.stderr.startswith("This Python has no package ")
+    assert "Run `source .venv/bin/activate`" in ran.stderr

@@ -1,1 +1,1 @@
-"""The same reservations kept in six ways, side by side: small implementations for teaching, and Bayou itself."""
+"""Compares six designs on the same reservations: five small ones written for teaching, and Bayou itself."""

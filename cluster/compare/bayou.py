@@ -1,5 +1,4 @@
-"""Bayou in the comparison: the real code, in the simulation of
-cluster/drivers/simulated.py, asked as any script asks it."""
+"""Bayou in the comparison: the real code, in the simulation of cluster/drivers/simulated.py."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ IDEA = "writes carry a check and a merge procedure; a primary makes their order 
 
 
 def play_bayou(driver: Driver, lines: Sequence[str], note: Callable[[str], object]) -> Story:
-    """The story of a script; `note` hears of lines that were skipped."""
+    """Play a script and return its story; `note` is called for each line that was skipped."""
     printed: list[str] = []
     notes: list[str] = []
     runner = Runner(driver, printed.append, notes.append)
@@ -27,49 +26,49 @@ def play_bayou(driver: Driver, lines: Sequence[str], note: Callable[[str], objec
         runner.step(line)
         command = read_line(line)
         if command is not None and command.name == "reserve" and (printed or "is dropped" in "".join(notes[-1:])):
-            wish = read_reserve(command)
-            wishes = tuple(Booking(wish.client, wish.room, slot) for slot in wish.slots)
-            story.rows.append(_row(wish.client, wishes, printed, notes))
+            wanted = read_reserve(command)
+            choices = tuple(Booking(wanted.client, wanted.room, slot) for slot in wanted.slots)
+            story.rows.append(_row(wanted.client, choices, printed, notes))
         elif command is not None and command.name == "cancel" and printed:
             _cancelled(story, command.words[1], printed[0])
     for text in notes:
         note(text)
     for row in story.rows:
         printed.clear()
-        if row.told is not None and not row.cancelled:
+        if row.answer is not None and not row.cancelled:
             runner.step(f"status {row.user} {row.name}")
-            _think(row, printed)
+            _look_up(row, printed)
     story.held = {server.id: _held(runner, server.id) for server in runner.world.running()}
     return story
 
 
-def _row(user: str, wishes: tuple[Booking, ...], printed: Sequence[str], notes: Sequence[str]) -> Row:
+def _row(user: str, choices: tuple[Booking, ...], printed: Sequence[str], notes: Sequence[str]) -> Row:
     if not printed:
         name = notes[-1].partition(": ")[2].split()[0]
-        return Row(name, user, wishes, None, "the session is ahead of this server")
+        return Row(name, user, choices, None, "the session is ahead of this server")
     name, room, when, state = printed[0].split()
     if when == "-":
-        return Row(name, user, wishes, None, "taken")
-    told = Booking(user, room, read_slot(when))
-    return Row(name, user, wishes, told, thinks=told, is_final=state == "committed")
+        return Row(name, user, choices, None, "taken")
+    answer = Booking(user, room, read_slot(when))
+    return Row(name, user, choices, answer, belief=answer, is_final=state == "committed")
 
 
 def _cancelled(story: Story, name: str, line: str) -> None:
-    row = next((row for row in story.rows if row.name == name and row.told), None)
+    row = next((row for row in story.rows if row.name == name and row.answer), None)
     if row is None:
         return
     if line.endswith(" cancelled"):
-        row.cancelled, row.thinks = "done", None
+        row.cancelled, row.belief = "done", None
     elif not line.endswith("ERR_OWNER"):
         row.cancelled = "not known here"
 
 
-def _think(row: Row, printed: Sequence[str]) -> None:
-    """The user looks where the client is linked; who sees nothing there believes what was told."""
+def _look_up(row: Row, printed: Sequence[str]) -> None:
+    """Update what the user believes from a `status`. Without a result, the user still believes the answer."""
     if not printed or "ERR_" in printed[0]:
         return
     _, room, when, state = printed[0].split()
-    row.thinks = None if when == "-" else Booking(row.user, room, read_slot(when))
+    row.belief = None if when == "-" else Booking(row.user, room, read_slot(when))
     row.is_final = state == "committed"
 
 
@@ -81,7 +80,7 @@ def _held(runner: Runner, identifier: str) -> tuple[Booking, ...]:
         if write["app"].startswith("rooms/") and write["op"] == "cancel" and write["outcome"].startswith("updated"):
             found.pop(described["reservation"], None)
         elif write["app"].startswith("rooms/") and described["result"]:
-            place = described["result"]
-            slot = read_slot(f"{place['start'][:16]}/{place['end'][:16]}")
-            found[described["reservation"]] = Booking(client_of(write["user"]), place["room"], slot)
+            result = described["result"]
+            slot = read_slot(f"{result['start'][:16]}/{result['end'][:16]}")
+            found[described["reservation"]] = Booking(client_of(write["user"]), result["room"], slot)
     return tuple(found.values())

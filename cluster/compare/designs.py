@@ -1,7 +1,7 @@
-"""Five ways to keep reservations, as small as they can be; the sixth is Bayou (cluster/compare/bayou.py).
+"""Five designs that keep reservations, as small as they can be; the sixth is Bayou (cluster/compare/bayou.py).
 
-Each tries the times that were asked for in order, on what its server holds, when it is asked. What happens when two
-servers meet is all that their data type says. None knows of clients, links or scripts.
+Each tries the requested slots in order, on what the server holds at that moment. When two servers meet, their data
+type alone decides the result. No design knows of clients, links or scripts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cluster.language.parser import Slot
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A user has a room at a time."""
+    """A user has a room for a slot."""
 
     user: str
     room: str
@@ -28,7 +28,7 @@ class Booking:
 
 
 class Refused(Exception):
-    """Why a request was not done; `cut_off` where the reason is that no other server can be reached."""
+    """Why a request was refused; `cut_off` where the reason is a link that is cut."""
 
     def __init__(self, reason: str, *, cut_off: bool = False) -> None:
         super().__init__(reason)
@@ -36,37 +36,38 @@ class Refused(Exception):
 
 
 class Design(Protocol):
-    """One way to keep bookings at several servers. `now` grows with each request of a script."""
+    """One way to keep bookings on several servers. `now` grows with each line of a script."""
 
     name: str
     idea: str
 
-    def join(self, server: str, now: int) -> None: ...
+    def join(self, server: str, now: int) -> None:
+        """Add an empty server."""
 
-    def reserve(self, server: str, wishes: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
-        """The first of these that is free, as this server sees it; raises Refused."""
+    def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
+        """Book the first choice that is free at this server; raises Refused."""
 
     def cancel(self, server: str, booking: Booking, reachable: Collection[str], now: int) -> None:
-        """Raises Refused."""
+        """Remove a booking; raises Refused."""
 
     def meet(self, one: str, other: str) -> None:
-        """Two servers exchange what they have."""
+        """Have two servers exchange what they hold."""
 
     def held(self, server: str) -> Collection[Booking]:
-        """What this server believes."""
+        """The bookings that this server holds."""
 
 
-def first_free(wishes: Sequence[Booking], held: Iterable[Booking]) -> Booking:
-    """The first wish that overlaps nothing; raises Refused."""
+def first_free(choices: Sequence[Booking], held: Iterable[Booking]) -> Booking:
+    """The first choice that overlaps nothing; raises Refused."""
     taken = list(held)
-    for wish in wishes:
-        if not any(wish.overlaps(other) for other in taken):
-            return wish
+    for choice in choices:
+        if not any(choice.overlaps(other) for other in taken):
+            return choice
     raise Refused("taken")
 
 
 class Central:
-    """Consistent, and of no use to whoever is cut off."""
+    """Consistent, but of no use to anybody who is cut off."""
 
     name = "a central server"
     idea = "the first server alone keeps all; the others only pass requests on"
@@ -79,10 +80,10 @@ class Central:
         del now
         self._center = self._center or server
 
-    def reserve(self, server: str, wishes: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
+    def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
         del server, now
         self._check(reachable)
-        got = first_free(wishes, self._bookings)
+        got = first_free(choices, self._bookings)
         self._bookings.add(got)
         return got
 
@@ -103,7 +104,7 @@ class Central:
 
 
 class LastWriterWins:
-    """One writer of the same room and time wins; the others are overwritten, and nobody is told."""
+    """The last writer of a room and slot wins; the others are overwritten without notice."""
 
     name = "last writer wins"
     idea = "a register for each room and time; the write with the greatest time stamp stays"
@@ -115,9 +116,9 @@ class LastWriterWins:
         del now
         self._maps[server] = LastWriterWinsMap()
 
-    def reserve(self, server: str, wishes: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
+    def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
         del reachable
-        got = first_free(wishes, self.held(server))
+        got = first_free(choices, self.held(server))
         self._put(server, got, got, now)
         return got
 
@@ -139,7 +140,7 @@ class LastWriterWins:
 
 
 class GrowOnly:
-    """Nothing is ever lost: neither what was booked twice, nor what nobody wants any more."""
+    """Nothing is ever lost: neither double bookings nor bookings that nobody wants any more."""
 
     name = "a grow-only set"
     idea = "bookings are added, and sets are joined (state-based)"
@@ -151,9 +152,9 @@ class GrowOnly:
         del now
         self._sets[server] = GrowOnlySet()
 
-    def reserve(self, server: str, wishes: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
+    def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
         del reachable, now
-        got = first_free(wishes, self.held(server))
+        got = first_free(choices, self.held(server))
         self._sets[server] = self._sets[server].add(got)
         return got
 
@@ -169,7 +170,7 @@ class GrowOnly:
 
 
 class TwoPhase:
-    """Cancelling works, once: the same user never gets the same room at the same time again."""
+    """Cancelling works once: afterwards the same user can never book the same room and slot again."""
 
     name = "a two-phase set"
     idea = "a set of what was booked, and one of what was cancelled (state-based)"
@@ -181,9 +182,9 @@ class TwoPhase:
         del now
         self._sets[server] = TwoPhaseSet()
 
-    def reserve(self, server: str, wishes: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
+    def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
         del reachable, now
-        possible = [wish for wish in wishes if wish not in self._sets[server].removed]
+        possible = [choice for choice in choices if choice not in self._sets[server].removed]
         if not possible:
             raise Refused("cancelled once, so never again")
         got = first_free(possible, self.held(server))
@@ -204,7 +205,7 @@ class TwoPhase:
 
 
 class OperationBased:
-    """As the sets before, and what was cancelled can be booked again. Rooms are still booked twice."""
+    """A cancelled slot can be booked again, but rooms are still booked twice."""
 
     name = "an operation-based set"
     idea = "servers pass on additions and removals, each once and in causal order"
@@ -213,11 +214,11 @@ class OperationBased:
         self._sets: dict[str, OperationSet[Booking]] = {}
 
     def join(self, server: str, now: int) -> None:
-        self._sets[server] = OperationSet(f"{server}@{now}")  # an id that joins again is another replica
+        self._sets[server] = OperationSet(f"{server}@{now}")  # an id that joins again is a new replica
 
-    def reserve(self, server: str, wishes: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
+    def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
         del reachable, now
-        got = first_free(wishes, self.held(server))
+        got = first_free(choices, self.held(server))
         self._sets[server].add(got)
         return got
 
@@ -236,4 +237,4 @@ class OperationBased:
         return self._sets[server].elements
 
 
-MODELS: tuple[Callable[[], Design], ...] = (Central, LastWriterWins, GrowOnly, TwoPhase, OperationBased)
+DESIGNS: tuple[Callable[[], Design], ...] = (Central, LastWriterWins, GrowOnly, TwoPhase, OperationBased)

@@ -1,4 +1,4 @@
-"""`cluster.py compare`: one script of reservations, played under every design, and what came of it."""
+"""`cluster.py compare`: plays one script of reservations under six designs and prints the results side by side."""
 
 from __future__ import annotations
 
@@ -6,39 +6,31 @@ import sys
 from pathlib import Path
 
 from cluster.compare.bayou import play_bayou
-from cluster.compare.designs import MODELS
+from cluster.compare.designs import DESIGNS
 from cluster.compare.play import NotComparable, play, read_script
-from cluster.compare.tables import asked, summary, table
+from cluster.compare.tables import requests, summary, table
 from cluster.run import simulation
-from cluster.waiting import Stopped, on_stop
+from cluster.waiting import on_stop, raise_stopped
 
-STOPPED = 130
 WRONG = 2
 
 
 def compare(script: Path) -> int:
-    """0; 2 where the script has what is not compared; 130 when stopped. OSError where it cannot be read."""
+    """Return 0, or 2 for a script that cannot be compared. Raises Stopped, and OSError for an unreadable file."""
     try:
         with script.open(encoding="utf-8-sig", errors="replace") as opened:
             lines = read_script(opened)
     except NotComparable as problem:
         print(f"{script}: {problem}", file=sys.stderr)
         return WRONG
-    on_stop(_stop)
-    try:
-        stories = [play(model(), lines) for model in MODELS]
-        with simulation() as driver:
-            stories.append(play_bayou(driver, lines, lambda text: print(text, file=sys.stderr)))
-    except Stopped:
-        return STOPPED
-    print("\n".join(asked(stories[0].rows)))
+    on_stop(raise_stopped)
+    stories = [play(design(), lines) for design in DESIGNS]
+    with simulation() as driver:
+        stories.append(play_bayou(driver, lines, lambda text: print(text, file=sys.stderr)))
+    print("\n".join(requests(stories[0].rows)))
     for number, story in enumerate(stories, 1):
         print()
         print("\n".join(table(number, story)))
     print()
     print("\n".join(summary(stories)))
     return 0
-
-
-def _stop() -> None:
-    raise Stopped

@@ -1,6 +1,6 @@
-"""Plays a script of reservations over one design: its servers, links and clients are those of the scenario language.
+"""Plays a script of the scenario language under one design.
 
-Supported are the commands of COMMANDS; another one is refused before anything is played.
+A script may use the commands of COMMANDS; `read_script` refuses it where it uses others.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ COMMANDS = (
 
 
 class NotComparable(Exception):
-    """A script that says more than all designs know; the message names the line and what can be used."""
+    """A script uses a command that not all designs have; the message names the line and the allowed commands."""
 
 
 def read_script(lines: Iterable[str]) -> list[str]:
-    """The lines of a script; raises NotComparable for the first that is no command of COMMANDS."""
+    """The lines of a script; raises NotComparable for the first line that uses another command."""
     found = [line.rstrip("\n") for line in lines]
     for number, line in enumerate(found, 1):
         try:
@@ -34,21 +34,21 @@ def read_script(lines: Iterable[str]) -> list[str]:
             raise NotComparable(f"line {number}: {complaint}") from None
         if command is not None and command.name not in COMMANDS:
             raise NotComparable(
-                f"line {number}: {command.name} is not compared, for not all designs have it."
+                f"line {number}: {command.name} cannot be compared, because not all designs have it."
                 f" Use {', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}."
             )
     return found
 
 
 def play(design: Design, lines: Sequence[str]) -> Story:
-    """The story of a script that `read_script` has read; what is impossible in it is skipped."""
-    stage = _Stage(design)
+    """Play a script that `read_script` has returned; lines that are impossible are skipped."""
+    player = _Player(design)
     for line in lines:
-        stage.step(line)
-    return stage.finished()
+        player.step(line)
+    return player.finish()
 
 
-class _Stage:
+class _Player:
     def __init__(self, design: Design) -> None:
         self._design = design
         self._story = Story(design.name, design.idea)
@@ -75,11 +75,11 @@ class _Stage:
         try:
             self._commands[command.name](command)
         except Complaint:
-            return  # Bayou's runner says what is wrong with the line
+            return  # the run under Bayou says what is wrong with the line
         if not self._paused:
-            self._settle()
+            self._meet_all()
 
-    def finished(self) -> Story:
+    def finish(self) -> Story:
         self._story.held = {server: tuple(self._design.held(server)) for server in self._world.servers}
         return self._story
 
@@ -109,12 +109,12 @@ class _Stage:
         self._paused = paused
 
     def _reserve(self, command: Command) -> None:
-        wish = read_reserve(command)
-        _, server = self._world.linked(wish.client)
-        wishes = tuple(Booking(wish.client, wish.room, slot) for slot in wish.slots)
-        row = Row(f"r{len(self._story.rows) + 1}", wish.client, wishes, None)
+        wanted = read_reserve(command)
+        _, server = self._world.linked(wanted.client)
+        choices = tuple(Booking(wanted.client, wanted.room, slot) for slot in wanted.slots)
+        row = Row(f"r{len(self._story.rows) + 1}", wanted.client, choices, None)
         try:
-            row.told = row.thinks = self._design.reserve(server.id, wishes, self._reachable(server.id), self._now)
+            row.answer = row.belief = self._design.reserve(server.id, choices, self._reachable(server.id), self._now)
         except Refused as refused:
             row.refusal, row.was_cut_off = str(refused), refused.cut_off
         self._story.rows.append(row)
@@ -122,18 +122,18 @@ class _Stage:
     def _cancel(self, command: Command) -> None:
         client, name = command.words
         _, server = self._world.linked(client)
-        row = next((row for row in self._story.rows if row.name == name and row.user == client and row.thinks), None)
-        if row is None or row.thinks is None:
-            return  # not there, or not the client's
+        row = next((row for row in self._story.rows if row.name == name and row.user == client and row.belief), None)
+        if row is None or row.belief is None:
+            return  # there is no such reservation, or it is not the client's
         try:
-            self._design.cancel(server.id, row.thinks, self._reachable(server.id), self._now)
+            self._design.cancel(server.id, row.belief, self._reachable(server.id), self._now)
         except Refused as refused:
             row.cancelled = str(refused)
             return
-        row.cancelled, row.thinks = "done", None
+        row.cancelled, row.belief = "done", None
 
     def _reachable(self, server: str) -> set[str]:
-        """All servers along paths of working links."""
+        """All servers on paths of working links."""
         found, ahead = {server}, [server]
         while ahead:
             here = ahead.pop()
@@ -143,8 +143,8 @@ class _Stage:
                     ahead.append(there)
         return found
 
-    def _settle(self) -> None:
-        """As many rounds as there are servers: by then all has come along every path."""
+    def _meet_all(self) -> None:
+        """Have linked servers meet in as many rounds as there are servers, so that all arrives along every path."""
         links = [(one, other) for one in self._world.servers for other in self._world.servers if one < other]
         for _ in self._world.servers:
             for one, other in links:

@@ -1,8 +1,8 @@
 """State-based replicated data types (Shapiro et al., *A comprehensive study of CRDTs*, 2011): values with a merge.
 
-Each value is immutable. `merge` is a join: commutative, associative, idempotent; an update never leads to a smaller
-value. So replicas that merge what they have, in any order and as often as they like, become equal. They know nothing
-of rooms.
+Each value is immutable. `merge` is a join: commutative, associative and idempotent; an update never leads to a smaller
+value. So replicas that merge their values become equal, in whatever order and however often they do so. They know
+nothing of rooms.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class GrowOnlySet(Generic[Element]):
-    """Elements come, and never go."""
+    """Elements are added and never removed."""
 
     elements: frozenset[Element] = frozenset()
 
@@ -31,7 +31,7 @@ class GrowOnlySet(Generic[Element]):
 
 @dataclass(frozen=True, slots=True)
 class TwoPhaseSet(Generic[Element]):
-    """Two grow-only sets: what was added, and what was removed. What was removed once is never in it again."""
+    """Two grow-only sets, of added and of removed elements. A removed element can never come back."""
 
     added: frozenset[Element] = frozenset()
     removed: frozenset[Element] = frozenset()
@@ -44,7 +44,7 @@ class TwoPhaseSet(Generic[Element]):
         return TwoPhaseSet(self.added | {element}, self.removed)
 
     def remove(self, element: Element) -> TwoPhaseSet[Element]:
-        """Only what is in the set can be removed; else nothing changes."""
+        """Remove an element; without effect where it is not in the set."""
         return TwoPhaseSet(self.added, self.removed | ({element} & self.added))
 
     def merge(self, other: TwoPhaseSet[Element]) -> TwoPhaseSet[Element]:
@@ -53,7 +53,7 @@ class TwoPhaseSet(Generic[Element]):
 
 @dataclass(frozen=True, slots=True)
 class LastWriterWinsMap(Generic[Key, Value]):
-    """A register for each key, with the stamp of its last write: (time, server), unique. The greatest stamp wins."""
+    """A register for each key with the stamp of its last write: (time, server), unique. The greatest stamp wins."""
 
     registers: Mapping[Key, tuple[tuple[int, str], Value]] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""The comparison for a terminal or a projector: a table for each design, and one of all. Each meaning has its shape."""
+"""The output of the comparison: a table for each design, and one of all. Each verdict has a shape beside its colour."""
 
 from __future__ import annotations
 
@@ -6,63 +6,65 @@ from collections.abc import Iterator, Sequence
 
 from termcolor import colored
 
-from cluster.compare import story as called
+from cluster.compare import story as verdict_names
 from cluster.compare.designs import Booking
 from cluster.compare.story import Row, Story, rivals, verdicts
 
 MARKS = {
-    called.KEPT: ("✓", "green"),
-    called.MOVED: ("→", "cyan"),
-    called.REJECTED: ("⊘", "cyan"),
-    called.CANCELLED: ("–", "white"),
-    called.STUCK: ("∞", "magenta"),
-    called.LOST: ("✗", "red"),
-    called.TWICE: ("‼", "magenta"),
-    called.TAKEN: ("∅", "white"),
-    called.CUT_OFF: ("╳", "yellow"),
+    verdict_names.KEPT: ("✓", "green"),
+    verdict_names.MOVED: ("→", "cyan"),
+    verdict_names.REJECTED: ("⊘", "cyan"),
+    verdict_names.CANCELLED: ("–", "white"),
+    verdict_names.STUCK: ("∞", "magenta"),
+    verdict_names.LOST: ("✗", "red"),
+    verdict_names.TWICE: ("‼", "magenta"),
+    verdict_names.TAKEN: ("∅", "white"),
+    verdict_names.CUT_OFF: ("╳", "yellow"),
 }
 COUNTED = {  # the columns of the last table
-    "has it": (called.KEPT,),
-    "moved": (called.MOVED,),
-    "rejected": (called.REJECTED,),
-    "lost": (called.LOST,),
-    "twice": (called.TWICE,),
-    "cut off": (called.CUT_OFF,),
-    "no cancel": (called.STUCK,),
+    "has it": (verdict_names.KEPT,),
+    "moved": (verdict_names.MOVED,),
+    "rejected": (verdict_names.REJECTED,),
+    "lost": (verdict_names.LOST,),
+    "twice": (verdict_names.TWICE,),
+    "cut off": (verdict_names.CUT_OFF,),
+    "no cancel": (verdict_names.STUCK,),
 }
-HARM = {called.LOST, called.TWICE, called.STUCK, called.CUT_OFF}
+HARM = {verdict_names.LOST, verdict_names.TWICE, verdict_names.STUCK, verdict_names.CUT_OFF}
 LEGEND = (
-    "moved, rejected: by the request's own rules, and the user is told · lost: overwritten, and nobody is told",
-    "twice: two think that they have the room · cut off: refused for that · no cancel: a cancel that did not count",
+    "moved, rejected: by the rules of the request, and reported to the user · lost: overwritten without notice",
+    "twice: two users believe to have the room · cut off: refused for that · no cancel: a cancel without effect",
 )
-NAME, USER, TOLD = 4, 9, 22
+NAME, USER, ANSWER = 4, 9, 22
 
 
-def asked(rows: Sequence[Row]) -> Iterator[str]:
-    """What the script asks for, once for all designs."""
-    yield _bold("What was asked for, in this order")
+def requests(rows: Sequence[Row]) -> Iterator[str]:
+    """The requests of the script, which are the same for all designs."""
+    yield _bold("The requests, in order")
     for row in rows:
-        wishes = " or ".join(_time(wish) for wish in row.wishes)
-        yield f"  {row.name:<{NAME}}{row.user:<{USER}}{row.wishes[0].room} {wishes}"
+        choices = " or ".join(_time(choice) for choice in row.choices)
+        yield f"  {row.name:<{NAME}}{row.user:<{USER}}{row.choices[0].room} {choices}"
 
 
 def table(number: int, story: Story) -> Iterator[str]:
-    """One design: what each user was told, thinks, and what became of it."""
+    """The table of one design: the answer to each request, what the user believes at the end, and the verdict."""
     yield colored(f" {number}  {story.design} ", attrs=["reverse", "bold"]) + f"  {story.idea}"
-    yield colored(f"  {'':<{NAME}}{'':<{USER}}{'was told':<{TOLD}}{'thinks at the end':<{TOLD}}and so", attrs=["dark"])
+    yield colored(
+        f"  {'':<{NAME}}{'':<{USER}}{'answer':<{ANSWER}}{'belief at the end':<{ANSWER}}verdict", attrs=["dark"]
+    )
     for row, verdict in zip(story.rows, verdicts(story), strict=True):
-        told = f"✓ {_place(row.told)}" if row.told else "╳ cut off" if row.was_cut_off else "∅ refused"
-        thinks = f"{'✓' if row.is_final else '?'} {_place(row.thinks)}" if row.thinks else "–"
+        answer = f"✓ {_text(row.answer)}" if row.answer else "╳ cut off" if row.was_cut_off else "∅ refused"
+        belief = f"{'✓' if row.is_final else '?'} {_text(row.belief)}" if row.belief else "–"
         mark, color = MARKS[verdict]
         attributes = ["bold"] if verdict in HARM else []
-        so = colored(f"{mark} {verdict}{_because(row, verdict, story)}", color, attrs=attributes)
-        yield f"  {row.name:<{NAME}}{row.user:<{USER}}{told:<{TOLD}}{thinks:<{TOLD}}{so}"
+        result = colored(f"{mark} {verdict}{_because(row, verdict, story)}", color, attrs=attributes)
+        yield f"  {row.name:<{NAME}}{row.user:<{USER}}{answer:<{ANSWER}}{belief:<{ANSWER}}{result}"
     if not story.agrees:
-        yield "  The servers do not agree yet: the script ends with links cut, or paused."
+        yield "  The servers do not agree: the script ends with cut links, or paused."
 
 
 def summary(stories: Sequence[Story]) -> Iterator[str]:
-    """How often each came about under each design."""
+    """How often each verdict occurred under each design."""
     yield _bold("Side by side")
     yield colored(f"  {'':<24}" + "".join(f"{head:>10}" for head in COUNTED), attrs=["dark"])
     for story in stories:
@@ -79,21 +81,21 @@ def summary(stories: Sequence[Story]) -> Iterator[str]:
 
 
 def _because(row: Row, verdict: str, story: Story) -> str:
-    if verdict == called.TWICE:
+    if verdict == verdict_names.TWICE:
         return f": {', '.join(rival.user for rival in rivals(row, story))} too"
-    if verdict == called.LOST and row.thinks:
+    if verdict == verdict_names.LOST and row.belief:
         holders = {
-            booking.user for bookings in story.held.values() for booking in bookings if booking.overlaps(row.thinks)
+            booking.user for bookings in story.held.values() for booking in bookings if booking.overlaps(row.belief)
         }
         return f": {', '.join(sorted(holders))} has it" if holders else ""
-    if verdict in {called.TAKEN, called.STUCK}:
+    if verdict in {verdict_names.TAKEN, verdict_names.STUCK}:
         return f": {row.refusal or row.cancelled}"
-    if verdict in {called.KEPT, called.MOVED} and not row.is_final:
+    if verdict in {verdict_names.KEPT, verdict_names.MOVED} and not row.is_final:
         return " (tentative)"
     return ""
 
 
-def _place(booking: Booking) -> str:
+def _text(booking: Booking) -> str:
     return f"{booking.room} {_time(booking)}"
 
 

@@ -1,12 +1,12 @@
-"""Starting many servers quickly: each is forked from one process that has loaded their code already.
+"""The fork server: starts many servers quickly by forking each from one process that has loaded their code.
 
-A server that starts anew spends most of a second on loading code, and a script may start twenty on a small machine.
-What is forked is a process like any other: it has its own Redis, is killed like any other, and shares nothing.
-Should the one who asked for them end without a word, they are stopped in order.
+A server that starts from scratch spends most of a second on loading code, and a script may start twenty on a small
+machine. A forked server is a process like any other: it has its own Redis and shares nothing. When the process that
+uses the fork server ends without notice, the fork server stops all servers in order.
 
     python -m cluster.drivers.fork_server
 
-in: {"arguments", "output", "environment"} as JSON, one a line. Out: a process id each.
+Input: one JSON object a line with `arguments`, `output` and `environment`. Output: one process id a line.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-HOUSE = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent
 LOADED = ("apps", "replica.main", "replica.anti_entropy.scheduler")
 
 
-class Nursery:
-    """The process that forks; started at once, so that it loads the code while others do something else."""
+class ForkServer:
+    """The fork server's process. It starts at once, so that it loads the code while its user does something else."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "cluster.drivers.fork_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            cwd=HOUSE,
+            cwd=ROOT,
             env=os.environ | {"PYTHONUTF8": "1", "NO_COLOR": "1"},
             encoding="utf-8",
-            start_new_session=True,  # Ctrl-C is for whoever started it
+            start_new_session=True,  # Ctrl-C must not reach it
         )
 
     def start(self, arguments: Sequence[str], output: Path, environment: Mapping[str, str]) -> int:
@@ -50,13 +50,13 @@ class Nursery:
         return int(self._process.stdout.readline())
 
     def close(self) -> None:
-        """End it. What it has started and still runs is told to stop."""
+        """End the fork server, which tells the servers that still run to stop."""
         with contextlib.suppress(BrokenPipeError):
             self._process.communicate()
 
 
-def runs(pid: int) -> bool:
-    """Whether a process that a nursery started has not ended."""
+def is_running(pid: int) -> bool:
+    """Whether a process that a fork server started has not ended."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -64,14 +64,14 @@ def runs(pid: int) -> bool:
     return True
 
 
-def serve_orders() -> None:
-    """The nursery's own process: fork a server for each line, until there are no more."""
+def main() -> None:
+    """Fork a server for each line of input, until the input ends."""
     for module in LOADED:
         importlib.import_module(module)
     running: set[int] = set()
 
     def reap(*_: object) -> None:
-        """A process id is not ours any more once its process is reaped."""
+        """The kernel may give an id to another process once this has collected the ended one."""
         with contextlib.suppress(ChildProcessError):
             while pid := os.waitpid(-1, os.WNOHANG)[0]:
                 running.discard(pid)
@@ -91,10 +91,10 @@ def serve_orders() -> None:
 
 
 def _serve(order: Mapping[str, Any]) -> None:
-    """In the forked process: what `python server.py ARGUMENTS` does. Does not return."""
+    """In the forked process: do what `python server.py ARGUMENTS` does. Does not return."""
     from apps import APPLICATIONS  # noqa: PLC0415
     from replica.anti_entropy.scheduler import Scheduler  # noqa: PLC0415
-    from replica.main import main  # noqa: PLC0415
+    from replica.main import main as serve  # noqa: PLC0415
 
     status = 1
     try:
@@ -102,17 +102,17 @@ def _serve(order: Mapping[str, Any]) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         os.setsid()
         os.environ.update(order["environment"])
-        silence = os.open(os.devnull, os.O_RDONLY)
+        empty = os.open(os.devnull, os.O_RDONLY)
         output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        for descriptor, standard in ((silence, 0), (output, 1), (output, 2)):
+        for descriptor, standard in ((empty, 0), (output, 1), (output, 2)):
             os.dup2(descriptor, standard)
-        status = main(order["arguments"], APPLICATIONS, Scheduler)
+        status = serve(order["arguments"], APPLICATIONS, Scheduler)
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else 1
     finally:
         sys.stdout.flush()
-        os._exit(status)  # what the nursery had prepared for its own end is not for its children
+        os._exit(status)  # skips exit handlers, which belong to the fork server
 
 
 if __name__ == "__main__":
-    serve_orders()
+    main()

@@ -1,4 +1,4 @@
-"""A redis-server of one's own for the moment: on a socket in a temporary folder, in memory, gone at the end."""
+"""A private redis-server on a socket in a temporary folder. It keeps everything in memory and ends with its user."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cluster.waiting import wait_until
 from storage.redis.binary import find_binary
 
 ANSWER_TIMEOUT_S = 20.0
-UNTIL_INPUT_ENDS = '"$@" & read -r _; kill -9 $!'  # also where whoever started it is killed
+UNTIL_INPUT_ENDS = '"$@" & read -r _; kill -9 $!'  # the input ends also when this process is killed
 
 
 @contextlib.contextmanager
 def private_redis() -> Iterator[Redis]:
-    """A client of it; raises Away where there is no redis-server to start."""
+    """Yield a client of a new redis-server; raises Away where there is none to start."""
     binary = find_binary().path
-    # Below /tmp, since the path of a socket must stay short.
+    # In /tmp, because the path of a socket must be short.
     with tempfile.TemporaryDirectory(prefix="bayou-redis-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         socket = Path(folder) / "redis.sock"
         command = [str(binary), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700", "--save", ""]

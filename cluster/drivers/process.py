@@ -1,13 +1,12 @@
-"""The real driver: every server a process with an embedded Redis of its own, spoken to over REST as by any client.
+"""The driver of real processes: each server has an embedded Redis of its own and answers REST requests.
 
-Anti-entropy starts by itself nowhere: the runner says which two exchange, and they do so over gRPC. So a script
-runs in the same way each time. Each server's clock is a file that the driver writes (see replica/clock.py).
+No anti-entropy session starts by itself: the runner says which two servers exchange writes, and they do so over gRPC.
+So a script runs the same way each time. Each server's clock is a file that the driver writes (replica/clock.py).
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import signal
@@ -19,15 +18,16 @@ from typing import Any
 
 import yaml
 
-from cluster.drivers.driver import Answer, Ask, Failed, Holding, Pair
-from cluster.drivers.fork_server import Nursery, runs
+from cluster.drivers.driver import Failed, Holding, Pair
+from cluster.drivers.fork_server import ForkServer, is_running
 from cluster.local import free_addresses
+from cluster.rest import Answer, Request, send
 from cluster.waiting import TooLong, wait_until
 from replica.clock import CLOCK_VARIABLE
 
 START_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 60.0
-SESSION_TIMEOUT_S = 20.0  # how long a server that does not answer another one is tried
+SESSION_TIMEOUT_S = 20.0  # for a session with a server that does not answer yet
 END_TIMEOUT_S = 10.0
 SESSIONS_AT_ONCE = 4
 AWAY = 503
@@ -35,28 +35,28 @@ UNKNOWN = 404
 
 
 @contextlib.contextmanager
-def real() -> Iterator[Real]:
-    """The driver, in a folder that is gone afterwards."""
+def process_driver() -> Iterator[ProcessDriver]:
+    """Yield a driver in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="bayou-run-", ignore_cleanup_errors=True) as folder:
-        driver = Real(Path(folder))
+        driver = ProcessDriver(Path(folder))
         try:
             yield driver
         finally:
             driver.close()
 
 
-class Real:
-    """Implements cluster.drivers.driver.Driver; `folder` has all that the servers keep."""
+class ProcessDriver:
+    """Implements cluster.drivers.driver.Driver; `folder` holds all files of the servers."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._nursery = Nursery()
+        self._fork_server = ForkServer()
         self._threads = ThreadPoolExecutor(SESSIONS_AT_ONCE)
         self._addresses: dict[str, tuple[str, str]] = {}  # label -> REST, anti-entropy
-        self._processes: dict[str, int] = {}  # of those that run
-        self._holdings: dict[str, Holding] = {}  # as far as they are known not to have changed
+        self._processes: dict[str, int] = {}  # label -> process id, of those that run
+        self._holdings: dict[str, Holding] = {}  # what servers answered, until a request may change it
 
-    def found(self, label: str) -> None:
+    def start_primary(self, label: str) -> None:
         self._configure(label)
         self._start(label)
 
@@ -67,20 +67,22 @@ class Real:
         joining = ("--join", through, "--rest", rest, "--anti-entropy", anti_entropy)
         try:
             self._start(label, *joining)
-        except Failed:  # on a busy machine its first session may fail; it goes on from where it stands
+        except Failed:  # on a busy machine the first session may fail; the second start resumes it
             self._start(label, *joining)
 
     def retire(self, label: str, heir: str) -> None:
-        holder = self._do(label, Ask("POST", "/replica/retire", {"hand_over_to": heir}))["held_by"]
+        holder = self._do(label, Request("POST", "/replica/retire", {"hand_over_to": heir}))["held_by"]
         self._holdings.clear()
         pid = self._processes[label]
         if holder is None:
-            raise Failed(f"{label} has retired, and reaches nobody that it could tell; it goes on trying")
-        self._await(lambda: not runs(pid), END_TIMEOUT_S, f"{label} has ended")
+            raise Failed(
+                f"{label} has retired, but reaches no other server that could take over its writes; it keeps trying"
+            )
+        self._await(lambda: not is_running(pid), END_TIMEOUT_S, f"{label} has ended")
         del self._processes[label]
 
     def promote(self, label: str, primary: str | None) -> None:
-        self._do(label, Ask("POST", "/replica/promote", {"force": primary is None}))
+        self._do(label, Request("POST", "/replica/promote", {"force": primary is None}))
         self._holdings.clear()
 
     def crash(self, label: str) -> None:
@@ -95,17 +97,17 @@ class Real:
         unfinished.write_text(str(moment_us), encoding="ascii")
         unfinished.replace(file)
 
-    def ask(self, label: str, ask: Ask) -> Answer:
-        if ask.method != "GET":
+    def send(self, label: str, request: Request) -> Answer:
+        if request.method != "GET":
             self._holdings.pop(label, None)
         try:
-            return send(self._addresses[label][0], ask)
+            return send(self._addresses[label][0], request, ANSWER_TIMEOUT_S)
         except OSError as error:
             raise Failed(f"{label} does not answer: {error}") from None
 
     def holding(self, label: str) -> Holding:
         if label not in self._holdings:
-            replica = self._do(label, Ask("GET", "/replica"))
+            replica = self._do(label, Request("GET", "/replica"))
             vector = {server: int(stamp) for server, stamp in replica["vectors"]["V"].items()}
             self._holdings[label] = Holding(replica["id"], vector, replica["csn"], json.dumps(replica["epoch"]))
         return self._holdings[label]
@@ -120,20 +122,20 @@ class Real:
     def close(self) -> None:
         for label in list(self._processes):
             self._kill(label)
-        self._nursery.close()
+        self._fork_server.close()
         self._threads.shutdown()
 
-    def _do(self, label: str, ask: Ask) -> Any:
-        """What the server answers; Failed with its reason where it refuses."""
-        answer = self.ask(label, ask)
+    def _do(self, label: str, request: Request) -> Any:
+        """The body of the answer; raises Failed where the server refuses."""
+        answer = self.send(label, request)
         if answer.is_refusal:
             raise Failed(f"{answer.message} [{answer.code}]")
         return answer.body
 
     def _session(self, pair: Pair) -> str | None:
-        """One session to its end; why there was none. A server that has just started may not be reachable at once."""
+        """Run one session to its end; returns the reason where it fails. A new server gets time to start."""
         answer = self._sync(*pair)
-        if answer.status == UNKNOWN:  # the one may not have heard of the other yet
+        if answer.status == UNKNOWN:  # one of the two may not know the other yet
             answer = self._sync(*reversed(pair))
         if answer.status == AWAY:
             with contextlib.suppress(TooLong):
@@ -142,10 +144,10 @@ class Real:
         return answer.message if answer.is_refusal else None
 
     def _sync(self, caller: str, answerer: str) -> Answer:
-        return self.ask(caller, Ask("POST", f"/replica/sync/{answerer}"))
+        return self.send(caller, Request("POST", f"/replica/sync/{answerer}"))
 
     def _configure(self, label: str) -> None:
-        """The configuration of the whole cluster, whose only founder is this one."""
+        """Write the configuration of the cluster, which names this server only; all others are created."""
         rest, anti_entropy = self._addresses[label] = _addresses()
         whole = {
             "cluster": "script",
@@ -163,30 +165,30 @@ class Real:
         """Start a server; returns when it answers."""
         output = self._folder / f"{label}.out"
         arguments = [label, "--config", str(self._configuration), *options]
-        pid = self._nursery.start(arguments, output, {CLOCK_VARIABLE: str(self._clock(label))})
+        pid = self._fork_server.start(arguments, output, {CLOCK_VARIABLE: str(self._clock(label))})
         self._processes[label] = pid
         self._holdings.pop(label, None)
         try:
-            self._await(lambda: not runs(pid) or self._answers(label), START_TIMEOUT_S, f"{label} answers")
+            self._await(lambda: not is_running(pid) or self._answers(label), START_TIMEOUT_S, f"{label} answers")
         except Failed:
             self._kill(label)
             raise
-        if not runs(pid):
+        if not is_running(pid):
             del self._processes[label]
             said = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise Failed(f"{label} does not start: {' '.join(said[-3:])}")
 
     def _answers(self, label: str) -> bool:
         try:
-            return send(self._addresses[label][0], Ask("GET", "/replica")).status == 200
+            return send(self._addresses[label][0], Request("GET", "/replica"), ANSWER_TIMEOUT_S).status == 200
         except OSError:
             return False
 
     def _kill(self, label: str) -> None:
-        """End the server, then the Redis that it leaves behind, as a power cut does."""
+        """Kill the server, then the Redis that it leaves behind, as a power cut does."""
         pid = self._processes.pop(label)
         os.kill(pid, signal.SIGKILL)
-        self._await(lambda: not runs(pid), END_TIMEOUT_S, f"{label} has ended")
+        self._await(lambda: not is_running(pid), END_TIMEOUT_S, f"{label} has ended")
         with contextlib.suppress(OSError, ValueError):
             record = json.loads((self._folder / "data" / label / "redis.pid").read_text(encoding="utf-8"))
             os.kill(int(record["pid"]), signal.SIGKILL)
@@ -199,24 +201,6 @@ class Real:
 
     def _clock(self, label: str) -> Path:
         return self._folder / f"{label}.clock"
-
-
-def send(address: str, ask: Ask) -> Answer:
-    """One request to a server at HOST:PORT; raises OSError where it does not answer."""
-    connection = http.client.HTTPConnection(address, timeout=ANSWER_TIMEOUT_S)
-    try:
-        content = ask.content if ask.content is not None else json.dumps(ask.body).encode()
-        kind = "application/json" if ask.content is None else "application/octet-stream"
-        connection.request(ask.method, ask.path, content, {"Content-Type": kind, **ask.headers})
-        answer = connection.getresponse()
-        received = answer.read()
-    except http.client.HTTPException as error:
-        raise OSError(str(error) or type(error).__name__) from None
-    finally:
-        connection.close()
-    is_json = answer.headers.get_content_type() == "application/json"
-    body: Any = json.loads(received) if is_json else received
-    return Answer(answer.status, body, answer.headers.get("Bayou-Session"))
 
 
 def _addresses() -> tuple[str, str]:

@@ -1,8 +1,8 @@
-"""The simulation: every server of a script within this process, with no thread, no network and no clock of its own.
+"""The simulation: all servers of a script run in this process, without threads, networks or clocks.
 
-The code is the replicas' own: the store on a real Redis (one for all, a namespace each), the sessions of
-bayou.anti_entropy, the REST resources. Only what carries them is simulated: frames and requests are handed over in
-memory, one after another, so that a script runs in the same way each time.
+The code is that of real replicas: the store on a real Redis (one for all servers, a namespace each), the sessions of
+bayou.anti_entropy, the REST endpoints. Only the transport is simulated: frames and requests are passed on in memory,
+one after another, so that a script runs the same way each time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from bayou.errors import Conflict, Refusal, RefusalCode, Unknown
 from bayou.frames import Frame
 from bayou.stamps import created_at
 from bayou.state import State
-from cluster.drivers.driver import Answer, Ask, Failed, Holding, Pair
+from cluster.drivers.driver import Failed, Holding, Pair
+from cluster.rest import Answer, Request
 from replica.config import parse
 from replica.events.describe import Describer
 from replica.events.feed import Tail
@@ -40,16 +41,16 @@ primary: {label}
 replicas:
   {label}: {{rest: 127.0.0.1:1, anti_entropy: 127.0.0.1:2}}
 """
-ADDRESS = "127.0.0.1:1"  # which nobody listens on: peers are found by their labels
-READING = {"state", "read", "select", "log"}  # verbs of the store that change nothing
+ADDRESS = "127.0.0.1:1"  # nobody listens there: peers are found by their labels
+READING = {"state", "read", "select", "log"}  # commands of the store that change nothing
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 Arguments = ParamSpec("Arguments")
 
 
-def _failing(action: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """What a replica refuses, the driver cannot do."""
+def _raises_failed(action: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Turn what a replica refuses into Failed."""
 
     @functools.wraps(action)
     def act(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
@@ -61,20 +62,20 @@ def _failing(action: Callable[Arguments, None]) -> Callable[Arguments, None]:
     return act
 
 
-class InProcess:
-    """Implements cluster.drivers.driver.Driver on a Redis that is its own: what is in there is deleted."""
+class SimulatedDriver:
+    """Implements cluster.drivers.driver.Driver on a Redis of its own, which it empties."""
 
     def __init__(self, client: Redis) -> None:
         client.flushdb()
         self._client = client
-        self._servers: dict[str, _Server] = {}  # those that run
+        self._servers: dict[str, _Server] = {}
         self._clocks_us: dict[str, int] = {}
         self._requests = 0
 
-    def found(self, label: str) -> None:
+    def start_primary(self, label: str) -> None:
         self._start(label, mint(label), first_primary=True)
 
-    @_failing
+    @_raises_failed
     def create(self, label: str, creator: str) -> None:
         self._requests += 1
         server_id = self.store(creator).create(
@@ -87,7 +88,7 @@ class InProcess:
         self._start(label, server_id, first_primary=False)
         self._one_session(label, creator)
 
-    @_failing
+    @_raises_failed
     def retire(self, label: str, heir: str) -> None:
         if self.store(label).state().is_primary:
             self.promote(heir, label)
@@ -95,7 +96,7 @@ class InProcess:
         self._one_session(label, heir)
         del self._servers[label]
 
-    @_failing
+    @_raises_failed
     def promote(self, label: str, primary: str | None) -> None:
         store = self.store(label)
         if primary is None:
@@ -117,8 +118,8 @@ class InProcess:
     def set_clock(self, label: str, moment_us: int) -> None:
         self._clocks_us[label] = moment_us
 
-    def ask(self, label: str, ask: Ask) -> Answer:
-        return self._servers[label].ask(ask)
+    def send(self, label: str, request: Request) -> Answer:
+        return self._servers[label].send(request)
 
     def holding(self, label: str) -> Holding:
         state = self._servers[label].store.state()
@@ -133,7 +134,7 @@ class InProcess:
         self._client.flushdb()
 
     def session(self, caller: str, answerer: str) -> Report:
-        """One session to its end; the report of the one that called."""
+        """Run one session to its end; returns the report of the caller."""
         one, other = self._servers[caller], self._servers[answerer]
         report = converse(one.session(initiator=True), other.session(initiator=False))
         if report.code == RefusalCode.TAIL_LOST:
@@ -142,12 +143,12 @@ class InProcess:
         return report
 
     def store(self, label: str) -> Store:
-        """The store of a server that runs, for those who check it."""
+        """The store of a server that runs."""
         return self._servers[label].store
 
     @property
     def labels(self) -> list[str]:
-        """Of the servers that run."""
+        """The labels of the servers that run."""
         return list(self._servers)
 
     def _one_session(self, caller: str, answerer: str) -> None:
@@ -156,7 +157,7 @@ class InProcess:
             raise Failed(f"no session between {caller} and {answerer}: {error.message}")
 
     def _renew_if_lost(self, store: Store, peer: Store) -> None:
-        """A server goes on under a new id where a peer holds more of its writes (replica/membership/identity.py)."""
+        """Give a server a new id where a peer holds more of its writes (replica/membership/identity.py)."""
         state = store.state()
         own = state.vector.get(state.server) or created_at(state.server)
         if not state.retired and peer.state().vector.get(state.server, 0) > own:
@@ -172,43 +173,43 @@ class InProcess:
 
 
 def converse(caller: Session, answerer: Session) -> Report:
-    """Hand frames to and fro until both ends are finished; the report of the caller."""
-    underway: deque[tuple[Session, Frame]] = deque((answerer, frame) for frame in caller.start())
-    underway.extend((caller, frame) for frame in answerer.start())
-    while underway:
-        receiver, frame = underway.popleft()
+    """Pass frames between two ends until both are finished; returns the report of the caller."""
+    in_flight: deque[tuple[Session, Frame]] = deque((answerer, frame) for frame in caller.start())
+    in_flight.extend((caller, frame) for frame in answerer.start())
+    while in_flight:
+        receiver, frame = in_flight.popleft()
         if receiver.finished:
-            continue  # it has refused, and hears no more
+            continue  # it has refused, and reads no more
         other = caller if receiver is answerer else answerer
         try:
             frames = receiver.receive(frame)
         except ProtocolError as error:
             frames = receiver.refuse("protocol", str(error))
-        underway.extend((other, answer) for answer in frames)
+        in_flight.extend((other, answer) for answer in frames)
     return caller.report
 
 
 class _Store(Store):
-    """A store that remembers its state until it changes: nobody else works on its namespace."""
+    """A store that caches its state until a command may change it: nobody else works on its namespace."""
 
-    _known: State | None = None
+    _cached: State | None = None
 
     def state(self) -> State:
-        if self._known is None:
-            self._known = super().state()
-        return self._known
+        if self._cached is None:
+            self._cached = super().state()
+        return self._cached
 
     def _run(self, verb: str, *arguments: Any) -> Any:
         if verb not in READING:
-            self._known = None
+            self._cached = None
         return super()._run(verb, *arguments)
 
 
 class _Server:
-    """One server that runs: its store, its sessions, and its REST resources."""
+    """One server that runs: its store, its sessions and its REST interface."""
 
     def __init__(
-        self, cluster: InProcess, label: str, store: Store, client: Redis, clock_us: Callable[[], int]
+        self, cluster: SimulatedDriver, label: str, store: Store, client: Redis, clock_us: Callable[[], int]
     ) -> None:
         self.store = store
         settings = parse(CONFIGURATION.format(label=label), Path("script"))
@@ -221,23 +222,23 @@ class _Server:
     def session(self, *, initiator: bool) -> Session:
         return Session(self.store, [application.tag for application in APPLICATIONS], initiator=initiator)
 
-    def ask(self, ask: Ask) -> Answer:
-        sent = self._web.open(
-            ask.path,
-            method=ask.method,
+    def send(self, request: Request) -> Answer:
+        answer = self._web.open(
+            request.path,
+            method=request.method,
             base_url=f"http://{ADDRESS}",
-            headers=dict(ask.headers),
-            data=json.dumps(ask.body) if ask.content is None else ask.content,
-            content_type="application/json" if ask.content is None else "application/octet-stream",
+            headers=dict(request.headers),
+            data=json.dumps(request.body) if request.content is None else request.content,
+            content_type="application/json" if request.content is None else "application/octet-stream",
         )
-        body = sent.json if sent.is_json else sent.data
-        return Answer(sent.status_code, body, sent.headers.get("Bayou-Session"))
+        body = answer.json if answer.is_json else answer.data
+        return Answer(answer.status_code, body, answer.headers.get("Bayou-Session"))
 
 
 class _Peers:
-    """Implements replica.anti_entropy.peers.Peers: sessions on request alone, in memory."""
+    """Implements replica.anti_entropy.peers.Peers with sessions in memory, on request only."""
 
-    def __init__(self, cluster: InProcess, label: str, store: Store) -> None:
+    def __init__(self, cluster: SimulatedDriver, label: str, store: Store) -> None:
         self._cluster = cluster
         self._label = label
         self._store = store

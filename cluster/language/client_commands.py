@@ -1,6 +1,6 @@
-"""What clients do in a script: songs and reservations, each within the client's session.
+"""The commands of clients: songs and reservations, each within the client's session.
 
-A client is a name and a session's token; what it asks goes to the server to which it is linked, over REST.
+A client is a name and a session token. It sends its REST requests to the server it is linked to.
 """
 
 from __future__ import annotations
@@ -10,112 +10,115 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from cluster.drivers.driver import Answer, Ask
 from cluster.language import printing
-from cluster.language.parser import Command, Complaint, Wish, read_reserve
+from cluster.language.parser import Command, Complaint, ReserveRequest, read_reserve
 from cluster.language.world import Client, Server, World
+from cluster.rest import Answer, Request
 
-BEHIND = 412  # the server has not yet seen what the session has seen
+BEHIND = 412  # the server lacks writes that the session has seen
 CONFLICT = 409
 FORBIDDEN = 403
 UNKNOWN = 404
-NO_SUCH_NAME = 400  # what cannot be the name of a song
+BAD_NAME = 400  # not a valid name of a song
 
-Say = Callable[[str], object]
+Print = Callable[[str], object]
 
 
 class ClientCommands:
-    """`ask` sends a request to a server, `say` prints a result, `tell` says the rest."""
+    """`send` sends a request to a server, `print_result` prints a result, `note` prints everything else."""
 
-    def __init__(self, world: World, ask: Callable[[Server, Ask], Answer], say: Say, tell: Say) -> None:
+    def __init__(
+        self, world: World, send: Callable[[Server, Request], Answer], print_result: Print, note: Print
+    ) -> None:
         self._world = world
-        self._ask = ask
-        self._say = say
-        self._tell = tell
+        self._send = send
+        self._print_result = print_result
+        self._note = note
         self._requests = 0
-        self._owners: dict[str, str] = {}  # name of a reservation -> the client who asked for it
-        self._rooms: dict[str, None] = {}  # as they were named
+        self._owners: dict[str, str] = {}  # name of a reservation -> the client who requested it
+        self._rooms: dict[str, None] = {}  # in the order in which the script named them
 
     # Songs
 
     def put(self, command: Command) -> None:
         client, song, url = command.words
-        self._write(client, Ask("PUT", _song(song), {"url": url, "request": self._request()}))
+        self._write(client, Request("PUT", _song(song), {"url": url, "request": self._next_request()}))
 
     def delete(self, command: Command) -> None:
         client, song = command.words
-        self._write(client, Ask("DELETE", f"{_song(song)}?request={self._request()}"))
+        self._write(client, Request("DELETE", f"{_song(song)}?request={self._next_request()}"))
 
     def get(self, command: Command) -> None:
         client, song = command.words
-        answer = self._as_client(client, Ask("GET", _song(song)))
+        answer = self._as_client(client, Request("GET", _song(song)))
         if answer.status == BEHIND:
-            self._say(f"{song}:ERR_DEP")
-        elif answer.status in {UNKNOWN, NO_SUCH_NAME}:
-            self._say(f"{song}:ERR_KEY")
+            self._print_result(f"{song}:ERR_DEP")
+        elif answer.status in {UNKNOWN, BAD_NAME}:
+            self._print_result(f"{song}:ERR_KEY")
         else:
-            self._say(f"{song}:{accepted(answer)['url']}")
+            self._print_result(f"{song}:{accepted(answer)['url']}")
 
-    def _write(self, client: str, ask: Ask) -> None:
-        answer = self._as_client(client, ask)
+    def _write(self, client: str, request: Request) -> None:
+        answer = self._as_client(client, request)
         if answer.status == BEHIND:
-            self._tell(f"dropped: {answer.message}")
+            self._note(f"dropped: {answer.message}")
         else:
             accepted(answer)
 
-    def _request(self) -> str:
+    def _next_request(self) -> str:
         self._requests += 1
         return f"w{self._requests}"
 
     # Reservations
 
     def reserve(self, command: Command) -> None:
-        wish = read_reserve(command)
+        wanted = read_reserve(command)
         name = f"r{len(self._owners) + 1}"
-        answer = self._as_client(wish.client, Ask("POST", "/reservations", self._body(wish, name)))
+        answer = self._as_client(wanted.client, Request("POST", "/reservations", self._body(wanted, name)))
         refused = answer.status == CONFLICT and answer.code == "slot_taken"
         if answer.status != BEHIND and not refused:
             accepted(answer)
-        self._owners[name] = wish.client
-        self._rooms[wish.room] = None
+        self._owners[name] = wanted.client
+        self._rooms[wanted.room] = None
         if answer.status == BEHIND:
-            self._tell(f"{name} is dropped: {answer.message}")
+            self._note(f"{name} is dropped: {answer.message}")
         elif refused:
-            self._say(f"{name} {wish.room} - refused")
+            self._print_result(f"{name} {wanted.room} - refused")
         else:
-            self._say(printing.reservation_line(name, answer.body))
+            self._print_result(printing.reservation_line(name, answer.body))
 
     def cancel(self, command: Command) -> None:
         client, name = command.words
-        answer = self._as_client(client, Ask("DELETE", f"{self._path(name, client)}?request=c-{self._request()}"))
-        if answer.status == CONFLICT:  # as it is cancelled already: the line shows how it is
-            self._tell(answer.message)
-            answer = self._as_client(client, Ask("GET", self._path(name, client)))
+        path = f"{self._path(name, client)}?request=c-{self._next_request()}"
+        answer = self._as_client(client, Request("DELETE", path))
+        if answer.status == CONFLICT:  # it is already cancelled: print its state
+            self._note(answer.message)
+            answer = self._as_client(client, Request("GET", self._path(name, client)))
         self._show(name, answer)
 
     def status(self, command: Command) -> None:
         client, name = command.words
-        self._show(name, self._as_client(client, Ask("GET", self._path(name, client))))
+        self._show(name, self._as_client(client, Request("GET", self._path(name, client))))
 
     def _show(self, name: str, answer: Answer) -> None:
         problem = {BEHIND: "ERR_DEP", UNKNOWN: "ERR_KEY", FORBIDDEN: "ERR_OWNER"}.get(answer.status)
-        self._say(f"{name} {problem}" if problem else printing.reservation_line(name, accepted(answer)))
+        self._print_result(f"{name} {problem}" if problem else printing.reservation_line(name, accepted(answer)))
 
     def _path(self, name: str, client: str) -> str:
-        """A name that nobody was given is looked up as one of the client's own, and not found by the server."""
+        """The path of a reservation. The server finds nothing under a name that the script did not give."""
         owner = Client(self._owners.get(name, client))
         return f"/reservations/{quote(owner.user, safe='')}/{quote(name, safe='')}"
 
-    def _body(self, wish: Wish, name: str) -> dict[str, Any]:
-        merge: dict[str, Any] = {"name": wish.merge}
-        if wish.merge == "another_room":
-            merge["rooms"] = [room for room in self._rooms if room != wish.room]
-            if not merge["rooms"]:  # then it is what this one does
+    def _body(self, wanted: ReserveRequest, name: str) -> dict[str, Any]:
+        merge: dict[str, Any] = {"name": wanted.merge}
+        if wanted.merge == "another_room":
+            merge["rooms"] = [room for room in self._rooms if room != wanted.room]
+            if not merge["rooms"]:  # without another room the two are the same
                 merge = {"name": "first_free_alternative"}
         return {
-            "room": wish.room,
-            "slots": [{"start": slot.start.isoformat(), "end": slot.end.isoformat()} for slot in wish.slots],
-            "purpose": wish.purpose,
+            "room": wanted.room,
+            "slots": [{"start": slot.start.isoformat(), "end": slot.end.isoformat()} for slot in wanted.slots],
+            "purpose": wanted.purpose,
             "merge": merge,
             "request": name,
             "new_room": True,
@@ -123,17 +126,17 @@ class ClientCommands:
 
     # The session
 
-    def _as_client(self, identifier: str, ask: Ask) -> Answer:
-        """Ask the server to which the client is linked; the session goes on from its answer, but from no refusal."""
+    def _as_client(self, identifier: str, request: Request) -> Answer:
+        """Send a request to the client's server, and take the session token from the answer unless it is a refusal."""
         client, server = self._world.linked(identifier)
-        answer = self._ask(server, replace(ask, headers=_headers(client)))
+        answer = self._send(server, replace(request, headers=_headers(client)))
         if answer.session is not None and (not answer.is_refusal or answer.status == UNKNOWN):
             client.session = answer.session
         return answer
 
 
 def accepted(answer: Answer) -> Any:
-    """The body of an answer; Complaint with what the server said, where it refused."""
+    """The body of an answer; raises Complaint with the server's message where it refused."""
     if answer.is_refusal:
         raise Complaint(f"{answer.message} [{answer.code}]")
     return answer.body

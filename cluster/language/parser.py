@@ -1,7 +1,7 @@
-"""The scenario language: a line of a script becomes a command, or a complaint that says what is wrong with it.
+"""The parser of the scenario language: turns a line of a script into a command, or raises Complaint.
 
-It knows words and their forms (times, offsets, the parts of a reservation), and nothing of the cluster: whether a
-command is possible now is for cluster/language/runner.py to say.
+It knows the syntax of words, times, offsets and reservations. Whether a command is possible at this point of the
+script is for cluster/language/runner.py to decide.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-USAGES: dict[str, tuple[str, int, int]] = {  # command -> what follows it, how many words at least, at most
+USAGES: dict[str, tuple[str, int, int]] = {  # command -> its arguments, and how many words at least and at most
     "joinServer": ("ID", 1, 1),
     "retireServer": ("ID", 1, 1),
     "joinClient": ("CLIENT SERVER", 2, 2),
@@ -50,25 +50,25 @@ _MINUTE = timedelta(minutes=1)
 
 
 class Complaint(Exception):
-    """Why a line is skipped, in words for whoever wrote the script. Nothing has changed."""
+    """Why a line is skipped, for the author of the script. The line changed nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. `text` is all that follows its name, as it was written but for blanks at its ends."""
+    """One command. `text` is all that follows its name, as it was written, without blanks at the ends."""
 
     name: str
     words: tuple[str, ...]
     text: str
 
-    def wrong(self) -> Complaint:
-        """The complaint that shows how the command is used."""
+    def usage(self) -> Complaint:
+        """A complaint that shows how the command is used."""
         return Complaint(f"usage: {self.name} {USAGES[self.name][0]}".rstrip())
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """From `start` to `end` (UTC, whole minutes), the end not included."""
+    """From `start` up to, not including, `end` (UTC, whole minutes)."""
 
     start: datetime
     end: datetime
@@ -77,15 +77,15 @@ class Slot:
         return f"{self.start:%Y-%m-%dT}{self.hours(self.start.date())}"
 
     def hours(self, day: date) -> str:
-        """As in `09:00/10:00`; a time on another day than `day` has its date with it."""
+        """`09:00/10:00`; a time that is not on `day` is printed with its date."""
         if self.end.date() == self.start.date() + timedelta(days=1) and f"{self.end:%H:%M}" == "00:00":
             return f"{_time(self.start, day)}/24:00"
         return f"{_time(self.start, day)}/{_time(self.end, self.start.date())}"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What `reserve` asks for, in order of preference."""
+class ReserveRequest:
+    """The parts of a `reserve`; `slots` are in order of preference."""
 
     client: str
     room: str
@@ -95,7 +95,7 @@ class Wish:
 
 
 def read_line(line: str) -> Command | None:
-    """The command of a line; None for a blank or a comment. Raises Complaint."""
+    """Parse a line; None for a blank line or a comment. Raises Complaint."""
     name, *words = line.split() or [""]
     if not name or name.startswith(("#", "//")):
         return None
@@ -106,46 +106,46 @@ def read_line(line: str) -> Command | None:
     command = Command(name, tuple(words), line.strip()[len(name) :].strip())
     _, least, most = USAGES[name]
     if not least <= len(words) <= most:
-        raise command.wrong()
+        raise command.usage()
     return command
 
 
-def read_reserve(command: Command) -> Wish:
-    """The parts of a `reserve`; raises Complaint."""
+def read_reserve(command: Command) -> ReserveRequest:
+    """Parse a `reserve`; raises Complaint."""
     client, room, first, *rest = command.words
     slots = [read_slot(first)]
     while rest[:1] == ["or"]:
         if len(rest) < 2:
-            raise command.wrong()
+            raise command.usage()
         slots.append(read_slot(rest[1]))
         rest = rest[2:]
     merge = MERGES[0]
     if rest[:1] == ["merge"]:
         if len(rest) < 2:
-            raise command.wrong()
+            raise command.usage()
         merge, rest = rest[1], rest[2:]
         if merge not in MERGES:
             raise Complaint(f"there is no merge procedure {merge}; there are {', '.join(MERGES)}")
     purpose = rest[1:] if rest[:1] == ["for"] else []
     if rest and not purpose:
-        raise command.wrong()
-    return Wish(client, room, tuple(slots), merge, " ".join(purpose))
+        raise command.usage()
+    return ReserveRequest(client, room, tuple(slots), merge, " ".join(purpose))
 
 
 def read_slot(text: str) -> Slot:
-    """A WHEN, as `2026-12-01T09:00/10:00`; the end may have a date of its own. Raises Complaint."""
+    """Parse a WHEN such as `2026-12-01T09:00/10:00`; the end may have its own date. Raises Complaint."""
     form = _SLOT.fullmatch(text)
     if form is None:
         raise Complaint(f"{text} is not a time; write it like 2026-12-01T09:00/10:00 (UTC)")
     day, start, last_day, end = form.groups()
     slot = Slot(_moment(day, start, text), _moment(last_day or day, end, text))
     if slot.end <= slot.start:
-        raise Complaint(f"{text} ends before it begins; over midnight write 2026-12-01T23:00/2026-12-02T01:00")
+        raise Complaint(f"{text} ends before it begins; over midnight, write 2026-12-01T23:00/2026-12-02T01:00")
     return slot
 
 
 def read_date(text: str) -> date:
-    """A DATE, as 2026-12-01; raises Complaint."""
+    """Parse a DATE such as 2026-12-01; raises Complaint."""
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
         try:
             return date.fromisoformat(text)
@@ -155,7 +155,7 @@ def read_date(text: str) -> date:
 
 
 def read_offset(text: str) -> int:
-    """An OFFSET in microseconds, as `+2h` or `-30m`; `0` is none. Raises Complaint."""
+    """Parse an OFFSET such as `+2h`, `-30m` or `0`; returns microseconds. Raises Complaint."""
     if text == "0":
         return 0
     form = _OFFSET.fullmatch(text)
@@ -168,14 +168,14 @@ def read_offset(text: str) -> int:
 
 
 def read_count(text: str) -> int:
-    """A number of writes, 0 or more; raises Complaint."""
+    """Parse a number of writes, 0 or more; raises Complaint."""
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(KEPT_MAX)) or int(text) > KEPT_MAX:
         raise Complaint(f"{text} is not a number of writes; write 0 or more")
     return int(text)
 
 
 def _moment(day: str, clock: str, text: str) -> datetime:
-    """24:00 is midnight at the end of the day."""
+    """A time of day; 24:00 is midnight at the end of the day."""
     try:
         if clock == "24:00":
             return datetime.fromisoformat(f"{day}T23:59").replace(tzinfo=UTC) + _MINUTE

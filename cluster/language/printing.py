@@ -1,5 +1,7 @@
-"""How the scenario language prints what servers answer: logs, calendars, reservations, vectors. Pure functions of
-JSON."""
+"""How the scenario language prints the answers of servers: logs, calendars, reservations, vectors.
+
+Pure functions of the JSON of answers.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,9 @@ Json = Mapping[str, Any]
 
 
 class Names:
-    """What the script calls the servers whose ids stand in vectors, in the order in which they joined.
+    """The names that the script gives to the server ids in vectors, in the order in which the servers joined.
 
-    A second identity under one id is `ID#2`, so that the two can be told apart.
+    The second server id of one server is printed as `NAME#2`.
     """
 
     def __init__(self) -> None:
@@ -26,7 +28,7 @@ class Names:
         self._identities: dict[str, int] = {}
 
     def learn(self, server_id: str, identifier: str) -> None:
-        """This server id belongs to the server that the script calls `identifier`."""
+        """Record that the script calls the server of this server id `identifier`."""
         if server_id not in self._names:
             number = self._identities[identifier] = self._identities.get(identifier, 0) + 1
             self._names[server_id] = identifier if number == 1 else f"{identifier}#{number}"
@@ -35,13 +37,13 @@ class Names:
         return self._names.get(server_id, server_id)
 
     def in_order(self, vector: Mapping[str, str]) -> list[str]:
-        """The server ids of a vector; those of nobody who joined come last."""
+        """The server ids of a vector in the order of joining; unknown ids come last."""
         known = [server_id for server_id in self._names if server_id in vector]
         return known + sorted(set(vector) - set(known))
 
 
 def log_line(write: Json) -> str | None:
-    """A write of the log; None for one of the membership."""
+    """A line for a write of the log; None for a write of the membership."""
     described, op, app = write["describe"], write["op"], write["app"].partition("/")[0]
     if app == "playlist":
         what = f"{described['song']}, {described['url']}" if op == "put" else described["song"]
@@ -53,32 +55,35 @@ def log_line(write: Json) -> str | None:
 
 
 def reservation_line(name: str, reservation: Json) -> str:
-    """NAME ROOM WHEN STATE, with `-` for one that has no time."""
+    """NAME ROOM WHEN STATE; WHEN is `-` for a reservation without a slot."""
     slot = reservation["slot"]
     return f"{name} {reservation['room']} {_slot(slot) if slot else '-'} {reservation['state']}"
 
 
 def calendar_line(entry: Json, day: date) -> str:
-    """One reservation in a room's calendar of that day."""
+    """A line for one reservation in a room's calendar of that day."""
     return f"{_slot(entry).hours(day)} {client_of(entry['user'])} {entry['state']}"
 
 
-def short_time(place: Json) -> str:
-    """When a place is: `09:00` for a full hour, else `09:30–10:30`."""
-    slot = _slot(place)
+def short_time(times: Json) -> str:
+    """A slot as `09:00` where it is one full hour, else as `09:30–10:30`."""
+    slot = _slot(times)
     if slot.end - slot.start == timedelta(hours=1) and slot.start.minute == 0:
         return f"{slot.start:%H:%M}"
     return slot.hours(slot.start.date()).replace("/", "–")
 
 
 def day_query(day: date) -> dict[str, str]:
-    """The query for a calendar's day (UTC)."""
+    """The query of a calendar request for one day (UTC)."""
     start = datetime.combine(day, time(), UTC)
     return {"from": start.isoformat(), "to": (start + timedelta(days=1)).isoformat()}
 
 
 def vector_lines(replica: Json, names: Names) -> Iterator[str]:
-    """The vectors and numbers of `GET /replica`. Stamps are seconds of the script: on time, line numbers."""
+    """Lines for the vectors and numbers of `GET /replica`, stamps in seconds since the script began.
+
+    One line of a script takes a second, so a server whose clock is right prints line numbers.
+    """
     for name in ("V", "C", "O"):
         vector = replica["vectors"][name]
         entries = [f"{names.name(server)}:{_stamp(vector[server])}" for server in names.in_order(vector)]
@@ -91,7 +96,7 @@ def vector_lines(replica: Json, names: Names) -> Iterator[str]:
 
 
 def vector_query(vector: Mapping[str, str]) -> str:
-    """A vector as `GET /replica/export` takes it."""
+    """A vector in the form that `GET /replica/export` takes."""
     return json.dumps(vector, separators=(",", ":"))
 
 

@@ -1,7 +1,6 @@
-"""Letting flow what can flow: sessions over working links until no two linked servers hold anything different.
+"""Quiescence: runs sessions over working links until linked servers hold the same.
 
-It compares vectors and CSNs, never a clock. Two servers that hold the same are left alone, so that it costs
-sessions only where something flows.
+It compares vectors and CSNs, never clocks, and runs a session only where two servers differ.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from cluster.drivers.driver import Driver, Holding, Pair
 Failure = Callable[[Pair, str], object]
 
 
-def settle(driver: Driver, links: Sequence[Pair], failed: Failure) -> None:
-    """Run sessions over these links until nothing more can flow along any path; `failed` hears of those that failed.
+def quiesce(driver: Driver, links: Sequence[Pair], failed: Failure) -> None:
+    """Run sessions over these links until no server can learn anything more; `failed` is called for each failure.
 
-    Bounded: a pair has a session only where the two differ, and once more only after one of them has changed.
+    This ends: two servers meet only while they differ, and meet again only after one of them has changed.
     """
     holdings = {label: driver.holding(label) for label in dict.fromkeys(label for pair in links for label in pair)}
     fruitless: dict[Pair, tuple[Holding, Holding]] = {}
@@ -32,7 +31,7 @@ def settle(driver: Driver, links: Sequence[Pair], failed: Failure) -> None:
 
 
 def disjoint(pairs: Sequence[Pair]) -> list[Pair]:
-    """The first of these, and each next one that has no server in common with those before it."""
+    """The pairs from first to last, without those that share a server with an earlier one."""
     taken: set[str] = set()
     chosen = []
     for pair in pairs:

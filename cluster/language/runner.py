@@ -1,7 +1,7 @@
-"""Runs a script of the scenario language over a driver: one command a line, results out, complaints aside.
+"""Runs a script of the scenario language on a driver, one command a line.
 
-It knows what each command means for servers and links, and when anti-entropy runs; what clients do is in
-cluster/language/client_commands.py, how things are printed in cluster/language/printing.py.
+This module implements the commands of servers and operators, and decides when anti-entropy runs. The commands of
+clients are in cluster/language/client_commands.py, the format of results in cluster/language/printing.py.
 """
 
 from __future__ import annotations
@@ -11,42 +11,43 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from cluster.drivers.driver import BEGINNING_US, Answer, Ask, Driver, Failed
+from cluster.drivers.driver import BEGINNING_US, Driver, Failed
 from cluster.language import parser as language
 from cluster.language import printing
 from cluster.language.client_commands import ClientCommands, accepted
 from cluster.language.parser import Command, Complaint
-from cluster.language.quiesce import settle
-from cluster.language.world import Client, Server, World, only
+from cluster.language.quiesce import quiesce
+from cluster.language.world import Client, Server, World
+from cluster.rest import Answer, Request
 
 LOG_PAGE = 1000
 TICK_US = 1_000_000  # by which the clock advances with each line
-# Commands after which there is nothing new to exchange.
+# Commands that leave nothing new to exchange.
 QUIET = {"pause", "printLog", "get", "status", "calendar", "printVectors", "truncate", "export", "clock", "expect"}
 
-Say = Callable[[str], object]
+Print = Callable[[str], object]
 
 
 class Runner:
-    """`say` gets each line of the results, `note` each line of narration and complaint.
+    """`print_result` takes each line of the results, `note` each complaint.
 
     `failures` counts the expectations that did not hold.
     """
 
-    def __init__(self, driver: Driver, say: Say, note: Say) -> None:
+    def __init__(self, driver: Driver, print_result: Print, note: Print) -> None:
         self.failures = 0
         self._driver = driver
-        self._say = say
-        self._note = note
+        self._print_result = print_result
+        self._print_note = note
         self._world = World()
         self._names = printing.Names()
-        self._cut_at: set[tuple[str, str]] = set()  # (here, there): labels; the link to there is cut at its end here
-        self._founded = False
+        self._cut_at: set[tuple[str, str]] = set()  # (here, there): the server `here` has cut its link to `there`
+        self._has_primary = False
         self._paused = False
         self._line = 0
         self._offsets_us: dict[str, int] = {}  # by label
-        self._printed: list[str] = []  # by the last command
-        clients = ClientCommands(self._world, self._ask, self._print, self._tell)
+        self._printed: list[str] = []  # results of the last command
+        clients = ClientCommands(self._world, self._send, self._print, self._note)
         self._commands: dict[str, Callable[[Command], object]] = {
             "joinServer": self._join_server,
             "retireServer": self._retire_server,
@@ -78,7 +79,7 @@ class Runner:
 
     @property
     def world(self) -> World:
-        """What the script has said of servers, links and clients; for those who show it."""
+        """The servers, links and clients of the script so far."""
         return self._world
 
     @property
@@ -86,12 +87,12 @@ class Runner:
         return self._paused
 
     def run(self, lines: Iterable[str]) -> None:
-        """All lines, in order; whatever is wrong with one is told, and the next one is taken."""
+        """Run all lines in order. A line that fails is noted and skipped."""
         for line in lines:
             self.step(line)
 
     def step(self, line: str) -> None:
-        """One line, and what flows because of it."""
+        """Run one line, then the sessions that it makes possible."""
         self._line += 1
         before, command = self._printed, None
         try:
@@ -103,12 +104,12 @@ class Runner:
             self._commands[command.name](command)
         except Complaint as complaint:
             self._printed = before if command and command.name == "expect" else []
-            self._tell(str(complaint))
+            self._note(str(complaint))
             return
         except Failed as failure:
-            self._tell(str(failure))
+            self._note(str(failure))
         if not self._paused and command is not None and command.name not in QUIET:
-            self._settle()
+            self._quiesce()
 
     # Servers and links
 
@@ -116,12 +117,14 @@ class Runner:
         identifier = command.words[0]
         world, label = self._world, self._world.label(identifier)
         world.check_new(identifier)
-        if not self._founded:
+        if not self._has_primary:
             self._set_clock(label)
-            self._driver.found(label)
-            self._founded = True
+            self._driver.start_primary(label)
+            self._has_primary = True
         else:
-            creator = only(world.running(), f"there is no running server through which {identifier} could be created")
+            creator = next(iter(world.running()), None)
+            if creator is None:
+                raise Complaint(f"no server runs that could create {identifier}")
             self._set_clock(creator.label)
             self._set_clock(label)
             self._driver.create(label, creator.label)
@@ -131,7 +134,9 @@ class Runner:
 
     def _retire_server(self, command: Command) -> None:
         server = self._world.running_server(command.words[0])
-        heir = only(self._world.reachable(server), f"server {server.id} reaches no server that it could tell; it stays")
+        heir = next(self._world.reachable(server), None)
+        if heir is None:
+            raise Complaint(f"server {server.id} reaches no other server, so it cannot retire")
         self._set_clock(server.label)
         self._set_clock(heir.label)
         self._driver.retire(server.label, heir.label)
@@ -146,7 +151,7 @@ class Runner:
     def _recover(self, command: Command) -> None:
         server = self._world.server(command.words[0])
         if server.running:
-            raise Complaint(f"server {server.id} runs; only one that has crashed is recovered")
+            raise Complaint(f"server {server.id} has not crashed")
         self._set_clock(server.label)
         self._driver.recover(server.label)
         server.running = True
@@ -166,12 +171,12 @@ class Runner:
 
     def _link_client(self, client: Client, server: Server, *, up: bool) -> None:
         if up:
-            client.server, client.missed = server.id, None
+            client.server, client.retired = server.id, None
         elif client.server == server.id:
             client.server = None
 
     def _apply_links(self) -> None:
-        """Have both ends of each link know whether it is cut, as far as they run and know each other."""
+        """Tell both ends of each link whether it is cut, where they run and know each other."""
         servers = list(self._world.servers.values())
         for here in servers:
             for there in servers:
@@ -179,8 +184,8 @@ class Runner:
                 up = self._world.is_linked(here.id, there.id)
                 if here is there or not here.running or (end not in self._cut_at) == up:
                     continue
-                answer = self._ask(here, Ask("PUT", f"/replica/links/{there.label}", {"up": up}))
-                if answer.status != 404:  # the one end may not have heard of the other
+                answer = self._send(here, Request("PUT", f"/replica/links/{there.label}", {"up": up}))
+                if answer.status != 404:  # this end may not know the other yet
                     accepted(answer)
                     self._cut_at.symmetric_difference_update({end})
 
@@ -195,21 +200,21 @@ class Runner:
         self._paused = False
 
     def _stabilize(self, command: Command) -> None:
-        del command  # what can flow flows after each command
+        del command  # every command ends with quiescence
         if self._paused:
-            self._tell("anti-entropy is paused: nothing is exchanged")
+            self._note("anti-entropy is paused, so nothing is exchanged")
 
-    def _settle(self) -> None:
+    def _quiesce(self) -> None:
         try:
-            settle(self._driver, self._world.working_links(), self._no_session)
+            quiesce(self._driver, self._world.working_links(), self._no_session)
         except Failed as failure:
-            self._tell(str(failure))
+            self._note(str(failure))
 
     def _no_session(self, pair: tuple[str, str], problem: str) -> None:
         one, other = map(self._world.id_of, pair)
-        self._tell(f"no session between {one} and {other}: {problem}")
+        self._note(f"no session between {one} and {other}: {problem}")
 
-    # What a server shows
+    # Commands that print what a server holds
 
     def _print_log(self, command: Command) -> None:
         for write in self.log(self._world.running_server(command.words[0])):
@@ -218,35 +223,35 @@ class Runner:
                 self._print(line)
 
     def log(self, server: Server) -> Iterator[Mapping[str, Any]]:
-        """Each write of a running server's log as `GET /replica/log` shows it, oldest first."""
+        """Each write in the log of a running server, oldest first, as `GET /replica/log` returns it."""
         query: dict[str, str] = {"limit": str(LOG_PAGE)}
         while True:
-            page = accepted(self._ask(server, Ask("GET", f"/replica/log?{urlencode(query)}")))
+            page = accepted(self._send(server, Request("GET", f"/replica/log?{urlencode(query)}")))
             yield from page["writes"]
             if page["next"] is None:
                 return
             query["after"] = page["next"]
 
     def describe(self, server: Server) -> Mapping[str, Any]:
-        """What `GET /replica` of a running server answers."""
-        return accepted(self._ask(server, Ask("GET", "/replica")))  # type: ignore[no-any-return]
+        """The answer of a running server to `GET /replica`."""
+        return accepted(self._send(server, Request("GET", "/replica")))  # type: ignore[no-any-return]
 
     def _calendar(self, command: Command) -> None:
         identifier, room, day, *view = command.words
         if view not in ([], ["committed"]):
-            raise command.wrong()
+            raise command.usage()
         first = language.read_date(day)
         server = self._world.running_server(identifier)
         query = printing.day_query(first) | ({"view": "committed"} if view else {})
-        answer = self._ask(server, Ask("GET", f"/rooms/{quote(room, safe='')}/calendar?{urlencode(query)}"))
+        answer = self._send(server, Request("GET", f"/rooms/{quote(room, safe='')}/calendar?{urlencode(query)}"))
         if answer.status == 404:
-            return  # nobody has named the room here
+            return  # no write that arrived here has named the room
         for entry in accepted(answer)["reservations"]:
             self._print(printing.calendar_line(entry, first))
 
     def _print_vectors(self, command: Command) -> None:
         server = self._world.running_server(command.words[0])
-        for one in self._world.running():  # any of them may have come to a new id
+        for one in self._world.running():  # any of them may have a new id
             self._learn_name(one)
         for line in printing.vector_lines(self.describe(server), self._names):
             self._print(line)
@@ -254,23 +259,23 @@ class Runner:
     def _learn_name(self, server: Server) -> None:
         self._names.learn(self.describe(server)["id"], server.id)
 
-    # What an operator does
+    # Commands of an operator
 
     def _truncate(self, command: Command) -> None:
         keep = language.read_count(command.words[1])
         server = self._world.running_server(command.words[0])
-        accepted(self._ask(server, Ask("POST", "/replica/truncate", {"keep": keep})))
+        accepted(self._send(server, Request("POST", "/replica/truncate", {"keep": keep})))
 
     def _export(self, command: Command) -> None:
         identifier, file, *rest = command.words
         if rest[:1] not in ([], ["from"]) or len(rest) == 1:
-            raise command.wrong()
+            raise command.usage()
         server = self._world.running_server(identifier)
         query = {}
         if rest:
             held = self.describe(self._world.running_server(rest[1]))
             query = {"csn": str(held["csn"]), "v": printing.vector_query(held["vectors"]["V"])}
-        content = accepted(self._ask(server, Ask("GET", f"/replica/export?{urlencode(query)}")))
+        content = accepted(self._send(server, Request("GET", f"/replica/export?{urlencode(query)}")))
         try:
             Path(file).write_bytes(content)
         except OSError as error:
@@ -283,33 +288,33 @@ class Runner:
             content = Path(file).read_bytes()
         except OSError as error:
             raise Complaint(f"{file} cannot be read: {error.strerror}") from None
-        accepted(self._ask(server, Ask("POST", "/replica/import", content=content)))
+        accepted(self._send(server, Request("POST", "/replica/import", content=content)))
 
     def _promote(self, command: Command) -> None:
         identifier, *force = command.words
         if force not in ([], ["force"]):
-            raise command.wrong()
+            raise command.usage()
         server = self._world.running_server(identifier)
         if self.describe(server)["primary"]["here"]:
             raise Complaint(f"server {server.id} is the primary already")
-        primary = None if force else self._handing_over_to(server)
+        primary = None if force else self._primary_for(server)
         for one in (server, primary):
             if one is not None:
                 self._set_clock(one.label)
         self._driver.promote(server.label, None if primary is None else primary.label)
         self._learn_name(server)
 
-    def _handing_over_to(self, server: Server) -> Server:
-        """The primary; Complaint where there is none to hand over, which takes a live session between the two."""
+    def _primary_for(self, server: Server) -> Server:
+        """The primary that can hand over to this server in a session; raises Complaint where there is none."""
         primary = self._primary()
         if primary is None:
-            raise Complaint("the primary does not run; to promote without it, add force")
+            raise Complaint("the primary does not run; add `force` to promote without it")
         if not self._world.is_linked(server.id, primary.id):
             raise Complaint(f"the link between the primary {primary.id} and {server.id} is cut")
         return primary
 
     def _primary(self) -> Server | None:
-        """Of those that run and believe that they are the primary, the one of the newest epoch."""
+        """Of the running servers that act as primary, the one of the newest epoch."""
         found: dict[tuple[int, str], Server] = {}
         for server in self._world.running():
             replica = self.describe(server)
@@ -319,7 +324,7 @@ class Runner:
 
     def _commit(self, command: Command) -> None:
         server = self._world.running_server(command.words[0])
-        accepted(self._ask(server, Ask("POST", "/replica/commit")))
+        accepted(self._send(server, Request("POST", "/replica/commit")))
 
     def _clock(self, command: Command) -> None:
         offset_us = language.read_offset(command.words[1])
@@ -329,14 +334,14 @@ class Runner:
         if command.text not in self._printed:
             self.failures += 1
             printed = " | ".join(self._printed) or "nothing"
-            self._tell(f"expected {command.text!r}; the last command printed {printed}")
+            self._note(f"expected {command.text!r}; the last command printed {printed}")
 
     # Helpers
 
-    def _ask(self, server: Server, ask: Ask) -> Answer:
-        if ask.method != "GET":
+    def _send(self, server: Server, request: Request) -> Answer:
+        if request.method != "GET":
             self._set_clock(server.label)
-        return self._driver.ask(server.label, ask)
+        return self._driver.send(server.label, request)
 
     def _set_clock(self, label: str) -> None:
         offset_us = self._offsets_us.get(label, 0)
@@ -344,7 +349,7 @@ class Runner:
 
     def _print(self, line: str) -> None:
         self._printed.append(line)
-        self._say(line)
+        self._print_result(line)
 
-    def _tell(self, text: str) -> None:
-        self._note(f"line {self._line}: {text}")
+    def _note(self, text: str) -> None:
+        self._print_note(f"line {self._line}: {text}")

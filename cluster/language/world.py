@@ -1,13 +1,13 @@
 """The world of a script: its servers in the order in which they joined, the links between them, and its clients.
 
-It knows what a script has said, and refuses with a Complaint what is impossible in it; it starts and asks nothing.
-Servers and clients have names of their own: where an id is both, a link between two servers is meant first.
+It records what the script did, and raises Complaint for what is impossible; it does not speak to servers. A server
+and a client may have the same id: a link between two ids is one between servers where both are servers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
@@ -19,7 +19,7 @@ LABEL_CHARACTERS_MAX = 24
 
 @dataclass(slots=True)
 class Server:
-    """`label` is its id in the form that replicas take for labels. A server that has crashed does not run."""
+    """`label` is the id in the form of a replica's label. `running` is false after a crash."""
 
     id: str
     label: str
@@ -28,60 +28,60 @@ class Server:
 
 @dataclass(slots=True)
 class Client:
-    """`server` is the id of the one it is linked to; `missed` of one that retired while it was linked to it.
+    """`server` is the id of the server it is linked to; `retired` that of its server, if this one has retired.
 
-    `session` is the token of its session, and knows nothing of links.
+    `session` is the session token, which does not depend on links.
     """
 
     id: str
     server: str | None = None
-    missed: str | None = None
+    retired: str | None = None
     session: str = ""
 
     @property
     def user(self) -> str:
-        """The client's id as the name of a user; what such a name cannot hold is +XX, as % in an address."""
+        """The id as the name of a user; a character that a name cannot hold becomes +XX, as %XX in a URL."""
         return quote(self.id, safe="@").replace("~", "%7E").replace("%", "+")
 
 
 @dataclass(slots=True)
 class World:
-    """Invariant: `cut` holds only pairs of servers that are there, each as its two ids."""
+    """Invariant: `cut` holds only pairs of ids of servers in `servers`."""
 
     servers: dict[str, Server] = field(default_factory=dict)
     clients: dict[str, Client] = field(default_factory=dict)
     cut: set[frozenset[str]] = field(default_factory=set)
     labels: dict[str, str] = field(default_factory=dict)  # id -> label
-    former_labels: set[str] = field(default_factory=set)  # of those that have retired
+    former_labels: set[str] = field(default_factory=set)  # of servers that have retired
 
     # Servers
 
     def join(self, identifier: str) -> Server:
-        """A new server, the last to have joined. Clients that missed one of its id, which retired, are linked to it."""
+        """Add a server, and link the clients to it whose server of the same id has retired."""
         server = Server(identifier, self.label(identifier))
         self.servers[identifier] = server
         for client in self.clients.values():
-            if client.missed == identifier:
-                client.server, client.missed = identifier, None
+            if client.retired == identifier:
+                client.server, client.retired = identifier, None
         return server
 
     def check_new(self, identifier: str) -> None:
-        """Raises Complaint for the id of a server that is there."""
+        """Raise Complaint for the id of a server in the world."""
         if identifier in self.servers:
-            state = "runs already" if self.servers[identifier].running else "has crashed; recover it"
+            state = "is already running" if self.servers[identifier].running else "has crashed; recover it"
             raise Complaint(f"server {identifier} {state}")
 
     def leave(self, server: Server) -> None:
-        """It has retired. Not every server knows of it yet: so whoever has its id next gets another label."""
+        """Remove a server that has retired. The next server of its id gets another label: others may not know yet."""
         del self.servers[server.id]
         self.former_labels.add(self.labels.pop(server.id))
         self.cut = {pair for pair in self.cut if server.id not in pair}
         for client in self.clients.values():
             if client.server == server.id:
-                client.server, client.missed = None, server.id
+                client.server, client.retired = None, server.id
 
     def server(self, identifier: str) -> Server:
-        """A server that is there, running or not."""
+        """The server of this id, running or not."""
         if identifier not in self.servers:
             raise Complaint(f"there is no server {identifier}")
         return self.servers[identifier]
@@ -97,11 +97,11 @@ class World:
         return [server for server in self.servers.values() if server.running]
 
     def reachable(self, server: Server) -> Iterator[Server]:
-        """The others that run and have a working link to it, in the order in which they joined."""
+        """The running servers with a working link to this one, in the order in which they joined."""
         return (other for other in self.running() if other is not server and self.is_linked(server.id, other.id))
 
     def label(self, identifier: str) -> str:
-        """The label of a server's id: the id itself where it can be one; never that of another id."""
+        """The label of a server: its id where that is a valid label; no two ids share a label."""
         if identifier not in self.labels:
             plain = re.sub(r"[^a-z0-9_-]", "-", identifier.lower())[:LABEL_CHARACTERS_MAX]
             taken, label, number = {*self.labels.values(), *self.former_labels}, plain, 1
@@ -112,7 +112,7 @@ class World:
         return self.labels[identifier]
 
     def id_of(self, label: str) -> str:
-        """The id of a label."""
+        """The id of the server of this label."""
         return next((identifier for identifier, known in self.labels.items() if known == label), label)
 
     # Links between servers
@@ -121,7 +121,7 @@ class World:
         return frozenset((one, other)) not in self.cut
 
     def working_links(self) -> list[Pair]:
-        """The labels of every two servers that run and have a working link, in the order in which they joined."""
+        """The labels of any two running servers with a working link, in the order in which they joined."""
         running = self.running()
         return [
             (one.label, other.label)
@@ -131,7 +131,7 @@ class World:
         ]
 
     def set_link(self, one: Server, other: Server, *, up: bool) -> bool:
-        """Whether that changed it."""
+        """Cut or restore a link; returns whether that changed it."""
         pair = frozenset((one.id, other.id))
         if (pair not in self.cut) == up:
             return False
@@ -141,11 +141,11 @@ class World:
     # Clients
 
     def add_client(self, identifier: str) -> Client:
-        """The client of that id, a new one if there was none."""
+        """The client of this id, which is added if it is new."""
         return self.clients.setdefault(identifier, Client(identifier))
 
     def linked(self, identifier: str) -> tuple[Client, Server]:
-        """A client and the running server to which it has a link."""
+        """A client and the running server it is linked to."""
         if identifier not in self.clients:
             raise Complaint(f"there is no client {identifier}")
         client = self.clients[identifier]
@@ -157,7 +157,7 @@ class World:
         return client, server
 
     def ends(self, one: str, other: str) -> tuple[Server, Server] | tuple[Client, Server]:
-        """What a connection is between: two servers, or a client and a server in either order."""
+        """The two ends of a connection: two servers, or a client and a server in either order."""
         if one != other and one in self.servers and other in self.servers:
             return self.servers[one], self.servers[other]
         for client, server in ((one, other), (other, one)):
@@ -170,12 +170,5 @@ class World:
 
 
 def client_of(user: str) -> str:
-    """The client's id of a user's name, for those that `Client.user` made."""
+    """The client's id from a user name that `Client.user` made."""
     return unquote(user.replace("+", "%"))
-
-
-def only(servers: Iterable[Server], otherwise: str) -> Server:
-    """The first of these; Complaint where there is none."""
-    for server in servers:
-        return server
-    raise Complaint(otherwise)

@@ -1,1 +1,1 @@
-"""Lessons: the scenarios, step by step, drawn for a projector."""
+"""Lessons: the scenarios step by step, with pictures for a projector."""

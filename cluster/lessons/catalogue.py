@@ -1,7 +1,7 @@
-"""The lessons: scripts of scenarios/, read as a claim, its source, and steps with narration.
+"""Reads the scripts of scenarios/ as lessons: a claim, its source, and steps with narration.
 
-A script opens with its claim and, in brackets, its source. Each later comment begins a step and tells it; what comes
-before the first of them is a step without words.
+A script opens with its claim and, in brackets, its source. Each later comment begins a step and is its narration;
+commands before the first such comment are a step without narration.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _OPENING = re.compile(r"#\s*(.+?)\s*\(([^()]+)\)\.")
 
 
 class NoLesson(Exception):
-    """There is no lesson of that name; the message says which are near."""
+    """There is no lesson of that name; the message suggests a similar one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`narration` in sentences, perhaps none; `lines` are all lines of the script that belong to it, comments too."""
+    """`narration` may be empty; `lines` are all lines of the script that belong to the step, comments included."""
 
     narration: str
     lines: tuple[str, ...]
@@ -38,7 +38,7 @@ class Lesson:
 
 
 def lessons() -> list[Lesson]:
-    """All of them, by name."""
+    """All lessons, in the order of their names."""
     return [read_lesson(path) for path in sorted(FOLDER.glob("*.test"))]
 
 
@@ -53,7 +53,7 @@ def find_lesson(name: str) -> Lesson:
 
 
 def read_lesson(path: Path) -> Lesson:
-    """A script as a lesson; ValueError where it does not open with a claim and its source."""
+    """Read a script as a lesson; raises ValueError where it does not open with a claim and its source."""
     lines = path.read_text(encoding="utf-8").splitlines()
     opening = _OPENING.fullmatch(lines[0].strip()) if lines else None
     if opening is None:
@@ -62,19 +62,19 @@ def read_lesson(path: Path) -> Lesson:
 
 
 def _steps(lines: Sequence[str]) -> tuple[Step, ...]:
-    """The first line is of the first step, and no narration; a comment behind a command begins a step."""
+    """Split a script into steps; a comment after a command begins a new one. The first line is no narration."""
     steps: list[Step] = []
-    told: list[str] = []
+    narration: list[str] = []
     taken = [lines[0]]
     has_commands = False
     for line in lines[1:]:
         text = line.strip()
         if text.startswith(COMMENT):
             if has_commands:
-                steps.append(Step(" ".join(told), tuple(taken)))
-                told, taken, has_commands = [], [], False
-            told.append(text.lstrip("#/ "))
+                steps.append(Step(" ".join(narration), tuple(taken)))
+                narration, taken, has_commands = [], [], False
+            narration.append(text.lstrip("#/ "))
         elif text:
             has_commands = True
         taken.append(line)
-    return (*steps, Step(" ".join(told), tuple(taken)))
+    return (*steps, Step(" ".join(narration), tuple(taken)))

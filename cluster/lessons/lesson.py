@@ -1,6 +1,6 @@
 """`cluster.py lesson`: lists the scenarios with their claims, or plays one in the simulation as a series of pictures.
 
-On a terminal each step is a screen of its own, and the next one comes with Enter. Elsewhere all come at once.
+On a terminal it shows one step at a time and waits for Enter. Elsewhere it prints all steps at once.
 """
 
 from __future__ import annotations
@@ -18,21 +18,20 @@ from cluster.language.world import Server
 from cluster.lessons.catalogue import COMMENT, Lesson, NoLesson, Step, find_lesson, lessons
 from cluster.lessons.picture import Column, Entry, changes, columns, entry, legend, link_line
 from cluster.run import simulation
-from cluster.waiting import Stopped, on_stop
+from cluster.waiting import on_stop, raise_stopped
 
-STOPPED = 130
 WRONG = 2
 WIDTH_MAX = 120
-HARD = "\u2007"  # a blank at which no line is broken: textwrap knows those of ASCII only
+HARD_BLANK = "\u2007"  # textwrap breaks lines only at blanks of ASCII
 CLEAR = "\x1b[H\x1b[2J\x1b[3J"
-RESULTS = {  # a word in a result; the first that is found counts
+RESULTS = {  # word in a result -> colour; the first word that is found counts
     "ERR_": "red", "refused": "red", "rejected": "red", "FALSE": "yellow", "tentative": "yellow", "TRUE": "green",
     "committed": "green",
 }  # fmt: skip
 
 
 def lesson(name: str | None) -> int:
-    """0; 1 where an expectation of the script did not hold; 2 where there is no such lesson; 130 when stopped."""
+    """Return 0, 1 where an expectation of the script did not hold, or 2 for an unknown name. Raises Stopped."""
     if name is None:
         _list()
         return 0
@@ -41,23 +40,19 @@ def lesson(name: str | None) -> int:
     except NoLesson as problem:
         print(problem, file=sys.stderr)
         return WRONG
-    on_stop(_stop)
-    try:
-        with simulation() as driver:
-            return _Player(found, driver).play()
-    except Stopped:
-        print()
-        return STOPPED
+    on_stop(raise_stopped)
+    with simulation() as driver:
+        return _Player(found, driver).play()
 
 
 class _Player:
-    """Plays one lesson on a driver of its own, and remembers each server's log to show what has changed."""
+    """Plays one lesson on a driver of its own, and keeps each server's last log to show what has changed."""
 
     def __init__(self, played: Lesson, driver: Driver) -> None:
         self._lesson = played
         self._runner = Runner(driver, self._result, self._aside)
         self._before: dict[str, tuple[Entry, ...]] = {}
-        self._said: list[str] = []  # by the present command
+        self._output: list[str] = []  # of the current command
         self._stops = sys.stdin.isatty() and sys.stdout.isatty()
         self._width = min(shutil.get_terminal_size((100, 24)).columns, WIDTH_MAX)
 
@@ -86,24 +81,26 @@ class _Player:
         if step.narration:
             self._say(step.narration, bold=False)
             print()
-        silent: list[str] = []  # commands that had nothing to say share lines
+        silent: list[str] = []  # commands without output share lines
         for line in step.lines:
-            self._said = []
+            self._output = []
             self._runner.step(line)
             if line.strip() and not line.strip().startswith(COMMENT):
                 silent.append(line.strip())
-            if self._said:
+            if self._output:
                 self._commands(silent[:-1])
                 self._commands(silent[-1:])
-                print("\n".join(self._said))
+                print("\n".join(self._output))
                 silent = []
         self._commands(silent)
         self._picture()
 
     def _commands(self, commands: Sequence[str]) -> None:
         prompt = colored("❯", "cyan", attrs=["bold"])
-        for line in textwrap.wrap("   ".join(command.replace(" ", HARD) for command in commands), self._width - 2):
-            print(prompt, colored(line.replace(HARD, " "), attrs=["bold"]))
+        for line in textwrap.wrap(
+            "   ".join(command.replace(" ", HARD_BLANK) for command in commands), self._width - 2
+        ):
+            print(prompt, colored(line.replace(HARD_BLANK, " "), attrs=["bold"]))
 
     def _picture(self) -> None:
         world = self._runner.world
@@ -129,11 +126,11 @@ class _Player:
 
     def _result(self, line: str) -> None:
         color = next((color for word, color in RESULTS.items() if word in line), None)
-        self._said.append(f"    {colored(line, color) if color else line}")
+        self._output.append(f"    {colored(line, color) if color else line}")
 
     def _aside(self, text: str) -> None:
         for line in textwrap.wrap(f"‼ {text.partition(': ')[2]}", self._width - 4):
-            self._said.append(colored(f"    {line}", "magenta"))
+            self._output.append(colored(f"    {line}", "magenta"))
 
 
 def _list() -> None:
@@ -141,7 +138,3 @@ def _list() -> None:
         print(colored(found.name, attrs=["bold"]))
         print(textwrap.indent(textwrap.fill(f"{found.claim} {colored(found.source, attrs=['dark'])}", 96), "    "))
     print("\npython cluster.py lesson NAME plays one.")
-
-
-def _stop() -> None:
-    raise Stopped

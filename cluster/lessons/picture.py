@@ -1,7 +1,7 @@
-"""A picture of a cluster for a projector: for each server a column with its log, its role, its clients; and the links.
+"""A picture of a cluster for a projector: the links, and a column for each server with its role, clients and log.
 
-It knows logs as REST answers them and the world of a script, and neither servers nor terminals. What a colour says, a
-shape says as well.
+It knows logs in the form of REST answers and the world of a script, and neither servers nor terminals. Whatever a
+colour says, a shape says as well.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from cluster.language.world import World, client_of
 COLUMN_MIN = 25
 COLUMNS_MAX = 4
 WRITES_MAX = 7  # of a log, the newest
-LINKS_MAX = 6  # pairs of up to four servers; of more servers only the cut links are shown
+LINKS_MAX = 6  # the pairs of four servers; with more servers only cut links are shown
 MARKS = {"committed": ("✓", "green"), "tentative": ("?", "yellow"), "rejected": ("✗", "red")}
 SIGNS = {"": " ", "new": "+", "replayed": "↻", "final": "◆"}
 
-Text = tuple[str, str]  # as it is, and in colour
+Text = tuple[str, str]  # plain, and in colour
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A write in a server's log. Writes on one `thing` (a room, a song) can be in conflict."""
+    """A write in a server's log. Writes on the same `thing` (a room, a song) may conflict."""
 
     id: str
     text: str
@@ -40,7 +40,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What one server shows. One that has crashed shows no log."""
+    """One server. One that has crashed shows no log."""
 
     id: str
     running: bool
@@ -60,19 +60,19 @@ def legend() -> str:
 
 
 def entry(write: Mapping[str, Any]) -> Entry | None:
-    """A write of `GET /replica/log`; None for one of the membership."""
+    """An entry for a write of `GET /replica/log`; None for a write of the membership."""
     described, app = write["describe"], write["app"].partition("/")[0]
     mark = str(write["state"])
     if app == "playlist":
         thing = described["song"]
         text = f"{thing}={described['url']}" if write["op"] == "put" else f"{thing} deleted"
     elif app == "rooms":
-        user, place = client_of(write["user"]), described["result"]
-        thing = place["room"] if place else described["room"]
+        user, result = client_of(write["user"]), described["result"]
+        thing = result["room"] if result else described["room"]
         if write["op"] == "cancel":
             text = f"{user} cancels {described['reservation'].rpartition('/')[2]}"
-        elif place:
-            text = f"{user} {thing} {short_time(place)}"
+        elif result:
+            text = f"{user} {thing} {short_time(result)}"
         else:
             mark, text = "rejected", f"{user} {thing} none {'left' if mark == 'committed' else 'now'}"
     else:
@@ -81,15 +81,15 @@ def entry(write: Mapping[str, Any]) -> Entry | None:
 
 
 def changes(before: Sequence[Entry], now: Sequence[Entry]) -> dict[str, str]:
-    """Of each write in a log what has happened to it since: see SIGNS."""
+    """What happened to each write in a log since `before`: write id -> a key of SIGNS."""
     known = {old.id: (old, before[:place]) for place, old in enumerate(before)}
     found = {}
     for place, write in enumerate(now):
         if write.id not in known:
             found[write.id] = "new"
             continue
-        old, old_behind = known[write.id]
-        earlier = {other.id for other in old_behind}
+        old, old_earlier = known[write.id]
+        earlier = {other.id for other in old_earlier}
         overtaken = any(other.thing == write.thing and other.id not in earlier for other in now[:place])
         is_revoked = old.is_final and not write.is_final
         if is_revoked or (not old.is_final and (overtaken or old.outcome != write.outcome)):
@@ -100,7 +100,7 @@ def changes(before: Sequence[Entry], now: Sequence[Entry]) -> dict[str, str]:
 
 
 def link_line(world: World) -> str:
-    """The links between servers that run; of many servers those that are cut."""
+    """The links between running servers; of many servers only those that are cut."""
     pairs = list(combinations([server.id for server in world.running()], 2))
     cut = [pair for pair in pairs if not world.is_linked(*pair)]
     shown = pairs if len(pairs) <= LINKS_MAX else cut
@@ -111,7 +111,7 @@ def link_line(world: World) -> str:
 
 
 def columns(shown: Sequence[Column], width: int) -> Iterator[str]:
-    """Lines of a picture at most `width` characters wide."""
+    """The lines of the columns, each at most `width` characters wide."""
     at_once = max(1, min(COLUMNS_MAX, len(shown), width // COLUMN_MIN))
     room = width // at_once - 1
     for first in range(0, len(shown), at_once):

@@ -142,7 +142,7 @@ def test_up_twice_is_refused_and_disturbs_nobody(configuration: Path) -> None:
             output, _ = second.communicate(timeout=BOUND_S)
         assert second.returncode == 1
         assert output.count("already running") == len(LABELS)
-        assert "none runs any more" in output
+        assert "none is left" in output
         assert first.poll() is None
         assert len(processes_with("server.py", configuration)) == len(LABELS)
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from cluster.compare import main as comparing
 from cluster.compare import story as called
 from cluster.compare.bayou import play_bayou
-from cluster.compare.designs import MODELS
+from cluster.compare.designs import DESIGNS
 from cluster.compare.operation_based import OperationSet
 from cluster.compare.play import COMMANDS, NotComparable, play, read_script
 from cluster.compare.state_based import GrowOnlySet, LastWriterWinsMap, TwoPhaseSet
 from cluster.compare.story import Story, verdicts
-from cluster.drivers.simulated import InProcess
+from cluster.drivers.simulated import SimulatedDriver
 from cluster.language.parser import USAGES
 from tests.support.scenario_harness import HOUSE
 
@@ -112,9 +112,9 @@ def test_an_addition_wins_over_a_removal_at_the_same_time() -> None:
 
 
 @pytest.fixture
-def told(simulation: InProcess) -> Callable[[list[str]], dict[str, Story]]:
+def told(simulation: SimulatedDriver) -> Callable[[list[str]], dict[str, Story]]:
     def tell(lines: list[str]) -> dict[str, Story]:
-        stories = [play(model(), lines) for model in MODELS]
+        stories = [play(design(), lines) for design in DESIGNS]
         stories.append(play_bayou(simulation, lines, lambda _: None))
         simulation.close()
         return {story.design: story for story in stories}
@@ -176,7 +176,7 @@ def test_bayou_and_the_central_server_never_book_twice(told: Tell) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(USAGES) - set(COMMANDS)))
 def test_what_is_not_compared_is_refused(name: str) -> None:
-    with pytest.raises(NotComparable, match=rf"^line 2: {name} is not compared, .* reserve and cancel\.$"):
+    with pytest.raises(NotComparable, match=rf"^line 2: {name} cannot be compared, .* reserve and cancel\.$"):
         read_script(["joinServer a", f"{name} {' '.join('x' * USAGES[name][1])}"])
 
 
@@ -192,6 +192,6 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     )
     assert comparing.compare(SCRIPTS / "same_room.test") == 0
     printed = capsys.readouterr().out
-    assert "✗ lost, and not told: priyal has it" in printed
+    assert "✗ lost without notice: priyal has it" in printed
     assert "Bayou                          ✓ 3       → 1       ⊘ 1" in printed
     assert max(map(len, printed.splitlines())) <= 116

@@ -95,7 +95,7 @@ def test_a_time_is_printed_as_it_is_written(text: str) -> None:
         ("2026-12-01T09:60/10:00", "there is no 2026-12-01T09:60"),
         ("9999-12-31T09:00/24:00", "there is no 9999-12-31T24:00"),
         ("2026-12-01T10:00/10:00", "ends before it begins"),
-        ("2026-12-01T23:00/01:00", "over midnight write"),
+        ("2026-12-01T23:00/01:00", "over midnight, write"),
     ],
 )
 def test_what_is_no_time_is_said(text: str, said: str) -> None:

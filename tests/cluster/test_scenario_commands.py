@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.drivers.simulated import InProcess
+from cluster.drivers.simulated import SimulatedDriver
 from tests.support.scenario_harness import ran
 
 BEFORE = "joinServer 0\njoinServer 1\njoinClient c 0\njoinClient d 1\nput c a 1\n"
@@ -14,14 +14,14 @@ SLOT = "2026-12-01T09:00/10:00"
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ("joinServer 0", "server 0 runs already"),
+        ("joinServer 0", "server 0 is already running"),
         ("crash 0\njoinServer 0", "server 0 has crashed; recover it"),
-        ("crash 0\ncrash 1\njoinServer 2", "there is no running server through which 2 could be created"),
+        ("crash 0\ncrash 1\njoinServer 2", "no server runs that could create 2"),
         ("retireServer 7", "there is no server 7"),
         ("retireServer c", "there is no server c"),
         ("crash 0\nretireServer 0", "server 0 has crashed; recover it first"),
-        ("breakConnection 0 1\nretireServer 0", "server 0 reaches no server that it could tell; it stays"),
-        ("crash 1\nretireServer 0", "server 0 reaches no server that it could tell; it stays"),
+        ("breakConnection 0 1\nretireServer 0", "server 0 reaches no other server, so it cannot retire"),
+        ("crash 1\nretireServer 0", "server 0 reaches no other server, so it cannot retire"),
         ("joinClient e 7", "there is no server 7"),
         ("breakConnection 0 7", "there is no server or client 7"),
         ("breakConnection 0 0", "0 and 0 are not two servers, nor a client and a server"),
@@ -37,13 +37,13 @@ SLOT = "2026-12-01T09:00/10:00"
         ("calendar 0 6.12 tomorrow", "tomorrow is not a date; write it like 2026-12-01"),
         ("calendar 0 6.12 2026-12-01 final", "usage: calendar SERVER ROOM DATE [committed]"),
         ("reserve c 6.12 tomorrow", "tomorrow is not a time; write it like 2026-12-01T09:00/10:00 (UTC)"),
-        ("recover 0", "server 0 runs; only one that has crashed is recovered"),
+        ("recover 0", "server 0 has not crashed"),
         ("recover 7", "there is no server 7"),
         ("crash 7", "there is no server 7"),
         ("promote 0", "server 0 is the primary already"),
         ("promote 0 force", "server 0 is the primary already"),
         ("promote 1 now", "usage: promote ID [force]"),
-        ("crash 0\npromote 1", "the primary does not run; to promote without it, add force"),
+        ("crash 0\npromote 1", "the primary does not run; add `force` to promote without it"),
         ("breakConnection 0 1\npromote 1", "the link between the primary 0 and 1 is cut"),
         ("clock 7 +2h", "there is no server 7"),
         ("truncate 0 all", "all is not a number of writes; write 0 or more"),
@@ -51,17 +51,17 @@ SLOT = "2026-12-01T09:00/10:00"
         ("import 0 no/such/file", "no/such/file cannot be read: No such file or directory"),
         ("export 0 no/such/file", "no/such/file cannot be written: No such file or directory"),
         ("stabilise", "there is no command stabilise. Did you mean stabilize?"),
-        ("pause\nstabilize", "anti-entropy is paused: nothing is exchanged"),
+        ("pause\nstabilize", "anti-entropy is paused, so nothing is exchanged"),
     ],
 )
-def test_what_is_impossible_is_said_and_skipped(simulation: InProcess, lines: str, said: str) -> None:
+def test_what_is_impossible_is_said_and_skipped(simulation: SimulatedDriver, lines: str, said: str) -> None:
     """Nothing is printed, the other commands go on, and expectations before still stand."""
     result = ran(simulation, f"{BEFORE}{lines}\n")
     assert result.notes == [f"line {5 + len(lines.splitlines())}: {said}"]
     assert (result.printed, result.failures) == ([], 0)
 
 
-def test_commit_by_hand_is_for_the_primary(simulation: InProcess) -> None:
+def test_commit_by_hand_is_for_the_primary(simulation: SimulatedDriver) -> None:
     result = ran(simulation, BEFORE + "commit 0\ncommit 1")
     (note,) = result.notes
     assert note.startswith("line 7: ")
@@ -69,7 +69,7 @@ def test_commit_by_hand_is_for_the_primary(simulation: InProcess) -> None:
 
 
 @pytest.mark.parametrize("ends", ["c 0", "0 c"])
-def test_a_client_has_one_link(simulation: InProcess, ends: str) -> None:
+def test_a_client_has_one_link(simulation: SimulatedDriver, ends: str) -> None:
     """Restoring moves it, whether or not the old one was broken; breaking another one changes nothing."""
     result = ran(
         simulation,
@@ -80,7 +80,7 @@ def test_a_client_has_one_link(simulation: InProcess, ends: str) -> None:
     assert result.notes[-1:] == ["line 16: client c has no link to a server"]
 
 
-def test_an_id_may_be_a_server_and_a_client(simulation: InProcess) -> None:
+def test_an_id_may_be_a_server_and_a_client(simulation: SimulatedDriver) -> None:
     """Two servers come first; a client and the server of the same id are meant where there is but one id."""
     result = ran(
         simulation,
@@ -91,7 +91,7 @@ def test_an_id_may_be_a_server_and_a_client(simulation: InProcess) -> None:
     assert result.notes == ["line 11: client 1 has no link to a server"]
 
 
-def test_client_ids_that_are_no_names(simulation: InProcess) -> None:
+def test_client_ids_that_are_no_names(simulation: SimulatedDriver) -> None:
     script = "joinServer 0\njoinClient é/~+1 0\nput é/~+1 a 1\n"
     result = ran(
         simulation, f"{script}reserve é/~+1 6.12 {SLOT}\ncalendar 0 6.12 2026-12-01\nstatus é/~+1 r1\nprintLog 0"
@@ -106,7 +106,7 @@ def test_client_ids_that_are_no_names(simulation: InProcess) -> None:
     ]
 
 
-def test_ids_that_are_no_labels(simulation: InProcess) -> None:
+def test_ids_that_are_no_labels(simulation: SimulatedDriver) -> None:
     result = ran(
         simulation, "joinServer A\njoinServer a\njoinServer Ä/ö\njoinClient C. a\nput C. x 1\nprintVectors Ä/ö"
     )
@@ -114,7 +114,7 @@ def test_ids_that_are_no_labels(simulation: InProcess) -> None:
     assert result.printed[0] == "V A:3 a:5 Ä/ö:3"
 
 
-def test_links_to_a_server_that_is_down_count_when_it_is_back(simulation: InProcess) -> None:
+def test_links_to_a_server_that_is_down_count_when_it_is_back(simulation: SimulatedDriver) -> None:
     result = ran(
         simulation,
         BEFORE + "crash 1\nbreakConnection 0 1\nrecover 1\nput c b 2\nget d b\n"
@@ -123,7 +123,7 @@ def test_links_to_a_server_that_is_down_count_when_it_is_back(simulation: InProc
     assert result.printed == ["b:ERR_KEY", "b:2"]
 
 
-def test_links_heal_where_an_id_joins_again(simulation: InProcess) -> None:
+def test_links_heal_where_an_id_joins_again(simulation: SimulatedDriver) -> None:
     result = ran(
         simulation,
         "joinServer 0\njoinServer 1\njoinServer 2\njoinClient d 2\nbreakConnection 1 2\nretireServer 2\njoinServer 2\n"
@@ -133,7 +133,7 @@ def test_links_heal_where_an_id_joins_again(simulation: InProcess) -> None:
     assert result.notes == []
 
 
-def test_a_client_that_went_elsewhere_stays_there(simulation: InProcess) -> None:
+def test_a_client_that_went_elsewhere_stays_there(simulation: SimulatedDriver) -> None:
     """A server that joins again gets back the clients that it had when it retired, and no others."""
     result = ran(
         simulation,
@@ -144,7 +144,7 @@ def test_a_client_that_went_elsewhere_stays_there(simulation: InProcess) -> None
     assert result.notes == ["line 14: client e has no link to a server"]
 
 
-def test_reservations_over_midnight(simulation: InProcess) -> None:
+def test_reservations_over_midnight(simulation: SimulatedDriver) -> None:
     night = "2026-12-01T23:00/2026-12-02T01:00"
     result = ran(
         simulation,
@@ -161,7 +161,7 @@ def test_reservations_over_midnight(simulation: InProcess) -> None:
     ]
 
 
-def test_names_of_reservations(simulation: InProcess) -> None:
+def test_names_of_reservations(simulation: SimulatedDriver) -> None:
     """One that was refused has a name as well; a line that was skipped has none."""
     result = ran(
         simulation,
@@ -180,7 +180,7 @@ def test_names_of_reservations(simulation: InProcess) -> None:
     assert len(result.notes) == 2
 
 
-def test_another_room_where_there_is_no_other(simulation: InProcess) -> None:
+def test_another_room_where_there_is_no_other(simulation: SimulatedDriver) -> None:
     """Then it has but the times that were asked for."""
     result = ran(
         simulation,
@@ -191,20 +191,20 @@ def test_another_room_where_there_is_no_other(simulation: InProcess) -> None:
     assert result.notes == []
 
 
-def test_songs_with_any_characters(simulation: InProcess) -> None:
+def test_songs_with_any_characters(simulation: SimulatedDriver) -> None:
     songs = ["AC/DC", "//", "100%", "a?b=c&d", "#1", "/x/", "é", "..."]
     script = "".join(f"put c {song} {song}\nget d {song}\n" for song in songs)
     result = ran(simulation, BEFORE + script)
     assert (result.printed, result.notes) == ([f"{song}:{song}" for song in songs], [])
 
 
-def test_a_song_that_cannot_be_one(simulation: InProcess) -> None:
+def test_a_song_that_cannot_be_one(simulation: SimulatedDriver) -> None:
     result = ran(simulation, f"{BEFORE}put c .. 1\nget c ..\nget c {'x' * 300}")
     assert result.printed == ["..:ERR_KEY", f"{'x' * 300}:ERR_KEY"]
     assert len(result.notes) == 1
 
 
-def test_a_log_that_is_longer_than_a_page(simulation: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_is_longer_than_a_page(simulation: SimulatedDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cluster.language.runner.LOG_PAGE", 3)
     result = ran(simulation, BEFORE + "".join(f"put c a {number}\n" for number in range(2, 8)) + "printLog 1")
     assert result.printed == [f"PUT:(a, {number}):TRUE" for number in range(1, 8)]

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from cluster.drivers.simulated import InProcess
+from cluster.drivers.simulated import SimulatedDriver
 from tests.support.scenario_harness import ran
 
 SERVERS, CLIENTS = ("0", "1", "2", "3"), ("a", "b", "c")
@@ -64,7 +64,7 @@ HEALED = [
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_all_are_equal_in_the_end(seed: int, simulation: InProcess) -> None:
+def test_all_are_equal_in_the_end(seed: int, simulation: SimulatedDriver) -> None:
     result = ran(simulation, random_script(seed, STEPS) + HEALED)
     assert not [note for note in result.notes if "no session" in note or "[internal]" in note]
     stores = [simulation.store(label) for label in simulation.labels]

@@ -9,7 +9,7 @@ from typing import IO
 
 import pytest
 
-from cluster.drivers.simulated import InProcess
+from cluster.drivers.simulated import SimulatedDriver
 from tests.support.scenario_harness import COURSE, HOUSE, SCENARIOS, Ran, ran
 
 REAL = (
@@ -19,7 +19,7 @@ REAL = (
 
 
 @pytest.mark.parametrize("script", SCENARIOS, ids=lambda script: script.stem)
-def test_a_scenario(script: Path, simulation: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scenario(script: Path, simulation: SimulatedDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = ran(simulation, script.read_text(encoding="utf-8"))
     assert result.printed == script.with_suffix(".sol").read_text(encoding="utf-8").splitlines()
@@ -27,7 +27,7 @@ def test_a_scenario(script: Path, simulation: InProcess, tmp_path: Path, monkeyp
     assert_equal_where_the_same_is_held(simulation)
 
 
-def assert_equal_where_the_same_is_held(simulation: InProcess) -> None:
+def assert_equal_where_the_same_is_held(simulation: SimulatedDriver) -> None:
     """Invariant 3: same vector, same CSN, same history: the same pages, byte for byte."""
     digests: dict[object, set[tuple[str, str]]] = {}
     for label in simulation.labels:
@@ -75,7 +75,7 @@ def test_a_difference_is_shown_and_fails(tmp_path: Path) -> None:
     assert _run(*options, cwd=tmp_path).returncode == 0
 
 
-def test_an_expectation_fails_the_script_and_the_rest_runs_on(simulation: InProcess) -> None:
+def test_an_expectation_fails_the_script_and_the_rest_runs_on(simulation: SimulatedDriver) -> None:
     result = ran(
         simulation, "expect a\njoinServer 0\njoinClient c 0\nput c a 1\nget c a\nexpect a:2\nexpect a:1\nget c a"
     )
@@ -105,7 +105,7 @@ def test_a_script_of_any_form(tmp_path: Path) -> None:
     assert (result.stdout, result.stderr, result.returncode) == ("é:1\n", "", 0)
 
 
-def test_the_same_script_runs_the_same_way_each_time(simulation: InProcess) -> None:
+def test_the_same_script_runs_the_same_way_each_time(simulation: SimulatedDriver) -> None:
     script = (HOUSE / "scenarios" / "chain.test").read_text(encoding="utf-8") + "printVectors 0\nprintVectors 4\n"
 
     def once() -> Ran:

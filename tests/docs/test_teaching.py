@@ -7,7 +7,7 @@ import re
 import pytest
 
 from cluster.compare.play import read_script
-from cluster.drivers.simulated import InProcess
+from cluster.drivers.simulated import SimulatedDriver
 from cluster.lessons.catalogue import find_lesson
 from tests.support.scenario_harness import HOUSE, ran
 
@@ -17,7 +17,7 @@ NAMES = sorted({name for _, name in BLOCKS})
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_script_prints_what_the_document_says(name: str, simulation: InProcess) -> None:
+def test_a_script_prints_what_the_document_says(name: str, simulation: SimulatedDriver) -> None:
     result = ran(simulation, BLOCKS["script", name])
     assert result.notes == []
     assert result.printed == BLOCKS["output", name].splitlines()
