@@ -1,1 +1,1 @@
-"""Measurements, each a command of its own: `python -m bench.NAME`."""
+"""The benchmark (`python -m bench`) and two measurements of their own: `bench.full_state` and `bench.code_size`."""

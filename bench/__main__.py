@@ -1,11 +1,11 @@
-"""`make bench`: measures this project beside its limits, and prints one table.
+"""`make bench`: measures this project beside its limits and prints one table.
 
     make bench                       all rows, a few minutes
-    make bench ROW=apply,store       some
+    make bench ROW=apply,store       some rows
     make bench PEERS=1               all rows, and ours beside PouchDB, which npm installs for the run
-    make bench JSON=1                the table as JSON alone, on standard output
+    make bench JSON=1                all rows, as JSON
 
-What happens meanwhile is told on standard error. Each row is explained in docs/performance.md.
+Progress goes to standard error. docs/performance.md explains each row.
 """
 
 from __future__ import annotations
@@ -16,48 +16,48 @@ import time
 import traceback
 from collections.abc import Sequence
 
-from bench.ground import ground
-from bench.measure import Size, say
+from bench.measure import Size, report
 from bench.rows import ON_REQUEST, ROWS
 from bench.table import Row, as_json, as_markdown
+from bench.workspace import workspace
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status: 0, 1 where a row could not be measured, 2 for a row that there is not."""
+    """Return the exit status: 0, 1 where a row could not be measured, 2 for an unknown row."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measure this project beside its limits.")
     every_row = ROWS | ON_REQUEST
     parser.add_argument("--row", metavar="ROW,…", default=",".join(ROWS), help=f"some of {', '.join(every_row)}")
     parser.add_argument("--peers", action="store_true", help=f"measure these as well: {', '.join(ON_REQUEST)}")
-    parser.add_argument("--json", action="store_true", help="print the table as JSON alone")
+    parser.add_argument("--json", action="store_true", help="print the table as JSON")
     asked = parser.parse_args(arguments)
     names = [name.strip() for name in asked.row.split(",") if name.strip()]
     names += ON_REQUEST if asked.peers else []
     unknown = [name for name in names if name not in every_row]
     if unknown:
-        parser.error(f"there is no row {', '.join(unknown)}; there are {', '.join(every_row)}")
+        parser.error(f"unknown row {', '.join(unknown)}; use some of {', '.join(every_row)}")
     rows, failed = measure(names, Size())
     print(as_json(rows) if asked.json else as_markdown(rows))
     return 1 if failed else 0
 
 
 def measure(names: Sequence[str], size: Size) -> tuple[list[Row], list[str]]:
-    """The lines of these rows, in the order of the table; and the names of those that could not be measured."""
+    """Measure rows in the order of the table; returns their lines and the names of the rows that failed."""
     began, rows, failed = time.monotonic(), list[Row](), list[str]()
     measures = ROWS | ON_REQUEST
     wanted = [name for name in measures if name in names]
-    with ground() as place:
+    with workspace() as space:
         for number, name in enumerate(wanted, 1):
-            say(f"[{number}/{len(wanted)}] {name} …")
+            report(f"[{number}/{len(wanted)}] {name} …")
             since = time.monotonic()
             try:
-                rows += measures[name](place, size)
-            except Exception:  # the rows that were measured are told all the same
-                say(traceback.format_exc())
+                rows += measures[name](space, size)
+            except Exception:  # the other rows are still worth printing
+                report(traceback.format_exc())
                 failed.append(name)
-            say(f"[{number}/{len(wanted)}] {name}: {time.monotonic() - since:.0f} s")
-    say(f"{len(wanted)} rows in {time.monotonic() - began:.0f} s")
+            report(f"[{number}/{len(wanted)}] {name}: {time.monotonic() - since:.0f} s")
+    report(f"{len(wanted)} rows in {time.monotonic() - began:.0f} s")
     if failed:
-        say(f"Not measured, for what is said above: {', '.join(failed)}")
+        report(f"Not measured because of the errors above: {', '.join(failed)}")
     return rows, failed
 
 

@@ -27,7 +27,7 @@ class Empty(Resource):  # type: ignore[misc]  # flask_restful has no types
 
 @contextlib.contextmanager
 def empty_server() -> Iterator[Address]:
-    """One that runs as a process of its own."""
+    """Yield the address of an empty server in a process of its own."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.empty"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -1,12 +1,12 @@
-"""A full state of many reservations, from a replica to a new one, with what it costs in time and memory.
+"""Measures the transfer of a large full state to a new replica, which is interrupted twice.
 
-    python -m bench.full_state [RESERVATIONS]        100,000 unless told otherwise
+    python -m bench.full_state [RESERVATIONS]        by default 100,000
 
-Two real replicas with a Redis each. The first holds the reservations, and has truncated its log of all of them; the
-second has taken some of its own. The transfer is cut in the middle by a cut link, and again by kill -9 of the receiver,
-and then left to end; a reader looks at the receiver all the time. Prints what it measured, and ends with status 1
-unless the reader saw the old state and then the new one alone, the receiver's own reservations are there and committed,
-the two are equal, and no process took more than 256 MiB (its peak as Linux counts it; Redis is a process of its own).
+Two real replicas have a Redis each. The first holds the reservations and has truncated its whole log; the second has
+accepted some of its own. A cut link interrupts the transfer, then kill -9 of the receiver; the third attempt completes.
+Meanwhile a reader reads the receiver's calendar. The exit status is 1 unless the reader saw the old state and then the
+new one and nothing else, the receiver's own reservations are committed, the two replicas are equal, and neither process
+used more than 256 MiB (its peak as Linux counts it, without Redis).
 """
 
 from __future__ import annotations
@@ -55,27 +55,27 @@ SETTINGS = {
 
 @dataclass
 class Result:
-    """What was measured; `wrong` says what was not as it must be."""
+    """The figures; `wrong` lists the conditions that did not hold."""
 
     reservations: int
     cuts: list[int] = field(default_factory=list)  # pages that the receiver had staged at each cut
     transfer_s: float = 0.0
     memory_mib: dict[str, float] = field(default_factory=dict)  # peak of each process
     reads: int = 0
-    seen: list[int] = field(default_factory=list)  # numbers of others' reservations, each as it changed
+    seen: list[int] = field(default_factory=list)  # counts of others' reservations, one for each change
     wrong: list[str] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
-        yield f"{self.reservations} reservations; cut when {' and '.join(map(str, self.cuts))} pages had arrived"
-        yield f"whole transfer after the last cut: {self.transfer_s:.1f} s"
-        yield f"{self.reads} reads at the receiver meanwhile; reservations of others that they saw: {self.seen}"
+        yield f"{self.reservations} reservations; interrupted after {' and '.join(map(str, self.cuts))} pages"
+        yield f"whole transfer after the last interruption: {self.transfer_s:.1f} s"
+        yield f"{self.reads} reads at the receiver saw these counts of others' reservations: {self.seen}"
         for label, peak in self.memory_mib.items():
             yield f"peak memory of {label}: {peak:.0f} MiB"
         yield from (f"WRONG: {problem}" for problem in self.wrong)
 
 
 def run(folder: Path, reservations: int) -> Result:
-    """The whole measurement in this folder."""
+    """Run the whole measurement in this folder."""
     result = Result(reservations)
     processes = Processes(write_configuration(folder, ("source", "new"), SETTINGS))
     with contextlib.ExitStack() as undo:
@@ -102,7 +102,7 @@ def run(folder: Path, reservations: int) -> Result:
 
 
 def _fill(processes: Processes, reservations: int) -> None:
-    """Commit the reservations in the source's Redis, as a session with some other replica would."""
+    """Commit the reservations in the source's Redis, as a session with another replica would."""
     opened = open_storage("embedded", processes.settings.data, "source")
     try:
         store = Store(opened.client, "source", APPLICATIONS)
@@ -115,11 +115,11 @@ def _fill(processes: Processes, reservations: int) -> None:
 
 
 def _selections(reservations: int) -> Iterator[Selection]:
-    """Writes of a replica `desk`, one after another in each room."""
+    """Batches of writes of a replica `desk`, hour after hour in each room."""
     prev, items = 0, []
     for number in range(reservations):
-        place, room = divmod(number, len(ROOMS))
-        day, hour = divmod(place, HOURS)
+        row, room = divmod(number, len(ROOMS))
+        day, hour = divmod(row, HOURS)
         start = FIRST_DAY + timedelta(days=day, hours=8 + hour)
         slot = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
         body = ReserveBody.model_validate({"room": ROOMS[room], "slots": [slot], "purpose": "Seminar"})
@@ -137,14 +137,14 @@ def _selections(reservations: int) -> Iterator[Selection]:
 
 
 def _own(number: int) -> dict[str, object]:
-    """A reservation before all others of its room."""
+    """A request for an hour before all other reservations of the room."""
     start = FIRST_DAY + timedelta(hours=number)
     slot = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
     return {"room": ROOMS[0], "slots": [slot], "request": f"own-{number}"}
 
 
 def _transfer(processes: Processes, result: Result) -> None:
-    """Cut twice in the middle, then to its end."""
+    """Interrupt the transfer twice, then let it complete."""
     source = processes.rest("source")
     third = result.reservations // 3
 
@@ -161,12 +161,12 @@ def _transfer(processes: Processes, result: Result) -> None:
     processes.wait_until_serving("new")
     began = time.monotonic()
     csn = result.reservations + OWN
-    wait_until(lambda: _told(processes.rest("new"))["csn"] == csn, WAIT_S, "all is committed at the receiver")
+    wait_until(lambda: _replica(processes.rest("new"))["csn"] == csn, WAIT_S, "all is committed at the receiver")
     result.transfer_s = time.monotonic() - began
     _note_memory(processes, result)
 
 
-def _told(rest: Rest) -> dict[str, object]:
+def _replica(rest: Rest) -> dict[str, object]:
     with contextlib.suppress(Silent):
         found: dict[str, object] = rest.get("/replica")
         return found
@@ -174,7 +174,7 @@ def _told(rest: Rest) -> dict[str, object]:
 
 
 def _staged(processes: Processes, attempt: int) -> int:
-    """How many pages the receiver has of this attempt, in its Redis."""
+    """The number of pages of this attempt in the receiver's Redis."""
     with redis.Redis(unix_socket_path=str(processes.settings.data / "new" / "redis.sock")) as client:
         found: int = client.zcard(Namespace("new", str(attempt)).changed)
         return found
@@ -193,24 +193,24 @@ def _judge(processes: Processes, result: Result) -> None:
     if result.seen != [0, expected]:
         result.wrong.append(f"the reader should have seen 0, then {expected}")
     if result.reads < 10:
-        result.wrong.append("the reader hardly read")
+        result.wrong.append("the reader made fewer than 10 reads")
     for number in range(OWN):
         state = new.get(f"/reservations/vish/own-{number}")["state"]
         if state != "committed":
             result.wrong.append(f"own-{number} is {state}")
     held = [rest.get("/replica") for rest in (source, new)]
     if held[0]["vectors"]["V"] != held[1]["vectors"]["V"] or held[0]["csn"] != held[1]["csn"]:
-        result.wrong.append("the two do not hold the same")
+        result.wrong.append("the replicas hold different writes")
     calendars = [_calendar(rest) for rest in (source, new)]
     if calendars[0] != calendars[1]:
-        result.wrong.append("the two show different calendars")
+        result.wrong.append("the replicas show different calendars")
     for label, peak in result.memory_mib.items():
         if peak > MEMORY_MIB_MAX:
             result.wrong.append(f"{label} took {peak:.0f} MiB; at most {MEMORY_MIB_MAX} are allowed")
 
 
 def _calendar(rest: Rest) -> list[dict[str, object]]:
-    """Room ROOMS[0] for the 62 days that one request may ask for."""
+    """The calendar of ROOMS[0] for 62 days, the most that one request may cover."""
     until = FIRST_DAY + timedelta(days=62)
     query = {"from": FIRST_DAY.isoformat(), "to": until.isoformat()}
     found: list[dict[str, object]] = rest.get(f"/rooms/{ROOMS[0]}/calendar", **query)["reservations"]
@@ -218,12 +218,12 @@ def _calendar(rest: Rest) -> list[dict[str, object]]:
 
 
 def _in_room(reservations: int) -> int:
-    """How many of them `_calendar` shows."""
+    """How many of the reservations `_calendar` returns."""
     return min((reservations + len(ROOMS) - 1) // len(ROOMS), 62 * HOURS)
 
 
 class _Reader:
-    """Reads the receiver's calendar again and again while the block lasts; what it answers must not be a mixture."""
+    """Reads the receiver's calendar in a thread while the block lasts, and records when the result changes."""
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest

@@ -1,6 +1,6 @@
-"""A client that keeps some connections busy: each sends its next request as soon as its answer is there.
+"""A client that keeps several connections busy: each sends its next request as soon as it has an answer.
 
-One thread and bare sockets, so that the client takes little of what the server is measured with.
+It uses one thread and plain sockets, so that it takes little processor time from the server that is measured.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TIMEOUT_S = 60.0
 
 
 def post(path: str, body: Any, user: str = "vish") -> bytes:
-    """The bytes of a request that carries JSON."""
+    """The bytes of a POST request with a JSON body."""
     return _with_json("POST", path, body, user)
 
 
@@ -41,7 +41,7 @@ def get(path: str) -> bytes:
 
 
 class Connection:
-    """One kept connection, on which one request is under way at a time."""
+    """One kept-alive connection with at most one request in flight."""
 
     def __init__(self, address: Address) -> None:
         self.socket = socket.create_connection((address.host, address.port), TIMEOUT_S)
@@ -53,7 +53,7 @@ class Connection:
         self.socket.sendall(request)
 
     def arrived(self) -> bool:
-        """Read what is there; whether the answer is whole. AssertionError for one that is no success."""
+        """Read what has arrived; returns whether the answer is complete. Raises AssertionError for an error status."""
         self._answer += self.socket.recv(1 << 18)
         head, blank, body = self._answer.partition(b"\r\n\r\n")
         if not blank:
@@ -64,7 +64,7 @@ class Connection:
         return len(body) >= int(length)
 
     def ask(self, request: bytes) -> Any:
-        """Send one request and wait; its JSON."""
+        """Send one request, wait for the answer, and return its JSON."""
         self.send(request)
         while not self.arrived():
             pass
@@ -75,7 +75,7 @@ class Connection:
 
 
 def rate(address: Address, requests: Iterator[bytes], seconds: float) -> float:
-    """Requests a second, over so many seconds."""
+    """Requests a second, measured over `seconds`."""
     connections = [Connection(address) for _ in range(CONNECTIONS)]
     with selectors.DefaultSelector() as selector:
         for connection in connections:
@@ -92,7 +92,7 @@ def rate(address: Address, requests: Iterator[bytes], seconds: float) -> float:
                     if time.perf_counter() - began >= seconds:
                         ended = time.perf_counter()
                 if ended:
-                    waiting -= 1  # what is under way is answered, so that the next round starts with nothing
+                    waiting -= 1  # requests in flight are answered, so that the next round starts from none
                 else:
                     key.data.send(next(requests))
     for connection in connections:

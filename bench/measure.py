@@ -1,6 +1,6 @@
-"""How figures are taken: what is compared runs in turn, A B A B …, in one process and one run, and the median counts.
+"""How figures are taken: the compared sides run in turn, A B A B …, in one process, and the median counts.
 
-So a machine that is shared, and slower at one time than at another, is slower for both sides; the ratio stays.
+When a shared machine gets slower for a while, it does so for both sides, and the ratio stays.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ Measure = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a run is: 1 is what the table is about; a test takes a small part of it, and fewer rounds."""
+    """The size of a run: 1 for the table; tests run a small part of the work in one round."""
 
     scale: float = 1.0
 
     def of(self, count: int, least: int = 1) -> int:
-        """So many of a full run's `count`."""
+        """The share of a full run's `count`, but not less than `least`."""
         return max(round(count * self.scale), least)
 
     def rounds(self, count: int) -> int:
@@ -29,7 +29,7 @@ class Size:
 
 
 def in_turn(rounds: int, *measures: Measure) -> list[float]:
-    """The median of each over so many rounds; where there are several, one more goes first and does not count."""
+    """The median of each measure over `rounds`; where there are several, one more runs first as a warm-up."""
     warm_up = int(rounds > 1)
     taken = [[measure() for measure in measures] for _ in range(warm_up + rounds)]
     return [median(figures) for figures in zip(*taken[warm_up:], strict=True)]
@@ -41,6 +41,6 @@ def seconds_of(action: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def say(text: str) -> None:
-    """A line of progress."""
+def report(text: str) -> None:
+    """Print a line of progress."""
     print(text, file=sys.stderr, flush=True)

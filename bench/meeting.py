@@ -14,13 +14,13 @@ TAGS = tuple(application.tag for application in APPLICATIONS)
 
 
 def meet(initiator: Store, responder: Store, carry: Callable[[Frame], Frame] = lambda frame: frame) -> int:
-    """A whole session; `carry` is what happens to each frame on its way. Returns how many frames there were."""
+    """Run one session; each frame passes through `carry`. Returns the number of frames."""
     ends = Session(initiator, TAGS, initiator=True), Session(responder, TAGS, initiator=False)
-    under_way = deque((1 - end, frame) for end in (0, 1) for frame in ends[end].start())
+    in_flight = deque((1 - end, frame) for end in (0, 1) for frame in ends[end].start())
     frames = 0
-    while under_way:
-        to, frame = under_way.popleft()
+    while in_flight:
+        to, frame = in_flight.popleft()
         frames += 1
-        under_way.extend((1 - to, answer) for answer in ends[to].receive(carry(frame)))
+        in_flight.extend((1 - to, answer) for answer in ends[to].receive(carry(frame)))
     assert all(end.finished and end.report.error is None for end in ends), [end.report for end in ends]
     return frames

@@ -1,8 +1,8 @@
--- Undoes all tentative writes and, if that is asked for, plays them again. It stores nothing, so it can be run again.
+-- Undoes all tentative writes in memory and, on request, plays them again. It stores nothing, so it can run again.
 --
--- KEYS[1]  the namespace's prefix
--- ARGV[1]  1 to play them again, too
--- Returns how many there are.
+-- KEYS[1]  the prefix of the namespace
+-- ARGV[1]  1 to play the writes again
+-- Returns the number of tentative writes.
 
 --- @include "engine/log"
 --- @include "engine/play"

@@ -1,6 +1,6 @@
-"""The writes that the rows are measured with: reservations of a timetable, as a replica's peers send them.
+"""The writes that rows are measured with: reservations of a timetable, as peers of a replica send them.
 
-Nothing is random, so that every run does the same work.
+Nothing is random, so every run does the same work.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ FIRST_DAY = datetime(2026, 12, 1, tzinfo=UTC)
 FIRST_STAMP = 1_764_550_000_000_000
 STAMP_STEP_US = 10
 SLOT_MIN = 50
-PLACES = 8  # places of two and a half hours, each for three slots, in a room on a day
+BLOCKS = 8  # in a room on a day; a block of two and a half hours has three slots
 
 
 def conflicting(count: int, origin: str, *, first: int = 0) -> list[Item]:
-    """Tentative writes with three alternatives each; every second one finds its first choice taken, and moves."""
+    """Writes with three choices of a slot; every second write finds its first choice taken and gets the next."""
     return _chain([(number // 2, 0, 3) for number in range(first, first + count)], origin, first)
 
 
 def undisputed(count: int, origin: str, *, first: int = 0) -> list[Item]:
-    """Tentative writes with one slot each, which is free: three of them where two of the above are."""
+    """Writes with one free slot each, three to a block."""
     return _chain([(number // 3, number % 3, 1) for number in range(first, first + count)], origin, first)
 
 
 def in_one_room(count: int, origin: str, stamp: int, *, minutes: int = 1) -> list[Item]:
-    """Tentative writes that share one page: a room on a day, so many minutes each, one behind the other."""
+    """Writes on one page, a room on one day, each for the `minutes` after the one before."""
     start = _minute(FIRST_DAY + timedelta(days=3000))
     slots = [[[start + number * minutes, start + (number + 1) * minutes]] for number in range(count)]
     return link(
@@ -42,7 +42,7 @@ def in_one_room(count: int, origin: str, stamp: int, *, minutes: int = 1) -> lis
 
 
 def long_writes(count: int, origin: str, stamp: int, size_bytes: int, prev: int = 0, first: int = 0) -> list[Item]:
-    """Undisputed writes whose bytes are about so many, for their purpose is long."""
+    """Writes without conflict of about `size_bytes` each, which have a long purpose."""
     short = len(undisputed(1, origin)[0].body)
     items = []
     for number in range(first, first + count):
@@ -54,26 +54,26 @@ def long_writes(count: int, origin: str, stamp: int, size_bytes: int, prev: int 
 
 
 def draft_in_one_room(number: int) -> Draft:
-    """A client's wish: one of a room's hours on one day, or one of the two behind it; neighbours want the same."""
+    """A client's request for an hour in one room, or one of the two hours after it; neighbours overlap."""
     start = _minute(FIRST_DAY) + number * 30
     return Draft(
         **_reserve(
-            "desk", f"wish-{number}", ROOMS[0], [[start + 60 * later, start + 60 * later + 60] for later in range(3)]
+            "desk", f"request-{number}", ROOMS[0], [[start + 60 * later, start + 60 * later + 60] for later in range(3)]
         )
     )
 
 
 def alone(number: int, origin: str, stamp: int, prev: int) -> Item:
-    """A tentative write on a page that no other write of a run declares."""
+    """A write on a page that no other write of a run declares."""
     start = _minute(FIRST_DAY + timedelta(days=4000 + number))
     return link([_reserve("far", f"far-{number}", ROOMS[1], [[start, start + 60]])], origin, stamp, prev)[0]
 
 
-def _chain(places: Sequence[tuple[int, int, int]], origin: str, first: int) -> list[Item]:
+def _chain(wanted_slots: Sequence[tuple[int, int, int]], origin: str, first: int) -> list[Item]:
     members = []
-    for number, (place, slot, slots) in enumerate(places, first):
-        row, room = divmod(place, len(ROOMS))
-        day, hour = divmod(row, PLACES)
+    for number, (block, slot, slots) in enumerate(wanted_slots, first):
+        row, room = divmod(block, len(ROOMS))
+        day, hour = divmod(row, BLOCKS)
         start = _minute(FIRST_DAY + timedelta(days=day)) + 3 * SLOT_MIN * hour
         begins = [start + SLOT_MIN * (slot + preference) for preference in range(slots)]
         wanted = [[begin, begin + SLOT_MIN] for begin in begins]
@@ -83,7 +83,7 @@ def _chain(places: Sequence[tuple[int, int, int]], origin: str, first: int) -> l
 
 
 def link(members: Sequence[dict[str, Any]], origin: str, stamp: int, prev: int = 0) -> list[Item]:
-    """Writes with these members as one origin's chain, from `stamp` on."""
+    """Turn these fields into consecutive writes of one origin, stamped from `stamp` on."""
     items = []
     for given in members:
         write = Write(stamp=stamp, prev=prev, origin=origin, **given)
@@ -116,7 +116,7 @@ def batches(items: Sequence[Item]) -> Iterator[Selection]:
 
 
 def take(store: Store, items: Sequence[Item]) -> None:
-    """Have a replica receive them all, in batches."""
+    """Have a replica receive all items, in batches."""
     for selection in batches(items):
         rest = selection
         while rest.items:

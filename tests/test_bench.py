@@ -1,4 +1,4 @@
-"""The measurements of `make bench`, on a hundredth of their work: every row gives its lines, in the table's shape."""
+"""`make bench` at a hundredth of its size: every row returns the expected lines of the table."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 
 from bench.__main__ import main
 from bench.code_size import COMMENTS, other_lines, python_lines
-from bench.ground import Ground
 from bench.measure import Size, in_turn
 from bench.rows import ON_REQUEST, ROWS
 from bench.table import HEADING, Row, as_json, as_markdown, at_least, at_most, below, figure
+from bench.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -25,8 +25,8 @@ NO_PROCESS = ("store", "rollback-far", "rollback-near", "select", "converge", "v
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Ground:
-    return Ground(tmp_path_factory.mktemp("bench"))
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return Workspace(tmp_path_factory.mktemp("bench"))
 
 
 def check(name: str, rows: list[Row]) -> None:
@@ -38,16 +38,16 @@ def check(name: str, rows: list[Row]) -> None:
 
 
 @pytest.mark.parametrize("name", NO_PROCESS)
-def test_a_row_gives_its_lines(place: Ground, name: str) -> None:
-    check(name, ROWS[name](place, TINY))
+def test_a_row_returns_its_lines(workspace: Workspace, name: str) -> None:
+    check(name, ROWS[name](workspace, TINY))
 
 
 @pytest.mark.parametrize("name", [name for name in ROWS if name not in NO_PROCESS])
-def test_a_row_with_replicas_gives_its_lines(place: Ground, name: str) -> None:
-    check(name, ROWS[name](place, TINY))
+def test_a_row_with_replicas_returns_its_lines(workspace: Workspace, name: str) -> None:
+    check(name, ROWS[name](workspace, TINY))
 
 
-def test_what_is_compared_runs_in_turn_and_the_median_counts() -> None:
+def test_compared_sides_run_in_turn_and_the_median_counts() -> None:
     ran: list[str] = []
     ours, limit = iter([100.0, 1.0, 9.0, 2.0]), iter([100.0, 4.0, 6.0, 5.0])
 
@@ -59,14 +59,14 @@ def test_what_is_compared_runs_in_turn_and_the_median_counts() -> None:
     assert ran == ["a", "b"] * 4
 
 
-def test_a_line_is_met_or_not_by_its_ratio() -> None:
+def test_the_ratio_decides_whether_a_bound_is_met() -> None:
     assert [at_least("x", "u", (ours, 10), 0.5).met for ours in (4, 5)] == [False, True]
     assert [at_most("x", "u", (ours, 10), 0.5).met for ours in (5, 6)] == [True, False]
     assert [below("x", "u", ours, 5, 10).met for ours in (5, 6)] == [True, False]
     assert figure("x", "u", 1).met is None
 
 
-def test_the_table_reads_as_markdown_and_as_json() -> None:
+def test_the_table_is_printed_as_markdown_and_as_json() -> None:
     rows = [at_least("apply", "writes/s", (12_345, 10_000), 0.6), figure("papers", "ms", 0.5)]
     assert as_markdown(rows).splitlines() == [
         "| row    |   ours |  limit | unit     | ratio | wanted | met |",
@@ -80,10 +80,10 @@ def test_the_table_reads_as_markdown_and_as_json() -> None:
     assert loaded["rows"][1]["met"] is None
 
 
-def test_json_is_all_that_standard_output_has(
+def test_standard_output_has_nothing_but_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(ROWS, "select", lambda _ground, _size: [figure("select", "ms", 1)])
+    monkeypatch.setitem(ROWS, "select", lambda _workspace, _size: [figure("select", "ms", 1)])
     assert main(["--row", "select", "--json"]) == 0
     output = capsys.readouterr()
     assert [row["row"] for row in json.loads(output.out)["rows"]] == ["select"]
@@ -91,32 +91,32 @@ def test_json_is_all_that_standard_output_has(
 
 
 def test_peers_are_measured_on_request(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(ROWS, "select", lambda _ground, _size: [figure("select", "ms", 1)])
-    monkeypatch.setitem(ON_REQUEST, "peers", lambda _ground, _size: [figure("peers", "writes/s", 1)])
+    monkeypatch.setitem(ROWS, "select", lambda _workspace, _size: [figure("select", "ms", 1)])
+    monkeypatch.setitem(ON_REQUEST, "peers", lambda _workspace, _size: [figure("peers", "writes/s", 1)])
     assert main(["--row", "select", "--peers", "--json"]) == 0
     assert [row["row"] for row in json.loads(capsys.readouterr().out)["rows"]] == ["select", "peers"]
 
 
-def test_a_row_that_fails_takes_no_other_with_it(
+def test_other_rows_are_printed_when_one_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fails(_ground: Ground, _size: Size) -> list[Row]:
+    def fails(_workspace: Workspace, _size: Size) -> list[Row]:
         raise OSError("the disk is full")
 
     monkeypatch.setitem(ROWS, "store", fails)
-    monkeypatch.setitem(ROWS, "select", lambda _ground, _size: [figure("select", "ms", 1)])
+    monkeypatch.setitem(ROWS, "select", lambda _workspace, _size: [figure("select", "ms", 1)])
     assert main(["--row", "store,select", "--json"]) == 1
     output = capsys.readouterr()
     assert [row["row"] for row in json.loads(output.out)["rows"]] == ["select"]
     assert "the disk is full" in output.err
-    assert "Not measured, for what is said above: store" in output.err
+    assert "Not measured because of the errors above: store" in output.err
 
 
-def test_a_row_that_there_is_not_is_named() -> None:
+def test_an_unknown_row_is_refused() -> None:
     command = [sys.executable, "-m", "bench", "--row", "store,nothing"]
     done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "there is no row nothing; there are accept, accept-flat, store" in done.stderr
+    assert "unknown row nothing; use some of accept, accept-flat, store" in done.stderr
 
 
 def test_code_size_leaves_out_docstrings_comments_and_examples() -> None:

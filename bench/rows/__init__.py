@@ -1,10 +1,9 @@
-"""The rows of the table, each a file of its own: `measure(ground, size)` gives its lines."""
+"""The rows of the table, one file for each: `measure(workspace, size)` returns its lines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.ground import Ground
 from bench.measure import Size
 from bench.rows import (
     accept,
@@ -22,8 +21,9 @@ from bench.rows import (
     vectors,
 )
 from bench.table import Row
+from bench.workspace import Workspace
 
-ROWS: dict[str, Callable[[Ground, Size], list[Row]]] = {
+ROWS: dict[str, Callable[[Workspace, Size], list[Row]]] = {
     "accept": accept.measure,
     "accept-flat": accept.measure_flat,
     "store": store.measure,
@@ -40,4 +40,4 @@ ROWS: dict[str, Callable[[Ground, Size], list[Row]]] = {
     "vectors": vectors.measure,
     "papers": papers.measure,
 }
-ON_REQUEST: dict[str, Callable[[Ground, Size], list[Row]]] = {"peers": peers.measure}  # needs the network and node
+ON_REQUEST: dict[str, Callable[[Workspace, Size], list[Row]]] = {"peers": peers.measure}  # needs the network and node

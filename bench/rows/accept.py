@@ -1,6 +1,7 @@
-"""accept: reservations a second of one replica, against an empty POST of the same server; and how it stays flat.
+"""accept: reservations a second of one replica; the limit is an empty POST of the same web server.
 
-Every reservation is on the disk before it is answered: the limit has no disk.
+accept-flat compares the rate at many and at few held reservations. A reservation is on the disk before it is answered;
+the limit does not use a disk.
 """
 
 from __future__ import annotations
@@ -10,31 +11,31 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from bench.empty import empty_server
-from bench.ground import Ground
 from bench.load import post, rate
 from bench.measure import Measure, Size, in_turn
 from bench.table import Row, at_least
 from bench.workload import FIRST_DAY, ROOMS
+from bench.workspace import Workspace
 from cluster.processes import Processes
 from replica.config import Address
 
-ROUNDS, SECONDS = 11, 1.0  # short turns, since the machine is faster in some seconds than in others
+ROUNDS, SECONDS = 11, 1.0  # short turns, because the speed of the machine varies
 HELD = (100_000, 1_000)
 HOURS = 10
-UNUSED = FIRST_DAY + timedelta(days=2000)  # behind what is loaded
+UNUSED = FIRST_DAY + timedelta(days=2000)  # after the loaded reservations
 
 
-def measure(ground: Ground, size: Size) -> list[Row]:
+def measure(workspace: Workspace, size: Size) -> list[Row]:
     wanted, empty = reservations(), _at("/", reservations())
-    with ground.replicas({"one": 0}) as processes, empty_server() as limit:
+    with workspace.replicas({"one": 0}) as processes, empty_server() as limit:
         addresses = [(processes.settings.replica("one").rest, wanted), (limit, empty)]
         figures = in_turn(size.rounds(ROUNDS), *(rate_at(*pair, size) for pair in addresses))
     return [at_least("accept", "reservations/s", figures, 0.33)]
 
 
-def measure_flat(ground: Ground, size: Size) -> list[Row]:
+def measure_flat(workspace: Workspace, size: Size) -> list[Row]:
     many, few = (size.of(held, 10) for held in HELD)
-    with ground.replicas({"one": many}) as one, ground.replicas({"one": few}) as other:
+    with workspace.replicas({"one": many}) as one, workspace.replicas({"one": few}) as other:
         figures = in_turn(size.rounds(ROUNDS), *(_rate_of(processes, size) for processes in (one, other)))
     return [at_least("accept-flat", f"reservations/s at {many:,} held, and at {few:,}", figures, 0.9)]
 
@@ -50,13 +51,13 @@ def rate_at(address: Address, requests: Iterator[bytes], size: Size) -> Measure:
 def reservations(rooms: int = len(ROOMS), hours: int = HOURS) -> Iterator[bytes]:
     """Requests for one free hour after another, in each room, on each day."""
     for number in itertools.count():
-        place, room = divmod(number, rooms)
-        day, hour = divmod(place, hours)
+        row, room = divmod(number, rooms)
+        day, hour = divmod(row, hours)
         start = UNUSED + timedelta(days=day, hours=8 + hour)
         slot = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
         yield post("/reservations", {"room": ROOMS[room], "slots": [slot], "purpose": "Seminar"})
 
 
 def _at(path: str, requests: Iterator[bytes]) -> Iterator[bytes]:
-    """The same requests, sent to another place."""
+    """The same requests with another path."""
     return (request.replace(b"POST /reservations ", f"POST {path} ".encode(), 1) for request in requests)

@@ -1,28 +1,28 @@
-"""apply and full-state: one session over gRPC, between two processes with a Redis each, into an empty replica.
+"""apply and full-state: one session over gRPC into an empty replica; two processes, each with its own Redis.
 
-The sender holds the same reservations both times; its log has all of them for `apply`, and none for `full-state`.
+For `apply` the sender's log has all writes; for `full-state` it is truncated, so pages are sent instead.
 """
 
 from __future__ import annotations
 
 import shutil
 
-from bench.ground import Ground, store_of
 from bench.load import Connection, post
 from bench.measure import Size, in_turn, seconds_of
 from bench.rows.store import received
 from bench.table import Row, at_least
 from bench.workload import undisputed
+from bench.workspace import Workspace, store_of
 from cluster.processes import Processes
 
 ROUNDS = 7
 WRITES, RESERVATIONS = 50_000, 100_000
 
 
-def measure_apply(ground: Ground, size: Size) -> list[Row]:
+def measure_apply(workspace: Workspace, size: Size) -> list[Row]:
     count = size.of(WRITES, 10)
     items = undisputed(count, "peer~aaaaaa")
-    with ground.replicas({"one": count, "two": 0}) as processes, ground.redis() as client:
+    with workspace.replicas({"one": count, "two": 0}) as processes, workspace.redis() as client:
         rates = in_turn(
             size.rounds(ROUNDS),
             lambda: transferred(processes, count),
@@ -31,11 +31,11 @@ def measure_apply(ground: Ground, size: Size) -> list[Row]:
     return [at_least("apply", "writes/s", rates, 0.6)]
 
 
-def measure_full_state(ground: Ground, size: Size) -> list[Row]:
+def measure_full_state(workspace: Workspace, size: Size) -> list[Row]:
     writes, reservations = size.of(WRITES, 10), size.of(RESERVATIONS, 10)
     with (
-        ground.replicas({"one": reservations, "two": 0}) as truncated,
-        ground.replicas({"one": writes, "two": 0}) as whole,
+        workspace.replicas({"one": reservations, "two": 0}) as truncated,
+        workspace.replicas({"one": writes, "two": 0}) as whole,
     ):
         store_of(truncated, "one")[0].truncate(0)
         rates = in_turn(
@@ -45,7 +45,7 @@ def measure_full_state(ground: Ground, size: Size) -> list[Row]:
 
 
 def transferred(processes: Processes, count: int) -> float:
-    """Reservations a second, of one session that replica `two` has with `one`; `two` is empty before."""
+    """Reservations a second in one session of replica `two`, which starts empty, with `one`."""
     processes.stop("two")
     shutil.rmtree(processes.settings.data / "two")
     processes.start("two")

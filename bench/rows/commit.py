@@ -1,6 +1,6 @@
-"""commit: from a reservation at a replica that is not the primary until it is committed there, as its client sees it.
+"""commit: the time from a reservation at another replica than the primary until its client sees it committed.
 
-Set beside one session in which nothing is sent: the round trips that a commit cannot do without.
+The limit is a session without writes: the round trips that every commit needs.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import time
 from functools import partial
 from statistics import quantiles
 
-from bench.ground import Ground
 from bench.load import Connection, get, post
 from bench.measure import Size, in_turn
 from bench.rows.accept import reservations
 from bench.table import Row, below
+from bench.workspace import Workspace
 from cluster.processes import Processes
 from cluster.rest import Refused, Rest
 from cluster.waiting import wait_until
@@ -23,9 +23,9 @@ HEALTHY = {"anti_entropy": {"interval_s": 5, "after_write": True, "debounce_ms":
 WAIT_S = 20.0
 
 
-def measure(ground: Ground, size: Size) -> list[Row]:
+def measure(workspace: Workspace, size: Size) -> list[Row]:
     samples, wanted = [], reservations()
-    with ground.replicas({"one": 0, "two": 0, "three": 0}, **HEALTHY) as processes:
+    with workspace.replicas({"one": 0, "two": 0, "three": 0}, **HEALTHY) as processes:
         connection = Connection(processes.settings.replica("two").rest)
 
         def commit() -> float:
@@ -38,7 +38,7 @@ def measure(ground: Ground, size: Size) -> list[Row]:
         _meet(processes)
         _, limit = in_turn(size.of(SAMPLES, 2), commit, session)
         connection.close()
-    samples = samples[1:]  # the first does not count, as in_turn has it
+    samples = samples[1:]  # the first is the warm-up of in_turn
     hundredths = quantiles(samples, n=100) if len(samples) > 1 else samples * 99
     return [
         below("commit", "ms, p50", hundredths[49], 100, limit),
@@ -47,7 +47,7 @@ def measure(ground: Ground, size: Size) -> list[Row]:
 
 
 def _meet(processes: Processes) -> None:
-    """Everybody knows the primary before anything is measured."""
+    """Wait until both other replicas know the primary."""
     for label in ("two", "three"):
         wait_until(partial(_has_met, processes.rest(label)), WAIT_S, f"{label} meets the primary")
 
@@ -55,13 +55,13 @@ def _meet(processes: Processes) -> None:
 def _has_met(rest: Rest) -> bool:
     try:
         rest.post("/replica/sync/one", {})
-    except Refused:  # they start at the same time: one does not answer yet, or is busy with the other
+    except Refused:  # the other one does not answer yet, or is in another session
         return False
     return True
 
 
 def _until_committed(connection: Connection, request: bytes) -> float:
-    """Milliseconds."""
+    """Send a reservation; returns the milliseconds until it is committed."""
     began = time.perf_counter()
     identifier = connection.ask(request)["id"]
     looked = get(f"/reservations/{identifier}")

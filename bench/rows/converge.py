@@ -1,6 +1,6 @@
-"""converge: rounds of sessions of random pairs until all replicas are the same, with nothing tentative.
+"""converge: how many rounds of sessions between random pairs make all replicas equal, with nothing tentative.
 
-In a round each replica has one session. Before, each has taken a write while it was cut off from all others.
+Each replica has accepted one write before the first round, and has one session in each round.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from statistics import median
 
 import redis
 
-from bench.ground import Ground, open_store
 from bench.measure import Size
 from bench.meeting import meet
 from bench.table import Row, at_most
 from bench.workload import FIRST_STAMP, draft_in_one_room
+from bench.workspace import Workspace, open_store
 from storage.store import Store
 
 REPLICAS, RUNS, ROUNDS_MAX = 20, 15, 200
 
 
-def measure(ground: Ground, size: Size) -> list[Row]:
-    with ground.redis() as client:
+def measure(workspace: Workspace, size: Size) -> list[Row]:
+    with workspace.redis() as client:
         rounds = [_rounds(client, random.Random(seed)) for seed in range(size.of(RUNS))]
     return [at_most("converge", f"rounds, {REPLICAS} replicas", (median(rounds), math.log2(REPLICAS)), 3.0, "≤ 3 ×")]
 

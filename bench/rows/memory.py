@@ -1,4 +1,4 @@
-"""memory: what a reservation takes in Redis, committed and truncated, or tentative; and a replica's process at rest."""
+"""memory: the bytes of a reservation in Redis, committed and truncated or tentative, and an idle replica's memory."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from bench.ground import Ground, open_store
 from bench.measure import Size
 from bench.table import Row, below
 from bench.workload import conflicting, take
+from bench.workspace import Workspace, open_store
 
 COMMITTED, TENTATIVE = 50_000, 20_000
 KIB_OF_MIB = 1024
 
 
-def measure(ground: Ground, size: Size) -> list[Row]:
+def measure(workspace: Workspace, size: Size) -> list[Row]:
     committed, tentative = size.of(COMMITTED, 10), size.of(TENTATIVE, 10)
-    with ground.redis() as client:
+    with workspace.redis() as client:
         before = _used(client)
         store = open_store(client, "one", primary=True)
         take(store, conflicting(committed, "peer~aaaaaa"))
@@ -25,7 +25,7 @@ def measure(ground: Ground, size: Size) -> list[Row]:
         truncated = _used(client)
         take(open_store(client, "two", primary=False), conflicting(tentative, "peer~aaaaaa"))
         after = _used(client)
-    with ground.replicas({"one": 0}) as processes:
+    with workspace.replicas({"one": 0}) as processes:
         processes.rest("one").get("/rooms")
         at_rest = _resident_mib(processes.pid("one"))
     return [
@@ -36,7 +36,7 @@ def measure(ground: Ground, size: Size) -> list[Row]:
 
 
 def _used(client: Any) -> int:
-    """The bytes of all keys, without the streams of events: those are capped, whatever is held."""
+    """The bytes of all keys, without the streams of events, whose length is capped."""
     streams = sum(client.memory_usage(key, samples=0) or 0 for key in client.scan_iter(match="*:events"))
     return int(client.memory_stats()["dataset.bytes"]) + int(client.memory_stats()["overhead.total"]) - streams
 

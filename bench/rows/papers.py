@@ -1,6 +1,6 @@
-"""papers: the tables of 1995 (storage, undo, redo, reads and writes) and the line of 1997, with our figures in them.
+"""papers: the tables of 1995 (storage, undo, redo, reads and writes) and a figure of 1997, beside our figures.
 
-Terry 1995 kept a bibliographic database of 1,550 entries, so many of them tentative; here they are reservations.
+Terry 1995 measured a bibliographic database of 1,550 entries, some of them tentative; here they are reservations.
 `limit` is the paper's figure, from machines of its time.
 """
 
@@ -15,11 +15,11 @@ from urllib.parse import urlencode
 import redis
 
 from apps import APPLICATIONS
-from bench.ground import Ground, open_store, store_of
 from bench.load import Connection, get, post
 from bench.measure import Size, in_turn, seconds_of
 from bench.table import Row, figure
 from bench.workload import FIRST_DAY, FIRST_STAMP, ROOMS, conflicting, long_writes, take
+from bench.workspace import Workspace, open_store, store_of
 from storage.keys import Namespace
 from storage.members import MEMBERS
 from storage.scripts import FOLDER, script
@@ -29,15 +29,15 @@ TENTATIVE = (0, 50, 100, 500, 1550)
 LOG_KB, TOTAL_KB = (9, 129, 259, 1302, 4028), (405, 513, 630, 1571, 4029)
 UNDO_MS, REDO_MS = (0, 31, 70, 330, 866), (0, 237, 611, 2796, 7838)
 READ_ONE_MS, READ_HUNDRED_MS, WRITE_MS, CONFLICT_MS = 27, 206, 159, 207
-SESSION_S = {100: 5.0, 3000: 7.2}  # of a hundred writes of so many bytes, over Ethernet
+SESSION_S = {100: 5.0, 3000: 7.2}  # bytes of a write -> seconds of a session with a hundred writes, over Ethernet
 ROUNDS, REQUESTS = 5, 50
 LOG_KEYS = ("writes", "outcomes", "effects", "committed", "tentative", "origins", "origin", "index")
 
 
-def measure(ground: Ground, size: Size) -> list[Row]:
+def measure(workspace: Workspace, size: Size) -> list[Row]:
     tentative = TENTATIVE if size.scale >= 1 else TENTATIVE[:2]
     tables: list[list[Row]] = [[], [], [], []]
-    with ground.redis() as client:
+    with workspace.redis() as client:
         for column, count in enumerate(tentative):
             log, total = _storage_kb(client, count)
             undo, redo = _undo_redo_ms(client, size)
@@ -49,17 +49,21 @@ def measure(ground: Ground, size: Size) -> list[Row]:
                 (3, "ms, redo all", redo, REDO_MS),
             ):
                 tables[table].append(figure("papers", f"{name} {at}", ours, theirs[column]))
-    return [*(row for table in tables for row in table), *_client_rows(ground, size), *_session_rows(ground, size)]
+    return [
+        *(row for table in tables for row in table),
+        *_client_rows(workspace, size),
+        *_session_rows(workspace, size),
+    ]
 
 
 def _storage_kb(client: redis.Redis, count: int) -> tuple[float, float]:
-    """Fills a replica with all entries, so many of them tentative; what the log takes, and what all does."""
+    """Fill a replica with all entries, `count` of them tentative; returns kB of the log and of all keys."""
     client.flushall()
     store = open_store(client, "papers", primary=True)
     items = conflicting(ENTRIES, "peer~aaaaaa")
     take(store, items[: ENTRIES - count])
     store.truncate(0)
-    client.hset(Namespace("papers").meta, "primary", "other~aaaaaa")  # what comes now stays tentative
+    client.hset(Namespace("papers").meta, "primary", "other~aaaaaa")  # so that the rest stays tentative
     take(store, items[ENTRIES - count :])
     keys = Namespace("papers")
     log = sum(_bytes(client, getattr(keys, name)) for name in LOG_KEYS)
@@ -71,7 +75,7 @@ def _bytes(client: Any, prefix: str) -> int:
 
 
 def _undo_redo_ms(client: redis.Redis, size: Size) -> Sequence[float]:
-    """Of all that is tentative."""
+    """Milliseconds to undo all tentative writes, and to play them again."""
     played = (MEMBERS, *APPLICATIONS)
     verb = (FOLDER / "commands" / "commit.lua").read_text(encoding="utf-8")
     own = Path(__file__).parent.parent.joinpath("undo_redo.lua").read_text(encoding="utf-8")
@@ -85,9 +89,9 @@ def _undo_redo_ms(client: redis.Redis, size: Size) -> Sequence[float]:
     return undo * 1000, (both - undo) * 1000
 
 
-def _client_rows(ground: Ground, size: Size) -> Iterator[Row]:
+def _client_rows(workspace: Workspace, size: Size) -> Iterator[Row]:
     requests = size.of(REQUESTS, 2)
-    with ground.replicas({"one": 0}) as processes:
+    with workspace.replicas({"one": 0}) as processes:
         connection = Connection(processes.settings.replica("one").rest)
 
         def ms(send: Iterator[bytes]) -> Any:
@@ -120,11 +124,11 @@ def _reserve(request: str, room: str, *hours: int) -> bytes:
     return post("/reservations", {"room": room, "slots": slots, "purpose": "Seminar", "request": request})
 
 
-def _session_rows(ground: Ground, size: Size) -> Iterator[Row]:
-    """Sessions over gRPC between two replicas, of a hundred writes, and of ten times as many."""
+def _session_rows(workspace: Workspace, size: Size) -> Iterator[Row]:
+    """Sessions over gRPC between two replicas, with a hundred writes and with ten times as many."""
     count = size.of(100, 2)
     rounds = max(size.rounds(ROUNDS), 2)
-    with ground.replicas({"one": 0, "two": 0}) as processes:
+    with workspace.replicas({"one": 0, "two": 0}) as processes:
         connection = Connection(processes.settings.replica("two").rest)
         connection.ask(post("/replica/sync/one", {}))
         sender = _Sender(processes, connection)
@@ -141,7 +145,7 @@ def _session_rows(ground: Ground, size: Size) -> Iterator[Row]:
 
 
 class _Sender:
-    """Replica `one`, which gets writes from elsewhere before each session with `two`."""
+    """Replica `one`, which receives writes from elsewhere before each session with `two`."""
 
     def __init__(self, processes: Any, connection: Connection) -> None:
         self._store, _ = store_of(processes, "one")

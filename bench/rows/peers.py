@@ -16,13 +16,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bayou.payloads import Item
-from bench.ground import Ground
 from bench.load import Connection, get, post, put
-from bench.measure import Size, in_turn, say, seconds_of
+from bench.measure import Size, in_turn, report, seconds_of
 from bench.rows.accept import rate_at, reservations
 from bench.rows.anti_entropy import transferred
 from bench.table import Row, at_least, figure
 from bench.workload import BATCH, undisputed
+from bench.workspace import Workspace
 from replica.config import Address
 
 ROUNDS = 5
@@ -30,16 +30,16 @@ WRITES = 20_000
 SOURCES = Path(__file__).parent.parent / "pouchdb"
 
 
-def measure(ground: Ground, size: Size) -> list[Row]:
+def measure(workspace: Workspace, size: Size) -> list[Row]:
     count = size.of(WRITES, 10)
     items, wanted, names = undisputed(count, "peer~aaaaaa"), reservations(), itertools.count()
     puts = (put(f"/single/{number}", _document(item)) for number, item in enumerate(itertools.cycle(items)))
-    program = _installed(ground.new_folder())
+    program = _installed(workspace.new_folder())
     with (
-        ground.replicas({"one": count, "two": 0}) as processes,
-        ground.replicas({"one": 0}) as single,
-        _server(program, ground.new_folder()) as source,
-        _server(program, ground.new_folder()) as target,
+        workspace.replicas({"one": count, "two": 0}) as processes,
+        workspace.replicas({"one": 0}) as single,
+        _server(program, workspace.new_folder()) as source,
+        _server(program, workspace.new_folder()) as target,
     ):
         _load(source, items)
         _create(target, "single")
@@ -57,12 +57,12 @@ def measure(ground: Ground, size: Size) -> list[Row]:
 
 
 def _installed(folder: Path) -> Path:
-    """The program of a PouchDB server, with the packages that it needs."""
+    """Install a PouchDB server and its packages into this folder; returns its program."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         raise FileNotFoundError("This row needs node and npm. Install Node.js 20 or later, or leave the row out.")
     shutil.copytree(SOURCES, folder, dirs_exist_ok=True)
-    say("  npm installs PouchDB")
+    report("  npm installs PouchDB")
     quiet = "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"
     subprocess.run([npm, "install", *quiet], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     return folder / "server.js"
@@ -70,7 +70,7 @@ def _installed(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def _server(program: Path, folder: Path) -> Iterator[Address]:
-    """A process that serves the databases of a folder."""
+    """Yield the address of a process that serves the databases of a folder."""
     process = subprocess.Popen(["node", program, folder], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -81,7 +81,7 @@ def _server(program: Path, folder: Path) -> Iterator[Address]:
 
 
 def _document(item: Item) -> dict[str, object]:
-    """The same members as our write has."""
+    """A document with the fields of our write."""
     return dict(json.loads(item.body))
 
 
@@ -99,7 +99,7 @@ def _load(server: Address, items: Sequence[Item]) -> None:
 
 
 def _replication_s(source: Address, target: Address, database: str, count: int) -> float:
-    """Seconds that `target` takes to pull everything into a new database; with batches as large as ours."""
+    """Seconds that `target` takes to pull everything into a new database, in batches of our size."""
     wanted = {"source": f"http://{source}/source", "target": database, "batch_size": BATCH}
     with contextlib.closing(Connection(target)) as connection:
         seconds = seconds_of(lambda: connection.ask(post("/_replicate", wanted)))

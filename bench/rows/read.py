@@ -1,4 +1,4 @@
-"""read: a room's week in both views, in turn, against an empty GET of the same server."""
+"""read: weeks of a room a second, alternating between both views; the limit is an empty GET of the same web server."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 from bench.empty import empty_server
-from bench.ground import Ground
 from bench.load import Connection, get
 from bench.measure import Size, in_turn
 from bench.rows.accept import UNUSED, rate_at, reservations
 from bench.table import Row, at_least
 from bench.workload import ROOMS
+from bench.workspace import Workspace
 
 ROUNDS = 11
-ROOMS_READ, DAYS, HOURS = 10, 5, 8  # each of the rooms has a reservation in every hour of a working week
+ROOMS_READ, DAYS, HOURS = 10, 5, 8  # each room has a reservation in every hour of a working week
 
 
-def measure(ground: Ground, size: Size) -> list[Row]:
+def measure(workspace: Workspace, size: Size) -> list[Row]:
     weeks, empty = _weeks(), itertools.repeat(get("/"))
-    with ground.replicas({"one": 0}) as processes, empty_server() as limit:
+    with workspace.replicas({"one": 0}) as processes, empty_server() as limit:
         ours = processes.settings.replica("one").rest
         connection = Connection(ours)
         for request in itertools.islice(reservations(ROOMS_READ, HOURS), size.of(ROOMS_READ * DAYS * HOURS)):

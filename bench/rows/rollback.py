@@ -1,4 +1,7 @@
-"""rollback-far, rollback-near: a write that lands in front of others, on pages of its own, and on a page of theirs."""
+"""rollback-far and rollback-near: a write that arrives before others in the order.
+
+`far`: on a page of its own, so nothing is replayed. `near`: on a page of the others, which are replayed.
+"""
 
 from __future__ import annotations
 
@@ -9,32 +12,32 @@ from collections.abc import Iterator
 import redis
 
 from bayou.payloads import Selection
-from bench.ground import Ground, open_store
 from bench.measure import Measure, Size, in_turn, seconds_of
 from bench.table import Row, at_most, below
 from bench.workload import FIRST_STAMP, alone, in_one_room, take, undisputed
+from bench.workspace import Workspace, open_store
 from storage.store import Store
 
 FAR = (100_000, 1_000)
-FAR_ROUNDS, EACH = 5, 100  # writes that land in front, in each round
+FAR_ROUNDS, EACH = 5, 100  # early writes in each round
 NEAR = (0, 10, 100, 1_000)
 NEAR_ROUNDS = 25
 LATER = FIRST_STAMP + 10**12
 
 
-def measure_far(ground: Ground, size: Size) -> list[Row]:
+def measure_far(workspace: Workspace, size: Size) -> list[Row]:
     many, few = (size.of(count, 10) for count in FAR)
-    with ground.redis() as client:
+    with workspace.redis() as client:
         stores = [open_store(client, label, primary=False) for label in ("many", "few")]
         for store, count in zip(stores, (many, few), strict=True):
             take(store, undisputed(count, "peer~aaaaaa"))
-        fronts = [_fronts(store, size.of(EACH, 2)) for store in stores]
-        figures = in_turn(size.rounds(FAR_ROUNDS), *(front.__next__ for front in fronts))
+        early = [_early_writes(store, size.of(EACH, 2)) for store in stores]
+        figures = in_turn(size.rounds(FAR_ROUNDS), *(writes.__next__ for writes in early))
     return [at_most("rollback-far", f"ms, before {many:,} and before {few:,}", figures, 1.3, "≤ 1.3 ×")]
 
 
-def _fronts(store: Store, count: int) -> Iterator[float]:
-    """Milliseconds that one of so many writes took, each on a page of its own, with a stamp before all others."""
+def _early_writes(store: Store, count: int) -> Iterator[float]:
+    """Yield the milliseconds for each of `count` writes with early stamps, each on a page of its own."""
     numbers, prev = itertools.count(), 0
     while True:
         selections = []
@@ -50,9 +53,9 @@ def _fronts(store: Store, count: int) -> Iterator[float]:
         yield (time.perf_counter() - began) / count * 1000
 
 
-def measure_near(ground: Ground, size: Size) -> list[Row]:
+def measure_near(workspace: Workspace, size: Size) -> list[Row]:
     counts = [size.of(count) if count else 0 for count in NEAR]
-    with ground.redis() as client:
+    with workspace.redis() as client:
         none, *figures = in_turn(size.rounds(NEAR_ROUNDS), *(_near(client, count) for count in counts))
     each_us = [(seconds - none) / count * 1e6 for seconds, count in zip(figures, counts[1:], strict=True)]
     units = [f"µs for each of k = {count:,}" for count in counts[1:]]
@@ -63,16 +66,16 @@ def measure_near(ground: Ground, size: Size) -> list[Row]:
 
 
 def _near(client: redis.Redis, count: int) -> Measure:
-    """Seconds of a write in front of so many that share its page."""
-    behind = in_one_room(count, "peer~aaaaaa", LATER)
+    """Seconds of a write before `count` others on its page."""
+    later = in_one_room(count, "peer~aaaaaa", LATER)
     before = in_one_room(1, "early~aaaaaa", FIRST_STAMP)
     elsewhere = [alone(0, "far~aaaaaa", FIRST_STAMP, 0)]
 
     def measured() -> float:
         client.flushall()
         store = open_store(client, "near", primary=False)
-        take(store, behind)
-        take(store, elsewhere)  # so that with nobody behind, too, others have come and are tentative
+        take(store, later)
+        take(store, elsewhere)  # so that the log is not empty where count is 0
 
         def receive() -> None:
             received = store.receive(Selection(0, "", tuple(before)), "early")

@@ -1,11 +1,11 @@
-"""select: choosing the ten newest writes of a long log for a peer, against choosing them of a short one."""
+"""select: the time to select the ten newest writes of a long log for a peer, and those of a short log."""
 
 from __future__ import annotations
 
-from bench.ground import Ground, open_store
 from bench.measure import Measure, Size, in_turn, seconds_of
 from bench.table import Row, at_most
 from bench.workload import take, undisputed
+from bench.workspace import Workspace, open_store
 from storage.store import Store
 
 LOGS = (200_000, 2_000)
@@ -13,9 +13,9 @@ NEW = 10
 ROUNDS, EACH = 5, 200
 
 
-def measure(ground: Ground, size: Size) -> list[Row]:
+def measure(workspace: Workspace, size: Size) -> list[Row]:
     counts = [size.of(count, 2 * NEW) for count in LOGS]
-    with ground.redis() as client:
+    with workspace.redis() as client:
         stores = [open_store(client, label, primary=True) for label in ("long", "short")]
         for store, count in zip(stores, counts, strict=True):
             take(store, undisputed(count, "peer~aaaaaa"))

@@ -1,16 +1,16 @@
-"""start: from the command until the replica serves, with 100,000 reservations and with none.
+"""start: the time from the command until the replica serves, with 100,000 reservations and with none.
 
-Redis reads its append-only file first; how long that took, it says in its log, and that is taken off. It was stopped in
-order each time: after a crash, redis-check-aof reads the file too, in a third to a half of that time.
+Redis first reads its append-only file; its log says how long that took, and this time is subtracted. Each start follows
+a stop in order: after a crash redis-check-aof reads the file too, which takes a third to a half as long.
 """
 
 from __future__ import annotations
 
 import re
 
-from bench.ground import Ground
 from bench.measure import Size, in_turn, seconds_of
 from bench.table import Row, at_most
+from bench.workspace import Workspace
 from cluster.processes import Processes
 
 ROUNDS = 5
@@ -18,9 +18,9 @@ HELD = 100_000
 LOADED = re.compile(r"DB loaded from append only file: ([0-9.]+) seconds")
 
 
-def measure(ground: Ground, size: Size) -> list[Row]:
+def measure(workspace: Workspace, size: Size) -> list[Row]:
     held = size.of(HELD, 10)
-    with ground.replicas({"one": held}) as full, ground.replicas({"one": 0}) as empty:
+    with workspace.replicas({"one": held}) as full, workspace.replicas({"one": 0}) as empty:
         ours, limit, loading = in_turn(
             size.rounds(ROUNDS), lambda: _started(full), lambda: _started(empty), lambda: _loading_s(full)
         )

@@ -1,7 +1,6 @@
-"""store: a peer's batches through conflict detection, against redis-py that stores the same final keys without any.
+"""store: receiving a peer's batches with conflict detection; the limit stores the same keys without it.
 
-The limit sends each batch as one pipeline in MULTI/EXEC, a command for each key of each write, as a program would that
-takes the writes as they are.
+The limit uses redis-py and sends each batch as one pipeline in MULTI/EXEC, with a command for each key of each write.
 """
 
 from __future__ import annotations
@@ -14,23 +13,23 @@ import redis
 
 from bayou.payloads import Item
 from bayou.write import Write
-from bench.ground import Ground, open_store
 from bench.measure import Size, in_turn, seconds_of
 from bench.table import Row, at_least
 from bench.workload import BATCH, conflicting, take
+from bench.workspace import Workspace, open_store
 from storage.keys import Namespace
 
 ROUNDS = 11
 COUNT = 5_000
 PEER = "peer~aaaaaa"
-OF_HSET = 25_000 / 90_000  # of what one pipelined HSET a write takes
+OF_HSET = 25_000 / 90_000  # the share of the rate of one pipelined HSET a write
 
 Command = tuple[Any, ...]
 
 
-def measure(ground: Ground, size: Size) -> list[Row]:
+def measure(workspace: Workspace, size: Size) -> list[Row]:
     items = conflicting(size.of(COUNT, 4), PEER)
-    with ground.redis() as client:
+    with workspace.redis() as client:
         committed, tentative = (final_commands(client, items, primary=primary) for primary in (True, False))
         figures = in_turn(
             size.rounds(ROUNDS),
@@ -49,14 +48,14 @@ def measure(ground: Ground, size: Size) -> list[Row]:
 
 
 def received(client: redis.Redis, items: Sequence[Item], *, primary: bool) -> float:
-    """Seconds that an empty replica takes to receive them."""
+    """Seconds that an empty replica takes to receive the items."""
     client.flushall()
     store = open_store(client, "ours", primary=primary)
     return seconds_of(lambda: take(store, items))
 
 
 def final_commands(client: redis.Redis, items: Sequence[Item], *, primary: bool) -> list[list[Command]]:
-    """For each write, commands that leave the keys as a replica has them after it has received all."""
+    """For each write, the commands that store the keys as a replica holds them after it has received all."""
     received(client, items, primary=primary)
     keys, found = Namespace("ours"), []
     family = keys.committed_page if primary else keys.tentative_page
@@ -95,7 +94,7 @@ def _changed(csn: float, write: Write) -> Iterator[int | str]:
 
 
 def _plain(client: redis.Redis, items: Sequence[Item]) -> float:
-    """Seconds of redis-py's own pipeline and `hset`, as it comes, for each write's body."""
+    """Seconds that redis-py takes to store each write's body with one `hset` in a pipeline."""
     client.flushall()
 
     def store() -> None:

@@ -1,7 +1,7 @@
-"""vectors: what a session costs with many servers in the version vector, created in a star and in a chain.
+"""vectors: the cost of a session with many servers in the version vector, created in a star and in a chain.
 
-As in Petersen 1997, section 6: a session carries 100 writes of 3,000 bytes. The servers' entries are put into both
-vectors as the creations would have left them; creating them is not what is measured.
+As in Petersen 1997, section 6, a session carries 100 writes of 3,000 bytes. The entries of the servers are written into
+both vectors directly, as their creations would have left them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import redis
 
 from bayou.frames import Frame, Hello
 from bayou.stamps import stamp_text
-from bench.ground import Ground, open_store
 from bench.measure import Measure, Size, in_turn, seconds_of
 from bench.meeting import meet
 from bench.table import Row, figure
 from bench.workload import FIRST_STAMP, long_writes, take
+from bench.workspace import Workspace, open_store
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.protobuf_codec import decode, encode
 from storage.keys import Namespace
@@ -26,15 +26,15 @@ from storage.keys import Namespace
 ROUNDS = 7
 FEW, STAR, CHAIN = 3, 5_000, 350
 WRITES, WRITE_BYTES = 100, 3_000
-ID_BYTES_MAX = 8 * 1024  # a replica takes no longer ids than 512 bytes, a chain of 29
+ID_BYTES_MAX = 8 * 1024  # a replica accepts ids of at most 512 bytes, a chain of 29
 CREATOR = "one~aaaaaa"
 PAPER_S = {"few": 7.0, "star": 17.0, "chain": 51.0}
 
 
-def measure(ground: Ground, size: Size) -> list[Row]:
+def measure(workspace: Workspace, size: Size) -> list[Row]:
     servers = {"few": _star(FEW), "star": _star(size.of(STAR, 5)), "chain": _chain(size.of(CHAIN, 5))}
     kinds = list(servers)
-    with ground.redis() as client:
+    with workspace.redis() as client:
         seconds = dict(
             zip(kinds, in_turn(size.rounds(ROUNDS), *(_session(client, servers[kind]) for kind in kinds)), strict=True)
         )
@@ -69,12 +69,12 @@ def _chain_bytes(count: int) -> int:
 
 
 def _star(count: int) -> list[str]:
-    """Ids of servers that were all created by the first."""
+    """Ids of servers that the first server created."""
     return [f"{stamp_text(FIRST_STAMP + number)}:{CREATOR}" for number in range(count)]
 
 
 def _chain(count: int) -> list[str]:
-    """Ids of servers of which each was created by the one before."""
+    """Ids of servers, each created by the one before."""
     ids = [CREATOR]
     for number in range(count):
         ids.append(f"{stamp_text(FIRST_STAMP + number)}:{ids[-1]}")
@@ -82,7 +82,7 @@ def _chain(count: int) -> list[str]:
 
 
 def _session(client: redis.Redis, servers: Sequence[str]) -> Measure:
-    """Seconds of a session, every frame of which goes through its message."""
+    """Seconds of a session in which every frame is encoded and decoded."""
     items = long_writes(WRITES, CREATOR, FIRST_STAMP + 10**9, WRITE_BYTES)
 
     def measured() -> float:
@@ -108,7 +108,7 @@ def _carried(frame: Frame) -> Frame:
 
 
 def _hello_bytes(servers: Sequence[str]) -> int:
-    """What the servers add to a hello."""
+    """The bytes that the servers add to a hello."""
     empty = encode(_hello({})).ByteSize()
     return encode(_hello(dict.fromkeys(servers, FIRST_STAMP))).ByteSize() - empty
 

@@ -1,6 +1,6 @@
-"""What the rows stand on: an embedded Redis as a replica has it, and replicas that hold reservations from the start.
+"""What the rows measure: a Redis configured as a replica's, and replicas that hold reservations from the start.
 
-A folder that was filled once is copied wherever the same is wanted again in a run.
+A data folder that was filled once is copied wherever a row of the same run wants the same contents.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import redis
 
 from apps import APPLICATIONS
-from bench.measure import say
+from bench.measure import report
 from bench.workload import ROOMS, take, undisputed
 from cluster.drivers.private_redis import private_redis
 from cluster.local import write_configuration
@@ -28,12 +28,12 @@ from storage.store import Store
 
 CLUSTER = "bench"
 SETTINGS = {"cluster": CLUSTER, "rooms": ROOMS, "anti_entropy": {"interval_s": 0, "after_write": False}}
-LOADER = "desk~aaaaaa"  # the server that all loaded writes come from
+LOADER = "desk~aaaaaa"  # the origin of all loaded writes
 
 
 @dataclass
-class Ground:
-    """The folders of one run; all are gone at its end."""
+class Workspace:
+    """The temporary folders of one run."""
 
     folder: Path
     _filled: dict[tuple[tuple[str, ...], str, int], Path] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Ground:
 
     @contextlib.contextmanager
     def redis(self) -> Iterator[redis.Redis]:
-        """An empty Redis of its own, configured as a replica's, but that writes nothing to the disk."""
+        """Yield an empty private Redis with the settings of a replica's, but without a file on disk."""
         with private_redis() as client:
             client.config_set("hash-max-ziplist-value", "512")
             client.config_set("lua-time-limit", "0")
@@ -55,7 +55,7 @@ class Ground:
 
     @contextlib.contextmanager
     def replicas(self, held: Mapping[str, int], **settings: object) -> Iterator[Processes]:
-        """Replicas that serve, the first of them the primary; each holds so many committed reservations."""
+        """Yield replicas that serve, the first as primary. `held`: label -> number of committed reservations."""
         folder, labels = self.new_folder(), tuple(held)
         processes = Processes(write_configuration(folder, labels, SETTINGS | settings))
         for label, count in held.items():
@@ -69,10 +69,10 @@ class Ground:
             processes.stop()
 
     def _with(self, labels: tuple[str, ...], label: str, count: int) -> Path:
-        """A replica's data folder with so many committed reservations, written at the first time."""
+        """A data folder of a replica with `count` committed reservations; filled when first wanted."""
         found = self._filled.get((labels, label, count))
         if found is None:
-            say(f"  {count:,} reservations are loaded")
+            report(f"  loading {count:,} reservations")
             found = self._filled[labels, label, count] = self._fill(labels, label, count)
         return found
 
@@ -82,7 +82,7 @@ class Ground:
         opened = open_storage("embedded", settings.data, label)
         store = Store(opened.client, label, APPLICATIONS)
         try:
-            Identity(opened, settings, label, utc_now, say).settle(store)
+            Identity(opened, settings, label, utc_now, report).settle(store)
             take(store, undisputed(count, LOADER))
         finally:
             opened.close(clean=True, mark=mark(store))
@@ -90,20 +90,21 @@ class Ground:
 
 
 @contextlib.contextmanager
-def ground() -> Iterator[Ground]:
+def workspace() -> Iterator[Workspace]:
+    """Yield a workspace in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="bayou-bench-", ignore_cleanup_errors=True) as folder:
-        yield Ground(Path(folder))
+        yield Workspace(Path(folder))
 
 
 def open_store(client: redis.Redis, label: str, *, primary: bool) -> Store:
-    """The store of a new replica: the primary commits what it receives, another one keeps it tentative."""
+    """The store of a new replica. The primary commits what it receives; another replica keeps it tentative."""
     store = Store(client, label, APPLICATIONS)
     store.begin(server=f"{label}~aaaaaa", cluster=CLUSTER, first_primary=primary)
     return store
 
 
 def store_of(processes: Processes, label: str) -> tuple[Store, redis.Redis]:
-    """The store of a replica that runs, reached beside it."""
+    """The store of a running replica, through a connection of its own to the replica's Redis."""
     socket = processes.settings.data / label / "redis.sock"
     client = redis.Redis(unix_socket_path=str(socket), protocol=2)
     return Store(client, label, APPLICATIONS), client
