@@ -21,7 +21,7 @@ from cli.rest import Json, Replica, segment
 from cli.times import read_date, show_slot, slot_of
 
 if TYPE_CHECKING:
-    from cli.calendar_file import Skipped, Timetable, Wanted
+    from cli.calendar_file import Timetable, Wanted
 
 CONNECTIONS = 4
 LISTED_MAX = 20  # refusals and skipped events on the screen
@@ -189,40 +189,23 @@ def _summarise(context: Context, name: str, table: Timetable, tally: Tally) -> N
     ]
     width = max(len(f"{count:,}") for _, count, _ in counts)
     screen.table([(mark, f"{count:>{width},}", what) for mark, count, what in counts if count], indent=2)
-    if refused:
-        _list_refused(context, refused)
-    if table.skipped:
-        _list_skipped(screen, table.skipped)
-    if tally.at_other_times:
-        screen.line(
-            f"{len(tally.at_other_times)} of those already there were reserved for other times, and stay as they are. "
-            "`move` moves them:"
-        )
-        for one, identity in tally.at_other_times[:LISTED_MAX]:
-            screen.line(f"  {clean(identity)}  {show_slot(one.slot, context.zone)}")
-        _show_more(screen, len(tally.at_other_times))
+    zone, sign = context.zone, screen.paint("✗", "red")
+    _list(screen, "refused:", [
+        f"  {sign} {clean(one.room)}  {show_slot(one.slot, zone)}  {shorten(clean(one.purpose), 40)}\n"
+        f"    {clean(problem.message)} [{clean(problem.code)}]"
+        for one, problem in refused
+    ])  # fmt: skip
+    _list(screen, "skipped:", [f"  – {shorten(one.title, 40)}: {one.why}" for one in table.skipped])
+    moved = [f"  {clean(identity)}  {show_slot(one.slot, zone)}" for one, identity in tally.at_other_times]
+    what = "of those already there were reserved for other times, and stay as they are. `move` moves them:"
+    _list(screen, f"{len(moved)} {what}", moved)
 
 
-def _list_refused(context: Context, refused: list[tuple[Wanted, Problem]]) -> None:
-    screen = context.screen
-    screen.line("refused:")
-    for one, problem in refused[:LISTED_MAX]:
-        what = f"{clean(one.room)}  {show_slot(one.slot, context.zone)}  {shorten(clean(one.purpose), 40)}"
-        screen.line(f"  {screen.paint('✗', 'red')} {what}")
-        screen.line(f"    {clean(problem.message)} [{clean(problem.code)}]")
-    _show_more(screen, len(refused))
-
-
-def _list_skipped(screen: Screen, skipped: list[Skipped]) -> None:
-    screen.line("skipped:")
-    for one in skipped[:LISTED_MAX]:
-        screen.line(f"  – {shorten(one.title, 40)}: {one.why}")
-    _show_more(screen, len(skipped))
-
-
-def _show_more(screen: Screen, count: int) -> None:
-    if count > LISTED_MAX:
-        screen.line(f"  … and {count - LISTED_MAX:,} more")
+def _list(screen: Screen, title: str, lines: list[str]) -> None:
+    if lines:
+        screen.line("\n".join([title, *lines[:LISTED_MAX]]))
+    if len(lines) > LISTED_MAX:
+        screen.line(f"  … and {len(lines) - LISTED_MAX:,} more")
 
 
 def _refusal_json(one: Wanted, problem: Problem) -> Json:

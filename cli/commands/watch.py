@@ -16,14 +16,6 @@ from cli.rest import Json, Replica
 
 RECONNECT_WAITS_S = (0.2, 0.5, 1.0, 2.0, *[5.0] * 60)  # after these five minutes the replica counts as gone
 SESSION_COUNTS = ("sent", "received", "rolled_back", "replayed")
-COLORS = {
-    "accepted": "yellow",
-    "received": "yellow",
-    "moved": "yellow",
-    "committed": "green",
-    "rejected": "red",
-    "revoked": "red",
-}
 STATES = {"committed": "committed", "rejected": "rejected", "revoked": "rejected"}
 
 
@@ -182,8 +174,9 @@ def _write_text(context: Context, name: str, data: Json) -> str:
     before, after = (room_and_slot(data[end], zone) if data.get(end) else None for end in ("before", "after"))
     cancelled = data.get("op") == "cancel" and not after
     what = f"{name}: cancelled" if cancelled else name
+    mark = screen.mark(STATES.get(name, "tentative"))
     parts = [
-        screen.paint(f"{screen.mark(STATES.get(name, 'tentative')).text} {what:<9}", COLORS.get(name)),
+        screen.paint(f"{mark.text} {what:<9}", mark.color),
         clean(brief(request)) if owner == context.user else f"{clean(owner)}/{clean(brief(request))}",
     ]
     if before and not (after or cancelled):
