@@ -35,7 +35,7 @@ def entry(user: str, first: str, last: str, state: str = "committed") -> dict[st
     return {"user": user, "request": "r", "purpose": "weekly", "state": state, **ends}
 
 
-def test_the_grid_shows_marks_names_and_whose(client: Client) -> None:
+def test_the_grid_shows_marks_and_names(client: Client) -> None:
     client(*RESERVE)
     assert client("calendar", "--on", "2026-12-01") == 0
     assert "6.12  ┊   ┊   ?vi═┊   ┊" in client.out
@@ -47,7 +47,7 @@ def test_the_grid_shows_marks_names_and_whose(client: Client) -> None:
     assert client("calendar", "--days", "63") == 2
 
 
-def test_the_list_says_who_and_what_for(client: Client) -> None:
+def test_the_list_shows_user_and_purpose(client: Client) -> None:
     client(*RESERVE, "--request", "r1")
     client("reserve", "--room", "6.13", "--at", "2026-12-01", "8-9")
     assert client("calendar", "--on", "2026-12-01", "--days", "2", "--list") == 0
@@ -70,7 +70,7 @@ def test_the_grid_fits_the_width(capsys: pytest.CaptureFixture[str], width: int,
     assert max(width_of(line) for line in lines) <= width
 
 
-def test_the_grid_leaves_closed_hours_blank_and_shows_all_that_is_reserved(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_grid_marks_closed_hours_and_shows_reservations_in_them(capsys: pytest.CaptureFixture[str]) -> None:
     at = viewer(80)
     show_grid(at, "Tuesday", [day_of(at, entry("neil", "06:00", "06:15"), opens="08:00", closes="20:00")])
     ruler, line = capsys.readouterr().out.splitlines()[1:]
@@ -78,7 +78,7 @@ def test_the_grid_leaves_closed_hours_blank_and_shows_all_that_is_reserved(capsy
     assert line.startswith("6.12  ✓" + "░" * 7 + "┊   ")
 
 
-def test_mine_is_bold_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_own_reservations_are_bold_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     at = viewer(80, color=True)
     show_grid(
         at, "Tuesday", [day_of(at, entry("vish", "09:00", "10:00"), entry("neil", "11:00", "12:00", "tentative"))]
@@ -88,7 +88,7 @@ def test_mine_is_bold_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b[33m?ne─" in out
 
 
-def test_free_lists_rooms_and_what_to_type(client: Client, replica: FakeReplica) -> None:
+def test_free_lists_rooms_and_the_command_to_reserve_one(client: Client, replica: FakeReplica) -> None:
     replica.details = DETAILS
     assert client("free", "2026-12-01", "14:00", "--for", "90m", "--capacity", "4", "--features", "projector") == 0
     lines = client.out.splitlines()
@@ -104,7 +104,7 @@ def test_free_lists_rooms_and_what_to_type(client: Client, replica: FakeReplica)
     assert "How long?" in client.err
 
 
-def test_rooms_show_what_is_known_of_them(client: Client, replica: FakeReplica) -> None:
+def test_rooms_shows_details_of_rooms(client: Client, replica: FakeReplica) -> None:
     replica.details = DETAILS
     client("rooms")
     lines = [line.split() for line in client.out.splitlines()]
@@ -130,7 +130,7 @@ def test_a_series_is_made_and_shown(client: Client, replica: FakeReplica) -> Non
     assert "[series_unknown]" in client.err
 
 
-def test_a_series_of_which_nothing_has_a_place_is_status_3(client: Client, replica: FakeReplica) -> None:
+def test_a_series_without_any_free_slot_has_status_3(client: Client, replica: FakeReplica) -> None:
     client("reserve", "--room", "6.12", "--at", "2026-12-01", "9-10")
     client("reserve", "--room", "6.12", "--at", "2026-12-08", "9-10")
     assert client(*SERIES, "--count", "2") == 3
@@ -148,7 +148,7 @@ def test_a_series_of_which_nothing_has_a_place_is_status_3(client: Client, repli
         (["--count", "2", "--for", "1h"], "already says how long"),
     ],
 )
-def test_a_series_that_is_not_said_whole_is_refused(
+def test_an_incomplete_or_contradictory_series_is_refused(
     client: Client, replica: FakeReplica, words: list[str], message: str
 ) -> None:
     assert client(*SERIES, *words) == 2
@@ -165,7 +165,7 @@ def test_a_series_by_rule(client: Client, replica: FakeReplica) -> None:
     assert "add --repeat weekly" in client.err
 
 
-def test_one_and_later_ones_and_all_of_a_series(client: Client, replica: FakeReplica) -> None:
+def test_one_occurrence_later_ones_or_all_are_changed(client: Client, replica: FakeReplica) -> None:
     client(*SERIES, "--count", "4")
     states = lambda: [one["state"] for one in replica.reservations.values()]  # noqa: E731
     assert client("cancel", "s1") == 2
@@ -193,17 +193,17 @@ def test_the_reason_of_a_cancel_is_sent_and_shown(client: Client, replica: FakeR
     assert "Cancelled by vish: painted & aired [cancelled]" in client.out
 
 
-def test_history_says_who_when_and_where(client: Client, replica: FakeReplica) -> None:
+def test_history_shows_who_when_and_where(client: Client, replica: FakeReplica) -> None:
     client(*RESERVE, "--request", "r1")
-    place = {"room": "6.12", "start": "2026-12-01T09:00:00Z", "end": "2026-12-01T10:00:00Z"}
-    later = {**place, "start": "2026-12-01T10:00:00Z", "end": "2026-12-01T11:00:00Z"}
+    first = {"room": "6.12", "start": "2026-12-01T09:00:00Z", "end": "2026-12-01T10:00:00Z"}
+    later = {**first, "start": "2026-12-01T10:00:00Z", "end": "2026-12-01T11:00:00Z"}
     event = {"write": "1@one~a", "op": "reserve", "user": "vish", "accepted_at": "2026-11-30T08:00:00Z",
              "accepted_by": "one~abcdef", "csn": 7, "state": "committed", "outcome": "updated x",
-             "before": None, "after": place}  # fmt: skip
+             "before": None, "after": first}  # fmt: skip
     replica.histories["vish/r1"] = {
         "id": "vish/r1",
-        "events": [event, {**event, "op": "move", "csn": None, "state": "tentative", "before": place, "after": later}],
-        "moves_seen_here": [{"at": "2026-11-30T08:00:05Z", "from": place, "to": later, "because": "2@two"}],
+        "events": [event, {**event, "op": "move", "csn": None, "state": "tentative", "before": first, "after": later}],
+        "moves_seen_here": [{"at": "2026-11-30T08:00:05Z", "from": first, "to": later, "because": "2@two"}],
         "moves_kept_since": None,
     }
     assert client("history", "r1") == 0
@@ -216,7 +216,7 @@ def test_history_says_who_when_and_where(client: Client, replica: FakeReplica) -
     assert lines[-1].endswith("→ 6.12 Tue 2026-12-01 10:00–11:00  for 2@two")
 
 
-def test_lists_that_come_in_pages_are_read_whole(client: Client, replica: FakeReplica) -> None:
+def test_lists_in_several_parts_are_read_completely(client: Client, replica: FakeReplica) -> None:
     client(*SERIES, "--count", "5")
     replica.page_size = 2
     assert len(client.json("status")["reservations"]) == 5

@@ -1,4 +1,4 @@
-"""The session of the command line's user, and the commands of operators, at real replicas."""
+"""The client session of a user at the command line, and the commands of operators, at real replicas."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUIET = {"interval_s": 0, "after_write": False}
 
 
 class User:
-    """Vish at the command line, whose state is in a folder of the test's."""
+    """Vish at the command line, with the client's files in a folder of the test."""
 
     def __init__(self, processes: Processes, folder: Path) -> None:
         self.processes = processes
@@ -54,7 +54,7 @@ def vish(tmp_path: Path) -> Iterator[User]:
         yield User(processes, tmp_path)
 
 
-def test_a_session_goes_along_from_replica_to_replica(vish: User) -> None:
+def test_a_client_session_holds_at_every_replica(vish: User) -> None:
     assert "begins with your next command" in vish.succeeds("session")
     vish.reserves("two", 9)
     assert "continues from what you have read and written" in vish.succeeds("session")
@@ -73,7 +73,7 @@ def test_a_session_goes_along_from_replica_to_replica(vish: User) -> None:
     vish.succeeds("status", "--replica", "one")
 
 
-def test_a_command_may_wait_for_what_the_session_has_seen(vish: User) -> None:
+def test_a_command_waits_for_what_the_client_session_has_seen(vish: User) -> None:
     vish.reserves("two", 9)
     waiting = vish.begins("status", "--replica", "one", "--wait", "30")
     assert "sent 1" in vish.succeeds("sync", "one", "--replica", "two")
@@ -103,10 +103,11 @@ def test_an_operator_truncates_promotes_and_retires(vish: User) -> None:
         (("session", "--guarantees", "RYW,XY"), "There is no guarantee 'XY'"),
         (("status", "--wait", "31"), "is not a number from 1 to 30"),
         (("admin",), "ACTION"),
+        (("watch", "8f3a", "--all"), "not allowed with argument"),
         (("admin", "truncate", "-1"), "KEEP"),
     ],
 )
-def test_words_that_make_no_sense_are_refused(words: tuple[str, ...], said: str) -> None:
+def test_wrong_arguments_are_refused(words: tuple[str, ...], said: str) -> None:
     process = command("client.py", "vish", *words)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2

@@ -84,14 +84,14 @@ def test_a_time_of_two_words_needs_no_quotes(client: Client, replica: FakeReplic
     assert replica.seen[-1][2]["slots"] == [{"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:30:00+00:00"}]
 
 
-def test_an_alternative_that_was_taken_is_said(client: Client) -> None:
+def test_a_reservation_at_an_alternative_says_so(client: Client) -> None:
     client(*RESERVE)
     assert client(*RESERVE, "--or", "10:00") == 0
     assert "10:00–11:00" in client.out
     assert "this is choice 2" in client.out
 
 
-def test_nothing_free_is_status_3_with_the_servers_sentence(client: Client, replica: FakeReplica) -> None:
+def test_nothing_free_has_status_3_and_the_servers_message(client: Client, replica: FakeReplica) -> None:
     client(*RESERVE)
     assert client(*RESERVE) == 3
     assert "✗ 6.12 is taken at every time you named; name others. [slot_taken]" in client.err
@@ -99,7 +99,7 @@ def test_nothing_free_is_status_3_with_the_servers_sentence(client: Client, repl
     assert client.json(*RESERVE)["error"]["code"] == "slot_taken"
 
 
-def test_merge_procedures_carry_their_options(client: Client, replica: FakeReplica) -> None:
+def test_merge_procedures_are_sent_with_their_options(client: Client, replica: FakeReplica) -> None:
     client(*RESERVE, "--merge", "nearest_free_time", "--window", "2h")
     assert replica.seen[-1][2]["merge"] == {"name": "nearest_free_time", "window_min": 120}
     client(*RESERVE, "--merge", "another-room", "--else-room", "6.13", "--else-room", "7.01")
@@ -117,7 +117,7 @@ def test_merge_procedures_carry_their_options(client: Client, replica: FakeRepli
         (["--what"], "nrecognized arguments: --what"),
     ],
 )
-def test_a_usage_error_is_status_2_and_sends_nothing(
+def test_a_usage_error_has_status_2_and_sends_nothing(
     client: Client, replica: FakeReplica, words: list[str], message: str
 ) -> None:
     assert client(*RESERVE, *words) == 2
@@ -131,7 +131,7 @@ def test_an_end_before_the_start_is_refused(client: Client) -> None:
     assert "not after the start" in client.err
 
 
-def test_a_lost_answer_is_asked_again_with_the_same_request(client: Client, replica: FakeReplica) -> None:
+def test_after_a_lost_answer_the_same_request_is_sent_again(client: Client, replica: FakeReplica) -> None:
     replica.lose_answers = 1
     assert client(*RESERVE) == 0
     posts = [body["request"] for method, _, body in replica.seen if method == "POST"]
@@ -142,7 +142,7 @@ def test_a_lost_answer_is_asked_again_with_the_same_request(client: Client, repl
     assert "has this request already" in client.out
 
 
-def test_answers_that_stay_lost_name_the_request_to_repeat(client: Client, replica: FakeReplica) -> None:
+def test_if_every_answer_is_lost_the_request_to_repeat_is_named(client: Client, replica: FakeReplica) -> None:
     replica.lose_answers = 3
     assert client(*RESERVE) == 4
     request = replica.seen[-1][2]["request"]
@@ -169,7 +169,7 @@ def test_cancel_and_move_by_the_beginning_of_an_id(client: Client, replica: Fake
     assert "– cancelled" in client.out
 
 
-def test_nobody_cancels_anothers(client: Client, replica: FakeReplica) -> None:
+def test_a_user_cannot_cancel_anothers_reservation(client: Client, replica: FakeReplica) -> None:
     main(["priyal", *RESERVE, "--request", "hers"])
     assert client("cancel", "priyal/hers") == 1
     assert "belongs to priyal. [not_owner]" in client.err
@@ -206,7 +206,7 @@ def test_an_unknown_room_needs_new_room(client: Client, replica: FakeReplica) ->
     assert client(*words, "--new-room") == 0
 
 
-def test_use_is_remembered_and_overridden(
+def test_use_is_remembered_and_can_be_overridden(
     client: Client, replica: FakeReplica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert client("use", "6.12") == 0
@@ -217,6 +217,8 @@ def test_use_is_remembered_and_overridden(
     assert client("rooms", "--replica", replica.url) == 0
     monkeypatch.setenv("BAYOU_REPLICA", "one")
     assert client("rooms") == 0
+    assert client("use", "one") == 0
+    assert "BAYOU_REPLICA is set and comes first" in client.err
     monkeypatch.setenv("BAYOU_REPLICA", "nowhere")
     assert client("rooms") == 2
     assert "comes from the variable BAYOU_REPLICA" in client.err
@@ -225,7 +227,7 @@ def test_use_is_remembered_and_overridden(
     assert client("rooms") == 0
 
 
-def test_without_use_it_is_the_first_of_the_configuration(client: Client) -> None:
+def test_without_use_the_first_replica_of_the_configuration_is_asked(client: Client) -> None:
     assert client("rooms") == 0
     assert client("rooms", "--config", "nowhere.yaml") == 2
     client.config.write_text("replicas:\n  one: {anti_entropy: x}\n")
@@ -267,12 +269,12 @@ def test_class_commands(client: Client, replica: FakeReplica) -> None:
         RESERVE,
     ],
 )
-def test_json_is_pure_json(client: Client, words: list[str]) -> None:
+def test_json_output_is_nothing_but_json(client: Client, words: list[str]) -> None:
     assert isinstance(client.json(*words), dict)
     assert client.err == ""
 
 
-def test_the_log_keeps_its_end(client: Client, replica: FakeReplica) -> None:
+def test_the_log_shows_its_end(client: Client, replica: FakeReplica) -> None:
     for hour in range(8, 14):
         client("reserve", "--room", "6.12", "--at", f"2026-12-01T{hour:02}:00", "--for", "1h", "--request", f"r{hour}")
     assert [write["request"] for write in client.json("log", "--last", "2")["writes"]] == ["r12", "r13"]
@@ -292,17 +294,17 @@ def test_every_command_has_help_with_examples(capsys: pytest.CaptureFixture[str]
         assert "examples:" in capsys.readouterr().out
 
 
-def test_a_bad_user_name_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_user_name_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["a b", "rooms"]) == 2
     assert "is not a user name" in capsys.readouterr().err
 
 
-def test_something_that_is_no_replica(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_address_that_is_not_a_replicas(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("--replica", "ftp://x:1", "rooms") == 2
     assert client("--replica", "http://127.0.0.1:x", "rooms") in {1, 4}
 
 
-def test_text_from_elsewhere_cannot_steer_the_terminal(client: Client, replica: FakeReplica) -> None:
+def test_text_of_others_cannot_control_the_terminal(client: Client, replica: FakeReplica) -> None:
     client(*RESERVE, "--request", "r1")
     replica.reservations["vish/r1"]["purpose"] = "\x1b[2Jgone"
     client("status")

@@ -46,7 +46,7 @@ def test_an_event_becomes_a_reservation() -> None:
     assert wanted.purpose == "A B " + "x" * 196
 
 
-def test_zones_named_and_unknown() -> None:
+def test_known_and_unknown_time_zones() -> None:
     table = timetable(
         event("a")
         .replace("DTSTART:", "DTSTART;TZID=America/New_York:")
@@ -58,7 +58,7 @@ def test_zones_named_and_unknown() -> None:
     assert [one.why for one in table.skipped] == ["its time zone Mars/Base is not known"]
 
 
-def test_a_weekly_series_keeps_its_wall_clock_and_its_exceptions() -> None:
+def test_a_weekly_series_keeps_its_wall_clock_time_and_its_exceptions() -> None:
     table = timetable(
         event(
             "weekly",
@@ -82,7 +82,7 @@ def test_a_weekly_series_keeps_its_wall_clock_and_its_exceptions() -> None:
     assert len({wanted.request for wanted in table.wanted}) == 5
 
 
-def test_a_series_without_end_needs_until() -> None:
+def test_a_series_without_an_end_needs_until() -> None:
     endless = event("daily", "RRULE:FREQ=DAILY")
     assert "--until DATE" in timetable(endless).skipped[0].why
     assert len(timetable(endless, until=date(2026, 12, 10)).wanted) == 10
@@ -109,12 +109,12 @@ def test_a_bad_event_is_skipped_with_its_reason(text: str, why: str) -> None:
     assert why in table.skipped[0].why
 
 
-def test_the_same_uid_twice_is_said() -> None:
+def test_a_uid_that_is_used_twice_is_skipped() -> None:
     table = timetable(event("x"), event("x", start="20261202T090000", end="20261202T100000"))
     assert (len(table.wanted), table.skipped[0].why) == (1, "its UID is in the file twice")
 
 
-def test_request_ids_can_always_be_sent_and_stay_the_same() -> None:
+def test_request_ids_are_valid_and_stable() -> None:
     for uid in ("040000008200E00074C5B7101A82E008" * 4, "a b", "ä", "x/y"):
         assert NAME.fullmatch(request_id(uid))
         assert request_id(uid) == request_id(uid)
@@ -123,14 +123,14 @@ def test_request_ids_can_always_be_sent_and_stay_the_same() -> None:
     assert timetable(nameless).wanted == timetable(nameless).wanted
 
 
-def test_parts_share_the_events_out_and_keep_a_series_together() -> None:
+def test_parts_divide_the_events_and_keep_a_series_together() -> None:
     events = [event(f"e{number}") for number in range(7)] + [event("s", "RRULE:FREQ=DAILY;COUNT=3")]
     parts = [{wanted.request for wanted in timetable(*events, part=(turn, 3)).wanted} for turn in (1, 2, 3)]
     assert sum(len(part) for part in parts) == len(set.union(*parts)) == 10
     assert {"e0", "e3", "e6"} == parts[0]
 
 
-def test_what_is_no_calendar() -> None:
+def test_a_file_that_is_not_a_calendar() -> None:
     with pytest.raises(Problem, match="not a calendar file"):
         read_timetable(b"hello", BRUSSELS)
 
@@ -144,7 +144,9 @@ def replica(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeRep
         yield fake
 
 
-def test_again_makes_nothing_twice(replica: FakeReplica, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_import_reserves_nothing_twice(
+    replica: FakeReplica, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     other_room = event("c").replace("LOCATION:6.12", "LOCATION:H.1301")
     (tmp_path / "file.ics").write_bytes(calendar(event("a"), event("b"), other_room, event("d").replace("6.12", "")))
     assert main(["vish", "import", "file.ics"]) == 3
@@ -162,7 +164,7 @@ def test_again_makes_nothing_twice(replica: FakeReplica, tmp_path: Path, capsys:
     assert replica.reservations == before
 
 
-def test_what_was_asked_for_at_other_times_is_said(
+def test_reservations_for_other_times_are_listed(
     replica: FakeReplica, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file.ics").write_bytes(calendar(event("a")))
@@ -172,7 +174,7 @@ def test_what_was_asked_for_at_other_times_is_said(
     assert "1 of those already there were reserved for other times" in capsys.readouterr().out
 
 
-def test_refusals_are_listed_within_bounds(
+def test_only_the_first_refusals_are_listed(
     replica: FakeReplica, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file.ics").write_bytes(calendar(*(event(f"e{number}") for number in range(31))))
@@ -184,7 +186,7 @@ def test_refusals_are_listed_within_bounds(
     assert sent["merge"] == {"name": "nearest_free_time", "window_min": 120}
 
 
-def test_a_replica_that_is_gone_ends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_replica_ends_the_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file.ics").write_bytes(calendar(event("a")))
     with serving() as fake:
         url = fake.url

@@ -1,4 +1,4 @@
-"""Tokens on the command line: logging in, people and roles, a manager's cancel, and a calendar file out and in."""
+"""Tokens on the command line: logging in, people and roles, and exporting and importing a calendar file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Run]:
-    """One command for a user, with what is typed: (exit status, what it says)."""
+    """Run one command for a user, with typed input: (exit status, output)."""
     server = WebServer(sides[0].app, Address("127.0.0.1", 0))
     server.start()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -51,14 +51,14 @@ def token_in(said: str) -> str:
 
 @pytest.fixture
 def boss(run: Run) -> str:
-    """The first manager, made by the operator, and logged in."""
+    """The first manager, added by the operator and logged in."""
     status, said = run("operator", "admin", "user", "add", "boss", "--role", "manager", token=OPERATOR)
     assert status == 0, said
     assert run("boss", "login", typed=token_in(said))[0] == 0
     return "boss"
 
 
-def test_a_token_is_kept_for_its_owner_alone(run: Run, boss: str, tmp_path: Path) -> None:
+def test_only_the_owner_of_a_token_can_keep_it(run: Run, boss: str, tmp_path: Path) -> None:
     status, said = run("vish", "rooms")
     assert (status, "[token_missing]" in said, "`login`" in said) == (1, True, True)
     token = token_in(run(boss, "admin", "user", "add", "vish")[1])
@@ -90,9 +90,7 @@ def test_people_and_roles(run: Run, boss: str) -> None:
     assert "[person_unknown]" in run(boss, "admin", "user", "revoke", "vish")[1]
 
 
-def test_everybody_is_listed_however_many_answers_it_takes(
-    run: Run, boss: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_everybody_is_listed_even_in_several_answers(run: Run, boss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("vish", "priyal", "neil"):
         run(boss, "admin", "user", "add", name)
     whole = run(boss, "admin", "user", "list")
@@ -106,7 +104,7 @@ def test_everybody_is_listed_however_many_answers_it_takes(
     assert [person["name"] for person in listed["people"]] == ["boss", "neil", "priyal", "vish"]
 
 
-def test_a_calendar_file_goes_out_and_comes_back(run: Run, boss: str, tmp_path: Path) -> None:
+def test_a_calendar_file_is_exported_and_imported(run: Run, boss: str, tmp_path: Path) -> None:
     file = str(tmp_path / "mine.ics")
     reserve = ("reserve", "--room", "6.12", "--at", "tomorrow", "9:00", "--for", "1h", "--request")
     assert run(boss, *reserve, "a", "--purpose", "tea")[0] == 0

@@ -95,12 +95,12 @@ def test_json(client: Client) -> None:
 
 
 @pytest.mark.parametrize("song", ["AC/DC", "/", "a?b#c%d", "100%", "é ü", "../x"])
-def test_names_that_an_address_must_quote(client: Client, song: str) -> None:
+def test_song_names_that_a_url_must_quote(client: Client, song: str) -> None:
     assert client.json("put", song, "u")["song"] == song
     assert client.json("get", song)["song"] == song
 
 
-def test_a_request_repeated_is_one_write(client: Client) -> None:
+def test_a_repeated_request_is_one_write(client: Client) -> None:
     client("put", "same", "u1", "--request", "r1")
     client("put", "same", "u2")
     assert client.json("put", "same", "u1", "--request", "r1")["url"] == "u2"
@@ -121,7 +121,7 @@ def test_a_request_repeated_is_one_write(client: Client) -> None:
         (["get", "a", "--replica", "127.0.0.1:1"], 4, "cannot be reached"),
     ],
 )
-def test_what_is_wrong_is_said(client: Client, words: list[str], status: int, message: str) -> None:
+def test_errors_say_what_is_wrong(client: Client, words: list[str], status: int, message: str) -> None:
     assert client(*words) == status
     assert message in client.err
 

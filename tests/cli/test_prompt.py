@@ -48,14 +48,14 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def expect(self, text: str) -> None:
-        """Read on until the text has come, without colours and the like."""
+        """Read until the text has come; colours and other escapes do not count."""
         deadline = time.monotonic() + BOUND_S
         while not self._found(text):
             assert time.monotonic() < deadline, f"{text!r} did not come; there was: {self._unread()[-2000:]}"
             self._read(deadline - time.monotonic())
 
     def expect_on_screen(self, text: str) -> None:
-        """Have the prompt drawn anew (Ctrl-L) until it shows the text: drawing otherwise sends only what differs."""
+        """Redraw the prompt (Ctrl-L) until it shows the text; otherwise it sends only what changed."""
         deadline = time.monotonic() + BOUND_S
         while not self._found(text):
             assert time.monotonic() < deadline, f"{text!r} is not shown; there was: {self._unread()[-2000:]}"
@@ -81,12 +81,12 @@ class Terminal:
             data = b""
         assert data, f"the client has ended; there was: {self._unread()[-2000:]}"
         self.raw += data.decode("utf-8", "replace")
-        if b"\x1b[6n" in data:  # it asks where the cursor is, and shows its bottom line once it knows
+        if b"\x1b[6n" in data:  # it asks for the position of the cursor, and then shows its bottom line
             self.type("\x1b[1;1R")
         return True
 
     def ended(self) -> int:
-        """The exit status; what is still written meanwhile is read, so that nothing blocks."""
+        """The exit status. Output is read until then, so that the client does not block."""
         deadline = time.monotonic() + BOUND_S
         while self.process.poll() is None and time.monotonic() < deadline:
             if select.select([self._master], [], [], 0.05)[0]:
@@ -139,7 +139,7 @@ def test_a_reservation_and_the_bottom_line(terminal: Terminal, replica: FakeRepl
     terminal.expect_on_screen("links cut: two")
 
 
-def test_news_come_by_themselves(terminal: Terminal, replica: FakeReplica) -> None:
+def test_news_appear_by_themselves(terminal: Terminal, replica: FakeReplica) -> None:
     terminal.type(RESERVE)
     terminal.expect_on_screen("1 tentative")
     replica.commit_all()
@@ -186,7 +186,7 @@ def test_tab_completes_commands_options_rooms_and_reservations(terminal: Termina
     terminal.expect_on_screen("unreachable")
 
 
-def test_errors_stay_sentences(terminal: Terminal) -> None:
+def test_errors_are_shown_as_sentences(terminal: Terminal) -> None:
     for line, answer in [
         ("nonsense\r", "invalid choice: 'nonsense'"),
         ("reserve --room 'x\r", "Cannot read that line: no closing quotation"),
@@ -259,5 +259,5 @@ def test_without_a_terminal_it_reads_lines(replica: FakeReplica, tmp_path: Path)
         ("calendar 'a b' 6", ["calendar", "a b"], "6"),
     ],
 )
-def test_the_word_that_is_typed(text: str, words: list[str], last: str) -> None:
+def test_the_word_being_typed(text: str, words: list[str], last: str) -> None:
     assert split(text) == (words, last)

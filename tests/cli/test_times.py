@@ -1,4 +1,4 @@
-"""Times as people type them: what is read, and that nothing is guessed."""
+"""Times as people type them: how they are read, and that nothing is guessed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_time_is_read(text: str, expected: str) -> None:
     "text",
     ["noon", "9:00", "12/01/2026 09:00", "2026-12-01", "2026-12-01T09", "2026-12-01T09:00:00", "today 9pm", ""],
 )
-def test_what_cannot_be_read_names_the_forms(text: str) -> None:
+def test_an_unreadable_time_names_the_forms(text: str) -> None:
     with pytest.raises(Usage, match=r"Cannot read the time .*2026-12-01T09:00 or 2026-12-01 09:00.*tomorrow 9:00"):
         read_time(text, BRUSSELS, NOW)
 
@@ -63,7 +63,7 @@ def test_what_cannot_be_read_names_the_forms(text: str) -> None:
         ("0001-01-01T00:00", "before the year 1"),
     ],
 )
-def test_what_does_not_exist_is_said(text: str, message: str) -> None:
+def test_a_time_that_does_not_exist_is_refused(text: str, message: str) -> None:
     with pytest.raises(Usage, match=message):
         read_time(text, BRUSSELS, NOW)
 
@@ -100,7 +100,7 @@ def test_a_length_is_read(text: str, minutes: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1", "h", "0m", "0:00", "1:60", "-1h", "1.5h", "1d", "m30"])
-def test_a_length_that_cannot_be_read_names_the_forms(text: str) -> None:
+def test_an_unreadable_length_names_the_forms(text: str) -> None:
     with pytest.raises(Usage, match=r"Cannot read the length .*1h, 90m, 1h30m, 1:30"):
         read_length(text)
 
@@ -112,7 +112,7 @@ def test_dates() -> None:
         read_date("24.12.2026", BRUSSELS, NOW)
 
 
-def test_an_hour_stays_an_hour_over_a_clock_change() -> None:
+def test_an_hour_stays_an_hour_when_clocks_change() -> None:
     slot = slot_from(read_time("2026-10-25T01:30", BRUSSELS, NOW), timedelta(hours=2))
     assert slot.end.astimezone(UTC) - slot.start.astimezone(UTC) == timedelta(hours=2)
     assert show_slot(slot, BRUSSELS) == "Sun 2026-10-25 01:30 (+02:00)–02:30 (+01:00)"
@@ -137,7 +137,7 @@ def test_how_times_are_shown() -> None:
         ("tuesday 9:00", "Today is Tuesday. Write today, or 2026-12-08 for the Tuesday after"),
     ],
 )
-def test_what_has_two_meanings_is_refused_with_what_to_type(text: str, hint: str) -> None:
+def test_a_time_with_two_meanings_is_refused_with_advice(text: str, hint: str) -> None:
     with pytest.raises(Usage, match=hint):
         read_time(text, BRUSSELS, NOW)
 

@@ -63,7 +63,7 @@ def next_line(process: subprocess.Popen[str]) -> str:
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-def test_a_reservation_moves_and_commits_before_ones_eyes(tmp_path: Path, chunked: bool) -> None:
+def test_moves_and_commits_of_a_reservation_are_shown(tmp_path: Path, chunked: bool) -> None:
     with serving() as replica, watching(replica, tmp_path, chunked=chunked) as process:
         assert "watching" in next_line(process)
         replica.publish("received", **event_data("theirs", user="priyal", reservation="priyal/theirs"))
@@ -83,7 +83,7 @@ def test_a_reservation_moves_and_commits_before_ones_eyes(tmp_path: Path, chunke
         assert process.wait(BOUND_S) == 0
 
 
-def test_a_broken_stream_is_taken_up_behind_the_last_event(tmp_path: Path) -> None:
+def test_a_broken_stream_resumes_after_the_last_event(tmp_path: Path) -> None:
     with serving() as replica, watching(replica, tmp_path, "--json") as process:
         replica.publish("accepted", **event_data("r1"))
         first = json.loads(next_line(process))
@@ -134,7 +134,7 @@ def test_one_reservation_alone(tmp_path: Path) -> None:
             assert "committed  r1" in next_line(process)
 
 
-def test_nothing_to_watch_is_unreachable(tmp_path: Path) -> None:
+def test_a_replica_that_does_not_answer_is_unreachable(tmp_path: Path) -> None:
     with serving() as replica:
         url = replica.url
     answer = subprocess.run(

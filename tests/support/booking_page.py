@@ -1,4 +1,4 @@
-"""What tests of the calendar page share that need one replica only: it, one browser, and how a page is used."""
+"""For tests of the calendar page at one replica: the replica, a browser, and what a person does on the page."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 
 def opened(page: Page, processes: Processes, day: str, more: str = "", user: str = "vish") -> None:
-    page.open("about:blank")  # another address behind # alone would be no new page
+    page.open("about:blank")  # another address after # alone would not load the page again
     page.open(f"http://{processes.settings.replica('one').rest}/#day={day}{more}")
     page.wait_for('document.querySelector(\'#calendar[aria-busy="false"][data-read="true"]\')')
     page.type("#me", user)
 
 
 def reserve(processes: Processes, user: str, start: str, end: str, **more: str) -> Any:
-    """In 6.12, at times of UTC such as `2030-06-03T09:00Z`."""
+    """Reserve 6.12; times are in UTC, such as `2030-06-03T09:00Z`."""
     asked = {"room": "6.12", "slots": [{"start": start, "end": end}], **more}
     return processes.rest("one").post("/reservations", asked, user=user)
 
 
 def fill(page: Page, selector: str, value: str) -> None:
-    """Give a field a value as its picker would: how dates are typed depends on the browser's language."""
+    """Set a field as its picker would; how a date is typed depends on the browser's language."""
     page.run(
         "const field = document.querySelector(arguments[0]); field.value = arguments[1];"
         "field.dispatchEvent(new Event('input', { bubbles: true }));",
@@ -75,7 +75,7 @@ def unfold(page: Page, title: str) -> None:
 
 
 def press(page: Page, text: str) -> None:
-    """Activate a button of the dialog by its words."""
+    """Click the button of the dialog with this text."""
     _click(page, "#details button", text)
 
 

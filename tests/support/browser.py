@@ -1,6 +1,6 @@
 """A real browser without a window, for tests of the web pages; they are skipped where there is none.
 
-It reads a page in one step by a script of its own: elements that were found one by one may be replaced in between.
+It reads a page in one step by a script, because the page may replace an element after it was found.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Page:
         self.driver.get(url)
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """What the body of a function in the page returns."""
+        """Run the body of a function in the page, and return its result."""
         return self.driver.execute_script(script, *arguments)
 
     def click(self, selector: str) -> None:
@@ -65,13 +65,13 @@ class Page:
         return True
 
     def type(self, selector: str, text: str) -> None:
-        """Replace what a field holds."""
+        """Replace the text of a field."""
         field = self.driver.find_element(By.CSS_SELECTOR, selector)
         field.clear()
         field.send_keys(text)
 
     def press(self, *keys: str, holding: str | None = None) -> None:
-        """Keys, to whatever has the focus."""
+        """Press keys; they go to the element with the focus."""
         actions = ActionChains(self.driver)
         if holding is not None:
             actions.key_down(holding)
@@ -85,7 +85,7 @@ class Page:
         ActionChains(self.driver).click_and_hold(first).move_to_element(last).release().perform()
 
     def text(self, selector: str) -> str:
-        """What is shown; empty where there is no such element, or it is hidden."""
+        """The visible text; empty if the element is missing or hidden."""
         return str(self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
 
     def wait_for(self, condition: str, *arguments: Any) -> Any:
@@ -96,16 +96,14 @@ class Page:
         wait_until(lambda: text in self.text(selector))
 
     def problems(self) -> list[str]:
-        """What the browser complained of: scripts that failed, and what the page's policy forbade."""
-        told = self.driver.get_log("browser")
-        return [
-            entry["message"] for entry in told if entry["level"] == "SEVERE" and "net::ERR_" not in entry["message"]
-        ]
+        """The errors in the browser's log: scripts that failed, and what the page's policy forbade."""
+        log = self.driver.get_log("browser")
+        return [entry["message"] for entry in log if entry["level"] == "SEVERE" and "net::ERR_" not in entry["message"]]
 
 
 @contextlib.contextmanager
 def browser(folder: Path, width: int = 1280, height: int = 800, *, calm: bool = False) -> Iterator[Page]:
-    """A browser that has nothing from before, its profile in `folder`; `calm` is one whose user wants no movement."""
+    """A new browser with its profile in `folder`. `calm` asks pages for no movement."""
     if _BROWSER is None or _DRIVER is None:
         raise RuntimeError(WHY_NO_BROWSER)
     options = webdriver.ChromeOptions()

@@ -1,4 +1,4 @@
-"""A replica for tests of the client: the REST contract, kept in a dictionary, with faults that a test can order."""
+"""A replica for tests of the client: it keeps the REST contract over a dictionary, and fails when a test says so."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FakeRefusal(Exception):
 
 
 class FakeReplica:
-    """Its fields are the state; a test reads and changes them."""
+    """Its fields are its state, which a test reads and changes."""
 
     def __init__(self, label: str, timezone: str = "UTC") -> None:
         self.label, self.timezone = label, timezone
@@ -33,7 +33,7 @@ class FakeReplica:
         self.reservations: dict[str, Json] = {}
         self.series: dict[str, Json] = {}
         self.histories: dict[str, Json] = {}
-        self.page_size = 1000  # of lists that come in pages
+        self.page_size = 1000  # entries in one part of a list
         self.primary_here = True
         self.committing = False
         self.peers: list[Json] = [
@@ -48,7 +48,7 @@ class FakeReplica:
             for at, name in enumerate(["two", "three"], start=2)
         ]
         self.writes: list[Json] = []
-        self.lose_answers = 0  # so many writes are taken, and the connection breaks instead of an answer
+        self.lose_answers = 0  # for so many writes the connection breaks instead of an answer
         self.seen: list[tuple[str, str, Any]] = []  # method, path with query, body
         self.events: list[tuple[str, Json]] = []
         self.resumed_after: list[str | None] = []  # Last-Event-ID of each stream
@@ -150,7 +150,7 @@ class FakeReplica:
         return {"from": query["from"], "to": query["to"], "rooms": found}
 
     def _reserve_series(self, key: str, user: str, body: Json) -> Json:
-        """Best effort: one that finds no place is rejected."""
+        """Best effort: an occurrence that finds no slot is rejected."""
         ends = [datetime.fromisoformat(body["slots"][0][name]) for name in ("start", "end")]
         for moment in rrulestr(body["rule"], dtstart=ends[0].replace(tzinfo=None)):
             day = moment.date().isoformat()
@@ -170,8 +170,8 @@ class FakeReplica:
                 reason = {"code": "no_alternative", "message": str(refusal)}
                 answer.update(state="rejected", slot=None, room=body["room"], reason=reason)
             answer["occurrence"] = day
-        told = {name: body[name] for name in ("request", "rule", "except", "occurrences")}
-        self.series[key] = {"id": key, "user": user, "timezone": self.timezone, **told}
+        asked = {name: body[name] for name in ("request", "rule", "except", "occurrences")}
+        self.series[key] = {"id": key, "user": user, "timezone": self.timezone, **asked}
         return self._one_series("GET", key, {}, None)
 
     def _one_series(self, method: str, key: str, query: dict[str, str], body: Any) -> Json:
@@ -303,7 +303,7 @@ def handler_of(replica: FakeReplica) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def stream(self) -> None:
-            """Events after Last-Event-ID (their place in the list), else those to come."""
+            """Events after Last-Event-ID, which is a position in the list; without it, those to come."""
             self.close_connection = True
             after = self.headers.get("Last-Event-ID")
             self.send_response(200)
@@ -333,7 +333,7 @@ def handler_of(replica: FakeReplica) -> type[BaseHTTPRequestHandler]:
 
 @contextmanager
 def serving(label: str = "one", timezone: str = "UTC", port: int = 0) -> Iterator[FakeReplica]:
-    """A fake replica on a free port, gone at the end."""
+    """A fake replica on a free port; it stops at the end."""
     replica = FakeReplica(label, timezone)
     server = ThreadingHTTPServer(("127.0.0.1", port), handler_of(replica))
     replica.url = f"http://127.0.0.1:{server.server_port}"

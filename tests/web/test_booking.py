@@ -45,7 +45,7 @@ def test_a_room_is_found_by_seats_and_features_and_taken(page: Page, processes: 
     assert page.problems() == []
 
 
-def test_what_a_policy_refuses_is_said_in_words(page: Page, processes: Processes) -> None:
+def test_the_refusal_of_a_policy_is_shown(page: Page, processes: Processes) -> None:
     day = "2030-06-04"
     opened(page, processes, day)
     closed = "return [...document.querySelectorAll('.closed[data-room=\"6.12\"]')].map((each) => each.dataset.time)"
@@ -55,7 +55,7 @@ def test_what_a_policy_refuses_is_said_in_words(page: Page, processes: Processes
     page.press(Keys.ENTER)
     page.wait_for_text("#answer", "6.12 is open from 08:00 to 20:00")
     assert page.run(BLOCKS) == []
-    assert ["409 (Conflict)" in told for told in page.problems()] == [True]
+    assert ["409 (Conflict)" in text for text in page.problems()] == [True]
 
 
 def test_a_series_is_made_moved_and_ended(page: Page, processes: Processes) -> None:
@@ -130,7 +130,7 @@ def test_days_of_a_series_are_left_out(page: Page, processes: Processes) -> None
     assert page.problems() == []
 
 
-def test_history_is_told_in_the_details(page: Page, processes: Processes) -> None:
+def test_the_details_show_the_history(page: Page, processes: Processes) -> None:
     day = "2030-08-05"
     reserve(processes, "vish", f"{day}T07:00Z", f"{day}T08:00Z", purpose="talk")
     opened(page, processes, day)
@@ -146,8 +146,8 @@ def test_history_is_told_in_the_details(page: Page, processes: Processes) -> Non
     page.wait_for_text("#details", "What happened")
     unfold(page, "What happened")
     page.wait_for_text("#details .fold", "reserved by vish at one")
-    told = page.text("#details .fold ol")
-    assert "from 6.12, Mon 5 Aug 09:00–10:00 to 6.13, Mon 5 Aug 09:30–10:00" in told
-    assert told.count("final, number") == 2
+    shown = page.text("#details .fold ol")
+    assert "from 6.12, Mon 5 Aug 09:00–10:00 to 6.13, Mon 5 Aug 09:30–10:00" in shown
+    assert shown.count("final, number") == 2
     page.press(Keys.ESCAPE)
     assert page.problems() == []

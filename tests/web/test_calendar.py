@@ -1,4 +1,4 @@
-"""The calendar page in real browsers, over real replicas: reserving, being cut off, moving, losing a place."""
+"""The calendar page in real browsers, over real replicas: reserving, being cut off, moving, losing a slot."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_two_reserve_the_same_while_cut_off_and_one_moves(tmp_path: Path) -> Non
         assert first.problems() == second.problems() == []
 
 
-def test_who_lost_a_place_is_told_and_finds_the_nearest_free_time(tmp_path: Path) -> None:
+def test_a_lost_slot_is_shown_and_the_nearest_free_time_is_found(tmp_path: Path) -> None:
     with live(tmp_path / "c", LABELS[:2]) as processes, browser(tmp_path / "b") as page:
         opened(page, processes, "two", "priyal")
         cut_off(processes, "two")
@@ -104,7 +104,7 @@ def test_who_lost_a_place_is_told_and_finds_the_nearest_free_time(tmp_path: Path
         wait_until_equal(processes)
 
 
-def test_a_page_that_loses_its_replica_says_so_and_comes_back(tmp_path: Path) -> None:
+def test_a_page_without_its_replica_says_so_and_recovers(tmp_path: Path) -> None:
     with live(tmp_path / "c", LABELS[:2]) as processes, browser(tmp_path / "b") as page:
         opened(page, processes, "two", "vish")
         reserve(processes, "two", "vish", 9)

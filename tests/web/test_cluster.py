@@ -21,7 +21,7 @@ return [...document.querySelectorAll(`[data-label="${arguments[0]}"] .write`)].m
   row.querySelector(".who b").textContent, row.querySelector(".when").textContent])
 """
 LINKS = "return Object.fromEntries([...document.querySelectorAll('.link')].map((b) => [b.dataset.link, b.dataset.up]))"
-# What passes too quickly to be looked for: rows that were lifted off, and copies that flew.
+# What passes too quickly to be seen: rows that were lifted off, and copies that travelled.
 WATCH = """
 window.seen = {undone: 0, travelling: 0};
 new MutationObserver((changes) => {
@@ -89,7 +89,7 @@ def test_a_link_is_cut_and_healed_by_keyboard_alone(tmp_path: Path) -> None:
             page.wait_for(f"document.activeElement.dataset.up === '{str(state == 'up').lower()}'")
 
 
-def test_who_wants_no_movement_sees_the_same_at_rest(tmp_path: Path) -> None:
+def test_without_movement_the_same_is_shown(tmp_path: Path) -> None:
     with live(tmp_path / "c") as processes, browser(tmp_path / "b", calm=True) as page:
         opened(page, processes, at="two")
         page.run(WATCH)
@@ -99,7 +99,7 @@ def test_who_wants_no_movement_sees_the_same_at_rest(tmp_path: Path) -> None:
         assert page.run("return window.seen") == {"undone": 0, "travelling": 0}
 
 
-def test_a_replica_that_dies_is_shown_and_comes_back_by_itself(tmp_path: Path) -> None:
+def test_a_dead_replica_is_shown_and_comes_back_by_itself(tmp_path: Path) -> None:
     with live(tmp_path / "c") as processes, browser(tmp_path / "b") as page:
         opened(page, processes)
         processes.kill("three")

@@ -48,7 +48,7 @@ def test_by_keyboard_alone(page: Page, processes: Processes) -> None:
     wait_until(lambda: ["vish", "10:00–11:30"] in page.run(BLOCKS))
 
 
-def test_mine_is_opened_from_its_list_and_cancelled(page: Page, processes: Processes) -> None:
+def test_an_own_reservation_is_opened_from_the_list_and_cancelled(page: Page, processes: Processes) -> None:
     day = "2030-06-10"
     reserve(processes, "vish", f"{day}T07:00Z", f"{day}T08:00Z", request="c1", purpose="retro")
     opened(page, processes, day)
@@ -77,7 +77,7 @@ def test_a_name_is_asked_for_and_kept(page: Page, processes: Processes) -> None:
     page.wait_for("document.getElementById('me').value === 'priyal'")
 
 
-def test_a_room_has_its_week_and_times_are_of_its_zone(page: Page, processes: Processes) -> None:
+def test_the_week_of_a_room_in_its_time_zone(page: Page, processes: Processes) -> None:
     reserve(processes, "neil", "2030-06-19T09:00Z", "2030-06-19T10:00Z")
     opened(page, processes, "2030-06-19", "&view=week&room=6.12")
     assert page.text("#title") == "6.12: Mon 17 Jun – Sun 23 Jun 2030"
@@ -95,7 +95,7 @@ def test_a_room_has_its_week_and_times_are_of_its_zone(page: Page, processes: Pr
 
 @pytest.mark.parametrize(("day", "skipped"), [("2030-03-31", ["02:00", "02:30"]), ("2030-10-27", [])])
 def test_days_on_which_clocks_change(page: Page, processes: Processes, day: str, skipped: list[str]) -> None:
-    """What is reserved over the change lasts as long as it says."""
+    """A reservation over the change keeps its length."""
     slot = {"start": f"{day}T00:00:00Z", "end": f"{day}T02:00:00Z"}
     processes.rest("one").post("/reservations", {"room": "6.13", "slots": [slot]}, user="vish")
     opened(page, processes, day)

@@ -1,4 +1,4 @@
-"""The parts of the pages that are pure, run in a browser: times of a zone, the nearest free time, how a log changed."""
+"""The pure functions of the pages, run in a browser: times of a zone, the nearest free time, how a log changed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 
 def call(page: Page, module: str, name: str, *parameters: Any) -> Any:
-    """What a function of a module returns."""
+    """Call a function of a module, and return its result."""
     return page.driver.execute_async_script(CALL, f"/static/{module}", name, list(parameters))
 
 
@@ -101,7 +101,7 @@ def write(name: str, hour: int, csn: int | None = None, outcome: str = "updated"
         ),
     ],
 )
-def test_what_was_replayed(
+def test_which_writes_were_replayed(
     page: Page, before: list[Any], after: list[Any], arrived: list[str], replayed: list[str]
 ) -> None:
     found = call(page, "cluster/log.js", "difference", before, after)
@@ -148,7 +148,9 @@ def info(primary: str, tentative: int, **links: tuple[str, bool | None]) -> dict
         ),
     ],
 )
-def test_how_things_are_in_one_sentence(page: Page, state: Any, up: bool | None, level: str, text: str) -> None:
+def test_the_state_of_the_replica_in_one_sentence(
+    page: Page, state: Any, up: bool | None, level: str, text: str
+) -> None:
     assert call(page, "calendar/health.js", "health", state, up) == {"level": level, "text": text}
 
 
@@ -210,6 +212,8 @@ import("/static/calendar/tray.js").then(({ Tray }) => {
 @pytest.mark.parametrize(
     ("is_lost", "fate"), [(False, "is tentative again, and may move"), (True, "is lost: please reserve again")]
 )
-def test_who_was_final_is_told_of_a_forced_promotion(page: Page, is_lost: bool, fate: str) -> None:
-    told = page.driver.execute_async_script(NOTICE, ["vish/r1", "Your demo", is_lost, True])
-    assert f"Your demo was final, but another primary was forced: it {fate}." in told
+def test_a_forced_promotion_is_reported_to_users_whose_reservation_was_final(
+    page: Page, is_lost: bool, fate: str
+) -> None:
+    text = page.driver.execute_async_script(NOTICE, ["vish/r1", "Your demo", is_lost, True])
+    assert f"Your demo was final, but another primary was forced: it {fate}." in text

@@ -1,4 +1,4 @@
-"""The web pages as files: what they may load and reach, and what is served at all."""
+"""The web pages as files: what they may load and reach, and which files are served."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 
 
 class Client(FlaskClient):
-    """Reads each answer to its end, as a server does, so that files are closed."""
+    """Reads each answer completely, as a server does, so that files are closed."""
 
     def open(self, *arguments: Any, **options: Any) -> Any:
         return super().open(*arguments, **{"buffered": True, **options})
@@ -36,7 +36,7 @@ def client() -> FlaskClient:
     [("/", "'self'"), ("/cluster", "'self' http://127.0.0.1:8002 http://127.0.0.1:8004")],
     ids=["calendar", "cluster"],
 )
-def test_a_page_may_run_its_own_files_only(client: FlaskClient, path: str, reached: str) -> None:
+def test_a_page_may_run_only_its_own_files(client: FlaskClient, path: str, reached: str) -> None:
     response = client.get(path, headers=BROWSER)
     assert response.status_code == 200
     assert response.content_type == "text/html; charset=utf-8"
@@ -52,21 +52,21 @@ def test_a_page_may_run_its_own_files_only(client: FlaskClient, path: str, reach
 
 
 @pytest.mark.parametrize("address", ["x;script-src:1", "x, y:1", "x y:1", "x", "x:", "x/y:1", "é:1", "x:1\r\nA: b"])
-def test_an_address_that_is_none_cannot_widen_what_a_page_may_do(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_address_cannot_widen_what_a_page_may_reach(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     joined = Member("0000000000000003:one~aaaaaa", "four", address, "127.0.0.1:9004", "r")
     monkeypatch.setattr(FakeStore, "members_of_cluster", lambda _store: [joined])
     response = Harness().app.test_client().get("/cluster", headers=BROWSER, buffered=True)
     assert "connect-src 'self' http://127.0.0.1:8002;" in response.headers["Content-Security-Policy"]
 
 
-def test_a_page_that_did_not_change_is_not_sent_again(client: FlaskClient) -> None:
+def test_an_unchanged_page_is_not_sent_again(client: FlaskClient) -> None:
     for path in ("/", "/static/base.css"):
         tag = client.get(path, headers=BROWSER).headers["ETag"]
         assert client.get(path, headers={**BROWSER, "If-None-Match": tag}).status_code == 304
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", None])
-def test_programs_are_served_json(client: FlaskClient, accept: str | None) -> None:
+def test_programs_get_json(client: FlaskClient, accept: str | None) -> None:
     headers = {"Accept": accept} if accept else {}
     assert client.get("/", headers=headers).get_json()["paths"]["/static/<name>"] == ["GET"]
     members = client.get("/cluster", headers=headers)
@@ -85,7 +85,7 @@ def test_programs_are_served_json(client: FlaskClient, accept: str | None) -> No
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.suffix != ".html"], ids=lambda path: path.name)
-def test_every_file_is_served_as_what_it_is(client: FlaskClient, path: Path) -> None:
+def test_every_file_is_served_with_its_content_type(client: FlaskClient, path: Path) -> None:
     response = client.get(f"/{path.relative_to(WEB).as_posix()}")
     assert response.get_data() == path.read_bytes()
     kinds = {
@@ -99,7 +99,7 @@ def test_every_file_is_served_as_what_it_is(client: FlaskClient, path: Path) -> 
 @pytest.mark.parametrize(
     "path", ["nothing.js", "../config.yaml", "..%2fconfig.yaml", "shared", "shared/", "calendar.html", "%00.js", ""]
 )
-def test_nothing_else_is_served(client: FlaskClient, path: str) -> None:
+def test_no_other_file_is_served(client: FlaskClient, path: str) -> None:
     response = client.get(f"/static/{path}")
     assert response.status_code == 404
     assert response.get_json()["error"]["code"] == "not_found"
@@ -114,7 +114,7 @@ def test_pages_name_only_files_that_exist() -> None:
             assert (script.parent / name).is_file(), f"{script.name} imports {name}"
 
 
-def test_scripts_make_no_markup_out_of_text() -> None:
+def test_scripts_never_turn_text_into_markup() -> None:
     for path in FILES:
         text = path.read_text("utf-8")
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|https?://(?!www\.w3\.org)",

@@ -1,4 +1,4 @@
-"""The calendar page in a real browser where replicas ask for tokens: what a user, a guest and a manager see and may."""
+"""The calendar page with tokens, in a real browser: what a user, a guest and a manager see and may do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def log_in(page: Page, address: Address, token: str) -> None:
 
 
 @pytest.mark.browser
-def test_each_role_sees_and_may_what_is_its_own(sides: tuple[Side, Side], tmp_path: Path) -> None:  # noqa: F811
+def test_what_each_role_sees_and_may_do(sides: tuple[Side, Side], tmp_path: Path) -> None:  # noqa: F811
     one, _ = sides
     tokens = {name: one.add(name, role) for name, role in (("vish", "user"), ("max", "manager"), ("gil", "guest"))}
     slot = {"start": f"{DAY}T09:00Z", "end": f"{DAY}T10:00Z"}
