@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 from apps.api.model import Model
 from apps.api.schema import ANYTHING, Schema
@@ -35,16 +35,16 @@ Handler = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One method of one path.
+    """One method of one path. Its handler says more: the name is the operation id, so it is unique. The docstring is
+    the summary. The first parameter, a Request[QUERY, BODY], names the models that the query and the body must fit;
+    where it names None, what is sent is not looked at.
 
     path                  as in `/rooms/{room}/calendar`; `{+name}` takes the rest of the path, slashes included.
-    handler               its name is the operation id, so it is unique.
     answers               the schema of the JSON by status, None for what is not JSON.
-    role                  the least role that may use it; None: nobody is asked who he is.
-    path_parameters       what each parameter of the path is.
-    query, body           the models that they must fit; None: it takes none, and does not look at what is sent.
+    parameters            what each parameter of the path is.
     errors                the error codes by status, beside those that every endpoint may answer.
-    is_write              it writes under the caller's name: without tokens, the header Bayou-User is needed.
+    role                  the least role that may use it; None: nobody is asked who they are.
+    body_is_required      else no body is the same as an empty object.
     in_session            it keeps the guarantees of the client's session.
     for_cluster_pages     web pages that other replicas of the cluster serve may use it.
     is_endless            the answer is a stream without an end.
@@ -53,18 +53,36 @@ class Endpoint:
     method: str
     path: str
     handler: Handler
-    summary: str
     answers: Mapping[int, Schema | None] = field(default_factory=lambda: {200: ANYTHING})
-    role: Role | None = "user"
-    path_parameters: Mapping[str, str] = field(default_factory=dict)
-    query: type[Model] | None = None
-    body: type[Model] | None = None
-    body_is_required: bool = True
+    parameters: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    is_write: bool = False
-    in_session: bool = False
+    role: Role | None = "user"
+    body_is_required: bool = True
+    in_session: bool = True
     for_cluster_pages: bool = False
     is_endless: bool = False
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it writes under the name of the caller, who must say it then."""
+        return self.in_session and self.method != "GET"
+
+    @property
+    def summary(self) -> str:
+        return " ".join((self.handler.__doc__ or "").split())
+
+    @property
+    def query(self) -> type[Model] | None:
+        return self._model(0)
+
+    @property
+    def body(self) -> type[Model] | None:
+        return self._model(1)
+
+    def _model(self, place: int) -> type[Model] | None:
+        request = next(iter(get_type_hints(self.handler).values()))
+        model: type[Model] = get_args(request)[place]
+        return model if issubclass(model, Model) else None
 
 
 Tables = Mapping[str, Sequence[Endpoint]]  # all endpoints of a replica, by their owner: an application, or `replica`

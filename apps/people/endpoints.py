@@ -6,6 +6,7 @@ order (people.lua).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -24,7 +25,8 @@ from bayou.write import Write
 
 ROLE = one_of(*ROLES)
 PERSON = record(name=NAME, role=ROLE)
-PERSON_WITH_TOKEN = record(name=NAME, role=ROLE, token=TEXT)
+WITH_TOKEN = record(name=NAME, role=ROLE, token=TEXT)
+ERRORS = {404: ("person_unknown",), 409: ("auth_off",)}
 
 
 def _not_operator(name: str) -> str:
@@ -50,69 +52,15 @@ class PersonBody(RoleBody):
 
 
 def endpoints(service: Service) -> list[Endpoint]:
-    people = People(service)
-    path, parameters = "/people/{name}", {"name": "The name of a person."}
-    unknown: dict[int, tuple[str, ...]] = {403: ("forbidden",), 404: ("person_unknown",), 409: ("auth_off",)}
+    people, path = People(service), "/people/{name}"
+    endpoint = partial(Endpoint, role="manager")
+    changing = partial(endpoint, parameters={"name": "The name of a person."}, errors=ERRORS)
     return [
-        Endpoint(
-            "GET",
-            "/people",
-            people.list_people,
-            "List the people and their roles in the order of their names; `next` is the `after` of the next part.",
-            answers={200: record(people=array(PERSON), next=nullable(TEXT))},
-            role="manager",
-            query=ListQuery,
-            in_session=True,
-        ),
-        Endpoint(
-            "POST",
-            "/people",
-            people.add_person,
-            "Add a person. The token is shown this once.",
-            answers={201: PERSON_WITH_TOKEN},
-            role="manager",
-            body=PersonBody,
-            errors={403: ("forbidden",), 409: ("auth_off", "person_exists")},
-            is_write=True,
-            in_session=True,
-        ),
-        Endpoint(
-            "PATCH",
-            path,
-            people.give_role,
-            "Give a person another role.",
-            answers={200: PERSON},
-            role="manager",
-            path_parameters=parameters,
-            body=RoleBody,
-            errors=unknown,
-            is_write=True,
-            in_session=True,
-        ),
-        Endpoint(
-            "DELETE",
-            path,
-            people.revoke_person,
-            "Revoke a person, who then has no role and no token.",
-            answers={200: record(name=NAME, role={"type": "null"})},
-            role="manager",
-            path_parameters=parameters,
-            errors=unknown,
-            is_write=True,
-            in_session=True,
-        ),
-        Endpoint(
-            "POST",
-            f"{path}/token",
-            people.give_token,
-            "Give a person another token, which is shown this once; the previous one ends.",
-            answers={201: PERSON_WITH_TOKEN},
-            role="manager",
-            path_parameters=parameters,
-            errors=unknown,
-            is_write=True,
-            in_session=True,
-        ),
+        endpoint("GET", "/people", people.list_people, {200: record(people=array(PERSON), next=nullable(TEXT))}),
+        endpoint("POST", "/people", people.add_person, {201: WITH_TOKEN}, errors={409: ("auth_off", "person_exists")}),
+        changing("PATCH", path, people.give_role, {200: PERSON}),
+        changing("DELETE", path, people.revoke_person, {200: record(name=NAME, role={"type": "null"})}),
+        changing("POST", f"{path}/token", people.give_token, {201: WITH_TOKEN}),
     ]
 
 
@@ -123,6 +71,7 @@ class People:
         self._service = service
 
     def list_people(self, request: Request[ListQuery, None]) -> Answer:
+        """List the people and their roles in the order of their names; `next` is the `after` of the next part."""
         entries, following = part_of_list(self._service.list_entries("people", request.session), request.query)
         pages = self._service.read([person_page(name) for name in entries], request.session).pages
         found = {name: decode_person(pages[person_page(name)].tentative) for name in entries}
@@ -131,21 +80,25 @@ class People:
         return {"people": shown, "next": following}
 
     def add_person(self, request: Request[None, PersonBody]) -> tuple[Answer, int]:
+        """Add a person. The token is shown this once."""
         name, role = request.body.name, request.body.role
         token = new_token(name)
         self._submit(request, "add", name, role=role, hash=hash_of(token))
         return {"name": name, "role": role, "token": token}, 201
 
     def give_role(self, request: Request[None, RoleBody], name: str) -> Answer:
+        """Give a person another role."""
         role = request.body.role
         self._submit(request, "role", name, role=role)
         return {"name": name, "role": role}
 
     def revoke_person(self, request: Request[None, None], name: str) -> Answer:
+        """Revoke a person, who then has no role and no token."""
         self._submit(request, "revoke", name)
         return {"name": name, "role": None}
 
     def give_token(self, request: Request[None, None], name: str) -> tuple[Answer, int]:
+        """Give a person another token, which is shown this once; the previous one ends."""
         token = new_token(name)
         self._submit(request, "token", name, hash=hash_of(token))
         return {"name": name, "role": self._person(name, request.session).role, "token": token}, 201

@@ -17,54 +17,17 @@ from bayou.write import Write
 RULES = Rules("playlist/1", check="request_is_new", merge="keep_first")
 VIEW = one_of("tentative", "committed")
 SONG = record(song=TEXT, url=nullable(TEXT), state=VIEW)
+SONGS = record(view=VIEW, songs=array(SONG), next=nullable(TEXT))
 
 
 def endpoints(service: Service) -> list[Endpoint]:
-    playlist = Playlist(service)
-    path, parameters = "/playlist/{+song}", {"song": "The name of a song; it may hold slashes."}
+    playlist, path = Playlist(service), "/playlist/{+song}"
+    parameters = {"song": "The name of a song; it may hold slashes."}
     return [
-        Endpoint(
-            "GET",
-            "/playlist",
-            playlist.list_songs,
-            "List the songs in the order of their names; `next` is the `after` of the next part.",
-            answers={200: record(view=VIEW, songs=array(SONG), next=nullable(TEXT))},
-            query=SongsQuery,
-            in_session=True,
-        ),
-        Endpoint(
-            "GET",
-            path,
-            playlist.show_song,
-            "Show a song.",
-            path_parameters=parameters,
-            answers={200: SONG},
-            query=ViewQuery,
-            errors={404: ("song_unknown",)},
-            in_session=True,
-        ),
-        Endpoint(
-            "PUT",
-            path,
-            playlist.put_song,
-            "Put a song, or give it another URL.",
-            path_parameters=parameters,
-            answers={200: SONG},
-            body=PutBody,
-            is_write=True,
-            in_session=True,
-        ),
-        Endpoint(
-            "DELETE",
-            path,
-            playlist.delete_song,
-            "Delete a song.",
-            path_parameters=parameters,
-            answers={200: SONG},
-            query=RequestQuery,
-            is_write=True,
-            in_session=True,
-        ),
+        Endpoint("GET", "/playlist", playlist.list_songs, {200: SONGS}),
+        Endpoint("GET", path, playlist.show_song, {200: SONG}, parameters, {404: ("song_unknown",)}),
+        Endpoint("PUT", path, playlist.put_song, {200: SONG}, parameters),
+        Endpoint("DELETE", path, playlist.delete_song, {200: SONG}, parameters),
     ]
 
 
@@ -75,6 +38,7 @@ class Playlist:
         self._service = service
 
     def list_songs(self, request: Request[SongsQuery, None]) -> Answer:
+        """List the songs in the order of their names; `next` is the `after` of the next part."""
         query = request.query
         songs, following = part_of_list(self._service.list_entries("songs", request.session), query)
         pages = self._service.read([_page(song) for song in songs], request.session, query.view).pages
@@ -83,6 +47,7 @@ class Playlist:
         return {"view": query.view, "songs": [song for song in shown if song["url"] is not None], "next": following}
 
     def show_song(self, request: Request[ViewQuery, None], song: str) -> Answer:
+        """Show a song."""
         name, view = song_name(song), request.query.view
         page = _page(name)
         shown = _shown(name, self._service.read([page], request.session, view).pages[page], view)
@@ -97,10 +62,12 @@ class Playlist:
         return shown
 
     def put_song(self, request: Request[None, PutBody], song: str) -> Answer:
+        """Put a song, or give it another URL."""
         name = song_name(song)
         return self._submit("put", {"song": name, "url": request.body.url}, request.body.request, request)
 
     def delete_song(self, request: Request[RequestQuery, None], song: str) -> Answer:
+        """Delete a song."""
         return self._submit("delete", {"song": song_name(song)}, request.query.request, request)
 
     def _submit(self, op: str, args: dict[str, str], request_id: str | None, request: Request[Any, Any]) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
@@ -21,6 +22,7 @@ from replica.config import Config
 from replica.events.describe import Describer
 from replica.http.concurrency_limit import ConcurrencyLimit
 from replica.http.parts import Parts
+from replica.http.routing import own_endpoint
 from replica.membership.commands import Membership
 from storage.members import label_of
 from storage.store import LogEntry, Member
@@ -63,6 +65,12 @@ WRITE = record(
     accepted_at=TEXT,
     describe=ANYTHING,
 )
+LOG = record(writes=array(WRITE), next=nullable(TEXT))
+DIGEST = record(committed=TEXT, tentative=TEXT, csn=COUNT, vector=VECTOR)
+SYNCED = record(peer=TEXT, sent=COUNT, received=COUNT, seconds=NUMBER)
+LINK = record(peer=TEXT, up=FLAG)
+RETIRED = record(retired=FLAG, write=TEXT, held_by=nullable(TEXT))
+PROMOTED = record(primary=PRIMARY, epoch=EPOCH)
 OTHER_CLUSTER = ("other_protocol", "other_applications", "other_cluster", "other_birth")
 HAND_OVER_ERRORS = {
     404: ("peer_unknown",),
@@ -72,7 +80,6 @@ HAND_OVER_ERRORS = {
     ),
     503: ("peer_unreachable",),
 }
-PEER_PARAMETER = {"peer": "The label of another replica."}
 
 
 def _write_id(text: str) -> str:
@@ -118,108 +125,30 @@ class PromoteBody(Model):
 
 
 def endpoints(parts: Parts) -> list[Endpoint]:
-    admin = Admin(parts)
+    admin, peer = Admin(parts), {"peer": "The label of another replica."}
+    reading = partial(own_endpoint, "GET", for_cluster_pages=True)
+    changing = partial(own_endpoint, role="manager")
+    unknown, committed, dropped = ("peer_unknown",), record(committed=COUNT), record(dropped=COUNT)
+    session_errors = {404: unknown, 409: ("link_cut",), 429: ("too_many_waiting",), 503: ("peer_unreachable",)}
     found = [
-        Endpoint(
-            "GET",
-            "/replica",
-            admin.show_replica,
-            "Show what this replica is and holds.",
-            answers={200: REPLICA},
-            for_cluster_pages=True,
+        reading("/replica", admin.show_replica, {200: REPLICA}),
+        reading("/replica/digest", admin.show_digest, {200: DIGEST}),
+        reading("/replica/log", admin.list_log, {200: LOG}, errors={404: ("write_unknown",)}),
+        changing("POST", "/replica/sync/{peer}", admin.sync, {200: SYNCED}, peer, session_errors),
+        changing(
+            "PUT", "/replica/links/{peer}", admin.set_link, {200: LINK}, peer, {404: unknown}, for_cluster_pages=True
         ),
-        Endpoint(
-            "GET",
-            "/replica/digest",
-            admin.show_digest,
-            "Show hashes of all pages, which are equal on equal replicas.",
-            answers={200: record(committed=TEXT, tentative=TEXT, csn=COUNT, vector=VECTOR)},
-            for_cluster_pages=True,
-        ),
-        Endpoint(
-            "GET",
-            "/replica/log",
-            admin.list_log,
-            "List the log: committed writes by CSN, then tentative ones; `next` is the `after` of the next part.",
-            answers={200: record(writes=array(WRITE), next=nullable(TEXT))},
-            query=LogQuery,
-            errors={404: ("write_unknown",)},
-            for_cluster_pages=True,
-        ),
-        Endpoint(
-            "POST",
-            "/replica/sync/{peer}",
-            admin.sync,
-            "Run one anti-entropy session with a peer to its end.",
-            answers={200: record(peer=TEXT, sent=COUNT, received=COUNT, seconds=NUMBER)},
-            role="manager",
-            path_parameters=PEER_PARAMETER,
-            errors={
-                404: ("peer_unknown",),
-                409: ("link_cut",),
-                429: ("too_many_waiting",),
-                503: ("peer_unreachable",),
-            },
-        ),
-        Endpoint(
-            "PUT",
-            "/replica/links/{peer}",
-            admin.set_link,
-            "Cut or heal the link to a peer.",
-            answers={200: record(peer=TEXT, up=FLAG)},
-            role="manager",
-            path_parameters=PEER_PARAMETER,
-            body=LinkBody,
-            errors={404: ("peer_unknown",)},
-            for_cluster_pages=True,
-        ),
-        Endpoint(
-            "POST",
-            "/replica/commit",
-            admin.commit,
-            "At the primary: commit what is tentative.",
-            answers={200: record(committed=COUNT)},
-            role="manager",
-            errors={409: ("not_primary",)},
-        ),
-        Endpoint(
-            "POST",
-            "/replica/truncate",
-            admin.truncate,
-            "Drop committed writes from the log, except the newest `keep`.",
-            answers={200: record(dropped=COUNT)},
-            role="manager",
-            body=TruncateBody,
-        ),
+        changing("POST", "/replica/commit", admin.commit, {200: committed}, errors={409: ("not_primary",)}),
+        changing("POST", "/replica/truncate", admin.truncate, {200: dropped}),
     ]
-    if parts.membership is None:
-        return found
-    changes = MembershipChanges(parts, parts.membership)
-    return [
-        *found,
-        Endpoint(
-            "POST",
-            "/replica/retire",
-            changes.retire,
-            "Take no more writes, and leave the cluster once another replica has those of this one.",
-            answers={200: record(retired=FLAG, write=TEXT, held_by=nullable(TEXT))},
-            role="manager",
-            body=RetireBody,
-            body_is_required=False,
-            errors=HAND_OVER_ERRORS,
-        ),
-        Endpoint(
-            "POST",
-            "/replica/promote",
-            changes.promote,
-            "Make this replica the primary, or the one that the primary hands over to.",
-            answers={200: record(primary=PRIMARY, epoch=EPOCH)},
-            role="manager",
-            body=PromoteBody,
-            body_is_required=False,
-            errors=HAND_OVER_ERRORS,
-        ),
-    ]
+    if parts.membership is not None:
+        changes = MembershipChanges(parts, parts.membership)
+        handing_over = partial(changing, "POST", errors=HAND_OVER_ERRORS, body_is_required=False)
+        found += [
+            handing_over("/replica/retire", changes.retire, {200: RETIRED}),
+            handing_over("/replica/promote", changes.promote, {200: PROMOTED}),
+        ]
+    return found
 
 
 class Admin:
@@ -232,6 +161,7 @@ class Admin:
         self._syncing = ConcurrencyLimit(WAITING_MAX, "too_many_waiting", "requests that wait for a session")
 
     def show_replica(self, _request: Request[None, None]) -> Answer:
+        """Show what this replica is and holds."""
         state, created = self._store.state(), self._store.members_of_cluster()
         return {
             "id": state.server,
@@ -261,6 +191,7 @@ class Admin:
         }
 
     def show_digest(self, _request: Request[None, None]) -> Answer:
+        """Show hashes of all pages, which are equal on equal replicas."""
         digest = self._store.digest()
         return {
             "committed": digest.committed,
@@ -270,6 +201,7 @@ class Admin:
         }
 
     def list_log(self, request: Request[LogQuery, None]) -> Answer:
+        """List the log: committed writes by CSN, then tentative ones; `next` is the `after` of the next part."""
         after, limit = request.query.after, request.query.limit
         entries = self._store.log(after, limit)
         if entries is None:
@@ -298,6 +230,7 @@ class Admin:
         }
 
     def sync(self, _request: Request[None, None], peer: str) -> Answer:
+        """Run one anti-entropy session with a peer to its end."""
         with self._syncing:
             began = time.monotonic()
             report = self._peers.sync(peer)
@@ -305,16 +238,19 @@ class Admin:
         return {"peer": peer, "sent": report.sent, "received": report.received, "seconds": seconds}
 
     def set_link(self, request: Request[None, LinkBody], peer: str) -> Answer:
+        """Cut or heal the link to a peer."""
         self._peers.set_link(peer, up=request.body.up)
         return {"peer": peer, "up": request.body.up}
 
     def commit(self, _request: Request[None, None]) -> Answer:
+        """At the primary: commit what is tentative."""
         committed = self._store.commit()
         if committed:
             self._peers.poke()
         return {"committed": committed}
 
     def truncate(self, request: Request[None, TruncateBody]) -> Answer:
+        """Drop committed writes from the log, except the newest `keep`."""
         return {"dropped": self._store.truncate(request.body.keep)}
 
 
@@ -326,10 +262,12 @@ class MembershipChanges:
         self._membership = membership
 
     def retire(self, request: Request[None, RetireBody]) -> Answer:
+        """Take no more writes, and leave the cluster once another replica has those of this one."""
         retired = self._membership.retire(request.body.hand_over_to)
         return {"retired": True, "write": retired.write, "held_by": retired.held_by}
 
     def promote(self, request: Request[None, PromoteBody]) -> Answer:
+        """Make this replica the primary, or the one that the primary hands over to."""
         if request.body.force:
             self._membership.force()
         else:

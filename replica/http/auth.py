@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,7 +35,7 @@ from bayou.application import Snapshot
 from bayou.errors import BadInput, Forbidden, Unauthorized
 from bayou.names import NAME
 from replica.config import Config
-from replica.http.routing import HttpRequest
+from replica.http.routing import HttpRequest, own_endpoint
 from replica.http.web_pages import page, wants_page
 
 TOKEN_FILE = "operator.token"
@@ -104,26 +105,11 @@ class TokenBody(Model):
 def endpoints(security: Security) -> list[Endpoint]:
     auth, role = one_of("none", "tokens"), one_of("user", "manager", "guest")
     caller = record(auth=auth, user=nullable(TEXT), role=nullable(role))
-    login = Login(security)
+    login, endpoint = Login(security), partial(own_endpoint, path="/login", role=None)
     return [
-        Endpoint("GET", "/login", login.show_login, "Show who one is.", answers={200: caller}, role=None),
-        Endpoint(
-            "PUT",
-            "/login",
-            login.log_in,
-            "For web pages: keep a token in a cookie.",
-            answers={200: caller},
-            role=None,
-            body=TokenBody,
-        ),
-        Endpoint(
-            "DELETE",
-            "/login",
-            login.log_out,
-            "For web pages: forget the token.",
-            answers={200: record(auth=auth, user={"type": "null"})},
-            role=None,
-        ),
+        endpoint("GET", handler=login.show_login, answers={200: caller}),
+        endpoint("PUT", handler=login.log_in, answers={200: caller}),
+        endpoint("DELETE", handler=login.log_out, answers={200: record(auth=auth, user={"type": "null"})}),
     ]
 
 
@@ -134,7 +120,7 @@ class Login:
         self._security = security
 
     def show_login(self, request: HttpRequest[None, None]) -> Answer | Response:
-        """For a browser the web page, whose script asks again, for JSON."""
+        """Show who one is; to a browser, the web page on which to log in."""
         if wants_page(request):
             return page("login.html", ["'self'"])
         if not self._security.asks_for_tokens:
@@ -143,12 +129,14 @@ class Login:
         return _shown(self._security.holder(token)) if token else {"auth": "tokens", "user": None, "role": None}
 
     def log_in(self, request: HttpRequest[None, TokenBody]) -> tuple[Answer, int, dict[str, str]]:
+        """For web pages: keep a token in a cookie."""
         if not self._security.asks_for_tokens:
             return OPEN, 200, {}
         token = request.body.token
         return _shown(self._security.holder(token)), 200, self._cookie(request, token, COOKIE_AGE_S)
 
     def log_out(self, request: HttpRequest[None, None]) -> tuple[Answer, int, dict[str, str]]:
+        """For web pages: forget the token."""
         auth = "tokens" if self._security.asks_for_tokens else "none"
         return {"auth": auth, "user": None}, 200, self._cookie(request, "", 0)
 

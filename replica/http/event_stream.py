@@ -22,7 +22,7 @@ from replica.events.expand import Cursor, ScreenEvent
 from replica.events.feed import Follower
 from replica.http.concurrency_limit import ConcurrencyLimit
 from replica.http.parts import Parts
-from replica.http.routing import HttpRequest
+from replica.http.routing import HttpRequest, own_endpoint
 
 STREAMS_MAX = 200  # a stream takes some 10 KiB, and a piece of each event's way
 HEARTBEAT_S = 15.0
@@ -37,7 +37,8 @@ def endpoint(parts: Parts) -> Endpoint:
     limit = ConcurrencyLimit(STREAMS_MAX, "too_many_streams", "streams of events")
 
     def stream_events(request: HttpRequest[EventsQuery, None]) -> Response:
-        """After Last-Event-ID, which a browser sends when it comes back; else after ?after=; else from now on."""
+        """Stream what happens here as server-sent events, from now on or after an event. The header Last-Event-ID,
+        which browsers send when they come back, goes before `after`."""
         after = request.http.headers.get("Last-Event-ID") or request.query.after
         follower = parts.tail.follow(None if after is None else _cursor(after))
         limit.acquire()
@@ -48,13 +49,11 @@ def endpoint(parts: Parts) -> Endpoint:
             direct_passthrough=True,
         )
 
-    return Endpoint(
+    return own_endpoint(
         "GET",
         "/events",
         stream_events,
-        "Stream what happens here as server-sent events; Last-Event-ID resumes.",
-        answers={200: None},
-        query=EventsQuery,
+        {200: None},
         errors={429: ("too_many_streams",)},
         for_cluster_pages=True,
         is_endless=True,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, BinaryIO, cast
 
 from flask import Response
@@ -27,7 +28,7 @@ from bayou.stamps import STAMP_MAX
 from replica.http import export_file
 from replica.http.admin import OTHER_CLUSTER
 from replica.http.parts import Parts
-from replica.http.routing import HttpRequest
+from replica.http.routing import HttpRequest, own_endpoint
 
 MEDIA_TYPE = "application/octet-stream"
 VOLUME_BYTES_MAX = 64 * 1024 * 1024
@@ -65,34 +66,13 @@ class ExportQuery(Model):
 
 def endpoints(parts: Parts) -> list[Endpoint]:
     files = Files(parts)
+    taken = record({"from": TEXT}, received=COUNT, rolled_back=COUNT, replayed=COUNT, full_state=FLAG)
+    conflicts = ("busy", "export_own", "export_stale", "export_needs_full_state", "export_does_not_fit", "tail_lost")
+    errors = {400: ("export_damaged",), 409: (*conflicts, *OTHER_CLUSTER)}
+    endpoint = partial(own_endpoint, role="manager")
     return [
-        Endpoint(
-            "GET",
-            "/replica/export",
-            files.export,
-            "Send the writes that another replica lacks as a file.",
-            answers={200: None},
-            role="manager",
-            query=ExportQuery,
-            for_cluster_pages=True,
-        ),
-        Endpoint(
-            "POST",
-            "/replica/import",
-            files.import_file,
-            "Take such a file (application/octet-stream).",
-            answers={
-                200: record({"from": TEXT}, received=COUNT, rolled_back=COUNT, replayed=COUNT, full_state=FLAG),
-            },
-            role="manager",
-            errors={
-                400: ("export_damaged",),
-                409: (
-                    *("busy", "export_own", "export_stale", "export_needs_full_state", "export_does_not_fit"),
-                    *("tail_lost", *OTHER_CLUSTER),
-                ),
-            },
-        ),
+        endpoint("GET", "/replica/export", files.export_writes, {200: None}, for_cluster_pages=True),
+        endpoint("POST", "/replica/import", files.import_writes, {200: taken}, errors=errors),
     ]
 
 
@@ -103,7 +83,8 @@ class Files:
         self._parts = parts
         self._tags = tuple(application.tag for application in parts.applications)
 
-    def export(self, request: HttpRequest[ExportQuery, None]) -> Response:
+    def export_writes(self, request: HttpRequest[ExportQuery, None]) -> Response:
+        """Send the writes that another replica lacks as a file."""
         query = request.query
         frames = export_volumes(self._parts.store, self._tags, query.csn, query.v, query.volume)
         return Response(
@@ -112,7 +93,8 @@ class Files:
             headers={"Content-Disposition": f'attachment; filename="{self._parts.label}.bayou"'},
         )
 
-    def import_file(self, request: HttpRequest[None, None]) -> Answer:
+    def import_writes(self, request: HttpRequest[None, None]) -> Answer:
+        """Take such a file (application/octet-stream)."""
         request.http.max_content_length = IMPORT_BYTES_MAX
         if (request.http.content_length or 0) > IMPORT_BYTES_MAX:
             raise TooLarge(

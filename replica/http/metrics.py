@@ -22,6 +22,7 @@ from bayou.errors import Away
 from bayou.history import decode
 from replica.events.counters import Counters
 from replica.http.parts import Parts
+from replica.http.routing import own_endpoint
 
 
 def endpoint(counters: Counters, parts: Parts) -> Endpoint:
@@ -29,10 +30,10 @@ def endpoint(counters: Counters, parts: Parts) -> Endpoint:
     counters.registry.register(_State(parts))
 
     def show_metrics(_request: Request[None, None]) -> Response:
+        """Show how the replica does, in the text format of Prometheus."""
         return Response(generate_latest(counters.registry), content_type=CONTENT_TYPE_LATEST)
 
-    summary = "Show how the replica does, in the text format of Prometheus."
-    return Endpoint("GET", "/metrics", show_metrics, summary, answers={200: None}, role=None)
+    return own_endpoint("GET", "/metrics", show_metrics, {200: None}, role=None)
 
 
 class _State:

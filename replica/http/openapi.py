@@ -13,6 +13,7 @@ from apps.api.endpoint import Answer, Endpoint, Tables
 from apps.api.model import Model
 from apps.api.request import Request
 from apps.api.schema import TEXT, Schema, record
+from replica.http.routing import own_endpoint
 
 COMMON_ERRORS: Mapping[int, tuple[str, ...]] = {
     400: ("bad_input", "bad_token"),  # the headers of a session are read wherever they are sent
@@ -58,9 +59,10 @@ def endpoint(tables: Tables) -> Endpoint:
     """The description of these endpoints, and of itself where it is added to them."""
 
     def show_openapi(_request: Request[None, None]) -> Answer:
+        """Show this description."""
         return document(tables)  # made again each time: it takes a MiB, and few ask
 
-    return Endpoint("GET", "/openapi.json", show_openapi, "Show this description.", role=None)
+    return own_endpoint("GET", "/openapi.json", show_openapi, role=None)
 
 
 def document(tables: Tables) -> dict[str, Any]:
@@ -136,7 +138,7 @@ def _parameters(found: Endpoint, schemas: dict[str, Any]) -> list[dict[str, Any]
             "name": name,
             "in": "path",
             "required": True,
-            "description": found.path_parameters.get(name, ""),
+            "description": found.parameters.get(name, ""),
             "schema": TEXT,
         }
         for name in re.findall(r"{\+?(\w+)}", found.path)

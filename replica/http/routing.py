@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import flask
@@ -18,6 +19,9 @@ from werkzeug.routing import BaseConverter
 from apps.api.endpoint import Content, Endpoint
 from apps.api.model import Model, read_body, read_members
 from apps.api.request import BodyT, QueryT, Request
+
+# Of the replica itself: outside of any client session.
+own_endpoint = partial(Endpoint, in_session=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,12 @@ def _rule(path: str) -> str:
 
 def _method(endpoint: Endpoint) -> Callable[..., Any]:
     """The method of a resource."""
+    query_model, body_model = endpoint.query, endpoint.body
 
     def method(_resource: Resource, **path: str) -> Any:
         http = flask.request
-        query = read_members(endpoint.query, http.args.to_dict()) if endpoint.query else None
-        body = _body(endpoint.body, http, is_required=endpoint.body_is_required) if endpoint.body else None
+        query = read_members(query_model, http.args.to_dict()) if query_model else None
+        body = _body(body_model, http, is_required=endpoint.body_is_required) if body_model else None
         answer = endpoint.handler(HttpRequest(g.caller, g.session, query, body, http), **path)
         return _response(answer, http) if isinstance(answer, Content) else answer
 

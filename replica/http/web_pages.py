@@ -7,6 +7,7 @@ for who asks for JSON. It knows the configuration, the routes, and who has joine
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from apps.api.endpoint import Answer, Endpoint, Tables
 from bayou.names import split_address
 from replica.http.json import json_response
 from replica.http.parts import Parts
-from replica.http.routing import HttpRequest
+from replica.http.routing import HttpRequest, own_endpoint
 
 WEB = Path(__file__).parent.parent.parent / "web"
 
@@ -33,33 +34,11 @@ TYPES = {
 
 def endpoints(parts: Parts, tables: Tables) -> list[Endpoint]:
     """The web pages and their files; `tables` are all endpoints, for programs that ask at `/` what there is."""
-    pages = Pages(parts, tables)
+    pages, endpoint = Pages(parts, tables), partial(own_endpoint, "GET", answers={200: None}, role=None)
     return [
-        Endpoint(
-            "GET",
-            "/",
-            pages.show_calendar_page,
-            "Show the web page of the calendar; to a program, which paths there are.",
-            answers={200: None},
-            role=None,
-        ),
-        Endpoint(
-            "GET",
-            "/cluster",
-            pages.show_cluster_page,
-            "Show the web page of the cluster; to a program, the replicas.",
-            answers={200: None},
-            role=None,
-        ),
-        Endpoint(
-            "GET",
-            "/static/{+name}",
-            pages.send_file,
-            "Send a file that the web pages are made of.",
-            answers={200: None},
-            role=None,
-            path_parameters={"name": "The path of a file."},
-        ),
+        endpoint("/", pages.show_calendar_page),
+        endpoint("/cluster", pages.show_cluster_page),
+        endpoint("/static/{+name}", pages.send_file, parameters={"name": "The path of a file."}),
     ]
 
 
@@ -71,18 +50,18 @@ class Pages:
         self._tables = tables
 
     def show_calendar_page(self, request: HttpRequest[None, None]) -> Response:
-        """The calendar; a program is told what there is instead."""
+        """Show the web page of the calendar; to a program, which paths there are."""
         return page("calendar.html", ["'self'"]) if wants_page(request) else _data(self._index())
 
     def show_cluster_page(self, request: HttpRequest[None, None]) -> Response:
-        """The cluster's page; its script asks again, for JSON."""
+        """Show the web page of the cluster; to a program, the replicas."""
         if not wants_page(request):
             return _data(self._members())
         peers = [base for label, base in self._addresses().items() if label != self._parts.label]
         return page("cluster.html", ["'self'", *peers])
 
     def send_file(self, _request: HttpRequest[None, None], name: str) -> Response:
-        """A file that pages are made of; anything else is not found, whatever lies there."""
+        """Send a file that the web pages are made of."""
         if Path(name).suffix not in TYPES:
             raise NotFound
         return _sent(f"static/{name}")

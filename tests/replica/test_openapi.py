@@ -109,10 +109,11 @@ def test_every_reference_leads_somewhere(described: Any) -> None:
         assert name in described["components"][kind]
 
 
-def test_every_operation_has_its_own_id_and_a_tag(described: Any) -> None:
+def test_every_operation_has_its_own_id_a_summary_and_a_tag(described: Any) -> None:
     operations = [operation for methods in described["paths"].values() for operation in methods.values()]
     ids = [operation["operationId"] for operation in operations]
     assert len(set(ids)) == len(ids)
+    assert all(operation["summary"].endswith(".") for operation in operations)
     tags = {tag["name"] for tag in described["tags"]}
     assert {"replica", *(application.name for application in APPLICATIONS)} == tags
     assert all(set(operation["tags"]) <= tags and operation["tags"] for operation in operations)

@@ -104,8 +104,8 @@ def application(faults: dict[str, Exception] | None = None) -> Application:
             return {"id": service.submit(draft, request.session).id}, 201
 
         return [
-            Endpoint("GET", "/notes", show_notes, "Show the notes.", query=NotesQuery),
-            Endpoint("POST", "/notes", add_note, "Add a note.", body=Note, is_write=True),
+            Endpoint("GET", "/notes", show_notes),
+            Endpoint("POST", "/notes", add_note),
         ]
 
     return Application(name="notes", version=1, lua=Path("none.lua"), describe=describe, endpoints=endpoints)

@@ -57,3 +57,9 @@ EVENT = record(
 )
 MOVE_SEEN = record({"from": nullable(ROOM_SLOT)}, at=TIME, to=nullable(ROOM_SLOT), because=nullable(TEXT))
 ENTRY = record(id=TEXT, user=TEXT, request=TEXT, purpose=TEXT, start=TIME, end=TIME, state=VIEW)
+ROOMS = record(timezone=TEXT, rooms=array(ROOM), next=nullable(TEXT))
+FREE_ROOMS = record({"from": TIME, "to": TIME}, rooms=array(ROOM))
+CALENDAR = record({"from": TIME, "to": TIME}, room=TEXT, view=VIEW, reservations=array(ENTRY))
+RESERVED = {"anyOf": [RESERVATION, SERIES]}
+RESERVATIONS = record(user=TEXT, reservations=array(RESERVATION), next=nullable(TEXT))
+HISTORY = record(id=TEXT, events=array(EVENT), moves_seen_here=array(MOVE_SEEN), moves_kept_since=nullable(TIME))

@@ -28,6 +28,8 @@ from bayou.errors import Conflict, Unknown
 from bayou.write import Draft
 
 OWN = {"user": "The user who made it.", "name": "The id of the request that made it."}  # parameters of a path
+CANCEL_CONFLICTS = ("cancelled", "moved_meanwhile")
+MOVE_CONFLICTS = ("slot_taken", "policy", *CANCEL_CONFLICTS)
 
 
 class Handlers:

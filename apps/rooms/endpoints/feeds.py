@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 
-from apps.api.endpoint import Content, Endpoint, Handler
+from apps.api.endpoint import Content, Endpoint
 from apps.api.request import ClientSession, Request
 from apps.rooms import view
 from apps.rooms.endpoints.base import Handlers
@@ -27,16 +28,24 @@ MEDIA_TYPE = "text/calendar; charset=utf-8"
 
 class Feeds(Handlers):
     def endpoints(self) -> list[Endpoint]:
-        room, user = "/rooms/{room}", "/users/{user}"
-        return [
-            _endpoint(
-                f"{room}/calendar.ics", self.room_calendar, "A room's reservations as iCalendar, to subscribe to."
-            ),
-            _endpoint(f"{room}/freebusy.ics", self.room_free_busy, "When a room is busy, as iCalendar, without names."),
-            _endpoint(
-                f"{user}/calendar.ics", self.user_calendar, "A user's reservations as iCalendar, to subscribe to."
-            ),
-            _endpoint(f"{user}/freebusy.ics", self.user_free_busy, "When a user is busy, as iCalendar."),
+        room = partial(
+            Endpoint,
+            answers={200: None},
+            parameters={"room": "The name of a room."},
+            errors={404: ("room_unknown",)},
+            for_cluster_pages=True,
+        )
+        user = partial(
+            Endpoint,
+            answers={200: None},
+            parameters={"user": "The name of a user."},
+            errors={404: ("user_unknown",)},
+        )
+        return [  # free/busy times name nobody, so a guest may read them
+            room("GET", "/rooms/{room}/calendar.ics", self.show_room_feed),
+            room("GET", "/rooms/{room}/freebusy.ics", self.show_room_busy, role="guest"),
+            user("GET", "/users/{user}/calendar.ics", self.show_user_feed),
+            user("GET", "/users/{user}/freebusy.ics", self.show_user_busy, role="guest"),
         ]
 
     def period(self, back: timedelta = BACK) -> tuple[datetime, datetime]:
@@ -92,38 +101,25 @@ class Feeds(Handlers):
         said = b"\n".join(line for line in body.splitlines() if not line.startswith(b"DTSTAMP"))
         return Content(body, MEDIA_TYPE, hashlib.sha256(said).hexdigest()[:32], is_weak=True)
 
-    def room_calendar(self, request: Request[None, None], room: str) -> Content:
+    def show_room_feed(self, request: Request[None, None], room: str) -> Content:
+        """Show the reservations of a room as iCalendar, to subscribe to."""
         name, period = self.known_room(room, request.session), self.period()
         return self.calendar(name, f"room:{name}", self.of_room(name, period, request.session), period)
 
-    def room_free_busy(self, request: Request[None, None], room: str) -> Content:
+    def show_room_busy(self, request: Request[None, None], room: str) -> Content:
+        """Show when a room is busy as iCalendar, without names."""
         name, period = self.known_room(room, request.session), self.period(timedelta())
         return self.free_busy(name, self.of_room(name, period, request.session), period)
 
-    def user_calendar(self, request: Request[None, None], user: str) -> Content:
+    def show_user_feed(self, request: Request[None, None], user: str) -> Content:
+        """Show the reservations of a user as iCalendar, to subscribe to."""
         period = self.period()
         return self.calendar(user, f"user:{user}", self.of_user(user, period, request.session), period)
 
-    def user_free_busy(self, request: Request[None, None], user: str) -> Content:
+    def show_user_busy(self, request: Request[None, None], user: str) -> Content:
+        """Show when a user is busy as iCalendar."""
         period = self.period(timedelta())
         return self.free_busy(user, self.of_user(user, period, request.session), period)
-
-
-def _endpoint(path: str, handler: Handler, summary: str) -> Endpoint:
-    """Free/busy times name nobody, so a guest may read them."""
-    parameter = "room" if "{room}" in path else "user"
-    return Endpoint(
-        "GET",
-        path,
-        handler,
-        summary,
-        answers={200: None},
-        role="guest" if path.endswith("freebusy.ics") else "user",
-        path_parameters={parameter: f"The name of a {parameter}."},
-        errors={404: (f"{parameter}_unknown",)},
-        in_session=True,
-        for_cluster_pages=parameter == "room",
-    )
 
 
 def _minute(when: datetime) -> int:

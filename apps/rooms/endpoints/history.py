@@ -13,9 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.request import Request
-from apps.api.schema import TEXT, TIME, array, nullable, record
 from apps.rooms import view
-from apps.rooms.endpoints.answers import EVENT, MOVE_SEEN
+from apps.rooms.endpoints.answers import HISTORY
 from apps.rooms.endpoints.base import OWN, Handlers
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import Place, reservation_page
@@ -39,24 +38,11 @@ class _Event:
 
 class Histories(Handlers):
     def endpoints(self) -> list[Endpoint]:
-        return [
-            Endpoint(
-                "GET",
-                "/reservations/{user}/{name}/history",
-                self.show_history,
-                "Show who did what to a reservation, the same everywhere, and how this replica saw it move.",
-                answers={
-                    200: record(
-                        id=TEXT, events=array(EVENT), moves_seen_here=array(MOVE_SEEN), moves_kept_since=nullable(TIME)
-                    )
-                },
-                path_parameters=OWN,
-                errors={404: ("reservation_unknown",)},
-                in_session=True,
-            )
-        ]
+        path, unknown = "/reservations/{user}/{name}/history", {404: ("reservation_unknown",)}
+        return [Endpoint("GET", path, self.show_history, {200: HISTORY}, OWN, unknown)]
 
     def show_history(self, request: Request[None, None], user: str, name: str) -> Answer:
+        """Show who did what to a reservation, the same everywhere, and how this replica saw it move."""
         identifier = f"{user}/{name}"
         if not self.views_of(identifier, request.session).tentative:  # in the client's session, as any read
             raise refusal("unknown", identifier)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import part_of_list
 from apps.api.request import Request
-from apps.api.schema import TEXT, array, nullable, record
 from apps.rooms import drafts, drafts_series, view
-from apps.rooms.endpoints.answers import RESERVATION, SERIES
-from apps.rooms.endpoints.base import OWN
+from apps.rooms.endpoints.answers import RESERVATION, RESERVATIONS, RESERVED
+from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN
 from apps.rooms.endpoints.series import SeriesHandlers
 from apps.rooms.pages import Place, Reservation, decode_reservation, reservation_page
 from apps.rooms.schema import CancelQuery, MoveBody, ReservationsQuery, ReserveBody
@@ -16,72 +17,41 @@ from apps.rooms.schema import CancelQuery, MoveBody, ReservationsQuery, ReserveB
 
 class Reservations(SeriesHandlers):
     def endpoints(self) -> list[Endpoint]:
-        path, unknown = "/reservations/{user}/{name}", ("reservation_unknown",)
+        reservation = partial(Endpoint, path="/reservations/{user}/{name}", parameters=OWN)
+        unknown = ("reservation_unknown",)
         return [
             Endpoint(
                 "POST",
                 "/reservations",
                 self.reserve,
-                "Reserve the first of the slots that is free, or what the merge procedure finds; with a rule, a series."
-                " 200: the request was taken before.",
-                answers={200: {"anyOf": [RESERVATION, SERIES]}, 201: {"anyOf": [RESERVATION, SERIES]}},
-                body=ReserveBody,
+                {200: RESERVED, 201: RESERVED},
                 errors={404: ("room_unknown",), 409: ("slot_taken", "policy")},
-                is_write=True,
-                in_session=True,
             ),
-            Endpoint(
-                "GET",
-                path,
-                self.show_reservation,
-                "Show a reservation.",
-                answers={200: RESERVATION},
-                path_parameters=OWN,
-                errors={404: unknown},
-                in_session=True,
-            ),
-            Endpoint(
+            reservation("GET", handler=self.show_reservation, answers={200: RESERVATION}, errors={404: unknown}),
+            reservation(
                 "PATCH",
-                path,
-                self.move_reservation,
-                "Move a reservation; where nothing is free it stays where it is.",
+                handler=self.move_reservation,
                 answers={200: RESERVATION},
-                path_parameters=OWN,
-                body=MoveBody,
-                errors={
-                    403: ("not_owner",),
-                    404: (*unknown, "room_unknown"),
-                    409: ("slot_taken", "policy", "cancelled", "moved_meanwhile"),
-                },
-                is_write=True,
-                in_session=True,
+                errors={403: ("not_owner",), 404: (*unknown, "room_unknown"), 409: MOVE_CONFLICTS},
             ),
-            Endpoint(
+            reservation(
                 "DELETE",
-                path,
-                self.cancel_reservation,
-                "Cancel a reservation.",
+                handler=self.cancel_reservation,
                 answers={200: RESERVATION},
-                path_parameters=OWN,
-                query=CancelQuery,
-                errors={403: ("not_owner",), 404: unknown, 409: ("cancelled", "moved_meanwhile")},
-                is_write=True,
-                in_session=True,
+                errors={403: ("not_owner",), 404: unknown, 409: CANCEL_CONFLICTS},
             ),
             Endpoint(
                 "GET",
                 "/users/{user}/reservations",
                 self.list_reservations,
-                "List the reservations of a user in time order, those without a slot last; `next` is the `after` of the"
-                " next part.",
-                answers={200: record(user=TEXT, reservations=array(RESERVATION), next=nullable(TEXT))},
-                path_parameters={"user": "The name of a user."},
-                query=ReservationsQuery,
-                in_session=True,
+                {200: RESERVATIONS},
+                {"user": "The name of a user."},
             ),
         ]
 
     def reserve(self, request: Request[None, ReserveBody]) -> tuple[Answer, int]:
+        """Reserve the first of the slots that is free, or what the merge procedure finds; with a rule, a series. 200:
+        the request was taken before."""
         body, session = request.body, request.session
         context = self.context(request.caller, body.request)
         if not body.new_room:
@@ -97,10 +67,12 @@ class Reservations(SeriesHandlers):
         return answer, 201 if recorded else 200
 
     def show_reservation(self, request: Request[None, None], user: str, name: str) -> Answer:
+        """Show a reservation."""
         identifier = f"{user}/{name}"
         return self.shown(identifier, self.views_of(identifier, request.session))
 
     def move_reservation(self, request: Request[None, MoveBody], user: str, name: str) -> Answer:
+        """Move a reservation; where nothing is free it stays where it is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         remedy = "A new room begins with a new reservation, not with a move."
         self.require_rooms(body.room, body.merge, remedy, session)
@@ -111,6 +83,7 @@ class Reservations(SeriesHandlers):
         return self.shown(identifier, views)
 
     def cancel_reservation(self, request: Request[CancelQuery, None], user: str, name: str) -> Answer:
+        """Cancel a reservation."""
         identifier, query, session = f"{user}/{name}", request.query, request.session
         reservation, _ = self.held(identifier, session)
         draft = drafts.cancel(self.context(request.caller, query.request), identifier, reservation, query.reason)
@@ -118,6 +91,8 @@ class Reservations(SeriesHandlers):
         return self.shown(identifier, views)
 
     def list_reservations(self, request: Request[ReservationsQuery, None], user: str) -> Answer:
+        """List the reservations of a user in time order, those without a slot last; `next` is the `after` of the next
+        part."""
         query, session = request.query, request.session
         names, following = part_of_list(self.service.list_entries(f"user:{user}", session), query)
         identifiers = [f"{user}/{name}" for name in names]

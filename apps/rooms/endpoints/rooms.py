@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import partial
 
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import ListQuery
 from apps.api.request import Request
-from apps.api.schema import TEXT, TIME, array, nullable, record
 from apps.rooms import view
-from apps.rooms.endpoints.answers import ENTRY, ROOM, VIEW
+from apps.rooms.endpoints.answers import CALENDAR, FREE_ROOMS, ROOMS
 from apps.rooms.endpoints.base import Handlers
 from apps.rooms.pages import Place, decode_days
 from apps.rooms.schema import CalendarQuery, FreeQuery
@@ -21,46 +21,17 @@ FREE_PAGES_MAX = 5000  # rooms times days that one question may look at
 
 class Rooms(Handlers):
     def endpoints(self) -> list[Endpoint]:
+        endpoint = partial(Endpoint, for_cluster_pages=True)
+        room, unknown = {"room": "The name of a room."}, {404: ("room_unknown",)}
         return [
-            Endpoint(
-                "GET",
-                "/rooms",
-                self.list_rooms,
-                "List the rooms: those of the configuration, then others that reservations name; `next` is the `after`"
-                " of the next part.",
-                answers={200: record(timezone=TEXT, rooms=array(ROOM), next=nullable(TEXT))},
-                role="guest",
-                query=ListQuery,
-                in_session=True,
-                for_cluster_pages=True,
-            ),
-            Endpoint(
-                "GET",
-                "/rooms/free",
-                self.list_free_rooms,
-                "List the rooms that are free, and open, for the whole of a time, the smallest that is large enough"
-                " first.",
-                answers={200: record({"from": TIME, "to": TIME}, rooms=array(ROOM))},
-                role="guest",
-                query=FreeQuery,
-                in_session=True,
-                for_cluster_pages=True,
-            ),
-            Endpoint(
-                "GET",
-                "/rooms/{room}/calendar",
-                self.show_calendar,
-                "Show who has a room when, in time order.",
-                answers={200: record({"from": TIME, "to": TIME}, room=TEXT, view=VIEW, reservations=array(ENTRY))},
-                path_parameters={"room": "The name of a room."},
-                query=CalendarQuery,
-                errors={404: ("room_unknown",)},
-                in_session=True,
-                for_cluster_pages=True,
-            ),
+            endpoint("GET", "/rooms", self.list_rooms, {200: ROOMS}, role="guest"),
+            endpoint("GET", "/rooms/free", self.list_free_rooms, {200: FREE_ROOMS}, role="guest"),
+            endpoint("GET", "/rooms/{room}/calendar", self.show_calendar, {200: CALENDAR}, room, unknown),
         ]
 
     def list_rooms(self, request: Request[ListQuery, None]) -> Answer:
+        """List the rooms: those of the configuration, then others that reservations name; `next` is the `after` of the
+        next part."""
         query, listed = request.query, self.building.rooms
         names = [*listed, *(others := self.other_rooms(request.session))]
         if query.after in listed:
@@ -76,6 +47,7 @@ class Rooms(Handlers):
         }
 
     def list_free_rooms(self, request: Request[FreeQuery, None]) -> Answer:
+        """List the rooms that are free, and open, for the whole of a time, the smallest that is large enough first."""
         query, session = request.query, request.session
         zone, listed, policies = self.zone, self.building.rooms, self.building.policies
         wanted = {}
@@ -107,6 +79,7 @@ class Rooms(Handlers):
         return {"from": format_minute(query.start, zone), "to": format_minute(query.end, zone), "rooms": free}
 
     def show_calendar(self, request: Request[CalendarQuery, None], room: str) -> Answer:
+        """Show who has a room when, in time order."""
         query, session, zone = request.query, request.session, self.zone
         period = Place(self.known_room(room, session), query.start, query.end)
         pages = period.pages

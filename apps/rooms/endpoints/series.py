@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from functools import partial
 from typing import Any
 
 from apps.api.endpoint import Answer, Endpoint
@@ -10,7 +11,7 @@ from apps.api.request import ClientSession, Request
 from apps.rooms import drafts_series, view
 from apps.rooms.drafts_series import Member
 from apps.rooms.endpoints.answers import SERIES
-from apps.rooms.endpoints.base import OWN, Handlers, places_asked
+from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, Handlers, places_asked
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import Series, decode_reservation, decode_series, reservation_page
 from apps.rooms.policies import too_many
@@ -102,59 +103,31 @@ class SeriesHandlers(Handlers):
 
 class AllSeries(SeriesHandlers):
     def endpoints(self) -> list[Endpoint]:
-        path, unknown = "/series/{user}/{name}", ("series_unknown",)
+        series = partial(Endpoint, path="/series/{user}/{name}", answers={200: SERIES}, parameters=OWN)
+        unknown = ("series_unknown",)
+        some_unknown = (*unknown, "reservation_unknown")
         return [
-            Endpoint(
-                "GET",
-                path,
-                self.show_series,
-                "Show a series.",
-                answers={200: SERIES},
-                path_parameters=OWN,
-                errors={404: unknown},
-                in_session=True,
-            ),
-            Endpoint(
+            series("GET", handler=self.show_series, errors={404: unknown}),
+            series(
                 "PATCH",
-                path,
-                self.move_series,
-                "Move the occurrences from some date on that stand; where nothing is free one stays where it is.",
-                answers={200: SERIES},
-                path_parameters=OWN,
-                query=SeriesQuery,
-                body=SeriesMoveBody,
-                errors={
-                    403: ("not_owner",),
-                    404: (*unknown, "reservation_unknown", "room_unknown"),
-                    409: ("slot_taken", "policy", "cancelled", "moved_meanwhile"),
-                },
-                is_write=True,
-                in_session=True,
+                handler=self.move_series,
+                errors={403: ("not_owner",), 404: (*some_unknown, "room_unknown"), 409: MOVE_CONFLICTS},
             ),
-            Endpoint(
+            series(
                 "DELETE",
-                path,
-                self.cancel_series,
-                "Cancel the occurrences from some date on that stand.",
-                answers={200: SERIES},
-                path_parameters=OWN,
-                query=SeriesCancelQuery,
-                errors={
-                    403: ("not_owner",),
-                    404: (*unknown, "reservation_unknown"),
-                    409: ("cancelled", "moved_meanwhile"),
-                },
-                is_write=True,
-                in_session=True,
+                handler=self.cancel_series,
+                errors={403: ("not_owner",), 404: some_unknown, 409: CANCEL_CONFLICTS},
             ),
         ]
 
     def show_series(self, request: Request[None, None], user: str, name: str) -> Answer:
+        """Show a series."""
         identifier = f"{user}/{name}"
         self.require_series(identifier, request.session)
         return self._answer(identifier, request.session)
 
     def move_series(self, request: Request[SeriesQuery, SeriesMoveBody], user: str, name: str) -> Answer:
+        """Move the occurrences from some date on that stand; where nothing is free one stays where it is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         remedy = "A new room begins with a new reservation, not with a move."
         self.require_rooms(body.room, body.merge, remedy, session)
@@ -165,6 +138,7 @@ class AllSeries(SeriesHandlers):
         return self._answer(identifier, session)
 
     def cancel_series(self, request: Request[SeriesCancelQuery, None], user: str, name: str) -> Answer:
+        """Cancel the occurrences from some date on that stand."""
         identifier, query, session = f"{user}/{name}", request.query, request.session
         series, context = self.require_series(identifier, session), self.context(request.caller, query.request)
         if context.request not in series.requests:
