@@ -14,6 +14,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from bayou.errors import Conflict
 from replica.config import Address
@@ -40,11 +41,14 @@ class WebServer:
         self._socket = _listen(address)
         host, port = self._socket.getsockname()[:2]
         self.address = Address(host, port)
-        self._handler = WSGIHandler(app, self.address)
+        threads = ThreadPoolExecutor(THREADS, thread_name_prefix="rest")
+        self._handler = WSGIHandler(app, threads, self.address)
         self._loop = asyncio.new_event_loop()
-        self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="rest"))
+        self._loop.set_default_executor(threads)
         self._stopping = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="rest", daemon=True)
+
+        logging.getLogger("aiohttp.server").addFilter(_is_of_interest)
 
     def start(self) -> None:
         self._thread.start()
@@ -103,6 +107,11 @@ class _Full(asyncio.Protocol):
         assert isinstance(transport, asyncio.WriteTransport)
         transport.write(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n")
         transport.close()
+
+
+def _is_of_interest(record: logging.LogRecord) -> bool:
+    """Not a malformed request, which says nothing of this replica."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _drop_server_name(_request: web.Request, response: web.StreamResponse) -> None:

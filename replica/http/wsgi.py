@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import aclosing
 from functools import lru_cache
 from typing import IO, Any
@@ -31,13 +32,11 @@ WSGIApplication = Callable[[Environ, Callable[..., Any]], Any]
 
 
 class WSGIHandler:
-    """`answer` is an aiohttp handler that has `app` answer, in a thread of the event loop's default executor.
+    """`answer` is an aiohttp handler: `app` answers, in one of `threads`. `address` is where the server listens."""
 
-    `address` is where the server listens.
-    """
-
-    def __init__(self, app: WSGIApplication, address: Address) -> None:
+    def __init__(self, app: WSGIApplication, threads: Executor, address: Address) -> None:
         self._app = app
+        self._threads = threads
         self._constant = {
             "SCRIPT_NAME": "",
             "SERVER_NAME": address.host,
@@ -51,42 +50,33 @@ class WSGIHandler:
         }
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        loop = asyncio.get_running_loop()
-        answer = _Answer(self._app)
+        answer = _Answer(self._app, self._threads)
         try:
             await _receive(request, answer.body)
             environ = self._constant | _environ(request, answer.body)
-            await loop.run_in_executor(None, answer.begin, environ)
-            response = web.StreamResponse(status=answer.status, headers=answer.headers)
-            async with asyncio.timeout(SILENCE_S) as silence:
-                await response.prepare(request)
-                async for piece in answer.pieces():
-                    await response.write(piece)
-                    silence.reschedule(loop.time() + SILENCE_S)
-                await response.write_eof(answer.last)
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
+            await asyncio.get_running_loop().run_in_executor(self._threads, answer.begin, environ)
+            return await _send(request, answer)
         finally:
             if not answer.is_closed:
-                # This waits for a thread that works on though the client has left.
-                loop.run_in_executor(None, answer.close)
-        return response
+                self._threads.submit(answer.close)  # after a thread that works on though the client has left
 
 
 class _Answer:
-    """What the application returns for one request. `begin` and `close` run in a thread; `last` is the rest after all
-    `pieces`."""
+    """What the application returns for one request. `begin` and `close` run in a thread.
 
-    def __init__(self, app: WSGIApplication) -> None:
+    After `begin`, `piece` is the first part of the body; all of it where the answer `is_closed` already.
+    """
+
+    def __init__(self, app: WSGIApplication, threads: Executor) -> None:
         self.body = tempfile.SpooledTemporaryFile(BODY_MEMORY_BYTES)  # noqa: SIM115  # closed with the answer
         self._app = app
+        self._threads = threads
         self._working = threading.Lock()
         self._returned: Any = ()
         self._chunks: Iterator[bytes] = iter(())
         self.status = 500
         self.headers: CIMultiDict[str] = CIMultiDict()
-        self.last = b""
+        self.piece = b""
         self.is_closed = False
 
     def begin(self, environ: Environ) -> None:
@@ -102,15 +92,16 @@ class _Answer:
         return _write
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """All but the last."""
+        """All of the body, in parts."""
         if hasattr(self._returned, "__aiter__"):
             async with aclosing(aiter(self._returned)) as pieces:
                 async for piece in pieces:
                     yield piece
             return
+        yield self.piece
         while not self.is_closed:
-            yield self.last
-            await asyncio.get_running_loop().run_in_executor(None, self._next)
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._next)
+            yield self.piece
 
     def _next(self) -> None:
         with self._working:
@@ -127,7 +118,7 @@ class _Answer:
                 break
         else:
             self._close()
-        self.last = b"".join(taken)
+        self.piece = b"".join(taken)
 
     def close(self) -> None:
         with self._working:
@@ -145,6 +136,9 @@ async def _receive(request: web.Request, body: IO[bytes]) -> None:
     """Write the body of the request to `body`; nothing of one that is declared too large."""
     if not request.body_exists or (request.content_length or 0) > BODY_BYTES_MAX:
         return
+    if request.content.is_eof():  # it came with the head
+        body.write(request.content.read_nowait())
+        return
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(SILENCE_S) as silence:
@@ -157,16 +151,39 @@ async def _receive(request: web.Request, body: IO[bytes]) -> None:
         raise web.HTTPBadRequest(text=f"The body cannot be read: {error}") from None
 
 
+async def _send(request: web.Request, answer: _Answer) -> web.StreamResponse:
+    is_whole = answer.is_closed
+    response = (
+        web.Response(status=answer.status, headers=answer.headers, body=answer.piece)
+        if is_whole
+        else web.StreamResponse(status=answer.status, headers=answer.headers)
+    )
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(SILENCE_S) as silence:
+            await response.prepare(request)
+            if not is_whole:
+                async for piece in answer.pieces():
+                    await response.write(piece)
+                    silence.reschedule(loop.time() + SILENCE_S)
+            await response.write_eof()
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+    return response
+
+
 def _environ(request: web.Request, body: IO[bytes]) -> Environ:
     """What PEP 3333 says of this request."""
-    path, _, query = request.raw_path.partition("?")
-    if not path.startswith("/"):  # an absolute URL, as a proxy is sent
-        path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
+    target = request.raw_path
+    if not target.startswith("/"):  # an absolute URL, as a proxy is sent
+        target = request.rel_url.raw_path_qs
+    path, _, query = target.encode("utf-8", "surrogateescape").partition(b"?")
     version = request.version
     environ: Environ = {
         "REQUEST_METHOD": request.method,
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-        "QUERY_STRING": query,
+        "QUERY_STRING": query.decode("latin-1"),
         "REMOTE_ADDR": request.remote or "",
         "SERVER_PROTOCOL": f"HTTP/{version.major}.{version.minor}",
         "wsgi.input": body,
