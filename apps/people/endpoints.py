@@ -71,7 +71,7 @@ class People:
         self._service = service
 
     def list_people(self, request: Request[ListQuery, None]) -> Answer:
-        """List the people and their roles in the order of their names; `next` is the `after` of the next part."""
+        """List the people and their roles in the order of their names."""
         entries, following = part_of_list(self._service.list_entries("people", request.session), request.query)
         pages = self._service.read([person_page(name) for name in entries], request.session).pages
         found = {name: decode_person(pages[person_page(name)].tentative) for name in entries}

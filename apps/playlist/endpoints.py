@@ -38,7 +38,7 @@ class Playlist:
         self._service = service
 
     def list_songs(self, request: Request[SongsQuery, None]) -> Answer:
-        """List the songs in the order of their names; `next` is the `after` of the next part."""
+        """List the songs in the order of their names."""
         query = request.query
         songs, following = part_of_list(self._service.list_entries("songs", request.session), query)
         pages = self._service.read([_page(song) for song in songs], request.session, query.view).pages

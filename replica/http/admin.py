@@ -201,7 +201,7 @@ class Admin:
         }
 
     def list_log(self, request: Request[LogQuery, None]) -> Answer:
-        """List the log: committed writes by CSN, then tentative ones; `next` is the `after` of the next part."""
+        """List the log: committed writes by CSN, then tentative ones."""
         after, limit = request.query.after, request.query.limit
         entries = self._store.log(after, limit)
         if entries is None:

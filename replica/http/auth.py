@@ -120,7 +120,7 @@ class Login:
         self._security = security
 
     def show_login(self, request: HttpRequest[None, None]) -> Answer | Response:
-        """Show who one is; to a browser, the web page on which to log in."""
+        """Show who the caller is; to a browser, the web page for logging in."""
         if wants_page(request):
             return page("login.html", ["'self'"])
         if not self._security.asks_for_tokens:

@@ -94,7 +94,7 @@ class Files:
         )
 
     def import_writes(self, request: HttpRequest[None, None]) -> Answer:
-        """Take such a file (application/octet-stream)."""
+        """Take the writes of such a file, which is sent as application/octet-stream."""
         request.http.max_content_length = IMPORT_BYTES_MAX
         if (request.http.content_length or 0) > IMPORT_BYTES_MAX:
             raise TooLarge(

@@ -91,8 +91,7 @@ class Reservations(SeriesHandlers):
         return self.shown(identifier, views)
 
     def list_reservations(self, request: Request[ReservationsQuery, None], user: str) -> Answer:
-        """List the reservations of a user in time order, those without a slot last; `next` is the `after` of the next
-        part."""
+        """List the reservations of a user in time order, those without a slot last."""
         query, session = request.query, request.session
         names, following = part_of_list(self.service.list_entries(f"user:{user}", session), query)
         identifiers = [f"{user}/{name}" for name in names]

@@ -30,8 +30,7 @@ class Rooms(Handlers):
         ]
 
     def list_rooms(self, request: Request[ListQuery, None]) -> Answer:
-        """List the rooms: those of the configuration, then others that reservations name; `next` is the `after` of the
-        next part."""
+        """List the rooms: those of the configuration, then others that reservations name."""
         query, listed = request.query, self.building.rooms
         names = [*listed, *(others := self.other_rooms(request.session))]
         if query.after in listed:
@@ -47,7 +46,7 @@ class Rooms(Handlers):
         }
 
     def list_free_rooms(self, request: Request[FreeQuery, None]) -> Answer:
-        """List the rooms that are free, and open, for the whole of a time, the smallest that is large enough first."""
+        """List the rooms that are free and open for the whole of a time, the smallest that is large enough first."""
         query, session = request.query, request.session
         zone, listed, policies = self.zone, self.building.rooms, self.building.policies
         wanted = {}
