@@ -197,7 +197,7 @@ def _summarise(context: Context, name: str, table: Timetable, tally: Tally) -> N
     ])  # fmt: skip
     _list(screen, "skipped:", [f"  – {shorten(one.title, 40)}: {one.why}" for one in table.skipped])
     moved = [f"  {clean(identity)}  {show_slot(one.slot, zone)}" for one, identity in tally.at_other_times]
-    what = "of those already there were reserved for other times, and stay as they are. `move` moves them:"
+    what = "of those already there asked for another time than the file, and stay as they are. `move` moves them:"
     _list(screen, f"{len(moved)} {what}", moved)
 
 

@@ -20,7 +20,7 @@ def _list(context: Context, _arguments: Namespace) -> int:
     context.screen.json({"people": found})
     context.screen.table([(person["name"], person["role"]) for person in found])
     if not found:
-        context.screen.line("nobody yet; `admin user add NAME` adds a person")
+        context.screen.line("nobody yet; `admin user add NAME` adds a person, with `auth: tokens` in the configuration")
     return DONE
 
 

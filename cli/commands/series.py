@@ -109,10 +109,7 @@ def _reach(context: Context, arguments: Namespace) -> tuple[str, Query]:
 
 def _occurrence_path(context: Context, name: str) -> str:
     if "~" not in name:
-        raise Usage(
-            f"From which occurrence on? Name it with its day, such as {brief(name)}~2026-12-08. "
-            f"`series {brief(name)}` lists them."
-        )
+        raise Usage(f"From which occurrence on? Name it as {brief(name)}~DATE; `series {brief(name)}` lists the dates.")
     return context.reservation_path(name)
 
 

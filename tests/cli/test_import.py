@@ -171,7 +171,7 @@ def test_reservations_for_other_times_are_listed(
     main(["vish", "import", "file.ics"])
     (tmp_path / "file.ics").write_bytes(calendar(event("a", end="20261201T110000")))
     assert main(["vish", "import", "file.ics"]) == 0
-    assert "1 of those already there were reserved for other times" in capsys.readouterr().out
+    assert "1 of those already there asked for another time than the file" in capsys.readouterr().out
 
 
 def test_only_the_first_refusals_are_listed(
