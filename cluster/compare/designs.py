@@ -4,11 +4,14 @@ Each tries the requested slots in order, on what the server holds at that moment
 type alone decides the result. No design knows of clients, links or scripts.
 """
 
+# ruff: noqa: ARG002  # the designs share their signatures
+
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 from cluster.compare.operation_based import OperationSet
 from cluster.compare.state_based import GrowOnlySet, LastWriterWinsMap, TwoPhaseSet
@@ -35,26 +38,62 @@ class Refused(Exception):
         self.cut_off = cut_off
 
 
-class Design(Protocol):
-    """One way to keep bookings on several servers. `now` grows with each line of a script."""
+class Design(ABC):
+    """One way to keep bookings on several servers. `now` grows with each line of a script.
+
+    `states` has the value of the data type at each server.
+    """
 
     name: str
     idea: str
 
+    def __init__(self) -> None:
+        self.states: dict[str, Any] = {}
+
+    @abstractmethod
     def join(self, server: str, now: int) -> None:
         """Add an empty server."""
 
+    @abstractmethod
+    def add(self, server: str, booking: Booking, now: int) -> None:
+        """Add a booking at this server."""
+
+    @abstractmethod
+    def remove(self, server: str, booking: Booking, now: int) -> None:
+        """Remove a booking at this server; raises Refused."""
+
+    def check(self, reachable: Collection[str]) -> None:
+        """Raise Refused if a server that reaches only these can do nothing."""
+
+    def allowed(self, server: str, choices: Sequence[Booking]) -> Sequence[Booking]:
+        """The choices that the data type can add; raises Refused if there is none."""
+        return choices
+
     def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
         """Book the first choice that is free at this server; raises Refused."""
+        self.check(reachable)
+        got = first_free(self.allowed(server, choices), self.held(server))
+        self.add(server, got, now)
+        return got
 
     def cancel(self, server: str, booking: Booking, reachable: Collection[str], now: int) -> None:
         """Remove a booking; raises Refused."""
+        self.check(reachable)
+        self.remove(server, booking, now)
 
     def meet(self, one: str, other: str) -> None:
         """Have two servers exchange what they hold."""
+        self.states[one] = self.states[other] = self.states[one].merge(self.states[other])
 
     def held(self, server: str) -> Collection[Booking]:
         """The bookings that this server holds."""
+        found: Collection[Booking] = self.states[server].elements
+        return found
+
+    def require_held(self, server: str, booking: Booking) -> None:
+        """Raise Refused if the server does not hold the booking."""
+        if booking not in self.held(server):
+            raise Refused("not known here")
 
 
 def first_free(choices: Sequence[Booking], held: Iterable[Booking]) -> Booking:
@@ -66,175 +105,113 @@ def first_free(choices: Sequence[Booking], held: Iterable[Booking]) -> Booking:
     raise Refused("taken")
 
 
-class Central:
+class Central(Design):
     """Consistent, but of no use to anybody who is cut off."""
 
     name = "a central server"
     idea = "the first server alone keeps all; the others only pass requests on"
-
-    def __init__(self) -> None:
-        self._center: str | None = None
-        self._bookings: set[Booking] = set()
+    center: str | None = None
 
     def join(self, server: str, now: int) -> None:
-        del now
-        self._center = self._center or server
+        self.center = self.center or server
+        self.states[server] = self.states.get(self.center, set())
 
-    def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
-        del server, now
-        self._check(reachable)
-        got = first_free(choices, self._bookings)
-        self._bookings.add(got)
-        return got
-
-    def cancel(self, server: str, booking: Booking, reachable: Collection[str], now: int) -> None:
-        del server, now
-        self._check(reachable)
-        self._bookings.discard(booking)
-
-    def meet(self, one: str, other: str) -> None: ...
-
-    def held(self, server: str) -> Collection[Booking]:
-        del server
-        return frozenset(self._bookings)
-
-    def _check(self, reachable: Collection[str]) -> None:
-        if self._center not in reachable:
+    def check(self, reachable: Collection[str]) -> None:
+        if self.center not in reachable:
             raise Refused("cut off from the server", cut_off=True)
 
+    def add(self, server: str, booking: Booking, now: int) -> None:
+        self.states[server].add(booking)
 
-class LastWriterWins:
+    def remove(self, server: str, booking: Booking, now: int) -> None:
+        self.states[server].discard(booking)
+
+    def meet(self, one: str, other: str) -> None:
+        """All servers have the state of the first one."""
+
+    def held(self, server: str) -> Collection[Booking]:
+        return frozenset(self.states[server])
+
+
+class LastWriterWins(Design):
     """The last writer of a room and slot wins; the others are overwritten without notice."""
 
     name = "last writer wins"
     idea = "a register for each room and time; the write with the greatest time stamp stays"
 
-    def __init__(self) -> None:
-        self._maps: dict[str, LastWriterWinsMap[tuple[str, Slot], Booking | None]] = {}
-
     def join(self, server: str, now: int) -> None:
-        del now
-        self._maps[server] = LastWriterWinsMap()
+        self.states[server] = LastWriterWinsMap()
 
-    def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
-        del reachable
-        got = first_free(choices, self.held(server))
-        self._put(server, got, got, now)
-        return got
+    def add(self, server: str, booking: Booking, now: int) -> None:
+        self._put(server, booking, booking, now)
 
-    def cancel(self, server: str, booking: Booking, reachable: Collection[str], now: int) -> None:
-        del reachable
-        if booking not in self.held(server):
-            raise Refused("not known here")
+    def remove(self, server: str, booking: Booking, now: int) -> None:
+        self.require_held(server, booking)
         self._put(server, booking, None, now)
 
-    def meet(self, one: str, other: str) -> None:
-        self._maps[one] = self._maps[other] = self._maps[one].merge(self._maps[other])
-
     def held(self, server: str) -> Collection[Booking]:
-        return [value for _, value in self._maps[server].registers.values() if value is not None]
+        return [value for _, value in self.states[server].registers.values() if value is not None]
 
     def _put(self, server: str, booking: Booking, value: Booking | None, now: int) -> None:
-        key = (booking.room, booking.slot)
-        self._maps[server] = self._maps[server].put(key, value, (now, server))
+        self.states[server] = self.states[server].put((booking.room, booking.slot), value, (now, server))
 
 
-class GrowOnly:
+class GrowOnly(Design):
     """Nothing is ever lost: neither double bookings nor bookings that nobody wants any more."""
 
     name = "a grow-only set"
     idea = "bookings are added, and sets are joined (state-based)"
 
-    def __init__(self) -> None:
-        self._sets: dict[str, GrowOnlySet[Booking]] = {}
-
     def join(self, server: str, now: int) -> None:
-        del now
-        self._sets[server] = GrowOnlySet()
+        self.states[server] = GrowOnlySet()
 
-    def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
-        del reachable, now
-        got = first_free(choices, self.held(server))
-        self._sets[server] = self._sets[server].add(got)
-        return got
+    def add(self, server: str, booking: Booking, now: int) -> None:
+        self.states[server] = self.states[server].add(booking)
 
-    def cancel(self, server: str, booking: Booking, reachable: Collection[str], now: int) -> None:
-        del server, booking, reachable, now
+    def remove(self, server: str, booking: Booking, now: int) -> None:
         raise Refused("nothing can be removed")
 
-    def meet(self, one: str, other: str) -> None:
-        self._sets[one] = self._sets[other] = self._sets[one].merge(self._sets[other])
 
-    def held(self, server: str) -> Collection[Booking]:
-        return self._sets[server].elements
-
-
-class TwoPhase:
+class TwoPhase(GrowOnly):
     """Cancelling works once: afterwards the same user can never book the same room and slot again."""
 
     name = "a two-phase set"
     idea = "a set of what was booked, and one of what was cancelled (state-based)"
 
-    def __init__(self) -> None:
-        self._sets: dict[str, TwoPhaseSet[Booking]] = {}
-
     def join(self, server: str, now: int) -> None:
-        del now
-        self._sets[server] = TwoPhaseSet()
+        self.states[server] = TwoPhaseSet()
 
-    def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
-        del reachable, now
-        possible = [choice for choice in choices if choice not in self._sets[server].removed]
+    def allowed(self, server: str, choices: Sequence[Booking]) -> Sequence[Booking]:
+        possible = [choice for choice in choices if choice not in self.states[server].removed]
         if not possible:
             raise Refused("cancelled once, so never again")
-        got = first_free(possible, self.held(server))
-        self._sets[server] = self._sets[server].add(got)
-        return got
+        return possible
 
-    def cancel(self, server: str, booking: Booking, reachable: Collection[str], now: int) -> None:
-        del reachable, now
-        if booking not in self.held(server):
-            raise Refused("not known here")
-        self._sets[server] = self._sets[server].remove(booking)
-
-    def meet(self, one: str, other: str) -> None:
-        self._sets[one] = self._sets[other] = self._sets[one].merge(self._sets[other])
-
-    def held(self, server: str) -> Collection[Booking]:
-        return self._sets[server].elements
+    def remove(self, server: str, booking: Booking, now: int) -> None:
+        self.require_held(server, booking)
+        self.states[server] = self.states[server].remove(booking)
 
 
-class OperationBased:
+class OperationBased(Design):
     """A cancelled slot can be booked again, but rooms are still booked twice."""
 
     name = "an operation-based set"
     idea = "servers pass on additions and removals, each once and in causal order"
 
-    def __init__(self) -> None:
-        self._sets: dict[str, OperationSet[Booking]] = {}
-
     def join(self, server: str, now: int) -> None:
-        self._sets[server] = OperationSet(f"{server}@{now}")  # an id that joins again is a new replica
+        self.states[server] = OperationSet(f"{server}@{now}")  # an id that joins again is a new replica
 
-    def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
-        del reachable, now
-        got = first_free(choices, self.held(server))
-        self._sets[server].add(got)
-        return got
+    def add(self, server: str, booking: Booking, now: int) -> None:
+        self.states[server].add(booking)
 
-    def cancel(self, server: str, booking: Booking, reachable: Collection[str], now: int) -> None:
-        del reachable, now
-        if booking not in self.held(server):
-            raise Refused("not known here")
-        self._sets[server].remove(booking)
+    def remove(self, server: str, booking: Booking, now: int) -> None:
+        self.require_held(server, booking)
+        self.states[server].remove(booking)
 
     def meet(self, one: str, other: str) -> None:
         for giver, taker in ((one, other), (other, one)):
-            for operation in list(self._sets[giver].log):
-                self._sets[taker].receive(operation)
-
-    def held(self, server: str) -> Collection[Booking]:
-        return self._sets[server].elements
+            for operation in list(self.states[giver].log):
+                self.states[taker].receive(operation)
 
 
 DESIGNS: tuple[Callable[[], Design], ...] = (Central, LastWriterWins, GrowOnly, TwoPhase, OperationBased)
