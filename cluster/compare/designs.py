@@ -4,7 +4,7 @@ Each tries the requested slots in order, on what the server holds at that moment
 type alone decides the result. No design knows of clients, links or scripts.
 """
 
-# ruff: noqa: ARG002  # the designs share their signatures
+# ruff: noqa: ARG002, B027  # the designs share their signatures
 
 from __future__ import annotations
 
