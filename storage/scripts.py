@@ -1,16 +1,19 @@
 """The Lua scripts: how a command, the engine and the applications become one script.
 
-Each file of lua/commands is a command. At its head, lines such as
+Each file of lua/commands is a command. Lines at its head name the files below lua/ that it needs:
 
     --- @include "engine/vectors"
 
-name the files below lua/ that it needs. An included file returns a table, and the line makes that table a local with
-the name of the file: `Vectors`. Included files include others in turn; each is loaded once, after those that it needs.
+The included file returns a table. The line makes that table a local with the name of the file, `Vectors`. Included
+files may include others; each is loaded once, after the files that it needs.
 
-A script begins with the applications, where the engine plays them: so their code sees none of the engine's locals, and
-the globals of Redis are shadowed in it. It can neither reach a key nor ask for a clock or a random number. Then come
-what every command may use: EVENTS_MAX, STAMP_MAX and the keys (storage/keys.py), then the included files, then the
-command itself.
+A script consists of, in this order:
+
+1. the applications, as the table Apps, where the command includes engine/play. They come first so that they see no
+   local of the engine, and the globals of Redis are shadowed in them. So an application can neither reach a key nor
+   read a clock or a random number.
+2. what every command may use: EVENTS_MAX, STAMP_MAX, the keys `K` and `keys_of` (storage/keys.py).
+3. the included files, then the command.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from bayou.application import LuaApplication
 from bayou.stamps import STAMP_MAX
 from storage.keys import lua_keys
 
-EVENTS_MAX = 10_000  # transactions that the stream for screens keeps, about
+EVENTS_MAX = 10_000  # transactions that the event stream keeps, about
 
 EMPTIED = "EMPTIED"  # begins the error of a script that finds no namespace
 
@@ -32,19 +35,19 @@ FOLDER = Path(__file__).parent / "lua"
 VERBS = tuple(sorted(file.stem for file in (FOLDER / "commands").glob("*.lua")))
 
 _INCLUDE = re.compile(r'^--- @include "([^"]*)"$', re.MULTILINE)
-# A script makes much that is thrown away. By default Lua looks through all that lives each time as much again was made;
-# here, twice as much. To wait longer costs more: what is freed has left the processor's caches. A cycle that has begun
-# ends soon.
+# Scripts allocate much that soon is garbage. By default a collection begins when memory has doubled since the last one;
+# here, when it has tripled. To wait longer costs more, because the freed memory has left the processor's caches. The
+# second setting makes a collection end sooner.
 _COLLECTOR = "collectgarbage('setpause', 300) collectgarbage('setstepmul', 400)\n"
-# A namespace that was emptied under a running replica is no new one: nobody writes into it before it was looked at.
-_WHOLE = f"if not generation then return redis.error_reply('{EMPTIED} the namespace is empty') end\n"
+# Where the namespace was emptied under a running replica, no command but `begin` may write into it.
+_NAMESPACE_CHECK = f"if not generation then return redis.error_reply('{EMPTIED} the namespace is empty') end\n"
 _SHADOWS = (
     "local redis, cjson, cmsgpack, struct, bit, KEYS, ARGV, Apps, os, pairs, next, _G, getfenv, setfenv, "
     "loadstring, load, rawset, rawget, collectgarbage, gcinfo, newproxy, setmetatable, getmetatable, pcall, xpcall, "
     "debug, coroutine, print, rawequal, require, module, package, io, dofile, loadfile\n"
     "local math = {floor = math.floor, min = math.min, max = math.max, abs = math.abs, huge = math.huge}\n"
 )
-# An application's functions are made when its first write is played: most transactions play one application's.
+# The functions of an application are created when its first write is played: most transactions play one application.
 _ON_DEMAND = """
 local chunks = Apps
 Apps = setmetatable({}, {__index = function(made, tag)
@@ -62,18 +65,18 @@ def script(verb: str, applications: Sequence[LuaApplication]) -> str:
         parts += [f"Apps['{app.tag}'] = function()\n{_SHADOWS}{rules(app)}\nend\n" for app in applications]
         parts.append(_ON_DEMAND)
     parts.append(f"local EVENTS_MAX, STAMP_MAX = {EVENTS_MAX}, {STAMP_MAX}\n")
-    parts += [lua_keys(), "" if verb == "begin" else _WHOLE, assembled(FOLDER, f"commands/{verb}")]
+    parts += [lua_keys(), "" if verb == "begin" else _NAMESPACE_CHECK, assembled(FOLDER, f"commands/{verb}")]
     return "".join(parts)
 
 
 def rules(application: LuaApplication) -> str:
-    """The text of an application's Lua. Its files include each other, by names below the folder of the main one."""
+    """The Lua text of an application. Its files may include others of the folder that holds the main one."""
     return assembled(application.lua.parent, application.lua.stem)
 
 
 @cache
 def assembled(root: Path, name: str) -> str:
-    """The text of the Lua file `name` below `root`, behind the files that it includes."""
+    """The text of the Lua file `name` below `root`, after the files that it includes."""
     *modules, (_, text) = included(root, name).items()
     return "".join([_module(*module) for module in modules]) + text
 

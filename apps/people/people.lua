@@ -1,24 +1,27 @@
 --[[
-What a write about people means: who takes part, in which role, and the hash of whose token.
+What a write about people means: who takes part, in which role, and with which token.
 
-Contract. Returns {check, update, merge, lists}, pure functions over (pages, write) that the engine runs inside Redis at every
-replica, each time the write is played: check first, then update where it returned true, else merge.
+Contract. Returns {check, update, merge, lists}. They are pure functions, which the engine runs inside Redis at every
+replica each time a write is played: check first, then update where it returned true, else merge.
 
-Writes. All check may_manage and merge by keep_first; each declares the page of its person and, unless the user is `operator`
-(who holds the machine of a replica), that of its user.
+Writes. All check may_manage and merge by keep_first. Each declares the page of its person and that of its user, unless
+the user is `operator`, who runs the machine of a replica.
   add     args name, role, hash   a new person, or one who was revoked
   role    args name, role         another role
-  token   args name, hash         another token; the one before ends
-  revoke  args name               no role and no token any more
+  token   args name, hash         another token; the one before is no longer valid
+  revoke  args name               takes the role and the token away
 
-Page person:NAME (apps/people/pages.py and apps/rooms/lua/standing.lua read the same format).
-  role  user | manager | guest; absent when there is no such person, or one who was revoked
-  hash  SHA-256 of the token, 64 hexadecimal digits; absent as the role is
-  write the id of the write that changed it last
+Page person:NAME (apps/people/pages.py and apps/rooms/lua/occupancy.lua read the same format).
+  role   user | manager | guest; absent where there is no such person, or the person was revoked
+  hash   SHA-256 of the token, 64 hexadecimal digits; absent where the role is
+  write  the id of the write that changed the page last
 
-Statuses. `updated` · `forbidden` (the user is no manager where the write has its place in the order) · `exists` (an `add` of a
-person who is there; nothing changes, so of two managers who add a name at once the first in the order counts) · `unknown` (no
-such person).
+Statuses.
+  updated    done
+  forbidden  the user is no manager where the write stands in the order
+  exists     an `add` of a person who is there; nothing changes. So of two managers who add a name at once, the first in
+             the order wins
+  unknown    no such person
 ]]
 
 local OPERATOR = "operator"
@@ -44,7 +47,7 @@ local function obstacle_of(pages, write)
 end
 
 function app.check(pages, write)
-  -- The op decides what is tested: a write that names another check than its op's must not slip by.
+  -- The op decides what is tested: a write that names another check than that of its op is an error.
   assert(write.check == "may_manage" and OPS[write.op], "not the check of a write about people")
   local args = write.args
   assert(args.role == nil or ROLES[args.role], "not a role")
@@ -73,7 +76,7 @@ function app.merge(_pages, _write, obstacle)
   return obstacle
 end
 
--- List, member: everybody who was ever added, whatever became of them.
+-- List, entry: everybody who was ever added, whatever became of them.
 function app.lists(write)
   if write.op == "add" then
     return { "people", write.args.name }

@@ -1,18 +1,20 @@
 --[[
-What a write of the playlist means: a song has a URL or none, and the last write in the order says which.
+What a write of the playlist means: a song has a URL or none, as the last write in the order says.
 
-Contract. Returns {check, update, merge, lists}, pure functions over (pages, write) that the engine runs inside Redis at every
-replica, each time the write is played: check first, then update where it returned true, else merge.
+Contract. Returns {check, update, merge, lists}. They are pure functions, which the engine runs inside Redis at every
+replica each time a write is played: check first, then update where it returned true, else merge.
 
 Writes. Both check request_is_new and merge by keep_first.
   put     args song, url
-  delete  args song; of a song that is not there, it is a write like any other
+  delete  args song; a song that is not there may be deleted, too
 
 Page song:SONG (apps/playlist/resources.py reads the same format).
-  url       where the song is; absent when it was deleted or never put
-  requests  USER/REQUEST of the last writes, oldest first, by blanks; they stay when the song goes
+  url       where the song is; absent where it was deleted or never put
+  requests  USER/REQUEST of the last writes, oldest first, separated by blanks; they stay when the song goes
 
-Statuses. `updated` · `duplicate` (this request of this user was taken before; nothing changes).
+Statuses.
+  updated    done
+  duplicate  this request of this user was taken before; nothing changes
 ]]
 
 local REQUESTS_MAX = 8
@@ -23,19 +25,19 @@ local function page_of(write)
   return "song:" .. write.args.song
 end
 
--- User names and request ids hold neither blanks nor slashes.
+-- User names and request ids contain neither blanks nor slashes.
 local function signature(write)
   return write.user .. "/" .. write.request
 end
 
 function app.check(pages, write)
-  -- The op decides what is tested: a write that names another check than its op's must not slip by.
+  -- The op decides what is tested: a write that names another check than that of its op is an error.
   assert(write.check == "request_is_new", "not the check of the playlist")
   local requests = pages.get(page_of(write), "requests") or ""
   return not string.find(" " .. requests .. " ", " " .. signature(write) .. " ", 1, true)
 end
 
--- Notes the request, and forgets the oldest when there are too many.
+-- Remembers the request, and forgets the oldest where there are too many.
 local function sign(pages, page, write)
   local requests = pages.get(page, "requests")
   requests = requests and requests .. " " .. signature(write) or signature(write)
@@ -62,7 +64,7 @@ function app.merge()
   return "duplicate"
 end
 
--- List, member: every song that was ever put, whatever became of it.
+-- List, entry: every song that was ever put, whatever became of it.
 function app.lists(write)
   if write.op == "put" then
     return { "songs", write.args.song }

@@ -72,8 +72,8 @@ MUTANTS = (
     ),
     Mutant(
         "reuse a stamp after restart",
-        r"if id ~= ARGV\[1\] then redis",
-        "redis.call('SET', K.clock, Order.text(0))\nif id ~= ARGV[1] then redis",
+        r"if known_server ~= server then redis",
+        "redis.call('SET', K.clock, Order.text(0))\nif known_server ~= server then redis",
         "begin",
     ),
     Mutant("truncate past the commit", r"tonumber\(osn\) \+ #dropped\)", "tonumber(osn) + #dropped + 1)", "truncate"),

@@ -1,51 +1,54 @@
 --[[
 What a write of the meeting rooms means: dependency checks, updates and merge procedures (Terry 1995, section 4).
 
-Contract. Returns {check, update, merge, lists, notes}. They are pure functions, which the engine runs inside Redis at every replica
-each time a write is played: check first, then update where it returned true, else merge. They see the pages that the write
-declares, and the write itself: no clock, no randomness, no configuration. So the values of policies travel in write.args. The
-second value that check returns is handed to update and merge; they share nothing else. An error makes the outcome `failed`, and
-nothing changes.
+Contract. Returns {check, update, merge, lists, notes}. They are pure functions, which the engine runs inside Redis at
+every replica each time a write is played: check first, then update where it returned true, else merge. They see the
+pages that the write declares, and the write itself: no clock, no randomness, no configuration. So the values of
+policies travel in write.args. The second value that check returns is handed to update and merge; they share nothing
+else. An error makes the outcome `failed`, and nothing changes.
 
-Writes. Times are whole minutes since 1970 (UTC); a slot is START8/END8, each time in eight digits. Arguments after `;` are optional.
+Writes. Times are whole minutes since 1970 (UTC); a slot is START8/END8, each time in eight digits. Arguments after `;`
+are optional.
   reserve  check first_choice_free   args room, slots = START8/END8 ... by preference, purpose; series, limit
   move     check first_choice_free   args reservation = "USER/REQUEST", room, slots; limit
   cancel   check reservation_stands  args reservation, room (for people only); reason
   reserve_series  check every_first_choice_free   args room, purpose, rule, except (dates, separated by blanks), zone,
                   occurrences_wanted, occurrences = {{date, slots; day_start, day_end}, ...}; limit
-  move_series     check every_first_choice_free   args series = "USER/REQUEST", occurrences = {{date, room, slots; ...}, ...},
-                  occurrences_wanted; limit
+  move_series     check every_first_choice_free   args series = "USER/REQUEST", occurrences_wanted,
+                  occurrences = {{date, room, slots; ...}, ...}; limit
   cancel_series   check every_reservation_stands  args series, room, occurrences = {{date}, ...}; reason
   occurrences_wanted is all_or_nothing or best_effort; limit = {open, at}: see Occupancy.limit_reached.
 
-Merge procedures of the writes that want a slot; a series uses its procedure for every occurrence. All but give_up first try the
-other slots in args.room, in the order of preference. Then:
+Merge procedures of the writes that want a slot; a series uses its procedure for every occurrence. All but give_up first
+try the other slots in args.room, in the order of preference. Then:
   first_free_alternative  nothing more
-  nearest_free_time       args window_min, day_start, day_end: the time nearest to the first choice, of the same length and in the
-                          same room, inside both the window around it and the open hours of its local day; of two equally near,
-                          the earlier
+  nearest_free_time       args window_min, day_start, day_end: the time nearest to the first choice, of the same length
+                          and in the same room, inside both the window around it and the open hours of its local day;
+                          of two equally near, the earlier
   another_room            args rooms: the time of the first choice, in the first of these rooms that is free
   give_up                 only the first choice will do
 
 Pages (apps/rooms/pages.py reads the same format).
-  room:ROOM/YYYY-MM-DD      one for each room and UTC day. Field: start, eight digits. Value: END8 \t USER \t REQUEST \t PURPOSE.
-                            A slot over midnight stands on the page of each day that it touches, same field, same value.
+  room:ROOM/YYYY-MM-DD      one for each room and UTC day. Field: start, eight digits. Value: END8 \t USER \t REQUEST \t
+                            PURPOSE. A slot over midnight stands on the page of each day that it touches, same field,
+                            same value.
   reservation:USER/REQUEST  of a reservation:
                               state     reserved START8/END8 ROOM, rejected CODE, cancelled, or cancelled USER \t REASON
                               asked     what was asked for last: ROOM \t START8/END8 ... \t PURPOSE
                               series    the request of the series that it belongs to
-                              pages     the room pages, separated by newlines, that may hold it beyond those of the slots
+                              pages     the room pages that may hold it beyond those of the slots, separated by newlines
                               write     the id of the last move or cancel that changed it
                               requests  the last moves and cancels, separated by blanks
                             The request of an occurrence is SERIES~DATE.
-                            Of a series: state series; rule, zone, except, wanted, dates (of its occurrences, separated by blanks),
-                            write, requests. So one request is one reservation or one series.
+                            Of a series: state series; rule, zone, except, wanted, dates (of its occurrences, separated
+                            by blanks), write, requests. So one request is one reservation or one series.
   user:USER                 the open reservations of a user, kept only under that policy. Field: request. Value: END8.
-  Notes, on the page of a reservation: WRITE ID \t OP (empty for reserve) \t OUTCOME and, where it is not the owner, \t USER.
+  Notes, on the page of a reservation: WRITE ID \t OP (empty for reserve) \t OUTCOME and, where it is not the owner,
+  \t USER.
 
 Statuses.
   updated, merged    done; the detail is START8/END8 ROOM, none for a cancel
-  rejected           no slot; the detail is no_alternative, open_reservations, or series (another occurrence got no slot)
+  rejected           no slot; the detail is no_alternative, open_reservations, or series: another occurrence got none
   duplicate          this request was taken before
   unknown            no such reservation
   forbidden          the user is not its owner
@@ -55,8 +58,8 @@ Statuses.
   kept               it stays, because another occurrence got no slot
   open_reservations  the move would make one open reservation too many
 
-Invariants kept: 8 (no two reservations of a room overlap: every entry was tested free in the play that sets it), 13 (one request of
-a user makes at most one reservation: the page of the reservation is its identity).
+Invariants kept: 8 (no two reservations of a room overlap: every entry was tested free in the play that sets it), 13
+(one request of a user makes at most one reservation: the page of the reservation is its identity).
 ]]
 
 --- @include "changes"
@@ -81,7 +84,7 @@ local NOT_IN_HISTORY = { duplicate = true, unknown = true, forbidden = true }
 
 local app = {}
 
--- The second value, which update and merge get, is the request of a write about one reservation, with what the check found.
+-- The second value, for update and merge, is the request of a write about one reservation, with what the check found.
 function app.check(pages, write)
   -- The op decides what is tested: a write that names a laxer check than that of its op is an error.
   assert(write.check == CHECKS[write.op], "not the check of this op")

@@ -23,7 +23,7 @@ local function enter(pages, request, room, start8, stop8)
   Occupancy.set_open(pages, request, stop8)
 end
 
--- Takes a slot that was found free, in exchange for the current one. reserve then notes it on the page of the reservation.
+-- Takes a slot that was found free, in exchange for the current one. The page of the reservation is written later.
 local function claim(pages, request, room, start8, stop8)
   if request.current_slot then
     leave(pages, request.current_slot)
@@ -52,8 +52,8 @@ local function remember(pages, page, request_id)
   pages.set(page, "requests", requests)
 end
 
--- Notes on the page of the reservation which move or cancel changed it last and, unless that is about a series, its request id.
--- A reserve needs no note: the page itself identifies it.
+-- Notes on the page of the reservation which move or cancel changed it last and, unless that is about a series, its
+-- request id. A reserve needs no note: the page itself identifies it.
 local function sign(pages, write, request)
   if request.op == "reserve" then
     return
@@ -64,9 +64,9 @@ local function sign(pages, write, request)
   end
 end
 
--- The room pages that may hold the reservation from now on, beyond those of the slots that the request asks for. For a write about
--- this reservation alone these are all that it declares. For an occurrence of a series they are, among the declared ones, those
--- where it may have been before and those where this request may put it.
+-- The room pages that may hold the reservation from now on, beyond those of the slots that the request asks for. For a
+-- write about this reservation alone these are all that it declares. For an occurrence of a series they are, among the
+-- declared ones, those where it may have been before and those where this request may put it.
 local function pages_beyond(pages, write, request)
   local args, found, listed = request.args, {}, {}
   local function skip(page)
@@ -113,7 +113,7 @@ end
 -- Writes the page of the reservation: what was asked, and the state that follows from it.
 local function write_page(pages, write, request, state)
   local args, page = request.args, request.page
-  -- Most writes about one reservation declare two pages: its own, and that of its slots. Then there is none beyond these.
+  -- Most writes about one reservation declare only its page and the page of its slots.
   local beyond = (request.is_occurrence or #write.pages > 2) and pages_beyond(pages, write, request)
   if beyond and #beyond > 0 then
     pages.set(page, "pages", table.concat(beyond, "\n"))
@@ -135,8 +135,8 @@ local function reserve(pages, write, request, room, start8, stop8)
   return detail
 end
 
--- A request that gets no slot, for the reason `code`: a new reservation is rejected, one that was to move stays where it is. Returns
--- the status and the detail of the outcome.
+-- A request that gets no slot, for the reason `code`: a new reservation is rejected, one that was to move stays where
+-- it is. Returns the status and the detail of the outcome.
 local function refuse(pages, write, request, code)
   if request.op == "move" then
     if code == "open_reservations" then

@@ -1,5 +1,5 @@
--- The merge procedures: (pages, request) -> room, start8, stop8 of a free slot; nil where there is none. The caller knows that the
--- first choice is taken.
+-- The merge procedures: (pages, request) -> room, start8, stop8 of a free slot; nil where there is none. The caller
+-- knows that the first choice is taken.
 
 --- @include "occupancy"
 --- @include "requests"
@@ -10,8 +10,9 @@ local Merges = {}
 local abs, floor, huge, max, min = math.abs, math.floor, math.huge, math.max, math.min
 local format, sub = string.format, string.sub
 
--- The start nearest to `wanted` of a free time of this duration inside [low, high); nil where no gap is long enough. Each gap
--- between two entries offers its nearest point. Gaps come in the order of time, so of two equally near the earlier one wins.
+-- The start nearest to `wanted` of a free time of this duration inside [low, high); nil where no gap is long enough.
+-- Each gap between two entries offers its nearest point. Gaps come in the order of time, so of two equally near the
+-- earlier one wins.
 local function nearest_start(pages, room, wanted, duration, low, high, current_slot)
   local best, best_distance = nil, huge
   local function consider(gap_start, gap_stop)

@@ -1,5 +1,5 @@
--- Which slot a reservation holds, whether a slot is free, what stands in the way of a request, and how many open reservations a
--- user has.
+-- Which slot a reservation holds, whether a slot is free, what stands in the way of a request, and how many open
+-- reservations a user has.
 
 --- @include "slots"
 
@@ -10,8 +10,9 @@ local function own_field(current_slot, room)
   return current_slot and current_slot.room == room and current_slot.start8
 end
 
--- Whether the slot is free, apart from the current slot of a reservation that moves. The entries of a room do not overlap. So of
--- those that begin before `stop8` only the last can overlap the slot or, where that one is the current slot, the one before it.
+-- Whether the slot is free, apart from the current slot of a reservation that moves. The entries of a room do not
+-- overlap. So of those that begin before `stop8` only the last can overlap the slot or, where that one is the current
+-- slot, the one before it.
 local function is_free(pages, room, start8, stop8, current_slot)
   local skipped = current_slot and own_field(current_slot, room)
   local first_day, last_day = Slots.days_of(start8, stop8)
@@ -43,9 +44,9 @@ local function detail_of(room, start8, stop8)
   return start8 .. "/" .. stop8 .. " " .. room
 end
 
--- Whether the user of the write may change a reservation of this owner. The owner may. A manager may cancel for a reason, which
--- is kept; what counts is the role that the user has where the write stands in the order. Such a write declares the page of the
--- manager (apps/people/people.lua).
+-- Whether the user of the write may change a reservation of this owner. The owner may. A manager may cancel for a
+-- reason, which is kept; what counts is the role that the user has where the write stands in the order. Such a write
+-- declares the page of the manager (apps/people/people.lua).
 local function may_change(pages, write, owner)
   if write.user == owner then
     return true
@@ -95,19 +96,19 @@ end
 --   obstacle      the status that stands in the way of the request, whatever is free; nil where nothing does
 local function inspect(pages, write, request)
   local state = pages.get(request.page, "state")
-  if request.op == "reserve" then
-    request.obstacle = state and "duplicate"
-  else
+  if request.op ~= "reserve" then
     request.current_slot = slot_of(state)
     request.obstacle = obstacle_of(pages, write, request, state)
+  elseif state then
+    request.obstacle = "duplicate"
   end
 end
 
--- Whether the owner already holds as many open reservations as the policy allows. A write that was accepted under that policy
--- carries args.limit = {open = how many, at = the minute of its acceptance}, and declares the page of the owner, `user:OWNER`.
--- The entries on that page that end after `at` are open. Without the policy nothing couples the writes of a user. A reservation
--- made without it is on no such page, and counts only from a move that gives it another time. A reservation cancelled without it
--- counts until its time is over.
+-- Whether the owner already holds as many open reservations as the policy allows. A write that was accepted under that
+-- policy carries args.limit = {open = how many, at = the minute of its acceptance}, and declares the page of the owner,
+-- `user:OWNER`. The entries on that page that end after `at` are open. Without the policy nothing couples the writes of
+-- a user. A reservation made without it is on no such page, and counts only from a move that gives it another time. A
+-- reservation cancelled without it counts until its time is over.
 local function limit_reached(pages, write, request)
   local limit, slot = write.args.limit, request.current_slot
   if not limit or (slot and tonumber(slot.stop8) > limit.at) then

@@ -1,5 +1,5 @@
--- A write as requests. A request is what the write asks about one reservation: a write about a series holds one request for each
--- occurrence, any other write holds one.
+-- A write as requests. A request is what the write asks about one reservation: a write about a series holds one request
+-- for each occurrence, any other write holds one.
 --
 -- The fields of a request:
 --   op             reserve | move | cancel

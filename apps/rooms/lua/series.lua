@@ -20,7 +20,7 @@ local function obstacle_of(pages, write, page, owner)
   return Occupancy.was_asked(pages, page, write.request) and "duplicate" or nil
 end
 
--- Whether each first choice ends before the next one begins, or each begins after the next one ends. Then no two overlap.
+-- Whether the first choices follow each other, forward or backward in time; then no two overlap.
 local function are_apart(requests)
   local forward, backward = true, true
   for number = 2, #requests do
@@ -31,8 +31,8 @@ local function are_apart(requests)
   return forward or backward
 end
 
--- The dependency check of a series: every occurrence is as the write expects. Where open reservations are counted, each occurrence
--- counts for the next one; then the check is false, and the merge procedure takes them one by one.
+-- The dependency check of a series: every occurrence is as the write expects. Where open reservations are counted, each
+-- occurrence counts for the next one; then the check is false, and the merge procedure takes them one by one.
 local function is_free(pages, write)
   local owner, id = Requests.target_of(write)
   if obstacle_of(pages, write, Requests.page_of(owner, id), owner) or write.args.limit then
@@ -52,8 +52,8 @@ local function is_free(pages, write)
   return write.op == "cancel_series" or are_apart(requests)
 end
 
--- Tries one request. Sets `claimed`, the slot that it got; or `code`, why it got none. Neither where an obstacle stands in its way,
--- and for a cancel.
+-- Tries one request. Sets `claimed`, the slot that it got; or `code`, why it got none. Neither where an obstacle stands
+-- in its way, and for a cancel.
 local function try(pages, write, request, first_is_free)
   Occupancy.inspect(pages, write, request)
   if request.obstacle or request.op == "cancel" then
@@ -79,7 +79,7 @@ local function try(pages, write, request, first_is_free)
   Changes.claim(pages, request, room, start8, stop8)
 end
 
--- Tries all requests. Where the write wants all of them or none, one that gets no slot takes back the claims of the others.
+-- Tries all requests. Where the write wants all or nothing, one that gets no slot takes back the claims of the others.
 local function try_all(pages, write, requests, first_is_free)
   local is_whole = true
   for _, request in ipairs(requests) do
@@ -132,9 +132,9 @@ local function write_page(pages, write, page)
   pages.set(page, "dates", table.concat(dates, " "))
 end
 
--- The update and the merge procedure of a series. `first_is_free` is true where the check found every first choice free.
--- The status of the outcome is `updated` where every occurrence got its first choice, `merged` where at least one was done, else that
--- of the first occurrence. The detail holds the outcome of each occurrence, separated by tabs.
+-- The update and the merge procedure of a series. `first_is_free` is true where the check found every first choice
+-- free. The status of the outcome is `updated` where every occurrence got its first choice, `merged` where at least one
+-- was done, else that of the first occurrence. The detail holds the outcome of each occurrence, separated by tabs.
 local function play(pages, write, first_is_free)
   local owner, id = Requests.target_of(write)
   local page = Requests.page_of(owner, id)

@@ -1,7 +1,7 @@
 -- Slots, days and the pages of rooms.
 --
--- A time is a count of whole minutes since 1970 (UTC), written with eight digits so that times compare as text. A slot is
--- START8/END8. A day is a count of days since 1970 (UTC).
+-- A time is a count of whole minutes since 1970 (UTC), written with eight digits so that times compare as text. A slot
+-- is START8/END8. A day is a count of days since 1970 (UTC).
 
 local floor, format, match, rep, sub = math.floor, string.format, string.match, string.rep, string.sub
 
@@ -9,7 +9,8 @@ local DAY_MIN = 1440
 local MINUTE_MAX = 99999999 -- the last time that fits into eight digits
 local SLOTS_MAX = 10 -- of one request
 
--- The functions below are pure. They remember their results, because the writes of a batch ask for the same few again and again.
+-- The functions below are pure. They remember their results, because the writes of a batch ask for the same few again
+-- and again.
 local dates = {} -- day -> YYYY-MM-DD
 local pages_of_rooms = {} -- room -> day -> page
 local first_days, last_days = {}, {} -- start8 -> the day a slot begins on; stop8 -> the day a slot ends on
@@ -68,8 +69,8 @@ local function days_of(start8, stop8)
   return first, last
 end
 
--- Calls visit(page) for the page of the room on each of these days, in order, until a call returns true. Returns whether one did.
--- The pages that the write declares bound the cost: to touch one more is an error.
+-- Calls visit(page) for the page of the room on each of these days, in order, until a call returns true. Returns
+-- whether one did. The pages that the write declares bound the cost: to touch one more is an error.
 local function any_page(room, visit, first_day, last_day)
   for day = first_day, last_day do
     if visit(room_page(room, day)) then
@@ -85,8 +86,8 @@ local function pattern_of(count)
   return patterns[count]
 end
 
--- The ends of slots that are separated by blanks: start8, stop8, start8, ... An error where one is no slot; an empty one would
--- overlap nothing.
+-- The ends of slots that are separated by blanks: start8, stop8, start8, ... An error where one is no slot; an empty
+-- one would overlap nothing.
 local function ends_of(slots)
   local count = (#slots + 1) / 18
   local ends = { match(slots, patterns[count] or pattern_of(count)) }

@@ -1,15 +1,20 @@
--- Notes that a peer of the same birth was met; learns the birth from it where none was known.
+-- Records that a peer with this birth was met, and learns the birth where none is known.
 --
--- KEYS[1]  the namespace's prefix
--- ARGV[1]  the birth: server id of the cluster's first primary
--- Returns `adopted`, `known`, or `other_birth` (nothing has changed). What came after the birth, hand-overs and epochs, is
--- learned from the commits.
+-- KEYS[1]  string  prefix of the namespace's keys
+-- ARGV[1]  string  the birth: server id of the cluster's first primary
+-- Returns
+--   adopted      no birth was known here; now this one is
+--   known        this birth was known
+--   other_birth  another birth is known; nothing has changed
+-- A birth that is known never changes. What came after it, hand-overs and epochs, is learned from the commits.
 
-local birth = redis.call('HGET', K.meta, 'birth')
-if birth == ARGV[1] then
+local birth = ARGV[1]
+
+local known = redis.call('HGET', K.meta, 'birth')
+if known ~= '' and known ~= birth then return 'other_birth' end
+if known == birth then
   redis.call('HSET', K.meta, 'met', '1')
   return 'known'
 end
-if birth ~= '' then return 'other_birth' end
-redis.call('HSET', K.meta, 'birth', ARGV[1], 'met', '1', 'primary', ARGV[1], 'history', cjson.encode({{0, ARGV[1], 1}}))
+redis.call('HSET', K.meta, 'birth', birth, 'met', '1', 'primary', birth, 'history', cjson.encode({{0, birth, 1}}))
 return 'adopted'

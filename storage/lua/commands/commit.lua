@@ -1,25 +1,27 @@
--- Commits what is tentative at the primary, oldest first: for the manual mode, and after becoming primary.
+-- Commits tentative writes at the primary, oldest first: in manual mode, and after this replica became the primary.
 --
--- KEYS[1]  the namespace's prefix
--- ARGV[1]  how many writes at the most
--- Returns JSON {status, committed, left}; status is
---   committed    so many writes have got their CSN; `left` are still tentative
---   not_primary  nothing has changed
--- Committing in the tentative order replays nothing. Keeps invariants 2 and 6.
+-- KEYS[1]  string   prefix of the namespace's keys
+-- ARGV[1]  integer  how many writes at most
+-- Returns JSON {status, committed, left}; the status is
+--   committed    `committed` writes have got their CSN; `left` are still tentative
+--   not_primary  this is not the primary; nothing has changed
+-- To commit in the tentative order replays nothing. Keeps invariants 2 and 6.
 
 --- @include "engine/log"
 --- @include "engine/replay"
 
+local count_max = tonumber(ARGV[1])
+
 Log.start()
 if not Log.is_primary() then return cjson.encode({status = 'not_primary'}) end
 
-local ids = Log.tentative(tonumber(ARGV[1]))
-local count = 0
+local ids, count = Log.tentative(count_max), 0
 Log.fetch(ids)
 for _, id in ipairs(ids) do
   Replay.commit(Log.write(id), true)
   count = count + 1
-  if not Log.is_primary() then break end -- a hand-over that had been revoked with its history: what follows is the heir's
+  -- A hand-over that was revoked with its history takes effect now: the next primary commits what follows.
+  if not Log.is_primary() then break end
 end
 if count > 0 then
   Replay.finish()

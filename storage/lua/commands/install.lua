@@ -1,19 +1,22 @@
--- Switches to a full state that was staged, and keeps the writes here that it does not cover (Petersen 1997, section 4.3).
+-- Switches to a full state that was staged, and keeps the writes here that it does not cover (Petersen 1997,
+-- section 4.3).
 --
--- KEYS[1]  the namespace's prefix
--- ARGV[1]  the number of the staging; ARGV[2] label of the sender
--- ARGV[3]  JSON: the end of the state, as state_chunk gives it
--- ARGV[4]  CSN up to which the two histories are one: what is committed here beyond it is revoked; '' when they do not
---          differ at all
--- ARGV[5]  a fresh server id: taken when the writes of the present id are not kept to the last, for it may not write on then
--- Returns JSON {status, kept, revoked, lost, lost_pages}; status is
---   installed    readers see the new state whole from now on
---   superseded   another staging has begun: nothing has changed
---   stale        the state is not newer than what is here (or its history is not): nothing has changed
--- `revoked` were committed here and are tentative again; `lost` follow a write that is no longer anywhere here and cannot
--- be placed; `lost_pages` were changed by revoked commits whose writes had been dropped from the log.
--- C and O become those of the state; V is C extended by every kept chain without a hole. Kept writes are replayed
--- once the new state counts. Keeps invariants 1, 2, 3, 5, 10 and 11.
+-- KEYS[1]  string   prefix of the namespace's keys
+-- ARGV[1]  integer  number of the staging
+-- ARGV[2]  string   label of the sender
+-- ARGV[3]  JSON     the end of the full state, as read_state_part returns it
+-- ARGV[4]  integer  CSN up to which the two histories are the same: later commits here are revoked; '' where the
+--                   histories do not differ
+-- ARGV[5]  string   a fresh server id, taken where not all writes of the present id are kept, which then may not go on
+-- Returns JSON {status, kept, revoked, lost, lost_pages}; the status is
+--   installed   readers see the whole new state from now on
+--   superseded  another staging has begun; nothing has changed
+--   stale       the state is not newer than what is here, or its history is not; nothing has changed
+-- `kept` counts the writes that are kept. The ids `revoked` were committed here and are tentative again. The ids
+-- `lost` follow a write that exists nowhere here any more, so they have no place in the order. The pages `lost_pages`
+-- were changed by revoked commits whose writes had been dropped from the log. A list without entries is left out.
+-- C and O become those of the state. V is C, extended by each chain of kept writes that has no gap. The kept writes are
+-- replayed on the new state. Keeps invariants 1, 2, 3, 5, 10 and 11.
 
 --- @include "engine/log"
 --- @include "engine/membership"
@@ -22,22 +25,25 @@
 --- @include "engine/replay"
 --- @include "engine/vectors"
 
-local state = cjson.decode(ARGV[3])
+local number, source, state, fresh_server = ARGV[1], ARGV[2], cjson.decode(ARGV[3]), ARGV[5]
+local revoked_after = tonumber(ARGV[4])
+
 local staging, csn, osn, server, birth, history =
   unpack(redis.call('HMGET', K.meta, 'staging', 'csn', 'osn', 'id', 'birth', 'history'))
 csn, osn = tonumber(csn), tonumber(osn)
-local common = tonumber(ARGV[4]) or csn
-if staging ~= ARGV[1] or staging == '' then return cjson.encode({status = 'superseded'}) end
+local common = revoked_after or csn -- the last CSN that the two histories share
+if staging ~= number or staging == '' then return cjson.encode({status = 'superseded'}) end
 
--- The histories may have changed since the session judged them (bayou/history.py), as by a forced promotion here.
+-- The histories may have changed since the session compared them (bayou/history.py), for example by a forced promotion
+-- here. So they are compared again.
 local function is_stale()
-  if birth ~= '' and birth ~= state.birth then return not tonumber(ARGV[4]) end
+  if birth ~= '' and birth ~= state.birth then return not revoked_after end
   local ours, theirs = cjson.decode(history), cjson.decode(state.history)
   local shared = 0
   while shared < math.min(#ours, #theirs) and cjson.encode(ours[shared + 1]) == cjson.encode(theirs[shared + 1]) do
     shared = shared + 1
   end
-  if shared == #ours then -- ours is the beginning of theirs
+  if shared == #ours then -- theirs begins with ours
     common = theirs[shared + 1] and math.min(theirs[shared + 1][3] - 1, csn) or csn
     return tonumber(state.csn) <= csn and shared == #theirs
   end
@@ -48,37 +54,40 @@ local function is_stale()
 end
 if is_stale() then return cjson.encode({status = 'stale'}) end
 
-local new = keys_of(ARGV[1])
-local kept, lost, revoked, lost_pages = {}, {}, {}, {}
+local new = keys_of(number)
 
--- What the new state covers, then what is kept on top: server -> stamp, math.huge for the retired.
-local reach = {}
-local retired = {}
-for server_id, stamp in pairs(state.vector) do reach[server_id] = tonumber(stamp) end
-local flat = redis.call('HKEYS', new.committed_page .. 'members')
-for _, field in ipairs(flat) do
+-- What is held after the switch: what the new state covers and, later, what is kept on top of it.
+local reach = {} -- server -> stamp
+local retired = {} -- minted server id -> true
+for id, stamp in pairs(state.vector) do reach[id] = tonumber(stamp) end
+for _, field in ipairs(redis.call('HKEYS', new.committed_page .. 'members')) do
   local gone = field:match('^gone:(.+)$')
   if gone then retired[gone] = true end
 end
-local function reached(origin)
-  return Vectors.complete(origin, function(id) return reach[id] end, function(id) return retired[id] end)
+local function stamp_of(id) return reach[id] end
+local function is_retired(id) return retired[id] end
+local function reached(id) return Vectors.complete(id, stamp_of, is_retired) end
+local function reach_to(id, stamp) reach[id] = tonumber(stamp) end
+local function retire(id)
+  reach[id] = nil
+  if not id:match('^%d+:') then retired[id] = true end
 end
 
--- The candidates: tentative writes, and commits that are revoked.
-local candidates = redis.call('ZRANGE', K.tentative, 0, -1)
-local tentative = {}
-for _, id in ipairs(candidates) do tentative[id] = true end
+-- The candidates are the tentative writes, and the commits that are revoked.
+local candidates, is_tentative = redis.call('ZRANGE', K.tentative, 0, -1), {}
+for _, id in ipairs(candidates) do is_tentative[id] = true end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.committed, '(' .. common, '+inf')) do
   candidates[#candidates + 1] = id
 end
 table.sort(candidates, Order.before)
 
-local dropped, writes = {}, {}
+local kept, revoked, lost, dropped = {}, {}, {}, {}
+local tentative_pages = {} -- page -> true: its tentative copy is thrown away
 for _, id in ipairs(candidates) do
   local write = cjson.decode(redis.call('HGET', K.writes, id))
   local held = reached(write.origin)
-  if tentative[id] then
-    for _, page in ipairs(write.pages) do writes[page] = true end -- its copy is thrown away
+  if is_tentative[id] then
+    for _, page in ipairs(write.pages) do tentative_pages[page] = true end
   end
   if Order.stamp(id) <= held then
     dropped[#dropped + 1] = id
@@ -86,24 +95,26 @@ for _, id in ipairs(candidates) do
     dropped[#dropped + 1], lost[#lost + 1] = id, id
   else
     kept[#kept + 1] = id
-    if not tentative[id] then revoked[#revoked + 1] = id end
+    if not is_tentative[id] then revoked[#revoked + 1] = id end
     reach[write.origin] = Order.stamp(id)
-    Membership.cover(write, function(id_, stamp) reach[id_] = tonumber(stamp) end, function(id_)
-      reach[id_] = nil
-      if not id_:match('^%d+:') then retired[id_] = true end
-    end)
+    Membership.cover(write, reach_to, retire)
   end
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.committed, '-inf', common)) do dropped[#dropped + 1] = id end
+local lost_pages = {}
 if osn > common then
   lost_pages = redis.call('ZRANGEBYSCORE', K.changed, '(' .. common, '+inf', 'LIMIT', 0, 1000)
 end
-local own = redis.call('HGET', K.vector, server)
+local own_stamp = redis.call('HGET', K.vector, server)
+local origins = redis.call('ZRANGE', K.origins, 0, -1)
+local clock = math.max(tonumber(redis.call('GET', K.clock)), tonumber(state.clock))
 
--- From here on only success is possible.
-if own and reached(server) < tonumber(own) then redis.call('HSET', K.meta, 'id', ARGV[5], 'retired', '') end
-for _, origin in ipairs(redis.call('ZRANGE', K.origins, 0, -1)) do redis.call('UNLINK', K.origin .. origin) end
-for page in pairs(writes) do redis.call('UNLINK', K.index .. page, K.tentative_page .. page) end
+-- The switch. From here on nothing may fail.
+if own_stamp and reached(server) < tonumber(own_stamp) then
+  redis.call('HSET', K.meta, 'id', fresh_server, 'retired', '')
+end
+for _, origin in ipairs(origins) do redis.call('UNLINK', K.origin .. origin) end
+for page in pairs(tentative_pages) do redis.call('UNLINK', K.index .. page, K.tentative_page .. page) end
 redis.call('UNLINK', K.tentative, K.origins, K.effects, K.committed, K.vector, K.committed_vector, K.omitted_vector,
   K.retired)
 Redis.many('HDEL', K.writes, dropped)
@@ -114,20 +125,26 @@ for id, stamp in pairs(state.vector) do
 end
 for id, stamp in pairs(reach) do redis.call('HSET', K.vector, id, Order.text(stamp)) end
 for id in pairs(retired) do redis.call('SADD', K.retired, id) end
-redis.call('HSET', K.meta, 'csn', state.csn, 'osn', state.csn, 'osn_id', state.last,
-  'last', state.last, 'birth', state.birth, 'met', '1',
-  'primary', state.primary, 'history', state.history, 'generation', ARGV[1], 'staging', '')
-redis.call('SET', K.clock, Order.text(math.max(tonumber(redis.call('GET', K.clock)), tonumber(state.clock))))
+redis.call('HSET', K.meta, 'csn', state.csn, 'osn', state.csn, 'osn_id', state.last, 'last', state.last,
+  'birth', state.birth, 'met', '1', 'primary', state.primary, 'history', state.history, 'generation', number,
+  'staging', '')
+redis.call('SET', K.clock, Order.text(clock))
 K = new
 
--- Now the new state counts, and the engine starts on it.
+-- The engine starts on the new state, and replays the kept writes.
 Log.start()
 Log.fetch(kept)
 for _, id in ipairs(kept) do Replay.arrive(Log.write(id)) end
 Replay.finish()
-Log.store('installed', ARGV[2], 0, Replay.replayed)
-local function list(ids) return #ids > 0 and ids or nil end
-redis.call('XADD', K.events, 'MAXLEN', '~', EVENTS_MAX, '*', 'kind', 'revoked', 'body', cjson.encode({kind = 'revoked',
-  peer = ARGV[2], revoked = list(revoked), lost = list(lost), lost_pages = list(lost_pages)}))
-return cjson.encode({status = 'installed', kept = #kept, revoked = list(revoked), lost = list(lost),
-  lost_pages = list(lost_pages)})
+Log.store('installed', source, 0, Replay.replayed)
+
+-- JSON of these fields and of the lists. A list without entries is left out: cjson would encode it as an object.
+local function report(fields)
+  for name, ids in pairs({revoked = revoked, lost = lost, lost_pages = lost_pages}) do
+    if #ids > 0 then fields[name] = ids end
+  end
+  return cjson.encode(fields)
+end
+redis.call('XADD', K.events, 'MAXLEN', '~', EVENTS_MAX, '*', 'kind', 'revoked', 'body',
+  report({kind = 'revoked', peer = source}))
+return report({status = 'installed', kept = #kept})

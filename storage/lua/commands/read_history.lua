@@ -1,11 +1,14 @@
--- What became of a page: its committed state with the notes of commits, and the tentative writes that declare it.
+-- Reads what became of a page: its committed state with the notes of commits, and the tentative writes that declare it.
 --
--- KEYS[1]  the namespace's prefix
--- ARGV[1]  the page
--- Returns {committed fields and notes as a flat list, then for each tentative write, in order: outcome, bytes}.
+-- KEYS[1]  string  prefix of the namespace's keys
+-- ARGV[1]  string  the page
+-- Returns {committed, outcome, body, outcome, body, ...}: the committed fields and notes as a flat list of names and
+-- values, then the outcome and the bytes of each tentative write, in order. Changes nothing.
 
-local reply = {redis.call('HGETALL', K.committed_page .. ARGV[1])}
-for _, id in ipairs(redis.call('ZRANGE', K.index .. ARGV[1], 0, -1)) do
+local page = ARGV[1]
+
+local reply = {redis.call('HGETALL', K.committed_page .. page)}
+for _, id in ipairs(redis.call('ZRANGE', K.index .. page, 0, -1)) do
   reply[#reply + 1] = redis.call('HGET', K.outcomes, id)
   reply[#reply + 1] = redis.call('HGET', K.writes, id)
 end

@@ -1,12 +1,14 @@
--- A stretch of the log: committed writes by CSN, then tentative ones by their order.
+-- Reads a stretch of the log: committed writes by CSN, then tentative ones in their order.
 --
--- KEYS[1]  the namespace's prefix
--- ARGV[1]  the id of the write behind which to begin ('' for the oldest); ARGV[2] how many at the most
--- Returns a flat list: write id, CSN or '', outcome, bytes; or false when the id is not in the log.
+-- KEYS[1]  string   prefix of the namespace's keys
+-- ARGV[1]  string   id of the write after which to begin; '' for the oldest write
+-- ARGV[2]  integer  how many writes at most
+-- Returns a flat list {id, CSN or '', outcome, bytes, id, ...}, or false where the log does not hold the write to begin
+-- after. Changes nothing.
 
 local after, count_max = ARGV[1], tonumber(ARGV[2])
-local reply = {}
 
+local reply = {}
 local function add(id, csn)
   for _, value in ipairs({id, csn, redis.call('HGET', K.outcomes, id), redis.call('HGET', K.writes, id)}) do
     reply[#reply + 1] = value
@@ -28,6 +30,7 @@ local committed = redis.call('ZRANGE', K.committed, first_committed, first_commi
 for i = 1, #committed, 2 do add(committed[i], committed[i + 1]) end
 local left = count_max - #committed / 2
 if left > 0 then
-  for _, id in ipairs(redis.call('ZRANGE', K.tentative, first_tentative, first_tentative + left - 1)) do add(id, '') end
+  local tentative = redis.call('ZRANGE', K.tentative, first_tentative, first_tentative + left - 1)
+  for _, id in ipairs(tentative) do add(id, '') end
 end
 return reply

@@ -1,14 +1,15 @@
--- Pages in both views, with the vectors of the same moment, for each of several readers.
+-- Reads pages in both views for each of several readers, and the vectors, all from one moment.
 --
--- KEYS[1]  the namespace's prefix
+-- KEYS[1]  string  prefix of the namespace's keys
 -- ARGV     three for each reader:
---   JSON server -> stamp text: what the vector of the view has to cover first (RYW and MR of the client's session); '' for
---     nothing
---   the view that is checked: `tentative` (V) or `committed` (C)
---   JSON array of pages
--- Returns JSON {csn, history, vector, committed_vector, replies}: the vectors are flat lists, and each reply is a list of
--- pages as Views.of gives them, or {missing} where something is missing. One text, since a client reads that faster than a list
--- of many. Keeps invariant 12.
+--   JSON    {server: stamp text} that the vector of the view must cover first (RYW and MR of the client session);
+--           '' for nothing
+--   string  the view: tentative (V must cover them) | committed (C must)
+--   JSON    [page, ...] to read
+-- Returns JSON {csn, history, vector, committed_vector, replies}. The vectors are flat lists of servers and stamps.
+-- Each reply is a list of pages as Views.of returns them, or {missing} {server: stamp text} where the vector does not
+-- cover what it must. It is one text because a client reads that faster than a list of many. Changes nothing. Keeps
+-- invariant 12.
 
 --- @include "engine/held"
 --- @include "engine/views"
@@ -18,10 +19,11 @@ local FIELDS = 3
 local csn, history = unpack(redis.call('HMGET', K.meta, 'csn', 'history'))
 local replies = {}
 for i = 1, #ARGV, FIELDS do
-  local missing = ARGV[i] ~= '' and Held.missing(cjson.decode(ARGV[i]), ARGV[i + 1])
+  local needs, view, pages = unpack(ARGV, i, i + FIELDS - 1)
+  local missing = needs ~= '' and Held.missing(cjson.decode(needs), view)
   local reply = {missing = missing or nil}
   if not missing then
-    for number, page in ipairs(cjson.decode(ARGV[i + 2])) do reply[number] = Views.of(page) end
+    for number, page in ipairs(cjson.decode(pages)) do reply[number] = Views.of(page) end
   end
   replies[#replies + 1] = reply
 end

@@ -1,9 +1,10 @@
--- The vectors and counters of one moment.
+-- Reads the identity, the vectors and the counters of one moment.
 --
--- KEYS[1]  the namespace's prefix
--- Returns JSON {meta, vector, committed_vector, omitted_vector, tentative, clock, retired}: the first four as flat lists of names
--- and values, then how many writes are tentative, the clock as text, and a list of the minted ids that have retired. One text is
--- read faster than thousands of entries.
+-- KEYS[1]  string  prefix of the namespace's keys
+-- Returns JSON {meta, vector, committed_vector, omitted_vector, tentative, clock, retired}. The first four are flat
+-- lists of names and values. `tentative` counts the tentative writes, `clock` is the last stamp as text, and `retired`
+-- lists the minted ids that have retired. It is one text because a client reads that faster than thousands of entries.
+-- Changes nothing.
 
 return cjson.encode({
   meta = redis.call('HGETALL', K.meta),

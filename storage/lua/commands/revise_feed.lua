@@ -1,53 +1,60 @@
--- Notes what is shown under a name, and gives each thing a number that grows when it is shown otherwise than last time.
+-- Records what a feed shows, and gives each thing a revision number that grows whenever it is shown differently.
 --
--- KEYS[1]  the namespace's prefix
--- ARGV[1]  the name; ARGV[2] now, seconds since 1970; ARGV[3] the number of this second, which a new or changed thing gets
--- ARGV[4…] triples: id of a thing, what is shown of it (without tabs), until when it is kept once it is gone (seconds)
--- Returns a flat list of what is noted now: id, number, when it last changed (seconds), 1 when it is among the things given
--- and 0 when it is gone, what is (or was) shown of it. A thing that goes has changed; it is forgotten at its time.
--- A number never falls, whatever is rolled back or replayed: it is at least one more than the one before, and where
--- all that was noted is lost, the seconds have gone on. The same things twice change nothing.
+-- KEYS[1]  string   prefix of the namespace's keys
+-- ARGV[1]  string   name of the feed
+-- ARGV[2]  integer  now, seconds since 1970
+-- ARGV[3]  integer  the number of this second, which a new or changed thing gets
+-- ARGV     three for each thing that is shown:
+--   string   its id
+--   string   what is shown of it, without tabs
+--   integer  until when it is remembered once it is gone, seconds since 1970
+-- Returns a flat list with five values for each thing that is remembered: id, revision number, when it changed last
+-- (seconds), 1 where it is shown or 0 where it is gone, and what is shown of it (or was). For a thing to go is a
+-- change. A revision number never falls, whatever is rolled back or replayed: it is at least one more than the number
+-- before. Where all records are lost, the seconds have moved on meanwhile. To run it again with the same things changes
+-- nothing.
 
 --- @include "engine/redis"
 
-local key, now, number = K.feed_revisions .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local noted, given, reply = {}, {}, {}
+local THINGS_AT, FIELDS = 4, 3
+local feed, now, number = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+
+local key = K.feed_revisions .. feed
+local known, reply = {}, {}
 local flat = redis.call('HGETALL', key)
 for i = 1, #flat, 2 do
   local old, at, keep_until, here, shown = flat[i + 1]:match('^(%d+)\t(%d+)\t(%d+)\t(%d)\t(.*)$')
-  noted[flat[i]] = {number = tonumber(old), at = tonumber(at), keep_until = tonumber(keep_until), here = here, shown = shown}
+  known[flat[i]] = {number = tonumber(old), at = tonumber(at), keep_until = tonumber(keep_until), here = here,
+    shown = shown}
 end
 
 local changed, forgotten = {}, {}
-local function note(id, was, shown, keep_until, here)
-  if was and was.shown == shown and was.here == here then
-    if was.keep_until == keep_until then return was end
-    was.keep_until = keep_until
-  else
-    was = {number = math.max(number, was and was.number + 1 or 0), at = math.max(now, was and was.at or 0),
-      keep_until = keep_until, here = here, shown = shown}
+
+-- Adds a thing to the reply and, where it differs from what is known, to the changes.
+local function revise(id, shown, keep_until, here)
+  local thing = known[id]
+  if not thing or thing.shown ~= shown or thing.here ~= here then
+    thing = {number = math.max(number, thing and thing.number + 1 or 0), at = math.max(now, thing and thing.at or 0)}
   end
-  changed[#changed + 1] = id
-  changed[#changed + 1] = string.format('%.0f\t%.0f\t%.0f\t%s\t%s', was.number, was.at, keep_until, here, shown)
-  return was
-end
-local function tell(id, noted_now)
-  for _, value in ipairs({id, string.format('%.0f', noted_now.number), string.format('%.0f', noted_now.at),
-    noted_now.here, noted_now.shown}) do
-    reply[#reply + 1] = value
+  local number_text, at_text = string.format('%.0f', thing.number), string.format('%.0f', thing.at)
+  if thing.keep_until ~= keep_until then -- it is new, or has changed, or is kept for another time
+    changed[#changed + 1] = id
+    changed[#changed + 1] = table.concat({number_text, at_text, string.format('%.0f', keep_until), here, shown}, '\t')
   end
+  for _, value in ipairs({id, number_text, at_text, here, shown}) do reply[#reply + 1] = value end
 end
 
-for i = 4, #ARGV, 3 do
-  local id, shown, keep_until = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
-  given[id] = true
-  tell(id, note(id, noted[id], shown, keep_until, '1'))
+local is_shown = {}
+for i = THINGS_AT, #ARGV, FIELDS do
+  local id, shown, keep_until = unpack(ARGV, i, i + FIELDS - 1)
+  is_shown[id] = true
+  revise(id, shown, tonumber(keep_until), '1')
 end
-for id, was in pairs(noted) do
-  if not given[id] and was.keep_until < now then
+for id, thing in pairs(known) do
+  if not is_shown[id] and thing.keep_until < now then
     forgotten[#forgotten + 1] = id
-  elseif not given[id] then
-    tell(id, note(id, was, was.shown, was.keep_until, '0'))
+  elseif not is_shown[id] then
+    revise(id, thing.shown, thing.keep_until, '0')
   end
 end
 

@@ -1,27 +1,26 @@
--- Stages a part of a peer's full state beside the pages that count; nobody reads it before `install`.
+-- Stages a part of a peer's full state beside the current pages. Nobody reads it before `install`.
 --
--- KEYS[1]  the namespace's prefix
--- ARGV[1]  the number of the staging, '' to begin one
--- ARGV[2]  JSON array of [page, CSN that changed it last as text, its fields as a flat list]
--- Returns the number of the staging, or '' when another one has begun meanwhile (nothing has changed).
+-- KEYS[1]  string  prefix of the namespace's keys
+-- ARGV[1]  string  number of the staging; '' to begin one
+-- ARGV[2]  JSON    [[page, CSN as text that changed it last, its fields as a flat list], ...]
+-- Returns the number of the staging, or '' where another one has begun meanwhile; then nothing has changed.
 
 --- @include "engine/redis"
 
-local generation = ARGV[1]
-if generation == '' then
-  generation = tostring(redis.call('HINCRBY', K.meta, 'generations', 1))
-  redis.call('HSET', K.meta, 'staging', generation)
-elseif redis.call('HGET', K.meta, 'staging') ~= generation then
-  return ''
+local number, pages = ARGV[1], cjson.decode(ARGV[2])
+
+if number ~= '' and redis.call('HGET', K.meta, 'staging') ~= number then return '' end
+if number == '' then
+  number = tostring(redis.call('HINCRBY', K.meta, 'generations', 1))
+  redis.call('HSET', K.meta, 'staging', number)
 end
-local keys = keys_of(generation)
-local changed = {}
-for _, staged in ipairs(cjson.decode(ARGV[2])) do
-  local page, csn, fields = staged[1], staged[2], staged[3]
-  redis.call('UNLINK', keys.committed_page .. page) -- an earlier part may have had another state of it
+local keys, changed = keys_of(number), {}
+for _, staged in ipairs(pages) do
+  local page, csn, fields = unpack(staged)
+  redis.call('UNLINK', keys.committed_page .. page) -- an earlier part may hold an older state of the page
   Redis.many('HSET', keys.committed_page .. page, fields)
   changed[#changed + 1] = csn
   changed[#changed + 1] = page
 end
 Redis.many('ZADD', keys.changed, changed)
-return generation
+return number

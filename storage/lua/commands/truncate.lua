@@ -1,29 +1,33 @@
--- Drops the oldest committed writes from the log; their effects stay in the committed pages (Petersen 1997, section 4.2).
+-- Drops the oldest committed writes from the log; the committed pages keep their effects (Petersen 1997, section 4.2).
 --
--- KEYS[1]  the namespace's prefix
--- ARGV[1]  how many committed writes to keep; ARGV[2] stamp text: younger writes are kept
--- ARGV[3]  how many to drop at the most
+-- KEYS[1]  string   prefix of the namespace's keys
+-- ARGV[1]  integer  how many committed writes to keep
+-- ARGV[2]  string   stamp text; writes from this stamp on are kept
+-- ARGV[3]  integer  how many to drop at most
 -- Returns how many were dropped. O and OSN move in the same step. Keeps invariants 5 and 11.
 
 --- @include "engine/membership"
 --- @include "engine/order"
 --- @include "engine/redis"
 
+local keep, bound, count_max = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+
 local csn, osn = unpack(redis.call('HMGET', K.meta, 'csn', 'osn'))
-local excess = math.min(tonumber(csn) - tonumber(osn) - tonumber(ARGV[1]), tonumber(ARGV[3]))
+local excess = math.min(tonumber(csn) - tonumber(osn) - keep, count_max)
 if excess <= 0 then return 0 end
-local ids = redis.call('ZRANGE', K.committed, 0, excess - 1)
-local dropped, stamps = {}, {}
+
+local dropped, stamps = {}, {} -- stamps: server -> stamp text, false where O loses the server
 local function set(server, stamp) stamps[server] = stamp end
 local function drop(server) stamps[server] = false end
-for _, id in ipairs(ids) do
-  if Order.stamp(id) >= tonumber(ARGV[2]) then break end
+for _, id in ipairs(redis.call('ZRANGE', K.committed, 0, excess - 1)) do
+  if Order.stamp(id) >= bound then break end
   dropped[#dropped + 1] = id
   set(Order.origin(id), id:sub(1, 16))
   local body = redis.call('HGET', K.writes, id)
   if body:find('"app":"members/', 1, true) then Membership.cover(cjson.decode(body), set, drop) end
 end
 if #dropped == 0 then return 0 end
+
 for server, stamp in pairs(stamps) do
   if stamp then
     redis.call('HSET', K.omitted_vector, server, stamp)

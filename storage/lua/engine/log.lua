@@ -1,7 +1,7 @@
--- The write log and the vectors, as one transaction sees and changes them. Nothing is written before Log.store().
+-- The write log and the vectors, as a transaction sees and changes them. Nothing is written before Log.store().
 --
--- Invariants 1, 2, 5, 6 and 10 live here: V and C only grow, CSNs are dense, a write enters the log behind its origin's
--- previous one, and the clock never falls behind a stamp that was seen.
+-- Keeps invariants 1, 2, 5, 6 and 10: V and C only grow, CSNs are dense, a write enters the log after the previous one
+-- of its origin, and the clock is never before a stamp that was seen.
 
 --- @include "engine/held"
 --- @include "engine/membership"
@@ -10,19 +10,23 @@
 --- @include "engine/play"
 --- @include "engine/redis"
 
-local Log = {changes = {}} -- changes: what screens are told, five values a write: see Log.tell
+local Log = {} -- see Log.start for its fields
 
-local primary, history -- as they stood when the transaction began, and as commits have changed them since
-local first_csn
-local meta = {} -- changed fields
-local vectors = {V = {}, C = {}} -- server -> stamp text, false to drop it: changed entries
-local stored = {writes = {}, outcomes = {}, effects = {}, lists = {}, log = {}, retired = {}}
-local joined, settled = {}, {} -- tentative writes that come, and that go
-local left = {} -- id -> true, of those that go
-local origins = {} -- servers whose tentative writes changed
-local held = {} -- id -> write, decoded, of those that were in the log before
+local primary, history -- `history` as it was when the transaction began
+local first_csn -- the CSN when the transaction began
+local meta = {} -- changed fields of `meta`
+local vectors = {V = {}, C = {}} -- changed entries: server -> stamp text, false to drop it
+local stored = {writes = {}, outcomes = {}, effects = {}, lists = {}, log = {}, retired = {}} -- what Log.store writes
+local joined, departed = {}, {} -- writes that become tentative, and that no longer are
+local has_departed = {} -- id -> true
+local known = {} -- id -> write, of those that were in the log before this transaction
+local changes = {} -- for the event, five values for each write: see Log.add_change
 
--- Reads where the log stands. A command calls it once, before all else of the engine; install.lua once the new state counts.
+-- Begins a transaction: reads where the log stands, and sets
+--   id, retired  this server's id, and whether it has retired
+--   csn, last    the CSN and the id of the last commit
+--   clock        the last stamp that was seen
+-- A command calls it once, before it uses anything else of the engine that changes state.
 function Log.start()
   local id, csn, last, retired
   id, primary, csn, last, history, retired =
@@ -33,15 +37,16 @@ function Log.start()
   Pages.start()
 end
 
--- Appends one value or two; returns the list.
-local function add(list, one, other)
+function Log.is_primary() return primary == Log.id end
+
+-- Appends one value or two to a list; returns the list.
+local function append(list, one, other)
   local count = #list
   list[count + 1], list[count + 2] = one, other
   return list
 end
 
-function Log.is_primary() return primary == Log.id end
-
+-- The write with these canonical bytes: its members, and also its `id`, its stamp as a number (`at`) and its `body`.
 function Log.decode(body)
   local write = cjson.decode(body)
   write.id = write.stamp .. '@' .. write.origin
@@ -50,30 +55,36 @@ function Log.decode(body)
   return write
 end
 
--- Reads these writes of the log as it was before this transaction, with the outcomes of their last plays, all at once. One that is
--- not there is left out.
+-- A write of this server's clients. `tail` is its canonical JSON from the member after `origin` on.
+function Log.new_write(stamp, prev, origin, tail)
+  local head = '{"stamp":"%s","prev":"%s","origin":"%s",'
+  return Log.decode(string.format(head, Order.text(stamp), Order.text(prev), origin) .. tail)
+end
+
+-- Reads these writes at once, as the log held them before this transaction, with the outcomes of their last plays. A
+-- write that is not in the log is left out.
 function Log.fetch(ids)
   local missing = {}
   for _, id in ipairs(ids) do
-    if not held[id] then missing[#missing + 1] = id end
+    if not known[id] then missing[#missing + 1] = id end
   end
   local bodies, outcomes = Redis.fields(K.writes, missing), Redis.fields(K.outcomes, missing)
   for i, id in ipairs(missing) do
     if bodies[i] then
       local write = Log.decode(bodies[i])
-      write.was = outcomes[i] or nil -- only what was in the log before this transaction has it
-      held[id] = write
+      write.was = outcomes[i] or nil -- a write that is new in this transaction has none
+      known[id] = write
     end
   end
 end
 
--- The same of one, by its id.
+-- A write that was in the log before this transaction, by its id.
 function Log.write(id)
-  if not held[id] then Log.fetch({id}) end
-  return held[id] or error('the log has lost the write ' .. id)
+  if not known[id] then Log.fetch({id}) end
+  return known[id] or error('the log has lost the write ' .. id)
 end
 
--- The effects of these tentative writes, in their order.
+-- The effects of these tentative writes, in the same order.
 function Log.effects(ids)
   local found = Redis.fields(K.effects, ids)
   for i = 1, #found do found[i] = cjson.decode(found[i]) end
@@ -81,13 +92,13 @@ function Log.effects(ids)
 end
 
 function Log.is_tentative(id)
-  return Pages.was_any_tentative and redis.call('ZSCORE', K.tentative, id) and not left[id]
+  return Pages.was_any_tentative and redis.call('ZSCORE', K.tentative, id) and not has_departed[id]
 end
 
--- All tentative writes, in order, at most `count_max`.
+-- The ids of the first `count_max` tentative writes, in order.
 function Log.tentative(count_max) return redis.call('ZRANGE', K.tentative, 0, count_max - 1) end
 
--- V gains or moves on an entry, or loses one.
+-- V gains an entry or advances it; or it loses one.
 local function hold(server, stamp)
   Held.set(server, Order.number[stamp])
   vectors.V[server] = stamp
@@ -107,11 +118,11 @@ local function drop_committed(server) vectors.C[server] = false end
 -- A new write enters the log; the caller has checked that it follows its origin's previous one.
 function Log.enter(write)
   if write.at > Log.clock then Log.clock = write.at end
-  add(stored.writes, write.id, write.body)
+  append(stored.writes, write.id, write.body)
   local entries, lists = Play.lists(write), stored.lists
   for i = 1, #entries, 2 do
-    local members = lists[entries[i]]
-    if members then members[entries[i + 1]] = true else lists[entries[i]] = {[entries[i + 1]] = true} end
+    local list = lists[entries[i]]
+    if list then list[entries[i + 1]] = true else lists[entries[i]] = {[entries[i + 1]] = true} end
   end
   hold(write.origin, write.stamp)
   Membership.cover(write, hold, drop)
@@ -125,42 +136,44 @@ end
 
 -- A write is no longer tentative.
 function Log.leave(write)
-  left[write.id] = true
-  table.insert(settled, write)
+  has_departed[write.id] = true
+  table.insert(departed, write)
   for _, name in ipairs(write.pages) do Pages.leave(Pages.open(name), write.id) end
 end
 
--- The write takes the next CSN; returns that as text.
+-- The write gets the next CSN. Returns the CSN as text.
 function Log.commit(write)
   Log.csn, Log.last = Log.csn + 1, write.id
   hold_committed(write.origin, write.stamp)
   if Membership.is_membership(write) then
     Membership.cover(write, hold_committed, drop_committed)
-    for field, value in pairs(Membership.on_commit(write, Log.csn, primary, meta.history or history)) do meta[field] = value end
+    local changed = Membership.on_commit(write, Log.csn, primary, meta.history or history)
+    for field, value in pairs(changed) do meta[field] = value end
     primary = meta.primary or primary
   end
   local text = string.format('%d', Log.csn)
-  add(stored.log, text, write.id)
+  append(stored.log, text, write.id)
   return text
 end
 
+-- Records the outcome of a play and, for a tentative write, its effects.
 function Log.record(write, outcome, effects)
-  add(stored.outcomes, write.id, outcome)
-  if effects then add(stored.effects, write.id, cjson.encode(effects)) end
+  append(stored.outcomes, write.id, outcome)
+  if effects then append(stored.effects, write.id, cjson.encode(effects)) end
 end
 
--- The cluster begins with this server, as far as anybody here knows.
-function Log.found(server) meta.birth, meta.history = server, cjson.encode({{0, server, 1}}) end
+-- This server becomes the birth of the cluster.
+function Log.set_birth(server) meta.birth, meta.history = server, cjson.encode({{0, server, 1}}) end
 
--- Notes for the screens what became of a write: its id; its CSN, a text, or nil while it is not committed; its outcome before, nil
--- of a new one; its outcome now; whether it is about the membership. Once for each write.
-function Log.tell(write, csn, was, now)
-  local all, last = Log.changes, #Log.changes
+-- Adds what became of a write to the event: its id; its CSN as text, nil while it is tentative; its outcome before, nil
+-- for a new write; its outcome now; whether it is a membership write. Call it once for each write.
+function Log.add_change(write, csn, was, now)
+  local all, last = changes, #changes
   all[last + 1], all[last + 2], all[last + 3], all[last + 4] = write.id, csn or false, was or false, now
   all[last + 5] = Membership.is_membership(write)
 end
 
--- HSET of a map, HDEL of the keys that it holds as false.
+-- Sets the fields of a hash as in the map, and deletes those that the map holds as false.
 local function store_map(key, map)
   local kept, dropped = {}, {}
   for name, value in pairs(map) do
@@ -175,15 +188,17 @@ local function store_map(key, map)
   Redis.many('HDEL', key, dropped)
 end
 
+-- Writes the tentative log, as a whole and by origin.
 local function store_tentative()
   local all, gone, joined_of, gone_of = {}, {}, {}, {}
+  local origins = {} -- server -> true, where its tentative writes change
   for _, write in ipairs(joined) do
-    add(all, write.stamp, write.id)
-    joined_of[write.origin] = add(joined_of[write.origin] or {}, write.stamp, write.id)
+    append(all, write.stamp, write.id)
+    joined_of[write.origin] = append(joined_of[write.origin] or {}, write.stamp, write.id)
   end
-  for _, write in ipairs(settled) do
-    add(gone, write.id)
-    gone_of[write.origin] = add(gone_of[write.origin] or {}, write.id)
+  for _, write in ipairs(departed) do
+    append(gone, write.id)
+    gone_of[write.origin] = append(gone_of[write.origin] or {}, write.id)
   end
   Redis.many('ZADD', K.tentative, all)
   for origin, list in pairs(joined_of) do
@@ -206,7 +221,8 @@ local function store_tentative()
   end
 end
 
--- Writes all differences, and one event. After the first write only success is possible.
+-- Ends the transaction: writes all differences, those of the pages too, and one event of this kind. `from` is the label
+-- of the sender or ''. From here on nothing may fail.
 function Log.store(kind, from, rolled_back, replayed)
   redis.call('SET', K.clock, Order.text(Log.clock))
   if Log.csn > first_csn then meta.csn, meta.last = string.format('%d', Log.csn), Log.last end
@@ -219,16 +235,16 @@ function Log.store(kind, from, rolled_back, replayed)
   Redis.many('ZADD', K.committed, stored.log)
   store_tentative()
   Redis.many('HSET', K.effects, stored.effects)
-  for name, members in pairs(stored.lists) do
+  for name, list in pairs(stored.lists) do
     redis.call('SADD', K.lists, name)
-    local names = {}
-    for member in pairs(members) do names[#names + 1] = member end
-    Redis.many('SADD', K.list .. name, names)
+    local entries = {}
+    for entry in pairs(list) do entries[#entries + 1] = entry end
+    Redis.many('SADD', K.list .. name, entries)
   end
   Pages.store(Log.csn)
-  if #Log.changes > 0 then
+  if #changes > 0 then
     redis.call('XADD', K.events, 'MAXLEN', '~', EVENTS_MAX, '*', 'kind', kind, 'body', cjson.encode({
-      from = from, rolled_back = rolled_back, replayed = replayed, changes = Log.changes,
+      from = from, rolled_back = rolled_back, replayed = replayed, changes = changes,
     }))
   end
 end

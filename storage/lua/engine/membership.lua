@@ -1,15 +1,18 @@
--- Membership writes: what they do to the vectors and to the primary, beside their page (Petersen 1997, sections 4 and 5).
+-- Membership writes: what they do to the vectors and to the primary, besides changing their page (Petersen 1997,
+-- sections 4 and 5).
 --
--- A write of the application members/1 is a creation, a retirement, or a primary write. A vector gains the created server
--- and drops the retired one when it covers the write: V on receipt, C on commit, O on truncation. A committed primary
--- write says who commits from the next CSN on, and may open an epoch.
+-- A write of the application members/1 is a creation, a retirement or a primary write. A vector gains the created
+-- server, or drops the retired one, when it covers the write: V on receipt, C on commit, O on truncation. A committed
+-- primary write says who commits from the next CSN on, and may open an epoch.
 
 local Membership = {}
 
 function Membership.is_membership(write) return write.app == 'members/1' end
 
--- The change to a vector when it comes to cover the write, after the origin's own entry was set: `set(server, stamp)`
--- gains an entry, `drop(server)` loses one.
+function Membership.retires(write) return Membership.is_membership(write) and write.op == 'retire' end
+
+-- Changes a vector that comes to cover the write. Call it after the entry of the origin was set. `set(server, stamp
+-- text)` gains an entry, `drop(server)` loses one.
 function Membership.cover(write, set, drop)
   if not Membership.is_membership(write) then return end
   if write.op == 'create' then
@@ -20,8 +23,8 @@ function Membership.cover(write, set, drop)
 end
 
 -- The fields of `meta` that the commit of a membership write changes.
--- A primary write counts where it was meant to: committed by the primary that it names, or as the epoch that follows. One
--- that was revoked with its history, and is committed by another primary later, changes nothing.
+-- A primary write counts only where it was meant to: committed by the primary that it names, or as the epoch that comes
+-- next. A primary write that was revoked with its history, and is committed by another primary later, changes nothing.
 function Membership.on_commit(write, csn, primary, history)
   if write.op ~= 'primary' then return {} end
   if write.args.from then return write.args.from == primary and {primary = write.args.to} or {} end
@@ -30,7 +33,5 @@ function Membership.on_commit(write, csn, primary, history)
   epochs[#epochs + 1] = {write.args.epoch, write.args.to, csn}
   return {primary = write.args.to, history = cjson.encode(epochs)}
 end
-
-function Membership.retires(write) return Membership.is_membership(write) and write.op == 'retire' end
 
 return Membership

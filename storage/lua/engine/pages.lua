@@ -1,33 +1,39 @@
--- The pages that one transaction works on, loaded when first touched, in both views; stored at the end as differences.
+-- The pages that a transaction works on, in both views. A page is loaded when it is first touched; at the end the
+-- differences are stored.
 --
--- A page has a committed state, and a tentative copy that stands while its index (the tentative writes that declare it)
--- is not empty, and only then. Nothing is written to Redis before Pages.store(), so that a script can still refuse.
--- Within a transaction all commits are played before any tentative state is touched: a tentative page without a copy of
--- its own starts from the committed one.
+-- A page has a committed state. It has a tentative copy exactly while its index, the tentative writes that declare it,
+-- is not empty. Nothing is written to Redis before Pages.store(), so a script can refuse until then. Within a
+-- transaction all commits are played before any tentative state is touched: a tentative page without a copy of its own
+-- starts from the committed one.
 --
--- Beside its fields, a committed page holds notes: what each commit that its application noted there did, for people. A note
--- is a field `#CSN`. Applications neither see nor set notes, no tentative copy has any, and nothing is played again for one;
--- they travel with the page in a full state, whose pages take the place of all that were here.
+-- Besides its fields, a committed page holds notes for people: what a commit did, in a field `#CSN`. Applications
+-- neither see nor set notes, a tentative copy has none, and nothing is replayed because of one. In a full state they
+-- travel with their page.
 
 --- @include "engine/order"
 --- @include "engine/redis"
 
-local Pages = {broken = nil} -- broken: an error of Redis itself, which aborts the transaction
+local Pages = {
+  broken = nil, -- an error of Redis itself, which aborts the transaction
+  known = {}, -- name -> record, of the pages that were opened
+  was_any_tentative = nil, -- whether any write was tentative when the transaction began
+}
 
 local COMMITTED, TENTATIVE = 'committed', 'tentative'
-local CHANGES = {committed = 'committed_changes', tentative = 'tentative_changes'} -- view -> the member of a record that holds them
-local DELETED = {} -- stands for a deleted field among the changes
-local NOTES_MAX = 100 -- of a page; the newest are kept, so that a page stays one that can be sent
+-- view -> the field of a record that holds its changes
+local CHANGES = {committed = 'committed_changes', tentative = 'tentative_changes'}
+local DELETED = {} -- the value of a deleted field among the changes
+local NOTES_MAX = 100 -- of a page; the newest are kept, so that a page stays small enough to send
 local NOTE = ('#'):byte()
-local NONE = {} -- stands for a table that was never needed; never changed
-local records = {}
-Pages.known = records -- name -> record, of the pages that were opened
+local NONE = {} -- an empty table, never changed
+local records = Pages.known
 local byte = string.byte
 
--- Log.start calls it. Where nothing was tentative when the transaction began, no index holds anything.
+-- Begins a transaction; Log.start calls it. Where no write is tentative, no index holds anything.
 function Pages.start() Pages.was_any_tentative = redis.call('ZCARD', K.tentative) > 0 end
 
--- All fields of a hash. Applications touch pages while they are played, where an error of Redis would count as theirs.
+-- The fields of a hash, as a flat list. Applications touch pages while they are played, and an error of Redis must not
+-- count as theirs.
 local function read(key)
   local reply = redis.pcall('HGETALL', key)
   if reply.err then
@@ -37,7 +43,7 @@ local function read(key)
   return reply
 end
 
-local function pairwise(flat)
+local function without_notes(flat)
   local fields = {}
   for i = 1, #flat, 2 do
     local field = flat[i]
@@ -48,26 +54,26 @@ end
 
 function Pages.is_note(field) return byte(field) == NOTE end
 
--- The page's record, which the functions below take.
+-- The record of a page, which the functions below take as `page`.
 function Pages.open(name)
   local page = records[name]
   if not page then
     page = {
       name = name,
-      -- tentative writes that declared it when the transaction began
+      -- how many tentative writes declared it when the transaction began
       size = Pages.was_any_tentative and redis.call('ZCARD', K.index .. name) or 0,
-      length = false, -- how many fields and notes the committed page had, once that was loaded
-      notes = false, -- (field, text, ...)
-      committed = false, -- its fields, once they are loaded
+      length = false, -- how many fields and notes the committed page has in Redis, once it is loaded
+      notes = false, -- new notes: field, text, ...
+      committed = false, -- field -> value, once it is loaded
       committed_changes = false, -- field -> value or DELETED
-      play = 0, number = 0, -- the last play on it, and the page's number among those that its write declares
+      play = 0, number = 0, -- the last play on the page, and its number among the pages that the write declares
     }
-    -- Eight, which Lua keeps in half the memory of nine. What only some pages need comes to these later:
-    --   tentative, tentative_changes  as those of the committed state
-    --   sorted                        by view: the names of its fields
-    --   joined, left                  writes that enter (stamp, id, ...) and leave the index
-    --   taken_off                     how many of those in the index are undone, or committed as they stood
-    --   rebased                       the tentative copy starts anew from the committed state
+    -- These are eight fields, which take half the memory of nine. Only some pages get the others:
+    --   tentative, tentative_changes  the same for the tentative state
+    --   sorted                        view -> the sorted names of its fields
+    --   joined, left                  writes that enter (stamp, id, ...) and that leave the index
+    --   taken_off                     how many writes of the index are undone, or committed as they stood
+    --   rebased                       true where the tentative copy starts again from the committed state
     records[name] = page
   end
   return page
@@ -80,8 +86,8 @@ local function overlay(fields, changes)
   return fields
 end
 
--- The fields of a page in a view, loaded at the first touch; the same table as long as the page is not rebased.
--- What is stored as a whole in the end, since there is nothing yet, has its fields for changes.
+-- The fields of a page in a view, loaded when it is first touched; the same table until the page is rebased.
+-- Where Redis holds nothing of it yet, the page is stored as a whole: its fields serve as its changes.
 function Pages.load(page, view)
   local fields, changes, is_there = page[view], page[CHANGES[view]], true
   if fields then return fields end
@@ -89,9 +95,9 @@ function Pages.load(page, view)
     local flat = read(K.committed_page .. page.name)
     page.length = #flat / 2
     is_there = #flat > 0
-    fields = is_there and pairwise(flat) or {}
+    fields = is_there and without_notes(flat) or {}
   elseif page.size > 0 and not page.rebased then
-    fields = pairwise(read(K.tentative_page .. page.name))
+    fields = without_notes(read(K.tentative_page .. page.name))
   else
     fields, is_there = overlay({}, Pages.load(page, COMMITTED)), false
   end
@@ -101,10 +107,10 @@ function Pages.load(page, view)
   return fields
 end
 
--- Where the first name stands that is not below `text`, bytewise.
-local function place_of(sorted, text)
+-- The position of the first name that is not below `text`, bytewise.
+local function position_of(sorted, text)
   local low, high = 1, #sorted + 1
-  if high == 1 or Order.bytewise(sorted[high - 1], text) then return high end -- as in most cases
+  if high == 1 or Order.bytewise(sorted[high - 1], text) then return high end -- the usual case
   while low < high do
     local middle = math.floor((low + high) / 2)
     if Order.bytewise(sorted[middle], text) then low = middle + 1 else high = middle end
@@ -121,25 +127,25 @@ local function note_change(page, view, field, value)
   if value == nil then changes[field] = DELETED else changes[field] = value end
 end
 
--- Gives a field of a page whose fields are loaded another value, or deletes it when that is nil.
+-- Sets a field of a page whose `fields` in this view are loaded; deletes it where the value is nil.
 function Pages.replace(page, view, fields, field, value)
   local sorted = page.sorted and page.sorted[view]
   if sorted and fields[field] == nil and value ~= nil then
-    table.insert(sorted, place_of(sorted, field), field)
+    table.insert(sorted, position_of(sorted, field), field)
   elseif sorted and fields[field] ~= nil and value == nil then
-    table.remove(sorted, place_of(sorted, field))
+    table.remove(sorted, position_of(sorted, field))
   end
   fields[field] = value
   if page[CHANGES[view]] ~= fields then note_change(page, view, field, value) end
 end
 
--- The same where they may not be: a page that nobody has read is not loaded.
+-- The same for any page; one that nobody has read is not loaded for it.
 function Pages.put(page, view, field, value)
   local fields = page[view]
   if fields then Pages.replace(page, view, fields, field, value) else note_change(page, view, field, value) end
 end
 
--- Notes on the committed page what the commit with this CSN, a text, did; the page's fields stay as they are.
+-- Adds a note to the committed page: what the commit with this CSN, given as text, did.
 function Pages.note(page, csn, text)
   local notes = page.notes
   if not notes then
@@ -150,7 +156,7 @@ function Pages.note(page, csn, text)
   end
 end
 
--- The names of the fields, sorted bytewise, as long as the page is not changed.
+-- The names of the fields, sorted bytewise. The list is valid until the page changes.
 function Pages.sorted(page, view)
   local sorted = page.sorted and page.sorted[view]
   if not sorted then
@@ -163,31 +169,33 @@ function Pages.sorted(page, view)
   return sorted
 end
 
--- The last name below `text`, bytewise; nil when there is none.
+-- The last name below `text`, bytewise; nil where there is none.
 function Pages.below(page, view, text)
   local sorted = Pages.sorted(page, view)
-  return sorted[place_of(sorted, text) - 1]
+  return sorted[position_of(sorted, text) - 1]
 end
 
--- The tentative writes that declare the page, after the id `from` and not after `upto` (nil: the end), in their order.
+-- The ids of the tentative writes that declare the page, in order: those after the id `from`, up to and with `upto`
+-- (nil: to the end).
 function Pages.index(page, from, upto)
   if page.size == 0 then return NONE end
-  local ids, is_behind = {}, false
+  local ids, is_after = {}, false
   local last = upto and upto:sub(1, 16) or '+inf'
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.index .. page.name, from:sub(1, 16), last)) do
     if upto and Order.before(upto, id) then break end
-    is_behind = is_behind or Order.before(from, id) -- then all that follow are, too
-    if is_behind then ids[#ids + 1] = id end
+    is_after = is_after or Order.before(from, id) -- then all that follow are after it, too
+    if is_after then ids[#ids + 1] = id end
   end
   return ids
 end
 
--- Is the write the first in the page's index? Only asked while all that left the index were its first ones.
+-- Whether the write is the first in the index of the page. Valid only while those that left the index were its first.
 function Pages.is_first(page, id)
   local gone = #(page.left or NONE)
   return redis.call('ZRANGE', K.index .. page.name, gone, gone)[1] == id
 end
 
+-- The write enters the index of the page.
 function Pages.join(page, write)
   local joined = page.joined
   if not joined then
@@ -198,18 +206,19 @@ function Pages.join(page, write)
   end
 end
 
+-- The write leaves the index of the page.
 function Pages.leave(page, id)
   if not page.left then page.left = {id} else page.left[#page.left + 1] = id end
 end
 
--- The tentative copy is thrown away; what is tentative on the page will be replayed on the committed state.
+-- Throws the tentative copy away. What is tentative on the page will be replayed on the committed state.
 function Pages.rebase(page)
   page.rebased, page.tentative, page.tentative_changes, page.sorted = true, false, false, false
 end
 
-local kept = {} -- what one page sets: one list for all of them, of which the first ones count
+local kept = {} -- the fields and values that a page sets; all pages use this list, and only its first entries count
 
--- Writes changed fields, and new notes; returns how many fields were set.
+-- Writes the changed fields and the new notes of a page. Returns how many fields were set.
 local function store_changes(key, changes, notes)
   local deleted, count = NONE, 0
   for i = 1, notes and #notes or 0 do
@@ -229,7 +238,7 @@ local function store_changes(key, changes, notes)
   return count / 2
 end
 
--- Drops the oldest notes beyond the bound. What is kept does not depend on how commits came in batches.
+-- Drops the oldest notes of a page beyond the bound. What is kept does not depend on how commits are batched.
 local function forget_notes(key)
   if redis.call('HLEN', key) <= NOTES_MAX then return end
   local numbers, dropped = {}, {}
@@ -241,7 +250,7 @@ local function forget_notes(key)
   Redis.many('HDEL', key, dropped)
 end
 
--- Writes all differences. After the first write only success is possible. `csn` is that of the last commit.
+-- Writes all differences; Log.store calls it. `csn` is that of the last commit. From here on nothing may fail.
 function Pages.store(csn)
   local changed, count, csn_text = {}, 0, string.format('%d', csn)
   for name, page in pairs(records) do
@@ -263,7 +272,7 @@ function Pages.store(csn)
       Redis.many('ZREM', K.index .. name, left)
     end
     if size > 0 then
-      if page.size == 0 or page.rebased then -- the whole copy is written anew
+      if page.size == 0 or page.rebased then -- the whole copy is written again
         if page.size > 0 then redis.call('UNLINK', K.tentative_page .. name) end
         store_changes(K.tentative_page .. name, Pages.load(page, TENTATIVE))
       else

@@ -1,32 +1,38 @@
--- Playing one write: its dependency check, then its update or its merge procedure (Terry 1995, section 4.2).
+-- Plays one write: its dependency check, then its update or its merge procedure (Terry 1995, section 4.2).
 --
--- The application sees the pages that the write declares, and nothing else. What it changed is returned as effects,
--- {page number, field, old, new, page number, ...}, false for absent, so that the play can be undone, or done again without
--- the application. An error in the application makes the outcome `failed` and changes nothing; an error of Redis aborts.
+-- The application sees the pages that the write declares, and nothing else. The changes are recorded as effects, {page
+-- number, field, old, new, page number, ...}, false for an absent value. With them the play can be undone, or done
+-- again without the application. An error in the application makes the outcome `failed` and changes nothing; an error
+-- of Redis aborts the transaction.
+--
+-- A script that includes this file begins with the applications: Apps, tag -> {check, update, merge, lists, notes}
+-- (storage/scripts.py).
 
 --- @include "engine/pages"
 
 local Play = {}
 
--- Of the play that is under way: the write, its view, and the effects so far, in the order in which they came; where one of
--- them took the place of something, there may be several of a field. Nobody needs those of a committed play but to take them
--- back when it fails, so all of these share one list.
-local of_committed = {}
+-- The play in progress: the write, its view, and its effects so far, `count` values in the order in which they came.
+-- Only where one of them replaced a value may there be several for one field.
 local playing, view, effects, count, some_replaced
-local play = 0 -- how many there were, with this one: a page's record notes its last play by it, for a write would be kept alive
+-- The effects of a committed play are needed only to take it back when it fails, so all committed plays share one list.
+local committed_effects = {}
+-- The number of the play in progress. The record of a page holds the number of its last play; to hold the write itself
+-- would keep it in memory.
+local play = 0
 
 local known, load, replace = Pages.known, Pages.load, Pages.replace
 
 local function undeclared(name) error('the write does not declare the page ' .. tostring(name)) end
 
--- A page that the write which is played declares.
+-- The record of a page that the write in play declares.
 local function page_of(name)
   local page = known[name]
   if not page or page.play ~= play then undeclared(name) end
   return page
 end
 
--- The same as page_of, then the change: this is what applications do most often.
+-- Sets or deletes a field. It repeats page_of, because applications do this most often.
 local function change(name, field, value)
   local page = known[name]
   if not page or page.play ~= play then undeclared(name) end
@@ -40,8 +46,8 @@ local function change(name, field, value)
   replace(page, view, fields, field, value)
 end
 
-local NOTHING = {} -- never changed
-local api = {}
+local NOTHING = {} -- an empty table, never changed
+local api = {} -- what an application sees as `pages`; docs/write-an-application.md describes each function
 
 function api.get(name, field)
   local page = known[name]
@@ -49,23 +55,24 @@ function api.get(name, field)
   return (page[view] or load(page, view))[field]
 end
 
-local fields_that_may_be = {} -- field -> true: what was looked at once
+local valid_fields = {} -- field -> true: those that were validated
 
-local function look_at(field)
-  local _ = field < '' -- as in `set`
-  if Pages.is_note(field) then error('a field does not begin with #') end
-  fields_that_may_be[field] = true
+-- A comparison with a string is an error where the value is no string, and costs a fraction of type().
+local function validate(field)
+  local _ = field < ''
+  if Pages.is_note(field) then error('a field must not begin with #') end
+  valid_fields[field] = true
 end
 
 function api.set(name, field, value)
-  if not fields_that_may_be[field] then look_at(field) end
-  local _ = value < '' -- an error where it is no text, for a fraction of what type() costs
+  if not valid_fields[field] then validate(field) end
+  local _ = value < '' -- as in validate
   change(name, field, value)
 end
 
 function api.delete(name, field) change(name, field, nil) end
 
--- A list of its own: the application may change the page while it goes through it.
+-- A copy, because the application may change the page while it goes through the list.
 function api.fields(name)
   local sorted, names = Pages.sorted(page_of(name), view), {}
   for i = 1, #sorted do names[i] = sorted[i] end
@@ -91,24 +98,24 @@ function api.declares(name)
   return page ~= nil and page.play == play
 end
 
--- What the application makes of the write: its outcome. An error where that is no text.
+-- Runs the application; returns the outcome. An error where it is no string.
 local function steps(application, write)
   local is_met, found = application.check(api, write)
   local step = is_met and application.update or application.merge
   local status, detail = step(api, write, found)
-  local _ = status < '', detail == nil or detail < '' -- as in `set`
+  local _ = status < '', detail == nil or detail < '' -- as in validate
   return detail and status .. ' ' .. detail or status
 end
 
--- Undoes the last play, in the same transaction.
+-- Undoes the last play. Call it before another one begins.
 function Play.take_back()
   for i = count - 3, 1, -4 do
     Pages.put(Pages.open(playing.pages[effects[i]]), view, effects[i + 1], effects[i + 2] or nil)
   end
 end
 
--- The effects so far with one entry for each field that is changed in the end.
-local function summed_up()
+-- The effects of the play in progress, with one entry for each field whose value has changed in the end.
+local function net_effects()
   local summed, first = {}, {} -- first: page number -> field -> where its entry begins in `summed`
   for i = 1, count, 4 do
     local number, field, new = effects[i], effects[i + 1], effects[i + 3]
@@ -133,12 +140,13 @@ local function summed_up()
   return changed
 end
 
--- Plays the write in a view ('committed' or 'tentative'); returns its outcome and, for the tentative view, its effects.
+-- Plays the write in a view, 'committed' or 'tentative'. Returns its outcome and, in the tentative view, its effects.
 function Play.write(write, in_view)
   local application = Apps[write.app]
   if not application then error('no application ' .. tostring(write.app) .. ' here') end
   local is_tentative = in_view == 'tentative'
-  play, playing, view, effects, count, some_replaced = play + 1, write, in_view, is_tentative and {} or of_committed, 0, false
+  play, playing, view = play + 1, write, in_view
+  effects, count, some_replaced = is_tentative and {} or committed_effects, 0, false
   local names = write.pages
   for number = 1, #names do
     local page = Pages.open(names[number])
@@ -150,42 +158,43 @@ function Play.write(write, in_view)
     Play.take_back()
     return 'failed', {}
   end
-  if is_tentative then return outcome, some_replaced and summed_up() or effects end
+  if is_tentative then return outcome, some_replaced and net_effects() or effects end
   return outcome
 end
 
--- What a function of the application says of a write: texts in pairs, as one flat list. An error where it says anything else.
-local function pairs_of(asked, write, outcome)
-  local texts = asked(write, outcome)
+-- What `lists` or `notes` of an application returns for a write: strings in pairs, as a flat list. An error where it
+-- returns anything else.
+local function pairs_of(of_application, write, outcome)
+  local texts = of_application(write, outcome)
   for i = 1, #texts, 2 do
-    local _ = texts[i] < '', texts[i + 1] < '' -- as in `set`
+    local _ = texts[i] < '', texts[i + 1] < '' -- as in validate
   end
   return texts
 end
 
--- The lists that the write adds to, and the member for each: list, member, ... Nothing where the application fails: an error would
--- refuse the whole batch.
+-- The entries that the write adds to lists: list, entry, list, entry, ... Empty where the application fails, because an
+-- error would refuse the whole batch.
 function Play.lists(write)
   local ok, texts = pcall(pairs_of, Apps[write.app].lists, write)
   return ok and texts or NOTHING
 end
 
--- What the application notes of a commit: page, text, ... Nothing where it fails.
+-- What the application notes about a commit: page, text, page, text, ... Empty where it fails.
 function Play.notes(write, outcome)
-  local asked = Apps[write.app].notes
-  if not asked or outcome == 'failed' then return NOTHING end
-  local ok, texts = pcall(pairs_of, asked, write, outcome)
+  local notes = Apps[write.app].notes
+  if not notes or outcome == 'failed' then return NOTHING end
+  local ok, texts = pcall(pairs_of, notes, write, outcome)
   return ok and texts or NOTHING
 end
 
--- Puts a write's effects into the committed pages, without playing it.
+-- Applies the effects of a write to the committed pages, without a play.
 function Play.redo(write, effects)
   for i = 1, #effects, 4 do
     Pages.put(Pages.open(write.pages[effects[i]]), 'committed', effects[i + 1], effects[i + 3] or nil)
   end
 end
 
--- Takes a write's effects back, but on pages whose tentative copy is thrown away as a whole.
+-- Takes the effects of a write back from the tentative pages, except from those whose copy is thrown away as a whole.
 function Play.undo(write, effects)
   for i = #effects - 3, 1, -4 do
     local page = Pages.open(write.pages[effects[i]])

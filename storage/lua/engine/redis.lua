@@ -1,11 +1,11 @@
--- Redis commands with any number of arguments.
+-- Redis commands with any number of arguments. One call takes only as many as fit on Lua's stack.
 
 local Redis = {}
 
-local UNPACK_MAX = 1000 -- an even number below the limit of Lua's stack
+local UNPACK_MAX = 1000 -- even, so that pairs stay together
 
--- COMMAND key arguments..., in as many calls as the stack needs. Calls nothing when there are no arguments. `count` says how
--- many of the list are meant, where that is not all of it.
+-- Runs COMMAND key arguments..., in as many calls as it takes; in none where there are no arguments. `count` says how
+-- many of the list are meant; by default all.
 function Redis.many(command, key, arguments, count)
   count = count or #arguments
   if count == 0 then return end
@@ -15,7 +15,7 @@ function Redis.many(command, key, arguments, count)
   end
 end
 
--- HMGET of any number of fields, as one array; a missing one is false.
+-- The values of these fields of a hash, as one list; false for a field that does not exist.
 function Redis.fields(key, names)
   local values = {}
   for first = 1, #names, UNPACK_MAX do

@@ -1,10 +1,10 @@
--- Roll back and replay: one transaction's commits and arrivals, put into the one order (Petersen 1997, section 4.1).
+-- Roll back and replay: puts the commits and arrivals of a transaction into the one order (Petersen 1997, section 4.1).
 --
--- First come the commits, played on the committed pages in CSN order. Then every tentative write behind the place of a
--- change, on its pages or on pages that such a write shares in turn, is undone, and replayed together with the arrivals.
--- Required cost: a write that lands behind everything on its pages rolls nothing back; before k writes that share its
--- pages, O(k); a commit that is the first on each of its pages replays nothing. How long the log is never matters.
--- Keeps invariants 3, 4 and 9.
+-- First the commits are played on the committed pages, in CSN order. Then every tentative write after the place of a
+-- change, on its pages or on pages that such a write shares in turn, is undone. These writes are played again, together
+-- with the arrivals. Required cost: a write that lands after everything on its pages rolls nothing back; one that lands
+-- before k writes which share its pages costs O(k); a commit that is the first on each of its pages replays nothing.
+-- The length of the log never matters. Keeps invariants 3, 4 and 9.
 
 --- @include "engine/log"
 --- @include "engine/order"
@@ -13,12 +13,13 @@
 
 local Replay = {rolled_back = 0, replayed = 0}
 
-local undone = {} -- id -> true: to be undone and, unless committed, replayed
-local all_undone = {} -- those writes, as they were found
-local scanned = {} -- record of a page -> id: its index was collected from behind that id
-local committed_now = {} -- id -> true, of what was tentative
-local arrivals = {}
+local undone = {} -- id -> true: to undo and, unless it is committed, to replay
+local all_undone = {} -- those writes, in the order in which they were found
+local scanned = {} -- record of a page -> id: the writes of its index after that id were collected
+local committed_now = {} -- id -> true: tentative writes that this transaction commits
+local arrivals = {} -- new tentative writes
 
+-- Counts the write as taken off each of its pages.
 local function take_off(write)
   for _, name in ipairs(write.pages) do
     local page = Pages.open(name)
@@ -26,7 +27,7 @@ local function take_off(write)
   end
 end
 
--- Collects every tentative write behind `from` that shares the page, and forward from each of those on its own pages.
+-- Collects every tentative write of the page after the id `from`, and forward from each of those on its own pages.
 local function collect(page, from)
   local work = {{page, from}}
   while #work > 0 do
@@ -62,14 +63,14 @@ local function is_first_everywhere(write)
   return true
 end
 
--- The write, played as committed, gets its CSN.
+-- Gives a write that was played as committed its CSN.
 local function enter_committed(write, was, now)
   local csn, notes = Log.commit(write), Play.notes(write, now)
   for i = 1, #notes, 2 do Pages.note(Pages.open(notes[i]), csn, notes[i + 1]) end
-  Log.tell(write, csn, was, now)
+  Log.add_change(write, csn, was, now)
 end
 
--- Makes way for a commit: what is tentative on its pages will be played again, behind it.
+-- Makes way for a commit: what is tentative on its pages will be played again after it.
 local function clear(write)
   for _, name in ipairs(write.pages) do
     local page = Pages.open(name)
@@ -80,28 +81,29 @@ local function clear(write)
   end
 end
 
--- The next commit. `tentative`: the write is tentative here; else it has just entered the log.
-function Replay.commit(write, tentative)
+-- Commits the write as the next one. `is_tentative` says whether it was tentative here; else it has just entered the
+-- log.
+function Replay.commit(write, is_tentative)
   local was, now = write.was, write.was
-  if tentative and not undone[write.id] and is_first_everywhere(write) then
+  if is_tentative and not undone[write.id] and is_first_everywhere(write) then
     Play.redo(write, Log.effects({write.id})[1])
     take_off(write)
   else
     if Pages.was_any_tentative then clear(write) end
     now = Play.write(write, 'committed')
     Log.record(write, now)
-    if tentative then Replay.replayed = Replay.replayed + 1 end
+    if is_tentative then Replay.replayed = Replay.replayed + 1 end
   end
-  if tentative then
+  if is_tentative then
     committed_now[write.id] = true
     Log.leave(write)
   end
   enter_committed(write, was, now)
 end
 
--- The next write of this replica's own clients: it lands behind everything that is here, so nothing is rolled back, and it is
--- played at once, on the committed pages where it is to be committed. It enters the log only if it changes something that was
--- asked for. Returns its outcome, and whether it did.
+-- Accepts a write of this replica's clients. It lands after everything that is here, so nothing is rolled back and it
+-- is played at once: on the committed pages where `commits` is true. It enters the log only where its status is
+-- `updated` or `merged`. Returns its outcome, and whether it entered the log.
 function Replay.accept(write, commits)
   local outcome, effects = Play.write(write, commits and 'committed' or 'tentative')
   local status = outcome:match('^%S+')
@@ -115,12 +117,12 @@ function Replay.accept(write, commits)
     enter_committed(write, nil, outcome)
   else
     Log.join(write)
-    Log.tell(write, nil, nil, outcome)
+    Log.add_change(write, nil, nil, outcome)
   end
   return outcome, true
 end
 
--- A new tentative write takes its place.
+-- Puts a new tentative write in its place in the order.
 function Replay.arrive(write)
   for _, name in ipairs(write.pages) do
     local page = Pages.open(name)
@@ -135,15 +137,15 @@ local function by_order(a, b)
   return Order.bytewise(a.id, b.id)
 end
 
--- Sorts them; found in order they are in most cases.
+-- Sorts the writes; most often they are in order already.
 local function put_in_order(writes)
   for i = 2, #writes do
     if by_order(writes[i], writes[i - 1]) then return table.sort(writes, by_order) end
   end
 end
 
--- Undoes these writes. A page that keeps nothing tentative meanwhile starts anew from its committed state, so of a write that has
--- only such pages nothing is taken back.
+-- Undoes these writes. A page on which nothing tentative is left meanwhile starts again from its committed state, so
+-- there is nothing to take back of a write that has only such pages.
 local function undo(writes)
   local partly, ids = {}, {}
   for _, write in ipairs(writes) do
@@ -159,7 +161,8 @@ local function undo(writes)
   for i = #ids, 1, -1 do Play.undo(partly[i], effects[i]) end
 end
 
--- Undoes what was collected and plays it again, together with the arrivals. Call once, after the last commit and arrival.
+-- Undoes what was collected, and plays it again together with the arrivals. Call it once, after the last commit and
+-- arrival.
 function Replay.finish()
   put_in_order(all_undone)
   undo(all_undone)
@@ -171,7 +174,7 @@ function Replay.finish()
       local was = write.was
       local now, effects = Play.write(write, 'tentative')
       Log.record(write, now, effects)
-      if now ~= was then Log.tell(write, nil, was, now) end
+      if now ~= was then Log.add_change(write, nil, was, now) end
       if undone[write.id] then Replay.replayed = Replay.replayed + 1 end
     end
   end

@@ -1,13 +1,14 @@
--- CompleteV (Petersen 1997, section 4.4): what a vector says of a server that it has no entry for.
+-- CompleteV (Petersen 1997, section 4.4): what a vector says about a server that it has no entry for.
 --
--- A created server's id is `T:X`: X accepted its creation write with the stamp T. When it is absent, the vector either
--- covers that write, then the server has retired (it counts as plus infinity), or it has never heard of it (minus
--- infinity). A minted id, LABEL~NONCE, that is absent has retired if it is among the retired, and else has written nothing.
--- Keeps invariant 11.
+-- The id of a created server is `T:X`: X accepted its creation write with the stamp T. Where the server has no entry,
+-- the vector either covers that write, so the server has retired and counts as plus infinity; or it has never heard of
+-- the server, which counts as minus infinity. A minted id, LABEL~NONCE, without an entry has retired if it is among the
+-- retired ids; otherwise it has written nothing. Keeps invariant 11.
 
 local Vectors = {}
 
--- `stamp_of(server)` gives the vector's own entry or nil; `is_retired(server)` knows the retired minted ids.
+-- The completed entry of a server. `stamp_of(server)` returns the entry of the vector or nil, `is_retired(server)`
+-- whether a minted id has retired.
 function Vectors.complete(server, stamp_of, is_retired)
   local stamp = stamp_of(server)
   if stamp then return stamp end
@@ -18,7 +19,7 @@ function Vectors.complete(server, stamp_of, is_retired)
   return is_retired(server) and math.huge or 0
 end
 
--- The entries of `needs` (server -> stamp text) that the vector does not reach; nil when it reaches all.
+-- The entries of `needs` {server: stamp text} that the vector does not cover; nil where it covers all.
 function Vectors.missing(needs, stamp_of, is_retired)
   local missing
   for server, stamp in pairs(needs) do
