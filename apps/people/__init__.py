@@ -1,4 +1,4 @@
-"""The people of the cluster and their roles, as an application of the store: who may do what is data, as rooms are."""
+"""The people of the cluster and their roles, as an application of the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The REST endpoints of people and roles, for managers: list, add, another role, another token, revoke.
+"""The REST endpoints of people and roles, for managers: list, add, give another role or token, revoke.
 
 The role of the caller is checked when a request arrives (replica/http/auth.py), and again where its write stands in the
 order (people.lua).
@@ -104,7 +104,7 @@ class People:
         return {"name": name, "role": self._person(name, request.session).role, "token": token}, 201
 
     def _person(self, name: str, session: ClientSession) -> Person:
-        """Raises Unknown."""
+        """The person with this name; raises Unknown."""
         page = person_page(name)
         person = decode_person(self._service.read([page], session).pages[page].tentative)
         if person is None:
@@ -112,7 +112,7 @@ class People:
         return person
 
     def _submit(self, request: Request[Any, Any], op: str, name: str, **args: str) -> None:
-        """A write about a person; raises Refusal."""
+        """Submit a write about a person; raises Refusal."""
         if not names.NAME.fullmatch(name):
             raise _refusal("unknown", name[:64])
         if self._service.settings.auth != "tokens":
@@ -127,7 +127,7 @@ class People:
 
 
 def describe(write: Write, _outcome: str) -> Answer:
-    """What a write about people says, without the hash."""
+    """What a write about a person says, without the hash."""
     return {"person": write.args.get("name"), "role": write.args.get("role")}
 
 

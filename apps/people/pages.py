@@ -1,4 +1,4 @@
-"""The page of a person: its name, and what its fields say. people.lua writes it; nothing here does."""
+"""The page of a person: its name, and what its fields say. people.lua writes it; nothing here writes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 ROLES = ("user", "manager", "guest")
-OPERATOR = "operator"  # who holds the machine of a replica: no page, and always a manager
+OPERATOR = "operator"  # whoever runs the machine of a replica: has no page, and is always a manager
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +22,5 @@ def person_page(name: str) -> str:
 
 
 def decode_person(fields: Mapping[str, str]) -> Person | None:
-    """The person that a page holds; None for nobody, and for one who was revoked."""
+    """The person that a page holds; None for an empty page and for a person who was revoked."""
     return Person(fields["role"], fields["hash"]) if "role" in fields else None

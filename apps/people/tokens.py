@@ -1,7 +1,7 @@
-"""Tokens: NAME.SECRET. Whoever holds one is NAME; replicas keep its hash alone.
+"""Tokens: NAME.SECRET. Whoever holds one is NAME. Replicas keep only its hash.
 
-The secret is random and long, so one round of SHA-256 is enough: there is nothing to guess from. The name stands in the
-token so that a replica finds the one page that it has to compare with.
+The secret is long and random, so one round of SHA-256 is enough. The name is part of the token so that a replica finds
+the one page to compare with.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ _TOKEN = re.compile(rf"(?P<name>{NAME.pattern})\.[A-Za-z0-9_-]{{16,48}}")
 
 
 def new_token(name: str) -> str:
-    """A token of this person that no other token is."""
+    """A new token of this person."""
     return f"{name}.{secrets.token_urlsafe(SECRET_BYTES)}"
 
 
 def name_of(token: str) -> str | None:
-    """Whose token it says it is; None for what is no token."""
+    """The name in a token; None where the text is not a token."""
     found = _TOKEN.fullmatch(token) if len(token) <= TOKEN_CHARACTERS_MAX else None
     return found["name"] if found else None
 
 
 def hash_of(token: str) -> str:
-    """64 hexadecimal digits."""
+    """The SHA-256 of a token, as 64 hexadecimal digits."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def is_hash_of(kept: str, token: str) -> bool:
-    """Compared in the same time whatever is different."""
+    """Whether a token has this hash. It takes the same time wherever they differ."""
     return secrets.compare_digest(kept, hash_of(token))

@@ -1,4 +1,4 @@
-"""What the configuration says of the building: its rooms, its clock, its policies. Read once; it never changes."""
+"""What the configuration says of the building: its rooms, its time zone, its policies. It is read once."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """From what a user asks to the draft of a write: reserve, move, cancel.
 
-Policies (rooms of the configuration, the local day, opening hours) are resolved here, once, and travel in the write as
-values; so do the pages that its rules may touch at any replica, whatever else has happened there.
+What depends on the configuration (its rooms, the local day, opening hours) is resolved here, once, and travels in the
+write as values. So do the pages: all that its rules may touch at any replica, whatever has happened there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from apps.api.service import Rules, new_draft
 from apps.people.pages import person_page
-from apps.rooms.pages import Place, Reservation, encode_slots, reservation_page, user_page
+from apps.rooms.pages import Reservation, RoomSlot, encode_slots, reservation_page, user_page
 from apps.rooms.policies import NO_POLICIES, Policies
 from apps.rooms.schema import AnotherRoom, Merge, MoveBody, NearestFreeTime, ReserveBody, Slot
 from apps.rooms.times import local_day
@@ -35,7 +35,7 @@ _CHECKS = {
 
 @dataclass(frozen=True, slots=True)
 class DraftContext:
-    """Who asks, under which request id, when (UTC), and with which policies."""
+    """What the drafts of a request share: who asks, under which request id, when (UTC), and the policies."""
 
     user: str
     request: str
@@ -51,7 +51,7 @@ class DraftContext:
 
 
 def reserve(context: DraftContext, body: ReserveBody) -> Draft:
-    """A new reservation; raises BadInput, TooLarge, Conflict."""
+    """The draft of a new reservation; raises BadInput, TooLarge, Conflict."""
     search = search_of(context, body.room, body.slots, body.merge)
     limit = limit_of(context, context.user)
     args: dict[str, Any] = {**search.args, **limit.args, "purpose": body.purpose}
@@ -62,47 +62,47 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
 
 
 def move(context: DraftContext, identifier: str, reservation: Reservation, final: bool, body: MoveBody) -> Draft:
-    """Another place for a reservation; raises BadInput, TooLarge, Conflict."""
+    """The draft that moves a reservation; raises BadInput, TooLarge, Conflict."""
     search = search_of(context, body.room or reservation.room, body.slots, body.merge)
     limit = limit_of(context, identifier.partition("/")[0])
     args = {**search.args, **limit.args, "reservation": identifier}
-    pages = [*standing(identifier, reservation, final), *search.pages, *limit.pages]
+    pages = [*pages_holding(identifier, reservation, final), *search.pages, *limit.pages]
     return draft_of(context, "move", body.merge.name, args, pages)
 
 
 def cancel(context: DraftContext, identifier: str, reservation: Reservation, reason: str | None = None) -> Draft:
-    """The end of a reservation. It carries the room for those who read the log.
+    """The draft that cancels a reservation. It names the room for people who read the log.
 
-    It declares all places that the reservation has asked for, also where it is final: a forced promotion may yet revoke
-    that commit, and what was cancelled must not stand at its second choice then.
+    It declares the pages of all slots that were asked for, even of a final reservation: a forced promotion may revoke
+    its commit, and what was cancelled must not appear at its second choice then.
     """
     args = {"reservation": identifier, "room": reservation.room}
     if reason is not None:
         args["reason"] = reason
     owner = identifier.partition("/")[0]
-    pages = [*standing(identifier, reservation, final=False), *limit_of(context, owner).pages]
+    pages = [*pages_holding(identifier, reservation, final=False), *limit_of(context, owner).pages]
     return draft_of(context, "cancel", "give_up", args, [*pages, *managing_pages(context, owner, reason)])
 
 
 def managing_pages(context: DraftContext, owner: str, reason: str | None) -> list[str]:
-    """Of a cancel: the page by which a manager may cancel what is another's; raises BadInput without a reason."""
+    """The page that lets a manager cancel the reservation of another user; raises BadInput without a reason."""
     if context.user == owner or context.role != "manager":
         return []
     if reason is None:
-        raise BadInput("bad_input", f"reason: say why, for {owner} will read it.", field="reason")
+        raise BadInput("bad_input", f"reason: is missing; {owner} will read it.", field="reason")
     return [person_page(context.user)]
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """A part of a write: arguments, and the pages that go with them."""
+    """Arguments of a write, and the pages that they need."""
 
     args: dict[str, Any]
     pages: list[str]
 
 
 def limit_of(context: DraftContext, owner: str) -> Needs:
-    """How many open reservations the owner may hold, checked when the write is played; nothing without that policy."""
+    """How many open reservations the owner may hold, which each play checks; nothing without that policy."""
     limit = context.policies.open_reservations
     if limit is None:
         return Needs({}, [])
@@ -110,43 +110,45 @@ def limit_of(context: DraftContext, owner: str) -> Needs:
 
 
 def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Merge) -> Needs:
-    """The arguments of the check and the merge procedure, and every room page on which they may look.
+    """The arguments of the check and the merge procedure, and every room page that they may read.
 
-    Whatever they may choose is a place that the policies permit; raises Conflict for one asked for that is not.
+    They can only choose slots that the policies permit. Raises Conflict where a slot that was asked for is not
+    permitted.
     """
     args: dict[str, Any] = {"room": room, "slots": encode_slots((slot.start, slot.end) for slot in slots)}
-    places = [Place(room, slot.start, slot.end) for slot in slots]
+    room_slots = [RoomSlot(room, slot.start, slot.end) for slot in slots]
     policies, first = context.policies, slots[0]
-    for place in places:
-        policies.check(place, context.at_min, context.zone)
+    for slot in room_slots:
+        policies.check(slot, context.at_min, context.zone)
     if isinstance(merge, NearestFreeTime):
         day_start, day_end = local_day(first.start, first.end, context.zone)
-        opens, closes = policies.bounds(places[0], context.zone)
-        latest = policies.latest_end(places[0], context.at_min)
+        opens, closes = policies.bounds(room_slots[0], context.zone)
+        latest = policies.latest_end(room_slots[0], context.at_min)
         day_start, day_end = max(day_start, opens), min(day_end, closes, day_end if latest is None else latest)
         args |= {"window_min": merge.window_min, "day_start": day_start, "day_end": day_end}
         low, high = max(day_start, first.start - merge.window_min), min(day_end, first.end + merge.window_min)
-        places.append(Place(room, low, high))
+        room_slots.append(RoomSlot(room, low, high))
     if isinstance(merge, AnotherRoom):
-        elsewhere = [Place(other, first.start, first.end) for other in merge.rooms or context.listed_rooms]
+        elsewhere = [RoomSlot(other, first.start, first.end) for other in merge.rooms or context.listed_rooms]
         if merge.rooms:
-            for place in elsewhere:
-                policies.check(place, context.at_min, context.zone)
+            for slot in elsewhere:
+                policies.check(slot, context.at_min, context.zone)
         else:
-            elsewhere = [place for place in elsewhere if place.room != room and policies.is_open(place, context.zone)]
-        args["rooms"] = [place.room for place in elsewhere]
+            elsewhere = [slot for slot in elsewhere if slot.room != room and policies.is_open(slot, context.zone)]
+        args["rooms"] = [slot.room for slot in elsewhere]
         if not args["rooms"]:
             raise BadInput(
-                "bad_input", "merge.rooms: there is no other room by itself; name some.", field="merge.rooms"
+                "bad_input", "merge.rooms: no other configured room is open then; name some rooms.", field="merge.rooms"
             )
-        places += elsewhere
-    return Needs(args, [page for place in places for page in place.pages])
+        room_slots += elsewhere
+    return Needs(args, [page for slot in room_slots for page in slot.pages])
 
 
-def standing(identifier: str, reservation: Reservation, final: bool) -> list[str]:
-    """The reservation's page, and the room pages where it may be: if final, its place's; else all it asked for."""
+def pages_holding(identifier: str, reservation: Reservation, final: bool) -> list[str]:
+    """The reservation's page, and the room pages that may hold it: those of its slot if it is final, else all it asked
+    for."""
     if final:
-        room_pages: Iterable[str] = reservation.place.pages if reservation.place else ()
+        room_pages: Iterable[str] = reservation.slot.pages if reservation.slot else ()
     else:
         room_pages = reservation.room_pages
     return [reservation_page(identifier), *room_pages]
@@ -160,7 +162,7 @@ def draft_of(context: DraftContext, op: str, merge: str, args: dict[str, Any], p
         raise TooLarge(
             "too_large",
             f"This touches {len(draft.pages)} pages (one for each room and day, one for the reservation), and a write"
-            f" may touch {PAGES_MAX}: ask for fewer slots, fewer rooms or shorter times.",
+            f" may touch {PAGES_MAX}. Ask for fewer slots, fewer rooms or shorter times.",
             pages=len(draft.pages),
             pages_max=PAGES_MAX,
         )

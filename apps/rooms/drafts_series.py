@@ -1,6 +1,6 @@
-"""From what a user asks about a series to the draft of one write, which holds what it means for each occurrence.
+"""From what a user asks about a series to the draft of one write, which says what happens to each occurrence.
 
-Local dates and times become minutes here, in the building's zone; the write knows neither.
+Local dates and times become minutes here, in the zone of the building. The write holds no local time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from apps.rooms import recurrence
-from apps.rooms.drafts import DraftContext, Needs, draft_of, limit_of, managing_pages, search_of, standing
+from apps.rooms.drafts import DraftContext, Needs, draft_of, limit_of, managing_pages, pages_holding, search_of
 from apps.rooms.pages import Reservation, decode_reservation, decode_slots, is_final, reservation_page
 from apps.rooms.schema import ReserveBody, SeriesMoveBody, Slot
 from apps.rooms.times import local_date, shifted
@@ -25,8 +25,8 @@ _SHARED = ("window_min", "rooms")  # arguments that are the same for nearly all 
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """An occurrence as it stands: its date in the series, its id, its reservation, and whether that is final."""
+class Occurrence:
+    """An occurrence of a series: its date, its id, its reservation, and whether that is final."""
 
     day: str
     id: str
@@ -34,18 +34,18 @@ class Member:
     final: bool
 
 
-def standing_members(occurrences: Iterable[tuple[str, str, PageViews]], first: str | None = None) -> list[Member]:
-    """Of the occurrences of a series, (date, id, page) each, those from this date on that are not cancelled."""
+def not_cancelled(occurrences: Iterable[tuple[str, str, PageViews]], first: str | None = None) -> list[Occurrence]:
+    """Those occurrences of a series, (date, id, page) each, that are not cancelled, from the date `first` on."""
     found = []
-    for day, member, views in occurrences:
+    for day, identifier, views in occurrences:
         held = decode_reservation(views.tentative)
         if held is not None and held.state != "cancelled" and (first is None or day >= first):
-            found.append(Member(day, member, held, is_final(views)))
+            found.append(Occurrence(day, identifier, held, is_final(views)))
     return found
 
 
 def reserve(context: DraftContext, body: ReserveBody) -> Draft:
-    """A series by a rule; raises BadInput, TooLarge, Conflict."""
+    """The draft of a new series; raises BadInput, TooLarge, Conflict."""
     assert body.rule is not None, "a rule makes a series"
     zone, first = context.zone, body.slots[0]
     begins = datetime.fromtimestamp(first.start * 60, zone).replace(tzinfo=None)
@@ -53,73 +53,80 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
     series = f"{context.user}/{context.request}"
     limit = limit_of(context, context.user)
     remedy = "take fewer, and the rest as another series; or ask for fewer slots or rooms"
-    whole = _Whole(len(days), [reservation_page(series), *limit.pages], remedy)
+    collected = _Collected(len(days), [reservation_page(series), *limit.pages], remedy)
     for day in days:
         slots = _slots_on(body.slots, (day - begins.date()).days, zone, day)
         search = _without_room(search_of(context, body.room, slots, body.merge))
-        whole.add({"date": day.isoformat()}, search, [reservation_page(f"{series}~{day}")])
-    _apart(whole.first_slots)
+        collected.add({"date": day.isoformat()}, search, [reservation_page(f"{series}~{day}")])
+    _require_apart(collected.first_slots)
     args = {
-        **whole.shared,
+        **collected.shared,
         **limit.args,
         "room": body.room,
         "purpose": body.purpose,
         "rule": body.rule,
         "except": " ".join(sorted(day.isoformat() for day in set(body.excluded))),
         "zone": zone.key,
-        "occurrences": whole.occurrences,
+        "occurrences": collected.occurrences,
         "occurrences_wanted": body.occurrences,
     }
-    return draft_of(context, "reserve_series", body.merge.name, args, whole.pages)
+    return draft_of(context, "reserve_series", body.merge.name, args, collected.pages)
 
 
-def move(context: DraftContext, series: str, members: Sequence[Member], body: SeriesMoveBody) -> Draft:
-    """Other places for the members, which are in order of date: the first gets the slots, each other one the same
-    local times, as many days from its date as the first from its own. Raises BadInput, TooLarge, Conflict."""
-    zone, first = context.zone, date.fromisoformat(members[0].day)
+def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], body: SeriesMoveBody) -> Draft:
+    """The draft that moves occurrences, which are in order of their dates. The first gets the slots; each other one
+    gets the same local times, as many days from its date as the first from its own. Raises BadInput, TooLarge,
+    Conflict."""
+    zone, first = context.zone, date.fromisoformat(occurrences[0].day)
     limit = limit_of(context, series.partition("/")[0])
-    remedy = "move occurrences by themselves, or cancel the series from some date on and reserve those anew"
-    whole = _Whole(len(members), [reservation_page(series), *limit.pages], remedy)
-    for member in members:
-        day = date.fromisoformat(member.day)
+    remedy = "move occurrences one by one, or cancel the series from some date on and reserve those again"
+    collected = _Collected(len(occurrences), [reservation_page(series), *limit.pages], remedy)
+    for occurrence in occurrences:
+        day = date.fromisoformat(occurrence.day)
         slots = _slots_on(body.slots, (day - first).days, zone, day)
-        room = body.room or member.reservation.room
+        room = body.room or occurrence.reservation.room
         search = search_of(context, room, slots, body.merge)
-        whole.add({"date": member.day, "room": room}, search, standing(member.id, member.reservation, member.final))
-    _apart(whole.first_slots)
-    # Where all go to later times, the last goes first, so that none is in the way of the one before it.
-    place = members[0].reservation.place
-    if place is not None and body.slots[0].start > place.start:
-        whole.occurrences.reverse()
+        collected.add(
+            {"date": occurrence.day, "room": room},
+            search,
+            pages_holding(occurrence.id, occurrence.reservation, occurrence.final),
+        )
+    _require_apart(collected.first_slots)
+    # When all move to later times, the last moves first, so that none is in the way of the one before it.
+    slot = occurrences[0].reservation.slot
+    if slot is not None and body.slots[0].start > slot.start:
+        collected.occurrences.reverse()
     args = {
-        **whole.shared,
+        **collected.shared,
         **limit.args,
         "series": series,
-        "occurrences": whole.occurrences,
+        "occurrences": collected.occurrences,
         "occurrences_wanted": body.occurrences,
     }
-    return draft_of(context, "move_series", body.merge.name, args, whole.pages)
+    return draft_of(context, "move_series", body.merge.name, args, collected.pages)
 
 
-def cancel(context: DraftContext, series: str, members: Sequence[Member], reason: str | None) -> Draft:
-    """The end of the members; raises TooLarge."""
+def cancel(context: DraftContext, series: str, occurrences: Sequence[Occurrence], reason: str | None) -> Draft:
+    """The draft that cancels occurrences; raises TooLarge."""
     owner = series.partition("/")[0]
     pages = [reservation_page(series), *limit_of(context, owner).pages, *managing_pages(context, owner, reason)]
-    whole = _Whole(len(members), pages, "cancel the later ones first, with from")
-    for member in members:
-        whole.add({"date": member.day}, Needs({}, []), standing(member.id, member.reservation, final=False))
+    collected = _Collected(len(occurrences), pages, "cancel the later ones first, with from")
+    for occurrence in occurrences:
+        collected.add(
+            {"date": occurrence.day}, Needs({}, []), pages_holding(occurrence.id, occurrence.reservation, final=False)
+        )
     args: dict[str, Any] = {
         "series": series,
-        "room": members[0].reservation.room,
-        "occurrences": whole.occurrences,
+        "room": occurrences[0].reservation.room,
+        "occurrences": collected.occurrences,
     }
     if reason is not None:
         args["reason"] = reason
-    return draft_of(context, "cancel_series", "give_up", args, whole.pages)
+    return draft_of(context, "cancel_series", "give_up", args, collected.pages)
 
 
-class _Whole:
-    """The occurrences of a write as they come together, within the pages that one write may touch."""
+class _Collected:
+    """Collects the occurrences of a write, within the pages that one write may touch."""
 
     def __init__(self, count: int, pages: Iterable[str], remedy: str) -> None:
         self._count = count
@@ -133,14 +140,14 @@ class _Whole:
         return [decode_slots(occurrence["slots"])[0] for occurrence in self.occurrences]
 
     def add(self, occurrence: dict[str, Any], search: Needs, pages: Sequence[str]) -> None:
-        """Raises TooLarge, which says how many fit."""
+        """Raises TooLarge, which says how many occurrences fit."""
         together = self.pages.union(search.pages, pages)
         if len(together) > PAGES_MAX:
             fit = len(self.occurrences)
             raise TooLarge(
                 "too_large",
                 f"These {self._count} occurrences touch more than the {PAGES_MAX} pages that a write may touch (one for"
-                f" each room and day, one for each reservation), and {fit} of them fit: {self._remedy}.",
+                f" each room and day, one for each reservation). {fit} of them fit: {self._remedy}.",
                 pages=len(together),
                 pages_max=PAGES_MAX,
                 occurrences=self._count,
@@ -158,7 +165,7 @@ def _without_room(search: Needs) -> Needs:
 
 
 def _slots_on(slots: Sequence[Slot], days: int, zone: ZoneInfo, day: date) -> list[Slot]:
-    """The slots so many days later, at the same local times; raises BadInput where clocks skip one of them."""
+    """The slots `days` later, at the same local times; raises BadInput where clocks skip one of them."""
     found = []
     for number, slot in enumerate(slots):
         try:
@@ -170,17 +177,17 @@ def _slots_on(slots: Sequence[Slot], days: int, zone: ZoneInfo, day: date) -> li
                 field=f"slots.{number}",
             ) from None
         if end <= start:
-            told = f"slots.{number}: on {local_date(slot.start, zone)} clocks are set so that it would last no time."
-            raise BadInput("bad_input", told, field=f"slots.{number}")
+            message = f"slots.{number}: clocks change on {local_date(slot.start, zone)}, so it would last no time."
+            raise BadInput("bad_input", message, field=f"slots.{number}")
         found.append(Slot.model_construct(start=start, end=end))
     return found
 
 
-def _apart(slots: Sequence[tuple[int, int]]) -> None:
+def _require_apart(slots: Sequence[tuple[int, int]]) -> None:
     for before, after in pairwise(slots):
         if after[0] < before[1]:
             raise BadInput(
                 "bad_input",
-                "slots.0: is longer than the time from one occurrence to the next, so they would overlap one another.",
+                "slots.0: is longer than the time from one occurrence to the next, so the occurrences would overlap.",
                 field="slots.0",
             )

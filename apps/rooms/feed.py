@@ -1,9 +1,9 @@
-"""Reservations as iCalendar (RFC 5545): the events of a feed, and free/busy times; text out of plain values.
+"""Reservations as iCalendar (RFC 5545): the events of a feed, and free/busy times.
 
-A feed is a calendar that others poll. Its events keep their UID at every replica and over every move; what an event's
-SEQUENCE and LAST-MODIFIED are, the replica remembers of what it has shown (Service.sightings). So the same state gives
-the same bytes. It knows neither requests nor the store. With it comes icalendar, which takes 3 MiB: a replica loads
-it when a feed is asked for.
+A feed is a calendar that other programs poll. An event keeps its UID at every replica and over every move. Its SEQUENCE
+and LAST-MODIFIED come from what the replica has noted of earlier answers (Service.feed_revisions), so the same state
+gives the same bytes. This module knows neither requests nor the store. It imports icalendar, which takes 3 MiB, so a
+replica imports it when a feed is asked for.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, FreeBusy, Timezone, vPeriod
 
-from apps.rooms.pages import Place
+from apps.rooms.pages import RoomSlot
 from apps.rooms.shown import STATUSES, Shown
 from bayou.application import Sighting
 
 PRODUCT = "-//Bayou//meeting rooms//EN"
-REFRESH = timedelta(minutes=5)  # how often a program that asks is told to poll
+REFRESH = timedelta(minutes=5)  # how often programs are told to poll
 NO_PURPOSE = "Reserved"
 RESERVATION = "X-BAYOU-RESERVATION"  # USER/REQUEST, by which an import finds the reservation again
 
 
 def calendar(name: str, cluster: str, zone: ZoneInfo, days: tuple[date, date], seen: Mapping[str, Sighting]) -> bytes:
-    """The feed called `name`, whose events are all that was seen, by reservation id; what is gone is cancelled.
+    """The feed called `name`. Its events are all that was seen, by reservation id; those that are gone are cancelled.
 
-    `days` are the first and the last, for which the zone is described.
+    `days` are the first and the last day; the feed describes the zone from the one to the other.
     """
     made = _calendar(name)
     made.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
@@ -41,23 +41,23 @@ def calendar(name: str, cluster: str, zone: ZoneInfo, days: tuple[date, date], s
 
 
 def free_busy(
-    name: str, cluster: str, period: tuple[datetime, datetime], busy: Iterable[tuple[Place, str]], now: datetime
+    name: str, cluster: str, period: tuple[datetime, datetime], busy: Iterable[tuple[RoomSlot, str]], now: datetime
 ) -> bytes:
-    """When `name` is busy, by place and state; without a word on who or what for."""
+    """When `name` is busy, by slot and state. It does not say who reserved, or what for."""
     made, found = _calendar(name), FreeBusy()
     found.add("uid", f"free-busy of {name}@{cluster}")
     found.add("dtstamp", now.replace(microsecond=0))
     found.add("dtstart", period[0])
     found.add("dtend", period[1])
-    for place, state in sorted(busy, key=lambda one: (one[0].start, one[0].end, one[1])):
+    for slot, state in sorted(busy, key=lambda one: (one[0].start, one[0].end, one[1])):
         kind = "BUSY" if state == "committed" else "BUSY-TENTATIVE"
-        found.add("freebusy", vPeriod((moment(place.start), moment(place.end))), parameters={"FBTYPE": kind})
+        found.add("freebusy", vPeriod((moment(slot.start), moment(slot.end))), parameters={"FBTYPE": kind})
     made.add_component(found)
     return bytes(made.to_ical())
 
 
 def moment(minute: int) -> datetime:
-    """In UTC."""
+    """The time in UTC of a minute since 1970."""
     return datetime.fromtimestamp(minute * 60, UTC)
 
 
@@ -80,10 +80,10 @@ def _event(identifier: str, uid: str, sighting: Sighting, zone: ZoneInfo) -> Eve
     event.add("sequence", sighting.number)
     event.add("dtstamp", changed)  # without a METHOD it says the same as LAST-MODIFIED (3.8.7.2)
     event.add("last-modified", changed)
-    event.add("dtstart", _local(shown.place.start, zone))
-    event.add("dtend", _local(shown.place.end, zone))
+    event.add("dtstart", _local(shown.slot.start, zone))
+    event.add("dtend", _local(shown.slot.end, zone))
     event.add("summary", shown.purpose or NO_PURPOSE)
-    event.add("location", shown.place.room)
+    event.add("location", shown.slot.room)
     event.add("contact", identifier.partition("/")[0])
     event.add("status", status)
     event.add("transp", "TRANSPARENT" if status == "CANCELLED" else "OPAQUE")
@@ -94,7 +94,7 @@ def _event(identifier: str, uid: str, sighting: Sighting, zone: ZoneInfo) -> Eve
 
 
 def _local(minute: int, zone: ZoneInfo) -> datetime:
-    """By the clock on the wall; in UTC where that clock shows the same time twice and this is the second."""
+    """The local time; UTC where clocks show that time twice and this is the second."""
     local = moment(minute).astimezone(zone)
     return local.astimezone(UTC) if local.fold or zone.key == "UTC" else local
 

@@ -1,4 +1,4 @@
-"""Statuses of the Lua rules that refuse at accept, and what a user is told for each. Nothing was recorded for any."""
+"""The refusal for each status with which the Lua rules refuse a write at accept. Nothing was recorded then."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code
     "unknown": (
         Unknown,
         "reservation_unknown",
-        "There is no reservation {id} here. Check the id; made at another replica, it may not have come this far yet.",
+        "There is no reservation {id} here. Check the id. If it was made at another replica, it may not have arrived"
+        " yet.",
     ),
     "forbidden": (
         Forbidden,
@@ -23,7 +24,7 @@ _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code
     "moved_meanwhile": (
         Conflict,
         "moved_meanwhile",
-        "The reservation {id} was moved while you asked. Look where it is now, and ask again.",
+        "The reservation {id} was moved while you asked. Look at it again, and repeat the request.",
     ),
 }
 

@@ -1,7 +1,6 @@
 """The pages of the meeting rooms: their names, and what their fields say.
 
-The one place on the Python side that knows the format; lua/application.lua describes each field. Nothing here
-writes.
+Only this file knows their format in Python; lua/application.lua describes each field. Nothing here writes.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from bayou.application import PageViews
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RoomSlot:
     """A room from `start` to `end` (minutes since 1970, the end not included)."""
 
     room: str
@@ -23,11 +22,11 @@ class Place:
 
     @property
     def pages(self) -> list[str]:
-        """The pages in which it stands: its room's, of each UTC day that it touches."""
+        """The pages that hold it: those of its room, one for each UTC day that it touches."""
         return [f"room:{self.room}/{day}" for day in utc_days(self.start, self.end)]
 
-    def overlaps(self, other: Place) -> bool:
-        """Whether they share a minute of a room; touching is not overlapping."""
+    def overlaps(self, other: RoomSlot) -> bool:
+        """Whether they share a minute of a room. Slots that only touch do not overlap."""
         return self.room == other.room and self.start < other.end and other.start < self.end
 
 
@@ -35,7 +34,7 @@ class Place:
 class Entry:
     """One field of a room's page: who has the room from when to when."""
 
-    place: Place
+    slot: RoomSlot
     user: str
     request: str
     purpose: str
@@ -47,13 +46,18 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A reservation's page. `place` is None while it is rejected or cancelled; `asked` is what was asked for last;
-    `why` is (who, reason) of a cancel that gave one; `pages_beyond` are the room pages where it may be beside those of
-    what was asked."""
+    """A reservation's page.
+
+    slot          None while the reservation is rejected or cancelled.
+    asked         what was asked for last.
+    reason        the code of why it is rejected or cancelled.
+    why           who cancelled it and the reason that they gave; None where they gave none.
+    pages_beyond  the room pages that may hold it, beside those of what was asked.
+    """
 
     state: str
-    place: Place | None
-    asked: tuple[Place, ...]
+    slot: RoomSlot | None
+    asked: tuple[RoomSlot, ...]
     reason: str | None
     why: tuple[str, str] | None
     purpose: str
@@ -62,19 +66,19 @@ class Reservation:
 
     @property
     def room(self) -> str:
-        """Where it is, else where it was wanted."""
-        return self.place.room if self.place else self.asked[0].room
+        """The room that it has, or else the room that was asked for."""
+        return self.slot.room if self.slot else self.asked[0].room
 
     @property
     def room_pages(self) -> list[str]:
-        """All room pages where it may be, should earlier writes turn up."""
-        return [*(page for place in self.asked for page in place.pages), *self.pages_beyond]
+        """All room pages that may hold it once earlier writes have arrived."""
+        return [*(page for slot in self.asked for page in slot.pages), *self.pages_beyond]
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series' page; `dates` are those of its occurrences, `wanted` all_or_nothing or best_effort, `requests` its last
-    moves and cancels."""
+    """A series' page. `dates` are those of its occurrences, `wanted` is all_or_nothing or best_effort, and `requests`
+    are the ids of its last moves and cancels."""
 
     rule: str
     zone: str
@@ -104,12 +108,12 @@ def reservation_page(identifier: str) -> str:
 
 
 def encode_slots(slots: Iterable[tuple[int, int]]) -> str:
-    """Slots, (start, end) in minutes, as they stand in writes and on pages: START8/END8, between blanks."""
+    """The text of slots, (start, end) in minutes, in writes and on pages: START8/END8, separated by blanks."""
     return " ".join([f"{start:08}/{end:08}" for start, end in slots])
 
 
 def decode_slots(text: str) -> list[tuple[int, int]]:
-    """The slots that `encode_slots` made the text of."""
+    """The slots of a text that `encode_slots` made."""
     return [(int(slot[:8]), int(slot[9:])) for slot in text.split()]
 
 
@@ -119,7 +123,7 @@ def decode_room(room: str, fields: Mapping[str, str]) -> list[Entry]:
 
 
 def decode_days(room: str, days: Iterable[Mapping[str, str]]) -> list[Entry]:
-    """The entries of several days of this room, in time order; one over midnight counts once."""
+    """The entries of several days of this room, in time order. An entry over midnight counts once."""
     return decode_room(room, {start: value for fields in days for start, value in fields.items()})
 
 
@@ -135,8 +139,8 @@ def decode_reservation(fields: Mapping[str, str]) -> Reservation | None:
         reason, why = state, (who, text)
     return Reservation(
         state=state,
-        place=decode_detail(detail) if state == "reserved" else None,
-        asked=tuple(Place(room, *slot) for slot in decode_slots(slots)),
+        slot=decode_detail(detail) if state == "reserved" else None,
+        asked=tuple(RoomSlot(room, *slot) for slot in decode_slots(slots)),
         reason=reason,
         why=why,
         purpose=purpose,
@@ -160,16 +164,16 @@ def decode_series(fields: Mapping[str, str]) -> Series | None:
 
 
 def is_final(views: PageViews) -> bool:
-    """Whether both views of a reservation's page say the same: then only a write accepted later can change it."""
+    """Whether both views of a reservation's page are equal. Then only a write that is accepted later can change it."""
     return dict(views.tentative) == dict(views.committed)
 
 
-def decode_detail(detail: str) -> Place | None:
-    """The place that an outcome's detail names (`START8/END8 ROOM`); None when it names none, or those of a series."""
+def decode_detail(detail: str) -> RoomSlot | None:
+    """The slot that the detail of an outcome names (`START8/END8 ROOM`); None where it names none or several."""
     slot, _, room = detail.partition(" ")
-    return Place(room, *decode_slots(slot)[0]) if room and "/" in slot else None
+    return RoomSlot(room, *decode_slots(slot)[0]) if room and "/" in slot else None
 
 
 def _entry(room: str, start: str, value: str) -> Entry:
     end, user, request, purpose = value.split("\t", 3)
-    return Entry(Place(room, int(start), int(end)), user, request, purpose)
+    return Entry(RoomSlot(room, int(start), int(end)), user, request, purpose)

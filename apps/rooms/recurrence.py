@@ -1,7 +1,7 @@
 """From a recurrence rule (RFC 5545, RRULE) to the local dates on which a series has occurrences.
 
-python-dateutil knows the calendar; here is what of it may be asked, and how far a series may reach. A rule works on
-dates of the building's time zone: the local time of an occurrence is that of the first, whatever clocks do meanwhile.
+python-dateutil knows the calendar. This module says which rules are accepted, and how far a series may reach. A rule
+works on dates of the building's time zone: all occurrences have the local time of the first, even when clocks change.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _PARTS = {
 
 
 def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
-    """The dates of a rule whose first occurrence begins at `first`, local and without an offset; raises BadInput."""
+    """The dates of a rule whose first occurrence begins at the local time `first`; raises BadInput."""
     from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # noqa: PLC0415 (a MiB, for those who ask)
 
     parts = _parts(rule)
     if first.year > YEAR_LAST - 11:
         raise _bad(f"a series begins in the year {YEAR_LAST - 11} at the latest")
     if ("COUNT" in parts) == ("UNTIL" in parts):
-        raise _bad("say when it ends, by COUNT=10 or by UNTIL=20261231, one of the two")
+        raise _bad("must say when it ends, either by COUNT=10 or by UNTIL=20261231")
     reach = first + timedelta(days=REACH_DAYS_MAX)
     until, count = reach, COUNT_MAX
     if "UNTIL" in parts:
@@ -66,7 +66,7 @@ def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
 
 
 def without(days: Iterable[date], excluded: Iterable[date]) -> list[date]:
-    """The dates but those to be left out, some of which may be no occurrence anyway; raises BadInput."""
+    """The dates that are not excluded; raises BadInput where none is left."""
     gone = set(excluded)
     left = [day for day in days if day not in gone]
     if not left:
@@ -75,14 +75,14 @@ def without(days: Iterable[date], excluded: Iterable[date]) -> list[date]:
 
 
 def _parts(rule: str) -> Mapping[str, str]:
-    """NAME -> VALUE, each known and of its form."""
+    """NAME -> VALUE of each part of a rule; raises BadInput for an unknown part and for one of another form."""
     parts: dict[str, str] = {}
     for part in rule.upper().removeprefix("RRULE:").rstrip(";").split(";"):
         name, _, value = part.partition("=")
         if name not in _PARTS:
             raise _bad(f"{part[:40]!r} is none of {', '.join(_PARTS)}, as in FREQ=WEEKLY;COUNT=10")
         if name in parts:
-            raise _bad(f"{name} stands twice")
+            raise _bad(f"{name} appears twice")
         if not re.fullmatch(_PARTS[name], value):
             raise _bad(f"{part[:40]!r} is not in the form of RFC 5545, as in FREQ=MONTHLY;BYDAY=1TU;UNTIL=20271231")
         parts[name] = value
@@ -95,8 +95,8 @@ def _parts(rule: str) -> Mapping[str, str]:
 
 
 def _begins_with(parts: Mapping[str, str], first: datetime) -> None:
-    """Raises BadInput where the first day is plainly not one of the rule's: the library would look for a 30 February in
-    every year to come."""
+    """Raises BadInput where the rule leaves out the first day: the library would look for a 30 February in every year
+    to come."""
     month_days = calendar.monthrange(first.year, first.month)[1]
     are = {
         "BYMONTH": {first.month},
@@ -110,13 +110,13 @@ def _begins_with(parts: Mapping[str, str], first: datetime) -> None:
 
 
 def _until(text: str, zone: ZoneInfo) -> datetime:
-    """A whole day is included; a time in UTC becomes local."""
+    """The local time of UNTIL. A date includes the whole day."""
     try:
         moment = datetime.strptime(text[:15], "%Y%m%dT%H%M%S" if "T" in text else "%Y%m%d")
         if text.endswith("Z"):
             return moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
     except (ValueError, OverflowError):
-        raise _bad(f"UNTIL={text} is no date") from None
+        raise _bad(f"UNTIL={text} is not a date") from None
     return moment if "T" in text else datetime.combine(moment, time(23, 59, 59))
 
 

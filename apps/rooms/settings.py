@@ -1,6 +1,6 @@
-"""What config.yaml may say of the rooms: each by its name or with its details, and the policies of the building.
+"""What config.yaml may say of the rooms, each by its name or with its details, and of the policies of the building.
 
-Texts come in as typed. Nothing here knows the file or a running replica.
+Values come in as text, as they were typed. This module knows neither the file nor a running replica.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
 
 
 class _Settings(BaseModel):
-    """Unknown settings are refused. Conversion from text is wanted: text is all that comes in."""
+    """Unknown settings are refused. Values are converted from text, since all values are text."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _clock(value: Any) -> Any:
-    """Minutes since midnight; the end of the day is 24:00."""
+    """Minutes since midnight of HH:MM; the end of the day is 24:00."""
     if isinstance(value, int):
         return value
     if not isinstance(value, str) or not _CLOCK.fullmatch(value):
@@ -42,7 +42,7 @@ def _words(text: str) -> str:
 def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         if values.count(value) > 1:
-            raise ValueError(f"{value!r} stands twice")
+            raise ValueError(f"{value!r} appears twice")
     return values
 
 
@@ -50,7 +50,7 @@ Clock = Annotated[int, BeforeValidator(_clock)]
 
 
 class RoomSettings(_Settings):
-    """A room. `capacity` is in people, `opens` and `closes` in minutes of the local day; None where nobody said."""
+    """A room. `capacity` is in people, `opens` and `closes` are in minutes of the local day; None for not known."""
 
     name: Annotated[str, AfterValidator(room_name)]
     capacity: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -61,7 +61,7 @@ class RoomSettings(_Settings):
 
     @property
     def hours(self) -> tuple[int, int] | None:
-        """From when to when it is open, in minutes of the local day; None where it always is."""
+        """When it opens and closes, in minutes of the local day; None for a room that is always open."""
         if self.opens is None and self.closes is None:
             return None
         return self.opens or 0, DAY_MIN if self.closes is None else self.closes
@@ -86,8 +86,8 @@ Rooms = Annotated[tuple[Annotated[RoomSettings, BeforeValidator(_details)], ...]
 
 
 class PolicySettings(_Settings):
-    """What a reservation may be: its length, how many days ahead it may begin; and how many that are not over a user
-    may hold. None: no such rule."""
+    """How long a reservation may be, how many days ahead it may begin, and how many that are not over a user may hold.
+    None stands for no such rule."""
 
     longest_h: Annotated[float, Field(gt=0, le=366 * 24)] | None = None
     ahead_days: Annotated[float, Field(ge=0, le=36_500)] | None = None

@@ -1,7 +1,7 @@
 """Times as people type them and as pages hold them.
 
-Outside: ISO 8601 with an offset. Inside: whole minutes since 1970 (UTC), which need no zone to be compared. A zone is
-used only at the edges: to show a time, and to find the local day of a slot when a write is made.
+Clients send and get ISO 8601 with an offset. Pages hold whole minutes since 1970 (UTC), which compare without a zone. A
+zone is used only to show a time, and to find the local day of a slot when a write is made.
 """
 
 from __future__ import annotations
@@ -46,6 +46,11 @@ def parse_minute(text: object) -> int:
     return minute
 
 
+def clock_text(minute: int) -> str:
+    """HH:MM of a minute of the day."""
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
 @lru_cache(maxsize=10_000)  # the same times are shown again and again
 def format_minute(minute: int, zone: ZoneInfo) -> str:
     """ISO 8601 with the zone's offset at that moment."""
@@ -59,9 +64,9 @@ def utc_days(start: int, end: int) -> Iterator[str]:
 
 
 def local_day(start: int, end: int, zone: ZoneInfo) -> tuple[int, int]:
-    """The minutes at which the local day of a slot begins and ends: 23 or 25 hours apart when clocks change.
+    """The minutes at which the local day of a slot begins and ends, 23 or 25 hours apart when clocks change.
 
-    A slot over local midnight has the days that it touches for its day, so that it is inside at its own time.
+    The day of a slot over local midnight is all days that it touches, so that the slot is inside its day.
     """
     first = datetime.fromtimestamp(start * 60, zone).date()
     last = datetime.fromtimestamp((end - 1) * 60, zone).date()
@@ -69,16 +74,16 @@ def local_day(start: int, end: int, zone: ZoneInfo) -> tuple[int, int]:
 
 
 def local_minute(day: date, minute: int, zone: ZoneInfo) -> int:
-    """The minute since 1970 at which clocks show `minute` (of the day; DAY_MIN is the next midnight) on a local day:
-    the first of two; where clocks skip it, the same minute by the clock as it was before the change."""
+    """The minute since 1970 at which clocks show `minute` (of the day; DAY_MIN is the next midnight) on a local day.
+    Where clocks show it twice, this is the first; where they skip it, the minute by the clock before the change."""
     days, rest = divmod(minute, DAY_MIN)
     moment = datetime.combine(day + timedelta(days=days), time(rest // 60, rest % 60), zone)
     return int(moment.timestamp()) // 60
 
 
 def shifted(minute: int, days: int, zone: ZoneInfo) -> int:
-    """The same local time so many days later (or earlier); ValueError, with a sentence, where clocks skip it. Of two
-    such times, when clocks are set back, the first."""
+    """The same local time `days` later (or earlier). Where clocks show it twice, this is the first; ValueError, with a
+    sentence for the user, where they skip it."""
     if days == 0:
         return minute
     wanted = (datetime.fromtimestamp(minute * 60, zone).replace(tzinfo=None) + timedelta(days=days)).replace(fold=0)

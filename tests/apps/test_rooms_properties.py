@@ -66,15 +66,15 @@ def assert_sound(pages: Pages) -> None:
         room = page.removeprefix("room:").partition("/")[0]
         entries = decode_room(room, fields)
         for earlier, later in pairwise(entries):
-            assert earlier.place.end <= later.place.start, f"{earlier} and {later} overlap"
-        standing |= {(entry.id, entry.place, page) for entry in entries}
+            assert earlier.slot.end <= later.slot.start, f"{earlier} and {later} overlap"
+        standing |= {(entry.id, entry.slot, page) for entry in entries}
     expected = set()
     for page, fields in pages.items():
         held = decode_reservation(fields) if page.startswith("reservation:") else None
-        if held and held.place:
-            assert set(held.place.pages) <= set(held.room_pages), "a cancel would miss a page"
+        if held and held.slot:
+            assert set(held.slot.pages) <= set(held.room_pages), "a cancel would miss a page"
             identifier = page.removeprefix("reservation:")
-            expected |= {(identifier, held.place, room_page) for room_page in held.place.pages}
+            expected |= {(identifier, held.slot, room_page) for room_page in held.slot.pages}
     assert standing == expected
 
 

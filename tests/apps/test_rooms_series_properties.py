@@ -82,8 +82,8 @@ def assert_counted(pages: Mapping[str, Mapping[str, str]]) -> None:
         held = {}
         for page, fields in pages.items():
             one = decode_reservation(fields) if page.startswith(f"reservation:{user}/") else None
-            if one and one.place:
-                held[page.partition("/")[2]] = f"{one.place.end:08}"
+            if one and one.slot:
+                held[page.partition("/")[2]] = f"{one.slot.end:08}"
         assert pages.get(f"user:{user}", {}) == held
         assert len(held) <= LIMIT
 

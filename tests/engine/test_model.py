@@ -14,7 +14,7 @@ from apps.people.drafts import draft_of
 from apps.people.pages import OPERATOR
 from apps.people.tokens import hash_of
 from apps.rooms.drafts import DraftContext
-from apps.rooms.drafts_series import Member, standing_members
+from apps.rooms.drafts_series import Occurrence, not_cancelled
 from apps.rooms.pages import decode_series
 from bayou.write import Draft
 from storage.store import Store
@@ -103,13 +103,13 @@ class Machine(RuleBasedStateMachine):
         elif members:
             self._accept(number, clients_series.cancel(who, identifier, members))
 
-    def _members(self, number: int, identifier: str) -> list[Member]:
+    def _members(self, number: int, identifier: str) -> list[Occurrence]:
         page = clients.reservation_page(identifier)
         series = decode_series(self.engines[number].read([page]).pages[page].tentative)
         ids = series.occurrences(identifier) if series else {}
         pages = {day: clients.reservation_page(member) for day, member in ids.items()}
         views = self.engines[number].read(list(pages.values())).pages
-        return standing_members((day, ids[day], views[page]) for day, page in pages.items())
+        return not_cancelled((day, ids[day], views[page]) for day, page in pages.items())
 
     @rule(at=SERVERS, actor=st.integers(0, 5), of=st.integers(0, 2), op=OPS, how=NUMBERS)
     def person(self, at: int, actor: int, of: int, op: str, how: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from apps.people.drafts import draft_of
 from apps.people.pages import ROLES, decode_person, person_page
 from apps.people.tokens import hash_of
-from apps.rooms.drafts_series import Member, standing_members
+from apps.rooms.drafts_series import Occurrence, not_cancelled
 from apps.rooms.pages import decode_series
 from tests.simulation import clients_series
 from tests.simulation.asking import Asking, newest
@@ -52,7 +52,7 @@ class Arranging(Asking):
         draft = clients_series.cancel(self._who(client, node, d >> 8, role=role), of, members)
         return self._ask(client, node, e, draft)
 
-    def _members(self, client: Client, node: Node, of: str, which: int) -> list[Member]:
+    def _members(self, client: Client, node: Node, of: str, which: int) -> list[Occurrence]:
         """Those of the series that stand, as the node sees them: all, or from the second date on."""
         page = reservation_page(of)
         series = decode_series(self._read(client, node, [page]).pages[page].tentative)
@@ -61,7 +61,7 @@ class Arranging(Asking):
         ids = series.occurrences(of)
         pages = self._read(client, node, [reservation_page(member) for member in ids.values()]).pages
         first = series.dates[1] if which % 4 == 0 and len(series.dates) > 1 else None
-        return standing_members([(day, member, pages[reservation_page(member)]) for day, member in ids.items()], first)
+        return not_cancelled([(day, member, pages[reservation_page(member)]) for day, member in ids.items()], first)
 
     def _do_person(self, a: int, b: int, c: int, d: int, e: int) -> str:
         """The operator of a node, or a manager, says who may do what."""

@@ -7,7 +7,7 @@ from datetime import date
 
 from apps.rooms import drafts_series
 from apps.rooms.drafts import DraftContext
-from apps.rooms.drafts_series import Member
+from apps.rooms.drafts_series import Occurrence
 from apps.rooms.schema import ReserveBody, SeriesMoveBody
 from bayou.write import Draft
 from tests.simulation.clients import REASON, ROOMS, merge, owner_of, slot
@@ -31,7 +31,7 @@ def reserve(asking: DraftContext, room: int, number: int, how: int) -> Draft:
     return drafts_series.reserve(asking, body)
 
 
-def move(asking: DraftContext, of: str, members: Sequence[Member], number: int, how: int) -> Draft:
+def move(asking: DraftContext, of: str, members: Sequence[Occurrence], number: int, how: int) -> Draft:
     room, days = ROOMS[how % len(ROOMS)], how >> 5 & 1
     body = SeriesMoveBody.model_construct(
         room=room if how % 3 else None,
@@ -42,5 +42,5 @@ def move(asking: DraftContext, of: str, members: Sequence[Member], number: int, 
     return drafts_series.move(asking, of, members, body)
 
 
-def cancel(asking: DraftContext, of: str, members: Sequence[Member]) -> Draft:
+def cancel(asking: DraftContext, of: str, members: Sequence[Occurrence]) -> Draft:
     return drafts_series.cancel(asking, of, members, REASON if asking.user != owner_of(of) else None)

@@ -35,10 +35,10 @@ def judge_pages(demand: Demand, label: str, pages: Pages) -> None:
             continue
         identifier = name.removeprefix("reservation:")
         held = decode_reservation(fields)
-        place = held.place if held else None
-        if held and place:
-            demand(13, set(place.pages) <= set(held.room_pages), label, identifier, "a cancel would miss its page")
-        said = {(page, f"{place.start:08}", f"{place.end:08}") for page in place.pages} if place else set()
+        slot = held.slot if held else None
+        if held and slot:
+            demand(13, set(slot.pages) <= set(held.room_pages), label, identifier, "a cancel would miss its page")
+        said = {(page, f"{slot.start:08}", f"{slot.end:08}") for page in slot.pages} if slot else set()
         stands = places.pop(identifier, set())
         demand(13, stands == said, label, identifier, "says that it stands at", said, "and stands at", stands)
         judge_series(demand, label, pages, identifier)
@@ -112,9 +112,9 @@ def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, a
     demand(16, len(done) == 1, write.id, "is half done:", outcome)
     earlier, later = ([decode_reservation(pages.get(page, {})) for page in members] for pages in (before, after))
     if done == {True}:
-        demand(16, all(one and one.place for one in later), write.id, "has not all its places:", outcome)
+        demand(16, all(one and one.slot for one in later), write.id, "has not all its places:", outcome)
     else:
-        same = [one and one.place for one in earlier] == [one and one.place for one in later]
+        same = [one and one.slot for one in earlier] == [one and one.slot for one in later]
         demand(16, same, write.id, "got nothing, and something has moved:", outcome)
 
 
@@ -142,9 +142,9 @@ def judge_listed(demand: Demand, commits: Sequence[Commit], pages: Pages) -> Non
     held: dict[str, dict[str, str]] = defaultdict(dict)
     for name, fields in pages.items():
         one = decode_reservation(fields) if name.startswith("reservation:") else None
-        if one and one.place:
+        if one and one.slot:
             owner, _, request = name.removeprefix("reservation:").partition("/")
-            held[owner][request] = f"{one.place.end:08}"
+            held[owner][request] = f"{one.slot.end:08}"
     for owner in sorted(seen - outside):
         listed = pages.get(f"user:{owner}", {})
         still = {request: end for request, end in held[owner].items() if int(end) > latest[owner]}

@@ -1,4 +1,4 @@
-"""What the handlers of the meeting rooms share: the service, and questions to it."""
+"""What the handlers of the meeting rooms share: the service, and what they ask of it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from apps.rooms import drafts, view
 from apps.rooms.building import Building
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import (
-    Place,
     Reservation,
+    RoomSlot,
     decode_detail,
     decode_reservation,
     decode_slots,
@@ -33,7 +33,7 @@ MOVE_CONFLICTS = ("slot_taken", "policy", *CANCEL_CONFLICTS)
 
 
 class Handlers:
-    """Base of all."""
+    """The base of all handlers."""
 
     def __init__(self, service: Service, building: Building) -> None:
         self.service = service
@@ -41,11 +41,11 @@ class Handlers:
         self.zone = building.zone
 
     def other_rooms(self, session: ClientSession) -> list[str]:
-        """Rooms that are not configured but named by reservations."""
+        """The rooms that reservations name and the configuration does not."""
         return [name for name in self.service.list_entries("rooms", session) if name not in self.building.rooms]
 
     def require_room(self, name: str, remedy: str, session: ClientSession) -> None:
-        """Raises Unknown, with the rooms that have a similar name, for one that nobody has named before."""
+        """Raises Unknown, with rooms that have a similar name, for a room that nobody has named before."""
         listed = self.building.rooms
         if name in listed:
             return
@@ -57,7 +57,7 @@ class Handlers:
         raise Unknown("room_unknown", f"There is no room {name}.{hint} {remedy}", room=name, close=close)
 
     def require_rooms(self, room: str | None, merge: Merge, remedy: str, session: ClientSession) -> None:
-        """The same for all that a request names."""
+        """The same for all rooms that a request names."""
         named = [] if room is None else [room]
         if isinstance(merge, AnotherRoom):
             named += merge.rooms or []
@@ -74,7 +74,7 @@ class Handlers:
         return name
 
     def context(self, caller: Caller, request: str | None) -> drafts.DraftContext:
-        """What the drafts of a request share, under the request id given or a new one."""
+        """What the drafts of a request share. Without a request id it gets a new one."""
         return drafts.DraftContext(
             user=caller.name,
             role=caller.role,
@@ -99,14 +99,15 @@ class Handlers:
         return reservation, is_final(views)
 
     def shown(self, identifier: str, views: PageViews) -> Answer:
-        """RESERVATION, of its page; raises Unknown."""
+        """RESERVATION of the page of one; raises Unknown."""
         answer = view.reservation(identifier, views, self.zone)
         if answer is None:
             raise refusal("unknown", identifier)
         return answer
 
     def submitted(self, draft: Draft, identifier: str, session: ClientSession) -> PageViews | None:
-        """The page of the reservation, once the draft is recorded; None where it had been before; raises Refusal."""
+        """Submit a draft. Returns the page of the reservation after it, None for a request that was taken before;
+        raises Refusal."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
         if accepted.logged or accepted.status == "duplicate":
@@ -121,17 +122,17 @@ class Handlers:
         stays = "; the reservation stays where it is" if draft.op == "move" and decode_detail(detail) else ""
         return Conflict(
             "slot_taken",
-            f"Nothing that you asked for is free{stays}. Ask for other times or another room; nothing was recorded.",
-            taken=self.taken(places_asked(draft.args), {identifier}, session),
+            f"Nothing that you asked for is free{stays}. Nothing was recorded. Ask for other times or another room.",
+            taken=self.taken(slots_asked(draft.args), {identifier}, session),
         )
 
-    def taken(self, asked: list[Place], but: set[str], session: ClientSession) -> list[Answer]:
-        """Whose reservations stand at these places, without those of the ids `but`."""
-        pages = self.service.read(sorted({page for place in asked for page in place.pages}), session).pages
+    def taken(self, asked: list[RoomSlot], but: set[str], session: ClientSession) -> list[Answer]:
+        """The reservations in the way of these slots, except those with the ids `but`."""
+        pages = self.service.read(sorted({page for slot in asked for page in slot.pages}), session).pages
         return view.taken(asked, pages, but, self.zone)
 
 
-def places_asked(args: Mapping[str, Any]) -> list[Place]:
-    """The places that a write, or an occurrence of one, names; not those that it would search for."""
-    asked = [Place(args["room"], *slot) for slot in decode_slots(args["slots"])]
-    return asked + [Place(other, asked[0].start, asked[0].end) for other in args.get("rooms", ())]
+def slots_asked(args: Mapping[str, Any]) -> list[RoomSlot]:
+    """The slots that a write, or an occurrence in one, names; not those that its merge procedure would look for."""
+    asked = [RoomSlot(args["room"], *slot) for slot in decode_slots(args["slots"])]
+    return asked + [RoomSlot(other, asked[0].start, asked[0].end) for other in args.get("rooms", ())]

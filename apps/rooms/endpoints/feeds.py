@@ -1,6 +1,7 @@
-"""The endpoints of calendars that others poll: /rooms/ROOM/calendar.ics, /users/USER/calendar.ics, and free/busy.
+"""The endpoints of calendars that programs poll: /rooms/ROOM/calendar.ics, /users/USER/calendar.ics, free/busy.
 
-A feed holds a month back and a year ahead. An answer has an ETag: who sends it back is told that nothing has changed.
+A feed holds the last month and the next year. An answer has an ETag, so a client that sends it back gets a short answer
+where nothing has changed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from apps.api.endpoint import Content, Endpoint
 from apps.api.request import ClientSession, Request
 from apps.rooms import view
 from apps.rooms.endpoints.base import Handlers
-from apps.rooms.pages import Place, Reservation, decode_days, decode_reservation, is_final, reservation_page
+from apps.rooms.pages import Reservation, RoomSlot, decode_days, decode_reservation, is_final, reservation_page
 from apps.rooms.shown import STATUSES, Shown
 from bayou.application import PageViews
 from bayou.errors import Unknown
@@ -22,7 +23,7 @@ from bayou.names import NAME
 
 BACK = timedelta(days=31)
 AHEAD = timedelta(days=366)
-GONE_KEPT = BACK - timedelta(days=1)  # less, so that what has grown too old is forgotten, and not taken for cancelled
+GONE_KEPT = BACK - timedelta(days=1)  # shorter than BACK, so that an old event is forgotten before it seems cancelled
 MEDIA_TYPE = "text/calendar; charset=utf-8"
 
 
@@ -49,27 +50,31 @@ class Feeds(Handlers):
         ]
 
     def period(self, back: timedelta = BACK) -> tuple[datetime, datetime]:
-        """What a feed holds: from a local midnight on."""
+        """The time that a feed covers. It begins at a local midnight."""
         today = datetime.combine(self.service.now().astimezone(self.zone), time(), self.zone)
         return (today - back).astimezone(UTC), (today + AHEAD).astimezone(UTC)
 
     def of_room(self, room: str, period: tuple[datetime, datetime], session: ClientSession) -> dict[str, Shown]:
-        """The reservations that stand in a room, by id."""
-        whole = Place(room, *map(_minute, period))
+        """The reservations of a room, by id."""
+        whole = RoomSlot(room, *map(_minute, period))
         pages = self.service.read(whole.pages, session).pages
         days = [pages[page] for page in whole.pages]
         final = set(decode_days(room, (day.committed for day in days)))
         return {
-            entry.id: Shown("committed" if entry in final else "tentative", entry.place, entry.purpose)
+            entry.id: Shown("committed" if entry in final else "tentative", entry.slot, entry.purpose)
             for entry in decode_days(room, (day.tentative for day in days))
-            if entry.place.overlaps(whole)
+            if entry.slot.overlaps(whole)
         }
 
     def of_user(self, user: str, period: tuple[datetime, datetime], session: ClientSession) -> dict[str, Shown]:
-        """A user's reservations, by id; those without a place stand where they were wanted. Raises Unknown for what is
-        no name."""
+        """The reservations of a user, by id; one without a slot stands where it was asked for first. Raises Unknown for
+        an invalid name."""
         if not NAME.fullmatch(user):
-            raise Unknown("user_unknown", f"{user[:64]!r} is no user: 1 to 64 of A-Z a-z 0-9 . _ @ + -.", user=user)
+            raise Unknown(
+                "user_unknown",
+                f"{user[:64]!r} cannot be a user: a name has 1 to 64 of A-Z a-z 0-9 . _ @ + -.",
+                user=user,
+            )
         names = [f"{user}/{name}" for name in self.service.list_entries(f"user:{user}", session)]
         views = self.service.read([reservation_page(identifier) for identifier in names], session).pages
         start, end = map(_minute, period)
@@ -77,9 +82,9 @@ class Feeds(Handlers):
         for identifier in names:
             page = views[reservation_page(identifier)]
             held = decode_reservation(page.tentative)
-            place = held and (held.place or held.asked[0])
-            if held and place and place.start < end and start < place.end:
-                found[identifier] = Shown(_state(held, page), place, held.purpose, _reason(held))
+            slot = held and (held.slot or held.asked[0])
+            if held and slot and slot.start < end and start < slot.end:
+                found[identifier] = Shown(_state(held, page), slot, held.purpose, _reason(held))
         return found
 
     def calendar(self, name: str, key: str, shown: Mapping[str, Shown], period: tuple[datetime, datetime]) -> Content:
@@ -87,7 +92,7 @@ class Feeds(Handlers):
 
         keep = int(GONE_KEPT.total_seconds())
         seen = self.service.feed_revisions(
-            key, {identifier: (one.encode(), one.place.end * 60 + keep) for identifier, one in shown.items()}
+            key, {identifier: (one.encode(), one.slot.end * 60 + keep) for identifier, one in shown.items()}
         )
         days = period[0].date(), period[1].date()
         body = feed.calendar(name, self.service.settings.cluster_id, self.zone, days, seen)
@@ -96,10 +101,10 @@ class Feeds(Handlers):
     def free_busy(self, name: str, shown: Mapping[str, Shown], period: tuple[datetime, datetime]) -> Content:
         from apps.rooms import feed  # noqa: PLC0415
 
-        busy = [(one.place, one.state) for one in shown.values() if one.state in STATUSES]
+        busy = [(one.slot, one.state) for one in shown.values() if one.state in STATUSES]
         body = feed.free_busy(name, self.service.settings.cluster_id, period, busy, self.service.now())
-        said = b"\n".join(line for line in body.splitlines() if not line.startswith(b"DTSTAMP"))
-        return Content(body, MEDIA_TYPE, hashlib.sha256(said).hexdigest()[:32], is_weak=True)
+        lasting = b"\n".join(line for line in body.splitlines() if not line.startswith(b"DTSTAMP"))
+        return Content(body, MEDIA_TYPE, hashlib.sha256(lasting).hexdigest()[:32], is_weak=True)
 
     def show_room_feed(self, request: Request[None, None], room: str) -> Content:
         """Show the reservations of a room as iCalendar, to subscribe to."""

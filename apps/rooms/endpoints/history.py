@@ -1,8 +1,8 @@
 """The endpoint of a reservation's history: who did what and when, the same everywhere, and how it moved here.
 
-Committed events come from the notes on the reservation's page (rooms' Lua writes them), so they outlive the log; what
-is tentative comes from the log. How a reservation moved while it was tentative is what this replica saw: its events,
-which are kept for a while.
+Committed events come from the notes on the reservation's page, which the Lua of the rooms writes, so they outlive the
+log. Tentative events come from the log. How a reservation moved while it was tentative comes from the events of this
+replica, which are kept for a while.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from apps.rooms import view
 from apps.rooms.endpoints.answers import HISTORY
 from apps.rooms.endpoints.base import OWN, Handlers
 from apps.rooms.outcomes import refusal
-from apps.rooms.pages import Place, reservation_page
+from apps.rooms.pages import RoomSlot, reservation_page
 from bayou.application import History as PageHistory
 from bayou.application import Turn
 from bayou.stamps import split_id
@@ -51,20 +51,20 @@ class Histories(Handlers):
         turns, since = self.service.outcome_changes([event.write for event in events])
         return {
             "id": identifier,
-            "events": list(self._told(events)),
+            "events": list(self._shown_events(events)),
             "moves_seen_here": list(self._moves(identifier, turns)),
             "moves_kept_since": None if since is None else self._moment(since),
         }
 
-    def _told(self, events: list[_Event]) -> Iterator[Answer]:
-        place: Place | None = None
+    def _shown_events(self, events: list[_Event]) -> Iterator[Answer]:
+        slot: RoomSlot | None = None
         for event in events:
             stamp, origin = split_id(event.write)
-            status, before = event.outcome.partition(" ")[0], place
+            status, before = event.outcome.partition(" ")[0], slot
             if status in {"updated", "merged"}:
-                place = view.place_of(event.outcome)
+                slot = view.slot_of(event.outcome)
             elif status in _GONE:
-                place = None
+                slot = None
             yield {
                 "write": event.write,
                 "op": event.op,
@@ -74,8 +74,8 @@ class Histories(Handlers):
                 "csn": event.csn,
                 "state": "tentative" if event.csn is None else "committed",
                 "outcome": status,
-                "before": view.place_shown(before, self.zone),
-                "after": view.place_shown(place, self.zone),
+                "before": view.slot_shown(before, self.zone),
+                "after": view.slot_shown(slot, self.zone),
             }
 
     def _moves(self, identifier: str, turns: list[Turn]) -> Iterator[Answer]:
@@ -83,12 +83,12 @@ class Histories(Handlers):
         for turn in turns:
             own = writes.get(turn.write)
             was, now = (view.outcome_for(own, outcome, identifier) for outcome in (turn.was, turn.now))
-            before, after = view.place_of(was), view.place_of(now)
+            before, after = view.slot_of(was), view.slot_of(now)
             if before != after:
                 yield {
                     "at": self._moment(turn.at),
-                    "from": view.place_shown(before, self.zone),
-                    "to": view.place_shown(after, self.zone),
+                    "from": view.slot_shown(before, self.zone),
+                    "to": view.slot_shown(after, self.zone),
                     "because": _cause(turn, before, writes),
                 }
 
@@ -97,22 +97,22 @@ class Histories(Handlers):
 
 
 def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
-    """In the order of the log. `rooms` notes WRITE, OP, OUTCOME, and who where it was not the owner."""
+    """In the order of the log. A note holds WRITE, OP, OUTCOME and, where it was not the owner, the user."""
     owner = identifier.partition("/")[0]
     for csn in sorted(history.notes):
         write, op, outcome, *user = history.notes[csn].split("\t")
         yield _Event(write, op or "reserve", user[0] if user else owner, outcome, csn)
     for tentative, outcome in history.tentative:
-        told = view.outcome_for(tentative, outcome, identifier)
-        yield _Event(tentative.id, tentative.op.removesuffix("_series"), tentative.user, told, None)
+        own = view.outcome_for(tentative, outcome, identifier)
+        yield _Event(tentative.id, tentative.op.removesuffix("_series"), tentative.user, own, None)
 
 
-def _cause(turn: Turn, before: Place | None, writes: Mapping[str, Write]) -> str | None:
-    """The write of the same transaction that stands where this one stood."""
+def _cause(turn: Turn, before: RoomSlot | None, writes: Mapping[str, Write]) -> str | None:
+    """The write of the same transaction that took the slot of this one."""
     if before is None:
         return None
     for identifier, outcome in turn.others.items():
         write = writes.get(identifier)
-        if write is not None and any(place.overlaps(before) for place in view.places_of(write, outcome)):
+        if write is not None and any(slot.overlaps(before) for slot in view.slots_of(write, outcome)):
             return identifier
     return None

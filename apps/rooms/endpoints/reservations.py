@@ -1,4 +1,4 @@
-"""The endpoints of reservations: reserve, show, move and cancel one; list those of a user."""
+"""The endpoints of reservations: reserve, show, move or cancel one; list those of a user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from apps.rooms import drafts, drafts_series, view
 from apps.rooms.endpoints.answers import RESERVATION, RESERVATIONS, RESERVED
 from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN
 from apps.rooms.endpoints.series import SeriesHandlers
-from apps.rooms.pages import Place, Reservation, decode_reservation, reservation_page
+from apps.rooms.pages import Reservation, RoomSlot, decode_reservation, reservation_page
 from apps.rooms.schema import CancelQuery, MoveBody, ReservationsQuery, ReserveBody
 
 
@@ -61,7 +61,7 @@ class Reservations(SeriesHandlers):
             recorded = self.submitted_series(drafts_series.reserve(context, body), identifier, session)
         else:
             recorded = self.submitted(drafts.reserve(context, body), identifier, session)
-        # Asked again, it is what it was, a series or not.
+        # A request that was taken before keeps its kind: a reservation or a series.
         views = recorded or self.views_of(identifier, session)
         answer = self.series_shown(identifier, views, session) or self.shown(identifier, views)
         return answer, 201 if recorded else 200
@@ -100,14 +100,14 @@ class Reservations(SeriesHandlers):
         for identifier in identifiers:
             page = views[reservation_page(identifier)]
             held = decode_reservation(page.tentative)
-            # The list holds every reservation ever asked for here; one without a place is found by what it asked.
+            # The list holds every reservation ever asked for; one without a slot is found by what it asked for.
             if held is None or not any(query.holds(at.start, at.end) for at in _whereabouts(held)):
                 continue
-            first = held.place.start if held.place else 0
-            found.append(((held.place is None, first, identifier), view.reservation(identifier, page, self.zone)))
+            first = held.slot.start if held.slot else 0
+            found.append(((held.slot is None, first, identifier), view.reservation(identifier, page, self.zone)))
         shown = [answer for _, answer in sorted(found, key=lambda pair: pair[0])]
         return {"user": user, "reservations": shown, "next": following}
 
 
-def _whereabouts(held: Reservation) -> tuple[Place, ...]:
-    return (held.place,) if held.place else held.asked
+def _whereabouts(held: Reservation) -> tuple[RoomSlot, ...]:
+    return (held.slot,) if held.slot else held.asked

@@ -1,4 +1,4 @@
-"""The endpoints of rooms: which there are, which are free, and who has one when."""
+"""The endpoints of rooms: which rooms exist, which are free, and who has a room when."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from apps.api.request import Request
 from apps.rooms import view
 from apps.rooms.endpoints.answers import CALENDAR, FREE_ROOMS, ROOMS
 from apps.rooms.endpoints.base import Handlers
-from apps.rooms.pages import Place, decode_days
+from apps.rooms.pages import RoomSlot, decode_days
 from apps.rooms.schema import CalendarQuery, FreeQuery
 from apps.rooms.times import format_minute
 from bayou.errors import TooLarge
 
-FREE_PAGES_MAX = 5000  # rooms times days that one question may look at
+FREE_PAGES_MAX = 5000  # rooms times days that one request may look at
 
 
 class Rooms(Handlers):
@@ -35,7 +35,7 @@ class Rooms(Handlers):
         names = [*listed, *(others := self.other_rooms(request.session))]
         if query.after in listed:
             start = names.index(query.after) + 1
-        else:  # the others only grow, and are sorted bytewise
+        else:  # the list of the others only grows, and is sorted bytewise
             start = len(listed) + bisect_right(others, query.after.encode(), key=str.encode) if query.after else 0
         part = names[start : start + query.limit]
         more = start + len(part) < len(names)
@@ -51,11 +51,11 @@ class Rooms(Handlers):
         zone, listed, policies = self.zone, self.building.rooms, self.building.policies
         wanted = {}
         for name in [*listed, *self.other_rooms(session)]:
-            room, place = view.room(name, listed.get(name)), Place(name, query.start, query.end)
+            room, slot = view.room(name, listed.get(name)), RoomSlot(name, query.start, query.end)
             large = query.capacity is None or (room["capacity"] or 0) >= query.capacity
-            if large and set(query.features) <= set(room["features"]) and policies.is_open(place, zone):
-                wanted[place] = room
-        pages = [page for place in wanted for page in place.pages]
+            if large and set(query.features) <= set(room["features"]) and policies.is_open(slot, zone):
+                wanted[slot] = room
+        pages = [page for slot in wanted for page in slot.pages]
         if len(pages) > FREE_PAGES_MAX:
             raise TooLarge(
                 "too_large",
@@ -67,10 +67,10 @@ class Rooms(Handlers):
         views = self.service.read(pages, session).pages
         free = [
             room
-            for place, room in wanted.items()
+            for slot, room in wanted.items()
             if not any(
-                entry.place.overlaps(place)
-                for entry in decode_days(place.room, (views[page].tentative for page in place.pages))
+                entry.slot.overlaps(slot)
+                for entry in decode_days(slot.room, (views[page].tentative for page in slot.pages))
             )
         ]
         # Sorting is stable: rooms of one size stay in the order of the configuration.
@@ -80,7 +80,7 @@ class Rooms(Handlers):
     def show_calendar(self, request: Request[CalendarQuery, None], room: str) -> Answer:
         """Show who has a room when, in time order."""
         query, session, zone = request.query, request.session, self.zone
-        period = Place(self.known_room(room, session), query.start, query.end)
+        period = RoomSlot(self.known_room(room, session), query.start, query.end)
         pages = period.pages
         days = self.service.read(pages, session, query.view).pages
         return {

@@ -1,4 +1,4 @@
-"""The endpoints of a series, and what reserving one needs: one write, and what came of each occurrence."""
+"""The endpoints of series. One write reserves, moves or cancels a series, with an outcome for each occurrence."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.request import ClientSession, Request
 from apps.rooms import drafts_series, view
-from apps.rooms.drafts_series import Member
+from apps.rooms.drafts_series import Occurrence
 from apps.rooms.endpoints.answers import SERIES
-from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, Handlers, places_asked
+from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, Handlers, slots_asked
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import Series, decode_reservation, decode_series, reservation_page
 from apps.rooms.policies import too_many
@@ -25,21 +25,21 @@ def _date(occurrence: Mapping[str, Any]) -> str:
     return str(occurrence["date"])
 
 
-def _has_no_place(outcome: str) -> bool:
+def _has_no_slot(outcome: str) -> bool:
     return outcome == "rejected no_alternative" or outcome.startswith("unmoved")
 
 
 class SeriesHandlers(Handlers):
-    """Base of what makes or changes a series."""
+    """The base of handlers that make or change a series."""
 
     def series_shown(self, identifier: str, views: PageViews, session: ClientSession) -> Answer | None:
-        """{"series": SERIES}, or None where the id, whose page this is, is not that of a series."""
+        """{"series": SERIES}, or None where this is not the page of a series."""
         series = decode_series(views.tentative)
         if series is None:
             return None
         shown = [
-            view.reservation(member, views, self.zone)
-            for _, member, views in self._occurrences(identifier, series, session)
+            view.reservation(own, views, self.zone)
+            for _, own, views in self._occurrences(identifier, series, session)
             if decode_reservation(views.tentative)
         ]
         return {"series": view.series(identifier, series, [one for one in shown if one])}
@@ -50,41 +50,45 @@ class SeriesHandlers(Handlers):
         if series is None:
             raise Unknown(
                 "series_unknown",
-                f"There is no series {identifier} here. Check the id; made at another replica, it may not have come"
-                " this far yet.",
+                f"There is no series {identifier} here. Check the id. If it was made at another replica, it may not"
+                " have arrived yet.",
                 series=identifier,
             )
         return series
 
-    def members(self, identifier: str, series: Series, first: str | None, session: ClientSession) -> list[Member]:
-        """The occurrences from this date on that are not cancelled; raises Conflict when there is none."""
-        found = drafts_series.standing_members(self._occurrences(identifier, series, session), first)
+    def not_cancelled(
+        self, identifier: str, series: Series, first: str | None, session: ClientSession
+    ) -> list[Occurrence]:
+        """The occurrences from this date on that are not cancelled; raises Conflict where there is none."""
+        found = drafts_series.not_cancelled(self._occurrences(identifier, series, session), first)
         if not found:
             since = f" from {first} on" if first else ""
-            raise Conflict("cancelled", f"No occurrence of {identifier}{since} stands any more.", series=identifier)
+            raise Conflict(
+                "cancelled", f"All occurrences of {identifier}{since} have been cancelled.", series=identifier
+            )
         return found
 
     def submitted_series(self, draft: Draft, identifier: str, session: ClientSession) -> PageViews | None:
-        """As `submitted`, of a write about a series, whose page it is."""
+        """As `submitted`, for a write about a series; the page is that of the series."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
         if accepted.logged or accepted.status == "duplicate":
             return accepted.pages.get(page)
         if not accepted.detail:
             raise refusal(accepted.status, identifier)
-        told = dict(zip(map(_date, draft.args["occurrences"]), accepted.detail.split("\t"), strict=True))
-        failed = {day for day, outcome in told.items() if _has_no_place(outcome)}
+        outcomes = dict(zip(map(_date, draft.args["occurrences"]), accepted.detail.split("\t"), strict=True))
+        failed = {day for day, outcome in outcomes.items() if _has_no_slot(outcome)}
         if failed:
             raise self._nothing_free(draft, identifier, failed, session)
-        if any(outcome.endswith("open_reservations") for outcome in told.values()):
+        if any(outcome.endswith("open_reservations") for outcome in outcomes.values()):
             raise too_many(draft.args["limit"]["open"], identifier.partition("/")[0])
-        # Of the others the first says why, but for one that stays since another could not move.
-        others = [outcome for outcome in told.values() if not outcome.startswith("kept")]
+        # The first of the others says why, unless it only stays because another one could not move.
+        others = [outcome for outcome in outcomes.values() if not outcome.startswith("kept")]
         raise refusal(others[0] if others else accepted.status, identifier)
 
     def _nothing_free(self, draft: Draft, identifier: str, failed: Set[str], session: ClientSession) -> Conflict:
         occurrences = draft.args["occurrences"]
-        asked = [place for one in occurrences if _date(one) in failed for place in places_asked({**draft.args, **one})]
+        asked = [slot for one in occurrences if _date(one) in failed for slot in slots_asked({**draft.args, **one})]
         own = {f"{identifier}~{_date(one)}" for one in occurrences}
         return Conflict(
             "slot_taken",
@@ -95,10 +99,10 @@ class SeriesHandlers(Handlers):
         )
 
     def _occurrences(self, identifier: str, series: Series, session: ClientSession) -> list[tuple[str, str, PageViews]]:
-        """(date, id, page) of each, of one moment."""
+        """(date, id, page) of each occurrence, of one moment."""
         occurrences = series.occurrences(identifier)
-        pages = self.service.read([reservation_page(member) for member in occurrences.values()], session).pages
-        return [(day, member, pages[reservation_page(member)]) for day, member in occurrences.items()]
+        pages = self.service.read([reservation_page(own) for own in occurrences.values()], session).pages
+        return [(day, own, pages[reservation_page(own)]) for day, own in occurrences.items()]
 
 
 class AllSeries(SeriesHandlers):
@@ -127,27 +131,28 @@ class AllSeries(SeriesHandlers):
         return self._answer(identifier, request.session)
 
     def move_series(self, request: Request[SeriesQuery, SeriesMoveBody], user: str, name: str) -> Answer:
-        """Move the occurrences from some date on that stand; where nothing is free one stays where it is."""
+        """Move the occurrences from some date on; one stays where it is where nothing is free."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         remedy = "A new room begins with a new reservation, not with a move."
         self.require_rooms(body.room, body.merge, remedy, session)
         series, context = self.require_series(identifier, session), self.context(request.caller, body.request)
         if context.request not in series.requests:
-            members = self.members(identifier, series, request.query.first, session)
-            self.submitted_series(drafts_series.move(context, identifier, members, body), identifier, session)
+            occurrences = self.not_cancelled(identifier, series, request.query.first, session)
+            draft = drafts_series.move(context, identifier, occurrences, body)
+            self.submitted_series(draft, identifier, session)
         return self._answer(identifier, session)
 
     def cancel_series(self, request: Request[SeriesCancelQuery, None], user: str, name: str) -> Answer:
-        """Cancel the occurrences from some date on that stand."""
+        """Cancel the occurrences from some date on."""
         identifier, query, session = f"{user}/{name}", request.query, request.session
         series, context = self.require_series(identifier, session), self.context(request.caller, query.request)
         if context.request not in series.requests:
-            members = self.members(identifier, series, query.first, session)
-            draft = drafts_series.cancel(context, identifier, members, query.reason)
+            occurrences = self.not_cancelled(identifier, series, query.first, session)
+            draft = drafts_series.cancel(context, identifier, occurrences, query.reason)
             self.submitted_series(draft, identifier, session)
         return self._answer(identifier, session)
 
     def _answer(self, identifier: str, session: ClientSession) -> Answer:
         shown = self.series_shown(identifier, self.views_of(identifier, session), session)
-        assert shown is not None, "a series never ceases to be one"
+        assert shown is not None, "a series stays one"
         return shown
