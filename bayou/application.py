@@ -62,7 +62,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class FeedRevision:
     """What this replica has shown of a thing: `number` grows with each change, `changed_s` is when the last one was
     seen (seconds since 1970), `here` is False once the thing is gone, `text` is what is (or was last) shown."""
 
@@ -93,7 +93,7 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class OutcomeChange:
     """A write that came to another outcome here, when it was played again. `others` are the outcomes of the other
     writes of the same transaction, among them those that caused it."""
 

@@ -93,7 +93,7 @@ def _banner(replica: Replica, settings: Config, console: Console) -> Iterator[st
     if state.is_primary:
         primary = "this replica"
     else:
-        label = label_of(state.primary, replica.store.members_of_cluster())
+        label = label_of(state.primary, replica.store.members())
         primary = console.name(label or state.primary) if state.primary else "not known yet"
     rows = {
         "id": state.server,

@@ -1,4 +1,4 @@
-"""The full state of a replica: read in parts on one side, staged and switched on the other (Petersen 1997, 4.3)."""
+"""The transfer of full states: read in parts at one replica, staged and installed at another (Petersen 1997, 4.3)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from redis import Redis
 
 from bayou.application import LuaApplication
 from bayou.payloads import Installed, ListPart, StateEnd, StatePages, StatePart
+from bayou.stamps import stamp_text
 from storage.identity_file import mint
 from storage.keys import KEYS
-from storage.script_runner import Scripted
+from storage.queries import Queries
+from storage.script_runner import vector_texts
 
-LIST_PART = 1000  # entries of a list in one part, about
+PART_ENTRIES = 1000  # of a list in one part, about; and keys that one UNLINK deletes
 
 
 class Ids(Protocol):
-    """Who notes the id of this replica outside its namespace. `server` reads the id that the namespace has now."""
+    """Notes the id of this replica outside its namespace. `server` reads the id that the namespace has now."""
 
     def reserve(self, server: Callable[[], str | None]) -> str:
         """A fresh id, noted before the namespace may take it."""
@@ -27,8 +29,8 @@ class Ids(Protocol):
         """A full state was installed: note the id that the namespace has now."""
 
 
-class Transfer(Scripted):
-    """The part of the store that moves full states. `ids` is absent where there is no birth file."""
+class FullStateStore(Queries):
+    """Adds full states to what a store can do. Without `ids`, new ids are noted in the namespace only."""
 
     def __init__(
         self,
@@ -43,49 +45,54 @@ class Transfer(Scripted):
         self._ids = ids
 
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
-        """The committed pages behind the cursor (CSN, page), in the order of the CSN that changed them last."""
-        end, generation, count, text, csn, name = self._run("read_state_part", *after, count_max, bytes_max)
+        """Committed pages after the cursor `after` (CSN, page), in the order of the commit that changed each last.
+
+        Atomic. Ends after `count_max` pages, or with the page that reaches `bytes_max`. Begin at (0, ""), and continue
+        at the cursor of each part until a part has an `end`.
+        """
+        end, generation, count, text, csn, name = self.run("read_state_part", *after, count_max, bytes_max)
         cursor = int(csn), name.decode()
-        return StatePart(StatePages(count, text), cursor, _end(end) if end else None, generation.decode())
+        return StatePart(StatePages(count, text), cursor, _decode_end(end) if end else None, generation.decode())
 
     def list_parts(self) -> Iterator[ListPart]:
-        """All lists, in parts of a bounded size; what is added meanwhile may or may not be among them."""
+        """The entries of all lists, in parts of about 1,000. Not atomic: entries added meanwhile may be missing."""
         for name in self._redis.smembers(self._keys.lists):
             entries: list[str] = []
-            for entry in self._redis.sscan_iter(self._keys.list + name.decode(), count=LIST_PART):
+            for entry in self._redis.sscan_iter(self._keys.list + name.decode(), count=PART_ENTRIES):
                 entries.append(entry.decode())
-                if len(entries) == LIST_PART:
+                if len(entries) == PART_ENTRIES:
                     yield ListPart(name.decode(), tuple(entries))
                     entries = []
             if entries:
                 yield ListPart(name.decode(), tuple(entries))
 
     def stage(self, staging: str, pages: StatePages, lists: tuple[ListPart, ...]) -> str | None:
-        """Stage a part beside the state that counts; '' begins. The number to go on with, None when superseded."""
+        """Store a part of a full state where nothing reads it yet. `staging` is empty for the first part, and after
+        that the value that the call before returned.
+
+        Returns None, with no page stored, if another staging has begun since. The pages are stored atomically. List
+        entries are added before, one list at a time: lists only grow, so entries of a state that is never installed
+        do no harm.
+        """
         if not staging:
             self.sweep()
-        for part in lists:  # append-only supersets: they may grow before the state is switched
+        for part in lists:
             self._redis.sadd(self._keys.lists, part.name)
             self._redis.sadd(self._keys.list + part.name, *part.entries)
-        number = self._run("stage", staging, pages.text).decode()
+        number = self.run("stage", staging, pages.text).decode()
         return number or None
 
     def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed:
-        """Switch to the staged state, keep what it does not cover, replay that; see lua/install.lua."""
-        text = json.dumps(
-            {
-                "csn": str(end.csn),
-                "last": end.last,
-                "clock": f"{end.clock:016d}",
-                "birth": end.birth,
-                "primary": end.primary,
-                "history": end.history,
-                "vector": {server: f"{stamp:016d}" for server, stamp in end.vector.items()},
-            }
-        )
+        """Atomically replace the committed state by the staged one, and play the writes again that it does not cover.
+
+        `source` is the label of the sender. If the histories differ, `common_csn` is the last CSN of both, and later
+        commits of this replica are revoked. With the status `superseded` (another staging has begun) or `stale` (the
+        staged state is not newer) nothing has changed. If own writes are lost, the replica takes the id that `ids`
+        reserved; see lua/commands/install.lua.
+        """
         common = "" if common_csn is None else common_csn
         fresh = self._ids.reserve(self.server) if self._ids else mint(self._label)
-        reply = json.loads(self._run("install", staging, source, text, common, fresh))
+        reply = json.loads(self.run("install", staging, source, _encode_end(end), common, fresh))
         if self._ids:
             self._ids.learn(self.server)
         if reply["status"] == "installed":
@@ -99,9 +106,8 @@ class Transfer(Scripted):
         )
 
     def sweep(self) -> None:
-        """Delete committed pages of generations that no longer count."""
-        current, staging = self._redis.hmget(self._keys.meta, "generation", "staging")
-        counting = {current, staging}
+        """Delete the committed pages of generations that are no longer used. Not atomic; safe at any time."""
+        used = set(self._redis.hmget(self._keys.meta, "generation", "staging"))
         for name in ("committed_page", "changed"):
             before, _, after = KEYS[name][0].partition("{}")
             head = (self._keys.prefix + before).encode()
@@ -109,16 +115,30 @@ class Transfer(Scripted):
             dead = []
             for key in self._redis.scan_iter(match=pattern, count=1000):
                 generation = key[len(head) :].partition(b":")[0]
-                if generation.isdigit() and generation not in counting:
+                if generation.isdigit() and generation not in used:
                     dead.append(key)
-                if len(dead) == LIST_PART:
+                if len(dead) == PART_ENTRIES:
                     self._redis.unlink(*dead)
                     dead = []
             if dead:
                 self._redis.unlink(*dead)
 
 
-def _end(text: bytes) -> StateEnd:
+def _encode_end(end: StateEnd) -> str:
+    return json.dumps(
+        {
+            "csn": str(end.csn),
+            "last": end.last,
+            "clock": stamp_text(end.clock),
+            "birth": end.birth,
+            "primary": end.primary,
+            "history": end.history,
+            "vector": vector_texts(end.vector),
+        }
+    )
+
+
+def _decode_end(text: bytes) -> StateEnd:
     members = json.loads(text)
     return StateEnd(
         csn=int(members["csn"]),

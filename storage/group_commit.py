@@ -16,64 +16,68 @@ from redis import ResponseError
 Request = TypeVar("Request")
 
 
-class _Asked(Generic[Request]):
-    """One request, and what became of it."""
+class _Pending(Generic[Request]):
+    """One request and its reply."""
 
     __slots__ = ("has_reply", "reply", "request", "turn")
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.has_reply = False
-        self.reply: Any = None  # or what is to be raised
-        self.turn = threading.Lock()  # released when the reply is there, or when this caller leads the next batch
+        self.reply: Any = None  # or the exception to raise
+        self.turn = threading.Lock()  # released when the reply is there, or when this thread becomes the leader
         self.turn.acquire()
 
 
-class Gathered(Generic[Request]):
-    """`ask_all` makes one trip: requests in their order to replies. Every thread may use it."""
+class GroupCommit(Generic[Request]):
+    """`send_all` makes one round trip: it takes requests, and returns their replies in the same order."""
 
-    def __init__(self, ask_all: Callable[[Sequence[Request]], Sequence[Any]]) -> None:
-        self._ask_all = ask_all
+    def __init__(self, send_all: Callable[[Sequence[Request]], Sequence[Any]]) -> None:
+        self._send_all = send_all
         self._changing = threading.Lock()
-        self._waiting: list[_Asked[Request]] = []
-        self._is_under_way = False
+        self._queue: list[_Pending[Request]] = []
+        self._is_in_flight = False
 
-    def ask(self, request: Request) -> Any:
-        """The reply; raises what `ask_all` does."""
-        asked = _Asked(request)
-        with self._changing:
-            self._waiting.append(asked)
-            is_first, self._is_under_way = not self._is_under_way, True
-        if not is_first:
-            asked.turn.acquire()
-        if not asked.has_reply:
-            self._make_trip(asked)
-        if isinstance(asked.reply, BaseException):
-            raise asked.reply
-        return asked.reply
+    def submit(self, request: Request) -> Any:
+        """The reply to this request; raises what `send_all` raises. Any thread may call it.
 
-    def _make_trip(self, own: _Asked[Request]) -> None:
-        """For all that wait now, the own request among them."""
+        A ResponseError concerns one request alone: the others of its batch are sent again, one by one. After any other
+        error, all requests of the batch fail.
+        """
+        own = _Pending(request)
         with self._changing:
-            all_asked, self._waiting = self._waiting, []
-        replies = self._replies([asked.request for asked in all_asked])
+            self._queue.append(own)
+            is_leader, self._is_in_flight = not self._is_in_flight, True
+        if not is_leader:
+            own.turn.acquire()
+        if not own.has_reply:
+            self._send_queue(own)
+        if isinstance(own.reply, BaseException):
+            raise own.reply
+        return own.reply
+
+    def _send_queue(self, own: _Pending[Request]) -> None:
+        """As the leader: send everything queued, `own` among it, and name the next leader."""
         with self._changing:
-            following = self._waiting[0] if self._waiting else None
-            self._is_under_way = following is not None
-        for asked, reply in reversed([*zip(all_asked, replies, strict=True)]):
-            asked.reply, asked.has_reply = reply, True
-            if asked is not own:
-                asked.turn.release()
-        if following:
-            following.turn.release()
+            batch, self._queue = self._queue, []
+        replies = self._replies([pending.request for pending in batch])
+        with self._changing:
+            next_leader = self._queue[0] if self._queue else None
+            self._is_in_flight = next_leader is not None
+        for pending, reply in zip(batch, replies, strict=True):
+            pending.reply, pending.has_reply = reply, True
+            if pending is not own:
+                pending.turn.release()
+        if next_leader:
+            next_leader.turn.release()
 
     def _replies(self, requests: Sequence[Request]) -> Sequence[Any]:
         try:
-            return self._ask_all(requests)
+            return self._send_all(requests)
         except ResponseError as error:
             if len(requests) == 1:
                 return [error]
-            # The script did nothing. One request may be at fault, which is not to fail the others.
+            # The script changed nothing. One request may be at fault, and must not fail the others.
             return [reply for request in requests for reply in self._replies([request])]
         except BaseException as error:
             return [error] * len(requests)

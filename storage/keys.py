@@ -37,11 +37,11 @@ KEYS = {
     "events": ("events", "stream", "one entry a transaction, capped, for screens"),
 }
 
-FORM = 2  # of all that is kept here, writes and their pages included; a change that older code would misread raises it
+FORMAT_VERSION = 2  # of all stored data, writes and pages included; raised by a change that older code would misread
 
 META = {
     # field of `meta`: what it holds
-    "form": "FORM of the release that made the namespace; another one does not open it",
+    "form": "FORMAT_VERSION of the release that created the namespace; a release with another one does not open it",
     "id": "the server id under which this replica accepts writes",
     "label": "its name for people",
     "cluster": "the cluster's id",

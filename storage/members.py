@@ -1,6 +1,6 @@
-"""The application of membership writes, `members/1`: what a creation, a retirement and a primary write say.
+"""The application `members/1`, whose writes create servers, retire them, and name the primary.
 
-It is the protocol's own, so every store plays it beside the applications that it is given.
+It belongs to the protocol, so every store plays it beside the applications that it is given.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 from bayou.application import LuaApplication
 from bayou.write import Draft, Write
 
-PAGE = "members"
-SYSTEM = "bayou"  # the user of membership writes
+MEMBERS_PAGE = "members"
+SYSTEM_USER = "bayou"  # of membership writes
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A created server, where it listens (HOST:PORT), and the request under which it was created."""
+    """A created server, its addresses (HOST:PORT), and the request that created it."""
 
     id: str
     label: str
@@ -28,7 +28,7 @@ class Member:
     request: str
 
 
-def draft(op: str, request: str, accepted_at: str, args: Mapping[str, Any]) -> Draft:
+def membership_draft(op: str, request: str, accepted_at: str, args: Mapping[str, Any]) -> Draft:
     """A membership write: op is create | retire | primary."""
     return Draft(
         app=MEMBERS.tag,
@@ -36,15 +36,15 @@ def draft(op: str, request: str, accepted_at: str, args: Mapping[str, Any]) -> D
         check="",
         merge="",
         args=args,
-        pages=(PAGE,),
-        user=SYSTEM,
+        pages=(MEMBERS_PAGE,),
+        user=SYSTEM_USER,
         request=request,
         accepted_at=accepted_at,
     )
 
 
-def decode(page: Mapping[str, str]) -> list[Member]:
-    """The created servers of the page, by id."""
+def decode_members(page: Mapping[str, str]) -> list[Member]:
+    """The created servers on the page `members`, by id."""
     found = []
     for field, value in sorted(page.items()):
         kind, _, server = field.partition(":")
@@ -54,15 +54,15 @@ def decode(page: Mapping[str, str]) -> list[Member]:
 
 
 def label_of(server: str, created: Iterable[Member]) -> str | None:
-    """The label of a server: it stands in a minted id, `LABEL~NONCE`; of a created one, among the members."""
+    """The label of a server; None for a created server that is not among `created`."""
     label, tilde, _ = server.partition("~")
     if tilde and ":" not in label:
-        return label
+        return label  # a minted id, LABEL~NONCE
     return next((member.label for member in created if member.id == server), None)
 
 
 def describe(write: Write) -> dict[str, Any]:
-    """What a membership write says, for screens."""
+    """The description of a membership write in logs and events."""
     return {"membership": write.op, **write.args}
 
 

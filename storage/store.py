@@ -1,7 +1,11 @@
-"""A replica's state in Redis: every change is one Lua transaction (storage/lua), every method one step.
+"""The state of one replica in Redis. Every change is one script of storage/lua/commands, which Redis runs atomically.
 
-Atomic by construction: a method either did all of what it says or raised with nothing done; but a lost connection
-leaves open which, and every script is safe to run again. Knows the namespace and the applications, not the network.
+For every public method of Store, and of the classes that it extends: it is atomic unless its docstring says otherwise.
+A refusal (bayou.errors) means that nothing changed. A RedisError means that Redis could not be reached or refused: a
+ResponseError changed nothing, and after any other one the call may have taken effect. It is safe to repeat the call.
+Any thread may call any method. Stamps and times whose names end in `_us` are microseconds since 1970.
+
+This module knows the namespace and the applications, not the network.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis import Redis
 
@@ -21,21 +25,17 @@ from bayou.payloads import Item, Received, Selection
 from bayou.stamps import STAMP_DIGITS, split_id, stamp_text
 from bayou.state import State, Vector
 from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Draft
-from storage import members
-from storage.full_state import Ids, Transfer
-from storage.group_commit import Gathered
-from storage.keys import FORM
-from storage.members import Member
-from storage.queries import Digest, Gap, LogEntry, Screens, Vitals
-from storage.script_runner import flat_map, page_views, stamps, texts
+from storage.full_state import FullStateStore, Ids
+from storage.group_commit import GroupCommit
+from storage.keys import FORMAT_VERSION
+from storage.members import MEMBERS_PAGE, Member, decode_members, label_of, membership_draft
+from storage.script_runner import json_map, json_vector, page_views, vector_texts
 
-__all__ = ["Digest", "Gap", "LogEntry", "Member", "Store", "Vitals"]
-
-BATCH = 500  # writes that one transaction commits or truncates at the most
+BATCH = 500  # writes that one transaction commits or drops at most
 NOTHING: Vector = {}
 
 _REFUSED = {
-    # status of accept.lua: (code, sentence)
+    # status of lua/commands/accept.lua: (code, message)
     "retired": ("retired", "This replica has retired and takes no more writes. Use another replica."),
     "is_primary": ("is_primary", "The primary cannot retire. Promote another replica first."),
     "not_primary": ("not_primary", "Only the primary can do this, and this replica is not the primary."),
@@ -43,9 +43,31 @@ _REFUSED = {
 }
 
 
-class Store(Screens, Transfer):
-    """The namespace of one replica. `commit_mode` is `auto` or `manual`; `ids` is absent where there is no birth file;
-    `emptied` is called when a script finds that the namespace is gone."""
+class _Accept(NamedTuple):
+    """A request to lua/commands/accept.lua."""
+
+    now_us: int
+    body: str
+    commit_mode: str
+    needs: Vector
+    shown: Sequence[str]
+
+
+class _Read(NamedTuple):
+    """A request to lua/commands/read_pages.lua."""
+
+    needs: Vector
+    view: str
+    pages: Sequence[str]
+
+
+class Store(FullStateStore):
+    """The log and the pages of one replica.
+
+    commit_mode  `auto`: a primary commits at once whatever it accepts or receives; `manual`: only in `commit`
+    ids          notes new ids outside the namespace; None where there is no identity file
+    emptied      called when a script finds that the namespace is gone
+    """
 
     def __init__(
         self,
@@ -59,29 +81,35 @@ class Store(Screens, Transfer):
     ) -> None:
         super().__init__(client, label, applications, ids=ids, emptied=emptied)
         self._commit_mode = commit_mode
-        self._accepting = Gathered(self._accept_all)
-        self._reading = Gathered(self._read_all)
+        self._accepting = GroupCommit(self._accept_all)
+        self._reading = GroupCommit(self._read_all)
+
+    # The namespace.
 
     def begin(self, *, server: str, cluster: str, first_primary: bool) -> None:
-        """Open the namespace for a server id; a new one is made, as the birth of the cluster for the first primary."""
-        status = self._run("begin", server, self._label, cluster, "birth" if first_primary else "", FORM)
+        """Open the namespace under the id `server`, and create it if it does not exist.
+
+        With `first_primary`, a new namespace is the birth of the cluster. Raises Conflict `other_release` or
+        `other_cluster` if the namespace has another format or belongs to another cluster.
+        """
+        status = self.run("begin", server, self._label, cluster, "birth" if first_primary else "", FORMAT_VERSION)
         if status == b"other_form":
             raise Conflict(
                 "other_release",
-                f"What is kept of {self._label} was written by another release, in a form that this one cannot read."
-                " Go on with that release, or start without the data: what its peers hold comes back from them.",
+                f"The data of {self._label} was written by another release, in a format that this release cannot read."
+                " Continue with that release, or start without the data: the replica gets back what its peers hold.",
             )
         if status != b"opened":
             raise Conflict(
                 "other_cluster",
                 f"The namespace of {self._label} in Redis belongs to another cluster. Use another Redis, or the"
-                " configuration (name of the cluster and its replicas) that made it.",
+                " configuration that created it (the name of the cluster and its replicas).",
             )
 
     def state(self) -> State:
-        """Identity, vectors and counters of one moment."""
-        found = json.loads(self._run("read_state"))
-        meta = flat_map(found["meta"])
+        """The identity, the vectors and the counters."""
+        found = json.loads(self.run("read_state"))
+        meta = json_map(found["meta"])
         return State(
             server=meta["id"],
             label=meta["label"],
@@ -93,27 +121,28 @@ class Store(Screens, Transfer):
             csn=int(meta["csn"]),
             osn=int(meta["osn"]),
             last=meta["last"],
-            vector=stamps(found["vector"]),
-            committed_vector=stamps(found["committed_vector"]),
-            omitted_vector=stamps(found["omitted_vector"]),
+            vector=json_vector(found["vector"]),
+            committed_vector=json_vector(found["committed_vector"]),
+            omitted_vector=json_vector(found["omitted_vector"]),
             retired_servers=tuple(sorted(found["retired"])),
             retired=bool(meta["retired"]),
             tentative=found["tentative"],
             clock=int(found["clock"]),
         )
 
-    def adopt(self, birth: str) -> str:
-        """Meet a peer of this birth: `adopted` (none was known), `known`, or `other_birth` (nothing changed)."""
-        return str(self._run("adopt", birth).decode())
+    # Writes of clients.
 
     def accept(self, draft: Draft, now_us: int, needs: Vector = NOTHING, shown: Sequence[str] = ()) -> Accepted:
-        """Take a client's write: stamp it, play it, log it; commit it at once at the primary in automatic mode.
+        """Accept a client's write: stamp it, play it and log it. A primary in `auto` mode commits it at once.
 
-        If it was logged, the answer has the pages `shown`. Behind when V does not cover `needs`, Conflict when this
-        replica has retired; nothing is recorded then.
+        A write whose outcome is neither `updated` nor `merged` is not logged. If it is logged, the result has the pages
+        `shown`, as they are after the write. Writes of several threads may share one transaction.
+
+        Raises Behind if V does not cover `needs`, Conflict if this replica has retired, TooLarge if the write has too
+        many bytes or pages, and BadInput if no stamp is left.
         """
         if len(set(draft.pages)) < len(draft.pages):
-            raise ValueError("a draft declares a page twice")  # no replica would take it
+            raise ValueError("a draft declares a page twice")  # no replica would take the write
         if len(draft.pages) > PAGES_MAX:
             raise TooLarge(
                 "too_many_pages", f"This needs {len(draft.pages)} pages; at most {PAGES_MAX} go in one write."
@@ -121,14 +150,13 @@ class Store(Screens, Transfer):
         body = draft.encode_body()
         if len(body.encode()) > WRITE_BYTES_MAX:
             raise TooLarge("too_large", f"This is more than {WRITE_BYTES_MAX} bytes as a write. Send less text.")
-        return self._accepted(self._accepting.ask((now_us, body, self._commit_mode, needs, shown)), shown)
+        return self._accepted(self._accepting.submit(_Accept(now_us, body, self._commit_mode, needs, shown)), shown)
 
-    def _accept_all(self, asked: Sequence[tuple[int, str, str, Vector, Sequence[str]]]) -> list[dict[str, Any]]:
-        """(microseconds, encoded body, commit mode, needs, pages to show) each, in one transaction."""
+    def _accept_all(self, requests: Sequence[_Accept]) -> list[dict[str, Any]]:
         arguments: list[Any] = []
-        for now_us, body, mode, needs, shown in asked:
-            arguments += now_us, body, mode, _json(texts(needs)), _json(shown)
-        return list(json.loads(self._run("accept", *arguments)))
+        for now_us, body, commit_mode, needs, shown in requests:
+            arguments += now_us, body, commit_mode, _json(vector_texts(needs)), _json(shown)
+        return list(json.loads(self.run("accept", *arguments)))
 
     def _accepted(self, reply: Mapping[str, Any], shown: Sequence[str] = ()) -> Accepted:
         status = reply["status"]
@@ -141,22 +169,62 @@ class Store(Screens, Transfer):
         pages = _views(shown, reply.get("pages", ())) if status == "logged" else {}
         return Accepted(reply.get("id"), reply["outcome"], reply.get("committed", False), pages)
 
+    def read(self, pages: Sequence[str], needs: Vector = NOTHING, view: str = "tentative") -> Snapshot:
+        """Pages in both views, with the vectors of the same moment. A page that does not exist is empty.
+
+        Raises Behind if the vector of `view` (V for `tentative`, C for `committed`) does not cover `needs`. Reads of
+        several threads may share one transaction.
+        """
+        moment, reply = self._reading.submit(_Read(needs, view, pages))
+        if "missing" in reply:
+            raise _behind(reply["missing"])
+        return Snapshot(pages=_views(pages, reply), **moment)
+
+    def _read_all(self, requests: Sequence[_Read]) -> list[tuple[dict[str, Any], Sequence[Any]]]:
+        """(vectors, CSN and history of the moment; pages or what is missing) for each request."""
+        arguments: list[Any] = []
+        for needs, view, pages in requests:
+            arguments += _json(vector_texts(needs)), view, json.dumps(list(pages))
+        found = json.loads(self.run("read_pages", *arguments))
+        vectors = {name: json_vector(found[name]) for name in ("vector", "committed_vector")}
+        moment = {**vectors, "csn": int(found["csn"]), "history": found["history"]}
+        return [(moment, reply) for reply in found["replies"]]
+
+    def list_entries(self, name: str) -> list[str]:
+        """The entries of an application's list, sorted bytewise."""
+        return [entry.decode() for entry in sorted(self._redis.smembers(self._keys.list + name))]
+
+    # Anti-entropy; see also FullStateStore.
+
+    def adopt(self, birth: str) -> str:
+        """Note that this replica has met a peer of the cluster that began with `birth`.
+
+        Returns `adopted` if this replica knew no birth, `known` if it knew this one, and `other_birth`, with nothing
+        changed, if it belongs to another cluster.
+        """
+        return str(self.run("adopt", birth).decode())
+
     def receive(self, selection: Selection, source: str) -> Received:
-        """Take a peer's batch in its order; stops at the first item that does not fit, and says why."""
+        """Store a selection from the peer with the label `source`, in order, up to the first write that does not fit.
+
+        `status` says whether all was stored, and if not, why. Writes that are known already count as stored.
+        """
         commits = sum([item.csn is not None for item in selection.items])
         lines = b"\n".join([item.body or item.id.encode() for item in selection.items])
         after = selection.after_csn, selection.after_id, selection.history
-        return Received(**json.loads(self._run("receive", self._commit_mode, source, *after, commits, lines)))
+        return Received(**json.loads(self.run("receive", self._commit_mode, source, *after, commits, lines)))
 
     def select(
         self, csn: int, vector: Vector, retired: Sequence[str], count_max: int, bytes_max: int
     ) -> Selection | None:
-        """What a peer with this CSN, vector and retired minted ids lacks, in the order of sending.
+        """What a peer lacks that holds the commits up to `csn` and the writes that `vector` covers, in the order of
+        sending; `retired` are the minted ids that it knows to have retired.
 
-        None when commits that it lacks were dropped from the log: it needs the full state.
+        Ends after `count_max` writes, or with the write that reaches `bytes_max`. None if the log no longer holds a
+        commit that the peer lacks: it needs the full state.
         """
-        arguments = csn, json.dumps(texts(vector)), json.dumps(list(retired)), count_max, bytes_max
-        found = self._run("select", *arguments)
+        arguments = csn, json.dumps(vector_texts(vector)), json.dumps(list(retired)), count_max, bytes_max
+        found = self.run("select", *arguments)
         if found is None:
             return None
         after_csn, after_id, history_there, heads, bodies = found
@@ -166,110 +234,107 @@ class Store(Screens, Transfer):
             at += size
         return Selection(int(after_csn), after_id.decode(), tuple(items), history_there.decode())
 
+    # The log.
+
     def commit(self) -> int:
-        """Commit what is tentative here, oldest first, if this is the primary; returns how many."""
+        """Commit all tentative writes, oldest first; returns their number. Raises Conflict unless this is the primary.
+
+        One transaction for each 500 writes. It ends early if a commit makes another replica the primary.
+        """
         total, left = 0, 1
         while left:
-            reply = json.loads(self._run("commit", BATCH))
+            reply = json.loads(self.run("commit", BATCH))
             if reply["status"] == "not_primary":
-                if total:  # what was committed made another one the primary
+                if total:  # one of the commits made another replica the primary
                     return total
                 raise Conflict(*_REFUSED["not_primary"])
             total, left = total + reply["committed"], reply["left"]
         return total
 
     def catch_up(self) -> None:
-        """Commit what a new primary found tentative, in automatic mode; nothing where this is not the primary."""
+        """Commit all tentative writes if this is the primary and commits automatically. Several transactions."""
         state = self.state()
         if state.is_primary and state.tentative and self._commit_mode == "auto":
             self.commit()
 
-    def read(self, pages: Sequence[str], needs: Vector = NOTHING, view: str = "tentative") -> Snapshot:
-        """Pages in both views and the vectors, of one moment; a page that does not exist is empty.
-
-        Behind when the vector of `view` (V for `tentative`, C for `committed`) does not cover `needs`.
-        """
-        moment, reply = self._reading.ask((needs, view, pages))
-        if "missing" in reply:
-            raise _behind(reply["missing"])
-        return Snapshot(pages=_views(pages, reply), **moment)
-
-    def _read_all(
-        self, asked: Sequence[tuple[Vector, str, Sequence[str]]]
-    ) -> list[tuple[dict[str, Any], Sequence[Any]]]:
-        """(needs, view, pages) each, of one moment, whose vectors and CSN stand beside each reply."""
-        arguments: list[Any] = []
-        for needs, view, pages in asked:
-            arguments += _json(texts(needs)), view, json.dumps(list(pages))
-        found = json.loads(self._run("read_pages", *arguments))
-        vectors = {name: stamps(found[name]) for name in ("vector", "committed_vector")}
-        moment = {**vectors, "csn": int(found["csn"]), "history": found["history"]}
-        return [(moment, reply) for reply in found["replies"]]
-
-    def members(self, name: str) -> list[str]:
-        """An application's append-only list, sorted bytewise."""
-        return [member.decode() for member in sorted(self._redis.smembers(self._keys.list + name))]
-
     def truncate(self, keep: int, *, older_than_us: int | None = None) -> int:
-        """Drop committed writes from the log but the newest `keep`, and those accepted since; returns how many."""
+        """Drop committed writes from the log; returns their number. One transaction for each 500 writes.
+
+        The newest `keep` stay, and so do those that were accepted after `older_than_us`.
+        """
         bound = stamp_text(older_than_us) if older_than_us is not None else "9" * 16
         total = 0
-        while dropped := self._run("truncate", keep, bound, BATCH):
+        while dropped := self.run("truncate", keep, bound, BATCH):
             total += dropped
         return total
 
-    def members_of_cluster(self) -> list[Member]:
-        """The created servers, as the tentative view knows them."""
-        return members.decode(self.read([members.PAGE]).pages[members.PAGE].tentative)
+    # The members of the cluster.
+
+    def members(self) -> list[Member]:
+        """The created servers of the tentative view."""
+        return decode_members(self.read([MEMBERS_PAGE]).pages[MEMBERS_PAGE].tentative)
 
     def create(self, *, label: str, rest: str, anti_entropy: str, request: str, now_us: int) -> str:
-        """Accept the creation write of a server; returns its id, `T:X` (Petersen 1997, section 4.4).
+        """Accept the creation write of a server; returns the id of that server, `T:X` (Petersen 1997, section 4.4).
 
-        Asked again with the same `request` while that server is a member, it returns the id that it gave. Conflict
-        where the id would be longer than any replica takes, for it holds that of its creator.
+        Repeated with the same `request` while that server is a member, it returns the same id. Raises Conflict
+        `chain_too_long` if the id, which contains that of its creator, would be longer than any replica takes.
         """
         if len(self.state().server) + STAMP_DIGITS + 1 > SERVER_BYTES_MAX:
             raise Conflict(
                 "chain_too_long",
-                f"{self._label} was itself created by one that was created, and so on: too many one after another."
-                " Join through another replica, best one that the configuration names.",
+                f"{self._label} is at the end of a long chain of replicas that joined one through another, so the id of"
+                " the new one would be too long. Join through a replica that the configuration names.",
             )
         args = {"label": label, "rest": rest, "anti_entropy": anti_entropy, "through": self._label}
-        accepted = self._accept_member("create", request, now_us, args)
+        accepted = self._accept_membership("create", request, now_us, args)
         if accepted.id is None:
-            return next(member.id for member in self.members_of_cluster() if member.request == request)
+            return next(member.id for member in self.members() if member.request == request)
         stamp, origin = split_id(accepted.id)
         return f"{stamp_text(stamp)}:{origin}"
 
     def retire(self, now_us: int) -> str:
-        """Accept this server's own retirement; it takes no more writes. Returns the write's id."""
-        accepted = self._accept_member("retire", f"retire-{now_us}", now_us, {"label": self._label})
+        """Accept the retirement write of this server; returns its id. The server accepts no writes after that.
+
+        Raises Conflict if this is the primary.
+        """
+        accepted = self._accept_membership("retire", f"retire-{now_us}", now_us, {"label": self._label})
         assert accepted.id is not None, "a retirement is always logged"
         return accepted.id
 
     def hand_over(self, to: str, now_us: int) -> None:
-        """At the primary: commit a primary write that names the next primary, as this one's last CSN."""
+        """Make the server `to` the primary. Raises Conflict unless this is the primary.
+
+        Commits all tentative writes, then a primary write, which is the last CSN of this server. Several transactions:
+        Conflict `pending` if writes came in between.
+        """
         self.commit()
-        label = members.label_of(to, self.members_of_cluster()) or to
+        label = label_of(to, self.members()) or to
         args = {"from": self.state().server, "to": to, "label": label}
-        self._accept_member("primary", f"primary-{now_us}", now_us, args, mode="now")
+        self._accept_membership("primary", f"primary-{now_us}", now_us, args, mode="now")
 
     def force(self, server: str, now_us: int) -> None:
-        """Become the primary without the old one, under the new id `server`: open an epoch, commit what is here."""
+        """Become the primary without the old one, under the new id `server`, in a new epoch.
+
+        Commits all tentative writes afterwards in `auto` mode. Raises Conflict `moved_on` if the epoch has changed
+        since it was read.
+        """
         epoch = history.decode(self.state().history)[-1:]
         number = epoch[0].number + 1 if epoch else 1
         args = {"to": server, "epoch": number, "label": self._label}
-        draft = members.draft("primary", f"primary-{now_us}", _iso(now_us), args)
-        reply = json.loads(self._run("force", now_us, server, draft.encode_body(), number))
+        draft = membership_draft("primary", f"primary-{now_us}", _iso(now_us), args)
+        reply = json.loads(self.run("force", now_us, server, draft.encode_body(), number))
         if reply["status"] != "logged":
-            raise Conflict("moved_on", "The epoch has changed meanwhile. Look who is primary now, and decide again.")
+            raise Conflict(
+                "moved_on", "Another replica has become the primary meanwhile. Check which one, and decide again."
+            )
         self.catch_up()
 
-    def _accept_member(
+    def _accept_membership(
         self, op: str, request: str, now_us: int, args: Mapping[str, Any], mode: str | None = None
     ) -> Accepted:
-        draft = members.draft(op, request, _iso(now_us), args)
-        (reply,) = self._accept_all([(now_us, draft.encode_body(), mode or self._commit_mode, NOTHING, ())])
+        draft = membership_draft(op, request, _iso(now_us), args)
+        (reply,) = self._accept_all([_Accept(now_us, draft.encode_body(), mode or self._commit_mode, NOTHING, ())])
         return self._accepted(reply)
 
 
@@ -278,9 +343,9 @@ def _json(value: Mapping[str, str] | Sequence[str]) -> str:
 
 
 def _views(pages: Sequence[str], found: Sequence[Any]) -> dict[str, PageViews]:
-    """Page -> its views, of the flat lists that Lua gives; a list without entries is an object there."""
+    """Page -> its views, from the JSON of lua/engine/views.lua."""
     return {
-        page: page_views(flat_map(committed), None if tentative is False else flat_map(tentative))
+        page: page_views(json_map(committed), None if tentative is False else json_map(tentative))
         for page, (committed, tentative) in zip(pages, found, strict=True)
     }
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from apps.api.request import ClientSession
-from bayou.application import Accepted, History, Sighting, Snapshot, Turn
+from bayou.application import Accepted, FeedRevision, History, OutcomeChange, Snapshot
 from bayou.write import Draft, Write
 
 
@@ -38,7 +38,7 @@ class Service(Protocol):
     def history(self, page: str) -> History:
         """The writes that declare a page, of one moment."""
 
-    def outcome_changes(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:
+    def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
         """How the outcomes of these writes changed here, oldest first, and since when changes are kept; None when none
         is."""
 
@@ -48,7 +48,7 @@ class Service(Protocol):
     def label(self, server: str) -> str:
         """The label of a server id; the id itself where no server of the cluster has it."""
 
-    def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, Sighting]:
+    def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, FeedRevision]:
         """Note what a feed shows now (thing -> text without tabs, and until when it is kept once it is gone, in seconds
         since 1970). Returns all that is noted, things that are gone too."""
 

@@ -17,7 +17,7 @@ from icalendar import Calendar, Event, FreeBusy, Timezone, vPeriod
 
 from apps.rooms.pages import RoomSlot
 from apps.rooms.shown import STATUSES, Shown
-from bayou.application import Sighting
+from bayou.application import FeedRevision
 
 PRODUCT = "-//Bayou//meeting rooms//EN"
 REFRESH = timedelta(minutes=5)  # how often programs are told to poll
@@ -25,7 +25,9 @@ NO_PURPOSE = "Reserved"
 RESERVATION = "X-BAYOU-RESERVATION"  # USER/REQUEST, by which an import finds the reservation again
 
 
-def calendar(name: str, cluster: str, zone: ZoneInfo, days: tuple[date, date], seen: Mapping[str, Sighting]) -> bytes:
+def calendar(
+    name: str, cluster: str, zone: ZoneInfo, days: tuple[date, date], seen: Mapping[str, FeedRevision]
+) -> bytes:
     """The feed called `name`. Its events are all that was seen, by reservation id; those that are gone are cancelled.
 
     `days` are the first and the last day; the feed describes the zone from the one to the other.
@@ -71,13 +73,13 @@ def _calendar(name: str) -> Calendar:
     return made
 
 
-def _event(identifier: str, uid: str, sighting: Sighting, zone: ZoneInfo) -> Event:
-    shown = Shown.decode(sighting.text)
-    status = STATUSES.get(shown.state, "CANCELLED") if sighting.here else "CANCELLED"
-    changed = datetime.fromtimestamp(sighting.changed_s, UTC)
+def _event(identifier: str, uid: str, revision: FeedRevision, zone: ZoneInfo) -> Event:
+    shown = Shown.decode(revision.text)
+    status = STATUSES.get(shown.state, "CANCELLED") if revision.here else "CANCELLED"
+    changed = datetime.fromtimestamp(revision.changed_s, UTC)
     event = Event()
     event.add("uid", uid)
-    event.add("sequence", sighting.number)
+    event.add("sequence", revision.number)
     event.add("dtstamp", changed)  # without a METHOD it says the same as LAST-MODIFIED (3.8.7.2)
     event.add("last-modified", changed)
     event.add("dtstart", _local(shown.slot.start, zone))
@@ -87,7 +89,7 @@ def _event(identifier: str, uid: str, sighting: Sighting, zone: ZoneInfo) -> Eve
     event.add("contact", identifier.partition("/")[0])
     event.add("status", status)
     event.add("transp", "TRANSPARENT" if status == "CANCELLED" else "OPAQUE")
-    if shown.reason and sighting.here:
+    if shown.reason and revision.here:
         event.add("comment", shown.reason)
     event.add(RESERVATION, identifier)
     return event

@@ -199,10 +199,10 @@ class _Store(Store):
             self._cached = super().state()
         return self._cached
 
-    def _run(self, verb: str, *arguments: Any) -> Any:
+    def run(self, verb: str, *arguments: Any) -> Any:
         if verb not in READING:
             self._cached = None
-        return super()._run(verb, *arguments)
+        return super().run(verb, *arguments)
 
 
 class _Server:

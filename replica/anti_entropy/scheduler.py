@@ -46,9 +46,9 @@ class SchedulerStore(AntiEntropyStore, Protocol):
 
     def set_link(self, peer: str, *, up: bool) -> None: ...
 
-    def tell_session(self, report: dict[str, Any]) -> None: ...
+    def add_session_event(self, report: dict[str, Any]) -> None: ...
 
-    def members_of_cluster(self) -> list[Member]: ...
+    def members(self) -> list[Member]: ...
 
 
 class _Peer:
@@ -128,7 +128,7 @@ class Scheduler:
 
     def refresh(self) -> None:
         """Look in the store who the peers are; threads come and go."""
-        state, created = self._store.state(), self._store.members_of_cluster()
+        state, created = self._store.state(), self._store.members()
         met = {label: hello.server for label, hello in list(self._hellos.items())}
         self._primary = label_of(state.primary, created)
         wanted = roster(self._settings, self._label, state, created, met)
@@ -336,13 +336,13 @@ class Scheduler:
         }
         if report.sent or report.received or error != before:
             counts = {"rolled_back": report.rolled_back, "replayed": report.replayed}
-            self._store.tell_session({"peer": peer.label, **peer.last, **counts})
+            self._store.add_session_event({"peer": peer.label, **peer.last, **counts})
 
     def _tell_of_stranger(self, label: str, error: str) -> None:
         """Somebody who is no peer has called and was refused: told once, for it may call again and again."""
         if self._strangers.get(label) != error and len(self._strangers) < STRANGERS_MAX:
             self._strangers[label] = error
-            self._store.tell_session({"peer": label, "sent": 0, "received": 0, "error": error})
+            self._store.add_session_event({"peer": label, "sent": 0, "received": 0, "error": error})
 
     def _partners(self, labels: Sequence[str]) -> list[str]:
         return partners(self._policy.partners, [label for label in labels if not self._is_cut(label)], self._primary)

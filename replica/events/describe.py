@@ -9,7 +9,7 @@ from typing import Any
 from apps.api.application import Application
 from bayou.application import MEMBERSHIP
 from bayou.write import Write
-from storage import members
+from storage.members import describe as describe_membership
 
 LOGGER = logging.getLogger("bayou.replica")
 
@@ -22,7 +22,7 @@ class Describer:
 
     def describe(self, write: Write, outcome: str) -> dict[str, Any]:
         if write.app == MEMBERSHIP:
-            return members.describe(write)
+            return describe_membership(write)
         application = self._applications.get(write.app)
         if application is None:
             return {}

@@ -22,7 +22,7 @@ from redis import Redis, RedisError
 from bayou.write import Write
 from replica.events.describe import Describer
 from replica.events.expand import Cursor, ScreenEvent, Transaction, expand, in_sum, write_ids
-from storage.store import Gap
+from storage.queries import Gap
 
 LOGGER = logging.getLogger("bayou.replica")
 BLOCK_MS = 500

@@ -24,8 +24,8 @@ from replica.http.concurrency_limit import ConcurrencyLimit
 from replica.http.parts import Parts
 from replica.http.routing import own_endpoint
 from replica.membership.commands import Membership
-from storage.members import label_of
-from storage.store import LogEntry, Member
+from storage.members import Member, label_of
+from storage.queries import LogEntry
 
 LOG_ENTRIES = 100
 WAITING_MAX = 4  # requests that may wait for a session at a time, below the number of threads
@@ -162,7 +162,7 @@ class Admin:
 
     def show_replica(self, _request: Request[None, None]) -> Answer:
         """Show what this replica is and holds."""
-        state, created = self._store.state(), self._store.members_of_cluster()
+        state, created = self._store.state(), self._store.members()
         return {
             "id": state.server,
             "label": self._parts.label,
@@ -273,7 +273,7 @@ class MembershipChanges:
         else:
             self._membership.promote(request.body.to)
         state = self._store.state()
-        label = label_of(state.primary, self._store.members_of_cluster())
+        label = label_of(state.primary, self._store.members())
         primary = {"id": state.primary, "label": label, "here": state.is_primary}
         return {"primary": primary, "epoch": _epoch(state.history)}
 

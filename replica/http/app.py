@@ -95,6 +95,6 @@ def _answer_error(error: Exception) -> Response:
 def _joined(parts: Parts) -> list[str]:
     """The REST addresses of the created servers; none while the storage is away, for a page gets no answer then."""
     try:
-        return [member.rest for member in parts.store.members_of_cluster()]
+        return [member.rest for member in parts.store.members()]
     except RedisError:
         return []

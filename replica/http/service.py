@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from apps.api.request import ClientSession
-from bayou.application import Accepted, History, Sighting, Snapshot, Turn
+from bayou.application import Accepted, FeedRevision, History, OutcomeChange, Snapshot
 from bayou.errors import Behind
 from bayou.write import Draft, Write
 from replica.anti_entropy.peers import Peers
@@ -87,22 +87,22 @@ class ReplicaService:
     def list_entries(self, name: str, session: ClientSession) -> list[str]:
         if session.needs_of_read():
             self.read((), session)
-        return self._store.members(name)
+        return self._store.list_entries(name)
 
     def history(self, page: str) -> History:
         return self._store.history(page)
 
-    def outcome_changes(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:
-        return self._store.turns(ids)
+    def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
+        return self._store.outcome_changes(ids)
 
     def writes(self, ids: Sequence[str]) -> Mapping[str, Write]:
         return self._store.writes(ids)
 
     def label(self, server: str) -> str:
-        return label_of(server, ()) or label_of(server, self._store.members_of_cluster()) or server
+        return label_of(server, ()) or label_of(server, self._store.members()) or server
 
-    def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, Sighting]:
-        return self._store.sightings(name, shown, int(self._clock().timestamp()))
+    def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, FeedRevision]:
+        return self._store.feed_revisions(name, shown, int(self._clock().timestamp()))
 
     def _attempt(self, wait_ms: int, attempt: Callable[[], Result]) -> Result:
         """Attempt it. While this replica has not seen what the session has seen, attempt it again after each event,

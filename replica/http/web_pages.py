@@ -87,7 +87,7 @@ class Pages:
         """Where each replica answers: those of the configuration, then those that joined."""
         configured = self._parts.settings.replicas
         found = {label: str(replica.rest) for label, replica in configured.items()}
-        for member in self._parts.store.members_of_cluster():
+        for member in self._parts.store.members():
             found.setdefault(member.label, member.rest)
         shown = {label: f"http://{address}" for label, address in found.items() if split_address(address)}
         return shown | {label: f"https://{one.public}" for label, one in configured.items() if one.public}

@@ -187,7 +187,7 @@ class Membership:
                 raise Conflict("bad_input", f"{reason}.") from None
         if not LABEL.fullmatch(asked.label) or not 1 <= len(asked.request) <= 64 or not asked.request.isalnum():
             raise Conflict("bad_input", "The label or the request is none.")
-        created = {member.label: member for member in self._store.members_of_cluster()}
+        created = {member.label: member for member in self._store.members()}
         other = created.get(asked.label)
         if asked.label in self._settings.founders or (other is not None and other.request != asked.request):
             raise Conflict("label_taken", f"There is a replica {asked.label} already. Choose another label.")
@@ -246,7 +246,7 @@ class Membership:
 
     def _primary(self, state: State) -> str:
         """The label of the primary, another replica."""
-        primary = label_of(state.primary, self._store.members_of_cluster())
+        primary = label_of(state.primary, self._store.members())
         if primary is None:
             raise Conflict(
                 "no_primary", "This replica does not know of a primary. Have it meet one, or promote with force."

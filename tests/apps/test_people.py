@@ -219,7 +219,7 @@ def test_a_page_that_cannot_be_is_refused(one: Side, query: str, field: str) -> 
 def test_what_cannot_be_read_changes_nothing(one: Side, body: Any, field: str) -> None:
     answer = one.ask("POST", "/people", OPERATOR, json=body)
     assert (code(answer), answer.json["error"]["details"]["field"]) == ((400, "bad_input"), field)
-    assert one.store.members("people") == []
+    assert one.store.list_entries("people") == []
 
 
 def test_without_tokens_nobody_is_asked_and_there_are_no_roles(one: Side) -> None:

@@ -144,7 +144,7 @@ class OnStore(FakeService):
         return self.store.read(pages)
 
     def list_entries(self, name: str, session: Any) -> list[str]:  # noqa: ARG002
-        return self.store.members(name)
+        return self.store.list_entries(name)
 
 
 def meet(one: Store, other: Store) -> None:

@@ -176,11 +176,11 @@ def test_lists_keep_texts_only_and_grow_with_the_log() -> None:
         [["l", "m"], ["l", "x", "l", {}], ["l"], [5, 5], [{}, "x"], 5, ["l", "n"], ["l", "x", None, "x"], [["l", "x"]]]
     ):
         assert other.put(draft("note", f"r{number}", ["p"], entries=entries)).logged
-    assert other.members("l") == ["m", "n"]
+    assert other.list_entries("l") == ["m", "n"]
     assert other.note("b", "p").logged
-    assert other.members("user:vish") == ["b"]
+    assert other.list_entries("user:vish") == ["b"]
     meet(other, primary)
-    assert (primary.members("l"), primary.state().vector) == (["m", "n"], other.state().vector)
+    assert (primary.list_entries("l"), primary.state().vector) == (["m", "n"], other.state().vector)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_namespaces_in_one_redis_never_touch_each_other() -> None:
     for replica in others:
         assert dict(replica.dump()) == before[replica.label]
         replica.note("a", "p", replica.label)
-    assert primary.members("user:vish") == ["a", "b"]
+    assert primary.list_entries("user:vish") == ["a", "b"]
     assert set(primary.page("p")[1]) == {"notes", "slot 1"}
     digests = {replica.digest().tentative for replica in others}
     assert len(digests) == len(others)

@@ -1,4 +1,4 @@
-"""Writes that are accepted together, in one transaction: what becomes of them is as if they had come one by one."""
+"""Group commit: writes accepted together, in one transaction, have the same result as writes accepted one by one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from redis import ResponseError
 
 from bayou.errors import Behind
 from bayou.write import Draft
-from storage.group_commit import Gathered
+from storage.group_commit import GroupCommit
 from tests.support.engine_harness import FIRST_US, Clock, Cluster, Replica
 from tests.support.toy import draft, take
 from tests.support.waiting import wait_until
@@ -34,12 +34,12 @@ DRAFTS = st.one_of(
 SHOWN = ["day", "other", "none"]
 
 
-def asked(drafts: list[Draft], mode: str) -> list[Any]:
+def requests_of(drafts: list[Draft], mode: str) -> list[Any]:
     return [(FIRST_US + 1000 * n, one.encode_body(), mode, {}, SHOWN) for n, one in enumerate(drafts)]
 
 
-def told(primary: bool, mode: str, before: list[Draft], drafts: list[Draft], together: bool) -> tuple[Any, Any]:
-    """What the replica holds at the end, without what screens are told, and the replies without what they show."""
+def outcome_of(primary: bool, mode: str, before: list[Draft], drafts: list[Draft], together: bool) -> tuple[Any, Any]:
+    """What the replica holds at the end, without the events; and the replies, without their pages."""
     client = worker_redis(13)
     client.flushdb()
     replica = Replica(client, "one", Clock(), mode)
@@ -48,9 +48,8 @@ def told(primary: bool, mode: str, before: list[Draft], drafts: list[Draft], tog
         replica.accept(one, FIRST_US - 1_000_000 + number)
     if primary and mode == "manual" and len(before) % 2:
         replica.commit()
-    wanted = asked(drafts, mode)
+    wanted = requests_of(drafts, mode)
     replies = replica._accept_all(wanted) if together else [replica._accept_all([one])[0] for one in wanted]
-    # Nor in which transaction a page has changed.
     held = {key: value for key, value in replica.dump().items() if not key.startswith("events")}
     return held, [{**reply, "pages": None} for reply in replies]
 
@@ -62,10 +61,11 @@ def told(primary: bool, mode: str, before: list[Draft], drafts: list[Draft], tog
     before=st.lists(DRAFTS, max_size=3),
     drafts=st.lists(DRAFTS, min_size=2, max_size=6),
 )
-def test_together_they_become_what_they_become_one_by_one(
+def test_a_batch_has_the_same_result_as_writes_one_by_one(
     primary: bool, mode: str, before: list[Draft], drafts: list[Draft]
 ) -> None:
-    alone, together = (told(primary, mode, before, drafts, way) for way in (False, True))
+    """Only the order in which pages changed may differ: a batch is one transaction."""
+    alone, together = (outcome_of(primary, mode, before, drafts, way) for way in (False, True))
     assert together[1] == alone[1]
     held, expected = together[0], alone[0]
     changed = {key for key in held if key.startswith("changed")}
@@ -77,10 +77,10 @@ def test_together_they_become_what_they_become_one_by_one(
     }
 
 
-def test_what_is_shown_is_as_it_is_behind_all_of_them() -> None:
+def test_pages_are_shown_as_they_are_after_the_whole_batch() -> None:
     replica = Cluster(1).replicas[0]
     drafts = [take("a", ("day", "9")), take("b", ("day", "9")), take("c", ("day", "9"), ("day", "10"))]
-    replies = replica._accept_all(asked(drafts, "auto"))
+    replies = replica._accept_all(requests_of(drafts, "auto"))
     assert [reply["status"] for reply in replies] == ["logged", "refused", "logged"]
     assert "pages" not in replies[1]
     accepted = replica._accepted(replies[0], SHOWN)
@@ -89,8 +89,8 @@ def test_what_is_shown_is_as_it_is_behind_all_of_them() -> None:
     assert accepted.pages["none"].tentative == {}
 
 
-def test_many_threads_at_once() -> None:
-    """Each gets its own answer, also where one needs what is not here, and one cannot be played."""
+def test_each_of_many_threads_gets_its_own_answer() -> None:
+    """Also where one session is ahead of the replica, and where one write cannot be played."""
     replica = Cluster(2).replicas[1]
     count, start = 24, threading.Barrier(24)
 
@@ -125,46 +125,46 @@ def members_of(one: Draft) -> dict[str, Any]:
     return {name: getattr(one, name) for name in Draft.__slots__}
 
 
-class Trips:
-    """What a Gathered sends on its way: 0 goes alone; 1, 2 and 3 come while that is under way."""
+class Batches:
+    """The batches of a GroupCommit: 0 is sent alone; 1, 2 and 3 are queued while it is in flight."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.all: list[list[int]] = []
-        self._error = error  # of each trip that takes 2 along
-        self._under_way, self._go_on = threading.Event(), threading.Event()
-        self.gathered = Gathered(self._ask_all)
+        self._error = error  # of each batch with 2 in it
+        self._in_flight, self._go_on = threading.Event(), threading.Event()
+        self.group_commit = GroupCommit(self._send_all)
 
     def answers(self) -> dict[int, int | BaseException]:
-        """Request -> its reply, or what was raised."""
+        """Request -> its reply, or the error that was raised."""
         with ThreadPoolExecutor(4) as pool:
-            asked = {0: pool.submit(self.gathered.ask, 0)}
-            assert self._under_way.wait(20)
-            asked |= {number: pool.submit(self.gathered.ask, number) for number in (1, 2, 3)}
-            wait_until(lambda: len(self.gathered._waiting) == 3)
+            asked = {0: pool.submit(self.group_commit.submit, 0)}
+            assert self._in_flight.wait(20)
+            asked |= {number: pool.submit(self.group_commit.submit, number) for number in (1, 2, 3)}
+            wait_until(lambda: len(self.group_commit._queue) == 3)
             self._go_on.set()
             return {number: one.exception(20) or one.result() for number, one in asked.items()}
 
-    def _ask_all(self, requests: Sequence[int]) -> list[int]:
+    def _send_all(self, requests: Sequence[int]) -> list[int]:
         self.all.append(list(requests))
-        self._under_way.set()
+        self._in_flight.set()
         assert self._go_on.wait(20)
         if self._error and 2 in requests:
             raise self._error
         return [10 * request for request in requests]
 
 
-def test_what_comes_during_a_trip_goes_together_in_the_next() -> None:
-    trips = Trips()
-    assert trips.answers() == {0: 0, 1: 10, 2: 20, 3: 30}
-    assert [len(trip) for trip in trips.all] == [1, 3]
+def test_requests_queued_while_a_batch_is_in_flight_are_the_next_batch() -> None:
+    batches = Batches()
+    assert batches.answers() == {0: 0, 1: 10, 2: 20, 3: 30}
+    assert [len(batch) for batch in batches.all] == [1, 3]
 
 
 @pytest.mark.parametrize(
     ("error", "failed", "count"), [(ResponseError("at fault"), {2}, 5), (ConnectionError("gone"), {1, 2, 3}, 2)]
 )
-def test_one_that_is_at_fault_fails_alone(error: Exception, failed: set[int], count: int) -> None:
-    """Not where the connection was lost: what was asked may have been done."""
-    trips = Trips(error)
-    assert {number for number, answer in trips.answers().items() if answer is error} == failed
-    assert len(trips.all) == count
-    assert trips.gathered.ask(7) == 70
+def test_a_faulty_request_fails_alone(error: Exception, failed: set[int], count: int) -> None:
+    """But after a lost connection, all fail: the batch may have been carried out."""
+    batches = Batches(error)
+    assert {number for number, answer in batches.answers().items() if answer is error} == failed
+    assert len(batches.all) == count
+    assert batches.group_commit.submit(7) == 70

@@ -20,7 +20,7 @@ def test_retired_servers_leave_vectors_as_small_as_at_the_start() -> None:
     assert all(map(is_as_small, before, after)), (before, after)
     assert dict(one.state().vector) == dict(two.state().vector)
     assert one.state().csn == 2 + SERVERS * 3
-    assert one.members_of_cluster() == two.members_of_cluster() == []
+    assert one.members() == two.members() == []
 
 
 def test_a_label_that_is_used_again_gets_a_new_id() -> None:
@@ -44,7 +44,7 @@ def test_a_chain_of_creators_is_bounded_and_the_refusal_says_what_to_do() -> Non
         via, depth = new, depth + 1
     assert depth > 20
     csn, vector = via.state().csn, via.state().vector
-    with pytest.raises(Conflict, match="one after another") as refusal:
+    with pytest.raises(Conflict, match="a long chain of replicas") as refusal:
         create(via, depth)
     assert refusal.value.code == "chain_too_long"
     assert (via.state().csn, via.state().vector) == (csn, vector)

@@ -16,7 +16,7 @@ def test_the_same_request_creates_one_server() -> None:
     meet(two, one)
     assert create(two, "r1") == first
     assert create(one, "r2", "five") != first
-    assert [(member.id, member.label) for member in two.members_of_cluster()] == [(first, "four")]
+    assert [(member.id, member.label) for member in two.members()] == [(first, "four")]
 
 
 def test_one_request_at_two_disconnected_replicas_creates_one_member() -> None:
@@ -25,8 +25,8 @@ def test_one_request_at_two_disconnected_replicas_creates_one_member() -> None:
     first, second = create(one, "r1"), create(two, "r1")
     assert first != second
     cluster.heal()
-    assert [member.id for member in one.members_of_cluster()] == [first]
-    assert one.members_of_cluster() == two.members_of_cluster()
+    assert [member.id for member in one.members()] == [first]
+    assert one.members() == two.members()
     assert {first, second} < set(one.state().vector)
 
 
@@ -40,7 +40,7 @@ def test_a_created_server_that_took_a_minted_id_can_retire() -> None:
     four.note("n", "p")
     four.retire(four.clock.tick())
     meet(four, one)
-    assert one.members_of_cluster() == []
+    assert one.members() == []
     assert f"{four.label}~zzzzzz" in one.state().retired_servers
 
 

@@ -27,7 +27,7 @@ from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Write
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.protobuf_codec import decode, encode
 from replica.http.export_file import read, write
-from storage import members
+from storage.members import membership_draft
 from tests.support.engine_harness import Cluster, Replica
 from tests.support.toy import TAGS, batch, draft, item, write_of
 
@@ -267,13 +267,13 @@ POISON = [
     draft("note", "r\x1b[2J", ["p"]),
     draft("note", "r", ["p"], user="a\tb"),
     draft("note", "", ["p"]),
-    members.draft("primary", "r", "now", {"from": "r0~aaaaaa", "to": ["x"], "label": "x"}),
-    members.draft("primary", "r", "now", {"to": PEER, "label": "x"}),
-    members.draft("create", "r", "now", {"label": "x", "rest": "a\tb:1", "anti_entropy": "b:1", "through": "one"}),
-    members.draft("create", "r", "now", {"label": "x", "rest": "a:1", "anti_entropy": "nowhere", "through": "one"}),
-    members.draft("retire", "r", "now", {}),
-    members.draft("abolish", "r", "now", {"label": "x"}),
-    replace(members.draft("retire", "r", "now", {"label": "x"}), pages=("p",)),
+    membership_draft("primary", "r", "now", {"from": "r0~aaaaaa", "to": ["x"], "label": "x"}),
+    membership_draft("primary", "r", "now", {"to": PEER, "label": "x"}),
+    membership_draft("create", "r", "now", {"label": "x", "rest": "a\tb:1", "anti_entropy": "b:1", "through": "one"}),
+    membership_draft("create", "r", "now", {"label": "x", "rest": "a:1", "anti_entropy": "nowhere", "through": "one"}),
+    membership_draft("retire", "r", "now", {}),
+    membership_draft("abolish", "r", "now", {"label": "x"}),
+    replace(membership_draft("retire", "r", "now", {"label": "x"}), pages=("p",)),
 ]
 
 
@@ -292,10 +292,10 @@ def test_a_write_that_cannot_be_played_is_refused_from_a_peer_and_from_a_file(he
 def test_membership_writes_of_replicas_are_valid(here: Replica) -> None:
     created = {"label": "four", "rest": "127.0.0.1:1", "anti_entropy": "[::1]:2", "through": "one"}
     for wanted in (
-        members.draft("create", "abc", "now", created),
-        members.draft("retire", "retire-1", "now", {"label": "four"}),
-        members.draft("primary", "primary-1", "now", {"from": PEER, "to": f"{1:016d}:{PEER}", "label": "x"}),
-        members.draft("primary", "primary-1", "now", {"to": PEER, "epoch": 1, "label": "x"}),
+        membership_draft("create", "abc", "now", created),
+        membership_draft("retire", "retire-1", "now", {"label": "four"}),
+        membership_draft("primary", "primary-1", "now", {"from": PEER, "to": f"{1:016d}:{PEER}", "label": "x"}),
+        membership_draft("primary", "primary-1", "now", {"to": PEER, "epoch": 1, "label": "x"}),
     ):
         assert problem_of_writes(batch(item(write_of(wanted, 5, 0, PEER))), TAGS) is None
 

@@ -11,7 +11,7 @@ import pytest
 from apps import APPLICATIONS
 from replica.http import admin as resources_replica
 from replica.http.app import create_app
-from storage.store import LogEntry
+from storage.queries import LogEntry
 from tests.support.replica_harness import FakeReport, Harness, write
 
 

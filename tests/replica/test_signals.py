@@ -100,7 +100,7 @@ def test_a_stop_ends_though_redis_stands_still_and_what_was_acknowledged_is_ther
             stopped.kill()
     assert stopped.returncode == 0, said
     assert SILENT in said
-    assert "does not end, and is killed" in said
+    assert "does not end, so it is killed" in said
 
     processes.start("one")
     processes.wait_until_serving("one")

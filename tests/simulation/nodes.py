@@ -6,7 +6,7 @@ A node is looked at in one round trip, after each step that may have changed it:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from bayou.payloads import Installed, StateEnd
 from bayou.state import State
 from storage.keys import Namespace
 from storage.redis.connect import away_of
-from storage.script_runner import numbers, strings
+from storage.script_runner import text_map
 from storage.store import Store
 from tests.simulation.wire import Script, Wire
 
@@ -103,11 +103,11 @@ class Faulty(Store):
         self._pending: list[Look] = []
         self.dirty = True
 
-    def _run(self, verb: str, *arguments: Any) -> Any:
+    def run(self, verb: str, *arguments: Any) -> Any:
         self.scripts_run += 1
         self.receipts += verb in RECEIVING
         if verb in READING:
-            return super()._run(verb, *arguments)
+            return super().run(verb, *arguments)
         self.dirty = True
         self._known = None
         fault, self.fault = self.fault, ""
@@ -117,9 +117,9 @@ class Faulty(Store):
             raise Lost("the command never arrived")
         if fault in REFUSING:
             return self._run_refused(fault, verb, *arguments)
-        reply = super()._run(verb, *arguments)
+        reply = super().run(verb, *arguments)
         if fault == "twice":
-            reply = super()._run(verb, *arguments)
+            reply = super().run(verb, *arguments)
         if fault == "lost":
             raise Lost("the reply was lost")
         return reply
@@ -130,7 +130,7 @@ class Faulty(Store):
         refuse, take = REFUSING[fault]
         self._wire.call(*refuse)
         try:
-            return super()._run(verb, *arguments)
+            return super().run(verb, *arguments)
         except ResponseError as error:
             if away_of(error) is None or everything(self._wire, self._label) != before:
                 raise AssertionError(f"{verb} under {fault} has changed something: {error}") from error
@@ -173,7 +173,7 @@ class Faulty(Store):
     def _look(self) -> Look:
         reply = self._look_script([self._keys.prefix], self._seen)
         meta_list, vector, committed, omitted, clock, retired, whole, new, outcomes, tentative = reply
-        meta = strings(meta_list)
+        meta = text_map(meta_list)
         csn = int(meta["csn"])
         self._known = State(
             server=meta["id"],
@@ -186,9 +186,9 @@ class Faulty(Store):
             csn=csn,
             osn=int(meta["osn"]),
             last=meta["last"],
-            vector=numbers(vector),
-            committed_vector=numbers(committed),
-            omitted_vector=numbers(omitted),
+            vector=_vector(vector),
+            committed_vector=_vector(committed),
+            omitted_vector=_vector(omitted),
             retired_servers=tuple(sorted(server.decode() for server in retired)),
             retired=bool(meta["retired"]),
             tentative=len(tentative),
@@ -254,3 +254,7 @@ def restore(wire: Wire, label: str, copy: Copy) -> None:
         wire.call("DEL", *keys)
     for key, content in copy:
         wire.call("RESTORE", key, 0, content)
+
+
+def _vector(flat: Sequence[bytes]) -> dict[str, int]:
+    return {server: int(stamp) for server, stamp in text_map(flat).items()}

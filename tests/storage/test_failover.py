@@ -138,8 +138,8 @@ def test_all_keys_of_a_namespace_are_in_one_slot_of_a_cluster(
     store = served(opened)
     put(store, "a")
     assert store.truncate(0) == 1
-    store.members("songs")
-    store.sightings("room:6.12", {"vish/a": ("x", 0)}, 0)
+    store.list_entries("songs")
+    store.feed_revisions("room:6.12", {"vish/a": ("x", 0)}, 0)
     staged = store.stage("", StatePages(), tuple(store.list_parts()))
     assert staged is not None
     part = store.state_part((0, ""), 100, 1 << 20)
@@ -174,7 +174,7 @@ def test_a_failover_of_a_node_is_followed_under_a_new_id(
     servers.kill(master)
     wait_until(lambda: decided, TIMEOUT_S)
     assert decided == [None]  # a new id: nothing shows that the last writes were copied
-    assert wait_until(lambda: store.members("songs")) == ["a"]
+    assert wait_until(lambda: store.list_entries("songs")) == ["a"]
     assert at(spare).info("replication")["role"] == "master"
 
 
@@ -228,7 +228,7 @@ def test_a_failover_by_sentinel_is_followed_under_a_new_id(
     servers.kill(first)
     wait_until(lambda: decided, TIMEOUT_S)
     assert decided == [None]
-    assert wait_until(lambda: store.members("songs")) == ["a"]
+    assert wait_until(lambda: store.list_entries("songs")) == ["a"]
     assert at(second).info("replication")["role"] == "master"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bayou.payloads import Item, Selection
 from bayou.state import covers
-from storage.store import LogEntry
+from storage.queries import LogEntry
 from tests.support.engine_harness import Cluster, Replica
 
 APART = ("meta", "clock", "events", "cut", "changed")  # keys that may differ between replicas of the same log

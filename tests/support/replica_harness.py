@@ -19,7 +19,7 @@ from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import Model
 from apps.api.request import Request
 from apps.api.service import Service
-from bayou.application import Accepted, History, PageViews, Sighting, Snapshot, Turn
+from bayou.application import Accepted, FeedRevision, History, OutcomeChange, PageViews, Snapshot
 from bayou.errors import Away, Behind, Conflict, Unknown
 from bayou.stamps import stamp_text
 from bayou.state import State, Vector
@@ -33,7 +33,9 @@ from replica.http.app import create_app
 from replica.http.parts import Parts
 from replica.http.server import WebServer
 from replica.http.service import ReplicaService
-from storage.store import Digest, Gap, LogEntry, Member, Store, Vitals
+from storage.members import Member
+from storage.queries import Digest, Gap, LogEntry, Vitals
+from storage.store import Store
 
 NOW = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
 SETTINGS = parse(
@@ -177,16 +179,16 @@ class FakeStore:
         if lacking := missing(held, (), needs):
             raise Behind("session_ahead", "Wait.", missing={server: stamp_text(at) for server, at in lacking.items()})
 
-    def sightings(self, name: str, shown: Mapping[str, tuple[str, int]], now_s: int) -> dict[str, Sighting]:  # noqa: ARG002
-        return {thing: Sighting(1, now_s, here=True, text=text) for thing, (text, _) in shown.items()}
+    def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]], now_s: int) -> dict[str, FeedRevision]:  # noqa: ARG002
+        return {thing: FeedRevision(1, now_s, here=True, text=text) for thing, (text, _) in shown.items()}
 
     def history(self, page: str) -> History:  # noqa: ARG002
         return History({}, ())
 
-    def turns(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:  # noqa: ARG002
+    def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:  # noqa: ARG002
         return [], None
 
-    def members(self, name: str) -> list[str]:
+    def list_entries(self, name: str) -> list[str]:
         return [name]
 
     def log(self, after: str | None, count_max: int) -> list[LogEntry] | None:
@@ -205,7 +207,7 @@ class FakeStore:
         self.truncated.append((keep, older_than_us))
         return 5
 
-    def members_of_cluster(self) -> list[Member]:
+    def members(self) -> list[Member]:
         return [Member("0000000000000003:one~aaaaaa", "four", "127.0.0.1:8004", "127.0.0.1:9004", "r")]
 
     def tell(self, entry: Mapping[str, Any], *writes: Write) -> str:

@@ -21,7 +21,7 @@ from apps.api.request import Caller, ClientSession
 from apps.rooms import APPLICATION
 from apps.rooms.settings import PolicySettings, RoomSettings
 from bayou import errors
-from bayou.application import Accepted, History, PageViews, Sighting, Snapshot, Turn
+from bayou.application import Accepted, FeedRevision, History, OutcomeChange, PageViews, Snapshot
 from bayou.session_token import Token
 from bayou.write import Draft, Write
 from replica.http.errors import answer as answer_of
@@ -144,13 +144,13 @@ class FakeService:
         views = {page: PageViews(self.tentative.get(page, {}), self.committed.get(page, {})) for page in pages}
         return Snapshot({}, {}, 0, views)
 
-    def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]]) -> dict[str, Sighting]:  # noqa: ARG002
-        return {thing: Sighting(1, 0, here=True, text=text) for thing, (text, _) in shown.items()}
+    def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]]) -> dict[str, FeedRevision]:  # noqa: ARG002
+        return {thing: FeedRevision(1, 0, here=True, text=text) for thing, (text, _) in shown.items()}
 
     def history(self, page: str) -> History:
         return History({}, tuple((write, "updated") for write in self.log if page in write.pages))
 
-    def outcome_changes(self, ids: Collection[str]) -> tuple[list[Turn], datetime | None]:  # noqa: ARG002
+    def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:  # noqa: ARG002
         return [], None
 
     def writes(self, ids: Sequence[str]) -> dict[str, Write]:

@@ -54,7 +54,7 @@ def test_a_page_may_run_only_its_own_files(client: FlaskClient, path: str, reach
 @pytest.mark.parametrize("address", ["x;script-src:1", "x, y:1", "x y:1", "x", "x:", "x/y:1", "é:1", "x:1\r\nA: b"])
 def test_an_invalid_address_cannot_widen_what_a_page_may_reach(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     joined = Member("0000000000000003:one~aaaaaa", "four", address, "127.0.0.1:9004", "r")
-    monkeypatch.setattr(FakeStore, "members_of_cluster", lambda _store: [joined])
+    monkeypatch.setattr(FakeStore, "members", lambda _store: [joined])
     response = Harness().app.test_client().get("/cluster", headers=BROWSER, buffered=True)
     assert "connect-src 'self' http://127.0.0.1:8002;" in response.headers["Content-Security-Policy"]
 

@@ -19,7 +19,7 @@ from apps.rooms.endpoints.base import OWN, Handlers
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import RoomSlot, reservation_page
 from bayou.application import History as PageHistory
-from bayou.application import Turn
+from bayou.application import OutcomeChange
 from bayou.stamps import split_id
 from bayou.write import Write
 
@@ -78,7 +78,7 @@ class Histories(Handlers):
                 "after": view.slot_shown(slot, self.zone),
             }
 
-    def _moves(self, identifier: str, turns: list[Turn]) -> Iterator[Answer]:
+    def _moves(self, identifier: str, turns: list[OutcomeChange]) -> Iterator[Answer]:
         writes = self.service.writes(list({one for turn in turns for one in (turn.write, *turn.others)}))
         for turn in turns:
             own = writes.get(turn.write)
@@ -107,7 +107,7 @@ def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
         yield _Event(tentative.id, tentative.op.removesuffix("_series"), tentative.user, own, None)
 
 
-def _cause(turn: Turn, before: RoomSlot | None, writes: Mapping[str, Write]) -> str | None:
+def _cause(turn: OutcomeChange, before: RoomSlot | None, writes: Mapping[str, Write]) -> str | None:
     """The write of the same transaction that took the slot of this one."""
     if before is None:
         return None
