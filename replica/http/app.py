@@ -30,7 +30,6 @@ def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.register_error_handler(Exception, _answer_error)
     api = _Api(app)
-    api.representation("application/json")(json_response)
     counters = counters or Counters()
     security = auth.Security(parts.settings, parts.store.read, parts.operator_hash)
     tables = tables_of(parts, counters, security)

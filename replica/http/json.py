@@ -10,7 +10,7 @@ from flask import Response
 from pydantic_core import to_json
 
 
-def json_response(data: Any, status: int, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     try:
         body = to_json(data)
     except ValueError:  # nested deeper than it follows, as a peer's write may be

@@ -19,6 +19,7 @@ from werkzeug.routing import BaseConverter
 from apps.api.endpoint import Content, Endpoint
 from apps.api.model import Model, read_body, read_members
 from apps.api.request import BodyT, QueryT, Request
+from replica.http.json import json_response
 
 # Of the replica itself: outside of any client session.
 own_endpoint = partial(Endpoint, in_session=False)
@@ -72,12 +73,11 @@ def _method(endpoint: Endpoint) -> Callable[..., Any]:
     """The method of a resource."""
     query_model, body_model = endpoint.query, endpoint.body
 
-    def method(_resource: Resource, **path: str) -> Any:
+    def method(_resource: Resource, **path: str) -> Response:
         http = flask.request
         query = read_members(query_model, http.args.to_dict()) if query_model else None
         body = _body(body_model, http, is_required=endpoint.body_is_required) if body_model else None
-        answer = endpoint.handler(HttpRequest(g.caller, g.session, query, body, http), **path)
-        return _response(answer, http) if isinstance(answer, Content) else answer
+        return _response(endpoint.handler(HttpRequest(g.caller, g.session, query, body, http), **path), http)
 
     return method
 
@@ -87,7 +87,17 @@ def _body(model: type[Model], http: flask.Request, *, is_required: bool) -> Mode
     return read_body(model, sent) if sent or is_required else read_members(model, {})
 
 
-def _response(content: Content, http: flask.Request) -> Response:
+def _response(answer: Any, http: flask.Request) -> Response:
+    """What a handler returned, as Flask's. Made here, so that flask-restful does not look for what the client accepts:
+    an endpoint has one form of its answer."""
+    if isinstance(answer, Response):
+        return answer
+    if isinstance(answer, Content):
+        return _content(answer, http)
+    return json_response(*answer) if isinstance(answer, tuple) else json_response(answer)
+
+
+def _content(content: Content, http: flask.Request) -> Response:
     """304 without the body where the client has it already."""
     response = Response(content.body, content_type=content.media_type)
     response.set_etag(content.tag, weak=content.is_weak)

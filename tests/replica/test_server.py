@@ -17,7 +17,7 @@ import requests
 
 from cluster.processes import Processes
 from replica.config import Address
-from replica.http.server import WebServer
+from replica.http.server import THREADS, WebServer
 from tests.support.live import live
 from tests.support.waiting import wait_until
 
@@ -101,6 +101,15 @@ def test_requests_that_follow_each_other_on_a_connection_are_answered_in_order(o
     assert statuses == [b"201"] * 3 + [b"200"] + [b"201"] * 3 + [b"409"]
     assert len(starts) == 6
     assert starts == sorted(starts)
+
+
+def test_a_spike_of_requests_is_answered(one: Processes) -> None:
+    """Three times as many as there are threads, which also takes many connections to Redis."""
+    with ThreadPoolExecutor(3 * THREADS) as clients:
+        writes = [clients.submit(reserve, one, 10 + number // 23, number % 23) for number in range(3 * THREADS)]
+        reads = [clients.submit(requests.get, url(one, "/replica/log"), timeout=BOUND_S) for _ in range(THREADS)]
+        assert [write.result(BOUND_S) for write in writes] == [201] * len(writes)
+        assert [read.result(BOUND_S).status_code for read in reads] == [200] * len(reads)
 
 
 def test_when_redis_is_killed_under_them_they_are_refused_and_the_next_are_served(one: Processes) -> None:
