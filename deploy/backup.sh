@@ -9,13 +9,13 @@ target=$2
 kept=14
 
 label=$(basename "$folder")
-if [ ! -f "$folder/identity.json" ]; then
-    echo "$folder is no folder of a replica: there is no identity.json in it." >&2
+if [ ! -f "$folder/identity.json" ] && [ ! -f "$folder/birth.json" ]; then # the second is its name before 0.2.0
+    echo "$folder is not the folder of a replica: there is no identity.json in it." >&2
     exit 1
 fi
 for lock in lock redis.pid; do # of the replica, and of its Redis, which may have survived it
     if [ -f "$folder/$lock" ] && ! flock --nonblock "$folder/$lock" true; then
-        echo "The replica of $folder runs. Stop it first: a copy of files that change is no copy." >&2
+        echo "The replica of $folder is running. Stop it first: files that change while they are copied are useless." >&2
         exit 1
     fi
 done

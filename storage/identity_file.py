@@ -18,6 +18,7 @@ from pathlib import Path
 from bayou.errors import Conflict
 
 FILE_NAME = "identity.json"
+FORMER_NAME = "birth.json"  # before version 0.2.0
 NONCE_CHARACTERS = 6
 
 
@@ -114,7 +115,10 @@ def decide(  # noqa: PLR0911 - the table of docs/design.md, one rule a line, in 
 
 def load(folder: Path) -> IdentityFile | None:
     """The identity file of `folder`, None if it does not exist. Conflict `identity_damaged` if it cannot be read."""
-    path = folder / FILE_NAME
+    path, former = folder / FILE_NAME, folder / FORMER_NAME
+    if former.exists() and not path.exists():
+        former.replace(path)
+        flush_folder(folder)
     try:
         found = IdentityFile(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

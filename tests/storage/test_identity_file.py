@@ -71,6 +71,13 @@ def test_an_identity_file_is_read_as_it_was_written(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["identity.json"]
 
 
+def test_an_identity_file_with_its_former_name_is_renamed_and_read(tmp_path: Path):
+    save(tmp_path, CLEAN)
+    (tmp_path / "identity.json").rename(tmp_path / "birth.json")
+    assert load(tmp_path) == CLEAN
+    assert [path.name for path in tmp_path.iterdir()] == ["identity.json"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
