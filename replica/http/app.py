@@ -82,17 +82,16 @@ def _add_hooks(app: Flask, routes: Routes, cross_site: CrossSite, security: auth
 
 class _Api(Api):  # type: ignore[misc]  # flask_restful has no types
     def handle_error(self, e: Exception) -> Response:
-        """The same answer as for paths that this Api does not own."""
+        """Answer as for paths that this Api does not own."""
         return _answer_error(e)
 
 
 def _answer_error(error: Exception) -> Response:
-    answer = errors.answer(error, request.method, request.path)
-    return json_response(answer.body(), answer.status, answer.headers)
+    return errors.answer_error(error, request.method, request.path)
 
 
 def _joined(parts: Parts) -> list[str]:
-    """The REST addresses of the created servers; none while the storage is away, for a page gets no answer then."""
+    """The REST addresses of the created servers; none while the storage is away, when no request is served anyway."""
     try:
         return [member.rest for member in parts.store.members()]
     except RedisError:

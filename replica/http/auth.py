@@ -1,14 +1,14 @@
-"""Who asks, and whether they may: tokens and roles at the door of the REST interface.
+"""Authentication and authorisation: who makes a request, and whether their role permits it.
 
-With `auth: none` nobody is asked. With `auth: tokens` a request carries a token in one of three ways:
+With `auth: none` everybody may do everything. With `auth: tokens` a request carries a token in one of three ways:
 
     Authorization: Bearer TOKEN        programs and the command line
     Authorization: Basic NAME:TOKEN    programs that know only names and passwords, such as calendars
-    Cookie: bayou_token=TOKEN          the pages, once PUT /login has set it
+    Cookie: bayou_token=TOKEN          the web pages, once PUT /login has set it
 
-A token is looked up in the tentative view, so that whoever was added here, or revoked, is so at once, cut off or not.
-The operator's token lies in data/LABEL/operator.token, new at each start: whoever can read that file has the machine,
-and may make the first manager with it. Which role an endpoint takes is declared with it.
+Tokens are looked up in the tentative view. A person who is added or revoked here is so at once, even while the replica
+is cut off. The operator's token is in data/LABEL/operator.token and is new at each start. Whoever can read that file
+runs the machine, and may make the first manager with it. Each endpoint declares the least role that it takes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Read = Callable[[list[str]], Snapshot]
 
 
 class Security:
-    """For one replica. `read` reads pages; `operator_hash` is that of the operator's token."""
+    """The authentication of one replica. `read` reads pages; `operator_hash` is the hash of the operator's token."""
 
     def __init__(self, settings: Config, read: Read, operator_hash: str | None = None) -> None:
         self.asks_for_tokens = settings.auth == "tokens"
@@ -58,7 +58,7 @@ class Security:
         self._operator_hash = operator_hash
 
     def caller(self, endpoint: Endpoint | None, method: str, headers: Headers) -> Caller:
-        """Who makes a request of this endpoint, None for a path that is none; raises Unauthorized or Forbidden."""
+        """Who makes a request to this endpoint (None: there is none at the path); raises Unauthorized or Forbidden."""
         named = headers.get(USER_HEADER)
         if not self.asks_for_tokens:
             return Caller(_name_of(named) if endpoint and endpoint.is_write else "", "user")
@@ -79,7 +79,7 @@ class Security:
         return caller
 
     def holder(self, token: str | None) -> Caller:
-        """Whose token it is; raises Unauthorized."""
+        """The holder of a token; raises Unauthorized."""
         if not token:
             raise Unauthorized("token_missing", "Say who you are: Authorization: Bearer TOKEN. A manager gives tokens.")
         name = name_of(token)
@@ -114,7 +114,7 @@ def endpoints(security: Security) -> list[Endpoint]:
 
 
 class Login:
-    """The handlers of who one is, for programs and web pages; and of the cookie of web pages."""
+    """The handlers of /login. The cookie is for web pages."""
 
     def __init__(self, security: Security) -> None:
         self._security = security
@@ -141,7 +141,8 @@ class Login:
         return {"auth": auth, "user": None}, 200, self._cookie(request, "", 0)
 
     def _cookie(self, request: HttpRequest[Any, Any], token: str, age_s: int) -> dict[str, str]:
-        """Out of reach of scripts and of other sites; of a replica behind a proxy with TLS, never sent without it."""
+        """The cookie is out of reach of scripts and other sites. Behind a proxy with TLS, it is never sent without
+        TLS."""
         secure = request.http.host.partition(":")[0] in self._security.public_names
         return {"Set-Cookie": dump_cookie(COOKIE, token, age_s, httponly=True, samesite="Strict", secure=secure)}
 
@@ -151,7 +152,7 @@ def _shown(caller: Caller) -> Answer:
 
 
 def sent_token(headers: Headers) -> str | None:
-    """The token of a request; of a pair of name and password, the password."""
+    """The token of a request; with Basic authentication, it is the password."""
     sent = Authorization.from_header(headers.get("Authorization"))
     if sent is None:
         return parse_cookie(headers.get("Cookie")).get(COOKIE)
@@ -159,7 +160,7 @@ def sent_token(headers: Headers) -> str | None:
 
 
 def _name_of(named: str | None) -> str:
-    """Who writes where no tokens are asked for."""
+    """The user that the header names, where no tokens are asked for; raises Unauthorized or BadInput."""
     if named is None:
         raise Unauthorized("user_missing", f"Say who you are with the header {USER_HEADER}: NAME.")
     if not NAME.fullmatch(named):
@@ -170,7 +171,7 @@ def _name_of(named: str | None) -> str:
 
 
 def new_operator_token(folder: Path) -> str:
-    """Put a new token into the replica's folder, readable by its owner alone; returns its hash."""
+    """Write a new operator's token into the folder of the replica, for its owner only; returns the hash."""
     token = new_token(OPERATOR)
     path = folder / TOKEN_FILE
     fresh = folder / f"{TOKEN_FILE}.{secrets.token_hex(4)}"

@@ -1,11 +1,12 @@
-"""Which web pages a browser may let talk to this replica. Without tokens this is the only guard it has.
+"""Which web pages may talk to this replica through a browser. Without tokens, this is its only protection.
 
-- A write with an Origin other than the replica itself is refused: a foreign page cannot reserve on a user's behalf.
-- A page of another replica of the cluster may read /replica, /rooms and /events, and cut links: it shows the cluster.
-- Where the replica listens on the loopback only, a Host that is a foreign name is refused: a name that was made to
-  point at 127.0.0.1 would otherwise make a foreign page the replica's own.
+- A write from a page of another origin is refused, so that a foreign page cannot reserve in a user's name.
+- A page of another replica of the cluster may use the endpoints that are declared `for_cluster_pages`: it shows all
+  replicas, and cuts their links.
+- A replica that listens on the loopback only refuses a foreign name in Host. Otherwise a foreign page whose name was
+  made to point at 127.0.0.1 would seem to be the replica's own (DNS rebinding).
 
-Programs that are no browsers send no Origin, and are not touched by any of it.
+Programs other than browsers send no Origin, and none of this applies to them.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
 class CrossSite:
-    """The rules for one replica, which listens at `address`. `joined` gives the REST addresses of the created servers:
-    the configuration does not name them."""
+    """The rules of one replica, which listens at `address`. `joined` gives the REST addresses of the created servers,
+    which the configuration does not name."""
 
     def __init__(self, settings: Config, address: Address, joined: Callable[[], Iterable[str]]) -> None:
         self._loopback_only = address.is_loopback
@@ -36,12 +37,12 @@ class CrossSite:
         self._origins |= {f"https://{name}" for name in public}
 
     def check(self, endpoint: Endpoint | None, method: str, host: str, origin: str | None) -> None:
-        """Raises Forbidden cross_site."""
+        """Raises Forbidden `cross_site` for a request that a foreign page must not make."""
         name = (urlsplit(f"//{host}").hostname or "").lower()
         if self._loopback_only and not (name == "localhost" or name in self._names or _is_ip(name)):
             raise Forbidden(
                 "cross_site",
-                f"This replica does not answer to the name {name}; use its address as in the configuration.",
+                f"This replica does not answer to the name {name}. Use its address in the configuration.",
                 host=host,
             )
         own = origin is None or urlsplit(origin).netloc.lower() == host.lower()
@@ -54,7 +55,7 @@ class CrossSite:
         )
 
     def permission(self, endpoint: Endpoint | None, origin: str) -> Mapping[str, str]:
-        """The headers by which a browser lets a page of another replica read the answer."""
+        """The headers with which a browser lets a page of another replica read the answer."""
         if not _is_shared(endpoint) or not self._is_of_the_cluster(origin):
             return {}
         return {
@@ -73,7 +74,7 @@ def _is_shared(endpoint: Endpoint | None) -> bool:
 
 
 def _origins(address: Address) -> set[str]:
-    """What a browser calls the pages of a replica that listens there."""
+    """The origins of the web pages of a replica that listens there."""
     aliases = [f"{name}:{address.port}" for name in LOOPBACK_NAMES] if address.is_loopback else []
     return {f"http://{name}" for name in (str(address), *aliases)}
 

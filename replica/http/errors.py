@@ -1,7 +1,7 @@
-"""The one table from what went wrong to an HTTP answer, and the one shape of it.
+"""From an exception to an HTTP answer: one table of statuses, and one shape.
 
-{"error": {"code", "message", "details"}}: a code for programs, a sentence for people, details for both. What no table
-foresees is logged with its traceback under an id, and the client is told the id alone.
+{"error": {"code", "message", "details"}}: a code for programs, a sentence for people, details for both. An exception
+that nothing here expects is logged with its traceback under an id, and the client gets only the id.
 """
 
 from __future__ import annotations
@@ -9,87 +9,76 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import redis
-from werkzeug.exceptions import HTTPException
+from flask import Response
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from bayou import errors
+from bayou.errors import (
+    Away,
+    BadInput,
+    Behind,
+    Conflict,
+    Forbidden,
+    Refusal,
+    TooLarge,
+    TooMany,
+    Unauthorized,
+    Unknown,
+)
+from replica.http.json import json_response
 from storage.redis.connect import away_of
 
 LOGGER = logging.getLogger("bayou.replica")
 BODY_BYTES_MAX = 1024 * 1024
 RETRY_AFTER_S = 1
 
-STATUS_BY_KIND: dict[type[errors.Refusal], int] = {
-    errors.BadInput: 400,
-    errors.Unauthorized: 401,
-    errors.Forbidden: 403,
-    errors.Unknown: 404,
-    errors.Conflict: 409,
-    errors.Behind: 412,
-    errors.TooLarge: 413,
-    errors.TooMany: 429,
-    errors.Away: 503,
+STATUS_BY_KIND: dict[type[Refusal], int] = {
+    BadInput: 400,
+    Unauthorized: 401,
+    Forbidden: 403,
+    Unknown: 404,
+    Conflict: 409,
+    Behind: 412,
+    TooLarge: 413,
+    TooMany: 429,
+    Away: 503,
 }
 RETRIED = {429, 503}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An error on its way to the client."""
-
-    status: int
-    code: str
-    message: str
-    details: dict[str, Any] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def body(self) -> dict[str, Any]:
-        return {"error": {"code": self.code, "message": self.message, "details": self.details}}
-
-
-def answer(error: Exception, method: str, path: str) -> Answer:
-    """What the client is told of an exception that came up while serving METHOD PATH."""
-    if isinstance(error, errors.Refusal):
-        return _of_refusal(error)
-    if isinstance(error, HTTPException):
-        return _of_http(error, method, path)
+def answer_error(error: Exception, method: str, path: str) -> Response:
+    """The answer to a request METHOD PATH that raised this exception."""
     if isinstance(error, redis.RedisError) and (away := away_of(error)):
         LOGGER.warning("storage away while serving %s %s: %s", method, path, error)
-        return _of_refusal(away)
+        error = away
+    if isinstance(error, MethodNotAllowed):
+        allowed = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
+        message = f"{path} does not take {method}; it takes {', '.join(allowed)}."
+        return _render(405, "method_not_allowed", message, {"allowed": allowed}, {"Allow": ", ".join(allowed)})
+    if isinstance(error, HTTPException) and error.code and error.code < 500:
+        error = _refusal_of(error, path)
+    if isinstance(error, Refusal):
+        return _render(STATUS_BY_KIND[type(error)], error.code, error.message, error.details)
     incident = secrets.token_hex(4)
     LOGGER.error("incident %s while serving %s %s", incident, method, path, exc_info=error)
-    return Answer(
-        500,
-        "internal",
-        f"Something went wrong in this replica. Its log has the details under incident {incident}.",
-        {"incident": incident},
-    )
+    message = f"Something went wrong in this replica. Its log has the details under incident {incident}."
+    return _render(500, "internal", message, {"incident": incident})
 
 
-def _of_refusal(refusal: errors.Refusal) -> Answer:
-    status = next(STATUS_BY_KIND[kind] for kind in type(refusal).__mro__ if kind in STATUS_BY_KIND)
-    return Answer(status, refusal.code, refusal.message, refusal.details, _retry(status, refusal.details))
+def _refusal_of(error: HTTPException, path: str) -> Refusal:
+    """The refusal for what Flask found wrong with a request."""
+    if error.code == 404:
+        return Unknown("not_found", f"There is nothing at {path}. GET / lists what there is.")
+    if error.code == 413:
+        return TooLarge("too_large", f"A body may have at most {BODY_BYTES_MAX} bytes.", bytes_max=BODY_BYTES_MAX)
+    return BadInput("bad_input", str(error.description), field="body")
 
 
-def _of_http(error: HTTPException, method: str, path: str) -> Answer:
-    status = error.code or 500
-    if status == 404:
-        return Answer(404, "not_found", f"There is nothing at {path}. GET / lists what there is.")
-    if status == 405:
-        allowed = sorted(set(getattr(error, "valid_methods", None) or ()) - {"HEAD", "OPTIONS"})
-        message = f"{path} does not take {method}; it takes {', '.join(allowed)}."
-        return Answer(405, "method_not_allowed", message, {"allowed": allowed}, {"Allow": ", ".join(allowed)})
-    if status == 413:
-        return Answer(
-            413, "too_large", f"A body may have at most {BODY_BYTES_MAX} bytes.", {"bytes_max": BODY_BYTES_MAX}
-        )
-    if status == 400:
-        return Answer(400, "bad_input", str(error.description), {"field": "body"})
-    return Answer(status, "bad_input" if status < 500 else "internal", str(error.description))
-
-
-def _retry(status: int, details: Mapping[str, Any]) -> dict[str, str]:
-    return {"Retry-After": str(details.get("retry_after_s", RETRY_AFTER_S))} if status in RETRIED else {}
+def _render(
+    status: int, code: str, message: str, details: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
+    if status in RETRIED:
+        headers = {"Retry-After": str(details.get("retry_after_s", RETRY_AFTER_S))}
+    return json_response({"error": {"code": code, "message": message, "details": details}}, status, headers)

@@ -2,10 +2,10 @@
 file.
 
 GET  /replica/export?csn=N&v=JSON    for a replica that holds the commits up to N and the vector; without, everything;
-                    &volume=BYTES    in volumes of this size, about
-POST /replica/import                 takes such a file; what came before a damage stays taken, as after a cut link
+                    &volume=BYTES    in volumes of about this size
+POST /replica/import                 takes such a file; if it is damaged, the part before the damage stays taken
 
-It knows the frames of a file (bayou/export.py), the bytes (replica/http/export_file.py) and HTTP.
+bayou/export.py knows the frames of a file, replica/http/export_file.py its bytes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CSN_MAX = 2**53
 
 
 def _vector(text: object) -> dict[str, int]:
-    """Of {"SERVER": "STAMP", ...} as GET /replica shows V."""
+    """The vector of a text {"SERVER": "STAMP", ...}, as GET /replica shows V."""
     try:
         found = json.loads(text) if isinstance(text, str) and len(text) <= VECTOR_BYTES_MAX else None
         vector = {server: int(stamp) for server, stamp in found.items()} if isinstance(found, dict) else None
@@ -122,7 +122,8 @@ class Files:
         }
 
     def _opened(self, head: Head) -> Importer:
-        """The importer of a volume. One that shows that this replica has lost its tail is taken under a new id."""
+        """The importer of a volume. If the volume shows that this replica has lost the tail of its log, the replica
+        takes a new id first."""
         importer = Importer(self._parts.store, self._tags)
         try:
             importer.take(head)
@@ -135,7 +136,7 @@ class Files:
         return importer
 
     def _follow(self, reports: list[Report]) -> None:
-        """What follows from a session follows from a file, too: roles, peers, and passing on."""
+        """Do what follows a session: take up roles, learn peers, and pass the writes on."""
         if self._parts.membership is not None:
             self._parts.membership.after_import()
         if any(report.received or report.installed for report in reports):
@@ -143,7 +144,7 @@ class Files:
 
 
 def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same chunks, the first of them made already: what goes wrong at once is still answered as an error."""
+    """The same chunks. The first is made before the answer begins, so that an error at once is answered as one."""
     first = next(chunks, b"")
 
     def all_chunks() -> Iterator[bytes]:

@@ -1,7 +1,8 @@
-"""Volumes of anti-entropy by file, as bytes: frames with a checksum each, so that damage is found before it is taken.
+"""The bytes of volumes of anti-entropy by file: frames with a checksum each, so that damage is found before it is
+taken.
 
-A volume is the line MAGIC, then records: length (4 bytes, big-endian), CRC-32 of the payload (4 bytes), payload (a
-ExportFrame of a_e.proto). It is whole when its last record is the end.
+A volume is the line MAGIC, followed by records: length (4 bytes, big-endian), CRC-32 of the payload (4 bytes), payload
+(an ExportFrame of a_e.proto). A volume is complete when its last record is the end.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def read(file: BinaryIO) -> Iterator[ExportFrame]:
             if not magic:
                 return
             if magic != MAGIC:
-                raise _damaged("it does not begin as a volume")
+                raise _damaged("it does not begin like a volume")
         frame = _record(file)
         if isinstance(frame, Head) == inside:
             raise _damaged("its records are out of order")
@@ -62,7 +63,7 @@ def _record(file: BinaryIO) -> ExportFrame:
     if len(payload) < length:
         raise _damaged("its end is missing")
     if zlib.crc32(payload) != checksum:
-        raise _damaged("a checksum does not fit")
+        raise _damaged("a checksum is wrong")
     try:
         return _decode(wire.ExportFrame.FromString(payload))
     except (DecodeError, ProtocolError):
@@ -72,7 +73,7 @@ def _record(file: BinaryIO) -> ExportFrame:
 def _damaged(reason: str) -> BadInput:
     return BadInput(
         "export_damaged",
-        f"The file is damaged: {reason}. What came before is taken; nothing of the damaged part is. Export it again.",
+        f"The file is damaged: {reason}. The part before the damage has been taken. Export the file again.",
         field="file",
     )
 

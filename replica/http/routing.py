@@ -1,4 +1,4 @@
-"""From the declared endpoints to Flask: a flask-restful resource for each path, which reads and checks what was sent.
+"""From the declared endpoints to Flask: a flask-restful resource for each path, which reads and checks the request.
 
 This is where a request of Flask becomes the Request that handlers are given.
 """

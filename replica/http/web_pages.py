@@ -1,7 +1,7 @@
 """The web pages: the calendar for people, the cluster for a class, and the files that they are made of.
 
-Each file of web/ is sent as it is. What a page must know of this cluster before it can ask anybody stands at /cluster
-for who asks for JSON. It knows the configuration, the routes, and who has joined.
+Each file of web/ is sent as it is. GET /cluster, asked for JSON, tells a page what it must know of the cluster before
+it can ask other replicas.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from replica.http.routing import HttpRequest, own_endpoint
 
 WEB = Path(__file__).parent.parent.parent / "web"
 
-# Not asked of the machine, whose own table may say that a script is text/plain: a browser would then refuse to run it.
+# Fixed here, since the table of the machine may say that a script is text/plain, and browsers refuse to run that.
 TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -84,7 +84,7 @@ class Pages:
         }
 
     def _addresses(self) -> dict[str, str]:
-        """Where each replica answers: those of the configuration, then those that joined."""
+        """The address of each replica: those of the configuration, then those that joined."""
         configured = self._parts.settings.replicas
         found = {label: str(replica.rest) for label, replica in configured.items()}
         for member in self._parts.store.members():
@@ -94,7 +94,7 @@ class Pages:
 
 
 def wants_page(request: HttpRequest[Any, Any]) -> bool:
-    """Browsers name text/html first; curl and programs take anything, and are served JSON."""
+    """Whether a browser asks. Browsers prefer text/html; curl and other programs take anything, and get JSON."""
     accepted = request.http.accept_mimetypes
     return accepted.quality("text/html") > accepted.quality("application/json")
 
@@ -104,14 +104,14 @@ def _data(members: dict[str, Any]) -> Response:
 
 
 def _sent(name: str) -> Response:
-    """A file of web/. A browser keeps it, and asks each time whether it changed: a page must fit its replica."""
+    """A file of web/. A browser keeps it and asks each time whether it changed, so that a page fits its replica."""
     response = flask.send_from_directory(WEB, name, mimetype=TYPES[Path(name).suffix])
     response.headers["Cache-Control"] = "no-cache"
     return response
 
 
 def page(name: str, reached: list[str]) -> Response:
-    """A page that may load its own files, and ask these replicas; nothing else."""
+    """A web page that may load its own files and talk to the replicas in `reached`, and nothing else."""
     response = _sent(name)
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

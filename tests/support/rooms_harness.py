@@ -24,8 +24,7 @@ from bayou import errors
 from bayou.application import Accepted, FeedRevision, History, OutcomeChange, PageViews, Snapshot
 from bayou.session_token import Token
 from bayou.write import Draft, Write
-from replica.http.errors import answer as answer_of
-from replica.http.json import json_response
+from replica.http.errors import answer_error
 from replica.http.routing import Routes
 from storage.scripts import rules
 from tests.support.toy import FORBIDDEN
@@ -184,8 +183,7 @@ class RefusingApi(Api):  # type: ignore[misc]
     def handle_error(self, e: Exception) -> Response:
         if not isinstance(e, errors.Refusal):
             raise e
-        answer = answer_of(e, request.method, request.path)
-        return json_response(answer.body(), answer.status)
+        return answer_error(e, request.method, request.path)
 
 
 def client_of(service: FakeService) -> Any:
