@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 
-from apps.rooms.settings import PolicySettings, Rooms, RoomSettings
+from apps.rooms.settings import PolicySettings, Rooms, RoomSettings, Settings, unique
 from bayou.names import HOST, LABEL, NAME, split_address
 from replica import yaml_lines
 from storage.redis.failover import FORMS, SCHEMES, read_url
@@ -93,13 +93,6 @@ def _name(value: str) -> str:
     return value
 
 
-def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        if values.count(value) > 1:
-            raise ValueError(f"{value!r} stands twice")
-    return values
-
-
 def _host(value: str) -> str:
     if not HOST.fullmatch(value):
         raise ValueError(f"{value!r} is not a host name, such as rooms.example.org")
@@ -109,13 +102,7 @@ def _host(value: str) -> str:
 RedisUrl = Annotated[str, AfterValidator(_redis)]
 
 
-class _Settings(BaseModel):
-    """Unknown settings are refused. Conversion from text is wanted: text is all that comes in."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ReplicaSettings(_Settings):
+class ReplicaSettings(Settings):
     """One founder: where it listens for clients and for peers, its own Redis if it differs, and the host name under
     which a reverse proxy shows it to browsers."""
 
@@ -127,13 +114,13 @@ class ReplicaSettings(_Settings):
 
 def _partners(value: Any) -> Any:
     if isinstance(value, list):
-        return _unique(tuple(value))
+        return unique(tuple(value))
     if value not in PARTNERS:
         raise ValueError(f"{value!r} is none of {', '.join(PARTNERS)}, or a list of replicas such as [one, two]")
     return value
 
 
-class AntiEntropySettings(_Settings):
+class AntiEntropySettings(Settings):
     """When sessions start: every `interval_s` (0: never by itself) varied by the share `jitter`, and after a write; and
     with whom: all peers, a random one, the primary before any other, or those that are listed."""
 
@@ -149,7 +136,7 @@ class AntiEntropySettings(_Settings):
         return self.interval_s > 0 or self.after_write
 
 
-class LogSettings(_Settings):
+class LogSettings(Settings):
     """How much of the committed log is kept: the newest `keep_committed` writes (absent: all, until it is truncated on
     request) and, beyond, those of the last days."""
 
@@ -157,7 +144,7 @@ class LogSettings(_Settings):
     keep_for_days: Annotated[float, Field(ge=0, le=36_500)] = 7.0
 
 
-class Config(_Settings):
+class Config(Settings):
     """The whole file. `data` and `tls` are where it says, from the file's folder; `tls` is None for plain links.
     `replicas` are the founders and, once it is known, this server itself where it has joined them."""
 
@@ -172,7 +159,7 @@ class Config(_Settings):
     replicas: Annotated[dict[Annotated[str, AfterValidator(_label)], ReplicaSettings], Field(min_length=1)]
     rooms: Rooms = ()
     policies: PolicySettings = PolicySettings()
-    users: Annotated[tuple[Annotated[str, AfterValidator(_name)], ...], AfterValidator(_unique)] = ()
+    users: Annotated[tuple[Annotated[str, AfterValidator(_name)], ...], AfterValidator(unique)] = ()
     anti_entropy: AntiEntropySettings = AntiEntropySettings()
     log: LogSettings = LogSettings()
     _joined: str | None = PrivateAttr(default=None)

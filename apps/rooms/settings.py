@@ -16,7 +16,7 @@ from apps.rooms.times import DAY_MIN
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
 
 
-class _Settings(BaseModel):
+class Settings(BaseModel):
     """Unknown settings are refused. Values are converted from text, since all values are text."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -39,7 +39,8 @@ def _words(text: str) -> str:
     return text
 
 
-def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
+def unique(values: tuple[str, ...]) -> tuple[str, ...]:
+    """The values; ValueError where one appears twice."""
     for value in values:
         if values.count(value) > 1:
             raise ValueError(f"{value!r} appears twice")
@@ -49,12 +50,12 @@ def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
 Clock = Annotated[int, BeforeValidator(_clock)]
 
 
-class RoomSettings(_Settings):
+class RoomSettings(Settings):
     """A room. `capacity` is in people, `opens` and `closes` are in minutes of the local day; None for not known."""
 
     name: Annotated[str, AfterValidator(room_name)]
     capacity: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    features: Annotated[tuple[Annotated[str, AfterValidator(_words)], ...], AfterValidator(_unique)] = ()
+    features: Annotated[tuple[Annotated[str, AfterValidator(_words)], ...], AfterValidator(unique)] = ()
     location: Annotated[str, AfterValidator(_words)] | None = None
     opens: Clock | None = None
     closes: Clock | None = None
@@ -78,14 +79,14 @@ def _details(value: Any) -> Any:
 
 
 def _unique_rooms(rooms: tuple[RoomSettings, ...]) -> tuple[RoomSettings, ...]:
-    _unique(tuple(room.name for room in rooms))
+    unique(tuple(room.name for room in rooms))
     return rooms
 
 
 Rooms = Annotated[tuple[Annotated[RoomSettings, BeforeValidator(_details)], ...], AfterValidator(_unique_rooms)]
 
 
-class PolicySettings(_Settings):
+class PolicySettings(Settings):
     """How long a reservation may be, how many days ahead it may begin, and how many that are not over a user may hold.
     None stands for no such rule."""
 

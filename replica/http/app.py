@@ -18,7 +18,6 @@ from replica.events.counters import Counters
 from replica.http import admin, auth, errors, event_stream, export, metrics, openapi, web_pages
 from replica.http.client_session import TOKEN_HEADER, read_session, token_to_send
 from replica.http.cors import READING, CrossSite
-from replica.http.json import json_response
 from replica.http.parts import Parts
 from replica.http.routing import Routes
 

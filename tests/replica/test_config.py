@@ -83,7 +83,7 @@ def test_a_replica_may_have_a_redis_of_its_own() -> None:
             SMALL + "anti_entropy:\n  partners: [one, two]",
             "5: anti_entropy.partners[1]: 'two' is none of the replicas (one)",
         ),
-        (SMALL + "anti_entropy: {partners: [one, one]}", "4: anti_entropy.partners: 'one' stands twice"),
+        (SMALL + "anti_entropy: {partners: [one, one]}", "4: anti_entropy.partners: 'one' appears twice"),
         (SMALL + "log:\n  keep_committed: -1", "5: log.keep_committed: Input should be greater than or equal to 0"),
         (SMALL + "log: {keep_for_days: long}", "4: log.keep_for_days: Input should be a valid number"),
         (
