@@ -1,4 +1,5 @@
-"""Feeds: what a calendar program reads over HTTP, over moves, roll backs and cancellations; and back in by import."""
+"""Feeds: what a calendar program reads over HTTP through moves, roll backs and cancellations, and importing it
+again."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ KHAL_TIMEOUT_S = 60
 
 
 class Side(sides_harness.Side):
-    """One replica, whose clock stands until it is set; `feed` reads a calendar over its REST interface."""
+    """One replica, whose clock the test sets; `feed` reads a calendar over its REST interface."""
 
     def __init__(self, store: Store) -> None:
         self.now = NOW
@@ -63,7 +64,7 @@ class Side(sides_harness.Side):
 
 @pytest.fixture
 def sides() -> tuple[Side, Side]:
-    """`one`, the primary, and `two`, cut off unless they meet."""
+    """`one`, the primary, and `two`. They are cut off except when they meet."""
     one, two = founded(CONFIGURED, 13, "one", "two")
     return Side(one), Side(two)
 
@@ -73,7 +74,7 @@ def start_of(event: Any) -> datetime:
     return found
 
 
-def test_an_event_says_what_a_reservation_is(sides: tuple[Side, Side]) -> None:
+def test_an_event_describes_its_reservation(sides: tuple[Side, Side]) -> None:
     one, two = sides
     two.reserve("vish", "a", 9, purpose="weekly; tea, and cake")
     event = two.feed("/rooms/6.12/calendar.ics")["vish/a"]
@@ -88,7 +89,7 @@ def test_an_event_says_what_a_reservation_is(sides: tuple[Side, Side]) -> None:
     assert event["UID"] == there["UID"] == here["UID"] == f"vish/a@{CONFIGURED.cluster_id}"
 
 
-def test_the_zone_is_described(sides: tuple[Side, Side]) -> None:
+def test_a_feed_describes_the_time_zone(sides: tuple[Side, Side]) -> None:
     calendar = Calendar.from_ical(sides[0].client.get("/rooms/6.12/calendar.ics").data)
     zone: Any = calendar.walk("VTIMEZONE")[0]
     assert zone["TZID"] == "Europe/Brussels"
@@ -98,7 +99,7 @@ def test_the_zone_is_described(sides: tuple[Side, Side]) -> None:
         assert noon.replace(tzinfo=described).utcoffset() == noon.replace(tzinfo=BRUSSELS).utcoffset()
 
 
-def test_the_second_of_two_equal_hours_is_said_in_utc(sides: tuple[Side, Side]) -> None:
+def test_the_second_of_two_equal_hours_is_given_in_utc(sides: tuple[Side, Side]) -> None:
     one, _ = sides
     slots = [{"start": "2027-10-31T01:30Z", "end": "2027-10-31T02:30Z"}]
     body = {"room": "6.12", "slots": slots, "request": "night"}
@@ -109,7 +110,7 @@ def test_the_second_of_two_equal_hours_is_said_in_utc(sides: tuple[Side, Side]) 
 
 
 def test_the_sequence_grows_with_each_move_and_never_falls(sides: tuple[Side, Side]) -> None:
-    """Rolled back by an earlier write, and back in its old place: each is another number."""
+    """A roll back by an earlier write and the return to the old slot each give another number."""
     one, two = sides
     two.reserve("vish", "a", 9, 10)
     seen = [two.feed("/rooms/6.12/calendar.ics")["vish/a"]]
@@ -128,7 +129,7 @@ def test_the_sequence_grows_with_each_move_and_never_falls(sides: tuple[Side, Si
     assert two.feed("/rooms/6.12/calendar.ics")["vish/a"]["SEQUENCE"] == numbers[-1]
 
 
-def test_the_sequence_does_not_fall_where_all_that_was_shown_is_lost(sides: tuple[Side, Side]) -> None:
+def test_the_sequence_does_not_fall_when_the_noted_revisions_are_lost(sides: tuple[Side, Side]) -> None:
     one, _ = sides
     one.reserve("vish", "a", 9)
     before = one.feed("/rooms/6.12/calendar.ics")["vish/a"]["SEQUENCE"]
@@ -137,7 +138,7 @@ def test_the_sequence_does_not_fall_where_all_that_was_shown_is_lost(sides: tupl
     assert one.feed("/rooms/6.12/calendar.ics")["vish/a"]["SEQUENCE"] > before
 
 
-def test_a_clock_that_goes_back_takes_no_number_back(sides: tuple[Side, Side]) -> None:
+def test_the_sequence_does_not_fall_when_the_clock_goes_back(sides: tuple[Side, Side]) -> None:
     one, _ = sides
     one.reserve("vish", "a", 9)
     before = one.feed("/rooms/6.12/calendar.ics")["vish/a"]
@@ -148,7 +149,7 @@ def test_a_clock_that_goes_back_takes_no_number_back(sides: tuple[Side, Side]) -
     assert after["LAST-MODIFIED"].dt == before["LAST-MODIFIED"].dt
 
 
-def test_what_is_cancelled_or_leaves_the_room_is_said_to_be_cancelled_there(sides: tuple[Side, Side]) -> None:
+def test_a_reservation_that_is_cancelled_or_leaves_the_room_is_cancelled_in_the_feed(sides: tuple[Side, Side]) -> None:
     one, _ = sides
     one.reserve("vish", "a", 9, purpose="tea")
     one.reserve("vish", "b", 11)
@@ -169,7 +170,7 @@ def test_what_is_cancelled_or_leaves_the_room_is_said_to_be_cancelled_there(side
     assert one.feed("/rooms/6.12/calendar.ics") == {}
 
 
-def test_a_rejected_one_says_why(sides: tuple[Side, Side]) -> None:
+def test_a_rejected_reservation_says_why(sides: tuple[Side, Side]) -> None:
     one, two = sides
     two.reserve("vish", "a", 9)
     one.reserve("neil", "b", 9)
@@ -179,7 +180,7 @@ def test_a_rejected_one_says_why(sides: tuple[Side, Side]) -> None:
     assert "earlier reservation" in event["COMMENT"]
 
 
-def test_who_has_it_already_is_told_so(sides: tuple[Side, Side]) -> None:
+def test_a_client_that_has_the_feed_already_gets_304(sides: tuple[Side, Side]) -> None:
     one, _ = sides
     one.reserve("vish", "a", 9)
     paths = ("/rooms/6.12/calendar.ics", "/rooms/6.12/freebusy.ics", "/users/vish/calendar.ics")
@@ -230,14 +231,14 @@ def test_each_occurrence_of_a_series_is_an_event(sides: tuple[Side, Side]) -> No
         ("/users/a b/freebusy.ics", "user_unknown"),
     ],
 )
-def test_what_is_no_room_and_no_user_has_no_feed(sides: tuple[Side, Side], path: str, code: str) -> None:
+def test_an_unknown_room_or_user_has_no_feed(sides: tuple[Side, Side], path: str, code: str) -> None:
     answer = sides[0].client.get(path)
     refused: Any = answer.json
     assert (answer.status_code, refused["error"]["code"]) == (404, code)
 
 
-def test_an_own_feed_is_imported_as_what_is_there_already(sides: tuple[Side, Side]) -> None:
-    """Under the same request ids for its owner; under others for anybody else."""
+def test_importing_an_own_feed_finds_every_reservation_there(sides: tuple[Side, Side]) -> None:
+    """The owner imports it under the same request ids, anybody else under others."""
     one, _ = sides
     one.reserve("vish", "a", 9, purpose="tea")
     one.reserve("vish", "gone", 12)

@@ -1,4 +1,4 @@
-"""People, tokens and roles: what is refused at the door, and what is refused again where a write is played."""
+"""People, tokens and roles: what is refused when a request arrives, and again when its write is played."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DAY = "from=2099-12-01T00:00Z&to=2099-12-02T00:00Z"
 
 
 class Side(sides_harness.Side):
-    """One replica, which the operator's token opens."""
+    """One replica that accepts the operator's token."""
 
     def __init__(self, store: Store, auth: str = "tokens") -> None:
         super().__init__(store, CONFIGURED.model_copy(update={"auth": auth}), operator_hash=hash_of(OPERATOR))
@@ -68,7 +68,7 @@ def code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json["error"]["code"]
 
 
-def test_a_token_says_whose_it_is() -> None:
+def test_a_token_names_its_holder() -> None:
     token = new_token("a.b+c@d-e")
     assert name_of(token) == "a.b+c@d-e"
     assert name_of("vish") is None
@@ -114,7 +114,7 @@ def test_the_least_role_of_each_request(one: Side) -> None:
             assert refused == (least is not None and rank < RANKS[least]), f"{method} {path} by a {role}"
 
 
-def test_each_role_is_let_through_or_refused(one: Side) -> None:
+def test_each_role_is_admitted_or_refused(one: Side) -> None:
     tokens = {role: one.add(role[0], role) for role in ("guest", "user", "manager")}
     ranks = ["guest", "user", "manager"]
     for path, least in (("/rooms", "guest"), (f"/rooms/6.12/calendar?{DAY}", "user"), ("/people", "manager")):
@@ -130,7 +130,7 @@ def test_each_role_is_let_through_or_refused(one: Side) -> None:
         assert code(one.ask("GET", path, "nonsense")) == (401, "token_wrong")
 
 
-def test_a_token_is_taken_from_each_of_its_places(one: Side) -> None:
+def test_a_token_is_read_from_each_header(one: Side) -> None:
     token = one.add("vish", "user")
     assert one.ask("GET", "/rooms", headers={"Bayou-User": "vish"}, auth=("vish", token)).status_code == 200
     client = one.app.test_client()
@@ -156,7 +156,7 @@ def test_nobody_writes_under_another_name(one: Side) -> None:
     assert one.reserve(token, "a").json["id"] == "vish/a"
 
 
-def test_only_the_hash_is_kept(one: Side) -> None:
+def test_only_the_hash_of_a_token_is_stored(one: Side) -> None:
     token = one.add("vish", "user")
     secret = token.rpartition(".")[2].encode()
     client = worker_redis(14)
@@ -181,7 +181,7 @@ def test_people_are_added_listed_given_roles_and_tokens_and_revoked(one: Side) -
     assert one.add("vish", "user", boss) not in {first, second}
 
 
-def test_the_list_comes_in_pages_which_go_on_behind_a_name_that_was_revoked(one: Side) -> None:
+def test_the_list_comes_in_parts_that_continue_after_a_revoked_name(one: Side) -> None:
     for name in ("d", "a", "c", "b"):
         one.add(name, "user")
     one.ask("DELETE", "/people/b", OPERATOR)
@@ -200,7 +200,7 @@ def test_the_list_comes_in_pages_which_go_on_behind_a_name_that_was_revoked(one:
 @pytest.mark.parametrize(
     ("query", "field"), [("limit=0", "limit"), ("limit=1001", "limit"), ("limit=٣", "limit"), ("page=2", "page")]
 )
-def test_a_page_that_cannot_be_is_refused(one: Side, query: str, field: str) -> None:
+def test_an_invalid_query_of_the_list_is_refused(one: Side, query: str, field: str) -> None:
     answer = one.ask("GET", f"/people?{query}", OPERATOR)
     assert (code(answer), answer.json["error"]["details"]["field"]) == ((400, "bad_input"), field)
 
@@ -216,13 +216,13 @@ def test_a_page_that_cannot_be_is_refused(one: Side, query: str, field: str) -> 
         ([], "body"),
     ],
 )
-def test_what_cannot_be_read_changes_nothing(one: Side, body: Any, field: str) -> None:
+def test_an_invalid_body_changes_nothing(one: Side, body: Any, field: str) -> None:
     answer = one.ask("POST", "/people", OPERATOR, json=body)
     assert (code(answer), answer.json["error"]["details"]["field"]) == ((400, "bad_input"), field)
     assert one.store.list_entries("people") == []
 
 
-def test_without_tokens_nobody_is_asked_and_there_are_no_roles(one: Side) -> None:
+def test_without_tokens_there_are_no_roles(one: Side) -> None:
     open_side = Side(one.store, auth="none")
     assert open_side.ask("GET", "/login").json == {"auth": "none", "user": None, "role": "user"}
     headers = {"Bayou-User": "vish"}
@@ -231,7 +231,7 @@ def test_without_tokens_nobody_is_asked_and_there_are_no_roles(one: Side) -> Non
     assert code(answer) == (409, "auth_off")
 
 
-def test_people_spread_as_writes_do(sides: tuple[Side, Side]) -> None:
+def test_people_spread_like_other_writes(sides: tuple[Side, Side]) -> None:
     one, two = sides
     token = two.add("vish", "user")
     assert two.ask("GET", "/replica", token).status_code == 200  # at once, though nothing is committed
@@ -240,7 +240,7 @@ def test_people_spread_as_writes_do(sides: tuple[Side, Side]) -> None:
     assert one.ask("GET", "/replica", token).status_code == 200
 
 
-def test_of_two_who_are_added_at_once_the_first_in_the_order_counts(sides: tuple[Side, Side]) -> None:
+def test_of_two_people_with_one_name_the_first_in_the_order_counts(sides: tuple[Side, Side]) -> None:
     one, two = sides
     at_one, at_two = one.add("vish", "guest"), two.add("vish", "manager")
     meet(two.store, one.store)
@@ -250,8 +250,8 @@ def test_of_two_who_are_added_at_once_the_first_in_the_order_counts(sides: tuple
     assert one.store.digest() == two.store.digest()
 
 
-def test_who_is_no_manager_where_the_write_is_played_changes_nothing(sides: tuple[Side, Side]) -> None:
-    """Cut off, `two` takes what a manager does who has been revoked at the primary."""
+def test_a_manager_who_was_revoked_before_the_write_changes_nothing(sides: tuple[Side, Side]) -> None:
+    """While cut off, `two` accepts the write of a manager who has been revoked at the primary."""
     one, two = sides
     boss = one.add("boss", "manager")
     meet(two.store, one.store)
@@ -267,7 +267,7 @@ def test_who_is_no_manager_where_the_write_is_played_changes_nothing(sides: tupl
     assert one.store.digest() == two.store.digest()
 
 
-def test_a_manager_cancels_what_is_anothers_and_the_reason_is_kept(sides: tuple[Side, Side]) -> None:
+def test_a_manager_cancels_the_reservation_of_another_user_with_a_reason(sides: tuple[Side, Side]) -> None:
     one, two = sides
     vish, neil, boss = one.add("vish", "user"), one.add("neil", "user"), one.add("boss", "manager")
     one.reserve(vish, "a")
@@ -294,8 +294,8 @@ def test_a_manager_cancels_a_series(one: Side) -> None:
     assert {shown["state"] for shown in answer.json["series"]["reservations"]} == {"cancelled"}
 
 
-def test_who_was_a_manager_cancels_nothing_where_the_cancel_is_played(sides: tuple[Side, Side]) -> None:
-    """Cut off, `two` takes the cancel of a manager whose role ended at the primary: it falls back, everywhere."""
+def test_a_cancel_by_a_former_manager_is_undone(sides: tuple[Side, Side]) -> None:
+    """While cut off, `two` accepts the cancel of a manager whose role ended at the primary. It is undone everywhere."""
     one, two = sides
     vish, boss = one.add("vish", "user"), one.add("boss", "manager")
     one.reserve(vish, "a")
@@ -308,8 +308,8 @@ def test_who_was_a_manager_cancels_nothing_where_the_cancel_is_played(sides: tup
     assert one.store.digest() == two.store.digest()
 
 
-def test_what_a_revoked_user_wrote_before_that_was_known_stands(sides: tuple[Side, Side]) -> None:
-    """It was theirs when it was taken; a manager cancels what should go."""
+def test_a_write_accepted_before_the_revocation_arrived_stays(sides: tuple[Side, Side]) -> None:
+    """They had the right when it was accepted. A manager may cancel it."""
     one, two = sides
     vish = one.add("vish", "user")
     meet(two.store, one.store)
@@ -321,7 +321,7 @@ def test_what_a_revoked_user_wrote_before_that_was_known_stands(sides: tuple[Sid
     assert one.ask("GET", "/reservations/vish/a", neil).json["state"] == "committed"
 
 
-def test_the_operators_token_is_a_file_of_the_owner_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_operators_token(tmp_path: Path) -> None:
     kept = new_operator_token(tmp_path)
     path = tmp_path / TOKEN_FILE
     token = path.read_text().strip()

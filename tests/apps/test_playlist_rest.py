@@ -1,4 +1,4 @@
-"""The playlist through REST, on real replicas: what each request answers and refuses, and what replicas make of it."""
+"""The playlist over REST on real replicas: what each request answers and refuses, and how replicas agree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONGEST_URL = "u" * 2000
 
 @pytest.fixture(scope="module")
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    """All links are cut but while `met` heals them; `one` is the primary and commits by itself."""
+    """All links are cut except while `met` heals them. `one` is the primary and commits automatically."""
     with live(tmp_path_factory.mktemp("playlist")) as processes:
         for one, other in PAIRS:
             link(processes, one, other, up=False)
@@ -68,7 +68,7 @@ def url_at(replicas: Processes, label: str, song: str, view: str = "tentative") 
 
 
 def met(replicas: Processes, *pairs: tuple[str, str]) -> None:
-    """Let these pairs, or all, meet until they hold the same; then their links are cut again."""
+    """Let these pairs, or all, meet until they are equal; then cut their links again."""
     chosen = pairs or PAIRS
     for one, other in chosen:
         link(replicas, one, other, up=True)
@@ -83,7 +83,7 @@ def log_of(replicas: Processes, label: str, song: str) -> list[Any]:
     return [write for write in writes if write["describe"].get("song") == song]
 
 
-def test_a_song_is_tentative_away_from_the_primary_and_committed_at_it(replicas: Processes) -> None:
+def test_a_song_is_tentative_at_other_replicas_and_committed_at_the_primary(replicas: Processes) -> None:
     assert put(replicas, "two", "first", "u1") == {"song": "first", "url": "u1", "state": "tentative"}
     assert put(replicas, "one", "other", "u2") == {"song": "other", "url": "u2", "state": "committed"}
     assert ask(replicas, "two", "GET", "/playlist/first") == (200, {"song": "first", "url": "u1", "state": "tentative"})
@@ -107,8 +107,8 @@ def test_both_views_while_a_song_changes(replicas: Processes) -> None:
     assert [url_at(replicas, label, "changing", "committed") for label in LABELS] == [None, None, None]
 
 
-def test_the_last_in_the_order_wins_everywhere(replicas: Processes) -> None:
-    """Tentative writes are ordered by their stamps, and committed ones come before them."""
+def test_the_last_write_in_the_order_wins_everywhere(replicas: Processes) -> None:
+    """Tentative writes are ordered by their stamps, after the committed ones."""
     put(replicas, "two", "tie", "of two")
     put(replicas, "three", "tie", "of three", user="priyal")
     assert (url_at(replicas, "two", "tie"), url_at(replicas, "three", "tie")) == ("of two", "of three")
@@ -121,7 +121,7 @@ def test_the_last_in_the_order_wins_everywhere(replicas: Processes) -> None:
     assert [url_at(replicas, label, "tie", "committed") for label in LABELS] == ["last of two"] * 3
 
 
-def test_a_delete_of_a_song_that_is_not_there_is_a_write(replicas: Processes) -> None:
+def test_deleting_a_song_that_does_not_exist_is_a_write(replicas: Processes) -> None:
     status, answer = ask(replicas, "two", "DELETE", "/playlist/never")
     assert (status, answer) == (200, {"song": "never", "url": None, "state": "tentative"})
     met(replicas)
@@ -130,7 +130,7 @@ def test_a_delete_of_a_song_that_is_not_there_is_a_write(replicas: Processes) ->
     assert write["describe"] == {"song": "never", "result": {"song": "never"}}
 
 
-def test_a_request_that_is_asked_again_is_one_write(replicas: Processes) -> None:
+def test_a_repeated_request_is_one_write(replicas: Processes) -> None:
     put(replicas, "two", "again", "u1", request="r1")
     put(replicas, "two", "again", "u2", request="r2")
     assert put(replicas, "two", "again", "u1", request="r1")["url"] == "u2"
@@ -141,7 +141,7 @@ def test_a_request_that_is_asked_again_is_one_write(replicas: Processes) -> None
     assert len(log_of(replicas, "two", "again")) == 4
 
 
-def test_a_request_that_is_asked_again_at_another_replica_counts_once(replicas: Processes) -> None:
+def test_a_request_repeated_at_another_replica_counts_once(replicas: Processes) -> None:
     put(replicas, "two", "moved on", "first", request="r1")
     put(replicas, "two", "moved on", "second", request="r2")
     put(replicas, "three", "moved on", "first", request="r1")
@@ -150,7 +150,7 @@ def test_a_request_that_is_asked_again_at_another_replica_counts_once(replicas: 
     assert sorted(write["outcome"] for write in log_of(replicas, "one", "moved on")) == ["duplicate"] + ["updated"] * 2
 
 
-def test_the_list_has_what_is_there(replicas: Processes) -> None:
+def test_the_list_holds_the_songs_that_exist(replicas: Processes) -> None:
     for song in ("list b", "list a", "list gone"):
         put(replicas, "two", song, "u")
     ask(replicas, "two", "DELETE", "/playlist/list gone")
@@ -160,7 +160,7 @@ def test_the_list_has_what_is_there(replicas: Processes) -> None:
     assert listed == [{"song": f"list {name}", "url": "u", "state": "tentative"} for name in "ab"]
     whole, behind = [song["song"] for song in answer["songs"]], ""
     assert answer["next"] is None
-    for _ in range(len(whole) + 3):  # those that are gone take a place in a part, too
+    for _ in range(len(whole) + 3):  # deleted songs count as entries of a part, too
         _, part = ask(replicas, "two", "GET", f"/playlist?limit=2&after={quote(behind, safe='')}")
         assert len(part["songs"]) <= 2
         assert [song["song"] for song in part["songs"]] == whole[: len(part["songs"])]
@@ -238,13 +238,13 @@ def test_a_write_needs_a_user_and_a_read_none(replicas: Processes) -> None:
 
 
 def test_events_say_which_song(replicas: Processes) -> None:
-    """On the screens of a replica a song's place is the song and its URL."""
+    """The terminal of a replica shows the song and its URL."""
     put(replicas, "two", "seen", "somewhere", request="r9")
     wait_until(lambda: "vish put seen somewhere" in replicas.output("two"))
 
 
 def test_a_song_remembers_its_last_eight_requests(replicas: Processes) -> None:
-    """A page stays small, so an older request would be taken for a new one."""
+    """A page keeps few requests, so an older one counts as new."""
     for number in range(9):
         put(replicas, "two", "bounded", f"u{number}", request=f"r{number}")
     assert put(replicas, "two", "bounded", "x", request="r1")["url"] == "u8"

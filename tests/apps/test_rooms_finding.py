@@ -1,4 +1,4 @@
-"""Finding a room that is free, what is told of rooms, and lists that come in parts."""
+"""Finding a free room, the details of rooms, and lists that come in parts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def free(client: Any, start: str, end: str, more: str = "") -> list[str]:
     return [room["name"] for room in client.get(path).json["rooms"]]
 
 
-def test_the_smallest_that_is_large_enough_comes_first(client: Any) -> None:
+def test_the_smallest_room_that_is_large_enough_comes_first(client: Any) -> None:
     assert free(client, "09:00", "10:00") == ["7.01", "7.02", "6.13", "hall", "6.12"], "unknown sizes last"
     assert free(client, "09:00", "10:00", "&capacity=4") == ["7.01", "7.02", "6.13", "hall"]
     assert free(client, "09:00", "10:00", "&capacity=5") == ["6.13", "hall"]
@@ -52,7 +52,7 @@ def test_the_smallest_that_is_large_enough_comes_first(client: Any) -> None:
     assert free(client, "19:00", "21:00", "&features=projector") == ["hall"], "6.13 closes at eight"
 
 
-def test_free_is_free_for_the_whole_time_in_the_tentative_view(client: Any) -> None:
+def test_a_free_room_is_free_for_the_whole_time_in_the_tentative_view(client: Any) -> None:
     reserve(client, "7.01", "a", "09:30", "10:00")
     reserve(client, "barn", "b", "09:00", "10:00", new_room=True)
     assert "7.01" not in free(client, "09:00", "10:00")
@@ -76,18 +76,18 @@ def test_free_is_free_for_the_whole_time_in_the_tentative_view(client: Any) -> N
         ("from=2026-12-01T00:00Z&to=2026-12-02T00:00Z&size=3", 400, "size"),
     ],
 )
-def test_a_question_that_is_none_is_refused(client: Any, query: str, status: int, field: str) -> None:
+def test_an_invalid_query_is_refused(client: Any, query: str, status: int, field: str) -> None:
     answer = client.get(f"/rooms/free?{query}")
     assert (answer.status_code, answer.json["error"]["details"]["field"]) == (status, field)
 
 
-def test_one_question_looks_at_so_many_pages(lua: Lua) -> None:
+def test_a_query_that_reads_too_many_pages_is_refused(lua: Lua) -> None:
     rooms = [f"r{number}" for number in range(200)]
     answer = client_of(FakeService(lua, "UTC", rooms)).get("/rooms/free?from=2026-12-01T00:00Z&to=2026-12-31T00:00Z")
     assert (answer.status_code, answer.json["error"]["details"]["pages_max"]) == (413, 5000)
 
 
-def test_what_is_told_of_a_room(client: Any) -> None:
+def test_a_room_is_shown_with_its_details(client: Any) -> None:
     told = {room["name"]: room for room in client.get("/rooms").json["rooms"]}
     assert told["6.13"] == {
         "name": "6.13",

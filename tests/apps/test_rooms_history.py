@@ -1,4 +1,4 @@
-"""The history of a reservation: what is committed, the same everywhere and for good; moves, as a replica saw them."""
+"""The history of a reservation: committed events, the same everywhere for good, and moves as one replica saw them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def short(history: Any) -> list[str]:
     ]
 
 
-def test_it_is_the_same_everywhere_also_when_the_log_has_forgotten() -> None:
+def test_committed_events_are_the_same_everywhere_and_outlive_the_log() -> None:
     one, two, three = sites()
     two.reserve("vish/a", NINE)
     assert short(two.history("vish/a")) == ["tentative reserve by vish at two: updated ->09"]
@@ -77,7 +77,7 @@ def test_it_is_the_same_everywhere_also_when_the_log_has_forgotten() -> None:
     assert one.store.digest().committed == three.store.digest().committed
 
 
-def test_how_it_moved_is_what_this_replica_saw() -> None:
+def test_moves_are_those_that_this_replica_saw() -> None:
     one, two, three = sites()
     one.reserve("neil/first", NINE)
     two.reserve("vish/a", NINE, TEN)
@@ -95,7 +95,7 @@ def test_how_it_moved_is_what_this_replica_saw() -> None:
     assert short(gone) == ["committed reserve by vish at two: merged ->10"]
 
 
-def test_an_occurrence_has_its_own_and_the_series_one_of_the_whole() -> None:
+def test_an_occurrence_and_its_series_have_histories() -> None:
     one, two, _ = sites()
     one.reserve("neil/first", {"start": "2026-12-08T09:00Z", "end": "2026-12-08T10:00Z"})
     two.reserve("vish/w", NINE, TEN, rule="FREQ=WEEKLY;COUNT=3")
@@ -122,7 +122,7 @@ def test_an_occurrence_has_its_own_and_the_series_one_of_the_whole() -> None:
     assert short(two.history("vish/w~2026-12-08")) == ["committed reserve by vish at two: merged ->10"]
 
 
-def test_what_a_forced_promotion_revoked_is_not_told_as_it_was() -> None:
+def test_a_revoked_commit_disappears_from_the_history() -> None:
     one, two, three = sites()
     one.reserve("vish/kept", TEN)
     meet(one, two)
@@ -139,8 +139,8 @@ def test_what_a_forced_promotion_revoked_is_not_told_as_it_was() -> None:
     assert three.client.get("/reservations/vish/a/history").status_code == 404
 
 
-def test_a_cancel_of_what_was_final_counts_where_a_forced_promotion_puts_it() -> None:
-    """Its commit is revoked, its first choice is another's now, and its second one is of another day."""
+def test_a_cancel_covers_the_slot_that_a_forced_promotion_gives() -> None:
+    """Its commit is revoked, another reservation has its first choice, and its second choice is on another day."""
     one, two, three = sites()
     one.reserve("vish/a", NINE, NEXT_DAY)
     meet(one, three)

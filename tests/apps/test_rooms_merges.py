@@ -1,7 +1,7 @@
-"""What becomes of a reservation: at accept, when it is played again behind others, and when it moves or ends.
+"""What becomes of a reservation: at accept, when it is played again after others, and when it moves or ends.
 
 Terry 1995, section 4: the dependency check is evaluated each time a write is played, and the merge procedure finds what
-to do instead. Here the order of writes is turned round by hand, as anti-entropy would.
+to do instead. Here the test reorders the writes, as anti-entropy would.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from tests.support.rooms_harness import FakeService, Lua, client_of
 
 
 class Building:
-    """Two users' requests at one replica, in short: a slot is `[DATE ]HH:MM/HH:MM`, the date 2026-12-01."""
+    """Requests of two users at one replica. A slot is written `[DATE ]HH:MM/HH:MM`; the date is 2026-12-01 by
+    default."""
 
     def __init__(self, lua: Lua, timezone: str = "UTC", offset: str = "+00:00") -> None:
         self.service = FakeService(lua, timezone)
@@ -65,7 +66,7 @@ def building(lua: Lua) -> Building:
     return Building(lua)
 
 
-def test_the_first_choice_when_it_is_free(building: Building) -> None:
+def test_the_first_choice_is_taken_when_it_is_free(building: Building) -> None:
     assert building.reserve("vish/a", "09:00/10:00", "14:00/15:00") == "6.12 09:00/10:00 tentative"
 
 
@@ -91,7 +92,7 @@ def test_any_common_minute_is_a_conflict(building: Building, slot: str) -> None:
         ("give_up", None),
     ],
 )
-def test_the_other_slots_come_before_the_merge_procedures_own_search(
+def test_the_other_slots_are_tried_before_the_merge_procedure_searches(
     building: Building, merge: Any, place: str | None
 ) -> None:
     building.reserve("vish/a", "09:00/10:00")
@@ -103,7 +104,7 @@ def test_the_other_slots_come_before_the_merge_procedures_own_search(
 @pytest.mark.parametrize(
     ("taken", "wanted", "window_min", "found"),
     [
-        (["09:00/10:00"], "09:00/10:00", 60, "08:00/09:00"),  # both sides equally near: the earlier
+        (["09:00/10:00"], "09:00/10:00", 60, "08:00/09:00"),  # both are equally near: the earlier one
         (["08:00/10:00"], "09:00/10:00", 60, "10:00/11:00"),
         (["08:59/10:00"], "09:00/10:00", 60, "10:00/11:00"),
         (["08:30/10:00"], "09:00/10:00", 59, None),  # an hour later is a minute too late
@@ -113,7 +114,7 @@ def test_the_other_slots_come_before_the_merge_procedures_own_search(
         (["00:10/10:00"], "00:00/01:00", 600, "10:00/11:00"),
         (["00:30/23:00"], "12:00/12:30", 1440, "23:00/23:30"),
         (["00:30/23:00"], "11:00/11:30", 1440, "00:00/00:30"),
-        (["03:00/04:00", "08:00/10:30"], "09:00/10:00", 60, None),  # what is before the window does not open it
+        (["03:00/04:00", "08:00/10:30"], "09:00/10:00", 60, None),  # time before the window does not extend it
         (["22:00/23:59"], "23:00/23:30", 60, None),  # the next day is another day
     ],
 )
@@ -136,7 +137,7 @@ def test_nearest_free_time(
         ("2026-10-25", "+01:00", "20:00/23:01", "19:00/20:00"),
     ],
 )
-def test_nearest_free_time_keeps_to_the_local_day_when_clocks_change(
+def test_nearest_free_time_stays_in_the_local_day_when_clocks_change(
     lua: Lua, date: str, offset: str, taken: str, found: str
 ) -> None:
     building = Building(lua, "Europe/Amsterdam", offset)
@@ -152,7 +153,7 @@ def test_nearest_free_time_beside_a_slot_over_utc_midnight(lua: Lua) -> None:
     assert building.reserve("neil/c", "20:00/20:30", merge="nearest_free_time") == "6.12 20:30/21:00 tentative"
 
 
-def test_another_room_takes_the_first_free_of_those_named(building: Building) -> None:
+def test_another_room_takes_the_first_free_room_that_is_named(building: Building) -> None:
     building.reserve("vish/a", "09:00/10:00")
     building.reserve("vish/b", "09:00/10:00", room="7.01")
     merge = {"name": "another_room", "rooms": ["7.01", "6.13"]}
@@ -162,7 +163,7 @@ def test_another_room_takes_the_first_free_of_those_named(building: Building) ->
     assert building.reserve("neil/f", "10:00/11:00", merge="another_room") == "7.01 10:00/11:00 tentative"
 
 
-def test_a_slot_over_midnight_stands_on_both_days(building: Building) -> None:
+def test_a_slot_over_midnight_is_on_the_pages_of_both_days(building: Building) -> None:
     body = {
         "room": "6.12",
         "slots": [{"start": "2026-12-01T23:30Z", "end": "2026-12-02T00:30Z"}],
@@ -199,7 +200,7 @@ def test_an_earlier_write_displaces_a_later_one(building: Building) -> None:
     assert building.status("vish/a") == "6.12 09:00/10:00 tentative"
 
 
-def test_one_request_taken_at_two_replicas_is_one_reservation(building: Building) -> None:
+def test_one_request_accepted_by_two_replicas_is_one_reservation(building: Building) -> None:
     building.reserve("vish/a", "09:00/10:00")
     building.service.tentative = {}
     building.reserve("vish/a", "11:00/12:00")
@@ -207,7 +208,7 @@ def test_one_request_taken_at_two_replicas_is_one_reservation(building: Building
     assert building.reserve("vish/a", "15:00/16:00") == "6.12 09:00/10:00 tentative"
 
 
-def test_a_move_may_overlap_the_place_that_it_leaves(building: Building) -> None:
+def test_a_move_may_overlap_the_slot_that_it_leaves(building: Building) -> None:
     building.reserve("vish/a", "09:00/10:00", purpose="tea")
     assert building.move("vish/a", "09:30/10:30") == "6.12 09:30/10:30 tentative"
     assert building.reserve("neil/b", "09:00/09:30") == "6.12 09:00/09:30 tentative"
@@ -222,7 +223,7 @@ def test_a_move_to_another_room_at_the_same_time_sees_who_is_there(building: Bui
     assert building.move("vish/a", "11:00/12:00") == "7.01 11:00/12:00 tentative", "where it is, if no room is named"
 
 
-def test_a_move_with_nothing_free_stays(building: Building) -> None:
+def test_a_move_that_finds_nothing_free_leaves_the_reservation(building: Building) -> None:
     building.reserve("vish/a", "09:00/10:00")
     building.reserve("neil/b", "11:00/12:00")
     before = {page: dict(fields) for page, fields in building.service.tentative.items()}
@@ -241,7 +242,7 @@ def test_a_move_that_becomes_impossible_leaves_the_reservation_where_it_was(buil
     assert building.status("vish/a") == "6.12 09:00/10:00 tentative"
 
 
-def test_a_move_gives_a_rejected_reservation_a_place_again(building: Building) -> None:
+def test_a_move_gives_a_rejected_reservation_a_slot_again(building: Building) -> None:
     building.reserve("vish/a", "09:00/10:00")
     building.service.tentative = {}
     building.reserve("neil/b", "09:00/10:00")
@@ -254,7 +255,7 @@ def test_a_move_gives_a_rejected_reservation_a_place_again(building: Building) -
     assert (held.state, held.reason) == ("reserved", None)
 
 
-def test_a_cancelled_reservation_is_over(building: Building) -> None:
+def test_a_cancelled_reservation_cannot_be_changed(building: Building) -> None:
     building.reserve("vish/a", "09:00/10:00")
     assert building.cancel("vish/a") == "- cancelled"
     assert building.cancel("vish/a") == "- cancelled", "the same request again"
@@ -271,7 +272,7 @@ def test_only_the_owner_may_change_it(building: Building) -> None:
     assert building.status("vish/a") == "6.12 09:00/10:00 tentative"
 
 
-def test_a_move_is_made_once_however_often_it_is_asked(building: Building) -> None:
+def test_a_repeated_move_is_made_once(building: Building) -> None:
     building.reserve("vish/a", "09:00/10:00")
     building.move("vish/a", "10:00/11:00", request="m")
     building.move("vish/a", "12:00/13:00", request="n")
@@ -296,7 +297,7 @@ def test_a_cancel_that_finds_the_reservation_elsewhere_changes_nothing(building:
     assert building.service.replay([made, cancelled, moved])[2] == "cancelled"
 
 
-def test_a_tentative_reservation_is_cancelled_wherever_it_may_stand(building: Building) -> None:
+def test_a_cancel_finds_a_tentative_reservation_in_any_of_its_slots(building: Building) -> None:
     building.reserve("vish/a", "09:00/10:00", "2026-12-02 09:00/10:00")
     building.cancel("vish/a")
     made, cancelled = building.service.log
@@ -311,8 +312,8 @@ def test_a_tentative_reservation_is_cancelled_wherever_it_may_stand(building: Bu
     assert "room:6.12/2026-12-02" not in building.service.tentative
 
 
-def test_of_what_is_final_a_move_declares_its_place_and_a_cancel_all_that_it_asked_for(building: Building) -> None:
-    """A forced promotion may put it at another one; moved again and again, it would declare more each time."""
+def test_a_move_of_a_final_reservation_declares_its_slot_and_a_cancel_all_slots(building: Building) -> None:
+    """A forced promotion may give it another slot. If a move declared all slots, each move would declare more."""
     building.reserve("vish/a", "09:00/10:00", "2026-12-02 09:00/10:00")
     building.service.commit()
     building.move("vish/a", "11:00/12:00")
@@ -369,8 +370,8 @@ def test_a_write_that_breaks_the_rules_fails_and_changes_nothing(building: Build
     ],
     ids=str,
 )
-def test_a_window_that_is_none_fails(building: Building, window: dict[str, Any]) -> None:
-    """Else an entry could stand at what is no minute of eight digits, and nobody would find it in the way."""
+def test_an_invalid_window_fails(building: Building, window: dict[str, Any]) -> None:
+    """Otherwise an entry could begin at a minute without eight digits, and no check would find it."""
     building.reserve("vish/a", "09:00/10:00")
     merge = {"name": "nearest_free_time", "window_min": 120}
     building.reserve("neil/b", "09:00/10:00", merge=merge)
@@ -382,7 +383,7 @@ def test_a_window_that_is_none_fails(building: Building, window: dict[str, Any])
     assert building.service.tentative == alone
 
 
-def test_a_detail_names_a_place_or_none() -> None:
+def test_a_detail_names_a_slot_or_none() -> None:
     place = decode_detail("29935260/29935320 Main hall")
     assert place is not None
     assert (place.room, place.start, place.end) == ("Main hall", 29935260, 29935320)

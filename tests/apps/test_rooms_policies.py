@@ -1,4 +1,4 @@
-"""Policies: those decided when a write is accepted, and open reservations, decided each time it is played."""
+"""Policies: those that are checked when a write is accepted, and open reservations, checked at each play."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def rule(answer: Any) -> str | None:
         ({}, "6.12", ["2026-12-01 03:00/04:00"], None),
     ],
 )
-def test_what_is_decided_at_accept(
+def test_policies_are_checked_at_accept(
     lua: Lua, policies: dict[str, Any], room: str, slots: list[str], refused: str | None
 ) -> None:
     building = Building(lua, **policies)
@@ -99,7 +99,7 @@ def test_opening_hours_over_two_days_and_with_a_clock_change(lua: Lua) -> None:
 
 
 @pytest.mark.parametrize(("taken", "wanted"), [("08:00/10:00", "08:30/09:30"), ("18:00/20:00", "18:30/19:30")])
-def test_no_merge_procedure_leaves_the_opening_hours(lua: Lua, taken: str, wanted: str) -> None:
+def test_no_merge_procedure_chooses_a_slot_outside_opening_hours(lua: Lua, taken: str, wanted: str) -> None:
     building = Building(lua)
     building.reserve("a", f"2026-12-01 {taken}", room="6.13")
     found = building.reserve("b", f"2026-12-01 {wanted}", room="6.13", merge="nearest_free_time").json["slot"]
@@ -110,7 +110,7 @@ def test_no_merge_procedure_leaves_the_opening_hours(lua: Lua, taken: str, wante
     assert full.reserve("b", f"2026-12-01 {wanted}", room="6.13", merge=merge).json["error"]["code"] == "slot_taken"
 
 
-def test_another_room_is_one_that_is_open_then(lua: Lua) -> None:
+def test_another_room_must_be_open(lua: Lua) -> None:
     building = Building(lua)
     building.reserve("a", "2026-12-01 19:00/21:00")
     building.reserve("b", "2026-12-01 19:30/20:30", merge="another_room")
@@ -119,7 +119,7 @@ def test_another_room_is_one_that_is_open_then(lua: Lua) -> None:
     assert rule(building.reserve("c", "2026-12-01 19:30/20:30", merge=merge)) == "opening_hours"
 
 
-def test_the_nearest_free_time_is_not_further_ahead(lua: Lua) -> None:
+def test_the_nearest_free_time_is_not_too_far_ahead(lua: Lua) -> None:
     building = Building(lua, ahead_days=1)
     building.reserve("a", "2026-12-01 12:00/13:00")
     merge = {"name": "nearest_free_time", "window_min": 600}
@@ -128,7 +128,7 @@ def test_the_nearest_free_time_is_not_further_ahead(lua: Lua) -> None:
     assert building.reserve("c", "2026-12-01 12:30/13:00", merge=merge).json["slot"]["start"][11:16] == "11:30"
 
 
-def test_each_occurrence_of_a_series_obeys(lua: Lua) -> None:
+def test_policies_apply_to_each_occurrence(lua: Lua) -> None:
     building = Building(lua, ahead_days=10)
     refused = building.reserve("w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=3")
     assert rule(refused) == "ahead_days"
@@ -152,7 +152,7 @@ def test_open_reservations_are_counted_until_they_are_over(lua: Lua) -> None:
     assert set(building.service.tentative["user:vish"]) == {"past", "a"}
 
 
-def test_one_too_many_at_two_replicas_is_rejected_in_the_end(lua: Lua) -> None:
+def test_a_reservation_over_the_limit_at_two_replicas_is_rejected(lua: Lua) -> None:
     building = Building(lua, open_reservations=1)
     building.reserve("a", "2026-12-01 09:00/10:00")
     building.service.tentative = {}
@@ -166,7 +166,7 @@ def test_one_too_many_at_two_replicas_is_rejected_in_the_end(lua: Lua) -> None:
     assert rule(building.move("vish/a", "2026-12-03 09:00/10:00")) == "open_reservations"
 
 
-def test_without_the_policy_nothing_couples_the_writes_of_a_user(lua: Lua) -> None:
+def test_without_the_limit_writes_of_one_user_share_no_page(lua: Lua) -> None:
     building = Building(lua, longest_h=8)
     building.reserve("a", "2026-12-01 09:00/10:00")
     building.move("vish/a", "2026-12-01 10:00/11:00")
@@ -176,7 +176,7 @@ def test_without_the_policy_nothing_couples_the_writes_of_a_user(lua: Lua) -> No
     assert not any("limit" in write.args for write in building.service.log)
 
 
-def test_what_was_reserved_before_the_policy_is_not_counted(lua: Lua) -> None:
+def test_reservations_made_before_the_limit_are_not_counted(lua: Lua) -> None:
     building = Building(lua)
     building.reserve("before", "2026-12-01 09:00/10:00")
     building.begin_anew(open_reservations=1)
@@ -185,7 +185,7 @@ def test_what_was_reserved_before_the_policy_is_not_counted(lua: Lua) -> None:
     assert rule(building.reserve("b", "2026-12-04 09:00/10:00")) == "open_reservations"
 
 
-def test_a_series_counts_as_many_as_its_occurrences(lua: Lua) -> None:
+def test_each_occurrence_of_a_series_counts(lua: Lua) -> None:
     building = Building(lua, open_reservations=3)
     weekly = {"rule": "FREQ=WEEKLY;COUNT=4"}
     refused = building.reserve("w", "2026-12-01 09:00/10:00", occurrences="all_or_nothing", **weekly)

@@ -1,4 +1,4 @@
-"""Whatever is asked, in whatever order it is played: invariants 3, 8 and 13 of the design, on small busy days."""
+"""Random requests, played in any order on busy days: invariants 3, 8 and 13 of the design."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def send(service: FakeService, user: str, asked: Any) -> int:
 
 
 def assert_sound(pages: Pages) -> None:
-    """Invariant 8; and the rooms hold just what the reservations say that they hold."""
+    """Invariant 8; and the pages of the rooms hold exactly what the pages of the reservations say."""
     standing = set()
     for page, fields in pages.items():
         if not page.startswith("room:"):
@@ -102,7 +102,7 @@ def test_no_two_reservations_overlap_and_play_is_deterministic(lua: Lua, history
 
 @settings(max_examples=150, deadline=None)
 @given(day=st.integers(0, MINUTE_END // DAY_MIN - 1))
-def test_both_sides_name_the_page_of_a_day_alike(lua: Lua, day: int) -> None:
+def test_lua_and_python_give_the_page_of_a_day_one_name(lua: Lua, day: int) -> None:
     page = f"room:6.12/{date(1970, 1, 1) + timedelta(days=day)}"
     draft = Draft(
         app="rooms/1",

@@ -1,4 +1,4 @@
-"""The REST resources of the rooms: what each answers, and what each refuses, by code and field."""
+"""The REST endpoints of the rooms: what each answers, and what each refuses, by code and field."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_refusal_says_why_and_changes_nothing(service: FakeService, case: tupl
 
 
 @pytest.mark.parametrize("sent", [b"", b"{", b"\xff", b"[" * 100_000, b"null", b'"text"'])
-def test_a_body_that_is_no_json_object_is_refused(service: FakeService, sent: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(service: FakeService, sent: bytes) -> None:
     answer = client_of(service).post("/reservations", data=sent, headers=VISH)
     assert answer.status_code == 400
     assert answer.json["error"]["details"] == {"field": "body"}
@@ -152,7 +152,7 @@ def test_only_the_owner_changes_a_reservation(service: FakeService, method: str,
     assert (answer.status_code, answer.json["error"]["code"]) == (403, "not_owner")
 
 
-def test_a_reservation_is_shown_whole(service: FakeService) -> None:
+def test_a_reservation_is_shown_with_all_members(service: FakeService) -> None:
     shown = {
         "id": "vish/a",
         "user": "vish",
@@ -171,7 +171,7 @@ def test_a_reservation_is_shown_whole(service: FakeService) -> None:
     assert client_of(service).post("/reservations", json=body(request="a"), headers=VISH).json == shown
 
 
-def test_status_codes_of_what_is_granted(service: FakeService) -> None:
+def test_statuses_of_granted_requests(service: FakeService) -> None:
     client = client_of(service)
     made = client.post("/reservations", json=body(request="b", slots=[LATER], series="weekly"), headers=VISH)
     assert (made.status_code, made.json["state"], made.json["final"]) == (201, "tentative", False)
@@ -183,14 +183,14 @@ def test_status_codes_of_what_is_granted(service: FakeService) -> None:
     assert client.delete("/reservations/vish/b?request=x", headers=VISH).json == gone.json
 
 
-def test_a_replica_makes_the_request_id_where_the_client_made_none(service: FakeService) -> None:
+def test_a_request_without_an_id_gets_one(service: FakeService) -> None:
     client = client_of(service)
     first = client.post("/reservations", json=slots(LATER), headers=VISH).json
     assert client.post("/reservations", json=slots(LATER), headers=VISH).status_code == 409
     assert client.get(f"/reservations/{first['id']}").json == first
 
 
-def test_slot_taken_lists_what_is_taken_and_by_whom(service: FakeService) -> None:
+def test_slot_taken_lists_the_reservations_in_the_way(service: FakeService) -> None:
     client = client_of(service)
     client.post("/reservations", json=body(room="6.13", request="c"), headers=NEIL)
     answer = client.post("/reservations", json=others("6.13"), headers=NEIL)
@@ -205,7 +205,7 @@ def test_slot_taken_lists_what_is_taken_and_by_whom(service: FakeService) -> Non
     assert "stays where it is" in answer.json["error"]["message"]
 
 
-def test_an_unknown_room_is_refused_with_names_like_it_unless_it_is_meant_as_new(service: FakeService) -> None:
+def test_an_unknown_room_is_refused_with_similar_names_unless_it_is_new(service: FakeService) -> None:
     client = client_of(service)
     refused = client.post("/reservations", json=body(room="6.122"), headers=VISH).json["error"]
     assert refused["details"]["close"][0] == "6.12"
@@ -233,7 +233,7 @@ def test_the_calendar_shows_both_views(service: FakeService) -> None:
     assert morning["reservations"] == [], "what only touches the range is outside"
 
 
-def test_a_users_reservations_in_order_of_time_those_without_a_place_last(service: FakeService) -> None:
+def test_a_users_reservations_are_listed_in_time_order_those_without_a_slot_last(service: FakeService) -> None:
     client = client_of(service)
     early = {"start": "2026-11-30T09:00Z", "end": "2026-11-30T10:00Z"}
     client.post("/reservations", json=body(request="z", slots=[early]), headers=VISH)

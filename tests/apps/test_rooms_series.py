@@ -1,4 +1,4 @@
-"""Series: from a rule to one write; each occurrence checked and merged by itself; move and cancel one, some, all."""
+"""Series: one write for a rule, each occurrence checked and merged on its own; moving and cancelling one, some, all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WEEKLY = "FREQ=WEEKLY;COUNT=4"
 
 
 class Building:
-    """Requests in short: a slot is `DATE HH:MM/HH:MM`, local; December 2026 begins on a Tuesday."""
+    """Requests, with slots written as `DATE HH:MM/HH:MM` in local time. December 2026 begins on a Tuesday."""
 
     def __init__(self, lua: Lua, timezone: str = "Europe/Brussels", offset: str = "+01:00") -> None:
         self.service = FakeService(lua, timezone)
@@ -91,7 +91,7 @@ def test_a_rule_makes_a_reservation_for_each_occurrence_in_one_write(building: B
     assert [one["id"] for one in listed] == ["vish/w~2026-12-01", "vish/w~2026-12-08", "vish/w~2026-12-22"]
 
 
-def test_asked_again_it_is_the_same(building: Building) -> None:
+def test_a_repeated_request_is_the_same_series(building: Building) -> None:
     first = building.reserve("vish/w", "2026-12-01 09:00/10:00")
     again = building.reserve("vish/w", "2026-12-02 11:00/12:00")
     assert (again.status_code, again.json) == (200, first.json)
@@ -103,7 +103,7 @@ def test_asked_again_it_is_the_same(building: Building) -> None:
     assert len(building.service.log) == 2
 
 
-def test_best_effort_leaves_out_what_finds_no_place(building: Building) -> None:
+def test_best_effort_leaves_out_occurrences_that_find_no_slot(building: Building) -> None:
     building.one("neil/b", "2026-12-08 09:30/10:30")
     building.one("neil/c", "2026-12-15 08:00/12:00")
     made = building.reserve("vish/w", "2026-12-01 09:00/10:00", "2026-12-01 10:30/11:30")
@@ -135,7 +135,7 @@ def test_all_or_nothing(building: Building) -> None:
     assert made.status_code == 201
 
 
-def test_displaced_later_all_or_nothing_gives_all_up_and_best_effort_one(building: Building) -> None:
+def test_when_one_is_displaced_all_or_nothing_rejects_all_and_best_effort_one(building: Building) -> None:
     for wanted in ("all_or_nothing", "best_effort"):
         here = Building(building.service.lua)
         here.reserve("vish/w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=2", occurrences=wanted)
@@ -169,7 +169,7 @@ def test_one_occurrence_is_an_ordinary_reservation(building: Building) -> None:
     assert code(building.ask("GET", "/reservations/vish/w")) == (404, "reservation_unknown")
 
 
-def test_this_and_later_ones_are_cancelled(building: Building) -> None:
+def test_this_and_later_occurrences_are_cancelled(building: Building) -> None:
     building.reserve("vish/w", "2026-12-01 09:00/10:00")
     gone = building.ask("DELETE", "/series/vish/w?from=vish/w~2026-12-15&request=x")
     assert gone.status_code == 200
@@ -182,7 +182,7 @@ def test_this_and_later_ones_are_cancelled(building: Building) -> None:
     assert len(building.service.log) == 4
 
 
-def test_this_and_later_ones_move_by_days_and_local_time(building: Building) -> None:
+def test_this_and_later_occurrences_move_by_days_and_local_time(building: Building) -> None:
     building.reserve("vish/w", "2026-12-01 09:00/10:00")
     building.one("neil/b", "2026-12-23 11:00/12:00")
     moved = building.move("vish/w?from=2026-12-08", "2026-12-09 11:30/12:30", request="m")
@@ -202,7 +202,7 @@ def test_this_and_later_ones_move_by_days_and_local_time(building: Building) -> 
 
 
 @pytest.mark.parametrize(("to", "wanted"), [("2026-12-08", "best_effort"), ("2026-11-24", "all_or_nothing")])
-def test_a_series_may_move_onto_its_own_places(building: Building, to: str, wanted: str) -> None:
+def test_a_series_may_move_onto_its_own_slots(building: Building, to: str, wanted: str) -> None:
     building.reserve("vish/w", "2026-12-01 09:00/10:00")
     moved = building.move("vish/w", f"{to} 09:30/10:30", occurrences=wanted)
     weeks = ["12-08", "12-15", "12-22", "12-29"] if to > "2026-12" else ["11-24", "12-01", "12-08", "12-15"]
@@ -252,7 +252,7 @@ def test_local_time_is_kept_over_clock_changes(lua: Lua) -> None:
         ("FREQ=DAILY;COUNT=366", {}, 413, None, "199 of them fit"),
     ],
 )
-def test_what_is_no_series_is_refused(
+def test_an_invalid_series_is_refused(
     building: Building, rule: str | None, more: dict[str, Any], status: int, field: str | None, says: str
 ) -> None:
     refused = building.reserve("vish/w", "2026-12-01 09:00/10:00", rule=rule, **more)
@@ -262,13 +262,13 @@ def test_what_is_no_series_is_refused(
     assert building.service.tentative == {}
 
 
-def test_occurrences_that_would_overlap_one_another_are_refused(building: Building) -> None:
+def test_occurrences_that_would_overlap_are_refused(building: Building) -> None:
     slot = {"start": "2026-12-01T09:00+01:00", "end": "2026-12-02T09:01+01:00"}
     body = {"room": "6.12", "slots": [slot], "rule": "FREQ=DAILY;COUNT=2"}
     assert "would overlap" in building.ask("POST", "/reservations", body).json["error"]["message"]
 
 
-def test_only_the_owner_changes_a_series_and_only_one_that_there_is(building: Building) -> None:
+def test_only_the_owner_changes_a_series(building: Building) -> None:
     building.reserve("vish/w", "2026-12-01 09:00/10:00")
     assert code(building.move("vish/w", "2026-12-01 11:00/12:00", user="neil")) == (403, "not_owner")
     assert code(building.ask("DELETE", "/series/vish/w", user="neil")) == (403, "not_owner")
@@ -278,7 +278,7 @@ def test_only_the_owner_changes_a_series_and_only_one_that_there_is(building: Bu
     assert code(building.ask("DELETE", "/series/vish/a")) == (404, "series_unknown")
 
 
-def test_screens_are_told_of_each_occurrence(building: Building) -> None:
+def test_a_write_is_described_for_each_occurrence(building: Building) -> None:
     building.reserve("vish/w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=2")
     write = building.service.log[0]
     described = APPLICATION.describe(write, "merged updated 29935200/29935260 6.12\trejected no_alternative")
@@ -291,7 +291,7 @@ def test_screens_are_told_of_each_occurrence(building: Building) -> None:
     assert len(APPLICATION.describe(write, "revoked")["parts"]) == 2
 
 
-def test_events_tell_of_each_occurrence_and_of_the_one_that_moved(building: Building) -> None:
+def test_each_occurrence_has_its_events(building: Building) -> None:
     building.reserve("vish/w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=2")
     write = building.service.log[0]
     was = "updated updated 29935200/29935260 6.12\tupdated 29945280/29945340 6.12"
@@ -308,7 +308,7 @@ def test_events_tell_of_each_occurrence_and_of_the_one_that_moved(building: Buil
     assert len({event.cursor for event in told}) == 3
 
 
-def test_a_member_knows_where_it_may_be(building: Building) -> None:
+def test_an_occurrence_keeps_the_pages_that_may_hold_it(building: Building) -> None:
     merge = {"name": "nearest_free_time", "window_min": 600}
     building.reserve("vish/w", "2026-12-01 22:00/23:30", "2026-12-03 09:00/10:00", merge=merge)
     days = {"room:6.12/2026-12-08", "room:6.12/2026-12-10"}
@@ -334,9 +334,7 @@ def test_a_member_knows_where_it_may_be(building: Building) -> None:
         ("unknown", []),
     ],
 )
-def test_a_write_that_found_nothing_of_its_series_is_not_in_its_history(
-    lua: Lua, outcome: str, told: list[str]
-) -> None:
+def test_a_write_that_changed_no_occurrence_is_not_in_its_history(lua: Lua, outcome: str, told: list[str]) -> None:
     days = [{"date": "2026-12-01"}, {"date": "2026-12-08"}]
     args = {"series": "vish/w", "room": "6.12", "occurrences": days}
     write = {"id": "1@one", "op": "cancel_series", "user": "vish", "request": "c", "args": args}

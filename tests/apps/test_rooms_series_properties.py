@@ -1,4 +1,4 @@
-"""Series and policies, whatever is asked where and in whatever order it is played: invariants 3, 4, 8 and 13."""
+"""Series and policies under random requests at any replica, played in any order: invariants 3, 4, 8 and 13."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ def send(service: FakeService, wanted: tuple[str, str, str, dict[str, Any] | Non
 
 
 def assert_counted(pages: Mapping[str, Mapping[str, str]]) -> None:
-    """All were made under the policy, at one moment: so a user's page is just what the user holds."""
+    """All reservations were made under the policy at one time, so a user's page holds exactly the user's
+    reservations."""
     for user in USERS:
         held = {}
         for page, fields in pages.items():
@@ -89,7 +90,7 @@ def assert_counted(pages: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def assert_whole(service: FakeService) -> None:
-    """Of a series that wanted all or nothing and was only made, all stand or none does."""
+    """All occurrences of a new series that wanted all or nothing have a slot, or none has."""
     changed = {write.args.get("reservation", "").partition("~")[0] for write in service.log}
     changed |= {write.args.get("series", "") for write in service.log}
     for page, fields in service.tentative.items():
@@ -101,14 +102,14 @@ def assert_whole(service: FakeService) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(history=HISTORIES, order=st.randoms(use_true_random=False), limited=st.booleans())
-def test_whatever_the_order_nothing_overlaps_and_nothing_is_half_done(
+def test_in_any_order_nothing_overlaps_and_nothing_is_half_done(
     lua: Lua, history: Any, order: Any, limited: bool
 ) -> None:
     policies = PolicySettings(open_reservations=LIMIT) if limited else PolicySettings()
     service = FakeService(lua, rooms=ROOMS, policies=policies)
     log = []
     for wanted, elsewhere in history:
-        if elsewhere:  # as if at a replica that has heard of nothing yet
+        if elsewhere:  # as at a replica that has received nothing yet
             log += service.log
             service = FakeService(lua, rooms=ROOMS, policies=policies)
         send(service, wanted)
@@ -129,7 +130,7 @@ def test_whatever_the_order_nothing_overlaps_and_nothing_is_half_done(
 
 
 class OnStore(FakeService):
-    """The same face on a real store, whose engine undoes and plays again."""
+    """The same interface on a real store, whose engine rolls back and replays."""
 
     store: Store
     now_us = FIRST_US
@@ -157,7 +158,7 @@ def meet(one: Store, other: Store) -> None:
     history=st.lists(st.tuples(requests(), st.integers(0, 2)), min_size=2, max_size=9),
     meetings=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=3),
 )
-def test_replicas_that_heard_in_another_order_are_equal(lua: Lua, history: Any, meetings: Any) -> None:
+def test_replicas_that_receive_writes_in_different_orders_are_equal(lua: Lua, history: Any, meetings: Any) -> None:
     worker_redis(DATABASE).flushdb()
     sites = []
     for number in range(3):

@@ -1,4 +1,4 @@
-"""Times: what is read, what is refused and why, the days of a slot, and the days on which clocks change."""
+"""Times: what is accepted, what is refused and why, the days of a slot, and days on which clocks change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AMSTERDAM = ZoneInfo("Europe/Amsterdam")
         "2026-11-30T23:30-09:30",
     ],
 )
-def test_one_moment_has_one_minute_however_it_is_written(text: str) -> None:
+def test_one_time_written_in_different_ways_is_one_minute(text: str) -> None:
     assert parse_minute(text) == 29935260
 
 
@@ -47,19 +47,19 @@ def test_one_moment_has_one_minute_however_it_is_written(text: str) -> None:
         (None, "must be a time in quotes"),
     ],
 )
-def test_what_is_no_time_is_refused_with_the_reason(text: object, reason: str) -> None:
+def test_an_invalid_time_is_refused_with_the_reason(text: object, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         parse_minute(text)
 
 
 @given(st.integers(0, MINUTE_END), st.sampled_from(["UTC", "Europe/Amsterdam", "Asia/Kathmandu", "America/St_Johns"]))
-def test_a_time_shown_is_read_back_as_the_same_minute(minute: int, zone: str) -> None:
+def test_a_formatted_time_parses_to_the_same_minute(minute: int, zone: str) -> None:
     if zone != "UTC" and minute < 20 * 365 * DAY_MIN:
-        return  # offsets had seconds or odd minutes long ago; nobody reserves then
+        return  # long ago, offsets had seconds or odd minutes
     assert parse_minute(format_minute(minute, ZoneInfo(zone))) == minute
 
 
-def test_the_days_of_a_slot_are_utc_days_and_its_end_is_not_in_it() -> None:
+def test_a_slot_touches_utc_days_and_its_end_is_excluded() -> None:
     evening = parse_minute("2026-12-31T23:00Z")
     assert list(utc_days(evening, evening + 60)) == ["2026-12-31"]
     assert list(utc_days(evening, evening + 61)) == ["2026-12-31", "2027-01-01"]
@@ -68,7 +68,7 @@ def test_the_days_of_a_slot_are_utc_days_and_its_end_is_not_in_it() -> None:
 @pytest.mark.parametrize(
     ("day", "hours"), [("2026-03-28", 24), ("2026-03-29", 23), ("2026-10-24", 24), ("2026-10-25", 25)]
 )
-def test_a_local_day_lasts_as_long_as_its_clocks_say(day: str, hours: int) -> None:
+def test_a_local_day_lasts_23_to_25_hours(day: str, hours: int) -> None:
     noon = parse_minute(f"{day}T12:00Z")
     start, end = local_day(noon, noon + 60, AMSTERDAM)
     assert end - start == hours * 60

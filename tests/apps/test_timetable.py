@@ -1,4 +1,4 @@
-"""A real conference, imported by two organisers who cannot see each other: each slot ends with one of the two."""
+"""Two organisers who are cut off import one real conference. In the end each slot belongs to one of them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _committed(processes: Processes, label: str) -> int:
 
 
 def _outcome(processes: Processes, label: str) -> list[tuple[str, str]]:
-    """What was asked for first, and what became of it, of all reservations."""
+    """The first choice of each reservation, and its state."""
     found = []
     for user in ("vish", "priyal"):
         path, behind = f"/users/{user}/reservations", ""

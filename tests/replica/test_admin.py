@@ -1,4 +1,4 @@
-"""What operators ask of a replica, and what an application gets from it."""
+"""The endpoints of operators, and the service that an application gets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_index_lists_every_path(harness: Harness) -> None:
     assert paths["/replica/sync/<peer>"] == ["POST"]
 
 
-def test_who_this_replica_is_and_what_it_holds(harness: Harness) -> None:
+def test_a_replica_shows_what_it_is_and_holds(harness: Harness) -> None:
     assert harness.app.test_client().get("/replica").get_json() == {
         "id": "one~aaaaaa",
         "label": "one",
@@ -66,12 +66,12 @@ def test_who_this_replica_is_and_what_it_holds(harness: Harness) -> None:
     }
 
 
-def test_the_digest(harness: Harness) -> None:
+def test_a_replica_shows_its_digest(harness: Harness) -> None:
     answer = harness.app.test_client().get("/replica/digest").get_json()
     assert answer == {"committed": "aa", "tentative": "bb", "csn": 7, "vector": {"one~aaaaaa": "0000000000000009"}}
 
 
-def test_the_log_page_by_page(harness: Harness) -> None:
+def test_the_log_comes_in_parts(harness: Harness) -> None:
     harness.store.entries_of_log = [
         LogEntry(write(1), 1, "updated 09"),
         LogEntry(write(2, app="other/9"), None, "rejected no_alternative"),
@@ -104,7 +104,7 @@ def test_the_log_page_by_page(harness: Harness) -> None:
     assert second["next"] is None
 
 
-def test_a_write_of_a_peer_is_shown_however_deep_it_is(harness: Harness) -> None:
+def test_a_deeply_nested_write_of_a_peer_is_shown(harness: Harness) -> None:
     deep: Any = "x"
     for _ in range(400):
         deep = [deep]
@@ -116,7 +116,7 @@ def test_a_write_of_a_peer_is_shown_however_deep_it_is(harness: Harness) -> None
     assert answer.get_json()["writes"][0]["describe"]["purpose"] == deep
 
 
-def test_a_session_at_a_word(harness: Harness) -> None:
+def test_a_session_runs_on_request(harness: Harness) -> None:
     client = harness.app.test_client()
     answer = client.post("/replica/sync/two").get_json()
     assert answer.pop("seconds") >= 0
@@ -159,7 +159,7 @@ def test_waiting_for_sessions_leaves_threads_free(harness: Harness, monkeypatch:
     assert harness.app.test_client().post("/replica/sync/two").status_code == 200
 
 
-def test_committing_by_hand(harness: Harness) -> None:
+def test_a_commit_runs_on_request(harness: Harness) -> None:
     client = harness.app.test_client()
     assert client.post("/replica/commit").get_json() == {"committed": 3}
     assert harness.peers.pokes == 1
@@ -169,7 +169,7 @@ def test_committing_by_hand(harness: Harness) -> None:
     assert harness.peers.pokes == 1
 
 
-def test_peers_hear_of_what_was_logged_and_of_nothing_else(harness: Harness) -> None:
+def test_peers_are_notified_of_logged_writes_only(harness: Harness) -> None:
     client, headers = harness.app.test_client(), {"Bayou-User": "vish"}
     assert client.post("/notes", json={}, headers=headers).get_json() == {"id": "0000000000000001@one~aaaaaa"}
     assert harness.peers.pokes == 1

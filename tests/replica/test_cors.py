@@ -1,4 +1,4 @@
-"""Which pages a browser may let talk to a replica: method, path, Host and Origin, to status and permission."""
+"""Which web pages may talk to a replica: the status and permission for a method, path, Host and Origin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from replica.config import parse
 from tests.support.replica_harness import Harness
 
 OWN, PEER, PEER_BY_NAME = "http://127.0.0.1:8001", "http://127.0.0.1:8002", "http://localhost:8002"
-CREATED = "http://127.0.0.1:8004"  # a server that has joined: the configuration does not name it
+CREATED = "http://127.0.0.1:8004"  # a server that has joined, which the configuration does not name
 FOREIGN = "http://evil.example"
 HOST = "127.0.0.1:8001"
 
@@ -67,14 +67,14 @@ def test_origin_and_host(case: tuple[str, str, str, str | None, int, bool]) -> N
         ("/notes", "POST", PEER, False),
     ],
 )
-def test_a_preflight_is_answered_for_the_method_to_come(path: str, asked: str, origin: str, permitted: bool) -> None:
+def test_a_preflight_is_answered_for_the_requested_method(path: str, asked: str, origin: str, permitted: bool) -> None:
     headers = {"Host": HOST, "Origin": origin, "Access-Control-Request-Method": asked}
     response = Harness().app.test_client().options(path, headers=headers)
     assert response.status_code == 200
     assert ("Access-Control-Allow-Origin" in response.headers) == permitted
 
 
-def test_a_replica_that_listens_to_others_answers_to_any_name() -> None:
+def test_a_replica_that_others_can_reach_answers_to_any_name() -> None:
     text = "cluster: c\nprimary: one\nreplicas: {one: {rest: 0.0.0.0:8001, anti_entropy: 127.0.0.1:9001}}"
     client = Harness(parse(text, Path("config.yaml"))).app.test_client()
     assert client.get("/replica", headers={"Host": "rooms.example:8001"}).status_code == 200
@@ -83,7 +83,7 @@ def test_a_replica_that_listens_to_others_answers_to_any_name() -> None:
 
 
 def test_behind_a_proxy_a_replica_answers_to_its_public_name() -> None:
-    """The proxy passes on the name that the browser knows; pages of the other replicas have public names, too."""
+    """The proxy passes on the name that the browser uses. Pages of other replicas have public names, too."""
     one, two = "one.example.org", "two.example.org"
     text = (
         f"cluster: c\nprimary: one\nreplicas:\n  one: {{rest: 127.0.0.1:8001, anti_entropy: a:9001, public: {one}}}\n"

@@ -13,7 +13,7 @@ from replica.events import feed as tail_module
 from replica.events.describe import Describer
 from replica.events.expand import Cursor, ScreenEvent, Transaction, expand
 from replica.events.feed import MANY, Follower
-from tests.support.replica_harness import FIRST_MS, Harness, application, place, write
+from tests.support.replica_harness import FIRST_MS, Harness, application, slot, write
 from tests.support.waiting import wait_until
 
 ID = "0000000000000005@one~aaaaaa"
@@ -85,8 +85,8 @@ def test_what_an_event_tells() -> None:
         "user": "vish",
         "request": "r5",
         "reservation": "vish/r5",
-        "before": place("updated 09"),
-        "after": place("updated 10"),
+        "before": slot("updated 09"),
+        "after": slot("updated 10"),
         "outcome": "merged",
         "replica": "one",
     }

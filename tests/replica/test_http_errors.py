@@ -1,4 +1,5 @@
-"""Refusals over HTTP: method, path, headers and body, to status, code and field; and nothing has changed."""
+"""Refusals over HTTP: the status, code and field for a method, path, headers and body. A refused request changes
+nothing."""
 
 from __future__ import annotations
 
@@ -101,7 +102,7 @@ def test_each_kind_of_refusal_has_its_status(kind: type[Refusal], status: int) -
         redis.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"),
     ],
 )
-def test_a_redis_that_cannot_serve_now_is_503(fault: Exception) -> None:
+def test_a_redis_that_cannot_serve_gives_503(fault: Exception) -> None:
     harness = Harness()
     harness.store.fault = fault
     response = harness.app.test_client().post("/notes", headers=WRITING, data=b"{}")
@@ -111,7 +112,7 @@ def test_a_redis_that_cannot_serve_now_is_503(fault: Exception) -> None:
 
 
 @pytest.mark.parametrize("fault", [ZeroDivisionError("a secret"), redis.ResponseError("WRONGTYPE a secret")])
-def test_what_nobody_foresaw_is_logged_under_an_id(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_is_logged_under_an_id(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
     harness = Harness()
     harness.store.fault = fault
     with caplog.at_level(logging.ERROR):
@@ -129,7 +130,7 @@ def test_405_names_what_is_allowed() -> None:
     assert _error(response.get_data())["details"] == {"allowed": ["GET"]}
 
 
-def test_a_body_within_the_limit_is_taken() -> None:
+def test_a_body_within_the_limit_is_accepted() -> None:
     harness = Harness()
     body = json.dumps({"text": "x" * (BODY_BYTES_MAX - 100)}).encode()
     assert harness.app.test_client().post("/notes", headers=WRITING, data=body).status_code == 201

@@ -1,4 +1,4 @@
-"""GET /metrics: what Prometheus is told, also while the storage is away; the documentation explains all of it."""
+"""GET /metrics for Prometheus, also while the storage is away. docs/operate.md explains every metric."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_scrape_is_answered_while_the_storage_is_away() -> None:
     assert "bayou_peer_link_up{two}" in found
 
 
-def test_what_happens_is_counted() -> None:
+def test_events_and_requests_are_counted() -> None:
     harness, counters = Harness(), Counters()
     events = tuple(
         ScreenEvent(Cursor(1, 0, place), name, {}) for place, name in enumerate(("received", "moved", "link"))
@@ -74,7 +74,7 @@ def test_what_happens_is_counted() -> None:
     assert counted == re.findall(r'duration_seconds_count{method="GET"} (\S+)', answer) == ["1.0"]
 
 
-def test_each_metric_is_explained() -> None:
+def test_every_metric_is_documented() -> None:
     text = OPERATE.read_text(encoding="utf-8")
     names = {name.partition("{")[0] for name in scraped(Harness()) if name.startswith(OURS)}
     for name in names:
@@ -84,7 +84,7 @@ def test_each_metric_is_explained() -> None:
         assert f"`{plain}" in text, name
 
 
-def test_how_long_answers_took_is_told_up_to_bounds() -> None:
+def test_durations_are_counted_in_buckets() -> None:
     counters = Counters()
     for duration_s in (0.004, 0.005, 0.006, 11.0):
         counters.note_answer("PUT", 200, duration_s)

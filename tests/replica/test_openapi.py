@@ -1,4 +1,4 @@
-"""The description of the REST face matches the code, and the code what it says, whatever is sent."""
+"""GET /openapi.json describes every endpoint, and every answer to any request is as described."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.support.replica_harness import SETTINGS, Connections, FakePeers
 from tests.support.worker_redis import worker_redis
 
 HOUSE = Path(__file__).parent.parent.parent
-# Codes that only whoever starts a replica, or a peer, ever sees: they end a start, or travel in a frame.
+# Codes that no client sees: they end the start of a replica, or travel to a peer.
 _NOT_OVER_REST = """
 already_running aof_damaged identity_damaged foreign_redis foreign_socket redis_older redis_too_old redis_evicts
 address_taken address_unusable join_pending no_first_session label_taken chain_too_long other_release
@@ -58,13 +58,13 @@ class Unmoved:
         raise Conflict("is_primary", "It is.")
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever it is told of is fine."""
+        """Any other method does nothing."""
         return lambda *_: None
 
 
 @pytest.fixture(scope="module")
 def parts() -> Iterator[Parts]:
-    """The real store; only peers and membership stand still."""
+    """A replica on a real store. Its peers and its membership do nothing."""
     client = worker_redis(15)
     client.flushdb()
     store = Store(client, "one", APPLICATIONS)
@@ -86,7 +86,7 @@ def app(parts: Parts) -> Flask:
 
 @pytest.fixture(scope="module")
 def endpoints(parts: Parts) -> list[Endpoint]:
-    """All of them."""
+    """All endpoints."""
     tables = tables_of(parts, Counters(), Security(parts.settings, parts.store.read))
     return [endpoint for table in tables.values() for endpoint in table]
 
@@ -102,7 +102,7 @@ def test_every_endpoint_is_described(described: Any, endpoints: list[Endpoint]) 
     assert found == {(endpoint.method, endpoint.path.replace("{+", "{")) for endpoint in endpoints}
 
 
-def test_every_reference_leads_somewhere(described: Any) -> None:
+def test_every_reference_resolves(described: Any) -> None:
     references = set(re.findall(r'"\$ref": "#/components/(\w+)/([\w-]+)"', json.dumps(described)))
     assert {"schemas", "parameters", "headers"} == {kind for kind, _ in references}
     for kind, name in references:
@@ -132,7 +132,7 @@ def test_every_parameter_is_described_and_every_body_has_an_example(described: A
 
 
 def raised() -> Iterator[tuple[str, str]]:
-    """(kind, code) of each refusal that the code makes with a code in quotes."""
+    """(kind, code) of each refusal in the source whose code is a literal."""
     kinds = {kind.__name__ for kind in STATUS_BY_KIND}
     for folder in ("bayou", "storage", "replica", "apps"):
         for path in (HOUSE / folder).rglob("*.py"):
@@ -180,7 +180,7 @@ TIMES = st.datetimes(datetime(2026, 12, 1), datetime(2026, 12, 20)).map(
 
 
 def made(schema: Mapping[str, Any], known: Mapping[str, Any]) -> st.SearchStrategy[Any]:  # noqa: PLR0911, PLR0912 - a line a keyword
-    """What a schema allows; `known` are the schemas that are referred to."""
+    """Values that a schema allows; `known` are the schemas that it refers to."""
     if "$ref" in schema:
         return made(known[schema["$ref"].rpartition("/")[2]], known)
     for several in ("anyOf", "oneOf"):
@@ -214,7 +214,7 @@ def made(schema: Mapping[str, Any], known: Mapping[str, Any]) -> st.SearchStrate
 
 
 def spoilt(data: st.DataObject, value: Any) -> Any:
-    """The same with something changed somewhere, sometimes."""
+    """The same value, sometimes with a change somewhere."""
     turn = data.draw(st.integers(0, 9))
     if turn == 0:
         return data.draw(JUNK)
@@ -231,7 +231,7 @@ def spoilt(data: st.DataObject, value: Any) -> Any:
 
 
 def misfits(value: Any, schema: Mapping[str, Any]) -> list[str]:
-    """Where a value is not as a schema says; for the parts of JSON Schema that the tables use."""
+    """Where a value does not fit a schema, for the parts of JSON Schema that endpoints use."""
     if "anyOf" in schema:
         return [] if any(not misfits(value, one) for one in schema["anyOf"]) else [f"{value!r} fits none"]
     if "enum" in schema and value not in schema["enum"]:
@@ -271,7 +271,7 @@ def misfits(value: Any, schema: Mapping[str, Any]) -> list[str]:
 )
 @pytest.mark.slow
 @given(data=st.data())
-def test_whatever_is_sent_the_answer_is_one_that_is_described(
+def test_every_answer_to_any_request_is_described(
     app: Flask, described: Any, endpoints: list[Endpoint], data: st.DataObject
 ) -> None:
     endpoint = data.draw(st.sampled_from(endpoints))
@@ -319,8 +319,8 @@ def test_whatever_is_sent_the_answer_is_one_that_is_described(
         assert "Traceback" not in text
 
 
-def test_a_session_covers_the_write_of_a_request_whose_answer_was_lost(app: Flask) -> None:
-    """Asked again it is known here, so nothing is written; yet the session has to find it wherever it goes next."""
+def test_a_session_covers_the_write_of_a_repeated_request(app: Flask) -> None:
+    """A repeated request writes nothing, and yet the session must find its write at any other replica."""
     headers = {"Bayou-User": "vish", "Bayou-Session": ""}
     client = app.test_client()
     assert client.put("/playlist/lost", json={"url": "u", "request": "lost"}, headers=headers).status_code == 200

@@ -1,7 +1,7 @@
-"""Schemathesis against GET /openapi.json: requests that fit the description, and such that do not, of each operation.
+"""Schemathesis on GET /openapi.json: requests to each operation that fit the description, and requests that do not.
 
-No answer is one that is not described, in its status, its type or its content. Requests that meet users, rooms and
-reservations which are there are in test_openapi.py.
+Every answer is as described in its status, type and content. test_openapi.py sends requests about users, rooms and
+reservations that exist.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ CHECKS = [
     response_schema_conformance,
     unsupported_method,
 ]
-EXAMPLES = 4  # of each operation, and of each of the two kinds
+EXAMPLES = 4  # for each operation and each mode
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value)
-def test_every_answer_is_one_that_is_described(app: Flask, endpoints: list[Endpoint], mode: GenerationMode) -> None:
+def test_every_answer_is_described(app: Flask, endpoints: list[Endpoint], mode: GenerationMode) -> None:
     endless = {endpoint.path for endpoint in endpoints if endpoint.is_endless}
     operations: Any = openapi.from_wsgi("/openapi.json", app).get_all_operations()
     for found in operations:
@@ -59,5 +59,5 @@ def test_every_answer_is_one_that_is_described(app: Flask, endpoints: list[Endpo
         def ask(case: Case[Any]) -> None:
             case.call_and_validate(headers={"Bayou-User": "vish"}, checks=CHECKS)
 
-        with contextlib.suppress(Unsatisfiable):  # what takes nothing can be sent nothing wrong
+        with contextlib.suppress(Unsatisfiable):  # an operation without parameters has no invalid request
             ask()

@@ -1,4 +1,4 @@
-"""What the tests of the running replica share: a store and peers in memory, and a small application."""
+"""What tests of the running replica share: a store and peers in memory, and a small application."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ FIRST_MS = 1_796_112_000_000
 
 
 def write(stamp: int, **members: Any) -> Write:
-    """A write of the application below; `place` is what it asks."""
+    """A write of the application below."""
     given: dict[str, Any] = {
         "app": "notes/1",
         "op": "reserve",
@@ -70,8 +70,8 @@ def write(stamp: int, **members: Any) -> Write:
     return Write(stamp=stamp, **{**given, **members})
 
 
-def place(outcome: str) -> dict[str, str] | None:
-    """`updated 09` is a place from 9 to 10 o'clock."""
+def slot(outcome: str) -> dict[str, str] | None:
+    """The slot of an outcome: `updated 09` is from 9 to 10 o'clock."""
     status, _, hour = outcome.partition(" ")
     if status not in {"updated", "merged"} or not hour:
         return None
@@ -79,7 +79,7 @@ def place(outcome: str) -> dict[str, str] | None:
 
 
 def describe(found: Write, outcome: str) -> dict[str, Any]:
-    return {"reservation": f"{found.user}/{found.request}", "result": place(outcome)}
+    return {"reservation": f"{found.user}/{found.request}", "result": slot(outcome)}
 
 
 class NotesQuery(Model):
@@ -114,7 +114,7 @@ def application(faults: dict[str, Exception] | None = None) -> Application:
 
 
 class FakeStore:
-    """As much of storage.store.Store as REST and screens use."""
+    """The part of storage.store.Store that REST and the events use."""
 
     def __init__(self) -> None:
         self.accepted: list[Draft] = []
@@ -295,7 +295,7 @@ class FakePeers:
 
 
 class Connections:
-    """What the tail asks for; the fake store needs none, and Redis connects to nothing before it is used."""
+    """What the event feed asks for. The fake store needs none, and a Redis client connects only when it is used."""
 
     def __init__(self) -> None:
         self.client = Redis()
@@ -313,7 +313,7 @@ class Harness:
         self.heard: list[Transaction] = []
         applications = [application(faults)]
         self.tail = Tail(self.store, Connections(), Describer(applications), "one", self.heard.append)
-        store = cast(Store, self.store)  # as much of it as is needed here
+        store = cast(Store, self.store)  # the part of it that is needed here
         service = ReplicaService(settings, store, self.peers, lambda: NOW, lambda: self.tail.follow(None))
         self.parts = Parts("one", settings, service, store, self.peers, self.tail, applications)
         self.app: Flask = create_app(self.parts)

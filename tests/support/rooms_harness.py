@@ -1,7 +1,7 @@
 """The rooms application without its store: its Lua in a private Redis, and a replica's Service over pages in memory.
 
-`Lua.play` runs one write on tables; FakeService keeps a committed and a tentative copy of all pages, commits when told,
-and is put behind Flask's test client by `client_of`.
+`Lua.play` runs one write on tables. FakeService keeps a committed and a tentative copy of all pages, and commits when
+`commit` is called. `client_of` puts it behind Flask's test client.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ return cjson.encode({outcome = detail and status .. ' ' .. detail or status, pag
 
 @dataclass
 class Lua:
-    """The rooms' Lua inside a real Redis, with nothing but the functions that the contract gives to it."""
+    """The Lua of the rooms in a real Redis, with only the functions that applications get."""
 
     client: redis.Redis
     why: str = ""  # the error of the last play that failed
@@ -187,8 +187,8 @@ class RefusingApi(Api):  # type: ignore[misc]
 
 
 def client_of(service: FakeService) -> Any:
-    """Flask's test client of the application's endpoints; untyped, since its answers' JSON may be anything. Who asks is
-    in the headers Bayou-User and Test-Role."""
+    """Flask's test client for the endpoints of the rooms. The headers Bayou-User and Test-Role say who asks. It is
+    untyped, since the JSON of its answers may be anything."""
     app = Flask("rooms")
     routes = Routes(RefusingApi(app), APPLICATION.endpoints(service))
 
