@@ -6,7 +6,6 @@ import sys
 
 try:
     from apps import APPLICATIONS
-    from replica.anti_entropy.scheduler import Scheduler
     from replica.main import main
 except ModuleNotFoundError as missing:
     sys.exit(
@@ -15,4 +14,4 @@ except ModuleNotFoundError as missing:
     )
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], APPLICATIONS, Scheduler))
+    sys.exit(main(sys.argv[1:], APPLICATIONS))

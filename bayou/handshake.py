@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from bayou.errors import RefusalCode
 from bayou.frames import Hello, Refuse
 from bayou.history import Holding, Verdict, judge
-from bayou.stamps import created_at
 from bayou.state import State
+from bayou.vectors import own_stamp
 
 
 def judge_hello(state: State, protocol: int, applications: Sequence[str], hello: Hello) -> Refuse | tuple[Verdict, int]:
@@ -57,17 +57,12 @@ def _check_identity(state: State, hello: Hello) -> Refuse | None:
             RefusalCode.SAME_SERVER, f"Both ends are {state.server}. Check the addresses in the configuration."
         )
     # A retired server has no entry of its own any more, so its peers may well have a greater one.
-    if not state.retired and hello.vector.get(state.server, 0) > _own_stamp(state.server, state):
+    if not state.retired and hello.vector.get(state.server, 0) > own_stamp(state.vector, state.server):
         return Refuse(
             RefusalCode.TAIL_LOST, f"{hello.label} holds writes of {state.label} that {state.label} has lost."
         )
-    if not hello.retired and state.vector.get(hello.server, 0) > _own_stamp(hello.server, hello):
+    if not hello.retired and state.vector.get(hello.server, 0) > own_stamp(hello.vector, hello.server):
         return Refuse(
             RefusalCode.TAIL_LOST_THERE, f"{state.label} holds writes of {hello.label} that {hello.label} has lost."
         )
     return None
-
-
-def _own_stamp(server: str, holder: State | Hello) -> int:
-    """The stamp of a server's newest write according to itself; a created server begins with its creation."""
-    return holder.vector.get(server) or created_at(server)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
+from bayou.stamps import created_at
 from bayou.state import Vector
 
 
@@ -22,6 +23,11 @@ def complete(vector: Vector, retired: Collection[str], server: str) -> float:
     if colon:
         return math.inf if complete(vector, retired, creator) >= int(stamp) else -math.inf
     return math.inf if server in retired else 0
+
+
+def own_stamp(vector: Vector, server: str) -> int:
+    """The stamp of a server's newest write according to its own vector; a created server begins with its creation."""
+    return vector.get(server) or created_at(server)
 
 
 def missing(vector: Vector, retired: Collection[str], needs: Vector) -> dict[str, int]:

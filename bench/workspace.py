@@ -82,7 +82,7 @@ class Workspace:
         opened = open_storage("embedded", settings.data, label)
         store = Store(opened.client, label, APPLICATIONS)
         try:
-            Identity(opened, settings, label, utc_now, report).settle(store)
+            Identity(opened, settings, label, utc_now, report).resolve(store)
             take(store, undisputed(count, LOADER))
         finally:
             opened.close(clean=True, mark=mark(store))

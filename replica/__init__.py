@@ -1,7 +1,6 @@
-"""The running replica: REST for clients, gRPC for peers, and what screens see of both."""
+"""The running replica: REST for clients, gRPC for peers, and the events that screens show."""
 
 import os
 
-os.environ.setdefault(
-    "GRPC_VERBOSITY", "ERROR"
-)  # read when grpc is imported; else each stop of a peer is a line on stderr
+# Set before grpc is imported; otherwise it prints a line for each peer that stops.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

@@ -1,7 +1,7 @@
-"""The clock of a replica: the machine's, or for tests and classes one that is kept in a file.
+"""The clock of a replica: that of the machine, or for tests and classes one in a file.
 
-With the environment variable BAYOU_CLOCK, the time is what the file of that name says (microseconds since 1970), read
-anew each time: whoever writes it owns the clock, and may run it ahead, behind, or not at all.
+If the environment variable BAYOU_CLOCK names a file, the file holds the time, in microseconds since 1970, and is read
+each time. So whoever writes the file can let the clock run ahead, behind, or not at all.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from pathlib import Path
 CLOCK_VARIABLE = "BAYOU_CLOCK"
 
 Clock = Callable[[], datetime]
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def utc_now() -> datetime:
-    """The wall clock."""
+    """The clock of the machine."""
     return datetime.now(UTC)
 
 
 def chosen_clock() -> Clock:
-    """The clock that the environment asks for; it gives aware UTC moments."""
+    """The clock that the environment names; its times are aware and in UTC."""
     name = os.environ.get(CLOCK_VARIABLE)
     if not name:
         return utc_now
     file = Path(name)
-    return lambda: _BEGINNING + timedelta(microseconds=int(file.read_text(encoding="ascii")))
+    return lambda: _EPOCH + timedelta(microseconds=int(file.read_text(encoding="ascii")))
 
 
 def microseconds(moment: datetime) -> int:

@@ -1,31 +1,25 @@
-"""Truncation by itself: now and then, drop what the configuration's `log` does not keep. One thread."""
+"""Automatic truncation: a thread drops the commits from the log that the setting `log` does not keep."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from typing import Protocol
 
 from redis import RedisError
 
 from replica.clock import Clock, microseconds
 from replica.config import LogSettings
+from storage.store import Store
 
 LOGGER = logging.getLogger("bayou.replica")
 PAUSE_S = 30.0
 DAY_US = 86_400_000_000
 
 
-class TruncatedStore(Protocol):
-    """The part of storage.store.Store that this needs."""
+class LogTruncation:
+    """Without the setting `keep_committed`, only operators truncate the log, and `start` does nothing."""
 
-    def truncate(self, keep: int, *, older_than_us: int | None = None) -> int: ...
-
-
-class Truncating:
-    """`start` does nothing where the configuration has the log truncated on request only."""
-
-    def __init__(self, policy: LogSettings, store: TruncatedStore, clock: Clock) -> None:
+    def __init__(self, policy: LogSettings, store: Store, clock: Clock) -> None:
         self._policy = policy
         self._store = store
         self._clock = clock
@@ -41,8 +35,8 @@ class Truncating:
         if self._thread.ident is not None:
             self._thread.join()
 
-    def once(self) -> int:
-        """Drop what is beyond both bounds; returns how many writes."""
+    def truncate(self) -> int:
+        """Drop the commits that neither bound keeps; returns how many."""
         if self._policy.keep_committed is None:
             return 0
         oldest_us = microseconds(self._clock()) - int(self._policy.keep_for_days * DAY_US)
@@ -51,7 +45,7 @@ class Truncating:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self.once()
+                self.truncate()
             except RedisError as error:
                 LOGGER.warning("the log was not truncated: %s", error)
             self._stopping.wait(PAUSE_S)

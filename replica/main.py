@@ -1,4 +1,4 @@
-"""The command line of a replica: read the configuration, say what starts, serve until told to stop."""
+"""The command line of a replica: read the configuration, serve, and stop when asked to."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bayou.errors import Refusal
 from replica.config import Config, ConfigError, load
 from replica.events.console import Console
 from replica.events.printer import Printer
-from replica.membership.join import Wish, with_own_address
-from replica.replica import MakePeers, Replica, Start
+from replica.membership.join import JoinOptions, with_own_address
+from replica.replica import Replica, StartOptions
 from replica.signals import Stopping
 from storage.members import label_of
 
@@ -29,24 +29,24 @@ example:
                                   a new replica joins the running cluster; later, `python server.py four`
   curl -s http://127.0.0.1:8001/replica
 
-Ctrl-C stops it in order. Killing it loses nothing that was acknowledged.
+Ctrl-C stops it in order. If it is killed, nothing acknowledged is lost.
 """
 
 
-def main(arguments: Sequence[str], applications: Sequence[Application], make_peers: MakePeers) -> int:
-    """The exit status: 0 after a stop in order, 1 where it could not start, 2 for a wrong command line."""
+def main(arguments: Sequence[str], applications: Sequence[Application]) -> int:
+    """Returns the exit status: 0 after an orderly stop, 1 if it cannot start, 2 for a wrong command line."""
     asked = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
     stopping = Stopping()
     try:
-        wish = Wish(asked.join, asked.rest, asked.anti_entropy)
-        settings = with_own_address(load(asked.config), asked.label, wish)
+        join_options = JoinOptions(asked.join, asked.rest, asked.anti_entropy)
+        settings = with_own_address(load(asked.config), asked.label, join_options)
         printer = Printer(sys.stdout.write)
         console = Console(asked.label, list(settings.replicas), settings.timezone, printer)
-        start = Start(wish, restored=asked.restored)
-        replica = Replica(settings, asked.label, applications, make_peers, console, stopping.set, start)
+        options = StartOptions(join_options, restored=asked.restored)
+        replica = Replica(settings, asked.label, applications, console, stopping.set, options)
         replica.start()
     except (ConfigError, Refusal, RedisError) as error:
         print(f"{asked.label} does not start.\n{error}", file=sys.stderr)
@@ -69,22 +69,26 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("label", metavar="LABEL", help="which replica of the configuration this is")
+    parser.add_argument("label", metavar="LABEL", help="the replica to run")
     parser.add_argument(
-        "--config", metavar="PATH", type=Path, default=CONFIG_FILE, help="the configuration (beside server.py)"
+        "--config",
+        metavar="PATH",
+        type=Path,
+        default=CONFIG_FILE,
+        help="the configuration (default: config.yaml beside server.py)",
     )
-    joining = parser.add_argument_group("a replica that the configuration does not name")
+    joining = parser.add_argument_group("a replica that is not in the configuration")
     joining.add_argument(
         "--join",
         metavar="LABEL|HOST:PORT",
-        help="at its first start: the replica of the running cluster that it joins through, by its label in the"
-        " configuration or its anti-entropy address",
+        help="at its first start: the replica to join the cluster through, by its label in the configuration or its"
+        " anti-entropy address",
     )
-    joining.add_argument("--rest", metavar="HOST:PORT", help="where clients find it (default: a free port, kept)")
-    joining.add_argument("--anti-entropy", metavar="HOST:PORT", help="where its peers find it (the same)")
-    parser.add_argument(
-        "--restored", action="store_true", help="the data is a restored copy: go on under a new id, to be safe"
+    joining.add_argument(
+        "--rest", metavar="HOST:PORT", help="the address for clients (default: a free port, kept for later starts)"
     )
+    joining.add_argument("--anti-entropy", metavar="HOST:PORT", help="the address for peers (default: the same)")
+    parser.add_argument("--restored", action="store_true", help="the data is a restored copy: take a new server id")
     return parser
 
 
@@ -124,13 +128,13 @@ def _storage(url: str, folder: Path) -> str:
 def _open_to_others(settings: Config, label: str) -> Iterator[str]:
     own = settings.replica(label)
     if not own.rest.is_loopback:
-        said = f"REST listens on {own.rest}, which others can reach"
+        said = f"REST listens on {own.rest}, which other machines can reach"
         if settings.auth == "none":
-            yield f"{said}; there is no authentication, so they can do anything. Set `auth: tokens`."
+            yield f"{said} without authentication. Set `auth: tokens`."
         else:
-            yield f"{said}, and is not encrypted: whoever listens on the way has the tokens. See docs/operate.md."
+            yield f"{said} without encryption, so tokens can be read on the way. See docs/operate.md."
     if not own.anti_entropy.is_loopback and settings.tls is None:
         yield (
-            f"anti-entropy listens on {own.anti_entropy}, which others can reach; there is no authentication, so they"
-            " can do anything. Set `tls`."
+            f"anti-entropy listens on {own.anti_entropy}, which other machines can reach without authentication."
+            " Set `tls`."
         )

@@ -1,4 +1,4 @@
-"""Being asked to stop: by Ctrl-C, by SIGTERM, by a terminal that hangs up, or from within."""
+"""Requests to stop: Ctrl-C, SIGTERM, a terminal that hangs up, or one from within the program."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopping:
-    """From now on no signal interrupts the program half way; each one ends one `wait`. One per process.
+    """Once this is made, no signal interrupts the program; each one ends one `wait`. Make one per process.
 
-    A byte in a pipe, which the interpreter writes the moment a signal comes: a handler of ours would run only between
-    two steps of the main thread, so never when the signal comes just before that thread begins to wait.
+    A signal is a byte in a pipe, which the interpreter writes at once. A handler in Python would run only between two
+    steps of the main thread: not at all if the signal comes just before that thread begins to wait.
     """
 
     def __init__(self) -> None:
-        self._heard, self._told = os.pipe()
-        os.set_blocking(self._told, False)
-        signal.set_wakeup_fd(self._told, warn_on_full_buffer=False)
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._write_end, False)
+        signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
         for number in SIGNALS:
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup is meant
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # unless started with nohup
                 signal.signal(number, lambda *_: None)
 
     def set(self) -> None:
-        """As a signal does; from any thread."""
-        os.write(self._told, b"\0")
+        """Do what a signal does; any thread may call it."""
+        os.write(self._write_end, b"\0")
 
     def wait(self) -> None:
-        os.read(self._heard, 1)
+        os.read(self._read_end, 1)

@@ -93,7 +93,6 @@ def main() -> None:
 def _serve(order: Mapping[str, Any]) -> None:
     """In the forked process: do what `python server.py ARGUMENTS` does. Does not return."""
     from apps import APPLICATIONS  # noqa: PLC0415
-    from replica.anti_entropy.scheduler import Scheduler  # noqa: PLC0415
     from replica.main import main as serve  # noqa: PLC0415
 
     status = 1
@@ -106,7 +105,7 @@ def _serve(order: Mapping[str, Any]) -> None:
         output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for descriptor, standard in ((empty, 0), (output, 1), (output, 2)):
             os.dup2(descriptor, standard)
-        status = serve(order["arguments"], APPLICATIONS, Scheduler)
+        status = serve(order["arguments"], APPLICATIONS)
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else 1
     finally:

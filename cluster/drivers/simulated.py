@@ -243,7 +243,7 @@ class _Peers:
         self._label = label
         self._store = store
 
-    def poke(self) -> None: ...
+    def notify_new_write(self) -> None: ...
 
     def status(self) -> list[dict[str, Any]]:
         return []

@@ -1,1 +1,1 @@
-"""Sessions with the peers of a replica: when they start, with whom, and how gRPC carries them."""
+"""Sessions with the peers of a replica: when they start, with whom, and over gRPC."""

@@ -1,4 +1,4 @@
-"""A gRPC channel to a peer, and what a person reads of it when a call comes to nothing."""
+"""A gRPC channel to a peer, and the reason that people read when a call fails."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from replica.config import Address
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 CHANNEL_OPTIONS = [
     ("grpc.enable_http_proxy", 0),
-    ("grpc.use_local_subchannel_pool", 1),  # else a new channel waits out the pause of one that found nobody
+    ("grpc.use_local_subchannel_pool", 1),  # otherwise a new channel waits out the back-off of an earlier one
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-    ("grpc.min_reconnect_backoff_ms", 5000),  # what one attempt to connect may take: a busy peer needs its time
+    ("grpc.min_reconnect_backoff_ms", 5000),  # the time for one attempt to connect: a busy peer needs it
 ]
 
-_TLS_SIGNS = (  # what gRPC says of a connection, and what it means to an operator
-    ("Hostname Verification", "its TLS certificate is not for this address"),
-    ("handshake failed", "the two do not agree on TLS: see the setting tls and the certificates of both"),
+_TLS_SIGNS = (  # a part of what gRPC says about a connection -> what it means to an operator
+    ("Hostname Verification", "its TLS certificate is not valid for this address"),
+    ("handshake failed", "the TLS handshake failed: see the setting tls and the certificates of both"),
     (
         "Socket closed",
-        "it closed the connection at once, as one with the setting tls does to one without a certificate",
+        "it closed the connection at once, as a replica with the setting tls does to one without a certificate",
     ),
 )
 
@@ -32,7 +32,7 @@ def channel_to(address: Address, credentials: Credentials | None) -> grpc.Channe
 
 
 def reason_of(error: grpc.RpcError, timeout_s: float) -> str:
-    """What a person reads of a gRPC error."""
+    """Why a call failed, for people."""
     code = error.code() if isinstance(error, grpc.Call) else None
     if code == grpc.StatusCode.UNAVAILABLE:
         details = (error.details() or "") if isinstance(error, grpc.Call) else ""
@@ -40,5 +40,5 @@ def reason_of(error: grpc.RpcError, timeout_s: float) -> str:
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"it took longer than {timeout_s:.0f} s"
     if code == grpc.StatusCode.CANCELLED:
-        return "it was broken off"
+        return "it was cancelled"
     return str(code.name.lower()) if code else "the call failed"

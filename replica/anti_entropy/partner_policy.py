@@ -1,4 +1,4 @@
-"""With whom a session is worth starting, of the peers that can be had: the policy `anti_entropy.partners`. Pure."""
+"""Which peers to call: the policy `anti_entropy.partners`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 Choose = Callable[[Sequence[str]], str]
 
 
-def partners(
+def choose_partners(
     policy: str | tuple[str, ...], peers: Sequence[str], primary: str | None, choose: Choose = random.choice
 ) -> list[str]:
-    """The labels to call, of `peers`, when the interval is over or something new is here.
+    """The labels to call, out of the reachable `peers`, at each interval and after a write.
 
-    all: everyone; random: one; primary_first: the primary, or a random one where it cannot be had; else those listed.
+    `all` is everyone, `random` one, `primary_first` the primary, or a random one if the primary is not reachable; a
+    tuple lists labels.
     """
     if policy == "all" or not peers:
         return list(peers)

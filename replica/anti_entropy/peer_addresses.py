@@ -1,8 +1,7 @@
-"""Who the peers of a replica are: the founders and the created servers, without itself and those that have retired.
-Pure.
+"""Who the peers of a replica are: the founders and the created servers, except itself and those that have retired.
 
-A founder is known by its label, and its id may be a new one at any time; so a label is gone when an id of it has
-retired and no other one is known, neither from its writes nor from a session.
+A founder is known by its label; its id may change at any time. So a label is gone when one of its ids has retired and
+no other id of it is known, neither from its writes nor from a session.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ from replica.config import Address, Config, read_address
 from storage.members import Member, label_of
 
 
-def roster(
-    settings: Config, own: str, state: State, created: Sequence[Member], met: Mapping[str, str]
+def peer_addresses(
+    settings: Config, own_label: str, state: State, created: Sequence[Member], met: Mapping[str, str]
 ) -> dict[str, Address]:
-    """Label -> anti-entropy address; `met` is the server id that each label had when it was met last."""
+    """Label -> anti-entropy address. `met` has the server id with which each label was met last."""
     found = {
         label: founder.anti_entropy
         for label, founder in settings.founders.items()
-        if label != own and not _is_gone(label, state, met)
+        if label != own_label and not _is_gone(label, state, met)
     }
     for member in created:
-        if member.label not in {own, *settings.founders}:
+        if member.label not in {own_label, *settings.founders}:
             found[member.label] = read_address(member.anti_entropy)
     return found
 

@@ -1,4 +1,4 @@
-"""Frames of a session to and from the messages of a_e.proto. Knows both, and nothing else."""
+"""Converts the frames of a session to the messages of a_e.proto, and back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from replica.anti_entropy import a_e_pb2 as wire
 
 
 def encode(frame: Frame) -> wire.Frame:
-    """The message of a frame."""
+    """The message for a frame."""
     match frame:
         case Hello():
             return wire.Frame(
@@ -64,7 +64,7 @@ def encode(frame: Frame) -> wire.Frame:
 
 
 def decode(message: wire.Frame) -> Frame:
-    """The frame of a message; ProtocolError when it holds none that this release knows."""
+    """The frame of a message. ProtocolError if this release does not know its kind."""
     match message.WhichOneof("kind"):
         case "hello":
             hello = message.hello
@@ -111,4 +111,4 @@ def decode(message: wire.Frame) -> Frame:
             return Done()
         case "refuse":
             return Refuse(message.refuse.code, message.refuse.message)
-    raise ProtocolError("a frame of an unknown kind")
+    raise ProtocolError("unknown kind of frame")

@@ -1,7 +1,7 @@
-"""When anti-entropy runs, and with whom: at an interval, at once after a write, and on request.
+"""When sessions run, and with whom: at an interval, after a write, and on request.
 
-One thread sees to the interval, and one a peer calls it when that is wanted; a peer that is down is tried again with
-growing pauses. What a session brought is passed on at once. Peers come and go as the membership writes say.
+One thread keeps the interval, and each peer has a thread that calls it. A peer that is down is called again after
+growing pauses. What a session brings is passed on at once. Peers come and go as membership writes arrive.
 """
 
 from __future__ import annotations
@@ -10,66 +10,56 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from redis import RedisError
 
-from apps.api.application import Application
 from bayou.anti_entropy import Report, Session
 from bayou.errors import Away, Conflict, RefusalCode, Unknown
 from bayou.frames import Hello
-from bayou.store import AntiEntropyStore
-from replica.anti_entropy.grpc_transport import Caller, Listener, Pairs
-from replica.anti_entropy.partner_policy import partners
-from replica.anti_entropy.peer_addresses import roster
-from replica.anti_entropy.peers import Membership
+from bayou.state import Vector
+from replica.anti_entropy.grpc_transport import PeerClient, PeerServer, UnaryCall
+from replica.anti_entropy.partner_policy import choose_partners
+from replica.anti_entropy.peer_addresses import peer_addresses
+from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import read_credentials
 from replica.config import Address, AntiEntropySettings, Config
-from storage.members import Member, label_of
+from storage.members import label_of
+from storage.store import Store
 
 LOGGER = logging.getLogger("bayou.replica")
-BUSY_PAUSE_S_MAX = 0.05  # a busy peer is asked again after a random part of this
-PAUSE_S_FIRST = 0.2  # before a peer that is down is tried again; doubles each time
+BUSY_PAUSE_S_MAX = 0.05  # a busy peer is called again after a random part of this
+PAUSE_S_FIRST = 0.2  # before a peer that is down is called again; doubles each time
 PAUSE_S_MAX = 10.0
 BREAK_OFF_S_MAX = 5.0  # how long cutting a link waits for its session to end
-STRANGERS_MAX = 100  # callers that are no peers whose refusal is told
+UNKNOWN_CALLERS_MAX = 100  # unknown callers whose refusal is noted
 HELLOS_MAX = 1000
-SYNC_S_MAX = 30.0  # how long a session on request waits for one that is going on
+SYNC_S_MAX = 30.0  # how long a session on request waits for another one to end
 
-
-class SchedulerStore(AntiEntropyStore, Protocol):
-    """What the scheduler needs of the store, beside the sessions."""
-
-    def cut_links(self) -> set[str]: ...
-
-    def set_link(self, peer: str, *, up: bool) -> None: ...
-
-    def add_session_event(self, report: dict[str, Any]) -> None: ...
-
-    def members(self) -> list[Member]: ...
+AfterSession = Callable[[str | None, Vector], object]  # a RefusalCode, or None; the vector of the peer's hello
 
 
 class _Peer:
-    """One peer: its caller, what became of the last session, and whether one is wanted."""
+    """One peer: its client, what became of the last session, and whether another one is wanted."""
 
-    def __init__(self, label: str, address: Address, caller: Caller) -> None:
+    def __init__(self, label: str, address: Address, client: PeerClient) -> None:
         self.label = label
         self.address = address
-        self.caller = caller
+        self.client = client
         self.wanted = threading.Event()
         self.gone = False
-        self.is_resting = False  # it is down, and its thread tries again by itself
+        self.is_resting = False  # the peer is down, and its thread calls it again by itself
         self.reachable: bool | None = None
-        self.failures = 0  # sessions in a row that did not come about
+        self.failures = 0  # failed sessions in a row
         self.last: dict[str, Any] | None = None
         self.thread: threading.Thread | None = None
 
 
 def pauses_s(policy: AntiEntropySettings) -> Iterator[float]:
-    """Seconds before each round of sessions that starts by itself: the first one soon, the others at the interval, so
-    varied that replicas which were started together do not stay in step."""
+    """Seconds before each round of sessions that starts by itself. The first round is soon, the others come at the
+    interval, with random variations so that replicas which started together do not stay in step."""
     if policy.is_automatic:
         yield random.uniform(0, PAUSE_S_FIRST)
     while policy.interval_s:
@@ -77,49 +67,55 @@ def pauses_s(policy: AntiEntropySettings) -> Iterator[float]:
 
 
 class Scheduler:
-    """The sessions of one replica; implements replica.anti_entropy.peers.LivePeers."""
+    """The sessions of one replica; implements replica.anti_entropy.peers.Peers. `tags` are the applications that it
+    plays, NAME/VERSION."""
 
-    def __init__(
-        self, settings: Config, label: str, store: SchedulerStore, applications: Sequence[Application]
-    ) -> None:
+    def __init__(self, settings: Config, label: str, store: Store, tags: Sequence[str]) -> None:
         self._settings = settings
         self._label = label
-        self._policy: AntiEntropySettings = settings.anti_entropy
+        self._policy = settings.anti_entropy
         self._store = store
         self._asks_for_tokens = settings.auth == "tokens"
-        self._tags = [application.tag for application in applications]
-        self._pairs = Pairs(label)
+        self._tags = tags
+        self._registry = SessionRegistry(label)
         self._cut: set[str] = set()
         self._hellos: dict[str, Hello] = {}  # label -> the last one
-        self._primary: str | None = None  # its label, as far as it is known
-        self._strangers: dict[str, str] = {}  # label -> why it was refused
+        self._primary: str | None = None  # its label; None while unknown
+        self._unknown_callers: dict[str, str] = {}  # label -> why it was refused
         self._stopping = threading.Event()
         self._changing = threading.Lock()
-        self._peers: dict[str, _Peer] = {}  # replaced as a whole, so that it can be read at any time
-        self._membership: Membership | None = None
-        address = settings.replica(label).anti_entropy
+        self._peers: dict[str, _Peer] = {}  # replaced as a whole, so it may be read without the lock
+        self._after_session: AfterSession = lambda _code, _vector: None
         self._credentials = read_credentials(settings, label)
-        heard = self._session, self._is_cut, self._answered, self._met
-        self._listener = Listener(address, self._pairs, *heard, self._credentials)
+        self._server = PeerServer(
+            settings.replica(label).anti_entropy,
+            self._registry,
+            self._make_session,
+            self._is_cut,
+            self._note_answered,
+            self._note_hello,
+            self._credentials,
+        )
         self._ticking = threading.Thread(target=self._tick, name="interval", daemon=True)
 
-    def start(self, membership: Membership) -> None:
-        """Listen for sessions and begin to start some."""
-        self._membership = membership
+    def start(self, unary_calls: Mapping[str, UnaryCall], after_session: AfterSession) -> None:
+        """Listen for sessions and begin to start some. Peers may make the unary calls; `after_session` is called when a
+        session has ended."""
+        self._after_session = after_session
         self._cut = self._store.cut_links()
-        self._listener.start(membership.unary())
+        self._server.start(unary_calls)
         self.refresh()
         self._ticking.start()
 
     def stop(self) -> None:
-        """End what is open, and stop listening."""
+        """Cancel the sessions that run, and stop listening."""
         self._stopping.set()
-        self._listener.stop()
+        self._server.stop()
         with self._changing:
             peers = list(self._peers.values())
         for peer in peers:
             peer.wanted.set()
-            self._pairs.break_off(peer.label)
+            self._registry.break_off(peer.label)
         for peer in peers:
             if peer.thread is not None:
                 peer.thread.join()
@@ -127,17 +123,17 @@ class Scheduler:
             self._ticking.join()
 
     def refresh(self) -> None:
-        """Look in the store who the peers are; threads come and go."""
+        """Read from the store who the peers are, and start or end their threads."""
         state, created = self._store.state(), self._store.members()
         met = {label: hello.server for label, hello in list(self._hellos.items())}
         self._primary = label_of(state.primary, created)
-        wanted = roster(self._settings, self._label, state, created, met)
+        wanted = peer_addresses(self._settings, self._label, state, created, met)
         with self._changing:
             if self._stopping.is_set():
                 return
             kept = {label: peer for label, peer in self._peers.items() if wanted.get(label) == peer.address}
             left = [peer for label, peer in self._peers.items() if label not in kept]
-            new = [self._peer(label, address) for label, address in wanted.items() if label not in kept]
+            new = [self._make_peer(label, address) for label, address in wanted.items() if label not in kept]
             found = kept | {peer.label: peer for peer in new}
             self._peers = {label: found[label] for label in wanted}
             for peer in left:
@@ -147,55 +143,53 @@ class Scheduler:
                 assert peer.thread is not None
                 peer.thread.start()
 
-    def poke(self) -> None:
-        """Something new was accepted here. Returns at once."""
+    def notify_new_write(self) -> None:
         self._pass_on(but=None)
 
     def status(self) -> list[dict[str, Any]]:
-        """One entry a peer, for GET /replica."""
         return [
             {
                 "label": peer.label,
                 "address": str(peer.address),
                 "link": "cut" if self._is_cut(peer.label) else "up",
                 "reachable": peer.reachable,
-                "busy": self._pairs.is_busy(peer.label),
+                "busy": self._registry.is_busy(peer.label),
                 "last_session": peer.last,
             }
             for peer in self._peers.values()
         ]
 
     def address_of(self, label: str) -> Address:
+        """Where a peer listens. Raises Unknown peer_unknown."""
         return self._known(label).address
 
     def reachable(self) -> list[str]:
-        """The labels of the peers to which a link is up, those that answered last first."""
+        """The labels of the peers to which the link is up; first those whose last session succeeded."""
         up = [peer for peer in self._peers.values() if not self._is_cut(peer.label)]
         return [peer.label for peer in sorted(up, key=lambda peer: (peer.failures, peer.reachable is not True))]
 
     def sync(self, label: str) -> Report:
-        """Run one session to its end; raises Unknown peer_unknown, Conflict link_cut, Away peer_unreachable."""
         peer = self._known(label)
         if self._is_cut(label):
             raise Conflict(RefusalCode.LINK_CUT, f"The link to {label} is cut here. Heal it first.", peer=label)
         deadline = time.monotonic() + SYNC_S_MAX
         report = self._call(peer)
         while report.code == RefusalCode.BUSY and time.monotonic() < deadline:
-            self._pairs.wait_idle(label, BUSY_PAUSE_S_MAX)
+            self._registry.wait_idle(label, BUSY_PAUSE_S_MAX)
             self._stopping.wait(random.uniform(0, BUSY_PAUSE_S_MAX))
             report = self._call(peer)
         if report.code == RefusalCode.LINK_CUT:
             raise Conflict(
-                RefusalCode.LINK_CUT, f"{label} has cut the link to this replica. Heal it there.", peer=label
+                RefusalCode.LINK_CUT, f"{label} has cut the link to this replica. Heal it on {label}.", peer=label
             )
         if report.error is not None:
             raise Away("peer_unreachable", f"No session with {label}: {report.error.message}", peer=label)
         return report
 
     def set_link(self, label: str, *, up: bool) -> None:
-        """Cut or heal the link to a peer. Once it is cut no session is under way."""
+        """Cut or heal the link to a peer. When a link has been cut, no session with the peer runs any more."""
         if up and label in self._cut and label not in self._peers:
-            # It has retired, and may have something to tell before it ends.
+            # A peer that has retired may still have writes to send.
             self._store.set_link(label, up=True)
             self._cut = self._cut - {label}
             return
@@ -208,8 +202,8 @@ class Scheduler:
                 peer.wanted.set()
         else:
             self._cut = self._cut | {label}
-            self._pairs.break_off(label)
-            self._pairs.wait_idle(label, BREAK_OFF_S_MAX)
+            self._registry.break_off(label)
+            self._registry.wait_idle(label, BREAK_OFF_S_MAX)
 
     def _known(self, label: str) -> _Peer:
         if label not in self._peers:
@@ -222,39 +216,40 @@ class Scheduler:
     def _is_cut(self, label: str) -> bool:
         return label in self._cut
 
-    def _met(self, hello: Hello) -> None:
+    def _note_hello(self, hello: Hello) -> None:
         before = self._hellos.get(hello.label)
         if before is not None or len(self._hellos) < HELLOS_MAX:
             self._hellos[hello.label] = hello
             if before is None or before.asks_for_tokens != hello.asks_for_tokens:
-                self._warn_of_open_door(hello)
+                self._warn_of_missing_tokens(hello)
 
-    def _warn_of_open_door(self, hello: Hello) -> None:
-        """It is no reason to refuse: so it is while a cluster goes over to tokens, one replica after the other."""
+    def _warn_of_missing_tokens(self, hello: Hello) -> None:
+        """Replicas may differ while a cluster changes to tokens, one replica after the other: that is no reason to
+        refuse a session."""
         if hello.asks_for_tokens in {None, self._asks_for_tokens} or hello.cluster != self._settings.cluster_id:
             return
-        asking, open_door = self._label, hello.label
+        strict, lax = self._label, hello.label
         if not self._asks_for_tokens:
-            asking, open_door = open_door, asking
+            strict, lax = lax, strict
         LOGGER.warning(
-            "%s asks its clients for tokens, and %s does not (auth: none). Whoever reaches %s may use any name, and"
-            " what they do there counts everywhere: give both the same configuration.",
-            asking,
-            open_door,
-            open_door,
+            "%s asks its clients for tokens, and %s does not (auth: none). A client of %s can use any name, and its"
+            " writes count on every replica. Give both the same configuration.",
+            strict,
+            lax,
+            lax,
         )
 
-    def _session(self, initiator: bool) -> Session:
+    def _make_session(self, initiator: bool) -> Session:
         return Session(self._store, self._tags, initiator=initiator, asks_for_tokens=self._asks_for_tokens)
 
-    def _peer(self, label: str, address: Address) -> _Peer:
-        caller = Caller(label, address, self._pairs, self._session, self._met, self._credentials)
-        peer = _Peer(label, address, caller)
+    def _make_peer(self, label: str, address: Address) -> _Peer:
+        client = PeerClient(label, address, self._registry, self._make_session, self._note_hello, self._credentials)
+        peer = _Peer(label, address, client)
         peer.thread = threading.Thread(target=self._run, args=(peer,), name=f"peer-{label}", daemon=True)
         return peer
 
     def _tick(self) -> None:
-        """The life of the thread of the interval. Peers that are down have pauses of their own."""
+        """Runs in the thread that keeps the interval. Peers that are down have their own pauses."""
         for pause_s in pauses_s(self._policy):
             if self._stopping.wait(pause_s):
                 return
@@ -263,21 +258,21 @@ class Scheduler:
                 peers[label].wanted.set()
 
     def _run(self, peer: _Peer) -> None:
-        """The life of one peer's thread."""
+        """Runs in the thread of one peer."""
         pause_s: float | None = None
         while True:
             if peer.wanted.wait(pause_s):
                 self._stopping.wait(self._policy.debounce_ms / 1000)
             peer.wanted.clear()
             if self._stopping.is_set() or peer.gone:
-                peer.caller.close()
+                peer.client.close()
                 return
             report = None if self._is_cut(peer.label) else self._call(peer)
             pause_s = self._pause(peer, report)
             peer.is_resting = pause_s is not None
 
     def _pause(self, peer: _Peer, report: Report | None) -> float | None:
-        """Seconds until a peer that did not answer is tried again; None for when a session is wanted."""
+        """Seconds until a peer that did not answer is called again; None: only when a session is wanted."""
         if report is not None and report.code == RefusalCode.BUSY:
             peer.wanted.set()
             return random.uniform(0, BUSY_PAUSE_S_MAX)
@@ -287,42 +282,41 @@ class Scheduler:
 
     def _call(self, peer: _Peer) -> Report:
         began = time.monotonic()
-        report = peer.caller.call()
+        report = peer.client.call()
         if report.code != RefusalCode.BUSY and not self._stopping.is_set():
             self._note(report, peer.label, time.monotonic() - began)
         return report
 
-    def _answered(self, report: Report) -> None:
-        """A session that the peer started has ended here."""
+    def _note_answered(self, report: Report) -> None:
+        """A session that a peer started has ended."""
         if not self._stopping.is_set():
             self._note(report, report.peer, None)
 
     def _note(self, report: Report, label: str, seconds: float | None) -> None:
-        """See to what follows from a session, as far as the storage can be had."""
+        """Do what follows from a session, as far as the storage can be reached."""
         try:
             self._follow(report, label)
             peer = self._peers.get(label)
             if peer is not None:
                 self._keep(peer, report, seconds)
             elif report.error is not None:
-                self._tell_of_stranger(label, report.error.message)
+                self._record_unknown_caller(label, report.error.message)
         except RedisError as error:
             LOGGER.warning("after a session with %s: %s", label, error)
         if report.received:
-            # What a primary received in a session that it began is committed here, and not known there yet.
+            # A primary has committed what it received in a session that it started, and the peer does not know yet.
             owes = seconds is not None and self._primary == self._label
             self._pass_on(but=None if owes else label)
 
     def _follow(self, report: Report, label: str) -> None:
-        """Membership may have changed, or the role, or it was found that this replica has lost something."""
+        """The members or the primary may have changed, or this replica may have learned that it lost writes."""
         hello = self._hellos.get(label)
         if report.received or report.installed or (label not in self._peers and report.error is None):
             self.refresh()
-        if self._membership is not None:
-            self._membership.after_session(report.code, hello.vector if hello else {})
+        self._after_session(report.code, hello.vector if hello else {})
 
     def _keep(self, peer: _Peer, report: Report, seconds: float | None) -> None:
-        """Keep what a session did, and tell screens what is worth telling."""
+        """Note what a session did, and record an event if it did something, or if its error is new."""
         error = report.error.message if report.error else None
         before = peer.last["error"] if peer.last else None
         peer.reachable = report.code not in {RefusalCode.UNREACHABLE, RefusalCode.BROKEN_OFF}
@@ -338,14 +332,15 @@ class Scheduler:
             counts = {"rolled_back": report.rolled_back, "replayed": report.replayed}
             self._store.add_session_event({"peer": peer.label, **peer.last, **counts})
 
-    def _tell_of_stranger(self, label: str, error: str) -> None:
-        """Somebody who is no peer has called and was refused: told once, for it may call again and again."""
-        if self._strangers.get(label) != error and len(self._strangers) < STRANGERS_MAX:
-            self._strangers[label] = error
+    def _record_unknown_caller(self, label: str, error: str) -> None:
+        """Record the refusal of a caller that is no peer; once, since it may call again and again."""
+        if self._unknown_callers.get(label) != error and len(self._unknown_callers) < UNKNOWN_CALLERS_MAX:
+            self._unknown_callers[label] = error
             self._store.add_session_event({"peer": label, "sent": 0, "received": 0, "error": error})
 
     def _partners(self, labels: Sequence[str]) -> list[str]:
-        return partners(self._policy.partners, [label for label in labels if not self._is_cut(label)], self._primary)
+        reachable = [label for label in labels if not self._is_cut(label)]
+        return choose_partners(self._policy.partners, reachable, self._primary)
 
     def _pass_on(self, but: str | None) -> None:
         peers = self._peers

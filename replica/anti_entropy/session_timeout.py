@@ -1,4 +1,4 @@
-"""How long a session may take: long, as a full state may be large; but no peer that has gone quiet holds a place."""
+"""How long a session may take: long, since a full state may be large; but a silent peer must not hold a thread."""
 
 from __future__ import annotations
 
@@ -6,38 +6,40 @@ import threading
 import time
 from collections.abc import Callable
 
-SILENCE_S_MAX = 60.0  # a session in which nothing comes for so long is cut, and the next one goes on from the vectors
-SESSION_S_MAX = 900.0  # so is a longer one; a full state begins anew, so this is what one may take
+SILENCE_S_MAX = 60.0  # a session without a frame for so long is cancelled; the next one goes on from the vectors
+SESSION_S_MAX = 900.0  # so is a longer session; a full state begins again, so it must fit into one
 
 
-class Patience:
-    """Cancels what it watches when it has not heard of it for SILENCE_S_MAX, or after SESSION_S_MAX in all."""
+class SessionTimeout:
+    """Cancels a session after SILENCE_S_MAX without a call of `note_frame`, or after SESSION_S_MAX in all."""
 
     def __init__(self, cancel: Callable[[], object]) -> None:
         self._cancel = cancel
-        self._ends = time.monotonic() + SESSION_S_MAX
+        self._session_ends_s = time.monotonic() + SESSION_S_MAX
         self._lock = threading.Lock()
-        self._over = False
-        self.hear()
+        self._ended = False
+        self.note_frame()
         self._wait(SILENCE_S_MAX)
 
-    def hear(self) -> None:
-        self._patient_until = time.monotonic() + SILENCE_S_MAX
+    def note_frame(self) -> None:
+        """A frame has arrived."""
+        self._silence_ends_s = time.monotonic() + SILENCE_S_MAX
 
     def end(self) -> None:
+        """The session is over: do not cancel it any more."""
         with self._lock:
-            self._over = True
+            self._ended = True
             self._timer.cancel()
 
     def _wait(self, wait_s: float) -> None:
         with self._lock:
-            if not self._over:
-                self._timer = threading.Timer(wait_s, self._look)
+            if not self._ended:
+                self._timer = threading.Timer(wait_s, self._check)
                 self._timer.daemon = True
                 self._timer.start()
 
-    def _look(self) -> None:
-        left_s = min(self._patient_until, self._ends) - time.monotonic()
+    def _check(self) -> None:
+        left_s = min(self._silence_ends_s, self._session_ends_s) - time.monotonic()
         if left_s > 0:
             self._wait(left_s)
         else:

@@ -1,8 +1,8 @@
-"""Mutual TLS between replicas: each shows a certificate of the cluster's own authority, or there is no session.
+"""Mutual TLS between replicas: each needs a certificate of the cluster's own authority.
 
-The folder of the setting `tls` holds ca.pem (the authority's certificate), LABEL.pem and LABEL.key (this replica's, the
-certificate valid for the host of its anti-entropy address, as server and as client). They are read once, at the start.
-The authority must be the cluster's alone: whoever has a certificate of it is taken for a replica.
+The folder of the setting `tls` holds ca.pem (the certificate of the authority), LABEL.pem and LABEL.key (certificate
+and key of this replica, valid for the host of its anti-entropy address, as server and as client). They are read once,
+at the start. The authority must serve this cluster only: whoever has one of its certificates counts as a replica.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ AUTHORITY = "ca.pem"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """PEM texts; the key is not shown."""
+    """PEM texts; `repr` leaves the key out."""
 
     authority: bytes
     certificate: bytes
@@ -35,7 +35,7 @@ class Credentials:
 
 
 def read_credentials(settings: Config, label: str) -> Credentials | None:
-    """Of this replica; None where links are plain. ConfigError where a file is missing or is none."""
+    """The credentials of this replica; None without TLS. ConfigError if a file is missing or cannot be used."""
     if settings.tls is None:
         return None
     found = []
@@ -44,7 +44,7 @@ def read_credentials(settings: Config, label: str) -> Credentials | None:
         try:
             content = path.read_bytes()
         except OSError as error:
-            message = f"{path}: cannot be read: {error.strerror}. The setting tls names the folder of certificates."
+            message = f"{path}: cannot be read: {error.strerror}. The setting tls names their folder."
             raise ConfigError([message]) from None
         found.append(content)
     _check(settings.tls, label)
@@ -52,7 +52,7 @@ def read_credentials(settings: Config, label: str) -> Credentials | None:
 
 
 def _check(folder: Path, label: str) -> None:
-    """gRPC would only say that it cannot listen."""
+    """Check the files before gRPC reads them: its error would only say that it cannot listen."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     loading = AUTHORITY
     try:
@@ -60,5 +60,5 @@ def _check(folder: Path, label: str) -> None:
         loading = f"{label}.pem"
         context.load_cert_chain(folder / f"{label}.pem", folder / f"{label}.key")
     except ssl.SSLError as error:
-        reason = error.reason or "it is no PEM file"
+        reason = error.reason or "it is not a PEM file"
         raise ConfigError([f"{folder / loading}: cannot be used: {reason}."]) from None

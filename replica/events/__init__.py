@@ -1,1 +1,1 @@
-"""What happens at a replica, as screens show it."""
+"""What happens at a replica, for screens and metrics."""

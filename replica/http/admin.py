@@ -246,7 +246,7 @@ class Admin:
         """At the primary: commit what is tentative."""
         committed = self._store.commit()
         if committed:
-            self._peers.poke()
+            self._peers.notify_new_write()
         return {"committed": committed}
 
     def truncate(self, request: Request[None, TruncateBody]) -> Answer:

@@ -140,7 +140,7 @@ class Files:
         if self._parts.membership is not None:
             self._parts.membership.after_import()
         if any(report.received or report.installed for report in reports):
-            self._parts.peers.poke()
+            self._parts.peers.notify_new_write()
 
 
 def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -73,7 +73,7 @@ class ReplicaService:
         accepted = self._attempt(session.wait_ms, lambda: self._store.accept(draft, now_us, needs, shown))
         if accepted.id is not None:
             session.note_write(accepted.id)
-            self._peers.poke()
+            self._peers.notify_new_write()
         elif accepted.status == "duplicate":
             session.note_duplicate(self._store.read(()).vector)
         return accepted

@@ -1,8 +1,7 @@
-"""Who this replica is: settled at each start and whenever Redis was restarted, before anything is accepted; and each
-new id.
+"""The id of this replica. It is resolved at each start, and whenever Redis was restarted, before any write is accepted.
 
-It combines the identity file (storage/identity_file.py decides by it) with what the namespace holds. A new id is noted
-in the identity file before anything is written under it, also where the install of a full state takes it.
+The identity file and what the namespace holds decide it (storage/identity_file.py has the rules). A new id is noted in
+the identity file before anything is written under it, also when a full state brings it.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bayou.errors import Conflict
-from bayou.stamps import created_at
-from bayou.state import State, Vector
+from bayou.state import Vector
+from bayou.vectors import own_stamp
 from replica.clock import Clock
 from replica.config import Config
 from storage.identity_file import IdentityFile, mint
@@ -22,8 +21,7 @@ from storage.store import Store
 
 
 class Identity:
-    """The id of one replica, and what goes with it; implements storage.full_state.Ids. Its sentences about a new id are
-    for the operator, whom `say` tells."""
+    """Implements storage.full_state.Ids. `say` tells the operator about a new id."""
 
     def __init__(
         self, storage: OpenStorage, settings: Config, label: str, clock: Clock, say: Callable[[str], object]
@@ -35,16 +33,16 @@ class Identity:
         self._say = say
         self._changing = threading.Lock()
 
-    def settle(self, store: Store, *, restored: bool = False) -> str | None:
-        """Decide the id, note it in the identity file, and open the namespace under it; raises Conflict other_cluster.
+    def resolve(self, store: Store, *, restored: bool = False) -> str | None:
+        """Decide the id, note it in the identity file, and open the namespace under it. Raises Conflict other_cluster.
 
-        `store` is one that reaches Redis now. Returns why there is a new id, where that is not simply a first start.
+        `store` reaches Redis now, unlike other stores. Returns why there is a new id; None also at a first start.
         """
         with self._changing:
             found, known = store.server(), self._storage.identity_file
-            # Until `founded_at` is noted nothing was accepted, so a crash in between leaves a first start; nor has a
-            # storage in memory a past. Elsewhere an empty namespace is a loss, and whoever was the primary is not any
-            # more.
+            # Before `founded_at` is noted no write is accepted, so after a crash in between it is still a first start.
+            # So is every start with a storage in memory. Otherwise an empty namespace has lost its writes, and a former
+            # primary must not be one again.
             in_memory = self.settings.redis_of(self.label) == "memory"
             first = found is None and (known is None or not known.founded_at or in_memory)
             identity = self._storage.decide(found, mark(store), restored=restored)
@@ -63,18 +61,18 @@ class Identity:
         return _new_id(reason, server, was_primary=was_primary)
 
     def renew_if_lost(self, store: Store, vector: Vector) -> str | None:
-        """Go on under a new id if a peer with this vector holds more of what the present one wrote than is here."""
+        """Take a new id if a peer with this vector holds writes of this replica that this replica has lost."""
         with self._changing:
             state = store.state()
-            if state.retired or vector.get(state.server, 0) <= _own_stamp(state):
+            if state.retired or vector.get(state.server, 0) <= own_stamp(state.vector, state.server):
                 return None
             server = mint(self.label)
             self._begin(store, server, first_primary=False)
-        reason = f"A peer holds writes of {state.server} that are not here."
+        reason = f"A peer holds writes of {state.server} that this replica has lost."
         return _new_id(reason, server, was_primary=state.is_primary)
 
     def force_primary(self, store: Store, now_us: int) -> str:
-        """Become the primary without the old one, under a new id, which is returned."""
+        """Become the primary without the old one. Returns the new id of this replica."""
         with self._changing:
             before = self._storage.identity_file
             assert before is not None
@@ -89,7 +87,7 @@ class Identity:
 
     def reserve(self, server: Callable[[], str | None]) -> str:
         with self._changing:
-            self._learn(server)  # of an earlier full state, whose answer was lost
+            self._learn(server)  # an earlier full state may have taken its id without an answer
             fresh = mint(self.label)
             self._storage.amend(next=fresh)
             return fresh
@@ -106,12 +104,12 @@ class Identity:
             self._say(_taken(known.id, known.next))
 
     def leave(self) -> None:
-        """Note that the retired server's writes are all held elsewhere."""
+        """Note that another replica holds all writes of this one, which has retired."""
         with self._changing:
             self._storage.amend(left=True)
 
     def _begin(self, store: Store, server: str, *, first_primary: bool) -> None:
-        """Note the id, then open the namespace under it. At a first start `founded_at` is noted once that is done."""
+        """Note the id, then open the namespace under it. At a first start, `founded_at` is noted after that."""
         cluster, now = self.settings.cluster_id, self._now()
         noted = self._storage.identity_file or IdentityFile(id=server, label=self.label, cluster=cluster, founded_at="")
         if noted.id != server:
@@ -126,22 +124,17 @@ class Identity:
 
 
 def mark(store: Store) -> str:
-    """What the namespace holds, in words that no two states share: for the mark of a clean stop."""
+    """What the namespace holds, in words that differ for each state: the mark of a clean stop."""
     if store.server() is None:
         return ""
     state = store.state()
     return f"csn {state.csn}, clock {state.clock}, own {state.vector.get(state.server, 0)}, tentative {state.tentative}"
 
 
-def _own_stamp(state: State) -> int:
-    """Of its newest write as it knows itself; a created server begins with its creation."""
-    return state.vector.get(state.server) or created_at(state.server)
-
-
 def _taken(old: str, new: str) -> str:
-    return f"The history that was taken over does not have the last writes of {old}. It goes on as {new}."
+    return f"The full state that was installed lacks the last writes of {old}. This replica goes on as {new}."
 
 
 def _new_id(reason: str, server: str, *, was_primary: bool) -> str:
-    lost = " It was the primary, and is not any more: `promote --force` makes one." if was_primary else ""
-    return f"{reason} It goes on as {server}.{lost}"
+    lost = " It is not the primary any more: `promote --force` makes it one." if was_primary else ""
+    return f"{reason} This replica goes on as {server}.{lost}"

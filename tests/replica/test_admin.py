@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from apps import APPLICATIONS
+from bayou.anti_entropy import Report
 from replica.http import admin as resources_replica
 from replica.http.app import create_app
 from storage.queries import LogEntry
-from tests.support.replica_harness import FakeReport, Harness, write
+from tests.support.replica_harness import Harness, write
 
 
 @pytest.fixture
@@ -137,10 +138,10 @@ def test_a_link_that_is_cut_refuses_a_session(harness: Harness) -> None:
 def test_waiting_for_sessions_leaves_threads_free(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting, go_on = threading.Semaphore(0), threading.Event()
 
-    def wait(label: str) -> FakeReport:
+    def wait(label: str) -> Report:
         waiting.release()
         go_on.wait(20)
-        return FakeReport(0, 0)
+        return Report()
 
     monkeypatch.setattr(harness.peers, "sync", wait)
     threads = [
@@ -162,17 +163,17 @@ def test_waiting_for_sessions_leaves_threads_free(harness: Harness, monkeypatch:
 def test_a_commit_runs_on_request(harness: Harness) -> None:
     client = harness.app.test_client()
     assert client.post("/replica/commit").get_json() == {"committed": 3}
-    assert harness.peers.pokes == 1
+    assert harness.peers.new_writes == 1
     harness.store.is_primary = False
     response = client.post("/replica/commit")
     assert (response.status_code, response.get_json()["error"]["code"]) == (409, "not_primary")
-    assert harness.peers.pokes == 1
+    assert harness.peers.new_writes == 1
 
 
 def test_peers_are_notified_of_logged_writes_only(harness: Harness) -> None:
     client, headers = harness.app.test_client(), {"Bayou-User": "vish"}
     assert client.post("/notes", json={}, headers=headers).get_json() == {"id": "0000000000000001@one~aaaaaa"}
-    assert harness.peers.pokes == 1
+    assert harness.peers.new_writes == 1
     harness.store.outcome = "rejected no_alternative"
     assert client.post("/notes", json={}, headers=headers).get_json() == {"id": None}
-    assert harness.peers.pokes == 1
+    assert harness.peers.new_writes == 1

@@ -1,18 +1,16 @@
-"""Two replicas of which one asks its clients for tokens and the other does not: both say so, once, and go on."""
+"""One replica asks its clients for tokens and another does not: both warn once, and go on."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from apps import APPLICATIONS
 from bayou.anti_entropy import hello_of
 from bayou.frames import Hello
 from cluster.local import free_addresses
-from replica.anti_entropy.grpc_transport import Unary
 from replica.anti_entropy.protobuf_codec import decode, encode
 from replica.anti_entropy.scheduler import Scheduler
 from replica.config import Config, ReplicaSettings, read_address
@@ -24,19 +22,9 @@ TWO = ("one", "two")
 BY_HAND = SETTINGS.anti_entropy.model_copy(update={"interval_s": 0.0, "after_write": False})
 
 
-class NoMembership:
-    """Nobody comes, and nobody goes."""
-
-    def unary(self) -> Mapping[str, Unary]:
-        return {}
-
-    def after_session(self, code: str | None, vector_of_peer: Mapping[str, int]) -> None:
-        pass
-
-
 @pytest.fixture
 def settings() -> Config:
-    """For `one` and `two`, at addresses that are free, with sessions on request alone."""
+    """`one` and `two` at free addresses, with sessions on request only."""
     free = map(read_address, free_addresses(4))
     replicas = {label: ReplicaSettings.model_construct(rest=next(free), anti_entropy=next(free)) for label in TWO}
     return SETTINGS.model_copy(update={"replicas": replicas, "anti_entropy": BY_HAND})
@@ -48,15 +36,15 @@ def stores(settings: Config) -> list[Store]:
 
 
 def said_in(settings: Config, stores: Sequence[Store], auth: Sequence[str], caplog: pytest.LogCaptureFixture) -> str:
-    """What both say while they meet twice, each with its `auth`."""
+    """The warnings of both, each with its `auth`, during two sessions."""
     sides = [
-        Scheduler(settings.model_copy(update={"auth": own}), label, store, APPLICATIONS)
+        Scheduler(settings.model_copy(update={"auth": own}), label, store, TAGS)
         for label, store, own in zip(TWO, stores, auth, strict=True)
     ]
     caplog.clear()
     try:
         for side in sides:
-            side.start(NoMembership())
+            side.start({}, lambda _code, _vector: None)
         for _ in range(2):
             sides[0].sync("two")
             sides[1].sync("one")
@@ -66,30 +54,32 @@ def said_in(settings: Config, stores: Sequence[Store], auth: Sequence[str], capl
     return "\n".join(record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
 
 
-def test_where_they_differ_both_say_which_one_is_the_open_door(
+def test_both_warn_and_name_the_replica_without_tokens(
     settings: Config, stores: list[Store], caplog: pytest.LogCaptureFixture
 ) -> None:
     said = said_in(settings, stores, ("tokens", "none"), caplog)
     assert len(said.splitlines()) == 2
-    assert said.count("one asks its clients for tokens, and two does not (auth: none). Whoever reaches two may") == 2
+    assert (
+        said.count("one asks its clients for tokens, and two does not (auth: none). A client of two can use any") == 2
+    )
 
 
 @pytest.mark.parametrize("auth", ["none", "tokens"])
-def test_where_they_do_not_differ_nothing_is_said(
+def test_there_is_no_warning_if_both_have_the_same_setting(
     settings: Config, stores: list[Store], caplog: pytest.LogCaptureFixture, auth: str
 ) -> None:
     assert said_in(settings, stores, (auth, auth), caplog) == ""
 
 
-def test_it_is_said_again_when_it_has_changed_and_never_of_one_that_does_not_tell(
+def test_the_warning_comes_again_after_a_change_and_not_for_peers_that_do_not_say(
     settings: Config, stores: list[Store], caplog: pytest.LogCaptureFixture
 ) -> None:
-    scheduler = Scheduler(settings.model_copy(update={"auth": "tokens"}), "one", stores[0], APPLICATIONS)
+    scheduler = Scheduler(settings.model_copy(update={"auth": "tokens"}), "one", stores[0], TAGS)
     hello = hello_of(stores[1].state(), TAGS)
 
     def warnings_after(heard: Hello) -> int:
         caplog.clear()
-        scheduler._met(heard)
+        scheduler._note_hello(heard)
         return len(caplog.records)
 
     assert warnings_after(hello) == 0
@@ -100,9 +90,9 @@ def test_it_is_said_again_when_it_has_changed_and_never_of_one_that_does_not_tel
     assert warnings_after(replace(hello, asks_for_tokens=False, label="three", cluster="elsewhere")) == 0
 
 
-@pytest.mark.parametrize("told", [None, False, True])
-def test_a_hello_carries_it_or_leaves_it_out(stores: list[Store], told: bool | None) -> None:
-    hello = hello_of(stores[0].state(), TAGS, told)
+@pytest.mark.parametrize("asks", [None, False, True])
+def test_a_hello_carries_the_setting_or_leaves_it_out(stores: list[Store], asks: bool | None) -> None:
+    hello = hello_of(stores[0].state(), TAGS, asks)
     message = encode(hello)
-    assert message.hello.HasField("asks_for_tokens") == (told is not None)
+    assert message.hello.HasField("asks_for_tokens") == (asks is not None)
     assert decode(message) == hello

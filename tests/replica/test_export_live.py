@@ -1,4 +1,4 @@
-"""Anti-entropy by file over REST and the command line, and what truncation leaves for it."""
+"""Anti-entropy by file, over REST and the command line, also after truncation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.process
 QUIET = {"interval_s": 0, "after_write": False}
 
 
-def test_a_file_carries_what_the_network_cannot(tmp_path: Path) -> None:
+def test_a_file_carries_writes_without_a_network(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy=QUIET) as processes:
         one, two = (str(processes.settings.replica(label).rest) for label in ("one", "two"))
         assert reserve(one, "r1", 9).json()["state"] == "committed"
@@ -29,7 +29,7 @@ def test_a_file_carries_what_the_network_cannot(tmp_path: Path) -> None:
         }
         assert ask(two, "GET", "/reservations/vish/r2").json()["state"] == "rejected"
 
-        # Back with the command line, and only what is lacking; the primary commits it.
+        # Back, with the command line, go only the missing writes; the primary commits them.
         held = tmp_path / "one.json"
         held.write_bytes(requests.get(f"http://{one}/replica", timeout=60).content)
         since = ("export", str(tmp_path / "since"), "--since", str(held), "--volume-mib", "1")
@@ -46,7 +46,7 @@ def test_a_file_carries_what_the_network_cannot(tmp_path: Path) -> None:
         wait_until_equal(processes)
 
 
-def test_a_log_that_was_truncated_gives_its_full_state(tmp_path: Path) -> None:
+def test_a_truncated_log_exports_the_full_state(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy=QUIET) as processes:
         one, two = (str(processes.settings.replica(label).rest) for label in ("one", "two"))
         for hour in (9, 10, 11):
@@ -61,7 +61,7 @@ def test_a_log_that_was_truncated_gives_its_full_state(tmp_path: Path) -> None:
         assert code(ask(one, "POST", "/replica/truncate")) == (400, "bad_input")
 
 
-def test_files_that_do_not_fit_or_are_damaged_change_nothing(tmp_path: Path) -> None:
+def test_a_file_that_does_not_fit_or_is_damaged_changes_nothing(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy=QUIET) as processes:
         one, two = (str(processes.settings.replica(label).rest) for label in ("one", "two"))
         reserve(one, "r1", 9)
@@ -84,7 +84,7 @@ def put(address: str, content: bytes) -> requests.Response:
 
 
 def types(configuration: Path, *words: str) -> tuple[int, str]:
-    """What an operator types after `admin`: exit status and output."""
+    """Run a command of the client, `admin ...`; returns exit status and output."""
     process = command(
         "client.py", "vish", "--config", str(configuration), "admin", *words, environment={"NO_COLOR": "1"}
     )

@@ -1,4 +1,4 @@
-"""Anti-entropy by file in several volumes: each is a file of its own that says what it needs (Petersen 1997, 3.4)."""
+"""Anti-entropy by file in several volumes, each a file that says what it needs (Petersen 1997, section 3.4)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def cluster() -> Cluster:
 
 
 def written(source: Replica, folder: Path, volume_bytes: int = 1) -> list[Path]:
-    """The files of an export, as the command line makes them of a stream of small pieces."""
+    """The files of an export, as the command line writes them from a stream of small pieces."""
     whole = b"".join(write(export_volumes(source, TAGS, 0, {}, volume_bytes)))
     with VolumeWriter(folder / "out") as volumes:
         for at in range(0, len(whole), 1000):
@@ -49,7 +49,7 @@ def take(receiver: Replica, content: bytes) -> None:
         importer.take(frame)
 
 
-def test_each_volume_is_a_file_and_goes_on_where_the_one_before_it_ends(cluster: Cluster, tmp_path: Path) -> None:
+def test_each_volume_is_a_file_and_goes_on_where_the_previous_one_ends(cluster: Cluster, tmp_path: Path) -> None:
     one, two = cluster
     files = written(one, tmp_path)
     assert [file.name for file in files] == ["out", "out.2", "out.3"]
@@ -63,7 +63,7 @@ def test_each_volume_is_a_file_and_goes_on_where_the_one_before_it_ends(cluster:
     assert len(written(one, whole, 64 * 1024 * 1024)) == 1
 
 
-def test_a_volume_that_does_not_fit_says_what_is_needed_and_changes_nothing(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_volume_that_does_not_fit_names_what_is_missing_and_changes_nothing(cluster: Cluster, tmp_path: Path) -> None:
     one, two = cluster
     second = written(one, tmp_path)[1].read_bytes()
     before = two.dump()
@@ -77,7 +77,7 @@ def test_a_volume_that_does_not_fit_says_what_is_needed_and_changes_nothing(clus
 
 
 def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    """Somebody imports FILE*, and part of it is old: each volume is judged by itself."""
+    """FILE* may match volumes of two exports: each volume is checked by itself."""
     one, two = cluster
     earlier = [file.read_bytes() for file in written(one, tmp_path)]
     one.accept_only("later", "p")
@@ -90,7 +90,7 @@ def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path
 
 
 def exported(source: Replica, folder: Path, volume_bytes: int) -> tuple[list[str], list[str]]:
-    """The names of the files of an export, and of those that it removed."""
+    """The names of the files of an export, and of the files that it removed."""
     with VolumeWriter(folder / "out") as volumes:
         for chunk in write(export_volumes(source, TAGS, 0, {}, volume_bytes)):
             volumes.write(chunk)
@@ -101,7 +101,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_an_export_into_fewer_files_removes_what_the_one_before_it_has_left(cluster: Cluster, tmp_path: Path) -> None:
+def test_an_export_into_fewer_files_removes_those_of_the_previous_one(cluster: Cluster, tmp_path: Path) -> None:
     one, _ = cluster
     assert exported(one, tmp_path, 1) == (["out", "out.2", "out.3"], [])
     first = contents(tmp_path)
@@ -112,7 +112,7 @@ def test_an_export_into_fewer_files_removes_what_the_one_before_it_has_left(clus
     assert [*contents(tmp_path)] == ["out"]
 
 
-def test_a_file_that_is_no_part_of_the_export_before_stays_as_it_is(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_file_that_is_not_part_of_the_previous_export_stays_as_it_is(cluster: Cluster, tmp_path: Path) -> None:
     one, _ = cluster
     exported(one, tmp_path, 1)
     first = contents(tmp_path)
@@ -136,7 +136,7 @@ def test_a_file_that_is_no_part_of_the_export_before_stays_as_it_is(cluster: Clu
 
 
 @pytest.mark.parametrize("writes", [0, 1])
-def test_a_copy_of_an_export_is_no_part_of_it(writes: int, tmp_path: Path) -> None:
+def test_a_copy_of_an_export_is_not_part_of_it(writes: int, tmp_path: Path) -> None:
     source = Cluster(1).replicas[0]
     for number in range(writes):
         source.accept_only(f"n{number}", "p")
@@ -149,7 +149,7 @@ def test_a_copy_of_an_export_is_no_part_of_it(writes: int, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "content", [b"", b"a note", MAGIC, MAGIC + b"\0\0\0\1" + bytes(4) + b"\xff", MAGIC + bytes(20)]
 )
-def test_an_export_over_what_is_no_volume_removes_nothing(content: bytes, tmp_path: Path) -> None:
+def test_an_export_over_a_file_that_is_not_a_volume_removes_nothing(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(content)
     (tmp_path / "out.2").write_bytes(content)
     source = Cluster(1).replicas[0]
@@ -157,7 +157,7 @@ def test_an_export_over_what_is_no_volume_removes_nothing(content: bytes, tmp_pa
     assert contents(tmp_path)["out.2"] == content
 
 
-def test_of_a_damaged_volume_nothing_behind_the_damage_is_stored(cluster: Cluster, tmp_path: Path) -> None:
+def test_nothing_after_the_damaged_part_of_a_volume_is_stored(cluster: Cluster, tmp_path: Path) -> None:
     one, two = cluster
     content = b"".join(file.read_bytes() for file in written(one, tmp_path))
     damaged = content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 1]) + content[len(content) // 2 + 1 :]
@@ -177,7 +177,7 @@ def test_a_volume_with_a_full_state_needs_nothing(cluster: Cluster, tmp_path: Pa
     assert (two.state().csn, two.state().tentative) == (WRITES, 1)
 
 
-def test_volumes_are_taken_by_their_numbers_where_a_shell_sorts_them_as_texts() -> None:
+def test_volumes_are_imported_in_the_order_of_their_numbers() -> None:
     assert by_number(["b/out", "b/out.10", "b/out.2", "b/out.x"]) == ["b/out", "b/out.2", "b/out.10", "b/out.x"]
     assert by_number(["out.3", "a", "out.2"]) == ["out.3", "a", "out.2"], "no volumes of a file that is given"
     assert by_number(["tuesday", "monday.2", "monday"]) == ["tuesday", "monday", "monday.2"]

@@ -1,4 +1,4 @@
-"""A program that is no replica talks to the real listener of one: it learns nothing, changes nothing, ends nothing."""
+"""A program that is not a replica connects to one: it learns nothing and changes nothing, and sessions go on."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 
 def send(processes: Processes, method: str, messages: list[bytes]) -> list[wire.Frame]:
-    """The answers, up to the end of the call."""
+    """The answers until the call ends."""
     answers: list[wire.Frame] = []
     with grpc.insecure_channel(str(processes.settings.replica("one").anti_entropy)) as channel:
         call: Any = channel.stream_stream(method, response_deserializer=wire.Frame.FromString)
@@ -77,9 +77,9 @@ def test_garbage_is_refused_and_sessions_go_on(processes: Processes) -> None:
     assert "Traceback" not in processes.output("one")
 
 
-def test_a_newer_release_is_refused_with_a_sentence_on_both_sides(processes: Processes) -> None:
+def test_a_newer_release_is_refused_and_both_sides_see_why(processes: Processes) -> None:
     def refused(label: str, **newer: Any) -> str:
-        """The sentence that the caller gets, once the replica has told its operator the same."""
+        """The code and message that the caller receives, once the replica has shown the message to its operator."""
         given: dict[str, Any] = {"protocol": PROTOCOL, "cluster": processes.settings.cluster_id, "applications": tags}
         hello = wire.Hello(server=f"{label}~aaaaaa", label=label, history="[]", **(given | newer))
         refusal = send(processes, METHOD, [wire.Frame(hello=hello).SerializeToString()])[-1].refuse
@@ -96,8 +96,8 @@ def test_a_newer_release_is_refused_with_a_sentence_on_both_sides(processes: Pro
     assert said.startswith(f"other_applications: one has the applications {', '.join(tags)} and new has")
 
 
-def test_a_peer_that_hangs_up_or_says_nothing_holds_up_nobody(processes: Processes) -> None:
-    """More silent calls than there are places: the next session comes about all the same."""
+def test_callers_that_hang_up_or_send_nothing_do_not_block_sessions(processes: Processes) -> None:
+    """There are more silent calls than threads; the next session still succeeds."""
     channel = grpc.insecure_channel(str(processes.settings.replica("one").anti_entropy))
     with channel:
         method: Any = channel.stream_stream(METHOD, response_deserializer=wire.Frame.FromString)

@@ -108,7 +108,7 @@ def test_a_redis_that_cannot_serve_gives_503(fault: Exception) -> None:
     response = harness.app.test_client().post("/notes", headers=WRITING, data=b"{}")
     assert (response.status_code, _error(response.get_data())["code"]) == (503, "storage_away")
     assert response.headers["Retry-After"] == "1"
-    assert harness.peers.pokes == 0
+    assert harness.peers.new_writes == 0
 
 
 @pytest.mark.parametrize("fault", [ZeroDivisionError("a secret"), redis.ResponseError("WRONGTYPE a secret")])

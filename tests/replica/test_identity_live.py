@@ -1,5 +1,4 @@
-"""Whole or not, end to end: when a replica goes on under its id, and when it may not, as its state has lost its
-tail."""
+"""When a replica keeps its id after a restart, and when it takes a new one because its log may have lost its tail."""
 
 from __future__ import annotations
 
@@ -23,11 +22,11 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
-QUIET = {"interval_s": 0, "after_write": False}  # sessions on request alone
+QUIET = {"interval_s": 0, "after_write": False}  # sessions on request only
 
 
 class Two:
-    """one, the first primary, and two, which have met."""
+    """one, the first primary, and two; they have had a session."""
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes
@@ -76,16 +75,16 @@ def two_that_met(folder: Path) -> Iterator[Two]:
         yield pair
 
 
-def test_a_redis_that_is_killed_under_a_replica_comes_back_and_the_id_stays(tmp_path: Path) -> None:
+def test_a_killed_redis_is_restarted_and_the_id_stays(tmp_path: Path) -> None:
     with two_that_met(tmp_path) as pair:
         before = pair.state("two")["id"]
         pair.kill_redis("two")
-        wait_until(lambda: "Redis was restarted, and holds everything." in pair.processes.output("two"))
+        wait_until(lambda: "Redis was restarted; nothing is lost." in pair.processes.output("two"))
         wait_until(lambda: reserve(pair.addresses["two"], "r3", 11).status_code in {200, 201})
         assert pair.state("two")["id"] == before
 
 
-def test_a_replica_and_its_redis_that_are_killed_keep_the_id(tmp_path: Path) -> None:
+def test_a_replica_keeps_its_id_if_it_and_its_redis_are_killed(tmp_path: Path) -> None:
     with two_that_met(tmp_path) as pair:
         before = pair.state("two")["id"]
         pair.processes.kill("two")
@@ -95,7 +94,7 @@ def test_a_replica_and_its_redis_that_are_killed_keep_the_id(tmp_path: Path) -> 
         assert pair.shown("two", "r2") == "committed"
 
 
-def test_a_repaired_log_makes_a_new_id_and_what_was_lost_comes_back_from_elsewhere(tmp_path: Path) -> None:
+def test_a_repaired_log_brings_a_new_id_and_lost_writes_come_back_from_a_peer(tmp_path: Path) -> None:
     def tear(folder: Path) -> None:
         log = newest(folder)
         log.write_bytes(log.read_bytes()[:-7])
@@ -112,13 +111,17 @@ def test_a_repaired_log_makes_a_new_id_and_what_was_lost_comes_back_from_elsewhe
         after = pair.state("two")["id"]
         assert after != before
         assert after.startswith("two~")
-        wait_until(lambda: f"the last writes of {before} may be missing. It goes on as" in pair.processes.output("two"))
+        wait_until(
+            lambda: (
+                f"the last writes of {before} may be missing. This replica goes on as" in pair.processes.output("two")
+            )
+        )
         assert pair.meet() == 200
         assert pair.shown("two", "r3") == "committed"
         wait_until_equal(pair.processes)
 
 
-def test_a_copy_that_the_operator_names_as_one_makes_a_new_id(tmp_path: Path) -> None:
+def test_the_option_restored_brings_a_new_id(tmp_path: Path) -> None:
     with two_that_met(tmp_path) as pair:
         before = pair.state("two")["id"]
         pair.processes.stop("two")
@@ -131,7 +134,7 @@ def test_a_copy_that_the_operator_names_as_one_makes_a_new_id(tmp_path: Path) ->
         assert f"The data was restored from a copy: writes of {before} may be missing." in output
 
 
-def test_a_copy_that_nobody_names_is_found_out_by_its_peer(tmp_path: Path) -> None:
+def test_a_peer_notices_a_restored_copy(tmp_path: Path) -> None:
     with two_that_met(tmp_path) as pair:
         before = pair.state("two")["id"]
         pair.restart("two", lambda folder: shutil.copytree(folder, tmp_path / "copy"))
@@ -148,7 +151,9 @@ def test_a_copy_that_nobody_names_is_found_out_by_its_peer(tmp_path: Path) -> No
         assert pair.meet() == 503
         after = pair.state("two")["id"]
         assert after != before
-        wait_until(lambda: f"A peer holds writes of {before} that are not here." in pair.processes.output("two"))
+        wait_until(
+            lambda: f"A peer holds writes of {before} that this replica has lost." in pair.processes.output("two")
+        )
         assert pair.meet() == 200
         assert pair.shown("two", "r3") == "committed"
         assert pair.reserve("two", "r4", 12) == "tentative"
@@ -156,7 +161,7 @@ def test_a_copy_that_nobody_names_is_found_out_by_its_peer(tmp_path: Path) -> No
         wait_until_equal(pair.processes)
 
 
-def test_a_first_primary_without_its_folder_yields_to_the_birth_that_it_meets(tmp_path: Path) -> None:
+def test_a_first_primary_without_its_folder_yields_to_the_birth_of_its_peers(tmp_path: Path) -> None:
     with two_that_met(tmp_path) as pair:
         before = pair.state("one")["id"]
         pair.restart("one", shutil.rmtree)
@@ -186,7 +191,7 @@ def test_a_primary_that_lost_its_tail_is_not_the_primary_any_more(tmp_path: Path
         assert pair.reserve("one", "r3", 12) == "tentative"
 
 
-def test_an_id_that_a_full_state_brings_about_is_noted_at_once_and_outlives_a_crash(tmp_path: Path) -> None:
+def test_a_new_id_of_a_full_state_is_noted_at_once_and_survives_a_crash(tmp_path: Path) -> None:
     with two_that_met(tmp_path) as pair:
         before = pair.state("one")["id"]
         assert pair.reserve("one", "late", 12) == "committed"
@@ -195,18 +200,18 @@ def test_an_id_that_a_full_state_brings_about_is_noted_at_once_and_outlives_a_cr
         assert pair.meet() == 200
         after = pair.state("one")["id"]
         assert after != before
-        told = f"does not have the last writes of {before}. It goes on as {after}."
-        wait_until(lambda: told in pair.processes.output("one"))
+        said = f"lacks the last writes of {before}. This replica goes on as {after}."
+        wait_until(lambda: said in pair.processes.output("one"))
         wait_until(lambda: "reservation:vish/late" in pair.processes.output("one"))
         birth = json.loads((pair.folder / "one" / "identity.json").read_text())
         assert (birth["id"], birth["next"]) == (after, "")
 
-        # As a crash between the full state and the note would leave it.
+        # As after a crash between the full state and the note.
         pair.processes.kill("one")
         (pair.folder / "one" / "identity.json").write_text(json.dumps(birth | {"id": before, "next": after}))
         pair.start("one")
         assert pair.state("one")["id"] == after
-        wait_until(lambda: told in pair.processes.output("one"))
+        wait_until(lambda: said in pair.processes.output("one"))
         assert pair.reserve("one", "later", 13) == "tentative"
         assert pair.meet() == 200
         assert pair.meet() == 200

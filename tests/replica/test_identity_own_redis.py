@@ -1,5 +1,4 @@
-"""Whole or not, on a Redis of the user's, end to end: whatever becomes of it under a replica, no id is written on under
-that may have lost its tail, also where the replica is alone."""
+"""The id of a replica on a Redis of the user: if the log may have lost its tail, the replica takes a new id."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.process
 
 @contextmanager
 def two_with_own_redis(folder: Path) -> Iterator[tuple[Two, Address, OwnRedis]]:
-    """one, the first primary, on its embedded Redis, and two on one of the user's; they have met."""
+    """one, the first primary, on embedded Redis, and two on a Redis of the user; they have had a session."""
     with address(folder / "r") as place:
         first = place.start("first")
         place.serve(first)
@@ -38,19 +37,19 @@ def two_with_own_redis(folder: Path) -> Iterator[tuple[Two, Address, OwnRedis]]:
 
 
 def new_id(pair: Two, before: str, reason: str, label: str = "two") -> str:
-    """Wait for another id; what the operator was told of it."""
+    """Wait for another id, and for the line about it; returns the id."""
     after = wait_until(lambda: found if (found := pair.state(label).get("id")) not in {before, None} else None)
-    told = f"{reason} It goes on as {after}."
-    wait_until(lambda: told in pair.processes.output(label))
+    said = f"{reason} This replica goes on as {after}."
+    wait_until(lambda: said in pair.processes.output(label))
     return str(after)
 
 
-def test_a_failover_and_an_emptied_namespace_make_a_new_id_at_once_and_what_was_lost_comes_back(tmp_path: Path) -> None:
+def test_a_failover_or_an_emptied_namespace_brings_a_new_id_and_lost_writes_come_back(tmp_path: Path) -> None:
     with two_with_own_redis(tmp_path) as (pair, place, first):
         before = pair.state("two")["id"]
         second = place.start("second", first)
         wait_until(lambda: second.has_copied(first))
-        second.client.replicaof("NO", "ONE")  # it lags from here on
+        second.client.replicaof("NO", "ONE")  # it gets no writes from here on
         assert pair.reserve("two", "held", 11) == "tentative"
         assert pair.meet() == 200
         assert pair.reserve("two", "lost", 12) == "tentative"
@@ -63,7 +62,7 @@ def test_a_failover_and_an_emptied_namespace_make_a_new_id_at_once_and_what_was_
         assert [pair.shown("two", name) for name in ("held", "r3", "lost")] == ["committed", "committed", None]
         wait_until_equal(pair.processes)
 
-        # The same of a namespace that is emptied while Redis runs on.
+        # The namespace is emptied while Redis runs on.
         before = pair.state("two")["id"]
         second.client.flushall()
         new_id(pair, before, f"The namespace is empty: what {before} wrote is not here.")
@@ -74,7 +73,7 @@ def test_a_failover_and_an_emptied_namespace_make_a_new_id_at_once_and_what_was_
         wait_until_equal(pair.processes)
 
 
-def test_an_older_copy_of_redis_that_is_put_back_makes_a_new_id(tmp_path: Path) -> None:
+def test_an_older_copy_of_redis_brings_a_new_id(tmp_path: Path) -> None:
     with two_with_own_redis(tmp_path) as (pair, place, first):
         before = pair.state("two")["id"]
         first.client.bgrewriteaof()
@@ -94,7 +93,7 @@ def test_an_older_copy_of_redis_that_is_put_back_makes_a_new_id(tmp_path: Path) 
         wait_until_equal(pair.processes)
 
 
-def test_a_primary_that_is_alone_is_none_any_more_when_its_redis_was_restarted(tmp_path: Path) -> None:
+def test_a_lone_primary_loses_its_role_when_its_redis_was_restarted(tmp_path: Path) -> None:
     with address(tmp_path / "r") as place:
         first = place.start("first")
         place.serve(first)
@@ -107,7 +106,7 @@ def test_a_primary_that_is_alone_is_none_any_more_when_its_redis_was_restarted(t
             place.serve(place.start("first"))
             reason = f"Redis was restarted or replaced: the last writes of {before} may be missing."
             new_id(pair, before, reason, "one")
-            wait_until(lambda: "It was the primary, and is not any more" in processes.output("one"))
+            wait_until(lambda: "It is not the primary any more" in processes.output("one"))
             assert pair.reserve("one", "r3", 11) == "tentative"
             assert ask(pair.addresses["one"], "POST", "/replica/promote", {"force": True}).status_code == 200
             assert pair.reserve("one", "r4", 12) == "committed"

@@ -1,5 +1,4 @@
-"""Who takes part, end to end: real replicas that join, leave, hand over and take over (Petersen 1997, sections 4 and
-5)."""
+"""Membership, with real replicas that join, leave and hand over (Petersen 1997, sections 4 and 5)."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
-QUIET = {"interval_s": 0, "after_write": False}  # sessions on request alone
+QUIET = {"interval_s": 0, "after_write": False}  # sessions on request only
 LIVELY = {"interval_s": 0.3, "debounce_ms": 1}
 
 
@@ -35,7 +34,7 @@ def labels(at: str) -> list[str]:
     return [peer["label"] for peer in replica(at)["peers"]]
 
 
-def test_a_server_joins_through_any_replica_serves_and_comes_back_as_itself(tmp_path: Path) -> None:
+def test_a_server_joins_through_any_replica_and_keeps_its_id_after_a_restart(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy=LIVELY) as processes, joined(processes, "four") as four:
         one, two = address(processes, "one"), address(processes, "two")
         assert reserve(one, "r1", 9).status_code == 201
@@ -50,7 +49,7 @@ def test_a_server_joins_through_any_replica_serves_and_comes_back_as_itself(tmp_
         members = {member["label"]: member for member in replica(one)["members"]}
         assert members["four"]["rest"] == four.birth["rest"]
 
-        # A user reaches it by its name, which no configuration has.
+        # A user reaches it by its label, although no configuration has it.
         typed = ("client.py", "vish", "--config", processes.configuration)
         state_folder = {"XDG_STATE_HOME": str(tmp_path / "state")}
         used = command(*typed, "use", "four", environment=state_folder)
@@ -78,16 +77,16 @@ def test_a_label_needs_join_and_another_join_is_refused(tmp_path: Path) -> None:
         assert "add --join LABEL" in four.said
         four.start("--join", "127.0.0.1:1")
         assert four.status == 1
-        assert "127.0.0.1:1 does not do what was asked: nobody answers at its address." in four.said
+        assert "The request to 127.0.0.1:1 failed: nobody answers at its address." in four.said
         asked = four.birth
         assert (asked["id"], asked["through"]) == ("", "127.0.0.1:1")
         four.start("--join", "one")
         assert four.status == 1
-        assert "four has asked 127.0.0.1:1 for its creation" in four.said
+        assert "four has asked 127.0.0.1:1 to create it" in four.said
         assert [member["label"] for member in replica(address(processes, "one"))["members"]] == ["one"]
 
 
-def test_a_retired_server_leaves_and_its_label_comes_back_as_a_new_one(tmp_path: Path) -> None:
+def test_a_retired_server_leaves_and_its_label_can_join_again(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy=LIVELY) as processes, joined(processes, "four") as four:
         one, two = address(processes, "one"), address(processes, "two")
         four.start("--join", "one")
@@ -97,7 +96,7 @@ def test_a_retired_server_leaves_and_its_label_comes_back_as_a_new_one(tmp_path:
         answer = ask(four.birth["rest"], "POST", "/replica/retire")
         assert (answer.status_code, answer.json()["held_by"] in {"one", "two"}) == (200, True), answer.text
         assert four.wait() == 0
-        assert "It has retired, and takes no more writes." in four.said
+        assert "This replica has retired and takes no more writes." in four.said
         wait_until(lambda: labels(one) == ["two"] and labels(two) == ["one"])
         assert first not in replica(one)["vectors"]["V"]
         assert ask(one, "GET", "/reservations/vish/r1").status_code == 200
@@ -123,13 +122,13 @@ def test_a_retired_founder_may_be_started_again_under_a_new_id(tmp_path: Path) -
         processes.start("three")
         processes.wait_until_serving("three")
         assert replica(three)["id"] != before
-        wait_until(lambda: f"{before} has retired. It goes on as three~" in processes.output("three"))
+        wait_until(lambda: f"{before} has retired. This replica goes on as three~" in processes.output("three"))
         wait_until(lambda: labels(one) == ["two", "three"])
         assert reserve(three, "r2", 10).status_code == 201
         wait_until_equal(processes)
 
 
-def test_a_retirement_that_nobody_heard_of_waits_for_somebody(tmp_path: Path) -> None:
+def test_a_retired_replica_waits_until_another_one_has_its_writes(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy=QUIET) as processes:
         two = address(processes, "two")
         ask(two, "POST", "/replica/sync/one")
@@ -144,10 +143,10 @@ def test_a_retirement_that_nobody_heard_of_waits_for_somebody(tmp_path: Path) ->
         assert code(reserve(two, "r1", 9)) == (409, "retired")
         processes.start("one")
         wait_until(lambda: processes.status("two") == 0)
-        assert "one holds all that it wrote. It ends." in processes.output("two")
+        assert "one holds all writes of this replica, which ends now." in processes.output("two")
 
 
-def test_two_that_retire_at_once_do_not_leave_with_each_other(tmp_path: Path) -> None:
+def test_two_retiring_replicas_do_not_hold_the_writes_of_each_other(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two", "three"), anti_entropy=QUIET) as processes:
         one, two, three = (address(processes, label) for label in ("one", "two", "three"))
         for away in (two, three):
@@ -180,19 +179,19 @@ def test_a_retiring_primary_hands_over_first(tmp_path: Path) -> None:
         wait_until(lambda: "one retired" in processes.output("two"))
 
 
-def test_a_primary_that_nobody_can_take_over_from_does_not_retire(tmp_path: Path) -> None:
+def test_a_primary_does_not_retire_if_no_replica_can_take_over(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy=QUIET) as processes:
         one = address(processes, "one")
         ask(one, "POST", "/replica/sync/two")
         processes.stop("two")
         answer = ask(one, "POST", "/replica/retire")
         assert code(answer) == (409, "is_primary")
-        assert "nobody could take over. two: " in answer.json()["error"]["message"]
+        assert "no replica could take over. two: " in answer.json()["error"]["message"]
         assert reserve(one, "r1", 9).json()["state"] == "committed"
         assert not replica(one)["retired"]
 
 
-def test_a_hand_over_is_asked_for_at_the_next_primary_or_at_the_present_one(tmp_path: Path) -> None:
+def test_a_hand_over_starts_at_the_next_primary_or_at_the_present_one(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two", "three"), anti_entropy=QUIET) as processes:
         one, two, three = (address(processes, label) for label in ("one", "two", "three"))
         ask(two, "POST", "/replica/sync/one")
@@ -206,7 +205,7 @@ def test_a_hand_over_is_asked_for_at_the_next_primary_or_at_the_present_one(tmp_
         assert code(ask(two, "POST", "/replica/promote")) == (409, "is_primary")
         assert code(ask(one, "POST", "/replica/promote", {"to": "three"})) == (409, "not_primary")
 
-        # three still takes one for the primary; one says who it is.
+        # three still takes one for the primary; one names the new one.
         answer = ask(two, "POST", "/replica/promote", {"to": "three"})
         assert answer.status_code == 200, answer.text
         assert answer.json()["primary"] == {"id": replica(three)["id"], "label": "three", "here": False}
@@ -241,7 +240,7 @@ def test_a_hand_over_needs_the_old_primary_and_force_does_not(tmp_path: Path) ->
         assert ask(two, "GET", "/reservations/vish/mine").json()["state"] == "committed"
         assert ask(three, "POST", "/replica/sync/two").status_code == 200
 
-        # What only the old primary had committed goes back to tentative, and gives way.
+        # A commit that only the old primary had becomes tentative again, and is rejected in the new order.
         processes.start("one")
         processes.wait_until_serving("one")
         assert ask(one, "POST", "/replica/sync/two").status_code == 200
@@ -288,9 +287,9 @@ def test_a_label_or_an_address_that_is_taken_is_refused(tmp_path: Path) -> None:
         four.stop()
         four.start("--rest", "127.0.0.1:1")
         known = four.birth["rest"]
-        assert f"--rest: this server has joined with {known}, and its peers know it by that." in four.said
+        assert f"--rest: this server has joined with {known}, which its peers know." in four.said
         with joined(processes, "five") as five:
             five.start("--join", "one", "--anti-entropy", "nonsense")
             assert "--anti-entropy: an address is HOST:PORT" in five.said
             five.start("--join", "nobody")
-            assert "--join names a replica of the configuration (one)" in five.said
+            assert "--join takes a label of the configuration (one)" in five.said

@@ -1,20 +1,20 @@
-"""Whom a replica calls, who its peers are, and what it drops from its log by itself: pure, or with nothing but a
-clock."""
+"""Whom a replica calls, who its peers are, and what it drops from its log by itself."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from bayou.state import State
-from replica.anti_entropy.partner_policy import partners
-from replica.anti_entropy.peer_addresses import roster
+from replica.anti_entropy.partner_policy import choose_partners
+from replica.anti_entropy.peer_addresses import peer_addresses
 from replica.config import LogSettings, parse
-from replica.log_truncation import Truncating
+from replica.log_truncation import LogTruncation
 from storage.members import Member
+from storage.store import Store
 from tests.support.replica_harness import FakeStore
 
 PEERS = ["two", "three", "four"]
@@ -39,9 +39,9 @@ SETTINGS = parse(
         (("five",), "two", []),
     ],
 )
-def test_with_whom(policy: str | tuple[str, ...], primary: str | None, chosen: list[str]) -> None:
-    assert partners(policy, PEERS, primary, lambda labels: labels[-1]) == chosen
-    assert partners(policy, [], primary) == []
+def test_which_peers_a_policy_chooses(policy: str | tuple[str, ...], primary: str | None, chosen: list[str]) -> None:
+    assert choose_partners(policy, PEERS, primary, lambda labels: labels[-1]) == chosen
+    assert choose_partners(policy, [], primary) == []
 
 
 def state(**members: Any) -> State:
@@ -63,18 +63,20 @@ def state(**members: Any) -> State:
 def test_a_founder_is_gone_once_its_last_id_has_retired(
     members: dict[str, Any], met: dict[str, str], there: bool
 ) -> None:
-    assert ("two" in roster(SETTINGS, "one", state(**members), (), met)) is there
+    assert ("two" in peer_addresses(SETTINGS, "one", state(**members), (), met)) is there
 
 
-def test_created_servers_are_peers_but_for_itself() -> None:
+def test_created_servers_are_peers_of_the_others() -> None:
     created = [Member(f"{at}:one~aaaaaa", label, "h:8", f"h:{at}", "r") for at, label in ((21, "four"), (22, "five"))]
-    found = roster(SETTINGS, "four", state(), created, {})
+    found = peer_addresses(SETTINGS, "four", state(), created, {})
     assert {label: str(address) for label, address in found.items()} == {"one": "h:11", "two": "h:12", "five": "h:22"}
 
 
 def test_the_log_is_truncated_beyond_both_bounds() -> None:
     store, now = FakeStore(), datetime(1970, 1, 3, tzinfo=UTC)
-    assert Truncating(LogSettings(keep_committed=5, keep_for_days=1), store, lambda: now).once() == 5
+    assert (
+        LogTruncation(LogSettings(keep_committed=5, keep_for_days=1), cast(Store, store), lambda: now).truncate() == 5
+    )
     assert store.truncated == [(5, 86_400_000_000)]
-    assert Truncating(LogSettings(), store, lambda: now).once() == 0
+    assert LogTruncation(LogSettings(), cast(Store, store), lambda: now).truncate() == 0
     assert len(store.truncated) == 1

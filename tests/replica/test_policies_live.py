@@ -28,7 +28,7 @@ def state(address: str, request: str) -> str | None:
 
 
 def last_session(address: str) -> Any:
-    """None before the first one. One that failed is tried again, by itself and soon."""
+    """None before the first one. A failed session is soon tried again by itself."""
     return ask(address, "GET", "/replica").json()["peers"][0]["last_session"]
 
 
@@ -37,7 +37,7 @@ def met(address: str) -> bool:
     return session is not None and session["error"] is None
 
 
-def test_commits_and_sessions_only_at_a_word(tmp_path: Path) -> None:
+def test_commits_and_sessions_on_request_only(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy=OFF, commit="manual") as processes:
         one, two = addresses(processes)
         assert [reserve(one, "r1", 9).json()["state"], reserve(two, "r2", 9).json()["state"]] == ["tentative"] * 2
@@ -60,7 +60,7 @@ def test_commits_and_sessions_only_at_a_word(tmp_path: Path) -> None:
         pytest.param({"interval_s": 0, "after_write": True, "debounce_ms": 2000}, id="debounce"),
     ],
 )
-def test_sessions_by_themselves(tmp_path: Path, policy: dict[str, Any]) -> None:
+def test_sessions_start_by_themselves(tmp_path: Path, policy: dict[str, Any]) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy=policy) as processes:
         one, two = addresses(processes)
         wait_until(lambda: all(met(address) for address in (one, two)))  # at the start
@@ -68,11 +68,11 @@ def test_sessions_by_themselves(tmp_path: Path, policy: dict[str, Any]) -> None:
             assert reserve(two, f"r{hour}", hour).json()["state"] == "tentative"
         wait_until(lambda: state(two, "r14") == "committed")
         if policy["after_write"]:
-            # One session for several: two for all six at the most, for one may have been about to begin.
+            # One session carries several writes. At most two carry all six, since one may have been about to begin.
             wait_until(lambda: re.search("session with one: sent [3-6]", processes.output("two")))
 
 
-def test_a_session_that_is_asked_for_comes_about_as_soon_as_the_peer_is_there(tmp_path: Path) -> None:
+def test_a_requested_session_succeeds_as_soon_as_the_peer_is_up(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy=OFF) as processes:
         one, _ = addresses(processes)
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""A replica as a process, with its embedded Redis: how it starts, is refused, stops and comes back."""
+"""A replica as a process, with embedded Redis: start, refusals, stop and restart."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
-def test_it_starts_serves_stops_in_order_and_comes_back_as_itself(house: House) -> None:
+def test_a_replica_starts_serves_stops_and_keeps_its_id(house: House) -> None:
     slot = {"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"}
     body = {"room": "6.12", "slots": [slot], "purpose": "x", "merge": "give_up", "request": "r1"}
     with house.running() as process:
@@ -121,7 +121,7 @@ def test_a_port_in_use_is_named(house: House) -> None:
         pass
 
 
-def test_a_label_that_is_not_configured(house: House) -> None:
+def test_an_unknown_label_is_refused(house: House) -> None:
     process = house.start("two")
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (
@@ -131,7 +131,7 @@ def test_a_label_that_is_not_configured(house: House) -> None:
     )
 
 
-def test_another_cluster_in_the_same_place_is_refused(house: House) -> None:
+def test_another_cluster_in_the_same_folder_is_refused(house: House) -> None:
     with house.running():
         pass
     right = house.config.read_text()
@@ -145,7 +145,7 @@ def test_another_cluster_in_the_same_place_is_refused(house: House) -> None:
         assert requests.get(f"{house.url}/replica", timeout=20).json()["primary"]["here"]
 
 
-def test_an_emptied_storage_makes_a_new_id_and_says_so(house: House) -> None:
+def test_an_emptied_storage_brings_a_new_id_and_a_warning(house: House) -> None:
     with house.running():
         identity = requests.get(f"{house.url}/replica", timeout=20).json()["id"]
     empty(house.config.parent / "data" / "one")

@@ -1,4 +1,4 @@
-"""When sessions start by themselves."""
+"""When sessions start by themselves, and what a refusal means."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from replica.anti_entropy.scheduler import PAUSE_S_FIRST, Scheduler, pauses_s
 from replica.config import Address, AntiEntropySettings, load
 from storage.store import Store
 from tests.support.engine_harness import memory_redis
-from tests.support.toy import TOY
+from tests.support.toy import TAGS, TOY
 
 
 @pytest.fixture
 def extremes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chance takes the least and the most in turn."""
+    """random.uniform returns the least and the most in turn."""
     turns = cycle((False, True))
     monkeypatch.setattr("random.uniform", lambda least, most: most if next(turns) else least)
 
@@ -39,21 +39,19 @@ def extremes(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 @pytest.mark.usefixtures("extremes")
-def test_each_pause_is_varied_anew_by_the_share_that_is_configured(
-    policy: AntiEntropySettings, least: float, most: float
-) -> None:
+def test_each_pause_varies_by_the_configured_share(policy: AntiEntropySettings, least: float, most: float) -> None:
     assert list(islice(pauses_s(policy), 5)) == [0, most, least, most, least]
-    assert next(pauses_s(policy)) == PAUSE_S_FIRST, "the first one is soon, and not at once everywhere"
+    assert next(pauses_s(policy)) == PAUSE_S_FIRST, "the first round is soon, at a random moment"
 
 
-def test_without_an_interval_there_is_one_round_at_the_start_or_none() -> None:
+def test_without_an_interval_there_is_at_most_one_round_at_the_start() -> None:
     assert len(list(islice(pauses_s(AntiEntropySettings(interval_s=0)), 3))) == 1
     assert list(islice(pauses_s(AntiEntropySettings(interval_s=0, after_write=False)), 3)) == []
 
 
 @contextmanager
 def peer_of_another_release(address: Address, *refusals: tuple[str, str]) -> Iterator[None]:
-    """A peer that refuses one session after another with these codes and sentences."""
+    """A peer that refuses one session after another with these codes and messages."""
     left = iter(refusals)
 
     def exchange(_messages: Any, _context: grpc.ServicerContext) -> Iterator[wire.Frame]:
@@ -79,7 +77,7 @@ def test_a_refusal_is_known_by_its_code_however_another_release_words_it(tmp_pat
     settings = load(write_configuration(tmp_path, ("one", "two"), {}))
     store = Store(memory_redis(), "one", [TOY])
     store.begin(server="one~aaaaaa", cluster=settings.cluster_id, first_primary=True)
-    scheduler = Scheduler(settings, "one", store, [])
+    scheduler = Scheduler(settings, "one", store, TAGS)
     busy = ("busy", "Another session is open; come back later.")
     cut = ("link_cut", "No sessions with you for now.")
     with peer_of_another_release(settings.replica("two").anti_entropy, busy, busy, cut):
@@ -90,4 +88,4 @@ def test_a_refusal_is_known_by_its_code_however_another_release_words_it(tmp_pat
             scheduler.stop()
     assert refusal.value.code == "link_cut"
     (status,) = scheduler.status()
-    assert status["last_session"]["error"] == cut[1], "the sessions that were refused as busy are not noted"
+    assert status["last_session"]["error"] == cut[1], "busy refusals are not noted"

@@ -1,4 +1,4 @@
-"""A session ends when its peer has gone quiet, and not because it takes long."""
+"""A session ends when its peer is silent, and not because it takes long."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import threading
 
 import pytest
 
-from replica.anti_entropy import session_timeout as patience
+from replica.anti_entropy import session_timeout
 from tests.support.waiting import wait_until
 
 BOUND_S = 30.0
 
 
-def test_who_is_heard_of_goes_on_and_who_is_not_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "SILENCE_S_MAX", 1.0)
+def test_a_session_ends_when_no_frame_comes_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_timeout, "SILENCE_S_MAX", 1.0)
     cut = threading.Event()
-    watched = patience.Patience(cut.set)
-    for _ in range(15):  # longer than it may be quiet
+    timeout = session_timeout.SessionTimeout(cut.set)
+    for _ in range(15):  # longer than SILENCE_S_MAX in all
         assert not cut.wait(0.1)
-        watched.hear()
+        timeout.note_frame()
     assert cut.wait(BOUND_S)
 
 
-def test_there_is_an_end_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "SESSION_S_MAX", 0.1)
-    monkeypatch.setattr(patience, "SILENCE_S_MAX", 0.1)
+def test_the_length_of_a_session_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_timeout, "SESSION_S_MAX", 0.1)
+    monkeypatch.setattr(session_timeout, "SILENCE_S_MAX", 0.1)
     cut = threading.Event()
-    watched = patience.Patience(cut.set)
+    timeout = session_timeout.SessionTimeout(cut.set)
 
-    def hear() -> bool:
-        watched.hear()
+    def note_frame() -> bool:
+        timeout.note_frame()
         return cut.is_set()
 
-    wait_until(hear)
+    wait_until(note_frame)
 
 
-def test_what_has_ended_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "SILENCE_S_MAX", 0.05)
+def test_a_session_that_has_ended_is_not_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_timeout, "SILENCE_S_MAX", 0.05)
     cut = threading.Event()
-    patience.Patience(cut.set).end()
+    session_timeout.SessionTimeout(cut.set).end()
     assert not cut.wait(0.2)

@@ -1,5 +1,5 @@
-"""A signal is heard whenever it comes, also at the moment when the program begins to wait for it; and a stop ends,
-also while Redis does not answer."""
+"""A signal is never missed, not even at the moment when the program begins to wait; and a stop ends even if Redis does
+not answer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ for number in range({ROUNDS}):
 """
 
 
-def test_a_signal_that_comes_as_the_wait_begins_is_heard() -> None:
+def test_a_signal_at_the_moment_when_the_wait_begins_is_not_missed() -> None:
     with subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=HOUSE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         bound = threading.Timer(60, process.kill)
@@ -55,20 +55,19 @@ def test_a_signal_that_comes_as_the_wait_begins_is_heard() -> None:
         bound.cancel()
 
 
-# server.py with shorter bounds, so that waiting for nothing takes seconds here too.
+# server.py with shorter bounds.
 SHORT = """
 import sys
 import replica.replica, replica.events.feed, storage.redis.embedded
 from apps import APPLICATIONS
 from replica.main import main
-from replica.anti_entropy.scheduler import Scheduler
 replica.events.feed.WAIT_MAX_S = 0.5
 replica.replica.SILENCE_S_MAX = 1.5
 storage.redis.embedded.STOP_TIMEOUT_S = 1
 storage.redis.embedded.CLIENT_OPTIONS["socket_timeout"] = 1.0
-sys.exit(main(sys.argv[1:], APPLICATIONS, Scheduler))
+sys.exit(main(sys.argv[1:], APPLICATIONS))
 """
-SILENT = "Redis does not answer. It is waited for, 25 s at the most"
+SILENT = "Redis does not answer. The replica stops within 25 s"
 
 
 @pytest.fixture
@@ -86,7 +85,7 @@ def redis_pid(processes: Processes) -> int:
     return int(json.loads((processes.settings.data / "one" / "redis.pid").read_text())["pid"])
 
 
-def test_a_stop_ends_though_redis_stands_still_and_what_was_acknowledged_is_there_again(processes: Processes) -> None:
+def test_a_stop_ends_although_redis_is_silent_and_nothing_acknowledged_is_lost(processes: Processes) -> None:
     rest, address = processes.rest("one"), str(processes.settings.replica("one").rest)
     with command("-c", SHORT, "one", "--config", processes.configuration) as stopped:
         try:
@@ -107,7 +106,7 @@ def test_a_stop_ends_though_redis_stands_still_and_what_was_acknowledged_is_ther
     assert rest.get("/playlist/kept")["url"] == "u"
     assert rest.get("/replica")["id"] == before
 
-    # The same, but Redis is only slow: it ends in order.
+    # If Redis is only slow, it ends in order.
     os.kill(redis_pid(processes), signal.SIGSTOP)
     os.kill(processes.pid("one"), signal.SIGTERM)
     wait_until(lambda: SILENT in processes.output("one"))

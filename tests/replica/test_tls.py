@@ -1,4 +1,4 @@
-"""Links under mutual TLS: who has a certificate of the cluster's authority is a peer, and nobody else is."""
+"""Links with mutual TLS: a peer needs a certificate of the authority of the cluster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 from bayou.errors import Away
 from replica.anti_entropy import a_e_pb2 as wire
-from replica.anti_entropy.grpc_transport import Listener, Pairs, Unary, call_unary
+from replica.anti_entropy.grpc_transport import PeerServer, UnaryCall, call_unary
+from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import Credentials, read_credentials
 from replica.config import Address, ConfigError
 from tests.support.live import HOUSE, live
@@ -42,36 +43,36 @@ def of(folder: Path, label: str) -> Credentials:
 
 
 def called(credentials: Credentials | None, by: Credentials | None) -> str:
-    """What becomes of a unary call to a listener with these credentials: the answer, or why there is none."""
+    """The answer to a unary call by `by` to a server with these credentials, or the reason why it failed."""
     address = _free()
-    listener = Listener(address, Pairs("one"), lambda _: None, lambda _: False, print, print, credentials)  # type: ignore[arg-type,return-value]
-    listener.start({"Create": Unary(wire.CreateRequest, lambda _: wire.CreateReply(label="one"))})
+    server = PeerServer(address, SessionRegistry("one"), lambda _: None, lambda _: False, print, print, credentials)  # type: ignore[arg-type,return-value]
+    server.start({"Create": UnaryCall(wire.CreateRequest, lambda _: wire.CreateReply(label="one"))})
     try:
         return call_unary(address, "Create", wire.CreateRequest(), wire.CreateReply, TIMEOUT_S, by).label
     except Away as away:
         return away.message
     finally:
-        listener.stop()
+        server.stop()
 
 
-def test_who_shows_a_certificate_of_the_authority_is_answered(folder: Path) -> None:
+def test_a_replica_with_a_certificate_of_the_authority_is_answered(folder: Path) -> None:
     assert called(of(folder, "one"), of(folder, "two")) == "one"
 
 
-def test_nobody_else_is_answered(folder: Path) -> None:
+def test_no_other_caller_is_answered(folder: Path) -> None:
     one, stranger = of(folder, "one"), of(folder / "strange", "two")
-    assert "do not agree on TLS" in called(one, stranger)
-    assert "do not agree on TLS" in called(None, one)
+    assert "the TLS handshake failed" in called(one, stranger)
+    assert "the TLS handshake failed" in called(None, one)
     assert "without a certificate" in called(one, None)
     mixed = Credentials(one.authority, stranger.certificate, stranger.key)  # trusts us, and is not ours
     assert "without a certificate" in called(one, mixed)
 
 
-def test_a_certificate_counts_for_its_host_alone(folder: Path) -> None:
-    assert "not for this address" in called(of(folder, "other"), of(folder, "two"))
+def test_a_certificate_is_valid_for_its_host_only(folder: Path) -> None:
+    assert "not valid for this address" in called(of(folder, "other"), of(folder, "two"))
 
 
-def test_what_is_wrong_with_the_files_is_said(folder: Path, tmp_path: Path) -> None:
+def test_an_error_names_the_file_and_the_problem(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"three\.pem: cannot be read"):
         of(folder, "three")
     for name in ("ca.pem", "one.pem"):

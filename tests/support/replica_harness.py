@@ -19,6 +19,7 @@ from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import Model
 from apps.api.request import Request
 from apps.api.service import Service
+from bayou.anti_entropy import Report
 from bayou.application import Accepted, FeedRevision, History, OutcomeChange, PageViews, Snapshot
 from bayou.errors import Away, Behind, Conflict, Unknown
 from bayou.stamps import stamp_text
@@ -258,32 +259,27 @@ def _order(identifier: str) -> tuple[int, int]:
 
 
 @dataclass
-class FakeReport:
-    sent: int
-    received: int
-
-
 class FakePeers:
     """Peers that answer at once; `two` is the only one."""
 
     def __init__(self) -> None:
-        self.pokes = 0
+        self.new_writes = 0
         self.links = {"two": True}
         self.away = False
 
-    def poke(self) -> None:
-        self.pokes += 1
+    def notify_new_write(self) -> None:
+        self.new_writes += 1
 
     def status(self) -> list[dict[str, Any]]:
         return [{"label": label, "link": "up" if up else "cut"} for label, up in self.links.items()]
 
-    def sync(self, label: str) -> FakeReport:
+    def sync(self, label: str) -> Report:
         self._known(label)
         if not self.links[label]:
             raise Conflict("link_cut", f"The link to {label} is cut.")
         if self.away:
             raise Away("peer_unreachable", f"{label} cannot be reached.")
-        return FakeReport(3, 2)
+        return Report(sent=3, received=2)
 
     def set_link(self, label: str, *, up: bool) -> None:
         self._known(label)
@@ -319,7 +315,7 @@ class Harness:
         self.app: Flask = create_app(self.parts)
 
     def what_is_recorded(self) -> Any:
-        return list(self.store.accepted), dict(self.peers.links), self.peers.pokes
+        return list(self.store.accepted), dict(self.peers.links), self.peers.new_writes
 
 
 @contextmanager

@@ -1,0 +1,63 @@
+"""Which peers this replica has a session with, so that there is one at a time with each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+Cancel = Callable[[], object]
+
+
+class SessionRegistry:
+    """If two replicas call each other at once, the call of the smaller label goes on, and the other is refused."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._change = threading.Condition()
+        self._calls: dict[str, Cancel] = {}
+        self._answers: dict[str, Cancel] = {}
+
+    def begin_call(self, peer: str, cancel: Cancel) -> bool:
+        """This replica calls the peer. False if they have a session already."""
+        with self._change:
+            if peer in self._calls or peer in self._answers:
+                return False
+            self._calls[peer] = cancel
+            return True
+
+    def begin_answer(self, peer: str, cancel: Cancel) -> bool:
+        """The peer has called. False if it has to wait."""
+        with self._change:
+            if peer in self._answers or (peer in self._calls and self._label < peer):
+                return False
+            self._answers[peer] = cancel
+            return True
+
+    def end_call(self, peer: str) -> None:
+        with self._change:
+            del self._calls[peer]
+            self._change.notify_all()
+
+    def end_answer(self, peer: str) -> None:
+        with self._change:
+            del self._answers[peer]
+            self._change.notify_all()
+
+    def is_busy(self, peer: str) -> bool:
+        with self._change:
+            return self._has_session(peer)
+
+    def wait_idle(self, peer: str, wait_s: float) -> bool:
+        """Wait until there is no session with the peer. False if there still is one after `wait_s`."""
+        with self._change:
+            return self._change.wait_for(lambda: not self._has_session(peer), wait_s)
+
+    def break_off(self, peer: str) -> None:
+        """Cancel the sessions with a peer."""
+        with self._change:
+            cancels = [sessions[peer] for sessions in (self._calls, self._answers) if peer in sessions]
+        for cancel in cancels:
+            cancel()
+
+    def _has_session(self, peer: str) -> bool:
+        return peer in self._calls or peer in self._answers
