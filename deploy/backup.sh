@@ -1,5 +1,5 @@
 #!/bin/sh
-# A copy of a replica's folder, made while the replica is stopped; the newest 14 are kept.
+# Copies the folder of a stopped replica. Keeps the newest 14 copies.
 #
 #   deploy/backup.sh /var/lib/bayou/LABEL /var/backups/bayou
 set -eu
@@ -13,7 +13,7 @@ if [ ! -f "$folder/identity.json" ] && [ ! -f "$folder/birth.json" ]; then # the
     echo "$folder is not the folder of a replica: there is no identity.json in it." >&2
     exit 1
 fi
-for lock in lock redis.pid; do # of the replica, and of its Redis, which may have survived it
+for lock in lock redis.pid; do # of the replica, and of its Redis, which may still run
     if [ -f "$folder/$lock" ] && ! flock --nonblock "$folder/$lock" true; then
         echo "The replica of $folder is running. Stop it first: files that change while they are copied are useless." >&2
         exit 1

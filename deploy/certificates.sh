@@ -1,11 +1,11 @@
 #!/bin/sh
-# Certificates for the links between replicas: an authority of the cluster's own, and one certificate a replica.
+# Makes certificates for the links between replicas: an authority for the cluster, and a certificate for each replica.
 #
 #   deploy/certificates.sh FOLDER LABEL=HOST …
 #
 # HOST is the host of the replica's anti-entropy address (an IP address or a name). The first run makes the authority
-# (ca.pem, ca.key); each makes LABEL.pem and LABEL.key. Give a replica's machine ca.pem and its own two files; ca.key
-# stays where certificates are made, for whoever has it can make a replica.
+# (ca.pem, ca.key), and each run makes LABEL.pem and LABEL.key. Copy ca.pem and its own two files to the machine of a
+# replica. Keep ca.key where certificates are made: with it, anyone can make a certificate for a replica.
 set -eu
 umask 077
 

@@ -114,7 +114,10 @@ def decide(  # noqa: PLR0911 - the table of docs/design.md, one rule a line, in 
 
 
 def load(folder: Path) -> IdentityFile | None:
-    """The identity file of `folder`, None if it does not exist. Conflict `identity_damaged` if it cannot be read."""
+    """The identity file of `folder`, None if it does not exist. A file with the former name is renamed first.
+
+    Raises Conflict `identity_damaged` if the file cannot be read.
+    """
     path, former = folder / FILE_NAME, folder / FORMER_NAME
     if former.exists() and not path.exists():
         former.replace(path)

@@ -1,8 +1,8 @@
-"""The keys of a replica's namespace: the one place where a key is named, in Python and in Lua alike.
+"""The keys of a replica's namespace. Every key is named here and nowhere else, for Python and Lua.
 
-Every key of the replica `one` starts with `bayou:{one}:`; the braces keep a namespace in one slot of a Redis Cluster.
-A name that ends in a colon is a family: what follows is a page, a server id or the name of a list. Committed pages are
-kept by generation, so that a full state can be staged beside the one that counts; {} stands for the generation.
+Every key of the replica `one` begins with `bayou:{one}:`. The braces keep a namespace in one slot of a Redis Cluster. A
+name that ends in a colon is a family: a page, a server id or the name of a list follows. The keys of committed pages
+contain a generation, written {} below, so that a full state can be staged beside the current one.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ KEYS = {
     "committed_page": ("c{}:", "hash", "per page: its committed state, and notes of commits in fields #CSN"),
     "changed": ("changed{}", "zset", "page by the CSN of the commit that changed it last"),
     "tentative_page": ("t:", "hash", "per page: its tentative state; valid only while its index is not empty"),
-    "list": ("list:", "set", "per list of an application: members, append-only"),
+    "list": ("list:", "set", "per list of an application: its entries, append-only"),
     "lists": ("lists", "set", "names of the lists"),
     "cut": ("cut", "set", "labels of the peers whose link is cut here"),
-    "feed_revisions": ("seen:", "hash", "per name: what was shown under it, thing -> number, when, until, here, what"),
-    "events": ("events", "stream", "one entry a transaction, capped, for screens"),
+    "feed_revisions": ("seen:", "hash", "per feed: thing -> number, time of its last change, until, here, text"),
+    "events": ("events", "stream", "one entry per transaction; about the newest EVENTS_MAX"),
 }
 
 FORMAT_VERSION = 2  # of all stored data, writes and pages included; raised by a change that older code would misread
@@ -46,17 +46,17 @@ META = {
     "label": "its name for people",
     "cluster": "the cluster's id",
     "birth": "server id of the cluster's first primary; empty while unknown",
-    "met": "1 once a peer of the same birth was met",
-    "primary": "server id of the present primary; empty while unknown",
+    "met": "1 if a peer of the same birth was met",
+    "primary": "server id of the primary; empty while unknown",
     "history": "JSON [[number, promoter, first CSN]...]: the epochs, oldest first",
     "csn": "CSN of the last committed write",
     "last": "its write id; empty for CSN 0",
     "osn": "CSN of the last committed write that was dropped from the log",
     "osn_id": "its write id; empty for OSN 0",
-    "retired": "1 once this server has accepted its own retirement write",
-    "generation": "number of the committed pages that count; {} in a key stands for it",
-    "generations": "the last number that was given out",
-    "staging": "number of the full state that is being staged; empty when none is",
+    "retired": "1 if this server has accepted its own retirement write",
+    "generation": "number of the current committed pages; {} in a key stands for it",
+    "generations": "the last generation that was begun",
+    "staging": "generation of the full state that is being staged; empty if there is none",
 }
 
 

@@ -1,1 +1,1 @@
-"""The Redis behind a replica: started, found or followed, confirmed, and brought back when it ends."""
+"""The Redis of a replica: how it is found, started, checked, watched and stopped."""

@@ -6,12 +6,12 @@ to do instead. Here the test reorders the writes, as anti-entropy would.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from apps.rooms.pages import decode_detail, decode_reservation
-from bayou.write import Write
 from tests.support.rooms_harness import FakeService, Lua, client_of
 
 
@@ -324,10 +324,6 @@ def test_a_move_of_a_final_reservation_declares_its_slot_and_a_cancel_all_slots(
     assert building.service.log[3].pages == ("reservation:vish/b", "room:6.12/2026-12-01", "room:6.12/2026-12-02")
 
 
-def changed(write: Write, **members: Any) -> Write:
-    return Write(**{name: getattr(write, name) for name in Write.__dataclass_fields__} | members)
-
-
 @pytest.mark.parametrize(
     "members",
     [
@@ -353,7 +349,7 @@ def changed(write: Write, **members: Any) -> Write:
 )
 def test_a_write_that_breaks_the_rules_fails_and_changes_nothing(building: Building, members: dict[str, Any]) -> None:
     building.reserve("vish/a", "09:00/10:00")
-    write = changed(building.service.log[0], **members)
+    write = replace(building.service.log[0], **members)
     assert building.service.replay([write]) == ["failed"]
     assert building.service.tentative == {}
 
@@ -376,7 +372,7 @@ def test_an_invalid_window_fails(building: Building, window: dict[str, Any]) -> 
     merge = {"name": "nearest_free_time", "window_min": 120}
     building.reserve("neil/b", "09:00/10:00", merge=merge)
     first, second = building.service.log
-    spoiled = changed(second, args={**second.args, **window})
+    spoiled = replace(second, args={**second.args, **window})
     assert building.service.replay([first])[0].startswith("updated ")
     alone = building.service.tentative
     assert building.service.replay([first, spoiled])[1] == "failed"

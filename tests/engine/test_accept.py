@@ -1,4 +1,4 @@
-"""What a replica does with a client's write: stamp, play and log it, or refuse it and change nothing at all."""
+"""Accepting a client's write: it is stamped, played and logged, or it is refused and nothing changes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def primary() -> Replica:
 
 @pytest.fixture
 def replica() -> Replica:
-    """One that is not the primary."""
+    """A replica that is not the primary."""
     return Cluster(2).replicas[1]
 
 
-def test_a_write_is_tentative_here_and_committed_at_once_at_the_primary() -> None:
+def test_only_the_primary_commits_a_write_at_once() -> None:
     primary, other = Cluster(2)
     first, second = primary.take("a", (DAY, "slot 9")), other.take("b", (DAY, "slot 9"))
     assert (first.outcome, first.committed) == ("updated day:1 slot 9", True)
@@ -38,7 +38,7 @@ def test_a_write_is_tentative_here_and_committed_at_once_at_the_primary() -> Non
     assert (other.state().csn, other.state().tentative, other.state().last) == (0, 1, "")
 
 
-def test_the_stamp_is_the_clock_and_grows_when_the_clock_does_not(replica: Replica) -> None:
+def test_stamps_follow_the_clock_and_grow_even_if_it_does_not(replica: Replica) -> None:
     """Invariant 10; Terry 1995, section 4.3."""
     clock = replica.clock
     stamps: list[int] = []
@@ -53,13 +53,13 @@ def test_the_stamp_is_the_clock_and_grows_when_the_clock_does_not(replica: Repli
     assert replica.state().clock == stamps[-1]
 
 
-def test_a_stamp_exceeds_every_stamp_that_was_received(replica: Replica) -> None:
+def test_a_stamp_is_greater_than_every_received_stamp(replica: Replica) -> None:
     ahead = write_of(draft("note", "x", ["p"]), FIRST_US + 10**12, 0, "fast~aaaaaa")
     replica.receive(batch(item(ahead)), "fast")
     assert replica.note("mine", "p").id == f"{ahead.stamp + 1}@{replica.server()}"
 
 
-def test_the_last_stamp_is_taken_and_none_beyond_it(replica: Replica) -> None:
+def test_the_greatest_stamp_is_used_and_none_beyond_it(replica: Replica) -> None:
     assert replica.accept(draft("note", "a", ["p"]), STAMP_MAX).id == f"{STAMP_MAX}@{replica.server()}"
     before = replica.dump()
     for now_us in (STAMP_MAX + 1, STAMP_MAX, FIRST_US):
@@ -68,7 +68,7 @@ def test_the_last_stamp_is_taken_and_none_beyond_it(replica: Replica) -> None:
     assert replica.dump() == before
 
 
-def test_the_log_holds_what_was_asked_byte_for_byte(replica: Replica) -> None:
+def test_the_log_holds_the_canonical_bytes_of_the_draft(replica: Replica) -> None:
     wanted = draft("note", "r", ["p"], user="ü@x", odd=["é", '"\\\x00\x1f\x7f', 1.5, True, None, 10**15, {}])
     accepted = replica.put(wanted)
     assert accepted.id is not None
@@ -105,7 +105,7 @@ def test_the_log_holds_what_was_asked_byte_for_byte(replica: Replica) -> None:
     ],
     ids=lambda value: value.op if hasattr(value, "op") else str(value),
 )
-def test_what_changes_nothing_is_not_recorded(first: bool, wanted: Any, outcome: str) -> None:
+def test_a_refused_write_is_not_recorded(first: bool, wanted: Any, outcome: str) -> None:
     """No log, no stamp, no list, no event: the namespace is the same, key by key."""
     replica = Cluster(2).replicas[0 if first else 1]
     replica.take("a", (DAY, "slot 9"), user="neil")
@@ -116,7 +116,7 @@ def test_what_changes_nothing_is_not_recorded(first: bool, wanted: Any, outcome:
     assert replica.dump() == before
 
 
-def test_a_page_that_is_declared_may_be_reached(replica: Replica) -> None:
+def test_a_write_reaches_the_pages_it_declares(replica: Replica) -> None:
     assert replica.put(draft("reach", "a", [DAY, OTHER], page=OTHER, how="set")).outcome == "updated true"
     assert replica.put(draft("reach", "a", [DAY], page=OTHER, how="")).outcome == "updated false"
     assert replica.page(OTHER)[0] == {"x": "y"}
@@ -128,8 +128,8 @@ def test_update_and_merge_get_what_the_check_of_the_same_play_found(replica: Rep
     assert replica.put(draft("pass", "b", ["p"], met=met)).outcome == status
 
 
-def test_an_application_sees_nothing_but_its_pages(replica: Replica) -> None:
-    """Contract of the Lua side: no Redis, no clock, no randomness, no globals. Redis errs where a name is not known."""
+def test_an_application_sees_only_its_pages(replica: Replica) -> None:
+    """No Redis, no clock, no randomness, no globals. Redis raises an error for an unknown global."""
     assert replica.put(draft("look", "a", ["p"], name="type")).outcome == "updated function"
     for name in FORBIDDEN:
         assert replica.put(draft("look", name, ["p"], name=name)).outcome in {"failed", "updated nil"}, name
@@ -143,8 +143,8 @@ def test_fields_are_sorted_bytewise_and_hold_any_text(replica: Replica) -> None:
     assert replica.put(draft("retell", "c", ["q"])).outcome == "updated  false"
 
 
-def test_many_fields_and_many_pages_in_one_write(replica: Replica) -> None:
-    """More than Lua's stack can carry to one command."""
+def test_one_write_may_have_many_fields_and_pages(replica: Replica) -> None:
+    """More than Lua's stack holds as arguments of one command."""
     replica.put(draft("set", "a", ["p"], fields=[[f"f{number:04}", "v"] for number in range(2500)]))
     assert len(replica.page("p")[0]) == 2500
     pages = [f"page{number}" for number in range(400)]
@@ -152,7 +152,7 @@ def test_many_fields_and_many_pages_in_one_write(replica: Replica) -> None:
     assert replica.page("page399")[0]["notes"].endswith("b")
 
 
-def test_what_is_too_large_is_refused(replica: Replica) -> None:
+def test_a_write_that_is_too_large_is_refused(replica: Replica) -> None:
     before = replica.dump()
     with pytest.raises(TooLarge, match="needs 401 pages; at most 400"):
         replica.note("a", *(f"p{number}" for number in range(401)))
@@ -161,7 +161,7 @@ def test_what_is_too_large_is_refused(replica: Replica) -> None:
     assert replica.dump() == before
 
 
-def test_a_page_declared_twice_is_a_mistake_of_the_application() -> None:
+def test_a_page_declared_twice_is_an_error_of_the_application() -> None:
     (replica,) = Cluster(1).replicas
     before = replica.state()
     with pytest.raises(ValueError, match="declares a page twice"):
@@ -169,8 +169,8 @@ def test_a_page_declared_twice_is_a_mistake_of_the_application() -> None:
     assert replica.state() == before
 
 
-def test_lists_keep_texts_only_and_grow_with_the_log() -> None:
-    """Whatever an application returns as a list entry, the write is played, and the transaction stays whole."""
+def test_lists_keep_text_only_and_grow_with_the_log() -> None:
+    """Invalid list entries are ignored; the write is played all the same."""
     primary, other = Cluster(2)
     for number, entries in enumerate(
         [["l", "m"], ["l", "x", "l", {}], ["l"], [5, 5], [{}, "x"], 5, ["l", "n"], ["l", "x", None, "x"], [["l", "x"]]]
@@ -192,8 +192,8 @@ def test_lists_keep_texts_only_and_grow_with_the_log() -> None:
         (False, "index", "q"),
     ],
 )
-def test_an_error_of_redis_aborts_the_whole(first: bool, family: str, page: str) -> None:
-    """Not an outcome: nothing is recorded, and it raises. A key of a wrong type is planted to provoke it."""
+def test_an_error_of_redis_aborts_the_transaction(first: bool, family: str, page: str) -> None:
+    """The call raises, and nothing is recorded. The error is provoked by a key of another type."""
     replica = Cluster(2).replicas[0 if first else 1]
     replica.note("a", "p", "q")
     key = replica.key(family, page)
@@ -205,7 +205,7 @@ def test_an_error_of_redis_aborts_the_whole(first: bool, family: str, page: str)
     assert replica.dump() == before
 
 
-def test_a_full_redis_refuses_with_nothing_changed(replica: Replica) -> None:
+def test_a_full_redis_refuses_and_nothing_changes(replica: Replica) -> None:
     replica.note("a", "p")
     before = replica.dump()
     replica.client.config_set("maxmemory", 1)
@@ -214,20 +214,20 @@ def test_a_full_redis_refuses_with_nothing_changed(replica: Replica) -> None:
             replica.note("b", "p")
     finally:
         replica.client.config_set("maxmemory", 0)
-    assert away_of(refusal.value), "asking again makes sense"
+    assert away_of(refusal.value), "the client may try again"
     assert replica.dump() == before
 
 
-def test_an_accept_that_runs_twice_changes_nothing_the_second_time(replica: Replica) -> None:
-    """Its reply was lost, and the client asks again: the request is the identity."""
+def test_a_repeated_accept_changes_nothing(replica: Replica) -> None:
+    """As when the reply was lost and the client asks again. Its request id identifies the write."""
     replica.take("a", (DAY, "slot 9"))
     before = replica.dump()
     assert replica.take("a", (DAY, "slot 9")).outcome == "duplicate"
     assert replica.dump() == before
 
 
-def test_namespaces_in_one_redis_never_touch_each_other() -> None:
-    """Also where one label begins as another does."""
+def test_namespaces_in_one_redis_are_separate() -> None:
+    """Also if one label begins with another label."""
     cluster = Cluster(1)
     names = ["r0x", "r", "r0-c", "r0_", "r00"]
     others = [cluster.add(name) for name in names]
@@ -244,8 +244,8 @@ def test_namespaces_in_one_redis_never_touch_each_other() -> None:
     assert len(digests) == len(others)
 
 
-def test_another_release_may_not_open_the_namespace(primary: Replica) -> None:
-    """What an older one has written would be misread."""
+def test_a_namespace_of_another_release_is_not_opened(primary: Replica) -> None:
+    """This release would misread the data of an older one."""
     primary.client.hdel(primary.key("meta"), "form")
     before = primary.dump()
     with pytest.raises(Conflict, match="written by another release") as refused:
@@ -254,7 +254,7 @@ def test_another_release_may_not_open_the_namespace(primary: Replica) -> None:
     assert primary.dump() == before
 
 
-def test_another_cluster_may_not_open_the_namespace(primary: Replica) -> None:
+def test_a_namespace_of_another_cluster_is_not_opened(primary: Replica) -> None:
     primary.note("a", "p")
     before = primary.dump()
     with pytest.raises(Conflict, match="belongs to another cluster"):
@@ -262,8 +262,8 @@ def test_another_cluster_may_not_open_the_namespace(primary: Replica) -> None:
     assert primary.dump() == before
 
 
-def test_a_new_id_in_an_old_namespace_goes_on_under_it(primary: Replica) -> None:
-    """Whole or not: what the old id wrote stays, and a primary that may have lost CSNs is none any more."""
+def test_a_namespace_can_get_a_new_id(primary: Replica) -> None:
+    """The writes of the old id stay. A primary that may have lost commits is no longer the primary."""
     first = primary.note("a", "p")
     primary.begin(server="new~bbbbbb", cluster="test", first_primary=True)
     state = primary.state()
@@ -274,8 +274,8 @@ def test_a_new_id_in_an_old_namespace_goes_on_under_it(primary: Replica) -> None
         primary.commit()
 
 
-def test_in_memory_the_same() -> None:
-    """fakeredis, for unit tests of others: accept, refuse, sort into the order, commit."""
+def test_memory_redis_behaves_the_same() -> None:
+    """fakeredis accepts, refuses, orders and commits writes as Redis does."""
     cluster = Cluster(3, client=memory_redis())
     _, one, two = cluster
     two.note("late", "p", "q")

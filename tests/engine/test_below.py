@@ -1,4 +1,4 @@
-"""`pages.below`, the last field before a text, as the engine finds it; and what the rooms make of it on dense days."""
+"""`pages.below`, which finds the last field before a text; and the rooms, which use it, on crowded days."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def search(replica: Replica, request: str, steps: list[Step]) -> list[str]:
 
 
 def expected(fields: set[str], steps: list[Step]) -> list[str]:
-    """The same steps on a set; UTF-8 sorts bytewise as its code points do."""
+    """The results of the same steps on a set. The bytewise order of UTF-8 is the order of code points."""
     found = []
     for how, text in steps:
         if how == "below":
@@ -58,7 +58,7 @@ ODD = [
 
 
 @pytest.mark.parametrize("names", [TIMES, ODD, TIMES + ODD], ids=["times", "odd", "mixed"])
-def test_below_is_bytewise_while_the_page_changes(names: list[str]) -> None:
+def test_below_is_bytewise_on_a_page_that_changes(names: list[str]) -> None:
     primary, other, _ = Cluster()
     fields: dict[Replica, set[str]] = {primary: set(), other: set()}
     chance = random.Random(len(names))
@@ -68,7 +68,7 @@ def test_below_is_bytewise_while_the_page_changes(names: list[str]) -> None:
             assert search(replica, f"{replica.label} {number}", steps) == expected(fields[replica], steps)
 
 
-def test_below_on_a_page_of_a_committed_state_and_a_tentative_copy() -> None:
+def test_below_reads_the_tentative_copy_of_a_committed_page() -> None:
     primary, other, _ = Cluster()
     search(primary, "a", [("set", "00000010"), ("set", "00000030")])
     meet(other, primary)
@@ -79,19 +79,19 @@ def test_below_on_a_page_of_a_committed_state_and_a_tentative_copy() -> None:
         "00000010",
         *["00000020"] * 2,
     ]
-    assert search(other, "d", ask) == ["-", "00000010", *["00000020"] * 2], "from what is stored"
+    assert search(other, "d", ask) == ["-", "00000010", *["00000020"] * 2], "read from Redis"
     assert search(primary, "e", ask) == ["-", "00000010", "00000010", "00000030"]
 
 
 class Room:
-    """One room on one day, in a store of its own; `primary` commits at once, another one keeps all tentative."""
+    """One room on one day, in a store of its own. A `primary` commits at once; otherwise all writes stay tentative."""
 
     def __init__(self, *, primary: bool) -> None:
         self._store, self._now_us = Store(Cluster(0).client, "below", APPLICATIONS), FIRST_US
         self._store.begin(server="below~aaaaaa", cluster="test", first_primary=primary)
 
     def reserve(self, start: int, stop: int) -> str:
-        """The status of a wish for this slot alone."""
+        """The status of a reservation of this slot, without alternatives."""
         self._now_us += 1000
         request = f"r{self._now_us}"
         wanted = Draft(
@@ -113,7 +113,7 @@ def room(request: pytest.FixtureRequest) -> Room:
     return Room(primary=request.param)
 
 
-def test_on_a_dense_day_what_touches_is_free_and_what_overlaps_is_not(room: Room) -> None:
+def test_a_slot_may_touch_others_but_not_overlap_them(room: Room) -> None:
     taken = QUARTERS[:40] + QUARTERS[41:80]
     random.Random(1).shuffle(taken)
     assert [room.reserve(*slot) for slot in taken] == ["updated"] * len(taken)
@@ -132,14 +132,14 @@ def test_on_a_dense_day_what_touches_is_free_and_what_overlaps_is_not(room: Room
         assert room.reserve(start, stop) == "rejected", (start - DAY_MIN, stop - DAY_MIN)
     assert room.reserve(*gap) == "updated", "it touches both neighbours"
     assert room.reserve(*gap) == "rejected"
-    assert room.reserve(last[1], last[1] + 15) == "updated", "right behind the last one"
+    assert room.reserve(last[1], last[1] + 15) == "updated", "right after the last one"
     assert room.reserve(last[1] + 14, last[1] + 30) == "rejected"
-    assert room.reserve(last[1] + 30, last[1] + 45) == "updated", "behind the last one, with a pause"
+    assert room.reserve(last[1] + 30, last[1] + 45) == "updated", "after the last one, with a pause"
     assert room.reserve(last[1] + 15, last[1] + 30) == "updated", "the pause"
     assert room.reserve(last[1] + 45, DAY_MIN + 1440) == "updated", "up to midnight"
     assert room.reserve(DAY_MIN + 1439, DAY_MIN + 1440) == "rejected"
 
 
-def test_an_empty_day_is_free_and_a_whole_day_fills_it(room: Room) -> None:
+def test_a_reservation_of_a_whole_day_leaves_no_slot(room: Room) -> None:
     assert room.reserve(DAY_MIN, DAY_MIN + 1440) == "updated"
     assert {room.reserve(*slot) for slot in (QUARTERS[0], QUARTERS[50], QUARTERS[95])} == {"rejected"}

@@ -1,4 +1,4 @@
-"""The birth of a cluster, where the first primary was lost before it met anybody."""
+"""The birth of a cluster whose first primary was lost before it met another replica."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from tests.support.engine_harness import Cluster, meet
 
 
-def test_a_forced_promotion_founds_where_no_birth_is_known() -> None:
+def test_a_forced_promotion_is_the_birth_if_none_is_known() -> None:
     _, alone, other = Cluster(3, met=False)
     alone.note("a", "p")
     alone.force("alone~zzzzzz", 2_000_000_000_000_000)

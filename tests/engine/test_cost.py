@@ -1,4 +1,4 @@
-"""The required cost of a step, in commands that Redis runs and in writes that are rolled back; never in seconds."""
+"""The cost of a step, counted in commands that Redis runs and in writes that are rolled back, not in seconds."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ OTHERS = 300
 
 
 def tentative(replica: Replica, count: int) -> None:
-    """So many tentative writes, each on a page of its own."""
+    """`count` tentative writes, each on a page of its own."""
     for number in range(count):
         replica.note(f"other{number}", f"other{number}")
 
 
 def cost_of(others: int, k: int) -> tuple[int, int]:
-    """(commands, rolled back) of a write that lands before k tentative writes of its page, with others elsewhere."""
+    """(commands, rolled back) of a write before k tentative writes of its page, with others on other pages."""
     cluster = Cluster(3)
     _, one, two = cluster
     tentative(two, others // 2)
@@ -33,14 +33,14 @@ def cost_of(others: int, k: int) -> tuple[int, int]:
     return commands.total, received.rolled_back
 
 
-def test_a_write_in_front_of_k_costs_k_however_long_the_log_is() -> None:
+def test_the_cost_of_a_write_before_k_others_depends_on_k_alone() -> None:
     short, long = cost_of(0, K), cost_of(OTHERS, K)
     assert short == long
     assert short[1] == K
     assert cost_of(0, 3 * K)[0] - short[0] <= 8 * 2 * K
 
 
-def test_a_write_behind_everything_rolls_nothing_back() -> None:
+def test_a_write_after_all_others_rolls_nothing_back() -> None:
     costs = []
     for count in (3, 30):
         cluster = Cluster(3)
@@ -56,7 +56,7 @@ def test_a_write_behind_everything_rolls_nothing_back() -> None:
     assert costs[0] == costs[1]
 
 
-def test_accepting_costs_the_same_whatever_is_in_the_log() -> None:
+def test_the_cost_of_accepting_does_not_depend_on_the_log() -> None:
     costs = []
     for count in (2, 100):
         replica = Cluster(2).replicas[1]
@@ -69,8 +69,8 @@ def test_accepting_costs_the_same_whatever_is_in_the_log() -> None:
     assert costs[0] == costs[1]
 
 
-def test_committing_in_the_tentative_order_replays_nothing() -> None:
-    """By the primary itself, and by notifications: a few commands for each commit, and no play."""
+def test_commits_in_the_tentative_order_cost_a_few_commands_each() -> None:
+    """At the primary, and at a replica that gets notifications. Nothing is played."""
     cluster = Cluster(2, commit_mode="manual")
     primary, other = cluster
     for number in range(40):
@@ -86,8 +86,8 @@ def test_committing_in_the_tentative_order_replays_nothing() -> None:
     assert (received.new, received.rolled_back, received.replayed) == (40, 0, 0)
 
 
-def test_a_commit_that_is_first_on_its_pages_leaves_the_others_alone() -> None:
-    """Though other writes, on other pages, are earlier in the tentative order."""
+def test_a_commit_that_is_first_on_its_pages_rolls_nothing_back() -> None:
+    """Even if writes on other pages are earlier in the tentative order."""
     cluster = Cluster(3)
     primary, one, two = cluster
     tentative(one, 20)
@@ -100,7 +100,7 @@ def test_a_commit_that_is_first_on_its_pages_leaves_the_others_alone() -> None:
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_selecting_costs_what_is_sent(committed: bool) -> None:
+def test_the_cost_of_selecting_depends_on_what_is_sent(committed: bool) -> None:
     costs = []
     for count in (10, 200):
         replica = Cluster(2).replicas[0 if committed else 1]
@@ -119,7 +119,7 @@ def test_selecting_costs_what_is_sent(committed: bool) -> None:
     assert costs[:2] == costs[2:]
 
 
-def test_reading_costs_what_is_read() -> None:
+def test_the_cost_of_reading_depends_on_what_is_read() -> None:
     costs = []
     for count in (2, 100):
         replica = Cluster(2).replicas[1]

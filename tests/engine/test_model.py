@@ -1,4 +1,4 @@
-"""The engine and the model (tests/support/model.py) do the same, and show the same pages, outcomes, vectors, logs."""
+"""The engine and the model (tests/support/model.py) get the same steps, and have the same pages, outcomes and logs."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ OPS = st.sampled_from(["add", "add", "role", "token", "revoke"])
 
 
 def asking(user: str, request: str, how: int) -> DraftContext:
-    """Under a policy or none; as a manager, who is one or was one or will be."""
+    """With a policy or without; as a manager, whether or not the user is one."""
     return clients.asking(user, request, (None, 3)[how >> 4 & 1], how >> 5, "manager")
 
 
 class Machine(RuleBasedStateMachine):
-    """Each rule does one thing at the engine, and the same at the model."""
+    """Each rule takes one step at the engine and the same step at the model."""
 
     client: Any = None
 
@@ -68,13 +68,13 @@ class Machine(RuleBasedStateMachine):
         assert outcome == self.models[number].accept(draft, self.now)
 
     def _exchange(self, one: int, other: int) -> None:
-        """Sessions until nothing is left to say."""
+        """Sessions until nothing is left to send."""
         if one == other:
             return
         for _ in range(2):
             meeting = Meeting(self.engines[one], self.engines[other], TAGS).run()
             assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report
-        if self.models[other].osn > self.models[one].csn:  # a full state is on its way before anything comes back
+        if self.models[other].osn > self.models[one].csn:  # a full state is sent before anything comes back
             self.models[other].give(self.models[one])
         for _ in range(3):
             self.models[one].give(self.models[other])

@@ -1,4 +1,4 @@
-"""Notes on committed pages: what an application notes of a commit, and never sees; the same on every replica."""
+"""Notes on committed pages: an application writes them at a commit and never reads them. All replicas have the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def views(replica: Replica, page: str = "p") -> PageViews:
     return replica.read([page]).pages[page]
 
 
-def test_a_commit_is_noted_and_what_is_tentative_is_not() -> None:
+def test_a_commit_is_noted_and_a_tentative_write_is_not() -> None:
     primary, other, _ = Cluster()
     other.note("a", "p")
     assert views(other).notes == {}
@@ -30,7 +30,7 @@ def test_a_commit_is_noted_and_what_is_tentative_is_not() -> None:
     assert list(views(other).tentative) == ["notes"]
 
 
-def test_a_note_plays_nothing_again_and_no_application_sees_it() -> None:
+def test_a_note_causes_no_replay_and_no_application_sees_it() -> None:
     primary, other, _ = Cluster()
     primary.note("a", "p")
     meet(other, primary)
@@ -45,7 +45,7 @@ def test_a_note_plays_nothing_again_and_no_application_sees_it() -> None:
 
 
 @pytest.mark.parametrize("field", ["#1", "#", "#x"])
-def test_an_application_sets_no_note(field: str) -> None:
+def test_an_application_cannot_set_a_note_as_a_field(field: str) -> None:
     (primary,) = Cluster(1)
     assert primary.put(draft("set", "a", ["p"], fields=[["f", "g"], [field, "forged"]])).outcome == "failed"
     assert primary.page("p") == ({}, {})
@@ -54,13 +54,13 @@ def test_an_application_sets_no_note(field: str) -> None:
 @pytest.mark.parametrize(
     "notes", [7, "text", [7], ["p"], ["p", "x", "p"], ["p", 7], [7, "x"], ["p", ["x"]], [None, "x"], [["p", "x"]]]
 )
-def test_what_is_no_note_is_not_noted(notes: Any) -> None:
+def test_an_invalid_note_is_ignored(notes: Any) -> None:
     (primary,) = Cluster(1)
     assert primary.put(draft("note", "a", ["p"], notes=notes)).committed
     assert views(primary).notes == views(primary, "q").notes == {}
 
 
-def test_the_newest_are_kept_however_commits_come() -> None:
+def test_the_newest_notes_are_kept_however_commits_arrive() -> None:
     primary, one, other = Cluster()
     count = NOTES_MAX + 7
     for number in range(count):
@@ -77,7 +77,7 @@ def test_the_newest_are_kept_however_commits_come() -> None:
     assert one.digest().committed == other.digest().committed == primary.digest().committed
 
 
-def test_a_full_state_brings_notes_and_takes_those_of_revoked_commits_away() -> None:
+def test_a_full_state_replaces_the_notes_of_revoked_commits() -> None:
     primary, other, third = Cluster()
     primary.note("a", "p")
     meet(other, primary)

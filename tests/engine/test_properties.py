@@ -1,4 +1,4 @@
-"""Whatever clients ask and however sessions meet, break and cross: the invariants hold after every step."""
+"""The invariants hold after every step, whatever clients request and however sessions meet, break and cross."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.support.toy import draft, take
 pytestmark = pytest.mark.slow
 
 STORES = 3
-SESSIONS_MAX = 3  # that are open at once; an older one is cut where it stands
+SESSIONS_MAX = 3  # open at once; when another one begins, the oldest is cut
 
 
 def drafted(random: Random) -> Draft:
-    """Something that a client may ask. Few pages and requests, so that writes meet."""
+    """A draft that a client may submit. There are few pages and request ids, so that writes meet."""
     request, field = random.choice("abcdefghij"), random.choice("xy")
     slots = [(random.choice(["day:1", "day:2"]), random.choice(["slot 1", "slot 2"])) for _ in range(3)]
     pages = random.sample(["day:1", "p", "q", "r"], random.choice([1, 1, 2, 3]))
@@ -47,7 +47,7 @@ def step_of(random: Random) -> tuple[str, int, Any]:
     """(kind, replica or session, what)"""
     who, other = random.sample(range(STORES), 2)
     match random.choice(["accept", "accept", "accept", "meet", "open", "frames", "frames", "commit"]):
-        case "accept":  # the clock jumps, so that writes land anywhere in the order
+        case "accept":  # the clock jumps, so that a write may have any place in the order
             return "accept", who, (drafted(random), random.randint(-5, 5) * 1_000_000 + 1)
         case "meet":
             return "meet", who, other
@@ -59,7 +59,7 @@ def step_of(random: Random) -> tuple[str, int, Any]:
 
 
 class World:
-    """A cluster with sessions that are under way."""
+    """A cluster with open sessions."""
 
     def __init__(self, commit_mode: str) -> None:
         self.cluster = Cluster(STORES, commit_mode=commit_mode)
@@ -87,7 +87,7 @@ class World:
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["auto", "manual"]), st.randoms(use_true_random=True))
 def test_the_invariants_hold_after_every_step(commit_mode: str, random: Random) -> None:
-    """1 to 6, 8, 9, 10 and 13 after each step; 14 at the end. True randomness finds more crossings than shrinking."""
+    """Invariants 1 to 6, 8, 9, 10 and 13 after each step; 14 at the end. With true randomness, more sessions cross."""
     with patch.object(reconcile, "BATCH_COUNT_MAX", 2):
         world = World(commit_mode)
         for _ in range(25):

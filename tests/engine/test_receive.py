@@ -1,4 +1,4 @@
-"""What does not fit: holes, forks, unknown notifications, another history. Only what came before it is stored."""
+"""Receiving writes that do not fit: holes, forks, unknown notifications, another history. Those before are stored."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ X = "x~aaaaaa"
 
 @pytest.fixture
 def replica() -> Replica:
-    """One that is not the primary, and holds one write of its own."""
+    """A replica that is not the primary, with one write of its own."""
     replica: Replica = Cluster(2).replicas[1]
     replica.note("mine", "p")
     return replica
 
 
 def chain(count: int, origin: str = X, start: int = FIRST_US) -> list[Any]:
-    """So many writes of one origin, each behind the one before."""
+    """`count` consecutive writes of one origin."""
     stamps = [start + number for number in range(count)]
     prevs = [0, *stamps]
     return [write_of(draft("note", f"{origin[0]}{i}", ["p"]), stamps[i], prevs[i], origin) for i in range(count)]
 
 
 def receive(replica: Replica, *items: Item, **after: Any) -> Received:
-    """A batch of a peer with the same history."""
+    """Receive a batch of a peer with the same history."""
     return replica.receive(batch(*items, history=replica.state().history, **after), "")
 
 
 def stored_only(replica: Replica, items: list[Item], good: int, status: str) -> None:
-    """The batch stops with `status`, and the namespace is as if only its first `good` items had been sent."""
+    """The batch stops with `status`, and the namespace is as if only the first `good` items had been sent."""
     cluster = Cluster(2)
     twin = cluster.replicas[1]
     twin.receive(replica.items(), "")
@@ -52,13 +52,13 @@ def stored_only(replica: Replica, items: list[Item], good: int, status: str) -> 
 
 
 @pytest.mark.parametrize("good", [0, 1, 2])
-def test_a_hole_in_an_origins_writes(replica: Replica, good: int) -> None:
+def test_a_hole_in_the_writes_of_an_origin_stops_the_batch(replica: Replica, good: int) -> None:
     first, second, third, fourth = chain(4)
     items = [[second], [first, third], [first, second, fourth]][good]
     stored_only(replica, [item(write) for write in items], good, "hole")
 
 
-def test_a_hole_in_the_commits(replica: Replica) -> None:
+def test_a_hole_in_the_commits_stops_the_batch(replica: Replica) -> None:
     first, second, third = chain(3)
     receive(replica, item(first, 1), item(second))
     before = replica.dump()
@@ -67,25 +67,25 @@ def test_a_hole_in_the_commits(replica: Replica) -> None:
     assert replica.dump() == before
 
 
-def test_two_writes_behind_the_same_one_are_a_fork(replica: Replica) -> None:
-    """Invariant 10: an id was used twice."""
+def test_two_writes_after_the_same_write_are_a_fork(replica: Replica) -> None:
+    """Invariant 10: a server id was used twice."""
     first, second = chain(2)
     other = write_of(draft("note", "fork", ["p"]), second.stamp + 5, first.stamp, X)
     stored_only(replica, [item(first), item(second), item(other)], 2, "fork")
 
 
-def test_a_whole_commit_that_forks(replica: Replica) -> None:
+def test_a_commit_with_its_body_may_fork(replica: Replica) -> None:
     first, second = chain(2)
     other = write_of(draft("note", "fork", ["p"]), second.stamp + 5, first.stamp, X)
     stored_only(replica, [item(first, 1), item(second, 2), item(other, 3)], 2, "fork")
 
 
-def test_a_notification_of_a_write_that_is_not_here(replica: Replica) -> None:
+def test_a_notification_of_an_unknown_write_stops_the_batch(replica: Replica) -> None:
     first, second = chain(2)
     stored_only(replica, [item(first, 1), item(second, 2, bare=True)], 1, "unknown")
 
 
-def test_another_committed_log(replica: Replica) -> None:
+def test_a_batch_from_another_committed_log_is_refused(replica: Replica) -> None:
     """Each batch names the commit before its first one."""
     first, second = chain(2)
     (stranger,) = chain(1, "y~aaaaaa")
@@ -98,8 +98,8 @@ def test_another_committed_log(replica: Replica) -> None:
     assert receive(replica, item(second, 2), after_csn=1, after_id=first.id).status == "taken"
 
 
-def test_what_is_known_is_passed_over(replica: Replica) -> None:
-    """Commits up to the present CSN, and writes up to the vector."""
+def test_known_writes_are_skipped(replica: Replica) -> None:
+    """Commits up to the CSN, and writes that the vector covers."""
     writes = chain(3)
     commits = [item(write, number) for number, write in enumerate(writes, start=1)]
     receive(replica, *commits[:2])
@@ -114,7 +114,7 @@ def test_what_is_known_is_passed_over(replica: Replica) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b'{"stamp":"1"}'], ids=["nothing", "no JSON", "a list", "half a write"]
 )
-def test_a_body_that_is_no_write_aborts_the_whole(replica: Replica, body: bytes) -> None:
+def test_a_body_that_is_not_a_write_aborts_the_transaction(replica: Replica, body: bytes) -> None:
     (first,) = chain(1)
     (second,) = chain(1, "y~aaaaaa")
     before = replica.dump()
@@ -130,7 +130,7 @@ def test_an_empty_batch_is_taken(replica: Replica) -> None:
     assert replica.dump() == before
 
 
-def test_the_automatic_primary_commits_what_it_receives() -> None:
+def test_a_primary_in_auto_mode_commits_what_it_receives() -> None:
     cluster = Cluster(2)
     primary, other = cluster
     writes = chain(3)
@@ -145,7 +145,7 @@ def test_the_automatic_primary_commits_what_it_receives() -> None:
     Checker(cluster).check()
 
 
-def test_selecting_stops_at_the_bounds_and_goes_on_from_the_vectors() -> None:
+def test_a_selection_ends_at_its_bounds_and_begins_at_the_vectors() -> None:
     cluster = Cluster(2, commit_mode="manual")
     primary, other = cluster
     for number in range(3):
@@ -168,8 +168,8 @@ def test_selecting_stops_at_the_bounds_and_goes_on_from_the_vectors() -> None:
     assert primary.items(9, primary.state().vector).items == ()
 
 
-def test_tentative_writes_of_several_origins_go_in_the_order_of_the_log() -> None:
-    """By stamp, whoever made them (Petersen 1997, section 3.2), so that the receiver rolls nothing back for them."""
+def test_tentative_writes_of_several_origins_are_sent_in_log_order() -> None:
+    """By stamp (Petersen 1997, section 3.2), so that the receiver rolls nothing back for them."""
     _, one, two = Cluster(3)
     for number in range(3):
         one.note(f"1{number}", "p")

@@ -1,4 +1,4 @@
-"""Roll back, replay, commit: writes that take their place in the middle, and what becomes of the others."""
+"""Rollback, replay and commit: a write takes its place in the middle of the log, and later ones are played again."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def cluster() -> Cluster:
 
 
 def early(cluster: Cluster) -> None:
-    """From here on, writes are earlier than those made so far."""
+    """From here on, new writes are earlier than all others."""
     cluster.clock.tick(-100_000_000)
 
 
 def changes(replica: Replica, number: int = -1) -> list[Change]:
-    """What the screens were told of one transaction."""
+    """The changes in the event of one transaction."""
     found: list[Change] = replica.events("0-0", 1, 10_000, replica.client)[number][1]["changes"]
     return found
 
 
-def test_an_earlier_write_takes_the_place_and_the_later_one_is_merged(cluster: Cluster) -> None:
+def test_a_later_write_gives_way_to_an_earlier_one(cluster: Cluster) -> None:
     _, one, two = cluster
     later = two.take("later", (DAY, "slot 9"), (DAY, "slot 10"))
     early(cluster)
@@ -46,8 +46,8 @@ def test_an_earlier_write_takes_the_place_and_the_later_one_is_merged(cluster: C
     Checker(cluster).check()
 
 
-def test_a_write_that_was_rejected_comes_back_when_the_order_becomes_another(cluster: Cluster) -> None:
-    """Rejected is an outcome like others once a write is logged: final only when it is committed."""
+def test_a_rejected_write_may_succeed_in_another_order(cluster: Cluster) -> None:
+    """In the log, `rejected` is an outcome like others: it is final when the write is committed."""
     primary, one, two = cluster
     two.take("b", (DAY, "slot 10"))
     early(cluster)
@@ -70,7 +70,7 @@ def test_a_write_that_was_rejected_comes_back_when_the_order_becomes_another(clu
 
 
 @pytest.mark.parametrize("op", ["fail", "fail_later"])
-def test_a_write_that_errs_only_when_replayed_is_failed_and_changes_nothing(cluster: Cluster, op: str) -> None:
+def test_a_write_that_fails_when_replayed_changes_nothing(cluster: Cluster, op: str) -> None:
     primary, one, two = cluster
     if op == "fail":
         two.put(draft("set", "before", ["p"], fields=[["spare", "me"]]))
@@ -93,8 +93,8 @@ def test_a_write_that_errs_only_when_replayed_is_failed_and_changes_nothing(clus
     Checker(cluster).check()
 
 
-def test_undo_and_replay_reach_writes_through_the_pages_they_share(cluster: Cluster) -> None:
-    """q and r change only because p did; s is left alone."""
+def test_rollback_reaches_writes_through_shared_pages(cluster: Cluster) -> None:
+    """q and r are played again because p is; s is not."""
     _, one, two = cluster
     two.note("1", "p", "q")
     two.note("2", "q", "r")
@@ -108,7 +108,7 @@ def test_undo_and_replay_reach_writes_through_the_pages_they_share(cluster: Clus
     Checker(cluster).check()
 
 
-def test_what_is_before_the_place_is_left_alone(cluster: Cluster) -> None:
+def test_writes_before_the_new_one_are_not_played_again(cluster: Cluster) -> None:
     """A write between two others of its page rolls back only the later one."""
     _, one, two = cluster
     two.note("1", "p")
@@ -122,8 +122,8 @@ def test_what_is_before_the_place_is_left_alone(cluster: Cluster) -> None:
     Checker(cluster).check()
 
 
-def test_a_page_that_a_tentative_write_has_emptied_stays_empty(cluster: Cluster) -> None:
-    """Redis deletes a hash with its last field: the copy is gone, but it counts."""
+def test_a_page_emptied_by_a_tentative_write_stays_empty(cluster: Cluster) -> None:
+    """Redis deletes a hash with its last field, but the empty copy still hides the committed page."""
     primary, one, two = cluster
     primary.put(draft("set", "a", ["p"], fields=[["x", "y"]]))
     meet(one, primary)
@@ -145,7 +145,7 @@ def test_a_page_that_a_tentative_write_has_emptied_stays_empty(cluster: Cluster)
 
 
 def test_commits_in_the_tentative_order_replay_nothing() -> None:
-    """And the tentative copy stands until the last tentative write of its page is committed."""
+    """The tentative copy stays until the last tentative write of its page is committed."""
     cluster = Cluster(2, commit_mode="manual")
     primary, other = cluster
     for number in range(4):
@@ -167,8 +167,8 @@ def test_commits_in_the_tentative_order_replay_nothing() -> None:
     Checker(cluster).check()
 
 
-def test_commits_out_of_the_tentative_order_replay_what_they_pass(cluster: Cluster) -> None:
-    """The primary keeps each server's order, not that of the stamps (Terry 1995, section 5)."""
+def test_commits_out_of_the_tentative_order_replay_the_writes_they_overtake(cluster: Cluster) -> None:
+    """The primary keeps the order of each server, not that of the stamps (Terry 1995, section 5)."""
     primary, one, two = cluster
     one.take("a", (DAY, "slot 9"), (DAY, "slot 11"))
     two.take("b", (DAY, "slot 9"), (DAY, "slot 10"))
@@ -189,7 +189,7 @@ def test_commits_out_of_the_tentative_order_replay_what_they_pass(cluster: Clust
     Checker(cluster).check()
 
 
-def test_a_whole_commit_precedes_all_that_is_tentative(cluster: Cluster) -> None:
+def test_a_commit_with_its_body_precedes_all_tentative_writes(cluster: Cluster) -> None:
     primary, one, _ = cluster
     one.take("mine", (DAY, "slot 9"), (DAY, "slot 10"))
     one.note("aside", "q")
@@ -202,8 +202,8 @@ def test_a_whole_commit_precedes_all_that_is_tentative(cluster: Cluster) -> None
     Checker(cluster).check()
 
 
-def test_commits_notifications_and_tentative_writes_of_one_batch(cluster: Cluster) -> None:
-    """Whole commits and notifications mixed, on one page, with a tentative write behind them all."""
+def test_one_batch_has_commits_notifications_and_tentative_writes(cluster: Cluster) -> None:
+    """They share pages, and the tentative write comes last."""
     primary, one, two = cluster
     one.note("a", "p", "q")
     one.note("b", "p")
@@ -220,7 +220,7 @@ def test_commits_notifications_and_tentative_writes_of_one_batch(cluster: Cluste
 
 @pytest.mark.parametrize("mode", ["auto", "manual"])
 def test_every_transaction_is_safe_to_run_twice(mode: str) -> None:
-    """A reply was lost: the second run finds everything done, changes nothing, and tells nobody."""
+    """As when a reply was lost: the second run changes nothing and adds no event."""
     cluster = Cluster(3, commit_mode=mode)
     primary, one, two = cluster
     one.take("a", (DAY, "slot 9"), (DAY, "slot 10"))
@@ -250,7 +250,7 @@ def test_every_transaction_is_safe_to_run_twice(mode: str) -> None:
     Checker(cluster).check()
 
 
-def test_in_manual_mode_the_primary_commits_when_told() -> None:
+def test_in_manual_mode_the_primary_commits_on_request_only() -> None:
     cluster = Cluster(2, commit_mode="manual")
     primary, other = cluster
     accepted = primary.take("a", (DAY, "slot 9"))
@@ -270,8 +270,8 @@ def test_in_manual_mode_the_primary_commits_when_told() -> None:
     Checker(cluster).check()
 
 
-def test_a_primary_that_becomes_automatic_commits_first_what_is_tentative() -> None:
-    """Each origin's order is kept (invariant 6): nothing overtakes what it accepted before."""
+def test_a_primary_that_changes_to_auto_mode_keeps_the_order() -> None:
+    """Invariant 6: no new write overtakes the tentative ones of its origin."""
     cluster = Cluster(1, commit_mode="manual")
     manual = cluster.replicas[0]
     manual.note("a", "p")
@@ -295,8 +295,8 @@ def test_many_commits_take_several_transactions(monkeypatch: pytest.MonkeyPatch)
     assert primary.order() == [f"!{number}" for number in range(5)]
 
 
-def test_undo_keeps_what_was_overwritten(cluster: Cluster) -> None:
-    """One entry for each field that is changed in the end, however often it was set in between."""
+def test_the_effects_of_a_write_have_one_entry_per_field(cluster: Cluster) -> None:
+    """With the old and the last value, however often the field was set in between."""
     primary, one, _ = cluster
     primary.put(draft("set", "a", ["p"], fields=[["x", "1"], ["same", "s"]]))
     meet(one, primary)
@@ -306,8 +306,8 @@ def test_undo_keeps_what_was_overwritten(cluster: Cluster) -> None:
     assert json.loads(kept) == [1, "x", "1", "3", 1, "y", False, "1"]
 
 
-def test_a_batch_is_bounded_by_what_it_plays(cluster: Cluster) -> None:
-    """The rest is sent again: no write is skipped, and no script runs without bound."""
+def test_a_transaction_ends_after_a_bounded_amount_of_play(cluster: Cluster) -> None:
+    """The rest of the batch is sent again, and no write is skipped."""
     _, one, two = cluster
     for number in range(23):
         one.note(f"{number}", *(f"page{page}" for page in range(400)))
@@ -319,8 +319,8 @@ def test_a_batch_is_bounded_by_what_it_plays(cluster: Cluster) -> None:
     assert one.digest().tentative == two.digest().tentative
 
 
-def test_take_is_refused_only_where_nothing_is_free(cluster: Cluster) -> None:
-    """Invariant 13: the same request at two replicas is one wish, whichever copy commits first."""
+def test_a_request_submitted_at_two_replicas_takes_one_slot(cluster: Cluster) -> None:
+    """Invariant 13, whichever copy is committed first."""
     primary, one, two = cluster
     one.put(take("a", (DAY, "slot 9")))
     two.put(take("a", (DAY, "slot 10")))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from bayou.anti_entropy import hello_of
 from replica.anti_entropy.protobuf_codec import encode
@@ -118,7 +118,7 @@ def is_as_small(then: Sizes, now: Sizes) -> bool:
     """All counts are the same; in a hello some numbers have more digits by then."""
     return all(
         getattr(then, name) == getattr(now, name) or (name == "hello" and now.hello <= then.hello + 20)
-        for name in Sizes.__dataclass_fields__
+        for name in (field.name for field in fields(Sizes))
     )
 
 

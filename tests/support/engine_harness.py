@@ -1,7 +1,7 @@
-"""What the tests of the engine share: a private Redis, replicas in it, meetings in memory, a clock.
+"""Shared by the tests of the engine: replicas in one private Redis, sessions in memory, and a clock.
 
-One Redis serves all tests of a worker process; each `Cluster` has labels and, up to 16 at once, a database of its own.
-Nothing here sleeps or reads a real clock.
+One Redis serves all tests of a worker process. Each `Cluster` has labels of its own, and one of 16 databases. Nothing
+here sleeps or reads the real clock.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ class Clock:
         self.now_us = FIRST_US
 
     def tick(self, by_us: int = 1_000_000) -> int:
-        """Time passes (or is set back); the new time."""
+        """Move the clock, back if `by_us` is negative; returns the new time."""
         self.now_us += by_us
         return self.now_us
 
 
 class Replica(Store):
-    """A store with what a test wants to ask of it; what it accepts is noted for invariant 10."""
+    """A store with short forms for tests. It notes what it accepts, for invariant 10."""
 
     def __init__(self, client: redis.Redis, label: str, clock: Clock, commit_mode: str = "auto") -> None:
         super().__init__(client, label, [TOY], commit_mode=commit_mode)
         self.client, self.label, self.clock, self.commit_mode = client, label, clock, commit_mode
         self.prefix = Namespace(label).prefix
-        self.accepted: dict[str, int] = {}  # write id -> newest stamp that was held when it was accepted
+        self.accepted: dict[str, int] = {}  # write id -> the newest stamp held when it was accepted
 
     def take(self, request: str, *slots: Slot, user: str = "vish") -> Accepted:
         return self.put(take(request, *slots, user=user))
@@ -65,7 +65,7 @@ class Replica(Store):
         return self.put(draft("note", request, pages))
 
     def put(self, wanted: Draft, by_us: int = 1000) -> Accepted:
-        """Accept a draft, a millisecond later than the last one."""
+        """Accept a draft, a millisecond after the last one."""
         newest = max(self.state().vector.values(), default=0)
         accepted = self.accept(wanted, self.clock.tick(by_us))
         if accepted.id:
@@ -73,7 +73,7 @@ class Replica(Store):
         return accepted
 
     def accept_only(self, request: str, *pages: str) -> Accepted:
-        """As `note`, in no more than the one transaction."""
+        """As `note`, but in one transaction only."""
         return self.accept(draft("note", request, pages), self.clock.tick())
 
     def page(self, name: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -82,11 +82,11 @@ class Replica(Store):
         return dict(views.tentative), dict(views.committed)
 
     def outcomes(self) -> dict[str, str]:
-        """Request -> outcome, over the whole log."""
+        """Request -> outcome, for the whole log."""
         return {entry.write.request: entry.outcome for entry in self.log(None, 100_000) or ()}
 
     def order(self) -> list[str]:
-        """Requests in the order of the log, `!` before the committed ones."""
+        """The requests in log order, with a `!` before committed ones."""
         return [("!" if entry.csn else "") + entry.write.request for entry in self.log(None, 100_000) or ()]
 
     def key(self, family: str, page: str = "") -> str:
@@ -95,7 +95,7 @@ class Replica(Store):
         return found + page
 
     def dump(self) -> dict[str, Any]:
-        """Everything in the namespace, by the names of keys without the prefix."""
+        """Everything in the namespace, by key without the prefix."""
         return dump(self.client, self.prefix)
 
     def forget(self) -> None:
@@ -104,7 +104,7 @@ class Replica(Store):
             self.client.delete(*keys)
 
     def items(self, after_csn: int = 0, vector: Vector | None = None) -> Selection:
-        """All that a peer at this CSN and vector lacks."""
+        """Everything that a peer at this CSN and vector lacks."""
         return self.choose(after_csn, vector or {}, 100_000, 1 << 30)
 
     def choose(self, after_csn: int, vector: Vector, count_max: int, bytes_max: int) -> Selection:
@@ -114,7 +114,7 @@ class Replica(Store):
 
 
 class Cluster:
-    """Replicas in one Redis, the first of them the primary; they know each other's birth unless told otherwise."""
+    """Replicas in one Redis; the first one is the primary. With `met`, the others have met it already."""
 
     def __init__(
         self, count: int = 3, *, commit_mode: str = "auto", client: redis.Redis | None = None, met: bool = True
@@ -138,7 +138,7 @@ class Cluster:
         return iter(self.replicas)
 
     def heal(self) -> None:
-        """Meetings until everything is everywhere."""
+        """Sessions until all replicas hold everything."""
         primary, *others = self.replicas
         for _ in range(2):
             for other in others:
@@ -146,7 +146,7 @@ class Cluster:
 
 
 class Meeting:
-    """A session of two replicas in memory. End 0 is the initiator; `wires[end]` holds the frames on their way to it."""
+    """A session of two replicas in memory. End 0 is the initiator; `wires[end]` has the frames in flight to an end."""
 
     def __init__(self, initiator: Any, responder: Any, tags: Sequence[str] = TAGS) -> None:
         self.ends = (Session(initiator, tags, initiator=True), Session(responder, tags, initiator=False))
@@ -157,11 +157,11 @@ class Meeting:
 
     @property
     def waiting(self) -> list[int]:
-        """The ends that a frame is on its way to. What comes after the end of a session is not read any more."""
+        """The ends that have a frame to read. An end that has finished reads no more."""
         return [end for end in (0, 1) if self.wires[end] and not self.ends[end].finished]
 
     def step(self, end: int | None = None, *, double: bool = False) -> bool:
-        """Hand one frame to `end` (or to the other, if none is on its way there); with `double`, twice."""
+        """Deliver one frame to `end`, or to the other end; with `double`, twice. False if no frame is in flight."""
         waiting = self.waiting
         if not waiting:
             return False
@@ -174,26 +174,26 @@ class Meeting:
         return True
 
     def run(self, frames_max: int = 100_000) -> Meeting:
-        """Go on until nothing is on its way, or until so many frames were handed over (the link is cut)."""
+        """Deliver frames until none is in flight, or `frames_max` of them, as if the link were cut then."""
         for number in range(frames_max):
             if not self.step(number % 2):
                 break
         return self
 
     def frames(self, kind: type[Any], end: int | None = None) -> list[Any]:
-        """The frames of a kind that were handed over (to one end)."""
+        """The delivered frames of a kind, to both ends or to one."""
         return [frame for to, frame in self.delivered if isinstance(frame, kind) and end in {None, to}]
 
 
 def meet(initiator: Any, responder: Any) -> Meeting:
-    """A whole session, without accidents."""
+    """Run a session to its end; it must succeed."""
     meeting = Meeting(initiator, responder).run()
     assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report
     return meeting
 
 
 def dump(client: Any, prefix: str) -> dict[str, Any]:
-    """All keys under a prefix, with their contents in an order that does not depend on how Redis keeps them."""
+    """All keys with the prefix, and their contents, in an order that does not depend on Redis."""
     keys = sorted(client.scan_iter(match=prefix + "*", count=10_000))
     pipeline = client.pipeline(transaction=False)
     for key in keys:
@@ -211,7 +211,7 @@ def dump(client: Any, prefix: str) -> dict[str, Any]:
 
 
 class Commands:
-    """Counts the commands that Redis runs, those in scripts too, while the block lasts."""
+    """Counts the commands that Redis runs during the block, also those of scripts."""
 
     def __init__(self, client: Any) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""A Redis of the user's for tests: started, copied, promoted and replaced behind one address, as a failover does."""
+"""A Redis that the operator runs, for tests: servers that copy each other, and one address that moves between them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until
 
 
 class OwnRedis:
-    """One redis-server; `master` is one that it copies."""
+    """One redis-server; it copies `master`."""
 
     def __init__(self, folder: Path, master: OwnRedis | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ class OwnRedis:
 
 
 class Address:
-    """A unix socket behind which one Redis after another serves."""
+    """A unix socket at which one Redis after another serves."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._link = folder, folder / "redis"
@@ -58,7 +58,7 @@ class Address:
         return self._started[-1]
 
     def serve(self, server: OwnRedis) -> None:
-        """From now on this one answers here."""
+        """Let this server answer at the address from now on."""
         fresh = self._folder / "redis.new"
         fresh.symlink_to(server.socket)
         fresh.replace(self._link)

@@ -1,4 +1,4 @@
-"""What the tests of storage share: waiting for a state with a bound, and the ends that a process can come to."""
+"""Shared by the tests of storage: the files of a replica's Redis, and a way to crash it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SEVERAL = "for _, key in ipairs(KEYS) do redis.call('SET', key, ARGV[1]) end"
 
 
 def newest(folder: Path) -> Path:
-    """The file in the folder of a replica that its Redis appends to."""
+    """The file that the Redis of this folder appends to."""
     numbered = {int(file.name.split(".")[2]): file for file in folder.glob("appendonlydir/*.incr.aof")}
     return numbered[max(numbered)] if numbered else folder / "appendonly.aof"
 
 
 def empty(folder: Path) -> None:
-    """What Redis has written there is gone."""
+    """Delete everything that Redis has written there."""
     if (folder / "appendonlydir").exists():
         shutil.rmtree(folder / "appendonlydir")
     else:
@@ -36,5 +36,5 @@ def redis_pid(opened: OpenStorage) -> int:
 
 
 def kill_redis(opened: OpenStorage) -> None:
-    """What a crash of the embedded Redis does, and a power cut as far as it can be had."""
+    """Crash the embedded Redis, which is also the nearest thing to a power cut."""
     os.kill(redis_pid(opened), signal.SIGKILL)
