@@ -1,7 +1,7 @@
 """An endpoint of the REST interface, declared once.
 
 Routing, authorisation, the rules for web pages of other origins, validation, GET /openapi.json, the metrics and the
-table in docs/rest.md are all made from this declaration. It knows no HTTP library.
+tables in docs/rest.md are all made from this declaration. It depends on no HTTP library.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ Role = Literal["guest", "user", "manager"]
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """An answer that is not JSON. With a `tag` (an ETag) a client that sends it back learns that nothing has changed;
-    `is_weak`: the same tag may stand for slightly different bytes."""
+    """An answer that is not JSON. `tag` is its ETag: a client that sends it back gets a short answer if nothing has
+    changed. `is_weak`: bytes that differ slightly may have the same tag."""
 
     body: bytes
     media_type: str
@@ -28,7 +28,7 @@ class Content:
     is_weak: bool = False
 
 
-# Called with the Request and, by their names, the parameters of the path. It returns an Answer, (Answer, status) or
+# It is called with the Request and, by name, the parameters of the path. It returns an Answer, (Answer, status) or
 # Content, and refuses by raising a Refusal.
 Handler = Callable[..., Any]
 
@@ -42,9 +42,9 @@ class Endpoint:
     path                  as in `/rooms/{room}/calendar`; `{+name}` takes the rest of the path, slashes included.
     answers               the schema of the JSON by status, None for what is not JSON.
     parameters            what each parameter of the path is.
-    errors                the error codes by status, beside those that every endpoint may answer.
-    role                  the least role that may use it; None: nobody is asked who they are.
-    body_is_required      else no body is the same as an empty object.
+    errors                the error codes by status, apart from those that every endpoint may answer.
+    role                  the least role that may use it; None: anybody may, without a token.
+    body_is_required      False: no body is the same as an empty object.
     in_session            it keeps the guarantees of the client's session.
     for_cluster_pages     web pages that other replicas of the cluster serve may use it.
     is_endless            the answer is a stream without an end.
@@ -64,7 +64,7 @@ class Endpoint:
 
     @property
     def is_write(self) -> bool:
-        """Whether it writes under the name of the caller, who must say it then."""
+        """Whether it writes under the name of its caller, so that the request must say who asks."""
         return self.in_session and self.method != "GET"
 
     @property

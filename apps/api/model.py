@@ -21,11 +21,11 @@ from bayou.errors import BadInput
 
 LIST_MAX = 1000  # entries of a list in one answer
 
-_NOT_IN_A_LINE = {"Cc", "Cs", "Zl", "Zp"}  # categories of Unicode: controls, halves of characters, ends of lines
+_NOT_IN_A_LINE = {"Cc", "Cs", "Zl", "Zp"}  # categories of Unicode: controls, lone surrogates, ends of lines
 
 
 class Model(BaseModel):
-    """Base of all: an unknown field is an error, and nothing is converted silently."""
+    """The base of all models: an unknown field is an error, and nothing is converted silently."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -85,7 +85,7 @@ class ListQuery(Model):
 
 
 def part_of_list(entries: Sequence[str], query: ListQuery) -> tuple[list[str], str | None]:
-    """Of entries that are sorted bytewise, the part that a query asks for; and the `after` of the next part."""
+    """The part of a list (sorted bytewise) that a query asks for, and the `after` of the next part."""
     start = bisect_right(entries, query.after.encode(), key=str.encode) if query.after else 0
     part = list(entries[start : start + query.limit])
     return part, part[-1] if start + len(part) < len(entries) else None
@@ -95,7 +95,7 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 
 def read_body(model: type[ModelT], body: bytes) -> ModelT:
-    """The model that a request's body, a JSON object, holds; raises BadInput."""
+    """The model of a body, which must be a JSON object; raises BadInput."""
     try:
         members = from_json(body, allow_inf_nan=False)
     except ValueError as reason:
@@ -106,14 +106,14 @@ def read_body(model: type[ModelT], body: bytes) -> ModelT:
 
 
 def read_members(model: type[ModelT], members: Mapping[str, Any]) -> ModelT:
-    """The model that the members of a query or a body hold; raises BadInput for the first thing that is wrong."""
+    """The model of the members of a query or a body; raises BadInput for the first member that is wrong."""
     try:
         return model.model_validate(members)
     except ValidationError as reason:
         raise _bad_input(reason.errors()[0], members) from None
 
 
-_SENTENCES = {  # pydantic's kind of error -> the sentence for a user; what stands in braces is of its context
+_SENTENCES = {  # pydantic's kind of error -> the sentence for a user; braces hold values of its context
     "extra_forbidden": "there is no such field; leave it out",
     "missing": "is missing",
     "string_type": "must be text in quotes",
@@ -142,7 +142,7 @@ def _bad_input(error: ErrorDetails, members: Mapping[str, Any]) -> BadInput:
 
 
 def _path(steps: Sequence[str | int], value: Any) -> Iterator[str]:
-    """The steps to a value that a client knows: of a union, pydantic adds which alternative it was."""
+    """The steps to a value as the client sent it. For a union, pydantic adds a step that names the alternative."""
     for step in steps[:-1]:
         if isinstance(step, int) or (isinstance(value, dict) and step in value):
             yield str(step)

@@ -16,8 +16,8 @@ BodyT = TypeVar("BodyT")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request. `name` is empty where nobody has to say who asks; an endpoint that writes always has it.
-    `role` is guest, user or manager; it is user where the replica asks for no tokens."""
+    """Who makes a request. `name` is empty where the request need not say it; for an endpoint that writes it never is.
+    `role` is guest, user or manager; without tokens it is user."""
 
     name: str
     role: str
@@ -25,11 +25,11 @@ class Caller:
 
 @dataclass(slots=True)
 class ClientSession:
-    """The client's session during one request. The service reads from it what it must wait for, and notes what the
-    client has read and written; a handler only passes it on.
+    """The client's session during one request. The service takes from it what the request needs, and notes what the
+    client reads and writes. A handler only passes it on.
 
-    `was_sent`: the client sent a token. `notes_reads`: the request only reads. What a write reads on its way is not the
-    client's reading.
+    `was_sent`: the client sent a token. `notes_reads`: the request only reads. What a write reads before it is accepted
+    does not count as read by the client.
     """
 
     token: Token
@@ -38,10 +38,10 @@ class ClientSession:
     wait_ms: int = 0
     notes_reads: bool = True
     has_written: bool = False
-    seen: Token | None = None  # the token once what was read counts, that is when the request succeeds
+    seen: Token | None = None  # the token with what was read; it counts if the request succeeds
 
     def needs_of_read(self) -> dict[str, int]:
-        """The vector that a read needs; empty after a write of the same request, whose result it then shows."""
+        """The vector that a read needs. It is empty after a write of the same request, whose result the read shows."""
         return {} if self.has_written or not self.was_sent else self.token.needs_of_read(self.guarantees)
 
     def needs_of_write(self) -> dict[str, int]:
@@ -59,14 +59,14 @@ class ClientSession:
         self.token, self.has_written = self.token.after_write(origin, stamp), True
 
     def note_duplicate(self, held: Vector) -> None:
-        """This replica knew the request already, perhaps since its answer was lost. Its write is part of `held`."""
+        """The replica had the request already, perhaps because its answer was lost. Its write is part of `held`."""
         if self.was_sent:
             for server, stamp in held.items():
                 self.token = self.token.after_write(server, stamp)
 
     def token_after(self, *, reads_count: bool) -> str | None:
-        """The token to answer with; None for none. Reads count where the request found what it asked for, or found
-        that it does not exist."""
+        """The token to answer with; None for none. Reads count if the request found what it asked for, or found that it
+        does not exist."""
         if not (self.was_sent or self.has_written):
             return None
         return (self.seen if reads_count and self.seen else self.token).encode()
@@ -74,8 +74,8 @@ class ClientSession:
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[QueryT, BodyT]):
-    """`query` and `body` are of the models that the endpoint declares, None where it declares none. The parameters of
-    the path are the handler's other arguments."""
+    """One request. `query` and `body` are validated models, or None. The parameters of the path are the other arguments
+    of the handler."""
 
     caller: Caller
     session: ClientSession

@@ -1,4 +1,4 @@
-"""JSON Schema (2020-12) of what requests carry and what answers hold, in short."""
+"""Short names for parts of JSON Schema (2020-12), for what requests carry and answers hold."""
 
 from __future__ import annotations
 
