@@ -9,10 +9,12 @@ Transactions can be told in sum, for whoever only counts: then the log need not 
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import zip_longest
 from typing import Any, NamedTuple, Self
 
@@ -53,12 +55,18 @@ class Cursor(NamedTuple):
         return f"{self.moment_ms - 1}-{_SEQUENCE_LAST}" if self.moment_ms > 0 else "0-0"
 
 
-class ScreenEvent(NamedTuple):
+@dataclass(frozen=True)
+class ScreenEvent:
     """One line on a screen. `data` is JSON-able."""
 
     cursor: Cursor
     name: str
     data: dict[str, Any]
+
+    @cached_property
+    def encoded(self) -> str:
+        """`data` as JSON, made once for all streams that send it."""
+        return json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

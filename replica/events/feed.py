@@ -78,6 +78,7 @@ class Tail:
         self._floor = Cursor(0, 0, 0)  # every event behind it that was told is in _recent
         self._last = self._floor
         self._resets = 0
+        self._read: tuple[tuple[Cursor, Cursor], tuple[list[ScreenEvent], Cursor]] | None = None  # see `read`
         self._thread = threading.Thread(target=self._run, name="tail", daemon=True)
 
     def start(self) -> None:
@@ -186,11 +187,17 @@ class Tail:
             with self._changed:
                 self._notified.discard(notify)
 
-    def expand(self, found: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Transaction]:
-        """Entries of the store as transactions, with one read of the writes they name."""
-        writes = self._store.writes(write_ids(found))
-        for identifier, entry in found:
-            yield expand(identifier, entry, writes, self._describer, self._label)
+    def read(self, after: Cursor, last: Cursor) -> tuple[list[ScreenEvent], Cursor]:
+        """Events of the store after `after` and up to `last`, at most those of BATCH_MAX transactions, and how far they
+        reach. Raises Gap. Many followers stand at the same place, so what one of them read serves the next one."""
+        held = self._read
+        if held is None or held[0] != (after, last):
+            entries = self._store.events(after.before_transaction(), 1, BATCH_MAX, self._connections.client)
+            writes = self._store.writes(write_ids(entries))
+            steps = [expand(key, entry, writes, self._describer, self._label) for key, entry in entries]
+            found = [event for step in steps for event in step.events if after < event.cursor <= last]
+            held = self._read = (after, last), (found, min(Cursor.parse(entries[-1][0]), last) if entries else last)
+        return held[1]
 
 
 class Follower:
@@ -254,13 +261,10 @@ class Follower:
 
     def _from_store(self, last: Cursor) -> list[ScreenEvent]:
         """Events that are not in memory any more, as far as the tail has come."""
-        tail = self._tail
         try:
-            entries = tail._store.events(self.after.before_transaction(), 1, BATCH_MAX, tail._connections.client)
+            found, self.after = self._tail.read(self.after, last)
         except Gap:
             return self._jump(last, self._resets)
-        found = [event for step in tail.expand(entries) for event in step.events if self.after < event.cursor <= last]
-        self.after = min(Cursor.parse(entries[-1][0]), last) if entries else last
         return found
 
 

@@ -8,7 +8,6 @@ client leaves.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Iterator
 
 from flask import Response
@@ -25,6 +24,7 @@ from replica.http.parts import Parts
 from replica.http.routing import HttpRequest, own_endpoint
 
 STREAMS_MAX = 200  # a stream takes some 10 KiB, and a piece of each event's way
+PAUSE_S = 0.2  # a stream sends at most once in this time: what happens meanwhile goes out together
 HEARTBEAT_S = 15.0
 RETRY_MS = 1000  # after which a browser comes back when the stream broke
 
@@ -35,6 +35,7 @@ class EventsQuery(Model):
 
 def endpoint(parts: Parts) -> Endpoint:
     limit = ConcurrencyLimit(STREAMS_MAX, "too_many_streams", "streams of events")
+    reading = asyncio.Lock()
 
     def stream_events(request: HttpRequest[EventsQuery, None]) -> Response:
         """Stream what happens here as server-sent events, from now on or after an event. The header Last-Event-ID,
@@ -43,7 +44,7 @@ def endpoint(parts: Parts) -> Endpoint:
         follower = parts.tail.follow(None if after is None else _cursor(after))
         limit.acquire()
         return Response(
-            EventStream(parts.label, follower, limit),
+            EventStream(parts.label, follower, limit, reading),
             content_type="text/event-stream; charset=utf-8",
             headers={"X-Accel-Buffering": "no"},
             direct_passthrough=True,
@@ -62,11 +63,16 @@ def endpoint(parts: Parts) -> Endpoint:
 
 class EventStream:
     """The body of one open stream. Every server calls `close` when the answer ends (PEP 3333); only the first call
-    counts."""
+    counts.
 
-    def __init__(self, label: str, follower: Follower, limit: ConcurrencyLimit) -> None:
+    `reading` is held by the stream that reads the store. So all streams together take one thread at most, and most of
+    them find what another one read.
+    """
+
+    def __init__(self, label: str, follower: Follower, limit: ConcurrencyLimit, reading: asyncio.Lock) -> None:
         self._label = label
         self._follower = follower
+        self._reading = reading
         self._limit: ConcurrencyLimit | None = limit
 
     def close(self) -> None:
@@ -93,11 +99,13 @@ class EventStream:
             if chunk:
                 heard = loop.time()
                 yield chunk.encode()
+                await asyncio.sleep(PAUSE_S - loop.time() % PAUSE_S)  # until the same moment for all streams
 
     async def _events(self) -> list[ScreenEvent]:
-        if self._follower.is_behind:
+        if not self._follower.is_behind:
+            return self._follower.take(0)
+        async with self._reading:
             return await asyncio.get_running_loop().run_in_executor(None, self._follower.take, 0)
-        return self._follower.take(0)
 
     def _opening(self) -> bytes:
         # An id without data sets the browser's last id and shows nothing: so a stream that breaks at once resumes.
@@ -105,8 +113,7 @@ class EventStream:
 
 
 def _block(event: ScreenEvent) -> str:
-    data = json.dumps(event.data, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {event.name}\nid: {event.cursor}\ndata: {data}\n\n"
+    return f"event: {event.name}\nid: {event.cursor}\ndata: {event.encoded}\n\n"
 
 
 def _cursor(text: str) -> Cursor:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import requests
+from redis import Redis
 
 from bayou.application import Change
 from replica.config import Address
@@ -153,6 +155,26 @@ def test_a_stream_of_events_that_are_no_longer_in_memory_is_read_from_the_store(
         with streaming(address, "?after=0-0") as late:
             late.block()
             assert [late.block()["id"] for _ in ids] == [f"{key}.0" for key in ids]
+
+
+def test_streams_at_the_same_place_share_what_one_of_them_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "RECENT_MAX", 2)
+    harness, reads = Harness(), []
+    events = harness.store.events
+
+    def counted(after: str, block_ms: int, count_max: int, client: Redis) -> list[tuple[str, dict[str, Any]]]:
+        if block_ms < feed.BLOCK_MS:  # not the feed's own thread
+            reads.append(after)
+        return events(after, block_ms, count_max, client)
+
+    monkeypatch.setattr(harness.store, "events", counted)
+    ids = [accepted(harness, stamp) for stamp in range(1, 6)]
+    with serving(harness) as address:
+        for _ in range(20):
+            with streaming(address, "?after=0-0") as late:
+                late.block()
+                assert [late.block()["id"] for _ in ids] == [f"{key}.0" for key in ids]
+    assert reads == ["0-0"]
 
 
 def test_head_opens_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
