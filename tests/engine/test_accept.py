@@ -139,8 +139,8 @@ def test_fields_are_sorted_bytewise_and_hold_any_text(replica: Replica) -> None:
     fields = ["b", "B", "a", "é", "z", "aa", "~", "Z"]
     replica.put(draft("set", "a", ["p"], fields=[[name, "é"] for name in fields]))
     expected = ",".join(sorted(fields, key=str.encode))
-    assert replica.put(draft("retell", "b", ["p"])).outcome == f"updated {expected} true"
-    assert replica.put(draft("retell", "c", ["q"])).outcome == "updated  false"
+    assert replica.put(draft("list_fields", "b", ["p"])).outcome == f"updated {expected} true"
+    assert replica.put(draft("list_fields", "c", ["q"])).outcome == "updated  false"
 
 
 def test_one_write_may_have_many_fields_and_pages(replica: Replica) -> None:

@@ -114,7 +114,7 @@ def test_the_cost_of_selecting_depends_on_what_is_sent(committed: bool) -> None:
         assert len(selection.items) == 3
         costs.append(commands.total)
         with Commands(replica.client) as commands:
-            replica.choose(0, {}, 3, 1 << 20)
+            replica.select_or_fail(0, {}, 3, 1 << 20)
         costs.append(commands.total)
     assert costs[:2] == costs[2:]
 

@@ -35,7 +35,7 @@ def test_a_note_causes_no_replay_and_no_application_sees_it() -> None:
     primary.note("a", "p")
     meet(other, primary)
     other.note("b", "p")
-    other.put(draft("retell", "c", ["p"]))
+    other.put(draft("list_fields", "c", ["p"]))
     assert other.outcomes()["c"] == "updated notes false"
     before = views(other)
     for end in meet(other, primary).ends:

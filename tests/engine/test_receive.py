@@ -159,11 +159,11 @@ def test_a_selection_ends_at_its_bounds_and_begins_at_the_vectors() -> None:
     assert [found.is_notification for found in primary.items(0, other.state().vector).items[:4]] == [True] * 3 + [False]
     assert primary.items(3).after_id == primary.state().last
     for count in (1, 2, 4):
-        assert primary.choose(0, {}, count, 1 << 20).items == whole.items[:count]
+        assert primary.select_or_fail(0, {}, count, 1 << 20).items == whole.items[:count]
     size = len(whole.items[0].body)
-    assert primary.choose(0, {}, 9, 1).items == whole.items[:1]
-    assert primary.choose(0, {}, 9, size + 1).items == whole.items[:2]
-    assert primary.choose(3, {str(other.server()): FIRST_US}, 9, 1 << 20).items == whole.items[3:]
+    assert primary.select_or_fail(0, {}, 9, 1).items == whole.items[:1]
+    assert primary.select_or_fail(0, {}, 9, size + 1).items == whole.items[:2]
+    assert primary.select_or_fail(3, {str(other.server()): FIRST_US}, 9, 1 << 20).items == whole.items[3:]
     assert primary.items(3, primary.state().vector).items == ()
     assert primary.items(9, primary.state().vector).items == ()
 

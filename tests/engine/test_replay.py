@@ -132,7 +132,7 @@ def test_a_page_emptied_by_a_tentative_write_stays_empty(cluster: Cluster) -> No
     assert one.page("p") == ({}, {"x": "y"})
     assert one.digest().tentative != one.digest().committed
     assert one.digest().tentative != two.digest().tentative
-    assert one.put(draft("retell", "r", ["p"])).outcome == "updated  false"
+    assert one.put(draft("list_fields", "r", ["p"])).outcome == "updated  false"
     one.put(draft("set", "c", ["p"], fields=[["z", "1"]]))
     assert one.page("p")[0] == {"z": "1"}
     early(cluster)

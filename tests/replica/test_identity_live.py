@@ -221,15 +221,15 @@ def test_a_new_id_of_a_full_state_is_noted_at_once_and_survives_a_crash(tmp_path
 def test_a_created_server_that_lost_its_namespace_gets_a_minted_id(tmp_path: Path) -> None:
     with two_that_met(tmp_path) as pair, joined(pair.processes, "four") as four:
         four.start("--join", "one")
-        assert reserve(four.birth["rest"], "r3", 11).status_code == 201
+        assert reserve(four.identity["rest"], "r3", 11).status_code == 201
         assert four.stop() == 0
         empty(four.folder)
         four.start()
-        after = ask(four.birth["rest"], "GET", "/replica").json()
+        after = ask(four.identity["rest"], "GET", "/replica").json()
         assert after["id"].startswith("four~")
         assert not after["primary"]["here"]
-        assert ask(four.birth["rest"], "POST", "/replica/sync/one").status_code == 200
-        assert reserve(four.birth["rest"], "r4", 12).status_code == 201
+        assert ask(four.identity["rest"], "POST", "/replica/sync/one").status_code == 200
+        assert reserve(four.identity["rest"], "r4", 12).status_code == 201
 
 
 def _answers(pair: Two, label: str) -> bool:

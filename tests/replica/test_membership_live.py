@@ -39,33 +39,33 @@ def test_a_server_joins_through_any_replica_and_keeps_its_id_after_a_restart(tmp
         one, two = address(processes, "one"), address(processes, "two")
         assert reserve(one, "r1", 9).status_code == 201
         four.start("--join", "two")
-        assert four.status is None, four.said
-        wait_until(lambda: "joined through two" in four.said)
-        state = replica(four.birth["rest"])
+        assert four.status is None, four.output
+        wait_until(lambda: "joined through two" in four.output)
+        state = replica(four.identity["rest"])
         creation, _, creator = state["id"].partition(":")
         assert (len(creation), creator) == (16, replica(two)["id"])
-        assert sorted(labels(four.birth["rest"])) == ["one", "two"]
+        assert sorted(labels(four.identity["rest"])) == ["one", "two"]
         wait_until(lambda: "four" in labels(one) and "four" in labels(two))
         members = {member["label"]: member for member in replica(one)["members"]}
-        assert members["four"]["rest"] == four.birth["rest"]
+        assert members["four"]["rest"] == four.identity["rest"]
 
         # A user reaches it by its label, although no configuration has it.
         typed = ("client.py", "vish", "--config", processes.configuration)
         state_folder = {"XDG_STATE_HOME": str(tmp_path / "state")}
         used = command(*typed, "use", "four", environment=state_folder)
-        assert f"using four at {four.birth['rest']}" in used.communicate(timeout=60)[0]
+        assert f"using four at {four.identity['rest']}" in used.communicate(timeout=60)[0]
         shown = command(*typed, "admin", "truncate", "5", "--json", environment=state_folder)
         assert json.loads(shown.communicate(timeout=60)[0]) == {"dropped": 0}
         other = command(*typed, "rooms", "--replica", "five", environment=state_folder)
         assert "No replica that answers knows it either." in other.communicate(timeout=60)[0]
 
-        assert reserve(four.birth["rest"], "r2", 10).status_code == 201
+        assert reserve(four.identity["rest"], "r2", 10).status_code == 201
         wait_until(lambda: ask(one, "GET", "/reservations/vish/r2").json().get("state") == "committed")
         assert four.stop() == 0
         four.start()
-        again = replica(four.birth["rest"])
+        again = replica(four.identity["rest"])
         assert (again["id"], again["label"]) == (state["id"], "four")
-        wait_until(lambda: ask(four.birth["rest"], "GET", "/reservations/vish/r2").json()["state"] == "committed")
+        wait_until(lambda: ask(four.identity["rest"], "GET", "/reservations/vish/r2").json()["state"] == "committed")
         wait_until(lambda: "four joined through two" in processes.output("one"))
 
 
@@ -73,16 +73,16 @@ def test_a_label_needs_join_and_another_join_is_refused(tmp_path: Path) -> None:
     with live(tmp_path, ("one",), anti_entropy=QUIET) as processes, joined(processes, "four") as four:
         four.start()
         assert four.status == 1
-        assert "There is no replica 'four'; the configuration knows one." in four.said
-        assert "add --join LABEL" in four.said
+        assert "There is no replica 'four'; the configuration knows one." in four.output
+        assert "add --join LABEL" in four.output
         four.start("--join", "127.0.0.1:1")
         assert four.status == 1
-        assert "The request to 127.0.0.1:1 failed: nobody answers at its address." in four.said
-        asked = four.birth
+        assert "The request to 127.0.0.1:1 failed: nobody answers at its address." in four.output
+        asked = four.identity
         assert (asked["id"], asked["through"]) == ("", "127.0.0.1:1")
         four.start("--join", "one")
         assert four.status == 1
-        assert "four has asked 127.0.0.1:1 to create it" in four.said
+        assert "four has asked 127.0.0.1:1 to create it" in four.output
         assert [member["label"] for member in replica(address(processes, "one"))["members"]] == ["one"]
 
 
@@ -90,13 +90,13 @@ def test_a_retired_server_leaves_and_its_label_can_join_again(tmp_path: Path) ->
     with live(tmp_path, ("one", "two"), anti_entropy=LIVELY) as processes, joined(processes, "four") as four:
         one, two = address(processes, "one"), address(processes, "two")
         four.start("--join", "one")
-        first = replica(four.birth["rest"])["id"]
+        first = replica(four.identity["rest"])["id"]
         wait_until(lambda: "four" in labels(two))
-        assert reserve(four.birth["rest"], "r1", 9).status_code == 201
-        answer = ask(four.birth["rest"], "POST", "/replica/retire")
+        assert reserve(four.identity["rest"], "r1", 9).status_code == 201
+        answer = ask(four.identity["rest"], "POST", "/replica/retire")
         assert (answer.status_code, answer.json()["held_by"] in {"one", "two"}) == (200, True), answer.text
         assert four.wait() == 0
-        assert "This replica has retired and takes no more writes." in four.said
+        assert "This replica has retired and takes no more writes." in four.output
         wait_until(lambda: labels(one) == ["two"] and labels(two) == ["one"])
         assert first not in replica(one)["vectors"]["V"]
         assert ask(one, "GET", "/reservations/vish/r1").status_code == 200
@@ -104,10 +104,10 @@ def test_a_retired_server_leaves_and_its_label_can_join_again(tmp_path: Path) ->
 
         four.start()
         assert four.status == 1
-        assert "four has retired. It can join again, as a new server: add --join LABEL." in four.said
+        assert "four has retired. It can join again, as a new server: add --join LABEL." in four.output
         four.start("--join", "two")
-        assert four.status is None, four.said
-        assert replica(four.birth["rest"])["id"] not in {first, None}
+        assert four.status is None, four.output
+        assert replica(four.identity["rest"])["id"] not in {first, None}
         wait_until(lambda: "four" in labels(one))
 
 
@@ -271,7 +271,7 @@ def test_another_cluster_is_refused_on_both_sides(tmp_path: Path) -> None:
             )
         four.start("--join", "one")
         assert four.status == 1
-        assert "one belongs to the cluster " in four.said
+        assert "one belongs to the cluster " in four.output
         assert [member["label"] for member in replica(one)["members"]] == ["one", "two"]
 
 
@@ -280,16 +280,16 @@ def test_a_label_or_an_address_that_is_taken_is_refused(tmp_path: Path) -> None:
         one = address(processes, "one")
         four.start("--join", "one", "--rest", one)
         assert four.status == 1
-        assert f"Cannot listen on {one}" in four.said
+        assert f"Cannot listen on {one}" in four.output
         assert [member["label"] for member in replica(one)["members"]] == ["one"]
         four.start("--join", "one")
         assert four.status is None
         four.stop()
         four.start("--rest", "127.0.0.1:1")
-        known = four.birth["rest"]
-        assert f"--rest: this server has joined with {known}, which its peers know." in four.said
+        known = four.identity["rest"]
+        assert f"--rest: this server has joined with {known}, which its peers know." in four.output
         with joined(processes, "five") as five:
             five.start("--join", "one", "--anti-entropy", "nonsense")
-            assert "--anti-entropy: an address is HOST:PORT" in five.said
+            assert "--anti-entropy: an address is HOST:PORT" in five.output
             five.start("--join", "nobody")
-            assert "--join takes a label of the configuration (one)" in five.said
+            assert "--join takes a label of the configuration (one)" in five.output

@@ -1,4 +1,4 @@
-"""For tests of the calendar page at one replica: the replica, a browser, and what a person does on the page."""
+"""Fixtures and helpers for tests of the calendar web page: one replica, a browser, and the steps of a user."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOMS = [
     {"name": "6.13", "capacity": 12, "features": ["projector", "whiteboard"]},
     {"name": "7.01", "capacity": 40, "features": ["video"]},
 ]
-ZONE = "Europe/Brussels"  # two hours before UTC in summer
+ZONE = "Europe/Brussels"  # UTC+2 in summer
 BLOCKS = """
 return [...document.querySelectorAll(".block")].map((block) => [
   block.querySelector(".user").textContent, block.querySelector(".time").textContent]).sort()
@@ -36,6 +36,7 @@ return node.getAttribute('aria-label') || node.name || node.id || node.textConte
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """Start replica `one` with the three rooms of ROOMS, and stop it after the last test of the module."""
     settings: dict[str, Any] = {"rooms": ROOMS, "policies": {"longest_h": 8}, "timezone": ZONE}
     with live(tmp_path_factory.mktemp("cluster"), LABELS[:1], **settings) as one:
         yield one
@@ -43,25 +44,27 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with browser(tmp_path_factory.mktemp("browser"), calm=True) as opened_one:
-        yield opened_one
+    """Start a browser without animations, and close it after the last test of the module."""
+    with browser(tmp_path_factory.mktemp("browser"), calm=True) as started:
+        yield started
 
 
 def opened(page: Page, processes: Processes, day: str, more: str = "", user: str = "vish") -> None:
-    page.open("about:blank")  # another address after # alone would not load the page again
+    """Open the calendar web page at a day as a user, and wait until it shows the reservations of that day."""
+    page.open("about:blank")  # a change after the # in the address does not reload a page
     page.open(f"http://{processes.settings.replica('one').rest}/#day={day}{more}")
     page.wait_for('document.querySelector(\'#calendar[aria-busy="false"][data-read="true"]\')')
     page.type("#me", user)
 
 
 def reserve(processes: Processes, user: str, start: str, end: str, **more: str) -> Any:
-    """Reserve 6.12; times are in UTC, such as `2030-06-03T09:00Z`."""
-    asked = {"room": "6.12", "slots": [{"start": start, "end": end}], **more}
-    return processes.rest("one").post("/reservations", asked, user=user)
+    """Reserve room 6.12 for a user over REST, and return the answer. Times look like `2030-06-03T09:00Z`."""
+    body = {"room": "6.12", "slots": [{"start": start, "end": end}], **more}
+    return processes.rest("one").post("/reservations", body, user=user)
 
 
 def fill(page: Page, selector: str, value: str) -> None:
-    """Set a field as its picker would; how a date is typed depends on the browser's language."""
+    """Set the value of a field by script, because how a date is typed depends on the language of the browser."""
     page.run(
         "const field = document.querySelector(arguments[0]); field.value = arguments[1];"
         "field.dispatchEvent(new Event('input', { bubbles: true }));",
@@ -71,15 +74,17 @@ def fill(page: Page, selector: str, value: str) -> None:
 
 
 def unfold(page: Page, title: str) -> None:
+    """Open the section of the dialog that has this title."""
     _click(page, "#details summary", title)
 
 
 def press(page: Page, text: str) -> None:
-    """Click the button of the dialog with this text."""
+    """Click the button of the dialog that has this text."""
     _click(page, "#details button", text)
 
 
 def cell(day: str, time: str, room: str = "6.12") -> str:
+    """Return the CSS selector of the calendar cell of a room at a day and time."""
     return f'[data-room="{room}"][data-day="{day}"][data-time="{time}"]'
 
 

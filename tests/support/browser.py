@@ -1,6 +1,6 @@
-"""A real browser without a window, for tests of the web pages; they are skipped where there is none.
+"""A headless browser for tests of the web pages. These tests are skipped on a machine without a browser.
 
-It reads a page in one step by a script, because the page may replace an element after it was found.
+Each text is read from the page by one script, because a page may replace an element between two calls of the driver.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _BROWSER = next((found for name in BROWSERS if (found := shutil.which(name))), None)
 _DRIVER = shutil.which("chromedriver")
 
-# Empty where tests marked `browser` can run.
+# The reason why tests marked `browser` are skipped; empty if they can run.
 WHY_NO_BROWSER = (
     "" if _BROWSER and _DRIVER else "no browser: install chromium and chromedriver (Debian: chromium chromium-driver)"
 )
 
 
 class Page:
-    """One browser with one page open."""
+    """A browser that shows one web page, driven by Selenium."""
 
     def __init__(self, driver: webdriver.Chrome) -> None:
         self.driver = driver
@@ -50,14 +50,15 @@ class Page:
         self.driver.get(url)
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """Run the body of a function in the page, and return its result."""
+        """Run JavaScript in the page as the body of a function, and return its result."""
         return self.driver.execute_script(script, *arguments)
 
     def click(self, selector: str) -> None:
+        """Click an element; find it again if the page replaces it meanwhile."""
         wait_until(lambda: self._clicked(selector))
 
     def _clicked(self, selector: str) -> bool:
-        """False if the page drew the element again after it was found."""
+        """Click an element; return False if the page replaced it after it was found."""
         try:
             self.driver.find_element(By.CSS_SELECTOR, selector).click()
         except StaleElementReferenceException:
@@ -65,13 +66,13 @@ class Page:
         return True
 
     def type(self, selector: str, text: str) -> None:
-        """Replace the text of a field."""
+        """Replace the text of a field by typing."""
         field = self.driver.find_element(By.CSS_SELECTOR, selector)
         field.clear()
         field.send_keys(text)
 
     def press(self, *keys: str, holding: str | None = None) -> None:
-        """Press keys; they go to the element with the focus."""
+        """Press keys in the focused element, while the key `holding` (such as Shift) is held down."""
         actions = ActionChains(self.driver)
         if holding is not None:
             actions.key_down(holding)
@@ -81,29 +82,30 @@ class Page:
         actions.perform()
 
     def drag(self, start: str, end: str) -> None:
+        """Drag the mouse from one element to another; both are CSS selectors."""
         first, last = (self.driver.find_element(By.CSS_SELECTOR, selector) for selector in (start, end))
         ActionChains(self.driver).click_and_hold(first).move_to_element(last).release().perform()
 
     def text(self, selector: str) -> str:
-        """The visible text; empty if the element is missing or hidden."""
+        """Return the visible text of an element; empty if the element is missing or hidden."""
         return str(self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
 
     def wait_for(self, condition: str, *arguments: Any) -> Any:
-        """Wait until an expression in the page is true."""
+        """Wait until a JavaScript expression is true in the page, and return its value."""
         return wait_until(lambda: self.run(f"return {condition}", *arguments))
 
     def wait_for_text(self, selector: str, text: str) -> None:
         wait_until(lambda: text in self.text(selector))
 
     def problems(self) -> list[str]:
-        """The errors in the browser's log: scripts that failed, and what the page's policy forbade."""
+        """Return the errors in the browser console: failed scripts and violations of the content security policy."""
         log = self.driver.get_log("browser")
         return [entry["message"] for entry in log if entry["level"] == "SEVERE" and "net::ERR_" not in entry["message"]]
 
 
 @contextlib.contextmanager
 def browser(folder: Path, width: int = 1280, height: int = 800, *, calm: bool = False) -> Iterator[Page]:
-    """A new browser with its profile in `folder`. `calm` asks pages for no movement."""
+    """Start a browser with its profile in `folder`, and quit it at the end. `calm` asks web pages for no animations."""
     if _BROWSER is None or _DRIVER is None:
         raise RuntimeError(WHY_NO_BROWSER)
     options = webdriver.ChromeOptions()

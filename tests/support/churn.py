@@ -1,10 +1,10 @@
-"""Servers that come and go, through any replica and through each other, and what they leave behind.
+"""Create and retire many servers, and check that the two founders of the cluster hold no more data afterwards.
 
-    python -m tests.support.churn [SERVERS]        1,000 unless told otherwise
+    python -m tests.support.churn [SERVERS]        1,000 by default
 
-Two founders; every created server lives for a while, so that most are created through one that retires before they do,
-and tells only one other server of its retirement; names are used again and again. Prints what the founders hold before
-and afterwards, and ends with status 1 if that differs.
+Most servers are created through a server that retires before they do. A retiring server sends its retirement to one
+other server only, and labels are reused. The program prints how much data the founders hold before and afterwards, and
+exits with status 1 if they hold more.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from tests.support.engine_harness import Cluster, Replica, meet
 from tests.support.toy import TAGS
 
 SERVERS = 1000
-LABELS = 7  # names, each used again and again
-ALIVE = 3  # created servers at a time
-CHAIN = 10  # every so many, one is created by a founder: ids of a chain grow
+LABELS = 7  # different labels, which are reused
+ALIVE = 3  # created servers that have not retired
+CHAIN = 10  # a founder creates every tenth server, because each other one has a longer id than its creator
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a founder holds. `keys` are those of its namespace; `hello` is that frame's bytes on the wire."""
+    """How much data a replica holds: vector entries, log entries, Redis keys, and the bytes of its hello frame."""
 
     v: int
     c: int
@@ -40,11 +40,11 @@ class Sizes:
 
 
 def churn(servers: int) -> tuple[list[Replica], list[Sizes], list[Sizes]]:
-    """The two founders, what they held before, and what they hold when all the others have retired."""
+    """Create and retire so many servers. Return the two founders, and their sizes before and afterwards."""
     founders = list(Cluster(2))
     for number, founder in enumerate(founders):
         founder.note(f"first-{number}", "p")
-    _settle(founders)
+    _commit_everything(founders)
     before = [_sizes(founder) for founder in founders]
     alive: deque[Replica] = deque()
     for number in range(servers):
@@ -54,18 +54,20 @@ def churn(servers: int) -> tuple[list[Replica], list[Sizes], list[Sizes]]:
         new.note(f"note-{number}", "p")
         alive.append(new)
         if len(alive) > ALIVE:
-            _retire(alive.popleft(), tell=alive[-1] if number % 2 else founders[number % 2])
-        if number % CHAIN == CHAIN - 1:  # the second hears of the youngest, and the first of all through the second
+            _retire(alive.popleft(), peer=alive[-1] if number % 2 else founders[number % 2])
+        if (
+            number % CHAIN == CHAIN - 1
+        ):  # the second founder meets the newest server, and the first founder meets the second
             meet(alive[-1], founders[1])
-            _settle(founders)
+            _commit_everything(founders)
     for server in alive:
-        _retire(server, tell=founders[1])
-    _settle(founders)
+        _retire(server, peer=founders[1])
+    _commit_everything(founders)
     return founders, before, [_sizes(founder) for founder in founders]
 
 
 def create(via: Replica, number: int) -> Replica:
-    """A new server through that replica; its namespace is open, and it has met nobody."""
+    """Create a server through the replica `via`, and return it with an empty store; it has met no other replica."""
     label = f"s{number % LABELS}-{via.label.split('-')[-1]}"
     request, now_us = f"q{number}", via.clock.tick()
     server = via.create(label=label, rest="h:1", anti_entropy="h:2", request=request, now_us=now_us)
@@ -75,13 +77,14 @@ def create(via: Replica, number: int) -> Replica:
     return new
 
 
-def _retire(server: Replica, tell: Replica) -> None:
+def _retire(server: Replica, peer: Replica) -> None:
+    """Retire a server, which sends its retirement to one peer."""
     server.retire(server.clock.tick())
-    meet(server, tell)
+    meet(server, peer)
 
 
-def _settle(founders: list[Replica]) -> None:
-    """All is committed, and no longer in the log."""
+def _commit_everything(founders: list[Replica]) -> None:
+    """Let the two founders meet until all writes are committed, then drop all writes from their logs."""
     one, two = founders
     for _ in range(2):
         meet(two, one)
@@ -105,6 +108,7 @@ def _sizes(replica: Replica) -> Sizes:
 
 
 def main(arguments: list[str]) -> int:
+    """Run the check with the number of servers given, print the sizes, and return the exit status."""
     servers = int(arguments[0]) if arguments else SERVERS
     founders, before, after = churn(servers)
     for founder, then, now in zip(founders, before, after, strict=True):
@@ -115,7 +119,7 @@ def main(arguments: list[str]) -> int:
 
 
 def is_as_small(then: Sizes, now: Sizes) -> bool:
-    """All counts are the same; in a hello some numbers have more digits by then."""
+    """Return True if no count has changed. The hello frame may grow by 20 bytes, because its numbers get longer."""
     return all(
         getattr(then, name) == getattr(now, name) or (name == "hello" and now.hello <= then.hello + 20)
         for name in (field.name for field in fields(Sizes))

@@ -1,7 +1,7 @@
-"""Shared by the tests of the engine: replicas in one private Redis, sessions in memory, and a clock.
+"""Replicas in a private Redis, a clock, and anti-entropy sessions in memory, for tests of the engine.
 
-One Redis serves all tests of a worker process. Each `Cluster` has labels of its own, and one of 16 databases. Nothing
-here sleeps or reads the real clock.
+One Redis serves all tests of a worker process. Each `Cluster` has labels of its own and one of the 16 databases.
+Nothing here sleeps or reads a real clock.
 """
 
 from __future__ import annotations
@@ -33,39 +33,41 @@ _numbers = itertools.count(1)
 
 
 def memory_redis() -> redis.Redis:
-    """A new fakeredis."""
+    """Return a client of a new, empty fakeredis."""
     return MemorySource().client()
 
 
 class Clock:
-    """The wall clock of all replicas of a test."""
+    """A wall clock that a test sets; all replicas of the test share it."""
 
     def __init__(self) -> None:
         self.now_us = FIRST_US
 
     def tick(self, by_us: int = 1_000_000) -> int:
-        """Move the clock, back if `by_us` is negative; returns the new time."""
+        """Move the clock by so many microseconds (back if negative), and return the new time."""
         self.now_us += by_us
         return self.now_us
 
 
 class Replica(Store):
-    """A store with short forms for tests. It notes what it accepts, for invariant 10."""
+    """A store with shortcuts for tests. It records the stamps of accepted writes to check invariant 10."""
 
     def __init__(self, client: redis.Redis, label: str, clock: Clock, commit_mode: str = "auto") -> None:
         super().__init__(client, label, [TOY], commit_mode=commit_mode)
         self.client, self.label, self.clock, self.commit_mode = client, label, clock, commit_mode
         self.prefix = Namespace(label).prefix
-        self.accepted: dict[str, int] = {}  # write id -> the newest stamp held when it was accepted
+        self.accepted: dict[str, int] = {}  # write id -> newest stamp in the log just before
 
     def take(self, request: str, *slots: Slot, user: str = "vish") -> Accepted:
+        """Accept a write that takes the first free one of these slots."""
         return self.put(take(request, *slots, user=user))
 
     def note(self, request: str, *pages: str) -> Accepted:
+        """Accept a write that appends a note to each of these pages."""
         return self.put(draft("note", request, pages))
 
     def put(self, wanted: Draft, by_us: int = 1000) -> Accepted:
-        """Accept a draft, a millisecond after the last one."""
+        """Accept a draft after moving the clock by `by_us` microseconds."""
         newest = max(self.state().vector.values(), default=0)
         accepted = self.accept(wanted, self.clock.tick(by_us))
         if accepted.id:
@@ -73,48 +75,50 @@ class Replica(Store):
         return accepted
 
     def accept_only(self, request: str, *pages: str) -> Accepted:
-        """As `note`, but in one transaction only."""
+        """Accept a note in a single transaction: unlike `note`, do not read the state first."""
         return self.accept(draft("note", request, pages), self.clock.tick())
 
     def page(self, name: str) -> tuple[dict[str, str], dict[str, str]]:
-        """(tentative, committed)"""
+        """Return the tentative and the committed view of a page."""
         views = self.read([name]).pages[name]
         return dict(views.tentative), dict(views.committed)
 
     def outcomes(self) -> dict[str, str]:
-        """Request -> outcome, for the whole log."""
+        """Return the outcome of each request in the log."""
         return {entry.write.request: entry.outcome for entry in self.log(None, 100_000) or ()}
 
     def order(self) -> list[str]:
-        """The requests in log order, with a `!` before committed ones."""
+        """Return the request ids in the order of the log, with `!` before each committed one."""
         return [("!" if entry.csn else "") + entry.write.request for entry in self.log(None, 100_000) or ()]
 
     def key(self, family: str, page: str = "") -> str:
-        """A key of the namespace, by its name in storage/keys.py."""
+        """Return the Redis key that has this name in storage/keys.py, for a page if one is given."""
         found: str = getattr(Namespace(self.label), family)
         return found + page
 
     def dump(self) -> dict[str, Any]:
-        """Everything in the namespace, by key without the prefix."""
+        """Return the content of all keys of this replica, by key without the prefix."""
         return dump(self.client, self.prefix)
 
     def forget(self) -> None:
+        """Delete all keys of this replica."""
         keys = list(self.client.scan_iter(match=self.prefix + "*", count=10_000))
         if keys:
             self.client.delete(*keys)
 
     def items(self, after_csn: int = 0, vector: Vector | None = None) -> Selection:
-        """Everything that a peer at this CSN and vector lacks."""
-        return self.choose(after_csn, vector or {}, 100_000, 1 << 30)
+        """Return all writes that a peer with this CSN and vector lacks, without a limit."""
+        return self.select_or_fail(after_csn, vector or {}, 100_000, 1 << 30)
 
-    def choose(self, after_csn: int, vector: Vector, count_max: int, bytes_max: int) -> Selection:
+    def select_or_fail(self, after_csn: int, vector: Vector, count_max: int, bytes_max: int) -> Selection:
+        """Return the writes that a peer lacks, within these limits; fail if the peer needs a full state."""
         selection = self.select(after_csn, vector, (), count_max, bytes_max)
-        assert selection is not None, "the log begins too late: a full state is needed"
+        assert selection is not None, "the log was truncated: the peer needs a full state"
         return selection
 
 
 class Cluster:
-    """Replicas in one Redis; the first one is the primary. With `met`, the others have met it already."""
+    """Replicas in one Redis; the first one is the primary. Unless `met` is False, all others have met it once."""
 
     def __init__(
         self, count: int = 3, *, commit_mode: str = "auto", client: redis.Redis | None = None, met: bool = True
@@ -138,7 +142,7 @@ class Cluster:
         return iter(self.replicas)
 
     def heal(self) -> None:
-        """Sessions until all replicas hold everything."""
+        """Run sessions with the primary until every replica holds every write."""
         primary, *others = self.replicas
         for _ in range(2):
             for other in others:
@@ -146,7 +150,7 @@ class Cluster:
 
 
 class Meeting:
-    """A session of two replicas in memory. End 0 is the initiator; `wires[end]` has the frames in flight to an end."""
+    """An anti-entropy session in memory. End 0 is the initiator; `wires[end]` queues the frames sent to that end."""
 
     def __init__(self, initiator: Any, responder: Any, tags: Sequence[str] = TAGS) -> None:
         self.ends = (Session(initiator, tags, initiator=True), Session(responder, tags, initiator=False))
@@ -157,11 +161,14 @@ class Meeting:
 
     @property
     def waiting(self) -> list[int]:
-        """The ends that have a frame to read. An end that has finished reads no more."""
+        """Return the unfinished ends (0, 1) that have an undelivered frame."""
         return [end for end in (0, 1) if self.wires[end] and not self.ends[end].finished]
 
     def step(self, end: int | None = None, *, double: bool = False) -> bool:
-        """Deliver one frame to `end`, or to the other end; with `double`, twice. False if no frame is in flight."""
+        """Deliver one frame to `end`, or to the other end if none is queued for it; twice if `double`.
+
+        Return False if no frame is queued.
+        """
         waiting = self.waiting
         if not waiting:
             return False
@@ -174,26 +181,26 @@ class Meeting:
         return True
 
     def run(self, frames_max: int = 100_000) -> Meeting:
-        """Deliver frames until none is in flight, or `frames_max` of them, as if the link were cut then."""
+        """Deliver frames until none is left, or until `frames_max` were delivered, as if the link was cut then."""
         for number in range(frames_max):
             if not self.step(number % 2):
                 break
         return self
 
     def frames(self, kind: type[Any], end: int | None = None) -> list[Any]:
-        """The delivered frames of a kind, to both ends or to one."""
+        """Return the delivered frames of this type, to both ends or to one."""
         return [frame for to, frame in self.delivered if isinstance(frame, kind) and end in {None, to}]
 
 
 def meet(initiator: Any, responder: Any) -> Meeting:
-    """Run a session to its end; it must succeed."""
+    """Run a whole session, and assert that both ends finish without an error."""
     meeting = Meeting(initiator, responder).run()
     assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report
     return meeting
 
 
 def dump(client: Any, prefix: str) -> dict[str, Any]:
-    """All keys with the prefix, and their contents, in an order that does not depend on Redis."""
+    """Return the content of all keys with a prefix, sorted, so that two dumps of equal data are equal."""
     keys = sorted(client.scan_iter(match=prefix + "*", count=10_000))
     pipeline = client.pipeline(transaction=False)
     for key in keys:
@@ -211,7 +218,7 @@ def dump(client: Any, prefix: str) -> dict[str, Any]:
 
 
 class Commands:
-    """Counts the commands that Redis runs during the block, also those of scripts."""
+    """A context manager that counts the commands that Redis runs, including commands inside Lua scripts."""
 
     def __init__(self, client: Any) -> None:
         self._client = client

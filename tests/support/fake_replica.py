@@ -1,4 +1,4 @@
-"""A replica for tests of the client: it keeps the REST contract over a dictionary, and fails when a test says so."""
+"""A fake replica for tests of the client: it serves the REST interface from memory, and fails on request."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ STREAM_WAIT_S = 20.0
 
 
 class FakeRefusal(Exception):
+    """A request is refused with this HTTP status and error code."""
+
     def __init__(self, status: int, code: str, message: str, **details: Any) -> None:
         super().__init__(message)
         self.status, self.answer = status, {"error": {"code": code, "message": message, "details": details}}
 
 
 class FakeReplica:
-    """Its fields are its state, which a test reads and changes."""
+    """The state of a fake replica. Tests read and change its fields directly."""
 
     def __init__(self, label: str, timezone: str = "UTC") -> None:
         self.label, self.timezone = label, timezone
@@ -48,13 +50,13 @@ class FakeReplica:
             for at, name in enumerate(["two", "three"], start=2)
         ]
         self.writes: list[Json] = []
-        self.lose_answers = 0  # for so many writes the connection breaks instead of an answer
+        self.lose_answers = 0  # so many next writes are carried out, but the connection is closed without an answer
         self.seen: list[tuple[str, str, Any]] = []  # method, path with query, body
         self.events: list[tuple[str, Json]] = []
         self.resumed_after: list[str | None] = []  # Last-Event-ID of each stream
         self.changed = threading.Condition()
         self.streams_generation = 0
-        self.chunked = True  # how streams are sent
+        self.chunked = True  # whether event streams use chunked encoding
         self.url = ""
 
     def publish(self, name: str, **data: Any) -> None:
@@ -150,7 +152,7 @@ class FakeReplica:
         return {"from": query["from"], "to": query["to"], "rooms": found}
 
     def _reserve_series(self, key: str, user: str, body: Json) -> Json:
-        """Best effort: an occurrence that finds no slot is rejected."""
+        """Reserve each occurrence of a series; record an occurrence without a free slot as rejected."""
         ends = [datetime.fromisoformat(body["slots"][0][name]) for name in ("start", "end")]
         for moment in rrulestr(body["rule"], dtstart=ends[0].replace(tzinfo=None)):
             day = moment.date().isoformat()
@@ -269,6 +271,8 @@ class FakeReplica:
 
 
 def handler_of(replica: FakeReplica) -> type[BaseHTTPRequestHandler]:
+    """Return the HTTP handler class that answers for this fake replica."""
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -303,7 +307,7 @@ def handler_of(replica: FakeReplica) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def stream(self) -> None:
-            """Events after Last-Event-ID, which is a position in the list; without it, those to come."""
+            """Send the events after Last-Event-ID, a position in the list of events; without it, only new events."""
             self.close_connection = True
             after = self.headers.get("Last-Event-ID")
             self.send_response(200)
@@ -333,7 +337,7 @@ def handler_of(replica: FakeReplica) -> type[BaseHTTPRequestHandler]:
 
 @contextmanager
 def serving(label: str = "one", timezone: str = "UTC", port: int = 0) -> Iterator[FakeReplica]:
-    """A fake replica on a free port; it stops at the end."""
+    """Serve a fake replica on a free port (or on `port`), and stop it at the end."""
     replica = FakeReplica(label, timezone)
     server = ThreadingHTTPServer(("127.0.0.1", port), handler_of(replica))
     replica.url = f"http://127.0.0.1:{server.server_port}"

@@ -1,6 +1,6 @@
-"""The invariants of docs/design.md that can be seen between steps, numbered as there, asserted on replicas of a test.
+"""Check the invariants of docs/design.md, by their numbers there, on the replicas of a test.
 
-Invariants 8 and 13 are those of the small application of tests/support/engine_harness.py: slots in place of rooms.
+Invariants 8 and 13 are checked for the toy application (tests/support/toy.lua), which has slots instead of rooms.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ APART = ("meta", "clock", "events", "cut", "changed")  # keys that may differ be
 
 
 class Checker:
-    """Asserts the invariants of a cluster after a step; `fresh` is a namespace where logs are played from scratch."""
+    """Asserts the invariants of a cluster. `fresh` is an additional replica that replays logs from the start."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -27,6 +27,7 @@ class Checker:
         self._committed: dict[str, list[tuple[int | None, str]]] = {}
 
     def check(self) -> None:
+        """Read all replicas, and assert every invariant that can be seen from outside."""
         looks = [Look(replica) for replica in self.cluster.replicas]
         for look in looks:
             self._1_committed_is_held(look)
@@ -61,7 +62,7 @@ class Checker:
                 assert (ours.committed, ours.tentative) == (theirs.committed, theirs.tentative)
 
     def _4_views_are_a_replay(self, look: Look) -> None:
-        """Of the whole namespace, byte for byte: pages, outcomes, undo and indexes."""
+        """Assert that a replay of the log from the start yields the same pages, outcomes, undo and indexes."""
         self.fresh.forget()
         self.fresh.begin(server="fresh~aaaaaa", cluster="test", first_primary=False)
         left = Selection(0, "", tuple(Item(entry.write.id, entry.csn, entry.write.encode()) for entry in look.log))
@@ -88,7 +89,7 @@ class Checker:
         assert newest == look.state.committed_vector
 
     def _8_and_13_slots(self, look: Look) -> None:
-        """A slot is held by one request, and a request holds at most one slot, in each view."""
+        """Assert that in each view a slot is held by one request, and a request holds at most one slot."""
         for pages in (look.committed_pages, look.tentative_pages):
             held = [
                 value
@@ -100,14 +101,14 @@ class Checker:
             assert len(held) == len(set(held))
 
     def _9_committed_stays(self, look: Look) -> None:
-        """What was committed keeps its CSN and its outcome."""
+        """Assert that each committed write keeps its CSN and its outcome."""
         now = [(entry.csn, f"{entry.write.id} {entry.outcome}") for entry in look.committed]
         before = self._committed.get(look.replica.label, [])
         assert now[: len(before)] == before
         self._committed[look.replica.label] = now
 
     def _10_stamps(self, looks: Sequence[Look]) -> None:
-        """Stamps exceed all that was held, and no id writes two chains: one write, one body, one successor."""
+        """Assert that a new stamp exceeds all earlier ones, and that each write has one body and one successor."""
         bodies: dict[str, bytes] = {}
         successors: dict[tuple[str, int], str] = {}
         for entry in itertools.chain.from_iterable(look.log for look in looks):
@@ -122,7 +123,7 @@ class Checker:
 
 
 class Look:
-    """All that can be seen of a replica, read once."""
+    """A snapshot of a replica: its state, its log and the content of its keys."""
 
     def __init__(self, replica: Replica) -> None:
         self.replica = replica
@@ -135,7 +136,7 @@ class Look:
         self.committed_pages = self._family(everything, "committed_page")
         standing = set(self._family(everything, "index"))
         copies = self._family(everything, "tentative_page")
-        assert set(copies) <= standing  # a tentative copy stands only while something is tentative on its page
+        assert set(copies) <= standing  # a page has a tentative copy only while a tentative write touches it
         self.tentative_pages = self.committed_pages | {page: copies.get(page, {}) for page in standing}
 
     def _family(self, everything: dict[str, Any], name: str) -> dict[str, Any]:

@@ -1,5 +1,4 @@
-"""What tests of membership share: a server that the configuration does not name, as a process, and a replica's REST
-face."""
+"""Helpers for tests of membership: a server process that is not in the configuration, and REST requests."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ SLOT = {"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"
 
 
 class Joined:
-    """`server.py LABEL OPTIONS` beside the founders of `processes`; what it says goes to a file."""
+    """A process `server.py LABEL OPTIONS` that joins a running cluster. Its output goes to a file."""
 
     def __init__(self, processes: Processes, label: str) -> None:
         self.label = label
@@ -33,7 +32,7 @@ class Joined:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> None:
-        """Start it; returns when it serves or has ended."""
+        """Start the process, and wait until it serves requests or has ended."""
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-W", "error", "server.py", self.label, *options, "--config", self._configuration],
@@ -46,16 +45,19 @@ class Joined:
         wait_until(lambda: process.poll() is not None or self._serves())
 
     @property
-    def birth(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
+        """Return the content of the identity file."""
         found: dict[str, Any] = json.loads((self.folder / "identity.json").read_text())
         return found
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
+        """Return all that the process has printed."""
         return self._output.read_text()
 
     @property
     def status(self) -> int | None:
+        """Return the exit status, or None while the process runs."""
         assert self.process is not None
         return self.process.poll()
 
@@ -75,13 +77,13 @@ class Joined:
 
     def _serves(self) -> bool:
         with contextlib.suppress(requests.RequestException, OSError, ValueError, KeyError):
-            return bool(ask(self.birth["rest"], "GET", "/replica").json()["label"] == self.label)
+            return bool(ask(self.identity["rest"], "GET", "/replica").json()["label"] == self.label)
         return False
 
 
 @contextlib.contextmanager
 def joined(processes: Processes, label: str) -> Iterator[Joined]:
-    """Ended at the end, with its Redis, whatever became of it."""
+    """Return a server that a test starts; kill it and its Redis at the end."""
     server = Joined(processes, label)
     try:
         yield server
@@ -92,18 +94,18 @@ def joined(processes: Processes, label: str) -> Iterator[Joined]:
 
 
 def ask(address: str, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
-    """One request; `headers` by their names with _ for -."""
+    """Send one REST request. Header names are written with `_` instead of `-`, such as `Bayou_User`."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     return requests.request(method, f"http://{read_address(address)}{path}", json=body, headers=sent, timeout=TIMEOUT_S)
 
 
 def reserve(address: str, request: str, hour: int, **headers: str) -> requests.Response:
-    """Vish asks for room 6.12."""
+    """Reserve room 6.12 for the user vish, for one hour from `hour` on 1 December 2026, UTC."""
     slot = {name: f"2026-12-01T{at:02}:00:00+00:00" for name, at in (("start", hour), ("end", hour + 1))}
     body = {"room": "6.12", "slots": [slot], "purpose": "x", "merge": "give_up", "request": request}
     return ask(address, "POST", "/reservations", body, Bayou_User="vish", **headers)
 
 
 def code(response: requests.Response) -> tuple[int, str]:
-    """HTTP status and code of a refusal."""
+    """Return the HTTP status and the error code of a refusal."""
     return response.status_code, response.json()["error"]["code"]

@@ -1,4 +1,4 @@
-"""What end-to-end tests share: real replicas on ports that are free, each with its Redis, and waiting with a bound."""
+"""Helpers for end-to-end tests: start real replicas, cut links, run commands, and wait for equal replicas."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ LABELS = ("one", "two", "three")
 
 @contextlib.contextmanager
 def live(folder: Path, labels: Sequence[str] = LABELS, **settings: Any) -> Iterator[Processes]:
-    """Replicas that serve, on embedded Redis in `folder`, with `settings` of config.yaml; the first is the primary.
+    """Start replicas on free ports, each with an embedded Redis in `folder`, and stop all of them at the end.
 
-    `.rest("one")` speaks to one; `.kill`, `.stop` and `.start` do so to one; all are stopped at the end.
+    The first label is the primary. `settings` go to config.yaml. In the result, `.rest("one")` sends requests to
+    replica `one`, and `.kill("one")`, `.stop("one")` and `.start("one")` act on its process.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with running(folder, labels, settings) as processes:
@@ -33,19 +34,19 @@ def live(folder: Path, labels: Sequence[str] = LABELS, **settings: Any) -> Itera
 
 
 def wait_until_equal(processes: Processes, *labels: str, bound_s: float = BOUND_S) -> None:
-    """Wait until these replicas, or all, hold the same, page for page."""
+    """Wait until the pages of these replicas (of all by default) are equal."""
     rests = [processes.rest(label) for label in labels or processes.labels]
     wait_until(lambda: len({_digest(rest) for rest in rests}) == 1, bound_s)
 
 
 def link(processes: Processes, one: str, other: str, *, up: bool) -> None:
-    """Cut or heal a link at both of its ends."""
+    """Cut the link between two replicas (`up=False`) or restore it, at both ends."""
     processes.rest(one).put(f"/replica/links/{other}", {"up": up})
     processes.rest(other).put(f"/replica/links/{one}", {"up": up})
 
 
 def command(*words: str | Path, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    """One of the project's commands, as in `command("cluster.py", "demo")`; both of its outputs come in one pipe."""
+    """Start a command of the project, such as `command("cluster.py", "demo")`; stdout and stderr share one pipe."""
     inherited = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
     return subprocess.Popen(
         [sys.executable, *words],
@@ -59,7 +60,7 @@ def command(*words: str | Path, environment: dict[str, str] | None = None) -> su
 
 
 def processes_with(*words: str | Path) -> dict[int, str]:
-    """The processes of this machine, by id, whose command line has all of these words."""
+    """Return the command lines of all processes whose command line contains all of these words, by process id."""
     wanted = [str(word) for word in words]
     return {pid: line for pid, line in _command_lines() if all(word in line for word in wanted)}
 
@@ -76,5 +77,5 @@ def _command_lines() -> Iterator[tuple[int, str]]:
         )
         return
     for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has just ended
+        with contextlib.suppress(OSError):  # the process has ended meanwhile
             yield int(folder.name), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")

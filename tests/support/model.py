@@ -1,7 +1,7 @@
-"""Bayou in plain Python, to be held against the engine: written from the papers, knowing nothing of Redis and Lua.
+"""A model of Bayou in plain Python that tests compare with the engine. It follows the papers and uses no Redis or Lua.
 
-A replica is a list of committed writes and a set of tentative ones; everything else (vectors, views, what a peer lacks)
-is computed from those two, from scratch, whenever somebody asks. What the applications mean is at the end, and for the
+A replica is a list of committed writes and a list of tentative ones. Everything else (vectors, views, what a peer
+lacks) is computed from these two lists each time. The applications are modelled at the end of this file, and the
 meeting rooms in tests/support/model_rooms.py.
 Papers: Terry 1995 (write, order, views), Petersen 1997 (anti-entropy, membership).
 """
@@ -23,12 +23,13 @@ LOGGED = {"updated", "merged"}
 
 @dataclass
 class Vector:
-    """What a set of writes amounts to: the newest stamp of each server, and the minted servers that have retired."""
+    """A version vector: the newest stamp of each server, and the founders that have retired."""
 
     stamps: dict[str, int] = field(default_factory=dict)
     gone: frozenset[str] = frozenset()
 
     def cover(self, write: Write) -> None:
+        """Add a write, which is the next one of its server."""
         self.stamps[write.origin] = write.stamp
         if write.app == "members/1" and write.op == "create":
             self.stamps[f"{stamp_text(write.stamp)}:{write.origin}"] = write.stamp
@@ -38,7 +39,10 @@ class Vector:
                 self.gone |= {write.origin}
 
     def complete(self, server: str) -> float:
-        """CompleteV (Petersen 1997, 4.4): retired is plus infinity, never heard of is minus infinity."""
+        """Return the entry of CompleteV for a server (Petersen 1997, 4.4).
+
+        It is infinity for a retired server, and minus infinity for a server that is not yet created.
+        """
         if server in self.stamps:
             return self.stamps[server]
         created, colon, creator = server.partition(":")
@@ -54,11 +58,12 @@ class Vector:
 
 
 def by_stamp(write: Write) -> tuple[int, bytes]:
-    """The order of tentative writes (Terry 1995, 4.3)."""
+    """Return the sort key of tentative writes: stamp, then server (Terry 1995, 4.3)."""
     return write.stamp, write.origin.encode()
 
 
 def covered(writes: Iterable[Write]) -> Vector:
+    """Return the version vector of these writes, which are in their order."""
     vector = Vector()
     for write in writes:
         vector.cover(write)
@@ -66,7 +71,7 @@ def covered(writes: Iterable[Write]) -> Vector:
 
 
 def replay(writes: Iterable[Write], pages: Pages | None = None) -> tuple[Pages, list[str]]:
-    """The pages after these writes, and the outcome of each."""
+    """Play these writes on the pages. Return the changed pages and the outcome of each write."""
     pages, outcomes = dict(pages or {}), []
     for write in writes:
         outcome, changes = play(write, pages)
@@ -76,12 +81,12 @@ def replay(writes: Iterable[Write], pages: Pages | None = None) -> tuple[Pages, 
 
 
 class Replica:
-    """One server. `peers` below are other replicas; a session hands over everything at once."""
+    """The model of one server: its committed and tentative writes. A session delivers everything at once."""
 
     def __init__(self, server: str, primary: str, clock: int = 0) -> None:
         self.server, self.primary, self.clock = server, primary, clock
-        self.committed: list[Write] = []  # all that ever were, those dropped from the log too
-        self.tentative: list[Write] = []  # in their order
+        self.committed: list[Write] = []  # all ever committed, including those dropped from the log
+        self.tentative: list[Write] = []  # sorted by `by_stamp`
         self.osn = 0
         self.retired = False
 
@@ -103,24 +108,24 @@ class Replica:
 
     @property
     def views(self) -> tuple[Pages, Pages]:
-        """(tentative, committed)"""
+        """Return the tentative and the committed pages."""
         committed, _ = replay(self.committed)
         return replay(self.tentative, committed)[0], committed
 
     @property
     def log(self) -> list[tuple[str, int | None, str]]:
-        """(write id, CSN, outcome) of what is in the log."""
+        """Return (write id, CSN, outcome) of each write in the log; the CSN of a tentative write is None."""
         writes = [*self.committed, *self.tentative]
         _, outcomes = replay(writes)
         numbers: list[int | None] = [*range(1, self.csn + 1), *itertools.repeat(None, len(self.tentative))]
         return list(zip((write.id for write in writes), numbers, outcomes, strict=True))[self.osn :]
 
     def accept(self, draft: Draft, now: int) -> str:
-        """A client's write; returns its outcome. It is in the log only where that is one of LOGGED."""
+        """Accept a write of a client, and return its outcome. Only a write with an outcome in LOGGED joins the log."""
         stamp = max(now, self.clock + 1)
         prev = int(self.vector.complete(self.server))
-        members = {name: getattr(draft, name) for name in Draft.__slots__}
-        write = Write(**members, stamp=stamp, prev=prev, origin=self.server)
+        fields = {name: getattr(draft, name) for name in Draft.__slots__}
+        write = Write(**fields, stamp=stamp, prev=prev, origin=self.server)
         outcome, _ = play(write, self.views[0])
         if outcome.split()[0] not in LOGGED:
             return outcome
@@ -130,18 +135,19 @@ class Replica:
         return outcome
 
     def take(self, write: Write) -> None:
+        """Add a tentative write; the primary commits it at once if no other write is tentative."""
         self.clock = max(self.clock, write.stamp)
         self.tentative = sorted([*self.tentative, write], key=by_stamp)
         if self.primary == self.server and len(self.tentative) == 1:
             self.commit()
 
     def commit(self) -> None:
-        """The primary commits, oldest first."""
+        """Commit all tentative writes, the oldest first, as the primary does."""
         for write in self.tentative[:]:
-            self.settle(write)
+            self.commit_next(write)
 
-    def settle(self, write: Write) -> None:
-        """The write is the next one that is final."""
+    def commit_next(self, write: Write) -> None:
+        """Append this write to the committed ones, with the next CSN."""
         self.clock = max(self.clock, write.stamp)
         self.committed.append(write)
         self.tentative = [other for other in self.tentative if other.id != write.id]
@@ -149,10 +155,11 @@ class Replica:
             self.primary = write.args["to"]
 
     def truncate(self, keep: int) -> None:
+        """Drop all but the newest `keep` committed writes from the log."""
         self.osn = max(self.osn, self.csn - keep)
 
     def give(self, peer: Replica) -> None:
-        """One way of anti-entropy (Petersen 1997, 3 and 4)."""
+        """Send a peer all writes that it lacks, or the full state first (Petersen 1997, 3 and 4)."""
         if self.osn > peer.csn:
             peer.committed, peer.osn, peer.primary = self.committed[:], self.csn, self.primary
             peer.clock = max(peer.clock, self.clock)
@@ -163,14 +170,14 @@ class Replica:
                     held.cover(write)
                     peer.take(write)
         for write in self.committed[peer.csn :]:
-            peer.settle(write)
+            peer.commit_next(write)
         for write in self.tentative:
             if not peer.vector.holds(write):
                 peer.take(write)
 
 
 def play(write: Write, pages: Mapping[str, dict[str, str]]) -> tuple[str, Pages]:
-    """(outcome, changed pages)"""
+    """Play one write. Return its outcome and the pages that it changes."""
     desk = Desk(pages, write.pages)
     try:
         return APPLICATIONS[write.app](desk, write), desk.changes
@@ -178,10 +185,8 @@ def play(write: Write, pages: Mapping[str, dict[str, str]]) -> tuple[str, Pages]
         return "failed", {}
 
 
-# Membership: the page `members`.
-
-
 def play_members(desk: Desk, write: Write) -> str:
+    """Play the creation or retirement of a server on the page `members`, and return the outcome."""
     page = desk.open("members")
     servers = {name: value.split("\t") for name, value in page.items() if name.startswith("server:")}
     if write.op == "create":
@@ -199,10 +204,8 @@ def play_members(desk: Desk, write: Write) -> str:
     return "updated"
 
 
-# The playlist: the last write in the order says where a song is.
-
-
 def play_playlist(desk: Desk, write: Write) -> str:
+    """Play a write of the playlist, where the last write to a song wins, and return the outcome."""
     page = desk.open(f"song:{write.args['song']}")
     requests, mine = page.get("requests", "").split(), f"{write.user}/{write.request}"
     if mine in requests:
@@ -215,10 +218,8 @@ def play_playlist(desk: Desk, write: Write) -> str:
     return "updated"
 
 
-# People: who may do what.
-
-
 def play_people(desk: Desk, write: Write) -> str:
+    """Play a write that adds, changes or removes a person, and return the outcome."""
     page, op, args = desk.open(f"person:{write.args['name']}"), write.op, write.args
     if write.user != "operator" and desk.read(f"person:{write.user}").get("role") != "manager":
         return "forbidden"

@@ -1,4 +1,4 @@
-"""What an application of the model sees: the pages that a write declares."""
+"""The pages that an application of the model may read and change while it plays one write."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ Pages = dict[str, dict[str, str]]
 
 
 class Failed(Exception):
-    """The application cannot play the write, as an error() in its rules."""
+    """The application cannot play the write; the engine reports the same when its Lua raises an error."""
 
 
 class Desk:
-    """The pages that a write declares, as it changes them; the pages themselves stay as they are."""
+    """Access to the pages that a write declares. Changes go to copies in `changes`; the given pages stay unchanged."""
 
     def __init__(self, pages: Mapping[str, dict[str, str]], declared: Iterable[str]) -> None:
         self._pages = pages
@@ -23,12 +23,13 @@ class Desk:
         return page in self._declared
 
     def read(self, page: str) -> Mapping[str, str]:
+        """Return the fields of a page; raise Failed if the write does not declare the page."""
         if page not in self._declared:
             raise Failed
         return self.changes[page] if page in self.changes else self._pages.get(page, {})
 
     def open(self, page: str) -> dict[str, str]:
-        """The page, to be changed."""
+        """Return a copy of a page that the caller may change."""
         if page not in self.changes:
             self.changes[page] = dict(self.read(page))
         return self.changes[page]

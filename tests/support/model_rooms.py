@@ -1,7 +1,7 @@
-"""What writes of the meeting rooms mean, in plain Python: reservations, series, and how many a user may hold.
+"""A model of the meeting rooms in plain Python: reservations, series, and the limit on open reservations.
 
-Written from what users are promised, not from the rules in Lua: a time is looked for minute by minute, and a series
-that gives up leaves what was there before it.
+It is written from the documentation for users, not from the Lua that the engine runs. It favours simple code over
+speed: for example, it searches for a free time minute by minute.
 """
 
 from __future__ import annotations
@@ -14,59 +14,64 @@ from typing import Any
 from bayou.write import Write
 from tests.support.model_desk import Desk
 
-FREE = 4  # members of the value of a room's entry
+ENTRY_FIELDS = 4  # end, user, request and purpose
 DONE = {"updated", "merged"}
-KEPT = 8  # requests that a page remembers
+REQUESTS_MAX = 8  # request ids that a page keeps
 
 
 @dataclass(frozen=True)
-class Place:
+class RoomSlot:
+    """A room and a time. `start` and `end` are minutes since 1970-01-01, UTC."""
+
     room: str
     start: int
     end: int
 
     @property
     def pages(self) -> list[str]:
+        """Return the pages of the room for the days of the slot."""
         days = range(self.start // 1440, (self.end - 1) // 1440 + 1)
         return [f"room:{self.room}/{date(1970, 1, 1) + timedelta(days=day)}" for day in days]
 
     @property
     def text(self) -> str:
+        """Return the slot as outcomes show it: START/END ROOM."""
         return f"{self.start:08}/{self.end:08} {self.room}"
 
 
 @dataclass(frozen=True)
 class Found:
-    """A place for a wish; `how` says whether it is the first choice."""
+    """A free slot; `status` is `updated` for the first choice, and `merged` for an alternative."""
 
-    how: str
-    place: Place
+    status: str
+    slot: RoomSlot
 
 
-def places(room: str, slots: str) -> list[Place]:
-    """Those of the slots START8/END8 ... in this room."""
-    return [Place(room, *map(int, slot.split("/"))) for slot in slots.split()]
+def room_slots(room: str, slots: str) -> list[RoomSlot]:
+    """Parse slots, written `START/END START/END …` with 8 digits each, as slots of this room."""
+    return [RoomSlot(room, *map(int, slot.split("/"))) for slot in slots.split()]
 
 
 def play_rooms(desk: Desk, write: Write) -> str:
+    """Play a write about a reservation or a series, and return the outcome."""
     if write.op.endswith("_series"):
         return Series(desk, write).play()
     made = write.op == "reserve"
     identifier = f"{write.user}/{write.request}" if made else write.args["reservation"]
-    wish = Wish(desk, write, write.op, identifier, write.args)
-    if refusal := wish.refusal():
-        return refusal
+    change = ReservationChange(desk, write, write.op, identifier, write.args)
+    if obstacle := change.obstacle():
+        return obstacle
     if write.op == "cancel":
-        return wish.cancel()
-    found = wish.find()
+        return change.cancel()
+    found = change.find()
     if isinstance(found, Found):
-        forget_ended(desk, write, wish.owner)
-        wish.take(found.place)
-    return wish.settle(found)
+        forget_ended(desk, write, change.owner)
+        change.take(found.slot)
+    return change.record(found)
 
 
 def may_change(desk: Desk, write: Write, owner: str) -> bool:
-    """The owner may; a manager may cancel for a reason, if the write declares who that is."""
+    """Return True if the user is the owner, or is a manager who cancels with a reason."""
     if write.user == owner:
         return True
     person = f"person:{write.user}"
@@ -75,6 +80,7 @@ def may_change(desk: Desk, write: Write, owner: str) -> bool:
 
 
 def forget_ended(desk: Desk, write: Write, owner: str) -> None:
+    """Remove the reservations that have ended from the page of the owner, if a limit applies."""
     if limit := write.args.get("limit"):
         page = desk.open(f"user:{owner}")
         for request in [request for request, end in page.items() if int(end) <= limit["at"]]:
@@ -82,31 +88,32 @@ def forget_ended(desk: Desk, write: Write, owner: str) -> None:
 
 
 def remember(page: dict[str, str], request: str) -> None:
-    page["requests"] = " ".join([*page.get("requests", "").split(), request][-KEPT:])
+    """Add a request id to the page, which keeps the newest REQUESTS_MAX."""
+    page["requests"] = " ".join([*page.get("requests", "").split(), request][-REQUESTS_MAX:])
 
 
-class Wish:
-    """What a write asks about one reservation, alone or as a `member` of a series."""
+class ReservationChange:
+    """The part of a write that reserves, moves or cancels one reservation; `in_series` if it belongs to a series."""
 
     def __init__(
-        self, desk: Desk, write: Write, op: str, identifier: str, args: Mapping[str, Any], *, member: bool = False
+        self, desk: Desk, write: Write, op: str, identifier: str, args: Mapping[str, Any], *, in_series: bool = False
     ) -> None:
-        self.desk, self.write, self.op, self.args, self.member = desk, write, op, args, member
+        self.desk, self.write, self.op, self.args, self.in_series = desk, write, op, args, in_series
         self.name = f"reservation:{identifier}"
         self.owner, _, self.request = identifier.partition("/")
         self.page = desk.read(self.name)
-        self.choices = places(args["room"], args["slots"]) if op != "cancel" else []
-        state, _, place = self.page.get("state", "").partition(" ")
-        slot, _, room = place.partition(" ")
-        self.own = places(room, slot)[0] if state == "reserved" else None
+        self.choices = room_slots(args["room"], args["slots"]) if op != "cancel" else []
+        state, _, slot = self.page.get("state", "").partition(" ")
+        times, _, room = slot.partition(" ")
+        self.current_slot = room_slots(room, times)[0] if state == "reserved" else None
 
-    def asked(self) -> list[Place]:
-        """What was asked for last."""
+    def last_choices(self) -> list[RoomSlot]:
+        """Return the slots that the last request for this reservation named."""
         room, slots, _ = self.page["asked"].split("\t", 2)
-        return places(room, slots)
+        return room_slots(room, slots)
 
-    def refusal(self) -> str | None:
-        """What stands in the way, whatever is free."""
+    def obstacle(self) -> str | None:
+        """Return why the change is refused whatever slots are free, or None."""
         state = self.page.get("state", "").partition(" ")[0]
         if self.op == "reserve":
             return "duplicate" if state else None
@@ -114,17 +121,17 @@ class Wish:
             return "unknown"
         if not may_change(self.desk, self.write, self.owner):
             return "forbidden"
-        if not self.member and self.write.request in self.page.get("requests", "").split():
+        if not self.in_series and self.write.request in self.page.get("requests", "").split():
             return "duplicate"
         if state == "cancelled":
             return "cancelled"
-        if self.own and not all(self.desk.declares(page) for page in self.own.pages):
+        if self.current_slot and not all(self.desk.declares(page) for page in self.current_slot.pages):
             return "moved_meanwhile"
         return None
 
     def find(self) -> Found | str:
-        """A place, or why there is none."""
-        if self.holds_enough():
+        """Return a free slot, or the reason why there is none."""
+        if self.limit_reached():
             return "open_reservations"
         if self.is_free(self.choices[0]):
             return Found("updated", self.choices[0])
@@ -132,136 +139,142 @@ class Wish:
             return Found("merged", found)
         return "no_alternative"
 
-    def holds_enough(self) -> bool:
+    def limit_reached(self) -> bool:
+        """Return True if the owner may hold no more open reservations."""
         limit = self.write.args.get("limit")
-        if not limit or (self.own and self.own.end > limit["at"]):
+        if not limit or (self.current_slot and self.current_slot.end > limit["at"]):
             return False
         ends = {request: int(end) for request, end in self.desk.read(f"user:{self.owner}").items()}
         held = sum(end > limit["at"] and request != self.request for request, end in ends.items())
         return bool(held >= limit["open"])
 
-    def entries(self, place: Place) -> list[tuple[int, int]]:
-        """What others hold on the days of the place, (start, end)."""
+    def entries(self, slot: RoomSlot) -> list[tuple[int, int]]:
+        """Return (start, end) of every other reservation on the days of the slot."""
         found = []
-        for page in place.pages:
+        for page in slot.pages:
             for start, value in self.desk.read(page).items():
-                end, user, request, _ = value.split("\t", FREE - 1)
+                end, user, request, _ = value.split("\t", ENTRY_FIELDS - 1)
                 if (user, request) != (self.owner, self.request):
                     found.append((int(start), int(end)))
         return found
 
-    def is_free(self, place: Place) -> bool:
-        """Days are looked at one after another, until one is taken."""
-        for day in place.pages:
+    def is_free(self, slot: RoomSlot) -> bool:
+        """Return True if no other reservation overlaps the slot. Later days are not read once one day is taken."""
+        for day in slot.pages:
             for start, value in self.desk.read(day).items():
-                end, user, request, _ = value.split("\t", FREE - 1)
-                if int(start) < place.end and int(end) > place.start and (user, request) != (self.owner, self.request):
+                end, user, request, _ = value.split("\t", ENTRY_FIELDS - 1)
+                if int(start) < slot.end and int(end) > slot.start and (user, request) != (self.owner, self.request):
                     return False
         return True
 
-    def alternative(self) -> Place | None:
+    def alternative(self) -> RoomSlot | None:
+        """Return the slot that the merge procedure chooses when the first choice is taken, or None."""
         first, merge = self.choices[0], self.write.merge
         if merge == "give_up":
             return None
         if found := next(filter(self.is_free, self.choices[1:]), None):
             return found
         if merge == "another_room":
-            rooms = (Place(room, first.start, first.end) for room in self.args["rooms"])
+            rooms = (RoomSlot(room, first.start, first.end) for room in self.args["rooms"])
             return next(filter(self.is_free, rooms), None)
         return self.nearest(first) if merge == "nearest_free_time" else None
 
-    def window(self) -> Place:
-        """Where the nearest free time is looked for."""
+    def window(self) -> RoomSlot:
+        """Return the room and period to search for the nearest free time."""
         first, window = self.choices[0], self.args["window_min"]
         low, high = max(self.args["day_start"], first.start - window), min(self.args["day_end"], first.end + window)
-        return Place(first.room, low, high)
+        return RoomSlot(first.room, low, high)
 
-    def nearest(self, first: Place) -> Place | None:
-        """The free start that is nearest, the earlier of two: minute by minute."""
+    def nearest(self, first: RoomSlot) -> RoomSlot | None:
+        """Return the free slot nearest to the first choice, the earlier of two equally near ones, or None."""
         length, window = first.end - first.start, self.window()
         taken = self.entries(window)
         starts = range(window.start, window.end - length + 1)
         for start in sorted(starts, key=lambda start: (abs(start - first.start), start)):
             if all(end <= start or start + length <= begin for begin, end in taken):
-                return Place(first.room, start, start + length)
+                return RoomSlot(first.room, start, start + length)
         return None
 
-    def leave(self) -> None:
-        if self.own:
-            for page in self.own.pages:
-                del self.desk.open(page)[f"{self.own.start:08}"]
+    def free_current_slot(self) -> None:
+        """Remove the reservation from the pages of its room."""
+        if self.current_slot:
+            for page in self.current_slot.pages:
+                del self.desk.open(page)[f"{self.current_slot.start:08}"]
 
-    def take(self, place: Place) -> None:
-        """In the room, and on the user's page."""
-        self.leave()
-        value = "\t".join((f"{place.end:08}", self.owner, self.request, self.purpose()))
-        for day in place.pages:
-            self.desk.open(day)[f"{place.start:08}"] = value
+    def take(self, slot: RoomSlot) -> None:
+        """Enter the reservation in the pages of the room and, if declared, in the page of the owner."""
+        self.free_current_slot()
+        value = "\t".join((f"{slot.end:08}", self.owner, self.request, self.purpose()))
+        for day in slot.pages:
+            self.desk.open(day)[f"{slot.start:08}"] = value
         if self.desk.declares(f"user:{self.owner}"):
-            self.desk.open(f"user:{self.owner}")[self.request] = f"{place.end:08}"
+            self.desk.open(f"user:{self.owner}")[self.request] = f"{slot.end:08}"
 
-    def settle(self, found: Found | str) -> str:
-        """The page of the reservation says what became of the wish."""
+    def record(self, found: Found | str) -> str:
+        """Write the result to the page of the reservation, and return the outcome."""
         if isinstance(found, Found):
-            self.ask()["state"] = f"reserved {found.place.text}"
-            return f"{found.how} {found.place.text}"
+            self.note_request()["state"] = f"reserved {found.slot.text}"
+            return f"{found.status} {found.slot.text}"
         if self.op == "reserve":
-            self.ask()["state"] = f"rejected {found}"
+            self.note_request()["state"] = f"rejected {found}"
             return f"rejected {found}"
         if found == "open_reservations":
             return found
         status = "kept" if found == "series" else "unmoved"
-        return f"{status} {self.own.text}" if self.own else status
+        return f"{status} {self.current_slot.text}" if self.current_slot else status
 
     def cancel(self) -> str:
-        self.leave()
+        """Free the slot, mark the reservation as cancelled, and return the outcome."""
+        self.free_current_slot()
         if self.desk.declares(f"user:{self.owner}"):
             self.desk.open(f"user:{self.owner}").pop(self.request, None)
         reason = self.args.get("reason")
-        self.sign()["state"] = f"cancelled {self.write.user}\t{reason}" if reason else "cancelled"
+        self.note_write()["state"] = f"cancelled {self.write.user}\t{reason}" if reason else "cancelled"
         return "updated"
 
     def purpose(self) -> str:
+        """Return the purpose from the write, or from the page when the reservation exists."""
         return str(self.args["purpose"] if self.op == "reserve" else self.page["asked"].split("\t", 2)[2])
 
-    def ask(self) -> dict[str, str]:
-        """Note what was asked, and where the reservation may be from now on."""
-        beyond, purpose, args = self.beyond(), self.purpose(), self.args
-        page = self.sign()
+    def note_request(self) -> dict[str, str]:
+        """Write what was requested, and the pages where the reservation may be, to the page of the reservation."""
+        others, purpose, args = self.other_pages(), self.purpose(), self.args
+        page = self.note_write()
         page["asked"] = "\t".join([args["room"], args["slots"], purpose])
         page.pop("pages", None)
-        if beyond:
-            page["pages"] = "\n".join(beyond)
+        if others:
+            page["pages"] = "\n".join(others)
         if self.op == "reserve" and "series" in args:
             page["series"] = args["series"]
         return page
 
-    def beyond(self) -> list[str]:
-        """Room pages where it may be, beside those of the slots: all of the write; of a member's those about it."""
+    def other_pages(self) -> list[str]:
+        """Return the room pages where the reservation may be, except those of the requested slots."""
         usual = {page for choice in self.choices for page in choice.pages}
-        if not self.member:
+        if not self.in_series:
             return [name for name in self.write.pages if name.startswith("room:") and name not in usual]
         found: list[str] = []
         if self.op == "move":
-            found += [page for place in self.asked() for page in place.pages]
+            found += [page for slot in self.last_choices() for page in slot.pages]
             found += self.page.get("pages", "").split("\n")
         if "window_min" in self.args:
             found += self.window().pages
         for room in self.args.get("rooms", ()):
-            found += Place(room, self.choices[0].start, self.choices[0].end).pages
+            found += RoomSlot(room, self.choices[0].start, self.choices[0].end).pages
         return [page for page in dict.fromkeys(found) if page not in usual and self.desk.declares(page)]
 
-    def sign(self) -> dict[str, str]:
+    def note_write(self) -> dict[str, str]:
+        """Return the page of the reservation for changes, with the id of this write unless it is the first one."""
         page = self.desk.open(self.name)
         if self.op != "reserve":
             page["write"] = self.write.id
-            if not self.member:
+            if not self.in_series:
                 remember(page, self.write.request)
         return page
 
 
 class Series:
-    """A write about a series: a wish for each occurrence, one after another."""
+    """A write about a series: it makes one change for each occurrence, in order."""
 
     def __init__(self, desk: Desk, write: Write) -> None:
         self.desk, self.write, self.args = desk, write, write.args
@@ -270,18 +283,20 @@ class Series:
         self.owner, _, self.request = str(self.id).partition("/")
 
     def play(self) -> str:
-        if refusal := self.refusal():
-            return refusal
+        """Play the write, and return its outcome: a status, and the outcome of each occurrence."""
+        if obstacle := self.obstacle():
+            return obstacle
         forget_ended(self.desk, self.write, self.owner)
-        self.note()
+        self.note_series()
         outcomes = list(self.outcomes())
-        became = [outcome.split(" ")[0] for outcome in outcomes]
-        status = became[0]
-        if DONE & set(became):
-            status = "updated" if set(became) == {"updated"} else "merged"
+        statuses = [outcome.split(" ")[0] for outcome in outcomes]
+        status = statuses[0]
+        if DONE & set(statuses):
+            status = "updated" if set(statuses) == {"updated"} else "merged"
         return "\t".join([f"{status} {outcomes[0]}", *outcomes[1:]])
 
-    def refusal(self) -> str | None:
+    def obstacle(self) -> str | None:
+        """Return why the whole write is refused, or None."""
         page = self.desk.read(f"reservation:{self.id}")
         if self.op == "reserve":
             return "duplicate" if "state" in page else None
@@ -291,7 +306,8 @@ class Series:
             return "forbidden"
         return "duplicate" if self.write.request in page.get("requests", "").split() else None
 
-    def note(self) -> None:
+    def note_series(self) -> None:
+        """Write the rule and the dates of the series, or the id of a later request, to the page of the series."""
         page, args = self.desk.open(f"reservation:{self.id}"), self.args
         page["write"] = self.write.id
         if self.op != "reserve":
@@ -301,24 +317,29 @@ class Series:
         page.update({name: args[name] for name in ("rule", "zone", "except")})
         page["dates"] = " ".join(occurrence["date"] for occurrence in args["occurrences"])
 
-    def wishes(self) -> Iterable[Wish]:
+    def reservation_changes(self) -> Iterable[ReservationChange]:
+        """Yield the change for each occurrence that the write names."""
         for occurrence in self.args["occurrences"]:
             args = {**self.args, **occurrence, "series": self.request}
-            yield Wish(self.desk, self.write, self.op, f"{self.id}~{occurrence['date']}", args, member=True)
+            yield ReservationChange(
+                self.desk, self.write, self.op, f"{self.id}~{occurrence['date']}", args, in_series=True
+            )
 
     def outcomes(self) -> Iterable[str]:
-        """Of each occurrence: places first, all or as many as can be; then what their pages say."""
+        """Yield the outcome of each occurrence. Take all slots first, because the series may need all or nothing."""
         before = {name: dict(fields) for name, fields in self.desk.changes.items()}
-        tried: list[tuple[Wish, Found | str, str | None]] = []
-        for wish in self.wishes():
-            refusal = wish.refusal()
-            found = "" if refusal or self.op == "cancel" else wish.find()
+        tried: list[tuple[ReservationChange, Found | str, str | None]] = []
+        for change in self.reservation_changes():
+            obstacle = change.obstacle()
+            found = "" if obstacle or self.op == "cancel" else change.find()
             if isinstance(found, Found):
-                wish.take(found.place)
-            tried.append((wish, found, refusal))
-        whole = all(isinstance(found, Found) for _, found, _ in tried)
-        if self.args.get("occurrences_wanted") == "all_or_nothing" and not whole:
+                change.take(found.slot)
+            tried.append((change, found, obstacle))
+        complete = all(isinstance(found, Found) for _, found, _ in tried)
+        if self.args.get("occurrences_wanted") == "all_or_nothing" and not complete:
             self.desk.changes = before
-            tried = [(wish, "series" if isinstance(found, Found) else found, refusal) for wish, found, refusal in tried]
-        for wish, found, refusal in tried:
-            yield refusal or (wish.cancel() if self.op == "cancel" else wish.settle(found))
+            tried = [
+                (change, "series" if isinstance(found, Found) else found, obstacle) for change, found, obstacle in tried
+            ]
+        for change, found, obstacle in tried:
+            yield obstacle or (change.cancel() if self.op == "cancel" else change.record(found))

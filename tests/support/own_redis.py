@@ -1,4 +1,4 @@
-"""A Redis that the operator runs, for tests: servers that copy each other, and one address that moves between them."""
+"""A Redis that the user runs, for tests: start it, replicate it, and fail over to the copy at the same address."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tests.support.waiting import wait_until
 
 
 class OwnRedis:
-    """One redis-server; it copies `master`."""
+    """A redis-server process; if `master` is given, it replicates that one."""
 
     def __init__(self, folder: Path, master: OwnRedis | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.socket = folder, folder / "s"
         self.port = int(next(free_addresses(1)).rpartition(":")[2])
-        copies = ["--replicaof", "127.0.0.1", str(master.port)] if master else []
+        replication = ["--replicaof", "127.0.0.1", str(master.port)] if master else []
         options = ["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"]
-        places = ["--port", str(self.port), "--dir", str(folder), "--unixsocket", str(self.socket)]
+        location = ["--port", str(self.port), "--dir", str(folder), "--unixsocket", str(self.socket)]
         with (folder / "out").open("ab") as output:
-            command = [str(find_binary().path), *options, *places, *copies]
+            command = [str(find_binary().path), *options, *location, *replication]
             self.process = subprocess.Popen(command, stdout=output, stderr=output)
         self.client = redis.Redis(unix_socket_path=str(self.socket), protocol=2)
         wait_until(self.client.ping)
@@ -36,6 +36,7 @@ class OwnRedis:
         self.process.wait()
 
     def has_copied(self, master: OwnRedis) -> bool:
+        """Return True if this replica holds everything that its master holds."""
         return bool(self.client.info("replication")["master_link_status"] == "up" and self._at() == master._at())
 
     def _at(self) -> int:
@@ -43,7 +44,7 @@ class OwnRedis:
 
 
 class Address:
-    """A unix socket at which one Redis after another serves."""
+    """The path of a unix socket that stays the same while different Redis servers answer at it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._link = folder, folder / "redis"
@@ -54,11 +55,12 @@ class Address:
         return f"unix://{self._link}"
 
     def start(self, name: str, master: OwnRedis | None = None) -> OwnRedis:
+        """Start a Redis in a folder of this name; it does not answer at this address yet."""
         self._started.append(OwnRedis(self._folder / name, master))
         return self._started[-1]
 
     def serve(self, server: OwnRedis) -> None:
-        """Let this server answer at the address from now on."""
+        """Point the address at this Redis."""
         fresh = self._folder / "redis.new"
         fresh.symlink_to(server.socket)
         fresh.replace(self._link)
@@ -70,6 +72,7 @@ class Address:
 
 @contextlib.contextmanager
 def address(folder: Path) -> Iterator[Address]:
+    """Return an address below `folder`, and kill all Redis servers started there at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     found = Address(folder)
     try:

@@ -1,4 +1,4 @@
-"""What tests of the running replica share: a store and peers in memory, and a small application."""
+"""A replica without Redis and without peers for tests of its HTTP layer: fake store, fake peers, small application."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ NOTHING: Vector = {}
 FIRST_MS = 1_796_112_000_000
 
 
-def write(stamp: int, **members: Any) -> Write:
-    """A write of the application below."""
+def write(stamp: int, **fields: Any) -> Write:
+    """Return a write of the small application `notes`, with these fields instead of the defaults."""
     given: dict[str, Any] = {
         "app": "notes/1",
         "op": "reserve",
@@ -68,11 +68,11 @@ def write(stamp: int, **members: Any) -> Write:
         "prev": 0,
         "origin": "one~aaaaaa",
     }
-    return Write(stamp=stamp, **{**given, **members})
+    return Write(stamp=stamp, **{**given, **fields})
 
 
 def slot(outcome: str) -> dict[str, str] | None:
-    """The slot of an outcome: `updated 09` is from 9 to 10 o'clock."""
+    """Return the room and time of an outcome such as `updated 09` (from 9 to 10 o'clock), or None."""
     status, _, hour = outcome.partition(" ")
     if status not in {"updated", "merged"} or not hour:
         return None
@@ -80,6 +80,7 @@ def slot(outcome: str) -> dict[str, str] | None:
 
 
 def describe(found: Write, outcome: str) -> dict[str, Any]:
+    """Describe a write for the log, as every application does."""
     return {"reservation": f"{found.user}/{found.request}", "result": slot(outcome)}
 
 
@@ -88,13 +89,13 @@ class NotesQuery(Model):
 
 
 class Note(Model):
-    """Any JSON object."""
+    """A request body that accepts any JSON object."""
 
     model_config = ConfigDict(extra="allow")
 
 
 def application(faults: dict[str, Exception] | None = None) -> Application:
-    """An application that takes a JSON object and submits it, and whose reads raise a fault on request."""
+    """Return an application that submits any JSON object as a write. A read with `fault=NAME` raises that exception."""
 
     def endpoints(service: Service) -> list[Endpoint]:
         def show_notes(request: Request[NotesQuery, None]) -> Answer:
@@ -115,7 +116,7 @@ def application(faults: dict[str, Exception] | None = None) -> Application:
 
 
 class FakeStore:
-    """The part of storage.store.Store that REST and the events use."""
+    """An in-memory replacement for storage.store.Store, with the methods that the HTTP layer calls."""
 
     def __init__(self) -> None:
         self.accepted: list[Draft] = []
@@ -131,7 +132,7 @@ class FakeStore:
         self.committed: dict[str, int] = {}
         self.oldest_us: int | None = None
         self.truncated: list[tuple[int, int | None]] = []
-        self._told = threading.Condition()
+        self._changed = threading.Condition()
 
     def state(self) -> State:
         self._fail()
@@ -212,20 +213,20 @@ class FakeStore:
         return [Member("0000000000000003:one~aaaaaa", "four", "127.0.0.1:8004", "127.0.0.1:9004", "r")]
 
     def tell(self, entry: Mapping[str, Any], *writes: Write) -> str:
-        """A transaction; returns its id."""
-        with self._told:
+        """Append a transaction to the event feed, and return its id."""
+        with self._changed:
             identifier = f"{FIRST_MS + len(self.entries)}-0"
             self.held.update({found.id: found for found in writes})
             self.entries.append((identifier, dict(entry)))
-            self._told.notify_all()
+            self._changed.notify_all()
         return identifier
 
     def trim(self, count: int) -> None:
         self.trimmed = count
 
     def forget(self) -> None:
-        """What a storage does that lost everything."""
-        with self._told:
+        """Drop all events, as if the storage had lost them."""
+        with self._changed:
             self.entries = []
 
     def events(self, after: str, block_ms: int, count_max: int, client: Redis) -> list[tuple[str, dict[str, Any]]]:
@@ -234,8 +235,8 @@ class FakeStore:
         kept = self.entries[self.trimmed :]
         if after != "0-0" and kept and _order(after) < _order(kept[0][0]):
             raise Gap
-        with self._told:
-            self._told.wait_for(lambda: self._behind(after), block_ms / 1000)
+        with self._changed:
+            self._changed.wait_for(lambda: self._behind(after), block_ms / 1000)
             return self._behind(after)[:count_max]
 
     def _behind(self, after: str) -> list[tuple[str, dict[str, Any]]]:
@@ -260,7 +261,7 @@ def _order(identifier: str) -> tuple[int, int]:
 
 @dataclass
 class FakePeers:
-    """Peers that answer at once; `two` is the only one."""
+    """Peers that answer at once without a network; `two` is the only one."""
 
     def __init__(self) -> None:
         self.new_writes = 0
@@ -291,7 +292,7 @@ class FakePeers:
 
 
 class Connections:
-    """What the event feed asks for. The fake store needs none, and a Redis client connects only when it is used."""
+    """Redis clients for the event feed. They never connect, because the fake store does not use them."""
 
     def __init__(self) -> None:
         self.client = Redis()
@@ -301,7 +302,7 @@ class Connections:
 
 
 class Harness:
-    """A replica without storage: `app` answers, `tail` follows `store` once started."""
+    """A replica without storage: `app` is its Flask application, and `tail` feeds the events of `store`."""
 
     def __init__(self, settings: Config = SETTINGS, faults: dict[str, Exception] | None = None) -> None:
         self.settings = settings
@@ -309,18 +310,19 @@ class Harness:
         self.heard: list[Transaction] = []
         applications = [application(faults)]
         self.tail = Tail(self.store, Connections(), Describer(applications), "one", self.heard.append)
-        store = cast(Store, self.store)  # the part of it that is needed here
+        store = cast(Store, self.store)  # the fake has only the methods that are called here
         service = ReplicaService(settings, store, self.peers, lambda: NOW, lambda: self.tail.follow(None))
         self.parts = Parts("one", settings, service, store, self.peers, self.tail, applications)
         self.app: Flask = create_app(self.parts)
 
     def what_is_recorded(self) -> Any:
+        """Return the state that a refused request must not change."""
         return list(self.store.accepted), dict(self.peers.links), self.peers.new_writes
 
 
 @contextmanager
 def serving(harness: Harness) -> Iterator[Address]:
-    """The real web server on a free port, and the tail."""
+    """Run the real web server on a free port, and the event feed; return the address of the server."""
     server = WebServer(harness.app, replace(Address("127.0.0.1", 1), port=0))
     harness.tail.start()
     server.start()

@@ -1,7 +1,7 @@
-"""The rooms application without its store: its Lua in a private Redis, and a replica's Service over pages in memory.
+"""The rooms application without the engine, for tests: its Lua in a private Redis, its pages in Python dictionaries.
 
-`Lua.play` runs one write on tables. FakeService keeps a committed and a tentative copy of all pages, and commits when
-`commit` is called. `client_of` puts it behind Flask's test client.
+`Lua.play` plays one write on pages. FakeService keeps tentative and committed pages, and commits when `commit` is
+called. `client_of` returns Flask's test client for the REST interface over a FakeService.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.support.toy import FORBIDDEN
 
 Pages = dict[str, dict[str, str]]
 
-# Redis 7 has no setfenv.
+# Redis 7 has no setfenv, so local variables hide the globals that an application must not see.
 _HIDDEN = (
     f"local {', '.join(name for name in FORBIDDEN if '.' not in name)} "
     "local math = {floor = math.floor, min = math.min, max = math.max, abs = math.abs, huge = math.huge} "
@@ -73,7 +73,7 @@ function api.any(page, test)
   end
   return false
 end
--- Each function comes from a run of its own, so that they can share nothing but what is handed on.
+-- Each function comes from its own run of the chunk, so that the functions share no variables.
 local ok, status, detail = pcall(function()
   local is_met, found = chunk().check(api, write)
   if is_met then return chunk().update(api, write, found) end
@@ -87,16 +87,18 @@ return cjson.encode({outcome = detail and status .. ' ' .. detail or status, pag
 
 @dataclass
 class Lua:
-    """The Lua of the rooms in a real Redis, with only the functions that applications get."""
+    """Plays writes with the Lua of the rooms application in a real Redis, with the functions an application may use."""
 
     client: redis.Redis
-    why: str = ""  # the error of the last play that failed
+    why: str = ""  # the error message of the last failed play
 
     def play(self, write: Write, pages: Pages) -> tuple[str, list[list[str]]]:
-        """Plays a write on the pages, changing them in place; returns its outcome and its entries of lists."""
-        told = {**json.loads(write.encode()), "id": write.id}
+        """Play a write on the pages, which change in place. Return its outcome and its list entries."""
+        encoded = {**json.loads(write.encode()), "id": write.id}
         seen = {page: pages.get(page, {}) for page in write.pages}
-        reply = json.loads(self.client.eval(_PLAY, 0, _HIDDEN + rules(APPLICATION), json.dumps(told), json.dumps(seen)))
+        reply = json.loads(
+            self.client.eval(_PLAY, 0, _HIDDEN + rules(APPLICATION), json.dumps(encoded), json.dumps(seen))
+        )
         for page, fields in reply.get("pages", {}).items():
             pages[page] = dict(fields)
             if not fields:
@@ -107,7 +109,7 @@ class Lua:
 
 @dataclass
 class FakeService:
-    """A replica's Service over two dictionaries. What is submitted is tentative until `commit`."""
+    """The Service that applications call, over pages in memory. A submitted write is tentative until `commit`."""
 
     lua: Lua
     timezone: str = "UTC"
@@ -135,8 +137,8 @@ class FakeService:
             return Accepted(None, outcome, committed=False)
         self.tentative = trial
         self.log.append(write)
-        for name, member in lists:
-            self.lists.setdefault(name, set()).add(member)
+        for name, entry in lists:
+            self.lists.setdefault(name, set()).add(entry)
         return Accepted(write.id, outcome, committed=False, pages=self.read(shown, session).pages)
 
     def read(self, pages: Sequence[str], session: ClientSession, view: str = "tentative") -> Snapshot:  # noqa: ARG002
@@ -162,23 +164,23 @@ class FakeService:
         return sorted(self.lists.get(name, ()), key=str.encode)
 
     def commit(self) -> None:
-        """All that is tentative becomes committed."""
+        """Commit all tentative writes."""
         self.committed = {page: dict(fields) for page, fields in self.tentative.items()}
 
     def replay(self, writes: Sequence[Write]) -> list[str]:
-        """Both views forget everything, and the tentative one plays these writes in order; returns the outcomes."""
+        """Empty both views, play these writes in the tentative view, and return their outcomes."""
         self.tentative, self.committed = {}, {}
         return [self.lua.play(write, self.tentative)[0] for write in writes]
 
 
 def stamped(draft: Draft, stamp: int) -> Write:
-    """The write that a replica `one` makes of a draft."""
-    members = {name: getattr(draft, name) for name in Draft.__slots__}
-    return Write(**members, stamp=stamp, prev=stamp - 1, origin="one~abcdef")
+    """Return the write that a replica `one` makes from a draft."""
+    fields = {name: getattr(draft, name) for name in Draft.__slots__}
+    return Write(**fields, stamp=stamp, prev=stamp - 1, origin="one~abcdef")
 
 
 class RefusingApi(Api):  # type: ignore[misc]
-    """Makes refusals into the one error shape, as a replica does."""
+    """Turns a refusal into the JSON error that a replica answers with."""
 
     def handle_error(self, e: Exception) -> Response:
         if not isinstance(e, errors.Refusal):
@@ -187,8 +189,11 @@ class RefusingApi(Api):  # type: ignore[misc]
 
 
 def client_of(service: FakeService) -> Any:
-    """Flask's test client for the endpoints of the rooms. The headers Bayou-User and Test-Role say who asks. It is
-    untyped, since the JSON of its answers may be anything."""
+    """Return Flask's test client for the endpoints of the rooms application.
+
+    A test names the caller in the headers Bayou-User and Test-Role. The result is untyped, because answers may hold
+    any JSON.
+    """
     app = Flask("rooms")
     routes = Routes(RefusingApi(app), APPLICATION.endpoints(service))
 

@@ -1,4 +1,4 @@
-"""What tests of the scenario language share: running a script in the simulation, and what came of it."""
+"""Run a script of the scenario language in a test, and return what it printed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cluster.language.runner import Runner
 
 HOUSE = Path(__file__).parent.parent.parent
 SCENARIOS = sorted((HOUSE / "scenarios").glob("*.test"))
-COURSE = sorted((HOUSE.parent / "shared" / "scripts").glob("*.test"))  # where this tree stands beside them
+COURSE = sorted((HOUSE.parent / "shared" / "scripts").glob("*.test"))  # empty if the scripts are not on this machine
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a script printed, what was said beside it, and how many expectations did not hold."""
+    """The output of a script, its notes, and the number of its failed expectations."""
 
     printed: list[str]
     notes: list[str]
@@ -24,7 +24,7 @@ class Ran:
 
 
 def ran(driver: Driver, script: str | Sequence[str]) -> Ran:
-    """Run a script to its end."""
+    """Run a whole script, and return its output."""
     printed: list[str] = []
     notes: list[str] = []
     runner = Runner(driver, printed.append, notes.append)

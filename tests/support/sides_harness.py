@@ -1,4 +1,4 @@
-"""Replicas with the real REST interface on the real store, side by side in one Redis. Their sessions are in memory."""
+"""Replicas with the real REST interface and the real store in one Redis; anti-entropy sessions run in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TAGS = tuple(application.tag for application in APPLICATIONS)
 
 
 class Side:
-    """One replica. It uses the settings of `one`, whatever its label is."""
+    """One replica with its REST interface. Whatever its label, it uses the configuration of replica `one`."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Side:
 
 
 def founded(settings: Config, database: int, *labels: str) -> list[Store]:
-    """New stores in an emptied database. The first is the primary, and all others have met it."""
+    """Create stores in an emptied database. The first is the primary, and all others have met it once."""
     client = worker_redis(database)
     client.flushdb()
     stores = [Store(client, label, APPLICATIONS) for label in labels]
@@ -55,6 +55,6 @@ def founded(settings: Config, database: int, *labels: str) -> list[Store]:
 
 
 def meet(initiator: Store, responder: Store) -> None:
-    """One whole session."""
+    """Run a whole anti-entropy session, and assert that both ends finish without an error."""
     meeting = Meeting(initiator, responder, TAGS).run()
     assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report

@@ -1,4 +1,4 @@
-"""Shared by the tests of storage: the files of a replica's Redis, and a way to crash it."""
+"""Helpers for tests of the storage: find, empty and kill the embedded Redis of a replica."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SEVERAL = "for _, key in ipairs(KEYS) do redis.call('SET', key, ARGV[1]) end"
 
 
 def newest(folder: Path) -> Path:
-    """The file that the Redis of this folder appends to."""
+    """Return the append-only file that the Redis of this folder writes to."""
     numbered = {int(file.name.split(".")[2]): file for file in folder.glob("appendonlydir/*.incr.aof")}
     return numbered[max(numbered)] if numbered else folder / "appendonly.aof"
 
 
 def empty(folder: Path) -> None:
-    """Delete everything that Redis has written there."""
+    """Delete all append-only files in the folder of a replica."""
     if (folder / "appendonlydir").exists():
         shutil.rmtree(folder / "appendonlydir")
     else:
@@ -36,5 +36,5 @@ def redis_pid(opened: OpenStorage) -> int:
 
 
 def kill_redis(opened: OpenStorage) -> None:
-    """Crash the embedded Redis, which is also the nearest thing to a power cut."""
+    """Kill the embedded Redis with SIGKILL, as a crash does."""
     os.kill(redis_pid(opened), signal.SIGKILL)

@@ -1,27 +1,35 @@
--- take   the first free of the slots (page, field), for a request that has none yet; give frees a field
--- note   appends to each declared page a text that depends on what all of them held, so that any two orders differ
--- set    sets fields of its first page; wipe empties a page; retell tells its fields in order; search tells what is below
--- all but set note their outcome on their first page when they are committed
--- fail   empties a page, then errs, unless a certain field is there; fail_later errs once a certain field is there
--- pass   says what its check found, for its update or its merge procedure
--- reach  touches a page that was not declared; odd returns what args say; look tells the type of a global
+-- The toy application for tests of the engine. Its operations:
+-- take        take the first free one of the slots (page, field), for a request that has no slot yet
+-- give        free a field
+-- note        append to each declared page a text that depends on the content of all of them, so that order matters
+-- set         set fields of the first page
+-- wipe        empty a page
+-- list_fields return the field names of the first page in order
+-- search      return the greatest field names below given texts, between changes of the page
+-- fail        empty a page, then raise an error, unless a certain field exists
+-- fail_later  raise an error if a certain field exists
+-- pass        return what the check found, from the update or from the merge procedure
+-- reach       touch a page that the write does not declare
+-- odd         return the status and the detail in args
+-- look        return the type of a global
+-- When a write is committed, all operations but set note their outcome on their first page.
 
 local app, ops, merges = {}, {}, {}
 
 local function mark(write) return 'request:' .. write.user .. '/' .. write.request end
 
-local function place(pages, write, slot)
+local function occupy(pages, write, slot)
   pages.set(slot[1], slot[2], write.user .. '/' .. write.request)
   pages.set(mark(write), 'slot', slot[1] .. ' ' .. slot[2])
   return slot[1] .. ' ' .. slot[2]
 end
 
-function ops.take(pages, write) return 'updated', place(pages, write, write.args.slots[1]) end
+function ops.take(pages, write) return 'updated', occupy(pages, write, write.args.slots[1]) end
 
 function merges.take(pages, write)
   if pages.get(mark(write), 'slot') then return 'duplicate' end
   for _, slot in ipairs(write.args.slots) do
-    if not pages.get(slot[1], slot[2]) then return 'merged', place(pages, write, slot) end
+    if not pages.get(slot[1], slot[2]) then return 'merged', occupy(pages, write, slot) end
   end
   pages.set(mark(write), 'slot', 'none')
   return 'rejected', 'none'
@@ -35,10 +43,10 @@ end
 function merges.give() return 'unknown' end
 
 function ops.note(pages, write)
-  local told = ''
-  for _, page in ipairs(write.pages) do told = told .. string.sub(pages.get(page, 'notes') or '', -5) .. '/' end
+  local seen = ''
+  for _, page in ipairs(write.pages) do seen = seen .. string.sub(pages.get(page, 'notes') or '', -5) .. '/' end
   for _, page in ipairs(write.pages) do
-    pages.set(page, 'notes', string.sub((pages.get(page, 'notes') or '') .. '<' .. told .. write.request, -80))
+    pages.set(page, 'notes', string.sub((pages.get(page, 'notes') or '') .. '<' .. seen .. write.request, -80))
   end
   return 'updated'
 end
@@ -81,7 +89,7 @@ function ops.odd(pages, write)
   return write.args.status, write.args.detail
 end
 
--- All but `type` are names that an application must not see.
+-- All names but `type` are globals that an application must not see.
 local looks = {
   ['redis'] = function() return redis end,
   ['cjson'] = function() return cjson end,
@@ -126,7 +134,7 @@ local looks = {
 
 function ops.look(pages, write) return 'updated', type(looks[write.args.name]()) end
 
-function ops.retell(pages, write)
+function ops.list_fields(pages, write)
   local page = write.pages[1]
   local some = pages.any(page, function(field, value) return field == 'b' and value == 'é' end)
   return 'updated', table.concat(pages.fields(page), ',') .. ' ' .. tostring(some)

@@ -1,4 +1,4 @@
-"""A small application whose writes show what the engine does with them (toy.lua), and how a test asks for a write."""
+"""The toy application (toy.lua) for tests of the engine, and functions that make its drafts, writes and payloads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bayou.write import Draft, Write
 Slot = tuple[str, str]
 
 _LUA = Path(__file__).with_name("toy.lua")
-# Names that an application must not see.
+# Global names of Lua that an application must not see.
 FORBIDDEN = re.findall(r"return (?!type\b)([\w.]+) end,$", _LUA.read_text(encoding="utf-8"), re.MULTILINE)
 
 TOY = LuaApplication(
@@ -27,6 +27,7 @@ TAGS = (TOY.tag,)
 
 
 def draft(op: str, request: str, pages: Sequence[str], user: str = "vish", **args: Any) -> Draft:
+    """Return a draft of the toy application."""
     return Draft(
         app="toy/1",
         op=op,
@@ -41,24 +42,27 @@ def draft(op: str, request: str, pages: Sequence[str], user: str = "vish", **arg
 
 
 def take(request: str, *slots: Slot, user: str = "vish") -> Draft:
-    """The first free of these slots, (page, field) each."""
+    """Return a draft that takes the first free one of these slots; each slot is (page, field)."""
     pages = dict.fromkeys([*(page for page, _ in slots), f"request:{user}/{request}"])
     return draft("take", request, list(pages), user, slots=[list(slot) for slot in slots])
 
 
 def write_of(wanted: Draft, stamp: int, prev: int, origin: str) -> Write:
-    members = {name: getattr(wanted, name) for name in Draft.__slots__}
-    return Write(**members, stamp=stamp, prev=prev, origin=origin)
+    """Return the write that the server `origin` makes from a draft."""
+    fields = {name: getattr(wanted, name) for name in Draft.__slots__}
+    return Write(**fields, stamp=stamp, prev=prev, origin=origin)
 
 
 def item(write: Write, csn: int | None = None, *, bare: bool = False) -> Item:
+    """Return a write as a session sends it; `bare` leaves out the body."""
     return Item(id=write.id, csn=csn, body=b"" if bare else write.encode())
 
 
 def batch(*items: Item, after_csn: int = 0, after_id: str = "", history: str = "[]") -> Selection:
+    """Return a selection of these items, which follow the write with `after_csn` or `after_id`."""
     return Selection(after_csn, after_id, items, history)
 
 
 def only(selection: Selection, *numbers: int) -> Selection:
-    """A selection with only some of its items."""
+    """Return a selection with only the items at these positions."""
     return replace(selection, items=tuple(selection.items[number] for number in numbers))

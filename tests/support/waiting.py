@@ -1,4 +1,4 @@
-"""Waiting for a state with a bound. Tests never sleep for a fixed time."""
+"""Wait for a state with a time limit. Tests use this instead of sleeping for a fixed time."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ State = TypeVar("State")
 
 
 def wait_until(state: Callable[[], State], bound_s: float = BOUND_S) -> State:
-    """The first true value of `state`; raises TooLong after `bound_s`.
+    """Call `state` until it returns a true value, and return that value; raise TooLong after `bound_s` seconds.
 
-    An error of a replica that does not answer or refuses, or of a Redis that is away, counts as not yet true.
+    A refusal, a replica that does not answer, or an error of Redis counts as not yet true.
     """
 
     def found() -> State | None:

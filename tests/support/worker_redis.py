@@ -1,4 +1,4 @@
-"""The private Redis of a test worker: one process for all tests that want a real Redis and may empty its databases."""
+"""A private Redis process that all tests of a pytest worker share. Any test may empty its databases."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cluster.drivers.private_redis import private_redis
 
 @cache
 def worker_redis(database: int = 0) -> redis.Redis:
-    """A client of one of the 16 databases; the tests of a worker run one after another and empty what they use."""
+    """Return a client of one of the 16 databases. A test empties the database that it uses first."""
     return redis.Redis(unix_socket_path=_socket(), db=database)
 
 
 @cache
 def _socket() -> str:
-    """Start the Redis; it ends with this process."""
+    """Start the Redis, which ends with this process, and return the path of its socket."""
     stack = ExitStack()
     atexit.register(stack.close)
     return str(stack.enter_context(private_redis()).connection_pool.connection_kwargs["path"])
