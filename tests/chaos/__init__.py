@@ -1,1 +1,1 @@
-"""Real kills: replicas as processes on a bad network, killed at random moments; afterwards the books are checked."""
+"""The chaos test: kill real replicas at random on an unreliable network, then check that no reservation was lost."""

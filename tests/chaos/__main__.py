@@ -1,4 +1,4 @@
-"""`make chaos`: a long run by hand. Its figures go to the terminal; the exit status is 1 when anything was lost."""
+"""Run the chaos test (`make chaos`). Print its figures, and exit with status 1 if a reservation was lost."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ import secrets
 import sys
 
 from cluster.waiting import Stopped, on_stop
-from tests.chaos.run import Wish, run
+from tests.chaos.run import RunOptions, run
 
 SECONDS = 120.0
-SECONDS_MAX = 540.0  # with KILLS alone: a run and its end take less than ten minutes
+SECONDS_MAX = 540.0  # used if only KILLS is given, so that the whole run takes less than ten minutes
 STOPPED = 130
 KILLS = 10_000
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make chaos", description="Kill replicas at random, and check the books.")
-    parser.add_argument("--seconds", type=float, help="of torment, at the most")
-    parser.add_argument("--kills", type=int, help="after which it ends")
-    parser.add_argument("--seed", default=secrets.token_hex(4), help="of an earlier run")
+    parser = argparse.ArgumentParser(
+        prog="make chaos", description="Kill replicas at random, and check that no reservation is lost."
+    )
+    parser.add_argument("--seconds", type=float, help="longest time to inject faults")
+    parser.add_argument("--kills", type=int, help="number of kills after which the run ends")
+    parser.add_argument("--seed", default=secrets.token_hex(4), help="seed of an earlier run, to repeat it")
     parser.add_argument("--replicas", type=int, default=4, choices=(3, 4, 5))
-    asked = parser.parse_args()
-    seconds = asked.seconds or (SECONDS_MAX if asked.kills else SECONDS)
-    print(f"seed {asked.seed}", flush=True)
+    options = parser.parse_args()
+    seconds = options.seconds or (SECONDS_MAX if options.kills else SECONDS)
+    print(f"seed {options.seed}", flush=True)
     on_stop(_stop)
     try:
-        result = run(Wish(seconds, asked.kills or KILLS, asked.seed, asked.replicas), _tell)
+        result = run(RunOptions(seconds, options.kills or KILLS, options.seed, options.replicas), _show_progress)
     except Stopped:
-        print("stopped; nothing of it is left")
+        print("stopped; all replicas are stopped and their files deleted")
         return STOPPED
     print("\n".join(result.lines()))
     return 1 if result.wrong else 0
@@ -38,8 +40,8 @@ def _stop() -> None:
     raise Stopped
 
 
-def _tell(text: str) -> None:
-    """One line that is written over on a terminal."""
+def _show_progress(text: str) -> None:
+    """Replace the progress line on a terminal; print nothing elsewhere."""
     if sys.stderr.isatty():
         print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
 

@@ -1,4 +1,4 @@
-"""The end of a run: the replicas heal, agree, and what they hold is held against the books."""
+"""The end of a chaos run: wait until the replicas agree, and compare their reservations with the client records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ FORCE_TIMEOUT_S = 30.0
 
 @dataclass(slots=True)
 class Findings:
-    """What is wrong in the end, by reservation; all empty when nothing is. `destroyed` were lost with their storage."""
+    """The reservations with errors at the end of a run, by kind of error.
+
+    `destroyed` is not an error: it lists the reservations that were held only by a storage that the test destroyed.
+    """
 
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
@@ -35,6 +38,7 @@ class Findings:
 
     @property
     def wrong(self) -> list[str]:
+        """Return one line for each error."""
         named = {
             "lost": self.lost,
             "doubled": self.doubled,
@@ -45,8 +49,12 @@ class Findings:
         return [f"{name}: {identifier}" for name, found in named.items() for identifier in found]
 
 
-def promote_if_nobody_is(replicas: Replicas) -> str | None:
-    """A primary that lost its id is none any more: the replica with the most commits is promoted. Its label."""
+def promote_if_no_primary(replicas: Replicas) -> str | None:
+    """If no replica is the primary, promote the one with the highest CSN by force.
+
+    A primary that lost its id with its storage is no longer the primary. Return the label of the promoted replica, or
+    None.
+    """
     found = {label: replicas.look(label) for label in replicas.labels}
     if any(look["primary"]["here"] for look in found.values() if look):
         return None
@@ -56,7 +64,7 @@ def promote_if_nobody_is(replicas: Replicas) -> str | None:
 
 
 def await_quiet(replicas: Replicas) -> None:
-    """Wait until all hold the same and nothing is tentative (invariant 14)."""
+    """Wait until all replicas have equal pages and no tentative write (invariant 14)."""
 
     def quiet() -> bool:
         with contextlib.suppress(requests.RequestException):
@@ -67,14 +75,14 @@ def await_quiet(replicas: Replicas) -> None:
         return False
 
     try:
-        wait_until(quiet, QUIET_S_MAX, "all replicas are equal, with nothing tentative")
+        wait_until(quiet, QUIET_S_MAX, "all replicas are equal, without tentative writes")
     except TooLong as problem:
         shown = [json.dumps(replicas.look(label)) + "\n" + replicas.output(label) for label in replicas.labels]
         raise TooLong("\n".join([str(problem), *shown])) from None
 
 
 def audit(replicas: Replicas, books: Books, users: list[str]) -> Findings:
-    """Hold what the last replica has (all have the same) against the books."""
+    """Compare the reservations and calendars of one replica (all are equal by now) with the client records."""
     label = replicas.labels[-1]
     held = {found["id"]: found for user in users for found in _reservations(replicas, label, user)}
     placed = defaultdict(list)
@@ -93,7 +101,7 @@ def audit(replicas: Replicas, books: Books, users: list[str]) -> Findings:
 
 
 def _reservations(replicas: Replicas, label: str, user: str) -> Iterator[dict[str, Any]]:
-    """All of a user's, which are told in parts."""
+    """Yield all reservations of a user, read from a replica part by part."""
     after: str | None = ""
     while after is not None:
         part = replicas.get(label, f"/users/{user}/reservations", **({"after": after} if after else {}))
@@ -102,12 +110,13 @@ def _reservations(replicas: Replicas, label: str, user: str) -> Iterator[dict[st
 
 
 def _check(
-    identifier: str, found: dict[str, Any] | None, places: list[tuple[str, str, str]], books: Books, findings: Findings
+    identifier: str, found: dict[str, Any] | None, entries: list[tuple[str, str, str]], books: Books, findings: Findings
 ) -> None:
-    if len(places) > 1:
+    """Add the errors of one reservation to the findings; `entries` are its entries in the calendars."""
+    if len(entries) > 1:
         findings.doubled.append(identifier)
     if found is None:
-        if places:
+        if entries:
             findings.misplaced.append(identifier)
         elif identifier in books.destroyed:
             findings.destroyed.append(identifier)
@@ -117,8 +126,8 @@ def _check(
     slot = found["slot"]
     where = [(found["room"], slot["start"], slot["end"])] if slot else []
     stands = {"committed": 1, "rejected": 0, "cancelled": 0}.get(found["state"])
-    if where != places or len(places) != stands or not found["final"]:
-        findings.misplaced.append(f"{identifier} is {found['state']} at {where}, and the calendar has {places}")
+    if where != entries or len(entries) != stands or not found["final"]:
+        findings.misplaced.append(f"{identifier} is {found['state']} at {where}, and the calendar has {entries}")
     if found["state"] == "cancelled" and identifier not in books.cancels_asked:
         findings.lost.append(f"{identifier}, which nobody cancelled")
     lost_cancel = identifier in books.cancelled and identifier not in books.destroyed

@@ -1,4 +1,4 @@
-"""What clients were told, and what storage was destroyed: the books against which the end is checked."""
+"""The records of a chaos run: the acknowledged requests, the destroyed data, and counts of faults and answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """A reservation that a client was told of, by which replica, and under which write if the answer said so."""
+    """A reservation that a replica acknowledged. `origin` and `stamp` identify its write; None and 0 if unknown."""
 
     identifier: str
     label: str
@@ -19,12 +19,12 @@ class Acknowledged:
 
 @dataclass(slots=True)
 class Books:
-    """Every thread may write into it."""
+    """The records of a run. All threads may call its methods."""
 
     acknowledged: dict[str, Acknowledged] = field(default_factory=dict)
-    cancelled: dict[str, Acknowledged] = field(default_factory=dict)  # the cancellation was acknowledged, so
+    cancelled: dict[str, Acknowledged] = field(default_factory=dict)  # whose cancellation was acknowledged
     cancels_asked: set[str] = field(default_factory=set)
-    destroyed: set[str] = field(default_factory=set)  # held by one storage alone when that was torn
+    destroyed: set[str] = field(default_factory=set)  # held only by a storage whose log was torn
     unexpected: list[str] = field(default_factory=list)  # answers that no client should ever get, and failed starts
     answers: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
@@ -33,10 +33,12 @@ class Books:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def acknowledge(self, entry: Acknowledged) -> None:
+        """Record a reservation, unless it is recorded already."""
         with self._lock:
             self.acknowledged.setdefault(entry.identifier, entry)
 
     def entries(self) -> list[Acknowledged]:
+        """Return all acknowledged reservations and cancellations."""
         with self._lock:
             return [*self.acknowledged.values(), *self.cancelled.values()]
 
@@ -44,7 +46,8 @@ class Books:
         with self._lock:
             self.answers[name] += 1
 
-    def surprise(self, text: str) -> None:
+    def note_unexpected(self, text: str) -> None:
+        """Record an answer that no client should get, or a process that fails."""
         with self._lock:
             self.unexpected.append(text)
 
@@ -53,5 +56,6 @@ class Books:
             self.kills[kind] += 1
 
     def recovered(self, seconds: float) -> None:
+        """Record how long a replica took until it served again."""
         with self._lock:
             self.recoveries_s.append(seconds)

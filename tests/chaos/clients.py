@@ -1,6 +1,6 @@
-"""Clients that do not give up: each asks one request again, at the same or another replica, until it is answered.
+"""The clients of a chaos run: each sends the same request again, to the same or another replica, until it is answered.
 
-Every second one has a session with all guarantees, which it takes along from replica to replica.
+Every second client has a client session with all guarantees, and sends its session token to every replica.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from tests.chaos.books import Acknowledged, Books
 from tests.chaos.replicas import Replicas
 
 FIRST = datetime(2027, 3, 1, tzinfo=UTC)
-DAYS = 56  # of the calendar that is asked for in the end, at most 62
+DAYS = 56  # of the calendar that the audit reads, at most 62
 SLOT_MIN = 15
 TIMEOUT_S = 3.0
 PAUSE_S_MAX = 0.5
 PAUSE_S_BETWEEN = 0.2
-SAME_REPLICA_SHARE = 0.4  # of retries
+SAME_REPLICA_SHARE = 0.4  # share of retries that go to the same replica
 CANCEL_SHARE = 0.08
-AWAY = {412, 429, 503}  # 412: this replica has not seen yet what the session has seen
+AWAY = {412, 429, 503}  # 412: the replica does not hold yet what the session has read or written
 READ_SHARE = 0.3
 WAIT_MS = "500"
-PATIENCE = 60  # answers of 412 in a row, after which a session begins anew: what it has seen may be destroyed
+BEHIND_COUNT_MAX = 60  # consecutive answers 412 before a new session starts, because the missing write may be destroyed
 MERGES: tuple[Any, ...] = (
     "first_free_alternative",
     "give_up",
@@ -38,7 +38,7 @@ MERGES: tuple[Any, ...] = (
 
 
 class Client:
-    """One user, in a thread of its own, until `stopping` is set; what is unanswered then stays open."""
+    """A user in a thread, which sends requests until `stopping` is set."""
 
     def __init__(self, name: str, replicas: Replicas, books: Books, stopping: threading.Event, seed: str) -> None:
         self.name = name
@@ -48,7 +48,7 @@ class Client:
         self._chance = random.Random(f"{seed}/{name}")
         self._number = 0
         self._session: str | None = "" if int(name.rpartition("-")[2]) % 2 else None
-        self._sent: str | None = None  # of it, with the last request
+        self._sent: str | None = None  # the session token that the last request carried
         self._behind = 0
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -79,12 +79,12 @@ class Client:
             self._books.cancels_asked.add(identifier)
             path = f"/reservations/{identifier}?request=c-{request}"
             answer, label = self._until_answered(session, "DELETE", path, None)
-            # It may not have come to the replica that is asked, and what was never there cannot be cancelled.
+            # The answer is 404 if the reservation has not reached this replica yet; then nothing was cancelled.
             if answer is not None and answer.status_code == 200:
                 self._books.cancelled[identifier] = self._acknowledged(answer, identifier, label)
 
     def _acknowledged(self, answer: requests.Response, identifier: str, label: str) -> Acknowledged:
-        """With the write that the session has gained by this answer, if it was one."""
+        """Return the record of an answer, with the write that the answer added to the session token, if any."""
         before = Token.decode(self._sent or "").write
         written = Token.decode(answer.headers.get("Bayou-Session", "")).write
         gained = [found for found in written.items() if found not in before.items()]
@@ -92,11 +92,11 @@ class Client:
         return Acknowledged(identifier, label, origin, stamp)
 
     def _read(self, session: requests.Session, identifier: str) -> None:
-        """Whoever has a session reads what it has written, wherever it asks."""
+        """Read a reservation, and record an error if a client with a session does not find its own write."""
         before = self._session
         answer, label = self._until_answered(session, "GET", f"/reservations/{identifier}", None)
         if before is not None and answer is not None and answer.status_code == 404 and self._session:
-            self._books.surprise(f"{label} served a session of {self.name} without its {identifier}")
+            self._books.note_unexpected(f"{label} served a session of {self.name} without its {identifier}")
 
     def _slot(self) -> dict[str, str]:
         start = FIRST + timedelta(minutes=SLOT_MIN * self._chance.randrange(DAYS * 24 * 60 // SLOT_MIN - 8))
@@ -106,7 +106,7 @@ class Client:
     def _until_answered(
         self, session: requests.Session, method: str, path: str, body: dict[str, Any] | None
     ) -> tuple[requests.Response | None, str]:
-        """The first answer that says what became of it; None when the run ends before."""
+        """Repeat a request until it is answered. Return the answer (None if the run ends first) and the last label."""
         label, pause_s = self._chance.choice(self._replicas.labels), 0.02
         while True:
             try:
@@ -136,7 +136,7 @@ class Client:
             return
         self._session = answer.headers.get("Bayou-Session", self._session)
         self._behind = self._behind + 1 if answer.status_code == 412 else 0
-        if self._behind > PATIENCE:
+        if self._behind > BEHIND_COUNT_MAX:
             self._session, self._behind = "", 0
             self._books.answer("session given up")
 
@@ -149,4 +149,4 @@ class Client:
                 code = answer.text[:200]
             fine = code in {"slot_taken", "reservation_unknown"}
             if not fine:
-                self._books.surprise(f"{what}: {answer.status_code} {code}")
+                self._books.note_unexpected(f"{what}: {answer.status_code} {code}")

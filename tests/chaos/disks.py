@@ -1,4 +1,4 @@
-"""A small disk for each replica's folder, which can be full: a tmpfs whose size is changed. Only root may have that."""
+"""Disks that a test can fill: a tmpfs of variable size for the folder of each replica. Mounting one requires root."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ATTEMPTS_MAX = 20
-ROOMY = "1g"  # a tmpfs takes no more memory than is in it
+ROOMY = "1g"  # a tmpfs uses only the memory of its content
 
 
 class Disks:
-    """`full` and `roomy` change the disk of a folder; `real` tells whether there are any."""
+    """The disks of a run: fill one or enlarge it. If `real` is False, no disk was mounted."""
 
     def __init__(self, *, real: bool) -> None:
         self.real = real
 
     def full(self, folder: Path, room_bytes: int) -> None:
-        """No more than so many bytes, but for what is left of the last page, can be written from now on."""
+        """Shrink the disk of a folder, so that about `room_bytes` more bytes fit."""
         for attempt in range(ATTEMPTS_MAX):
-            # What is written in between may need more than was left; then the size is refused.
+            # A write after disk_usage() may need more than this size; then mount refuses the size.
             with contextlib.suppress(subprocess.CalledProcessError):
                 used = shutil.disk_usage(folder).used
                 _mount("-o", f"remount,size={used + room_bytes * (attempt + 1)}", str(folder))
                 return
 
     def roomy(self, folder: Path) -> None:
+        """Enlarge the disk of a folder again."""
         _mount("-o", f"remount,size={ROOMY}", str(folder))
 
 
 @contextlib.contextmanager
 def disks(folders: Sequence[Path]) -> Iterator[Disks]:
-    """Disks under these folders, which are made; none where they cannot be had."""
+    """Create these folders, each on its own disk. Without root or Linux, return Disks with `real` set to False."""
     with contextlib.ExitStack() as mounted:
         real = sys.platform == "linux" and os.geteuid() == 0
         for folder in folders if real else ():

@@ -1,7 +1,8 @@
-"""What is done to a replica, at a random moment, and how it comes back. One thread a replica does it to that one.
+"""The faults of a chaos run: kill, freeze or damage a replica at a random moment, and wait until it serves again.
 
-The primary is done everything but the tearing of its log, which would cost the cluster its primary for good. Tearing
-is done while all others serve, so that it can be told exactly what nobody else holds.
+One thread per replica injects the faults. The log of the primary is never torn, because the cluster would lose its
+primary for good. A log is torn only while all other replicas serve, so that the test knows exactly which writes no
+other replica holds.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ from tests.support.storage_harness import newest
 
 PAUSE_S_MAX = 1.5
 TORN_BYTES = 4096
-FREEZE_S = (3.5, 6.0)  # longer than a client waits
+FREEZE_S = (3.5, 6.0)  # longer than a client waits for an answer
 FREEZE_REDIS_S = (10.5, 12.0)  # longer than a replica waits for its Redis
-ROOM_BYTES = (1, 20_000)  # what is left on a disk that fills up
-FULL_S = (0.5, 3.0)  # then it gets its room back
-START_KILLED_SHARE = 0.25  # of starts: killed once more before they are done
+ROOM_BYTES = (1, 20_000)  # free space on a disk that fills up
+FULL_S = (0.5, 3.0)  # how long the disk stays full
+START_KILLED_SHARE = 0.25  # share of starts that are killed before they finish
 STARTS_MAX = 5
 
 
-class OneOrMany:
-    """Faults go on side by side, but for one that wants to be alone."""
+class FaultGate:
+    """Lets several faults run at the same time, or one fault alone."""
 
     def __init__(self) -> None:
         self._change = threading.Condition()
@@ -45,6 +46,7 @@ class OneOrMany:
 
     @contextlib.contextmanager
     def among_others(self) -> Iterator[None]:
+        """Wait until no fault runs alone, and run the block beside other faults."""
         with self._change:
             self._change.wait_for(lambda: not self._one)
             self._many += 1
@@ -57,6 +59,7 @@ class OneOrMany:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
+        """Wait until no other fault runs, and run the block alone."""
         with self._change:
             self._change.wait_for(lambda: not self._one)
             self._one = True
@@ -69,15 +72,15 @@ class OneOrMany:
                 self._change.notify_all()
 
 
-class Tormentor:
-    """Does things to one replica until `stopping` is set or so many kills are done; then sees that it serves."""
+class FaultInjector:
+    """A thread that injects faults into one replica, until `stopping` is set or the run has had `kills_max` kills."""
 
     def __init__(
         self,
         label: str,
         replicas: Replicas,
         books: Books,
-        turn: OneOrMany,
+        gate: FaultGate,
         stopping: threading.Event,
         kills_max: int,
         seed: str,
@@ -85,11 +88,11 @@ class Tormentor:
         self._label = label
         self._replicas = replicas
         self._books = books
-        self._turn = turn
+        self._gate = gate
         self._stopping = stopping
         self._kills_max = kills_max
-        self._chance = random.Random(f"{seed}/fate of {label}")
-        self.thread = threading.Thread(target=self._run, name=f"fate of {label}", daemon=True)
+        self._chance = random.Random(f"{seed}/faults of {label}")
+        self.thread = threading.Thread(target=self._run, name=f"faults of {label}", daemon=True)
 
     def _run(self) -> None:
         kinds: list[tuple[Callable[[], None], int]] = [
@@ -109,32 +112,36 @@ class Tormentor:
             while not self._stopping.wait(self._chance.uniform(0, PAUSE_S_MAX)):
                 (kind,) = self._chance.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])
                 alone = kind in {self.torn, self.power_cut}
-                with self._turn.alone() if alone else self._turn.among_others():
+                with self._gate.alone() if alone else self._gate.among_others():
                     if self._stopping.is_set() or self._books.kills.total() >= self._kills_max:
                         return
                     kind()
         except (NotServing, TooLong, OSError, subprocess.SubprocessError) as problem:
-            self._books.surprise(f"{self._label}: {problem}\n{self._replicas.output(self._label)}")
+            self._books.note_unexpected(f"{self._label}: {problem}\n{self._replicas.output(self._label)}")
 
     def server(self) -> None:
-        """kill -9; its Redis lives on, and the next start adopts it."""
+        """Kill the server with SIGKILL. Its Redis keeps running, and the restarted server adopts that Redis."""
         self._books.kill("server")
         self._replicas.kill_server(self._label)
         self._start()
 
     def redis(self) -> None:
-        """kill -9 of the redis-server; the replica brings it back."""
+        """Kill the Redis with SIGKILL; the server restarts it."""
         self._books.kill("redis")
         self._replicas.kill_redis(self._label)
         self._await()
 
     def both(self) -> None:
+        """Kill the server and its Redis, and start the replica again."""
         self._books.kill("both")
         self._kill_both()
         self._start()
 
     def torn(self) -> None:
-        """Both are killed, and the log loses its end at a random byte: what it alone held is destroyed."""
+        """Kill the server and its Redis, and cut the append-only file at a random byte.
+
+        Writes that no other replica holds are recorded as destroyed.
+        """
         self._books.kill("torn log")
         self._kill_both()
         self._replicas.network.drop(self._label)
@@ -144,9 +151,9 @@ class Tormentor:
         self._start()
 
     def full_disk(self) -> None:
-        """Redis may write so many more bytes and no further; whatever ends it, it comes back with room.
+        """Let Redis write only a few more bytes for a while, then give it space again.
 
-        Where there are disks for that, nobody else can write there, either; else a limit of Redis' files stands for it.
+        The disk of the replica is filled if it has its own disk; otherwise a limit on the file size of Redis is set.
         """
         if self._replicas.disks.real:
             folder = self._replicas.folder(self._label)
@@ -159,6 +166,7 @@ class Tormentor:
             self._limited_file()
 
     def _limited_file(self) -> None:
+        """Limit the file size of Redis for a while instead of filling a disk."""
         pid = self._replicas.redis_pid(self._label)
         file = newest(self._replicas.folder(self._label))
         if pid is None or not file.exists():
@@ -174,7 +182,7 @@ class Tormentor:
         self._await()
 
     def power_cut(self) -> None:
-        """All of them at once; each has synced what it acknowledged."""
+        """Kill all replicas at once, and start them again. Each has synced to disk what it acknowledged."""
         labels = self._replicas.labels
         for label in labels:
             self._books.kill("power cut")
@@ -195,7 +203,7 @@ class Tormentor:
         self._freeze("redis", self._replicas.signal_redis, FREEZE_REDIS_S)
 
     def truncated(self) -> None:
-        """It drops its log, so that whoever is far behind gets its full state."""
+        """Truncate the log of the replica, so that peers that lack the dropped writes need its full state."""
         with contextlib.suppress(requests.RequestException):
             self._replicas.post(self._label, "/replica/truncate", {"keep": self._chance.randint(0, 50)})
 
@@ -213,7 +221,7 @@ class Tormentor:
         self._chance.shuffle(steps)
         for step in steps:
             step(self._label)
-        self._replicas.kill_redis(self._label)  # the server may just have brought it back
+        self._replicas.kill_redis(self._label)  # the server may have restarted it just before it was killed
 
     def _start(self) -> None:
         began = time.monotonic()
@@ -235,7 +243,7 @@ class Tormentor:
         self._books.recovered(time.monotonic() - began)
 
     def _held_by_nobody_else(self) -> set[str]:
-        """The acknowledged reservations whose writes no other replica holds now; all others serve."""
+        """Return the acknowledged reservations whose writes no other replica holds. All other replicas must serve."""
         others = [label for label in self._replicas.labels if label != self._label]
         vectors = {label: self._vector(label) for label in others}
 
@@ -254,9 +262,10 @@ class Tormentor:
 
 
 def _tear(file: Path, chance: random.Random) -> None:
-    """Cut the file at a random byte of its end, but not between two steps.
+    """Cut the append-only file at a random byte near its end, but never between two commands.
 
-    That would be an older copy, and nothing would tell: a replica over such a one has to be started with --restored.
+    A cut between two commands looks like an older backup, which a replica cannot detect: an operator must start it with
+    --restored.
     """
     size = file.stat().st_size
     if size < 2:

@@ -1,7 +1,7 @@
-"""The replicas of a run: real processes with their Redis, each of which knows its peers by the bad network alone.
+"""The replicas of a chaos run: real server processes with their Redis, which reach their peers through bad wires only.
 
-Every replica has a configuration of its own, in which the peers' addresses are those of its wires. What is done to the
-processes is tests/chaos/faults.py's.
+Every replica has its own configuration file, in which the addresses of its peers are those of its wires
+(tests/chaos/wires.py). The faults are in tests/chaos/faults.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LOOK_TIMEOUT_S = 5.0
 
 
 class Replicas:
-    """Started by `chaotic`; every thread may use it, one thread a label for what changes processes."""
+    """The processes of all replicas. Only one thread per label may start or kill its processes."""
 
     def __init__(self, processes: dict[str, Processes], network: Network, rest: dict[str, str], present: Disks) -> None:
         self.labels = list(processes)
@@ -43,31 +43,32 @@ class Replicas:
         self._processes[label].start(label)
 
     def await_serving(self, label: str) -> None:
-        """Wait until the storage answers through it; raises NotServing when the process has ended."""
+        """Wait until a started replica answers; raise NotServing if its process has ended."""
         self._processes[label].wait_until_serving(label)
 
     def await_answer(self, label: str) -> None:
-        """The same for one whose process was not started anew."""
+        """Wait until a replica answers again whose process was not restarted."""
         wait_until(lambda: self.look(label) is not None, SERVING_S_MAX, f"{label} serves again")
 
     def kill_server(self, label: str) -> None:
         self._processes[label].kill(label)
 
     def kill_redis(self, label: str) -> None:
-        """End its redis-server, if it runs."""
+        """Kill the Redis of a replica, if it runs."""
         self.signal_redis(label, signal.SIGKILL)
 
     def signal_server(self, label: str, number: signal.Signals) -> None:
         os.kill(self._processes[label].pid(label), number)
 
     def signal_redis(self, label: str, number: signal.Signals) -> None:
+        """Send a signal to the Redis of a replica, if it runs."""
         pid = self.redis_pid(label)
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     def redis_pid(self, label: str) -> int | None:
-        """Of the redis-server of this folder, None when it does not run."""
+        """Return the process id of the Redis of a replica, or None if it does not run."""
         try:
             pid = int(json.loads((self.folder(label) / "redis.pid").read_text(encoding="utf-8"))["pid"])
             line = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -83,7 +84,7 @@ class Replicas:
         return self._processes[label].output(label)
 
     def look(self, label: str) -> Any:
-        """What GET /replica says, None when it does not."""
+        """Return the answer to GET /replica, or None if the replica does not answer."""
         try:
             return self.get(label, "/replica")
         except requests.RequestException:
@@ -98,6 +99,7 @@ class Replicas:
         return requests.post(self.rest[label] + path, json=body, timeout=timeout_s)
 
     def stop(self) -> None:
+        """Resume frozen processes, and stop all replicas."""
         for label, processes in self._processes.items():
             with contextlib.suppress(ProcessLookupError, KeyError):
                 self.signal_server(label, signal.SIGCONT)
@@ -107,7 +109,7 @@ class Replicas:
 
 @contextlib.contextmanager
 def chaotic(folder: Path, labels: Sequence[str], seed: str) -> Iterator[Replicas]:
-    """Replicas that serve, the first of them the primary, and fair weather between them; all are stopped at the end."""
+    """Start replicas on a network without faults, and stop all of them at the end. The first label is the primary."""
     free = free_addresses(2 * len(labels))
     addresses = {label: {"rest": next(free), "anti_entropy": next(free)} for label in labels}
     targets = {label: read_address(found["anti_entropy"]) for label, found in addresses.items()}

@@ -1,4 +1,4 @@
-"""A small run of the real kills; `make chaos` runs for longer."""
+"""A short run of the chaos test; `make chaos` runs longer."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import sys
 
 import pytest
 
-from tests.chaos.run import Wish, run
+from tests.chaos.run import RunOptions, run
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="processes are found and limited by Linux' own means")
+@pytest.mark.skipif(
+    sys.platform != "linux",
+    reason="the test finds and limits processes through /proc and prlimit, which only Linux has",
+)
 @pytest.mark.timeout(300)
 def test_no_acknowledged_reservation_is_lost_or_doubled_whatever_is_killed() -> None:
-    result = run(Wish(seconds=12, kills=5, seed="suite", replicas=3))
+    result = run(RunOptions(seconds=12, kills=5, seed="suite", replicas=3))
     shown = "\n".join(result.lines())
     assert result.wrong == [], shown
     assert result.books.acknowledged, shown

@@ -1,7 +1,7 @@
-"""The bad network: a TCP proxy in front of each replica for each of its peers, which delays, stalls, cuts and resets.
+"""An unreliable network: a TCP proxy between each two replicas that delays, stalls, cuts and resets connections.
 
-One thread with one asyncio loop carries them all. A wire runs from a caller to a listener; its weather changes by
-itself until `heal`. It knows addresses and bytes, and nothing of what they mean.
+All proxies run in one asyncio loop in one thread. A wire leads from a caller to a listener. The state of a wire, its
+"weather", changes at random until `heal` is called. A wire forwards bytes without reading them.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from collections.abc import Iterable
 CHUNK_BYTES = 64 * 1024
 FAIR, SLOW, STALLED, CUT = "fair", "slow", "stalled", "cut"
 WEATHER = (FAIR, FAIR, FAIR, SLOW, STALLED, CUT)
-LASTS_S = (0.3, 4.0)
+WEATHER_LASTS_S = (0.3, 4.0)
 STALL_LONG_S = 65.0  # longer than a session may last
 STALL_LONG_SHARE = 0.02
 SLOW_S_MAX = 0.15
-RESET_SHARE = 0.3  # of changes of the weather: what is open is reset, in the middle of whatever it carries
-HEALED_S = 5.0
+RESET_SHARE = 0.3  # share of weather changes that reset all open connections
+ACTION_S_MAX = 5.0
 
 
 class Wire:
-    """One caller's way to one listener."""
+    """The proxy for connections from one caller to one listener."""
 
     def __init__(self, caller: str, listener: str, target: tuple[str, int], chance: random.Random) -> None:
         self.caller, self.listener, self.target = caller, listener, target
@@ -35,7 +35,8 @@ class Wire:
         self._changed = asyncio.Event()
         self._open: set[asyncio.StreamWriter] = set()
 
-    def turn(self, weather: str) -> None:
+    def set_weather(self, weather: str) -> None:
+        """Change the weather now; CUT also resets the open connections."""
         self.weather = weather
         self._changed.set()
         self._changed = asyncio.Event()
@@ -43,23 +44,23 @@ class Wire:
             self.reset()
 
     def reset(self) -> None:
-        """Both ends of what is open hear of a reset, not of an orderly end."""
+        """Reset all open connections at both ends, without an orderly close."""
         self.resets += len(self._open)
         for writer in list(self._open):
             writer.transport.abort()
 
-    async def live(self) -> None:
-        """The weather of this wire, for as long as nobody cancels it."""
+    async def vary_weather(self) -> None:
+        """Change the weather of this wire at random intervals until cancelled."""
         while True:
             weather = self._chance.choice(WEATHER)
             long = weather == STALLED and self._chance.random() < STALL_LONG_SHARE
-            self.turn(weather)
-            await asyncio.sleep(STALL_LONG_S if long else self._chance.uniform(*LASTS_S))
+            self.set_weather(weather)
+            await asyncio.sleep(STALL_LONG_S if long else self._chance.uniform(*WEATHER_LASTS_S))
             if self._chance.random() < RESET_SHARE:
                 self.reset()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection of the caller."""
+        """Forward one connection of the caller to the listener until it ends."""
         if self.weather == CUT:
             writer.transport.abort()
             return
@@ -90,13 +91,13 @@ class Wire:
 
 
 class Network:
-    """All wires of a cluster: `targets` gives each replica's true address. Used as a context."""
+    """A context manager that runs all wires of a cluster. `targets` holds the real address of each replica."""
 
     def __init__(self, targets: dict[str, tuple[str, int]], seed: str) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="wires", daemon=True)
         self._servers: list[asyncio.Server] = []
-        self._lives: list[asyncio.Task[None]] = []
+        self._weather_tasks: list[asyncio.Task[None]] = []
         self.wires = [
             Wire(caller, listener, targets[listener], random.Random(f"{seed}/{caller}/{listener}"))
             for caller in targets
@@ -106,35 +107,36 @@ class Network:
 
     def __enter__(self) -> Network:
         self._thread.start()
-        self._do(self._listen())
+        self._run_and_wait(self._listen())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._do(self._close())
+        self._run_and_wait(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def address(self, caller: str, listener: str) -> str:
-        """Where the caller finds the listener."""
+        """Return the address of the wire at which the caller reaches the listener."""
         found = next(wire for wire in self.wires if (wire.caller, wire.listener) == (caller, listener))
         return f"127.0.0.1:{found.port}"
 
-    def break_out(self) -> None:
-        """The weather begins."""
-        self._do(self._begin())
+    def start_weather(self) -> None:
+        """Start to change the weather of all wires."""
+        self._run_and_wait(self._start_weather())
 
     def heal(self) -> int:
-        """Fair weather from now on; how many connections were reset meanwhile."""
-        self._do(self._calm())
+        """End all network faults, and return how many connections were reset."""
+        self._run_and_wait(self._stop_weather())
         return sum(wire.resets for wire in self.wires)
 
     def drop(self, label: str) -> None:
-        """Reset whatever is open from or to this replica."""
-        self._do(self._drop([wire for wire in self.wires if label in {wire.caller, wire.listener}]))
+        """Reset all open connections from and to this replica."""
+        self._run_and_wait(self._drop([wire for wire in self.wires if label in {wire.caller, wire.listener}]))
 
-    def _do(self, work: object) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(HEALED_S)  # type: ignore[arg-type]
+    def _run_and_wait(self, work: object) -> None:
+        """Run a coroutine in the loop of the wires, and wait for its end."""
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(ACTION_S_MAX)  # type: ignore[arg-type]
 
     async def _listen(self) -> None:
         for wire in self.wires:
@@ -142,20 +144,20 @@ class Network:
             wire.port = server.sockets[0].getsockname()[1]
             self._servers.append(server)
 
-    async def _begin(self) -> None:
-        self._lives = [asyncio.create_task(wire.live()) for wire in self.wires]
+    async def _start_weather(self) -> None:
+        self._weather_tasks = [asyncio.create_task(wire.vary_weather()) for wire in self.wires]
 
-    async def _calm(self) -> None:
-        await self._cancel(self._lives)
+    async def _stop_weather(self) -> None:
+        await self._cancel(self._weather_tasks)
         for wire in self.wires:
-            wire.turn(FAIR)
+            wire.set_weather(FAIR)
 
     async def _drop(self, wires: Iterable[Wire]) -> None:
         for wire in wires:
             wire.reset()
 
     async def _close(self) -> None:
-        await self._calm()
+        await self._stop_weather()
         for server in self._servers:
             server.close()
         for wire in self.wires:

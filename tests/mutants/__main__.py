@@ -1,7 +1,7 @@
-"""Deliberate faults, to see that the simulation sees: each is a text of the Lua put in the place of another.
+"""Mutation tests: put deliberate faults into the Lua scripts, and check that the simulation finds each one.
 
-`make mutants` prints which seed, and which invariant, has found each; MUTANT='forget undo' prints the one failure,
-shrunk, as a scenario.
+`make mutants` prints the seed and the invariant that found each fault. `make mutants MUTANT='forget undo'` prints the
+failure of one fault as a short scenario.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SHRINK_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A text in the place of another, in the script of a verb; of every verb where that is None."""
+    """A fault: a regular expression and its replacement, in the Lua script of one verb, or of all verbs if None."""
 
     name: str
     pattern: str
@@ -54,7 +54,7 @@ MUTANTS = (
     Mutant("CSN order by stamp", r"if add_committed\(\) then", SORTED, "select"),
     Mutant("forget undo", r"function Play\.undo\(([^)]*)\)\n", r"function Play.undo(\1)\n  if true then return end\n"),
     Mutant("re-add a retired server", r"return is_retired\(server\) and math\.huge or 0", "return 0"),
-    Mutant(  # without the check of prefixes, which would refuse it as a fork
+    Mutant(  # also removes the prefix check, which would refuse the second commit as a fork
         "apply a commit twice",
         r"(?s)if csn <= Log\.csn then return end(.*?)local status = misfit\(write\)(.*?)local function",
         r"if csn < Log.csn then return end\1local status\2local function",
@@ -90,7 +90,7 @@ MUTANTS = (
 
 @contextlib.contextmanager
 def mutated(mutant: Mutant) -> Iterator[None]:
-    """The engine with this fault, for stores that are made while the block lasts."""
+    """Put the fault into the scripts of all stores that are created in the block."""
     script: Callable[[str, Sequence[LuaApplication]], str] = scripts.script
     changed = 0
 
@@ -105,12 +105,12 @@ def mutated(mutant: Mutant) -> Iterator[None]:
     with patch("storage.script_runner.script", faulty):
         for verb in scripts.VERBS:
             faulty(verb, APPLICATIONS)
-        assert changed, f"there is no such place any more: {mutant.name}"
+        assert changed, f"the pattern of {mutant.name!r} matches no script; adapt it to the Lua"
         yield
 
 
 def hunt(laboratory: Lab, mutant: Mutant, seeds_max: int = SEEDS_MAX) -> Run | None:
-    """The first run that finds it; None when none does."""
+    """Return the first simulation run that fails because of the fault, or None if no seed finds it."""
     with mutated(mutant):
         for seed in range(seeds_max):
             run = laboratory.seed(seed, STEPS)
@@ -120,8 +120,15 @@ def hunt(laboratory: Lab, mutant: Mutant, seeds_max: int = SEEDS_MAX) -> Run | N
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make mutants", description="Deliberate faults, and what finds each.")
-    parser.add_argument("mutant", nargs="?", choices=[mutant.name for mutant in MUTANTS], help="show how it fails")
+    parser = argparse.ArgumentParser(
+        prog="make mutants", description="Put deliberate faults into the Lua, and show what finds each."
+    )
+    parser.add_argument(
+        "mutant",
+        nargs="?",
+        choices=[mutant.name for mutant in MUTANTS],
+        help="try this fault only, and show how the run fails",
+    )
     wanted = parser.parse_args().mutant
     missed = 0
     with lab() as laboratory:

@@ -1,4 +1,4 @@
-"""The simulation finds deliberate faults; `make mutants` looks for all of them, this for a few, within a bound."""
+"""Check that the simulation finds a few of the deliberate faults quickly; `make mutants` tries all of them."""
 
 from __future__ import annotations
 
