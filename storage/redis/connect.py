@@ -22,9 +22,10 @@ import redis
 from bayou.errors import Away, BadInput
 from storage.identity_file import Decision, IdentityFile, decide, load, save
 from storage.keys import Namespace
+from storage.redis.embedded import EmbeddedRedis
 from storage.redis.failover import FORMS, SCHEMES, FailoverSource
 from storage.redis.lock import FolderLock, lock_folder
-from storage.redis.sources import AddressedSource, EmbeddedSource, MemorySource, Source, identity_in
+from storage.redis.sources import AddressedSource, MemorySource, Source, identity_in
 
 ADDRESSES = ("redis://", "rediss://", "unix://")
 BLOCKING_TIMEOUT_S = 60.0
@@ -71,7 +72,7 @@ def open_storage(url: str, data: Path, label: str, on_restart: OnRestart = lambd
         if url == "memory":
             source = MemorySource()
         elif url == "embedded":
-            source = EmbeddedSource(folder)
+            source = EmbeddedRedis(folder)
         elif has_failover:
             source = FailoverSource(url, Namespace(label).prefix)
         else:

@@ -22,19 +22,19 @@ import signal
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from bayou.errors import Away, Conflict
 from storage.redis import aof
 from storage.redis.binary import find_binary
 from storage.redis.lock import lock_folder
+from storage.redis.sources import CLIENT_OPTIONS, identify, no_retry
 
 SOCKET_BYTES_MAX = 103  # 107 on Linux; macOS allows four fewer
 LOAD_TIMEOUT_S = 600
@@ -46,27 +46,18 @@ LOG_BYTES_MAX = 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
-# RESP2 for every connection, so that replies have one shape with every server. No retries: the store knows what is safe
-# to run twice.
-CLIENT_OPTIONS: dict[str, Any] = {
-    "protocol": 2,
-    "driver_info": None,
-    "socket_connect_timeout": 5.0,
-    "socket_timeout": 10.0,
-}
-
-
-def no_retry() -> Retry:
-    """The retry policy of a client that tries once."""
-    return Retry(NoBackoff(), 0)
-
 
 class EmbeddedRedis:
-    """The redis-server of one folder. Call `start` first; one thread at a time may start or stop it."""
+    """The redis-server of one folder, a Source. Call `start` first. After `stop` it is not started again."""
+
+    durable = True
+    sections: tuple[str, ...] = ("server",)
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self.socket = self.folder / "redis.sock"
+        self._changing = threading.Lock()
+        self._is_stopped = False
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
 
@@ -79,6 +70,12 @@ class EmbeddedRedis:
         called before the data is touched. Raises Away when the server cannot run, Conflict `redis_older` when no
         installed server can open the data, and Conflict `aof_damaged` when the data cannot be repaired.
         """
+        with self._changing:
+            return [] if self._is_stopped else self._start(noted_version, before_start, before_repair)
+
+    def _start(
+        self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
+    ) -> list[str]:
         deadline = time.monotonic() + ANSWER_TIMEOUT_S
         while (descriptor := self._lock()) is None:
             if self._adopt():
@@ -94,8 +91,15 @@ class EmbeddedRedis:
         finally:
             os.close(descriptor)
 
-    def wait_for_end(self) -> None:
+    def identify(self) -> tuple[str, str]:
+        return identify(self.client(), "the embedded Redis", self.sections)
+
+    def client(self, **options: Any) -> redis.Redis:
+        return redis.Redis(unix_socket_path=str(self.socket), retry=no_retry(), **CLIENT_OPTIONS | options)
+
+    def await_change(self, suspect: threading.Event) -> None:
         """Block until the server has ended."""
+        del suspect
         if self._process is not None:
             self._process.wait()
             return
@@ -105,8 +109,13 @@ class EmbeddedRedis:
     def stop(self) -> None:
         """Ask the server to end. If it still runs after STOP_TIMEOUT_S it is killed, which loses no acknowledged
         write."""
+        with self._changing:
+            self._is_stopped = True
+            self._stop()
+
+    def _stop(self) -> None:
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        client = self._client(socket_timeout=STOP_TIMEOUT_S)
+        client = self.client(socket_timeout=STOP_TIMEOUT_S)
         with contextlib.suppress(redis.RedisError, OSError):
             client.shutdown(nosave=True)  # returns when it has ended or refused, or at the timeout
         client.close()
@@ -137,13 +146,9 @@ class EmbeddedRedis:
         self.stop()
         return True
 
-    def _client(self, **options: Any) -> redis.Redis:
-        options = {"decode_responses": True, "retry": no_retry(), **CLIENT_OPTIONS, **options}
-        return redis.Redis(unix_socket_path=str(self.socket), **options)
-
     def _info(self) -> dict[str, Any] | None:
         """The reply to INFO, None when the server cannot be reached."""
-        client = self._client()
+        client = self.client(decode_responses=True)
         try:
             return dict(client.info())
         except (redis.RedisError, OSError):
@@ -176,7 +181,7 @@ class EmbeddedRedis:
         info = self._info_when_loaded()
         if info is None:
             return False
-        client = self._client()
+        client = self.client(decode_responses=True)
         try:
             # One by one, because Redis 6.2 takes a single name.
             settings = {

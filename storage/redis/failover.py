@@ -21,8 +21,7 @@ from redis.exceptions import RedisClusterException
 from redis.sentinel import Sentinel
 
 from bayou.errors import Away, BadInput
-from storage.redis.embedded import CLIENT_OPTIONS, no_retry
-from storage.redis.sources import AddressedSource
+from storage.redis.sources import CLIENT_OPTIONS, AddressedSource, no_retry
 
 SCHEMES = ("redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel")
 PORTS = {"cluster": 6379, "sentinel": 26379}

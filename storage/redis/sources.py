@@ -1,6 +1,6 @@
-"""The Redis of a replica by its origin: embedded, at an address, or in memory. One interface for all of them.
+"""The interface to the Redis of a replica, whatever its origin; and the origins that need no process of ours.
 
-This module knows how each one is reached, started and stopped. It does not know whose data it holds.
+This module knows how each Redis is reached, started and stopped. It does not know whose data it holds.
 """
 
 from __future__ import annotations
@@ -10,15 +10,29 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from bayou.errors import Away, BadInput, Conflict
 from storage.redis.binary import VERSION_MIN, release, version_of
-from storage.redis.embedded import CLIENT_OPTIONS, EmbeddedRedis, no_retry
+
+# RESP2 for every connection, so that replies have one shape with every server. No retries: the store knows what is safe
+# to run twice.
+CLIENT_OPTIONS: dict[str, Any] = {
+    "protocol": 2,
+    "driver_info": None,
+    "socket_connect_timeout": 5.0,
+    "socket_timeout": 10.0,
+}
+
+
+def no_retry() -> Retry:
+    """The retry policy of a client that tries once."""
+    return Retry(NoBackoff(), 0)
 
 
 class Source(Protocol):
@@ -32,7 +46,8 @@ class Source(Protocol):
     ) -> list[str]:
         """Start it if it is ours to start and does not run. Returns warnings.
 
-        The arguments are those of `EmbeddedRedis.start`; the other sources ignore them.
+        The arguments are for the embedded Redis: the newest version that has used the data, and what to call before the
+        data is touched, with the version that will use it, and before it is repaired.
         """
 
     def identify(self) -> tuple[str, str]:
@@ -49,41 +64,6 @@ class Source(Protocol):
 
     def stop(self) -> None:
         """Stop it for good, if it is ours."""
-
-
-class EmbeddedSource:
-    """The private redis-server of the replica."""
-
-    durable = True
-    sections: tuple[str, ...] = ("server",)
-
-    def __init__(self, folder: Path) -> None:
-        self._server = EmbeddedRedis(folder)
-        self._changing = threading.Lock()
-        self._stopped = False
-
-    def start(
-        self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
-    ) -> list[str]:
-        with self._changing:
-            if self._stopped:
-                return []
-            return self._server.start(noted_version, before_start, before_repair)
-
-    def identify(self) -> tuple[str, str]:
-        return _identify(self.client(), "the embedded Redis", self.sections)
-
-    def client(self, **options: Any) -> redis.Redis:
-        return redis.Redis(unix_socket_path=str(self._server.socket), retry=no_retry(), **CLIENT_OPTIONS | options)
-
-    def await_change(self, suspect: threading.Event) -> None:
-        del suspect
-        self._server.wait_for_end()
-
-    def stop(self) -> None:
-        with self._changing:
-            self._stopped = True
-            self._server.stop()
 
 
 class AddressedSource:
@@ -133,7 +113,7 @@ class AddressedSource:
         return warnings
 
     def identify(self) -> tuple[str, str]:
-        return _identify(self.client(), self._name, self.sections)
+        return identify(self.client(), self._name, self.sections)
 
     def client(self, **options: Any) -> redis.Redis:
         return redis.Redis.from_url(self._url, retry=no_retry(), **CLIENT_OPTIONS | options)
@@ -189,7 +169,8 @@ def identity_in(info: str) -> str:
     return "-".join(re.findall(r"^(?:run_id|master_replid):(\w+)", info, re.MULTILINE))
 
 
-def _identify(client: redis.Redis, name: str, sections: tuple[str, ...]) -> tuple[str, str]:
+def identify(client: redis.Redis, name: str, sections: tuple[str, ...]) -> tuple[str, str]:
+    """(identity, version) of the Redis that `client` reaches; Away, with its `name`, if it cannot be reached."""
     with _reaching(name):
         info: dict[str, Any] = {}
         for section in sections:

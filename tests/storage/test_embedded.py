@@ -18,7 +18,8 @@ from bayou.errors import Away, Conflict
 from storage.identity_file import load, save
 from storage.redis.binary import find_binary
 from storage.redis.connect import BACKOFF_FIRST_S, away_of
-from storage.redis.embedded import CLIENT_OPTIONS, stop_left_behind
+from storage.redis.embedded import stop_left_behind
+from storage.redis.sources import CLIENT_OPTIONS
 from tests.support.storage_harness import IDENTITY, SEVERAL, kill_redis, redis_pid
 from tests.support.waiting import wait_until
 
