@@ -1,4 +1,4 @@
-"""What all tests share: fixtures, the fixed seed of Hypothesis, and tests that need what this machine may not have."""
+"""Fixtures for all tests. Hypothesis uses a fixed seed, and browser tests are skipped without a browser."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.support.browser import WHY_NO_BROWSER
 from tests.support.rooms_harness import Lua
 from tests.support.worker_redis import worker_redis
 
-# A failure is the same for everybody who runs the tests. `--hypothesis-profile default` draws new examples instead.
+# Every run draws the same examples, so that a failure can be repeated. `--hypothesis-profile default` draws new ones.
 hypothesis.settings.register_profile("fixed", derandomize=True)
 hypothesis.settings.load_profile("fixed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests marked `browser` where there is none."""
+    """Skip the tests marked `browser` if no browser is installed."""
     if WHY_NO_BROWSER:
         for item in items:
             if item.get_closest_marker("browser"):
@@ -33,20 +33,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def lua() -> Lua:
-    """The rooms' Lua in a real Redis."""
+    """Return a player for the Lua of the rooms application in a real Redis."""
     return Lua(worker_redis())
 
 
 @pytest.fixture(scope="session")
 def simulation_redis() -> Iterator[redis.Redis]:
-    """A Redis that simulated clusters empty."""
+    """Start a private Redis, which each simulated cluster empties before use."""
     with private_redis() as client:
         yield client
 
 
 @pytest.fixture
 def simulation(simulation_redis: redis.Redis) -> Iterator[SimulatedDriver]:
-    """A simulated cluster without servers, for a script of the scenario language."""
+    """Return a simulated cluster without servers, in which a test runs a script of the scenario language."""
     cluster = SimulatedDriver(simulation_redis)
     yield cluster
     cluster.close()
@@ -54,14 +54,14 @@ def simulation(simulation_redis: redis.Redis) -> Iterator[SimulatedDriver]:
 
 @pytest.fixture(scope="session")
 def laboratory() -> Iterator[Lab]:
-    """A Redis in which the simulation of many replicas runs."""
+    """Start a Redis in which the simulation of many replicas runs."""
     with lab() as opened:
         yield opened
 
 
 @pytest.fixture
 def open_one(tmp_path: Path) -> Iterator[Callable[..., OpenStorage]]:
-    """Open the storage of replica `one` at a URL; whatever is still open is closed at the end."""
+    """Return a function that opens the storage of replica `one` at a URL. Close all open storages at the end."""
     all_opened: list[OpenStorage] = []
 
     def open_it(
@@ -77,5 +77,5 @@ def open_one(tmp_path: Path) -> Iterator[Callable[..., OpenStorage]]:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two writes to a batch, so that a session takes many frames."""
+    """Limit a batch to two writes, so that an anti-entropy session needs many frames."""
     monkeypatch.setattr(anti_entropy, "BATCH_COUNT_MAX", 2)

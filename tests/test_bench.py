@@ -1,4 +1,4 @@
-"""`make bench` at a hundredth of its size: every row returns the expected lines of the table."""
+"""Check every benchmark of `make bench` at a hundredth of its size: each returns the expected lines of the table."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def check(name: str, rows: list[Row]) -> None:
+    """Assert that a benchmark has returned its lines, each with a unit and a correct ratio."""
     assert [row.row for row in rows] == [name] * LINES.get(name, 1)
     for row in rows:
         assert row.unit
@@ -38,16 +39,16 @@ def check(name: str, rows: list[Row]) -> None:
 
 
 @pytest.mark.parametrize("name", NO_PROCESS)
-def test_a_row_returns_its_lines(workspace: Workspace, name: str) -> None:
+def test_a_benchmark_without_processes_returns_its_lines(workspace: Workspace, name: str) -> None:
     check(name, ROWS[name](workspace, TINY))
 
 
 @pytest.mark.parametrize("name", [name for name in ROWS if name not in NO_PROCESS])
-def test_a_row_with_replicas_returns_its_lines(workspace: Workspace, name: str) -> None:
+def test_a_benchmark_with_replica_processes_returns_its_lines(workspace: Workspace, name: str) -> None:
     check(name, ROWS[name](workspace, TINY))
 
 
-def test_compared_sides_run_in_turn_and_the_median_counts() -> None:
+def test_both_sides_run_alternately_and_the_median_is_reported() -> None:
     ran: list[str] = []
     ours, limit = iter([100.0, 1.0, 9.0, 2.0]), iter([100.0, 4.0, 6.0, 5.0])
 
@@ -59,7 +60,7 @@ def test_compared_sides_run_in_turn_and_the_median_counts() -> None:
     assert ran == ["a", "b"] * 4
 
 
-def test_the_ratio_decides_whether_a_bound_is_met() -> None:
+def test_the_ratio_decides_whether_a_limit_is_met() -> None:
     assert [at_least("x", "u", (ours, 10), 0.5).met for ours in (4, 5)] == [False, True]
     assert [at_most("x", "u", (ours, 10), 0.5).met for ours in (5, 6)] == [True, False]
     assert [below("x", "u", ours, 5, 10).met for ours in (5, 6)] == [True, False]
@@ -80,7 +81,7 @@ def test_the_table_is_printed_as_markdown_and_as_json() -> None:
     assert loaded["rows"][1]["met"] is None
 
 
-def test_standard_output_has_nothing_but_json(
+def test_standard_output_contains_only_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(ROWS, "select", lambda _workspace, _size: [figure("select", "ms", 1)])
@@ -119,7 +120,7 @@ def test_an_unknown_row_is_refused() -> None:
     assert "unknown row nothing; use some of accept, accept-flat, store" in done.stderr
 
 
-def test_code_size_leaves_out_docstrings_comments_and_examples() -> None:
+def test_code_size_excludes_docstrings_comments_and_examples() -> None:
     text = """
 '''About this module.'''
 
@@ -148,5 +149,5 @@ def book(room):  # a comment beside code
         (".css", "/* two\nlines */\na::before {\n  content: '/*'; /* why */\n}\n"),
     ],
 )
-def test_code_size_tells_comments_from_strings(suffix: str, text: str) -> None:
+def test_code_size_distinguishes_comments_from_strings(suffix: str, text: str) -> None:
     assert other_lines(text, COMMENTS[suffix]) == 3

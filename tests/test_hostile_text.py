@@ -1,7 +1,7 @@
-"""Whatever text comes in (times, lines of a script, calendar files, tokens): it is read, or refused with a sentence.
+"""Fuzz the parsers of text (times, script lines, calendar files, session tokens) with random and malicious input.
 
-Nothing else may come of it: no other exception, no hang, and no answer that is out of proportion. Frames and volumes
-are in test_hostile_frames.py, requests in test_openapi.py.
+A parser must accept the text or refuse it with its own exception. Any other exception, a hang or a very large result
+fails the test. Frames and export volumes are tested in test_hostile_frames.py, HTTP requests in test_openapi.py.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EXAMPLES = settings(max_examples=150, deadline=None)
 
 
 def near(*pieces: str) -> st.SearchStrategy[str]:
-    """Text that is made of the right pieces, in any order, with some of anything between them."""
+    """Generate text from these valid pieces in any order, mixed with random characters."""
     return st.lists(st.sampled_from(pieces) | st.text(max_size=3), max_size=9).map("".join) | st.text(max_size=40)
 
 
@@ -67,7 +67,7 @@ READERS: dict[str, Callable[[str], object]] = {
 @example(text="0001-01-01T00:00+23:59")
 @example(text="9999-12-31T23:59-23:59")
 @example(text="9999-12-31 23-24")
-def test_a_time_at_the_prompt_is_read_or_refused_with_a_sentence(name: str, text: str) -> None:
+def test_a_time_at_the_prompt_is_accepted_or_refused(name: str, text: str) -> None:
     with contextlib.suppress(Usage):
         READERS[name](text)
 
@@ -80,7 +80,7 @@ LINES = st.lists(WORDS | WHENS, max_size=8).map(" ".join)
 @EXAMPLES
 @given(line=LINES)
 @example(line="reserve c r 9999-12-31T09:00/24:00")
-def test_a_line_of_a_script_is_a_command_or_a_complaint(line: str) -> None:
+def test_a_script_line_is_accepted_or_refused(line: str) -> None:
     with contextlib.suppress(Complaint):
         command = language.read_line(line)
         if command is not None and command.name == "reserve":
@@ -92,7 +92,7 @@ def test_a_line_of_a_script_is_a_command_or_a_complaint(line: str) -> None:
 )
 @EXAMPLES
 @given(text=WHENS | near("+", "-", "99999999999", "7", "ms", "s", "h", "d", "٣"))
-def test_a_word_of_a_script_is_read_or_complained_about(read: Callable[[str], object], text: str) -> None:
+def test_a_script_word_is_accepted_or_refused(read: Callable[[str], object], text: str) -> None:
     with contextlib.suppress(Complaint):
         read(text)
 
@@ -118,21 +118,21 @@ SPOILT = (
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.data(), until=st.sampled_from([None, date(2026, 12, 31), date.max]))
-def test_a_calendar_file_is_read_or_refused_and_events_are_skipped_with_a_reason(
+def test_a_calendar_file_is_accepted_or_refused_and_each_skipped_event_has_a_reason(
     data: st.DataObject, until: date | None
 ) -> None:
     lines = EVENT.split("\r\n")
     for _ in range(data.draw(st.integers(0, 3))):
-        place = data.draw(st.integers(0, len(lines) - 1))
+        number = data.draw(st.integers(0, len(lines) - 1))
         match data.draw(st.integers(0, 3)):
             case 0:
-                del lines[place]
+                del lines[number]
             case 1:
-                lines.insert(place, data.draw(st.sampled_from(SPOILT) | st.text(max_size=20)))
+                lines.insert(number, data.draw(st.sampled_from(SPOILT) | st.text(max_size=20)))
             case 2:
-                lines[place] = data.draw(st.sampled_from(SPOILT))
+                lines[number] = data.draw(st.sampled_from(SPOILT))
             case _:
-                lines[place] = lines[place][: data.draw(st.integers(0, 20))]
+                lines[number] = lines[number][: data.draw(st.integers(0, 20))]
         lines = lines or [""]
     content = "\r\n".join(lines).encode(errors="replace")
     try:
@@ -145,12 +145,13 @@ def test_a_calendar_file_is_read_or_refused_and_events_are_skipped_with_a_reason
 
 @EXAMPLES
 @given(st.binary(max_size=200))
-def test_bytes_that_are_no_calendar_are_refused(content: bytes) -> None:
+def test_random_bytes_are_refused_as_a_calendar_file(content: bytes) -> None:
     with contextlib.suppress(Problem):
         read_timetable(content, ROME)
 
 
 def packed(plain: bytes) -> str:
+    """Compress and encode bytes as a session token does."""
     return base64.urlsafe_b64encode(zlib.compress(plain, 9)).decode().rstrip("=")
 
 
@@ -171,7 +172,7 @@ JSONS = st.recursive(
 @example(text=packed(b"[" * JSON_BYTES_MAX))
 @example(text=packed(b'{"r":{"x~aaaaaa":' + b"9" * 5000 + b'},"w":{}}'))
 @example(text=packed(b'{"r":[],"w":[]}'))
-def test_a_token_is_one_or_bad_input(text: str) -> None:
+def test_a_session_token_is_accepted_or_refused(text: str) -> None:
     with contextlib.suppress(BadInput):
         token = Token.decode(text)
         assert Token.decode(token.encode()) == token

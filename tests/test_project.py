@@ -1,4 +1,4 @@
-"""What holds for the project as a whole: generated code is current, and the versions of packages are exact."""
+"""Check rules of the project: generated code is current, package versions are exact, every file has a docstring."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from packaging.utils import canonicalize_name
 HOUSE = Path(__file__).parent.parent
 REQUIREMENTS = (HOUSE / "requirements.txt").read_text(encoding="utf-8")
 GENERATED = ("a_e_pb2.py", "a_e_pb2.pyi")
-# Halves of Flask, Pydantic and requests, and a part of pytest: used at whatever version those want.
-BROUGHT = {"werkzeug", "pydantic-core", "urllib3", "packaging"}
+# Packages that Flask, Pydantic, requests and pytest install in the version that they need.
+DEPENDENCIES = {"werkzeug", "pydantic-core", "urllib3", "packaging"}
 
 
 def sources(*suffixes: str) -> Iterator[Path]:
-    """The project's own files; none of what is installed, generated or written while it runs."""
+    """Yield the source files of the project, without installed packages, generated code and data."""
     for path in HOUSE.rglob("*"):
         parts = path.relative_to(HOUSE).parts
         own = path.name not in GENERATED and not any(part.startswith(".") or part == "data" for part in parts)
@@ -30,13 +30,14 @@ def sources(*suffixes: str) -> Iterator[Path]:
 
 
 def requirements(text: str) -> list[Requirement]:
+    """Parse the lines of a requirements file."""
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [Requirement(line) for line in lines if line]
 
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_generated_code_is_current(tmp_path: Path, name: str) -> None:
-    """`make proto` brings it up to date."""
+    """Compile a_e.proto again and compare the result. `make proto` updates the generated code."""
     command = [sys.executable, "-m", "grpc_tools.protoc", "-I.", f"--python_out={tmp_path}", f"--pyi_out={tmp_path}"]
     subprocess.run([*command, "a_e.proto"], cwd=HOUSE, check=True)
     assert (HOUSE / "replica" / "anti_entropy" / name).read_text("utf-8") == (tmp_path / name).read_text("utf-8")
@@ -50,7 +51,7 @@ def test_versions_are_exact_and_installed() -> None:
             assert version(requirement.name) == pin.version
 
 
-def test_what_the_code_imports_is_required_by_name() -> None:
+def test_every_imported_package_is_listed_in_the_requirements() -> None:
     named, heading, _ = REQUIREMENTS.partition("# Brought along")
     assert heading
     required = {canonicalize_name(requirement.name) for requirement in requirements(named)}
@@ -59,7 +60,7 @@ def test_what_the_code_imports_is_required_by_name() -> None:
     for path in sources(".py"):
         for module in imported(path) - own - sys.stdlib_module_names:
             found = {canonicalize_name(name) for name in distributions[module]}
-            assert found & required or found <= BROUGHT, f"{path} imports {module}"
+            assert found & required or found <= DEPENDENCIES, f"{path} imports {module}"
 
 
 def test_the_protocol_imports_the_standard_library_only() -> None:
@@ -68,7 +69,7 @@ def test_the_protocol_imports_the_standard_library_only() -> None:
 
 
 def imported(path: Path) -> set[str]:
-    """The top-level modules that a file imports."""
+    """Return the top-level modules that a file imports."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -78,15 +79,17 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def test_a_file_says_what_it_is_for() -> None:
+def test_every_python_file_has_a_docstring() -> None:
     for path in sources(".py"):
         text = path.read_text(encoding="utf-8")
-        assert not text or ast.get_docstring(ast.parse(text)), f"{path} opens with no docstring"
+        assert not text or ast.get_docstring(ast.parse(text)), (
+            f"{path} has no docstring; say in one line what it is for"
+        )
 
 
 @pytest.mark.parametrize("script", ["server.py", "client.py", "cluster.py"])
-def test_without_the_packages_it_says_where_they_are(script: str) -> None:
-    """What a new terminal meets, before .venv is activated there."""
+def test_a_program_without_its_packages_says_how_to_activate_them(script: str) -> None:
+    """Start a program without .venv, as in a new terminal: it must print how to activate .venv."""
     ran = subprocess.run([sys.executable, "-S", script, "one"], cwd=HOUSE, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("This Python has no package ")
