@@ -1,4 +1,4 @@
-"""`cluster.py` as people run it: the demo goes as told, `up` stops what it started, and nothing is left behind."""
+"""`cluster.py` as people run it: the demo succeeds, `up` stops what it started, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BOUND_S = 60
 
 @contextmanager
 def up(configuration: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """`cluster.py up`, all of its replicas serving; ended at the end, whatever the test did."""
+    """Run `cluster.py up` until all of its replicas serve, and end it after the block."""
     settings = load(configuration)
     with command("cluster.py", "up", "--config", configuration, environment=environment) as process:
         try:
@@ -50,7 +50,7 @@ def assert_nothing_left(folder: Path) -> None:
     assert processes_with(folder) == {}
 
 
-def test_demo_ends_in_agreement_and_leaves_nothing(tmp_path: Path) -> None:
+def test_the_demo_ends_in_agreement_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with demo(tmp_path) as process:
         output, _ = process.communicate(timeout=BOUND_S)
     assert process.returncode == 0, output
@@ -67,14 +67,14 @@ def test_demo_ends_in_agreement_and_leaves_nothing(tmp_path: Path) -> None:
     assert_nothing_left(tmp_path)
 
 
-def test_demo_has_colours_where_they_are_forced(tmp_path: Path) -> None:
+def test_the_demo_has_colours_where_they_are_forced(tmp_path: Path) -> None:
     with demo(tmp_path, FORCE_COLOR="1") as process:
         output, _ = process.communicate(timeout=BOUND_S)
     assert "\x1b[32m✓" in output
     assert "\x1b[33m?" in output
 
 
-def test_demo_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+def test_a_stopped_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     with demo(tmp_path) as process:
         wait_until(lambda: processes_with("server.py", tmp_path))
         process.send_signal(signal.SIGINT)
@@ -83,7 +83,7 @@ def test_demo_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
     assert_nothing_left(tmp_path)
 
 
-def test_demo_that_fails_says_why_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_demo_says_why_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with demo(tmp_path) as process:
         (replica,) = wait_until(lambda: processes_with("server.py two ", tmp_path))
         os.kill(replica, signal.SIGKILL)
@@ -93,7 +93,7 @@ def test_demo_that_fails_says_why_and_leaves_nothing(tmp_path: Path) -> None:
     assert_nothing_left(tmp_path)
 
 
-def test_demo_whose_reader_leaves_leaves_nothing(tmp_path: Path) -> None:
+def test_a_demo_whose_output_is_closed_leaves_nothing_behind(tmp_path: Path) -> None:
     with demo(tmp_path) as process:
         assert process.stdout is not None
         wait_until(lambda: processes_with("server.py", tmp_path))
@@ -133,10 +133,10 @@ def test_up_reports_a_replica_that_dies(tmp_path: Path, configuration: Path) -> 
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=BOUND_S)
     assert process.returncode == 1
-    assert processes_with(tmp_path) == {}  # not its Redis either
+    assert processes_with(tmp_path) == {}  # its Redis has ended too
 
 
-def test_up_twice_is_refused_and_disturbs_nobody(configuration: Path) -> None:
+def test_a_second_up_is_refused_and_the_first_goes_on(configuration: Path) -> None:
     with up(configuration) as first:
         with command("cluster.py", "up", "--config", configuration) as second:
             output, _ = second.communicate(timeout=BOUND_S)
@@ -147,7 +147,7 @@ def test_up_twice_is_refused_and_disturbs_nobody(configuration: Path) -> None:
         assert len(processes_with("server.py", configuration)) == len(LABELS)
 
 
-def test_up_names_what_is_wrong_in_the_configuration(tmp_path: Path) -> None:
+def test_up_names_the_error_in_the_configuration(tmp_path: Path) -> None:
     wrong = tmp_path / "config.yaml"
     wrong.write_text("cluster: building-6\nprimary: four\nreplicas: {}\n", encoding="utf-8")
     with command("cluster.py", "up", "--config", wrong) as process:
@@ -157,7 +157,7 @@ def test_up_names_what_is_wrong_in_the_configuration(tmp_path: Path) -> None:
     assert "Traceback" not in output
 
 
-def test_a_server_started_twice_is_refused(tmp_path: Path) -> None:
+def test_a_second_start_of_a_server_is_refused(tmp_path: Path) -> None:
     with live(tmp_path, LABELS[:1]) as processes:
         before = processes.rest("one").get("/replica")["id"]
         with command("server.py", "one", "--config", processes.configuration) as second:
@@ -179,19 +179,19 @@ def test_a_replica_that_is_killed_comes_back_and_catches_up(tmp_path: Path) -> N
         wait_until(lambda: processes.rest("two").get("/reservations/vish/r1")["state"] == "committed")
 
 
-def test_make_prints_its_targets() -> None:
+def test_make_lists_its_targets() -> None:
     shown = subprocess.run(["make"], cwd=HOUSE, capture_output=True, check=True, text=True).stdout
     for target in ("demo", "up", "test", "check", "format", "clean", "proto"):
         assert f"make {target} " in shown
 
 
-def test_make_says_when_there_is_no_python(tmp_path: Path) -> None:
+def test_make_says_that_there_is_no_suitable_python(tmp_path: Path) -> None:
     for name in ("Makefile", "requirements.txt"):
         (tmp_path / name).write_bytes((HOUSE / name).read_bytes())
     found = shutil.which("make")
     assert found
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python3").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")  # as one that is too old
+    (tmp_path / "bin" / "python3").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")  # like a Python that is too old
     (tmp_path / "bin" / "python3").chmod(0o755)
     result = subprocess.run(
         [found, "demo"], cwd=tmp_path, env={"PATH": str(tmp_path / "bin")}, capture_output=True, check=False, text=True

@@ -1,4 +1,4 @@
-"""The designs beside Bayou keep to their definitions, and the comparison tells what becomes of each reservation."""
+"""The other designs keep to their definitions, and the comparison shows the result of each reservation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ grow_only = st.frozensets(ELEMENTS).map(GrowOnlySet)
 two_phase = st.tuples(st.frozensets(ELEMENTS), st.frozensets(ELEMENTS)).map(
     lambda sets: TwoPhaseSet(sets[0], sets[0] & sets[1])
 )
-# What a stamp wrote is a function of the stamp, for no two writes have the same.
+# The value is a function of the stamp, because stamps are unique.
 last_writer_wins = st.dictionaries(ELEMENTS, STAMPS).map(
     lambda stamps: LastWriterWinsMap({key: (stamp, hash((key, stamp))) for key, stamp in stamps.items()})
 )
@@ -70,7 +70,7 @@ def test_the_greatest_stamp_wins(state: LastWriterWinsMap[int, int], key: int, s
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), ELEMENTS), max_size=12))
 def test_operations_in_any_order_and_more_than_once(seed: int, made: list[tuple[str, bool, int]]) -> None:
-    """Whatever is delivered when, and how often: in the end all replicas are equal, each operation taken once."""
+    """All replicas are equal in the end and have applied each operation once, whatever the order of delivery."""
     chosen = random.Random(seed)
     replicas = {name: OperationSet[int](name) for name in "abc"}
     for name, adds, element in made:
@@ -85,7 +85,7 @@ def test_operations_in_any_order_and_more_than_once(seed: int, made: list[tuple[
     assert len({replica.elements for replica in replicas.values()}) == 1
 
 
-def test_a_removal_waits_for_what_its_origin_had_seen() -> None:
+def test_a_removal_waits_for_the_operations_that_its_origin_had_seen() -> None:
     one, two, three = OperationSet[str]("one"), OperationSet[str]("two"), OperationSet[str]("three")
     one.add("x")
     two.receive(one.log[0])
@@ -112,25 +112,25 @@ def test_an_addition_wins_over_a_removal_at_the_same_time() -> None:
 
 
 @pytest.fixture
-def told(simulation: SimulatedDriver) -> Callable[[list[str]], dict[str, Story]]:
-    def tell(lines: list[str]) -> dict[str, Story]:
+def stories_of(simulation: SimulatedDriver) -> Callable[[list[str]], dict[str, Story]]:
+    def play_all(lines: list[str]) -> dict[str, Story]:
         stories = [play(design(), lines) for design in DESIGNS]
         stories.append(play_bayou(simulation, lines, lambda _: None))
         simulation.close()
         return {story.design: story for story in stories}
 
-    return tell
+    return play_all
 
 
-Tell = Callable[[list[str]], dict[str, Story]]
+StoriesOf = Callable[[list[str]], dict[str, Story]]
 
 
 def read(name: str) -> list[str]:
     return read_script((SCRIPTS / name).read_text(encoding="utf-8").splitlines())
 
 
-def test_three_want_one_room_across_a_cut(told: Tell) -> None:
-    stories = told(read("same_room.test"))
+def test_three_users_reserve_one_room_across_a_cut_link(stories_of: StoriesOf) -> None:
+    stories = stories_of(read("same_room.test"))
     kept, twice = called.KEPT, called.TWICE
     assert {design: verdicts(story) for design, story in stories.items()} == {
         "a central server": [kept, called.CUT_OFF, called.CUT_OFF, kept, called.CUT_OFF],
@@ -143,19 +143,19 @@ def test_three_want_one_room_across_a_cut(told: Tell) -> None:
     assert all(story.agrees for story in stories.values())
 
 
-def test_a_change_of_mind(told: Tell) -> None:
-    stories = told(read("change_of_mind.test"))
+def test_a_cancelled_reservation_is_made_again(stories_of: StoriesOf) -> None:
+    stories = stories_of(read("change_of_mind.test"))
     assert {design: verdicts(story)[0] for design, story in stories.items()} == {
         design: called.STUCK if design == "a grow-only set" else called.CANCELLED for design in stories
     }
     assert stories["a two-phase set"].rows[2].refusal == "cancelled once, so never again"
     assert verdicts(stories["an operation-based set"])[2] == called.KEPT
-    assert verdicts(stories["Bayou"])[1] == called.MOVED  # to its first choice, which was cancelled
+    assert verdicts(stories["Bayou"])[1] == called.MOVED  # to its first choice, which is free again
 
 
 @pytest.mark.slow
-def test_bayou_and_the_central_server_never_book_twice(told: Tell) -> None:
-    """Any script: what a user was told in the end is so, under Bayou as under a central server."""
+def test_bayou_and_the_central_server_never_book_twice(stories_of: StoriesOf) -> None:
+    """On random scripts, what users believe at the end is true under Bayou and under a central server."""
     chosen = random.Random(4)
     for _ in range(6):
         lines = ["joinServer a", "joinServer b", "joinServer c", "joinClient x a", "joinClient y b", "joinClient z c"]
@@ -168,20 +168,22 @@ def test_bayou_and_the_central_server_never_book_twice(told: Tell) -> None:
                  f"breakConnection {one} {other}", f"restoreConnection {one} {other}"], [4, 1, 2, 2],
             )  # fmt: skip
         lines += [f"restoreConnection {pair}" for pair in ("a b", "a c", "b c")]
-        stories = told(lines)
+        stories = stories_of(lines)
         assert all(story.agrees for story in stories.values())
         for design in ("a central server", "Bayou"):
             assert not {called.TWICE, called.LOST} & set(verdicts(stories[design])), (design, lines)
 
 
 @pytest.mark.parametrize("name", sorted(set(USAGES) - set(COMMANDS)))
-def test_what_is_not_compared_is_refused(name: str) -> None:
+def test_a_command_that_cannot_be_compared_is_refused(name: str) -> None:
     with pytest.raises(NotComparable, match=rf"^line 2: {name} cannot be compared, .* reserve and cancel\.$"):
         read_script(["joinServer a", f"{name} {' '.join('x' * USAGES[name][1])}"])
 
 
 @pytest.mark.process
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compare_prints_tables_or_the_error_of_a_script(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(comparing, "on_stop", lambda _: None)
     wrong = tmp_path / "it.test"
     wrong.write_text("joinServer a\nreserve x 6.12 tomorrow\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The scenario language: which lines are commands, what their parts mean, and what is said of the others."""
+"""The parser of the scenario language: which lines are commands, what their parts mean, and the complaints."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def command(line: str) -> Command:
 
 
 @pytest.mark.parametrize("line", ["", "  ", "\r\n", "# a comment", "   // another", "#put c a b", "//put c a b"])
-def test_blanks_and_comments_are_no_commands(line: str) -> None:
+def test_blank_lines_and_comments_are_not_commands(line: str) -> None:
     assert read_line(line) is None
 
 
@@ -44,7 +44,7 @@ def test_blanks_and_comments_are_no_commands(line: str) -> None:
         ("put c #1 //x", ("c", "#1", "//x")),
     ],
 )
-def test_words_are_separated_by_blanks_alone(line: str, words: tuple[str, ...]) -> None:
+def test_only_blanks_separate_words(line: str, words: tuple[str, ...]) -> None:
     assert command(line) == Command("put", words, line.strip()[3:].strip())
 
 
@@ -57,7 +57,7 @@ def test_a_wrong_number_of_words_shows_the_usage(name: str) -> None:
             read_line(" ".join([name, *["x"] * count]))
 
 
-def test_an_unknown_command_hints_at_the_nearest() -> None:
+def test_an_unknown_command_suggests_a_similar_one() -> None:
     with pytest.raises(Complaint, match=r"^there is no command joinserver. Did you mean joinServer\?$"):
         read_line("joinserver 1")
     with pytest.raises(Complaint, match=r"^there is no command xyzzy\.$"):
@@ -73,14 +73,14 @@ def test_an_unknown_command_hints_at_the_nearest() -> None:
         ("2026-12-01T09:00/2026-12-02T01:30", NINE, datetime(2026, 12, 2, 1, 30, tzinfo=UTC)),
     ],
 )
-def test_a_time_is_read(text: str, start: datetime, end: datetime) -> None:
+def test_a_slot_is_parsed(text: str, start: datetime, end: datetime) -> None:
     assert read_slot(text) == Slot(start, end)
 
 
 @pytest.mark.parametrize(
     "text", ["2026-12-01T09:00/10:00", "2026-12-01T09:00/24:00", "2026-12-01T23:00/2026-12-02T01:00"]
 )
-def test_a_time_is_printed_as_it_is_written(text: str) -> None:
+def test_a_slot_is_printed_as_it_is_written(text: str) -> None:
     assert str(read_slot(text)) == text
 
 
@@ -98,12 +98,12 @@ def test_a_time_is_printed_as_it_is_written(text: str) -> None:
         ("2026-12-01T23:00/01:00", "over midnight, write"),
     ],
 )
-def test_what_is_no_time_is_said(text: str, said: str) -> None:
+def test_an_invalid_slot_is_refused(text: str, said: str) -> None:
     with pytest.raises(Complaint, match=said):
         read_slot(text)
 
 
-def test_the_parts_of_a_reservation() -> None:
+def test_a_reservation_is_parsed() -> None:
     when, later = "2026-12-01T09:00/10:00", "2026-12-01T10:00/11:00"
     plain = read_reserve(command(f"reserve vish 6.12 {when}"))
     assert (plain.client, plain.room, plain.slots) == ("vish", "6.12", (Slot(NINE, TEN),))
@@ -125,7 +125,7 @@ def test_the_parts_of_a_reservation() -> None:
         ("or tomorrow", "^tomorrow is not a time"),
     ],
 )
-def test_what_is_wrong_with_a_reservation_is_said(rest: str, said: str) -> None:
+def test_an_invalid_reservation_is_refused(rest: str, said: str) -> None:
     line = f"reserve vish 6.12 2026-12-01T09:00/10:00 {rest}"
     if not said:
         assert read_reserve(command(line)).purpose == "fun"
@@ -138,17 +138,17 @@ def test_what_is_wrong_with_a_reservation_is_said(rest: str, said: str) -> None:
     ("text", "offset_us"),
     [("+2h", 2 * HOUR_US), ("-30m", -HOUR_US // 2), ("+250ms", 250_000), ("-1d", -24 * HOUR_US), ("0", 0)],
 )
-def test_an_offset_is_read(text: str, offset_us: int) -> None:
+def test_an_offset_is_parsed(text: str, offset_us: int) -> None:
     assert read_offset(text) == offset_us
 
 
 @pytest.mark.parametrize("text", ["2h", "+2", "+2 h", "+h", "+1001d", "++2h", "+2hours", "+٢h"])
-def test_what_is_no_offset_is_said(text: str) -> None:
+def test_an_invalid_offset_is_refused(text: str) -> None:
     with pytest.raises(Complaint, match="is not an offset; write it like"):
         read_offset(text)
 
 
-def test_dates_and_counts() -> None:
+def test_dates_and_counts_are_parsed_or_refused() -> None:
     assert read_date("2026-12-01") == date(2026, 12, 1)
     for text in ("2026-02-30", "1.12.2026", "2026-12-1", "today"):
         with pytest.raises(Complaint, match="is not a date"):

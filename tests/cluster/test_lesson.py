@@ -1,4 +1,4 @@
-"""Lessons: every scenario is one, its steps are its lines, and a picture shows what has happened to each write."""
+"""Every scenario can be played as a lesson; a picture shows what has happened to each write."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_every_scenario_is_a_lesson() -> None:
 
 
 @pytest.mark.parametrize("script", SCENARIOS, ids=lambda script: script.stem)
-def test_steps_are_the_lines_of_the_script(script: Path) -> None:
+def test_the_steps_of_a_lesson_are_all_lines_of_its_script(script: Path) -> None:
     lesson = read_lesson(script)
     assert [line for step in lesson.steps for line in step.lines] == script.read_text(encoding="utf-8").splitlines()
     for step in lesson.steps:
@@ -26,12 +26,12 @@ def test_steps_are_the_lines_of_the_script(script: Path) -> None:
     assert all(step.narration for step in lesson.steps[1:])
 
 
-def test_a_name_that_is_none_hints_at_the_nearest() -> None:
+def test_an_unknown_name_suggests_a_similar_one() -> None:
     with pytest.raises(NoLesson, match=r"^There is no lesson displacd\. Did you mean displaced\?"):
         find_lesson("displacd")
 
 
-def test_a_script_without_a_claim_is_no_lesson(tmp_path: Path) -> None:
+def test_a_script_without_a_claim_is_refused(tmp_path: Path) -> None:
     (tmp_path / "it.test").write_text("joinServer 0\n", encoding="utf-8")
     with pytest.raises(ValueError, match="does not open with"):
         read_lesson(tmp_path / "it.test")
@@ -55,11 +55,13 @@ def entry(name: str, thing: str = "6.12", *, final: bool = False, outcome: str =
         ([entry("a", final=True)], [entry("a")], {"a": "replayed"}),
     ],
 )
-def test_what_has_happened_to_a_write(before: list[Entry], now: list[Entry], shown: dict[str, str]) -> None:
+def test_changes_show_what_has_happened_to_each_write(
+    before: list[Entry], now: list[Entry], shown: dict[str, str]
+) -> None:
     assert changes(before, now) == shown
 
 
-def test_columns_stand_side_by_side_as_far_as_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_columns_stand_side_by_side_where_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     shown = [
         Column("one", True, True, 3, ("vish",), (entry("a", final=True), entry("b")), {"b": "new"}),
@@ -76,7 +78,7 @@ def test_columns_stand_side_by_side_as_far_as_there_is_room(monkeypatch: pytest.
 
 
 @pytest.mark.process
-def test_a_lesson_is_played_to_its_end_where_nobody_can_press_enter() -> None:
+def test_without_a_terminal_a_lesson_does_not_wait_for_enter() -> None:
     shown = subprocess.run(
         [sys.executable, str(HOUSE / "cluster.py"), "lesson", "roll_back_and_replay"],
         capture_output=True, check=False, encoding="utf-8", stdin=subprocess.DEVNULL, timeout=60,

@@ -1,4 +1,4 @@
-"""Each command of the scenario language where it is impossible, ambiguous or repeated: what is said, and what stays."""
+"""Commands of the scenario language that are impossible, ambiguous or repeated: the complaint, and the state after."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ SLOT = "2026-12-01T09:00/10:00"
         ("pause\nstabilize", "anti-entropy is paused, so nothing is exchanged"),
     ],
 )
-def test_what_is_impossible_is_said_and_skipped(simulation: SimulatedDriver, lines: str, said: str) -> None:
-    """Nothing is printed, the other commands go on, and expectations before still stand."""
+def test_an_impossible_line_is_noted_and_skipped(simulation: SimulatedDriver, lines: str, said: str) -> None:
+    """Nothing is printed, and the script goes on."""
     result = ran(simulation, f"{BEFORE}{lines}\n")
     assert result.notes == [f"line {5 + len(lines.splitlines())}: {said}"]
     assert (result.printed, result.failures) == ([], 0)
 
 
-def test_commit_by_hand_is_for_the_primary(simulation: SimulatedDriver) -> None:
+def test_only_the_primary_commits_by_hand(simulation: SimulatedDriver) -> None:
     result = ran(simulation, BEFORE + "commit 0\ncommit 1")
     (note,) = result.notes
     assert note.startswith("line 7: ")
@@ -70,7 +70,7 @@ def test_commit_by_hand_is_for_the_primary(simulation: SimulatedDriver) -> None:
 
 @pytest.mark.parametrize("ends", ["c 0", "0 c"])
 def test_a_client_has_one_link(simulation: SimulatedDriver, ends: str) -> None:
-    """Restoring moves it, whether or not the old one was broken; breaking another one changes nothing."""
+    """Restoring a link moves the client, whether or not the old link was broken; breaking another link does nothing."""
     result = ran(
         simulation,
         f"{BEFORE}pause\nput d b 2\nrestoreConnection c 1\nget c b\nbreakConnection {ends}\nget c b\n"
@@ -81,7 +81,7 @@ def test_a_client_has_one_link(simulation: SimulatedDriver, ends: str) -> None:
 
 
 def test_an_id_may_be_a_server_and_a_client(simulation: SimulatedDriver) -> None:
-    """Two servers come first; a client and the server of the same id are meant where there is but one id."""
+    """A link between two such ids is one of servers; an id twice means the client and the server of that id."""
     result = ran(
         simulation,
         "joinServer 0\njoinServer 1\njoinClient 0 0\njoinClient 1 1\n"
@@ -91,7 +91,7 @@ def test_an_id_may_be_a_server_and_a_client(simulation: SimulatedDriver) -> None
     assert result.notes == ["line 11: client 1 has no link to a server"]
 
 
-def test_client_ids_that_are_no_names(simulation: SimulatedDriver) -> None:
+def test_client_ids_that_are_not_valid_user_names(simulation: SimulatedDriver) -> None:
     script = "joinServer 0\njoinClient é/~+1 0\nput é/~+1 a 1\n"
     result = ran(
         simulation, f"{script}reserve é/~+1 6.12 {SLOT}\ncalendar 0 6.12 2026-12-01\nstatus é/~+1 r1\nprintLog 0"
@@ -106,7 +106,7 @@ def test_client_ids_that_are_no_names(simulation: SimulatedDriver) -> None:
     ]
 
 
-def test_ids_that_are_no_labels(simulation: SimulatedDriver) -> None:
+def test_server_ids_that_are_not_valid_labels(simulation: SimulatedDriver) -> None:
     result = ran(
         simulation, "joinServer A\njoinServer a\njoinServer Ä/ö\njoinClient C. a\nput C. x 1\nprintVectors Ä/ö"
     )
@@ -114,7 +114,7 @@ def test_ids_that_are_no_labels(simulation: SimulatedDriver) -> None:
     assert result.printed[0] == "V A:3 a:5 Ä/ö:3"
 
 
-def test_links_to_a_server_that_is_down_count_when_it_is_back(simulation: SimulatedDriver) -> None:
+def test_links_that_change_during_a_crash_count_after_recovery(simulation: SimulatedDriver) -> None:
     result = ran(
         simulation,
         BEFORE + "crash 1\nbreakConnection 0 1\nrecover 1\nput c b 2\nget d b\n"
@@ -123,7 +123,7 @@ def test_links_to_a_server_that_is_down_count_when_it_is_back(simulation: Simula
     assert result.printed == ["b:ERR_KEY", "b:2"]
 
 
-def test_links_heal_where_an_id_joins_again(simulation: SimulatedDriver) -> None:
+def test_the_links_of_an_id_that_joins_again_work(simulation: SimulatedDriver) -> None:
     result = ran(
         simulation,
         "joinServer 0\njoinServer 1\njoinServer 2\njoinClient d 2\nbreakConnection 1 2\nretireServer 2\njoinServer 2\n"
@@ -133,8 +133,8 @@ def test_links_heal_where_an_id_joins_again(simulation: SimulatedDriver) -> None
     assert result.notes == []
 
 
-def test_a_client_that_went_elsewhere_stays_there(simulation: SimulatedDriver) -> None:
-    """A server that joins again gets back the clients that it had when it retired, and no others."""
+def test_a_client_that_has_moved_does_not_return(simulation: SimulatedDriver) -> None:
+    """A server that joins again gets back exactly the clients that it had when it retired."""
     result = ran(
         simulation,
         "joinServer 0\njoinServer 1\njoinClient c 1\njoinClient d 1\njoinClient e 1\nbreakConnection e 1\n"
@@ -162,7 +162,7 @@ def test_reservations_over_midnight(simulation: SimulatedDriver) -> None:
 
 
 def test_names_of_reservations(simulation: SimulatedDriver) -> None:
-    """One that was refused has a name as well; a line that was skipped has none."""
+    """A refused reservation gets a name too; a skipped line does not."""
     result = ran(
         simulation,
         f"{BEFORE}reserve c 6.12 {SLOT}\nreserve d 6.12 {SLOT}\nreserve e 6.12 {SLOT}\nreserve d 6.13 {SLOT}\n"
@@ -180,8 +180,8 @@ def test_names_of_reservations(simulation: SimulatedDriver) -> None:
     assert len(result.notes) == 2
 
 
-def test_another_room_where_there_is_no_other(simulation: SimulatedDriver) -> None:
-    """Then it has but the times that were asked for."""
+def test_another_room_without_another_room_tries_the_other_slots(simulation: SimulatedDriver) -> None:
+    """The script has named one room only."""
     result = ran(
         simulation,
         f"{BEFORE}reserve c 6.12 {SLOT} merge another_room\npause\n"
@@ -191,20 +191,20 @@ def test_another_room_where_there_is_no_other(simulation: SimulatedDriver) -> No
     assert result.notes == []
 
 
-def test_songs_with_any_characters(simulation: SimulatedDriver) -> None:
+def test_song_names_may_have_any_characters(simulation: SimulatedDriver) -> None:
     songs = ["AC/DC", "//", "100%", "a?b=c&d", "#1", "/x/", "é", "..."]
     script = "".join(f"put c {song} {song}\nget d {song}\n" for song in songs)
     result = ran(simulation, BEFORE + script)
     assert (result.printed, result.notes) == ([f"{song}:{song}" for song in songs], [])
 
 
-def test_a_song_that_cannot_be_one(simulation: SimulatedDriver) -> None:
+def test_an_invalid_song_name_is_refused_or_not_found(simulation: SimulatedDriver) -> None:
     result = ran(simulation, f"{BEFORE}put c .. 1\nget c ..\nget c {'x' * 300}")
     assert result.printed == ["..:ERR_KEY", f"{'x' * 300}:ERR_KEY"]
     assert len(result.notes) == 1
 
 
-def test_a_log_that_is_longer_than_a_page(simulation: SimulatedDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_log_is_read_page_by_page(simulation: SimulatedDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cluster.language.runner.LOG_PAGE", 3)
     result = ran(simulation, BEFORE + "".join(f"put c a {number}\n" for number in range(2, 8)) + "printLog 1")
     assert result.printed == [f"PUT:(a, {number}):TRUE" for number in range(1, 8)]

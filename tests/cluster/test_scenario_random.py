@@ -1,4 +1,4 @@
-"""Whatever a script does: no command breaks the runner, and once all heals, all servers are equal (invariant 14)."""
+"""On random scripts no command breaks the runner, and all servers are equal after healing (invariant 14)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEEDS = range(12)
 
 
 def random_script(seed: int, steps: int) -> list[str]:
-    """Commands as they come; many of them impossible. `force` is left out: it may cost commits (invariant 9)."""
+    """Random commands, many of them impossible, without `force`, which may revoke commits (invariant 9)."""
     chosen = random.Random(seed)
 
     def slot() -> str:
@@ -64,7 +64,7 @@ HEALED = [
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_all_are_equal_in_the_end(seed: int, simulation: SimulatedDriver) -> None:
+def test_all_servers_are_equal_at_the_end_of_a_random_script(seed: int, simulation: SimulatedDriver) -> None:
     result = ran(simulation, random_script(seed, STEPS) + HEALED)
     assert not [note for note in result.notes if "no session" in note or "[internal]" in note]
     stores = [simulation.store(label) for label in simulation.labels]

@@ -1,4 +1,4 @@
-"""The scenarios and the scripts of the course print what is expected, in the simulation and on real servers."""
+"""The scenarios and the scripts of the course print the expected results, in the simulation and on real servers."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ REAL = (
 
 
 @pytest.mark.parametrize("script", SCENARIOS, ids=lambda script: script.stem)
-def test_a_scenario(script: Path, simulation: SimulatedDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scenario_prints_its_expected_output(
+    script: Path, simulation: SimulatedDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     result = ran(simulation, script.read_text(encoding="utf-8"))
     assert result.printed == script.with_suffix(".sol").read_text(encoding="utf-8").splitlines()
     assert result.failures == 0, result.notes
-    assert_equal_where_the_same_is_held(simulation)
+    assert_equal_pages_for_equal_vectors(simulation)
 
 
-def assert_equal_where_the_same_is_held(simulation: SimulatedDriver) -> None:
-    """Invariant 3: same vector, same CSN, same history: the same pages, byte for byte."""
+def assert_equal_pages_for_equal_vectors(simulation: SimulatedDriver) -> None:
+    """Invariant 3: servers with the same vector, CSN and history hold the same pages, byte for byte."""
     digests: dict[object, set[tuple[str, str]]] = {}
     for label in simulation.labels:
         digest, state = simulation.store(label).digest(), simulation.store(label).state()
@@ -48,8 +50,8 @@ def test_a_scenario_opens_with_its_claim_and_its_source(script: Path) -> None:
 @pytest.mark.skipif(not COURSE, reason="the scripts of the course are not beside this tree")
 @pytest.mark.parametrize("options", [["--in-process"], []], ids=["in process", "real"])
 @pytest.mark.parametrize("script", COURSE, ids=lambda script: script.stem)
-def test_a_script_of_the_course(script: Path, options: list[str]) -> None:
-    """As the course's tester runs it: `COMMAND < script.test`."""
+def test_a_script_of_the_course_prints_its_expected_output(script: Path, options: list[str]) -> None:
+    """It runs as the course's tester runs it: `COMMAND < script.test`."""
     with script.open(encoding="utf-8") as opened:
         result = _run(*options, stdin=opened)
     assert (result.stdout, result.returncode) == (script.with_suffix(".sol").read_text(encoding="utf-8"), 0)
@@ -64,7 +66,7 @@ def test_a_scenario_on_real_servers(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_a_difference_is_shown_and_fails(tmp_path: Path) -> None:
+def test_a_difference_from_the_expected_output_is_shown_and_fails(tmp_path: Path) -> None:
     (tmp_path / "it.test").write_text("joinServer 0\njoinClient c 0\nget c a\n")
     (tmp_path / "it.sol").write_bytes(b"a:ERR_DEP\r\n")
     options = ("--in-process", "it.test", "--check", "it.sol")
@@ -75,7 +77,7 @@ def test_a_difference_is_shown_and_fails(tmp_path: Path) -> None:
     assert _run(*options, cwd=tmp_path).returncode == 0
 
 
-def test_an_expectation_fails_the_script_and_the_rest_runs_on(simulation: SimulatedDriver) -> None:
+def test_a_failed_expectation_fails_the_script_which_runs_on(simulation: SimulatedDriver) -> None:
     result = ran(
         simulation, "expect a\njoinServer 0\njoinClient c 0\nput c a 1\nget c a\nexpect a:2\nexpect a:1\nget c a"
     )
@@ -87,7 +89,7 @@ def test_an_expectation_fails_the_script_and_the_rest_runs_on(simulation: Simula
 
 
 @pytest.mark.process
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for options in (["none.test"], ["--check", "none.sol"]):
         result = _run("--in-process", *options, cwd=tmp_path)
         assert (result.returncode, result.stdout) == (2, "")
@@ -95,8 +97,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_a_script_of_any_form(tmp_path: Path) -> None:
-    """CRLF, a byte order mark, trailing blanks, no newline at the end, bytes that are no text."""
+def test_a_script_may_have_any_line_ends_and_encoding_errors(tmp_path: Path) -> None:
+    """CRLF, a byte order mark, trailing blanks, no newline at the end, invalid UTF-8."""
     script = tmp_path / "it.test"
     script.write_bytes(
         b"\xef\xbb\xbfjoinServer 0 \r\n\r\n  # c\xff\r\njoinClient c 0\r\nput c \xc3\xa9 1\r\nget c \xc3\xa9  "
@@ -105,7 +107,7 @@ def test_a_script_of_any_form(tmp_path: Path) -> None:
     assert (result.stdout, result.stderr, result.returncode) == ("é:1\n", "", 0)
 
 
-def test_the_same_script_runs_the_same_way_each_time(simulation: SimulatedDriver) -> None:
+def test_a_script_runs_the_same_way_each_time(simulation: SimulatedDriver) -> None:
     script = (HOUSE / "scenarios" / "chain.test").read_text(encoding="utf-8") + "printVectors 0\nprintVectors 4\n"
 
     def once() -> Ran:

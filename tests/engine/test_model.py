@@ -32,7 +32,7 @@ OPS = st.sampled_from(["add", "add", "role", "token", "revoke"])
 
 def asking(user: str, request: str, how: int) -> DraftContext:
     """With a policy or without; as a manager, whether or not the user is one."""
-    return clients.asking(user, request, (None, 3)[how >> 4 & 1], how >> 5, "manager")
+    return clients.request_context(user, request, (None, 3)[how >> 4 & 1], how >> 5, "manager")
 
 
 class Machine(RuleBasedStateMachine):

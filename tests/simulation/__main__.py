@@ -1,5 +1,8 @@
-"""`make sim`: many seeds, on all cores. SEED=n runs one, with its trace; SEEDS=, STEPS=, SECONDS= say how many, how
-long a run is, and how long all may take."""
+"""`make sim` runs many seeds on all cores, from a random first seed, which it prints.
+
+SEED=n runs one seed and prints its trace. SEEDS= sets the number of seeds, STEPS= the steps of each, SECONDS= the time
+after which no new seed begins, BASE= the first seed.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +19,21 @@ from tests.simulation.shrink import shrink
 from tests.simulation.workers import SHRINK_S, run_seeds
 
 BASE_MAX = 1_000_000_000
-SEEDS_IN_TIME = 1_000_000  # more than there is time for
+SEEDS_IN_TIME = 1_000_000  # more than can run in the time
 LINE_EVERY_S = 0.5
 LINE_EVERY_S_WITHOUT_TERMINAL = 30.0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make sim", description="Many replicas under faults that a seed chooses.")
-    parser.add_argument("--seeds", type=int, help="how many seeds (50)")
-    parser.add_argument("--steps", type=int, default=1000, help="steps of each")
-    parser.add_argument("--seconds", type=float, help="begin no seed after so many")
-    parser.add_argument("--seed", type=int, help="only this one; prints its trace")
-    parser.add_argument("--base", type=int, help="the first seed; a random one by default")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser = argparse.ArgumentParser(
+        prog="make sim", description="Simulate many replicas under faults that a seed chooses."
+    )
+    parser.add_argument("--seeds", type=int, help="number of seeds (default 50)")
+    parser.add_argument("--steps", type=int, default=1000, help="steps of each seed")
+    parser.add_argument("--seconds", type=float, help="begin no new seed after this time")
+    parser.add_argument("--seed", type=int, help="run only this seed and print its trace")
+    parser.add_argument("--base", type=int, help="the first seed (default random)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="number of processes")
     asked = parser.parse_args()
     if asked.seed is not None:
         return _one(asked.seed, asked.steps)
@@ -69,7 +74,7 @@ def _many(base: int, count: int, asked: argparse.Namespace) -> int:
 
 
 class Progress:
-    """One line that is written over on a terminal; elsewhere a line now and then."""
+    """A progress line, which is overwritten on a terminal and printed every 30 s elsewhere."""
 
     def __init__(self, seeds: int | None, seconds: float | None) -> None:
         self._seeds, self._seconds = seeds, seconds

@@ -1,7 +1,7 @@
-"""The invariants of docs/design.md, numbered as there, asserted after each step on what the step changed.
+"""Asserts the invariants of docs/design.md, numbered as there, after each step on what the step changed.
 
-Vectors, prefixes, commits and their outcomes are compared at every look; all pages of a replica against the model's
-replay, byte for byte, on a sample of the steps, and at the end.
+Vectors, prefixes, commits and outcomes are compared after every step. On a sample of the steps, and at the end, all
+pages of a replica are compared with the model's replay, byte for byte.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from bayou.stamps import split_id
 from bayou.state import State
 from bayou.write import Write
 from storage.keys import Namespace
+from tests.simulation.committed_log import CommittedLog, CommittedLogs
 from tests.simulation.demand import Demand
-from tests.simulation.line import Line, Lines
 from tests.simulation.listing import judge_lists
-from tests.simulation.nodes import Faulty, Look, Node, everything
+from tests.simulation.nodes import FaultyStore, Look, Node, everything
 from tests.simulation.promises import judge_commits, judge_pages
 from tests.simulation.wire import Wire
 from tests.support.model import Vector, covered, replay
@@ -28,13 +28,13 @@ from tests.support.model_desk import Pages
 
 
 class Checker:
-    """`acknowledged` are ids whose client was told of them, `excused` those that only a destroyed storage held."""
+    """`acknowledged`: ids of writes whose client got an answer; `excused`: those that only a destroyed storage held."""
 
     def __init__(self, wire: Wire, commit_mode: str) -> None:
         self._wire = wire
         self.demand = Demand()
         self._commits_itself = commit_mode == "auto"
-        self.lines = Lines()
+        self.lines = CommittedLogs()
         self.writes: dict[str, Write] = {}
         self.bodies: dict[str, bytes] = {}
         self._successor: dict[tuple[str, int], str] = {}
@@ -49,10 +49,10 @@ class Checker:
     # After each step.
 
     def look(self, node: Node) -> None:
-        """All that was seen of the node since the last call."""
+        """Check everything that was seen of the node since the last call."""
         self._look(node.label, node.store)
 
-    def _look(self, label: str, store: Faulty) -> None:
+    def _look(self, label: str, store: FaultyStore) -> None:
         for look in store.looks():
             self._learn(label, look)
             line = self._committed(label, look)
@@ -61,7 +61,7 @@ class Checker:
             self._tentative[label] = look.tentative
 
     def _learn(self, label: str, look: Look) -> None:
-        """Bodies of writes that nobody has shown before."""
+        """Fetch the bodies of writes that are new to the checker."""
         ids = [identifier for _, identifier, _ in look.committed if identifier not in self.writes]
         ids += [identifier for identifier in look.tentative if identifier not in self.writes]
         if not ids:
@@ -75,7 +75,7 @@ class Checker:
             self.demand(10, other == identifier, "two writes follow one:", other, identifier)
             self.writes[identifier], self.bodies[identifier] = write, body
 
-    def _committed(self, label: str, look: Look) -> Line:
+    def _committed(self, label: str, look: Look) -> CommittedLog:
         state, before = look.state, self._last.get(label)
         line = self.lines.of(state.history)
         self.demand(2, state.osn <= state.csn, label, "has dropped more than is committed", state.osn, state.csn)
@@ -98,7 +98,7 @@ class Checker:
             self.demand(9, state.csn >= before.csn, label, "CSN went back", before.csn, state.csn)
         return line
 
-    def _vectors_of(self, label: str, look: Look, line: Line) -> None:
+    def _vectors_of(self, label: str, look: Look, line: CommittedLog) -> None:
         state = look.state
         committed, omitted = line.vectors[state.csn], line.vectors[state.osn]
         self.demand(1, state.committed_vector == committed.stamps, label, "C", state.committed_vector, committed.stamps)
@@ -121,7 +121,7 @@ class Checker:
         self._vectors[label] = vector
 
     def accepted(self, label: str, identifier: str, before: State) -> None:
-        """A client was told of a write that this node took."""
+        """A client got the answer for a write that this node accepted."""
         stamp, origin = split_id(identifier)
         self.demand(10, origin == before.server, identifier, "is not by", before.server)
         newest = max(before.vector.values(), default=0)
@@ -129,7 +129,7 @@ class Checker:
         self.acknowledged.add(identifier)
 
     def session_held(self, label: str, needs: dict[str, int], view: str) -> None:
-        """Invariant 12: the node served a session that needs this."""
+        """Invariant 12: the node served a session with these needs."""
         state = self._last[label]
         vector = self._vectors[label]
         if view == "committed":
@@ -137,10 +137,10 @@ class Checker:
         for server, stamp in needs.items():
             self.demand(12, vector.complete(server) >= stamp, label, "served without", server, stamp, view)
 
-    def installed(self, store: Faulty, before: State, installed: Installed | None) -> None:
-        """Invariant 9: what was committed and is not is named; what could not be kept is excused (7).
+    def installed(self, store: FaultyStore, before: State, installed: Installed | None) -> None:
+        """Invariant 9: a full state names all commits that it revokes; lost writes are excused from invariant 7.
 
-        With a lost reply nobody can be told; what it would have told is excused.
+        With a lost reply the names are lost too, so all revoked writes are excused.
         """
         after = store.state()
         self._look(store.label, store)
@@ -163,10 +163,10 @@ class Checker:
     def _covers(self, label: str, identifier: str) -> bool:
         return self._vectors[label].holds(self.writes[identifier])
 
-    # When storage is destroyed, or leaves.
+    # When storage is destroyed, or a server leaves.
 
     def destroyed(self, label: str, others: Iterable[Node]) -> None:
-        """What only that storage held may be lost."""
+        """Excuse the writes that only the destroyed storage held."""
         others = list(others)
         for identifier in self.acknowledged - self.excused:
             elsewhere = (other.label for other in others if other.label in self._vectors)
@@ -185,7 +185,7 @@ class Checker:
     # On a sample.
 
     def whole(self, node: Node) -> None:
-        """Invariants 3, 4, 8, 13 and 19: all keys of a node against the model."""
+        """Invariants 3, 4, 8, 13 and 19: compare all keys of a node with the model."""
         self.counts["whole"] += 1
         state = self._last[node.label]
         found = everything(self._wire, node.label)
@@ -227,7 +227,7 @@ class Checker:
     # At the end.
 
     def quiet(self, nodes: Sequence[Node]) -> None:
-        """Invariants 7, 14 and 16 to 18, once links are healed and nothing is under way."""
+        """Invariants 7, 14 and 16 to 18, after all links are healed and all sessions have ended."""
         first = self._last[nodes[0].label]
         for node in nodes:
             state = self._last[node.label]
@@ -250,7 +250,7 @@ class Checker:
 
 
 def unnoted(fields: dict[str, str]) -> dict[str, str]:
-    """A committed page without its notes."""
+    """The fields of a committed page without its notes."""
     return {name: value for name, value in fields.items() if not name.startswith("#")}
 
 
@@ -265,6 +265,6 @@ def differ(demand: Demand, number: int, label: str, view: str, shown: Pages, wan
 
 
 def delta(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
-    """The first differences, for people."""
+    """The first three differences, as text."""
     names = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
     return "; ".join(f"{name}: {ours.get(name)} but the model {theirs.get(name)}" for name in names[:3])

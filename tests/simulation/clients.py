@@ -1,4 +1,4 @@
-"""Users of the simulation: what they ask, the drafts of it, and their sessions, which move from replica to replica."""
+"""Clients of the simulation: the drafts of their requests, and their sessions, which move between replicas."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bayou.write import Draft
 
 ROOMS = ("6.12", "6.13", "7.01")
 FIRST_MIN = 29_967_840  # 2026-12-24 00:00 UTC
-SLOTS = 16  # half hours across a midnight, from 20:00 on
+SLOTS = 16  # half hours from 20:00 on, across midnight
 PATIENCE = 6
 REASON = "the room is painted"
 UTC_ZONE = ZoneInfo("UTC")
@@ -26,11 +26,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Client:
-    """`wanted` is the last draft, for asking again; `guarantees` None where it has no session.
+    """`wanted`: the last draft, which may be repeated. `guarantees`: None for a client without a session.
 
-    `made` are the ids of reservations and occurrences that it has got, or may have got; `series` those of series.
-    `turned_away` is how often in a row its session was ahead of the replica; `has_managed`: some replica has seen it as
-    a manager.
+    `made`: ids of reservations and occurrences that it may have got; `series`: ids of series.
+    `refusals_in_a_row`: how often in a row a replica lacked what the session has seen. `has_managed`: whether the
+    client was ever a manager at some replica.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Client:
     requests: int = 0
     made: list[str] = field(default_factory=list)
     series: list[str] = field(default_factory=list)
-    turned_away: int = 0
+    refusals_in_a_row: int = 0
     has_managed: bool = False
 
     def needs_of_read(self) -> dict[str, int]:
@@ -50,18 +50,18 @@ class Client:
         return self.token.needs_of_write(self.guarantees) if self.guarantees is not None else {}
 
     def served(self, token: Token) -> None:
-        self.turned_away = 0
+        self.refusals_in_a_row = 0
         if self.guarantees is not None:
             self.token = token
 
     def refused(self) -> None:
-        """Its session is ahead of the replica. After a few times it begins another session."""
-        self.turned_away += 1
-        if self.turned_away == PATIENCE:
-            self.token, self.turned_away = Token(), 0
+        """The replica lacks what the session has seen. After PATIENCE refusals the client begins a new session."""
+        self.refusals_in_a_row += 1
+        if self.refusals_in_a_row == PATIENCE:
+            self.token, self.refusals_in_a_row = Token(), 0
 
     def note(self, draft: Draft) -> None:
-        """What it may have reserved."""
+        """Record the reservations that the draft may have made."""
         identifier = f"{draft.user}/{draft.request}"
         if draft.op == "reserve":
             self.made.append(identifier)
@@ -71,7 +71,7 @@ class Client:
 
 
 def guarantees(number: int) -> tuple[str, ...] | None:
-    """None for every fourth client; else a subset of the four, all of them most often."""
+    """The guarantees of a client: mostly all four, else some; None for every fourth client."""
     if number % 4 == 3:
         return None
     return tuple(GUARANTEES[i] for i in range(4) if number % 4 != 2 or (number >> 2) >> i & 1)
@@ -94,7 +94,7 @@ def merge(number: int, room: str) -> FirstFreeAlternative | GiveUp | NearestFree
     return AnotherRoom.model_construct(name="another_room", rooms=others[: 1 + number // 4 % 2])
 
 
-def reserve(asking: drafts.DraftContext, room: int, number: int, how: int) -> Draft:
+def reserve(context: drafts.DraftContext, room: int, number: int, how: int) -> Draft:
     name = ROOMS[room % len(ROOMS)]
     body = ReserveBody.model_construct(
         room=name,
@@ -103,22 +103,22 @@ def reserve(asking: drafts.DraftContext, room: int, number: int, how: int) -> Dr
         merge=merge(how, name),
         series=f"series{how % 5}" if how % 7 == 0 else None,
     )
-    return drafts.reserve(asking, body)
+    return drafts.reserve(context, body)
 
 
 def change(
-    asking: drafts.DraftContext, of: str, views: PageViews, number: int, how: int, *, moves: bool
+    context: drafts.DraftContext, of: str, views: PageViews, number: int, how: int, *, moves: bool
 ) -> Draft | None:
-    """A move or a cancel of a reservation as it is seen; None when it is not."""
+    """The draft of a move or a cancel, or None for a reservation that is unknown here."""
     seen = decode_reservation(views.tentative)
     if seen is None:
         return None
     if not moves:
-        return drafts.cancel(asking, of, seen, REASON if asking.user != owner_of(of) else None)
+        return drafts.cancel(context, of, seen, REASON if context.user != owner_of(of) else None)
     room = ROOMS[how % len(ROOMS)]
     slots = [slot(number), slot(number + 3)][: 1 + how % 2]
     body = MoveBody.model_construct(room=room if how % 3 else None, slots=slots, merge=merge(how, room))
-    return drafts.move(asking, of, seen, is_final(views), body)
+    return drafts.move(context, of, seen, is_final(views), body)
 
 
 def put(user: str, request: str, song: int, how: int) -> Draft:
@@ -137,10 +137,10 @@ def put(user: str, request: str, song: int, how: int) -> Draft:
     )
 
 
-def asking(
+def request_context(
     user: str, request: str, limit: int | None = None, moment: int = 0, role: str = "user"
 ) -> drafts.DraftContext:
-    """`limit` is how many open reservations a user may hold; at every fourth moment some are over already."""
+    """The context of a request. `limit` bounds open reservations; at every fourth `moment` some are already over."""
     minute = FIRST_MIN + (0, 0, 0, 23 * 60)[moment % 4]
     policies = Policies(open_reservations=limit)
     return drafts.DraftContext(user, request, EPOCH + timedelta(minutes=minute), UTC_ZONE, ROOMS, policies, role)
@@ -150,4 +150,4 @@ def owner_of(identifier: str) -> str:
     return identifier.partition("/")[0]
 
 
-__all__ = ["Client", "asking", "change", "guarantees", "put", "reservation_page", "reserve"]
+__all__ = ["Client", "change", "guarantees", "put", "request_context", "reservation_page", "reserve"]

@@ -1,4 +1,4 @@
-"""What users of the simulation ask about series: drafts of reserve_series, move_series and cancel_series."""
+"""Drafts of clients about series: reserve_series, move_series and cancel_series."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ RULES = ("FREQ=DAILY;COUNT=2", "FREQ=DAILY;COUNT=3", "FREQ=DAILY;INTERVAL=2;COUN
 WANTED = ("all_or_nothing", "best_effort")
 
 
-def reserve(asking: DraftContext, room: int, number: int, how: int) -> Draft:
-    """Every other one begins where reservations are; all others are in the way of series alone."""
+def reserve(context: DraftContext, room: int, number: int, how: int) -> Draft:
+    """Half of the series begin on the day of single reservations; the others can conflict with series only."""
     name, days = ROOMS[room % len(ROOMS)], how >> 5 & 1
     body = ReserveBody.model_construct(
         room=name,
@@ -28,10 +28,10 @@ def reserve(asking: DraftContext, room: int, number: int, how: int) -> Draft:
         excluded=[date(2026, 12, 26)] if how % 5 == 0 else [],
         occurrences=WANTED[how >> 4 & 1],
     )
-    return drafts_series.reserve(asking, body)
+    return drafts_series.reserve(context, body)
 
 
-def move(asking: DraftContext, of: str, members: Sequence[Occurrence], number: int, how: int) -> Draft:
+def move(context: DraftContext, of: str, members: Sequence[Occurrence], number: int, how: int) -> Draft:
     room, days = ROOMS[how % len(ROOMS)], how >> 5 & 1
     body = SeriesMoveBody.model_construct(
         room=room if how % 3 else None,
@@ -39,8 +39,8 @@ def move(asking: DraftContext, of: str, members: Sequence[Occurrence], number: i
         merge=merge(how >> 2, room),
         occurrences=WANTED[how >> 4 & 1],
     )
-    return drafts_series.move(asking, of, members, body)
+    return drafts_series.move(context, of, members, body)
 
 
-def cancel(asking: DraftContext, of: str, members: Sequence[Occurrence]) -> Draft:
-    return drafts_series.cancel(asking, of, members, REASON if asking.user != owner_of(of) else None)
+def cancel(context: DraftContext, of: str, members: Sequence[Occurrence]) -> Draft:
+    return drafts_series.cancel(context, of, members, REASON if context.user != owner_of(of) else None)

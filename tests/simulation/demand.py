@@ -1,4 +1,4 @@
-"""What an invariant that does not hold is, and how often each was asked for."""
+"""The error for a violated invariant, and how often each invariant was checked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Violation(AssertionError):
-    """An invariant does not hold. `number` is that of docs/design.md."""
+    """An invariant does not hold; `number` is its number in docs/design.md."""
 
     def __init__(self, number: int, text: str) -> None:
         super().__init__(f"invariant {number}: {text}")
@@ -15,7 +15,7 @@ class Violation(AssertionError):
 
 
 class Demand:
-    """Called with the number of an invariant and whether it holds; the words say what was found. Counts the calls."""
+    """Raises Violation where an invariant does not hold, with the words as its message; counts the checks."""
 
     def __init__(self) -> None:
         self.counts: Counter[int] = Counter()

@@ -1,7 +1,7 @@
-"""What happens in a run: steps drawn from a seed, with rates of faults of their own for each seed.
+"""Draws the steps of a run from a seed; each seed has its own rates of faults.
 
-A step is a name and five numbers, and means something in any state of the world (the numbers choose among what is
-there), so a run from which steps were left out is still a run: that is what makes traces shrinkable.
+A step is a name and five numbers, which choose among what exists. So a step is valid in any state of the world, and a
+run without some of its steps is still a run, which makes failures shrinkable.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from random import Random
 
 Step = tuple[str, int, int, int, int, int]
 
-# step: (weight in a calm run, weight in hell)
+# step: (weight in a calm run, weight in a bad one)
 ORDINARY = {
     "reserve": (12, 12),
     "cancel": (4, 4),
@@ -31,18 +31,18 @@ ORDINARY = {
     "meet": (4, 4),
 }
 FAULTS = {
-    "cut": (0.2, 6),  # a session, at a frame
+    "cut": (0.2, 6),  # in the middle of a session
     "link": (0.2, 4),
     "heal": (0.3, 1),
     "crash": (0.05, 2),
     "restart": (0.5, 3),
-    "reply": (0.1, 4),  # the next script: its reply is lost, or it runs twice, or Redis refuses it
-    "flush": (0.02, 1),  # Redis has restarted: it knows no script any more, and its clients are looked at anew
-    "pause": (0.1, 2),  # a process stands still, and goes on where it was
-    "tail": (0, 0.6),  # a power cut soon: the log loses its last transactions
+    "reply": (0.1, 4),  # the next script loses its reply, runs twice, or is refused by Redis
+    "flush": (0.02, 1),  # Redis restarts and forgets all scripts
+    "pause": (0.1, 2),  # a process stands still for a while
+    "tail": (0, 0.6),  # a power cut that loses the last transactions
     "copy": (0.2, 1),
-    "restore": (0, 0.6),  # the storage is lost, or an older copy from now on
-    "birth": (0, 0.15),  # the first primary's storage is lost, and it founds the cluster once more
+    "restore": (0, 0.6),  # the storage is lost, or replaced by an older copy
+    "birth": (0, 0.15),  # the first primary loses its storage and starts the cluster again
     "clock": (0.5, 2),
     "truncate": (0.3, 2),
     "create": (0.05, 0.8),
@@ -57,16 +57,16 @@ FAULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a seed draws first: how many servers and clients, and how bad it gets."""
+    """What a seed draws first: the numbers of servers and clients, and the rates of faults."""
 
     seed: int
     servers: int
     clients: int
     commit_mode: str
     hell: float
-    doubled: float  # how many frames come twice, or not at all
-    batch: int  # items of a frame
-    limits: tuple[int | None, ...]  # how many open reservations a user may hold: of one node, the next, and so on
+    doubled: float  # shares of frames that are doubled or lost
+    batch: int  # items in a frame
+    limits: tuple[int | None, ...]  # open reservations that a user may hold, at one node after another
     weights: dict[str, float]
 
 
@@ -75,7 +75,7 @@ def plan(seed: int) -> Plan:
     hell = random.choice([0.0, 0.05, 0.2, 0.5, 1.0])
     weights: dict[str, float] = {name: calm + (bad - calm) * hell for name, (calm, bad) in ORDINARY.items()}
     for name, (calm, bad) in FAULTS.items():
-        # Some faults are absent, some come in plenty: swarms find what averages hide.
+        # In each seed some faults are absent and some are frequent; this finds more than average rates do.
         factor = random.choice([0, 0.3, 1, 1, 1, 3])
         weights[name] = (calm + (bad - calm) * hell) * (factor if name not in {"heal", "restart"} else max(factor, 1))
     return Plan(
@@ -92,7 +92,7 @@ def plan(seed: int) -> Plan:
 
 
 def steps(drawn: Plan) -> Iterator[Step]:
-    """Endless."""
+    """The steps of a plan, without end."""
     random = Random(f"steps {drawn.seed}")
     names = list(drawn.weights)
     totals = list(itertools.accumulate(drawn.weights.values()))

@@ -1,4 +1,4 @@
-"""A session between two nodes, a frame at a time: both ends are the real state machine, the wires are lists."""
+"""A session between two nodes, one frame at a time. Both ends are the real state machine; the wires are lists."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.protobuf_codec import decode, encode
 from tests.simulation.nodes import TAGS, Node
 
-LOST_TAIL = {"tail_lost": True, "tail_lost_there": False}  # code: is it the side that refuses that has lost its tail?
+LOST_TAIL = {
+    "tail_lost": True,
+    "tail_lost_there": False,
+}  # refusal code -> whether it is the refusing side that has lost its tail
 
 
 class Meeting:
-    """`nodes` are the initiator and the responder; `wires[end]` are the frames on their way to it."""
+    """`nodes`: the initiator and the responder; `wires[end]`: the frames in flight to that end."""
 
     def __init__(self, initiator: Node, responder: Node) -> None:
         self.nodes = (initiator, responder)
@@ -22,10 +25,10 @@ class Meeting:
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.has_caller_retired = initiator.store.state().retired  # before the session began
         self.tail_lost: Node | None = None
-        self._came: tuple[set[str], set[str]] = (set(), set())  # ids of the writes that each end was handed
-        self._echoed: set[str] = set()  # those that it sent back
+        self._came: tuple[set[str], set[str]] = (set(), set())  # ids of the writes that each end received
+        self._echoed: set[str] = set()  # ids of the writes that each end sent back
         self._receipts = [node.store.receipts for node in self.nodes]  # before, and in this session
-        self.gone: set[int] = set()  # ends that hear nothing any more, and do not say so
+        self.gone: set[int] = set()  # ends that have silently gone
         for end in (0, 1):
             self.wires[1 - end].extend(self.ends[end].start())
 
@@ -47,19 +50,19 @@ class Meeting:
 
     @property
     def echo(self) -> set[str]:
-        """Ids of writes that went back to where they came from; a session that another one crossed is not judged."""
+        """Ids of writes that were sent back to their sender; empty for a session that another session crossed."""
         return self._echoed if self._receipts == [node.store.receipts for node in self.nodes] else set()
 
     def is_waiting(self, end: int) -> bool:
         return bool(self.wires[end]) and not self.ends[end].finished and end not in self.gone
 
     def leave(self, end: int) -> None:
-        """This end is gone; the other one gets what is on its way, and no more."""
+        """This end is gone; the other one receives the frames in flight and no more."""
         self.gone.add(end)
         self.wires[end].clear()
 
     def deliver(self, end: int, *, double: bool = False, encoded: bool = False) -> str:
-        """Hand the next frame to `end`; returns its kind."""
+        """Deliver the next frame to `end`; returns its kind."""
         frame = self.wires[end].popleft()
         if encoded:
             frame = decode(wire.Frame.FromString(encode(frame).SerializeToString()))
@@ -84,5 +87,5 @@ class Meeting:
 
 
 def _writes_of(frame: Frame) -> set[str]:
-    """Ids of the writes in a frame; a notification brings none."""
+    """Ids of the writes whose bodies are in a frame."""
     return {item.id for item in frame.selection.items if item.body} if isinstance(frame, Batch) else set()

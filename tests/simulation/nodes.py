@@ -1,6 +1,6 @@
-"""One simulated server: the real store on its namespace, what the checker has seen of it, and what fails next.
+"""One simulated server: the real store on its namespace, what the checker has seen of it, and its next failure.
 
-A node is looked at in one round trip, after each step that may have changed it: its state, and what the log has gained.
+After each step that may have changed a node, its state and the new part of its log are read in one round trip.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from tests.simulation.wire import Script, Wire
 
 CLUSTER = "simulated"
 TAGS = tuple(application.tag for application in APPLICATIONS)
-Copy = list[tuple[bytes, bytes]]  # of a namespace: key and content
-OnInstall = Callable[["Faulty", State, Installed | None], object]
+Copy = list[tuple[bytes, bytes]]  # (key, content) of a namespace
+OnInstall = Callable[["FaultyStore", State, Installed | None], object]
 READING = {"read_state", "read_pages", "select", "read_log", "read_state_part"}
 RECEIVING = {"receive", "install"}
-REFUSING = {  # what the real Redis is told, to refuse scripts that write; and to take them again
+REFUSING = {  # commands that make the real Redis refuse writing scripts, and accept them again
     "oom": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
     "misconf": (("CONFIG", "SET", "save", "3600 1"), ("CONFIG", "SET", "save", "")),
 }
@@ -71,9 +71,9 @@ return reply
 
 @dataclass(slots=True)
 class Look:
-    """A node at one moment.
+    """A node's state at one moment.
 
-    `committed` are the (CSN, write id, outcome) that are new since the look before; all in the log where `whole`.
+    `committed`: (CSN, write id, outcome) of commits since the look before, or of the whole log where `whole`.
     """
 
     state: State
@@ -82,9 +82,11 @@ class Look:
     tentative: list[str]
 
 
-class Faulty(Store):
-    """The real store. `fault` is what becomes of the next script that writes: its reply is lost, it runs twice, it
-    never arrives, or Redis has no room in memory (`oom`) or on its disk (`misconf`). `counts` has those that came true.
+class FaultyStore(Store):
+    """The real store with faults.
+
+    `fault` is for the next script that writes: its reply is lost, it runs twice, it never arrives, or Redis has no room
+    in memory (`oom`) or on disk (`misconf`). `counts` counts the faults that happened.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class Faulty(Store):
         self._counts = Counter() if counts is None else counts
         self.fault = ""
         self.scripts_run = 0
-        self.receipts = 0  # batches and full states that were taken
+        self.receipts = 0  # received batches and full states
         self._known: State | None = None
         self._look_script = Script(wire, _LOOK)
         self._seen: tuple[int, str] = (-1, "")
@@ -125,7 +127,7 @@ class Faulty(Store):
         return reply
 
     def _run_refused(self, fault: str, verb: str, *arguments: Any) -> Any:
-        """A script that is refused must have changed nothing; one that frees memory, or only looks, is not refused."""
+        """Run a script that Redis may refuse, which must then change nothing. Redis runs scripts that free memory."""
         before = everything(self._wire, self._label)
         refuse, take = REFUSING[fault]
         self._wire.call(*refuse)
@@ -145,7 +147,7 @@ class Faulty(Store):
         return self._known
 
     def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed:
-        """As the store's; the checker is told of the state before and of what came of it."""
+        """Install a full state and give the checker the state before it and the result."""
         before = self.state()
         try:
             installed = super().install(staging, source, end, common_csn)
@@ -156,7 +158,7 @@ class Faulty(Store):
         return installed
 
     def looks(self) -> list[Look]:
-        """What was seen since the last call, oldest first; the last one is the present."""
+        """What was seen since the last call, oldest first; the last look is the current state."""
         self.state()
         pending, self._pending = self._pending, []
         self.dirty = False
@@ -167,7 +169,7 @@ class Faulty(Store):
         return self._label
 
     def forget(self) -> None:
-        """The namespace was replaced."""
+        """Drop cached state, because the namespace was replaced."""
         self._known, self._seen, self.dirty = None, (-1, ""), True
 
     def _look(self) -> Look:
@@ -201,20 +203,21 @@ class Faulty(Store):
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A server and its storage. `joined`: it has had its first session. `pause`: it stands still for so many steps.
+    """A server and its storage.
 
-    `doomed` is what will be left of its storage, and after how many more scripts the rest is lost. `unsure`: its
-    storage has lost its tail, so it starts under a new id.
+    `joined`: it has had its first session. `pause`: steps for which it still stands still. `power_cut`: the copy of its
+    storage that will be left, and the number of the script at which the rest is lost. `unsure`: its storage has lost
+    its tail, so it must start under a new id.
     """
 
     label: str
-    store: Faulty
+    store: FaultyStore
     running: bool = True
     joined: bool = True
     offset_us: int = 0
     copy: Copy | None = None
     pause: int = 0
-    doomed: tuple[Copy, int] | None = None
+    power_cut: tuple[Copy, int] | None = None
     unsure: bool = False
 
     @property
@@ -227,7 +230,7 @@ class Node:
 
 
 def everything(wire: Wire, label: str) -> dict[str, Any]:
-    """All keys of a namespace without the prefix, in an order that is the same everywhere."""
+    """All keys of a namespace without the prefix, in a fixed order."""
     prefix = Namespace(label).prefix
     flat = Script(wire, _EVERYTHING)([], [prefix.replace("[", "\\[") + "*"])
     found: dict[str, Any] = {}

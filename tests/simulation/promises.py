@@ -1,6 +1,6 @@
-"""What is promised of rooms, series, policies and people, judged on pages and on the committed log in its order.
+"""Checks what users are promised of rooms, series, policies and people, on pages and on the committed log.
 
-Nothing here plays a write: what a commit came to, and the pages behind it, are held against what writes like it may do.
+Nothing here plays a write: the outcomes and pages of commits are compared with what such writes may do.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from apps.rooms.pages import decode_reservation, decode_series
 from bayou.write import Write
 from tests.support.model_desk import Pages
 
-Demand = Callable[..., None]  # of a number, whether it holds, and words
-Commit = tuple[Write, str, Pages]  # outcome, changed pages
+Demand = Callable[..., None]  # (number of an invariant, whether it holds, *message)
+Commit = tuple[Write, str, Pages]  # (write, outcome, changed pages)
 DONE = {"updated", "merged"}
 
 
 def judge_pages(demand: Demand, label: str, pages: Pages) -> None:
-    """Invariants 8 and 13: rooms hold just what reservations say that they hold, and nothing overlaps."""
-    places: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
+    """Invariants 8 and 13: room pages agree with reservation pages, and nothing overlaps."""
+    slots_of: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
     for name, fields in pages.items():
         if not name.startswith("room:"):
             continue
@@ -29,7 +29,7 @@ def judge_pages(demand: Demand, label: str, pages: Pages) -> None:
             end, user, request, _ = fields[start].split("\t", 3)
             demand(8, start >= end_before, label, name, "overlap at", start)
             end_before = end
-            places[f"{user}/{request}"].add((name, start, end))
+            slots_of[f"{user}/{request}"].add((name, start, end))
     for name, fields in pages.items():
         if not name.startswith("reservation:") or not fields:
             continue
@@ -39,14 +39,14 @@ def judge_pages(demand: Demand, label: str, pages: Pages) -> None:
         if held and slot:
             demand(13, set(slot.pages) <= set(held.room_pages), label, identifier, "a cancel would miss its page")
         said = {(page, f"{slot.start:08}", f"{slot.end:08}") for page in slot.pages} if slot else set()
-        stands = places.pop(identifier, set())
+        stands = slots_of.pop(identifier, set())
         demand(13, stands == said, label, identifier, "says that it stands at", said, "and stands at", stands)
         judge_series(demand, label, pages, identifier)
-    demand(13, not places, label, "in rooms, and no reservations:", places)
+    demand(13, not slots_of, label, "in rooms, and no reservations:", slots_of)
 
 
 def judge_series(demand: Demand, label: str, pages: Pages, identifier: str) -> None:
-    """Invariant 13: a series has all its occurrences, and each occurrence a series, which is that of its request."""
+    """Invariant 13: a series has all its occurrences, and each occurrence has its series."""
     series = decode_series(pages[f"reservation:{identifier}"])
     for member in series.occurrences(identifier).values() if series else ():
         demand(13, bool(pages.get(f"reservation:{member}")), label, identifier, "lacks its occurrence", member)
@@ -57,7 +57,7 @@ def judge_series(demand: Demand, label: str, pages: Pages, identifier: str) -> N
 
 
 def judge_commits(demand: Demand, commits: Sequence[Commit]) -> None:
-    """Invariants 16 to 18, of a committed log from its beginning."""
+    """Invariants 16 to 18, for a committed log from its beginning."""
     roles: dict[str, str] = {}
     pages: Pages = {}
     for write, outcome, changes in commits:
@@ -73,19 +73,19 @@ def judge_commits(demand: Demand, commits: Sequence[Commit]) -> None:
 
 
 def owner_of(write: Write) -> str:
-    """Whose reservation or series a write is about."""
+    """The owner of the reservation or series of a write."""
     subject = write.args.get("reservation") or write.args.get("series", "") if "reserve" not in write.op else ""
     return str(subject).partition("/")[0] or write.user
 
 
 def done_of(write: Write, outcome: str) -> list[bool]:
-    """Of each occurrence of a series, whether it became as asked; of anything else, whether that did."""
+    """Whether a write had the requested effect, for each occurrence of a series."""
     told = outcome.partition(" ")[2].split("\t") if write.op.endswith("_series") else [outcome]
     return [one.partition(" ")[0] in DONE for one in told]
 
 
 def judge_managing(demand: Demand, roles: dict[str, str], write: Write, outcome: str) -> None:
-    """Invariant 18, of a write about people; `roles` learn what it does."""
+    """Invariant 18, for a write about people, which changes `roles`."""
     may = write.user == OPERATOR or roles.get(write.user) == "manager"
     demand(18, (outcome != "forbidden") == may, write.id, write.op, "by", write.user, roles.get(write.user), outcome)
     if outcome == "updated" and write.op == "revoke":
@@ -95,7 +95,7 @@ def judge_managing(demand: Demand, roles: dict[str, str], write: Write, outcome:
 
 
 def judge_owner(demand: Demand, roles: dict[str, str], write: Write, outcome: str) -> None:
-    """Invariant 18: only the owner changes a reservation; who is a manager then may cancel it, for a reason."""
+    """Invariant 18: only the owner changes a reservation; a manager may cancel it with a reason."""
     if write.user == owner_of(write) or outcome.startswith("unknown"):
         return
     may = write.op.startswith("cancel") and bool(write.args.get("reason")) and roles.get(write.user) == "manager"
@@ -103,7 +103,7 @@ def judge_owner(demand: Demand, roles: dict[str, str], write: Write, outcome: st
 
 
 def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, after: Pages) -> None:
-    """Invariant 16: where all or nothing is wanted, every occurrence has a place, or all is as it was."""
+    """Invariant 16: with all-or-nothing, either every occurrence has a slot, or nothing has changed."""
     if write.args.get("occurrences_wanted") != "all_or_nothing" or " " not in outcome:
         return
     series = f"{write.user}/{write.request}" if write.op == "reserve_series" else write.args["series"]
@@ -112,14 +112,14 @@ def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, a
     demand(16, len(done) == 1, write.id, "is half done:", outcome)
     earlier, later = ([decode_reservation(pages.get(page, {})) for page in members] for pages in (before, after))
     if done == {True}:
-        demand(16, all(one and one.slot for one in later), write.id, "has not all its places:", outcome)
+        demand(16, all(one and one.slot for one in later), write.id, "lacks a slot:", outcome)
     else:
         same = [one and one.slot for one in earlier] == [one and one.slot for one in later]
         demand(16, same, write.id, "got nothing, and something has moved:", outcome)
 
 
 def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None:
-    """Invariant 17: what was reserved under the policy is within it."""
+    """Invariant 17: a reservation under the policy keeps to its limit."""
     limit = write.args.get("limit")
     if limit and write.op.startswith("reserve") and any(done_of(write, outcome)):
         ends = pages.get(f"user:{write.user}", {}).values()
@@ -128,7 +128,7 @@ def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None
 
 
 def judge_listed(demand: Demand, commits: Sequence[Commit], pages: Pages) -> None:
-    """Invariant 17: whoever did everything under the policy has a page of just what he holds, but for what was over."""
+    """Invariant 17: the page of a user who always wrote under the policy lists exactly the open reservations."""
     seen: set[str] = set()
     outside: set[str] = set()
     latest: dict[str, int] = defaultdict(int)

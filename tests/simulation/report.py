@@ -1,4 +1,4 @@
-"""What a run, or many, came to, for people: figures, and a failure with its shrunk trace as a scenario."""
+"""The printed results of runs: figures, and a failure with its shrunk trace as a scenario."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ INVARIANTS = range(1, 19)
 
 @dataclass(slots=True)
 class Total:
-    """Of many runs. `seconds` are those of the runs, whichever ran beside another."""
+    """The totals of many runs. `seconds` adds up the runs, also those that ran in parallel."""
 
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -44,11 +44,11 @@ class Total:
 
     @property
     def speed(self) -> float:
-        """Steps a second of one worker."""
+        """Steps a second, for one worker."""
         return self.counts["steps"] / max(self.seconds, 0.001)
 
     def lines(self) -> Iterator[str]:
-        """Operations, faults by kind, work done, and speed."""
+        """Lines with operations, faults by kind, work done, and speed."""
         count = self.counts
         yield f"{self.seeds} seeds, {self.failed} failed; {count['steps']} steps, {self.speed:.0f} steps/s of a worker"
         for title, names in GROUPS.items():
@@ -60,7 +60,7 @@ class Total:
 
 
 def failure(run: Run) -> Iterator[str]:
-    """The seed, the invariant, the steps that lead to it, and those as a scenario."""
+    """Lines with the seed, the invariant, the steps that lead to it, and the same as a scenario."""
     yield f"SEED {run.plan.seed} FAILS after {len(run.steps)} steps: {run.error!r}"
     drawn = run.plan
     yield f"  {drawn.servers} servers, {drawn.clients} clients, commit {drawn.commit_mode}, batches of {drawn.batch}"

@@ -1,4 +1,4 @@
-"""One run: a seed, or given steps, in a world; and the least of a run that fails."""
+"""One run of a seed, or of given steps, in a new world."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.simulation.world import WHOLE_EVERY, World
 
 @dataclass(slots=True)
 class Run:
-    """What became of a run. `error` is a Violation most often; anything else that was raised is a finding as well."""
+    """The result of a run. `error` is mostly a Violation, but any other exception is a finding too."""
 
     plan: Plan
     steps: list[Step]
     trace: list[str]
-    script: list[str]  # the trace in the scenario language, as far as that goes
+    script: list[str]  # the trace in the scenario language, as far as it can express the run
     counts: Counter[str]
     seconds: float
     error: BaseException | None = None
@@ -40,13 +40,13 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """What two failures have in common."""
+        """The kind of failure, by which two failures are compared."""
         return f"{type(self.error).__name__} {self.invariant}"
 
 
 @dataclass(slots=True)
 class Lab:
-    """A private Redis with a wire to it."""
+    """A private Redis and a connection to it."""
 
     wire: Wire
     client: Redis = field(repr=False)
@@ -69,22 +69,22 @@ class Lab:
                     done.append(step)
                     world.step(step)
                 world.finish()
-            except Exception as found:  # whatever it is, it is the finding
+            except Exception as found:  # any exception is a finding
                 error = found
-                world.scribe.note(f"{done[-1][0] if done else 'begin'}: {found}")
+                world.scenario.note(f"{done[-1][0] if done else 'begin'}: {found}")
                 world.trace.append(f"{world.number:05} {done[-1][0] if done else ''}: {found}")
         counts = world.counts + world.checker.counts
         counts.update({f"invariant {number}": count for number, count in world.checker.demand.counts.items()})
         counts["steps"] = len(done)
         counts["writes"] = len(world.checker.writes)
-        return Run(drawn, done, world.trace, world.scribe.lines, counts, time.monotonic() - began, error)
+        return Run(drawn, done, world.trace, world.scenario.lines, counts, time.monotonic() - began, error)
 
 
 @contextlib.contextmanager
 def lab() -> Iterator[Lab]:
-    """Its Redis has failed to save once, so that it refuses scripts (MISCONF) whenever it is told to save at all."""
+    """Yield a laboratory. Its Redis has failed to save once, so it can be made to refuse scripts (MISCONF)."""
     with private_redis() as client:
-        # A folder stands where it would put the file.
+        # A folder with the name of its file makes the save fail.
         Path(str(client.config_get("dir")["dir"]), str(client.config_get("dbfilename")["dbfilename"])).mkdir()
         client.bgsave()
         wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", 20, "a save has failed")

@@ -1,4 +1,4 @@
-"""The least of a run that still fails in the same way: steps are left out, in halves and then one by one."""
+"""Shrinks a failing run: leaves out steps, in halves and then one by one, while it fails in the same way."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.simulation.world import IDLE
 
 
 def shrink(lab: Lab, failed: Run, seconds_max: float) -> Run:
-    """Leaves out ever smaller parts (delta debugging) while there is time; the result fails as `failed` did."""
+    """Leave out smaller and smaller parts (delta debugging) while there is time. The result fails as `failed` does."""
     deadline = time.monotonic() + seconds_max
     best = failed
     for fewer in (best.steps, _without_idle_ones(best)):
-        run = lab.replay(best.plan, fewer, whole_every=1)  # what a rare look has found shows earlier
+        run = lab.replay(best.plan, fewer, whole_every=1)  # checking all keys more often may find it earlier
         if run.error is not None and run.kind == best.kind:
             best = run
     size = max(1, len(best.steps) // 2)
@@ -27,7 +27,7 @@ def shrink(lab: Lab, failed: Run, seconds_max: float) -> Run:
 
 
 def _without_idle_ones(run: Run) -> list[Step]:
-    """The trace has a line for each step, but perhaps for the last one."""
+    """Leave out the steps whose trace says that they did nothing; the last step may have no trace."""
     last = len(run.steps) - 1
     ends = tuple(f" {text}" for text in IDLE)
     return [step for n, step in enumerate(run.steps) if n == last or not run.trace[n].endswith(ends)]

@@ -1,4 +1,4 @@
-"""The simulation's judges of series, policies and people: each is shown a log, or pages, that break a promise."""
+"""The checks of series, policies and people find logs and pages that break a promise."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_log_that_breaks_a_promise_is_found(number: int, commits: list[Commit]
     assert found.value.number == number
 
 
-def test_a_log_that_keeps_them_is_not() -> None:
+def test_a_log_that_keeps_all_promises_passes() -> None:
     kept = {"reservation:vish/w": reserved(), "user:vish": {"w": "29969340"}}
     demand = judged(
         MANAGER,
@@ -112,13 +112,13 @@ SERIES = {"state": "series", "rule": "", "zone": "", "except": "", "wanted": "be
         (8, {ROOM: {"29969280": ENTRY, "29969310": ENTRY}}),
     ],
 )
-def test_pages_that_do_not_fit_together_are_found(number: int, pages: Pages) -> None:
+def test_pages_that_contradict_each_other_are_found(number: int, pages: Pages) -> None:
     with pytest.raises(Violation) as found:
         judge_pages(Demand(), "s1", pages)
     assert found.value.number == number
 
 
-def test_pages_that_do_are_not() -> None:
+def test_pages_that_agree_pass() -> None:
     whole = {
         "reservation:vish/w": SERIES,
         f"reservation:vish/w~{DAYS[0]}": reserved(),

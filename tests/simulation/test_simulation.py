@@ -1,4 +1,4 @@
-"""Many replicas under faults: a run of fixed seeds, its determinism, and what earlier runs have found.
+"""The simulation: a run of fixed seeds, its determinism, and regression tests for what earlier runs found.
 
 `make sim` runs for longer, from a fresh seed.
 """
@@ -22,7 +22,7 @@ from cluster.run import simulation
 from tests.simulation import clients
 from tests.simulation.faults import plan
 from tests.simulation.meeting import Meeting
-from tests.simulation.nodes import CLUSTER, Faulty, Node
+from tests.simulation.nodes import CLUSTER, FaultyStore, Node
 from tests.simulation.report import Total, failure
 from tests.simulation.run import Lab
 from tests.simulation.shrink import shrink
@@ -46,7 +46,7 @@ def test_invariants_hold_under_faults(laboratory: Lab) -> None:
 
 
 def test_the_same_seed_is_the_same_run_byte_for_byte_in_any_process(laboratory: Lab) -> None:
-    """Also where sets and dictionaries of texts have another order: each process draws its own hashes."""
+    """Also where Python's hashes differ, which change the order of sets from process to process."""
     here = laboratory.seed(HELL, 300)
     command = [sys.executable, "-m", "tests.simulation", "--seed", str(HELL), "--steps", "300"]
     environment = os.environ | {"PYTHONHASHSEED": "1"}
@@ -59,8 +59,8 @@ def test_the_same_seed_is_the_same_run_byte_for_byte_in_any_process(laboratory: 
 def test_a_run_is_a_script_of_the_scenario_language(
     laboratory: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every line is one, and the servers understand nearly all: clocks and ids are others there, so some do not fit."""
-    monkeypatch.chdir(tmp_path)  # where its exports go
+    """Every line parses, and most lines run: clocks and ids differ there, so some lines are refused."""
+    monkeypatch.chdir(tmp_path)  # for export files
     run = laboratory.seed(HELL, 300)
     script = [line for line in run.script if not line.startswith("#")]
     names = {command.name for line in script if (command := read_line(line))}
@@ -74,16 +74,16 @@ def test_a_seed_changes_the_plan() -> None:
     assert len({(plan(seed).servers, plan(seed).hell) for seed in range(20)}) > 5
 
 
-# What runs have found.
+# Regression tests for what runs have found.
 
 
 class Trio:
-    """Three founders, the first of them primary."""
+    """Three configured servers, the first of them primary."""
 
     def __init__(self, laboratory: Lab) -> None:
         laboratory.wire.call("FLUSHDB")
         self.now_us = NOW_US
-        self.stores = [Faulty(laboratory.wire, f"s{n}", "auto", lambda *_: None) for n in range(3)]
+        self.stores = [FaultyStore(laboratory.wire, f"s{n}", "auto", lambda *_: None) for n in range(3)]
         for number, store in enumerate(self.stores):
             store.begin(server=f"s{number}~aaaaaa", cluster=CLUSTER, first_primary=number == 0)
             if number:
@@ -97,7 +97,7 @@ class Trio:
         return accepted.id
 
     def stage(self, giver: int, taker: int) -> tuple[str, object]:
-        """All but the last frame of a full state."""
+        """Stage all but the last frame of a full state."""
         part = self.stores[giver].state_part((0, ""), 500, 1 << 20)
         number = self.stores[taker].stage("", part.pages, ())
         assert number is not None
@@ -106,13 +106,13 @@ class Trio:
 
 
 def names_of(frames: Iterable[object]) -> set[str]:
-    """The pages of parts of a full state."""
+    """The names of the pages in parts of a full state."""
     parts = [json.loads(frame.pages.text) for frame in frames if isinstance(frame, StateChunk)]
     return {name for part in parts for name, _, _ in part}
 
 
 def test_a_full_state_of_an_older_epoch_does_not_replace_a_newer_one(laboratory: Lab) -> None:
-    """The receiver was promoted while the full state was on its way."""
+    """The receiver was promoted while the full state was in flight."""
     trio = Trio(laboratory)
     giver, taker = trio.stores[0], trio.stores[1]
     trio.put(0, "r1")
@@ -125,10 +125,10 @@ def test_a_full_state_of_an_older_epoch_does_not_replace_a_newer_one(laboratory:
     assert giver.state().csn == 2
 
 
-def test_commits_of_a_peer_whose_hello_knew_no_birth_are_not_taken(laboratory: Lab) -> None:
-    """It learned the birth, and the commits, in another session meanwhile: what they follow is not known here."""
+def test_commits_of_a_peer_whose_hello_had_no_birth_are_refused(laboratory: Lab) -> None:
+    """The peer learned the birth and the commits in another session meanwhile, so their history is unknown here."""
     trio = Trio(laboratory)
-    restored, created = (Faulty(laboratory.wire, label, "auto", lambda *_: None) for label in ("x", "y"))
+    restored, created = (FaultyStore(laboratory.wire, label, "auto", lambda *_: None) for label in ("x", "y"))
     for store in (restored, created):
         store.begin(server=f"{store.label}~aaaaaa", cluster=CLUSTER, first_primary=False)
     meeting = Meeting(Node("x", restored), Node("y", created))
@@ -143,8 +143,8 @@ def test_commits_of_a_peer_whose_hello_knew_no_birth_are_not_taken(laboratory: L
     assert (created.state().csn, created.state().history) == (0, "[]")
 
 
-def test_who_loses_own_writes_by_a_full_state_takes_a_new_id(laboratory: Lab) -> None:
-    """Two promotions at once: the weaker one has truncated what it committed, so its own chain cannot be kept."""
+def test_a_server_that_loses_own_writes_by_a_full_state_takes_a_new_id(laboratory: Lab) -> None:
+    """After two promotions at once, the losing server has truncated its commits, so its own writes cannot be kept."""
     trio = Trio(laboratory)
     weak, strong = trio.stores[1], trio.stores[2]
     weak.force("s1~bbbbbb", trio.now_us)
@@ -159,8 +159,8 @@ def test_who_loses_own_writes_by_a_full_state_takes_a_new_id(laboratory: Lab) ->
     assert "s1~bbbbbb" not in state.vector
 
 
-def test_commits_of_another_epoch_are_not_taken_though_they_follow_the_same_write(laboratory: Lab) -> None:
-    """Two promotions on two sides, with the same CSN; then both commit what both had heard of."""
+def test_commits_of_another_epoch_are_refused_though_they_follow_the_same_write(laboratory: Lab) -> None:
+    """Two servers are promoted at the same CSN, and both commit the same tentative write."""
     trio = Trio(laboratory)
     one, other = trio.stores[1], trio.stores[2]
     trio.put(1, "r1")
@@ -179,8 +179,8 @@ def test_commits_of_another_epoch_are_not_taken_though_they_follow_the_same_writ
     assert one.state() == before
 
 
-def test_who_learns_in_a_batch_that_it_is_no_primary_any_more_commits_nothing_of_it(laboratory: Lab) -> None:
-    """The batch brings the epoch of another primary, and behind it a tentative write."""
+def test_a_primary_that_is_replaced_by_a_batch_commits_nothing_of_it(laboratory: Lab) -> None:
+    """The batch contains the epoch of another primary, then a tentative write."""
     trio = Trio(laboratory)
     old, other = trio.stores[0], trio.stores[1]
     other.force("s1~bbbbbb", trio.now_us)
@@ -196,16 +196,16 @@ def test_who_learns_in_a_batch_that_it_is_no_primary_any_more_commits_nothing_of
     assert (old.state().csn, old.state().tentative, old.state().primary) == (1, 1, "s1~bbbbbb")
 
 
-def test_what_a_created_server_wrote_before_it_retired_goes_along_in_the_session_of_its_creation(
+def test_writes_of_a_retired_server_travel_in_the_session_of_its_creation(
     laboratory: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The creation is in an earlier batch. Whoever passes all this on may itself retire after that one session."""
+    """The creation is in an earlier batch. The sender itself may retire after this one session."""
     monkeypatch.setattr("bayou.anti_entropy.BATCH_COUNT_MAX", 1)
     trio = Trio(laboratory)
     creator, other = trio.stores[1], trio.stores[2]
     details = {"label": "s3", "rest": "h:1", "anti_entropy": "h:2", "request": "join"}
     server = creator.create(**details, now_us=trio.now_us)
-    created = Faulty(laboratory.wire, "s3", "auto", lambda *_: None)
+    created = FaultyStore(laboratory.wire, "s3", "auto", lambda *_: None)
     created.begin(server=server, cluster=CLUSTER, first_primary=False)
     trio.stores.append(created)
 
@@ -228,7 +228,7 @@ def test_what_a_created_server_wrote_before_it_retired_goes_along_in_the_session
 def test_a_full_state_that_lacks_a_part_is_not_installed(
     laboratory: Lab, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
-    """Carriers that lose a frame are broken, and a state without one page is the state of no moment."""
+    """A full state without one of its pages never existed, so it must not be installed."""
     monkeypatch.setattr("bayou.anti_entropy.BATCH_COUNT_MAX", 1)
     trio = Trio(laboratory)
     giver, taker = trio.stores[1], trio.stores[2]
@@ -253,10 +253,10 @@ def test_a_full_state_that_lacks_a_part_is_not_installed(
     assert taker.state().csn == before.csn
 
 
-def test_a_hand_over_that_was_revoked_may_come_true_and_then_the_old_primary_commits_nothing_more(
+def test_the_old_primary_stops_committing_when_a_revoked_hand_over_is_committed_again(
     laboratory: Lab,
 ) -> None:
-    """It is tentative again, and the primary that it names is primary once more: what is behind it is its heir's."""
+    """The hand-over is tentative again; when its old primary commits it, the rest is for the new one to commit."""
     trio = Trio(laboratory)
     old, winner = trio.stores[0], trio.stores[1]
     old.hand_over("s2~aaaaaa", trio.now_us)
@@ -272,8 +272,8 @@ def test_a_hand_over_that_was_revoked_may_come_true_and_then_the_old_primary_com
     assert (old.state().primary, old.state().tentative) == ("s2~aaaaaa", 1)
 
 
-def test_a_full_state_begins_anew_where_its_sender_installs_another_one(laboratory: Lab) -> None:
-    """What was sent before the sender's own log was revoked is no part of the state that it has now."""
+def test_a_full_state_starts_again_when_its_sender_installs_another_one(laboratory: Lab) -> None:
+    """Parts sent before the sender's own log was revoked do not belong to its new state."""
     trio = Trio(laboratory)
     giver, winner = trio.stores[1], trio.stores[2]
     giver.force("s1~bbbbbb", trio.now_us)

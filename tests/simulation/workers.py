@@ -1,4 +1,4 @@
-"""Seeds over processes: each worker has a Redis of its own, so what a seed comes to does not depend on the others."""
+"""Runs seeds in several processes; each worker has its own Redis, so a seed's result depends on no other."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ POLL_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
-    """What a seed came to. `failure` are the lines for people, shrunk; none when all was well."""
+class SeedResult:
+    """The result of a seed. `failure`: the printed lines of a shrunk failure, empty where all was well."""
 
     seed: int
     counts: Counter[str]
@@ -30,10 +30,12 @@ class Came:
     failure: tuple[str, ...]
 
 
-def run_seeds(first: int, count: int, steps: int, workers: int, seconds: float | None = None) -> Generator[Came | None]:
-    """As they end, in no order; None now and then, for whoever watches the time.
+def run_seeds(
+    first: int, count: int, steps: int, workers: int, seconds: float | None = None
+) -> Generator[SeedResult | None]:
+    """Yield results as seeds end, in any order, and None now and then, so that the caller can show the time.
 
-    None is begun after so many seconds. Closing it stops the workers, too. RuntimeError when one of them has crashed.
+    No seed begins after `seconds`. Closing the generator stops the workers. Raises RuntimeError when one has crashed.
     """
     context = multiprocessing.get_context("fork")
     came: Any = context.Queue()
@@ -66,11 +68,11 @@ def run_seeds(first: int, count: int, steps: int, workers: int, seconds: float |
 
 
 def _work(seeds: range, steps: int, came: Any, stopping: Event) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the one that watches stops the others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent stops the workers
     with lab() as laboratory:
         for seed in seeds:
             if stopping.is_set():
                 return
             run = laboratory.seed(seed, steps)
             lines = tuple(failure(shrink(laboratory, run, SHRINK_S))) if run.error is not None else ()
-            came.put(Came(seed, run.counts, run.seconds, lines))
+            came.put(SeedResult(seed, run.counts, run.seconds, lines))

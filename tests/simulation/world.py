@@ -1,7 +1,7 @@
-"""The world of a run: nodes, clients, links, sessions under way, files; and what each step does to them.
+"""The world of a run: runs steps, checks invariants after each, and heals everything at the end.
 
-Everything that happens is decided here: the code under test has no clock, no network, no thread and no randomness
-of its own. A step that is impossible now does nothing.
+The code under test has no clock, network, thread or randomness of its own: the steps decide everything. A step that is
+impossible does nothing.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from redis import ConnectionError as Lost
 
 from bayou.errors import Refusal
 from bayou.state import State
-from tests.simulation.arranging import Arranging
+from tests.simulation.failure_steps import FailureSteps
 from tests.simulation.faults import Plan, Step
-from tests.simulation.mishaps import Mishaps
-from tests.simulation.operating import Operating
+from tests.simulation.operator_steps import OperatorSteps
+from tests.simulation.series_steps import SeriesSteps
 from tests.simulation.wire import Wire
 
 IDLE = {"nothing", "busy", "nobody serves"}
 WHOLE_EVERY = 60
 
 
-class World(Arranging, Mishaps, Operating):
-    """`whole_every` so many steps, all keys of a node that has changed are looked at."""
+class World(SeriesSteps, FailureSteps, OperatorSteps):
+    """Every `whole_every` steps all keys of the nodes that have changed are checked."""
 
     def __init__(self, plan: Plan, wire: Wire, whole_every: int = WHOLE_EVERY) -> None:
         super().__init__(plan, wire)
@@ -32,14 +32,14 @@ class World(Arranging, Mishaps, Operating):
         for _ in range(plan.servers):
             label = self._label()
             self._add(label, self.mint(label), first_primary=not self.nodes)
-            self.scribe.join(label)
+            self.scenario.join(label)
         self._check()
 
     def step(self, step: Step) -> None:
         name, *numbers = step
         self.number += 1
         self.now_us += 1 + numbers[3] % 5000
-        said = len(self.scribe.lines)
+        said = len(self.scenario.lines)
         for node in self.nodes.values():
             node.pause = max(0, node.pause - 1)
         action: Callable[..., str] = getattr(self, f"_do_{name}")
@@ -54,8 +54,8 @@ class World(Arranging, Mishaps, Operating):
         self._check()
         self._lose_tails()
         self.trace.append(f"{self.number:05} {name} {text}")
-        if len(self.scribe.lines) == said and text not in IDLE:
-            self.scribe.note(f"{name} {text}")
+        if len(self.scenario.lines) == said and text not in IDLE:
+            self.scenario.note(f"{name} {text}")
 
     def _check(self) -> None:
         for node in list(self.nodes.values()):
@@ -72,16 +72,16 @@ class World(Arranging, Mishaps, Operating):
                 self.checker.whole(node)
 
     def finish(self) -> None:
-        """Heal everything, let everything flow, and look at all."""
+        """Heal all faults, run sessions until all nodes are equal, and check everything."""
         self.sessions.clear()
         self.cut.clear()
         for node in self.nodes.values():
             if node.unsure:
                 self._rename(node)
             if not node.running:
-                self.scribe.say(f"recover {node.label}")
-            node.running, node.pause, node.store.fault, node.doomed, node.unsure = True, 0, "", None, False
-        self.scribe.heal()
+                self.scenario.say(f"recover {node.label}")
+            node.running, node.pause, node.store.fault, node.power_cut, node.unsure = True, 0, "", None, False
+        self.scenario.heal()
         errors: list[str] = []
         for round_number in range(30):
             self._end_births()
@@ -94,7 +94,7 @@ class World(Arranging, Mishaps, Operating):
         self._check()
 
     def _end_births(self) -> None:
-        """Two births that have both been met are for the operator: those of the smaller one lose their data."""
+        """Where two births have both spread, the operator removes the data of the servers with the smaller one."""
         births = Counter(node.store.state().birth for node in self.nodes.values() if node.store.state().met)
         for birth in sorted(births, key=lambda birth: (births[birth], birth))[:-1]:
             for node in list(self.nodes.values()):
@@ -103,7 +103,7 @@ class World(Arranging, Mishaps, Operating):
                     self._rename(node)
                     node.joined = True
                     self.counts["two births"] += 1
-                    self.scribe.note(f"the operator starts {node.label} again without its data")
+                    self.scenario.note(f"the operator starts {node.label} again without its data")
 
     def _round(self, *, force: bool) -> list[str]:
         errors = []
@@ -119,7 +119,7 @@ class World(Arranging, Mishaps, Operating):
             self._rename(node)
             live = [node]
         if not any(node.store.state().birth for node in live):
-            # The first primary's storage was lost before it had met anybody: the cluster is founded anew.
+            # The first primary lost its storage before it met another server: the cluster starts again.
             live[0].store.adopt(live[0].store.state().server)
         primaries = [node for node in live if node.store.state().is_primary]
         if not primaries and force and live[0].store.state().birth:

@@ -1,18 +1,18 @@
-"""Steps of sessions and links: a frame at a time, several sessions at once, cut anywhere."""
+"""Steps of sessions and links. Several sessions run at once, one frame a step, and may be cut anywhere."""
 
 from __future__ import annotations
 
 from redis import ConnectionError as Lost
 
-from tests.simulation.ground import Ground
+from tests.simulation.base import WorldBase
 from tests.simulation.meeting import Meeting
 from tests.simulation.nodes import Node, restore
 
 SESSIONS_MAX = 6
 
 
-class Meetings(Ground):
-    """The steps open, frame, meet, cut, link and heal; and what a replica does once a session has ended."""
+class SessionSteps(WorldBase):
+    """The steps open, frame, meet, cut, link and heal, and what a replica does at the end of a session."""
 
     def _do_open(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
         pair = self._two(a, b)
@@ -67,7 +67,7 @@ class Meetings(Ground):
         return session.error
 
     def _ended(self, session: Meeting) -> None:
-        """What a replica does after a session."""
+        """Do what a replica does after a session."""
         self.counts["sessions"] += 1
         self.checker.demand(15, not session.echo, *session.pair, "sent back", sorted(session.echo))
         for number, (node, end) in enumerate(zip(session.nodes, session.ends, strict=True)):
@@ -85,18 +85,18 @@ class Meetings(Ground):
             self._rename(session.tail_lost)
         if not session.succeeded:
             return
-        self.scribe.session(*session.pair)
+        self.scenario.session(*session.pair)
         for node in session.nodes:
             state = node.store.state()
             node.joined = node.joined or state.server in state.vector
-        # As replica/membership/commands.py does.
+        # like replica/membership/commands.py
         caller, peer = session.nodes
         both = {caller.label, peer.label} <= set(self.nodes)
         if both and session.has_caller_retired and caller.store.state().retired:
             server = peer.store.state().server
             if not self.checker.knows_retired(caller.label, server):
                 self._leave(caller)
-                self.scribe.leave(caller.label, peer.label)
+                self.scenario.leave(caller.label, peer.label)
                 self.counts["left"] += 1
 
     def _leave(self, node: Node) -> None:
@@ -107,7 +107,7 @@ class Meetings(Ground):
         node.running = False
 
     def _do_cut(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
-        """In the middle of a frame; or one end gives up, and the other one does not hear of it yet."""
+        """Cut a session in the middle of a frame, or at one end only."""
         if not self.sessions:
             return "nothing"
         session = self.sessions[a % len(self.sessions)]

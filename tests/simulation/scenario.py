@@ -1,7 +1,7 @@
-"""A run as a script of the scenario language, as far as the language can say it; the rest stands there as comments.
+"""Writes a run as a script of the scenario language; what the language cannot express becomes a comment.
 
-A script exchanges everything along a link that works, so all links are cut, and a session is a link that is restored
-for a moment. Sessions that broke off, single frames, retries of one request, and what happens to storage are comments.
+A script exchanges everything over every working link. So all links are cut, and a session is a link that is restored
+for a moment. Broken sessions, single frames, repeated requests and storage faults are comments.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ SAID = {"put", "delete", "reserve", "cancel"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Scribe:
-    """`lines` are the script so far. Labels and users of the run are its servers and clients."""
+class ScenarioWriter:
+    """`lines` is the script so far. The labels and users of the run are the servers and clients of the script."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self._servers: list[str] = []
         self._linked: dict[str, str] = {}  # client -> server
-        self._reservations: dict[str, str] = {}  # USER/REQUEST -> its name in the script
+        self._reservations: dict[str, str] = {}  # USER/REQUEST -> the name of the reservation in the script
         self._asked = 0
         self._healed = False
 
@@ -67,7 +67,7 @@ class Scribe:
         self.say(f"get {client} {song}")
 
     def ask(self, client: str, label: str, draft: Draft, *, again: bool) -> None:
-        """A client's write."""
+        """Add the write of a client."""
         if again:
             self.note(f"{client} asks {draft.request} again, at {label}")
             return

@@ -1,4 +1,4 @@
-"""Steps of clients with series, and of those who manage people."""
+"""Steps of clients about series, and of operators and managers about people."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from apps.people.tokens import hash_of
 from apps.rooms.drafts_series import Occurrence, not_cancelled
 from apps.rooms.pages import decode_series
 from tests.simulation import clients_series
-from tests.simulation.asking import Asking, newest
+from tests.simulation.client_steps import ClientSteps, newest
 from tests.simulation.clients import EPOCH, Client, reservation_page
 from tests.simulation.nodes import Node
 
-OPS = ("role", "role", "token", "revoke", "revoke", "revoke", "add")  # of those who are there
+OPS = ("role", "role", "token", "revoke", "revoke", "revoke", "add")  # for people who exist
 GIVEN = ("manager", "manager", *ROLES)
 
 
-class Arranging(Asking):
+class SeriesSteps(ClientSteps):
     """The steps reserve_series, move_series, cancel_series, person and manage."""
 
     def _do_reserve_series(self, a: int, b: int, c: int, d: int, e: int) -> str:
         client, node = self._client(a), self._near(a, b)
         if node is None:
             return "nobody serves"
-        # One request is one thing, whatever was asked under it elsewhere.
+        # Now and then a request id that the client has used for something else.
         request = f"r{client.requests - 1}" if c % 8 == 0 and client.requests else self._request(client)
         draft = clients_series.reserve(self._who(client, node, d >> 8, request), c >> 3, d, c >> 5)
         return self._ask(client, node, e, draft)
@@ -53,7 +53,7 @@ class Arranging(Asking):
         return self._ask(client, node, e, draft)
 
     def _members(self, client: Client, node: Node, of: str, which: int) -> list[Occurrence]:
-        """Those of the series that stand, as the node sees them: all, or from the second date on."""
+        """The reservations of a series at this node: all, or those from the second date on."""
         page = reservation_page(of)
         series = decode_series(self._read(client, node, [page]).pages[page].tentative)
         if series is None:
@@ -64,7 +64,7 @@ class Arranging(Asking):
         return not_cancelled([(day, member, pages[reservation_page(member)]) for day, member in ids.items()], first)
 
     def _do_person(self, a: int, b: int, c: int, d: int, e: int) -> str:
-        """The operator of a node, or a manager, says who may do what."""
+        """The operator of a node or a manager changes a person."""
         node = self._serving(b)
         if node is None:
             return "nobody serves"
@@ -76,7 +76,7 @@ class Arranging(Asking):
         return self._ask(actor, node, e, draft_of(actor.name, request, EPOCH, op, name, **args))
 
     def _do_manage(self, a: int, b: int, c: int, d: int, e: int) -> str:
-        """A manager cancels what is another's; somebody who is none is refused."""
+        """A manager cancels a reservation of somebody else; a user without that role is refused."""
         node = self._near(a, b)
         if node is None:
             return "nobody serves"
@@ -91,9 +91,9 @@ class Arranging(Asking):
         return self._change_one(client, node, of, d, e, self._who(client, node, d >> 8, role=role))
 
     def _manager(self, number: int, node: Node) -> tuple[Client, str]:
-        """Some client who is a manager as this node sees it, else one who is none; and the role at its door.
+        """A client who is a manager at this node, or else one who is not; and the role that the request claims.
 
-        Now and then one who is no manager here any more, or not yet: the door had looked before, or it was another's.
+        Now and then the client was a manager once: the request was checked earlier, or at another node.
         """
         roles = self._roles(node)
         rotated = [self._client(number + offset) for offset in range(len(self.clients))]
@@ -105,7 +105,7 @@ class Arranging(Asking):
         return (chosen[0], "manager") if chosen else (rotated[0], "user")
 
     def _roles(self, node: Node) -> dict[str, str]:
-        """Of the clients, as the door of this node sees them."""
+        """Client -> role, at this node."""
         names = {person_page(client.name): client.name for client in self.clients}
         pages = node.store.read(list(names)).pages
         people = {names[page]: decode_person(views.tentative) for page, views in pages.items()}

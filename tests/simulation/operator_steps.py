@@ -1,4 +1,4 @@
-"""Steps of operators: the log, membership, primaries, files."""
+"""Steps of operators: truncation, commits, membership, primaries and export files."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from redis import ConnectionError as Lost
 from bayou import export
 from bayou.errors import BadInput
 from replica.http.export_file import read, write
-from tests.simulation.meetings import Meetings
 from tests.simulation.nodes import TAGS
+from tests.simulation.session_steps import SessionSteps
 
 NODES_MAX = 9
 FILES_MAX = 20
 
 
-class Operating(Meetings):
+class OperatorSteps(SessionSteps):
     """The steps truncate, commit, create, retire, hand, force, export and import."""
 
     def _do_truncate(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
@@ -25,7 +25,7 @@ class Operating(Meetings):
         if node is None:
             return "nothing"
         keep = (0, 0, 1, 3, 10, 40)[b % 6]
-        self.scribe.say(f"truncate {node.label} {keep}")
+        self.scenario.say(f"truncate {node.label} {keep}")
         return f"{node.label} {node.store.truncate(keep)}"
 
     def _do_commit(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
@@ -33,7 +33,7 @@ class Operating(Meetings):
         if not primaries:
             return "no primary"
         node = primaries[a % len(primaries)]
-        self.scribe.say(f"commit {node.label}")
+        self.scenario.say(f"commit {node.label}")
         return f"{node.label} {node.store.commit()}"
 
     def _do_create(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
@@ -49,8 +49,8 @@ class Operating(Meetings):
             self.counts["lost replies"] += 1
             server = creator.store.create(**details, now_us=self._clock(creator))
         self._add(label, server, first_primary=False, joined=False)
-        self.scribe.note(f"created by {creator.label}")
-        self.scribe.join(label)
+        self.scenario.note(f"created by {creator.label}")
+        self.scenario.join(label)
         return f"{label} by {creator.label} as {server}"
 
     def _do_retire(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
@@ -72,18 +72,18 @@ class Operating(Meetings):
             return "nothing"
         heir = others[b % len(others)]
         node.store.hand_over(heir.store.state().server, self._clock(node))
-        self.scribe.hand_over(node.label, heir.label)
+        self.scenario.hand_over(node.label, heir.label)
         self.checker.look(node)
         return f"{node.label} to {heir.label} {self._whole_session(node, heir, 3 if c % 3 == 0 else 2000)}"
 
     def _do_force(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
-        """Of one, or of two that do not know of each other."""
+        """Promote one node, or two that do not know of each other."""
         first, second = self._serving(a), self._serving(b) if c % 3 == 0 else None
         chosen = [
             node for node in (first, second) if node and node.store.state().birth and not node.store.state().retired
         ]
         for node in dict.fromkeys(chosen):
-            self.scribe.say(f"promote {node.label} force")
+            self.scenario.say(f"promote {node.label} force")
             node.store.force(self.mint(node.label), self._clock(node))
         if len(set(chosen)) == 2:
             self.counts["forced twice"] += 1
@@ -101,7 +101,7 @@ class Operating(Meetings):
             if isinstance(frame, export.End):
                 self.files = [*self.files[-FILES_MAX:], (f"volume-{self.number}", volume)]
                 volume = []
-        self.scribe.say(f"export {node.label} volume-{self.number}{f' from {since.label}' if csn else ''}")
+        self.scenario.say(f"export {node.label} volume-{self.number}{f' from {since.label}' if csn else ''}")
         return f"{node.label} since {since.label} {csn}"
 
     def _do_import(self, a: int, b: int, c: int, d: int, _e: int) -> str:
@@ -111,9 +111,9 @@ class Operating(Meetings):
         name, volume = self.files[a % len(self.files)]
         importer, text = export.Importer(node.store, TAGS), ""
         if c % 4 == 0:
-            self.scribe.note(f"{node.label} imports the file {name}, which was cut")
+            self.scenario.note(f"{node.label} imports the file {name}, which was cut")
         else:
-            self.scribe.say(f"import {node.label} {name}")
+            self.scenario.say(f"import {node.label} {name}")
         try:
             for frame in _cut(volume, d) if c % 4 == 0 else volume:
                 importer.take(frame)
@@ -125,6 +125,6 @@ class Operating(Meetings):
 
 
 def _cut(volume: list[export.ExportFrame], place: int) -> Iterator[export.ExportFrame]:
-    """What can be read of the volume when the file ends at a byte in its midst."""
+    """The frames that can be read from a file that is cut at a byte."""
     whole = b"".join(write(iter(volume)))
     yield from read(io.BytesIO(whole[: place * len(whole) >> 16]))

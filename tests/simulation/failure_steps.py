@@ -1,25 +1,25 @@
-"""Steps of failures: crashes and pauses, Redis and its replies, storage that is lost in part or whole, clocks."""
+"""Steps of failures: crashes, pauses, lost replies of Redis, lost storage, clocks."""
 
 from __future__ import annotations
 
-from tests.simulation.meetings import Meetings
 from tests.simulation.nodes import CLUSTER, FAULTS, Copy, Node, dump, restore
+from tests.simulation.session_steps import SessionSteps
 
 YEAR_US = 365 * 24 * 3600 * 1_000_000
 JUMPS_US = (1000, 60_000_000, 3600_000_000, 86_400_000_000, YEAR_US, 3 * YEAR_US)
 PAUSE_MAX = 80  # steps
-TAIL_MAX = 12  # scripts, reading ones too
+TAIL_MAX = 12  # scripts, including those that only read
 
 
-class Mishaps(Meetings):
-    """The steps of failures: processes, Redis and its replies, storage, clocks."""
+class FailureSteps(SessionSteps):
+    """The steps crash, restart, pause, reply, flush, tail, copy, restore, birth and clock."""
 
     def _do_crash(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
         node = self._running(a)
         if node is None:
             return "nothing"
         self._stop(node)
-        self.scribe.say(f"crash {node.label}")
+        self.scenario.say(f"crash {node.label}")
         return node.label
 
     def _stop(self, node: Node) -> None:
@@ -32,7 +32,7 @@ class Mishaps(Meetings):
             return "nothing"
         node = down[a % len(down)]
         node.running, node.store.fault = True, ""
-        self.scribe.say(f"recover {node.label}")
+        self.scenario.say(f"recover {node.label}")
         if node.unsure:
             self._rename(node)
             node.unsure, node.joined = False, True
@@ -71,27 +71,27 @@ class Mishaps(Meetings):
         node = self._running(a)
         if node is None or len(self.nodes) < 2:
             return "nothing"
-        node.doomed = dump(self.wire, node.label), node.store.scripts_run + 1 + b % TAIL_MAX
+        node.power_cut = dump(self.wire, node.label), node.store.scripts_run + 1 + b % TAIL_MAX
         return f"{node.label} soon"
 
     def _lose_tails(self) -> None:
-        """The power cuts whose time has come."""
+        """Carry out the power cuts that are due."""
         for node in self.nodes.values():
-            if node.doomed is not None and node.store.scripts_run >= node.doomed[1]:
+            if node.power_cut is not None and node.store.scripts_run >= node.power_cut[1]:
                 self._stop(node)
-                self._replace(node, node.doomed[0])
+                self._replace(node, node.power_cut[0])
                 node.unsure = True
                 self.counts["lost tails"] += 1
-                self.scribe.note(f"{node.label} stops, and has lost the last transactions of its storage")
-                self.scribe.say(f"crash {node.label}")
+                self.scenario.note(f"{node.label} stops and loses the last transactions of its storage")
+                self.scenario.say(f"crash {node.label}")
 
     def _replace(self, node: Node, copy: Copy) -> None:
-        """What only the storage held that is there no more may be lost."""
-        self.checker.look(node)  # what was seen of it so far is judged with what was known then
+        """Replace the storage by a copy; writes that only the storage held may be lost."""
+        self.checker.look(node)  # before anything else changes
         self.checker.destroyed(node.label, [other for other in self.nodes.values() if other is not node])
         restore(self.wire, node.label, copy)
         node.store.forget()
-        node.store.fault, node.doomed = "", None
+        node.store.fault, node.power_cut = "", None
 
     def _do_copy(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
         node = self._running(a)
@@ -101,7 +101,7 @@ class Mishaps(Meetings):
         return f"{node.label} CSN {node.store.state().csn}"
 
     def _do_restore(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
-        """The storage is lost, or is an old copy from now on; the replica finds out, and takes a new id."""
+        """The storage is lost or replaced by an old copy; the replica notices and takes a new id."""
         node = self._running(a)
         if node is None or len(self.nodes) < 2:
             return "nothing"
@@ -113,7 +113,7 @@ class Mishaps(Meetings):
         return f"{node.label} {'from a copy' if copy else 'empty'} {node.store.state().server}"
 
     def _do_birth(self, _a: int, _b: int, _c: int, _d: int, _e: int) -> str:
-        """Whoever deletes the folder of the configured primary has it found the cluster once more."""
+        """The data folder of the configured primary is deleted, so it starts the cluster once more."""
         node = self.nodes.get("s1")
         if node is None or not node.runs or len(self.nodes) < 2:
             return "nothing"
@@ -130,5 +130,5 @@ class Mishaps(Meetings):
             return "nothing"
         jump = JUMPS_US[b % len(JUMPS_US)] * (c % 7 - 3)
         node.offset_us = max(-40 * YEAR_US, min(60 * YEAR_US, node.offset_us + jump))
-        self.scribe.clock(node.label, node.offset_us)
+        self.scenario.clock(node.label, node.offset_us)
         return f"{node.label} {jump}"

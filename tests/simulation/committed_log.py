@@ -1,7 +1,7 @@
-"""The committed log of one history, as the model plays it: what every replica that follows it must show.
+"""The committed log of each history, as the model plays it; every replica of the history must agree with it.
 
-A line is known by its history (the epochs, as replicas tell it). It holds each commit, its outcome, the vector, and the
-pages behind it; where a history goes on from another, it begins as that one.
+A history is the text of its epochs. The log holds each commit with its outcome, and the vector and pages after it. A
+history that branches off another one begins with the commits of that one.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from bayou.write import Write
 from tests.support.model import Vector, play
 from tests.support.model_desk import Pages
 
-CHECKPOINT = 32  # commits between whole copies of the pages
+CHECKPOINT = 32  # commits between full copies of the pages
 
 
-class Line:
+class CommittedLog:
     def __init__(self) -> None:
         self.ids: list[str] = []
         self.outcomes: list[str] = []
@@ -31,7 +31,7 @@ class Line:
         return len(self.ids)
 
     def add(self, write: Write) -> str | None:
-        """The next commit; returns what is wrong with it (invariant 6), None when nothing is."""
+        """Append a commit; returns what is wrong with it (invariant 6), or None."""
         before = self.vectors[-1]
         if before.complete(write.origin) != write.prev:
             return f"{write.id} follows {write.prev}, and {before.complete(write.origin)} is committed"
@@ -49,11 +49,11 @@ class Line:
         return None
 
     def commits(self) -> Iterator[tuple[str, str, Pages]]:
-        """(write id, outcome, changed pages) of each, in order."""
+        """(write id, outcome, changed pages) of each commit, in order."""
         return zip(self.ids, self.outcomes, self._changes, strict=True)
 
     def pages(self, csn: int) -> Pages:
-        """The committed pages at a CSN; not to be changed in place."""
+        """The committed pages at a CSN, which the caller must not change."""
         number = csn // CHECKPOINT
         pages = dict(self._checkpoints[number])
         for changes in self._changes[number * CHECKPOINT : csn]:
@@ -68,9 +68,9 @@ class Line:
                 pages[name] = {**pages.get(name, {}), **fields}
         return pages
 
-    def branch(self, csn: int) -> Line:
-        """A line that is this one up to a CSN."""
-        line = Line()
+    def branch(self, csn: int) -> CommittedLog:
+        """A log that equals this one up to a CSN."""
+        line = CommittedLog()
         line.ids, line.outcomes = self.ids[:csn], self.outcomes[:csn]
         line.vectors, line._changes = self.vectors[: csn + 1], self._changes[:csn]
         line._notes = self._notes[:csn]
@@ -79,13 +79,13 @@ class Line:
         return line
 
 
-class Lines:
-    """All histories that were ever seen."""
+class CommittedLogs:
+    """The logs of all histories seen so far."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, Line] = {"[]": Line()}
+        self._lines: dict[str, CommittedLog] = {"[]": CommittedLog()}
 
-    def of(self, history: str) -> Line:
+    def of(self, history: str) -> CommittedLog:
         if history not in self._lines:
             epochs = json.loads(history)
             parent = self.of(json.dumps(epochs[:-1], separators=(",", ":")))
@@ -97,7 +97,7 @@ OF_NOBODY = {"failed", "duplicate", "unknown", "forbidden"}
 
 
 def notes(write: Write, csn: int, outcome: str) -> Pages:
-    """What the commit of a write leaves on committed pages for people, beside their fields."""
+    """The notes that a commit leaves on committed pages."""
     status, _, detail = outcome.partition(" ")
     if write.app != "rooms/1" or status in OF_NOBODY:
         return {}

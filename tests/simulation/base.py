@@ -1,4 +1,4 @@
-"""What a world consists of, and how steps choose in it by number."""
+"""The state of a world, and how steps choose parts of it by number."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tests.simulation.checker import Checker
 from tests.simulation.clients import Client
 from tests.simulation.faults import Plan
 from tests.simulation.meeting import Meeting
-from tests.simulation.nodes import CLUSTER, Faulty, Node
-from tests.simulation.scribe import Scribe
+from tests.simulation.nodes import CLUSTER, FaultyStore, Node
+from tests.simulation.scenario import ScenarioWriter
 from tests.simulation.wire import Wire
 
 BEGIN_US = 1_796_112_000_000_000  # 2026-12-01 08:00 UTC
 NONCE = "abcdefghijklmnopqrstuvwxyz234567"
 
 
-class Ground:
-    """Nodes, clients, links, sessions under way, files; `trace` tells each step and what came of it."""
+class WorldBase:
+    """Nodes, clients, links, open sessions and files; `trace` has a line for each step and its result."""
 
     def __init__(self, plan: Plan, wire: Wire) -> None:
         wire.call("FLUSHDB")
@@ -33,17 +33,17 @@ class Ground:
         self.operator = Client(OPERATOR, None)
         self.sessions: list[Meeting] = []
         self.cut: set[tuple[str, str]] = set()
-        self.files: list[tuple[str, list[export.ExportFrame]]] = []  # under the name of their export
+        self.files: list[tuple[str, list[export.ExportFrame]]] = []  # (name of the export, its frames)
         self.now_us = BEGIN_US
         self.counts: Counter[str] = Counter()
         self.trace: list[str] = []
-        self.scribe = Scribe()
+        self.scenario = ScenarioWriter()
         self.number = 0
         self._minted = 0
         self._labels = 0
 
-    def _installed(self, store: Faulty, before: State, installed: Installed | None) -> None:
-        """A full state may hold commits that its sender made in the same step: it is looked at first."""
+    def _installed(self, store: FaultyStore, before: State, installed: Installed | None) -> None:
+        """Check other nodes first, since a full state may hold commits that its sender made in the same step."""
         for node in self.nodes.values():
             if node.store.dirty and node.store is not store:
                 self.checker.look(node)
@@ -62,7 +62,7 @@ class Ground:
         return f"{label}~{nonce}"
 
     def _add(self, label: str, server: str, *, first_primary: bool, joined: bool = True) -> None:
-        store = Faulty(self.wire, label, self.plan.commit_mode, self._installed, self.counts)
+        store = FaultyStore(self.wire, label, self.plan.commit_mode, self._installed, self.counts)
         store.begin(server=server, cluster=CLUSTER, first_primary=first_primary)
         self.nodes[label] = Node(label, store, joined=joined)
 
@@ -106,13 +106,13 @@ class Ground:
         self.sessions.remove(session)
 
     def _drop_all(self, node: Node) -> None:
-        """Its sessions break; what it has sent may still arrive."""
+        """Break all sessions of the node; frames that it has sent may still arrive."""
         for session in self.sessions:
             if node in session.nodes:
                 session.leave(session.nodes.index(node))
         self.sessions = [session for session in self.sessions if not session.over]
 
     def _rename(self, node: Node) -> None:
-        """What it wrote may be lost in part, so it writes on under a new id."""
+        """Give the node a new id, because it may have lost writes of its own."""
         node.store.begin(server=self.mint(node.label), cluster=CLUSTER, first_primary=False)
         self.counts["new ids"] += 1

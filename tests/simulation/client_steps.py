@@ -1,4 +1,4 @@
-"""Steps of clients: they ask, ask again elsewhere, and take their sessions along."""
+"""Steps of clients, who repeat requests at other nodes and take their sessions along."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bayou.errors import Behind, Refusal
 from bayou.stamps import split_id
 from bayou.write import Draft
 from tests.simulation import clients
+from tests.simulation.base import WorldBase
 from tests.simulation.clients import Client
-from tests.simulation.ground import Ground
 from tests.simulation.nodes import Node
 
-NEWEST = 12  # of what a client has asked for, what it comes back to
+NEWEST = 12  # a client changes only its latest reservations
 
 
-class Asking(Ground):
+class ClientSteps(WorldBase):
     """The steps reserve, move, cancel, put, get and again."""
 
     def _do_reserve(self, a: int, b: int, c: int, d: int, e: int) -> str:
@@ -69,18 +69,18 @@ class Asking(Ground):
             return "nobody serves"
         view = "committed" if d % 3 == 0 else "tentative"
         snapshot = self._read(client, node, [f"song:song{c % 6}"], view)
-        self.scribe.get(client.name, node.label, f"song{c % 6}")
+        self.scenario.get(client.name, node.label, f"song{c % 6}")
         return f"{client.name} at {node.label} {view} {snapshot.csn}"
 
     def _near(self, a: int, b: int) -> Node | None:
-        """Mostly the same node for a client, which so knows what it has asked for."""
+        """Mostly the same node for a client, so that this node knows the client's requests."""
         return self._serving(b >> 2) if b % 4 == 0 else self._serving(a % len(self.clients))
 
     def _who(self, client: Client, node: Node, moment: int, request: str = "", role: str = "user") -> Who:
-        """Under the policy that this node has."""
+        """The context of a request under the policy of this node."""
         limits = self.plan.limits
         limit = limits[int(node.label[1:]) % len(limits)]
-        return clients.asking(client.name, request or self._request(client), limit, moment, role)
+        return clients.request_context(client.name, request or self._request(client), limit, moment, role)
 
     def _read(self, client: Client, node: Node, pages: Sequence[str], view: str = "tentative") -> Snapshot:
         needs = client.needs_of_read()
@@ -98,7 +98,7 @@ class Asking(Ground):
     def _ask(self, client: Client, node: Node, e: int, draft: Draft) -> str:
         again = client.wanted is draft
         client.wanted = draft
-        self.scribe.ask(client.name, node.label, draft, again=again)
+        self.scenario.ask(client.name, node.label, draft, again=again)
         needs, text = client.needs_of_write(), f"{client.name}/{draft.request} at {node.label} "
         for _ in range(2):
             before = node.store.state()
@@ -131,5 +131,5 @@ class Asking(Ground):
 
 
 def newest(names: Sequence[str], number: int) -> str:
-    """One of the last few."""
+    """One of the last NEWEST names."""
     return names[-1 - number % min(NEWEST, len(names))]
