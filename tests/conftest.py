@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def lua() -> Lua:
-    """Return a player for the Lua of the rooms application in a real Redis."""
+    """Return an object that plays writes with the Lua of the rooms application in a real Redis."""
     return Lua(worker_redis())
 
 

@@ -18,7 +18,7 @@ from replica.config import Address, parse
 from replica.http.server import WebServer
 from storage.store import Store
 from tests.support import sides_harness
-from tests.support.sides_harness import founded, meet
+from tests.support.sides_harness import meet, new_stores
 from tests.support.worker_redis import worker_redis
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
@@ -65,7 +65,7 @@ class Side(sides_harness.Side):
 @pytest.fixture
 def sides() -> tuple[Side, Side]:
     """`one`, the primary, and `two`. They are cut off except when they meet."""
-    one, two = founded(CONFIGURED, 13, "one", "two")
+    one, two = new_stores(CONFIGURED, 13, "one", "two")
     return Side(one), Side(two)
 
 

@@ -12,7 +12,7 @@ from replica.config import parse
 from replica.http.auth import RANKS, TOKEN_FILE, new_operator_token
 from storage.store import Store
 from tests.support import sides_harness
-from tests.support.sides_harness import founded, meet
+from tests.support.sides_harness import meet, new_stores
 from tests.support.worker_redis import worker_redis
 
 CONFIGURED = parse(
@@ -55,7 +55,7 @@ class Side(sides_harness.Side):
 @pytest.fixture
 def sides() -> tuple[Side, Side]:
     """The primary `one`, and `two`, which have met."""
-    one, two = founded(CONFIGURED, 14, "one", "two")
+    one, two = new_stores(CONFIGURED, 14, "one", "two")
     return Side(one), Side(two)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from apps.rooms.settings import RoomSettings
 from tests.support import sides_harness
 from tests.support.replica_harness import SETTINGS
-from tests.support.sides_harness import Side, founded
+from tests.support.sides_harness import Side, new_stores
 from tests.support.worker_redis import worker_redis
 
 CONFIGURED = SETTINGS.model_copy(update={"rooms": (RoomSettings(name="6.12"), RoomSettings(name="7.01"))})
@@ -32,7 +32,7 @@ class Site(Side):
 
 
 def sites() -> list[Site]:
-    return [Site(store, CONFIGURED) for store in founded(CONFIGURED, 14, "one", "two", "three")]
+    return [Site(store, CONFIGURED) for store in new_stores(CONFIGURED, 14, "one", "two", "three")]
 
 
 def meet(one: Site, other: Site) -> None:

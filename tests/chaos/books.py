@@ -47,7 +47,7 @@ class Books:
             self.answers[name] += 1
 
     def note_unexpected(self, text: str) -> None:
-        """Record an answer that no client should get, or a process that fails."""
+        """Record an error of the run: an answer that no client should get, or a failed start."""
         with self._lock:
             self.unexpected.append(text)
 

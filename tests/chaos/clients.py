@@ -18,7 +18,7 @@ from tests.chaos.books import Acknowledged, Books
 from tests.chaos.replicas import Replicas
 
 FIRST = datetime(2027, 3, 1, tzinfo=UTC)
-DAYS = 56  # of the calendar that the audit reads, at most 62
+DAYS = 56  # length of the calendar that the audit reads, at most 62
 SLOT_MIN = 15
 TIMEOUT_S = 3.0
 PAUSE_S_MAX = 0.5
@@ -38,7 +38,7 @@ MERGES: tuple[Any, ...] = (
 
 
 class Client:
-    """A user in a thread, which sends requests until `stopping` is set."""
+    """A user who sends requests from a thread until `stopping` is set."""
 
     def __init__(self, name: str, replicas: Replicas, books: Books, stopping: threading.Event, seed: str) -> None:
         self.name = name

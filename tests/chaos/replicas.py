@@ -47,7 +47,7 @@ class Replicas:
         self._processes[label].wait_until_serving(label)
 
     def await_answer(self, label: str) -> None:
-        """Wait until a replica answers again whose process was not restarted."""
+        """Wait until a replica answers again after a fault that left its process running."""
         wait_until(lambda: self.look(label) is not None, SERVING_S_MAX, f"{label} serves again")
 
     def kill_server(self, label: str) -> None:

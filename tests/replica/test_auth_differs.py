@@ -16,7 +16,7 @@ from replica.anti_entropy.scheduler import Scheduler
 from replica.config import Config, ReplicaSettings, read_address
 from storage.store import Store
 from tests.support.replica_harness import SETTINGS
-from tests.support.sides_harness import TAGS, founded
+from tests.support.sides_harness import TAGS, new_stores
 
 TWO = ("one", "two")
 BY_HAND = SETTINGS.anti_entropy.model_copy(update={"interval_s": 0.0, "after_write": False})
@@ -32,7 +32,7 @@ def settings() -> Config:
 
 @pytest.fixture
 def stores(settings: Config) -> list[Store]:
-    return founded(settings, 14, *TWO)
+    return new_stores(settings, 14, *TWO)
 
 
 def said_in(settings: Config, stores: Sequence[Store], auth: Sequence[str], caplog: pytest.LogCaptureFixture) -> str:

@@ -49,7 +49,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         yield started
 
 
-def opened(page: Page, processes: Processes, day: str, more: str = "", user: str = "vish") -> None:
+def open_calendar(page: Page, processes: Processes, day: str, more: str = "", user: str = "vish") -> None:
     """Open the calendar web page at a day as a user, and wait until it shows the reservations of that day."""
     page.open("about:blank")  # a change after the # in the address does not reload a page
     page.open(f"http://{processes.settings.replica('one').rest}/#day={day}{more}")

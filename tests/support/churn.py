@@ -21,7 +21,7 @@ from tests.support.toy import TAGS
 SERVERS = 1000
 LABELS = 7  # different labels, which are reused
 ALIVE = 3  # created servers that have not retired
-CHAIN = 10  # a founder creates every tenth server, because each other one has a longer id than its creator
+CHAIN = 10  # a founder creates every tenth server, because an id contains the id of its creator
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Sizes:
 
 
 def churn(servers: int) -> tuple[list[Replica], list[Sizes], list[Sizes]]:
-    """Create and retire so many servers. Return the two founders, and their sizes before and afterwards."""
+    """Create and retire this number of servers. Return the two founders, and their sizes before and afterwards."""
     founders = list(Cluster(2))
     for number, founder in enumerate(founders):
         founder.note(f"first-{number}", "p")
@@ -55,9 +55,8 @@ def churn(servers: int) -> tuple[list[Replica], list[Sizes], list[Sizes]]:
         alive.append(new)
         if len(alive) > ALIVE:
             _retire(alive.popleft(), peer=alive[-1] if number % 2 else founders[number % 2])
-        if (
-            number % CHAIN == CHAIN - 1
-        ):  # the second founder meets the newest server, and the first founder meets the second
+        if number % CHAIN == CHAIN - 1:
+            # The second founder learns everything from the newest server, and passes it on to the first founder.
             meet(alive[-1], founders[1])
             _commit_everything(founders)
     for server in alive:

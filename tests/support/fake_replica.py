@@ -31,7 +31,7 @@ class FakeReplica:
     def __init__(self, label: str, timezone: str = "UTC") -> None:
         self.label, self.timezone = label, timezone
         self.rooms = ["6.12", "6.13", "7.01"]
-        self.details: dict[str, Json] = {}  # of rooms: capacity, features, location, opens, closes
+        self.details: dict[str, Json] = {}  # by room: capacity, features, location, opens, closes
         self.reservations: dict[str, Json] = {}
         self.series: dict[str, Json] = {}
         self.histories: dict[str, Json] = {}
@@ -50,7 +50,7 @@ class FakeReplica:
             for at, name in enumerate(["two", "three"], start=2)
         ]
         self.writes: list[Json] = []
-        self.lose_answers = 0  # so many next writes are carried out, but the connection is closed without an answer
+        self.lose_answers = 0  # number of next writes that are carried out but not answered
         self.seen: list[tuple[str, str, Any]] = []  # method, path with query, body
         self.events: list[tuple[str, Json]] = []
         self.resumed_after: list[str | None] = []  # Last-Event-ID of each stream

@@ -29,7 +29,7 @@ class Vector:
     gone: frozenset[str] = frozenset()
 
     def cover(self, write: Write) -> None:
-        """Add a write, which is the next one of its server."""
+        """Update the vector for the next write of a server."""
         self.stamps[write.origin] = write.stamp
         if write.app == "members/1" and write.op == "create":
             self.stamps[f"{stamp_text(write.stamp)}:{write.origin}"] = write.stamp

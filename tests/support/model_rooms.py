@@ -113,7 +113,7 @@ class ReservationChange:
         return room_slots(room, slots)
 
     def obstacle(self) -> str | None:
-        """Return why the change is refused whatever slots are free, or None."""
+        """Return the reason to refuse the change before free slots are searched, or None."""
         state = self.page.get("state", "").partition(" ")[0]
         if self.op == "reserve":
             return "duplicate" if state else None
@@ -140,7 +140,7 @@ class ReservationChange:
         return "no_alternative"
 
     def limit_reached(self) -> bool:
-        """Return True if the owner may hold no more open reservations."""
+        """Return True if the owner already holds the maximum number of open reservations."""
         limit = self.write.args.get("limit")
         if not limit or (self.current_slot and self.current_slot.end > limit["at"]):
             return False
@@ -159,7 +159,7 @@ class ReservationChange:
         return found
 
     def is_free(self, slot: RoomSlot) -> bool:
-        """Return True if no other reservation overlaps the slot. Later days are not read once one day is taken."""
+        """Return True if no other reservation overlaps the slot. Stop at the first day that is taken."""
         for day in slot.pages:
             for start, value in self.desk.read(day).items():
                 end, user, request, _ = value.split("\t", ENTRY_FIELDS - 1)
@@ -264,7 +264,7 @@ class ReservationChange:
         return [page for page in dict.fromkeys(found) if page not in usual and self.desk.declares(page)]
 
     def note_write(self) -> dict[str, str]:
-        """Return the page of the reservation for changes, with the id of this write unless it is the first one."""
+        """Return the page of the reservation for changes. Record this write in it, unless it is the first one."""
         page = self.desk.open(self.name)
         if self.op != "reserve":
             page["write"] = self.write.id

@@ -36,7 +36,7 @@ class OwnRedis:
         self.process.wait()
 
     def has_copied(self, master: OwnRedis) -> bool:
-        """Return True if this replica holds everything that its master holds."""
+        """Return True if this Redis has received everything that its master holds."""
         return bool(self.client.info("replication")["master_link_status"] == "up" and self._at() == master._at())
 
     def _at(self) -> int:

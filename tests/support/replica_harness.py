@@ -80,7 +80,7 @@ def slot(outcome: str) -> dict[str, str] | None:
 
 
 def describe(found: Write, outcome: str) -> dict[str, Any]:
-    """Describe a write for the log, as every application does."""
+    """Return what the log shows about a write: its reservation, and the slot that it got."""
     return {"reservation": f"{found.user}/{found.request}", "result": slot(outcome)}
 
 

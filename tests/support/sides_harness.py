@@ -42,7 +42,7 @@ class Side:
         self.client = self.app.test_client()
 
 
-def founded(settings: Config, database: int, *labels: str) -> list[Store]:
+def new_stores(settings: Config, database: int, *labels: str) -> list[Store]:
     """Create stores in an emptied database. The first is the primary, and all others have met it once."""
     client = worker_redis(database)
     client.flushdb()

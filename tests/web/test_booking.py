@@ -6,7 +6,18 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from cluster.processes import Processes
-from tests.support.booking_page import BLOCKS, FOCUSED, cell, fill, opened, page, press, processes, reserve, unfold
+from tests.support.booking_page import (
+    BLOCKS,
+    FOCUSED,
+    cell,
+    fill,
+    open_calendar,
+    page,
+    press,
+    processes,
+    reserve,
+    unfold,
+)
 from tests.support.browser import Page
 from tests.support.waiting import wait_until
 
@@ -20,7 +31,7 @@ OCCURRENCES = "return [...document.querySelectorAll('#details .fold li .link')].
 
 def test_a_room_is_found_by_seats_and_features_and_taken(page: Page, processes: Processes) -> None:
     day = "2030-06-03"
-    opened(page, processes, day)
+    open_calendar(page, processes, day)
     assert "40 seats" in page.text(".heads")
     page.click("#find")
     assert page.run(FOCUSED) == "day"
@@ -47,7 +58,7 @@ def test_a_room_is_found_by_seats_and_features_and_taken(page: Page, processes: 
 
 def test_the_refusal_of_a_policy_is_shown(page: Page, processes: Processes) -> None:
     day = "2030-06-04"
-    opened(page, processes, day)
+    open_calendar(page, processes, day)
     closed = "return [...document.querySelectorAll('.closed[data-room=\"6.12\"]')].map((each) => each.dataset.time)"
     assert [page.run(closed)[at] for at in (0, 15, 16, -1)] == ["00:00", "07:30", "20:00", "23:30"]
     page.click(cell(day, "19:30"))
@@ -60,7 +71,7 @@ def test_the_refusal_of_a_policy_is_shown(page: Page, processes: Processes) -> N
 
 def test_a_series_is_made_moved_and_ended(page: Page, processes: Processes) -> None:
     day = "2030-07-01"
-    opened(page, processes, day)
+    open_calendar(page, processes, day)
     reserve(processes, "neil", "2030-07-08T07:00Z", "2030-07-08T08:00Z")
     page.click(cell(day, "09:00"))
     fill(page, "#repeat", "WEEKLY")
@@ -109,7 +120,7 @@ def test_a_series_is_made_moved_and_ended(page: Page, processes: Processes) -> N
 
 
 def test_days_of_a_series_are_left_out(page: Page, processes: Processes) -> None:
-    opened(page, processes, "2030-02-04")
+    open_calendar(page, processes, "2030-02-04")
     page.click(cell("2030-02-04", "09:00"))
     fill(page, "#repeat", "WEEKLY")
     fill(page, "#until", "2030-03-04")
@@ -133,7 +144,7 @@ def test_days_of_a_series_are_left_out(page: Page, processes: Processes) -> None
 def test_the_details_show_the_history(page: Page, processes: Processes) -> None:
     day = "2030-08-05"
     reserve(processes, "vish", f"{day}T07:00Z", f"{day}T08:00Z", purpose="talk")
-    opened(page, processes, day)
+    open_calendar(page, processes, day)
     wait_until(lambda: page.run(BLOCKS) == [["vish", "09:00–10:00"]])
     page.click(".block")
     page.wait_for_text("#details", "Move …")

@@ -6,7 +6,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from cluster.processes import Processes
-from tests.support.booking_page import BLOCKS, FOCUSED, cell, opened, page, processes, reserve
+from tests.support.booking_page import BLOCKS, FOCUSED, cell, open_calendar, page, processes, reserve
 from tests.support.browser import Page
 from tests.support.waiting import wait_until
 
@@ -20,7 +20,7 @@ CHOICES = "return [...document.querySelectorAll('.choice')].map((choice) => choi
 def test_by_keyboard_alone(page: Page, processes: Processes) -> None:
     day = "2030-06-03"
     reserve(processes, "neil", f"{day}T07:00Z", f"{day}T08:00Z", purpose="interview")
-    opened(page, processes, day)
+    open_calendar(page, processes, day)
     wait_until(lambda: len(page.run(BLOCKS)) == 1)
     assert page.run("return document.querySelectorAll('#calendar [tabindex=\"0\"]').length") == 1
     page.run("document.querySelector('#calendar [tabindex=\"0\"]').focus()")
@@ -51,7 +51,7 @@ def test_by_keyboard_alone(page: Page, processes: Processes) -> None:
 def test_an_own_reservation_is_opened_from_the_list_and_cancelled(page: Page, processes: Processes) -> None:
     day = "2030-06-10"
     reserve(processes, "vish", f"{day}T07:00Z", f"{day}T08:00Z", request="c1", purpose="retro")
-    opened(page, processes, day)
+    open_calendar(page, processes, day)
     wait_until(lambda: len(page.run(BLOCKS)) == 1)
     page.wait_for("document.querySelector('#mine [data-open=\"vish/c1\"]')")
     page.click('#mine [data-open="vish/c1"]')
@@ -63,7 +63,7 @@ def test_an_own_reservation_is_opened_from_the_list_and_cancelled(page: Page, pr
 
 def test_a_name_is_asked_for_and_kept(page: Page, processes: Processes) -> None:
     day = "2030-06-11"
-    opened(page, processes, day, user="")
+    open_calendar(page, processes, day, user="")
     page.click(cell(day, "09:00"))
     page.click("#form .main")
     page.wait_for_text("#me-wrong", "Please say who you are first.")
@@ -79,7 +79,7 @@ def test_a_name_is_asked_for_and_kept(page: Page, processes: Processes) -> None:
 
 def test_the_week_of_a_room_in_its_time_zone(page: Page, processes: Processes) -> None:
     reserve(processes, "neil", "2030-06-19T09:00Z", "2030-06-19T10:00Z")
-    opened(page, processes, "2030-06-19", "&view=week&room=6.12")
+    open_calendar(page, processes, "2030-06-19", "&view=week&room=6.12")
     assert page.text("#title") == "6.12: Mon 17 Jun – Sun 23 Jun 2030"
     assert page.text("#facts") == "6 seats · projector · Floor 6 · open 08:00–20:00"
     wait_until(lambda: page.run(BLOCKS) == [["neil", "11:00–12:00"]])
@@ -98,7 +98,7 @@ def test_days_on_which_clocks_change(page: Page, processes: Processes, day: str,
     """A reservation over the change keeps its length."""
     slot = {"start": f"{day}T00:00:00Z", "end": f"{day}T02:00:00Z"}
     processes.rest("one").post("/reservations", {"room": "6.13", "slots": [slot]}, user="vish")
-    opened(page, processes, day)
+    open_calendar(page, processes, day)
     wait_until(lambda: len(page.run(BLOCKS)) == 1)
     found = page.run("return [...document.querySelectorAll('.skipped')].map((cell) => cell.dataset.time)")
     assert sorted(set(found)) == skipped
@@ -110,7 +110,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(page: Page, processes: Proc
     size = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
-        opened(page, processes, day)
+        open_calendar(page, processes, day)
         page.click(cell(day, "10:00"))
         page.wait_for("document.querySelectorAll('#choices li').length === 1")
         assert page.run("return document.documentElement.scrollWidth") <= 360
