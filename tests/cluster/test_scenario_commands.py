@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cluster.drivers.simulated import SimulatedDriver
-from tests.support.scenario_harness import ran
+from tests.support.scenario_harness import run_script
 
 BEFORE = "joinServer 0\njoinServer 1\njoinClient c 0\njoinClient d 1\nput c a 1\n"
 SLOT = "2026-12-01T09:00/10:00"
@@ -56,13 +56,13 @@ SLOT = "2026-12-01T09:00/10:00"
 )
 def test_an_impossible_line_is_noted_and_skipped(simulation: SimulatedDriver, lines: str, said: str) -> None:
     """Nothing is printed, and the script goes on."""
-    result = ran(simulation, f"{BEFORE}{lines}\n")
+    result = run_script(simulation, f"{BEFORE}{lines}\n")
     assert result.notes == [f"line {5 + len(lines.splitlines())}: {said}"]
     assert (result.printed, result.failures) == ([], 0)
 
 
 def test_only_the_primary_commits_by_hand(simulation: SimulatedDriver) -> None:
-    result = ran(simulation, BEFORE + "commit 0\ncommit 1")
+    result = run_script(simulation, BEFORE + "commit 0\ncommit 1")
     (note,) = result.notes
     assert note.startswith("line 7: ")
     assert note.endswith("[not_primary]")
@@ -71,7 +71,7 @@ def test_only_the_primary_commits_by_hand(simulation: SimulatedDriver) -> None:
 @pytest.mark.parametrize("ends", ["c 0", "0 c"])
 def test_a_client_has_one_link(simulation: SimulatedDriver, ends: str) -> None:
     """Restoring a link moves the client, whether or not the old link was broken; breaking another link does nothing."""
-    result = ran(
+    result = run_script(
         simulation,
         f"{BEFORE}pause\nput d b 2\nrestoreConnection c 1\nget c b\nbreakConnection {ends}\nget c b\n"
         f"restoreConnection {ends}\nget c a\nbreakConnection {ends}\nbreakConnection {ends}\nget c a",
@@ -82,7 +82,7 @@ def test_a_client_has_one_link(simulation: SimulatedDriver, ends: str) -> None:
 
 def test_an_id_may_be_a_server_and_a_client(simulation: SimulatedDriver) -> None:
     """A link between two such ids is one of servers; an id twice means the client and the server of that id."""
-    result = ran(
+    result = run_script(
         simulation,
         "joinServer 0\njoinServer 1\njoinClient 0 0\njoinClient 1 1\n"
         "breakConnection 0 1\nput 0 a 1\nget 1 a\nrestoreConnection 1 0\nget 1 a\nbreakConnection 1 1\nget 1 a",
@@ -93,7 +93,7 @@ def test_an_id_may_be_a_server_and_a_client(simulation: SimulatedDriver) -> None
 
 def test_client_ids_that_are_not_valid_user_names(simulation: SimulatedDriver) -> None:
     script = "joinServer 0\njoinClient é/~+1 0\nput é/~+1 a 1\n"
-    result = ran(
+    result = run_script(
         simulation, f"{script}reserve é/~+1 6.12 {SLOT}\ncalendar 0 6.12 2026-12-01\nstatus é/~+1 r1\nprintLog 0"
     )
     assert result.notes == []
@@ -107,7 +107,7 @@ def test_client_ids_that_are_not_valid_user_names(simulation: SimulatedDriver) -
 
 
 def test_server_ids_that_are_not_valid_labels(simulation: SimulatedDriver) -> None:
-    result = ran(
+    result = run_script(
         simulation, "joinServer A\njoinServer a\njoinServer Ä/ö\njoinClient C. a\nput C. x 1\nprintVectors Ä/ö"
     )
     assert result.notes == []
@@ -115,7 +115,7 @@ def test_server_ids_that_are_not_valid_labels(simulation: SimulatedDriver) -> No
 
 
 def test_links_that_change_during_a_crash_count_after_recovery(simulation: SimulatedDriver) -> None:
-    result = ran(
+    result = run_script(
         simulation,
         BEFORE + "crash 1\nbreakConnection 0 1\nrecover 1\nput c b 2\nget d b\n"
         "crash 1\nrestoreConnection 0 1\nrecover 1\nget d b",
@@ -124,7 +124,7 @@ def test_links_that_change_during_a_crash_count_after_recovery(simulation: Simul
 
 
 def test_the_links_of_an_id_that_joins_again_work(simulation: SimulatedDriver) -> None:
-    result = ran(
+    result = run_script(
         simulation,
         "joinServer 0\njoinServer 1\njoinServer 2\njoinClient d 2\nbreakConnection 1 2\nretireServer 2\njoinServer 2\n"
         "breakConnection 0 2\nput d a 1\nprintLog 1",
@@ -135,7 +135,7 @@ def test_the_links_of_an_id_that_joins_again_work(simulation: SimulatedDriver) -
 
 def test_a_client_that_has_moved_does_not_return(simulation: SimulatedDriver) -> None:
     """A server that joins again gets back exactly the clients that it had when it retired."""
-    result = ran(
+    result = run_script(
         simulation,
         "joinServer 0\njoinServer 1\njoinClient c 1\njoinClient d 1\njoinClient e 1\nbreakConnection e 1\n"
         "retireServer 1\nrestoreConnection d 0\njoinServer 1\npause\nput d a 1\nget c a\nget d a\nget e a",
@@ -146,7 +146,7 @@ def test_a_client_that_has_moved_does_not_return(simulation: SimulatedDriver) ->
 
 def test_reservations_over_midnight(simulation: SimulatedDriver) -> None:
     night = "2026-12-01T23:00/2026-12-02T01:00"
-    result = ran(
+    result = run_script(
         simulation,
         f"{BEFORE}reserve c 6.12 {night}\nreserve c 6.13 2026-12-01T23:00/24:00\ncalendar 0 6.12 2026-12-01\n"
         "calendar 0 6.12 2026-12-02\ncalendar 0 6.13 2026-12-01\ncalendar 0 6.13 2026-12-02\n"
@@ -163,7 +163,7 @@ def test_reservations_over_midnight(simulation: SimulatedDriver) -> None:
 
 def test_names_of_reservations(simulation: SimulatedDriver) -> None:
     """A refused reservation gets a name too; a skipped line does not."""
-    result = ran(
+    result = run_script(
         simulation,
         f"{BEFORE}reserve c 6.12 {SLOT}\nreserve d 6.12 {SLOT}\nreserve e 6.12 {SLOT}\nreserve d 6.13 {SLOT}\n"
         "status d r1\nstatus d r2\nstatus d r4\ncancel d r1\ncancel e r1",
@@ -182,7 +182,7 @@ def test_names_of_reservations(simulation: SimulatedDriver) -> None:
 
 def test_another_room_without_another_room_tries_the_other_slots(simulation: SimulatedDriver) -> None:
     """The script has named one room only."""
-    result = ran(
+    result = run_script(
         simulation,
         f"{BEFORE}reserve c 6.12 {SLOT} merge another_room\npause\n"
         f"reserve d 6.12 {SLOT} or 2026-12-01T10:00/11:00 merge another_room",
@@ -194,17 +194,17 @@ def test_another_room_without_another_room_tries_the_other_slots(simulation: Sim
 def test_song_names_may_have_any_characters(simulation: SimulatedDriver) -> None:
     songs = ["AC/DC", "//", "100%", "a?b=c&d", "#1", "/x/", "é", "..."]
     script = "".join(f"put c {song} {song}\nget d {song}\n" for song in songs)
-    result = ran(simulation, BEFORE + script)
+    result = run_script(simulation, BEFORE + script)
     assert (result.printed, result.notes) == ([f"{song}:{song}" for song in songs], [])
 
 
 def test_an_invalid_song_name_is_refused_or_not_found(simulation: SimulatedDriver) -> None:
-    result = ran(simulation, f"{BEFORE}put c .. 1\nget c ..\nget c {'x' * 300}")
+    result = run_script(simulation, f"{BEFORE}put c .. 1\nget c ..\nget c {'x' * 300}")
     assert result.printed == ["..:ERR_KEY", f"{'x' * 300}:ERR_KEY"]
     assert len(result.notes) == 1
 
 
 def test_a_long_log_is_read_page_by_page(simulation: SimulatedDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cluster.language.runner.LOG_PAGE", 3)
-    result = ran(simulation, BEFORE + "".join(f"put c a {number}\n" for number in range(2, 8)) + "printLog 1")
+    result = run_script(simulation, BEFORE + "".join(f"put c a {number}\n" for number in range(2, 8)) + "printLog 1")
     assert result.printed == [f"PUT:(a, {number}):TRUE" for number in range(1, 8)]

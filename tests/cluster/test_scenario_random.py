@@ -7,7 +7,7 @@ import random
 import pytest
 
 from cluster.drivers.simulated import SimulatedDriver
-from tests.support.scenario_harness import ran
+from tests.support.scenario_harness import run_script
 
 SERVERS, CLIENTS = ("0", "1", "2", "3"), ("a", "b", "c")
 STEPS = 60
@@ -65,7 +65,7 @@ HEALED = [
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_all_servers_are_equal_at_the_end_of_a_random_script(seed: int, simulation: SimulatedDriver) -> None:
-    result = ran(simulation, random_script(seed, STEPS) + HEALED)
+    result = run_script(simulation, random_script(seed, STEPS) + HEALED)
     assert not [note for note in result.notes if "no session" in note or "[internal]" in note]
     stores = [simulation.store(label) for label in simulation.labels]
     states = [store.state() for store in stores]

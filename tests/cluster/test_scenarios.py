@@ -10,7 +10,7 @@ from typing import IO
 import pytest
 
 from cluster.drivers.simulated import SimulatedDriver
-from tests.support.scenario_harness import COURSE, HOUSE, SCENARIOS, Ran, ran
+from tests.support.scenario_harness import COURSE, HOUSE, SCENARIOS, ScriptResult, run_script
 
 REAL = (
     "merge_procedure", "crash_and_recovery", "hand_over", "rejoin", "wrong_clock", "revoked", "full_state",
@@ -23,7 +23,7 @@ def test_a_scenario_prints_its_expected_output(
     script: Path, simulation: SimulatedDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = ran(simulation, script.read_text(encoding="utf-8"))
+    result = run_script(simulation, script.read_text(encoding="utf-8"))
     assert result.printed == script.with_suffix(".sol").read_text(encoding="utf-8").splitlines()
     assert result.failures == 0, result.notes
     assert_equal_pages_for_equal_vectors(simulation)
@@ -78,7 +78,7 @@ def test_a_difference_from_the_expected_output_is_shown_and_fails(tmp_path: Path
 
 
 def test_a_failed_expectation_fails_the_script_which_runs_on(simulation: SimulatedDriver) -> None:
-    result = ran(
+    result = run_script(
         simulation, "expect a\njoinServer 0\njoinClient c 0\nput c a 1\nget c a\nexpect a:2\nexpect a:1\nget c a"
     )
     assert (result.failures, result.printed) == (2, ["a:1", "a:1"])
@@ -110,8 +110,8 @@ def test_a_script_may_have_any_line_ends_and_encoding_errors(tmp_path: Path) -> 
 def test_a_script_runs_the_same_way_each_time(simulation: SimulatedDriver) -> None:
     script = (HOUSE / "scenarios" / "chain.test").read_text(encoding="utf-8") + "printVectors 0\nprintVectors 4\n"
 
-    def once() -> Ran:
-        result = ran(simulation, script)
+    def once() -> ScriptResult:
+        result = run_script(simulation, script)
         simulation.close()
         return result
 

@@ -9,7 +9,7 @@ import pytest
 from cluster.compare.play import read_script
 from cluster.drivers.simulated import SimulatedDriver
 from cluster.lessons.catalogue import find_lesson
-from tests.support.scenario_harness import HOUSE, ran
+from tests.support.scenario_harness import HOUSE, run_script
 
 DOCUMENT = (HOUSE / "docs" / "teaching.md").read_text(encoding="utf-8")
 BLOCKS = {(kind, name): text for kind, name, text in re.findall(r"^```(\w+) (\w+)\n(.*?)^```$", DOCUMENT, re.M | re.S)}
@@ -18,7 +18,7 @@ NAMES = sorted({name for _, name in BLOCKS})
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_script_prints_what_the_document_says(name: str, simulation: SimulatedDriver) -> None:
-    result = ran(simulation, BLOCKS["script", name])
+    result = run_script(simulation, BLOCKS["script", name])
     assert result.notes == []
     assert result.printed == BLOCKS["output", name].splitlines()
 

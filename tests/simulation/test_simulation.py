@@ -26,7 +26,7 @@ from tests.simulation.nodes import CLUSTER, FaultyStore, Node
 from tests.simulation.report import Total, failure
 from tests.simulation.run import Lab
 from tests.simulation.shrink import shrink
-from tests.support.scenario_harness import ran
+from tests.support.scenario_harness import run_script
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +66,7 @@ def test_a_run_is_a_script_of_the_scenario_language(
     names = {command.name for line in script if (command := read_line(line))}
     assert {"joinServer", "reserve", "put", "get", "crash", "recover", "truncate", "stabilize"} <= names
     with simulation() as driver:
-        found = ran(driver, script)
+        found = run_script(driver, script)
     assert len(found.notes) < len(script) / 4, "\n".join(found.notes)
 
 

@@ -15,7 +15,7 @@ COURSE = sorted((HOUSE.parent / "shared" / "scripts").glob("*.test"))  # empty i
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class ScriptResult:
     """The output of a script, its notes, and the number of its failed expectations."""
 
     printed: list[str]
@@ -23,10 +23,10 @@ class Ran:
     failures: int
 
 
-def ran(driver: Driver, script: str | Sequence[str]) -> Ran:
+def run_script(driver: Driver, script: str | Sequence[str]) -> ScriptResult:
     """Run a whole script, and return its output."""
     printed: list[str] = []
     notes: list[str] = []
     runner = Runner(driver, printed.append, notes.append)
     runner.run(script.splitlines() if isinstance(script, str) else script)
-    return Ran(printed, notes, runner.failures)
+    return ScriptResult(printed, notes, runner.failures)
