@@ -24,7 +24,7 @@ from replica.events.console import Console
 from replica.events.counters import Counters
 from replica.events.describe import Describer
 from replica.events.expand import Transaction
-from replica.events.feed import Tail
+from replica.events.feed import EventFeed
 from replica.http.app import create_app
 from replica.http.auth import new_operator_token
 from replica.http.parts import Parts
@@ -92,10 +92,11 @@ class Replica:
                 counters.note(transaction)
                 console.show(transaction)
 
-            self._tail = Tail(self.store, self._opened, Describer(applications), label, on_transaction)
-            service = ReplicaService(settings, self.store, self._peers, self._clock, lambda: self._tail.follow(None))
+            clients = self._opened.client, self._opened.blocking_client
+            self._feed = EventFeed(self.store, *clients, Describer(applications), label, on_transaction)
+            service = ReplicaService(settings, self.store, self._peers, self._clock, lambda: self._feed.follow(None))
             operator_hash = new_operator_token(settings.data / label) if settings.auth == "tokens" else None
-            running = service, self.store, self._peers, self._tail
+            running = service, self.store, self._peers, self._feed
             parts = Parts(label, settings, *running, applications, self._membership, operator_hash)
             self._web = WebServer(create_app(parts, counters), settings.replica(label).rest)
             undo.pop_all()
@@ -104,7 +105,7 @@ class Replica:
         """Begin to serve; returns at once."""
         with contextlib.ExitStack() as undo:
             undo.callback(self.stop)
-            self._tail.start()
+            self._feed.start()
             self._peers.start(self._membership.unary_calls(), self._membership.after_session)
             self._membership.start()
             self._log_truncation.start()
@@ -125,7 +126,7 @@ class Replica:
             steps.callback(self._membership.stop)
             steps.callback(self._peers.stop)  # before the web server: requests may wait for a session
             steps.callback(self._log_truncation.stop)
-            steps.callback(self._tail.stop)
+            steps.callback(self._feed.stop)
 
     def state(self) -> State:
         return self.store.state()

@@ -27,7 +27,7 @@ from cluster.drivers.driver import Failed, Holding, Pair
 from cluster.rest import Answer, Request
 from replica.config import parse
 from replica.events.describe import Describer
-from replica.events.feed import Tail
+from replica.events.feed import EventFeed
 from replica.http.app import create_app
 from replica.http.parts import Parts
 from replica.http.service import ReplicaService
@@ -215,8 +215,8 @@ class _Server:
         settings = parse(CONFIGURATION.format(label=label), Path("script"))
         peers = _Peers(cluster, label, store)
         service = ReplicaService(settings, store, peers, lambda: EPOCH + timedelta(microseconds=clock_us()))
-        tail = Tail(store, _Connections(client), Describer(APPLICATIONS), label, lambda _transaction: None)
-        app = create_app(Parts(label, settings, service, store, peers, tail, APPLICATIONS))
+        feed = EventFeed(store, client, lambda: client, Describer(APPLICATIONS), label, lambda _transaction: None)
+        app = create_app(Parts(label, settings, service, store, peers, feed, APPLICATIONS))
         self._web = app.test_client()
 
     def session(self, *, initiator: bool) -> Session:
@@ -257,13 +257,3 @@ class _Peers:
 
     def set_link(self, label: str, *, up: bool) -> None:
         self._store.set_link(label, up=up)
-
-
-class _Connections:
-    """Implements replica.events.feed.Connections."""
-
-    def __init__(self, client: Redis) -> None:
-        self.client = client
-
-    def blocking_client(self) -> Redis:
-        return self.client

@@ -1,11 +1,11 @@
-"""The lines in a replica's terminal: what happened here, one line a thing, coloured where there is a terminal.
+"""The lines in a replica's terminal: what happened here, one line an event, with colours on a terminal.
 
     09:12:03 one  accepted ? vish 6.12 2026-12-01 09:00–10:00
     09:12:04 one  received 12 from two (3 rolled back, 3 replayed)
     09:12:04 one  moved ? priyal 6.12 09:00 → 10:00
     09:12:05 one  committed ✓ #7 vish 6.12 2026-12-01 09:00–10:00
 
-It knows screen events, and neither the store nor the network. Names may come from peers, so they are made harmless.
+Names may come from peers, so control characters are removed.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from termcolor import colored
 
 from replica.events.expand import ScreenEvent, Transaction
 
-LINES_MAX = 10  # of one name in one transaction; beyond, they are counted
+LINES_MAX = 10  # of one name in one transaction; more are counted
 LABEL_COLORS = ("cyan", "magenta", "blue", "light_green", "light_yellow", "light_red", "light_cyan", "light_magenta")
 CANCELLING = {"cancel"}
 PLACED = {"updated", "merged"}
 
 
 class Console:
-    """`show` prints a transaction, `say` a sentence. `color` None: as termcolor finds (NO_COLOR, FORCE_COLOR, tty)."""
+    """`show` prints a transaction, `say` a line. Without `color`, termcolor decides (NO_COLOR, FORCE_COLOR, tty)."""
 
     def __init__(
         self,
@@ -45,10 +45,9 @@ class Console:
         self._write = write
         self._color = color
         self._session_errors: dict[str, str] = {}
-        self._start = -1, ""  # the second that was told last, and how its lines begin
+        self._start = -1, ""  # the second of the last line, and how lines of that second begin
 
     def show(self, transaction: Transaction) -> None:
-        """Print what happened."""
         self._say(self._lines(transaction), int(transaction.id.partition("-")[0]) // 1000)
 
     def say(self, line: str, moment: datetime) -> None:
@@ -56,17 +55,17 @@ class Console:
 
     def _say(self, lines: Iterable[str], moment_s: int) -> None:
         second, start = self._start
-        if moment_s != second:  # many things happen in one
+        if moment_s != second:
             time = datetime.fromtimestamp(moment_s, self._zone).strftime("%H:%M:%S")
             start = f"{self._paint(time, attrs=['dark'])} {self.name(self._label)}  "
-            self._start = moment_s, start  # at once, for several threads say things
+            self._start = moment_s, start  # as one assignment: several threads print
         if text := "".join(f"{start}{line}\n" for line in lines):
             self._write(text)
 
     def name(self, label: str) -> str:
         """A replica's label in its colour."""
-        place = self._labels.index(label) if label in self._labels else len(self._labels)
-        return self._paint(harmless(label), LABEL_COLORS[place % len(LABEL_COLORS)])
+        number = self._labels.index(label) if label in self._labels else len(self._labels)
+        return self._paint(harmless(label), LABEL_COLORS[number % len(LABEL_COLORS)])
 
     def warning(self, text: str) -> str:
         return self._paint(text, "yellow")
@@ -93,32 +92,36 @@ class Console:
         yield from self._memberships(transaction)
         for name in ("accepted", "moved", "rejected", "committed"):
             if name == "committed" and (events["accepted"] or summed["accepted"]):
-                continue  # the line of the accept says so
-            told = [event for event in events[name] if "membership" not in event.data]
-            if summed[name] or len(told) > LINES_MAX:
-                csns = [event.data["csn"] for event in told] + list(transaction.csns)
-                yield self._counted(name, len(told) + summed[name], csns)
+                continue  # the line of the accepted write shows that
+            found = [event for event in events[name] if "membership" not in event.data]
+            if summed[name] or len(found) > LINES_MAX:
+                csns = [event.data["csn"] for event in found] + list(transaction.csns)
+                yield self._count_line(name, len(found) + summed[name], csns)
             else:
-                yield from map(self._write_line, told)
+                yield from map(self._write_line, found)
 
     def _memberships(self, transaction: Transaction) -> Iterator[str]:
-        """Who comes and goes is told when it arrives, who commits when that is committed."""
+        """A creation or retirement is shown when it arrives, a new primary when its write is committed."""
         for event in transaction.events:
-            told = event.data.get("membership")
-            if told is None:
+            membership = event.data.get("membership")
+            if membership is None:
                 continue
-            label = self.name(str(told.get("label")))
-            if told["membership"] == "primary":
+            label = self.name(str(membership.get("label")))
+            if membership["membership"] == "primary":
                 if event.name == "committed":
-                    epoch = f" (epoch {harmless(told['epoch'])})" if "epoch" in told else ""
+                    epoch = f" (epoch {harmless(membership['epoch'])})" if "epoch" in membership else ""
                     yield self._paint(f"primary is now {label}{epoch}", "yellow")
             elif event.name in {"accepted", "received"}:
-                created = told["membership"] == "create"
-                yield f"{label} joined through {self.name(str(told.get('through')))}" if created else f"{label} retired"
+                created = membership["membership"] == "create"
+                yield (
+                    f"{label} joined through {self.name(str(membership.get('through')))}"
+                    if created
+                    else f"{label} retired"
+                )
 
     def _revoked(self, transaction: Transaction) -> Iterator[str]:
-        """A full state was taken; what it took back concerns users, so it is told in red and in full."""
-        yield f"took the full state of {self.name(str(transaction.source))}"
+        """A full state was installed. What it took back concerns users, so it is shown in red and in full."""
+        yield f"installed the full state of {self.name(str(transaction.source))}"
         for event in transaction.events:
             data = event.data
             if event.name == "revoked" and "membership" not in data:
@@ -127,9 +130,9 @@ class Console:
                 yield self._paint(f"revoked ✗ {whose or harmless(data['write'])} ({fate})", "red")
             elif event.name == "reset" and data["lost_pages"]:
                 pages = ", ".join(harmless(page) for page in data["lost_pages"][:LINES_MAX])
-                yield self._paint(f"revoked ✗ commits that are not in the log any more, on {pages}", "red")
+                yield self._paint(f"revoked ✗ commits that are no longer in the log, on {pages}", "red")
 
-    def _counted(self, name: str, count: int, csns: Sequence[int]) -> str:
+    def _count_line(self, name: str, count: int, csns: Sequence[int]) -> str:
         span = f" {self._paint('✓', 'green')} #{min(csns)}–#{max(csns)}" if name == "committed" else ""
         return f"{name}{span} {count} {'write' if count == 1 else 'writes'}"
 
@@ -144,8 +147,8 @@ class Console:
         if event.name == "moved":
             words.append(self._move(data["before"], data["after"]))
         else:
-            place = data["after"] or data["before"]
-            words.append(self._place(place) if place else _request(data))
+            result = data["after"] or data["before"]
+            words.append(self._result(result) if result else _request(data))
         if data["outcome"] not in {"updated", "rejected"}:
             words.append(f"({harmless(data['outcome'])})")
         return " ".join(filter(None, words))
@@ -158,29 +161,29 @@ class Console:
             return self._paint("–", attrs=["dark"])
         return self._paint("?", "yellow") if data["csn"] is None else self._paint("✓", "green")
 
-    def _place(self, place: Mapping[str, Any]) -> str:
-        """`6.12 2026-12-01 09:00–10:00`; another application's place as it says it."""
-        times = self._times(place)
+    def _result(self, result: Mapping[str, Any]) -> str:
+        """`6.12 2026-12-01 09:00–10:00`; the values of another application's result."""
+        times = self._times(result)
         if times is None:
-            return harmless(" ".join(str(value) for value in place.values()))
+            return harmless(" ".join(str(value) for value in result.values()))
         (day, start), (last_day, end) = times
         ending = end if day == last_day else f"{last_day} {end}"
-        return f"{harmless(place.get('room', ''))} {day} {start}–{ending}"
+        return f"{harmless(result.get('room', ''))} {day} {start}–{ending}"
 
     def _move(self, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
-        """As short as it can be: `6.12 09:00 → 10:00` within a day and a room."""
-        was, now = (self._times(place) if place else None for place in (before, after))
+        """`6.12 09:00 → 10:00` within a day and a room; otherwise both in full."""
+        was, now = (self._times(result) if result else None for result in (before, after))
         if not (before and after and was and now):
-            return " → ".join(self._place(place) if place else "no place" for place in (before, after))
+            return " → ".join(self._result(result) if result else "nothing" for result in (before, after))
         (day_before, start_before), (day, start) = was[0], now[0]
         if before.get("room") != after.get("room") or day_before != day:
-            return f"{self._place(before)} → {self._place(after)}"
+            return f"{self._result(before)} → {self._result(after)}"
         return f"{harmless(after.get('room', ''))} {start_before} → {start}"
 
-    def _times(self, place: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[str, str]] | None:
-        """Day and time of both ends, as clocks here show them; None where a place has none."""
+    def _times(self, result: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[str, str]] | None:
+        """Local day and time of both ends; None if the result has no times."""
         try:
-            return _clock(place["start"], self._zone), _clock(place["end"], self._zone)
+            return _clock(result["start"], self._zone), _clock(result["end"], self._zone)
         except (KeyError, TypeError, ValueError):
             return None
 
@@ -190,7 +193,7 @@ class Console:
         return f"link to {self.name(str(data.get('peer')))} {state}"
 
     def _session(self, data: Mapping[str, Any]) -> Iterator[str]:
-        """Only what carried something, and an error once until it changes: a peer that is down is no news twice."""
+        """Sessions that carried something, and each error once: a peer that stays down is shown once."""
         peer, error = str(data.get("peer")), data.get("error")
         before = self._session_errors.pop(peer, None)
         if error:
@@ -207,21 +210,18 @@ class Console:
 
 
 def harmless(text: object) -> str:
-    """Text without characters that would steer a terminal."""
-    told = str(text)
-    if told.isprintable():  # as nearly all is, and at once
-        return told
-    return "".join(character if character.isprintable() else "�" for character in told)
+    """The text without control characters, which could control a terminal."""
+    return "".join(character if character.isprintable() else "�" for character in str(text))
 
 
 def _request(data: Mapping[str, Any]) -> str:
-    """What the user calls the reservation."""
+    """The name that the user gave the reservation."""
     return harmless(str(data["reservation"] or "").removeprefix(f"{data['user']}/"))
 
 
-@lru_cache(maxsize=10_000)  # the same times are told again and again
+@lru_cache(maxsize=10_000)  # the same times are shown again and again
 def _clock(text: str, zone: ZoneInfo) -> tuple[str, str]:
-    """`2026-12-01` and `09:00` in the zone, of a time in ISO 8601."""
+    """`2026-12-01` and `09:00` in the zone, for a time in ISO 8601."""
     moment = datetime.fromisoformat(text).astimezone(zone).isoformat(timespec="minutes")
     return moment[:10], moment[11:16]
 

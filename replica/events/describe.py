@@ -1,4 +1,4 @@
-"""Writes in words for screens, by the application that each belongs to; a write of an unknown one stays as it is."""
+"""Describes writes for screens, with the application of each write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOGGER = logging.getLogger("bayou.replica")
 
 
 class Describer:
-    """`describe(write, outcome)` never raises: a screen that stops would hide more than it shows."""
+    """`describe(write, outcome)` never raises. Its result is empty for an unknown application."""
 
     def __init__(self, applications: Sequence[Application]) -> None:
         self._applications = {application.tag: application for application in applications}
@@ -28,6 +28,6 @@ class Describer:
             return {}
         try:
             return application.describe(write, outcome)
-        except Exception:  # a peer may have sent arguments that the application's describe does not expect
+        except Exception:  # arguments of a peer may be unexpected; the other events must still be shown
             LOGGER.exception("%s cannot describe %s", write.app, write.id)
             return {}

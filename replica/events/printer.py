@@ -1,4 +1,4 @@
-"""Lines to a terminal, in a thread of their own: a terminal that is paused (Ctrl-S) or gone holds up nothing else."""
+"""Writes lines to a terminal in a thread of its own: a terminal that is paused (Ctrl-S) or gone blocks nothing else."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import queue
 import threading
 from collections.abc import Callable
 
-LINES_WAITING_MAX = 10_000  # beyond, lines are dropped: nobody has read for a long time
+LINES_WAITING_MAX = 10_000  # further lines are dropped: nobody has read for a long time
 CLOSE_TIMEOUT_S = 5.0
 
 
 class Printer:
-    """Call it with a line, its newline included; it returns at once. `close` waits for what is written, bounded."""
+    """Call it with a line and its newline; it returns at once. `close` waits for the rest, within a bound."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
@@ -39,5 +39,5 @@ class Printer:
                 continue
             try:
                 self._write(line)
-            except (OSError, ValueError):  # the pipe is closed; go on emptying the queue
+            except (OSError, ValueError):  # the pipe is closed; go on to empty the queue
                 gone = True

@@ -18,7 +18,7 @@ from apps.api.endpoint import Endpoint
 from apps.api.model import Model
 from bayou.errors import BadInput
 from replica.events.expand import Cursor, ScreenEvent
-from replica.events.feed import Follower
+from replica.events.feed import FeedFollower
 from replica.http.concurrency_limit import ConcurrencyLimit
 from replica.http.parts import Parts
 from replica.http.routing import HttpRequest, own_endpoint
@@ -41,7 +41,7 @@ def endpoint(parts: Parts) -> Endpoint:
         """Stream what happens here as server-sent events, from now on or after an event. The header Last-Event-ID,
         which browsers send when they come back, goes before `after`."""
         after = request.http.headers.get("Last-Event-ID") or request.query.after
-        follower = parts.tail.follow(None if after is None else _cursor(after))
+        follower = parts.feed.follow(None if after is None else _cursor(after))
         limit.acquire()
         return Response(
             EventStream(parts.label, follower, limit, reading),
@@ -69,7 +69,7 @@ class EventStream:
     them find what another one read.
     """
 
-    def __init__(self, label: str, follower: Follower, limit: ConcurrencyLimit, reading: asyncio.Lock) -> None:
+    def __init__(self, label: str, follower: FeedFollower, limit: ConcurrencyLimit, reading: asyncio.Lock) -> None:
         self._label = label
         self._follower = follower
         self._reading = reading

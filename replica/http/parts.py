@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from apps.api.application import Application
 from replica.anti_entropy.peers import Peers
 from replica.config import Config
-from replica.events.feed import Tail
+from replica.events.feed import EventFeed
 from replica.http.service import ReplicaService
 from replica.membership.commands import Membership
 from storage.store import Store
@@ -24,7 +24,7 @@ class Parts:
     service: ReplicaService
     store: Store
     peers: Peers
-    tail: Tail
+    feed: EventFeed
     applications: Sequence[Application]
     membership: Membership | None = None
     operator_hash: str | None = None

@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 
 class Change(Protocol):
-    """A position among the events; see replica.events.feed.Follower."""
+    """A position among the events; see replica.events.feed.FeedFollower."""
 
     @property
     def ended(self) -> bool:

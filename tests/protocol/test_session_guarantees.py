@@ -126,7 +126,7 @@ def test_invalid_headers_are_refused_and_nothing_happens(name: str, value: str) 
 
 def test_a_request_may_wait_until_the_replica_has_caught_up() -> None:
     harness = Harness()
-    harness.tail.start()
+    harness.feed.start()
     headers = {**VISH, "Bayou-Session": Token({}, {ONE: 1}).encode(), "Bayou-Wait": "20000"}
     answers = []
     waiting = threading.Thread(
@@ -137,7 +137,7 @@ def test_a_request_may_wait_until_the_replica_has_caught_up() -> None:
     harness.store.vector = {ONE: 1}
     harness.store.tell({"kind": "received", "changes": [Change(found.id, None, None, "updated 09")]}, found)
     waiting.join(20)
-    harness.tail.stop()
+    harness.feed.stop()
     assert [answer.status_code for answer in answers] == [201]
 
 

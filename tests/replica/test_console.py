@@ -1,4 +1,4 @@
-"""The lines in a replica's terminal, with and without colour."""
+"""The lines in a replica's terminal, with and without colours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from bayou.application import Change
 from replica.events.console import Console
 from replica.events.describe import Describer
-from replica.events.expand import expand, in_sum
+from replica.events.expand import expand, summarise
 from replica.events.printer import LINES_WAITING_MAX, Printer
 from tests.support.replica_harness import application, write
 
@@ -27,7 +27,7 @@ class Terminal:
         self._console = Console("one", ["one", "two", "three"], timezone, self._write, color)
 
     def show(self, entry: Mapping[str, Any], *held: Any, **summed: Any) -> list[str]:
-        """What one transaction prints, without time and label."""
+        """The lines of one transaction, without time and label."""
         self.lines.clear()
         transaction = expand("1796112000000-0", entry, {w.id: w for w in held}, DESCRIBER, "one")
         self._console.show(replace(transaction, **summed))
@@ -67,12 +67,12 @@ def test_a_line_says_what_happened(entry: dict[str, Any], line: str) -> None:
     assert Terminal().show(entry, VISH, PRIYAL) == [line]
 
 
-def test_a_move_to_another_day_or_from_nowhere_is_told_whole() -> None:
+def test_a_move_to_another_day_or_from_nothing_is_shown_in_full() -> None:
     entry = one("received", "updated 09", was="rejected no_alternative")
-    assert Terminal().show(entry, VISH) == ["moved ? vish no place → 6.12 2026-12-01 09:00–10:00"]
+    assert Terminal().show(entry, VISH) == ["moved ? vish nothing → 6.12 2026-12-01 09:00–10:00"]
 
 
-def test_a_batch_is_one_line_and_what_it_changed() -> None:
+def test_a_batch_is_one_line_and_a_line_for_each_changed_outcome() -> None:
     changes = [Change(write(stamp).id, None, None, "updated 09") for stamp in range(20, 32)]
     changes.append(Change(PRIYAL.id, None, "updated 09", "updated 10"))
     entry = {"kind": "received", "from": "two", "rolled_back": 3, "replayed": 3, "changes": changes}
@@ -82,10 +82,10 @@ def test_a_batch_is_one_line_and_what_it_changed() -> None:
     ]
 
 
-def test_a_large_batch_is_told_without_its_writes() -> None:
+def test_a_large_batch_is_summarised() -> None:
     changes = [Change(write(stamp).id, stamp, None, "updated 09") for stamp in range(20, 90)]
     changes.append(Change(PRIYAL.id, 90, "updated 09", "updated 10"))
-    entry, summed, csns = in_sum({"kind": "received", "from": "two", "changes": changes})
+    entry, summed, csns = summarise({"kind": "received", "from": "two", "changes": changes})
     assert entry["changes"] == changes[-1:]
     assert Terminal().show(entry, PRIYAL, summed=summed, csns=csns) == [
         "received 70 from two",
@@ -94,19 +94,19 @@ def test_a_large_batch_is_told_without_its_writes() -> None:
     ]
 
 
-def test_many_of_a_kind_are_counted() -> None:
+def test_many_events_of_one_kind_are_counted() -> None:
     changes = [Change(write(stamp).id, stamp, "updated 09", "updated 09") for stamp in range(20, 40)]
     held = [write(stamp) for stamp in range(20, 40)]
     assert Terminal().show({"kind": "commit", "changes": changes}, *held) == ["committed ✓ #20–#39 20 writes"]
 
 
-def test_the_clock_on_the_wall_is_that_of_the_configuration() -> None:
+def test_times_are_in_the_configured_time_zone() -> None:
     terminal = Terminal(timezone="Asia/Kolkata")
     assert terminal.show(one("accepted", "updated 09"), VISH) == ["accepted ? vish 6.12 2026-12-01 14:30–15:30"]
     assert terminal.lines[0].startswith("13:30:00 one  ")
 
 
-def test_sessions_that_carry_nothing_are_quiet_and_an_error_is_told_once() -> None:
+def test_empty_sessions_are_not_shown_and_an_error_is_shown_once() -> None:
     terminal = Terminal()
 
     def session(error: str | None) -> list[str]:
@@ -120,7 +120,7 @@ def test_sessions_that_carry_nothing_are_quiet_and_an_error_is_told_once() -> No
     assert session(None) == []
 
 
-def test_colours_are_those_of_the_states_and_of_the_replicas() -> None:
+def test_states_and_replicas_have_colours() -> None:
     terminal = Terminal(color=True)
     (line,) = terminal.show(one("accepted", "updated 09"), VISH)
     assert "\x1b[33m?\x1b[0m" in line
@@ -133,13 +133,13 @@ def test_colours_are_those_of_the_states_and_of_the_replicas() -> None:
     assert "\x1b[35mtwo\x1b[0m" in line
 
 
-def test_what_a_peer_sent_cannot_steer_the_terminal() -> None:
+def test_text_of_a_peer_cannot_control_the_terminal() -> None:
     found = write(5, user="a\x1b[2Jb\n")
     (line,) = Terminal().show(one("accepted", "updated 09"), found)
     assert line == "accepted ? a�[2Jb� 6.12 2026-12-01 09:00–10:00"
 
 
-def test_a_terminal_that_is_paused_holds_up_nothing() -> None:
+def test_a_paused_terminal_blocks_nothing() -> None:
     paused, written = threading.Event(), []
 
     def write_when_resumed(line: str) -> None:
@@ -156,7 +156,7 @@ def test_a_terminal_that_is_paused_holds_up_nothing() -> None:
     assert len(written) in {LINES_WAITING_MAX, LINES_WAITING_MAX + 1}
 
 
-def test_a_terminal_that_is_gone_stops_nothing() -> None:
+def test_a_closed_terminal_stops_nothing() -> None:
     tried = []
 
     def write_to_nobody(line: str) -> None:
@@ -185,19 +185,19 @@ def member(op: str, stamp: int = 7, **args: Any) -> Any:
         (member("primary", label="two", to="two~x", epoch=1), 5, ["primary is now two (epoch 1)"]),
     ],
 )
-def test_who_comes_and_goes_and_who_commits(found: Any, csn: int | None, lines: list[str]) -> None:
+def test_membership_writes(found: Any, csn: int | None, lines: list[str]) -> None:
     told = one("received", "updated", found, csn=csn)
     assert Terminal().show({**told, "from": "two"}, found) == ["received 1 from two", *lines]
 
 
-def test_commits_that_are_revoked_are_told_in_red() -> None:
+def test_revoked_commits_are_shown_in_red() -> None:
     lost = f"{9:016}@one~aaaaaa"
     entry = {"kind": "revoked", "peer": "two", "revoked": [VISH.id], "lost": [lost], "lost_pages": ["p\x1b"]}
     assert Terminal().show(entry, VISH) == [
-        "took the full state of two",
+        "installed the full state of two",
         "revoked ✗ vish r5 (committed before, tentative again)",
         f"revoked ✗ {lost} (lost)",
-        "revoked ✗ commits that are not in the log any more, on p�",
+        "revoked ✗ commits that are no longer in the log, on p�",
     ]
-    assert Terminal().show({"kind": "revoked", "peer": "two"}) == ["took the full state of two"]
+    assert Terminal().show({"kind": "revoked", "peer": "two"}) == ["installed the full state of two"]
     assert "\x1b[31m" in Terminal(color=True).show(entry, VISH)[1]

@@ -1,4 +1,4 @@
-"""From transactions to screen events: their expansion, the tail that follows the store, and its followers."""
+"""Screen events: how transactions are expanded, the event feed, and its followers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 import redis
 
 from bayou.application import Change
-from replica.events import feed as tail_module
+from replica.events import feed as feed_module
 from replica.events.describe import Describer
 from replica.events.expand import Cursor, ScreenEvent, Transaction, expand
-from replica.events.feed import MANY, Follower
+from replica.events.feed import MANY, FeedFollower
 from tests.support.replica_harness import FIRST_MS, Harness, application, slot, write
 from tests.support.waiting import wait_until
 
@@ -48,7 +48,7 @@ def change(now: str, was: str | None = None, csn: int | None = None) -> Change:
         ("commit", change("rejected no_alternative", was="updated 09", csn=7), ["rejected", "committed"]),
     ],
 )
-def test_what_a_change_is_called(kind: str, changed: Change, names: list[str]) -> None:
+def test_the_events_of_a_change(kind: str, changed: Change, names: list[str]) -> None:
     transaction = told({"kind": kind, "from": "two", "changes": [changed]}, WRITE)
     assert [event.name for event in transaction.events] == names
     assert [str(event.cursor) for event in transaction.events] == [
@@ -56,7 +56,7 @@ def test_what_a_change_is_called(kind: str, changed: Change, names: list[str]) -
     ]
 
 
-def test_an_installed_state_tells_what_it_took_back_and_that_screens_reload() -> None:
+def test_an_installed_state_gives_revoked_commits_and_a_reset() -> None:
     lost = "0000000000000009@one~aaaaaa"
     transaction = told({"kind": "revoked", "peer": "two", "revoked": [ID], "lost": [lost]}, WRITE)
     assert [(event.name, str(event.cursor).rpartition(".")[2]) for event in transaction.events] == [
@@ -71,7 +71,7 @@ def test_an_installed_state_tells_what_it_took_back_and_that_screens_reload() ->
     assert [event.name for event in told({"kind": "revoked", "peer": "two"}).events] == ["reset"]
 
 
-def test_what_an_event_tells() -> None:
+def test_the_data_of_an_event() -> None:
     counts = {"rolled_back": 2, "replayed": 3}
     changes = [change("merged 10", was="updated 09")]
     transaction = told({"kind": "received", "from": "two", **counts, "changes": changes}, WRITE)
@@ -92,18 +92,18 @@ def test_what_an_event_tells() -> None:
     }
 
 
-def test_a_write_that_is_not_in_the_log_tells_what_is_known() -> None:
+def test_the_event_of_a_write_that_is_not_in_the_log() -> None:
     (event,) = told({"kind": "commit", "changes": [change("updated 09", was="updated 09", csn=7)]}).events
     assert (event.data["write"], event.data["csn"], event.data["user"], event.data["after"]) == (ID, 7, None, None)
 
 
-def test_a_write_of_an_unknown_application_tells_what_is_known() -> None:
+def test_the_event_of_a_write_of_an_unknown_application() -> None:
     other = write(5, app="chess/2")
     (event,) = told({"kind": "received", "changes": [change("updated 09")]}, other).events
     assert (event.data["app"], event.data["user"], event.data["reservation"]) == ("chess/2", "vish", None)
 
 
-def test_links_and_sessions_pass_as_they_are() -> None:
+def test_the_events_of_links_and_sessions() -> None:
     (event,) = told({"kind": "link", "peer": "two", "up": False}).events
     assert (event.name, event.data) == ("link", {"peer": "two", "up": False, "replica": "one"})
 
@@ -112,13 +112,13 @@ def test_links_and_sessions_pass_as_they_are() -> None:
     ("text", "before"),
     [("5-2", "5-2"), ("5-2.0", "5-1"), ("5-0.3", f"4-{2**64 - 1}"), ("0-0", "0-0"), ("0-0.0", "0-0")],
 )
-def test_from_where_the_store_is_read_again(text: str, before: str) -> None:
+def test_where_the_store_is_read_again(text: str, before: str) -> None:
     assert Cursor.parse(text).before_transaction() == before
     assert str(Cursor.parse(text)) == text
 
 
 @pytest.mark.parametrize("text", ["", "5", "5-", "-5", "5-2.", "a-b", "5-2.x", "5-2-1", f"{2**64}-0", "5-2.9999999999"])
-def test_what_is_no_id_of_an_event(text: str) -> None:
+def test_an_invalid_event_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not the id of an event"):
         Cursor.parse(text)
 
@@ -128,7 +128,7 @@ def harness() -> Any:
     harness = Harness()
     yield harness
     harness.store.fault = None
-    harness.tail.stop()
+    harness.feed.stop()
 
 
 def accepted(harness: Harness, stamp: int, csn: int | None = None) -> str:
@@ -136,8 +136,8 @@ def accepted(harness: Harness, stamp: int, csn: int | None = None) -> str:
     return harness.store.tell({"kind": "accepted", "changes": [Change(found.id, csn, None, "updated 09")]}, found)
 
 
-def taken(follower: Follower, count: int) -> list[ScreenEvent]:
-    """The next events, as many as are expected."""
+def taken(follower: FeedFollower, count: int) -> list[ScreenEvent]:
+    """The next `count` events."""
     events: list[ScreenEvent] = []
     for _ in range(count):
         if len(events) < count:
@@ -146,10 +146,10 @@ def taken(follower: Follower, count: int) -> list[ScreenEvent]:
     return events
 
 
-def test_the_tail_begins_with_what_comes_and_tells_all_of_it_in_order(harness: Harness) -> None:
+def test_the_feed_passes_on_all_new_events_in_order(harness: Harness) -> None:
     accepted(harness, 1)
-    harness.tail.start()
-    follower = harness.tail.follow(None)
+    harness.feed.start()
+    follower = harness.feed.follow(None)
     ids = [accepted(harness, stamp, csn=stamp) for stamp in range(2, 12)]
     events = taken(follower, 20)
     assert [str(event.cursor) for event in events] == [f"{key}.{index}" for key in ids for index in (0, 1)]
@@ -157,48 +157,48 @@ def test_the_tail_begins_with_what_comes_and_tells_all_of_it_in_order(harness: H
     assert [transaction.id for transaction in harness.heard] == ids
 
 
-def test_a_follower_comes_back_in_the_middle_of_a_transaction(harness: Harness) -> None:
+def test_a_follower_can_go_on_in_the_middle_of_a_transaction(harness: Harness) -> None:
     first = accepted(harness, 1, csn=1)
     second = accepted(harness, 2)
-    harness.tail.start()
-    follower = harness.tail.follow(Cursor.parse(f"{first}.0"))
-    # The transaction is the oldest that is kept; what stood before it cannot be known, so it counts as trimmed.
+    harness.feed.start()
+    follower = harness.feed.follow(Cursor.parse(f"{first}.0"))
+    # It is the oldest transaction in the store, so there may have been trimmed ones before it.
     assert [event.name for event in follower.take(1)] == ["reset"]
-    follower = harness.tail.follow(Cursor.parse(f"{second}.0"))
+    follower = harness.feed.follow(Cursor.parse(f"{second}.0"))
     assert follower.take(0) == []
     third = accepted(harness, 3, csn=1)
-    wait_until(lambda: str(harness.tail.follow(None).after) == third)
-    follower = harness.tail.follow(Cursor.parse(f"{third}.0"))
+    wait_until(lambda: str(harness.feed.follow(None).after) == third)
+    follower = harness.feed.follow(Cursor.parse(f"{third}.0"))
     assert [(event.name, str(event.cursor)) for event in follower.take(1)] == [("committed", f"{third}.1")]
 
 
 def test_a_follower_that_is_far_behind_reads_the_store(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail_module, "BATCH_MAX", 3)
+    monkeypatch.setattr(feed_module, "BATCH_MAX", 3)
     ids = [accepted(harness, stamp) for stamp in range(1, 11)]
-    harness.tail.start()
-    follower = harness.tail.follow(Cursor.parse("0-0"))
+    harness.feed.start()
+    follower = harness.feed.follow(Cursor.parse("0-0"))
     ids.append(accepted(harness, 11))
     events = taken(follower, 11)
     assert [str(event.cursor) for event in events] == [f"{key}.0" for key in ids]
 
 
-def test_a_memory_that_is_full_forgets_the_oldest_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail_module, "RECENT_MAX", 4)
+def test_a_follower_misses_nothing_when_the_memory_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "RECENT_MAX", 4)
     harness = Harness()
-    harness.tail.start()
+    harness.feed.start()
     try:
-        follower = harness.tail.follow(None)
+        follower = harness.feed.follow(None)
         ids = [accepted(harness, stamp, csn=stamp) for stamp in range(1, 8)]
         wait_until(lambda: len(harness.heard) == 7)
         events = taken(follower, 14)
         assert [str(event.cursor) for event in events] == [f"{key}.{index}" for key in ids for index in (0, 1)]
     finally:
-        harness.tail.stop()
+        harness.feed.stop()
 
 
-def test_a_large_transaction_is_heard_in_sum_and_followed_in_full(harness: Harness) -> None:
-    harness.tail.start()
-    follower = harness.tail.follow(None)
+def test_a_large_transaction_is_summarised_for_the_listener_and_complete_for_followers(harness: Harness) -> None:
+    harness.feed.start()
+    follower = harness.feed.follow(None)
     before = accepted(harness, 1)
     writes = [write(stamp) for stamp in range(2, MANY + 6)]
     changes = [Change(found.id, csn, None, "updated 09") for csn, found in enumerate(writes[:-3], 1)]
@@ -223,23 +223,23 @@ def test_a_large_transaction_is_heard_in_sum_and_followed_in_full(harness: Harne
 
 
 @pytest.mark.parametrize("after", [f"{FIRST_MS}-0.0", f"{FIRST_MS + 99}-0.0"])
-def test_what_was_trimmed_and_what_never_was_give_a_reset(harness: Harness, after: str) -> None:
+def test_a_position_that_was_trimmed_or_never_existed_gives_a_reset(harness: Harness, after: str) -> None:
     for stamp in range(1, 6):
         accepted(harness, stamp)
     harness.store.trim(3)
-    harness.tail.start()
-    follower = harness.tail.follow(Cursor.parse(after))
+    harness.feed.start()
+    follower = harness.feed.follow(Cursor.parse(after))
     (event,) = follower.take(1)
     assert (event.name, event.data, str(event.cursor)) == ("reset", {"replica": "one"}, f"{FIRST_MS + 4}-0")
     last = accepted(harness, 6)
     assert [str(event.cursor) for event in follower.take(20)] == [f"{last}.0"]
 
 
-def test_a_storage_that_comes_back_without_its_events_gives_a_reset(harness: Harness) -> None:
+def test_a_storage_that_lost_its_events_gives_a_reset(harness: Harness) -> None:
     for stamp in range(1, 4):
         accepted(harness, stamp)
-    harness.tail.start()
-    follower = harness.tail.follow(None)
+    harness.feed.start()
+    follower = harness.feed.follow(None)
     harness.store.fault = redis.ConnectionError("away")
     assert harness.store.failed.wait(20)
     harness.store.forget()
@@ -252,9 +252,9 @@ def test_a_storage_that_comes_back_without_its_events_gives_a_reset(harness: Har
     assert [str(event.cursor) for event in follower.take(20)] == [f"{second}.0"]
 
 
-def test_an_event_that_cannot_be_shown_stops_no_screen(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
-    harness.tail.start()
-    follower = harness.tail.follow(None)
+def test_an_event_that_cannot_be_expanded_gives_a_reset(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    harness.feed.start()
+    follower = harness.feed.follow(None)
     harness.store.tell({"kind": "accepted", "changes": [{"id": ID}]})
     assert [event.name for event in follower.take(20)] == ["reset"]
     last = accepted(harness, 6)
@@ -263,10 +263,10 @@ def test_an_event_that_cannot_be_shown_stops_no_screen(harness: Harness, caplog:
 
 
 def test_a_stop_wakes_every_follower(harness: Harness) -> None:
-    harness.tail.start()
-    follower, got = harness.tail.follow(None), []
+    harness.feed.start()
+    follower, got = harness.feed.follow(None), []
     thread = threading.Thread(target=lambda: got.append(follower.take(60)))
     thread.start()
-    harness.tail.stop()
+    harness.feed.stop()
     thread.join(20)
     assert got == [[]]

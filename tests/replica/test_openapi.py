@@ -25,7 +25,7 @@ from bayou.session_token import Token
 from replica.clock import utc_now
 from replica.events.counters import Counters
 from replica.events.describe import Describer
-from replica.events.feed import Tail
+from replica.events.feed import EventFeed
 from replica.http.app import create_app, tables_of
 from replica.http.auth import Security
 from replica.http.errors import STATUS_BY_KIND
@@ -33,7 +33,7 @@ from replica.http.openapi import errors_of
 from replica.http.parts import Parts
 from replica.http.service import ReplicaService
 from storage.store import Store
-from tests.support.replica_harness import SETTINGS, Connections, FakePeers
+from tests.support.replica_harness import SETTINGS, FakePeers
 from tests.support.worker_redis import worker_redis
 
 HOUSE = Path(__file__).parent.parent.parent
@@ -71,10 +71,10 @@ def parts() -> Iterator[Parts]:
     store.begin(server="one~aaaaaa", cluster=SETTINGS.cluster_id, first_primary=True)
     configured = SETTINGS.model_copy(update={"rooms": (RoomSettings(name="6.12"), RoomSettings(name="7.01"))})
     peers = FakePeers()
-    tail = Tail(store, Connections(), Describer(APPLICATIONS), "one", lambda _: None)
+    feed = EventFeed(store, client, lambda: client, Describer(APPLICATIONS), "one", lambda _: None)
     service = ReplicaService(configured, store, peers, utc_now)
     membership = cast(Any, Unmoved())
-    yield Parts("one", configured, service, store, peers, tail, APPLICATIONS, membership)
+    yield Parts("one", configured, service, store, peers, feed, APPLICATIONS, membership)
     client.flushdb()
 
 

@@ -29,7 +29,7 @@ from bayou.write import Draft, Write
 from replica.config import Address, Config, parse
 from replica.events.describe import Describer
 from replica.events.expand import Transaction
-from replica.events.feed import Tail
+from replica.events.feed import EventFeed
 from replica.http.app import create_app
 from replica.http.parts import Parts
 from replica.http.server import WebServer
@@ -291,28 +291,19 @@ class FakePeers:
             raise Unknown("peer_unknown", f"There is no peer {label}; there is two.", peer=label)
 
 
-class Connections:
-    """Redis clients for the event feed. They never connect, because the fake store does not use them."""
-
-    def __init__(self) -> None:
-        self.client = Redis()
-
-    def blocking_client(self) -> Redis:
-        return Redis()
-
-
 class Harness:
-    """A replica without storage: `app` is its Flask application, and `tail` feeds the events of `store`."""
+    """A replica without storage: `app` is its Flask application, and `feed` passes on the events of `store`."""
 
     def __init__(self, settings: Config = SETTINGS, faults: dict[str, Exception] | None = None) -> None:
         self.settings = settings
         self.store, self.peers = FakeStore(), FakePeers()
         self.heard: list[Transaction] = []
         applications = [application(faults)]
-        self.tail = Tail(self.store, Connections(), Describer(applications), "one", self.heard.append)
         store = cast(Store, self.store)  # the fake has only the methods that are called here
-        service = ReplicaService(settings, store, self.peers, lambda: NOW, lambda: self.tail.follow(None))
-        self.parts = Parts("one", settings, service, store, self.peers, self.tail, applications)
+        # The fake store needs no Redis, and a client connects only when it is used.
+        self.feed = EventFeed(store, Redis(), Redis, Describer(applications), "one", self.heard.append)
+        service = ReplicaService(settings, store, self.peers, lambda: NOW, lambda: self.feed.follow(None))
+        self.parts = Parts("one", settings, service, store, self.peers, self.feed, applications)
         self.app: Flask = create_app(self.parts)
 
     def what_is_recorded(self) -> Any:
@@ -324,10 +315,10 @@ class Harness:
 def serving(harness: Harness) -> Iterator[Address]:
     """Run the real web server on a free port, and the event feed; return the address of the server."""
     server = WebServer(harness.app, replace(Address("127.0.0.1", 1), port=0))
-    harness.tail.start()
+    harness.feed.start()
     server.start()
     try:
         yield server.address
     finally:
-        harness.tail.stop()
+        harness.feed.stop()
         server.stop()

@@ -6,18 +6,19 @@ from collections.abc import Callable
 from datetime import datetime
 
 from flask import Flask
+from redis import Redis
 
 from apps import APPLICATIONS
 from replica.clock import utc_now
 from replica.config import Config
 from replica.events.describe import Describer
-from replica.events.feed import Tail
+from replica.events.feed import EventFeed
 from replica.http.app import create_app
 from replica.http.parts import Parts
 from replica.http.service import ReplicaService
 from storage.store import Store
 from tests.support.engine_harness import Meeting
-from tests.support.replica_harness import Connections, FakePeers
+from tests.support.replica_harness import FakePeers
 from tests.support.worker_redis import worker_redis
 
 TAGS = tuple(application.tag for application in APPLICATIONS)
@@ -35,9 +36,9 @@ class Side:
     ) -> None:
         self.store = store
         peers = FakePeers()
-        tail = Tail(store, Connections(), Describer(APPLICATIONS), "one", lambda _: None)
+        feed = EventFeed(store, Redis(), Redis, Describer(APPLICATIONS), "one", lambda _: None)
         service = ReplicaService(settings, store, peers, clock)
-        parts = Parts("one", settings, service, store, peers, tail, APPLICATIONS, None, operator_hash)
+        parts = Parts("one", settings, service, store, peers, feed, APPLICATIONS, None, operator_hash)
         self.app: Flask = create_app(parts)
         self.client = self.app.test_client()
 
