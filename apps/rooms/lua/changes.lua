@@ -4,23 +4,25 @@
 --- @include "requests"
 --- @include "slots"
 
+local purpose_of, set_open = Occupancy.purpose_of, Occupancy.set_open
+local any_page, days_of, room_page = Slots.any_page, Slots.days_of, Slots.room_page
 local floor, gmatch, gsub, match, sub = math.floor, string.gmatch, string.gsub, string.match, string.sub
 
 local REQUEST_IDS_MAX = 8 -- that a page remembers
 
 local function leave(pages, slot)
-  Slots.any_page(slot.room, function(page)
+  any_page(slot.room, function(page)
     pages.delete(page, slot.start8)
-  end, Slots.days_of(slot.start8, slot.stop8))
+  end, days_of(slot.start8, slot.stop8))
 end
 
 local function enter(pages, request, room, start8, stop8)
-  local value = stop8 .. "\t" .. request.owner .. "\t" .. request.id .. "\t" .. Occupancy.purpose_of(pages, request)
-  local first_day, last_day = Slots.days_of(start8, stop8)
+  local value = stop8 .. "\t" .. request.owner .. "\t" .. request.id .. "\t" .. purpose_of(pages, request)
+  local first_day, last_day = days_of(start8, stop8)
   for day = first_day, last_day do
-    pages.set(Slots.room_page(room, day), start8, value)
+    pages.set(room_page(room, day), start8, value)
   end
-  Occupancy.set_open(pages, request, stop8)
+  set_open(pages, request, stop8)
 end
 
 -- Takes a slot that was found free, in exchange for the current one. The page of the reservation is written later.
@@ -38,7 +40,7 @@ local function unclaim(pages, request, slot, was_open)
   if before then
     enter(pages, request, before.room, before.start8, before.stop8)
   end
-  Occupancy.set_open(pages, request, was_open)
+  set_open(pages, request, was_open)
 end
 
 -- Notes on a page that this request id was taken. The page keeps the last few.
@@ -80,7 +82,7 @@ local function pages_beyond(pages, write, request)
   end
   local ends = request.ends
   for at = 1, #ends, 2 do
-    Slots.any_page(args.room, skip, Slots.days_of(ends[at], ends[at + 1]))
+    any_page(args.room, skip, days_of(ends[at], ends[at + 1]))
   end
   if not request.is_occurrence then
     for _, declared in ipairs(write.pages) do
@@ -94,7 +96,7 @@ local function pages_beyond(pages, write, request)
     local room, slots = Occupancy.asked_of(pages, request.page)
     local before = Slots.ends_of(slots)
     for at = 1, #before, 2 do
-      Slots.any_page(room, add, Slots.days_of(before[at], before[at + 1]))
+      any_page(room, add, days_of(before[at], before[at + 1]))
     end
   end
   for page in gmatch(pages.get(request.page, "pages") or "", "[^\n]+") do
@@ -102,10 +104,10 @@ local function pages_beyond(pages, write, request)
   end
   if args.window_min then
     local low, high = Requests.search_window(request)
-    Slots.any_page(args.room, add, floor(low / Slots.DAY_MIN), floor((high - 1) / Slots.DAY_MIN))
+    any_page(args.room, add, floor(low / Slots.DAY_MIN), floor((high - 1) / Slots.DAY_MIN))
   end
   for _, other in ipairs(args.rooms or {}) do
-    Slots.any_page(other, add, Slots.days_of(ends[1], ends[2]))
+    any_page(other, add, days_of(ends[1], ends[2]))
   end
   return found
 end
@@ -120,7 +122,7 @@ local function write_page(pages, write, request, state)
   elseif request.op ~= "reserve" then -- the page of a new reservation is empty
     pages.delete(page, "pages")
   end
-  pages.set(page, "asked", args.room .. "\t" .. args.slots .. "\t" .. Occupancy.purpose_of(pages, request))
+  pages.set(page, "asked", args.room .. "\t" .. args.slots .. "\t" .. purpose_of(pages, request))
   pages.set(page, "state", state)
   if request.op == "reserve" and args.series then
     pages.set(page, "series", args.series)
@@ -155,7 +157,7 @@ local function cancel(pages, write, request)
   if request.current_slot then
     leave(pages, request.current_slot)
   end
-  Occupancy.set_open(pages, request, nil)
+  set_open(pages, request, nil)
   pages.set(request.page, "state", reason and "cancelled " .. write.user .. "\t" .. reason or "cancelled")
   sign(pages, write, request)
 end

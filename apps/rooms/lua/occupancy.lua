@@ -3,6 +3,7 @@
 
 --- @include "slots"
 
+local any_page, days_of, room_page = Slots.any_page, Slots.days_of, Slots.room_page
 local find, match, sub = string.find, string.match, string.sub
 
 -- The field under which a moving reservation itself stands on the pages of this room; false where it does not.
@@ -15,9 +16,9 @@ end
 -- slot, the one before it.
 local function is_free(pages, room, start8, stop8, current_slot)
   local skipped = current_slot and own_field(current_slot, room)
-  local first_day, last_day = Slots.days_of(start8, stop8)
+  local first_day, last_day = days_of(start8, stop8)
   for day = first_day, last_day do
-    local page = Slots.room_page(room, day)
+    local page = room_page(room, day)
     local last, entry = pages.below(page, stop8)
     if last and last == skipped then
       last, entry = pages.below(page, last)
@@ -85,7 +86,7 @@ local function obstacle_of(pages, write, request, state)
   local function is_undeclared(page)
     return not pages.declares(page)
   end
-  if slot and Slots.any_page(slot.room, is_undeclared, Slots.days_of(slot.start8, slot.stop8)) then
+  if slot and any_page(slot.room, is_undeclared, days_of(slot.start8, slot.stop8)) then
     return "moved_meanwhile"
   end
   return nil
