@@ -10,17 +10,17 @@ import re
 NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")  # a user, a request, a series, a cluster
 LABEL = re.compile(r"[a-z0-9_-]{1,32}")  # a replica, to people
 SERVER = re.compile(rf"(?:[0-9]{{16}}:)*{LABEL.pattern}~[a-z0-9]{{1,16}}")  # a server id; the stamps are its creation
-HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")  # the public name of a replica, behind a reverse proxy
+HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")  # the name of a replica behind a reverse proxy
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\]):([0-9]{1,5})")
 PORT_MAX = 65535
 
-UNREACHABLE = (".", "..")  # a browser takes these for steps in a path, so nothing that stands in one has such a name
+UNREACHABLE = (".", "..")  # a browser resolves these in a path, so no name in a path may be one of them
 
 
 def split_address(text: str) -> tuple[str, int] | None:
     """The host (an IPv6 address without its brackets) and the port of HOST:PORT; None where the text is no address.
 
-    The characters of a host are few on purpose: addresses stand in HTTP headers.
+    A host has few kinds of characters, since addresses appear in HTTP headers.
     """
     found = _ADDRESS.fullmatch(text)
     if found is None or not 0 < int(found[2]) <= PORT_MAX:

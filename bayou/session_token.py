@@ -6,9 +6,9 @@ writes) need the same of the replica that takes a write. CompleteV decides wheth
 transaction that reads or accepts.
 
 A token would grow with each server that its session has seen, also with those that are long gone. So committed entries
-are folded into one, `#NUMBER/PROMOTER` (an epoch) -> CSN: whoever holds the commits of that epoch up to that CSN covers
-all of them. This needs more than the entries did, from a replica that holds the writes but not yet their commits. So
-only long tokens are folded.
+are folded into one, `#NUMBER/PROMOTER` (an epoch) -> CSN: a replica that holds the commits of that epoch up to that
+CSN covers all of them. That is more than the entries needed, if a replica holds the writes but not yet their commits.
+So only long tokens are folded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The configuration: what config.yaml may say, checked; every complaint names the file, the line and the setting.
+"""The configuration: reads and checks config.yaml. Every error names the file, the line and the setting.
 
-It knows the file and nothing of a running replica. Texts come in as typed (replica/yaml_lines.py); the types below turn
-them into numbers and addresses, and refuse whatever they do not know.
+replica/yaml_lines.py leaves every value as the text that was typed. The types below convert it, and refuse unknown
+settings.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PARTNERS = ("all", "random", "primary_first")
 
 
 class ConfigError(Exception):
-    """One sentence a problem, each with its place."""
+    """One line a problem."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -50,7 +50,7 @@ class Address:
 
 
 def read_address(value: Any) -> Address:
-    """Of HOST:PORT or [IPV6]:PORT; ValueError otherwise."""
+    """Reads HOST:PORT or [IPV6]:PORT; ValueError for anything else."""
     found = split_address(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("an address is HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:8001")
@@ -103,8 +103,7 @@ RedisUrl = Annotated[str, AfterValidator(_redis)]
 
 
 class ReplicaSettings(Settings):
-    """One founder: where it listens for clients and for peers, its own Redis if it differs, and the host name under
-    which a reverse proxy shows it to browsers."""
+    """A founder. `redis` is its own Redis, if it has one; `public` is its host name behind a reverse proxy."""
 
     rest: Annotated[Address, BeforeValidator(read_address)]
     anti_entropy: Annotated[Address, BeforeValidator(read_address)]
@@ -116,13 +115,18 @@ def _partners(value: Any) -> Any:
     if isinstance(value, list):
         return unique(tuple(value))
     if value not in PARTNERS:
-        raise ValueError(f"{value!r} is none of {', '.join(PARTNERS)}, or a list of replicas such as [one, two]")
+        raise ValueError(f"{value!r} is not one of {', '.join(PARTNERS)}, nor a list of replicas such as [one, two]")
     return value
 
 
 class AntiEntropySettings(Settings):
-    """When sessions start: every `interval_s` (0: never by itself) varied by the share `jitter`, and after a write; and
-    with whom: all peers, a random one, the primary before any other, or those that are listed."""
+    """When sessions start, and with whom.
+
+    interval_s   between rounds of sessions; 0: no rounds
+    jitter       the share by which each interval varies
+    after_write  whether a write starts sessions, too, after `debounce_ms`
+    partners     all, random, primary_first, or a list of labels
+    """
 
     interval_s: Annotated[float, Field(ge=0, le=86_400)] = 5.0
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
@@ -132,21 +136,21 @@ class AntiEntropySettings(Settings):
 
     @property
     def is_automatic(self) -> bool:
-        """Whether any session starts by itself; else there are those on request alone."""
+        """Whether sessions start by themselves, and not on request only."""
         return self.interval_s > 0 or self.after_write
 
 
 class LogSettings(Settings):
-    """How much of the committed log is kept: the newest `keep_committed` writes (absent: all, until it is truncated on
-    request) and, beyond, those of the last days."""
+    """The commits that stay in the log: the newest `keep_committed`, and those of the last `keep_for_days`. Without
+    `keep_committed`, only operators truncate the log."""
 
     keep_committed: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
     keep_for_days: Annotated[float, Field(ge=0, le=36_500)] = 7.0
 
 
 class Config(Settings):
-    """The whole file. `data` and `tls` are where it says, from the file's folder; `tls` is None for plain links.
-    `replicas` are the founders and, once it is known, this server itself where it has joined them."""
+    """The whole file. `data` and `tls` are relative to the folder of the file; without `tls`, links are not encrypted.
+    `replicas` are the founders, and this server itself if it has joined them."""
 
     cluster: Annotated[str, AfterValidator(_name)]
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
@@ -165,7 +169,7 @@ class Config(Settings):
     _joined: str | None = PrivateAttr(default=None)
 
     def with_joined(self, label: str, rest: Address, anti_entropy: Address) -> Config:
-        """The same for a server that is none of the founders; the cluster is the same one."""
+        """The same configuration with this server, which is not a founder, added."""
         own = ReplicaSettings.model_construct(rest=rest, anti_entropy=anti_entropy, redis=None)
         config = self.model_copy(update={"replicas": {**self.replicas, label: own}})
         config._joined = label
@@ -177,30 +181,30 @@ class Config(Settings):
         return {label: replica for label, replica in self.replicas.items() if label != self._joined}
 
     def replica(self, label: str) -> ReplicaSettings:
-        """The settings of one replica; ConfigError with the known labels otherwise."""
+        """The settings of one replica. ConfigError if there is no such label."""
         if label not in self.replicas:
             raise ConfigError([self.unknown(label)])
         return self.replicas[label]
 
     def unknown(self, label: str) -> str:
-        """The sentence for a label that is none, with those that there are."""
+        """The message for an unknown label."""
         close = difflib.get_close_matches(label, self.replicas, n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
-        return f"There is no replica {label!r}; the configuration knows {', '.join(self.replicas)}.{hint}"
+        return f"There is no replica {label!r}; the configuration has {', '.join(self.replicas)}.{hint}"
 
     def redis_of(self, label: str) -> str:
-        """Which Redis a replica uses."""
+        """The Redis of a replica."""
         return self.replica(label).redis or self.redis
 
     @property
     def cluster_id(self) -> str:
-        """NAME-DIGEST over the cluster's name and its founders' labels: another list makes another cluster."""
+        """NAME-DIGEST. The digest covers the name and the labels of the founders: another list is another cluster."""
         founders = json.dumps([self.cluster, sorted(self.founders)], separators=(",", ":"))
         return f"{self.cluster}-{hashlib.sha256(founders.encode()).hexdigest()[:12]}"
 
 
 def load(path: Path) -> Config:
-    """Read and check a configuration file; ConfigError names every problem as FILE:LINE: SETTING: what is wrong."""
+    """Read and check a configuration file. ConfigError has a line for each problem, FILE:LINE: SETTING: PROBLEM."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -211,32 +215,32 @@ def load(path: Path) -> Config:
 
 
 def parse(text: str, path: Path) -> Config:
-    """As `load`, from text; `path` is what the problems and the data folder are relative to."""
+    """The same from text. `path` is the path of the file: problems name it, and folders are relative to its folder."""
     try:
         data, lines = yaml_lines.read(text)
     except yaml_lines.YamlProblem as problem:
         raise ConfigError([f"{path}:{problem.line}: {problem.message}"]) from None
     if not isinstance(data, dict):
-        raise ConfigError([f"{path}:1: the file is a list of settings, such as `cluster: building-6`"])
+        raise ConfigError([f"{path}:1: the file must have settings, such as `cluster: building-6`"])
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
-        found = [_complaint(dict(problem)) for problem in error.errors()]
+        found = [_problem(dict(problem)) for problem in error.errors()]
     else:
         found = list(_cross_check(config))
     if found:
         in_order = sorted(found, key=lambda problem: lines.of(problem[0]))
-        raise ConfigError([_placed(path, lines, where, what) for where, what in in_order])
+        raise ConfigError([_line(path, lines, where, what) for where, what in in_order])
     folders = {"data": path.parent / config.data, "tls": config.tls and path.parent / config.tls}
     return config.model_copy(update=folders)
 
 
-def _placed(path: Path, lines: yaml_lines.Lines, where: yaml_lines.Path, what: str) -> str:
+def _line(path: Path, lines: yaml_lines.Lines, where: yaml_lines.Path, what: str) -> str:
     return f"{path}:{lines.of(where)}: {yaml_lines.path_text(where)}: {what}"
 
 
-def _complaint(problem: Mapping[str, Any]) -> tuple[yaml_lines.Path, str]:
-    """Pydantic's error as (setting, sentence)."""
+def _problem(problem: Mapping[str, Any]) -> tuple[yaml_lines.Path, str]:
+    """(setting, message) of one of pydantic's errors."""
     where = tuple(part for part in problem["loc"] if part != "[key]")
     if problem["type"] == "extra_forbidden":
         return where, f"there is no such setting{_known_settings(where)}"
@@ -265,12 +269,12 @@ def _known_settings(where: yaml_lines.Path) -> str:
 
 def _cross_check(config: Config) -> Iterator[tuple[yaml_lines.Path, str]]:
     if config.primary not in config.replicas:
-        yield ("primary",), f"{config.primary!r} is none of the replicas ({', '.join(config.replicas)})"
+        yield ("primary",), f"{config.primary!r} is not one of the replicas ({', '.join(config.replicas)})"
     listed = config.anti_entropy.partners
-    for place, label in enumerate(listed if isinstance(listed, tuple) else ()):
+    for number, label in enumerate(listed if isinstance(listed, tuple) else ()):
         if label not in config.replicas:
-            message = f"{label!r} is none of the replicas ({', '.join(config.replicas)})"
-            yield ("anti_entropy", "partners", place), message
+            message = f"{label!r} is not one of the replicas ({', '.join(config.replicas)})"
+            yield ("anti_entropy", "partners", number), message
     taken: dict[Address, str] = {}
     for label, settings in config.replicas.items():
         for use, address in (("rest", settings.rest), ("anti_entropy", settings.anti_entropy)):

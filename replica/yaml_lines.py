@@ -1,7 +1,6 @@
-"""Reading YAML so that a person can be told where it is wrong: plain data, and the line of every setting.
+"""Reads YAML into plain data, and notes the line of every setting for error messages.
 
 Every scalar stays the text that was typed (a room named 6.10 is not the number 6.1); only an empty value is None.
-It knows YAML, and nothing of what the settings mean.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ Path = tuple[str | int, ...]  # keys and positions that lead to a setting
 
 
 class YamlProblem(Exception):
-    """What is wrong, and the line (from 1)."""
+    """A message, and the line of the problem, from 1."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -23,7 +22,7 @@ class YamlProblem(Exception):
 
 
 class Lines:
-    """The line on which each setting stands; for one that is missing, that of what should hold it."""
+    """The line of each setting; for a missing one, the line of the setting that should contain it."""
 
     def __init__(self) -> None:
         self._lines: dict[Path, int] = {}
@@ -38,7 +37,7 @@ class Lines:
 
 
 def read(text: str) -> tuple[Any, Lines]:
-    """The data and its lines; YamlProblem when it is not one document, or a key stands twice."""
+    """The data and its lines. YamlProblem if the text is not one document, or has a key twice."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -53,12 +52,12 @@ def read(text: str) -> tuple[Any, Lines]:
 def _plain(node: yaml.Node, path: Path, lines: Lines, above: tuple[yaml.Node, ...]) -> Any:
     line = node.start_mark.line + 1
     if node in above:
-        raise YamlProblem(line, f"{path_text(path)} holds itself")
+        raise YamlProblem(line, f"{path_text(path)} contains itself")
     lines.note(path, line)
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, lines, (*above, node))
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*path, place), lines, (*above, node)) for place, item in enumerate(node.value)]
+        return [_plain(item, (*path, number), lines, (*above, node)) for number, item in enumerate(node.value)]
     return None if node.tag == "tag:yaml.org,2002:null" else node.value
 
 
@@ -67,10 +66,10 @@ def _mapping(node: yaml.MappingNode, path: Path, lines: Lines, above: tuple[yaml
     for key, value in node.value:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
-            raise YamlProblem(line, f"{path_text(path)} has a key that is not a word")
+            raise YamlProblem(line, f"{path_text(path)} has a key that is not a text")
         inner = (*path, key.value)
         if key.value in found:
-            raise YamlProblem(line, f"{path_text(inner)} stands twice (first on line {lines.of(inner)})")
+            raise YamlProblem(line, f"{path_text(inner)} appears twice (first on line {lines.of(inner)})")
         found[key.value] = _plain(value, inner, lines, above)
         lines.note(inner, line)
     return found

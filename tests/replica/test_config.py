@@ -1,4 +1,4 @@
-"""The configuration: what it takes, and that every complaint names the line and the setting."""
+"""The configuration: what it accepts, and that every error names the line and the setting."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ REPLICAS = "replicas: {one: {rest: 127.0.0.1:8001, anti_entropy: 127.0.0.1:9001}
 SMALL = "cluster: c\nprimary: one\n" + REPLICAS
 
 
-def complaints(text: str) -> list[str]:
+def errors_in(text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         parse(text, HERE)
     return [problem.removeprefix("somewhere/config.yaml:") for problem in caught.value.problems]
 
 
-def test_the_file_that_comes_with_it_is_right() -> None:
+def test_the_supplied_file_is_valid() -> None:
     config = load(Path(__file__).parent.parent.parent / "config.yaml")
     assert list(config.replicas) == ["one", "two", "three"]
     assert [room.name for room in config.rooms] == ["6.12", "6.13", "7.01"]
@@ -29,7 +29,7 @@ def test_the_file_that_comes_with_it_is_right() -> None:
     assert config.data == Path(__file__).parent.parent.parent / "data"
 
 
-def test_what_may_be_left_out() -> None:
+def test_defaults() -> None:
     config = parse(SMALL, HERE)
     assert (config.timezone, config.redis, config.commit, config.rooms) == ("UTC", "embedded", "auto", ())
     assert config.data == Path("somewhere/data")
@@ -37,13 +37,13 @@ def test_what_may_be_left_out() -> None:
     assert (config.anti_entropy.partners, config.log.keep_committed, config.log.keep_for_days) == ("all", None, 7.0)
 
 
-def test_texts_stay_as_typed() -> None:
+def test_values_stay_as_typed() -> None:
     config = parse(SMALL + "rooms: [6.10, 007, yes, 2026-01-01]\nusers: [1e3]\n", HERE)
     assert [room.name for room in config.rooms] == ["6.10", "007", "yes", "2026-01-01"]
     assert config.users == ("1e3",)
 
 
-def test_a_replica_may_have_a_redis_of_its_own() -> None:
+def test_a_replica_may_have_its_own_redis() -> None:
     replicas = "replicas: {one: {rest: '[::1]:8001', anti_entropy: h:1, redis: 'unix:///tmp/r.sock'}}"
     config = parse(f"cluster: c\nprimary: one\nredis: rediss://u:p@h:6379/2\n{replicas}", HERE)
     assert config.redis_of("one") == "unix:///tmp/r.sock"
@@ -54,11 +54,11 @@ def test_a_replica_may_have_a_redis_of_its_own() -> None:
     ("text", "expected"),
     [
         ("cluster: [", "1: this is not YAML: expected the node content, but found '<stream end>'"),
-        ("- 1", "1: the file is a list of settings, such as `cluster: building-6`"),
-        ("", "1: the file is a list of settings, such as `cluster: building-6`"),
-        (SMALL + "cluster: d", "4: cluster stands twice (first on line 1)"),
-        ("cluster: c\nrooms: &all\n  - *all", "2: rooms[0] holds itself"),
-        (SMALL + "? [a]\n: b", "4: the file has a key that is not a word"),
+        ("- 1", "1: the file must have settings, such as `cluster: building-6`"),
+        ("", "1: the file must have settings, such as `cluster: building-6`"),
+        (SMALL + "cluster: d", "4: cluster appears twice (first on line 1)"),
+        ("cluster: c\nrooms: &all\n  - *all", "2: rooms[0] contains itself"),
+        (SMALL + "? [a]\n: b", "4: the file has a key that is not a text"),
         ("cluster: c\n" + REPLICAS, "1: primary: is missing"),
         (
             SMALL + "color: red",
@@ -77,11 +77,11 @@ def test_a_replica_may_have_a_redis_of_its_own() -> None:
         ),
         (
             SMALL + "anti_entropy:\n  partners: some",
-            "5: anti_entropy.partners: 'some' is none of all, random, primary_first",
+            "5: anti_entropy.partners: 'some' is not one of all, random, primary_first",
         ),
         (
             SMALL + "anti_entropy:\n  partners: [one, two]",
-            "5: anti_entropy.partners[1]: 'two' is none of the replicas (one)",
+            "5: anti_entropy.partners[1]: 'two' is not one of the replicas (one)",
         ),
         (SMALL + "anti_entropy: {partners: [one, one]}", "4: anti_entropy.partners: 'one' appears twice"),
         (SMALL + "log:\n  keep_committed: -1", "5: log.keep_committed: Input should be greater than or equal to 0"),
@@ -111,7 +111,7 @@ def test_a_replica_may_have_a_redis_of_its_own() -> None:
         (SMALL + "rooms: [a, a]", "4: rooms: 'a' appears twice"),
         (SMALL + "users: [a b]", "4: users[0]: 'a b' is not a name"),
         (SMALL + "data:", "4: data: "),
-        ("cluster: c\nprimary: two\n" + REPLICAS, "2: primary: 'two' is none of the replicas (one)"),
+        ("cluster: c\nprimary: two\n" + REPLICAS, "2: primary: 'two' is not one of the replicas (one)"),
         ("cluster: c\nprimary: one\nreplicas: {}", "3: replicas: "),
         ("cluster: c\nprimary: A\nreplicas:\n  A: {rest: a:1, anti_entropy: a:2}", "4: replicas.A: 'A' is not a label"),
         ("cluster: c\nprimary: a\nreplicas:\n  a: {rest: a:0, anti_entropy: a:2}", "4: replicas.a.rest: an address is"),
@@ -125,17 +125,17 @@ def test_a_replica_may_have_a_redis_of_its_own() -> None:
         ),
     ],
 )
-def test_a_complaint_names_line_and_setting(text: str, expected: str) -> None:
-    assert [problem[: len(expected)] for problem in complaints(text)] == [expected]
+def test_an_error_names_line_and_setting(text: str, expected: str) -> None:
+    assert [problem[: len(expected)] for problem in errors_in(text)] == [expected]
 
 
-def test_all_complaints_come_at_once_and_in_the_order_of_the_file() -> None:
-    found = complaints(SMALL + "timezone: Mars\ncommit: never\ncolor: red")
+def test_all_errors_come_at_once_in_the_order_of_the_file() -> None:
+    found = errors_in(SMALL + "timezone: Mars\ncommit: never\ncolor: red")
     assert [problem.partition(": ")[0] for problem in found] == ["4", "5", "6"]
 
 
-def test_a_label_that_is_not_there_lists_those_that_are() -> None:
-    with pytest.raises(ConfigError, match=r"no replica 'on'; the configuration knows one\. Did you mean one\?"):
+def test_an_unknown_label_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"no replica 'on'; the configuration has one\. Did you mean one\?"):
         parse(SMALL, HERE).replica("on")
 
 
@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         load(tmp_path / "latin.yaml")
 
 
-def test_a_server_that_joins_has_its_own_address_and_the_cluster_stays_the_same() -> None:
+def test_a_joining_server_has_an_address_and_belongs_to_the_same_cluster() -> None:
     founders = parse(SMALL, HERE)
     config = founders.with_joined("four", Address("h", 1), Address("h", 2))
     assert config.replica("four").anti_entropy == Address("h", 2)
@@ -155,7 +155,7 @@ def test_a_server_that_joins_has_its_own_address_and_the_cluster_stays_the_same(
     assert config.redis_of("four") == "embedded"
 
 
-def test_the_cluster_id_is_of_the_name_and_the_founders_alone() -> None:
+def test_the_cluster_id_depends_on_the_name_and_the_founders_only() -> None:
     two = "replicas: {b: {rest: a:1, anti_entropy: a:2}, a: {rest: a:3, anti_entropy: a:4}}"
     moved = "replicas: {a: {rest: b:1, anti_entropy: b:2}, b: {rest: b:3, anti_entropy: b:4}}"
     one = parse("cluster: c\nprimary: a\n" + two, HERE).cluster_id

@@ -73,7 +73,7 @@ def test_a_label_needs_join_and_another_join_is_refused(tmp_path: Path) -> None:
     with live(tmp_path, ("one",), anti_entropy=QUIET) as processes, joined(processes, "four") as four:
         four.start()
         assert four.status == 1
-        assert "There is no replica 'four'; the configuration knows one." in four.output
+        assert "There is no replica 'four'; the configuration has one." in four.output
         assert "add --join LABEL" in four.output
         four.start("--join", "127.0.0.1:1")
         assert four.status == 1

@@ -126,7 +126,7 @@ def test_an_unknown_label_is_refused(house: House) -> None:
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (
         1,
-        "two does not start.\nThere is no replica 'two'; the configuration knows one."
+        "two does not start.\nThere is no replica 'two'; the configuration has one."
         " To make it a new replica of the running cluster, add --join LABEL.\n",
     )
 
