@@ -136,7 +136,7 @@ class OpenStorage:
     def is_silent(self, wait_s: float) -> bool:
         """Whether Redis accepts a connection and then does not answer for `wait_s`.
 
-        False for a Redis that refuses connections: nobody waits for that one.
+        False for a Redis that refuses connections: no request waits for it.
         """
         client = self._connect(socket_timeout=wait_s, socket_connect_timeout=wait_s)
         try:
@@ -197,7 +197,7 @@ class OpenStorage:
             try:
                 self._source.stop()
             finally:
-                self.client.close()  # only now, so that whoever still waits for a reply learns that the storage is away
+                self.client.close()  # only now: a thread that waits for a reply gets an error of Redis first
             self._keeper.join(BACKOFF_MAX_S)
             known = self.identity_file
             if clean and known and not known.repaired and self._confirmed == known.redis_run_id:

@@ -33,8 +33,8 @@ class FolderLock:
 def lock_folder(folder: Path, reason: str) -> FolderLock:
     """Lock `folder`, which is created for its owner alone if it does not exist.
 
-    Raises Conflict `already_running` where another process holds the lock. `reason` tells whoever is refused what the
-    holder does, for example `serves replica one`.
+    Raises Conflict `already_running` where another process holds the lock. `reason` says what the holder does, for
+    example `serves replica one`; the refusal contains it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)

@@ -153,16 +153,16 @@ def test_commits_in_the_tentative_order_replay_nothing() -> None:
     meet(other, primary)
     assert primary.commit() == 4
     before = other.page("p")[0]
-    told = primary.items(0, other.state().vector)
-    assert all(found.is_notification for found in told.items)
-    received = other.receive(only(told, 0, 1), "")
+    notifications = primary.items(0, other.state().vector)
+    assert all(found.is_notification for found in notifications.items)
+    received = other.receive(only(notifications, 0, 1), "")
     assert (received.status, received.csn, received.rolled_back, received.replayed) == ("taken", 2, 0, 0)
     assert other.page("p")[0] == before != other.page("p")[1]
     Checker(cluster).check()
     meet(other, primary)
     assert other.page("p") == (before, before)
     assert changes(other, -2) == [
-        Change(found.id, number, "updated", "updated") for number, found in enumerate(told.items[:2], start=1)
+        Change(found.id, number, "updated", "updated") for number, found in enumerate(notifications.items[:2], start=1)
     ]
     Checker(cluster).check()
 

@@ -36,7 +36,7 @@ sys.stdin.read()
 """
 
 
-def lives(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -58,7 +58,7 @@ def killed_replica(tmp_path: Path) -> Iterator[tuple[str, int]]:
         process.kill()
     yield run_id, int(pid)
     stop_left_behind(tmp_path / "one")
-    assert not lives(int(pid))
+    assert not is_running(int(pid))
 
 
 # Start and stop
@@ -100,7 +100,7 @@ def test_writes_are_there_after_a_stop_in_order(open_one):
     opened.client.eval(SEVERAL, 2, "p", "q", "1")
     opened.close(clean=True, mark="csn 1")
     opened.close(clean=True, mark="ignored")
-    assert not lives(pid)
+    assert not is_running(pid)
     again = open_one()
     assert again.client.mget("p", "q") == [b"1", b"1"]
     assert again.identity_file == replace(
@@ -181,7 +181,7 @@ def test_a_killed_replica_adopts_its_redis_at_the_next_start(killed_replica, ope
     assert opened.client.get("said by") == b"the first"
     opened.confirm(IDENTITY)
     opened.close(clean=True)
-    assert not lives(killed_replica[1])
+    assert not is_running(killed_replica[1])
 
 
 def test_an_adopted_redis_is_brought_back_when_it_ends(killed_replica, open_one):
@@ -193,7 +193,7 @@ def test_an_adopted_redis_is_brought_back_when_it_ends(killed_replica, open_one)
 
 def test_the_redis_of_a_killed_replica_can_be_stopped(killed_replica, tmp_path):
     assert stop_left_behind(tmp_path / "one") is True
-    assert not lives(killed_replica[1])
+    assert not is_running(killed_replica[1])
     assert stop_left_behind(tmp_path / "one") is False
     assert stop_left_behind(tmp_path / "two") is False
     assert not (tmp_path / "two").exists()
@@ -204,7 +204,7 @@ def test_a_redis_that_hangs_is_killed(killed_replica, tmp_path, monkeypatch):
     monkeypatch.setitem(CLIENT_OPTIONS, "socket_timeout", 0.2)
     os.kill(killed_replica[1], signal.SIGSTOP)
     assert stop_left_behind(tmp_path / "one") is True
-    assert not lives(killed_replica[1])
+    assert not is_running(killed_replica[1])
 
 
 def test_the_redis_of_a_running_replica_is_not_stopped(open_one, tmp_path):
