@@ -243,7 +243,7 @@ class Store(FullStateStore):
         """
         total, left = 0, 1
         while left:
-            reply = json.loads(self.run("commit", BATCH))
+            reply = json.loads(self.run("commit_tentative", BATCH))
             if reply["status"] == "not_primary":
                 if total:  # one of the commits made another replica the primary
                     return total

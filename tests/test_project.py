@@ -63,11 +63,6 @@ def test_every_imported_package_is_listed_in_the_requirements() -> None:
             assert found & required or found <= DEPENDENCIES, f"{path} imports {module}"
 
 
-def test_the_protocol_imports_the_standard_library_only() -> None:
-    for path in (HOUSE / "bayou").rglob("*.py"):
-        assert imported(path) <= sys.stdlib_module_names | {"bayou"}, path
-
-
 def imported(path: Path) -> set[str]:
     """Return the top-level modules that a file imports."""
     found = set()

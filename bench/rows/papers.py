@@ -79,7 +79,7 @@ def _undo_redo_ms(client: redis.Redis, size: Size) -> Sequence[float]:
     played = (MEMBERS, *APPLICATIONS)
     verb = (FOLDER / "commands" / "commit.lua").read_text(encoding="utf-8")
     own = Path(__file__).parent.parent.joinpath("undo_redo.lua").read_text(encoding="utf-8")
-    run = client.register_script(script("commit", played).replace(verb, own))
+    run = client.register_script(script("commit_tentative", played).replace(verb, own))
     prefix = [Namespace("papers").prefix]
     undo, both = in_turn(
         max(size.rounds(ROUNDS), 2),

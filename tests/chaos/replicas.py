@@ -1,7 +1,7 @@
 """The replicas of a chaos run: real server processes with their Redis, which reach their peers through bad wires only.
 
 Every replica has its own configuration file, in which the addresses of its peers are those of its wires
-(tests/chaos/wires.py). The faults are in tests/chaos/faults.py.
+(tests/chaos/network.py). The faults are in tests/chaos/faults.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cluster.processes import Processes
 from cluster.waiting import wait_until
 from replica.config import read_address
 from tests.chaos.disks import Disks, disks
-from tests.chaos.wires import Network
+from tests.chaos.network import Network
 
 ANTI_ENTROPY = {"interval_s": 1, "debounce_ms": 5}
 SERVING_S_MAX = 90.0

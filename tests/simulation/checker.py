@@ -22,7 +22,7 @@ from tests.simulation.demand import Demand
 from tests.simulation.listing import judge_lists
 from tests.simulation.nodes import FaultyStore, Look, Node, everything
 from tests.simulation.promises import judge_commits, judge_pages
-from tests.simulation.wire import Wire
+from tests.simulation.redis_client import Wire
 from tests.support.model import Vector, covered, replay
 from tests.support.model_desk import Pages
 

@@ -20,7 +20,7 @@ from storage.keys import Namespace
 from storage.redis.connect import away_of
 from storage.script_runner import text_map
 from storage.store import Store
-from tests.simulation.wire import Script, Wire
+from tests.simulation.redis_client import Script, Wire
 
 CLUSTER = "simulated"
 TAGS = tuple(application.tag for application in APPLICATIONS)

@@ -18,7 +18,7 @@ from cluster.drivers.private_redis import private_redis
 from cluster.waiting import wait_until
 from tests.simulation.demand import Violation
 from tests.simulation.faults import Plan, Step, plan, steps
-from tests.simulation.wire import Wire
+from tests.simulation.redis_client import Wire
 from tests.simulation.world import WHOLE_EVERY, World
 
 

@@ -16,8 +16,8 @@ from bayou.state import State
 from tests.simulation.failure_steps import FailureSteps
 from tests.simulation.faults import Plan, Step
 from tests.simulation.operator_steps import OperatorSteps
+from tests.simulation.redis_client import Wire
 from tests.simulation.series_steps import SeriesSteps
-from tests.simulation.wire import Wire
 
 IDLE = {"nothing", "busy", "nobody serves"}
 WHOLE_EVERY = 60
