@@ -77,7 +77,7 @@ def _bytes(client: Any, prefix: str) -> int:
 def _undo_redo_ms(client: redis.Redis, size: Size) -> Sequence[float]:
     """Milliseconds to undo all tentative writes, and to play them again."""
     played = (MEMBERS, *APPLICATIONS)
-    verb = (FOLDER / "commands" / "commit.lua").read_text(encoding="utf-8")
+    verb = (FOLDER / "commands" / "commit_tentative.lua").read_text(encoding="utf-8")
     own = Path(__file__).parent.parent.joinpath("undo_redo.lua").read_text(encoding="utf-8")
     run = client.register_script(script("commit_tentative", played).replace(verb, own))
     prefix = [Namespace("papers").prefix]
