@@ -97,9 +97,8 @@ class _Player:
 
     def _commands(self, commands: Sequence[str]) -> None:
         prompt = colored("❯", "cyan", attrs=["bold"])
-        for line in textwrap.wrap(
-            "   ".join(command.replace(" ", HARD_BLANK) for command in commands), self._width - 2
-        ):
+        whole = "   ".join(command.replace(" ", HARD_BLANK) for command in commands)
+        for line in textwrap.wrap(whole, self._width - 2):
             print(prompt, colored(line.replace(HARD_BLANK, " "), attrs=["bold"]))
 
     def _picture(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -100,6 +101,7 @@ def assert_whole(service: FakeService) -> None:
             assert len({member["state"].partition(" ")[0] for member in members}) == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(history=HISTORIES, order=st.randoms(use_true_random=False), limited=st.booleans())
 def test_in_any_order_nothing_overlaps_and_nothing_is_half_done(

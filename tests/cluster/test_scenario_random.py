@@ -9,6 +9,8 @@ import pytest
 from cluster.drivers.simulated import SimulatedDriver
 from tests.support.scenario_harness import run_script
 
+pytestmark = pytest.mark.slow
+
 SERVERS, CLIENTS = ("0", "1", "2", "3"), ("a", "b", "c")
 STEPS = 60
 SEEDS = range(12)

@@ -1,42 +1,82 @@
-"""A session ends when its peer is silent, and not because it takes long."""
+"""A session ends when its peer is silent, and not because it takes long. Time is simulated."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
 from replica.anti_entropy import session_timeout
-from tests.support.waiting import wait_until
-
-BOUND_S = 30.0
+from replica.anti_entropy.session_timeout import SESSION_S_MAX, SILENCE_S_MAX, SessionTimeout
 
 
-def test_a_session_ends_when_no_frame_comes_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_timeout, "SILENCE_S_MAX", 1.0)
-    cut = threading.Event()
-    timeout = session_timeout.SessionTimeout(cut.set)
-    for _ in range(15):  # longer than SILENCE_S_MAX in all
-        assert not cut.wait(0.1)
+class Timer:
+    """Stands for threading.Timer; the clock calls it."""
+
+    def __init__(self, clock: Clock, wait_s: float, call: Callable[[], object]) -> None:
+        self._clock, self._call = clock, call
+        self.due_s = clock.now_s + wait_s
+
+    def start(self) -> None:
+        self._clock.timers.append(self)
+
+    def cancel(self) -> None:
+        self._clock.timers.remove(self)
+
+    def run(self) -> None:
+        self.cancel()
+        self._call()
+
+
+class Clock:
+    """Simulated time, which passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.timers: list[Timer] = []
+
+    def advance(self, by_s: float) -> None:
+        """Let time pass, and run the timers that are due by then."""
+        end_s = self.now_s + by_s
+        while due := min((timer for timer in self.timers if timer.due_s <= end_s), key=lambda t: t.due_s, default=None):
+            self.now_s = due.due_s
+            due.run()
+        self.now_s = end_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(session_timeout, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    timers = SimpleNamespace(Timer=lambda wait_s, call: Timer(clock, wait_s, call), Lock=threading.Lock)
+    monkeypatch.setattr(session_timeout, "threading", timers)
+    return clock
+
+
+def test_a_session_ends_when_no_frame_comes_any_more(clock: Clock) -> None:
+    cancelled: list[float] = []
+    timeout = SessionTimeout(lambda: cancelled.append(clock.now_s))
+    for _ in range(3):  # longer than SILENCE_S_MAX in all
+        clock.advance(SILENCE_S_MAX - 1)
         timeout.note_frame()
-    assert cut.wait(BOUND_S)
+    assert cancelled == []
+    clock.advance(SILENCE_S_MAX)
+    assert cancelled == [4 * SILENCE_S_MAX - 3]
 
 
-def test_the_length_of_a_session_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_timeout, "SESSION_S_MAX", 0.1)
-    monkeypatch.setattr(session_timeout, "SILENCE_S_MAX", 0.1)
-    cut = threading.Event()
-    timeout = session_timeout.SessionTimeout(cut.set)
-
-    def note_frame() -> bool:
+def test_the_length_of_a_session_is_bounded(clock: Clock) -> None:
+    cancelled: list[float] = []
+    timeout = SessionTimeout(lambda: cancelled.append(clock.now_s))
+    while clock.now_s < 2 * SESSION_S_MAX:
         timeout.note_frame()
-        return cut.is_set()
+        clock.advance(1)
+    assert cancelled == [SESSION_S_MAX]
 
-    wait_until(note_frame)
 
-
-def test_a_session_that_has_ended_is_not_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_timeout, "SILENCE_S_MAX", 0.05)
-    cut = threading.Event()
-    session_timeout.SessionTimeout(cut.set).end()
-    assert not cut.wait(0.2)
+def test_a_session_that_has_ended_is_not_cancelled(clock: Clock) -> None:
+    cancelled: list[float] = []
+    SessionTimeout(lambda: cancelled.append(clock.now_s)).end()
+    clock.advance(2 * SESSION_S_MAX)
+    assert cancelled == []
