@@ -23,8 +23,8 @@ from cluster.processes import Processes
 from cluster.waiting import wait_until
 from replica.config import load
 
-HOUSE = Path(__file__).parent.parent
-PICTURE = HOUSE / "docs" / "terminals.svg"
+ROOT = Path(__file__).parent.parent
+PICTURE = ROOT / "docs" / "terminals.svg"
 STATE_TIMEOUT_S = 20.0
 
 COLUMNS = 76
@@ -48,10 +48,10 @@ Run = tuple[str, frozenset[str]]  # text, and the codes it is shown with
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        shutil.copy(HOUSE / "config.yaml", "config.yaml")
+        shutil.copy(ROOT / "config.yaml", "config.yaml")
         terminals = _play(Path("config.yaml"))
     PICTURE.write_text(_svg(terminals), encoding="utf-8")
-    print(f"{PICTURE.relative_to(HOUSE)} is drawn.")
+    print(f"{PICTURE.relative_to(ROOT)} is drawn.")
     return 0
 
 
@@ -89,7 +89,7 @@ def _at_prompt(user: str, label: str, line: str) -> list[str]:
     environment = os.environ | {
         "TERM": "xterm-256color", "PYTHONUTF8": "1", "COLUMNS": str(COLUMNS), "XDG_STATE_HOME": str(Path.cwd()),
     }  # fmt: skip
-    command = [sys.executable, str(HOUSE / "client.py"), user, "--replica", label, *line.split()]
+    command = [sys.executable, str(ROOT / "client.py"), user, "--replica", label, *line.split()]
     return [f"{user}@\x1b[{color}m{label}\x1b[0m> {line}", *_on_terminal(command, environment).splitlines()]
 
 

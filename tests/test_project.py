@@ -13,8 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-HOUSE = Path(__file__).parent.parent
-REQUIREMENTS = (HOUSE / "requirements.txt").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+REQUIREMENTS = (ROOT / "requirements.txt").read_text(encoding="utf-8")
 GENERATED = ("a_e_pb2.py", "a_e_pb2.pyi")
 # Packages that Flask, Pydantic, requests and pytest install in the version that they need.
 DEPENDENCIES = {"werkzeug", "pydantic-core", "urllib3", "packaging"}
@@ -22,8 +22,8 @@ DEPENDENCIES = {"werkzeug", "pydantic-core", "urllib3", "packaging"}
 
 def sources(*suffixes: str) -> Iterator[Path]:
     """Yield the source files of the project, without installed packages, generated code and data."""
-    for path in HOUSE.rglob("*"):
-        parts = path.relative_to(HOUSE).parts
+    for path in ROOT.rglob("*"):
+        parts = path.relative_to(ROOT).parts
         own = path.name not in GENERATED and not any(part.startswith(".") or part == "data" for part in parts)
         if own and path.suffix in suffixes:
             yield path
@@ -39,8 +39,8 @@ def requirements(text: str) -> list[Requirement]:
 def test_generated_code_is_current(tmp_path: Path, name: str) -> None:
     """Compile a_e.proto again and compare the result. `make proto` updates the generated code."""
     command = [sys.executable, "-m", "grpc_tools.protoc", "-I.", f"--python_out={tmp_path}", f"--pyi_out={tmp_path}"]
-    subprocess.run([*command, "a_e.proto"], cwd=HOUSE, check=True)
-    assert (HOUSE / "replica" / "anti_entropy" / name).read_text("utf-8") == (tmp_path / name).read_text("utf-8")
+    subprocess.run([*command, "a_e.proto"], cwd=ROOT, check=True)
+    assert (ROOT / "replica" / "anti_entropy" / name).read_text("utf-8") == (tmp_path / name).read_text("utf-8")
 
 
 def test_versions_are_exact_and_installed() -> None:
@@ -55,7 +55,7 @@ def test_every_imported_package_is_listed_in_the_requirements() -> None:
     named, heading, _ = REQUIREMENTS.partition("# Brought along")
     assert heading
     required = {canonicalize_name(requirement.name) for requirement in requirements(named)}
-    own = {path.stem for path in HOUSE.iterdir()}
+    own = {path.stem for path in ROOT.iterdir()}
     distributions = packages_distributions()
     for path in sources(".py"):
         for module in imported(path) - own - sys.stdlib_module_names:
@@ -85,7 +85,7 @@ def test_every_python_file_has_a_docstring() -> None:
 @pytest.mark.parametrize("script", ["server.py", "client.py", "cluster.py"])
 def test_a_program_without_its_packages_says_how_to_activate_them(script: str) -> None:
     """Start a program without .venv, as in a new terminal: it must print how to activate .venv."""
-    ran = subprocess.run([sys.executable, "-S", script, "one"], cwd=HOUSE, capture_output=True, text=True, check=False)
+    ran = subprocess.run([sys.executable, "-S", script, "one"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("This Python has no package ")
     assert "Run `source .venv/bin/activate`" in ran.stderr

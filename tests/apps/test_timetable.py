@@ -9,12 +9,12 @@ from urllib.parse import quote
 import pytest
 
 from cluster.processes import Processes
-from tests.support.live import HOUSE, LABELS, command, link, live, wait_until_equal
+from tests.support.live import LABELS, ROOT, command, link, live, wait_until_equal
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
-TIMETABLE = HOUSE.parent / "shared" / "data" / "fosdem-2025.ics"
+TIMETABLE = ROOT.parent / "shared" / "data" / "fosdem-2025.ics"
 EVENTS = 1105
 IMPORT_S_MAX = 60.0
 

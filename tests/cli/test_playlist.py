@@ -14,7 +14,7 @@ import pytest
 
 from cli.main import main
 from cluster.processes import Processes
-from tests.support.live import HOUSE, link, live
+from tests.support.live import ROOT, link, live
 
 pytestmark = pytest.mark.process
 
@@ -128,7 +128,7 @@ def test_errors_say_what_is_wrong(client: Client, words: list[str], status: int,
 
 def test_at_the_prompt(replicas: Processes, tmp_path: Path) -> None:
     answer = subprocess.run(
-        [sys.executable, str(HOUSE / "client.py"), "vish", "--config", str(replicas.configuration)],
+        [sys.executable, str(ROOT / "client.py"), "vish", "--config", str(replicas.configuration)],
         input="put 'at the prompt' u\nget 'at the prompt'\nget nowhere\nhelp put\n",
         capture_output=True,
         text=True,

@@ -14,7 +14,7 @@ import pytest
 
 from cluster.rest import Rest
 from replica.config import load
-from tests.support.live import HOUSE, LABELS, command, live, processes_with, wait_until_equal, write_configuration
+from tests.support.live import LABELS, ROOT, command, live, processes_with, wait_until_equal, write_configuration
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
@@ -180,14 +180,14 @@ def test_a_replica_that_is_killed_comes_back_and_catches_up(tmp_path: Path) -> N
 
 
 def test_make_lists_its_targets() -> None:
-    shown = subprocess.run(["make"], cwd=HOUSE, capture_output=True, check=True, text=True).stdout
+    shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
     for target in ("demo", "up", "test", "check", "format", "clean", "proto"):
         assert f"make {target} " in shown
 
 
 def test_make_says_that_there_is_no_suitable_python(tmp_path: Path) -> None:
     for name in ("Makefile", "requirements.txt"):
-        (tmp_path / name).write_bytes((HOUSE / name).read_bytes())
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     found = shutil.which("make")
     assert found
     (tmp_path / "bin").mkdir()

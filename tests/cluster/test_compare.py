@@ -21,9 +21,9 @@ from cluster.compare.state_based import GrowOnlySet, LastWriterWinsMap, TwoPhase
 from cluster.compare.story import Story, verdicts
 from cluster.drivers.simulated import SimulatedDriver
 from cluster.language.parser import USAGES
-from tests.support.scenario_harness import HOUSE
+from tests.support.scenario_harness import ROOT
 
-SCRIPTS = HOUSE / "scenarios" / "compare"
+SCRIPTS = ROOT / "scenarios" / "compare"
 ELEMENTS = st.integers(0, 5)
 STAMPS = st.tuples(st.integers(0, 30), st.sampled_from("abc"))
 

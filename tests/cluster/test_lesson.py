@@ -10,7 +10,7 @@ import pytest
 
 from cluster.lessons.catalogue import COMMENT, NoLesson, find_lesson, lessons, read_lesson
 from cluster.lessons.picture import Column, Entry, changes, columns
-from tests.support.scenario_harness import HOUSE, SCENARIOS
+from tests.support.scenario_harness import ROOT, SCENARIOS
 
 
 def test_every_scenario_is_a_lesson() -> None:
@@ -80,7 +80,7 @@ def test_columns_stand_side_by_side_where_they_fit(monkeypatch: pytest.MonkeyPat
 @pytest.mark.process
 def test_without_a_terminal_a_lesson_does_not_wait_for_enter() -> None:
     shown = subprocess.run(
-        [sys.executable, str(HOUSE / "cluster.py"), "lesson", "roll_back_and_replay"],
+        [sys.executable, str(ROOT / "cluster.py"), "lesson", "roll_back_and_replay"],
         capture_output=True, check=False, encoding="utf-8", stdin=subprocess.DEVNULL, timeout=60,
         env={"COLUMNS": "100", "PATH": ""},
     )  # fmt: skip

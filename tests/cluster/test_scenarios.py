@@ -10,7 +10,7 @@ from typing import IO
 import pytest
 
 from cluster.drivers.simulated import SimulatedDriver
-from tests.support.scenario_harness import COURSE, HOUSE, SCENARIOS, ScriptResult, run_script
+from tests.support.scenario_harness import COURSE, ROOT, SCENARIOS, ScriptResult, run_script
 
 REAL = (
     "merge_procedure", "crash_and_recovery", "hand_over", "rejoin", "wrong_clock", "revoked", "full_state",
@@ -60,7 +60,7 @@ def test_a_script_of_the_course_prints_its_expected_output(script: Path, options
 @pytest.mark.process
 @pytest.mark.parametrize("name", REAL)
 def test_a_scenario_on_real_servers(name: str, tmp_path: Path) -> None:
-    script = HOUSE / "scenarios" / f"{name}.test"
+    script = ROOT / "scenarios" / f"{name}.test"
     result = _run(str(script), "--check", str(script.with_suffix(".sol")), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
 
@@ -108,7 +108,7 @@ def test_a_script_may_have_any_line_ends_and_encoding_errors(tmp_path: Path) -> 
 
 
 def test_a_script_runs_the_same_way_each_time(simulation: SimulatedDriver) -> None:
-    script = (HOUSE / "scenarios" / "chain.test").read_text(encoding="utf-8") + "printVectors 0\nprintVectors 4\n"
+    script = (ROOT / "scenarios" / "chain.test").read_text(encoding="utf-8") + "printVectors 0\nprintVectors 4\n"
 
     def once() -> ScriptResult:
         result = run_script(simulation, script)
@@ -122,7 +122,7 @@ def _run(
     *options: str, cwd: Path | None = None, stdin: int | IO[str] = subprocess.DEVNULL
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(HOUSE / "cluster.py"), "run", *options],
+        [sys.executable, str(ROOT / "cluster.py"), "run", *options],
         cwd=cwd,
         stdin=stdin,
         capture_output=True,

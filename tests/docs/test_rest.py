@@ -19,11 +19,11 @@ from replica.http.app import tables_of
 from replica.http.auth import Security
 from replica.http.parts import Parts
 from tests.replica.test_openapi import parts
-from tests.support.live import HOUSE, live
+from tests.support.live import ROOT, live
 
 __all__ = ["parts"]  # the fixture
 
-DOCUMENT = (HOUSE / "docs" / "rest.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs" / "rest.md").read_text(encoding="utf-8")
 SECTION = re.compile(r"^### .*\(`(\w+)`\)\n\n((?:\|.*\n)+)", re.MULTILINE)
 EXAMPLE = re.compile(r"^```sh\n(.*?)^```\n\n```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LABELS = ("one", "two", "three")
@@ -49,7 +49,7 @@ def test_the_tables_are_the_endpoints(parts: Parts) -> None:
 @pytest.mark.process
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_examples_print_what_the_page_says(tmp_path: Path) -> None:
-    rooms = yaml.safe_load((HOUSE / "config.yaml").read_text(encoding="utf-8"))["rooms"]
+    rooms = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["rooms"]
     examples = EXAMPLE.findall(DOCUMENT)
     assert len(examples) == 6
     with live(tmp_path, LABELS, rooms=rooms, anti_entropy=BY_HAND) as replicas:

@@ -9,9 +9,9 @@ import pytest
 from cluster.compare.play import read_script
 from cluster.drivers.simulated import SimulatedDriver
 from cluster.lessons.catalogue import find_lesson
-from tests.support.scenario_harness import HOUSE, run_script
+from tests.support.scenario_harness import ROOT, run_script
 
-DOCUMENT = (HOUSE / "docs" / "teaching.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
 BLOCKS = {(kind, name): text for kind, name, text in re.findall(r"^```(\w+) (\w+)\n(.*?)^```$", DOCUMENT, re.M | re.S)}
 NAMES = sorted({name for _, name in BLOCKS})
 
@@ -29,4 +29,4 @@ def test_its_lessons_and_scripts_are_there() -> None:
     for name in named:
         find_lesson(name)
     for path in set(re.findall(r"scenarios/compare/\w+\.test", DOCUMENT)):
-        read_script((HOUSE / path).read_text(encoding="utf-8").splitlines())
+        read_script((ROOT / path).read_text(encoding="utf-8").splitlines())

@@ -1,6 +1,6 @@
 """docs/write-an-application.md, run as it stands: its code blocks are an application, and its test passes.
 
-The house is put together from what it has, unchanged, and from the files that the document gives. Nothing of bayou/,
+A copy of the project is made of its own files, unchanged, and of the files that the document gives. Nothing of bayou/,
 storage/ or replica/ is touched: they are the same folders, by links.
 """
 
@@ -17,14 +17,14 @@ import pytest
 
 import cluster.processes
 from cluster.processes import Processes
-from tests.support.live import HOUSE, link, live, wait_until_equal
+from tests.support.live import ROOT, link, live, wait_until_equal
 
 pytestmark = pytest.mark.process
 
-DOCUMENT = HOUSE / "docs" / "write-an-application.md"
+DOCUMENT = ROOT / "docs" / "write-an-application.md"
 BLOCK = re.compile(r"^```(?:lua|python) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TEST_TIMEOUT_S = 100
-OF_THE_HOUSE = {"apps", "tests", "docs", "data", "server.py"}  # what is not linked as a whole
+NOT_LINKED = {"apps", "tests", "docs", "data", "server.py"}  # what is not linked as a whole
 
 
 def files() -> dict[str, str]:
@@ -45,13 +45,13 @@ def _joined(texts: list[str], between: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The house with the third application in it."""
-    folder = tmp_path_factory.mktemp("house")
-    for entry in HOUSE.iterdir():
-        if entry.name not in OF_THE_HOUSE and not entry.name.startswith("."):
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with the third application in it."""
+    folder = tmp_path_factory.mktemp("project")
+    for entry in ROOT.iterdir():
+        if entry.name not in NOT_LINKED and not entry.name.startswith("."):
             (folder / entry.name).symlink_to(entry)
-    (folder / "server.py").write_bytes((HOUSE / "server.py").read_bytes())  # a link would be followed to the real apps
+    (folder / "server.py").write_bytes((ROOT / "server.py").read_bytes())  # a link would be followed to the real apps
     for name in (
         "apps/api",
         "apps/rooms",
@@ -62,7 +62,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "tests/support/waiting.py",
     ):
         (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).symlink_to(HOUSE / name)
+        (folder / name).symlink_to(ROOT / name)
     for path, text in files().items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
@@ -70,9 +70,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def replicas(house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
+def replicas(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
     """Two replicas that play the third application, and cannot meet; `one` is the primary."""
-    monkeypatch.setattr(cluster.processes, "SERVER", house / "server.py")
+    monkeypatch.setattr(cluster.processes, "SERVER", project / "server.py")
     with live(tmp_path, ("one", "two")) as processes:
         link(processes, "one", "two", up=False)
         yield processes
@@ -89,21 +89,21 @@ def test_the_document_gives_an_application_and_its_test() -> None:
 
 def test_one_line_registers_it() -> None:
     given = files()["apps/__init__.py"]
-    assert given.replace('    "bibliography",\n', "") == (HOUSE / "apps" / "__init__.py").read_text(encoding="utf-8")
+    assert given.replace('    "bibliography",\n', "") == (ROOT / "apps" / "__init__.py").read_text(encoding="utf-8")
 
 
-def test_its_code_is_in_the_style_of_the_house(house: Path) -> None:
+def test_its_code_is_in_the_style_of_the_project(project: Path) -> None:
     given = [path for path in files() if path.endswith(".py")]
     for command in (["format", "--check"], ["check"]):
-        ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "--config", str(HOUSE / "pyproject.toml"), *given]
-        subprocess.run(ruff, cwd=house, check=True, timeout=TEST_TIMEOUT_S)
+        ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "--config", str(ROOT / "pyproject.toml"), *given]
+        subprocess.run(ruff, cwd=project, check=True, timeout=TEST_TIMEOUT_S)
 
 
-def test_its_test_passes(house: Path) -> None:
+def test_its_test_passes(project: Path) -> None:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     answer = subprocess.run(
         [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "-W", "error", "tests"],
-        cwd=house,
+        cwd=project,
         env=inherited | {"PYTHONUTF8": "1"},
         capture_output=True,
         text=True,

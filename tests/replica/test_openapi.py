@@ -36,7 +36,7 @@ from storage.store import Store
 from tests.support.replica_harness import SETTINGS, FakePeers
 from tests.support.worker_redis import worker_redis
 
-HOUSE = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent
 # Codes that no client sees: they end the start of a replica, or travel to a peer.
 _NOT_OVER_REST = """
 already_running aof_damaged identity_damaged foreign_redis foreign_socket redis_older redis_too_old redis_evicts
@@ -135,7 +135,7 @@ def raised() -> Iterator[tuple[str, str]]:
     """(kind, code) of each refusal in the source whose code is a literal."""
     kinds = {kind.__name__ for kind in STATUS_BY_KIND}
     for folder in ("bayou", "storage", "replica", "apps"):
-        for path in (HOUSE / folder).rglob("*.py"):
+        for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                     name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")

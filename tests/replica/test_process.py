@@ -20,11 +20,11 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
-HOUSE = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent
 VISH = {"Bayou-User": "vish"}
 
 
-class House:
+class OneReplica:
     """A configuration in a folder of its own, with free ports."""
 
     def __init__(self, folder: Path) -> None:
@@ -39,7 +39,7 @@ class House:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-W", "error", "server.py", *(arguments or ("one",)), "--config", str(self.config)],
-            cwd=HOUSE,
+            cwd=ROOT,
             env={**os.environ, "NO_COLOR": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -65,64 +65,64 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def replica(tmp_path: Path) -> OneReplica:
+    return OneReplica(tmp_path)
 
 
-def test_a_replica_starts_serves_stops_and_keeps_its_id(house: House) -> None:
+def test_a_replica_starts_serves_stops_and_keeps_its_id(replica: OneReplica) -> None:
     slot = {"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"}
     body = {"room": "6.12", "slots": [slot], "purpose": "x", "merge": "give_up", "request": "r1"}
-    with house.running() as process:
-        identity = requests.get(f"{house.url}/replica", timeout=20).json()["id"]
-        answer = requests.post(f"{house.url}/reservations", json=body, headers=VISH, timeout=20)
+    with replica.running() as process:
+        identity = requests.get(f"{replica.url}/replica", timeout=20).json()["id"]
+        answer = requests.post(f"{replica.url}/reservations", json=body, headers=VISH, timeout=20)
         assert (answer.status_code, answer.json()["state"]) == (201, "committed")
-        stream = requests.get(f"{house.url}/events?after=0-0", stream=True, timeout=20)
+        stream = requests.get(f"{replica.url}/events?after=0-0", stream=True, timeout=20)
         names = (line for line in stream.iter_lines(chunk_size=1) if line.startswith(b"event:"))
         assert [next(names), next(names)] == [b"event: accepted", b"event: committed"]
     assert process.returncode == 0
-    assert house.errors == ""
-    assert f"id            {identity}" in house.output
-    assert "primary       this replica" in house.output
-    assert "one  accepted ✓ #1 vish 6.12 2026-12-01 09:00–10:00" in house.output
-    birth = json.loads((house.config.parent / "data" / "one" / "identity.json").read_text())
+    assert replica.errors == ""
+    assert f"id            {identity}" in replica.output
+    assert "primary       this replica" in replica.output
+    assert "one  accepted ✓ #1 vish 6.12 2026-12-01 09:00–10:00" in replica.output
+    birth = json.loads((replica.config.parent / "data" / "one" / "identity.json").read_text())
     assert (birth["id"], birth["clean"]) == (identity, True)
 
-    with house.running(signal.SIGHUP) as process:
-        assert requests.get(f"{house.url}/replica", timeout=20).json()["id"] == identity
-        assert requests.get(f"{house.url}/reservations/vish/r1", timeout=20).json()["slot"] == slot
+    with replica.running(signal.SIGHUP) as process:
+        assert requests.get(f"{replica.url}/replica", timeout=20).json()["id"] == identity
+        assert requests.get(f"{replica.url}/reservations/vish/r1", timeout=20).json()["slot"] == slot
     assert process.returncode == 0
-    assert "holds         1 committed, 0 tentative" in house.output
+    assert "holds         1 committed, 0 tentative" in replica.output
 
 
-def test_a_kill_loses_nothing_that_was_acknowledged(house: House) -> None:
-    with house.running(signal.SIGKILL):
-        identity = requests.get(f"{house.url}/replica", timeout=20).json()["id"]
-    with house.running():
-        assert requests.get(f"{house.url}/replica", timeout=20).json()["id"] == identity
-    assert "warning" not in house.output
+def test_a_kill_loses_nothing_that_was_acknowledged(replica: OneReplica) -> None:
+    with replica.running(signal.SIGKILL):
+        identity = requests.get(f"{replica.url}/replica", timeout=20).json()["id"]
+    with replica.running():
+        assert requests.get(f"{replica.url}/replica", timeout=20).json()["id"] == identity
+    assert "warning" not in replica.output
 
 
-def test_a_second_start_is_refused_and_the_first_goes_on(house: House) -> None:
-    with house.running() as process:
-        second = house.start()
+def test_a_second_start_is_refused_and_the_first_goes_on(replica: OneReplica) -> None:
+    with replica.running() as process:
+        second = replica.start()
         _, errors = second.communicate(timeout=30)
         assert second.returncode == 1
         assert f"already running (process {process.pid}, which serves replica one)" in errors
-        assert house.answers()
+        assert replica.answers()
 
 
-def test_a_port_in_use_is_named(house: House) -> None:
-    with socket.create_server(("127.0.0.1", house.port)):
-        process = house.start()
+def test_a_port_in_use_is_named(replica: OneReplica) -> None:
+    with socket.create_server(("127.0.0.1", replica.port)):
+        process = replica.start()
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert f"Cannot listen on 127.0.0.1:{house.port}: Address already in use." in errors
-    with house.running():
+    assert f"Cannot listen on 127.0.0.1:{replica.port}: Address already in use." in errors
+    with replica.running():
         pass
 
 
-def test_an_unknown_label_is_refused(house: House) -> None:
-    process = house.start("two")
+def test_an_unknown_label_is_refused(replica: OneReplica) -> None:
+    process = replica.start("two")
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (
         1,
@@ -131,29 +131,29 @@ def test_an_unknown_label_is_refused(house: House) -> None:
     )
 
 
-def test_another_cluster_in_the_same_folder_is_refused(house: House) -> None:
-    with house.running():
+def test_another_cluster_in_the_same_folder_is_refused(replica: OneReplica) -> None:
+    with replica.running():
         pass
-    right = house.config.read_text()
-    house.config.write_text(right.replace("cluster: c", "cluster: d"))
-    process = house.start()
+    right = replica.config.read_text()
+    replica.config.write_text(right.replace("cluster: c", "cluster: d"))
+    process = replica.start()
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "belongs to another cluster" in errors
-    house.config.write_text(right)
-    with house.running():
-        assert requests.get(f"{house.url}/replica", timeout=20).json()["primary"]["here"]
+    replica.config.write_text(right)
+    with replica.running():
+        assert requests.get(f"{replica.url}/replica", timeout=20).json()["primary"]["here"]
 
 
-def test_an_emptied_storage_brings_a_new_id_and_a_warning(house: House) -> None:
-    with house.running():
-        identity = requests.get(f"{house.url}/replica", timeout=20).json()["id"]
-    empty(house.config.parent / "data" / "one")
-    with house.running():
-        state = requests.get(f"{house.url}/replica", timeout=20).json()
+def test_an_emptied_storage_brings_a_new_id_and_a_warning(replica: OneReplica) -> None:
+    with replica.running():
+        identity = requests.get(f"{replica.url}/replica", timeout=20).json()["id"]
+    empty(replica.config.parent / "data" / "one")
+    with replica.running():
+        state = requests.get(f"{replica.url}/replica", timeout=20).json()
     assert state["id"] != identity
     assert state["primary"] == {"id": None, "label": None, "here": False}
-    assert f"warning: The namespace is empty: what {identity} wrote is not here." in house.output
+    assert f"warning: The namespace is empty: what {identity} wrote is not here." in replica.output
 
 
 def _free_ports(count: int) -> list[int]:

@@ -23,7 +23,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
-HOUSE = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent
 ROUNDS = 300
 PROGRAM = f"""
 import threading, time
@@ -42,7 +42,7 @@ for number in range({ROUNDS}):
 
 
 def test_a_signal_at_the_moment_when_the_wait_begins_is_not_missed() -> None:
-    with subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=HOUSE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         bound = threading.Timer(60, process.kill)
         bound.start()

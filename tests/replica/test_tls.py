@@ -15,7 +15,7 @@ from replica.anti_entropy.grpc_transport import PeerServer, UnaryCall, call_unar
 from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import Credentials, read_credentials
 from replica.config import Address, ConfigError
-from tests.support.live import HOUSE, live
+from tests.support.live import ROOT, live
 from tests.support.replica_harness import SETTINGS
 from tests.support.waiting import wait_until
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl,
 
 
 def make(folder: Path, *pairs: str) -> None:
-    subprocess.run([HOUSE / "deploy" / "certificates.sh", folder, *pairs], check=True, capture_output=True)
+    subprocess.run([ROOT / "deploy" / "certificates.sh", folder, *pairs], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

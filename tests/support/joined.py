@@ -14,7 +14,7 @@ import requests
 from cluster.processes import Processes
 from replica.config import read_address
 from storage.redis.embedded import stop_left_behind
-from tests.support.live import HOUSE
+from tests.support.live import ROOT
 from tests.support.waiting import wait_until
 
 TIMEOUT_S = 60.0
@@ -36,7 +36,7 @@ class Joined:
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-W", "error", "server.py", self.label, *options, "--config", self._configuration],
-                cwd=HOUSE,
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

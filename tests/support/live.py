@@ -17,7 +17,7 @@ from tests.support.waiting import BOUND_S, wait_until
 
 __all__ = ["command", "link", "live", "processes_with", "wait_until_equal", "write_configuration"]
 
-HOUSE = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent
 LABELS = ("one", "two", "three")
 
 
@@ -50,7 +50,7 @@ def command(*words: str | Path, environment: dict[str, str] | None = None) -> su
     inherited = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
     return subprocess.Popen(
         [sys.executable, *words],
-        cwd=HOUSE,
+        cwd=ROOT,
         env=inherited | {"PYTHONUTF8": "1"} | (environment or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -9,9 +9,9 @@ from pathlib import Path
 from cluster.drivers.driver import Driver
 from cluster.language.runner import Runner
 
-HOUSE = Path(__file__).parent.parent.parent
-SCENARIOS = sorted((HOUSE / "scenarios").glob("*.test"))
-COURSE = sorted((HOUSE.parent / "shared" / "scripts").glob("*.test"))  # empty if the scripts are not on this machine
+ROOT = Path(__file__).parent.parent.parent
+SCENARIOS = sorted((ROOT / "scenarios").glob("*.test"))
+COURSE = sorted((ROOT.parent / "shared" / "scripts").glob("*.test"))  # empty if the scripts are not on this machine
 
 
 @dataclass(frozen=True, slots=True)
