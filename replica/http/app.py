@@ -62,20 +62,21 @@ def _add_hooks(app: Flask, routes: Routes, cross_site: CrossSite, security: auth
 
     @app.after_request
     def complete(response: Response) -> Response:
+        headers, method = response.headers, request.method
         session: ClientSession | None = g.get("session")
         token = token_to_send(session, response.status_code) if session else None
         if token is not None:
-            response.headers[TOKEN_HEADER] = token
+            headers.add(TOKEN_HEADER, token)
         origin = request.headers.get("Origin")
         if origin is not None:
             # A preflight asks on behalf of the method that is to come.
-            method = request.headers.get("Access-Control-Request-Method", request.method)
-            response.headers.update(cross_site.permission(routes.endpoint_of(request, method), origin))
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers.setdefault("Cache-Control", "no-store")
+            wanted = request.headers.get("Access-Control-Request-Method", method)
+            headers.update(cross_site.permission(routes.endpoint_of(request, wanted), origin))
+        headers.add("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Cache-Control", "no-store")
         endpoint: Endpoint | None = g.endpoint
         if endpoint is None or not endpoint.is_endless:
-            counters.note_answer(request.method, response.status_code, time.monotonic() - g.began_s)
+            counters.note_answer(method, response.status_code, time.monotonic() - g.began_s)
         return response
 
 
