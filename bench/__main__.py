@@ -23,7 +23,10 @@ from bench.workspace import workspace
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return the exit status: 0, 1 where a row could not be measured, 2 for an unknown row."""
+    """Measure the rows and print the table.
+
+    Return the exit status: 0, 1 if a row could not be measured, 2 for an unknown row.
+    """
     parser = argparse.ArgumentParser(prog="make bench", description="Measure this project beside its limits.")
     every_row = ROWS | ON_REQUEST
     parser.add_argument("--row", metavar="ROW,…", default=",".join(ROWS), help=f"some of {', '.join(every_row)}")
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def measure(names: Sequence[str], size: Size) -> tuple[list[Row], list[str]]:
-    """Measure rows in the order of the table; returns their lines and the names of the rows that failed."""
+    """Measure rows in the order of the table. Returns their lines and the names of the rows that failed."""
     began, rows, failed = time.monotonic(), list[Row](), list[str]()
     measures = ROWS | ON_REQUEST
     wanted = [name for name in measures if name in names]

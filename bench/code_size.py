@@ -1,10 +1,10 @@
 """Count the product's lines of code in each folder: `python -m bench.code_size [REVISION]`.
 
-This stands in bench/ because it is a measurement, and because a module here is linted and typed like any other.
-It counts the Python, Lua, JavaScript and CSS of the product: the files at the top and the folders in FOLDERS.
-It does not count blank lines, comments, docstrings, generated code, or examples in the OpenAPI document (an argument,
-a variable or a key named `example` or `examples`), so that better explanations do not look like a larger product.
-With a REVISION of git it counts that one instead of the files in this folder.
+The module is in bench/ because it is a measurement, and because modules here are linted and typed. It counts the
+Python, Lua, JavaScript and CSS of the product: the files at the top and the folders in FOLDERS. It does not count blank
+lines, comments, docstrings, generated code, or examples in the OpenAPI document (an argument, a variable or a key named
+`example` or `examples`), so that better explanations do not look like a larger product. With a REVISION of git, it
+counts that revision instead of the files in this folder.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def count(revision: str | None = None) -> Counter[tuple[str, str]]:
-    """Lines of code by (folder, suffix), in a revision of git or in the files of this folder."""
+    """Count lines of code by (folder, suffix), in a revision of git or in the files of this folder."""
     lines: Counter[tuple[str, str]] = Counter()
     for path, text in _files(revision):
         folder = path.parts[0] if len(path.parts) > 1 else TOP
@@ -74,7 +74,7 @@ def count(revision: str | None = None) -> Counter[tuple[str, str]]:
 
 
 def python_lines(text: str) -> int:
-    """Lines that hold code: a token which is neither a comment nor inside a docstring or an example."""
+    """Count the lines that hold code, which is any token outside comments, docstrings and examples."""
     spans = list(_skipped(ast.parse(text)))
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -84,7 +84,7 @@ def python_lines(text: str) -> int:
 
 
 def _skipped(tree: ast.AST) -> Iterator[Span]:
-    """Where the docstrings and the examples stand."""
+    """Yield the positions of the docstrings and the examples."""
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
             yield _span(node.body[0])
@@ -104,12 +104,12 @@ def _name(node: ast.keyword | ast.Assign | ast.AnnAssign) -> str | None:
 
 
 def _span(node: ast.stmt | ast.expr | ast.keyword) -> Span:
-    """From the first character of the node to the comma, colon or bracket after it."""
+    """The position of a node, from its first character to the comma, colon or bracket after it."""
     return (node.lineno, node.col_offset), (node.end_lineno or node.lineno, (node.end_col_offset or 0) + 1)
 
 
 def other_lines(text: str, pattern: re.Pattern[str]) -> int:
-    """Lines of Lua, JavaScript or CSS that hold more than comments."""
+    """Count the lines of Lua, JavaScript or CSS that hold more than comments."""
     code = pattern.sub(lambda match: "\n" * match[0].count("\n") if match["comment"] else match[0], text)
     return sum(bool(line.strip()) for line in code.splitlines())
 

@@ -1,6 +1,6 @@
 """The limit of the REST rows: a flask-restful resource that does nothing, on the replica's web server.
 
-python -m bench.empty        prints its port, and serves until its input ends
+`python -m bench.empty` prints its port and serves until its input ends.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ SETTINGS = {
 
 @dataclass
 class Result:
-    """The figures; `wrong` lists the conditions that did not hold."""
+    """The figures of a run. `wrong` lists the conditions that did not hold."""
 
     reservations: int
     cuts: list[int] = field(default_factory=list)  # pages that the receiver had staged at each cut
@@ -115,7 +115,7 @@ def _fill(processes: Processes, reservations: int) -> None:
 
 
 def _selections(reservations: int) -> Iterator[Selection]:
-    """Batches of writes of a replica `desk`, hour after hour in each room."""
+    """Yield batches of writes of a replica `desk`, which reserve hour after hour in each room."""
     prev, items = 0, []
     for number in range(reservations):
         row, room = divmod(number, len(ROOMS))
@@ -137,14 +137,14 @@ def _selections(reservations: int) -> Iterator[Selection]:
 
 
 def _own(number: int) -> dict[str, object]:
-    """A request for an hour before all other reservations of the room."""
+    """The body of a request for an hour before all other reservations of the room."""
     start = FIRST_DAY + timedelta(hours=number)
     slot = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
     return {"room": ROOMS[0], "slots": [slot], "request": f"own-{number}"}
 
 
 def _transfer(processes: Processes, result: Result) -> None:
-    """Interrupt the transfer twice, then let it complete."""
+    """Interrupt the transfer twice, then let it complete, and measure it."""
     source = processes.rest("source")
     third = result.reservations // 3
 
@@ -174,7 +174,7 @@ def _replica(rest: Rest) -> dict[str, object]:
 
 
 def _staged(processes: Processes, attempt: int) -> int:
-    """The number of pages of this attempt in the receiver's Redis."""
+    """The number of pages that this attempt has staged in the receiver's Redis."""
     with redis.Redis(unix_socket_path=str(processes.settings.data / "new" / "redis.sock")) as client:
         found: int = client.zcard(Namespace("new", str(attempt)).changed)
         return found
@@ -210,7 +210,7 @@ def _judge(processes: Processes, result: Result) -> None:
 
 
 def _calendar(rest: Rest) -> list[dict[str, object]]:
-    """The calendar of ROOMS[0] for 62 days, the most that one request may cover."""
+    """Get the calendar of ROOMS[0] for 62 days, the longest time that one request may cover."""
     until = FIRST_DAY + timedelta(days=62)
     query = {"from": FIRST_DAY.isoformat(), "to": until.isoformat()}
     found: list[dict[str, object]] = rest.get(f"/rooms/{ROOMS[0]}/calendar", **query)["reservations"]
@@ -218,7 +218,7 @@ def _calendar(rest: Rest) -> list[dict[str, object]]:
 
 
 def _in_room(reservations: int) -> int:
-    """How many of the reservations `_calendar` returns."""
+    """How many reservations `_calendar` returns when this many are held in all rooms."""
     return min((reservations + len(ROOMS) - 1) // len(ROOMS), 62 * HOURS)
 
 

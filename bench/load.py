@@ -53,7 +53,7 @@ class Connection:
         self.socket.sendall(request)
 
     def arrived(self) -> bool:
-        """Read what has arrived; returns whether the answer is complete. Raises AssertionError for an error status."""
+        """Read what has arrived. Returns whether the answer is complete. Raises AssertionError for an error status."""
         self._answer += self.socket.recv(1 << 18)
         head, blank, body = self._answer.partition(b"\r\n\r\n")
         if not blank:
@@ -75,7 +75,7 @@ class Connection:
 
 
 def rate(address: Address, requests: Iterator[bytes], seconds: float) -> float:
-    """Requests a second, measured over `seconds`."""
+    """Return the requests per second, measured over `seconds`."""
     connections = [Connection(address) for _ in range(CONNECTIONS)]
     with selectors.DefaultSelector() as selector:
         for connection in connections:

@@ -1,6 +1,6 @@
 """How figures are taken: the compared sides run in turn, A B A B …, in one process, and the median counts.
 
-When a shared machine gets slower for a while, it does so for both sides, and the ratio stays.
+If a shared machine gets slower for a while, both sides do, and their ratio stays the same.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ Measure = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The size of a run: 1 for the table; tests run a small part of the work in one round."""
+    """The share of the work that a run does: 1 for the table. Tests run a small part of the work in one round."""
 
     scale: float = 1.0
 
     def of(self, count: int, least: int = 1) -> int:
-        """The share of a full run's `count`, but not less than `least`."""
+        """The same share of `count`, but not less than `least`."""
         return max(round(count * self.scale), least)
 
     def rounds(self, count: int) -> int:
@@ -29,7 +29,7 @@ class Size:
 
 
 def in_turn(rounds: int, *measures: Measure) -> list[float]:
-    """The median of each measure over `rounds`; where there are several, one more runs first as a warm-up."""
+    """Return the median of each measure over `rounds`. If there is more than one round, a warm-up round runs first."""
     warm_up = int(rounds > 1)
     taken = [[measure() for measure in measures] for _ in range(warm_up + rounds)]
     return [median(figures) for figures in zip(*taken[warm_up:], strict=True)]
@@ -42,5 +42,5 @@ def seconds_of(action: Callable[[], object]) -> float:
 
 
 def report(text: str) -> None:
-    """Print a line of progress."""
+    """Print a line of progress to standard error."""
     print(text, file=sys.stderr, flush=True)

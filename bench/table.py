@@ -11,9 +11,9 @@ HEADING = ("row", "ours", "limit", "unit", "ratio", "wanted", "met")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: our figure, the figure it is compared with (or None), and the bound that it should meet.
+    """One line of the table: our figure, the figure it is compared with (or None), and the bound that it should meet.
 
-    Invariant: `ratio` is `ours / limit`; `met` is None where there is no bound.
+    Invariant: `ratio` is `ours / limit`; `met` is None if there is no bound.
     """
 
     row: str
@@ -26,24 +26,24 @@ class Row:
 
 
 def at_least(row: str, unit: str, figures: Sequence[float], ratio_min: float, wanted: str = "") -> Row:
-    """A line whose ratio should be at least `ratio_min`; `figures` are ours and the limit."""
+    """Make a line whose ratio should be at least `ratio_min`. `figures` are our figure and the limit."""
     ours, limit = figures
     return Row(row, ours, limit, unit, ours / limit, wanted or f"≥ {ratio_min:g}", ours / limit >= ratio_min)
 
 
 def at_most(row: str, unit: str, figures: Sequence[float], ratio_max: float, wanted: str = "") -> Row:
-    """A line whose ratio should be at most `ratio_max`; `figures` are ours and the limit."""
+    """Make a line whose ratio should be at most `ratio_max`. `figures` are our figure and the limit."""
     ours, limit = figures
     return Row(row, ours, limit, unit, ours / limit, wanted or f"≤ {ratio_max:g}", ours / limit <= ratio_max)
 
 
 def below(row: str, unit: str, ours: float, ours_max: float, limit: float | None = None) -> Row:
-    """A line whose figure should be at most `ours_max`, whatever the limit is."""
+    """Make a line whose figure should be at most `ours_max`, whatever the limit is."""
     return Row(row, ours, limit, unit, ours / limit if limit else None, f"≤ {ours_max:,g}", ours <= ours_max)
 
 
 def figure(row: str, unit: str, ours: float, limit: float | None = None) -> Row:
-    """A line without a bound."""
+    """Make a line without a bound."""
     return Row(row, ours, limit, unit, ours / limit if limit else None, "", None)
 
 
@@ -52,7 +52,7 @@ def as_json(rows: Iterable[Row]) -> str:
 
 
 def as_markdown(rows: Iterable[Row]) -> str:
-    """The table with aligned columns, to be readable in a terminal too."""
+    """The table in Markdown, with its columns aligned so that it is readable in a terminal too."""
     lines = [HEADING, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADING))]
     rule = [("-" * (width - 1) + ":") if column in {1, 2, 4} else "-" * width for column, width in enumerate(widths)]
@@ -66,7 +66,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _number(value: float) -> str:
-    """Three significant digits, or all digits of a larger whole number."""
+    """A number as text, with three significant digits, or all digits of a larger whole number."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

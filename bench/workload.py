@@ -23,17 +23,17 @@ BLOCKS = 8  # in a room on a day; a block of two and a half hours has three slot
 
 
 def conflicting(count: int, origin: str, *, first: int = 0) -> list[Item]:
-    """Writes with three choices of a slot; every second write finds its first choice taken and gets the next."""
+    """Make writes with three choices of a slot. Every second write finds its first choice taken and gets the next."""
     return _chain([(number // 2, 0, 3) for number in range(first, first + count)], origin, first)
 
 
 def undisputed(count: int, origin: str, *, first: int = 0) -> list[Item]:
-    """Writes with one free slot each, three to a block."""
+    """Make writes with one free slot each, three to a block."""
     return _chain([(number // 3, number % 3, 1) for number in range(first, first + count)], origin, first)
 
 
 def in_one_room(count: int, origin: str, stamp: int, *, minutes: int = 1) -> list[Item]:
-    """Writes on one page, a room on one day, each for the `minutes` after the one before."""
+    """Make writes on one page, a room on one day. Each reserves the `minutes` after the write before."""
     start = _minute(FIRST_DAY + timedelta(days=3000))
     slots = [[[start + number * minutes, start + (number + 1) * minutes]] for number in range(count)]
     return link(
@@ -42,7 +42,7 @@ def in_one_room(count: int, origin: str, stamp: int, *, minutes: int = 1) -> lis
 
 
 def long_writes(count: int, origin: str, stamp: int, size_bytes: int, prev: int = 0, first: int = 0) -> list[Item]:
-    """Writes without conflict of about `size_bytes` each, which have a long purpose."""
+    """Make writes without conflict of about `size_bytes` each; a long purpose makes them long."""
     short = len(undisputed(1, origin)[0].body)
     items = []
     for number in range(first, first + count):
@@ -54,7 +54,7 @@ def long_writes(count: int, origin: str, stamp: int, size_bytes: int, prev: int 
 
 
 def draft_in_one_room(number: int) -> Draft:
-    """A client's request for an hour in one room, or one of the two hours after it; neighbours overlap."""
+    """A client's request for an hour in one room, or one of the two hours after it. Neighbouring requests overlap."""
     start = _minute(FIRST_DAY) + number * 30
     return Draft(
         **_reserve(
@@ -64,7 +64,7 @@ def draft_in_one_room(number: int) -> Draft:
 
 
 def alone(number: int, origin: str, stamp: int, prev: int) -> Item:
-    """A write on a page that no other write of a run declares."""
+    """Make a write on a page that no other write of a run declares."""
     start = _minute(FIRST_DAY + timedelta(days=4000 + number))
     return link([_reserve("far", f"far-{number}", ROOMS[1], [[start, start + 60]])], origin, stamp, prev)[0]
 
@@ -83,7 +83,7 @@ def _chain(wanted_slots: Sequence[tuple[int, int, int]], origin: str, first: int
 
 
 def link(members: Sequence[dict[str, Any]], origin: str, stamp: int, prev: int = 0) -> list[Item]:
-    """Turn these fields into consecutive writes of one origin, stamped from `stamp` on."""
+    """Make consecutive writes of one origin from these fields. The first is stamped `stamp`."""
     items = []
     for given in members:
         write = Write(stamp=stamp, prev=prev, origin=origin, **given)

@@ -1,6 +1,6 @@
-"""What the rows measure: a Redis configured as a replica's, and replicas that hold reservations from the start.
+"""What the rows measure: a Redis configured like a replica's, and replicas that hold reservations from the start.
 
-A data folder that was filled once is copied wherever a row of the same run wants the same contents.
+A data folder is filled once and copied for each row of the same run that needs the same contents.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Workspace:
 
     @contextlib.contextmanager
     def replicas(self, held: Mapping[str, int], **settings: object) -> Iterator[Processes]:
-        """Yield replicas that serve, the first as primary. `held`: label -> number of committed reservations."""
+        """Yield running replicas, the first as primary. `held`: label -> number of committed reservations."""
         folder, labels = self.new_folder(), tuple(held)
         processes = Processes(write_configuration(folder, labels, SETTINGS | settings))
         for label, count in held.items():
@@ -69,7 +69,7 @@ class Workspace:
             processes.stop()
 
     def _with(self, labels: tuple[str, ...], label: str, count: int) -> Path:
-        """A data folder of a replica with `count` committed reservations; filled when first wanted."""
+        """The data folder of a replica with `count` committed reservations, which is filled when it is first needed."""
         found = self._filled.get((labels, label, count))
         if found is None:
             report(f"  loading {count:,} reservations")
@@ -97,14 +97,14 @@ def workspace() -> Iterator[Workspace]:
 
 
 def open_store(client: redis.Redis, label: str, *, primary: bool) -> Store:
-    """The store of a new replica. The primary commits what it receives; another replica keeps it tentative."""
+    """Open the store of a new replica. A primary commits what it receives; another replica keeps it tentative."""
     store = Store(client, label, APPLICATIONS)
     store.begin(server=f"{label}~aaaaaa", cluster=CLUSTER, first_primary=primary)
     return store
 
 
 def store_of(processes: Processes, label: str) -> tuple[Store, redis.Redis]:
-    """The store of a running replica, through a connection of its own to the replica's Redis."""
+    """Open the store of a running replica, through a separate connection to its Redis, and return both."""
     socket = processes.settings.data / label / "redis.sock"
     client = redis.Redis(unix_socket_path=str(socket), protocol=2)
     return Store(client, label, APPLICATIONS), client

@@ -34,7 +34,7 @@ class Unexpected(Exception):
 
 
 def demo() -> int:
-    """Return 0 when every step had the expected result, or print why not and return 1. Raises Stopped."""
+    """Play the demo and return 0. If a step has an unexpected result, print why and return 1. Raises Stopped."""
     stopping = threading.Event()
     # In a thread, because the signal may come while this one holds the lock of the event.
     on_stop(lambda: start_new_thread(stopping.set, ()))
@@ -60,7 +60,9 @@ def _play(folder: Path, stopping: threading.Event) -> None:
 
 
 class _Story:
-    """The steps, in order. Each shows its result; an unexpected one raises Unexpected or TooLong."""
+    """The steps of the demo, in order. Each shows its result, and raises Unexpected or TooLong if that is not as
+    expected.
+    """
 
     def __init__(self, processes: Processes, view: DemoView, stopping: threading.Event) -> None:
         self._rest = {label: processes.rest(label) for label in LABELS}
@@ -108,7 +110,7 @@ class _Story:
         self._see(dict.fromkeys(LABELS, final), "all hold the same: vish at 9, priyal at 10, neil at 11, committed")
 
     def agree(self) -> None:
-        """Compare the digests of all pages."""
+        """Check that all replicas have the same digest of all pages and the same number of writes."""
         wait_until(lambda: len({str(self._digest(label)) for label in LABELS}) == 1, STATE_TIMEOUT_S,
                    "all replicas have the same digest", self._stopping)  # fmt: skip
         held = [self._rest[label].get("/replica") for label in LABELS]
@@ -124,7 +126,7 @@ class _Story:
         self._view.links({(one, other): self._link(one, other) for one, other in PAIRS})
 
     def _link(self, one: str, other: str) -> str:
-        """The state of a link as its ends report it: up, or cut."""
+        """The state of a link as its two ends report it: up, or cut."""
         ends = {
             peer["link"]
             for here, there in ((one, other), (other, one))
@@ -141,7 +143,7 @@ class _Story:
         return Entry(datetime.fromisoformat(got["slot"]["start"]).hour, got["user"], got["state"])
 
     def _see(self, expected: Calendars, awaited: str) -> None:
-        """Wait until the replicas hold what is expected, and show what they hold in the end."""
+        """Wait until the calendars of the replicas are as expected, and show them. If the wait fails, show them too."""
         try:
             wait_until(lambda: self._calendars() == expected, STATE_TIMEOUT_S, awaited, self._stopping)
         except TooLong:

@@ -1,6 +1,6 @@
 """The output of the demo: steps, requests, and the calendars of all replicas side by side, within 80 columns.
 
-It knows calendars in the form of REST answers, and neither replicas nor processes.
+It knows calendars in the form of REST answers, but neither replicas nor processes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Calendars = Mapping[str, Sequence[Entry]]  # label -> reservations in order of t
 
 
 def entries(calendar: Mapping[str, Any]) -> tuple[Entry, ...]:
-    """The reservations in an answer of `GET /rooms/ROOM/calendar`."""
+    """Return the reservations in an answer of `GET /rooms/ROOM/calendar`."""
     return tuple(
         Entry(datetime.fromisoformat(found["start"]).hour, found["user"], found["state"])
         for found in calendar["reservations"]
@@ -40,7 +40,7 @@ def entries(calendar: Mapping[str, Any]) -> tuple[Entry, ...]:
 
 
 class DemoView:
-    """Prints the demo, in colour where termcolor finds that the output can show it."""
+    """Prints the demo, in colour if termcolor finds that the output supports it."""
 
     def __init__(self, labels: Sequence[str], room: str, hours: Sequence[int]) -> None:
         self._labels = labels
@@ -59,7 +59,7 @@ class DemoView:
         print(f"\n{bold(f'{self._step}.')} {text}")
 
     def links(self, links: Mapping[tuple[str, str], str]) -> None:
-        """Print the links; `links` has `up` or `cut` for each pair."""
+        """Print the links. `links` maps each pair of replicas to `up` or `cut`."""
         signs = {"up": colored("──", "green"), "cut": colored("╳", "red")}
         shown = (f"{self.name(one)} {signs[state]} {self.name(other)}" for (one, other), state in links.items())
         print(f"{MARGIN}{'links':<8}{'     '.join(shown)}")

@@ -47,7 +47,7 @@ def free_addresses(count: int) -> Iterator[str]:
 def running(
     folder: Path, labels: Sequence[str], settings: dict[str, Any], stopping: threading.Event | None = None
 ) -> Iterator[Processes]:
-    """Run these replicas on embedded Redis while the block lasts. Raises what Processes raises."""
+    """Run these replicas on embedded Redis while the block lasts. Raises NotServing, TooLong or Stopped."""
     with contextlib.ExitStack() as cleanup:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             processes = Processes(write_configuration(folder, labels, settings))

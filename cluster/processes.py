@@ -1,7 +1,7 @@
 """The replicas of one configuration as processes of this machine: starts, awaits, stops and kills them.
 
-Each runs in a process group of its own, so that Ctrl-C and a hang-up reach only the program that started it, which
-then stops it in order. This module knows `server.py` as a command, and a replica by its REST interface.
+Each runs in a process group of its own, so that Ctrl-C and a hang-up reach only the program that started it, which then
+stops it in order. This module knows `server.py` as a command, and a replica only through its REST interface.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ class NotServing(Exception):
 
 
 class Processes:
-    """`on_output` is called from several threads. `color` makes replicas colour their output, though it is a pipe."""
+    """The processes of a configuration's replicas, by label.
+
+    `on_output` is called from several threads. `color` makes replicas colour their output, although it goes to a pipe.
+    """
 
     def __init__(self, configuration: Path, on_output: OnOutput | None = None, *, color: bool = False) -> None:
         self.configuration = configuration
@@ -54,7 +57,7 @@ class Processes:
         self._running: dict[str, _Running] = {}
 
     def start(self, *labels: str) -> None:
-        """Start these replicas, or all; returns at once."""
+        """Start these replicas, or all. Returns at once."""
         for label in labels or self.labels:
             command = [sys.executable, str(SERVER), label, "--config", str(self.configuration)]
             self._running[label] = _Running(label, command, self._environment, self._on_output)
@@ -71,19 +74,19 @@ class Processes:
         return self._running[label].process.pid
 
     def status(self, label: str) -> int | None:
-        """The exit status, negative for a signal; None while it runs."""
+        """The exit status of a replica, negative if a signal ended it; None while it runs."""
         return self._running[label].process.poll()
 
     def output(self, label: str) -> str:
-        """The end of its output."""
+        """The end of a replica's output."""
         return "\n".join(self._running[label].lines)
 
     def kill(self, label: str) -> None:
-        """Kill it. Its embedded Redis lives on, until the replica is started again or `stop` is called."""
+        """Kill a replica. Its embedded Redis lives on until the replica is started again or `stop` is called."""
         self._running[label].kill()
 
     def stop(self, *labels: str) -> list[str]:
-        """Stop these replicas, or all, and the Redis of killed ones. Returns those that had to be killed."""
+        """Stop these replicas, or all, and the Redis of killed ones. Returns the labels of those it had to kill."""
         stopped = [self._running[label] for label in labels or self.labels if label in self._running]
         for running in stopped:
             running.process.terminate()
@@ -130,7 +133,7 @@ class _Running:
         self._reader.start()
 
     def ended_by(self, deadline: float) -> bool:
-        """Wait for the end of the process and of its output; returns whether it came before `deadline`."""
+        """Wait for the end of the process and of its output. Returns whether both ended before `deadline`."""
         try:
             self.process.wait(max(deadline - time.monotonic(), 0))
         except subprocess.TimeoutExpired:

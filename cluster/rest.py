@@ -1,4 +1,4 @@
-"""HTTP requests to one replica. It knows the shape of requests, answers and errors, and no endpoint."""
+"""HTTP requests to one replica. This module knows the shape of requests, answers and errors, but no endpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`content` is sent as it is, else `body` as JSON; without either, the request has no body."""
+    """A request. Its body is `content` as it is, or else `body` as JSON; if both are missing, it has no body."""
 
     method: str
     path: str
@@ -27,7 +27,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """HTTP status, body (parsed where it is JSON) and the session token of an answer, None where it has none."""
+    """An HTTP answer: status, body (parsed if it is JSON) and session token, which is None if the answer has none."""
 
     status: int
     body: Any
@@ -39,12 +39,12 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The code of a refusal."""
+        """The error code of a refusal."""
         return self._error("code", "unreadable")
 
     @property
     def message(self) -> str:
-        """The sentence of a refusal."""
+        """The error message of a refusal."""
         return self._error("message", f"The answer has status {self.status} and no readable error.")
 
     def _error(self, part: str, otherwise: str) -> str:
@@ -94,7 +94,7 @@ class Rest:
 
 
 def send(address: str, request: Request, timeout_s: float) -> Answer:
-    """Send one request to HOST:PORT. Raises OSError where there is no complete answer."""
+    """Send one request to HOST:PORT and return the answer. Raises OSError if there is no complete answer."""
     connection = http.client.HTTPConnection(address, timeout=timeout_s)
     content = request.content
     if content is None and request.body is not None:

@@ -1,7 +1,7 @@
 """`cluster.py run`: runs a script from a file or from standard input, on real servers or in the simulation.
 
-Results go to standard output, all else to standard error. The exit status is 1 where an `expect` did not hold or
-`--check` found a difference, and 0 otherwise, also where lines were skipped.
+Results go to standard output, everything else to standard error. The exit status is 1 if an `expect` did not hold or
+`--check` found a difference; otherwise it is 0, even if lines were skipped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 def run(script: Path | None, *, in_process: bool, check: Path | None) -> int:
-    """Return 0, or 1 where an expectation or the check failed. Raises Stopped, and OSError for an unreadable file."""
+    """Run a script. Return 0, or 1 if an expectation or the check failed.
+
+    Raises Stopped, and OSError if the file cannot be read.
+    """
     expected = None if check is None else _lines_of(check)
     printed: list[str] = []
 
@@ -52,13 +55,13 @@ def run(script: Path | None, *, in_process: bool, check: Path | None) -> int:
 
 
 def differences(expected: Sequence[str], printed: Sequence[str]) -> list[str]:
-    """The difference in the format of `diff`; empty where the two are the same."""
+    """The difference between two outputs in the format of `diff`; empty if they are the same."""
     return list(difflib.unified_diff(expected, printed, "expected", "printed", lineterm=""))
 
 
 @contextlib.contextmanager
 def simulation() -> Iterator[SimulatedDriver]:
-    """Yield a simulation on a private Redis, or on fakeredis where there is no redis-server."""
+    """Yield a simulation on a private Redis, or on fakeredis if there is no redis-server."""
     # Imported here, because real servers do not need it and it takes long to load.
     from cluster.drivers.simulated import SimulatedDriver  # noqa: PLC0415
 
@@ -83,7 +86,7 @@ def _driver(in_process: bool) -> Iterator[Driver]:
 
 @contextlib.contextmanager
 def _lines(script: Path | None) -> Iterator[TextIO]:
-    """Yield the lines of the script one by one as they come, so that a person can type them."""
+    """Yield the lines of the script as they are read, so that a person can type them."""
     if script is None:
         if isinstance(sys.stdin, io.TextIOWrapper):
             sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")

@@ -18,7 +18,10 @@ TIME = re.compile(r"(\x1b\[[0-9;]*m)*\d\d:\d\d:\d\d\b")
 
 
 def up(configuration: Path) -> int:
-    """Return 0 after a stop in order, 1 where a replica ended by itself. Raises ConfigError."""
+    """Run the replicas until they are stopped. Return 0 after a stop in order, 1 if a replica ended by itself.
+
+    Raises ConfigError.
+    """
     events: SimpleQueue[tuple[str, str | None] | None] = SimpleQueue()
     stopping = Stopping()
     color = can_colorize()
@@ -59,7 +62,7 @@ def _announce_stop(stopping: Stopping, events: SimpleQueue[tuple[str, str | None
 
 
 def _aligned(line: str, name: str) -> str:
-    """The line in the columns of a replica's console: time, label, text."""
+    """Align a line in the columns of a replica's console: time, label, text."""
     if TIME.match(line):
         return line
     return f"{'':8} {name}  {line.removeprefix(f'{name} ')}"

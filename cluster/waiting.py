@@ -1,4 +1,6 @@
-"""Waits for a state with a bound, and stops when the user asks to. It knows neither replicas nor processes."""
+"""Waits until a condition holds, with a time limit, and stops early if the user asks. This module knows neither
+replicas nor processes.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +20,18 @@ class Stopped(Exception):
 
 
 class TooLong(Exception):
-    """A state did not come about within its bound."""
+    """A condition did not hold within its time limit."""
 
 
 def on_stop(call: Callable[[], object]) -> None:
-    """Call `call` at Ctrl-C, SIGTERM and hang-up, instead of what these signals do otherwise."""
+    """Call `call` at Ctrl-C, SIGTERM and hang-up, in place of the usual effect of these signals."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # not under nohup
             signal.signal(number, lambda *_: call())
 
 
 def raise_stopped() -> None:
-    """Raise Stopped, for `on_stop`."""
+    """Raise Stopped. This is a callback for `on_stop`."""
     raise Stopped
 
 
@@ -38,7 +40,7 @@ def wait_until(
 ) -> State:
     """Return the first true value of `state`.
 
-    Raises TooLong after `bound_s`, with `awaited` in its message, and Stopped once `stopping` is set.
+    Raises TooLong after `bound_s` seconds, with `awaited` in its message, and Stopped once `stopping` is set.
     """
     deadline = time.monotonic() + bound_s
     asked_to_stop = stopping or threading.Event()

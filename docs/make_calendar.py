@@ -1,7 +1,7 @@
 """Draws docs/calendar.png, the picture of the calendar page in the README, from a real run: `make picture`.
 
-Three replicas, of which one is cut off; people reserve on both sides, and one of them is about to, at the page of the
-replica that is cut off.
+One of three replicas is cut off, and people reserve on both sides. The picture shows the web page of the replica that
+is cut off, where a user is about to reserve.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _reserve(processes: Processes, label: str, wanted: tuple[tuple[str, str, int
 
 
 def _choose(page: Page, processes: Processes) -> None:
-    """The page of the replica that is cut off, with three times chosen."""
+    """Open the calendar page of the replica that is cut off, and choose three times in it."""
     size = {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     page.open(f"http://{processes.settings.replica('two').rest}/#day={DAY}")

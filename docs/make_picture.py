@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def _play(configuration: Path) -> dict[str, list[str]]:
-    """The lines of each terminal, by its title."""
+    """Run the replicas and the commands of the users. Return the lines that each terminal shows, by its title."""
     said: dict[str, list[str]] = {label: [] for label in load(configuration).replicas}
     processes = Processes(configuration, lambda label, line: said[label].append(line or ""), color=True)
     neil: list[str] = []
@@ -84,7 +84,7 @@ def _await(lines: Sequence[str], text: str) -> None:
 
 
 def _at_prompt(user: str, label: str, line: str) -> list[str]:
-    """What the prompt shows when this is typed: its own label and the line, then what the command answers."""
+    """Run a command of the client. Return what the prompt shows: its own label, the line and the command's output."""
     color = {"one": 36, "two": 35, "three": 34}[label]
     environment = os.environ | {
         "TERM": "xterm-256color", "PYTHONUTF8": "1", "COLUMNS": str(COLUMNS), "XDG_STATE_HOME": str(Path.cwd()),
@@ -94,7 +94,7 @@ def _at_prompt(user: str, label: str, line: str) -> list[str]:
 
 
 def _on_terminal(command: Sequence[str], environment: dict[str, str]) -> str:
-    """What it writes to a terminal, for there it has its colours."""
+    """Run a command on a terminal of its own, so that it uses colours, and return its output."""
     ours, its = pty.openpty()
     process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environment)
     os.close(its)
@@ -131,7 +131,7 @@ def _terminal(title: str, lines: Sequence[str]) -> Iterator[str]:
 
 
 def _row(row: Sequence[Run], y: float) -> Iterator[str]:
-    """Each run has its own place and length, so that columns stand whatever font there is."""
+    """The SVG of one row. Each run of text has its own x and length, so that columns line up in any font."""
     column = 0
     for text, codes in row:
         bare = text.strip(" ")
@@ -146,7 +146,7 @@ def _row(row: Sequence[Run], y: float) -> Iterator[str]:
 
 
 def _runs(line: str) -> list[Run]:
-    """The line as pieces of one look each."""
+    """Split a line into runs of text that have the same colour and attributes."""
     runs: list[Run] = []
     codes: frozenset[str] = frozenset()
     for number, part in enumerate(SGR.split(line)):
@@ -159,7 +159,7 @@ def _runs(line: str) -> list[Run]:
 
 
 def _wrapped(runs: Sequence[Run]) -> Iterator[list[Run]]:
-    """Rows of at most COLUMNS, as a terminal breaks them."""
+    """Break a line into rows of at most COLUMNS characters, as a terminal does."""
     row: list[Run] = []
     left = COLUMNS
     for text, codes in runs:

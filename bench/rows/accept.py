@@ -1,7 +1,7 @@
-"""accept: reservations a second of one replica; the limit is an empty POST of the same web server.
+"""accept: reservations per second at one replica; the limit is an empty POST to the same web server.
 
-accept-flat compares the rate at many and at few held reservations. A reservation is on the disk before it is answered;
-the limit does not use a disk.
+accept-flat compares the rate when few and when many reservations are held. A reservation is on the disk before it is
+answered; the limit does not use a disk.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def rate_at(address: Address, requests: Iterator[bytes], size: Size) -> Measure:
 
 
 def reservations(rooms: int = len(ROOMS), hours: int = HOURS) -> Iterator[bytes]:
-    """Requests for one free hour after another, in each room, on each day."""
+    """Yield requests for one free hour after another, in each room, on each day."""
     for number in itertools.count():
         row, room = divmod(number, rooms)
         day, hour = divmod(row, hours)
@@ -59,5 +59,5 @@ def reservations(rooms: int = len(ROOMS), hours: int = HOURS) -> Iterator[bytes]
 
 
 def _at(path: str, requests: Iterator[bytes]) -> Iterator[bytes]:
-    """The same requests with another path."""
+    """Return the same requests with another path."""
     return (request.replace(b"POST /reservations ", f"POST {path} ".encode(), 1) for request in requests)

@@ -1,6 +1,6 @@
-"""apply and full-state: one session over gRPC into an empty replica; two processes, each with its own Redis.
+"""apply and full-state: one session over gRPC into an empty replica, between two processes with a Redis each.
 
-For `apply` the sender's log has all writes; for `full-state` it is truncated, so pages are sent instead.
+For `apply`, the sender's log has all writes; for `full-state`, the log is truncated, so pages are sent instead.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def measure_full_state(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def transferred(processes: Processes, count: int) -> float:
-    """Reservations a second in one session of replica `two`, which starts empty, with `one`."""
+    """Reservations per second in one session between replica `two`, which starts empty, and `one`."""
     processes.stop("two")
     shutil.rmtree(processes.settings.data / "two")
     processes.start("two")

@@ -1,6 +1,6 @@
-"""commit: the time from a reservation at another replica than the primary until its client sees it committed.
+"""commit: the time from a reservation at a replica that is not the primary until its client sees it committed.
 
-The limit is a session without writes: the round trips that every commit needs.
+The limit is a session without writes, which has the round trips that every commit needs.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _has_met(rest: Rest) -> bool:
 
 
 def _until_committed(connection: Connection, request: bytes) -> float:
-    """Send a reservation; returns the milliseconds until it is committed."""
+    """Send a reservation. Returns the milliseconds until it is committed."""
     began = time.perf_counter()
     identifier = connection.ask(request)["id"]
     looked = get(f"/reservations/{identifier}")

@@ -1,4 +1,7 @@
-"""memory: the bytes of a reservation in Redis, committed and truncated or tentative, and an idle replica's memory."""
+"""memory: the bytes that a reservation takes in Redis, and the memory of an idle replica.
+
+One figure is for reservations that are committed and truncated, another for tentative ones.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +39,13 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _used(client: Any) -> int:
-    """The bytes of all keys, without the streams of events, whose length is capped."""
+    """The bytes of all keys except the streams of events, whose length is capped."""
     streams = sum(client.memory_usage(key, samples=0) or 0 for key in client.scan_iter(match="*:events"))
     return int(client.memory_stats()["dataset.bytes"]) + int(client.memory_stats()["overhead.total"]) - streams
 
 
 def _resident_mib(pid: int) -> float:
-    """The resident memory of a process: from /proc on Linux, else from `ps`, which every macOS has."""
+    """The resident memory of a process in MiB: from /proc on Linux, else from `ps`, which every macOS has."""
     status = Path(f"/proc/{pid}/status")
     if status.exists():
         fields = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())

@@ -1,7 +1,7 @@
-"""papers: the tables of 1995 (storage, undo, redo, reads and writes) and a figure of 1997, beside our figures.
+"""papers: the tables of 1995 (storage, undo, redo, reads and writes) and a figure of 1997, next to our figures.
 
-Terry 1995 measured a bibliographic database of 1,550 entries, some of them tentative; here they are reservations.
-`limit` is the paper's figure, from machines of its time.
+Terry 1995 measured a bibliographic database of 1,550 entries, some of them tentative; here the entries are
+reservations. `limit` is the paper's figure, from machines of its time.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _storage_kb(client: redis.Redis, count: int) -> tuple[float, float]:
-    """Fill a replica with all entries, `count` of them tentative; returns kB of the log and of all keys."""
+    """Fill a replica with all entries, `count` of them tentative. Returns the kB of the log and of all keys."""
     client.flushall()
     store = open_store(client, "papers", primary=True)
     items = conflicting(ENTRIES, "peer~aaaaaa")
@@ -75,7 +75,7 @@ def _bytes(client: Any, prefix: str) -> int:
 
 
 def _undo_redo_ms(client: redis.Redis, size: Size) -> Sequence[float]:
-    """Milliseconds to undo all tentative writes, and to play them again."""
+    """The milliseconds to undo all tentative writes, and to play them again."""
     played = (MEMBERS, *APPLICATIONS)
     verb = (FOLDER / "commands" / "commit_tentative.lua").read_text(encoding="utf-8")
     own = Path(__file__).parent.parent.joinpath("undo_redo.lua").read_text(encoding="utf-8")
@@ -125,7 +125,7 @@ def _reserve(request: str, room: str, *hours: int) -> bytes:
 
 
 def _session_rows(workspace: Workspace, size: Size) -> Iterator[Row]:
-    """Sessions over gRPC between two replicas, with a hundred writes and with ten times as many."""
+    """Rows for sessions over gRPC between two replicas, with a hundred writes and with ten times as many."""
     count = size.of(100, 2)
     rounds = max(size.rounds(ROUNDS), 2)
     with workspace.replicas({"one": 0, "two": 0}) as processes:

@@ -2,7 +2,7 @@
 
 PouchDB is another store that takes writes at every replica. It keeps revisions of each document and leaves conflicts to
 its clients; its server stores in LevelDB, and does not wait for the disk. npm installs it into a folder of the run, so
-this row is measured on request only.
+this row is measured only on request.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _installed(folder: Path) -> Path:
-    """Install a PouchDB server and its packages into this folder; returns its program."""
+    """Install a PouchDB server and its packages into this folder. Returns the path of its program."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         raise FileNotFoundError("This row needs node and npm. Install Node.js 20 or later, or leave the row out.")
@@ -81,7 +81,7 @@ def _server(program: Path, folder: Path) -> Iterator[Address]:
 
 
 def _document(item: Item) -> dict[str, object]:
-    """A document with the fields of our write."""
+    """A document with the same fields as our write."""
     return dict(json.loads(item.body))
 
 
@@ -99,7 +99,7 @@ def _load(server: Address, items: Sequence[Item]) -> None:
 
 
 def _replication_s(source: Address, target: Address, database: str, count: int) -> float:
-    """Seconds that `target` takes to pull everything into a new database, in batches of our size."""
+    """The seconds that `target` takes to pull everything into a new database, in batches of our size."""
     wanted = {"source": f"http://{source}/source", "target": database, "batch_size": BATCH}
     with contextlib.closing(Connection(target)) as connection:
         seconds = seconds_of(lambda: connection.ask(post("/_replicate", wanted)))

@@ -1,4 +1,7 @@
-"""read: weeks of a room a second, alternating between both views; the limit is an empty GET of the same web server."""
+"""read: how many room calendars of one week are read per second, alternating between both views.
+
+The limit is an empty GET of the same web server.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""rollback-far and rollback-near: a write that arrives before others in the order.
+"""rollback-far and rollback-near: the cost of a write that arrives late and is early in the order.
 
-`far`: on a page of its own, so nothing is replayed. `near`: on a page of the others, which are replayed.
+`far`: the write is on a page of its own, so nothing is replayed. `near`: it shares a page with the others, which are
+replayed.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def measure_near(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _near(client: redis.Redis, count: int) -> Measure:
-    """Seconds of a write before `count` others on its page."""
+    """The seconds that a write takes if it comes before `count` other writes on its page."""
     later = in_one_room(count, "peer~aaaaaa", LATER)
     before = in_one_room(1, "early~aaaaaa", FIRST_STAMP)
     elsewhere = [alone(0, "far~aaaaaa", FIRST_STAMP, 0)]

@@ -1,7 +1,7 @@
 """start: the time from the command until the replica serves, with 100,000 reservations and with none.
 
-Redis first reads its append-only file; its log says how long that took, and this time is subtracted. Each start follows
-a stop in order: after a crash redis-check-aof reads the file too, which takes a third to a half as long.
+At a start Redis reads its append-only file; its log says how long that took, and this time is subtracted. Each start
+follows an orderly stop: after a crash redis-check-aof reads the file too, which takes a third to a half as long.
 """
 
 from __future__ import annotations

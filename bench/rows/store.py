@@ -48,14 +48,14 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def received(client: redis.Redis, items: Sequence[Item], *, primary: bool) -> float:
-    """Seconds that an empty replica takes to receive the items."""
+    """The seconds that an empty replica takes to receive the items."""
     client.flushall()
     store = open_store(client, "ours", primary=primary)
     return seconds_of(lambda: take(store, items))
 
 
 def final_commands(client: redis.Redis, items: Sequence[Item], *, primary: bool) -> list[list[Command]]:
-    """For each write, the commands that store the keys as a replica holds them after it has received all."""
+    """Return for each write the commands that store its keys as they are in a replica that has received all items."""
     received(client, items, primary=primary)
     keys, found = Namespace("ours"), []
     family = keys.committed_page if primary else keys.tentative_page
@@ -94,7 +94,7 @@ def _changed(csn: float, write: Write) -> Iterator[int | str]:
 
 
 def _plain(client: redis.Redis, items: Sequence[Item]) -> float:
-    """Seconds that redis-py takes to store each write's body with one `hset` in a pipeline."""
+    """The seconds that redis-py takes to store each write's body with one `hset` in a pipeline."""
     client.flushall()
 
     def store() -> None:

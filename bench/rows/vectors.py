@@ -69,12 +69,12 @@ def _chain_bytes(count: int) -> int:
 
 
 def _star(count: int) -> list[str]:
-    """Ids of servers that the first server created."""
+    """The ids of servers that were all created by the first server."""
     return [f"{stamp_text(FIRST_STAMP + number)}:{CREATOR}" for number in range(count)]
 
 
 def _chain(count: int) -> list[str]:
-    """Ids of servers, each created by the one before."""
+    """The ids of servers that were each created by the one before."""
     ids = [CREATOR]
     for number in range(count):
         ids.append(f"{stamp_text(FIRST_STAMP + number)}:{ids[-1]}")
@@ -82,7 +82,7 @@ def _chain(count: int) -> list[str]:
 
 
 def _session(client: redis.Redis, servers: Sequence[str]) -> Measure:
-    """Seconds of a session in which every frame is encoded and decoded."""
+    """A measure of the seconds that a session takes if every frame is encoded and decoded."""
     items = long_writes(WRITES, CREATOR, FIRST_STAMP + 10**9, WRITE_BYTES)
 
     def measured() -> float:
@@ -108,7 +108,7 @@ def _carried(frame: Frame) -> Frame:
 
 
 def _hello_bytes(servers: Sequence[str]) -> int:
-    """The bytes that the servers add to a hello."""
+    """The number of bytes by which these servers lengthen a hello."""
     empty = encode(_hello({})).ByteSize()
     return encode(_hello(dict.fromkeys(servers, FIRST_STAMP))).ByteSize() - empty
 

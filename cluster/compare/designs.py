@@ -20,7 +20,7 @@ from cluster.language.parser import Slot
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A user has a room for a slot."""
+    """One user's booking of a room for a slot."""
 
     user: str
     room: str
@@ -31,7 +31,7 @@ class Booking:
 
 
 class Refused(Exception):
-    """Why a request was refused; `cut_off` where the reason is a link that is cut."""
+    """A request was refused for this reason. `cut_off` is true if the reason is a link that is cut."""
 
     def __init__(self, reason: str, *, cut_off: bool = False) -> None:
         super().__init__(reason)
@@ -41,7 +41,7 @@ class Refused(Exception):
 class Design(ABC):
     """One way to keep bookings on several servers. `now` grows with each line of a script.
 
-    `states` has the value of the data type at each server.
+    `states` maps each server to its value of the data type.
     """
 
     name: str
@@ -60,24 +60,24 @@ class Design(ABC):
 
     @abstractmethod
     def remove(self, server: str, booking: Booking, now: int) -> None:
-        """Remove a booking at this server; raises Refused."""
+        """Remove a booking at this server. Raises Refused if that is impossible."""
 
     def check(self, reachable: Collection[str]) -> None:
-        """Raise Refused if a server that reaches only these can do nothing."""
+        """Raise Refused if a server that can reach only `reachable` can do nothing."""
 
     def allowed(self, server: str, choices: Sequence[Booking]) -> Sequence[Booking]:
-        """The choices that the data type can add; raises Refused if there is none."""
+        """Return the choices that the data type can add. Raises Refused if there is none."""
         return choices
 
     def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
-        """Book the first choice that is free at this server; raises Refused."""
+        """Book the first choice that is free at this server. Raises Refused if there is none."""
         self.check(reachable)
         got = first_free(self.allowed(server, choices), self.held(server))
         self.add(server, got, now)
         return got
 
     def cancel(self, server: str, booking: Booking, reachable: Collection[str], now: int) -> None:
-        """Remove a booking; raises Refused."""
+        """Remove a booking. Raises Refused if that is impossible."""
         self.check(reachable)
         self.remove(server, booking, now)
 
@@ -86,7 +86,7 @@ class Design(ABC):
         self.states[one] = self.states[other] = self.states[one].merge(self.states[other])
 
     def held(self, server: str) -> Collection[Booking]:
-        """The bookings that this server holds."""
+        """Return the bookings that this server holds."""
         found: Collection[Booking] = self.states[server].elements
         return found
 
@@ -97,7 +97,7 @@ class Design(ABC):
 
 
 def first_free(choices: Sequence[Booking], held: Iterable[Booking]) -> Booking:
-    """The first choice that overlaps nothing; raises Refused."""
+    """Return the first choice that overlaps no booking. Raises Refused if there is none."""
     taken = list(held)
     for choice in choices:
         if not any(choice.overlaps(other) for other in taken):
@@ -106,7 +106,7 @@ def first_free(choices: Sequence[Booking], held: Iterable[Booking]) -> Booking:
 
 
 class Central(Design):
-    """Consistent, but of no use to anybody who is cut off."""
+    """One central server: consistent, but useless to a user who is cut off from it."""
 
     name = "a central server"
     idea = "the first server alone keeps all; the others only pass requests on"
@@ -127,14 +127,14 @@ class Central(Design):
         self.states[server].discard(booking)
 
     def meet(self, one: str, other: str) -> None:
-        """All servers have the state of the first one."""
+        """Do nothing: all servers share the state of the central one."""
 
     def held(self, server: str) -> Collection[Booking]:
         return frozenset(self.states[server])
 
 
 class LastWriterWins(Design):
-    """The last writer of a room and slot wins; the others are overwritten without notice."""
+    """A map from room and slot to a booking. The last writer wins; the others are overwritten without notice."""
 
     name = "last writer wins"
     idea = "a register for each room and time; the write with the greatest time stamp stays"
@@ -157,7 +157,7 @@ class LastWriterWins(Design):
 
 
 class GrowOnly(Design):
-    """Nothing is ever lost: neither double bookings nor bookings that nobody wants any more."""
+    """A set of bookings that only grows: it loses nothing, so it keeps double bookings and unwanted ones."""
 
     name = "a grow-only set"
     idea = "bookings are added, and sets are joined (state-based)"
@@ -173,7 +173,7 @@ class GrowOnly(Design):
 
 
 class TwoPhase(GrowOnly):
-    """Cancelling works once: afterwards the same user can never book the same room and slot again."""
+    """A set with one removal for each element: after a cancel, the user can never book that room and slot again."""
 
     name = "a two-phase set"
     idea = "a set of what was booked, and one of what was cancelled (state-based)"
@@ -193,7 +193,7 @@ class TwoPhase(GrowOnly):
 
 
 class OperationBased(Design):
-    """A cancelled slot can be booked again, but rooms are still booked twice."""
+    """A set that exchanges operations: a cancelled slot can be booked again, but a room may be booked twice."""
 
     name = "an operation-based set"
     idea = "servers pass on additions and removals, each once and in causal order"

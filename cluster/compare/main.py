@@ -16,7 +16,10 @@ WRONG = 2
 
 
 def compare(script: Path) -> int:
-    """Return 0, or 2 for a script that cannot be compared. Raises Stopped, and OSError for an unreadable file."""
+    """Play a script under six designs and print the results.
+
+    Return 0, or 2 if the script cannot be compared. Raises Stopped, and OSError if the file cannot be read.
+    """
     try:
         with script.open(encoding="utf-8-sig", errors="replace") as opened:
             lines = read_script(opened)

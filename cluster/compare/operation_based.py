@@ -17,9 +17,9 @@ Tag = tuple[str, int]  # names an addition: its origin and number
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[Element]):
-    """The `number`th operation of `origin`, which had applied `seen` operations of each replica before.
+    """The `number`th operation of `origin`, which had applied `seen[x]` operations of each replica `x` before.
 
-    An addition has no `observed`; a removal removes the additions that its origin had `observed`.
+    `observed` is None for an addition. A removal removes the additions in `observed`, which its origin knew.
     """
 
     origin: str
@@ -35,7 +35,9 @@ class Operation(Generic[Element]):
 
 @dataclass(slots=True)
 class OperationSet(Generic[Element]):
-    """One replica. `log` has the operations that it has applied, in their order, to be sent to others."""
+    """The set as one replica has it. `log` has the operations that the replica has applied, in their order, to send to
+    others.
+    """
 
     replica: str
     log: list[Operation[Element]] = field(default_factory=list)
@@ -51,11 +53,11 @@ class OperationSet(Generic[Element]):
         self._make(element, None)
 
     def remove(self, element: Element) -> None:
-        """Remove every addition of the element that is known here."""
+        """Remove every addition of the element that this replica knows."""
         self._make(element, frozenset(tag for tag, held in self._tags.items() if held == element))
 
     def receive(self, operation: Operation[Element]) -> None:
-        """Apply an operation, or keep it until those before it have arrived. A duplicate changes nothing."""
+        """Apply an operation, or keep it until the operations before it have arrived. A duplicate changes nothing."""
         if operation.number <= self._seen.get(operation.origin, 0):
             return
         self._waiting[operation.tag] = operation

@@ -1,6 +1,6 @@
 """Plays a script of the scenario language under one design.
 
-A script may use the commands of COMMANDS; `read_script` refuses it where it uses others.
+A script may use the commands of COMMANDS only; `read_script` refuses other commands.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class NotComparable(Exception):
 
 
 def read_script(lines: Iterable[str]) -> list[str]:
-    """The lines of a script; raises NotComparable for the first line that uses another command."""
+    """Return the lines of a script. Raises NotComparable at the first line that uses a command outside COMMANDS."""
     found = [line.rstrip("\n") for line in lines]
     for number, line in enumerate(found, 1):
         try:
@@ -41,7 +41,7 @@ def read_script(lines: Iterable[str]) -> list[str]:
 
 
 def play(design: Design, lines: Sequence[str]) -> Story:
-    """Play a script that `read_script` has returned; lines that are impossible are skipped."""
+    """Play a script that `read_script` has returned, and return its story. Lines that are impossible are skipped."""
     player = _Player(design)
     for line in lines:
         player.step(line)
@@ -133,7 +133,7 @@ class _Player:
         row.cancelled, row.belief = "done", None
 
     def _reachable(self, server: str) -> set[str]:
-        """All servers on paths of working links."""
+        """Return all servers that can be reached from this one over working links."""
         found, ahead = {server}, [server]
         while ahead:
             here = ahead.pop()
@@ -144,7 +144,9 @@ class _Player:
         return found
 
     def _meet_all(self) -> None:
-        """Have linked servers meet in as many rounds as there are servers, so that all arrives along every path."""
+        """Have linked servers meet in as many rounds as there are servers, so that every update reaches every linked
+        server.
+        """
         links = [(one, other) for one in self._world.servers for other in self._world.servers if one < other]
         for _ in self._world.servers:
             for one, other in links:

@@ -1,7 +1,7 @@
 """State-based replicated data types (Shapiro et al., *A comprehensive study of CRDTs*, 2011): values with a merge.
 
 Each value is immutable. `merge` is a join: commutative, associative and idempotent; an update never leads to a smaller
-value. So replicas that merge their values become equal, in whatever order and however often they do so. They know
+value. So replicas that merge their values become equal, whatever the order and number of the merges. These types know
 nothing of rooms.
 """
 
@@ -44,7 +44,7 @@ class TwoPhaseSet(Generic[Element]):
         return TwoPhaseSet(self.added | {element}, self.removed)
 
     def remove(self, element: Element) -> TwoPhaseSet[Element]:
-        """Remove an element; without effect where it is not in the set."""
+        """Remove an element. This has no effect if the element is not in the set."""
         return TwoPhaseSet(self.added, self.removed | ({element} & self.added))
 
     def merge(self, other: TwoPhaseSet[Element]) -> TwoPhaseSet[Element]:
@@ -53,7 +53,7 @@ class TwoPhaseSet(Generic[Element]):
 
 @dataclass(frozen=True, slots=True)
 class LastWriterWinsMap(Generic[Key, Value]):
-    """A register for each key with the stamp of its last write: (time, server), unique. The greatest stamp wins."""
+    """A map with a register for each key. Each write has a unique stamp (time, server); the greatest stamp wins."""
 
     registers: Mapping[Key, tuple[tuple[int, str], Value]] = field(default_factory=dict)
 

@@ -12,9 +12,10 @@ from cluster.compare.designs import Booking
 class Row:
     """One `reserve` of the script.
 
-    `answer` is what the user got as an answer, None with the reason in `refusal`. `belief` is what the user believes to
-    have at the end: the answer, unless it was cancelled or the design reported a change. `is_final` is false where the
-    user knows that it may still change. `cancelled` is the result of a cancel: `done`, or why it failed.
+    `answer` is the booking in the user's answer; if it is None, `refusal` has the reason. `belief` is what the user
+    believes to have at the end: the answer, unless the user cancelled it or the design reported a change. `is_final` is
+    false if the user knows that the belief may still change. `cancelled` is the result of a cancel: `done`, or why it
+    failed.
     """
 
     name: str
@@ -30,7 +31,7 @@ class Row:
 
 @dataclass(slots=True)
 class Story:
-    """A design's rows in the order of the script, and what each server holds at the end."""
+    """The rows of one design in the order of the script, and what each server holds at the end."""
 
     design: str
     idea: str
@@ -39,7 +40,7 @@ class Story:
 
     @property
     def agrees(self) -> bool:
-        """Whether all servers hold the same."""
+        """Whether all servers hold the same bookings."""
         return len({frozenset(bookings) for bookings in self.held.values()}) <= 1
 
 
@@ -57,12 +58,12 @@ KEPT, MOVED, REJECTED, CANCELLED, STUCK, LOST, TWICE, TAKEN, CUT_OFF = (
 
 
 def verdicts(story: Story) -> list[str]:
-    """A verdict for each row: compares what the user believes with what the servers hold."""
+    """Return the verdict for each row, from a comparison of the user's belief with what the servers hold."""
     return [_verdict(row, story) for row in story.rows]
 
 
 def rivals(row: Row, story: Story) -> list[Row]:
-    """The rows of others who believe to have the room at an overlapping time."""
+    """Return the rows of other users who believe to have the same room at an overlapping time."""
     belief = row.belief
     return [
         other
@@ -87,5 +88,5 @@ def _verdict(row: Row, story: Story) -> str:
 
 
 def _still(row: Row, story: Story, is_held: bool) -> bool:
-    """Whether a cancelled booking is still held, and not because the user has booked the same again."""
+    """Whether a cancelled booking is still held although the user has not booked the same again."""
     return is_held and not any(other.belief == row.answer for other in story.rows if other is not row)

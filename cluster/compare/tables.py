@@ -1,4 +1,4 @@
-"""The output of the comparison: a table for each design, and one of all. Each verdict has a shape beside its colour."""
+"""The output of the comparison: a table for each design, and a summary. Each verdict has a shape and a colour."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NAME, USER, ANSWER = 4, 9, 22
 
 
 def requests(rows: Sequence[Row]) -> Iterator[str]:
-    """The requests of the script, which are the same for all designs."""
+    """A list of the requests of the script, which are the same for all designs."""
     yield _bold("The requests, in order")
     for row in rows:
         choices = " or ".join(_time(choice) for choice in row.choices)
@@ -64,7 +64,7 @@ def table(number: int, story: Story) -> Iterator[str]:
 
 
 def summary(stories: Sequence[Story]) -> Iterator[str]:
-    """How often each verdict occurred under each design."""
+    """A table of how often each verdict occurred under each design."""
     yield _bold("Side by side")
     yield colored(f"  {'':<24}" + "".join(f"{head:>10}" for head in COUNTED), attrs=["dark"])
     for story in stories:

@@ -1,7 +1,7 @@
-"""What the scenario language needs of a cluster: one interface for real processes and for the simulation.
+"""The driver interface: what the scenario language needs of a cluster, real or simulated.
 
-Servers are named by their labels. A driver does what it is told and decides nothing: the runner decides which server
-creates a new one, which links work, and when two servers exchange writes.
+Servers are named by their labels. A driver only carries out commands: the runner decides which server creates a new
+one, which links work, and when two servers exchange writes.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Pair = tuple[str, str]
 class Holding:
     """What a server holds, as far as it decides whether two servers have anything to exchange.
 
-    `server` is the id under which it holds this: a server that lost writes of its own goes on under a new id.
-    `history` tells epochs apart: a forced promotion revokes commits of the epoch before it.
+    `server` is the server id that holds this: a server that lost its own writes continues under a new id. `history`
+    tells epochs apart: a forced promotion revokes commits of the epoch before it.
     """
 
     server: str
@@ -38,37 +38,41 @@ class Failed(Exception):
 
 
 class Driver(Protocol):
-    """Servers by label. Each method raises Failed where it cannot do what it says; no session starts by itself."""
+    """A cluster of servers, named by label. Each method raises Failed if it cannot do its work; no session starts by
+    itself.
+    """
 
     def start_primary(self, label: str) -> None:
         """Start the first server, which is the primary."""
 
     def create(self, label: str, creator: str) -> None:
-        """Start a server that `creator` creates; returns when it holds all that its creator holds."""
+        """Start a server that `creator` creates. Returns when the new server holds all that its creator holds."""
 
     def retire(self, label: str, heir: str) -> None:
-        """Retire a server in one session with `heir`, which becomes the primary if the server was; then end it."""
+        """Retire a server in one session with `heir`, then end it. A primary makes `heir` the next primary."""
 
     def promote(self, label: str, primary: str | None) -> None:
-        """Have `primary` hand over to this server, in one session; None: have it take over without a hand-over."""
+        """Make a server the primary. `primary` hands over to it in one session; if None, the server takes over by
+        itself.
+        """
 
     def crash(self, label: str) -> None:
         """Kill a server and its Redis."""
 
     def recover(self, label: str) -> None:
-        """Start a server that has crashed; returns when it answers."""
+        """Start a server that has crashed. Returns when it answers."""
 
     def set_clock(self, label: str, moment_us: int) -> None:
-        """Set what the server's clock says from now on (microseconds since 1970)."""
+        """Set the time of the server's clock from now on (microseconds since 1970)."""
 
     def send(self, label: str, request: Request) -> Answer:
-        """Send a server one REST request."""
+        """Send a server one REST request and return its answer."""
 
     def holding(self, label: str) -> Holding:
-        """What the server holds now."""
+        """Return what the server holds now."""
 
     def exchange(self, pairs: Sequence[Pair]) -> Mapping[Pair, str]:
-        """Run one session for each pair (no server in two of them) to its end; returns the reason of each failure."""
+        """Run one complete session for each pair. No server may be in two pairs. Returns the reason of each failure."""
 
     def close(self) -> None:
         """End all servers, and leave nothing behind."""

@@ -41,7 +41,7 @@ class ForkServer:
         )
 
     def start(self, arguments: Sequence[str], output: Path, environment: Mapping[str, str]) -> int:
-        """Start `server.py ARGUMENTS` with its output going to a file; returns its process id at once."""
+        """Start `server.py ARGUMENTS` with its output going to a file. Returns its process id at once."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         order = {"arguments": list(arguments), "output": str(output), "environment": dict(environment)}
@@ -50,13 +50,13 @@ class ForkServer:
         return int(self._process.stdout.readline())
 
     def close(self) -> None:
-        """End the fork server, which tells the servers that still run to stop."""
+        """End the fork server, which stops the servers that still run."""
         with contextlib.suppress(BrokenPipeError):
             self._process.communicate()
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process that a fork server started has not ended."""
+    """Whether a process that was started by a fork server still runs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -71,7 +71,7 @@ def main() -> None:
     running: set[int] = set()
 
     def reap(*_: object) -> None:
-        """The kernel may give an id to another process once this has collected the ended one."""
+        """Collect the forked processes that have ended, and forget their ids, which the kernel may then use again."""
         with contextlib.suppress(ChildProcessError):
             while pid := os.waitpid(-1, os.WNOHANG)[0]:
                 running.discard(pid)
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def _serve(order: Mapping[str, Any]) -> None:
-    """In the forked process: do what `python server.py ARGUMENTS` does. Does not return."""
+    """Do in the forked process what `python server.py ARGUMENTS` does. Does not return."""
     from apps import APPLICATIONS  # noqa: PLC0415
     from replica.main import main as serve  # noqa: PLC0415
 

@@ -126,14 +126,14 @@ class ProcessDriver:
         self._threads.shutdown()
 
     def _do(self, label: str, request: Request) -> Any:
-        """The body of the answer; raises Failed where the server refuses."""
+        """Send a request and return the body of the answer. Raises Failed if the server refuses."""
         answer = self.send(label, request)
         if answer.is_refusal:
             raise Failed(f"{answer.message} [{answer.code}]")
         return answer.body
 
     def _session(self, pair: Pair) -> str | None:
-        """Run one session to its end; returns the reason where it fails. A new server gets time to start."""
+        """Run one session to its end. Returns the reason if it fails, else None. A new server gets time to start."""
         answer = self._sync(*pair)
         if answer.status == UNKNOWN:  # one of the two may not know the other yet
             answer = self._sync(*reversed(pair))
@@ -147,7 +147,7 @@ class ProcessDriver:
         return self.send(caller, Request("POST", f"/replica/sync/{answerer}"))
 
     def _configure(self, label: str) -> None:
-        """Write the configuration of the cluster, which names this server only; all others are created."""
+        """Write a configuration of the cluster that names this server only; all others are created."""
         rest, anti_entropy = self._addresses[label] = _addresses()
         whole = {
             "cluster": "script",
@@ -162,7 +162,7 @@ class ProcessDriver:
         return self._folder / "config.yaml"
 
     def _start(self, label: str, *options: str) -> None:
-        """Start a server; returns when it answers."""
+        """Start a server. Returns when it answers."""
         output = self._folder / f"{label}.out"
         arguments = [label, "--config", str(self._configuration), *options]
         pid = self._fork_server.start(arguments, output, {CLOCK_VARIABLE: str(self._clock(label))})
@@ -185,7 +185,7 @@ class ProcessDriver:
             return False
 
     def _kill(self, label: str) -> None:
-        """Kill the server, then the Redis that it leaves behind, as a power cut does."""
+        """Kill the server, then the Redis that it leaves behind, as a power cut would."""
         pid = self._processes.pop(label)
         os.kill(pid, signal.SIGKILL)
         self._await(lambda: not is_running(pid), END_TIMEOUT_S, f"{label} has ended")

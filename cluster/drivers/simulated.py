@@ -1,8 +1,8 @@
 """The simulation: all servers of a script run in this process, without threads, networks or clocks.
 
-The code is that of real replicas: the store on a real Redis (one for all servers, a namespace each), the sessions of
-bayou.anti_entropy, the REST endpoints. Only the transport is simulated: frames and requests are passed on in memory,
-one after another, so that a script runs the same way each time.
+The code is that of real replicas: the store on a real Redis (one for all servers, with a namespace for each), the
+sessions of bayou.anti_entropy, the REST endpoints. Only the transport is simulated: frames and requests are passed on
+in memory, one after another, so that a script runs the same way each time.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Arguments = ParamSpec("Arguments")
 
 
 def _raises_failed(action: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Turn what a replica refuses into Failed."""
+    """Make a method raise Failed when a replica refuses its request."""
 
     @functools.wraps(action)
     def act(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
@@ -134,7 +134,7 @@ class SimulatedDriver:
         self._client.flushdb()
 
     def session(self, caller: str, answerer: str) -> Report:
-        """Run one session to its end; returns the report of the caller."""
+        """Run one session to its end. Returns the report of the caller."""
         one, other = self._servers[caller], self._servers[answerer]
         report = converse(one.session(initiator=True), other.session(initiator=False))
         if report.code == RefusalCode.TAIL_LOST:
@@ -143,12 +143,12 @@ class SimulatedDriver:
         return report
 
     def store(self, label: str) -> Store:
-        """The store of a server that runs."""
+        """The store of a running server."""
         return self._servers[label].store
 
     @property
     def labels(self) -> list[str]:
-        """The labels of the servers that run."""
+        """The labels of the running servers."""
         return list(self._servers)
 
     def _one_session(self, caller: str, answerer: str) -> None:
@@ -157,7 +157,7 @@ class SimulatedDriver:
             raise Failed(f"no session between {caller} and {answerer}: {error.message}")
 
     def _renew_if_lost(self, store: Store, peer: Store) -> None:
-        """Give a server a new id where a peer holds more of its writes (replica/membership/identity.py)."""
+        """Give a server a new id if a peer holds more of its writes than it does itself. See membership/identity.py."""
         state = store.state()
         own = state.vector.get(state.server) or created_at(state.server)
         if not state.retired and peer.state().vector.get(state.server, 0) > own:
@@ -173,7 +173,7 @@ class SimulatedDriver:
 
 
 def converse(caller: Session, answerer: Session) -> Report:
-    """Pass frames between two ends until both are finished; returns the report of the caller."""
+    """Pass frames between two ends until both are finished. Returns the report of the caller."""
     in_flight: deque[tuple[Session, Frame]] = deque((answerer, frame) for frame in caller.start())
     in_flight.extend((caller, frame) for frame in answerer.start())
     while in_flight:
@@ -190,7 +190,7 @@ def converse(caller: Session, answerer: Session) -> Report:
 
 
 class _Store(Store):
-    """A store that caches its state until a command may change it: nobody else works on its namespace."""
+    """A store that caches its state until a command may change it, since no other process uses its namespace."""
 
     _cached: State | None = None
 
@@ -206,7 +206,7 @@ class _Store(Store):
 
 
 class _Server:
-    """One server that runs: its store, its sessions and its REST interface."""
+    """One running server: its store, its sessions and its REST interface."""
 
     def __init__(
         self, cluster: SimulatedDriver, label: str, store: Store, client: Redis, clock_us: Callable[[], int]

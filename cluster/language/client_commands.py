@@ -25,7 +25,10 @@ Print = Callable[[str], object]
 
 
 class ClientCommands:
-    """`send` sends a request to a server, `print_result` prints a result, `note` prints everything else."""
+    """Carries out the commands of clients.
+
+    `send` sends a request to a server, `print_result` prints a result, and `note` prints complaints.
+    """
 
     def __init__(
         self, world: World, send: Callable[[Server, Request], Answer], print_result: Print, note: Print
@@ -105,7 +108,9 @@ class ClientCommands:
         self._print_result(f"{name} {problem}" if problem else printing.reservation_line(name, accepted(answer)))
 
     def _path(self, name: str, client: str) -> str:
-        """The path of a reservation. The server finds nothing under a name that the script did not give."""
+        """The REST path of a reservation. For a name that the script did not give, the path leads to nothing on the
+        server.
+        """
         owner = Client(self._owners.get(name, client))
         return f"/reservations/{quote(owner.user, safe='')}/{quote(name, safe='')}"
 
@@ -127,7 +132,9 @@ class ClientCommands:
     # The session
 
     def _as_client(self, identifier: str, request: Request) -> Answer:
-        """Send a request to the client's server, and take the session token from the answer unless it is a refusal."""
+        """Send a request to the client's server. The client takes over the session token of the answer, unless it is a
+        refusal.
+        """
         client, server = self._world.linked(identifier)
         answer = self._send(server, replace(request, headers=_headers(client)))
         if answer.session is not None and (not answer.is_refusal or answer.status == UNKNOWN):
@@ -136,7 +143,7 @@ class ClientCommands:
 
 
 def accepted(answer: Answer) -> Any:
-    """The body of an answer; raises Complaint with the server's message where it refused."""
+    """Return the body of an answer. Raises Complaint with the server's message if it refused the request."""
     if answer.is_refusal:
         raise Complaint(f"{answer.message} [{answer.code}]")
     return answer.body

@@ -50,25 +50,25 @@ _MINUTE = timedelta(minutes=1)
 
 
 class Complaint(Exception):
-    """Why a line is skipped, for the author of the script. The line changed nothing."""
+    """The reason why a line was skipped, for the author of the script. The line changed nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. `text` is all that follows its name, as it was written, without blanks at the ends."""
+    """One command. `text` is the rest of the line after its name, as written, without blanks at the ends."""
 
     name: str
     words: tuple[str, ...]
     text: str
 
     def usage(self) -> Complaint:
-        """A complaint that shows how the command is used."""
+        """The complaint about a malformed command, which shows how the command is used."""
         return Complaint(f"usage: {self.name} {USAGES[self.name][0]}".rstrip())
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """From `start` up to, not including, `end` (UTC, whole minutes)."""
+    """A time from `start` up to, not including, `end` (UTC, whole minutes)."""
 
     start: datetime
     end: datetime
@@ -77,7 +77,7 @@ class Slot:
         return f"{self.start:%Y-%m-%dT}{self.hours(self.start.date())}"
 
     def hours(self, day: date) -> str:
-        """`09:00/10:00`; a time that is not on `day` is printed with its date."""
+        """The slot as text, such as `09:00/10:00`. A time that is not on `day` gets its date."""
         if self.end.date() == self.start.date() + timedelta(days=1) and f"{self.end:%H:%M}" == "00:00":
             return f"{_time(self.start, day)}/24:00"
         return f"{_time(self.start, day)}/{_time(self.end, self.start.date())}"
@@ -95,7 +95,7 @@ class ReserveRequest:
 
 
 def read_line(line: str) -> Command | None:
-    """Parse a line; None for a blank line or a comment. Raises Complaint."""
+    """Parse a line into a command; None for a blank line or a comment. Raises Complaint."""
     name, *words = line.split() or [""]
     if not name or name.startswith(("#", "//")):
         return None
@@ -111,7 +111,7 @@ def read_line(line: str) -> Command | None:
 
 
 def read_reserve(command: Command) -> ReserveRequest:
-    """Parse a `reserve`; raises Complaint."""
+    """Parse the parameters of a `reserve`. Raises Complaint."""
     client, room, first, *rest = command.words
     slots = [read_slot(first)]
     while rest[:1] == ["or"]:
@@ -145,7 +145,7 @@ def read_slot(text: str) -> Slot:
 
 
 def read_date(text: str) -> date:
-    """Parse a DATE such as 2026-12-01; raises Complaint."""
+    """Parse a DATE such as 2026-12-01. Raises Complaint."""
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
         try:
             return date.fromisoformat(text)
@@ -155,7 +155,7 @@ def read_date(text: str) -> date:
 
 
 def read_offset(text: str) -> int:
-    """Parse an OFFSET such as `+2h`, `-30m` or `0`; returns microseconds. Raises Complaint."""
+    """Parse an OFFSET such as `+2h`, `-30m` or `0`, and return it in microseconds. Raises Complaint."""
     if text == "0":
         return 0
     form = _OFFSET.fullmatch(text)
@@ -168,14 +168,14 @@ def read_offset(text: str) -> int:
 
 
 def read_count(text: str) -> int:
-    """Parse a number of writes, 0 or more; raises Complaint."""
+    """Parse a number of writes, 0 or more. Raises Complaint."""
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(KEPT_MAX)) or int(text) > KEPT_MAX:
         raise Complaint(f"{text} is not a number of writes; write 0 or more")
     return int(text)
 
 
 def _moment(day: str, clock: str, text: str) -> datetime:
-    """A time of day; 24:00 is midnight at the end of the day."""
+    """Parse a time of day. 24:00 is midnight at the end of the day. Raises Complaint."""
     try:
         if clock == "24:00":
             return datetime.fromisoformat(f"{day}T23:59").replace(tzinfo=UTC) + _MINUTE

@@ -1,6 +1,6 @@
 """How the scenario language prints the answers of servers: logs, calendars, reservations, vectors.
 
-Pure functions of the JSON of answers.
+The functions are pure: they depend only on the JSON of answers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Names:
         self._identities: dict[str, int] = {}
 
     def learn(self, server_id: str, identifier: str) -> None:
-        """Record that the script calls the server of this server id `identifier`."""
+        """Record `identifier` as the script's name for this server id."""
         if server_id not in self._names:
             number = self._identities[identifier] = self._identities.get(identifier, 0) + 1
             self._names[server_id] = identifier if number == 1 else f"{identifier}#{number}"
@@ -37,13 +37,13 @@ class Names:
         return self._names.get(server_id, server_id)
 
     def in_order(self, vector: Mapping[str, str]) -> list[str]:
-        """The server ids of a vector in the order of joining; unknown ids come last."""
+        """Return the server ids of a vector in the order of joining, with unknown ids last."""
         known = [server_id for server_id in self._names if server_id in vector]
         return known + sorted(set(vector) - set(known))
 
 
 def log_line(write: Json) -> str | None:
-    """A line for a write of the log; None for a write of the membership."""
+    """The line for a write of the log; None for a write of the membership."""
     described, op, app = write["describe"], write["op"], write["app"].partition("/")[0]
     if app == "playlist":
         what = f"{described['song']}, {described['url']}" if op == "put" else described["song"]
@@ -55,18 +55,18 @@ def log_line(write: Json) -> str | None:
 
 
 def reservation_line(name: str, reservation: Json) -> str:
-    """NAME ROOM WHEN STATE; WHEN is `-` for a reservation without a slot."""
+    """The line for a reservation: NAME ROOM WHEN STATE. WHEN is `-` if the reservation has no slot."""
     slot = reservation["slot"]
     return f"{name} {reservation['room']} {_slot(slot) if slot else '-'} {reservation['state']}"
 
 
 def calendar_line(entry: Json, day: date) -> str:
-    """A line for one reservation in a room's calendar of that day."""
+    """The line for one reservation in the calendar of a room and day."""
     return f"{_slot(entry).hours(day)} {client_of(entry['user'])} {entry['state']}"
 
 
 def short_time(times: Json) -> str:
-    """A slot as `09:00` where it is one full hour, else as `09:30–10:30`."""
+    """The text of a slot: `09:00` if it is one full hour, else `09:30–10:30`."""
     slot = _slot(times)
     if slot.end - slot.start == timedelta(hours=1) and slot.start.minute == 0:
         return f"{slot.start:%H:%M}"
@@ -80,9 +80,9 @@ def day_query(day: date) -> dict[str, str]:
 
 
 def vector_lines(replica: Json, names: Names) -> Iterator[str]:
-    """Lines for the vectors and numbers of `GET /replica`, stamps in seconds since the script began.
+    """Return lines for the vectors and numbers of `GET /replica`, with stamps in seconds since the script began.
 
-    One line of a script takes a second, so a server whose clock is right prints line numbers.
+    Each line of a script takes one second, so for a server whose clock is right, a stamp is the number of a line.
     """
     for name in ("V", "C", "O"):
         vector = replica["vectors"][name]
@@ -96,7 +96,7 @@ def vector_lines(replica: Json, names: Names) -> Iterator[str]:
 
 
 def vector_query(vector: Mapping[str, str]) -> str:
-    """A vector in the form that `GET /replica/export` takes."""
+    """A vector in the form that `GET /replica/export` accepts."""
     return json.dumps(vector, separators=(",", ":"))
 
 

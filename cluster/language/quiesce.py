@@ -13,9 +13,10 @@ Failure = Callable[[Pair, str], object]
 
 
 def quiesce(driver: Driver, links: Sequence[Pair], failed: Failure) -> None:
-    """Run sessions over these links until no server can learn anything more; `failed` is called for each failure.
+    """Run sessions over these links until no server can learn anything more. `failed` is called for each failed
+    session.
 
-    This ends: two servers meet only while they differ, and meet again only after one of them has changed.
+    This ends, since two servers meet only while they differ, and meet again only after one of them has changed.
     """
     holdings = {label: driver.holding(label) for label in dict.fromkeys(label for pair in links for label in pair)}
     fruitless: dict[Pair, tuple[Holding, Holding]] = {}
@@ -31,7 +32,7 @@ def quiesce(driver: Driver, links: Sequence[Pair], failed: Failure) -> None:
 
 
 def disjoint(pairs: Sequence[Pair]) -> list[Pair]:
-    """The pairs from first to last, without those that share a server with an earlier one."""
+    """Go through the pairs in order and choose each that shares no server with a pair chosen before."""
     taken: set[str] = set()
     chosen = []
     for pair in pairs:

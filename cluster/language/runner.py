@@ -29,7 +29,7 @@ Print = Callable[[str], object]
 
 
 class Runner:
-    """`print_result` takes each line of the results, `note` each complaint.
+    """Runs the lines of a script. `print_result` takes each line of the results, `note` takes each complaint.
 
     `failures` counts the expectations that did not hold.
     """
@@ -87,7 +87,7 @@ class Runner:
         return self._paused
 
     def run(self, lines: Iterable[str]) -> None:
-        """Run all lines in order. A line that fails is noted and skipped."""
+        """Run all lines in order. A line that fails is reported with `note` and skipped."""
         for line in lines:
             self.step(line)
 
@@ -176,7 +176,7 @@ class Runner:
             client.server = None
 
     def _apply_links(self) -> None:
-        """Tell both ends of each link whether it is cut, where they run and know each other."""
+        """Tell both ends of each link whether it is cut, if they run and know each other."""
         servers = list(self._world.servers.values())
         for here in servers:
             for there in servers:
@@ -223,7 +223,7 @@ class Runner:
                 self._print(line)
 
     def log(self, server: Server) -> Iterator[Mapping[str, Any]]:
-        """Each write in the log of a running server, oldest first, as `GET /replica/log` returns it."""
+        """Return the writes in the log of a running server, oldest first, as `GET /replica/log` returns them."""
         query: dict[str, str] = {"limit": str(LOG_PAGE)}
         while True:
             page = accepted(self._send(server, Request("GET", f"/replica/log?{urlencode(query)}")))
@@ -233,7 +233,7 @@ class Runner:
             query["after"] = page["next"]
 
     def describe(self, server: Server) -> Mapping[str, Any]:
-        """The answer of a running server to `GET /replica`."""
+        """Return the answer of a running server to `GET /replica`."""
         return accepted(self._send(server, Request("GET", "/replica")))  # type: ignore[no-any-return]
 
     def _calendar(self, command: Command) -> None:
@@ -305,7 +305,7 @@ class Runner:
         self._learn_name(server)
 
     def _primary_for(self, server: Server) -> Server:
-        """The primary that can hand over to this server in a session; raises Complaint where there is none."""
+        """The primary that can hand over to this server in a session. Raises Complaint if there is none."""
         primary = self._primary()
         if primary is None:
             raise Complaint("the primary does not run; add `force` to promote without it")
@@ -314,7 +314,9 @@ class Runner:
         return primary
 
     def _primary(self) -> Server | None:
-        """Of the running servers that act as primary, the one of the newest epoch."""
+        """The running server that acts as primary; if there are several, the one with the newest epoch. None if there
+        is none.
+        """
         found: dict[tuple[int, str], Server] = {}
         for server in self._world.running():
             replica = self.describe(server)

@@ -1,7 +1,7 @@
 """The world of a script: its servers in the order in which they joined, the links between them, and its clients.
 
-It records what the script did, and raises Complaint for what is impossible; it does not speak to servers. A server
-and a client may have the same id: a link between two ids is one between servers where both are servers.
+It records what the script did, and raises Complaint for what is impossible; it does not speak to servers. A server and
+a client may have the same id: a link between two ids is a link of servers if both are servers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LABEL_CHARACTERS_MAX = 24
 
 @dataclass(slots=True)
 class Server:
-    """`label` is the id in the form of a replica's label. `running` is false after a crash."""
+    """A server of the script. `label` is the id in the form of a replica's label. `running` is false after a crash."""
 
     id: str
     label: str
@@ -28,9 +28,9 @@ class Server:
 
 @dataclass(slots=True)
 class Client:
-    """`server` is the id of the server it is linked to; `retired` that of its server, if this one has retired.
+    """A client of the script. `server` is the id of the server it is linked to.
 
-    `session` is the session token, which does not depend on links.
+    `retired` is the id of its last server, if that has retired. `session` is the session token; links do not change it.
     """
 
     id: str
@@ -40,13 +40,16 @@ class Client:
 
     @property
     def user(self) -> str:
-        """The id as the name of a user; a character that a name cannot hold becomes +XX, as %XX in a URL."""
+        """The client's id as a user name. A character that a name cannot hold becomes +XX, as %XX in a URL."""
         return quote(self.id, safe="@").replace("~", "%7E").replace("%", "+")
 
 
 @dataclass(slots=True)
 class World:
-    """Invariant: `cut` holds only pairs of ids of servers in `servers`."""
+    """The servers, links and clients of a script.
+
+    Invariant: `cut` holds only pairs of ids of servers in `servers`.
+    """
 
     servers: dict[str, Server] = field(default_factory=dict)
     clients: dict[str, Client] = field(default_factory=dict)
@@ -57,7 +60,7 @@ class World:
     # Servers
 
     def join(self, identifier: str) -> Server:
-        """Add a server, and link the clients to it whose server of the same id has retired."""
+        """Add a server. Clients whose server with this id has retired are linked to it."""
         server = Server(identifier, self.label(identifier))
         self.servers[identifier] = server
         for client in self.clients.values():
@@ -66,13 +69,15 @@ class World:
         return server
 
     def check_new(self, identifier: str) -> None:
-        """Raise Complaint for the id of a server in the world."""
+        """Raise Complaint if a server with this id is in the world."""
         if identifier in self.servers:
             state = "is already running" if self.servers[identifier].running else "has crashed; recover it"
             raise Complaint(f"server {identifier} {state}")
 
     def leave(self, server: Server) -> None:
-        """Remove a server that has retired. The next server of its id gets another label: others may not know yet."""
+        """Remove a server that has retired. A later server with its id gets another label, which no server has known
+        before.
+        """
         del self.servers[server.id]
         self.former_labels.add(self.labels.pop(server.id))
         self.cut = {pair for pair in self.cut if server.id not in pair}
@@ -81,7 +86,7 @@ class World:
                 client.server, client.retired = None, server.id
 
     def server(self, identifier: str) -> Server:
-        """The server of this id, running or not."""
+        """Return the server with this id, running or not."""
         if identifier not in self.servers:
             raise Complaint(f"there is no server {identifier}")
         return self.servers[identifier]
@@ -93,15 +98,15 @@ class World:
         return server
 
     def running(self) -> list[Server]:
-        """The servers that run, in the order in which they joined."""
+        """Return the running servers, in the order in which they joined."""
         return [server for server in self.servers.values() if server.running]
 
     def reachable(self, server: Server) -> Iterator[Server]:
-        """The running servers with a working link to this one, in the order in which they joined."""
+        """Return the running servers with a working link to this one, in the order in which they joined."""
         return (other for other in self.running() if other is not server and self.is_linked(server.id, other.id))
 
     def label(self, identifier: str) -> str:
-        """The label of a server: its id where that is a valid label; no two ids share a label."""
+        """Return the label for a server: its id if that is a valid label. No two ids share a label."""
         if identifier not in self.labels:
             plain = re.sub(r"[^a-z0-9_-]", "-", identifier.lower())[:LABEL_CHARACTERS_MAX]
             taken, label, number = {*self.labels.values(), *self.former_labels}, plain, 1
@@ -112,7 +117,7 @@ class World:
         return self.labels[identifier]
 
     def id_of(self, label: str) -> str:
-        """The id of the server of this label."""
+        """Return the id of the server with this label."""
         return next((identifier for identifier, known in self.labels.items() if known == label), label)
 
     # Links between servers
@@ -121,7 +126,7 @@ class World:
         return frozenset((one, other)) not in self.cut
 
     def working_links(self) -> list[Pair]:
-        """The labels of any two running servers with a working link, in the order in which they joined."""
+        """Return pairs of labels: the running servers with a working link, in the order in which they joined."""
         running = self.running()
         return [
             (one.label, other.label)
@@ -131,7 +136,7 @@ class World:
         ]
 
     def set_link(self, one: Server, other: Server, *, up: bool) -> bool:
-        """Cut or restore a link; returns whether that changed it."""
+        """Cut or restore a link. Returns whether that changed the link."""
         pair = frozenset((one.id, other.id))
         if (pair not in self.cut) == up:
             return False
@@ -141,11 +146,11 @@ class World:
     # Clients
 
     def add_client(self, identifier: str) -> Client:
-        """The client of this id, which is added if it is new."""
+        """Return the client with this id, and add it first if it is new."""
         return self.clients.setdefault(identifier, Client(identifier))
 
     def linked(self, identifier: str) -> tuple[Client, Server]:
-        """A client and the running server it is linked to."""
+        """Return a client and the running server it is linked to."""
         if identifier not in self.clients:
             raise Complaint(f"there is no client {identifier}")
         client = self.clients[identifier]
@@ -157,7 +162,7 @@ class World:
         return client, server
 
     def ends(self, one: str, other: str) -> tuple[Server, Server] | tuple[Client, Server]:
-        """The two ends of a connection: two servers, or a client and a server in either order."""
+        """Return the two ends of a connection: two servers, or a client and a server in either order."""
         if one != other and one in self.servers and other in self.servers:
             return self.servers[one], self.servers[other]
         for client, server in ((one, other), (other, one)):
@@ -170,5 +175,5 @@ class World:
 
 
 def client_of(user: str) -> str:
-    """The client's id from a user name that `Client.user` made."""
+    """The client's id, read from a user name that `Client.user` made."""
     return unquote(user.replace("+", "%"))

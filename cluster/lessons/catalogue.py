@@ -23,7 +23,8 @@ class NoLesson(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`narration` may be empty; `lines` are all lines of the script that belong to the step, comments included."""
+    """One step of a lesson. `lines` are all lines of the script in the step, with comments. `narration` may be empty.
+    """
 
     narration: str
     lines: tuple[str, ...]
@@ -43,7 +44,7 @@ def lessons() -> list[Lesson]:
 
 
 def find_lesson(name: str) -> Lesson:
-    """The lesson of that name; raises NoLesson."""
+    """The lesson of that name. Raises NoLesson if there is none."""
     names = [path.stem for path in sorted(FOLDER.glob("*.test"))]
     if name not in names:
         close = difflib.get_close_matches(name, names, n=1)
@@ -53,7 +54,7 @@ def find_lesson(name: str) -> Lesson:
 
 
 def read_lesson(path: Path) -> Lesson:
-    """Read a script as a lesson; raises ValueError where it does not open with a claim and its source."""
+    """Read a script as a lesson. Raises ValueError if it does not open with a claim and its source."""
     lines = path.read_text(encoding="utf-8").splitlines()
     opening = _OPENING.fullmatch(lines[0].strip()) if lines else None
     if opening is None:
@@ -62,7 +63,8 @@ def read_lesson(path: Path) -> Lesson:
 
 
 def _steps(lines: Sequence[str]) -> tuple[Step, ...]:
-    """Split a script into steps; a comment after a command begins a new one. The first line is no narration."""
+    """Split a script into steps: a comment after a command begins a new one. The first line of the script is its claim.
+    """
     steps: list[Step] = []
     narration: list[str] = []
     taken = [lines[0]]

@@ -31,7 +31,10 @@ RESULTS = {  # word in a result -> colour; the first word that is found counts
 
 
 def lesson(name: str | None) -> int:
-    """Return 0, 1 where an expectation of the script did not hold, or 2 for an unknown name. Raises Stopped."""
+    """Play a lesson, or list all lessons if `name` is None.
+
+    Return 0 on success, 1 if an expectation of the script failed, 2 if there is no such lesson. Raises Stopped.
+    """
     if name is None:
         _list()
         return 0
@@ -46,7 +49,7 @@ def lesson(name: str | None) -> int:
 
 
 class _Player:
-    """Plays one lesson on a driver of its own, and keeps each server's last log to show what has changed."""
+    """Plays one lesson on a driver of its own. It keeps the last log of each server, to show what has changed."""
 
     def __init__(self, played: Lesson, driver: Driver) -> None:
         self._lesson = played

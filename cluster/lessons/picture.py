@@ -1,7 +1,7 @@
 """A picture of a cluster for a projector: the links, and a column for each server with its role, clients and log.
 
-It knows logs in the form of REST answers and the world of a script, and neither servers nor terminals. Whatever a
-colour says, a shape says as well.
+It knows logs in the form of REST answers and the world of a script, but neither servers nor terminals. Each colour
+comes with a shape of the same meaning.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Text = tuple[str, str]  # plain, and in colour
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A write in a server's log. Writes on the same `thing` (a room, a song) may conflict."""
+    """A write in a server's log. Writes with the same `thing` (a room, a song) may conflict."""
 
     id: str
     text: str
@@ -40,7 +40,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One server. One that has crashed shows no log."""
+    """The column of one server. A server that has crashed shows no log."""
 
     id: str
     running: bool
@@ -60,7 +60,7 @@ def legend() -> str:
 
 
 def entry(write: Mapping[str, Any]) -> Entry | None:
-    """An entry for a write of `GET /replica/log`; None for a write of the membership."""
+    """Return the entry for a write of `GET /replica/log`; None for a write of the membership."""
     described, app = write["describe"], write["app"].partition("/")[0]
     mark = str(write["state"])
     if app == "playlist":
@@ -81,7 +81,7 @@ def entry(write: Mapping[str, Any]) -> Entry | None:
 
 
 def changes(before: Sequence[Entry], now: Sequence[Entry]) -> dict[str, str]:
-    """What happened to each write in a log since `before`: write id -> a key of SIGNS."""
+    """Return what happened to each write of a log since `before`, as write id -> a key of SIGNS."""
     known = {old.id: (old, before[:place]) for place, old in enumerate(before)}
     found = {}
     for place, write in enumerate(now):
@@ -100,7 +100,7 @@ def changes(before: Sequence[Entry], now: Sequence[Entry]) -> dict[str, str]:
 
 
 def link_line(world: World) -> str:
-    """The links between running servers; of many servers only those that are cut."""
+    """A line with the links between running servers. If there are many servers, it has only the links that are cut."""
     pairs = list(combinations([server.id for server in world.running()], 2))
     cut = [pair for pair in pairs if not world.is_linked(*pair)]
     shown = pairs if len(pairs) <= LINKS_MAX else cut
@@ -111,7 +111,7 @@ def link_line(world: World) -> str:
 
 
 def columns(shown: Sequence[Column], width: int) -> Iterator[str]:
-    """The lines of the columns, each at most `width` characters wide."""
+    """Return the lines of the columns side by side, each at most `width` characters wide."""
     at_once = max(1, min(COLUMNS_MAX, len(shown), width // COLUMN_MIN))
     room = width // at_once - 1
     for first in range(0, len(shown), at_once):
