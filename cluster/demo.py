@@ -60,8 +60,9 @@ def _play(folder: Path, stopping: threading.Event) -> None:
 
 
 class _Story:
-    """The steps of the demo, in order. Each shows its result, and raises Unexpected or TooLong if that is not as
-    expected.
+    """The steps of the demo, in order.
+
+    Each shows its result, and raises Unexpected or TooLong if that is not as expected.
     """
 
     def __init__(self, processes: Processes, view: DemoView, stopping: threading.Event) -> None:

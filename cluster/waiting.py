@@ -1,5 +1,6 @@
-"""Waits until a condition holds, with a time limit, and stops early if the user asks. This module knows neither
-replicas nor processes.
+"""Waits until a condition holds, with a time limit, and stops early if the user asks.
+
+This module knows neither replicas nor processes.
 """
 
 from __future__ import annotations

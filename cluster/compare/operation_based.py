@@ -35,8 +35,9 @@ class Operation(Generic[Element]):
 
 @dataclass(slots=True)
 class OperationSet(Generic[Element]):
-    """The set as one replica has it. `log` has the operations that the replica has applied, in their order, to send to
-    others.
+    """The set as one replica has it.
+
+    `log` has the operations that the replica has applied, in their order, to send to others.
     """
 
     replica: str

@@ -38,8 +38,9 @@ class Failed(Exception):
 
 
 class Driver(Protocol):
-    """A cluster of servers, named by label. Each method raises Failed if it cannot do its work; no session starts by
-    itself.
+    """A cluster of servers, named by label.
+
+    Each method raises Failed if it cannot do its work; no session starts by itself.
     """
 
     def start_primary(self, label: str) -> None:
@@ -52,8 +53,9 @@ class Driver(Protocol):
         """Retire a server in one session with `heir`, then end it. A primary makes `heir` the next primary."""
 
     def promote(self, label: str, primary: str | None) -> None:
-        """Make a server the primary. `primary` hands over to it in one session; if None, the server takes over by
-        itself.
+        """Make a server the primary.
+
+        `primary` hands over to it in one session; if None, the server takes over by itself.
         """
 
     def crash(self, label: str) -> None:

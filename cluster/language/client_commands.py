@@ -108,8 +108,9 @@ class ClientCommands:
         self._print_result(f"{name} {problem}" if problem else printing.reservation_line(name, accepted(answer)))
 
     def _path(self, name: str, client: str) -> str:
-        """The REST path of a reservation. For a name that the script did not give, the path leads to nothing on the
-        server.
+        """The REST path of a reservation.
+
+        For a name that the script did not give, the path leads to nothing on the server.
         """
         owner = Client(self._owners.get(name, client))
         return f"/reservations/{quote(owner.user, safe='')}/{quote(name, safe='')}"
@@ -132,8 +133,9 @@ class ClientCommands:
     # The session
 
     def _as_client(self, identifier: str, request: Request) -> Answer:
-        """Send a request to the client's server. The client takes over the session token of the answer, unless it is a
-        refusal.
+        """Send a request to the client's server.
+
+        The client takes over the session token of the answer, unless it is a refusal.
         """
         client, server = self._world.linked(identifier)
         answer = self._send(server, replace(request, headers=_headers(client)))

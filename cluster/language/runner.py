@@ -314,8 +314,9 @@ class Runner:
         return primary
 
     def _primary(self) -> Server | None:
-        """The running server that acts as primary; if there are several, the one with the newest epoch. None if there
-        is none.
+        """The running server that acts as primary; if there are several, the one with the newest epoch.
+
+        None if there is none.
         """
         found: dict[tuple[int, str], Server] = {}
         for server in self._world.running():

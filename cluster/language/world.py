@@ -75,8 +75,9 @@ class World:
             raise Complaint(f"server {identifier} {state}")
 
     def leave(self, server: Server) -> None:
-        """Remove a server that has retired. A later server with its id gets another label, which no server has known
-        before.
+        """Remove a server that has retired.
+
+        A later server with its id gets another label, which no server has known before.
         """
         del self.servers[server.id]
         self.former_labels.add(self.labels.pop(server.id))

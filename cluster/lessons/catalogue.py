@@ -23,7 +23,9 @@ class NoLesson(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a lesson. `lines` are all lines of the script in the step, with comments. `narration` may be empty.
+    """One step of a lesson. `lines` are all lines of the script in the step, with comments.
+
+    `narration` may be empty.
     """
 
     narration: str
@@ -63,7 +65,9 @@ def read_lesson(path: Path) -> Lesson:
 
 
 def _steps(lines: Sequence[str]) -> tuple[Step, ...]:
-    """Split a script into steps: a comment after a command begins a new one. The first line of the script is its claim.
+    """Split a script into steps: a comment after a command begins a new one.
+
+    The first line of the script is its claim.
     """
     steps: list[Step] = []
     narration: list[str] = []

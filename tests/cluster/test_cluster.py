@@ -1,4 +1,4 @@
-"""`cluster.py` as people run it: the demo succeeds, `up` stops what it started, and nothing is left behind."""
+"""`cluster.py` as users run it: the demo succeeds, `up` stops what it started, and neither leaves anything behind."""
 
 from __future__ import annotations
 

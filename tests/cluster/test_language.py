@@ -1,4 +1,4 @@
-"""The parser of the scenario language: which lines are commands, what their parts mean, and the complaints."""
+"""The parser of the scenario language: which lines are commands, what their parts mean, and its complaints."""
 
 from __future__ import annotations
 

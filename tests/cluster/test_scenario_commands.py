@@ -1,4 +1,4 @@
-"""Commands of the scenario language that are impossible, ambiguous or repeated: the complaint, and the state after."""
+"""Impossible, ambiguous and repeated commands of the scenario language: the complaint, and the state afterwards."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ SLOT = "2026-12-01T09:00/10:00"
     ],
 )
 def test_an_impossible_line_is_noted_and_skipped(simulation: SimulatedDriver, lines: str, said: str) -> None:
-    """Nothing is printed, and the script goes on."""
+    """An impossible line prints no result, and the script continues."""
     result = run_script(simulation, f"{BEFORE}{lines}\n")
     assert result.notes == [f"line {5 + len(lines.splitlines())}: {said}"]
     assert (result.printed, result.failures) == ([], 0)
@@ -70,7 +70,7 @@ def test_only_the_primary_commits_by_hand(simulation: SimulatedDriver) -> None:
 
 @pytest.mark.parametrize("ends", ["c 0", "0 c"])
 def test_a_client_has_one_link(simulation: SimulatedDriver, ends: str) -> None:
-    """Restoring a link moves the client, whether or not the old link was broken; breaking another link does nothing."""
+    """Restoring a link moves the client, even if its old link was not broken. Breaking another link has no effect."""
     result = run_script(
         simulation,
         f"{BEFORE}pause\nput d b 2\nrestoreConnection c 1\nget c b\nbreakConnection {ends}\nget c b\n"
@@ -81,7 +81,10 @@ def test_a_client_has_one_link(simulation: SimulatedDriver, ends: str) -> None:
 
 
 def test_an_id_may_be_a_server_and_a_client(simulation: SimulatedDriver) -> None:
-    """A link between two such ids is one of servers; an id twice means the client and the server of that id."""
+    """A link between two such ids is a link of servers.
+
+    A link of one such id with itself joins its client to its server.
+    """
     result = run_script(
         simulation,
         "joinServer 0\njoinServer 1\njoinClient 0 0\njoinClient 1 1\n"
@@ -162,7 +165,7 @@ def test_reservations_over_midnight(simulation: SimulatedDriver) -> None:
 
 
 def test_names_of_reservations(simulation: SimulatedDriver) -> None:
-    """A refused reservation gets a name too; a skipped line does not."""
+    """A refused reservation gets a name too, but a skipped line does not."""
     result = run_script(
         simulation,
         f"{BEFORE}reserve c 6.12 {SLOT}\nreserve d 6.12 {SLOT}\nreserve e 6.12 {SLOT}\nreserve d 6.13 {SLOT}\n"
@@ -181,7 +184,7 @@ def test_names_of_reservations(simulation: SimulatedDriver) -> None:
 
 
 def test_another_room_without_another_room_tries_the_other_slots(simulation: SimulatedDriver) -> None:
-    """The script has named one room only."""
+    """The script names one room only, so the merge procedure `another_room` can try only the other slots."""
     result = run_script(
         simulation,
         f"{BEFORE}reserve c 6.12 {SLOT} merge another_room\npause\n"

@@ -1,4 +1,4 @@
-"""On random scripts no command breaks the runner, and all servers are equal after healing (invariant 14)."""
+"""Random scripts never break the runner, and all servers are equal after the links are healed (invariant 14)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ SEEDS = range(12)
 
 
 def random_script(seed: int, steps: int) -> list[str]:
-    """Random commands, many of them impossible, without `force`, which may revoke commits (invariant 9)."""
+    """A script of random commands, many of them impossible.
+
+    It has no `force`, which may revoke commits (invariant 9).
+    """
     chosen = random.Random(seed)
 
     def slot() -> str:

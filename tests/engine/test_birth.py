@@ -1,4 +1,4 @@
-"""The birth of a cluster whose first primary was lost before it met another replica."""
+"""A cluster is started a second time, because its first primary was lost before it met another replica."""
 
 from __future__ import annotations
 

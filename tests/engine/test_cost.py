@@ -1,4 +1,4 @@
-"""The cost of a step, counted in commands that Redis runs and in writes that are rolled back, not in seconds."""
+"""The cost of a step, counted in the commands that Redis runs and the writes that are rolled back, not in seconds."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ OTHERS = 300
 
 
 def tentative(replica: Replica, count: int) -> None:
-    """`count` tentative writes, each on a page of its own."""
+    """Have the replica accept `count` tentative writes, each on a page of its own."""
     for number in range(count):
         replica.note(f"other{number}", f"other{number}")
 
 
 def cost_of(others: int, k: int) -> tuple[int, int]:
-    """(commands, rolled back) of a write before k tentative writes of its page, with others on other pages."""
+    """The cost (commands, rolled back) of a write that comes before `k` tentative writes of its page.
+
+    The replica also holds `others` tentative writes on other pages.
+    """
     cluster = Cluster(3)
     _, one, two = cluster
     tentative(two, others // 2)
@@ -70,7 +73,7 @@ def test_the_cost_of_accepting_does_not_depend_on_the_log() -> None:
 
 
 def test_commits_in_the_tentative_order_cost_a_few_commands_each() -> None:
-    """At the primary, and at a replica that gets notifications. Nothing is played."""
+    """A commit plays nothing, neither at the primary nor at a replica that receives notifications."""
     cluster = Cluster(2, commit_mode="manual")
     primary, other = cluster
     for number in range(40):
@@ -87,7 +90,7 @@ def test_commits_in_the_tentative_order_cost_a_few_commands_each() -> None:
 
 
 def test_a_commit_that_is_first_on_its_pages_rolls_nothing_back() -> None:
-    """Even if writes on other pages are earlier in the tentative order."""
+    """Nothing is rolled back even if writes on other pages are earlier in the tentative order."""
     cluster = Cluster(3)
     primary, one, two = cluster
     tentative(one, 20)

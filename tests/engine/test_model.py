@@ -1,4 +1,4 @@
-"""The engine and the model (tests/support/model.py) get the same steps, and have the same pages, outcomes and logs."""
+"""The engine and the model (tests/support/model.py) take the same steps, and have the same pages, outcomes and logs."""
 
 from __future__ import annotations
 
@@ -31,12 +31,15 @@ OPS = st.sampled_from(["add", "add", "role", "token", "revoke"])
 
 
 def asking(user: str, request: str, how: int) -> DraftContext:
-    """With a policy or without; as a manager, whether or not the user is one."""
+    """The context of a request that claims the manager role, whether or not the user has it.
+
+    `how` chooses the policy.
+    """
     return clients.request_context(user, request, (None, 3)[how >> 4 & 1], how >> 5, "manager")
 
 
 class Machine(RuleBasedStateMachine):
-    """Each rule takes one step at the engine and the same step at the model."""
+    """A state machine: each rule takes one step in the engine and the same step in the model."""
 
     client: Any = None
 
@@ -68,7 +71,7 @@ class Machine(RuleBasedStateMachine):
         assert outcome == self.models[number].accept(draft, self.now)
 
     def _exchange(self, one: int, other: int) -> None:
-        """Sessions until nothing is left to send."""
+        """Run sessions between two replicas until nothing is left to send."""
         if one == other:
             return
         for _ in range(2):

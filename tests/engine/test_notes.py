@@ -1,4 +1,7 @@
-"""Notes on committed pages: an application writes them at a commit and never reads them. All replicas have the same."""
+"""Notes on committed pages: an application writes a note at a commit and never reads it.
+
+All replicas have the same notes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rollback, replay and commit: a write takes its place in the middle of the log, and later ones are played again."""
+"""Rollback, replay and commit: a write takes its place in the middle of the log, and later writes are played again."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def cluster() -> Cluster:
 
 
 def early(cluster: Cluster) -> None:
-    """From here on, new writes are earlier than all others."""
+    """Set the clock back, so that new writes are earlier than all others."""
     cluster.clock.tick(-100_000_000)
 
 
 def changes(replica: Replica, number: int = -1) -> list[Change]:
-    """The changes in the event of one transaction."""
+    """Return the changes in the event of one transaction."""
     found: list[Change] = replica.events("0-0", 1, 10_000, replica.client)[number][1]["changes"]
     return found
 
@@ -47,7 +47,7 @@ def test_a_later_write_gives_way_to_an_earlier_one(cluster: Cluster) -> None:
 
 
 def test_a_rejected_write_may_succeed_in_another_order(cluster: Cluster) -> None:
-    """In the log, `rejected` is an outcome like others: it is final when the write is committed."""
+    """In the log, `rejected` is an outcome like others: it becomes final when the write is committed."""
     primary, one, two = cluster
     two.take("b", (DAY, "slot 10"))
     early(cluster)
@@ -94,7 +94,7 @@ def test_a_write_that_fails_when_replayed_changes_nothing(cluster: Cluster, op: 
 
 
 def test_rollback_reaches_writes_through_shared_pages(cluster: Cluster) -> None:
-    """q and r are played again because p is; s is not."""
+    """The writes q and r are played again because p is; the write s is not."""
     _, one, two = cluster
     two.note("1", "p", "q")
     two.note("2", "q", "r")
@@ -109,7 +109,7 @@ def test_rollback_reaches_writes_through_shared_pages(cluster: Cluster) -> None:
 
 
 def test_writes_before_the_new_one_are_not_played_again(cluster: Cluster) -> None:
-    """A write between two others of its page rolls back only the later one."""
+    """A write that arrives between two others of its page rolls back only the later one."""
     _, one, two = cluster
     two.note("1", "p")
     cluster.clock.tick()
@@ -123,7 +123,7 @@ def test_writes_before_the_new_one_are_not_played_again(cluster: Cluster) -> Non
 
 
 def test_a_page_emptied_by_a_tentative_write_stays_empty(cluster: Cluster) -> None:
-    """Redis deletes a hash with its last field, but the empty copy still hides the committed page."""
+    """Redis deletes a hash with its last field, but the empty tentative copy must still hide the committed page."""
     primary, one, two = cluster
     primary.put(draft("set", "a", ["p"], fields=[["x", "y"]]))
     meet(one, primary)
@@ -145,7 +145,7 @@ def test_a_page_emptied_by_a_tentative_write_stays_empty(cluster: Cluster) -> No
 
 
 def test_commits_in_the_tentative_order_replay_nothing() -> None:
-    """The tentative copy stays until the last tentative write of its page is committed."""
+    """The tentative copy of a page stays until the last tentative write of the page is committed."""
     cluster = Cluster(2, commit_mode="manual")
     primary, other = cluster
     for number in range(4):
@@ -168,7 +168,9 @@ def test_commits_in_the_tentative_order_replay_nothing() -> None:
 
 
 def test_commits_out_of_the_tentative_order_replay_the_writes_they_overtake(cluster: Cluster) -> None:
-    """The primary keeps the order of each server, not that of the stamps (Terry 1995, section 5)."""
+    """The primary commits the writes of each server in order, but not all writes in stamp order (Terry 1995, section
+    5).
+    """
     primary, one, two = cluster
     one.take("a", (DAY, "slot 9"), (DAY, "slot 11"))
     two.take("b", (DAY, "slot 9"), (DAY, "slot 10"))
@@ -203,7 +205,7 @@ def test_a_commit_with_its_body_precedes_all_tentative_writes(cluster: Cluster) 
 
 
 def test_one_batch_has_commits_notifications_and_tentative_writes(cluster: Cluster) -> None:
-    """They share pages, and the tentative write comes last."""
+    """The writes of the batch share pages, and the tentative write comes last."""
     primary, one, two = cluster
     one.note("a", "p", "q")
     one.note("b", "p")
@@ -220,7 +222,7 @@ def test_one_batch_has_commits_notifications_and_tentative_writes(cluster: Clust
 
 @pytest.mark.parametrize("mode", ["auto", "manual"])
 def test_every_transaction_is_safe_to_run_twice(mode: str) -> None:
-    """As when a reply was lost: the second run changes nothing and adds no event."""
+    """A transaction runs again if its reply was lost. The second run changes nothing and adds no event."""
     cluster = Cluster(3, commit_mode=mode)
     primary, one, two = cluster
     one.take("a", (DAY, "slot 9"), (DAY, "slot 10"))
@@ -271,7 +273,7 @@ def test_in_manual_mode_the_primary_commits_on_request_only() -> None:
 
 
 def test_a_primary_that_changes_to_auto_mode_keeps_the_order() -> None:
-    """Invariant 6: no new write overtakes the tentative ones of its origin."""
+    """No new write overtakes the tentative writes of its origin (invariant 6)."""
     cluster = Cluster(1, commit_mode="manual")
     manual = cluster.replicas[0]
     manual.note("a", "p")
@@ -296,7 +298,7 @@ def test_many_commits_take_several_transactions(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_effects_of_a_write_have_one_entry_per_field(cluster: Cluster) -> None:
-    """With the old and the last value, however often the field was set in between."""
+    """An entry has the old and the last value of a field, however often the write sets the field in between."""
     primary, one, _ = cluster
     primary.put(draft("set", "a", ["p"], fields=[["x", "1"], ["same", "s"]]))
     meet(one, primary)
@@ -307,7 +309,7 @@ def test_the_effects_of_a_write_have_one_entry_per_field(cluster: Cluster) -> No
 
 
 def test_a_transaction_ends_after_a_bounded_amount_of_play(cluster: Cluster) -> None:
-    """The rest of the batch is sent again, and no write is skipped."""
+    """The sender then sends the rest of the batch again, and no write is skipped."""
     _, one, two = cluster
     for number in range(23):
         one.note(f"{number}", *(f"page{page}" for page in range(400)))
@@ -320,7 +322,7 @@ def test_a_transaction_ends_after_a_bounded_amount_of_play(cluster: Cluster) -> 
 
 
 def test_a_request_submitted_at_two_replicas_takes_one_slot(cluster: Cluster) -> None:
-    """Invariant 13, whichever copy is committed first."""
+    """The request takes one slot whichever of its two writes is committed first (invariant 13)."""
     primary, one, two = cluster
     one.put(take("a", (DAY, "slot 9")))
     two.put(take("a", (DAY, "slot 10")))

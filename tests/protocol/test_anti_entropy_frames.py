@@ -27,7 +27,7 @@ ITEMS = tuple(map(item, range(1, 40)))
 
 
 class FakeStore:
-    """A store that answers as a test says, and notes what it is asked to change."""
+    """A store that gives the answers that a test sets, and records the changes that it is asked to make."""
 
     def __init__(self, label: str = "one", items: int = 0) -> None:
         real = Cluster(1).replicas[0]
@@ -44,7 +44,7 @@ class FakeStore:
         return "known"
 
     def select(self, csn: int, vector: Any, *_: Any) -> Selection:
-        """Two at a time; from the beginning if the peer has nothing."""
+        """Select two writes at a time after the peer's vector, from the beginning if the peer has nothing."""
         self.asked.append((csn, dict(vector)))
         newest = vector.get("x~aaaaaa", 0)
         rest = [found for found in self.left if int(found.id[:16]) > newest]
@@ -60,7 +60,7 @@ def taken(count: int, status: str = "taken", taken: int | None = None) -> Receiv
 
 
 def opened(store: Any, *, initiator: bool = True) -> tuple[Session, Hello]:
-    """A session that has said hello."""
+    """Return a session that has sent its hello, and that hello."""
     made = Session(store, TAGS, initiator=initiator)
     (hello,) = made.start()
     assert isinstance(hello, Hello)
@@ -68,7 +68,7 @@ def opened(store: Any, *, initiator: bool = True) -> tuple[Session, Hello]:
 
 
 def session(store: Any, *, initiator: bool = True) -> tuple[Session, list[Frame]]:
-    """A session that has said hello and received the peer's."""
+    """Return a session that has exchanged hellos with its peer, and the frames that it sent in answer."""
     made, hello = opened(store, initiator=initiator)
     return made, made.receive(replace(hello, server="peer~aaaaaa", label="peer"))
 
@@ -159,7 +159,7 @@ def test_a_batch_that_does_not_fit_gets_a_new_plan_from_the_receivers_state(stat
 
 
 def test_writes_of_the_peer_do_not_go_back_even_if_they_did_not_fit() -> None:
-    """Nor do those that were in flight: they are here by now, from another replica."""
+    """Writes that were still in flight do not go back either: another replica has brought them meanwhile."""
     store = FakeStore()
     made, _ = session(store, initiator=False)
     store.answers = [taken(0, "hole")]

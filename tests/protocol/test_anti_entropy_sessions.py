@@ -29,7 +29,7 @@ def busy(commit_mode: str = "auto") -> Cluster:
 
 
 def settled(cluster: Cluster) -> bool:
-    """Invariant 14."""
+    """Whether invariant 14 holds: all replicas are equal, and no write is tentative."""
     looks = [Look(replica) for replica in cluster.replicas]
     return all(look.shared == looks[0].shared and look.state.tentative == 0 for look in looks)
 
@@ -80,7 +80,7 @@ def test_commits_of_the_primary_travel_back_in_the_same_session() -> None:
 
 
 def test_a_session_that_the_primary_starts_brings_its_own_commits() -> None:
-    """Its commits of the peer's writes may need the next session; nothing is lost."""
+    """The primary's commits of the peer's writes may arrive only in the next session, but none is lost."""
     cluster = busy()
     primary, one, _ = cluster
     meet(primary, one)
@@ -125,7 +125,7 @@ def test_a_link_cut_after_any_frame_loses_nothing_that_was_acknowledged(initiato
 
 @pytest.mark.slow
 def test_a_repeated_frame_changes_nothing() -> None:
-    """A repeated batch is known already; any other repeated frame is not expected, and ends the session."""
+    """A repeated batch has no effect, because its writes are known. Any other repeated frame ends the session."""
     doubled = 0
     while True:
         cluster = busy()
@@ -159,7 +159,7 @@ frame_numbers = st.lists(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(frame_numbers, st.sampled_from(["auto", "manual"]))
 def test_sessions_between_three_may_cross_in_any_way(frames: list[tuple[int, int, bool]], commit_mode: str) -> None:
-    """Three sessions at once, frames in any order, some of them twice; then all links are cut."""
+    """Three sessions run at once, with frames in any order and some delivered twice; then all links are cut."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(anti_entropy, "BATCH_COUNT_MAX", 2)
         cluster = busy(commit_mode)
@@ -182,7 +182,7 @@ def test_sessions_between_three_may_cross_in_any_way(frames: list[tuple[int, int
 
 
 def test_a_session_makes_a_new_plan_when_a_batch_does_not_fit() -> None:
-    """The first batch is lost, so the second one does not follow what the receiver holds."""
+    """The first batch is lost, so the second one does not continue from what the receiver holds."""
     cluster = Cluster(3, commit_mode="manual")
     primary, one, two = cluster
     for number in range(6):
@@ -203,7 +203,7 @@ def test_a_session_makes_a_new_plan_when_a_batch_does_not_fit() -> None:
 
 
 def refused(one: Any, other: Any, code: str, sentence: str, **options: Any) -> None:
-    """The session ends with this refusal on both sides, and neither replica has changed."""
+    """Assert that the session ends with this refusal on both sides, and that neither replica has changed."""
     before = one.dump(), other.dump()
     meeting = Meeting(one, other, **options).run()
     for end in meeting.ends:
@@ -227,7 +227,7 @@ def test_another_cluster_is_refused() -> None:
 
 
 def test_a_replica_of_another_birth_is_refused() -> None:
-    """Each belongs to a birth that other replicas know, too."""
+    """The two replicas belong to different births of the cluster, and each birth has spread to another replica."""
     ours, theirs = Cluster(2), Cluster(2)
     for cluster in (ours, theirs):
         cluster.replicas[1].note("a", "p")
@@ -242,7 +242,7 @@ def test_a_replica_refuses_itself() -> None:
 
 
 def test_forks_and_other_histories_end_the_session_on_both_sides() -> None:
-    """Writes before the fork are kept."""
+    """The session ends with an error on both sides, but writes received before the fork are kept."""
     cluster = Cluster(3)
     _, one, two = cluster
     first = write_of(draft("note", "x1", ["p"]), 5, 0, "x~aaaaaa")
@@ -274,7 +274,7 @@ def test_replicas_that_know_no_birth_exchange_writes_and_learn_the_birth_later()
 
 
 def test_a_full_state_includes_pages_that_were_emptied() -> None:
-    """An emptied page counts as changed: the receiver must clear it."""
+    """A page that became empty counts as changed, because the receiver must clear its copy."""
     cluster = Cluster(2, met=False)
     giver, taker = cluster
     giver.put(draft("set", "made", ["p"], fields=[["x", "y"]]))

@@ -1,4 +1,4 @@
-"""Whatever a peer sends, a session answers with ProtocolError or Refuse, and stores nothing of it."""
+"""A session answers invalid frames of a peer with ProtocolError or Refuse, and stores nothing of them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def here() -> Replica:
 
 
 def counted(replica: Replica) -> dict[str, Any]:
-    """The state without staged pages, and without the lists, which are supersets."""
+    """The stored state without staged pages, and without the lists, which may have extra entries."""
     generation = replica.client.hget(replica.key("meta"), "generation").decode()  # type: ignore[union-attr]
     staged = re.compile(rf"(c|changed)(?!{generation}\b)[0-9]+|lists?\b")
     kept = {key: found for key, found in replica.dump().items() if not staged.match(key)}
@@ -102,7 +102,7 @@ def hello_like(here: Replica) -> Hello:
 
 
 def hellos(here: Replica) -> st.SearchStrategy[Hello]:
-    """The hello of a peer, with arbitrary values in some fields."""
+    """A strategy for hellos of a peer, with arbitrary values in some fields."""
     kinds: dict[str, st.SearchStrategy[Any]] = {
         "str": texts,
         "int": numbers,
@@ -116,7 +116,7 @@ def hellos(here: Replica) -> st.SearchStrategy[Hello]:
 
 
 def fed(here: Replica, sent: list[Frame], *, initiator: bool) -> Session:
-    """A session that has received these frames, until its end, as the transport hands them over."""
+    """Give a session these frames until it ends, as the transport does, and return the session."""
     session = Session(here, TAGS, initiator=initiator)
     session.start()
     for frame in sent:
@@ -211,7 +211,10 @@ def test_a_frame_beyond_a_bound_is_refused_and_nothing_is_stored(here: Replica, 
 
 @pytest.mark.parametrize("csns", [[2], [1, 3], [2, 1], [None, 1], [1, None, 2], [1, 1], [0]], ids=str)
 def test_a_batch_in_another_order_is_refused(here: Replica, csns: list[int | None]) -> None:
-    """Commits have consecutive CSNs, and tentative writes follow. So a receiver counts CSNs and does not read them."""
+    """In a batch, commits have consecutive CSNs and tentative writes follow them.
+
+    So a receiver counts CSNs and does not read them.
+    """
     writes = [write_of(draft("note", f"o{number}", ["p"]), number, number - 1, PEER) for number in (1, 2, 3)]
     selection = batch(*(item(found, csn) for found, csn in zip(writes, csns, strict=False)))
     before = counted(here)
@@ -252,7 +255,9 @@ def test_a_batch_in_another_order_is_refused(here: Replica, csns: list[int | Non
     ids=lambda text: repr(text[:30]),
 )
 def test_malformed_pages_are_refused(here: Replica, text: bytes) -> None:
-    """Redis reads the text with its own parser, so text that it would read in another way must not get there."""
+    """Redis reads the text of a page with its own parser, so text that the two parsers read differently must not get
+    there.
+    """
     before = counted(here)
     chunk = StateChunk(0, 0, True, StatePages(1, text), ())
     session = fed(here, [hello_like(here), chunk], initiator=True)

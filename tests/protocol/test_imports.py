@@ -1,4 +1,4 @@
-"""The protocol runs anywhere: bayou/ imports itself and the standard library, no other package."""
+"""The protocol depends on no other package: bayou/ imports only itself and the standard library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The form of names and addresses."""
+"""Which names and addresses are valid."""
 
 from __future__ import annotations
 

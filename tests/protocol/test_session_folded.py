@@ -1,4 +1,4 @@
-"""A client session that has seen many servers keeps a small token, and its guarantees (Terry 1994, section 4)."""
+"""A client session that has seen many servers keeps a small token and its guarantees (Terry 1994, section 4)."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def serves(replica: Store, token: Token, view: str = "tentative") -> bool:
 
 
 def read(replica: Replica, token: Token) -> Token:
-    """The token after a read at this replica, folded although it is small."""
+    """Read at a replica and return the session token, which is folded although it is small."""
     seen = replica.read(())
     return fold(token.after_read(seen.vector), seen.committed_vector, seen.csn, seen.history)
 
 
 def fold(token: Token, committed: Vector, csn: int, history: str) -> Token:
-    """As a long token is: with entries that any commits cover."""
+    """Fold the token as if it were long: add entries that any committed vector covers, and fold those too."""
     large = replace(token, read={**token.read, **MANY})
     found = large.folded({**committed, **MANY}, csn, history)
     assert not set(found.read) & set(MANY)

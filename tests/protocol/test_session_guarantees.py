@@ -1,4 +1,4 @@
-"""Session guarantees (Terry 1994): the token by itself, in the headers of a replica, and between two replicas."""
+"""Session guarantees (Terry 1994): the token by itself, in HTTP headers, and with a client that changes replicas."""
 
 from __future__ import annotations
 

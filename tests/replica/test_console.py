@@ -20,14 +20,14 @@ DESCRIBER = Describer([application()])
 
 
 class Terminal:
-    """A console whose lines are kept."""
+    """A console whose lines the test can read."""
 
     def __init__(self, *, color: bool = False, timezone: str = "UTC") -> None:
         self.lines: list[str] = []
         self._console = Console("one", ["one", "two", "three"], timezone, self._write, color)
 
     def show(self, entry: Mapping[str, Any], *held: Any, **summed: Any) -> list[str]:
-        """The lines of one transaction, without time and label."""
+        """Print one transaction, and return its lines without time and label."""
         self.lines.clear()
         transaction = expand("1796112000000-0", entry, {w.id: w for w in held}, DESCRIBER, "one")
         self._console.show(replace(transaction, **summed))

@@ -83,7 +83,10 @@ def test_a_replica_that_others_can_reach_answers_to_any_name() -> None:
 
 
 def test_behind_a_proxy_a_replica_answers_to_its_public_name() -> None:
-    """The proxy passes on the name that the browser uses. Pages of other replicas have public names, too."""
+    """The proxy passes on the host name that the browser uses.
+
+    The web pages of other replicas have public names too.
+    """
     one, two = "one.example.org", "two.example.org"
     text = (
         f"cluster: c\nprimary: one\nreplicas:\n  one: {{rest: 127.0.0.1:8001, anti_entropy: a:9001, public: {one}}}\n"

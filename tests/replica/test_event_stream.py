@@ -1,4 +1,4 @@
-"""GET /events through the real web server: live, resumed, capped, and gone when either side ends."""
+"""GET /events through the real web server: live, resumed and capped streams, and streams that either side ends."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Stream:
         self._lines = self.response.iter_lines(chunk_size=1)
 
     def block(self) -> dict[str, str]:
-        """The fields up to the next empty line; a comment is under the empty name."""
+        """Read the fields up to the next empty line. A comment has the empty string as its name."""
         fields: dict[str, str] = {}
         for line in self._lines:
             if not line:

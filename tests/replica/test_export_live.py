@@ -84,7 +84,7 @@ def put(address: str, content: bytes) -> requests.Response:
 
 
 def types(configuration: Path, *words: str) -> tuple[int, str]:
-    """Run a command of the client, `admin ...`; returns exit status and output."""
+    """Run an `admin` command of the client. Return its exit status and output."""
     process = command(
         "client.py", "vish", "--config", str(configuration), "admin", *words, environment={"NO_COLOR": "1"}
     )

@@ -1,4 +1,4 @@
-"""Anti-entropy by file in several volumes, each a file that says what it needs (Petersen 1997, section 3.4)."""
+"""Anti-entropy by file in several volumes. Each is a file that names what it requires (Petersen 1997, section 3.4)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def cluster() -> Cluster:
 
 
 def written(source: Replica, folder: Path, volume_bytes: int = 1) -> list[Path]:
-    """The files of an export, as the command line writes them from a stream of small pieces."""
+    """Write the files of an export as the command line does, from a stream of small pieces, and return them."""
     whole = b"".join(write(export_volumes(source, TAGS, 0, {}, volume_bytes)))
     with VolumeWriter(folder / "out") as volumes:
         for at in range(0, len(whole), 1000):
@@ -90,7 +90,7 @@ def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path
 
 
 def exported(source: Replica, folder: Path, volume_bytes: int) -> tuple[list[str], list[str]]:
-    """The names of the files of an export, and of the files that it removed."""
+    """Write an export, and return the names of its files and the names of the files that it removed."""
     with VolumeWriter(folder / "out") as volumes:
         for chunk in write(export_volumes(source, TAGS, 0, {}, volume_bytes)):
             volumes.write(chunk)

@@ -49,7 +49,7 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 
 def send(processes: Processes, method: str, messages: list[bytes]) -> list[wire.Frame]:
-    """The answers until the call ends."""
+    """Send a replica these messages in one call, and return its answers."""
     answers: list[wire.Frame] = []
     with grpc.insecure_channel(str(processes.settings.replica("one").anti_entropy)) as channel:
         call: Any = channel.stream_stream(method, response_deserializer=wire.Frame.FromString)
@@ -79,7 +79,9 @@ def test_garbage_is_refused_and_sessions_go_on(processes: Processes) -> None:
 
 def test_a_newer_release_is_refused_and_both_sides_see_why(processes: Processes) -> None:
     def refused(label: str, **newer: Any) -> str:
-        """The code and message that the caller receives, once the replica has shown the message to its operator."""
+        """Send a hello that the replica refuses, wait until its operator sees the refusal, and return its code and
+        message.
+        """
         given: dict[str, Any] = {"protocol": PROTOCOL, "cluster": processes.settings.cluster_id, "applications": tags}
         hello = wire.Hello(server=f"{label}~aaaaaa", label=label, history="[]", **(given | newer))
         refusal = send(processes, METHOD, [wire.Frame(hello=hello).SerializeToString()])[-1].refuse
@@ -97,7 +99,7 @@ def test_a_newer_release_is_refused_and_both_sides_see_why(processes: Processes)
 
 
 def test_callers_that_hang_up_or_send_nothing_do_not_block_sessions(processes: Processes) -> None:
-    """There are more silent calls than threads; the next session still succeeds."""
+    """Ten callers send one message and hang up. The next session still succeeds."""
     channel = grpc.insecure_channel(str(processes.settings.replica("one").anti_entropy))
     with channel:
         method: Any = channel.stream_stream(METHOD, response_deserializer=wire.Frame.FromString)

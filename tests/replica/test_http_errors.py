@@ -1,5 +1,4 @@
-"""Refusals over HTTP: the status, code and field for a method, path, headers and body. A refused request changes
-nothing."""
+"""Refusals over HTTP: each request gets the expected status, code and field, and changes nothing."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ QUIET = {"interval_s": 0, "after_write": False}  # sessions on request only
 
 
 class Two:
-    """one, the first primary, and two; they have had a session."""
+    """Two replicas that have had a session: `one`, the first primary, and `two`."""
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes
@@ -50,7 +50,7 @@ class Two:
         return answer.get("state")
 
     def restart(self, label: str, change: Callable[[Path], object]) -> None:
-        """Change its folder while it is stopped."""
+        """Stop a replica, change its folder, and start it again."""
         self.processes.stop(label)
         change(self.folder / label)
         self.start(label)

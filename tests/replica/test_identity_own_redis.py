@@ -1,4 +1,4 @@
-"""The id of a replica on a Redis of the user: if the log may have lost its tail, the replica takes a new id."""
+"""The id of a replica on the user's own Redis: if the log may have lost its tail, the replica takes a new id."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.process
 
 @contextmanager
 def two_with_own_redis(folder: Path) -> Iterator[tuple[Two, Address, OwnRedis]]:
-    """one, the first primary, on embedded Redis, and two on a Redis of the user; they have had a session."""
+    """`one`, the first primary, on embedded Redis, and `two` on the user's Redis. They have had a session."""
     with address(folder / "r") as place:
         first = place.start("first")
         place.serve(first)
@@ -37,7 +37,7 @@ def two_with_own_redis(folder: Path) -> Iterator[tuple[Two, Address, OwnRedis]]:
 
 
 def new_id(pair: Two, before: str, reason: str, label: str = "two") -> str:
-    """Wait for another id, and for the line about it; returns the id."""
+    """Wait until a replica has another id and has printed a line about it. Return the new id."""
     after = wait_until(lambda: found if (found := pair.state(label).get("id")) not in {before, None} else None)
     said = f"{reason} This replica goes on as {after}."
     wait_until(lambda: said in pair.processes.output(label))

@@ -20,7 +20,7 @@ BOUNDS = ("0.005", "0.01", "10.0", "+Inf")
 
 
 def scraped(harness: Harness, counters: Counters | None = None) -> dict[str, float]:
-    """Each sample as NAME{LABEL,...}."""
+    """The samples of GET /metrics, as NAME{LABEL,...} -> value."""
     app = create_app(harness.parts, counters) if counters else harness.app
     answer = app.test_client().get("/metrics")
     assert answer.status_code == 200

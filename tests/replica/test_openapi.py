@@ -1,4 +1,4 @@
-"""GET /openapi.json describes every endpoint, and every answer to any request is as described."""
+"""GET /openapi.json describes every endpoint, and every answer to any request matches the description."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NOT_OVER_REST = frozenset(re.findall(r"\w+", _NOT_OVER_REST))
 
 
 class Unmoved:
-    """A membership that never changes."""
+    """A fake membership that never changes."""
 
     def retire(self, _: str | None) -> None:
         raise Conflict("is_primary", "There is nobody else.")
@@ -58,13 +58,13 @@ class Unmoved:
         raise Conflict("is_primary", "It is.")
 
     def __getattr__(self, name: str) -> Any:
-        """Any other method does nothing."""
+        """Return a method that does nothing, for every other name."""
         return lambda *_: None
 
 
 @pytest.fixture(scope="module")
 def parts() -> Iterator[Parts]:
-    """A replica on a real store. Its peers and its membership do nothing."""
+    """The parts of a replica on a real store, with peers and a membership that do nothing."""
     client = worker_redis(15)
     client.flushdb()
     store = Store(client, "one", APPLICATIONS)
@@ -80,7 +80,7 @@ def parts() -> Iterator[Parts]:
 
 @pytest.fixture(scope="module")
 def app(parts: Parts) -> Flask:
-    """The real application."""
+    """The real Flask application on these parts."""
     return create_app(parts)
 
 
@@ -132,7 +132,7 @@ def test_every_parameter_is_described_and_every_body_has_an_example(described: A
 
 
 def raised() -> Iterator[tuple[str, str]]:
-    """(kind, code) of each refusal in the source whose code is a literal."""
+    """Yield (kind, code) of each refusal in the source whose code is a literal."""
     kinds = {kind.__name__ for kind in STATUS_BY_KIND}
     for folder in ("bayou", "storage", "replica", "apps"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -180,7 +180,7 @@ TIMES = st.datetimes(datetime(2026, 12, 1), datetime(2026, 12, 20)).map(
 
 
 def made(schema: Mapping[str, Any], known: Mapping[str, Any]) -> st.SearchStrategy[Any]:  # noqa: PLR0911, PLR0912 - a line a keyword
-    """Values that a schema allows; `known` are the schemas that it refers to."""
+    """A strategy for the values that a schema allows. `known` are the schemas that it refers to."""
     if "$ref" in schema:
         return made(known[schema["$ref"].rpartition("/")[2]], known)
     for several in ("anyOf", "oneOf"):
@@ -214,7 +214,7 @@ def made(schema: Mapping[str, Any], known: Mapping[str, Any]) -> st.SearchStrate
 
 
 def spoilt(data: st.DataObject, value: Any) -> Any:
-    """The same value, sometimes with a change somewhere."""
+    """Return the value, sometimes with a random change somewhere in it."""
     turn = data.draw(st.integers(0, 9))
     if turn == 0:
         return data.draw(JUNK)
@@ -231,7 +231,7 @@ def spoilt(data: st.DataObject, value: Any) -> Any:
 
 
 def misfits(value: Any, schema: Mapping[str, Any]) -> list[str]:
-    """Where a value does not fit a schema, for the parts of JSON Schema that endpoints use."""
+    """Return the places where a value does not fit a schema. It checks the parts of JSON Schema that endpoints use."""
     if "anyOf" in schema:
         return [] if any(not misfits(value, one) for one in schema["anyOf"]) else [f"{value!r} fits none"]
     if "enum" in schema and value not in schema["enum"]:
@@ -320,7 +320,7 @@ def test_every_answer_to_any_request_is_described(
 
 
 def test_a_session_covers_the_write_of_a_repeated_request(app: Flask) -> None:
-    """A repeated request writes nothing, and yet the session must find its write at any other replica."""
+    """A repeated request writes nothing, but the client session must find the first write at any other replica."""
     headers = {"Bayou-User": "vish", "Bayou-Session": ""}
     client = app.test_client()
     assert client.put("/playlist/lost", json={"url": "u", "request": "lost"}, headers=headers).status_code == 200

@@ -1,4 +1,4 @@
-"""Whom a replica calls, who its peers are, and what it drops from its log by itself."""
+"""Which peers a replica has, which of them it calls, and what it drops from its log by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The policies of the configuration at work in real replicas: when sessions start, and who commits when."""
+"""The policies of the configuration in real replicas: when sessions start, and which replica commits when."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ def state(address: str, request: str) -> str | None:
 
 
 def last_session(address: str) -> Any:
-    """None before the first one. A failed session is soon tried again by itself."""
+    """The last session of a replica with its first peer; None before it.
+
+    A failed session is soon tried again by itself.
+    """
     return ask(address, "GET", "/replica").json()["peers"][0]["last_session"]
 
 

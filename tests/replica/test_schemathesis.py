@@ -1,6 +1,6 @@
 """Schemathesis on GET /openapi.json: requests to each operation that fit the description, and requests that do not.
 
-Every answer is as described in its status, type and content. test_openapi.py sends requests about users, rooms and
+The status, type and content of every answer must be as described. test_openapi.py sends requests about users, rooms and
 reservations that exist.
 """
 

@@ -1,4 +1,4 @@
-"""A session ends when its peer is silent, and not because it takes long. Time is simulated."""
+"""A session ends if its peer is silent for too long, but not because the session itself takes long."""
 
 from __future__ import annotations
 

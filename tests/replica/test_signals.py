@@ -1,5 +1,4 @@
-"""A signal is never missed, not even at the moment when the program begins to wait; and a stop ends even if Redis does
-not answer."""
+"""A replica never misses a signal, not even just when it begins to wait, and stops even if Redis does not answer."""
 
 from __future__ import annotations
 
@@ -72,7 +71,7 @@ SILENT = "Redis does not answer. The replica stops within 25 s"
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
-    """One replica, not started yet."""
+    """The processes of a cluster with one replica, which is not started yet."""
     found = Processes(write_configuration(tmp_path, ["one"], {}))
     found.settings.data.mkdir()
     yield found

@@ -1,4 +1,4 @@
-"""Links with mutual TLS: a peer needs a certificate of the authority of the cluster."""
+"""Links with mutual TLS: a peer needs a certificate from the authority of the cluster."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def make(folder: Path, *pairs: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Certificates of `one` and `two` here, of a stranger of another authority, and of one for another host."""
+    """A folder with certificates: of `one` and `two` for this host, of a `two` from another authority, and for another
+    host.
+    """
     made = tmp_path_factory.mktemp("tls")
     make(made, "one=127.0.0.1", "two=127.0.0.1", "other=10.9.8.7")
     make(made / "strange", "two=127.0.0.1")
@@ -43,7 +45,7 @@ def of(folder: Path, label: str) -> Credentials:
 
 
 def called(credentials: Credentials | None, by: Credentials | None) -> str:
-    """The answer to a unary call by `by` to a server with these credentials, or the reason why it failed."""
+    """Make a unary call to a server with these credentials. Return the answer, or the reason why the call failed."""
     address = _free()
     server = PeerServer(address, SessionRegistry("one"), lambda _: None, lambda _: False, print, print, credentials)  # type: ignore[arg-type,return-value]
     server.start({"Create": UnaryCall(wire.CreateRequest, lambda _: wire.CreateReply(label="one"))})

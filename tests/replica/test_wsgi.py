@@ -1,4 +1,4 @@
-"""Between a socket and a WSGI application: requests, answers, and that no client holds a thread."""
+"""The web server between a socket and a WSGI application: requests and answers; and no client holds a thread."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def connected(address: Address) -> Iterator[socket.socket]:
 
 
 def asked(address: Address, request: bytes) -> tuple[bytes, dict[bytes, bytes], bytes]:
-    """The status line, the headers and the body of the answer, which ends the connection."""
+    """Send a request, read until the server closes the connection, and return status line, headers and body."""
     with connected(address) as connection:
         connection.sendall(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
         received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
@@ -48,12 +48,12 @@ def asked(address: Address, request: bytes) -> tuple[bytes, dict[bytes, bytes], 
 
 
 def closes(connection: socket.socket) -> bytes:
-    """What was sent until the server closed it."""
+    """Return what the server sends until it closes the connection."""
     return b"".join(iter(lambda: connection.recv(1 << 16), b""))
 
 
 class Recorder:
-    """An application that keeps each environ with its body, and answers with nothing."""
+    """A WSGI application that records each environ with its request body, and sends an empty answer."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[dict[str, Any], bytes]] = []
@@ -182,7 +182,7 @@ def test_a_malformed_request_is_refused_and_leaves_nothing_in_the_log(caplog: py
 
 
 class Answering:
-    """An application whose long answer says where it is, and whether it was closed."""
+    """A WSGI application with a long answer. It records how much was sent, and whether the answer was closed."""
 
     def __init__(self, pieces: int = 1 << 16) -> None:
         self.pieces = pieces

@@ -1,4 +1,4 @@
-"""A torn append-only file: writes acknowledged before the tear survive, and so do those made after the repair."""
+"""A torn append-only file: writes acknowledged before the tear survive, and so do writes made after the repair."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.process
 
 @dataclass(frozen=True)
 class Recorded:
-    """A folder written by a real server; `sizes[n]` is the length of its file when step n was acknowledged."""
+    """A data folder written by a real server. `sizes[n]` is the length of its file when step n was acknowledged."""
 
     folder: Path
     content: bytes
@@ -51,7 +51,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
 
 @pytest.fixture
 def copy(recorded: Recorded, tmp_path: Path) -> Callable[[bytes], Path]:
-    """Makes the folder of a replica whose newest file has these bytes."""
+    """A function that makes a replica's data folder whose newest file has the given bytes."""
 
     def make(content: bytes) -> Path:
         folder = tmp_path / "one"

@@ -1,4 +1,4 @@
-"""Which redis-server is started where there are several, and which of them can open the data."""
+"""Which redis-server is started if there are several, and which of them can open the data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BASE = "appendonly.aof.1.base.rdb"
 
 
 class Places:
-    """The places where servers are looked for: folders below `root`, and two packages that list a server each."""
+    """The places where redis-servers are looked for: folders below `root`, and two packages that name a server each."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path, self.python, wheels = root / "path", root / "python", root / "wheels"

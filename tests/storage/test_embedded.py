@@ -1,4 +1,4 @@
-"""The embedded Redis of a replica: it is started, adopted, brought back, refused, and stopped."""
+"""The embedded Redis of a replica: a replica starts it, adopts it, restarts it, refuses it and stops it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def is_running(pid: int) -> bool:
 
 @pytest.fixture
 def killed_replica(tmp_path: Path) -> Iterator[tuple[str, int]]:
-    """A replica was killed and its Redis still runs: (run_id, pid) of that Redis."""
+    """Kill a replica whose Redis still runs, and yield (run_id, pid) of that Redis."""
     process = subprocess.Popen(
         [sys.executable, "-c", REPLICA, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -1,4 +1,4 @@
-"""A Redis Cluster of three real nodes, and a master with Sentinel: the namespace is found, and followed."""
+"""A Redis Cluster of three real nodes, and a master with Sentinel: the client finds the namespace and follows it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PREFIX = "bayou:{one}:"
 
 
 class Servers:
-    """redis-servers on loopback, each on a free port with a folder of its own."""
+    """Starts redis-servers on loopback, each on a free port with a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -66,7 +66,10 @@ class Servers:
 
 
 def at(port: int) -> Any:
-    """A client of one server; its annotations mix replies of several kinds."""
+    """A client of the server on this port.
+
+    It is untyped, because redis-py's annotations mix several kinds of replies.
+    """
     return redis.Redis("127.0.0.1", port, protocol=2, decode_responses=True)
 
 
@@ -79,7 +82,7 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
 
 
 def made_cluster(servers: Servers, extra: int = 0) -> tuple[list[int], list[int]]:
-    """Three masters that share the slots, and `extra` nodes that hold none yet."""
+    """Make a cluster of three masters that share the slots, and `extra` nodes that hold no slot yet."""
     options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "500", "--appendonly", "yes")
     ports = servers.start(*options, count=3 + extra)
     bounds = [0, SLOTS // 3, 2 * SLOTS // 3, SLOTS]
@@ -99,14 +102,14 @@ def _info(port: int) -> str:
 
 
 def owner(ports: list[int]) -> int:
-    """Who holds the slot of the namespace."""
+    """The port of the node that holds the slot of the namespace."""
     slot = key_slot(PREFIX.encode())
     bounds = [0, SLOTS // 3, 2 * SLOTS // 3, SLOTS]
     return next(port for number, port in enumerate(ports) if bounds[number] <= slot < bounds[number + 1])
 
 
 def served(opened: OpenStorage) -> Store:
-    """A namespace of the replica, begun."""
+    """Begin the namespace of a replica, and return its store."""
     store = Store(opened.client, "one", APPLICATIONS)
     store.begin(server=IDENTITY.id, cluster="building-6", first_primary=True)
     opened.confirm(IDENTITY)
@@ -131,7 +134,7 @@ def put(store: Store, song: str, now_us: int = 1_796_112_000_000_000) -> None:
 def test_all_keys_of_a_namespace_are_in_one_slot_of_a_cluster(
     servers: Servers, open_one: Callable[..., OpenStorage]
 ) -> None:
-    """A node refuses a script that names a key of another slot."""
+    """The keys must share a slot, because a node refuses a script that names a key of another slot."""
     ports, _ = made_cluster(servers)
     url = "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
     opened = open_one(url)
@@ -201,7 +204,7 @@ def test_a_slot_that_moves_is_followed_and_its_errors_are_away(
 
 
 def _move_slot(slot: int, source: int, target: int, ports: list[int]) -> None:
-    """As `redis-cli --cluster reshard` does."""
+    """Move a slot to another node, as `redis-cli --cluster reshard` does."""
     names = {port: at(port).execute_command("CLUSTER MYID") for port in ports}
     at(target).execute_command("CLUSTER SETSLOT", slot, "IMPORTING", names[source])
     at(source).execute_command("CLUSTER SETSLOT", slot, "MIGRATING", names[target])
@@ -235,7 +238,7 @@ def test_a_failover_by_sentinel_is_followed_under_a_new_id(
 def test_a_process_that_was_a_replica_in_between_counts_as_another_redis(
     servers: Servers, open_one: Callable[..., OpenStorage]
 ) -> None:
-    """The process and run id are the same, but the data came from elsewhere: the last writes may be gone."""
+    """The process and its run id are the same, but its data came from elsewhere, so the last writes may be lost."""
     first, second = servers.start("--appendonly", "yes", count=2)
     url = f"redis://127.0.0.1:{first}/0"
     opened = open_one(url)
@@ -251,7 +254,10 @@ def test_a_process_that_was_a_replica_in_between_counts_as_another_redis(
 
 
 def _open_and_decide(open_one: Callable[..., OpenStorage], url: str) -> tuple[OpenStorage, list[str | None]]:
-    """The storage, and what is decided on the id at each change of Redis, as replica/membership/identity.py does."""
+    """Open the storage. Return it with a list that gets the decision about the id at each change of Redis.
+
+    The decision is made as in replica/membership/identity.py.
+    """
     decided: list[str | None] = []
 
     def settle(client: redis.Redis) -> None:
@@ -301,7 +307,7 @@ def test_unreachable_nodes_are_away_and_no_password_is_shown(open_one: Callable[
 
 
 def _free_ports(count: int) -> list[int]:
-    """Of which the port of the cluster bus is free as well."""
+    """Find free ports whose cluster bus port (10,000 higher) is free too."""
     held = []
     for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as bus, socket.socket() as listener:

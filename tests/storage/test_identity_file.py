@@ -1,4 +1,4 @@
-"""The identity file: when a replica may keep its id, and what happens to a damaged file. And the folder's lock."""
+"""The identity file and the folder's lock: when a replica may keep its id, and what happens to a damaged file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Lua scripts are put together by include lines; see storage/scripts.py."""
+"""The Lua scripts are put together from files by include lines; see storage/scripts.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILES = [
 
 
 def files(folder: Path, **texts: str) -> Path:
-    """Lua files in a folder, by their names."""
+    """Write Lua files with these names and texts to a folder, and return the folder."""
     for name, text in texts.items():
         (folder / f"{name}.lua").write_text(text)
     return folder
