@@ -1,7 +1,7 @@
 """`make sim` runs many seeds on all cores, from a random first seed, which it prints.
 
-SEED=n runs one seed and prints its trace. SEEDS= sets the number of seeds, STEPS= the steps of each, SECONDS= the time
-after which no new seed begins, BASE= the first seed.
+SEED=n runs one seed and prints its trace. SEEDS= sets the number of seeds, STEPS= the steps of each, BASE= the first
+seed, and SECONDS= the time after which no new seed begins.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _many(base: int, count: int, asked: argparse.Namespace) -> int:
 
 
 class Progress:
-    """A progress line, which is overwritten on a terminal and printed every 30 s elsewhere."""
+    """Prints progress: a line that is overwritten on a terminal, or a new line every 30 s elsewhere."""
 
     def __init__(self, seeds: int | None, seconds: float | None) -> None:
         self._seeds, self._seconds = seeds, seconds

@@ -22,7 +22,10 @@ NONCE = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 class WorldBase:
-    """Nodes, clients, links, open sessions and files; `trace` has a line for each step and its result."""
+    """The state of a world: nodes, clients, links, open sessions and files.
+
+    `trace` has a line for each step and its result.
+    """
 
     def __init__(self, plan: Plan, wire: Wire) -> None:
         wire.call("FLUSHDB")
@@ -43,7 +46,11 @@ class WorldBase:
         self._labels = 0
 
     def _installed(self, store: FaultyStore, before: State, installed: Installed | None) -> None:
-        """Check other nodes first, since a full state may hold commits that its sender made in the same step."""
+        """Check an installed full state.
+
+        The other changed nodes are checked first, because the full state may hold commits that its sender made in the
+        same step.
+        """
         for node in self.nodes.values():
             if node.store.dirty and node.store is not store:
                 self.checker.look(node)
@@ -106,7 +113,7 @@ class WorldBase:
         self.sessions.remove(session)
 
     def _drop_all(self, node: Node) -> None:
-        """Break all sessions of the node; frames that it has sent may still arrive."""
+        """Break all sessions of the node. Frames that it has sent may still arrive."""
         for session in self.sessions:
             if node in session.nodes:
                 session.leave(session.nodes.index(node))

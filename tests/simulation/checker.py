@@ -28,7 +28,10 @@ from tests.support.model_desk import Pages
 
 
 class Checker:
-    """`acknowledged`: ids of writes whose client got an answer; `excused`: those that only a destroyed storage held."""
+    """Checks the invariants. `acknowledged` has the ids of writes whose client got an answer.
+
+    `excused` has the ids of writes that only a destroyed storage held.
+    """
 
     def __init__(self, wire: Wire, commit_mode: str) -> None:
         self._wire = wire
@@ -121,7 +124,7 @@ class Checker:
         self._vectors[label] = vector
 
     def accepted(self, label: str, identifier: str, before: State) -> None:
-        """A client got the answer for a write that this node accepted."""
+        """Check the id of a write that this node accepted and whose client got the answer (invariant 10)."""
         stamp, origin = split_id(identifier)
         self.demand(10, origin == before.server, identifier, "is not by", before.server)
         newest = max(before.vector.values(), default=0)
@@ -129,7 +132,7 @@ class Checker:
         self.acknowledged.add(identifier)
 
     def session_held(self, label: str, needs: dict[str, int], view: str) -> None:
-        """Invariant 12: the node served a session with these needs."""
+        """Check that a node which answered a client session holds the writes that the session needs (invariant 12)."""
         state = self._last[label]
         vector = self._vectors[label]
         if view == "committed":
@@ -138,9 +141,10 @@ class Checker:
             self.demand(12, vector.complete(server) >= stamp, label, "served without", server, stamp, view)
 
     def installed(self, store: FaultyStore, before: State, installed: Installed | None) -> None:
-        """Invariant 9: a full state names all commits that it revokes; lost writes are excused from invariant 7.
+        """Check an installed full state: it must name all commits that it revokes (invariant 9).
 
-        With a lost reply the names are lost too, so all revoked writes are excused.
+        Lost writes are excused from invariant 7. A lost reply also loses the names, so then all revoked writes are
+        excused.
         """
         after = store.state()
         self._look(store.label, store)
@@ -185,7 +189,7 @@ class Checker:
     # On a sample.
 
     def whole(self, node: Node) -> None:
-        """Invariants 3, 4, 8, 13 and 19: compare all keys of a node with the model."""
+        """Check invariants 3, 4, 8, 13 and 19: compare all keys of a node with the model."""
         self.counts["whole"] += 1
         state = self._last[node.label]
         found = everything(self._wire, node.label)
@@ -227,7 +231,7 @@ class Checker:
     # At the end.
 
     def quiet(self, nodes: Sequence[Node]) -> None:
-        """Invariants 7, 14 and 16 to 18, after all links are healed and all sessions have ended."""
+        """Check invariants 7, 14 and 16 to 18, after all links are healed and all sessions have ended."""
         first = self._last[nodes[0].label]
         for node in nodes:
             state = self._last[node.label]
@@ -250,7 +254,7 @@ class Checker:
 
 
 def unnoted(fields: dict[str, str]) -> dict[str, str]:
-    """The fields of a committed page without its notes."""
+    """Return the fields of a committed page without its notes."""
     return {name: value for name, value in fields.items() if not name.startswith("#")}
 
 
@@ -265,6 +269,6 @@ def differ(demand: Demand, number: int, label: str, view: str, shown: Pages, wan
 
 
 def delta(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
-    """The first three differences, as text."""
+    """Return the first three differences as text."""
     names = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
     return "; ".join(f"{name}: {ours.get(name)} but the model {theirs.get(name)}" for name in names[:3])

@@ -1,4 +1,4 @@
-"""Steps of clients, who repeat requests at other nodes and take their sessions along."""
+"""Steps of clients, who repeat requests at other nodes and take their client sessions along."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ class ClientSteps(WorldBase):
         return f"{client.name} at {node.label} {view} {snapshot.csn}"
 
     def _near(self, a: int, b: int) -> Node | None:
-        """Mostly the same node for a client, so that this node knows the client's requests."""
+        """Choose a node for a client, mostly the same one, so that this node knows the client's requests."""
         return self._serving(b >> 2) if b % 4 == 0 else self._serving(a % len(self.clients))
 
     def _who(self, client: Client, node: Node, moment: int, request: str = "", role: str = "user") -> Who:
-        """The context of a request under the policy of this node."""
+        """The context of a client's request under the policy of this node."""
         limits = self.plan.limits
         limit = limits[int(node.label[1:]) % len(limits)]
         return clients.request_context(client.name, request or self._request(client), limit, moment, role)
@@ -131,5 +131,5 @@ class ClientSteps(WorldBase):
 
 
 def newest(names: Sequence[str], number: int) -> str:
-    """One of the last NEWEST names."""
+    """Choose one of the last NEWEST names."""
     return names[-1 - number % min(NEWEST, len(names))]

@@ -1,4 +1,4 @@
-"""Clients of the simulation: the drafts of their requests, and their sessions, which move between replicas."""
+"""Clients of the simulation: the drafts of their requests, and their client sessions, which move between replicas."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Client:
-    """`wanted`: the last draft, which may be repeated. `guarantees`: None for a client without a session.
+    """A client. `wanted` is its last draft, which it may repeat. `guarantees` is None if it has no client session.
 
-    `made`: ids of reservations and occurrences that it may have got; `series`: ids of series.
-    `refusals_in_a_row`: how often in a row a replica lacked what the session has seen. `has_managed`: whether the
-    client was ever a manager at some replica.
+    `made` has the ids of reservations and occurrences that it may have got; `series` has ids of series.
+    `refusals_in_a_row` counts how often in a row a replica lacked what the client session has seen. `has_managed` is
+    true if the client was ever a manager at some replica.
     """
 
     name: str
@@ -55,13 +55,16 @@ class Client:
             self.token = token
 
     def refused(self) -> None:
-        """The replica lacks what the session has seen. After PATIENCE refusals the client begins a new session."""
+        """Count a refusal by a replica that lacks what the client session has seen.
+
+        After PATIENCE refusals in a row the client begins a new session.
+        """
         self.refusals_in_a_row += 1
         if self.refusals_in_a_row == PATIENCE:
             self.token, self.refusals_in_a_row = Token(), 0
 
     def note(self, draft: Draft) -> None:
-        """Record the reservations that the draft may have made."""
+        """Record the ids of the reservations that the draft may have made."""
         identifier = f"{draft.user}/{draft.request}"
         if draft.op == "reserve":
             self.made.append(identifier)
@@ -71,7 +74,7 @@ class Client:
 
 
 def guarantees(number: int) -> tuple[str, ...] | None:
-    """The guarantees of a client: mostly all four, else some; None for every fourth client."""
+    """The guarantees of client `number`: mostly all four, else some of them; None for every fourth client."""
     if number % 4 == 3:
         return None
     return tuple(GUARANTEES[i] for i in range(4) if number % 4 != 2 or (number >> 2) >> i & 1)
@@ -109,7 +112,7 @@ def reserve(context: drafts.DraftContext, room: int, number: int, how: int) -> D
 def change(
     context: drafts.DraftContext, of: str, views: PageViews, number: int, how: int, *, moves: bool
 ) -> Draft | None:
-    """The draft of a move or a cancel, or None for a reservation that is unknown here."""
+    """The draft of a move or a cancel. None if the reservation is unknown here."""
     seen = decode_reservation(views.tentative)
     if seen is None:
         return None
@@ -140,7 +143,10 @@ def put(user: str, request: str, song: int, how: int) -> Draft:
 def request_context(
     user: str, request: str, limit: int | None = None, moment: int = 0, role: str = "user"
 ) -> drafts.DraftContext:
-    """The context of a request. `limit` bounds open reservations; at every fourth `moment` some are already over."""
+    """The context of a request. `limit` bounds open reservations.
+
+    At every fourth `moment` some of these are already over.
+    """
     minute = FIRST_MIN + (0, 0, 0, 23 * 60)[moment % 4]
     policies = Policies(open_reservations=limit)
     return drafts.DraftContext(user, request, EPOCH + timedelta(minutes=minute), UTC_ZONE, ROOMS, policies, role)

@@ -17,7 +17,10 @@ WANTED = ("all_or_nothing", "best_effort")
 
 
 def reserve(context: DraftContext, room: int, number: int, how: int) -> Draft:
-    """Half of the series begin on the day of single reservations; the others can conflict with series only."""
+    """The draft of a reserve_series. Half of the series begin on the day of single reservations.
+
+    The others can conflict only with series.
+    """
     name, days = ROOMS[room % len(ROOMS)], how >> 5 & 1
     body = ReserveBody.model_construct(
         room=name,

@@ -1,7 +1,7 @@
-"""The committed log of each history, as the model plays it; every replica of the history must agree with it.
+"""The committed log of each history, as the model plays it. Every replica of the history must agree with it.
 
-A history is the text of its epochs. The log holds each commit with its outcome, and the vector and pages after it. A
-history that branches off another one begins with the commits of that one.
+A history is identified by the text of its epochs. The log holds each commit with its outcome, and the vector and pages
+after it. A history that branches off another one begins with the commits of that one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class CommittedLog:
         return len(self.ids)
 
     def add(self, write: Write) -> str | None:
-        """Append a commit; returns what is wrong with it (invariant 6), or None."""
+        """Append a commit. Returns what is wrong with it (invariant 6), or None."""
         before = self.vectors[-1]
         if before.complete(write.origin) != write.prev:
             return f"{write.id} follows {write.prev}, and {before.complete(write.origin)} is committed"
@@ -49,11 +49,11 @@ class CommittedLog:
         return None
 
     def commits(self) -> Iterator[tuple[str, str, Pages]]:
-        """(write id, outcome, changed pages) of each commit, in order."""
+        """All commits in order, as (write id, outcome, changed pages)."""
         return zip(self.ids, self.outcomes, self._changes, strict=True)
 
     def pages(self, csn: int) -> Pages:
-        """The committed pages at a CSN, which the caller must not change."""
+        """Return the committed pages at a CSN. The caller must not change them."""
         number = csn // CHECKPOINT
         pages = dict(self._checkpoints[number])
         for changes in self._changes[number * CHECKPOINT : csn]:
@@ -61,7 +61,7 @@ class CommittedLog:
         return pages
 
     def noted(self, csn: int) -> Pages:
-        """The committed pages at a CSN with the notes on them."""
+        """Return the committed pages at a CSN, with the notes on them."""
         pages = self.pages(csn)
         for noted in self._notes[:csn]:
             for name, fields in noted.items():
@@ -69,7 +69,7 @@ class CommittedLog:
         return pages
 
     def branch(self, csn: int) -> CommittedLog:
-        """A log that equals this one up to a CSN."""
+        """Return a new log that equals this one up to a CSN."""
         line = CommittedLog()
         line.ids, line.outcomes = self.ids[:csn], self.outcomes[:csn]
         line.vectors, line._changes = self.vectors[: csn + 1], self._changes[:csn]
@@ -97,7 +97,7 @@ OF_NOBODY = {"failed", "duplicate", "unknown", "forbidden"}
 
 
 def notes(write: Write, csn: int, outcome: str) -> Pages:
-    """The notes that a commit leaves on committed pages."""
+    """Return the notes that a commit leaves on committed pages."""
     status, _, detail = outcome.partition(" ")
     if write.app != "rooms/1" or status in OF_NOBODY:
         return {}

@@ -1,4 +1,4 @@
-"""The error for a violated invariant, and how often each invariant was checked."""
+"""The error for a violated invariant, and a counter of how often each invariant was checked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Violation(AssertionError):
-    """An invariant does not hold; `number` is its number in docs/design.md."""
+    """An invariant does not hold. `number` is its number in docs/design.md."""
 
     def __init__(self, number: int, text: str) -> None:
         super().__init__(f"invariant {number}: {text}")
@@ -15,7 +15,10 @@ class Violation(AssertionError):
 
 
 class Demand:
-    """Raises Violation where an invariant does not hold, with the words as its message; counts the checks."""
+    """Raises Violation if an invariant does not hold, with the given words as its message.
+
+    It also counts the checks.
+    """
 
     def __init__(self) -> None:
         self.counts: Counter[int] = Counter()

@@ -86,7 +86,7 @@ class FailureSteps(SessionSteps):
                 self.scenario.say(f"crash {node.label}")
 
     def _replace(self, node: Node, copy: Copy) -> None:
-        """Replace the storage by a copy; writes that only the storage held may be lost."""
+        """Replace a node's storage by a copy. Writes that only the storage held may be lost."""
         self.checker.look(node)  # before anything else changes
         self.checker.destroyed(node.label, [other for other in self.nodes.values() if other is not node])
         restore(self.wire, node.label, copy)
@@ -101,7 +101,7 @@ class FailureSteps(SessionSteps):
         return f"{node.label} CSN {node.store.state().csn}"
 
     def _do_restore(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
-        """The storage is lost or replaced by an old copy; the replica notices and takes a new id."""
+        """Replace a node's storage by an old copy or by nothing. The replica notices this and takes a new id."""
         node = self._running(a)
         if node is None or len(self.nodes) < 2:
             return "nothing"
@@ -113,7 +113,7 @@ class FailureSteps(SessionSteps):
         return f"{node.label} {'from a copy' if copy else 'empty'} {node.store.state().server}"
 
     def _do_birth(self, _a: int, _b: int, _c: int, _d: int, _e: int) -> str:
-        """The data folder of the configured primary is deleted, so it starts the cluster once more."""
+        """Delete the data folder of the configured primary, so that it starts the cluster a second time."""
         node = self.nodes.get("s1")
         if node is None or not node.runs or len(self.nodes) < 2:
             return "nothing"

@@ -1,7 +1,7 @@
-"""Draws the steps of a run from a seed; each seed has its own rates of faults.
+"""Draws the steps of a run from a seed. Each seed has its own rates of faults.
 
 A step is a name and five numbers, which choose among what exists. So a step is valid in any state of the world, and a
-run without some of its steps is still a run, which makes failures shrinkable.
+run without some of its steps is still a run. This makes it possible to shrink failures.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ FAULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a seed draws first: the numbers of servers and clients, and the rates of faults."""
+    """The numbers of servers and clients and the rates of faults, which are drawn first from a seed."""
 
     seed: int
     servers: int
@@ -92,7 +92,7 @@ def plan(seed: int) -> Plan:
 
 
 def steps(drawn: Plan) -> Iterator[Step]:
-    """The steps of a plan, without end."""
+    """Yield the steps of a plan, without end."""
     random = Random(f"steps {drawn.seed}")
     names = list(drawn.weights)
     totals = list(itertools.accumulate(drawn.weights.values()))

@@ -1,4 +1,4 @@
-"""The append-only lists of the applications: what each write adds, after the contracts of the applications."""
+"""The append-only lists of the applications: what each write adds according to its application's contract."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Entry = tuple[str, str]  # list, member
 
 
 def entries(write: Write) -> set[Entry]:
-    """The entries that a write adds, whatever its outcome."""
+    """Return the entries that a write adds, whatever its outcome."""
     args, user = write.args, f"user:{write.user}"
     if (write.app, write.op) == ("people/1", "add"):
         return {("people", args["name"])}
@@ -32,7 +32,10 @@ def entries(write: Write) -> set[Entry]:
 def judge_lists(
     demand: Demand, label: str, keys: dict[str, Any], held: Iterable[Write], known: Iterable[Write]
 ) -> None:
-    """Check invariant 19. `found`: all keys of a node without prefix; `known`: all writes there ever were."""
+    """Check invariant 19.
+
+    `found` has all keys of a node without their prefix; `known` has all writes there ever were.
+    """
     names = {name.decode() for name in keys.get("lists", ())}
     shown = {(name, member.decode()) for name in names for member in keys.get(f"list:{name}", ())}
     wanted = {entry for write in held for entry in entries(write)}

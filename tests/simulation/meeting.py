@@ -17,7 +17,7 @@ LOST_TAIL = {
 
 
 class Meeting:
-    """`nodes`: the initiator and the responder; `wires[end]`: the frames in flight to that end."""
+    """A session. `nodes` are its initiator and its responder; `wires[end]` has the frames in flight to that end."""
 
     def __init__(self, initiator: Node, responder: Node) -> None:
         self.nodes = (initiator, responder)
@@ -50,19 +50,19 @@ class Meeting:
 
     @property
     def echo(self) -> set[str]:
-        """Ids of writes that were sent back to their sender; empty for a session that another session crossed."""
+        """Return the ids of writes that were sent back to their sender; none if another session crossed this one."""
         return self._echoed if self._receipts == [node.store.receipts for node in self.nodes] else set()
 
     def is_waiting(self, end: int) -> bool:
         return bool(self.wires[end]) and not self.ends[end].finished and end not in self.gone
 
     def leave(self, end: int) -> None:
-        """This end is gone; the other one receives the frames in flight and no more."""
+        """Remove this end from the session. The other end receives the frames in flight and no more."""
         self.gone.add(end)
         self.wires[end].clear()
 
     def deliver(self, end: int, *, double: bool = False, encoded: bool = False) -> str:
-        """Deliver the next frame to `end`; returns its kind."""
+        """Deliver the next frame to `end`. Returns the kind of the frame."""
         frame = self.wires[end].popleft()
         if encoded:
             frame = decode(wire.Frame.FromString(encode(frame).SerializeToString()))
@@ -87,5 +87,5 @@ class Meeting:
 
 
 def _writes_of(frame: Frame) -> set[str]:
-    """Ids of the writes whose bodies are in a frame."""
+    """Return the ids of the writes whose bodies are in a frame."""
     return {item.id for item in frame.selection.items if item.body} if isinstance(frame, Batch) else set()

@@ -1,4 +1,4 @@
-"""One simulated server: the real store on its namespace, what the checker has seen of it, and its next failure.
+"""One simulated server: the real store in its namespace, what the checker has seen of it, and its next failure.
 
 After each step that may have changed a node, its state and the new part of its log are read in one round trip.
 """
@@ -73,7 +73,8 @@ return reply
 class Look:
     """A node's state at one moment.
 
-    `committed`: (CSN, write id, outcome) of commits since the look before, or of the whole log where `whole`.
+    `committed` has (CSN, write id, outcome) of the commits since the look before, or of the whole log if `whole` is
+    true.
     """
 
     state: State
@@ -127,7 +128,10 @@ class FaultyStore(Store):
         return reply
 
     def _run_refused(self, fault: str, verb: str, *arguments: Any) -> Any:
-        """Run a script that Redis may refuse, which must then change nothing. Redis runs scripts that free memory."""
+        """Run a script that Redis may refuse. A refused script must change nothing.
+
+        Redis does not refuse scripts that free memory.
+        """
         before = everything(self._wire, self._label)
         refuse, take = REFUSING[fault]
         self._wire.call(*refuse)
@@ -147,7 +151,7 @@ class FaultyStore(Store):
         return self._known
 
     def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed:
-        """Install a full state and give the checker the state before it and the result."""
+        """Install a full state, and give the checker the state before it and the result."""
         before = self.state()
         try:
             installed = super().install(staging, source, end, common_csn)
@@ -158,7 +162,7 @@ class FaultyStore(Store):
         return installed
 
     def looks(self) -> list[Look]:
-        """What was seen since the last call, oldest first; the last look is the current state."""
+        """Return what was seen since the last call, oldest first. The last look is the current state."""
         self.state()
         pending, self._pending = self._pending, []
         self.dirty = False
@@ -169,7 +173,7 @@ class FaultyStore(Store):
         return self._label
 
     def forget(self) -> None:
-        """Drop cached state, because the namespace was replaced."""
+        """Drop the cached state, because the namespace was replaced."""
         self._known, self._seen, self.dirty = None, (-1, ""), True
 
     def _look(self) -> Look:
@@ -205,9 +209,9 @@ class FaultyStore(Store):
 class Node:
     """A server and its storage.
 
-    `joined`: it has had its first session. `pause`: steps for which it still stands still. `power_cut`: the copy of its
-    storage that will be left, and the number of the script at which the rest is lost. `unsure`: its storage has lost
-    its tail, so it must start under a new id.
+    `joined` is true once it has had its first session. `pause` is the number of steps for which it stands still.
+    `power_cut` has the copy of its storage that will remain, and the number of the script from which on everything is
+    lost. `unsure` is true if its storage has lost its tail, so that it must start under a new id.
     """
 
     label: str
@@ -230,7 +234,7 @@ class Node:
 
 
 def everything(wire: Wire, label: str) -> dict[str, Any]:
-    """All keys of a namespace without the prefix, in a fixed order."""
+    """Return all keys of a namespace without the prefix, in a fixed order."""
     prefix = Namespace(label).prefix
     flat = Script(wire, _EVERYTHING)([], [prefix.replace("[", "\\[") + "*"])
     found: dict[str, Any] = {}
@@ -245,13 +249,13 @@ def everything(wire: Wire, label: str) -> dict[str, Any]:
 
 
 def dump(wire: Wire, label: str) -> Copy:
-    """A copy of the storage."""
+    """Return a copy of a server's storage."""
     keys = sorted(wire.call("KEYS", Namespace(label).prefix + "*"))
     return [(key, wire.call("DUMP", key)) for key in keys]
 
 
 def restore(wire: Wire, label: str, copy: Copy) -> None:
-    """Replace the storage by a copy; an empty copy destroys it."""
+    """Replace a server's storage by a copy. An empty copy destroys the storage."""
     keys = wire.call("KEYS", Namespace(label).prefix + "*")
     if keys:
         wire.call("DEL", *keys)

@@ -125,6 +125,6 @@ class OperatorSteps(SessionSteps):
 
 
 def _cut(volume: list[export.ExportFrame], place: int) -> Iterator[export.ExportFrame]:
-    """The frames that can be read from a file that is cut at a byte."""
+    """Cut an export file at a byte, and yield the frames that can still be read from it."""
     whole = b"".join(write(iter(volume)))
     yield from read(io.BytesIO(whole[: place * len(whole) >> 16]))

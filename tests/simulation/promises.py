@@ -1,6 +1,6 @@
-"""Checks what users are promised of rooms, series, policies and people, on pages and on the committed log.
+"""Checks what users are promised about rooms, series, policies and people, on pages and on the committed log.
 
-Nothing here plays a write: the outcomes and pages of commits are compared with what such writes may do.
+This module does not play any write: it compares the outcomes and pages of commits with what such writes may do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DONE = {"updated", "merged"}
 
 
 def judge_pages(demand: Demand, label: str, pages: Pages) -> None:
-    """Invariants 8 and 13: room pages agree with reservation pages, and nothing overlaps."""
+    """Check invariants 8 and 13: room pages agree with reservation pages, and no two reservations overlap."""
     slots_of: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
     for name, fields in pages.items():
         if not name.startswith("room:"):
@@ -46,7 +46,7 @@ def judge_pages(demand: Demand, label: str, pages: Pages) -> None:
 
 
 def judge_series(demand: Demand, label: str, pages: Pages, identifier: str) -> None:
-    """Invariant 13: a series has all its occurrences, and each occurrence has its series."""
+    """Check invariant 13: a series has all its occurrences, and each occurrence has its series."""
     series = decode_series(pages[f"reservation:{identifier}"])
     for member in series.occurrences(identifier).values() if series else ():
         demand(13, bool(pages.get(f"reservation:{member}")), label, identifier, "lacks its occurrence", member)
@@ -57,7 +57,7 @@ def judge_series(demand: Demand, label: str, pages: Pages, identifier: str) -> N
 
 
 def judge_commits(demand: Demand, commits: Sequence[Commit]) -> None:
-    """Invariants 16 to 18, for a committed log from its beginning."""
+    """Check invariants 16 to 18 on a committed log from its beginning."""
     roles: dict[str, str] = {}
     pages: Pages = {}
     for write, outcome, changes in commits:
@@ -73,19 +73,19 @@ def judge_commits(demand: Demand, commits: Sequence[Commit]) -> None:
 
 
 def owner_of(write: Write) -> str:
-    """The owner of the reservation or series of a write."""
+    """Return the owner of the reservation or series that a write is about."""
     subject = write.args.get("reservation") or write.args.get("series", "") if "reserve" not in write.op else ""
     return str(subject).partition("/")[0] or write.user
 
 
 def done_of(write: Write, outcome: str) -> list[bool]:
-    """Whether a write had the requested effect, for each occurrence of a series."""
+    """Return whether a write had the requested effect. For a series there is one answer for each occurrence."""
     told = outcome.partition(" ")[2].split("\t") if write.op.endswith("_series") else [outcome]
     return [one.partition(" ")[0] in DONE for one in told]
 
 
 def judge_managing(demand: Demand, roles: dict[str, str], write: Write, outcome: str) -> None:
-    """Invariant 18, for a write about people, which changes `roles`."""
+    """Check invariant 18 for a write about people, and update `roles` with it."""
     may = write.user == OPERATOR or roles.get(write.user) == "manager"
     demand(18, (outcome != "forbidden") == may, write.id, write.op, "by", write.user, roles.get(write.user), outcome)
     if outcome == "updated" and write.op == "revoke":
@@ -95,7 +95,7 @@ def judge_managing(demand: Demand, roles: dict[str, str], write: Write, outcome:
 
 
 def judge_owner(demand: Demand, roles: dict[str, str], write: Write, outcome: str) -> None:
-    """Invariant 18: only the owner changes a reservation; a manager may cancel it with a reason."""
+    """Check invariant 18: only its owner changes a reservation, but a manager may cancel it with a reason."""
     if write.user == owner_of(write) or outcome.startswith("unknown"):
         return
     may = write.op.startswith("cancel") and bool(write.args.get("reason")) and roles.get(write.user) == "manager"
@@ -103,7 +103,7 @@ def judge_owner(demand: Demand, roles: dict[str, str], write: Write, outcome: st
 
 
 def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, after: Pages) -> None:
-    """Invariant 16: with all-or-nothing, either every occurrence has a slot, or nothing has changed."""
+    """Check invariant 16: with all-or-nothing, either every occurrence has a slot, or nothing has changed."""
     if write.args.get("occurrences_wanted") != "all_or_nothing" or " " not in outcome:
         return
     series = f"{write.user}/{write.request}" if write.op == "reserve_series" else write.args["series"]
@@ -119,7 +119,7 @@ def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, a
 
 
 def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None:
-    """Invariant 17: a reservation under the policy keeps to its limit."""
+    """Check invariant 17: a reservation under the policy keeps to its limit."""
     limit = write.args.get("limit")
     if limit and write.op.startswith("reserve") and any(done_of(write, outcome)):
         ends = pages.get(f"user:{write.user}", {}).values()
@@ -128,7 +128,7 @@ def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None
 
 
 def judge_listed(demand: Demand, commits: Sequence[Commit], pages: Pages) -> None:
-    """Invariant 17: the page of a user who always wrote under the policy lists exactly the open reservations."""
+    """Check invariant 17: the page of a user who always wrote under the policy lists exactly the open reservations."""
     seen: set[str] = set()
     outside: set[str] = set()
     latest: dict[str, int] = defaultdict(int)

@@ -1,4 +1,4 @@
-"""A minimal Redis client with only what the store needs, ten times as fast as redis-py.
+"""A minimal Redis client with only what the store needs. It is ten times as fast as redis-py.
 
 The Redis server is real. tests/simulation/nodes.py adds the faults.
 """
@@ -52,7 +52,7 @@ class Wire:
         return rest if kind == b"+" else ResponseError(rest.decode())
 
     def _list(self, count: int) -> list[Any]:
-        """Read a list. Texts, nearly all of its entries, are read without a call for each."""
+        """Read a list. Most of its entries are texts, which are read without a function call for each."""
         found, readline, read = [], self._file.readline, self._file.read
         for _ in range(count):
             line = readline()
@@ -91,7 +91,7 @@ class Wire:
 
 
 class Script:
-    """Like redis.commands.core.Script."""
+    """A Lua script on a connection, with the interface of redis.commands.core.Script."""
 
     def __init__(self, wire: Wire, text: str) -> None:
         self._wire, self._text = wire, text

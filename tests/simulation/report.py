@@ -1,4 +1,4 @@
-"""The printed results of runs: figures, and a failure with its shrunk trace as a scenario."""
+"""The printed results of runs: figures, and each failure with its shrunk trace as a scenario."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ INVARIANTS = range(1, 19)
 
 @dataclass(slots=True)
 class Total:
-    """The totals of many runs. `seconds` adds up the runs, also those that ran in parallel."""
+    """The totals of many runs. `seconds` is the sum over all runs, including those that ran in parallel."""
 
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -44,11 +44,11 @@ class Total:
 
     @property
     def speed(self) -> float:
-        """Steps a second, for one worker."""
+        """The steps per second of one worker."""
         return self.counts["steps"] / max(self.seconds, 0.001)
 
     def lines(self) -> Iterator[str]:
-        """Lines with operations, faults by kind, work done, and speed."""
+        """Yield lines with the operations, the faults by kind, the work done, and the speed."""
         count = self.counts
         yield f"{self.seeds} seeds, {self.failed} failed; {count['steps']} steps, {self.speed:.0f} steps/s of a worker"
         for title, names in GROUPS.items():
@@ -60,7 +60,7 @@ class Total:
 
 
 def failure(run: Run) -> Iterator[str]:
-    """Lines with the seed, the invariant, the steps that lead to it, and the same as a scenario."""
+    """Yield the lines of a failure: the seed, the error, the steps that lead to it, and the same run as a scenario."""
     yield f"SEED {run.plan.seed} FAILS after {len(run.steps)} steps: {run.error!r}"
     drawn = run.plan
     yield f"  {drawn.servers} servers, {drawn.clients} clients, commit {drawn.commit_mode}, batches of {drawn.batch}"

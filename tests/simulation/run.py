@@ -1,4 +1,4 @@
-"""One run of a seed, or of given steps, in a new world."""
+"""Runs a seed, or given steps, in a new world."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.simulation.world import WHOLE_EVERY, World
 
 @dataclass(slots=True)
 class Run:
-    """The result of a run. `error` is mostly a Violation, but any other exception is a finding too."""
+    """The result of a run. `error` is usually a Violation, but any other exception is a finding too."""
 
     plan: Plan
     steps: list[Step]
@@ -40,7 +40,7 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """The kind of failure, by which two failures are compared."""
+        """The kind of failure. Two failures count as the same if their kinds are equal."""
         return f"{type(self.error).__name__} {self.invariant}"
 
 

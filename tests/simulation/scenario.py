@@ -1,4 +1,4 @@
-"""Writes a run as a script of the scenario language; what the language cannot express becomes a comment.
+"""Writes a run as a script of the scenario language. What the language cannot express becomes a comment.
 
 A script exchanges everything over every working link. So all links are cut, and a session is a link that is restored
 for a moment. Broken sessions, single frames, repeated requests and storage faults are comments.
@@ -18,7 +18,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ScenarioWriter:
-    """`lines` is the script so far. The labels and users of the run are the servers and clients of the script."""
+    """Writes the script of a run. `lines` is the script so far.
+
+    The labels and users of the run become the servers and clients of the script.
+    """
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -67,7 +70,7 @@ class ScenarioWriter:
         self.say(f"get {client} {song}")
 
     def ask(self, client: str, label: str, draft: Draft, *, again: bool) -> None:
-        """Add the write of a client."""
+        """Add a client's write to the script."""
         if again:
             self.note(f"{client} asks {draft.request} again, at {label}")
             return

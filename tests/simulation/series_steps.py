@@ -53,7 +53,7 @@ class SeriesSteps(ClientSteps):
         return self._ask(client, node, e, draft)
 
     def _members(self, client: Client, node: Node, of: str, which: int) -> list[Occurrence]:
-        """The reservations of a series at this node: all, or those from the second date on."""
+        """Return the reservations of a series at this node: all, or those from the second date on."""
         page = reservation_page(of)
         series = decode_series(self._read(client, node, [page]).pages[page].tentative)
         if series is None:
@@ -64,7 +64,7 @@ class SeriesSteps(ClientSteps):
         return not_cancelled([(day, member, pages[reservation_page(member)]) for day, member in ids.items()], first)
 
     def _do_person(self, a: int, b: int, c: int, d: int, e: int) -> str:
-        """The operator of a node or a manager changes a person."""
+        """Have the operator of a node or a manager change a person."""
         node = self._serving(b)
         if node is None:
             return "nobody serves"
@@ -76,7 +76,7 @@ class SeriesSteps(ClientSteps):
         return self._ask(actor, node, e, draft_of(actor.name, request, EPOCH, op, name, **args))
 
     def _do_manage(self, a: int, b: int, c: int, d: int, e: int) -> str:
-        """A manager cancels a reservation of somebody else; a user without that role is refused."""
+        """Have a manager cancel another user's reservation. A user without that role is refused."""
         node = self._near(a, b)
         if node is None:
             return "nobody serves"
@@ -91,9 +91,10 @@ class SeriesSteps(ClientSteps):
         return self._change_one(client, node, of, d, e, self._who(client, node, d >> 8, role=role))
 
     def _manager(self, number: int, node: Node) -> tuple[Client, str]:
-        """A client who is a manager at this node, or else one who is not; and the role that the request claims.
+        """Choose a client who is a manager at this node, or else one who is not. Return it with the role that its
+        request claims.
 
-        Now and then the client was a manager once: the request was checked earlier, or at another node.
+        Now and then the client is a former manager: its request was checked earlier, or at another node.
         """
         roles = self._roles(node)
         rotated = [self._client(number + offset) for offset in range(len(self.clients))]
@@ -105,7 +106,7 @@ class SeriesSteps(ClientSteps):
         return (chosen[0], "manager") if chosen else (rotated[0], "user")
 
     def _roles(self, node: Node) -> dict[str, str]:
-        """Client -> role, at this node."""
+        """Return the role of each client who is known as a person at this node."""
         names = {person_page(client.name): client.name for client in self.clients}
         pages = node.store.read(list(names)).pages
         people = {names[page]: decode_person(views.tentative) for page, views in pages.items()}

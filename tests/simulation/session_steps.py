@@ -1,4 +1,4 @@
-"""Steps of sessions and links. Several sessions run at once, one frame a step, and may be cut anywhere."""
+"""Steps of sessions and links. Several sessions run at once, one frame per step, and may be cut anywhere."""
 
 from __future__ import annotations
 

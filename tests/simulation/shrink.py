@@ -1,4 +1,4 @@
-"""Shrinks a failing run: leaves out steps, in halves and then one by one, while it fails in the same way."""
+"""Shrinks a failing run: leaves out steps, in halves and then one by one, as long as it fails in the same way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from tests.simulation.world import IDLE
 
 
 def shrink(lab: Lab, failed: Run, seconds_max: float) -> Run:
-    """Leave out smaller and smaller parts (delta debugging) while there is time. The result fails as `failed` does."""
+    """Leave out smaller and smaller parts of a run (delta debugging) while there is time, and return the shrunk run.
+
+    The result fails in the same way as `failed`.
+    """
     deadline = time.monotonic() + seconds_max
     best = failed
     for fewer in (best.steps, _without_idle_ones(best)):
@@ -27,7 +30,7 @@ def shrink(lab: Lab, failed: Run, seconds_max: float) -> Run:
 
 
 def _without_idle_ones(run: Run) -> list[Step]:
-    """Leave out the steps whose trace says that they did nothing; the last step may have no trace."""
+    """Leave out the steps that did nothing according to their trace. The last step may have no trace."""
     last = len(run.steps) - 1
     ends = tuple(f" {text}" for text in IDLE)
     return [step for n, step in enumerate(run.steps) if n == last or not run.trace[n].endswith(ends)]

@@ -1,4 +1,4 @@
-"""The checks of series, policies and people find logs and pages that break a promise."""
+"""The checks of series, policies and people find the logs and pages that break a promise."""
 
 from __future__ import annotations
 

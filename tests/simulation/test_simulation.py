@@ -46,7 +46,7 @@ def test_invariants_hold_under_faults(laboratory: Lab) -> None:
 
 
 def test_the_same_seed_is_the_same_run_byte_for_byte_in_any_process(laboratory: Lab) -> None:
-    """Also where Python's hashes differ, which change the order of sets from process to process."""
+    """The run is the same even if Python's hashes differ, which changes the order of sets from process to process."""
     here = laboratory.seed(HELL, 300)
     command = [sys.executable, "-m", "tests.simulation", "--seed", str(HELL), "--steps", "300"]
     environment = os.environ | {"PYTHONHASHSEED": "1"}
@@ -59,7 +59,10 @@ def test_the_same_seed_is_the_same_run_byte_for_byte_in_any_process(laboratory: 
 def test_a_run_is_a_script_of_the_scenario_language(
     laboratory: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every line parses, and most lines run: clocks and ids differ there, so some lines are refused."""
+    """Every line parses, and most lines run.
+
+    The script has other clocks and ids than the run, so some lines are refused.
+    """
     monkeypatch.chdir(tmp_path)  # for export files
     run = laboratory.seed(HELL, 300)
     script = [line for line in run.script if not line.startswith("#")]
@@ -78,7 +81,7 @@ def test_a_seed_changes_the_plan() -> None:
 
 
 class Trio:
-    """Three configured servers, the first of them primary."""
+    """Three configured servers. The first of them is the primary."""
 
     def __init__(self, laboratory: Lab) -> None:
         laboratory.wire.call("FLUSHDB")
@@ -97,7 +100,10 @@ class Trio:
         return accepted.id
 
     def stage(self, giver: int, taker: int) -> tuple[str, object]:
-        """Stage all but the last frame of a full state."""
+        """Stage a full state at `taker`, up to its last frame.
+
+        Return the number of the stage and the end of the state.
+        """
         part = self.stores[giver].state_part((0, ""), 500, 1 << 20)
         number = self.stores[taker].stage("", part.pages, ())
         assert number is not None
@@ -106,7 +112,7 @@ class Trio:
 
 
 def names_of(frames: Iterable[object]) -> set[str]:
-    """The names of the pages in parts of a full state."""
+    """Return the names of the pages in these frames of a full state."""
     parts = [json.loads(frame.pages.text) for frame in frames if isinstance(frame, StateChunk)]
     return {name for part in parts for name, _, _ in part}
 
@@ -126,7 +132,7 @@ def test_a_full_state_of_an_older_epoch_does_not_replace_a_newer_one(laboratory:
 
 
 def test_commits_of_a_peer_whose_hello_had_no_birth_are_refused(laboratory: Lab) -> None:
-    """The peer learned the birth and the commits in another session meanwhile, so their history is unknown here."""
+    """After its hello the peer learned birth and commits in another session, so their history is unknown here."""
     trio = Trio(laboratory)
     restored, created = (FaultyStore(laboratory.wire, label, "auto", lambda *_: None) for label in ("x", "y"))
     for store in (restored, created):
@@ -144,7 +150,7 @@ def test_commits_of_a_peer_whose_hello_had_no_birth_are_refused(laboratory: Lab)
 
 
 def test_a_server_that_loses_own_writes_by_a_full_state_takes_a_new_id(laboratory: Lab) -> None:
-    """After two promotions at once, the losing server has truncated its commits, so its own writes cannot be kept."""
+    """Two servers are promoted at once. The losing one has truncated its commits, so its own writes cannot be kept."""
     trio = Trio(laboratory)
     weak, strong = trio.stores[1], trio.stores[2]
     weak.force("s1~bbbbbb", trio.now_us)
@@ -199,7 +205,7 @@ def test_a_primary_that_is_replaced_by_a_batch_commits_nothing_of_it(laboratory:
 def test_writes_of_a_retired_server_travel_in_the_session_of_its_creation(
     laboratory: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The creation is in an earlier batch. The sender itself may retire after this one session."""
+    """The creation is in an earlier batch of the session. The sender itself may retire after this one session."""
     monkeypatch.setattr("bayou.anti_entropy.BATCH_COUNT_MAX", 1)
     trio = Trio(laboratory)
     creator, other = trio.stores[1], trio.stores[2]
@@ -228,7 +234,7 @@ def test_writes_of_a_retired_server_travel_in_the_session_of_its_creation(
 def test_a_full_state_that_lacks_a_part_is_not_installed(
     laboratory: Lab, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
-    """A full state without one of its pages never existed, so it must not be installed."""
+    """A state without one of its pages never existed on any replica, so it must not be installed."""
     monkeypatch.setattr("bayou.anti_entropy.BATCH_COUNT_MAX", 1)
     trio = Trio(laboratory)
     giver, taker = trio.stores[1], trio.stores[2]
@@ -256,7 +262,7 @@ def test_a_full_state_that_lacks_a_part_is_not_installed(
 def test_the_old_primary_stops_committing_when_a_revoked_hand_over_is_committed_again(
     laboratory: Lab,
 ) -> None:
-    """The hand-over is tentative again; when its old primary commits it, the rest is for the new one to commit."""
+    """The hand-over is tentative again. When the old primary commits it, the new primary must commit the rest."""
     trio = Trio(laboratory)
     old, winner = trio.stores[0], trio.stores[1]
     old.hand_over("s2~aaaaaa", trio.now_us)
@@ -273,7 +279,7 @@ def test_the_old_primary_stops_committing_when_a_revoked_hand_over_is_committed_
 
 
 def test_a_full_state_starts_again_when_its_sender_installs_another_one(laboratory: Lab) -> None:
-    """Parts sent before the sender's own log was revoked do not belong to its new state."""
+    """The parts that were sent before the sender's own log was revoked do not belong to its new state."""
     trio = Trio(laboratory)
     giver, winner = trio.stores[1], trio.stores[2]
     giver.force("s1~bbbbbb", trio.now_us)

@@ -1,4 +1,4 @@
-"""Runs seeds in several processes; each worker has its own Redis, so a seed's result depends on no other."""
+"""Runs seeds in several processes. Each worker has its own Redis, so the result of a seed depends on no other seed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POLL_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class SeedResult:
-    """The result of a seed. `failure`: the printed lines of a shrunk failure, empty where all was well."""
+    """The result of a seed. `failure` has the printed lines of a shrunk failure; it is empty if there was none."""
 
     seed: int
     counts: Counter[str]
@@ -33,9 +33,10 @@ class SeedResult:
 def run_seeds(
     first: int, count: int, steps: int, workers: int, seconds: float | None = None
 ) -> Generator[SeedResult | None]:
-    """Yield results as seeds end, in any order, and None now and then, so that the caller can show the time.
+    """Yield results as seeds end, in any order. Yield None now and then, so that the caller can show the time.
 
-    No seed begins after `seconds`. Closing the generator stops the workers. Raises RuntimeError when one has crashed.
+    No seed begins after `seconds`. Closing the generator stops the workers. Raises RuntimeError if a worker has
+    crashed.
     """
     context = multiprocessing.get_context("fork")
     came: Any = context.Queue()

@@ -1,4 +1,4 @@
-"""The world of a run: runs steps, checks invariants after each, and heals everything at the end.
+"""The world of a run: it runs steps, checks invariants after each step, and heals everything at the end.
 
 The code under test has no clock, network, thread or randomness of its own: the steps decide everything. A step that is
 impossible does nothing.
@@ -24,7 +24,7 @@ WHOLE_EVERY = 60
 
 
 class World(SeriesSteps, FailureSteps, OperatorSteps):
-    """Every `whole_every` steps all keys of the nodes that have changed are checked."""
+    """The world of a run. After every `whole_every` steps it checks all keys of the nodes that have changed."""
 
     def __init__(self, plan: Plan, wire: Wire, whole_every: int = WHOLE_EVERY) -> None:
         super().__init__(plan, wire)
@@ -94,7 +94,9 @@ class World(SeriesSteps, FailureSteps, OperatorSteps):
         self._check()
 
     def _end_births(self) -> None:
-        """Where two births have both spread, the operator removes the data of the servers with the smaller one."""
+        """End all births but the most widespread, as an operator would: start the servers of the others again without
+        data.
+        """
         births = Counter(node.store.state().birth for node in self.nodes.values() if node.store.state().met)
         for birth in sorted(births, key=lambda birth: (births[birth], birth))[:-1]:
             for node in list(self.nodes.values()):

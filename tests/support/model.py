@@ -23,7 +23,7 @@ LOGGED = {"updated", "merged"}
 
 @dataclass
 class Vector:
-    """A version vector: the newest stamp of each server, and the founders that have retired."""
+    """A version vector: the newest stamp of each server. It also names the founders that have retired."""
 
     stamps: dict[str, int] = field(default_factory=dict)
     gone: frozenset[str] = frozenset()
@@ -63,7 +63,7 @@ def by_stamp(write: Write) -> tuple[int, bytes]:
 
 
 def covered(writes: Iterable[Write]) -> Vector:
-    """Return the version vector of these writes, which are in their order."""
+    """Return the version vector of these writes. They must be in the order of the log."""
     vector = Vector()
     for write in writes:
         vector.cover(write)
@@ -81,7 +81,7 @@ def replay(writes: Iterable[Write], pages: Pages | None = None) -> tuple[Pages, 
 
 
 class Replica:
-    """The model of one server: its committed and tentative writes. A session delivers everything at once."""
+    """The model of one server: its committed and its tentative writes. A session delivers everything at once."""
 
     def __init__(self, server: str, primary: str, clock: int = 0) -> None:
         self.server, self.primary, self.clock = server, primary, clock
