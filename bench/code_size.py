@@ -27,7 +27,7 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 EXAMPLES = {"example", "examples"}
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
-# What may look like a comment comes first, so that `"//"` stays a string; group "comment" is what is taken out.
+# Strings come first, so that the `//` in one is no comment. The group "comment" is removed.
 COMMENTS = {
     ".lua": re.compile(
         r"""\[(=*)\[.*?\]\1\]|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|(?P<comment>--\[(=*)\[.*?\]\3\]|--[^\n]*)""",

@@ -25,10 +25,10 @@ from storage.redis.embedded import stop_left_behind
 SERVER = Path(__file__).parent.parent / "server.py"
 UNAUTHORIZED = 401
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 30.0  # longer than the bounds within which a replica stops
+STOP_TIMEOUT_S = 30.0  # longer than a replica takes to stop
 LINES_KEPT = 40
 
-OnOutput = Callable[[str, str | None], object]  # (label, a line of its output; None once it has ended)
+OnOutput = Callable[[str, str | None], object]  # (label, a line of output, or None at its end)
 
 
 class NotServing(Exception):
@@ -114,7 +114,7 @@ class Processes:
 
 
 class _Running:
-    """One process, and the thread that reads its output."""
+    """A running process of a replica, and the thread that reads its output."""
 
     def __init__(self, label: str, command: Sequence[str], environment: dict[str, str], on_output: OnOutput) -> None:
         self.label = label

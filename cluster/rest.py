@@ -68,7 +68,7 @@ class Silent(Exception):
 
 
 class Rest:
-    """The REST interface of one replica. Each method raises Refused or Silent."""
+    """The REST interface of one replica. Every method may raise Refused or Silent."""
 
     def __init__(self, label: str, address: Address) -> None:
         self.label = label

@@ -13,7 +13,7 @@ from cluster.processes import Processes
 from replica.events.console import Console
 from replica.signals import Stopping
 
-# A line of a replica's console begins with the time, and has its label already.
+# A console line begins with the time and already contains the label.
 TIME = re.compile(r"(\x1b\[[0-9;]*m)*\d\d:\d\d:\d\d\b")
 
 

@@ -1,7 +1,7 @@
 """Draws docs/terminals.svg, the picture in the README, from a real run: `make picture`.
 
-It starts the replicas of config.yaml over an empty data folder, lets three people use them, and draws what the four
-terminals show: the output of each `server.py` as it came, and the commands of one user with what each answered.
+It starts the replicas of config.yaml with an empty data folder and lets three people use them. Then it draws what the
+four terminals show: the output of each `server.py`, and one user's commands with their results.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _on_terminal(command: Sequence[str], environment: dict[str, str]) -> str:
     process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environment)
     os.close(its)
     written = b""
-    with process, os.fdopen(ours, "rb", buffering=0) as screen, contextlib.suppress(OSError):  # Linux tells the end so
+    with process, os.fdopen(ours, "rb", buffering=0) as screen, contextlib.suppress(OSError):  # the end of the output
         while part := screen.read(4096):
             written += part
     if process.returncode:

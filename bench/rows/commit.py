@@ -47,7 +47,7 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _meet(processes: Processes) -> None:
-    """Wait until both other replicas know the primary."""
+    """Wait until both other replicas have learned which replica is the primary."""
     for label in ("two", "three"):
         wait_until(partial(_has_met, processes.rest(label)), WAIT_S, f"{label} meets the primary")
 

@@ -76,7 +76,7 @@ def _near(client: redis.Redis, count: int) -> Measure:
         client.flushall()
         store = open_store(client, "near", primary=False)
         take(store, later)
-        take(store, elsewhere)  # so that the log is not empty where count is 0
+        take(store, elsewhere)  # so that the log is not empty if count is 0
 
         def receive() -> None:
             received = store.receive(Selection(0, "", tuple(before)), "early")

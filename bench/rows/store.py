@@ -22,7 +22,7 @@ from storage.keys import Namespace
 ROUNDS = 11
 COUNT = 5_000
 PEER = "peer~aaaaaa"
-OF_HSET = 25_000 / 90_000  # the share of the rate of one pipelined HSET a write
+OF_HSET = 25_000 / 90_000  # least share of the rate of one pipelined HSET per write
 
 Command = tuple[Any, ...]
 

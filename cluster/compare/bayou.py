@@ -1,4 +1,4 @@
-"""Bayou in the comparison: the real code, in the simulation of cluster/drivers/simulated.py."""
+"""Runs Bayou in the comparison: the real code, in the simulation of cluster/drivers/simulated.py."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Five designs that keep reservations, as small as they can be; the sixth is Bayou (cluster/compare/bayou.py).
 
-Each tries the requested slots in order, on what the server holds at that moment. When two servers meet, their data
-type alone decides the result. No design knows of clients, links or scripts.
+Each design tries the requested slots in order, on what the server holds at that moment. When two servers meet, the data
+type of the design alone decides the result. No design knows of clients, links or scripts.
 """
 
 # ruff: noqa: ARG002, B027  # the designs share their signatures

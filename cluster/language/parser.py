@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-USAGES: dict[str, tuple[str, int, int]] = {  # command -> its arguments, and how many words at least and at most
+USAGES: dict[str, tuple[str, int, int]] = {  # command -> arguments, least and greatest number of words
     "joinServer": ("ID", 1, 1),
     "retireServer": ("ID", 1, 1),
     "joinClient": ("CLIENT SERVER", 2, 2),

@@ -20,7 +20,7 @@ Json = Mapping[str, Any]
 class Names:
     """The names that the script gives to the server ids in vectors, in the order in which the servers joined.
 
-    The second server id of one server is printed as `NAME#2`.
+    If a server has a second server id, that one is printed as `NAME#2`.
     """
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from cluster.language.world import Client, Server, World
 from cluster.rest import Answer, Request
 
 LOG_PAGE = 1000
-TICK_US = 1_000_000  # by which the clock advances with each line
+TICK_US = 1_000_000  # the clock advances by this with each line
 # Commands that leave nothing new to exchange.
 QUIET = {"pause", "printLog", "get", "status", "calendar", "printVectors", "truncate", "export", "clock", "expect"}
 

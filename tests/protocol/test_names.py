@@ -21,7 +21,7 @@ from bayou.names import HOST, LABEL, NAME, SERVER, split_address
         ("127.0.0.1:80\n", None),
         (":8001", None),
         ("a/b:8001", None),
-        ("a;script-src *:8001", None),  # an address stands in a header that says what a web page may do
+        ("a;script-src *:8001", None),  # an address becomes part of a header that limits what a web page may do
         (f"{'a' * 256}:8001", None),
     ],
 )

@@ -29,7 +29,7 @@ def test_a_file_carries_writes_without_a_network(tmp_path: Path) -> None:
         }
         assert ask(two, "GET", "/reservations/vish/r2").json()["state"] == "rejected"
 
-        # Back, with the command line, go only the missing writes; the primary commits them.
+        # On the way back, the command line sends only the missing writes; the primary commits them.
         held = tmp_path / "one.json"
         held.write_bytes(requests.get(f"http://{one}/replica", timeout=60).content)
         since = ("export", str(tmp_path / "since"), "--since", str(held), "--volume-mib", "1")

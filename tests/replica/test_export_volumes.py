@@ -77,7 +77,7 @@ def test_a_volume_that_does_not_fit_names_what_is_missing_and_changes_nothing(cl
 
 
 def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    """FILE* may match volumes of two exports: each volume is checked by itself."""
+    """FILE* may match the volumes of two exports, so each volume is checked by itself."""
     one, two = cluster
     earlier = [file.read_bytes() for file in written(one, tmp_path)]
     one.accept_only("later", "p")
@@ -119,7 +119,7 @@ def test_a_file_that_is_not_part_of_the_previous_export_stays_as_it_is(cluster: 
     one.accept_only("later", "p")
     exported(one, tmp_path, 1)
     others = {
-        "out.2": first["out.2"],  # it follows on the first, by what it needs, and is of another day
+        "out.2": first["out.2"],  # a volume of an earlier export that also continues the first volume
         "out.4": first["out"],
         "out.old": b"",
         "outer.2": first["out.2"],

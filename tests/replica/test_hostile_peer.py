@@ -1,4 +1,4 @@
-"""A program that is not a replica connects to one: it learns nothing and changes nothing, and sessions go on."""
+"""A program that is not a replica connects to one. It learns and changes nothing, and other sessions still work."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ def test_a_new_id_of_a_full_state_is_noted_at_once_and_survives_a_crash(tmp_path
         birth = json.loads((pair.folder / "one" / "identity.json").read_text())
         assert (birth["id"], birth["next"]) == (after, "")
 
-        # As after a crash between the full state and the note.
+        # The file is as after a crash between the full state and the update of the identity file.
         pair.processes.kill("one")
         (pair.folder / "one" / "identity.json").write_text(json.dumps(birth | {"id": before, "next": after}))
         pair.start("one")

@@ -153,7 +153,7 @@ def test_every_code_that_can_occur_is_listed_under_its_status(endpoints: list[En
         assert (status, code) in listed or code in NOT_OVER_REST or told_to_peers, f"{kind} {code}"
 
 
-# Requests made of the description
+# Requests made from the description
 
 JUNK = st.one_of(
     st.none(),

@@ -66,7 +66,7 @@ def test_no_other_caller_is_answered(folder: Path) -> None:
     assert "the TLS handshake failed" in called(one, stranger)
     assert "the TLS handshake failed" in called(None, one)
     assert "without a certificate" in called(one, None)
-    mixed = Credentials(one.authority, stranger.certificate, stranger.key)  # trusts us, and is not ours
+    mixed = Credentials(one.authority, stranger.certificate, stranger.key)  # has a certificate of another CA
     assert "without a certificate" in called(one, mixed)
 
 

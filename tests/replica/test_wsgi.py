@@ -1,4 +1,4 @@
-"""The web server between a socket and a WSGI application: requests and answers; and no client holds a thread."""
+"""The web server between a socket and a WSGI application: it parses requests, sends answers, and frees its threads."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_a_malformed_request_is_refused_and_leaves_nothing_in_the_log(caplog: py
     assert caplog.text == ""
 
 
-# Clients that hold up nobody
+# Slow clients, which delay nobody else
 
 
 class Answering:

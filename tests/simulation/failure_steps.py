@@ -1,4 +1,4 @@
-"""Steps of failures: crashes, pauses, lost replies of Redis, lost storage, clocks."""
+"""Steps that cause failures: crashes, pauses, lost replies of Redis, lost storage, wrong clocks."""
 
 from __future__ import annotations
 

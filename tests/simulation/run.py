@@ -82,7 +82,7 @@ class Lab:
 
 @contextlib.contextmanager
 def lab() -> Iterator[Lab]:
-    """Yield a laboratory. Its Redis has failed to save once, so it can be made to refuse scripts (MISCONF)."""
+    """Yield a laboratory. Its Redis has failed to save once, so that it can be made to refuse scripts (MISCONF)."""
     with private_redis() as client:
         # A folder with the name of its file makes the save fail.
         Path(str(client.config_get("dir")["dir"]), str(client.config_get("dbfilename")["dbfilename"])).mkdir()

@@ -89,7 +89,7 @@ def test_replies_are_bytes_and_lists_of_scripts_stay_flat(open_one):
     client.hset("page", "field", "value")
     assert client.hgetall("page") == {b"field": b"value"}
     assert client.eval("return redis.call('HGETALL', KEYS[1])", 1, "page") == [b"field", b"value"]
-    # The order of bytes, whatever the locale of the process that started it.
+    # Lua compares texts by bytes, whatever the locale of the process that started it.
     assert client.eval(r"return 'Z' < 'a' and 'a' < '\195\164'", 0) == 1
 
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.process
 
 SLOTS = 16384
 TIMEOUT_S = 60
-PORTS = range(20_000, 32_768)  # below those of outgoing connections; the cluster bus is 10,000 higher
+PORTS = range(20_000, 32_768)  # below the ports of outgoing connections; the cluster bus is 10,000 higher
 PREFIX = "bayou:{one}:"
 
 
