@@ -1,6 +1,7 @@
 """Reads a calendar file (RFC 5545): which reservations its events ask for, and why some events are skipped.
 
-It knows nothing of replicas. The same file gives the same request ids every time, so a second import is harmless.
+This module knows nothing of replicas. The same file gives the same request ids every time, so a second import is
+harmless.
 """
 
 from __future__ import annotations
@@ -55,17 +56,17 @@ class Timetable:
 
 
 class _UnusableError(Exception):
-    """Why an event is skipped."""
+    """Raised for an event that is skipped; its text says why."""
 
 
 def read_timetable(
     content: bytes, zone: tzinfo, part: tuple[int, int] = (1, 1), until: date | None = None, user: str = ""
 ) -> Timetable:
-    """Reads the events of a file. A time without a time zone is in `zone`, the building's.
+    """Read the events of a file. A time without a time zone is in `zone`, the building's.
 
     `part` is (K, N): every Nth event from the Kth; a series counts as one. Repeating events end after the day `until`;
-    without it, one that never ends is skipped. An event from a replica's feed that is a reservation of `user` keeps
-    the request id of that reservation.
+    without it, an event that never ends is skipped. An event from a replica's feed that is a reservation of `user`
+    keeps the request id of that reservation.
     """
     try:
         calendars = Calendar.from_ical(content, multiple=True)
@@ -99,7 +100,7 @@ def read_timetable(
 
 
 def _own_request(event: Component, user: str) -> str | None:
-    """The request id in an event from a replica's feed, if it is a reservation of this user."""
+    """The request id in an event from a replica's feed, if the event is a reservation of this user."""
     owner, _, request = str(event.get(RESERVATION, "")).partition("/")
     return request if owner == user and NAME.fullmatch(request) else None
 
@@ -235,7 +236,7 @@ def _moment(moment: Any, zone: tzinfo) -> datetime:
 
 
 def _recurrence_key(event: Component, zone: tzinfo) -> datetime | None:
-    """For an event that replaces one occurrence of its series: the start of that occurrence."""
+    """The start of the occurrence that this event replaces in its series; None if it replaces none."""
     if "RECURRENCE-ID" not in event:
         return None
     try:
@@ -245,7 +246,7 @@ def _recurrence_key(event: Component, zone: tzinfo) -> datetime | None:
 
 
 def _slot(start: datetime, length: timedelta) -> Slot:
-    """In UTC, so that the length stays. A wall time that clocks skip is read as RFC 5545 says (3.3.5)."""
+    """The slot in UTC, so that its length stays. A wall time that clocks skip is read as RFC 5545 says (3.3.5)."""
     begin = start.astimezone(UTC)
     return Slot(begin, begin + length)
 

@@ -48,7 +48,8 @@ class Context:
         return self.label(self.address.label)
 
     def find_replica(self, name: str) -> ReplicaAddress:
-        """The replica with that label or address. The replicas that answer are asked for one that has joined since."""
+        """The replica with that label or address. If config.yaml does not name it, the replicas that answer are asked
+        for it."""
         try:
             return self.directory.find(name)
         except Usage as problem:
@@ -84,7 +85,8 @@ class Context:
         return replica
 
     def _chosen(self) -> ReplicaAddress:
-        """By --replica, else BAYOU_REPLICA, else the last `use`, else the first of config.yaml, else the default."""
+        """The address in --replica, else BAYOU_REPLICA, else the last `use`, else the first of config.yaml, else the
+        default."""
         if self.option:
             return self.find_replica(self.option)
         if named := self.environment.get("BAYOU_REPLICA"):
@@ -99,7 +101,7 @@ class Context:
         return self.directory.first
 
     def rooms(self) -> Json:
-        """{"timezone", "rooms": [ROOM]}, all of them."""
+        """The answer {"timezone", "rooms": [ROOM]} with all rooms."""
         answer = self.replica.get_all("/rooms", "rooms")
         self._zone = building_zone(str(answer.get("timezone", "UTC")))
         return answer
@@ -117,7 +119,8 @@ class Context:
         return list(self.replica.get_all(path, "reservations")["reservations"])
 
     def reservation_path(self, name: str) -> str:
-        """The path of the reservation USER/REQUEST, or of one of the user's whose request begins so."""
+        """The path of the reservation USER/REQUEST. REQUEST may be the beginning of an id, if only one reservation has
+        it; without USER/ it is the user's own."""
         user, _, request = name.rpartition("/")
         user = user or self.user
         if not request:
@@ -142,7 +145,8 @@ class Context:
         return f"/reservations/{segment(user)}/{segment(matches[0])}"
 
     def series_path(self, name: str) -> str:
-        """The path of the series USER/REQUEST, of one of the user's that begins so, or of that of an occurrence."""
+        """The path of the series USER/REQUEST. REQUEST may be the beginning of an id, if only one series has it, or the
+        id of an occurrence; without USER/ it is the user's own."""
         user, _, request = name.rpartition("/")
         user = user or self.user
         wanted = request.partition("~")[0]
@@ -172,6 +176,6 @@ class Context:
 
 
 def _begins(known: str, typed: str) -> bool:
-    """Whether a request begins so. Of an occurrence, each half may be shortened: 8f3a~2026-12."""
+    """Whether a request id begins with what was typed. Of an occurrence, each half may be shortened: 8f3a~2026-12."""
     (series, _, day), (first, mark, second) = known.partition("~"), typed.partition("~")
     return series.startswith(first) and day.startswith(second) if mark else known.startswith(typed)

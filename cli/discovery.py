@@ -15,7 +15,7 @@ Connect = Callable[[ReplicaAddress], Replica]
 
 
 def probe(connect: Connect, address: ReplicaAddress) -> Json | None:
-    """The replica's state; None if no replica answers there soon."""
+    """The state of the replica at this address; None if no replica answers there soon."""
     replica = connect(address)
     try:
         return replica.get("/replica", timeout_s=PROBE_TIMEOUT_S)
@@ -28,13 +28,13 @@ def probe(connect: Connect, address: ReplicaAddress) -> Json | None:
 
 
 def probes(connect: Connect, addresses: Sequence[ReplicaAddress]) -> list[Json | None]:
-    """The states of all, in the same order. They are asked at the same time."""
+    """The states of the replicas at these addresses, in the same order. All are asked at the same time."""
     with ThreadPoolExecutor(max_workers=8) as pool:
         return list(pool.map(lambda address: probe(connect, address), addresses))
 
 
 def joined(known: Iterable[ReplicaAddress], states: Iterable[Json | None]) -> list[ReplicaAddress]:
-    """The members of the cluster, by these states, that are not known yet."""
+    """The members of the cluster that these states name and that are not known yet."""
     labels = {address.label for address in known}
     members = [member for state in states if state for member in state.get("members", [])]
     found = {str(member["label"]): f"http://{member['rest']}" for member in members}

@@ -1,6 +1,6 @@
 """What can go wrong for a user of the client, with the exit status that a script sees.
 
-It knows nothing of REST or of the screen.
+This module knows nothing of REST or of the screen.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Problem(Exception):
         self.details = details
 
     def as_json(self) -> dict[str, Any]:
-        """In the shape of an error of the server."""
+        """The problem in the same JSON shape as an error of the server."""
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 
 

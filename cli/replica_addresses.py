@@ -54,7 +54,8 @@ class Directory:
 
 
 def read_directory(given: str | None) -> Directory:
-    """From the given file, else from config.yaml in the current folder or beside client.py, else empty."""
+    """Read the given file, else config.yaml in the current folder or beside client.py. Without a file, the directory is
+    empty."""
     if given is not None:
         return _parse(Path(given))
     for folder in (Path.cwd(), Path(__file__).resolve().parent.parent):

@@ -1,4 +1,4 @@
-"""The REST interface of one replica. Every failure becomes a Problem. It knows no command and no screen.
+"""The REST interface of one replica. Every failure becomes a Problem. This module knows no command and no screen.
 
 A write carries a request id that the client made. So it can be sent again after a lost answer, and takes effect once.
 """
@@ -86,13 +86,14 @@ class Replica:
         return answer
 
     def act(self, method: str, path: str, body: Json | None = None) -> Json:
-        """Send an operator's action, once."""
+        """Send an operator's action once, without a second try."""
         return self._answer(self._send(method, path, body, {}))
 
     def write(
         self, method: str, path: str, request: str, body: Json | None = None, query: Query | None = None
     ) -> tuple[int, Json]:
-        """Send a write: (HTTP status, answer). While the answer is lost it is sent again, TRIES_MAX times in all."""
+        """Send a write; returns (HTTP status, answer). If the answer is lost, the write is sent again, TRIES_MAX times
+        in all."""
         query = dict(query or {})
         if body is None:
             query["request"] = request
@@ -123,7 +124,7 @@ class Replica:
         raise AssertionError("the last attempt returns or raises")
 
     def download(self, path: str, query: Query, write: Callable[[bytes], int]) -> int:
-        """Pass the answer to `write`, chunk by chunk; the number of bytes."""
+        """Pass the answer to `write`, chunk by chunk. Returns the number of bytes."""
         with self._opened(path, query, {}, FILE_TIMEOUT_S) as response:
             return sum(write(chunk) for chunk in response.iter_content(CHUNK_BYTES))
 
@@ -138,7 +139,8 @@ class Replica:
         return self._answer(response)
 
     def stream(self, path: str, last_id: str | None) -> Iterator[str]:
-        """The lines of an event stream; a first empty line says that it is open. Ends or raises when it is lost."""
+        """The lines of an event stream. A first empty line says that the stream is open. Ends or raises when the stream
+        is lost."""
         headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
         if last_id:
             headers["Last-Event-ID"] = last_id
@@ -234,7 +236,7 @@ def _present(query: Query) -> dict[str, str | int]:
 
 
 def _lines(response: requests.Response) -> Iterator[str]:
-    """Lines as soon as they arrive. A chunk may end in the middle of a line, or of a character."""
+    """The lines of a response, as soon as they arrive. A chunk may end in the middle of a line, or of a character."""
     rest = b""
     while chunk := response.raw.read1(CHUNK_BYTES):  # iter_content would wait for a full chunk
         *whole, rest = (rest + chunk).split(b"\n")

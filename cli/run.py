@@ -50,7 +50,7 @@ HANDLERS: Mapping[str, Callable[[Context, Namespace], int]] = {
 
 
 def run(context: Context, arguments: Namespace) -> int:
-    """The exit status of the command. It shows a Problem and does not raise it; it lets KeyboardInterrupt through."""
+    """Run the command, and return its exit status. A Problem is shown and not raised; KeyboardInterrupt is raised."""
     context.client_session.wait_s = arguments.wait or 0
     try:
         return HANDLERS[arguments.command](context, arguments)

@@ -42,7 +42,7 @@ def token_file(user: str, environment: Mapping[str, str]) -> Path:
 
 
 def token_of(user: str, environment: Mapping[str, str]) -> str | None:
-    """The token in BAYOU_TOKEN, else the one that `login` kept. One that an HTTP header cannot hold counts as none."""
+    """The token in BAYOU_TOKEN, else the one that `login` kept. A token that an HTTP header cannot hold is ignored."""
     token = environment.get("BAYOU_TOKEN", "").strip()
     if not token:
         with contextlib.suppress(OSError, UnicodeDecodeError):

@@ -33,14 +33,14 @@ _UNITS = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?")
 
 @dataclass(frozen=True)
 class Slot:
-    """From start to end, both with a time zone."""
+    """A time from start to end, both with a time zone."""
 
     start: datetime
     end: datetime
 
     @property
     def length(self) -> timedelta:
-        """Elapsed time, also over a change of the clocks."""
+        """The elapsed time, which counts a change of the clocks in between."""
         return self.end.astimezone(UTC) - self.start.astimezone(UTC)
 
     def as_json(self) -> dict[str, str]:
@@ -53,7 +53,7 @@ def slot_of(data: Mapping[str, str]) -> Slot:
 
 
 def building_zone(name: str) -> ZoneInfo:
-    """The time zone that the replica names."""
+    """The time zone that the replica names; raises Problem if it is unknown here."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
@@ -86,7 +86,7 @@ def read_beside(text: str, first: datetime, zone: tzinfo, now: datetime) -> date
 def read_period(text: str, zone: tzinfo, now: datetime, beside: datetime | None = None) -> Slot | None:
     """The span in one of PERIOD_FORMS; None if the text has no span.
 
-    Without a day it is on the date, and in the time zone or offset, of `beside`.
+    A text without a day means the date, and the time zone or offset, of `beside`.
     """
     text = " ".join(text.split())
     match = _PERIOD.fullmatch(text)
@@ -146,7 +146,7 @@ def slot_from(start: datetime, length: timedelta) -> Slot:
 
 
 def day_bounds(day: date, days: int, zone: tzinfo) -> Slot:
-    """From midnight of a day, by its clock, to midnight of the day `days` later."""
+    """The slot from midnight of a day, by its clock, to midnight of the day `days` later."""
     try:
         after = day + timedelta(days=days)
     except OverflowError as error:
@@ -155,7 +155,7 @@ def day_bounds(day: date, days: int, zone: tzinfo) -> Slot:
 
 
 def show_slot(slot: Slot, zone: tzinfo) -> str:
-    """`Tue 2026-12-01 09:00–10:00` in the zone. The end names its day if that is another."""
+    """A slot as text in the zone, such as `Tue 2026-12-01 09:00–10:00`. The end has its day if that is another one."""
     start, end = slot.start.astimezone(zone), slot.end.astimezone(zone)
     last = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%a %Y-%m-%d %H:%M}"
     if start.utcoffset() != end.utcoffset():
@@ -164,19 +164,19 @@ def show_slot(slot: Slot, zone: tzinfo) -> str:
 
 
 def show_zone(zone: tzinfo, moment: datetime) -> str:
-    """`UTC`, or `Europe/Brussels (+01:00)` with the offset at that moment."""
+    """A time zone as text: `UTC`, or `Europe/Brussels (+01:00)` with the offset at that moment."""
     name = str(zone)
     return name if name == "UTC" else f"{name} ({show_offset(moment.astimezone(zone))})"
 
 
 def show_length(length: timedelta) -> str:
-    """`45m`, `1h`, `1h30m`."""
+    """A length as text, such as `45m`, `1h` or `1h30m`."""
     hours, minutes = divmod(round(length.total_seconds() / 60), 60)
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or not hours else "")
 
 
 def show_offset(moment: datetime) -> str:
-    """`+01:00`."""
+    """The offset of a moment from UTC, such as `+01:00`."""
     return moment.isoformat()[-6:]
 
 
@@ -196,7 +196,7 @@ def _near_day(word: str, zone: tzinfo, now: datetime) -> date | None:
 
 
 def _hint(text: str) -> str:
-    """How to write what a person may have meant."""
+    """What the person may have meant, and how to write that; empty if there is no guess."""
     if re.search(r"\d ?[ap]\.?m", text.lower()):
         return ": the clock has 24 hours, so 9pm is 21:00"
     if re.search(r"\d[/.]\d", text):
@@ -237,13 +237,13 @@ def _read_offset(offset: str | None, text: str) -> tzinfo | None:
 
 
 def _place(day: date, clock: time, zone: tzinfo) -> datetime:
-    """That wall time in the zone, if it happens there exactly once."""
+    """The moment at which clocks of the zone show this day and time. Raises Usage unless there is exactly one."""
     first, second = (datetime.combine(day, clock, zone).replace(fold=fold) for fold in (0, 1))
     try:
         before, after = first.utcoffset(), second.utcoffset()
         exists = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == first.replace(tzinfo=None)
     except OverflowError as error:
-        raise Usage(f"{day} is before the year 1 or after 9999 there.") from error
+        raise Usage(f"{day} in this time zone is before the year 1 or after 9999 in UTC.") from error
     if before == after:
         return first
     wall = f"{first:%Y-%m-%dT%H:%M}"

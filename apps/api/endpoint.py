@@ -35,9 +35,9 @@ Handler = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One method of one path. Its handler says more: the name is the operation id, so it is unique. The docstring is
-    the summary. The first parameter, a Request[QUERY, BODY], names the models that the query and the body must fit;
-    where it names None, what is sent is not looked at.
+    """One method of one path. The name of the handler is the operation id, so it is unique; its docstring is the
+    summary. Its first parameter, a Request[QUERY, BODY], names the models that the query and the body must fit. If a
+    model is None, what was sent is ignored.
 
     path                  as in `/rooms/{room}/calendar`; `{+name}` takes the rest of the path, slashes included.
     answers               the schema of the JSON by status, None for what is not JSON.
@@ -64,7 +64,7 @@ class Endpoint:
 
     @property
     def is_write(self) -> bool:
-        """Whether it writes under the name of its caller, so that the request must say who asks."""
+        """Whether the endpoint writes under the name of its caller, so that the request must say who asks."""
         return self.in_session and self.method != "GET"
 
     @property

@@ -31,8 +31,8 @@ class Model(BaseModel):
 
 
 def readable_name(text: str, characters_max: int) -> str:
-    """The name in Unicode's composed form, so that it is one name however it was typed; ValueError where it cannot be
-    shown in a line and typed again."""
+    """The name in Unicode's composed form, so that it is the same name however it was typed. Raises ValueError if it is
+    too long, or cannot be shown in a line and typed again."""
     name = unicodedata.normalize("NFC", text)
     is_fine = 1 <= len(name) <= characters_max and name.isprintable() and name == name.strip()
     if not is_fine or name in names.UNREACHABLE:
@@ -43,7 +43,7 @@ def readable_name(text: str, characters_max: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text; ValueError where it has control characters or more than one line."""
+    """Return the text; raises ValueError if it has control characters or more than one line."""
     if any(unicodedata.category(character) in _NOT_IN_A_LINE for character in text):
         raise ValueError("must be one line, without control characters")
     return text
@@ -95,7 +95,7 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 
 def read_body(model: type[ModelT], body: bytes) -> ModelT:
-    """The model of a body, which must be a JSON object; raises BadInput."""
+    """Read a body, which must be a JSON object, into a model; raises BadInput."""
     try:
         members = from_json(body, allow_inf_nan=False)
     except ValueError as reason:
@@ -106,7 +106,7 @@ def read_body(model: type[ModelT], body: bytes) -> ModelT:
 
 
 def read_members(model: type[ModelT], members: Mapping[str, Any]) -> ModelT:
-    """The model of the members of a query or a body; raises BadInput for the first member that is wrong."""
+    """Read the members of a query or a body into a model; raises BadInput for the first member that is wrong."""
     try:
         return model.model_validate(members)
     except ValidationError as reason:
@@ -134,7 +134,7 @@ _SENTENCES = {  # pydantic's kind of error -> the sentence for a user; braces ho
 
 
 def _bad_input(error: ErrorDetails, members: Mapping[str, Any]) -> BadInput:
-    """`field` is a path such as slots.0.start."""
+    """The BadInput for an error of pydantic. Its `field` is a path such as slots.0.start."""
     field = ".".join(_path(error["loc"], members))
     sentence = _SENTENCES.get(error["type"])
     said = sentence.format(**error.get("ctx", {})) if sentence else error["msg"]
@@ -142,7 +142,8 @@ def _bad_input(error: ErrorDetails, members: Mapping[str, Any]) -> BadInput:
 
 
 def _path(steps: Sequence[str | int], value: Any) -> Iterator[str]:
-    """The steps to a value as the client sent it. For a union, pydantic adds a step that names the alternative."""
+    """The steps to a value as the client sent it. For a union, pydantic adds a step that names the alternative; this
+    leaves it out."""
     for step in steps[:-1]:
         if isinstance(step, int) or (isinstance(value, dict) and step in value):
             yield str(step)

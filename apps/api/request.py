@@ -1,4 +1,4 @@
-"""What a handler is given of a request: who makes it, in which client session, and its validated query and body."""
+"""What a handler receives with a request: the caller, the client session, and the validated query and body."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BodyT = TypeVar("BodyT")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request. `name` is empty where the request need not say it; for an endpoint that writes it never is.
+    """Who makes a request. `name` is empty if the request does not say it, but never for an endpoint that writes.
     `role` is guest, user or manager; without tokens it is user."""
 
     name: str
@@ -65,8 +65,8 @@ class ClientSession:
                 self.token = self.token.after_write(server, stamp)
 
     def token_after(self, *, reads_count: bool) -> str | None:
-        """The token to answer with; None for none. Reads count if the request found what it asked for, or found that it
-        does not exist."""
+        """The session token for the answer; None if the client gets none. Reads count if the request found what it
+        asked for, or found that it does not exist."""
         if not (self.was_sent or self.has_written):
             return None
         return (self.seen if reads_count and self.seen else self.token).encode()

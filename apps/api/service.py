@@ -14,43 +14,43 @@ from bayou.write import Draft, Write
 
 
 class Service(Protocol):
-    """A replica, as an application's handlers see it. The guarantees of the client's session are kept by `submit`,
-    `read` and `list_entries`: where the replica has not seen what the session has seen, they raise Behind."""
+    """A replica, as an application's handlers see it. `submit`, `read` and `list_entries` keep the guarantees of the
+    client's session: they raise Behind if the replica has not seen what the session has seen."""
 
     @property
     def settings(self) -> Any:
         """The configuration (replica/config.py)."""
 
     def now(self) -> datetime:
-        """The current time in UTC; a test may own it."""
+        """The current time in UTC. A test can set it."""
 
     def submit(self, draft: Draft, session: ClientSession, shown: Sequence[str] = ()) -> Accepted:
         """Atomically accept and play a write, and read the pages `shown` after it; or refuse it and record nothing."""
 
     def read(self, pages: Sequence[str], session: ClientSession, view: str = "tentative") -> Snapshot:
-        """Pages in both views, of one moment; a page that does not exist is empty. `view` is the one that is shown to
-        the client."""
+        """Read pages in both views, at one moment. A page that does not exist is empty. `view` is the view that the
+        client is shown."""
 
     def list_entries(self, name: str, session: ClientSession) -> list[str]:
         """The entries of a list that the application's `lists` keeps, sorted bytewise. A list only grows, so it is safe
         to read it before the pages that it names."""
 
     def history(self, page: str) -> History:
-        """The writes that declare a page, of one moment."""
+        """The notes on a page and the tentative writes that declare it, read at one moment."""
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
-        """How the outcomes of these writes changed here, oldest first, and since when changes are kept; None when none
-        is."""
+        """How the outcomes of these writes changed at this replica, oldest first; and the time since which changes are
+        kept, or None if none is kept."""
 
     def writes(self, ids: Sequence[str]) -> Mapping[str, Write]:
-        """Those of these writes that are still in the log, by id."""
+        """The writes with these ids that are still in the log, by id."""
 
     def label(self, server: str) -> str:
-        """The label of a server id; the id itself where no server of the cluster has it."""
+        """The label of a server id; the id itself if no server of the cluster has it."""
 
     def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, FeedRevision]:
-        """Note what a feed shows now (thing -> text without tabs, and until when it is kept once it is gone, in seconds
-        since 1970). Returns all that is noted, things that are gone too."""
+        """Note what a feed shows now: for each thing its text, without tabs, and until when to keep it once it is gone,
+        in seconds since 1970. Returns everything that is noted, including things that are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ def new_draft(
     at: datetime,
     request: str | None = None,
 ) -> Draft:
-    """The draft of what `user` asks at the moment `at`. Where the client named no request, it gets a new id."""
+    """The draft of what `user` asks at the moment `at`. If the client named no request, the draft gets a new request
+    id."""
     return Draft(
         app=rules.app,
         op=op,

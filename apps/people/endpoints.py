@@ -1,7 +1,7 @@
 """The REST endpoints of people and roles, for managers: list, add, give another role or token, revoke.
 
-The role of the caller is checked when a request arrives (replica/http/auth.py), and again where its write stands in the
-order (people.lua).
+The role of the caller is checked when a request arrives (replica/http/auth.py), and again when its write is played
+(people.lua).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _not_operator(name: str) -> str:
 
 
 class RoleBody(Model):
-    """PATCH /people/NAME."""
+    """The body of PATCH /people/NAME."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"role": "manager"}]})
 
@@ -44,7 +44,7 @@ class RoleBody(Model):
 
 
 class PersonBody(RoleBody):
-    """POST /people."""
+    """The body of POST /people."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "priyal", "role": "user"}]})
 
@@ -65,7 +65,7 @@ def endpoints(service: Service) -> list[Endpoint]:
 
 
 class People:
-    """The handlers."""
+    """The handlers of the endpoints of people."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -80,7 +80,7 @@ class People:
         return {"people": shown, "next": following}
 
     def add_person(self, request: Request[None, PersonBody]) -> tuple[Answer, int]:
-        """Add a person. The token is shown this once."""
+        """Add a person. The token is shown only in this answer."""
         name, role = request.body.name, request.body.role
         token = new_token(name)
         self._submit(request, "add", name, role=role, hash=hash_of(token))
@@ -98,7 +98,7 @@ class People:
         return {"name": name, "role": None}
 
     def give_token(self, request: Request[None, None], name: str) -> tuple[Answer, int]:
-        """Give a person another token, which is shown this once; the previous one ends."""
+        """Give a person another token, which is shown only in this answer. The previous token ends."""
         token = new_token(name)
         self._submit(request, "token", name, hash=hash_of(token))
         return {"name": name, "role": self._person(name, request.session).role, "token": token}, 201
@@ -127,7 +127,7 @@ class People:
 
 
 def describe(write: Write, _outcome: str) -> Answer:
-    """What a write about a person says, without the hash."""
+    """What screens show of a write about a person: the name and the role, without the hash."""
     return {"person": write.args.get("name"), "role": write.args.get("role")}
 
 

@@ -11,7 +11,7 @@ OPERATOR = "operator"  # whoever runs the machine of a replica: has no page, and
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """`hash` is the SHA-256 of the token, in hexadecimal digits."""
+    """What the page of a person says. `hash` is the SHA-256 of the token, in hexadecimal digits."""
 
     role: str
     hash: str

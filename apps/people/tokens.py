@@ -1,4 +1,4 @@
-"""Tokens: NAME.SECRET. Whoever holds one is NAME. Replicas keep only its hash.
+"""Tokens of the form NAME.SECRET. Whoever holds a token acts as NAME. Replicas keep only its hash.
 
 The secret is long and random, so one round of SHA-256 is enough. The name is part of the token so that a replica finds
 the one page to compare with.
@@ -24,7 +24,7 @@ def new_token(name: str) -> str:
 
 
 def name_of(token: str) -> str | None:
-    """The name in a token; None where the text is not a token."""
+    """The name in a token; None if the text is not a token."""
     found = _TOKEN.fullmatch(token) if len(token) <= TOKEN_CHARACTERS_MAX else None
     return found["name"] if found else None
 
@@ -35,5 +35,5 @@ def hash_of(token: str) -> str:
 
 
 def is_hash_of(kept: str, token: str) -> bool:
-    """Whether a token has this hash. It takes the same time wherever they differ."""
+    """Whether a token has this hash. The comparison takes constant time, so that its duration reveals nothing."""
     return secrets.compare_digest(kept, hash_of(token))

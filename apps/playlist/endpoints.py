@@ -32,7 +32,7 @@ def endpoints(service: Service) -> list[Endpoint]:
 
 
 class Playlist:
-    """The handlers."""
+    """The handlers of the playlist's endpoints."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -71,7 +71,8 @@ class Playlist:
         return self._submit("delete", {"song": song_name(song)}, request.query.request, request)
 
     def _submit(self, op: str, args: dict[str, str], request_id: str | None, request: Request[Any, Any]) -> Answer:
-        """The song after this request was taken, now or before."""
+        """Submit a write about a song, and return the song after it. A request that was taken before changes
+        nothing."""
         page, user, now = _page(args["song"]), request.caller.name, self._service.now()
         draft = new_draft(RULES, op, args, [page], user=user, at=now, request=request_id)
         accepted = self._service.submit(draft, request.session)
@@ -82,7 +83,8 @@ class Playlist:
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
-    """The song and, where it was put, its URL; the same as its `result` once the write was done."""
+    """What a write about a song says: the song and, if it puts one, its URL. `result` says the same if the write was
+    done."""
     asked = {"song": write.args["song"], **({"url": write.args["url"]} if write.op == "put" else {})}
     return {**asked, "result": asked if outcome == "updated" else None}
 
@@ -92,7 +94,7 @@ def _page(song: str) -> str:
 
 
 def _shown(song: str, views: PageViews, view: str) -> Answer:
-    """SONG; it is committed where both views say the same."""
+    """The SONG of the REST interface. Its state is committed if both views of its page are equal."""
     page = views.committed if view == "committed" else views.tentative
     state = "committed" if dict(page) == dict(views.committed) else "tentative"
     return {"song": song, "url": page.get("url"), "state": state}

@@ -1,4 +1,4 @@
-"""What requests about songs may say."""
+"""The models of requests about songs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SONGS_MAX = 500  # of an answer
 
 
 class PutBody(Model):
-    """PUT /playlist/SONG."""
+    """The body of PUT /playlist/SONG."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"url": "https://example.org/so-what.ogg"}]})
 
@@ -24,13 +24,13 @@ class PutBody(Model):
 
 
 class SongsQuery(ListQuery, ViewQuery):
-    """GET /playlist."""
+    """The query of GET /playlist."""
 
     limit: Annotated[Count, Field(ge=1, le=SONGS_MAX, description="How many songs are looked at.")] = SONGS_MAX
 
 
 def song_name(text: str) -> str:
-    """The name of a song out of a path; raises BadInput."""
+    """The name of a song in a path; raises BadInput for an invalid one."""
     try:
         return readable_name(text, SONG_MAX)
     except ValueError as reason:

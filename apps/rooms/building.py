@@ -13,7 +13,7 @@ from apps.rooms.settings import RoomSettings
 
 @dataclass(frozen=True, slots=True)
 class Building:
-    """`rooms` by name, in the order of the configuration."""
+    """The rooms, the time zone and the policies. `rooms` is by name, in the order of the configuration."""
 
     zone: ZoneInfo
     rooms: Mapping[str, RoomSettings]
@@ -21,7 +21,7 @@ class Building:
 
     @classmethod
     def of(cls, settings: Any) -> Self:
-        """Of replica.config.Config."""
+        """The building that a replica.config.Config describes."""
         return cls(
             zone=ZoneInfo(settings.timezone),
             rooms={room.name: room for room in settings.rooms},

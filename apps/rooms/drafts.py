@@ -1,7 +1,8 @@
-"""From what a user asks to the draft of a write: reserve, move, cancel.
+"""Makes the draft of a write from what a user asks: reserve, move, cancel.
 
-What depends on the configuration (its rooms, the local day, opening hours) is resolved here, once, and travels in the
-write as values. So do the pages: all that its rules may touch at any replica, whatever has happened there.
+What depends on the configuration (its rooms, the local day, opening hours) is looked up here, once, and travels in the
+write as values. The write also declares its pages: all that its rules may touch at any replica, whatever has happened
+there.
 """
 
 from __future__ import annotations
@@ -73,8 +74,8 @@ def move(context: DraftContext, identifier: str, reservation: Reservation, final
 def cancel(context: DraftContext, identifier: str, reservation: Reservation, reason: str | None = None) -> Draft:
     """The draft that cancels a reservation. It names the room for people who read the log.
 
-    It declares the pages of all slots that were asked for, even of a final reservation: a forced promotion may revoke
-    its commit, and what was cancelled must not appear at its second choice then.
+    It declares the pages of every slot that was asked for, even if the reservation is final. A forced promotion may
+    revoke the commit, and the cancelled reservation must not then reappear at its second choice.
     """
     args = {"reservation": identifier, "room": reservation.room}
     if reason is not None:
@@ -85,7 +86,8 @@ def cancel(context: DraftContext, identifier: str, reservation: Reservation, rea
 
 
 def managing_pages(context: DraftContext, owner: str, reason: str | None) -> list[str]:
-    """The page that lets a manager cancel the reservation of another user; raises BadInput without a reason."""
+    """The page of the manager who cancels another user's reservation, in a list; else an empty list. Raises BadInput if
+    the manager gives no reason."""
     if context.user == owner or context.role != "manager":
         return []
     if reason is None:
@@ -102,7 +104,7 @@ class Needs:
 
 
 def limit_of(context: DraftContext, owner: str) -> Needs:
-    """How many open reservations the owner may hold, which each play checks; nothing without that policy."""
+    """The limit of open reservations of the owner, which each play of the write checks; empty without that policy."""
     limit = context.policies.open_reservations
     if limit is None:
         return Needs({}, [])
@@ -112,8 +114,8 @@ def limit_of(context: DraftContext, owner: str) -> Needs:
 def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Merge) -> Needs:
     """The arguments of the check and the merge procedure, and every room page that they may read.
 
-    They can only choose slots that the policies permit. Raises Conflict where a slot that was asked for is not
-    permitted.
+    The merge procedure can only choose slots that the policies permit. Raises Conflict if a slot that was asked for is
+    not permitted, and BadInput if no other room is open.
     """
     args: dict[str, Any] = {"room": room, "slots": encode_slots((slot.start, slot.end) for slot in slots)}
     room_slots = [RoomSlot(room, slot.start, slot.end) for slot in slots]
@@ -145,8 +147,8 @@ def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Me
 
 
 def pages_holding(identifier: str, reservation: Reservation, final: bool) -> list[str]:
-    """The reservation's page, and the room pages that may hold it: those of its slot if it is final, else all it asked
-    for."""
+    """The page of a reservation, and the room pages that may hold it: those of its slot if it is final, else those of
+    every slot that it may get."""
     if final:
         room_pages: Iterable[str] = reservation.slot.pages if reservation.slot else ()
     else:
@@ -155,7 +157,7 @@ def pages_holding(identifier: str, reservation: Reservation, final: bool) -> lis
 
 
 def draft_of(context: DraftContext, op: str, merge: str, args: dict[str, Any], pages: Iterable[str]) -> Draft:
-    """The draft; raises TooLarge where it would declare too many pages."""
+    """The draft of a write; raises TooLarge if it would declare too many pages."""
     rules = Rules(APP, _CHECKS[op], merge)
     draft = new_draft(rules, op, args, pages, user=context.user, at=context.at, request=context.request)
     if len(draft.pages) > PAGES_MAX:

@@ -1,4 +1,4 @@
-"""From what a user asks about a series to the draft of one write, which says what happens to each occurrence.
+"""Makes the draft of one write from what a user asks about a series. The write says what happens to each occurrence.
 
 Local dates and times become minutes here, in the zone of the building. The write holds no local time.
 """
@@ -35,7 +35,8 @@ class Occurrence:
 
 
 def not_cancelled(occurrences: Iterable[tuple[str, str, PageViews]], first: str | None = None) -> list[Occurrence]:
-    """Those occurrences of a series, (date, id, page) each, that are not cancelled, from the date `first` on."""
+    """The occurrences of a series that are not cancelled, from the date `first` on. They are given as (date, id,
+    page)."""
     found = []
     for day, identifier, views in occurrences:
         held = decode_reservation(views.tentative)
@@ -74,9 +75,11 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
 
 
 def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], body: SeriesMoveBody) -> Draft:
-    """The draft that moves occurrences, which are in order of their dates. The first gets the slots; each other one
-    gets the same local times, as many days from its date as the first from its own. Raises BadInput, TooLarge,
-    Conflict."""
+    """The draft that moves occurrences, which are in order of their dates. Raises BadInput, TooLarge, Conflict.
+
+    The first occurrence gets the slots of the body. Each other one gets the same local times, as many days later as its
+    date is after the first date.
+    """
     zone, first = context.zone, date.fromisoformat(occurrences[0].day)
     limit = limit_of(context, series.partition("/")[0])
     remedy = "move occurrences one by one, or cancel the series from some date on and reserve those again"
@@ -140,14 +143,14 @@ class _Collected:
         return [decode_slots(occurrence["slots"])[0] for occurrence in self.occurrences]
 
     def add(self, occurrence: dict[str, Any], search: Needs, pages: Sequence[str]) -> None:
-        """Raises TooLarge, which says how many occurrences fit."""
+        """Add an occurrence with the pages that it needs. Raises TooLarge, which says how many occurrences fit."""
         together = self.pages.union(search.pages, pages)
         if len(together) > PAGES_MAX:
             fit = len(self.occurrences)
             raise TooLarge(
                 "too_large",
-                f"These {self._count} occurrences touch more than the {PAGES_MAX} pages that a write may touch (one for"
-                f" each room and day, one for each reservation). {fit} of them fit: {self._remedy}.",
+                f"These {self._count} occurrences need more than {PAGES_MAX} pages, the limit for one write (one page"
+                f" for each room and day, one for each reservation). Only {fit} of them fit. Instead, {self._remedy}.",
                 pages=len(together),
                 pages_max=PAGES_MAX,
                 occurrences=self._count,
@@ -165,7 +168,7 @@ def _without_room(search: Needs) -> Needs:
 
 
 def _slots_on(slots: Sequence[Slot], days: int, zone: ZoneInfo, day: date) -> list[Slot]:
-    """The slots `days` later, at the same local times; raises BadInput where clocks skip one of them."""
+    """The slots `days` later, at the same local times; raises BadInput if clocks skip one of them."""
     found = []
     for number, slot in enumerate(slots):
         try:

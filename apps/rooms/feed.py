@@ -28,9 +28,10 @@ RESERVATION = "X-BAYOU-RESERVATION"  # USER/REQUEST, by which an import finds th
 def calendar(
     name: str, cluster: str, zone: ZoneInfo, days: tuple[date, date], seen: Mapping[str, FeedRevision]
 ) -> bytes:
-    """The feed called `name`. Its events are all that was seen, by reservation id; those that are gone are cancelled.
+    """The feed called `name`, as iCalendar. It has an event for each reservation in `seen`, by id; if the reservation
+    is gone, its event is cancelled.
 
-    `days` are the first and the last day; the feed describes the zone from the one to the other.
+    `days` are the first and the last day for which the feed describes the time zone.
     """
     made = _calendar(name)
     made.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
@@ -45,7 +46,7 @@ def calendar(
 def free_busy(
     name: str, cluster: str, period: tuple[datetime, datetime], busy: Iterable[tuple[RoomSlot, str]], now: datetime
 ) -> bytes:
-    """When `name` is busy, by slot and state. It does not say who reserved, or what for."""
+    """The free/busy times of the room or user `name`, as iCalendar. They do not say who reserved, or what for."""
     made, found = _calendar(name), FreeBusy()
     found.add("uid", f"free-busy of {name}@{cluster}")
     found.add("dtstamp", now.replace(microsecond=0))
@@ -96,7 +97,8 @@ def _event(identifier: str, uid: str, revision: FeedRevision, zone: ZoneInfo) ->
 
 
 def _local(minute: int, zone: ZoneInfo) -> datetime:
-    """The local time; UTC where clocks show that time twice and this is the second."""
+    """The local time of a minute since 1970, or its UTC time if clocks show that local time twice and this is the
+    second."""
     local = moment(minute).astimezone(zone)
     return local.astimezone(UTC) if local.fold or zone.key == "UTC" else local
 

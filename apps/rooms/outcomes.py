@@ -1,4 +1,4 @@
-"""The refusal for each status with which the Lua rules refuse a write at accept. Nothing was recorded then."""
+"""The refusal for each status with which the Lua rules refuse a write at accept. A refused write is not recorded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code
 
 
 def refusal(status: str, identifier: str) -> Refusal:
-    """The refusal for a status about the reservation `USER/REQUEST`; KeyError for `failed`, a fault of ours."""
+    """The refusal for a status about the reservation `USER/REQUEST`; raises KeyError for `failed`, which is an error in
+    the rules."""
     kind, code, sentence = _REFUSALS[status]
     owner = identifier.partition("/")[0]
     return kind(code, sentence.format(id=identifier, owner=owner), reservation=identifier)

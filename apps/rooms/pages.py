@@ -22,11 +22,11 @@ class RoomSlot:
 
     @property
     def pages(self) -> list[str]:
-        """The pages that hold it: those of its room, one for each UTC day that it touches."""
+        """The pages of the room that hold the slot, one for each UTC day that it touches."""
         return [f"room:{self.room}/{day}" for day in utc_days(self.start, self.end)]
 
     def overlaps(self, other: RoomSlot) -> bool:
-        """Whether they share a minute of a room. Slots that only touch do not overlap."""
+        """Whether the two slots share a minute of a room. Slots that only touch do not overlap."""
         return self.room == other.room and self.start < other.end and other.start < self.end
 
 
@@ -46,7 +46,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A reservation's page.
+    """What the page of a reservation says.
 
     slot          None while the reservation is rejected or cancelled.
     asked         what was asked for last.
@@ -66,19 +66,19 @@ class Reservation:
 
     @property
     def room(self) -> str:
-        """The room that it has, or else the room that was asked for."""
+        """The room that the reservation has, or else the room that was asked for."""
         return self.slot.room if self.slot else self.asked[0].room
 
     @property
     def room_pages(self) -> list[str]:
-        """All room pages that may hold it once earlier writes have arrived."""
+        """All room pages that may hold the reservation once earlier writes have arrived."""
         return [*(page for slot in self.asked for page in slot.pages), *self.pages_beyond]
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series' page. `dates` are those of its occurrences, `wanted` is all_or_nothing or best_effort, and `requests`
-    are the ids of its last moves and cancels."""
+    """What the page of a series says. `dates` are the dates of its occurrences, `wanted` is all_or_nothing or
+    best_effort, and `requests` are the ids of its last moves and cancels."""
 
     rule: str
     zone: str
@@ -108,7 +108,8 @@ def reservation_page(identifier: str) -> str:
 
 
 def encode_slots(slots: Iterable[tuple[int, int]]) -> str:
-    """The text of slots, (start, end) in minutes, in writes and on pages: START8/END8, separated by blanks."""
+    """The text of slots, (start, end) in minutes, for writes and pages: START/END of eight digits each, separated by
+    blanks."""
     return " ".join([f"{start:08}/{end:08}" for start, end in slots])
 
 
@@ -169,7 +170,7 @@ def is_final(views: PageViews) -> bool:
 
 
 def decode_detail(detail: str) -> RoomSlot | None:
-    """The slot that the detail of an outcome names (`START8/END8 ROOM`); None where it names none or several."""
+    """The slot that the detail of an outcome names (`START8/END8 ROOM`); None if it names none or several."""
     slot, _, room = detail.partition(" ")
     return RoomSlot(room, *decode_slots(slot)[0]) if room and "/" in slot else None
 

@@ -1,7 +1,7 @@
 """The policies of a building that are checked when a write is accepted: opening hours, length, how far ahead.
 
-They do not depend on the database, and they need the time zone, which no play of a write has. The limit of open
-reservations of a user does depend on the database, so it travels in the write, and each play checks it.
+These policies do not depend on the database, and they need the time zone, which no write has when it is played. The
+limit of open reservations of a user does depend on the database, so it travels in the write, and each play checks it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from bayou.errors import Conflict
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """None stands for no such rule. `hours` are (opens, closes), in minutes of the local day, of rooms that have
-    some."""
+    """The policies of a building. None means no limit. `hours` has (opens, closes), in minutes of the local day, for
+    each room with opening hours."""
 
     longest_min: float | None = None
     ahead_min: float | None = None
@@ -38,7 +38,8 @@ class Policies:
         )
 
     def check(self, slot: RoomSlot, at_min: int, zone: ZoneInfo) -> None:
-        """Raises Conflict, which names the rule, where the slot may not be asked for at the minute `at_min`."""
+        """Check the policies for a slot that is asked for at the minute `at_min`. Raises Conflict, which names the
+        broken rule."""
         length = slot.end - slot.start
         if self.longest_min is not None and length > self.longest_min:
             message = f"A reservation may last {_hours(self.longest_min)} at most, and {_text(slot, zone)} lasts"
@@ -68,7 +69,8 @@ class Policies:
         return local_minute(day, opens, zone), local_minute(day, closes, zone)
 
     def latest_end(self, slot: RoomSlot, at_min: int) -> int | None:
-        """The last minute at which another slot of this length may end; None for no limit."""
+        """The last minute at which a slot of this length may end if it is asked for at the minute `at_min`; None for no
+        limit."""
         return None if self.ahead_min is None else int(at_min + self.ahead_min) + slot.end - slot.start
 
 
@@ -94,7 +96,7 @@ def _refusal(rule: str, message: str, slot: RoomSlot, zone: ZoneInfo, limit: Any
 
 
 def _text(slot: RoomSlot, zone: ZoneInfo) -> str:
-    """2026-12-01 09:00 to 10:00."""
+    """A slot in a sentence, such as `2026-12-01 09:00 to 10:00`."""
     start, end = (format_minute(minute, zone)[:16].replace("T", " ") for minute in (slot.start, slot.end))
     return f"{start} to {end[11:] if end[:10] == start[:10] else end}"
 

@@ -1,4 +1,4 @@
-"""From a recurrence rule (RFC 5545, RRULE) to the local dates on which a series has occurrences.
+"""Turns a recurrence rule (RFC 5545, RRULE) into the local dates on which a series has occurrences.
 
 python-dateutil knows the calendar. This module says which rules are accepted, and how far a series may reach. A rule
 works on dates of the building's time zone: all occurrences have the local time of the first, even when clocks change.
@@ -66,7 +66,7 @@ def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
 
 
 def without(days: Iterable[date], excluded: Iterable[date]) -> list[date]:
-    """The dates that are not excluded; raises BadInput where none is left."""
+    """The dates that are not excluded; raises BadInput if none is left."""
     gone = set(excluded)
     left = [day for day in days if day not in gone]
     if not left:
@@ -75,7 +75,7 @@ def without(days: Iterable[date], excluded: Iterable[date]) -> list[date]:
 
 
 def _parts(rule: str) -> Mapping[str, str]:
-    """NAME -> VALUE of each part of a rule; raises BadInput for an unknown part and for one of another form."""
+    """The parts of a rule, NAME -> VALUE; raises BadInput for an unknown part or an invalid value."""
     parts: dict[str, str] = {}
     for part in rule.upper().removeprefix("RRULE:").rstrip(";").split(";"):
         name, _, value = part.partition("=")
@@ -95,8 +95,8 @@ def _parts(rule: str) -> Mapping[str, str]:
 
 
 def _begins_with(parts: Mapping[str, str], first: datetime) -> None:
-    """Raises BadInput where the rule leaves out the first day: the library would look for a 30 February in every year
-    to come."""
+    """Raises BadInput if the rule leaves out the first day. For a rule such as 30 February, the library would search
+    every year to come."""
     month_days = calendar.monthrange(first.year, first.month)[1]
     are = {
         "BYMONTH": {first.month},
@@ -110,7 +110,7 @@ def _begins_with(parts: Mapping[str, str], first: datetime) -> None:
 
 
 def _until(text: str, zone: ZoneInfo) -> datetime:
-    """The local time of UNTIL. A date includes the whole day."""
+    """The local time of UNTIL. If UNTIL is a date, it includes the whole day."""
     try:
         moment = datetime.strptime(text[:15], "%Y%m%dT%H%M%S" if "T" in text else "%Y%m%d")
         if text.endswith("Z"):

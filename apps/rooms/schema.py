@@ -1,6 +1,6 @@
-"""What requests about rooms and reservations may say: the models of their bodies and queries.
+"""The models of the bodies and queries of requests about rooms and reservations.
 
-Reading one gives values as pages hold them (minutes, normalised names). Nothing here knows what is free, known or
+Reading a model gives values as pages hold them (minutes, normalised names). Nothing here knows what is free, known or
 configured.
 """
 
@@ -31,7 +31,7 @@ MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_u
 
 
 def room_name(text: str) -> str:
-    """The name as pages have it; ValueError where it cannot be the name of a room."""
+    """The name of a room as pages have it; raises ValueError if the text cannot be one."""
     if "/" in text:
         raise ValueError(f"{text[:64]!r} cannot be used: the name of a room has no /")
     return readable_name(text, ROOM_MAX)
@@ -44,7 +44,7 @@ def _reason(text: str) -> str:
 
 
 def parse_date(text: object) -> date:
-    """A local date, YYYY-MM-DD; ValueError with a sentence for the user."""
+    """Read a local date, YYYY-MM-DD; raises ValueError with a sentence for the user."""
     try:
         if isinstance(text, str) and len(text) == 10:
             return date.fromisoformat(text)
@@ -101,7 +101,7 @@ class NearestFreeTime(Model):
 
 
 class AnotherRoom(Model):
-    """Without `rooms`: all other rooms of the configuration."""
+    """The merge procedure `another_room`. If `rooms` is not given, it tries all other rooms of the configuration."""
 
     name: Literal["another_room"]
     rooms: list[RoomName] | None = Field(default=None, min_length=1, max_length=50)
@@ -125,9 +125,9 @@ Occurrences = Annotated[
 
 
 class ReserveBody(Model):
-    """POST /reservations. The slots are in order of preference.
+    """The body of POST /reservations. The slots are in order of preference.
 
-    With a rule it is a series, and the slots are those of its first occurrence.
+    With a rule, it reserves a series, and the slots are those of the first occurrence.
     """
 
     model_config = ConfigDict(
@@ -174,7 +174,7 @@ class ReserveBody(Model):
 
 
 class MoveBody(Model):
-    """PATCH /reservations/ID. Without a room, it stays in its room."""
+    """The body of PATCH /reservations/ID. Without a room, the reservation stays in its room."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -189,7 +189,7 @@ class MoveBody(Model):
 
 
 class SeriesMoveBody(MoveBody):
-    """PATCH /series/ID. The slots are those of the first occurrence that moves."""
+    """The body of PATCH /series/ID. The slots are those of the first occurrence that moves."""
 
     occurrences: Occurrences = "best_effort"
 
@@ -203,7 +203,7 @@ def _first(text: str) -> str:
 
 
 class SeriesQuery(Model):
-    """Which occurrences of a series are meant."""
+    """The query that says which occurrences of a series are meant."""
 
     first: Annotated[str, AfterValidator(_first)] | None = Field(
         default=None, alias="from", description="The first occurrence that is meant, by its date or id; all without it."
@@ -215,13 +215,13 @@ class SeriesCancelQuery(SeriesQuery, CancelQuery):
 
 
 class ReservationsQuery(ListQuery):
-    """GET /users/USER/reservations; either end may be open."""
+    """The query of GET /users/USER/reservations. Either end may be open."""
 
     start: Minute | None = Field(default=None, alias="from", description="Only reservations that end after this time.")
     end: Minute | None = Field(default=None, alias="to", description="Only reservations that begin before this time.")
 
     def holds(self, start: int, end: int) -> bool:
-        """Whether a slot is at least partly inside."""
+        """Whether a slot is at least partly inside the period of the query."""
         return (self.end is None or start < self.end) and (self.start is None or self.start < end)
 
 
@@ -244,7 +244,7 @@ class CalendarQuery(_Period, ViewQuery):
 
 
 class FreeQuery(_Period):
-    """GET /rooms/free."""
+    """The query of GET /rooms/free."""
 
     days_max = FREE_DAYS_MAX
     capacity: Annotated[Count, Field(ge=1)] | None = Field(default=None, description="For how many people.")

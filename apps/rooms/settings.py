@@ -1,6 +1,7 @@
-"""What config.yaml may say of the rooms, each by its name or with its details, and of the policies of the building.
+"""The settings of config.yaml about rooms and about the policies of the building. A room is a name, or a name with
+details.
 
-Values come in as text, as they were typed. This module knows neither the file nor a running replica.
+All values come in as text, as they were typed. This module knows neither the file nor a running replica.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
 
 
 class Settings(BaseModel):
-    """Unknown settings are refused. Values are converted from text, since all values are text."""
+    """The base of the settings. An unknown setting is refused. Values are converted from text, because all values are
+    text."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _clock(value: Any) -> Any:
-    """Minutes since midnight of HH:MM; the end of the day is 24:00."""
+    """The minutes since midnight of a time HH:MM; 24:00 is the end of the day."""
     if isinstance(value, int):
         return value
     if not isinstance(value, str) or not _CLOCK.fullmatch(value):
@@ -40,7 +42,7 @@ def _words(text: str) -> str:
 
 
 def unique(values: tuple[str, ...]) -> tuple[str, ...]:
-    """The values; ValueError where one appears twice."""
+    """Return the values; raises ValueError if one appears twice."""
     for value in values:
         if values.count(value) > 1:
             raise ValueError(f"{value!r} appears twice")
@@ -51,7 +53,7 @@ Clock = Annotated[int, BeforeValidator(_clock)]
 
 
 class RoomSettings(Settings):
-    """A room. `capacity` is in people, `opens` and `closes` are in minutes of the local day; None for not known."""
+    """A room. `capacity` is in people, `opens` and `closes` are in minutes of the local day; None means not known."""
 
     name: Annotated[str, AfterValidator(room_name)]
     capacity: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -62,7 +64,7 @@ class RoomSettings(Settings):
 
     @property
     def hours(self) -> tuple[int, int] | None:
-        """When it opens and closes, in minutes of the local day; None for a room that is always open."""
+        """When the room opens and closes, in minutes of the local day; None for a room that is always open."""
         if self.opens is None and self.closes is None:
             return None
         return self.opens or 0, DAY_MIN if self.closes is None else self.closes
@@ -87,8 +89,8 @@ Rooms = Annotated[tuple[Annotated[RoomSettings, BeforeValidator(_details)], ...]
 
 
 class PolicySettings(Settings):
-    """How long a reservation may be, how many days ahead it may begin, and how many that are not over a user may hold.
-    None stands for no such rule."""
+    """The limits of the policies: how long a reservation may be, how many days ahead it may begin, and how many
+    reservations that are not over a user may hold. None means no limit."""
 
     longest_h: Annotated[float, Field(gt=0, le=366 * 24)] | None = None
     ahead_days: Annotated[float, Field(ge=0, le=36_500)] | None = None

@@ -12,7 +12,7 @@ STATUSES = {"committed": "CONFIRMED", "tentative": "TENTATIVE"}  # all others ar
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`state` is that of the REST interface; `reason` says why it was rejected."""
+    """What an event of a feed shows. `state` is that of the REST interface; `reason` says why it was rejected."""
 
     state: str
     slot: RoomSlot
@@ -20,7 +20,7 @@ class Shown:
     reason: str | None = None
 
     def encode(self) -> str:
-        """As text, for Service.feed_revisions."""
+        """The text of the event, for Service.feed_revisions."""
         slot = self.slot
         members = [self.state, slot.room, slot.start, slot.end, self.purpose, self.reason]
         return json.dumps(members, ensure_ascii=False)

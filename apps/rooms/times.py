@@ -25,7 +25,7 @@ _EXAMPLE = "write it like 2026-12-01T09:00+01:00 or 2026-12-01T08:00Z"
 
 
 def parse_minute(text: object) -> int:
-    """Minutes since 1970 of an ISO 8601 time with offset; ValueError with a sentence for the user."""
+    """The minutes since 1970 of an ISO 8601 time with an offset. Raises ValueError with a sentence for the user."""
     if not isinstance(text, str):
         raise ValueError(f"must be a time in quotes; {_EXAMPLE}")  # noqa: TRY004  # pydantic takes ValueError only
     form = _FORM.fullmatch(text)
@@ -47,18 +47,18 @@ def parse_minute(text: object) -> int:
 
 
 def clock_text(minute: int) -> str:
-    """HH:MM of a minute of the day."""
+    """A minute of the day as HH:MM."""
     return f"{minute // 60:02}:{minute % 60:02}"
 
 
 @lru_cache(maxsize=10_000)  # the same times are shown again and again
 def format_minute(minute: int, zone: ZoneInfo) -> str:
-    """ISO 8601 with the zone's offset at that moment."""
+    """A minute since 1970 as ISO 8601, with the zone's offset at that moment."""
     return datetime.fromtimestamp(minute * 60, zone).isoformat(timespec="seconds")
 
 
 def utc_days(start: int, end: int) -> Iterator[str]:
-    """YYYY-MM-DD of each UTC day that [start, end) touches, in order."""
+    """Each UTC day that [start, end) touches, as YYYY-MM-DD, in order."""
     for day in range(start // DAY_MIN, (end - 1) // DAY_MIN + 1):
         yield (_FIRST_DAY + timedelta(days=day)).isoformat()
 
@@ -66,7 +66,7 @@ def utc_days(start: int, end: int) -> Iterator[str]:
 def local_day(start: int, end: int, zone: ZoneInfo) -> tuple[int, int]:
     """The minutes at which the local day of a slot begins and ends, 23 or 25 hours apart when clocks change.
 
-    The day of a slot over local midnight is all days that it touches, so that the slot is inside its day.
+    If the slot crosses local midnight, its day is all the days that it touches, so a slot is always inside its day.
     """
     first = datetime.fromtimestamp(start * 60, zone).date()
     last = datetime.fromtimestamp((end - 1) * 60, zone).date()
@@ -74,16 +74,17 @@ def local_day(start: int, end: int, zone: ZoneInfo) -> tuple[int, int]:
 
 
 def local_minute(day: date, minute: int, zone: ZoneInfo) -> int:
-    """The minute since 1970 at which clocks show `minute` (of the day; DAY_MIN is the next midnight) on a local day.
-    Where clocks show it twice, this is the first; where they skip it, the minute by the clock before the change."""
+    """The minute since 1970 at which clocks show `minute` on a local day. `minute` counts from midnight; DAY_MIN is the
+    next midnight. If clocks show that time twice, this is the first; if they skip it, the clock before the change
+    counts."""
     days, rest = divmod(minute, DAY_MIN)
     moment = datetime.combine(day + timedelta(days=days), time(rest // 60, rest % 60), zone)
     return int(moment.timestamp()) // 60
 
 
 def shifted(minute: int, days: int, zone: ZoneInfo) -> int:
-    """The same local time `days` later (or earlier). Where clocks show it twice, this is the first; ValueError, with a
-    sentence for the user, where they skip it."""
+    """The same local time `days` later (or earlier). If clocks show that time twice, this is the first. Raises
+    ValueError, with a sentence for the user, if clocks skip it or pages cannot hold it."""
     if days == 0:
         return minute
     wanted = (datetime.fromtimestamp(minute * 60, zone).replace(tzinfo=None) + timedelta(days=days)).replace(fold=0)

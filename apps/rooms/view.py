@@ -1,6 +1,6 @@
 """What people are shown: a reservation, a calendar, a write of the log. All are plain values, ready for JSON.
 
-It reads pages in both views, and knows neither requests nor the store.
+This module reads pages in both views, and knows neither requests nor the store.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _UTC = ZoneInfo("UTC")
 
 
 def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, Any] | None:
-    """RESERVATION of the REST interface; None when there is no such reservation."""
+    """The RESERVATION of the REST interface; None if there is no such reservation."""
     held = decode_reservation(views.tentative)
     if held is None:
         return None
@@ -64,7 +64,7 @@ def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, 
 
 
 def series(identifier: str, held: Series, reservations: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """SERIES of the REST interface; `reservations` are those of its occurrences."""
+    """The SERIES of the REST interface; `reservations` are those of its occurrences."""
     user, _, request = identifier.partition("/")
     return {
         "id": identifier,
@@ -79,7 +79,7 @@ def series(identifier: str, held: Series, reservations: Sequence[dict[str, Any]]
 
 
 def room(name: str, listed: RoomSettings | None) -> dict[str, Any]:
-    """ROOM of the REST interface; `listed` is what the configuration says of it."""
+    """The ROOM of the REST interface; `listed` is what the configuration says of the room."""
     known = listed or RoomSettings(name=name)
     hours = known.hours
     return {
@@ -111,13 +111,14 @@ def calendar(period: RoomSlot, days: Sequence[PageViews], view: str, zone: ZoneI
 
 @lru_cache(maxsize=10_000)  # the same weeks are shown again and again
 def _row(room: str, start: str, value: str, state: str, zone: ZoneInfo) -> tuple[RoomSlot, dict[str, str]]:
-    """The slot of a field of a room's page, and what is shown of it. Do not change it: it is shown again."""
+    """The slot of a field on a room's page, and what is shown of it. The result is cached, so callers must not change
+    it."""
     (entry,) = decode_room(room, {start: value})
     return entry.slot, {**_entry(entry, zone), "state": state}
 
 
 def taken(asked: list[RoomSlot], pages: Mapping[str, PageViews], but: Set[str], zone: ZoneInfo) -> list[dict[str, Any]]:
-    """The reservations in the way of the slots that were asked for, each once, except those with the ids `but`."""
+    """The reservations that overlap the slots asked for, each once, except those whose ids are in `but`."""
     found = {
         entry: None
         for slot in asked
@@ -164,8 +165,8 @@ def _outcomes(write: Write, outcome: str) -> list[tuple[Mapping[str, Any], str]]
 
 
 def outcome_for(write: Write | None, outcome: str, identifier: str) -> str:
-    """The outcome of a write for one of the reservations that it is about. A write that is no longer known is taken to
-    be about this one alone."""
+    """The outcome of a write for one of the reservations that it is about. If the write is no longer known, its outcome
+    is taken to be about this reservation alone."""
     if write is None or "occurrences" not in write.args:
         return outcome
     day = identifier.removeprefix(f"{_about(write)}~")
@@ -191,13 +192,13 @@ def _described(write: Write, identifier: str, args: Mapping[str, Any], outcome: 
 
 
 def slot_of(outcome: str) -> RoomSlot | None:
-    """The slot that an outcome gave to a reservation."""
+    """The slot that an outcome gave to a reservation; None if it gave none."""
     status, _, detail = outcome.partition(" ")
     return decode_detail(detail) if status in WITH_SLOT else None
 
 
 def slot_shown(slot: RoomSlot | None, zone: ZoneInfo) -> dict[str, str] | None:
-    """ROOM_SLOT of the REST interface."""
+    """The ROOM_SLOT of the REST interface; None for no slot."""
     return {"room": slot.room, **_times_of(slot, zone)} if slot else None
 
 

@@ -1,4 +1,4 @@
-"""The arguments of the commands with which people book: what each takes, and its help. It reads words and does nothing.
+"""The arguments of the commands with which people book: what each takes, and its help. This module only parses words.
 
 Times stay text here. Only the building's time zone, which a replica names, gives them a meaning.
 """

@@ -1,4 +1,5 @@
-"""The whole command line, the same for the shell and for the prompt. It reads words and does nothing."""
+"""The whole command line, the same for the shell and for the prompt. This module only parses words; it runs no
+command."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ colour: on a terminal only, and not if NO_COLOR is set"""
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """The words of a whole command line: USER [COMMAND …]. Raises Usage; leaves by SystemExit after --help."""
+    """Parse the words of a whole command line: USER [COMMAND …]. Raises Usage for an error, and SystemExit after
+    --help."""
     return build().parse_args(list(words))
 
 

@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         return action
 
     def begin_commands(self, dest: str, metavar: str, required: bool = True) -> None:
-        """Commands follow. The name of the given one is stored as `dest`."""
+        """Begin the commands of this parser. The name of the command that is given is stored as `dest`."""
         self._below = self.add_subparsers(dest=dest, metavar=metavar, required=required)
 
     def add_command(self, name: str, summary: str, examples: str) -> Parser:
@@ -50,7 +50,8 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_common(parser: Parser, top: bool) -> None:
-    """Options that may stand before the command or after it. After it, absence must not undo what stood before."""
+    """Add the options that may stand before or after the command. One that is absent after it keeps its value from
+    before."""
     absent: Any = None if top else argparse.SUPPRESS
     group = parser.add_argument_group("for every command")
     parser.add_argument(

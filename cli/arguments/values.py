@@ -1,4 +1,4 @@
-"""What the single words of a command may be: a user, a length, a part … argparse shows what is wrong with one."""
+"""The types of single words of a command: a user, a length, a part … If a word is wrong, argparse shows the error."""
 
 from __future__ import annotations
 

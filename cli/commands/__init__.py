@@ -1,1 +1,1 @@
-"""The commands of the client, one family a file."""
+"""The commands of the client. Each file holds one family of commands."""

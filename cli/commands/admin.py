@@ -65,7 +65,7 @@ def _truncate(context: Context, arguments: Namespace) -> int:
 
 
 def _export(context: Context, arguments: Namespace) -> int:
-    """Write the volumes of an export. They get their names only once all are complete."""
+    """Write the volumes of an export to files, which get their names only once all are complete."""
     from cli.commands.export_files import VolumeWriter  # noqa: PLC0415 (protobuf takes a while to load)
 
     path = Path(arguments.file)
@@ -88,7 +88,8 @@ def _export(context: Context, arguments: Namespace) -> int:
 
 
 def _what_is_missing(context: Context, arguments: Namespace) -> Query:
-    """The query that leaves out what the receiver holds, by its own answer or by one that was kept in a file."""
+    """The query for what the receiver lacks; empty for everything. The receiver's state is its own answer, or one kept
+    in a file."""
     if arguments.receiver:
         with contextlib.closing(context.connect(context.find_replica(arguments.receiver))) as receiver:
             return _held(receiver.get("/replica"))

@@ -48,7 +48,8 @@ class Tally:
 
 
 def export_file(context: Context, arguments: Namespace) -> int:
-    """The file gets its name only once it is complete."""
+    """Write the calendar of a room or user to a file. The download goes to FILE.part, which is renamed once it is
+    complete."""
     if arguments.room:
         path = f"/rooms/{segment(arguments.room)}/calendar.ics"
     else:
@@ -89,7 +90,8 @@ def import_file(context: Context, arguments: Namespace) -> int:
 def _send_all(
     context: Context, wanted: list[Wanted], known: set[str], merge: str | Json
 ) -> tuple[Tally, Unreachable | None]:
-    """Send all, over several connections. If the replica is gone, the rest counts as unsent."""
+    """Send all reservations, over several connections. If the replica is gone, the rest counts as unsent, and the error
+    is returned with the tally."""
     tally, lost = Tally(), None
     gone = threading.Event()
     replicas = [context.connect(context.address) for _ in range(CONNECTIONS)]
@@ -214,7 +216,8 @@ def _refusal_json(one: Wanted, problem: Problem) -> Json:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on standard error, if that is a terminal; gone at the end. It is drawn only when it changes."""
+    """Show a progress bar on standard error, if that is a terminal. It is drawn when it changes, and removed at the
+    end."""
     if not sys.stderr.isatty() or not total:
         yield lambda: None
         return

@@ -1,6 +1,6 @@
 """The files of an export of anti-entropy: each volume is a file of its own, FILE, FILE.2, FILE.3 …
 
-Of a volume this module knows how it is framed: a first line, then records, each after its length and a checksum. To
+This module knows only how a volume is framed: a first line, then records, each after its length and a checksum. To
 replace an earlier export it must know which files belong to it. Their names are not enough, because somebody may keep
 the exports of three days as FILE, FILE.2 and FILE.3. So it reads the first and the last record of each file (an
 ExportFrame of a_e.proto): a volume continues the one before it if it begins where that one ends.
@@ -28,7 +28,8 @@ HELD_CSN, HELD_VECTOR = 1, 2  # fields of its end
 class VolumeWriter:
     """Splits the stream of an export into files. Use it in a `with` block: it removes files that were not finished.
 
-    `removed` lists the files of an earlier export with more volumes, which `finish` removed. All raise OSError.
+    `removed` lists the files of an earlier export with more volumes, which `finish` removed. Every method may raise
+    OSError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,7 +65,8 @@ class VolumeWriter:
         return len(data)
 
     def finish(self) -> list[Path]:
-        """Everything has come: give the files their names, in place of those of an earlier export.
+        """Give the files their names once everything is written, in place of the files of an earlier export. Returns
+        their paths.
 
         Raises FileExistsError, and changes nothing, if a later volume's name is taken by a file of something else.
         """
@@ -105,7 +107,7 @@ class VolumeWriter:
 
 
 def volume_path(path: Path, number: int) -> Path:
-    """Where volume `number` of the export `path` is. The first is 1."""
+    """The path of volume `number` of the export `path`. The first is 1."""
     return path if number == 1 else path.with_name(f"{path.name}.{number}")
 
 
@@ -129,7 +131,7 @@ class _Volume:
 
 
 def _read(path: Path) -> _Volume | None:
-    """None for a file that is not a complete volume."""
+    """What a volume says of its place in an export; None for a file that is not a complete volume."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -165,7 +167,7 @@ def _first_and_last(file: BinaryIO, size: int) -> tuple[bytes, bytes]:
 
 
 def _fields(message: bytes) -> dict[int, list[Any]]:
-    """Field number -> its values. They are sorted, because the entries of a map come in no order."""
+    """The fields of a message: number -> values. They are sorted, because the entries of a map come in no order."""
     found: dict[int, list[Any]] = {}
     fields = UnknownFieldSet(Empty.FromString(message))
     for field in (fields[index] for index in range(len(fields))):

@@ -48,7 +48,8 @@ def _write(context: Context, arguments: Namespace, method: str, body: Json | Non
 
 
 def _conclude(context: Context, song: Json) -> int:
-    """`✓ committed  eyesOfTexas  https://www.utexas.edu/song`. A song without a URL is deleted."""
+    """Show a song, such as `✓ committed  eyesOfTexas  https://www.utexas.edu/song`. A song without a URL is shown as
+    deleted."""
     screen = context.screen
     screen.json(song)
     url = "deleted" if song["url"] is None else clean(song["url"])

@@ -79,7 +79,7 @@ def link(context: Context, arguments: Namespace) -> int:
 
 
 def sync(context: Context, arguments: Namespace) -> int:
-    """Run a session with each peer. All are tried; the last failure decides the status."""
+    """Run a session with each peer. All are tried; the last failure decides the exit status."""
     peers = arguments.peers or [
         str(peer["label"]) for peer in context.replica.get("/replica").get("peers", []) if peer.get("link") != "cut"
     ]
@@ -105,7 +105,8 @@ def sync(context: Context, arguments: Namespace) -> int:
 
 
 def log(context: Context, arguments: Namespace) -> int:
-    """The end of the log, or all after a write. The log comes in parts, of which only the lines to show are kept."""
+    """Show the end of the log, or all after a write. The log comes in parts, of which only the lines to show are
+    kept."""
     kept: deque[Json] = deque(maxlen=None if arguments.after else arguments.last)
     after = arguments.after
     while True:
@@ -147,7 +148,7 @@ def commit(context: Context, _arguments: Namespace) -> int:
 
 
 def primary_text(answer: Json) -> str:
-    """Where the primary is, and whether this replica reaches it."""
+    """A text that says where the primary is, and whether this replica reaches it."""
     primary = answer.get("primary") or {}
     if primary.get("here"):
         return "this is the primary"

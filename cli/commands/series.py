@@ -66,7 +66,8 @@ def series(context: Context, arguments: Namespace) -> int:
 
 
 def show_series(context: Context, answer: Json) -> int:
-    """Show the answer to a request about a series. NOTHING_FREE if no occurrence has a slot and one was rejected."""
+    """Show the answer to a request about a series. Returns NOTHING_FREE if no occurrence has a slot and one was
+    rejected."""
     context.screen.json(answer)
     found = answer["series"]
     if not context.screen.as_json:
@@ -127,7 +128,7 @@ def _show(context: Context, found: Json) -> None:
 
 
 def _show_occurrences(context: Context, held: list[Json]) -> None:
-    """A line for each. One whose slot is not the one that was asked for says so."""
+    """Show a line for each occurrence. It says so if the slot is not the first that was asked for."""
     rows: list[Row] = []
     for one in held:
         note = reason_of(one)

@@ -12,7 +12,7 @@ from cli.times import Slot, read_beside, read_period, read_time, slot_from, slot
 
 
 def merge_of(arguments: Namespace) -> str | Json | None:
-    """The merge procedure as REST takes it. Its options must belong to it."""
+    """The merge procedure as REST takes it; None if none was given. Raises Usage for an option of another procedure."""
     name = arguments.merge
     if arguments.window and name != "nearest_free_time":
         raise Usage("--window goes with --merge nearest_free_time.")
@@ -42,7 +42,8 @@ def slots_of(context: Context, arguments: Namespace, current: Json | None) -> li
 
 
 def slot_asked(context: Context, words: list[str], arguments: Namespace, current: Json | None = None) -> Slot:
-    """A span such as `tomorrow 9-10:30`, or a start with --for or --to, or with the length of `current`."""
+    """The slot that was asked for: a span such as `tomorrow 9-10:30`, or a start with --for or --to, or with the length
+    of `current`."""
     zone, now, text = context.zone, context.now(), " ".join(words)
     if span := read_period(text, zone, now):
         if arguments.length or arguments.to:

@@ -15,7 +15,7 @@ from cli.state import replace_file, token_file
 
 
 def use(context: Context, arguments: Namespace) -> int:
-    """Remember a replica, even one that is down: who cuts replicas off may do things in any order."""
+    """Remember a replica, even one that is down, because a class that cuts replicas off may do things in any order."""
     address = context.find_replica(arguments.name)
     context.switch(address)
     remember(context.user, address, context.environment)

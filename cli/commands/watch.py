@@ -47,7 +47,7 @@ def watch(context: Context, arguments: Namespace) -> int:
 
 
 def _follow(replica: Replica) -> Iterator[Event]:
-    """The events from now on. A lost stream is resumed after the last event seen; raises if it stays lost."""
+    """The events from now on. A lost stream is resumed after the last event seen; raises Problem if it stays lost."""
     last_id: str | None = None
     waits = iter(RECONNECT_WAITS_S)
     was_open = False
@@ -78,7 +78,7 @@ def _follow(replica: Replica) -> Iterator[Event]:
 
 
 def _events(lines: Iterator[str]) -> Iterator[Event]:
-    """Events from the lines of a stream. One without data has no name; its id still says where to resume."""
+    """The events in the lines of a stream. An event without data has no name, but its id still says where to resume."""
     next(lines)  # the stream is open
     yield Event("connected")
     fields: dict[str, str] = {}
@@ -98,7 +98,7 @@ def _events(lines: Iterator[str]) -> Iterator[Event]:
 
 
 def _read_json(text: str) -> Json:
-    """A JSON object; an empty one for anything else."""
+    """The JSON object in a text; an empty one for any other text."""
     try:
         data = json.loads(text)
     except ValueError:
@@ -156,7 +156,7 @@ def _show(context: Context, event: Event) -> None:
 
 
 def _membership_text(context: Context, name: str, change: Json) -> str:
-    """`committed: four joined through one`, `accepted: three retired`, `committed: primary is two`."""
+    """The text of a membership event, such as `committed: four joined through one`."""
     label = context.label(str(change.get("label")))
     texts = {
         "create": f"{label} joined through {context.label(str(change.get('through')))}",
@@ -167,7 +167,8 @@ def _membership_text(context: Context, name: str, change: Json) -> str:
 
 
 def _write_text(context: Context, name: str, data: Json) -> str:
-    """`✓ committed  8f3a  6.12  Tue 2026-12-01 09:00–10:00  CSN 17  from two`."""
+    """The text of an event of a write, such as `✓ committed  8f3a  6.12  Tue 2026-12-01 09:00–10:00  CSN 17  from
+    two`."""
     screen, zone = context.screen, context.zone
     about = data.get("reservation") or f"{data.get('user')}/{data.get('request')}"
     owner, _, request = str(about).rpartition("/")

@@ -1,4 +1,5 @@
-"""Shows a calendar as a grid of rooms (or days) and hours that fits the width, or as a list. It asks no replica."""
+"""Shows a calendar as a grid of rooms (or days) and hours that fits the width, or as a list. This module asks no
+replica."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ class Line:
 
 
 def show_grid(viewer: Viewer, title: str, lines: Sequence[Line]) -> None:
-    """A title, a ruler of hours, and a line for each room or day."""
+    """Show a title, a ruler of hours, and a line for each room or day."""
     screen = viewer.screen
     first, last = _hours(lines)
     width = screen.width or WIDTH_DEFAULT
@@ -54,7 +55,7 @@ def line_of(name: str, day: date, viewer: Viewer, entries: Sequence[Json], detai
 
 
 def show_list(viewer: Viewer, days: Sequence[date], calendars: Mapping[str, Sequence[Json]]) -> None:
-    """Each day with its reservations in time order."""
+    """Show each day with its reservations in time order."""
     screen, zone = viewer.screen, viewer.zone
     shown = 0
     for day in days:
@@ -143,13 +144,13 @@ def _touching(entries: Sequence[Json], today: Slot) -> list[Json]:
 
 
 def _walls(entry: Json, today: Slot) -> tuple[float, float]:
-    """Its start and end on this day's wall clock, in hours since midnight."""
+    """The start and end of a reservation on this day's wall clock, in hours since midnight."""
     slot = slot_of(entry)
     return _wall(max(slot.start, today.start), today), _wall(min(slot.end, today.end), today)
 
 
 def _wall(moment: datetime, today: Slot) -> float:
-    """Hours on the wall clock since midnight; 24 at the end of the day."""
+    """A moment on this day's wall clock, in hours since midnight; 24 at the end of the day."""
     if moment >= today.end:
         return 24.0
     local = moment.astimezone(today.start.tzinfo)
@@ -157,7 +158,7 @@ def _wall(moment: datetime, today: Slot) -> float:
 
 
 def _hour(clock: object) -> float | None:
-    """`08:30` as 8.5."""
+    """A time of day in hours, such as 8.5 for `08:30`; None for no time."""
     if not isinstance(clock, str):
         return None
     hour, _, minute = clock.partition(":")

@@ -1,4 +1,4 @@
-"""Shows reservations and rooms as lines and columns. It asks no replica."""
+"""Shows reservations and rooms as lines and columns. This module asks no replica."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Viewer:
 
 
 def when(reservation: Json, zone: tzinfo) -> str:
-    """Its slot; without one, in brackets the slot that it asked for first."""
+    """The slot of a reservation; if it has none, the slot that was asked for first, in brackets."""
     if slot := reservation.get("slot"):
         return show_slot(slot_of(slot), zone)
     asked = reservation.get("asked")
@@ -31,7 +31,8 @@ def when(reservation: Json, zone: tzinfo) -> str:
 
 
 def room_and_slot(result: Json, zone: tzinfo) -> str:
-    """`6.12 Tue 2026-12-01 09:00–10:00`; the values of another application's result, one after another."""
+    """A room and a slot, such as `6.12 Tue 2026-12-01 09:00–10:00`; for the result of another application, its values,
+    separated by blanks."""
     if "start" not in result:
         return clean(" ".join(str(value) for value in result.values()))
     return f"{clean(result['room'])} {show_slot(slot_of(result), zone)}"
@@ -43,7 +44,7 @@ def reason_of(reservation: Json) -> str:
 
 
 def show_reservation(screen: Screen, reservation: Json, zone: tzinfo) -> None:
-    """One reservation in a line, and below it its id, the reason why it has no slot, and other notes."""
+    """Show one reservation in a line, and below it its id, the reason why it has no slot, and other notes."""
     slot = reservation.get("slot")
     moment = slot_of(slot).start if slot else None
     parts = [
@@ -68,7 +69,7 @@ def show_reservation(screen: Screen, reservation: Json, zone: tzinfo) -> None:
 
 
 def show_reservations(screen: Screen, reservations: Sequence[Json], zone: tzinfo) -> None:
-    """Reservations in columns: mark, id, room, slot, and the purpose or the reason of a rejection."""
+    """Show reservations in columns: mark, id, room, slot, and the purpose or the reason of a rejection."""
     rows = []
     for one in reservations:
         rejected = one["state"] == "rejected"
@@ -85,7 +86,7 @@ def show_reservations(screen: Screen, reservations: Sequence[Json], zone: tzinfo
 
 
 def show_rooms(screen: Screen, rooms: Sequence[Json], zone: tzinfo | str) -> None:
-    """Rooms in columns: name, seats, features, location, opening hours. Empty columns are left out."""
+    """Show rooms in columns: name, seats, features, location, opening hours. Empty columns are left out."""
     columns = [
         ("room", [str(room["name"]) for room in rooms]),
         ("seats", [str(room["capacity"]) if room.get("capacity") is not None else "" for room in rooms]),
@@ -109,7 +110,7 @@ def _hours(room: Json) -> str:
 
 
 def _choice(reservation: Json) -> str:
-    """Which of the slots that it asked for it has, if not the first."""
+    """A note that says which of the slots asked for the reservation has; empty if it has the first, or no slot."""
     slot, asked = reservation.get("slot"), reservation.get("asked") or []
     if not slot or not asked:
         return ""

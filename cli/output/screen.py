@@ -1,4 +1,4 @@
-"""The screen: colours, marks, aligned columns, problems, and JSON for programs. It knows no command.
+"""The screen: colours, marks, aligned columns, problems, and JSON for programs. This module knows no command.
 
 Text that came from elsewhere passes `clean` before it reaches a terminal.
 """
@@ -53,21 +53,21 @@ class Screen:
         return colored(text, color, attrs=["bold"] if bold else None, force_color=True)
 
     def line(self, text: str = "") -> None:
-        """A line for people, so not with --json."""
+        """Print a line for people; with --json, print nothing."""
         if not self.as_json:
             print(text, flush=True)
 
     def json(self, data: Any) -> None:
-        """A line of JSON for programs, so only with --json."""
+        """Print a line of JSON for programs; without --json, print nothing."""
         if self.as_json:
             print(json.dumps(data, ensure_ascii=False), flush=True)
 
     def note(self, text: str) -> None:
-        """A remark. It goes to standard error, apart from the results."""
+        """Print a remark to standard error, apart from the results."""
         print(self.paint(f"· {clean(text)}", "dark_grey"), file=sys.stderr, flush=True)
 
     def problem(self, problem: Problem) -> None:
-        """For people on standard error; for programs as JSON on standard output."""
+        """Show a problem: to people on standard error, to programs as JSON on standard output."""
         self.json(problem.as_json())
         if not self.as_json:
             sys.stdout.flush()
@@ -79,12 +79,12 @@ class Screen:
         return Cell(sign, color)
 
     def state(self, state: str, count: int | None = None) -> str:
-        """`? tentative` or `? 3 tentative`, in the colour of the state."""
+        """A state with its mark and in its colour, such as `? tentative`; with a count, such as `? 3 tentative`."""
         mark = self.mark(state)
         return self.paint(f"{mark.text} {'' if count is None else f'{count} '}{clean(state)}", mark.color)
 
     def table(self, rows: Sequence[Row], indent: int = 0, cut: int | None = None) -> None:
-        """Rows in aligned columns. If they are too wide, the column `cut` (by default the last) is cut short."""
+        """Print rows in aligned columns. If they are too wide, the column `cut` (by default the last) is cut short."""
         cells = [[Cell(clean(cell)) if isinstance(cell, str) else Cell(clean(cell.text), cell.color) for cell in row]
                  for row in rows]  # fmt: skip
         if not cells:
@@ -105,7 +105,7 @@ class Screen:
 
 
 def screen_for(out: TextIO, as_json: bool = False) -> Screen:
-    """Colour and a bounded width are for a terminal only; NO_COLOR turns colour off."""
+    """The screen for an output. Only a terminal gets colour and a bounded width; NO_COLOR turns colour off."""
     terminal = out.isatty()
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     return Screen(terminal and not plain, shutil.get_terminal_size().columns if terminal else None, as_json)
@@ -117,12 +117,12 @@ def clean(text: object) -> str:
 
 
 def width_of(text: str) -> int:
-    """Columns that the text takes on a terminal."""
+    """How many columns the text takes on a terminal."""
     return sum(_columns(sign) for sign in text)
 
 
 def shorten(text: str, width: int) -> str:
-    """The text; if it is wider, its beginning and …"""
+    """The text; if it is wider than `width`, its beginning with a … at the end."""
     if width_of(text) <= width:
         return text
     taken, used = [], 0

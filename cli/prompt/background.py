@@ -1,6 +1,6 @@
 """Asks the replica every few seconds what is new, in a thread and over a connection of its own.
 
-The prompt shows its state in the bottom line, its news above the line, and offers its names on Tab.
+The prompt shows the replica's state in the bottom line and its news above the line, and offers its names on Tab.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ Style = str
 
 
 class Monitor:
-    """Its public fields are replaced as a whole, so the prompt may read them at any time. It calls `changed` after each
-    look.
-    """
+    """Watches the replica for the prompt. A public field is replaced as a whole, so the prompt may read it at any time.
+    `changed` is called after each look."""
 
     def __init__(self, context: Context, changed: Callable[[], None]) -> None:
         self.rooms: list[str] = []
@@ -53,7 +52,8 @@ class Monitor:
         self._thread.join(TIMEOUT_S)
 
     def look_again(self, quietly: bool) -> None:
-        """After a command: look at once. `quietly` gives no news, because the command has shown what it changed."""
+        """Look again at once, after a command. With `quietly` there is no news, because the command has shown what it
+        changed."""
         if quietly or self._context.address != self._address:
             self._look(quietly=True)
         else:
@@ -125,7 +125,7 @@ class Monitor:
 
 
 def _bounded(news: list[str]) -> list[str]:
-    """The first lines, and the number of those left out."""
+    """The first lines of the news, and a line that says how many were left out."""
     if len(news) <= NEWS_MAX:
         return news
     return [*news[:NEWS_MAX], f"  … and {len(news) - NEWS_MAX} more changes; `status` shows your reservations"]

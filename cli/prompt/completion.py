@@ -42,7 +42,8 @@ class PromptCompleter(Completer):
                 yield Completion(quoted, start_position=-typed, display=text, display_meta=clean(meaning))
 
     def offers(self, words: list[str], last: str) -> Offers:
-        """Everything that may follow these words. `last` matters only by its dash, which asks for an option."""
+        """Everything that may follow these words. Of `last` only the first character matters: a dash asks for an
+        option."""
         summaries = {name: parser.summary for name, parser in self._commands.items()}
         if not words:
             return {**summaries, **OWN_WORDS}

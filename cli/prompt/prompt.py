@@ -36,7 +36,8 @@ STYLE = Style.from_dict(
 
 
 def converse(context: Context) -> int:
-    """Until Ctrl-D or `exit`. Without a terminal it reads commands from standard input, one a line."""
+    """Run the prompt until Ctrl-D or `exit`, and return the exit status. Without a terminal, the commands are read from
+    standard input, one a line."""
     context.address  # noqa: B018 (a wrong name of the replica is an error before the first prompt)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         statuses = [_carry_out(context, line) for line in sys.stdin]
@@ -82,7 +83,7 @@ def converse(context: Context) -> int:
 
 
 def _carry_out(context: Context, text: str) -> int | None:
-    """Carry out one line: its exit status, or None for an empty line."""
+    """Carry out one line. Returns its exit status, or None for an empty line."""
     context.screen = screen = screen_for(sys.stdout)
     try:
         words = _words(text)
@@ -137,7 +138,7 @@ def _label(context: Context) -> FormattedText:
 
 
 def _history(context: Context) -> History:
-    """The user's own history; in memory only if the file cannot be written."""
+    """The lines that the user typed before, kept in a file; kept in memory only if the file cannot be written."""
     path = state_file(context.user, ".history", context.environment)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

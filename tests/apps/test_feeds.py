@@ -1,5 +1,5 @@
-"""Feeds: what a calendar program reads over HTTP through moves, roll backs and cancellations, and importing it
-again."""
+"""Feeds: what a calendar program reads over HTTP after moves, roll backs and cancellations, and what an import of a
+feed finds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Side(sides_harness.Side):
         super().__init__(store, CONFIGURED, lambda: self.now)
 
     def reserve(self, user: str, request: str, *hours: int, room: str = "6.12", **more: Any) -> Any:
-        """On 1 December, by UTC."""
+        """Reserve the first free one of these hours of 1 December, in UTC."""
         slots = [{"start": f"2026-12-01T{hour:02}:00Z", "end": f"2026-12-01T{hour + 1:02}:00Z"} for hour in hours]
         body = {"room": room, "slots": slots, "request": request, **more}
         answer = self.client.post("/reservations", json=body, headers={"Bayou-User": user})
@@ -54,7 +54,7 @@ class Side(sides_harness.Side):
         return answer.json
 
     def feed(self, path: str) -> dict[str, Any]:
-        """Events by UID."""
+        """The events of a feed, by the UID without the cluster."""
         answer = self.client.get(path)
         assert answer.status_code == 200, answer.json
         assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
@@ -64,7 +64,7 @@ class Side(sides_harness.Side):
 
 @pytest.fixture
 def sides() -> tuple[Side, Side]:
-    """`one`, the primary, and `two`. They are cut off except when they meet."""
+    """The replicas `one`, the primary, and `two`. They are cut off except when they meet."""
     one, two = new_stores(CONFIGURED, 13, "one", "two")
     return Side(one), Side(two)
 
@@ -110,7 +110,8 @@ def test_the_second_of_two_equal_hours_is_given_in_utc(sides: tuple[Side, Side])
 
 
 def test_the_sequence_grows_with_each_move_and_never_falls(sides: tuple[Side, Side]) -> None:
-    """A roll back by an earlier write and the return to the old slot each give another number."""
+    """An earlier write makes the reservation move by a roll back, then its user moves it twice, the second time back.
+    Each move gives the event a higher number."""
     one, two = sides
     two.reserve("vish", "a", 9, 10)
     seen = [two.feed("/rooms/6.12/calendar.ics")["vish/a"]]
@@ -238,7 +239,8 @@ def test_an_unknown_room_or_user_has_no_feed(sides: tuple[Side, Side], path: str
 
 
 def test_importing_an_own_feed_finds_every_reservation_there(sides: tuple[Side, Side]) -> None:
-    """The owner imports it under the same request ids, anybody else under others."""
+    """The import of a feed by its owner keeps the request ids, so it reserves nothing twice. An import by somebody else
+    has other request ids."""
     one, _ = sides
     one.reserve("vish", "a", 9, purpose="tea")
     one.reserve("vish", "gone", 12)
@@ -254,7 +256,7 @@ def test_importing_an_own_feed_finds_every_reservation_there(sides: tuple[Side, 
 
 @pytest.mark.skipif(not shutil.which("khal") or not shutil.which("vdirsyncer"), reason="no khal or vdirsyncer")
 def test_khal_and_vdirsyncer_read_a_feed_over_http(sides: tuple[Side, Side], tmp_path: Path) -> None:
-    """`pip install khal vdirsyncer` into an environment of their own, with its bin on PATH, runs this test."""
+    """To run this test, `pip install khal vdirsyncer` into an environment of its own, and put its bin on PATH."""
     one, _ = sides
     one.reserve("vish", "a", 9, purpose="weekly tea")
     server = WebServer(one.app, Address("127.0.0.1", 0))
@@ -270,7 +272,7 @@ def test_khal_and_vdirsyncer_read_a_feed_over_http(sides: tuple[Side, Side], tmp
 
 
 def _khal(folder: Path, url: str | None) -> str:
-    """What khal lists for the day, once vdirsyncer has fetched the feed."""
+    """What khal lists for the day, after vdirsyncer has fetched the feed."""
     if url:
         (folder / "calendars").mkdir()
         (folder / "vdirsyncer").write_text(

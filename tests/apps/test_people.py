@@ -54,7 +54,7 @@ class Side(sides_harness.Side):
 
 @pytest.fixture
 def sides() -> tuple[Side, Side]:
-    """The primary `one`, and `two`, which have met."""
+    """The replicas `one`, the primary, and `two`, which have met."""
     one, two = new_stores(CONFIGURED, 14, "one", "two")
     return Side(one), Side(two)
 
@@ -251,7 +251,8 @@ def test_of_two_people_with_one_name_the_first_in_the_order_counts(sides: tuple[
 
 
 def test_a_manager_who_was_revoked_before_the_write_changes_nothing(sides: tuple[Side, Side]) -> None:
-    """While cut off, `two` accepts the write of a manager who has been revoked at the primary."""
+    """While cut off, `two` accepts the write of a manager who has been revoked at the primary. When the replicas meet,
+    the write is refused."""
     one, two = sides
     boss = one.add("boss", "manager")
     meet(two.store, one.store)
@@ -309,7 +310,8 @@ def test_a_cancel_by_a_former_manager_is_undone(sides: tuple[Side, Side]) -> Non
 
 
 def test_a_write_accepted_before_the_revocation_arrived_stays(sides: tuple[Side, Side]) -> None:
-    """They had the right when it was accepted. A manager may cancel it."""
+    """A reservation that a replica accepts before it learns that the user was revoked is committed. Later requests of
+    the user are refused."""
     one, two = sides
     vish = one.add("vish", "user")
     meet(two.store, one.store)

@@ -22,7 +22,8 @@ LONGEST_URL = "u" * 2000
 
 @pytest.fixture(scope="module")
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    """All links are cut except while `met` heals them. `one` is the primary and commits automatically."""
+    """Three replicas whose links are cut except while `met` heals them. `one` is the primary and commits
+    automatically."""
     with live(tmp_path_factory.mktemp("playlist")) as processes:
         for one, other in PAIRS:
             link(processes, one, other, up=False)
@@ -35,7 +36,7 @@ PAIRS = [("one", "two"), ("one", "three"), ("two", "three")]
 def ask(
     replicas: Processes, label: str, method: str, path: str, body: Any = None, user: str | None = "vish"
 ) -> tuple[int, Any]:
-    """The status, and the answer or its error."""
+    """Send a request to a replica. Returns the status, and the answer or its error."""
     data = body.encode() if isinstance(body, str) else None
     with requests.Session() as session:
         session.trust_env = False
@@ -108,7 +109,7 @@ def test_both_views_while_a_song_changes(replicas: Processes) -> None:
 
 
 def test_the_last_write_in_the_order_wins_everywhere(replicas: Processes) -> None:
-    """Tentative writes are ordered by their stamps, after the committed ones."""
+    """Tentative writes are ordered by their stamps, after the committed writes."""
     put(replicas, "two", "tie", "of two")
     put(replicas, "three", "tie", "of three", user="priyal")
     assert (url_at(replicas, "two", "tie"), url_at(replicas, "three", "tie")) == ("of two", "of three")
@@ -244,7 +245,7 @@ def test_events_say_which_song(replicas: Processes) -> None:
 
 
 def test_a_song_remembers_its_last_eight_requests(replicas: Processes) -> None:
-    """A page keeps few requests, so an older one counts as new."""
+    """The page of a song keeps the ids of its last eight requests, so a repeated older request counts as new."""
     for number in range(9):
         put(replicas, "two", "bounded", f"u{number}", request=f"r{number}")
     assert put(replicas, "two", "bounded", "x", request="r1")["url"] == "u8"

@@ -1,7 +1,7 @@
 """What becomes of a reservation: at accept, when it is played again after others, and when it moves or ends.
 
-Terry 1995, section 4: the dependency check is evaluated each time a write is played, and the merge procedure finds what
-to do instead. Here the test reorders the writes, as anti-entropy would.
+Terry 1995, section 4: the dependency check is evaluated each time a write is played, and if it fails, the merge
+procedure finds what to do instead. These tests reorder the writes, as anti-entropy would.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Building:
 
 
 def told(code: int, answer: dict[str, Any]) -> str:
-    """`ROOM HH:MM/HH:MM STATE`, `- STATE REASON`, or the code of a refusal."""
+    """An answer in short: `ROOM HH:MM/HH:MM STATE`, `- STATE REASON` without a slot, or the code of a refusal."""
     if code >= 400:
         return str(answer["error"]["code"])
     if answer["slot"] is None:
@@ -313,7 +313,8 @@ def test_a_cancel_finds_a_tentative_reservation_in_any_of_its_slots(building: Bu
 
 
 def test_a_move_of_a_final_reservation_declares_its_slot_and_a_cancel_all_slots(building: Building) -> None:
-    """A forced promotion may give it another slot. If a move declared all slots, each move would declare more."""
+    """A forced promotion may give a cancelled reservation another of its slots, so the cancel declares them all. If a
+    move declared them all, each further move would declare more."""
     building.reserve("vish/a", "09:00/10:00", "2026-12-02 09:00/10:00")
     building.service.commit()
     building.move("vish/a", "11:00/12:00")
@@ -367,7 +368,8 @@ def test_a_write_that_breaks_the_rules_fails_and_changes_nothing(building: Build
     ids=str,
 )
 def test_an_invalid_window_fails(building: Building, window: dict[str, Any]) -> None:
-    """Otherwise an entry could begin at a minute without eight digits, and no check would find it."""
+    """A window out of bounds could make an entry begin at a minute without eight digits, which no check would find. So
+    the write fails."""
     building.reserve("vish/a", "09:00/10:00")
     merge = {"name": "nearest_free_time", "window_min": 120}
     building.reserve("neil/b", "09:00/10:00", merge=merge)

@@ -15,7 +15,7 @@ NOW = "2026-11-30 13:00"  # local; the harness says 12:00 UTC
 
 
 class Building:
-    """A slot is `DATE HH:MM/HH:MM`, in Brussels."""
+    """Requests at one replica with these policies. A slot is `DATE HH:MM/HH:MM`, in Brussels."""
 
     def __init__(self, lua: Lua, **policies: Any) -> None:
         rooms = ("6.12", OPEN, NIGHT)
@@ -23,7 +23,7 @@ class Building:
         self.client = client_of(self.service)
 
     def begin_anew(self, **policies: Any) -> None:
-        """As after a change of the configuration, which a replica reads when it starts."""
+        """Set other policies, as when a replica starts after a change of its configuration."""
         self.service.policies = PolicySettings(**policies)
         self.client = client_of(self.service)
 
@@ -48,7 +48,7 @@ def slot(text: str) -> dict[str, str]:
 
 
 def rule(answer: Any) -> str | None:
-    """The rule that refused; None where it was granted."""
+    """The policy that refused the request; None if it was granted."""
     if answer.status_code < 400:
         return None
     error = answer.json["error"]

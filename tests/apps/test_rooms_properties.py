@@ -58,7 +58,7 @@ def send(service: FakeService, user: str, asked: Any) -> int:
 
 
 def assert_sound(pages: Pages) -> None:
-    """Invariant 8; and the pages of the rooms hold exactly what the pages of the reservations say."""
+    """Check invariant 8, and that the pages of the rooms hold exactly what the pages of the reservations say."""
     standing = set()
     for page, fields in pages.items():
         if not page.startswith("room:"):

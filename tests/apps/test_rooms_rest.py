@@ -20,7 +20,7 @@ NEIL = {"Bayou-User": "neil"}
 
 @pytest.fixture
 def service(lua: Lua) -> FakeService:
-    """vish has 6.12 from nine to ten, committed, as vish/a; vish/over was cancelled."""
+    """A replica at which vish has 6.12 from nine to ten, committed, as vish/a; vish/over was cancelled."""
     service = FakeService(lua)
     client = client_of(service)
     client.post("/reservations", json=body(request="a", purpose="tea"), headers=VISH)

@@ -19,7 +19,8 @@ WEEKLY = "FREQ=WEEKLY;COUNT=4"
 
 
 class Building:
-    """Requests, with slots written as `DATE HH:MM/HH:MM` in local time. December 2026 begins on a Tuesday."""
+    """Requests at one replica. Slots are written `DATE HH:MM/HH:MM`, in local time. December 2026 begins on a
+    Tuesday."""
 
     def __init__(self, lua: Lua, timezone: str = "Europe/Brussels", offset: str = "+01:00") -> None:
         self.service = FakeService(lua, timezone)
@@ -46,7 +47,7 @@ class Building:
         return self.ask("PATCH", f"/series/{name}", {"slots": [self.slot(slot) for slot in slots], **more}, user)
 
     def states(self, name: str) -> list[str]:
-        """`MM-DD ROOM HH:MM` or `MM-DD STATE REASON` of each occurrence, by its date."""
+        """A line for each occurrence of a series, by date: `MM-DD ROOM HH:MM` or `MM-DD STATE REASON`."""
         return told(self.ask("GET", f"/series/{name}").json)
 
 

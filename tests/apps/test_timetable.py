@@ -1,4 +1,5 @@
-"""Two organisers who are cut off import one real conference. In the end each slot belongs to one of them."""
+"""Two organisers who are cut off from each other import the same real conference. In the end each slot belongs to one
+of them."""
 
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ def _committed(processes: Processes, label: str) -> int:
 
 
 def _outcome(processes: Processes, label: str) -> list[tuple[str, str]]:
-    """The first choice of each reservation, and its state."""
+    """The first choice and the state of each reservation."""
     found = []
     for user in ("vish", "priyal"):
         path, behind = f"/users/{user}/reservations", ""

@@ -31,7 +31,7 @@ class User:
         return command(*arguments, environment=self._environment)
 
     def types(self, *words: str) -> tuple[int, str]:
-        """Exit status and output."""
+        """Run `client.py vish …`. Returns the exit status and the output."""
         process = self.begins(*words)
         output, _ = process.communicate(timeout=60)
         return process.returncode, output

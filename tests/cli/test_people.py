@@ -27,7 +27,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Run]:
-    """Run one command for a user, with typed input: (exit status, output)."""
+    """A function that runs one command for a user, with typed input, and returns (exit status, output)."""
     server = WebServer(sides[0].app, Address("127.0.0.1", 0))
     server.start()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -51,7 +51,7 @@ def token_in(said: str) -> str:
 
 @pytest.fixture
 def boss(run: Run) -> str:
-    """The first manager, added by the operator and logged in."""
+    """The name of the first manager, added by the operator and logged in."""
     status, said = run("operator", "admin", "user", "add", "boss", "--role", "manager", token=OPERATOR)
     assert status == 0, said
     assert run("boss", "login", typed=token_in(said))[0] == 0

@@ -23,7 +23,7 @@ BOUND_S = 20.0
 
 @pytest.fixture(scope="module")
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    """`two` is cut off from the primary `one`."""
+    """The replicas `one`, the primary, and `two`, which is cut off from it."""
     with live(tmp_path_factory.mktemp("playlist"), ("one", "two")) as processes:
         link(processes, "one", "two", up=False)
         yield processes

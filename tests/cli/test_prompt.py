@@ -25,7 +25,7 @@ ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78])|\x07")
 
 
 class Terminal:
-    """A client in a pseudo-terminal of its own."""
+    """The client in a pseudo-terminal of its own."""
 
     def __init__(self, *words: str, environment: dict[str, str], cwd: Path) -> None:
         self._master, slave = pty.openpty()
@@ -48,14 +48,15 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def expect(self, text: str) -> None:
-        """Read until the text has come; colours and other escapes do not count."""
+        """Read until the text has come. Colours and other escape sequences are ignored."""
         deadline = time.monotonic() + BOUND_S
         while not self._found(text):
             assert time.monotonic() < deadline, f"{text!r} did not come; there was: {self._unread()[-2000:]}"
             self._read(deadline - time.monotonic())
 
     def expect_on_screen(self, text: str) -> None:
-        """Redraw the prompt (Ctrl-L) until it shows the text; otherwise it sends only what changed."""
+        """Redraw the prompt (Ctrl-L) until it shows the text. Without a redraw the client sends only what has
+        changed."""
         deadline = time.monotonic() + BOUND_S
         while not self._found(text):
             assert time.monotonic() < deadline, f"{text!r} is not shown; there was: {self._unread()[-2000:]}"
@@ -86,7 +87,8 @@ class Terminal:
         return True
 
     def ended(self) -> int:
-        """The exit status. Output is read until then, so that the client does not block."""
+        """Wait for the end of the client and return its exit status. Its output is read until then, so that it does not
+        block."""
         deadline = time.monotonic() + BOUND_S
         while self.process.poll() is None and time.monotonic() < deadline:
             if select.select([self._master], [], [], 0.05)[0]:

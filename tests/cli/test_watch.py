@@ -33,7 +33,7 @@ def event_data(request: str, **more: object) -> Json:
 
 @contextmanager
 def watching(replica: FakeReplica, folder: Path, *words: str, chunked: bool = True) -> Iterator[subprocess.Popen[str]]:
-    """`client.py vish watch …` as a process, once its stream is open."""
+    """Run `client.py vish watch …` as a process, and give it once its stream is open."""
     replica.chunked = chunked
     environment = {**os.environ, "XDG_STATE_HOME": str(folder), "BAYOU_REPLICA": replica.url}
     with subprocess.Popen(

@@ -34,7 +34,7 @@ VARIABLE = re.compile(r"[a-z0-9_-]+~[a-z0-9]{6}|\b[0-9]{16}\b")
 
 
 def test_the_tables_are_the_endpoints(parts: Parts) -> None:
-    """Of each application that the page has a section for: one that is added need not be there."""
+    """This holds for each application that has a section on the page; one that somebody adds may have none."""
     documented = dict(SECTION.findall(DOCUMENT))
     tables = tables_of(parts, Counters(), Security(parts.settings, parts.store.read))
     assert {"replica", "rooms", "playlist", "people"} == set(documented) <= {"replica", *NAMES}

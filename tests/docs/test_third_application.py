@@ -1,7 +1,7 @@
 """docs/write-an-application.md, run as it stands: its code blocks are an application, and its test passes.
 
-A copy of the project is made of its own files, unchanged, and of the files that the document gives. Nothing of bayou/,
-storage/ or replica/ is touched: they are the same folders, by links.
+The test puts a project together from the files of this one, unchanged, and the files that the document gives. The
+folders bayou/, storage/ and replica/ are links to the same folders, so nothing in them is changed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOT_LINKED = {"apps", "tests", "docs", "data", "server.py"}  # what is not linke
 
 
 def files() -> dict[str, str]:
-    """What the document gives, by path; the blocks of one file are joined in their order."""
+    """The files that the document gives, by path; the blocks of one file are joined in their order."""
     found: dict[str, list[str]] = {}
     for path, text in BLOCK.findall(DOCUMENT.read_text(encoding="utf-8")):
         found.setdefault(path, []).append(text)
@@ -37,7 +37,8 @@ def files() -> dict[str, str]:
 
 
 def _joined(texts: list[str], between: str) -> str:
-    """Top-level code is kept apart; a block that begins inside a class goes on with it."""
+    """Join the blocks of one file. Between top-level code there is the text `between`; a block that is indented
+    continues the one before."""
     whole = texts[0]
     for text in texts[1:]:
         whole += ("\n" if text.startswith(" ") else between) + text

@@ -18,7 +18,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 
 
 class Client(FlaskClient):
-    """Reads each answer completely, as a server does, so that files are closed."""
+    """A test client that reads each answer completely, as a server does, so that files are closed."""
 
     def open(self, *arguments: Any, **options: Any) -> Any:
         return super().open(*arguments, **{"buffered": True, **options})

@@ -45,7 +45,8 @@ class Handlers:
         return [name for name in self.service.list_entries("rooms", session) if name not in self.building.rooms]
 
     def require_room(self, name: str, remedy: str, session: ClientSession) -> None:
-        """Raises Unknown, with rooms that have a similar name, for a room that nobody has named before."""
+        """Raises Unknown, with rooms that have a similar name, if neither the configuration nor a reservation names
+        this room."""
         listed = self.building.rooms
         if name in listed:
             return
@@ -57,7 +58,7 @@ class Handlers:
         raise Unknown("room_unknown", f"There is no room {name}.{hint} {remedy}", room=name, close=close)
 
     def require_rooms(self, room: str | None, merge: Merge, remedy: str, session: ClientSession) -> None:
-        """The same for all rooms that a request names."""
+        """Call `require_room` for every room that a request names."""
         named = [] if room is None else [room]
         if isinstance(merge, AnotherRoom):
             named += merge.rooms or []
@@ -74,7 +75,7 @@ class Handlers:
         return name
 
     def context(self, caller: Caller, request: str | None) -> drafts.DraftContext:
-        """What the drafts of a request share. Without a request id it gets a new one."""
+        """What the drafts of a request share. A request without an id gets a new one."""
         return drafts.DraftContext(
             user=caller.name,
             role=caller.role,
@@ -86,7 +87,7 @@ class Handlers:
         )
 
     def views_of(self, identifier: str, session: ClientSession) -> PageViews:
-        """The page of a reservation or series."""
+        """The page of a reservation or series, in both views."""
         page = reservation_page(identifier)
         return self.service.read([page], session).pages[page]
 
@@ -99,14 +100,14 @@ class Handlers:
         return reservation, is_final(views)
 
     def shown(self, identifier: str, views: PageViews) -> Answer:
-        """RESERVATION of the page of one; raises Unknown."""
+        """The RESERVATION of the REST interface; raises Unknown if the page holds no reservation."""
         answer = view.reservation(identifier, views, self.zone)
         if answer is None:
             raise refusal("unknown", identifier)
         return answer
 
     def submitted(self, draft: Draft, identifier: str, session: ClientSession) -> PageViews | None:
-        """Submit a draft. Returns the page of the reservation after it, None for a request that was taken before;
+        """Submit a draft. Returns the page of the reservation after it, or None for a request that was taken before;
         raises Refusal."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
@@ -127,12 +128,13 @@ class Handlers:
         )
 
     def taken(self, asked: list[RoomSlot], but: set[str], session: ClientSession) -> list[Answer]:
-        """The reservations in the way of these slots, except those with the ids `but`."""
+        """The reservations that overlap these slots, except those whose ids are in `but`."""
         pages = self.service.read(sorted({page for slot in asked for page in slot.pages}), session).pages
         return view.taken(asked, pages, but, self.zone)
 
 
 def slots_asked(args: Mapping[str, Any]) -> list[RoomSlot]:
-    """The slots that a write, or an occurrence in one, names; not those that its merge procedure would look for."""
+    """The slots that the arguments of a write, or of one occurrence, name. Times that its merge procedure would look
+    for are not among them."""
     asked = [RoomSlot(args["room"], *slot) for slot in decode_slots(args["slots"])]
     return asked + [RoomSlot(other, asked[0].start, asked[0].end) for other in args.get("rooms", ())]

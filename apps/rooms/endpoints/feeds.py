@@ -1,7 +1,7 @@
 """The endpoints of calendars that programs poll: /rooms/ROOM/calendar.ics, /users/USER/calendar.ics, free/busy.
 
 A feed holds the last month and the next year. An answer has an ETag, so a client that sends it back gets a short answer
-where nothing has changed.
+if nothing has changed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Feeds(Handlers):
         return (today - back).astimezone(UTC), (today + AHEAD).astimezone(UTC)
 
     def of_room(self, room: str, period: tuple[datetime, datetime], session: ClientSession) -> dict[str, Shown]:
-        """The reservations of a room, by id."""
+        """The reservations of a room in a period, by id."""
         whole = RoomSlot(room, *map(_minute, period))
         pages = self.service.read(whole.pages, session).pages
         days = [pages[page] for page in whole.pages]
@@ -67,8 +67,8 @@ class Feeds(Handlers):
         }
 
     def of_user(self, user: str, period: tuple[datetime, datetime], session: ClientSession) -> dict[str, Shown]:
-        """The reservations of a user, by id; one without a slot stands where it was asked for first. Raises Unknown for
-        an invalid name."""
+        """The reservations of a user in a period, by id. One without a slot is shown at the slot that was asked for
+        first. Raises Unknown for an invalid name."""
         if not NAME.fullmatch(user):
             raise Unknown(
                 "user_unknown",

@@ -97,7 +97,8 @@ class Histories(Handlers):
 
 
 def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
-    """In the order of the log. A note holds WRITE, OP, OUTCOME and, where it was not the owner, the user."""
+    """The events of a reservation in the order of the log. A note holds WRITE, OP, OUTCOME and, if it was not the
+    owner, the user."""
     owner = identifier.partition("/")[0]
     for csn in sorted(history.notes):
         write, op, outcome, *user = history.notes[csn].split("\t")
@@ -108,7 +109,7 @@ def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
 
 
 def _cause(turn: OutcomeChange, before: RoomSlot | None, writes: Mapping[str, Write]) -> str | None:
-    """The write of the same transaction that took the slot of this one."""
+    """The write that took the slot `before` in the same transaction; None if no known write did."""
     if before is None:
         return None
     for identifier, outcome in turn.others.items():

@@ -50,8 +50,8 @@ class Reservations(SeriesHandlers):
         ]
 
     def reserve(self, request: Request[None, ReserveBody]) -> tuple[Answer, int]:
-        """Reserve the first of the slots that is free, or what the merge procedure finds; with a rule, a series. 200:
-        the request was taken before."""
+        """Reserve the first free slot of those asked for, or what the merge procedure finds; with a rule, reserve a
+        series. Status 200 means that the request was taken before."""
         body, session = request.body, request.session
         context = self.context(request.caller, body.request)
         if not body.new_room:
@@ -72,7 +72,7 @@ class Reservations(SeriesHandlers):
         return self.shown(identifier, self.views_of(identifier, request.session))
 
     def move_reservation(self, request: Request[None, MoveBody], user: str, name: str) -> Answer:
-        """Move a reservation; where nothing is free it stays where it is."""
+        """Move a reservation. If nothing is free, it stays where it is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         remedy = "A new room begins with a new reservation, not with a move."
         self.require_rooms(body.room, body.merge, remedy, session)

@@ -46,7 +46,7 @@ class Rooms(Handlers):
         }
 
     def list_free_rooms(self, request: Request[FreeQuery, None]) -> Answer:
-        """List the rooms that are free and open for the whole of a time, the smallest that is large enough first."""
+        """List the rooms that are free and open for a whole period, the smallest that is large enough first."""
         query, session = request.query, request.session
         zone, listed, policies = self.zone, self.building.rooms, self.building.policies
         wanted = {}
@@ -59,8 +59,8 @@ class Rooms(Handlers):
         if len(pages) > FREE_PAGES_MAX:
             raise TooLarge(
                 "too_large",
-                f"This looks at {len(pages)} days of rooms, and the limit is {FREE_PAGES_MAX}. Ask for a shorter time,"
-                " or for fewer rooms by capacity or features.",
+                f"This search covers {len(pages)} days, counted for each room separately, and the limit is"
+                f" {FREE_PAGES_MAX}. Ask for a shorter time, or for fewer rooms by capacity or features.",
                 pages=len(pages),
                 pages_max=FREE_PAGES_MAX,
             )

@@ -33,7 +33,7 @@ class SeriesHandlers(Handlers):
     """The base of handlers that make or change a series."""
 
     def series_shown(self, identifier: str, views: PageViews, session: ClientSession) -> Answer | None:
-        """{"series": SERIES}, or None where this is not the page of a series."""
+        """The answer {"series": SERIES} for a page; None if the page holds no series."""
         series = decode_series(views.tentative)
         if series is None:
             return None
@@ -45,7 +45,7 @@ class SeriesHandlers(Handlers):
         return {"series": view.series(identifier, series, [one for one in shown if one])}
 
     def require_series(self, identifier: str, session: ClientSession) -> Series:
-        """Raises Unknown."""
+        """The series with this id; raises Unknown."""
         series = decode_series(self.views_of(identifier, session).tentative)
         if series is None:
             raise Unknown(
@@ -59,7 +59,7 @@ class SeriesHandlers(Handlers):
     def not_cancelled(
         self, identifier: str, series: Series, first: str | None, session: ClientSession
     ) -> list[Occurrence]:
-        """The occurrences from this date on that are not cancelled; raises Conflict where there is none."""
+        """The occurrences that are not cancelled, from the date `first` on; raises Conflict if there is none."""
         found = drafts_series.not_cancelled(self._occurrences(identifier, series, session), first)
         if not found:
             since = f" from {first} on" if first else ""
@@ -69,7 +69,8 @@ class SeriesHandlers(Handlers):
         return found
 
     def submitted_series(self, draft: Draft, identifier: str, session: ClientSession) -> PageViews | None:
-        """As `submitted`, for a write about a series; the page is that of the series."""
+        """Submit a draft about a series. Returns the page of the series after it, or None for a request that was taken
+        before; raises Refusal."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
         if accepted.logged or accepted.status == "duplicate":
@@ -99,7 +100,7 @@ class SeriesHandlers(Handlers):
         )
 
     def _occurrences(self, identifier: str, series: Series, session: ClientSession) -> list[tuple[str, str, PageViews]]:
-        """(date, id, page) of each occurrence, of one moment."""
+        """(date, id, page) of each occurrence of a series, all read at one moment."""
         occurrences = series.occurrences(identifier)
         pages = self.service.read([reservation_page(own) for own in occurrences.values()], session).pages
         return [(day, own, pages[reservation_page(own)]) for day, own in occurrences.items()]
@@ -131,7 +132,7 @@ class AllSeries(SeriesHandlers):
         return self._answer(identifier, request.session)
 
     def move_series(self, request: Request[SeriesQuery, SeriesMoveBody], user: str, name: str) -> Answer:
-        """Move the occurrences from some date on; one stays where it is where nothing is free."""
+        """Move the occurrences from a date on. An occurrence for which nothing is free stays where it is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         remedy = "A new room begins with a new reservation, not with a move."
         self.require_rooms(body.room, body.merge, remedy, session)
@@ -143,7 +144,7 @@ class AllSeries(SeriesHandlers):
         return self._answer(identifier, session)
 
     def cancel_series(self, request: Request[SeriesCancelQuery, None], user: str, name: str) -> Answer:
-        """Cancel the occurrences from some date on."""
+        """Cancel the occurrences from a date on."""
         identifier, query, session = f"{user}/{name}", request.query, request.session
         series, context = self.require_series(identifier, session), self.context(request.caller, query.request)
         if context.request not in series.requests:

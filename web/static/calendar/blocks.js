@@ -77,7 +77,7 @@ function fillBlock(node, { id, user, purpose, state, from, to, start, end }, col
   node.title = `${user ?? "Taken"} ${times}${purpose ? ` – ${purpose}` : ""}`;
 }
 
-/** From where a reservation moved, without what is the same in this column. */
+/** The text that says from where a reservation moved, without what is the same in this column. */
 function originOf(mark, column) {
   const words = [clock(Date.parse(mark.start), column.zone)];
   const day = dayOf(mark, column.zone);

@@ -9,7 +9,10 @@ export async function readBusy({ room, from, to }) {
     .map((period) => ({ ...period, id: `${room} ${period.start}`, user: null, purpose: "" }));
 }
 
-/** [{start, end, state}] of the FREEBUSY lines. A long line continues after a line break and a blank (RFC 5545, 3.1). */
+/**
+ * The busy times in the FREEBUSY lines: [{start, end, state}]. A long line continues after a line break and a blank
+ * (RFC 5545, 3.1).
+ */
 export function periodsOf(text) {
   const lines = text.replace(/\r?\n[ \t]/g, "").split(/\r?\n/);
   return lines.flatMap((line) => {
@@ -23,7 +26,7 @@ export function periodsOf(text) {
   });
 }
 
-/** 20300603T090000Z as 2030-06-03T09:00:00Z. */
+/** A time of iCalendar in ISO 8601: 20300603T090000Z as 2030-06-03T09:00:00Z. */
 function isoText(text) {
   return text.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z");
 }

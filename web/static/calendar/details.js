@@ -71,7 +71,7 @@ export class Details {
     ];
   }
 
-  /** Its user may move and cancel it; a manager may cancel it, with a reason. */
+  /** The buttons: the user of a reservation may move and cancel it; a manager may cancel it, with a reason. */
   actions({ room, occurrence }, mine) {
     const danger = { class: "danger" };
     const one = button(danger, () => this.end("one"), `Cancel this ${occurrence ? "one" : "reservation"}`);
@@ -169,7 +169,7 @@ export class Details {
   }
 }
 
-/** A part that is read from the replica when it is opened. */
+/** A part of the dialog that is read from the replica when it is opened. */
 function fold(title, read) {
   const inside = element("div", { role: "status" });
   const node = element("details", { class: "fold" }, element("summary", {}, title), inside);

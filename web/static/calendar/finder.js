@@ -26,7 +26,7 @@ export class Finder {
     node.querySelector(".close").addEventListener("click", () => node.close());
   }
 
-  /** Starts with the day that is shown. */
+  /** Opens the search, with the day that is shown. */
   open(day) {
     const { day: today, minutes } = wallClock(Date.now(), this.source.timezone);
     const next = day === today ? Math.min(Math.ceil(minutes / 30) * 30, 22 * 60) : 9 * 60;

@@ -45,7 +45,7 @@ function makeMove({ at, from, to }, zone) {
   return element("li", {}, element("span", {}, `${momentWords(at, zone)}: ${before} → ${after}`));
 }
 
-/** Mon 3 Jun 09:00:05 */
+/** A moment to the second, such as Mon 3 Jun 09:00:05. */
 function momentWords(text, zone) {
   const moment = Date.parse(text);
   const seconds = String(new Date(moment).getUTCSeconds()).padStart(2, "0");

@@ -62,7 +62,7 @@ function sayLost(text) {
   setText(byId("health"), text);
 }
 
-/** If replicas ask for tokens, they say who the user is. */
+/** Finds out who the user is: if replicas ask for tokens, they say it. */
 async function readLogin() {
   const { auth, user, role } = await askUntilAnswered("/login", sayLost);
   if (auth !== "tokens") return;

@@ -17,7 +17,7 @@ export class Me {
     this.take(() => {});
   }
 
-  /** The name; empty while there is none, or a wrong one. */
+  /** The name of the user; empty while there is none, or an invalid one. */
   get name() {
     if (this.fixed !== null) return this.fixed;
     const typed = this.field.value.trim();
@@ -69,6 +69,6 @@ function remember(name) {
   try {
     localStorage.setItem(KEY, name);
   } catch {
-    // See above.
+    // The browser refuses access; the name lasts as long as the page.
   }
 }

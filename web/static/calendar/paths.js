@@ -4,7 +4,7 @@ export function reservationPath(id) {
   return `/reservations/${encoded(id)}`;
 }
 
-/** The path of the series of an occurrence. */
+/** The path of the series to which an occurrence belongs. */
 export function seriesPath({ user, series }) {
   return `/series/${encoded(`${user}/${series}`)}`;
 }

@@ -35,7 +35,7 @@ export class Tray {
     this.note(id, "✗", text, false);
   }
 
-  /** A forced promotion took its commit back. */
+  /** Shows that a forced promotion took back the commit of a reservation. */
   noteRevoked(id, name, isLost, mine) {
     const fate = isLost ? "is lost: please reserve again" : "is tentative again, and may move";
     this.note(id, isLost ? "✗" : "?", `${name} was final, but another primary was forced: it ${fate}.`, mine);
@@ -132,7 +132,7 @@ function moments({ start, end }) {
   return { start: Date.parse(start), end: Date.parse(end) };
 }
 
-/** From where to where, without what both have. */
+/** From where to where a reservation moved, without what both places have in common. */
 function changeWords(before, after, zone) {
   if (before.room !== after.room || dayOf(before, zone) !== dayOf(after, zone)) {
     return `from ${roomAndSlot(before, zone)} to ${roomAndSlot(after, zone)}`;

@@ -48,7 +48,7 @@ export class Links {
     }
   }
 
-  /** Lets the link glow along which something came. */
+  /** Lets a link glow when something came along it. */
   glow(one, other) {
     const link = this.links.find((each) => [one, other].includes(each.one) && [one, other].includes(each.other));
     link?.line.animate([{ strokeWidth: "14px" }, { strokeWidth: "6px" }], { duration: 700 });
@@ -76,7 +76,7 @@ export class Links {
     if (link) this.toggle(link);
   }
 
-  /** Nodes are over the middle of their columns. A straight link joins neighbours; an arc above joins others. */
+  /** Places each node over the middle of its column. A straight link joins neighbours; an arc above joins others. */
   lay() {
     const { width, height } = this.node.getBoundingClientRect();
     const step = width / this.labels.length;

@@ -62,7 +62,7 @@ export async function travel(row, start) {
   }
 }
 
-/** A short glow, once. */
+/** Lets an element glow once, for a short time. */
 export function flash(node, name) {
   node.classList.remove(name);
   void node.offsetWidth; // so that a second glow starts again

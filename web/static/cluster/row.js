@@ -71,7 +71,7 @@ function otherWords({ app, describe }) {
   return [app, ...Object.values(describe).filter((value) => typeof value === "string")].join(" · ");
 }
 
-/** What was asked for, if the result differs. */
+/** What a write asked for, if its result differs. */
 function askedWords(asked, room, result, zone) {
   if (!asked || !result || (result.start === asked.start && result.room === room)) return null;
   return `asked ${result.room === room ? "" : `${room} `}${span(asked, zone)}`;

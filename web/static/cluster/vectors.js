@@ -40,7 +40,7 @@ function build(table, origins, colours, labelOf) {
   table.append(element("thead", {}, element("tr", {}, element("td"), ...heads)), element("tbody", {}, ...rows));
 }
 
-/** In the order of the columns; servers without a column come last. */
+/** The servers in the order of the columns; those without a column come last. */
 function inOrder(origins, colours, labelOf) {
   const labels = [...colours.keys()];
   const rank = (origin) => (labels.indexOf(labelOf(origin)) + labels.length + 1) % (labels.length + 1);

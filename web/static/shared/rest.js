@@ -35,7 +35,7 @@ export async function askText(path) {
   return text;
 }
 
-/** What a page cannot start without: asks until there is an answer. `say` gets a sentence for each failure. */
+/** Reads what a page needs to start: asks until there is an answer. `say` gets a sentence for each failure. */
 export async function askUntilAnswered(path, say) {
   for (;;) {
     try {

@@ -22,7 +22,7 @@ const WALL = {
   hourCycle: "h23",
 };
 
-/** What the calendar and the clock of `zone` show: {day, minutes since midnight}. */
+/** What the calendar and the clock of `zone` show at a moment: {day, minutes}, the minutes since midnight. */
 export function wallClock(moment, zone) {
   const parts = {};
   for (const { type, value } of format(zone, "wall", WALL).formatToParts(moment)) parts[type] = value;
@@ -32,7 +32,7 @@ export function wallClock(moment, zone) {
   };
 }
 
-/** The moment when the clock of `zone` shows this; null for a time that its clocks skip, the earlier one of two. */
+/** The moment when clocks of `zone` show this: the earlier one if there are two, null if clocks skip it. */
 export function momentOf(day, minutes, zone) {
   const wanted = Date.parse(`${day}T00:00:00Z`) + minutes * MINUTE_MS;
   const offsets = [-DAY_MIN, DAY_MIN].map((shift) => offset(wanted + shift * MINUTE_MS, zone));
@@ -53,12 +53,12 @@ export function addDays(day, count) {
   return new Date(Date.parse(`${day}T00:00:00Z`) + count * DAY_MIN * MINUTE_MS).toISOString().slice(0, 10);
 }
 
-/** The Monday of its week. */
+/** The Monday of the week of a day. */
 export function mondayOf(day) {
   return addDays(day, -((new Date(`${day}T00:00:00Z`).getUTCDay() + 6) % 7));
 }
 
-/** 09:30 */
+/** A time of day, such as 09:30. */
 export function clock(moment, zone) {
   const { minutes } = wallClock(moment, zone);
   return clockOfMinutes(minutes);
@@ -68,12 +68,12 @@ export function clockOfMinutes(minutes) {
   return `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
 }
 
-/** Monday 3 June 2030 */
+/** A day in full, such as Monday 3 June 2030. */
 export function longDay(day) {
   return showDay(day, "long", { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 }
 
-/** Mon 3 Jun */
+/** A day in short, such as Mon 3 Jun. */
 export function shortDay(day) {
   return showDay(day, "short", { weekday: "short", day: "numeric", month: "short" });
 }
@@ -83,19 +83,19 @@ function showDay(day, name, options) {
   return format("UTC", name, options).format(moment).replace(",", "");
 }
 
-/** 09:00–10:00, with the day of the end if that is another. */
+/** The times of a slot, such as 09:00–10:00, with the day of the end if that is another one. */
 export function span({ start, end }, zone) {
   const [from, to] = [Date.parse(start), Date.parse(end)];
   const sameDay = wallClock(from, zone).day === wallClock(to - 1, zone).day;
   return `${clock(from, zone)}–${sameDay ? "" : `${shortDay(wallClock(to, zone).day)} `}${clock(to, zone)}`;
 }
 
-/** Mon 3 Jun 09:00–10:00 */
+/** A slot, such as Mon 3 Jun 09:00–10:00. */
 export function dayAndSpan(slot, zone) {
   return `${shortDay(dayOf(slot, zone))} ${span(slot, zone)}`;
 }
 
-/** 6.12, Mon 3 Jun 09:00–10:00 */
+/** A room and a slot, such as 6.12, Mon 3 Jun 09:00–10:00. */
 export function roomAndSlot(slot, zone) {
   return `${slot.room}, ${dayAndSpan(slot, zone)}`;
 }
@@ -105,7 +105,7 @@ export function dayOf({ start }, zone) {
   return wallClock(Date.parse(start), zone).day;
 }
 
-/** ISO 8601 in UTC, as replicas take it. */
+/** A moment as ISO 8601 in UTC, the form that replicas take. */
 export function iso(moment) {
   return new Date(moment).toISOString().replace(".000Z", "Z");
 }
