@@ -33,7 +33,7 @@ class Context:
 
     @property
     def replica(self) -> Replica:
-        """The replica in use. It is chosen at the first call."""
+        """The replica in use. It is chosen at the first use."""
         if self._replica is None:
             self._replica = self._connect_in_session(self._chosen())
         return self._replica

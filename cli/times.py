@@ -40,7 +40,7 @@ class Slot:
 
     @property
     def length(self) -> timedelta:
-        """The elapsed time, which counts a change of the clocks in between."""
+        """The time that elapses from start to end, also if clocks change in between."""
         return self.end.astimezone(UTC) - self.start.astimezone(UTC)
 
     def as_json(self) -> dict[str, str]:
@@ -137,7 +137,7 @@ def read_length(text: str) -> timedelta:
 
 
 def slot_from(start: datetime, length: timedelta) -> Slot:
-    """A slot of that length in elapsed time: an hour stays an hour when clocks change."""
+    """The slot from `start` on that has this length in elapsed time: an hour stays an hour when clocks change."""
     try:
         end = (start.astimezone(UTC) + length).astimezone(start.tzinfo)
     except OverflowError as error:

@@ -59,7 +59,8 @@ class ClientSession:
         self.token, self.has_written = self.token.after_write(origin, stamp), True
 
     def note_duplicate(self, held: Vector) -> None:
-        """The replica had the request already, perhaps because its answer was lost. Its write is part of `held`."""
+        """Note a request that the replica had already, perhaps because its answer was lost. Its write is part of
+        `held`."""
         if self.was_sent:
             for server, stamp in held.items():
                 self.token = self.token.after_write(server, stamp)

@@ -51,7 +51,7 @@ class Reservation:
     slot          None while the reservation is rejected or cancelled.
     asked         what was asked for last.
     reason        the code of why it is rejected or cancelled.
-    why           who cancelled it and the reason that they gave; None where they gave none.
+    why           who cancelled it and the reason that they gave; None if they gave none.
     pages_beyond  the room pages that may hold it, beside those of what was asked.
     """
 
@@ -98,12 +98,12 @@ def occurrence_date(request: str) -> str | None:
 
 
 def user_page(user: str) -> str:
-    """The page of a user's open reservations."""
+    """The name of the page of a user's open reservations."""
     return f"user:{user}"
 
 
 def reservation_page(identifier: str) -> str:
-    """The page of the reservation `USER/REQUEST`."""
+    """The name of the page of the reservation `USER/REQUEST`."""
     return f"reservation:{identifier}"
 
 
@@ -151,7 +151,7 @@ def decode_reservation(fields: Mapping[str, str]) -> Reservation | None:
 
 
 def decode_series(fields: Mapping[str, str]) -> Series | None:
-    """The series that a page holds; None when it holds none."""
+    """The series that a page holds; None if it holds no series."""
     if fields.get("state") != "series":
         return None
     return Series(

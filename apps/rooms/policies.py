@@ -1,7 +1,8 @@
 """The policies of a building that are checked when a write is accepted: opening hours, length, how far ahead.
 
-These policies do not depend on the database, and they need the time zone, which no write has when it is played. The
-limit of open reservations of a user does depend on the database, so it travels in the write, and each play checks it.
+These policies do not depend on the database, and they need the time zone, which the Lua that plays a write does not
+know. The limit of open reservations of a user does depend on the database, so it travels in the write, and each play
+checks it.
 """
 
 from __future__ import annotations

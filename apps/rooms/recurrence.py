@@ -95,8 +95,8 @@ def _parts(rule: str) -> Mapping[str, str]:
 
 
 def _begins_with(parts: Mapping[str, str], first: datetime) -> None:
-    """Raises BadInput if the rule leaves out the first day. For a rule such as 30 February, the library would search
-    every year to come."""
+    """Check that the rule includes the first day; raises BadInput if not. Without this check, the library would search
+    every year to come for a 30 February."""
     month_days = calendar.monthrange(first.year, first.month)[1]
     are = {
         "BYMONTH": {first.month},

@@ -58,7 +58,7 @@ def _features(text: object) -> tuple[str, ...]:
 
 
 def _merge(value: object) -> object:
-    """A merge procedure by its name alone is the same as an object with that name."""
+    """Read a merge procedure. Its name alone is the same as an object with that name."""
     found = {"name": value} if isinstance(value, str) else value
     if not isinstance(found, dict) or found.get("name") not in MERGES:
         raise ValueError(f"must be one of {', '.join(MERGES)}, or an object with one of them as its name")

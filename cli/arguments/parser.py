@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
         raise Usage(f"{message[:1].upper()}{message[1:]}. See `{f'{name} ' if name else ''}--help`.")
 
     def add_argument(self, *names: Any, group: Any = None, **settings: Any) -> argparse.Action:
-        """As in argparse; `group` is one of this parser's argument groups."""
+        """Add an argument, as in argparse; `group` is one of this parser's argument groups."""
         add = super().add_argument if group is None else group.add_argument
         action: argparse.Action = add(*names, **settings)
         self.options |= {name: action.help or "" for name in action.option_strings if name.startswith("--")}

@@ -122,7 +122,8 @@ def _import(context: Context, arguments: Namespace) -> int:
 
 
 def by_number(files: Sequence[str]) -> list[str]:
-    """The files in the order given, but FILE.2 before FILE.10. A shell that expands FILE* gives them the other way."""
+    """Sort the volumes of each export by number, because a shell expands FILE* to FILE.10 before FILE.2. Otherwise the
+    files stay in the order given."""
 
     def place(file: str) -> tuple[int, int]:
         first, _, number = file.rpartition(".")

@@ -58,7 +58,8 @@ def _moment(context: Context, text: str) -> str:
 
 
 def _effect(context: Context, event: Json) -> str:
-    """From where to where a write moved the reservation; for a write that did nothing, its outcome."""
+    """The text that says from where to where a write moved the reservation; for a write that did nothing, its
+    outcome."""
     before, after = event.get("before"), event.get("after")
     if before == after and after is None:
         return clean(str(event.get("outcome", "")).partition(" ")[0])

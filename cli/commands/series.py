@@ -100,7 +100,7 @@ def occurrence_of(context: Context, arguments: Namespace) -> Json:
 
 
 def _reach(context: Context, arguments: Namespace) -> tuple[str, Query]:
-    """The path of the series, and the query that says from which occurrence on."""
+    """The path of the series, and the query that names the first occurrence that is meant."""
     path = context.series_path(arguments.reservation)
     if arguments.reach == "all":
         return path, {}
