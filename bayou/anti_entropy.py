@@ -53,25 +53,25 @@ class Report:
 
     @property
     def code(self) -> str | None:
-        """The code of `error`, a RefusalCode; None after a session that came to its end."""
+        """The RefusalCode of `error`; None after a session that completed without an error."""
         return self.error.code if self.error is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A frame that a replica may send. `problem` says why a write of a batch cannot be played."""
+    """A frame that passed the checks. `problem` says why a write of a batch cannot be played; None if all can."""
 
     frame: Frame
     problem: str | None = None
 
 
 class ProtocolError(Exception):
-    """The peer sent a frame that is not allowed here. Nothing of it is stored."""
+    """The peer sent a frame that the protocol does not allow at this point. Nothing of the frame is stored."""
 
 
 class Session:
-    """One end of a session. `applications` are the tags (NAME/VERSION) that this replica can play. The peer is told
-    whether this replica asks its clients for tokens; that changes nothing here."""
+    """One end of a session. `applications` are the tags (NAME/VERSION) that this replica can play. `asks_for_tokens` is
+    sent to the peer in the hello, and has no effect here."""
 
     def __init__(
         self,
@@ -101,26 +101,28 @@ class Session:
 
     @property
     def finished(self) -> bool:
-        """Both sides are done, or one has refused. Invariant: afterwards no frame is sent or taken."""
+        """Whether both sides are done, or one has refused. Invariant: afterwards no frame is sent or taken."""
         return self._ended or (self._sent_done and self._got_done)
 
     def start(self) -> list[Frame]:
-        """The frame that opens this end."""
+        """Return the frame that opens this end: the hello."""
         return [hello_of(self._store.state(), self._applications, self._asks_for_tokens)]
 
     def receive(self, frame: Frame) -> list[Frame]:
-        """Take one frame of the peer; returns the frames to send, in order. ProtocolError if it is not allowed here."""
+        """Take one frame of the peer, and return the frames to send, in order. Raises ProtocolError for a frame that is
+        not allowed here."""
         return self.take(self.examine(frame))
 
     def examine(self, frame: Frame) -> Examined:
-        """The half of `receive` that changes nothing: any thread may run it while earlier frames are being taken."""
+        """Do the half of `receive` that changes nothing. Any thread may call it while earlier frames are being
+        taken."""
         if problem := problem_of(frame):
             raise ProtocolError(f"{type(frame).__name__}: {problem}")
         unplayable = problem_of_writes(frame.selection, self._applications) if isinstance(frame, Batch) else None
         return Examined(frame, unplayable)
 
     def take(self, examined: Examined) -> list[Frame]:
-        """The other half; call it in the order in which the frames arrived."""
+        """Do the other half of `receive`. Call it in the order in which the frames arrived."""
         frame = examined.frame
         if self.finished:
             raise ProtocolError(f"{type(frame).__name__} after the end of the session")
@@ -141,7 +143,7 @@ class Session:
         raise ProtocolError(f"{type(frame).__name__} is not expected here")
 
     def refuse(self, code: str, message: str) -> list[Frame]:
-        """End the session from this side."""
+        """End the session from this side, and return the frames that tell the peer why."""
         refusal = Refuse(code, message)
         self._end(refusal)
         return [refusal]
@@ -197,14 +199,14 @@ class Session:
         return [self._replan(batch.plan)]
 
     def _precedes_the_birth(self, batch: Batch) -> bool:
-        """Whether the peer sends commits although its hello knew no birth, and this replica knows none either: nobody
-        here could say which commits these follow."""
+        """Whether the peer sends commits although neither its hello nor this replica knows the birth of the cluster.
+        Nobody here could say which commits these follow."""
         if self._peer is None or self._peer.birth or all(item.csn is None for item in batch.selection.items):
             return False
         return not self._store.state().birth
 
     def _store_all(self, selection: Selection) -> Received:
-        """Store a batch in as many transactions as the bounds of the store demand."""
+        """Store a batch in as many transactions as the bounds of the store require."""
         while True:
             received = self._store.receive(selection, self.report.peer)
             self.report.received += received.new
@@ -257,7 +259,8 @@ class Session:
         return self._send_on()
 
     def _send_on(self) -> list[Frame]:
-        """Send what the window has room for; Done when nothing is left and it is this side's turn to say so."""
+        """Return the frames that the window has room for; Done if nothing is left to send and it is this side's turn to
+        say so."""
         frames: list[Frame] = []
         while not self._sent_done and len(self._in_flight) < WINDOW:
             frame = self._next()
@@ -272,7 +275,7 @@ class Session:
         return frames
 
     def _next(self) -> Frame | None:
-        """The next frame to send; None if there is nothing, or nothing yet."""
+        """Return the next frame to send; None if there is nothing to send now."""
         if self._verdict is Verdict.YIELD:
             return None  # the peer's state will replace what is here
         if self._full_state is not None:
@@ -291,7 +294,7 @@ class Session:
 
 
 def hello_of(state: State, applications: Sequence[str], asks_for_tokens: bool | None = None) -> Hello:
-    """How a replica in this state introduces itself."""
+    """Return the hello with which a replica in this state introduces itself."""
     return Hello(
         protocol=PROTOCOL,
         cluster=state.cluster,

@@ -1,4 +1,4 @@
-"""What the protocol and the store know of applications: their Lua, and the values that pass between them."""
+"""What the protocol and the store know of applications: their Lua code, and the values that pass between them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Accepted:
 
     id         the write's id; None if it was not logged, which leaves no trace of the draft
     outcome    `STATUS DETAIL`; the write is logged if STATUS is `updated` or `merged`
-    committed  whether the write was committed at once, by the primary
-    pages      the pages that the caller asked for, after the write; none if it was not logged
+    committed  whether the primary committed the write at once
+    pages      the pages that the caller asked for, as they are after the write; none if it was not logged
     """
 
     id: str | None
@@ -43,7 +43,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class PageViews:
-    """One page, field to value, in both views of the same moment."""
+    """One page in both views of the same moment; each view maps fields to values."""
 
     tentative: Mapping[str, str]
     committed: Mapping[str, str]
@@ -52,7 +52,7 @@ class PageViews:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Pages, and the vectors of the same moment. `history` is the list of epochs as JSON; see bayou/history.py."""
+    """Pages and the vectors of one moment. `history` is the list of epochs as JSON; see bayou/history.py."""
 
     vector: Mapping[str, int]
     committed_vector: Mapping[str, int]
@@ -63,8 +63,9 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class FeedRevision:
-    """What this replica has shown of a thing: `number` grows with each change, `changed_s` is when the last one was
-    seen (seconds since 1970), `here` is False once the thing is gone, `text` is what is (or was last) shown."""
+    """What a feed of this replica has shown of a thing. `number` grows with each change, `changed_s` is the time of the
+    last change (seconds since 1970), `here` is False once the thing is gone, and `text` is what is shown (or was shown
+    last)."""
 
     number: int
     changed_s: int
@@ -74,16 +75,16 @@ class FeedRevision:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The history of a page: notes of commits, by CSN; and the tentative writes that declare the page, in order, each
-    with its outcome."""
+    """The history of a page: the notes of commits by CSN, and the tentative writes that declare the page, in order,
+    each with its outcome."""
 
     notes: Mapping[int, str]
     tentative: tuple[tuple[Write, str], ...]
 
 
 class Change(NamedTuple):
-    """What a transaction did to a write: its CSN if it is committed by now; its outcome before (None if it is new here)
-    and after."""
+    """What a transaction did to a write: its CSN if it is committed now, its outcome before (None if the write is new
+    here), and its outcome after."""
 
     write: str
     csn: int | None
@@ -94,8 +95,8 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeChange:
-    """A write that came to another outcome here, when it was played again. `others` are the outcomes of the other
-    writes of the same transaction, among them those that caused it."""
+    """A write whose outcome changed here when it was replayed. `others` are the outcomes of the other writes of the
+    same transaction, which include those that caused the change."""
 
     at: datetime
     write: str
@@ -106,7 +107,8 @@ class OutcomeChange:
 
 @dataclass(frozen=True, slots=True)
 class LuaApplication:
-    """What a store plays. `lua` is the file that returns {check, update, merge, lists}; see docs/design.md."""
+    """An application as the store plays it. `lua` is the path of the file that returns {check, update, merge, lists};
+    see docs/design.md."""
 
     name: str
     version: int

@@ -1,4 +1,4 @@
-"""Refusals: a request cannot be granted. One class a kind.
+"""The refusals: exceptions which say that a request cannot be granted. There is one class for each kind.
 
 A refusal has a code for programs, a message for people that says what happened and what to do, and details. It knows
 nothing of HTTP: replica/http/errors.py maps each kind to a status.
@@ -11,8 +11,7 @@ from typing import Any
 
 
 class RefusalCode(StrEnum):
-    """The codes that replicas compare. A code stays as it is; the message beside it may differ from release to
-    release."""
+    """The codes that replicas compare. A code never changes; the message beside it may differ between releases."""
 
     # A session is refused or ends early:
     BROKEN_OFF = "broken_off"
@@ -37,7 +36,7 @@ class RefusalCode(StrEnum):
 
 
 class Refusal(Exception):
-    """Base of all refusals. When one is raised, nothing has changed."""
+    """The base class of all refusals. When one is raised, nothing has changed."""
 
     def __init__(self, code: str, message: str, **details: Any) -> None:
         super().__init__(message)
@@ -51,7 +50,7 @@ class BadInput(Refusal):
 
 
 class Unauthorized(Refusal):
-    """The request does not say who makes it."""
+    """The request does not say who makes it, or its token is not valid."""
 
 
 class Forbidden(Refusal):
@@ -59,11 +58,11 @@ class Forbidden(Refusal):
 
 
 class Unknown(Refusal):
-    """There is no such thing here."""
+    """What the request names does not exist here."""
 
 
 class Conflict(Refusal):
-    """The current state does not allow it."""
+    """The current state does not allow the request."""
 
 
 class Behind(Refusal):
@@ -75,7 +74,7 @@ class TooLarge(Refusal):
 
 
 class TooMany(Refusal):
-    """Too many requests of this kind at once; try again later."""
+    """Too many requests of this kind run at once; try again later."""
 
 
 class Away(Refusal):

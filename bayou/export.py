@@ -35,7 +35,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """What a receiver holds at least after the volume."""
+    """What a receiver holds at least after it has taken the volume."""
 
     csn: int
     vector: Vector
@@ -47,7 +47,8 @@ ExportFrame = Head | StateChunk | StateFinish | Batch | End
 def export_volumes(
     store: AntiEntropyStore, applications: Sequence[str], since_csn: int, since: Vector, volume_bytes_max: int
 ) -> Iterator[ExportFrame]:
-    """The frames of all volumes for a receiver that holds (since_csn, since). A volume runs from a Head to an End."""
+    """Yield the frames of all volumes for a receiver that holds (since_csn, since). Each volume runs from a Head to an
+    End."""
     hello = hello_of(store.state(), applications)
     reach = Reach(since_csn, dict(since), ())
     first = True
@@ -75,7 +76,8 @@ def export_volumes(
 
 
 class Importer:
-    """Takes the frames of one volume. The frames before a refused or damaged one stay stored, as in a session."""
+    """Takes the frames of one volume. If a frame is refused or damaged, the frames before it stay stored, as in a
+    session."""
 
     def __init__(self, store: AntiEntropyStore, applications: Sequence[str]) -> None:
         self._store = store
@@ -85,7 +87,8 @@ class Importer:
         self.report = Report()
 
     def take(self, frame: ExportFrame) -> None:
-        """Conflict if the volume does not fit here; BadInput if no replica writes such a frame."""
+        """Take the next frame. Raises Conflict if the volume does not fit here, and BadInput if no replica writes such
+        a frame."""
         if problem := self._problem(frame):
             raise BadInput("export_damaged", f"The file is damaged: {problem}. Export it again.", field="file")
         match frame:

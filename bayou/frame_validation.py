@@ -1,8 +1,8 @@
-"""Checks each frame before anything is done with it: is it one that this protocol sends?
+"""Checks each frame before it is used: does it have the form that this protocol sends?
 
-A peer may run another release, have faulty memory, or be no replica at all. A frame that passes can be stored without
-harm, whatever it says: its ids, stamps and counts are well-formed, and it is no larger than what a replica sends. Later
-checks decide whether it fits the log. docs/limits.md lists the bounds.
+A peer may run another release, have faulty memory, or not be a replica at all. A frame that passes can be stored
+without harm, whatever it says: its ids, stamps and counts are well-formed, and it is no larger than what a replica
+sends. Later checks decide whether it fits the log. docs/limits.md lists the bounds.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _MEMBERSHIP = {"create": ("label", "rest", "anti_entropy", "through"), "retire":
 
 
 def problem_of(frame: Frame) -> str | None:
-    """Why no replica sends this frame; None if one may."""
+    """Return the reason why no replica sends this frame; None if a replica may send it."""
     match frame:
         case Hello():
             return _hello(frame)
@@ -62,8 +62,8 @@ def problem_of(frame: Frame) -> str | None:
 
 
 def problem_of_writes(selection: Selection, applications: Collection[str]) -> str | None:
-    """Why a write of a batch must not enter the log, where it would stay for good; None if all may. `applications` are
-    those that this replica plays."""
+    """Return the reason why a write of a batch must not enter the log, where it would stay for good; None if all may.
+    `applications` are those that this replica plays."""
     played = {MEMBERSHIP, *applications}
     for item in selection.items:
         if item.is_notification:
@@ -140,7 +140,8 @@ def _selection(selection: Selection) -> str | None:
 
 
 def _pages(pages: StatePages) -> str | None:
-    """Redis reads the same text with a parser of its own, so the text must be plain."""
+    """Return the problem of these pages, if any. The text must be plain, because Redis reads it with a parser of its
+    own."""
     if pages.count > ITEMS_MAX:
         return f"a part has more than {ITEMS_MAX} pages"
     try:
@@ -180,7 +181,8 @@ def _end(end: StateEnd) -> str | None:
 
 
 def _history(text: str, birth: str | None = None) -> str | None:
-    """The numbers of the epochs grow. If the birth is given, there are epochs if and only if it is known."""
+    """Return the problem of a history, if any. The numbers of its epochs must not fall. If `birth` is given, there must
+    be epochs exactly when the birth is known."""
     if len(text) > HISTORY_BYTES_MAX:
         return "the history is too long"
     try:

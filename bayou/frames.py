@@ -10,7 +10,7 @@ from bayou.state import Vector
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Who speaks, and what it holds; the fields are those of bayou.state.State.
+    """The first frame of each side: who speaks, and what that replica holds. Its fields are those of bayou.state.State.
 
     `asks_for_tokens` says whether the replica asks its clients for tokens; None if it does not say.
     """
@@ -42,8 +42,8 @@ class Batch:
 class StateChunk:
     """A part of the sender's full state. `number` counts the parts of a plan from 0.
 
-    `first` begins a new staging at the receiver. It may also come in the middle of a plan: then the sender itself has
-    installed another state.
+    `first` begins a new staging at the receiver. It may also come in the middle of a plan, if the sender itself has
+    installed another state meanwhile.
     """
 
     plan: int
@@ -55,7 +55,8 @@ class StateChunk:
 
 @dataclass(frozen=True, slots=True)
 class StateFinish:
-    """All parts, `number` of them, are sent: install the state. The receiver's Ack asks for a new plan."""
+    """Tells the receiver that all `number` parts are sent, and that it shall install the state. The receiver's Ack asks
+    for a new plan."""
 
     plan: int
     number: int
@@ -64,8 +65,8 @@ class StateFinish:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """The frame is stored. With `replan`, the sender makes a new plan for a receiver that holds this csn, vector and
-    retired servers."""
+    """Tells the sender that a frame is stored. With `replan`, the sender makes a new plan for a receiver that holds
+    this csn, vector and retired servers."""
 
     plan: int
     replan: bool
@@ -76,12 +77,12 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The sender has nothing left to send."""
+    """Tells the peer that the sender has nothing left to send."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The sender ends the session, and says why. `code` is a RefusalCode, or one that only a later release knows."""
+    """Ends the session, and says why. `code` is a RefusalCode, or a code that only a later release knows."""
 
     code: str
     message: str

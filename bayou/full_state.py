@@ -1,4 +1,4 @@
-"""A peer's full state on its way in: the receiver stages it part by part."""
+"""The receiving of a peer's full state: the receiver stages it part by part."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class Staging:
         self.number = ""  # of the staging in the store; empty before the first part
 
     def problem_of(self, frame: StateChunk | StateFinish) -> str | None:
-        """Why the frame does not follow the parts so far; None if it does."""
+        """Return the reason why the frame does not follow the parts so far; None if it does."""
         if frame.number > self._taken or (isinstance(frame, StateFinish) and frame.number < self._taken):
             return "a part of the full state is missing"
         begun = self.number or (isinstance(frame, StateChunk) and frame.first)
         return None if begun else "the full state has no first part"
 
     def take(self, chunk: StateChunk) -> bool:
-        """Stage a part; a repeated part counts once. False if the store has begun another staging meanwhile."""
+        """Stage a part; a repeated part counts once. Returns False if the store has begun another staging meanwhile."""
         if chunk.number < self._taken:
             return True
         number = self._store.stage("" if chunk.first else self.number, chunk.pages, chunk.lists)

@@ -1,4 +1,4 @@
-"""Whether two replicas can have a session: each judges the other by its hello."""
+"""Decides whether two replicas can have a session: each judges the other by its hello."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from bayou.vectors import own_stamp
 
 
 def judge_hello(state: State, protocol: int, applications: Sequence[str], hello: Hello) -> Refuse | tuple[Verdict, int]:
-    """Why there can be no session; else what to do about the two histories, and the last CSN that they share."""
+    """Return the reason why there can be no session; otherwise what to do about the two histories, and the last CSN
+    that they share."""
     refusal = _check_release(state, protocol, applications, hello) or _check_identity(state, hello)
     if refusal:
         return refusal

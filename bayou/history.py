@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 
 class Epoch(NamedTuple):
-    """`first_csn` is the CSN with which `promoter` opened the epoch."""
+    """One epoch of a history. `first_csn` is the CSN with which `promoter` opened it."""
 
     number: int
     promoter: str
@@ -43,12 +43,12 @@ class Verdict(Enum):
 
 
 def decode(text: str) -> list[Epoch]:
-    """The epochs of the stored form, JSON [[number, promoter, first CSN]...], oldest first."""
+    """Return the epochs of the stored form, JSON [[number, promoter, first CSN], ...], oldest first."""
     return [Epoch(*entry) for entry in json.loads(text)]
 
 
 def judge(mine: Holding, theirs: Holding) -> tuple[Verdict, int]:
-    """What to do, and the last CSN that the two logs share."""
+    """Decide what a replica does about the history of its peer. Also returns the last CSN that the two logs share."""
     if not mine.birth or not theirs.birth:
         return Verdict.AGREE, min(mine.csn, theirs.csn)
     if mine.birth != theirs.birth:
@@ -66,12 +66,13 @@ def judge(mine: Holding, theirs: Holding) -> tuple[Verdict, int]:
 
 
 def _end(epochs: list[Epoch], shared: int, csn: int) -> int:
-    """The last CSN of the shared epochs in a log that ends at `csn`."""
+    """Return the last CSN of the shared epochs in a log that ends at `csn`."""
     return min(epochs[shared].first_csn - 1, csn) if shared < len(epochs) else csn
 
 
 def _judge_births(mine: Holding, theirs: Holding) -> Verdict:
-    """A replica that has met nobody yields; of two such replicas, the one with the greater id."""
+    """Decide between two births. A replica that has met nobody yields; if neither has met anybody, the one with the
+    greater id yields; if both have, there can be no session."""
     if mine.met and theirs.met:
         return Verdict.REFUSE
     if mine.met != theirs.met:

@@ -1,6 +1,6 @@
-"""The form of every name, each defined here and nowhere else. Match a pattern with `fullmatch`.
+"""The patterns of all names, each defined only here. Match a pattern with `fullmatch`.
 
-The rooms and the playlist add what a room and a song may be called, which the protocol does not need to know.
+The rooms and the playlist also define what a room and a song may be called, which the protocol does not need to know.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ UNREACHABLE = (".", "..")  # a browser resolves these in a path, so no name in a
 
 
 def split_address(text: str) -> tuple[str, int] | None:
-    """The host (an IPv6 address without its brackets) and the port of HOST:PORT; None where the text is no address.
+    """Return the host (an IPv6 address without its brackets) and the port of HOST:PORT; None if the text is not an
+    address.
 
     A host has few kinds of characters, since addresses appear in HTTP headers.
     """

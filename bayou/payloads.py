@@ -1,4 +1,4 @@
-"""What the frames carry: writes, parts of a full state, and what became of them at the receiver."""
+"""What the frames carry: writes, parts of a full state, and the receiver's result for each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a peer lacks: commits, CSN by CSN after the commit (`after_csn`, `after_id`), then tentative writes.
+    """Writes that a peer lacks: commits in CSN order after the commit (`after_csn`, `after_id`), then tentative writes.
 
     `history` (the epochs, as canonical JSON) belongs to the sender's log: one write may have the same CSN in two
     histories.
@@ -35,7 +35,7 @@ class Selection:
     history: str = "[]"
 
     def after(self, taken: int) -> Selection:
-        """The rest, once the first `taken` items are stored."""
+        """Return the rest of the selection, once its first `taken` items are stored."""
         rest, commits = self.items[taken:], [item.id for item in self.items[:taken] if item.csn is not None]
         if not commits:
             return replace(self, items=rest)
@@ -44,7 +44,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What became of a batch: `taken` items are dealt with, and `new` of them changed something.
+    """What became of a batch. The receiver has handled `taken` items, and `new` of them changed something.
 
     status  taken     everything is stored
             more      a bound of the transaction was reached: send the rest again
@@ -64,7 +64,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class StatePages:
-    """`count` committed pages of a full state, as one store gives them and the other takes them.
+    """The `count` committed pages of a part of a full state, in the form that one store gives and another store takes.
 
     `text` is JSON: [[name, CSN of the commit that changed it last, as text, [field, value, ...]], ...].
     """
@@ -83,7 +83,8 @@ class ListPart:
 
 @dataclass(frozen=True, slots=True)
 class StateEnd:
-    """The moment of a full state: its CSN, its C (`vector`), and the history that led there, as canonical JSON."""
+    """The end of a full state, which describes its moment: its CSN, its C (`vector`), and the history that led there,
+    as canonical JSON."""
 
     csn: int
     last: str
@@ -96,10 +97,10 @@ class StateEnd:
 
 @dataclass(frozen=True, slots=True)
 class StatePart:
-    """Pages of a full state, in the order of sending. The next part begins after `cursor` (CSN, page); the last one has
-    an `end`.
+    """A part of a full state: pages in the order of sending. The next part begins after `cursor` (CSN, page); the last
+    part has an `end`.
 
-    The generation changes when this replica installs another state; parts of two generations do not go together.
+    `generation` changes when this replica installs another state; parts of two generations do not go together.
     """
 
     pages: StatePages
@@ -110,10 +111,10 @@ class StatePart:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What became of a full state: `installed`, `superseded` or `stale`.
+    """The result of an installation; the status is `installed`, `superseded` or `stale`.
 
-    `revoked` writes were committed here and are tentative again. `lost` writes follow one that is nowhere here.
-    `lost_pages` were changed by revoked commits that the log did not hold any more.
+    The writes `revoked` were committed here and are tentative again. The writes `lost` follow a write that exists
+    nowhere here. The pages `lost_pages` were changed by revoked commits that the log no longer held.
     """
 
     status: str

@@ -1,4 +1,4 @@
-"""What a sender works with: how far the receiver will be, and the frames of a full state."""
+"""What a sender works with: what the receiver will hold, and the frames of a full state."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _IS_MEMBERSHIP = f'"app":"{MEMBERSHIP}"'.encode()  # inside a text of a write, i
 
 @dataclass(slots=True)
 class Reach:
-    """What the receiver will hold once everything in flight has arrived; sending goes on from there.
+    """What the receiver will hold once everything in flight has arrived. Sending goes on from there.
 
-    Invariant: the receiver holds at least this, each entry completed (bayou/vectors.py), and the commits up to `csn`;
-    `vector` covers those.
+    Invariant: the receiver holds at least this, each entry completed (bayou/vectors.py), and the commits up to `csn`,
+    which `vector` covers.
     """
 
     csn: int
@@ -29,7 +29,7 @@ class Reach:
     retired: tuple[str, ...]
 
     def note_sent(self, selection: Selection) -> None:
-        """The selection, which was chosen from here, is in flight."""
+        """Note that the selection, which was chosen for this reach, is in flight."""
         for item in selection.items:
             stamp, origin = split_id(item.id)
             if stamp > self._held(origin):
@@ -38,9 +38,9 @@ class Reach:
                 self.csn = item.csn
 
     def note_received(self, selection: Selection) -> None:
-        """The receiver has sent this selection itself, so it holds these writes.
+        """Note that the receiver has sent this selection itself, so it holds these writes.
 
-        Only writes that follow what is here without a gap are counted. A creation may be in the gap: the entry of its
+        Only writes that follow this reach without a gap are counted. A creation may be in the gap: the entry of its
         creator would then say that the created server has retired, and the writes of that server would not be sent.
         """
         for item in selection.items:
@@ -54,7 +54,7 @@ class Reach:
                 self.csn += 1
 
     def note_received_state(self, end: StateEnd) -> None:
-        """The receiver has sent the full state with this end itself."""
+        """Note that the receiver has sent the full state with this end itself."""
         self.vector |= {server: stamp for server, stamp in end.vector.items() if stamp > self._held(server)}
         self.csn = max(self.csn, end.csn)
 
@@ -62,8 +62,8 @@ class Reach:
         return complete(self.vector, self.retired, server)
 
     def _advance(self, stamp: int, origin: str, body: bytes) -> None:
-        """A creation adds the entry of the created server: without that entry, the one of the creator would say that
-        the created server has retired."""
+        """Advance the entry of a write's origin. A creation also adds the entry of the created server; without it, the
+        entry of the creator would say that the created server has retired."""
         self.vector[origin] = stamp
         if _IS_MEMBERSHIP in body and Write.decode(body).op == "create":
             self.vector.setdefault(f"{stamp_text(stamp)}:{origin}", stamp)
@@ -72,9 +72,9 @@ class Reach:
 def state_frames(
     store: AntiEntropyStore, plan: int, count_max: int, bytes_max: int
 ) -> Iterator[StateChunk | StateFinish]:
-    """The full state, frame by frame. The lists come last, so they hold every entry that the pages need.
+    """Yield the frames of the full state. The lists come last, so they hold every entry that the pages need.
 
-    It begins again if the sender itself installs another state meanwhile.
+    The frames begin again if the sender itself installs another state meanwhile.
     """
     cursor, generation, number, first, end = (0, ""), "", 0, True, None
     while end is None:

@@ -1,14 +1,14 @@
-"""Session guarantees: what a client has read and written, as a token that it carries (Terry 1994).
+"""Session guarantees (Terry 1994): what a client has read and written, as a token that the client carries.
 
 A client session is two vectors. With RYW (read your writes), a read needs a view that covers what the session has
-written; with MR (monotonic reads), one that covers what it has read. WFR (writes follow reads) and MW (monotonic
-writes) need the same of the replica that takes a write. CompleteV decides whether a vector covers another, in the
-transaction that reads or accepts.
+written; with MR (monotonic reads), one that covers what the session has read. WFR (writes follow reads) and MW
+(monotonic writes) need the same of the replica that takes a write. CompleteV decides whether a vector covers another,
+in the transaction that reads or accepts.
 
-A token would grow with each server that its session has seen, also with those that are long gone. So committed entries
-are folded into one, `#NUMBER/PROMOTER` (an epoch) -> CSN: a replica that holds the commits of that epoch up to that
-CSN covers all of them. That is more than the entries needed, if a replica holds the writes but not yet their commits.
-So only long tokens are folded.
+A token would grow with each server that its session has seen, including servers that retired long ago. So committed
+entries are folded into one entry, `#NUMBER/PROMOTER` (an epoch) -> CSN: a replica that holds the commits of that epoch
+up to that CSN covers all of them. The folded entry asks for more than the entries did: a replica may hold the writes
+but not yet their commits. So only long tokens are folded.
 """
 
 from __future__ import annotations
@@ -49,24 +49,25 @@ class Token:
     write: Vector = field(default_factory=dict)
 
     def needs_of_read(self, guarantees: Collection[str]) -> dict[str, int]:
-        """What the view must cover for a read (Terry 1994, section 4.1)."""
+        """Return what the view must cover for a read (Terry 1994, section 4.1)."""
         return _greatest(self.write if RYW in guarantees else {}, self.read if MR in guarantees else {})
 
     def needs_of_write(self, guarantees: Collection[str]) -> dict[str, int]:
-        """What the replica must hold to take a write."""
+        """Return what the replica must hold to take a write."""
         return _greatest(self.read if WFR in guarantees else {}, self.write if MW in guarantees else {})
 
     def after_read(self, vector: Vector) -> Token:
-        """The token after a read of a view with this vector."""
+        """Return the token after a read of a view with this vector."""
         return Token(_greatest(self.read, vector), self.write)
 
     def after_write(self, server: str, stamp: int) -> Token:
-        """The token after a write that got this stamp at this server."""
+        """Return the token after a write that got this stamp at this server."""
         return Token(self.read, _greatest(self.write, {server: stamp}))
 
     def folded(self, committed: Vector, csn: int, history: str) -> Token:
-        """The token, and if it is long, with the entries that are committed folded into one. `committed` (C), `csn` and
-        `history` (JSON) are those of the replica that serves the session. TooLarge if the result is still too long."""
+        """Return the token; if it is long, its committed entries are folded into one. `committed` (C), `csn` and
+        `history` (JSON) are those of the replica that serves the session. Raises TooLarge if the result is still too
+        long."""
         if max(len(self.read), len(self.write)) <= ENTRIES_MAX:
             return self
         epochs = decode(history)
@@ -90,7 +91,7 @@ class Token:
         return small
 
     def encode(self) -> str:
-        """The text for a header; equal tokens give equal texts."""
+        """Return the text for a header; equal tokens give equal texts."""
         packed = _ENCODE({"r": self.read, "w": self.write}).encode()
         if len(packed) > PLAIN_BYTES_MAX:
             packing = zlib.compressobj(9, zlib.DEFLATED, *PACKING)
@@ -99,7 +100,8 @@ class Token:
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """The token that `encode` gave as `text`; an empty one for an empty text; BadInput bad_token for any other."""
+        """Return the token of a text that `encode` gave; an empty text gives an empty token. Raises BadInput bad_token
+        for any other text."""
         if not text:
             return cls()
         if len(text) > TOKEN_BYTES_MAX or not text.isascii():
@@ -123,7 +125,8 @@ def _unpacked(packed: bytes) -> bytes:
 
 
 def read_guarantees(text: str) -> frozenset[str]:
-    """Reads a list such as `RYW,MR`: any of the four, in any order, or none. BadInput for anything else."""
+    """Read a list such as `RYW,MR`: any of the four guarantees in any order, or none. Raises BadInput for any other
+    text."""
     names = frozenset(name.strip().upper() for name in text.split(",") if name.strip())
     if unknown := names - set(GUARANTEES):
         raise BadInput(
@@ -135,7 +138,8 @@ def read_guarantees(text: str) -> frozenset[str]:
 
 
 def _covers(committed: Vector, csn: int, epochs: Sequence[Epoch], server: str, stamp: int) -> bool:
-    """Whether these commits cover an entry. A minted id that is not in C may have retired or be unknown: it is kept."""
+    """Whether these commits cover an entry. The entry of a minted id that is not in C is not covered: the server may
+    have retired or be unknown."""
     if not server.startswith(EPOCH_SIGN):
         return complete(committed, (), server) >= stamp
     for at, epoch in enumerate(epochs):

@@ -12,17 +12,17 @@ STAMP_MAX = 9_000_000_000_000_000  # below 2**53, so that a Lua number and a sor
 
 
 def stamp_text(stamp: int) -> str:
-    """The 16 digits that stand for a stamp in JSON, Lua and Redis."""
+    """Return the 16 digits that stand for a stamp in JSON, Lua and Redis."""
     return f"{stamp:0{STAMP_DIGITS}d}"
 
 
 def write_id(stamp: int, origin: str) -> str:
-    """`STAMP@SERVER`, the name of the write that `origin` accepted at `stamp`."""
+    """Return `STAMP@SERVER`, the id of the write that `origin` accepted at `stamp`."""
     return f"{stamp_text(stamp)}@{origin}"
 
 
 def split_id(identifier: str) -> tuple[int, str]:
-    """The (stamp, server) of a write id; ValueError if it is not one."""
+    """Return the (stamp, server) of a write id; ValueError for any other text."""
     digits, at, origin = identifier.partition("@")
     if len(digits) != STAMP_DIGITS or not digits.isascii() or not digits.isdigit() or not at or not origin:
         raise ValueError(f"{identifier!r} is not a write id (16 digits, @, a server id)")
@@ -30,6 +30,6 @@ def split_id(identifier: str) -> tuple[int, str]:
 
 
 def created_at(server: str) -> int:
-    """The stamp T of a created server's id `T:X`; 0 for a minted id."""
+    """Return the stamp T of a created server's id `T:X`; 0 for a minted id."""
     stamp, colon, _ = server.partition(":")
     return int(stamp) if colon else 0

@@ -10,7 +10,7 @@ Vector = Mapping[str, int]  # server id -> the newest stamp of that server that 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Invariant 1: committed_vector <= vector, entry by entry (completed).
+    """The state of a replica at one moment. Invariant 1: committed_vector <= vector, entry by entry (completed).
 
     birth            server id of the cluster's first primary, empty while unknown
     met              whether this replica has met another one of the same birth

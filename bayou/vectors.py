@@ -1,4 +1,4 @@
-"""CompleteV (Petersen 1997, section 4.4): what a vector says of a server that it has no entry for.
+"""CompleteV (Petersen 1997, section 4.4): what a vector says about a server that has no entry in it.
 
 storage/lua/engine/vectors.lua has the same rules for transactions; a test compares the two.
 """
@@ -13,9 +13,10 @@ from bayou.state import Vector
 
 
 def complete(vector: Vector, retired: Collection[str], server: str) -> float:
-    """The stamp up to which the vector covers this server: infinity if it has retired, minus infinity if it is unknown.
+    """Return the stamp up to which the vector covers this server: infinity if the server has retired, minus infinity if
+    it is unknown.
 
-    `retired` are the minted ids that are known to have retired. Of a created id `T:X` the vector itself tells.
+    `retired` are the minted ids that are known to have retired. For a created id `T:X` the vector itself decides.
     """
     if server in vector:
         return vector[server]
@@ -26,10 +27,11 @@ def complete(vector: Vector, retired: Collection[str], server: str) -> float:
 
 
 def own_stamp(vector: Vector, server: str) -> int:
-    """The stamp of a server's newest write according to its own vector; a created server begins with its creation."""
+    """Return the stamp of a server's newest write according to its own vector; for a created server without a write,
+    that of its creation."""
     return vector.get(server) or created_at(server)
 
 
 def missing(vector: Vector, retired: Collection[str], needs: Vector) -> dict[str, int]:
-    """The entries of `needs` that the vector does not cover."""
+    """Return the entries of `needs` that the vector does not cover."""
     return {server: stamp for server, stamp in needs.items() if complete(vector, retired, server) < stamp}

@@ -31,7 +31,7 @@ class Draft:
     app           the application, NAME/VERSION
     check, merge  names of the dependency check and the merge procedure
     pages         all pages that the check, the update or the merge may read or write
-    request       names the request itself: sending it twice has the effect of sending it once
+    request       id of the request: sending the request twice has the effect of sending it once
     accepted_at   ISO 8601 in UTC, for people only; the order comes from the stamp
     """
 
@@ -46,7 +46,7 @@ class Draft:
     accepted_at: str
 
     def encode_body(self) -> str:
-        """The canonical JSON of all fields but stamp, prev and origin, without the opening brace."""
+        """Return the canonical JSON of all fields but stamp, prev and origin, without the opening brace."""
         fields = {
             "accepted_at": self.accepted_at,
             "app": self.app,
@@ -74,12 +74,12 @@ class Write(Draft):
         return write_id(self.stamp, self.origin)
 
     def encode(self) -> bytes:
-        """The canonical bytes, the same on every replica."""
+        """Return the canonical bytes, which are the same on every replica."""
         return (_head(stamp_text(self.stamp), stamp_text(self.prev), self.origin) + self.encode_body()).encode()
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
-        """The write that `encode` made `body` of; ValueError (with the reason) for anything else."""
+        """Return the write whose canonical bytes are `body`; ValueError (with the reason) for any other bytes."""
         try:
             text = body.decode()
             fields, _ = _DECODE(text)
@@ -100,8 +100,8 @@ class Write(Draft):
 
     @classmethod
     def of_log(cls, body: bytes) -> Self:
-        """The write of a body in the log of this replica. It was checked before it was logged, so it is not checked
-        again."""
+        """Return the write of a body from the log of this replica. The body was checked before it was logged, so it is
+        not checked again."""
         fields, _ = _DECODE(body.decode())
         fields["stamp"], fields["prev"] = int(fields["stamp"]), int(fields["prev"])
         fields["pages"] = tuple(fields["pages"])
@@ -119,7 +119,8 @@ class Summary(NamedTuple):
 
     @classmethod
     def of(cls, body: bytes) -> Self:
-        """The summary of the write that `encode` made `body` of; ValueError exactly where `Write.decode` raises one.
+        """Return the summary of the write whose canonical bytes are `body`; ValueError exactly where `Write.decode`
+        raises one.
 
         A plain write, without an escaped character or an argument that is not text, is recognised by one regular
         expression, in a quarter of the time that decoding and encoding it again takes.
@@ -128,7 +129,8 @@ class Summary(NamedTuple):
 
     @classmethod
     def _of_plain(cls, body: bytes) -> Self | None:
-        """None when the body is not a plain write in the canonical encoding; it may still be another write."""
+        """Return the summary of a plain write in the canonical encoding; None for any other body, which may still be a
+        write."""
         try:
             match = _PLAIN_WRITE.fullmatch(body.decode())
         except UnicodeDecodeError:
@@ -149,12 +151,12 @@ class Summary(NamedTuple):
 
 
 def prev_of(body: bytes) -> int:
-    """The `prev` of a write's canonical bytes; its position is the same in all of them."""
+    """Return the `prev` of a write's canonical bytes; its position is the same in all of them."""
     return int(body[_PREV_AT : _PREV_AT + STAMP_DIGITS])
 
 
 def _head(stamp: str, prev: str, origin: str) -> str:
-    """The canonical JSON of the first three fields."""
+    """Return the canonical JSON of the first three fields."""
     return f'{{"stamp":"{stamp}","prev":"{prev}","origin":{json.dumps(origin)},'
 
 

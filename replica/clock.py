@@ -1,7 +1,7 @@
-"""The clock of a replica: that of the machine, or for tests and classes one in a file.
+"""The clock of a replica: that of the machine, or, for tests and classes, one in a file.
 
 If the environment variable BAYOU_CLOCK names a file, the file holds the time, in microseconds since 1970, and is read
-each time. So whoever writes the file can let the clock run ahead, behind, or not at all.
+each time. So whoever writes the file can make the clock run fast, run slow, or stop.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def utc_now() -> datetime:
-    """The clock of the machine."""
+    """Return the time of the machine's clock, in UTC."""
     return datetime.now(UTC)
 
 
 def chosen_clock() -> Clock:
-    """The clock that the environment names; its times are aware and in UTC."""
+    """Return the clock that the environment names. Its times are aware and in UTC."""
     name = os.environ.get(CLOCK_VARIABLE)
     if not name:
         return utc_now
@@ -32,5 +32,5 @@ def chosen_clock() -> Clock:
 
 
 def microseconds(moment: datetime) -> int:
-    """The microseconds from 1970 to this moment, exactly."""
+    """Return the exact number of microseconds from 1970 to this moment."""
     return int(moment.timestamp()) * 1_000_000 + moment.microsecond

@@ -27,7 +27,7 @@ PARTNERS = ("all", "random", "primary_first")
 
 
 class ConfigError(Exception):
-    """One line a problem."""
+    """The configuration cannot be used. The message has one line for each problem."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -36,7 +36,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a replica listens."""
+    """The host and port at which a replica listens."""
 
     host: str
     port: int
@@ -50,7 +50,7 @@ class Address:
 
 
 def read_address(value: Any) -> Address:
-    """Reads HOST:PORT or [IPV6]:PORT; ValueError for anything else."""
+    """Read an address of the form HOST:PORT or [IPV6]:PORT. Raises ValueError for any other text."""
     found = split_address(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("an address is HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:8001")
@@ -103,7 +103,8 @@ RedisUrl = Annotated[str, AfterValidator(_redis)]
 
 
 class ReplicaSettings(Settings):
-    """A founder. `redis` is its own Redis, if it has one; `public` is its host name behind a reverse proxy."""
+    """The settings of a founder. `redis` is its own Redis, if it has one; `public` is its host name behind a reverse
+    proxy."""
 
     rest: Annotated[Address, BeforeValidator(read_address)]
     anti_entropy: Annotated[Address, BeforeValidator(read_address)]
@@ -122,9 +123,9 @@ def _partners(value: Any) -> Any:
 class AntiEntropySettings(Settings):
     """When sessions start, and with whom.
 
-    interval_s   between rounds of sessions; 0: no rounds
+    interval_s   seconds between rounds of sessions; 0: no rounds
     jitter       the share by which each interval varies
-    after_write  whether a write starts sessions, too, after `debounce_ms`
+    after_write  whether a write also starts sessions, after `debounce_ms`
     partners     all, random, primary_first, or a list of labels
     """
 
@@ -136,12 +137,12 @@ class AntiEntropySettings(Settings):
 
     @property
     def is_automatic(self) -> bool:
-        """Whether sessions start by themselves, and not on request only."""
+        """Whether sessions start by themselves, instead of on request only."""
         return self.interval_s > 0 or self.after_write
 
 
 class LogSettings(Settings):
-    """The commits that stay in the log: the newest `keep_committed`, and those of the last `keep_for_days`. Without
+    """Which commits stay in the log: the newest `keep_committed`, and those of the last `keep_for_days`. Without
     `keep_committed`, only operators truncate the log."""
 
     keep_committed: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
@@ -149,8 +150,8 @@ class LogSettings(Settings):
 
 
 class Config(Settings):
-    """The whole file. `data` and `tls` are relative to the folder of the file; without `tls`, links are not encrypted.
-    `replicas` are the founders, and this server itself if it has joined them."""
+    """The whole configuration. `data` and `tls` are relative to the folder of the file; without `tls`, links are not
+    encrypted. `replicas` are the founders, and this server itself if it has joined them."""
 
     cluster: Annotated[str, AfterValidator(_name)]
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
@@ -169,7 +170,7 @@ class Config(Settings):
     _joined: str | None = PrivateAttr(default=None)
 
     def with_joined(self, label: str, rest: Address, anti_entropy: Address) -> Config:
-        """The same configuration with this server, which is not a founder, added."""
+        """Return the same configuration with this server, which is not a founder, added."""
         own = ReplicaSettings.model_construct(rest=rest, anti_entropy=anti_entropy, redis=None)
         config = self.model_copy(update={"replicas": {**self.replicas, label: own}})
         config._joined = label
@@ -181,30 +182,31 @@ class Config(Settings):
         return {label: replica for label, replica in self.replicas.items() if label != self._joined}
 
     def replica(self, label: str) -> ReplicaSettings:
-        """The settings of one replica. ConfigError if there is no such label."""
+        """Return the settings of one replica. Raises ConfigError if there is no such label."""
         if label not in self.replicas:
             raise ConfigError([self.unknown(label)])
         return self.replicas[label]
 
     def unknown(self, label: str) -> str:
-        """The message for an unknown label."""
+        """Return the error message for an unknown label."""
         close = difflib.get_close_matches(label, self.replicas, n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
         return f"There is no replica {label!r}; the configuration has {', '.join(self.replicas)}.{hint}"
 
     def redis_of(self, label: str) -> str:
-        """The Redis of a replica."""
+        """Return the setting `redis` that applies to a replica: its own, or that of the cluster."""
         return self.replica(label).redis or self.redis
 
     @property
     def cluster_id(self) -> str:
-        """NAME-DIGEST. The digest covers the name and the labels of the founders: another list is another cluster."""
+        """The id of the cluster, NAME-DIGEST. The digest covers the name and the labels of the founders: another list
+        is another cluster."""
         founders = json.dumps([self.cluster, sorted(self.founders)], separators=(",", ":"))
         return f"{self.cluster}-{hashlib.sha256(founders.encode()).hexdigest()[:12]}"
 
 
 def load(path: Path) -> Config:
-    """Read and check a configuration file. ConfigError has a line for each problem, FILE:LINE: SETTING: PROBLEM."""
+    """Read and check a configuration file. The ConfigError has a line for each problem, FILE:LINE: SETTING: PROBLEM."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -215,7 +217,8 @@ def load(path: Path) -> Config:
 
 
 def parse(text: str, path: Path) -> Config:
-    """The same from text. `path` is the path of the file: problems name it, and folders are relative to its folder."""
+    """Check a configuration from its text. `path` is the path of the file: problems name it, and folders are relative
+    to its folder."""
     try:
         data, lines = yaml_lines.read(text)
     except yaml_lines.YamlProblem as problem:
@@ -240,7 +243,7 @@ def _line(path: Path, lines: yaml_lines.Lines, where: yaml_lines.Path, what: str
 
 
 def _problem(problem: Mapping[str, Any]) -> tuple[yaml_lines.Path, str]:
-    """(setting, message) of one of pydantic's errors."""
+    """Return (setting, message) for one of pydantic's errors."""
     where = tuple(part for part in problem["loc"] if part != "[key]")
     if problem["type"] == "extra_forbidden":
         return where, f"there is no such setting{_known_settings(where)}"

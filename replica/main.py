@@ -34,7 +34,8 @@ Ctrl-C stops it in order. If it is killed, nothing acknowledged is lost.
 
 
 def main(arguments: Sequence[str], applications: Sequence[Application]) -> int:
-    """Returns the exit status: 0 after an orderly stop, 1 if it cannot start, 2 for a wrong command line."""
+    """Run a replica. Returns the exit status: 0 after an orderly stop, 1 if it cannot start, 2 for a wrong command
+    line."""
     asked = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     for stream in (sys.stdout, sys.stderr):

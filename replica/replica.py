@@ -1,6 +1,6 @@
-"""One running replica: its parts are made, started and stopped here, in order.
+"""One running replica: this module makes, starts and stops its parts, in order.
 
-It keeps no state of its own: it may be killed at any time, and nothing acknowledged is lost.
+A replica keeps no state of its own in memory: it may be killed at any time, and nothing acknowledged is lost.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ STOP_S_MAX = 25  # the same, with the stop of an embedded Redis (storage.redis.e
 
 @dataclass(frozen=True, slots=True)
 class StartOptions:
-    """How a replica starts. `restored` says that its data is a restored copy."""
+    """Options that say how a replica starts. `restored` says that its data is a restored copy."""
 
     join: JoinOptions
     restored: bool = False
 
 
 class Replica:
-    """The constructor opens the storage and resolves the id; `start` begins to serve. Both raise Refusal, with nothing
-    left open. `left` is called when the replica has retired and may be stopped for good."""
+    """One replica. The constructor opens the storage and resolves the id; `start` begins to serve. Both raise Refusal,
+    with nothing left open. `left` is called when the replica has retired and may be stopped for good."""
 
     def __init__(
         self,
@@ -142,13 +142,15 @@ class Replica:
         )
 
     def _resolve_again(self, client: Redis) -> None:
-        """Redis was restarted or replaced. No other client can reach it until this returns."""
+        """Resolve the id again after Redis was restarted or replaced. No other client can reach Redis until this
+        returns."""
         if not self._is_resolved:
             raise Away("storage_away", "Redis was restarted while the replica was starting")
         self._say(self._identity.resolve(self._make_store(client)) or "Redis was restarted; nothing is lost.")
 
     def _resolve_emptied(self) -> None:
-        """The namespace was emptied while Redis ran on. Any thread may find that, so a new thread resolves it."""
+        """Resolve the id again after the namespace was emptied while Redis ran on. Any thread may find that, so a new
+        thread does it."""
 
         def resolve() -> None:
             with contextlib.suppress(RedisError):  # the next request finds it again

@@ -1,4 +1,4 @@
-"""Requests to stop: Ctrl-C, SIGTERM, a terminal that hangs up, or one from within the program."""
+"""Requests to stop: Ctrl-C, SIGTERM, a terminal that closes, or a request from within the program."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopping:
-    """Once this is made, no signal interrupts the program; each one ends one `wait`. Make one per process.
+    """Receives requests to stop. Once it is made, no signal interrupts the program; each signal ends one `wait`. Make
+    one per process.
 
     A signal is a byte in a pipe, which the interpreter writes at once. A handler in Python would run only between two
     steps of the main thread: not at all if the signal comes just before that thread begins to wait.
@@ -24,7 +25,7 @@ class Stopping:
                 signal.signal(number, lambda *_: None)
 
     def set(self) -> None:
-        """Do what a signal does; any thread may call it."""
+        """Request a stop, as a signal does. Any thread may call it."""
         os.write(self._write_end, b"\0")
 
     def wait(self) -> None:

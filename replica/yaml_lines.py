@@ -13,7 +13,7 @@ Path = tuple[str | int, ...]  # keys and positions that lead to a setting
 
 
 class YamlProblem(Exception):
-    """A message, and the line of the problem, from 1."""
+    """The text is not valid: a message, and the line of the problem, counted from 1."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class Lines:
 
 
 def read(text: str) -> tuple[Any, Lines]:
-    """The data and its lines. YamlProblem if the text is not one document, or has a key twice."""
+    """Return the data and its lines. Raises YamlProblem if the text is not one document, or has a key twice."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -76,7 +76,7 @@ def _mapping(node: yaml.MappingNode, path: Path, lines: Lines, above: tuple[yaml
 
 
 def path_text(path: Path) -> str:
-    """`replicas.one.rest`, `rooms[2]`; `the file` for the whole."""
+    """The text of a setting's path, such as `replicas.one.rest` or `rooms[2]`; `the file` for the whole."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

@@ -23,14 +23,15 @@ class Ids(Protocol):
     """Notes the id of this replica outside its namespace. `server` reads the id that the namespace has now."""
 
     def reserve(self, server: Callable[[], str | None]) -> str:
-        """A fresh id, noted before the namespace may take it."""
+        """Return a new server id. It is noted outside the namespace before the namespace may use it."""
 
     def learn(self, server: Callable[[], str | None]) -> object:
-        """A full state was installed: note the id that the namespace has now."""
+        """Note the id that the namespace has now, after a full state was installed."""
 
 
 class FullStateStore(Queries):
-    """Adds full states to what a store can do. Without `ids`, new ids are noted in the namespace only."""
+    """The part of a store that reads and installs full states. Without `ids`, new ids are noted in the namespace
+    only."""
 
     def __init__(
         self,
@@ -45,17 +46,19 @@ class FullStateStore(Queries):
         self._ids = ids
 
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
-        """Committed pages after the cursor `after` (CSN, page), in the order of the commit that changed each last.
+        """Return committed pages after the cursor `after` (CSN, page), in the order of the commit that changed each
+        last.
 
-        Atomic. Ends after `count_max` pages, or with the page that reaches `bytes_max`. Begin at (0, ""), and continue
-        at the cursor of each part until a part has an `end`.
+        Atomic. The part ends after `count_max` pages, or with the page that reaches `bytes_max`. Begin at (0, ""), and
+        continue at the cursor of each part until a part has an `end`.
         """
         end, generation, count, text, csn, name = self.run("read_state_part", *after, count_max, bytes_max)
         cursor = int(csn), name.decode()
         return StatePart(StatePages(count, text), cursor, _decode_end(end) if end else None, generation.decode())
 
     def list_parts(self) -> Iterator[ListPart]:
-        """The entries of all lists, in parts of about 1,000. Not atomic: entries added meanwhile may be missing."""
+        """Yield the entries of all lists, in parts of about 1,000. Not atomic: entries added meanwhile may be
+        missing."""
         for name in self._redis.smembers(self._keys.lists):
             entries: list[str] = []
             for entry in self._redis.sscan_iter(self._keys.list + name.decode(), count=PART_ENTRIES):
@@ -83,11 +86,11 @@ class FullStateStore(Queries):
         return number or None
 
     def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed:
-        """Atomically replace the committed state by the staged one, and play the writes again that it does not cover.
+        """Atomically replace the committed state with the staged one, and replay the writes that it does not cover.
 
         `source` is the label of the sender. If the histories differ, `common_csn` is the last CSN of both, and later
         commits of this replica are revoked. With the status `superseded` (another staging has begun) or `stale` (the
-        staged state is not newer) nothing has changed. If own writes are lost, the replica takes the id that `ids`
+        staged state is not newer) nothing has changed. If the replica's own writes are lost, it takes the id that `ids`
         reserved; see lua/commands/install.lua.
         """
         common = "" if common_csn is None else common_csn

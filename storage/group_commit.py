@@ -30,7 +30,8 @@ class _Pending(Generic[Request]):
 
 
 class GroupCommit(Generic[Request]):
-    """`send_all` makes one round trip: it takes requests, and returns their replies in the same order."""
+    """The queue of requests. `send_all` makes one round trip: it takes requests, and returns their replies in the same
+    order."""
 
     def __init__(self, send_all: Callable[[Sequence[Request]], Sequence[Any]]) -> None:
         self._send_all = send_all
@@ -39,7 +40,7 @@ class GroupCommit(Generic[Request]):
         self._is_in_flight = False
 
     def submit(self, request: Request) -> Any:
-        """The reply to this request; raises what `send_all` raises. Any thread may call it.
+        """Return the reply to this request; raises what `send_all` raises. Any thread may call it.
 
         A ResponseError concerns one request alone: the others of its batch are sent again, one by one. After any other
         error, all requests of the batch fail.
@@ -57,7 +58,7 @@ class GroupCommit(Generic[Request]):
         return own.reply
 
     def _send_queue(self, own: _Pending[Request]) -> None:
-        """As the leader: send everything queued, `own` among it, and name the next leader."""
+        """Send everything queued, including the leader's `own` request, and name the next leader."""
         with self._changing:
             batch, self._queue = self._queue, []
         replies = self._replies([pending.request for pending in batch])

@@ -1,6 +1,6 @@
-"""The identity file of a replica: its server id, kept outside Redis, and the test whether it may keep that id.
+"""The identity file of a replica: its server id, kept outside Redis, and the decision whether it may keep that id.
 
-A server id is never used twice, and never by a replica that may have lost the last writes it made under it: two
+A server id is never used twice, and never by a replica that may have lost the last writes it made under the id: two
 different writes could then get one stamp. So the file notes whatever is needed at the next start to tell that the state
 is complete. This module does not know Redis.
 """
@@ -24,7 +24,7 @@ NONCE_CHARACTERS = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityFile:
-    """What is known of a replica's id outside its namespace.
+    """What is noted about a replica's id outside its namespace.
 
     redis_run_id, redis_version
                  the Redis that last held the namespace; the same run id at the next start means that Redis ran on
@@ -35,9 +35,9 @@ class IdentityFile:
                  after it loses nothing
     left         the server has retired, and all its writes are held elsewhere
 
-    Only for a server that joins a running cluster: `rest` and `anti_entropy`, the addresses it listens on; `request`,
-    the request id of its creation; `through`, the anti-entropy address that it asks. `id` is empty until the creation
-    is answered, and `founded_at` until the first session with that replica is done.
+    Only for a server that joins a running cluster: `rest` and `anti_entropy`, the addresses on which it listens;
+    `request`, the request id of its creation; `through`, the anti-entropy address of the replica that it asks. `id` is
+    empty until the creation is answered, and `founded_at` until the first session with that replica is done.
     """
 
     id: str
@@ -59,14 +59,14 @@ class IdentityFile:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The id to write under, None where a new one must be minted; `reason` is a sentence for the operator."""
+    """The id to write under, None if a new one must be minted; `reason` is a sentence for the operator."""
 
     id: str | None
     reason: str
 
 
 def mint(label: str, randomness: Callable[[int], bytes] = secrets.token_bytes) -> str:
-    """A new server id, `LABEL~NONCE`. `randomness(n)` returns n bytes."""
+    """Return a new server id, `LABEL~NONCE`. `randomness(n)` returns n bytes."""
     return f"{label}~{base64.b32encode(randomness(5))[:NONCE_CHARACTERS].decode().lower()}"
 
 
@@ -80,12 +80,12 @@ def decide(  # noqa: PLR0911 - the table of docs/design.md, one rule a line, in 
     durable: bool,
     restored: bool = False,
 ) -> Decision:
-    """Whether the replica may go on writing under its id.
+    """Decide whether the replica may go on writing under its id.
 
-    known         the identity file, None where there is none
-    namespace_id  the id in Redis, None where the namespace is empty
-    run_id        of the Redis that runs now
-    mark          what the namespace holds now, in the words of the mark at a clean stop
+    known         the identity file, None if there is none
+    namespace_id  the id in Redis, None if the namespace is empty
+    run_id        the run id of the Redis that runs now
+    mark          what the namespace holds now, in the form of the mark at a clean stop
     repaired      the append-only file was repaired since the id was last confirmed
     durable       embedded, with `appendfsync always`
     restored      the operator says that the data is an older copy
@@ -105,7 +105,7 @@ def decide(  # noqa: PLR0911 - the table of docs/design.md, one rule a line, in 
     if repaired or known.repaired:
         return Decision(None, f"The append-only file was repaired: the last writes of {known.id} may be missing.")
     if run_id and run_id == known.redis_run_id:
-        return Decision(namespace_id, "Redis has run on since the id was confirmed.")
+        return Decision(namespace_id, "Redis has kept running since the id was confirmed.")
     if known.clean and mark == known.mark:
         return Decision(namespace_id, "The replica stopped in order, and the namespace holds what it held then.")
     if durable:
@@ -114,7 +114,7 @@ def decide(  # noqa: PLR0911 - the table of docs/design.md, one rule a line, in 
 
 
 def load(folder: Path) -> IdentityFile | None:
-    """The identity file of `folder`, None if it does not exist. A file with the former name is renamed first.
+    """Return the identity file of `folder`, None if it does not exist. A file with the former name is renamed first.
 
     Raises Conflict `identity_damaged` if the file cannot be read.
     """

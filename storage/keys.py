@@ -1,8 +1,8 @@
-"""The keys of a replica's namespace. Every key is named here and nowhere else, for Python and Lua.
+"""The keys of a replica's namespace. Every key of Python and Lua is named here and nowhere else.
 
 Every key of the replica `one` begins with `bayou:{one}:`. The braces keep a namespace in one slot of a Redis Cluster. A
-name that ends in a colon is a family: a page, a server id or the name of a list follows. The keys of committed pages
-contain a generation, written {} below, so that a full state can be staged beside the current one.
+name that ends in a colon is a family of keys: a page, a server id or the name of a list follows. The keys of committed
+pages contain a generation, written {} below, so that a full state can be staged beside the current one.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ class Namespace:
 
 
 def lua_keys() -> str:
-    """Lua that defines `keys_of(generation)`, the `generation` that counts, false where nothing is, and its keys `K`.
+    """Return Lua code that defines three locals: `keys_of(generation)`; `generation`, the current one, or false if
+    there is no namespace; and `K`, the keys of that generation.
 
     KEYS[1] is the namespace's prefix.
     """

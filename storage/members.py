@@ -1,6 +1,6 @@
 """The application `members/1`, whose writes create servers, retire them, and name the primary.
 
-It belongs to the protocol, so every store plays it beside the applications that it is given.
+It belongs to the protocol, so every store plays it in addition to the applications that it is given.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SYSTEM_USER = "bayou"  # of membership writes
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A created server, its addresses (HOST:PORT), and the request that created it."""
+    """A created server: its id, label and addresses (HOST:PORT), and the request that created it."""
 
     id: str
     label: str
@@ -29,7 +29,7 @@ class Member:
 
 
 def membership_draft(op: str, request: str, accepted_at: str, args: Mapping[str, Any]) -> Draft:
-    """A membership write: op is create | retire | primary."""
+    """Return the draft of a membership write; `op` is create | retire | primary."""
     return Draft(
         app=MEMBERS.tag,
         op=op,
@@ -44,7 +44,7 @@ def membership_draft(op: str, request: str, accepted_at: str, args: Mapping[str,
 
 
 def decode_members(page: Mapping[str, str]) -> list[Member]:
-    """The created servers on the page `members`, by id."""
+    """Return the created servers on the page `members`, by id."""
     found = []
     for field, value in sorted(page.items()):
         kind, _, server = field.partition(":")
@@ -54,7 +54,7 @@ def decode_members(page: Mapping[str, str]) -> list[Member]:
 
 
 def label_of(server: str, created: Iterable[Member]) -> str | None:
-    """The label of a server; None for a created server that is not among `created`."""
+    """Return the label of a server; None for a created server that is not among `created`."""
     label, tilde, _ = server.partition("~")
     if tilde and ":" not in label:
         return label  # a minted id, LABEL~NONCE
@@ -62,7 +62,7 @@ def label_of(server: str, created: Iterable[Member]) -> str | None:
 
 
 def describe(write: Write) -> dict[str, Any]:
-    """The description of a membership write in logs and events."""
+    """Return the description of a membership write, for logs and events."""
     return {"membership": write.op, **write.args}
 
 

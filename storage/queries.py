@@ -1,4 +1,4 @@
-"""What people read of a store: the log, digests, links, the event stream, and what feeds have shown.
+"""What people read of a store: the log, digests, links, the event stream, and the revisions of feeds.
 
 Nothing here changes the log or a page. Links, events and feed revisions belong to this replica alone.
 """
@@ -47,28 +47,28 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """The stamp of the oldest tentative write, None if there is none; and the memory that Redis uses."""
+    """The stamp of the oldest tentative write, None if there is none; and the number of bytes that Redis uses."""
 
     oldest_tentative_us: int | None
     memory_bytes: int
 
 
 class Gap(Exception):
-    """The events asked for are no longer kept."""
+    """The events that were asked for are no longer kept."""
 
 
 class Queries(ScriptRunner):
-    """The questions that people and operators ask a store."""
+    """The part of a store that answers the questions of people and operators."""
 
     def server(self) -> str | None:
-        """The server id of the namespace, None while there is no namespace. Atomic."""
+        """Return the server id of the namespace, None while there is no namespace. Atomic."""
         found = self._redis.hget(self._keys.meta, "id")
         return found.decode() if found else None
 
     def log(self, after: str | None, count_max: int) -> list[LogEntry] | None:
-        """Up to `count_max` writes in the order of the log, after the write `after` or from the oldest. Atomic.
+        """Return up to `count_max` writes in the order of the log, after the write `after` or from the oldest. Atomic.
 
-        None if the write `after` is not in the log.
+        Returns None if the write `after` is not in the log.
         """
         flat = self.run("read_log", after or "", count_max)
         if flat is None:
@@ -79,21 +79,21 @@ class Queries(ScriptRunner):
         ]
 
     def writes(self, ids: Sequence[str]) -> dict[str, Write]:
-        """The writes with these ids; those that are not in the log are left out. Atomic."""
+        """Return the writes with these ids; those that are not in the log are left out. Atomic."""
         bodies = self._redis.hmget(self._keys.writes, list(ids)) if ids else []
         return {key: Write.of_log(body) for key, body in zip(ids, bodies, strict=True) if body}
 
     def history(self, page: str) -> History:
-        """The notes on a page, and the tentative writes that declare it. Atomic."""
+        """Return the notes on a page, and the tentative writes that declare it. Atomic."""
         committed, *flat = self.run("read_history", page)
         notes = page_views(text_map(committed), None).notes
         tentative = [(Write.of_log(flat[i + 1]), flat[i].decode()) for i in range(0, len(flat), 2)]
         return History(notes, tuple(tentative))
 
     def digest(self) -> Digest:
-        """Digests of all pages of one moment.
+        """Return the digests of all pages of one moment.
 
-        Pages are read one by one, and again if anything changed meanwhile. Away if writes keep coming in.
+        Pages are read one by one, and again if anything changed meanwhile. Raises Away if writes keep coming in.
         """
         for _ in range(DIGEST_TRIES):
             before = self._moment()
@@ -107,7 +107,7 @@ class Queries(ScriptRunner):
         raise Away("busy", "Writes keep coming in, so there is no digest of one moment. Try again.", retry_after_s=1)
 
     def vitals(self) -> Vitals:
-        """Two readings, each of its own moment."""
+        """Return two readings, which may come from different moments."""
         oldest = self._redis.zrange(self._keys.tentative, 0, 0)
         memory = self._redis.info("memory").get("used_memory", 0)
         return Vitals(split_id(oldest[0].decode())[0] if oldest else None, memory)
@@ -115,11 +115,11 @@ class Queries(ScriptRunner):
     # Links.
 
     def cut_links(self) -> set[str]:
-        """Labels of the peers whose link is cut here."""
+        """Return the labels of the peers whose link is cut here."""
         return {label.decode() for label in self._redis.smembers(self._keys.cut)}
 
     def set_link(self, peer: str, *, up: bool) -> None:
-        """Cut or heal the link to a peer, until it is changed again; atomically adds an event."""
+        """Cut or heal the link to a peer. This stays until it is changed again, and atomically adds an event."""
         with self._redis.pipeline(transaction=True) as transaction:
             (transaction.srem if up else transaction.sadd)(self._keys.cut, peer)
             self._add_event(transaction, "link", {"peer": peer, "up": up})
@@ -132,7 +132,8 @@ class Queries(ScriptRunner):
         self._add_event(self._redis, "session", report)
 
     def events(self, after: str, block_ms: int, count_max: int, client: Any) -> list[tuple[str, dict[str, Any]]]:
-        """Up to `count_max` (id, event) after the event id `after`, oldest first; waits up to `block_ms` for the first.
+        """Return up to `count_max` (id, event) after the event id `after`, oldest first; waits up to `block_ms` for the
+        first.
 
         `client` makes the blocking call. Raises Gap if events after `after` are no longer kept.
         """
@@ -144,13 +145,13 @@ class Queries(ScriptRunner):
         return [(key.decode(), _event(fields)) for entries in streams for key, fields in entries]
 
     def last_event(self) -> str:
-        """The id of the newest event, `0-0` if there is none."""
+        """Return the id of the newest event, `0-0` if there is none."""
         newest = self._redis.xrevrange(self._keys.events, count=1)
         return newest[0][0].decode() if newest else "0-0"
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
-        """How these writes came to other outcomes, oldest first; and since when events are kept, None if there are
-        none. Reads all events, so its time grows with their number."""
+        """Return how the outcomes of these writes changed, oldest first, and the time of the oldest event that is kept,
+        None if there is none. Reads all events, so its time grows with their number."""
         wanted, found, upto = [one.encode() for one in ids], [], "+"
         while entries := self._redis.xrevrange(self._keys.events, max=upto, count=EVENTS_READ):
             for key, fields in entries:
@@ -165,8 +166,8 @@ class Queries(ScriptRunner):
     def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]], now_s: int) -> dict[str, FeedRevision]:
         """Note what the feed `name` shows now, and return the revision of each thing, also of things now gone. Atomic.
 
-        `shown` maps each thing to its text, and to the time (seconds since 1970) until which it is remembered once it
-        is gone. The number of a thing grows with each change that is noted, and never falls.
+        `shown` maps each thing to its text, and to the time (seconds since 1970) until which the thing is remembered
+        once it is gone. The number of a thing grows with each change that is noted, and never falls.
         """
         flat = [part for thing, (text, keep_until_s) in shown.items() for part in (thing, text, keep_until_s)]
         found = self.run("revise_feed", name, now_s, max(now_s - REVISIONS_BEGIN_S, 0), *flat)
@@ -181,7 +182,7 @@ class Queries(ScriptRunner):
         target.xadd(self._keys.events, fields, maxlen=EVENTS_MAX, approximate=True)
 
     def _moment(self) -> tuple[int, str, dict[str, int]]:
-        """CSN, generation and V: while they stay the same, no page has changed."""
+        """Return CSN, generation and V: while they stay the same, no page has changed."""
         with self._redis.pipeline(transaction=True) as transaction:
             transaction.hmget(self._keys.meta, "csn", "generation")
             transaction.hgetall(self._keys.vector)

@@ -18,7 +18,8 @@ _NOTE = re.compile(r"#([0-9]{1,16})")
 
 
 class ScriptRunner:
-    """One replica's namespace in one Redis. `emptied` is called when a script finds that the namespace is gone."""
+    """Runs scripts on one replica's namespace in one Redis. `emptied` is called when a script finds that the namespace
+    is gone."""
 
     def __init__(
         self,
@@ -35,7 +36,7 @@ class ScriptRunner:
         self._scripts = {verb: client.register_script(script(verb, played)) for verb in VERBS}
 
     def run(self, verb: str, *arguments: Any) -> Any:
-        """The reply of the script lua/commands/VERB.lua, one transaction.
+        """Run the script lua/commands/VERB.lua in one transaction, and return its reply.
 
         A ResponseError means that it changed nothing. After any other RedisError it may have run; it may be run again.
         """
@@ -65,12 +66,13 @@ def json_vector(flat: Sequence[str]) -> dict[str, int]:
 
 
 def vector_texts(vector: Mapping[str, int]) -> dict[str, str]:
-    """A vector as Lua takes it: stamps are text there."""
+    """Return a vector in the form that Lua takes: its stamps are texts."""
     return {server: stamp_text(stamp) for server, stamp in vector.items()}
 
 
 def page_views(committed: Mapping[str, str], tentative: Mapping[str, str] | None) -> PageViews:
-    """The views of a page: its committed fields, with notes among them, and its tentative copy if it has one."""
+    """Return the views of a page, from its committed fields, with notes among them, and its tentative copy if it has
+    one."""
     noted = [name for name in committed if name.startswith("#")]
     fields = {name: value for name, value in committed.items() if name not in noted} if noted else committed
     notes = {int(name[1:]): committed[name] for name in noted if _NOTE.fullmatch(name)}

@@ -58,7 +58,7 @@ end})
 
 
 def script(verb: str, applications: Sequence[LuaApplication]) -> str:
-    """The whole text of a command's script."""
+    """Return the whole text of a command's script."""
     parts = [_COLLECTOR]
     if "engine/play" in included(FOLDER, f"commands/{verb}"):
         parts.append("local Apps = {}\n")
@@ -70,13 +70,13 @@ def script(verb: str, applications: Sequence[LuaApplication]) -> str:
 
 
 def rules(application: LuaApplication) -> str:
-    """The Lua text of an application. Its files may include others of the folder that holds the main one."""
+    """Return the Lua text of an application. Its files may include others of the folder that holds the main one."""
     return assembled(application.lua.parent, application.lua.stem)
 
 
 @cache
 def assembled(root: Path, name: str) -> str:
-    """The text of the Lua file `name` below `root`, after the files that it includes."""
+    """Return the text of the Lua file `name` below `root`, after the text of the files that it includes."""
     *modules, (_, text) = included(root, name).items()
     return "".join([_module(*module) for module in modules]) + text
 
@@ -87,9 +87,10 @@ def _module(name: str, text: str) -> str:
 
 @cache
 def included(root: Path, name: str) -> Mapping[str, str]:
-    """The Lua file `name` below `root` and all that it includes, name to text, each after the files that it needs.
+    """Map the name of the Lua file `name` below `root`, and of all that it includes, to their texts. Each comes after
+    the files that it needs.
 
-    ValueError where a line includes a file that does not exist, or where files include each other in a circle.
+    Raises ValueError if a line includes a file that does not exist, or if files include each other in a circle.
     """
     found: dict[str, str] = {}
     _include(root, (name,), found)
@@ -97,7 +98,8 @@ def included(root: Path, name: str) -> Mapping[str, str]:
 
 
 def _include(root: Path, path: tuple[str, ...], found: dict[str, str]) -> None:
-    """Adds the last file of `path`, in which each file includes the next one."""
+    """Add the last file of `path` to `found`, after the files that it includes. In `path`, each file includes the next
+    one."""
     file = _file(root, path[-1])
     text = file.read_text(encoding="utf-8")
     for name in _INCLUDE.findall(text):

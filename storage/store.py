@@ -44,7 +44,7 @@ _REFUSED = {
 
 
 class _Accept(NamedTuple):
-    """A request to lua/commands/accept.lua."""
+    """One request to lua/commands/accept.lua."""
 
     now_us: int
     body: str
@@ -54,7 +54,7 @@ class _Accept(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """A request to lua/commands/read_pages.lua."""
+    """One request to lua/commands/read_pages.lua."""
 
     needs: Vector
     view: str
@@ -65,7 +65,7 @@ class Store(FullStateStore):
     """The log and the pages of one replica.
 
     commit_mode  `auto`: a primary commits at once whatever it accepts or receives; `manual`: only in `commit`
-    ids          notes new ids outside the namespace; None where there is no identity file
+    ids          notes new ids outside the namespace; None if there is no identity file
     emptied      called when a script finds that the namespace is gone
     """
 
@@ -107,7 +107,7 @@ class Store(FullStateStore):
             )
 
     def state(self) -> State:
-        """The identity, the vectors and the counters."""
+        """Return the identity, the vectors and the counters."""
         found = json.loads(self.run("read_state"))
         meta = json_map(found["meta"])
         return State(
@@ -163,14 +163,14 @@ class Store(FullStateStore):
         if status == "behind":
             raise _behind(reply["missing"])
         if status == "clock":
-            raise BadInput("clock", "This replica's clock is beyond the year 2255. Set it right.", field="clock")
+            raise BadInput("clock", "This replica's clock is beyond the year 2255. Correct it.", field="clock")
         if status in _REFUSED:
             raise Conflict(*_REFUSED[status])
         pages = _views(shown, reply.get("pages", ())) if status == "logged" else {}
         return Accepted(reply.get("id"), reply["outcome"], reply.get("committed", False), pages)
 
     def read(self, pages: Sequence[str], needs: Vector = NOTHING, view: str = "tentative") -> Snapshot:
-        """Pages in both views, with the vectors of the same moment. A page that does not exist is empty.
+        """Return pages in both views, with the vectors of the same moment. A page that does not exist is empty.
 
         Raises Behind if the vector of `view` (V for `tentative`, C for `committed`) does not cover `needs`. Reads of
         several threads may share one transaction.
@@ -181,7 +181,7 @@ class Store(FullStateStore):
         return Snapshot(pages=_views(pages, reply), **moment)
 
     def _read_all(self, requests: Sequence[_Read]) -> list[tuple[dict[str, Any], Sequence[Any]]]:
-        """(vectors, CSN and history of the moment; pages or what is missing) for each request."""
+        """Return (vectors, CSN and history of the moment; pages or what is missing) for each request."""
         arguments: list[Any] = []
         for needs, view, pages in requests:
             arguments += _json(vector_texts(needs)), view, json.dumps(list(pages))
@@ -191,7 +191,7 @@ class Store(FullStateStore):
         return [(moment, reply) for reply in found["replies"]]
 
     def list_entries(self, name: str) -> list[str]:
-        """The entries of an application's list, sorted bytewise."""
+        """Return the entries of an application's list, sorted bytewise."""
         return [entry.decode() for entry in sorted(self._redis.smembers(self._keys.list + name))]
 
     # Anti-entropy; see also FullStateStore.
@@ -217,11 +217,11 @@ class Store(FullStateStore):
     def select(
         self, csn: int, vector: Vector, retired: Sequence[str], count_max: int, bytes_max: int
     ) -> Selection | None:
-        """What a peer lacks that holds the commits up to `csn` and the writes that `vector` covers, in the order of
-        sending; `retired` are the minted ids that it knows to have retired.
+        """Return what a peer lacks that holds the commits up to `csn` and the writes that `vector` covers, in the order
+        of sending; `retired` are the minted ids that it knows to have retired.
 
-        Ends after `count_max` writes, or with the write that reaches `bytes_max`. None if the log no longer holds a
-        commit that the peer lacks: it needs the full state.
+        The selection ends after `count_max` writes, or with the write that reaches `bytes_max`. The result is None if
+        the log no longer holds a commit that the peer lacks: the peer needs the full state.
         """
         arguments = csn, json.dumps(vector_texts(vector)), json.dumps(list(retired)), count_max, bytes_max
         found = self.run("select", *arguments)
@@ -237,7 +237,7 @@ class Store(FullStateStore):
     # The log.
 
     def commit(self) -> int:
-        """Commit all tentative writes, oldest first; returns their number. Raises Conflict unless this is the primary.
+        """Commit all tentative writes, oldest first. Returns their number. Raises Conflict unless this is the primary.
 
         One transaction for each 500 writes. It ends early if a commit makes another replica the primary.
         """
@@ -258,7 +258,7 @@ class Store(FullStateStore):
             self.commit()
 
     def truncate(self, keep: int, *, older_than_us: int | None = None) -> int:
-        """Drop committed writes from the log; returns their number. One transaction for each 500 writes.
+        """Drop committed writes from the log. Returns their number. One transaction for each 500 writes.
 
         The newest `keep` stay, and so do those that were accepted after `older_than_us`.
         """
@@ -271,11 +271,11 @@ class Store(FullStateStore):
     # The members of the cluster.
 
     def members(self) -> list[Member]:
-        """The created servers of the tentative view."""
+        """Return the created servers of the tentative view."""
         return decode_members(self.read([MEMBERS_PAGE]).pages[MEMBERS_PAGE].tentative)
 
     def create(self, *, label: str, rest: str, anti_entropy: str, request: str, now_us: int) -> str:
-        """Accept the creation write of a server; returns the id of that server, `T:X` (Petersen 1997, section 4.4).
+        """Accept the creation write of a server. Returns the id of that server, `T:X` (Petersen 1997, section 4.4).
 
         Repeated with the same `request` while that server is a member, it returns the same id. Raises Conflict
         `chain_too_long` if the id, which contains that of its creator, would be longer than any replica takes.
@@ -294,7 +294,8 @@ class Store(FullStateStore):
         return f"{stamp_text(stamp)}:{origin}"
 
     def retire(self, now_us: int) -> str:
-        """Accept the retirement write of this server; returns its id. The server accepts no writes after that.
+        """Accept the retirement write of this server. Returns the id of the write. The server accepts no writes after
+        that.
 
         Raises Conflict if this is the primary.
         """
@@ -306,7 +307,7 @@ class Store(FullStateStore):
         """Make the server `to` the primary. Raises Conflict unless this is the primary.
 
         Commits all tentative writes, then a primary write, which is the last CSN of this server. Several transactions:
-        Conflict `pending` if writes came in between.
+        raises Conflict `pending` if writes came in between.
         """
         self.commit()
         label = label_of(to, self.members()) or to
@@ -343,7 +344,7 @@ def _json(value: Mapping[str, str] | Sequence[str]) -> str:
 
 
 def _views(pages: Sequence[str], found: Sequence[Any]) -> dict[str, PageViews]:
-    """Page -> its views, from the JSON of lua/engine/views.lua."""
+    """Return the views of each page, by page, from the JSON of lua/engine/views.lua."""
     return {
         page: page_views(json_map(committed), None if tentative is False else json_map(tentative))
         for page, (committed, tentative) in zip(pages, found, strict=True)

@@ -1,1 +1,1 @@
-"""Sessions with the peers of a replica: when they start, with whom, and over gRPC."""
+"""Anti-entropy sessions with the peers of a replica: when they start, with whom, and how gRPC carries them."""

@@ -32,7 +32,7 @@ def channel_to(address: Address, credentials: Credentials | None) -> grpc.Channe
 
 
 def reason_of(error: grpc.RpcError, timeout_s: float) -> str:
-    """Why a call failed, for people."""
+    """Return the reason why a call failed, as a phrase for people."""
     code = error.code() if isinstance(error, grpc.Call) else None
     if code == grpc.StatusCode.UNAVAILABLE:
         details = (error.details() or "") if isinstance(error, grpc.Call) else ""

@@ -1,7 +1,8 @@
-"""Anti-entropy over gRPC: one bidirectional stream a session, at both ends, and the unary calls of membership.
+"""Anti-entropy over gRPC: one bidirectional stream for each session, and the unary calls of membership; both ends of
+each.
 
-It moves frames between bayou.anti_entropy.Session and the wire, and bounds each session in time. scheduler.py decides
-when to call which peer; replica/membership/rpc.py answers the unary calls.
+This module moves frames between bayou.anti_entropy.Session and the network, and limits the time of each session.
+scheduler.py decides when to call which peer; replica/membership/rpc.py answers the unary calls.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class PeerServer:
         self._server: grpc.Server | None = None
 
     def start(self, unary_calls: Mapping[str, UnaryCall]) -> None:
-        """Listen; Away if the address cannot be used. `unary_calls` has the unary calls by name."""
+        """Listen for calls; raises Away if the address cannot be used. `unary_calls` maps the name of each unary call
+        to the call."""
         self._server = grpc.server(
             ThreadPoolExecutor(THREADS, thread_name_prefix="anti-entropy"),
             options=SERVER_OPTIONS,
@@ -164,7 +166,8 @@ def _unary_handler(call: UnaryCall) -> Any:
 
 
 def _reader(kind: type[Any]) -> Callable[[bytes], Any]:
-    """Malformed bytes become an empty message, which is then refused."""
+    """Return a function that decodes messages of a kind. It turns malformed bytes into an empty message, which is
+    refused later."""
 
     def read(data: bytes) -> Any:
         try:
@@ -182,7 +185,7 @@ def _serialized(message: Message) -> bytes:
 def _respond(
     session: Session, hello: Hello, messages: Iterator[wire.Frame], timeout: SessionTimeout
 ) -> Iterator[Frame]:
-    """The frames of the responder, from the initiator's hello on."""
+    """Run the responder's end of a session, from the initiator's hello on, and yield the frames to send."""
     try:
         yield from session.start()
         yield from session.receive(hello)
@@ -199,8 +202,8 @@ def _respond(
 
 
 def _examined(session: Session, messages: Iterator[wire.Frame], timeout: SessionTimeout) -> Iterator[Examined]:
-    """The incoming frames. A thread examines frames while the session stores earlier ones: up to WINDOW ahead, so that
-    a frame that is expensive to examine does not delay the next one that is to be stored."""
+    """Yield the incoming frames, examined. A thread examines frames while the session stores earlier ones: up to WINDOW
+    ahead, so that a frame that is expensive to examine does not delay the next one that is to be stored."""
     frames = (session.examine(decode(message)) for message in messages)
     ahead = ThreadPoolExecutor(1, thread_name_prefix="examine")
     try:
@@ -267,8 +270,9 @@ class PeerClient:
         return session.report
 
     def _replace_channel(self) -> None:
-        """A channel that failed to connect refuses calls during its back-off; but the scheduler decides when to call.
-        The registry still has this call, so no other call uses the channel that is closed here."""
+        """Replace a channel that failed to connect. It would refuse calls during its back-off, but the scheduler
+        decides when to call. The registry still has this call, so no other call uses the channel that is closed
+        here."""
         with self._changing:
             if self._channel is not None:
                 self._channel.close()
@@ -306,7 +310,8 @@ def call_unary(
     timeout_s: float,
     credentials: Credentials | None = None,
 ) -> Reply:
-    """One unary call. Away peer_unreachable if no answer came; the peer may have done what was asked all the same."""
+    """Make one unary call, and return the reply. Raises Away peer_unreachable if no reply came; the peer may have done
+    what was asked nevertheless."""
     with channel_to(address, credentials) as channel:
         call = channel.unary_unary(
             f"/{SERVICE}/{name}", request_serializer=_serialized, response_deserializer=reply.FromString

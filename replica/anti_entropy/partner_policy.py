@@ -1,4 +1,4 @@
-"""Which peers to call: the policy `anti_entropy.partners`."""
+"""Chooses which peers to call: the policy `anti_entropy.partners`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Choose = Callable[[Sequence[str]], str]
 def choose_partners(
     policy: str | tuple[str, ...], peers: Sequence[str], primary: str | None, choose: Choose = random.choice
 ) -> list[str]:
-    """The labels to call, out of the reachable `peers`, at each interval and after a write.
+    """Return the labels to call, out of the reachable `peers`, at each interval and after a write.
 
-    `all` is everyone, `random` one, `primary_first` the primary, or a random one if the primary is not reachable; a
-    tuple lists labels.
+    The policy `all` chooses every peer, `random` one, and `primary_first` the primary, or a random peer if the primary
+    is not reachable. A tuple lists labels.
     """
     if policy == "all" or not peers:
         return list(peers)

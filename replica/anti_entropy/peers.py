@@ -1,4 +1,6 @@
-"""The peers of a replica, as REST sees them: the scheduler has real ones, the simulation has them in memory."""
+"""The interface through which REST sees the peers of a replica. The scheduler implements it, and so does the
+simulation, whose peers are in memory.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,13 @@ from bayou.anti_entropy import Report
 
 
 class Peers(Protocol):
-    """Sessions with the other replicas."""
+    """The sessions and links of a replica with the other replicas."""
 
     def notify_new_write(self) -> None:
-        """This replica has a new write. Returns at once."""
+        """Note that this replica has a new write. Returns at once."""
 
     def status(self) -> list[dict[str, Any]]:
-        """One entry a peer: label, address, link (up | cut), reachable, busy, last_session."""
+        """Return one entry for each peer: label, address, link (up | cut), reachable, busy, last_session."""
 
     def sync(self, label: str) -> Report:
         """Run one session to its end. Raises Unknown peer_unknown, Conflict link_cut, Away peer_unreachable."""

@@ -9,7 +9,7 @@ from replica.anti_entropy import a_e_pb2 as wire
 
 
 def encode(frame: Frame) -> wire.Frame:
-    """The message for a frame."""
+    """Return the message of a frame."""
     match frame:
         case Hello():
             return wire.Frame(
@@ -64,7 +64,7 @@ def encode(frame: Frame) -> wire.Frame:
 
 
 def decode(message: wire.Frame) -> Frame:
-    """The frame of a message. ProtocolError if this release does not know its kind."""
+    """Return the frame of a message. Raises ProtocolError if this release does not know its kind."""
     match message.WhichOneof("kind"):
         case "hello":
             hello = message.hello

@@ -1,7 +1,8 @@
-"""When sessions run, and with whom: at an interval, after a write, and on request.
+"""Decides when sessions run, and with whom: at an interval, after a write, and on request.
 
-One thread keeps the interval, and each peer has a thread that calls it. A peer that is down is called again after
-growing pauses. What a session brings is passed on at once. Peers come and go as membership writes arrive.
+One thread keeps the interval, and each peer has a thread that calls it. A peer that does not answer is called again
+after growing pauses. Writes that a session brings are passed on at once. Peers are added and removed as membership
+writes arrive.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ AfterSession = Callable[[str | None, Vector], object]  # a RefusalCode, or None;
 
 
 class _Peer:
-    """One peer: its client, what became of the last session, and whether another one is wanted."""
+    """One peer: its client, the result of the last session, and whether another session is wanted."""
 
     def __init__(self, label: str, address: Address, client: PeerClient) -> None:
         self.label = label
@@ -58,8 +59,8 @@ class _Peer:
 
 
 def pauses_s(policy: AntiEntropySettings) -> Iterator[float]:
-    """Seconds before each round of sessions that starts by itself. The first round is soon, the others come at the
-    interval, with random variations so that replicas which started together do not stay in step."""
+    """Yield the seconds before each round of sessions that starts by itself. The first pause is short, and the others
+    last the interval, with random variations so that replicas which started together do not stay in step."""
     if policy.is_automatic:
         yield random.uniform(0, PAUSE_S_FIRST)
     while policy.interval_s:
@@ -99,8 +100,8 @@ class Scheduler:
         self._ticking = threading.Thread(target=self._tick, name="interval", daemon=True)
 
     def start(self, unary_calls: Mapping[str, UnaryCall], after_session: AfterSession) -> None:
-        """Listen for sessions and begin to start some. Peers may make the unary calls; `after_session` is called when a
-        session has ended."""
+        """Listen for sessions, and begin to start sessions. Peers may make the unary calls; `after_session` is called
+        after each session."""
         self._after_session = after_session
         self._cut = self._store.cut_links()
         self._server.start(unary_calls)
@@ -123,7 +124,7 @@ class Scheduler:
             self._ticking.join()
 
     def refresh(self) -> None:
-        """Read from the store who the peers are, and start or end their threads."""
+        """Read the peers from the store, and start or end their threads."""
         state, created = self._store.state(), self._store.members()
         met = {label: hello.server for label, hello in list(self._hellos.items())}
         self._primary = label_of(state.primary, created)
@@ -160,11 +161,11 @@ class Scheduler:
         ]
 
     def address_of(self, label: str) -> Address:
-        """Where a peer listens. Raises Unknown peer_unknown."""
+        """Return the address at which a peer listens. Raises Unknown peer_unknown."""
         return self._known(label).address
 
     def reachable(self) -> list[str]:
-        """The labels of the peers to which the link is up; first those whose last session succeeded."""
+        """Return the labels of the peers to which the link is up, beginning with those whose last session succeeded."""
         up = [peer for peer in self._peers.values() if not self._is_cut(peer.label)]
         return [peer.label for peer in sorted(up, key=lambda peer: (peer.failures, peer.reachable is not True))]
 
@@ -224,8 +225,8 @@ class Scheduler:
                 self._warn_of_missing_tokens(hello)
 
     def _warn_of_missing_tokens(self, hello: Hello) -> None:
-        """Replicas may differ while a cluster changes to tokens, one replica after the other: that is no reason to
-        refuse a session."""
+        """Log a warning if only one of the two replicas asks its clients for tokens. The session goes on: replicas
+        differ while a cluster changes to tokens, one replica after the other."""
         if hello.asks_for_tokens in {None, self._asks_for_tokens} or hello.cluster != self._settings.cluster_id:
             return
         strict, lax = self._label, hello.label
@@ -249,7 +250,8 @@ class Scheduler:
         return peer
 
     def _tick(self) -> None:
-        """Runs in the thread that keeps the interval. Peers that are down have their own pauses."""
+        """Ask for sessions at each interval, in the thread that keeps it. A peer that does not answer has its own
+        pauses."""
         for pause_s in pauses_s(self._policy):
             if self._stopping.wait(pause_s):
                 return
@@ -258,7 +260,7 @@ class Scheduler:
                 peers[label].wanted.set()
 
     def _run(self, peer: _Peer) -> None:
-        """Runs in the thread of one peer."""
+        """Call one peer whenever a session is wanted, in the thread of that peer."""
         pause_s: float | None = None
         while True:
             if peer.wanted.wait(pause_s):
@@ -272,7 +274,8 @@ class Scheduler:
             peer.is_resting = pause_s is not None
 
     def _pause(self, peer: _Peer, report: Report | None) -> float | None:
-        """Seconds until a peer that did not answer is called again; None: only when a session is wanted."""
+        """Return the seconds until a peer is called again after a session that failed; None to wait until a session is
+        wanted."""
         if report is not None and report.code == RefusalCode.BUSY:
             peer.wanted.set()
             return random.uniform(0, BUSY_PAUSE_S_MAX)
@@ -288,12 +291,13 @@ class Scheduler:
         return report
 
     def _note_answered(self, report: Report) -> None:
-        """A session that a peer started has ended."""
+        """Note the result of a session that a peer started."""
         if not self._stopping.is_set():
             self._note(report, report.peer, None)
 
     def _note(self, report: Report, label: str, seconds: float | None) -> None:
-        """Do what follows from a session, as far as the storage can be reached."""
+        """Do what follows from a session: refresh the peers, note the result, and pass on what was received. If the
+        storage cannot be reached, only the last."""
         try:
             self._follow(report, label)
             peer = self._peers.get(label)
@@ -309,14 +313,16 @@ class Scheduler:
             self._pass_on(but=None if owes else label)
 
     def _follow(self, report: Report, label: str) -> None:
-        """The members or the primary may have changed, or this replica may have learned that it lost writes."""
+        """Refresh the peers if the session may have changed the members or the primary. Then call `_after_session`,
+        which acts if this replica has lost writes or has become the primary."""
         hello = self._hellos.get(label)
         if report.received or report.installed or (label not in self._peers and report.error is None):
             self.refresh()
         self._after_session(report.code, hello.vector if hello else {})
 
     def _keep(self, peer: _Peer, report: Report, seconds: float | None) -> None:
-        """Note what a session did, and record an event if it did something, or if its error is new."""
+        """Note the result of a session, and record an event if something was sent or received, or if the error is
+        new."""
         error = report.error.message if report.error else None
         before = peer.last["error"] if peer.last else None
         peer.reachable = report.code not in {RefusalCode.UNREACHABLE, RefusalCode.BROKEN_OFF}
@@ -333,7 +339,8 @@ class Scheduler:
             self._store.add_session_event({"peer": peer.label, **peer.last, **counts})
 
     def _record_unknown_caller(self, label: str, error: str) -> None:
-        """Record the refusal of a caller that is no peer; once, since it may call again and again."""
+        """Record the refusal of a caller that is not a peer. The same error is recorded only once, since the caller may
+        call again and again."""
         if self._unknown_callers.get(label) != error and len(self._unknown_callers) < UNKNOWN_CALLERS_MAX:
             self._unknown_callers[label] = error
             self._store.add_session_event({"peer": label, "sent": 0, "received": 0, "error": error})

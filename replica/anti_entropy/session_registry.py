@@ -1,4 +1,4 @@
-"""Which peers this replica has a session with, so that there is one at a time with each."""
+"""Notes with which peers this replica has a session, so that there is only one session at a time with each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ Cancel = Callable[[], object]
 
 
 class SessionRegistry:
-    """If two replicas call each other at once, the call of the smaller label goes on, and the other is refused."""
+    """The running sessions. If two replicas call each other at once, the call of the smaller label goes on, and the
+    other is refused."""
 
     def __init__(self, label: str) -> None:
         self._label = label
@@ -18,7 +19,7 @@ class SessionRegistry:
         self._answers: dict[str, Cancel] = {}
 
     def begin_call(self, peer: str, cancel: Cancel) -> bool:
-        """This replica calls the peer. False if they have a session already."""
+        """Begin a session that this replica starts. Returns False if it has a session with the peer already."""
         with self._change:
             if peer in self._calls or peer in self._answers:
                 return False
@@ -26,7 +27,7 @@ class SessionRegistry:
             return True
 
     def begin_answer(self, peer: str, cancel: Cancel) -> bool:
-        """The peer has called. False if it has to wait."""
+        """Begin a session that the peer starts. Returns False if the peer has to wait."""
         with self._change:
             if peer in self._answers or (peer in self._calls and self._label < peer):
                 return False
@@ -48,7 +49,7 @@ class SessionRegistry:
             return self._has_session(peer)
 
     def wait_idle(self, peer: str, wait_s: float) -> bool:
-        """Wait until there is no session with the peer. False if there still is one after `wait_s`."""
+        """Wait until there is no session with the peer. Returns False if there still is one after `wait_s`."""
         with self._change:
             return self._change.wait_for(lambda: not self._has_session(peer), wait_s)
 

@@ -1,4 +1,6 @@
-"""How long a session may take: long, since a full state may be large; but a silent peer must not hold a thread."""
+"""Limits how long a session may take. The limit is long, since a full state may be large; but a silent peer must not
+hold a thread.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,11 @@ class SessionTimeout:
         self._wait(SILENCE_S_MAX)
 
     def note_frame(self) -> None:
-        """A frame has arrived."""
+        """Note that a frame has arrived."""
         self._silence_ends_s = time.monotonic() + SILENCE_S_MAX
 
     def end(self) -> None:
-        """The session is over: do not cancel it any more."""
+        """Note that the session is over, so that it is not cancelled any more."""
         with self._lock:
             self._ended = True
             self._timer.cancel()

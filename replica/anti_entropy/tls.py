@@ -20,7 +20,7 @@ AUTHORITY = "ca.pem"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """PEM texts; `repr` leaves the key out."""
+    """The certificates and the key of this replica as PEM texts; `repr` leaves the key out."""
 
     authority: bytes
     certificate: bytes
@@ -35,7 +35,8 @@ class Credentials:
 
 
 def read_credentials(settings: Config, label: str) -> Credentials | None:
-    """The credentials of this replica; None without TLS. ConfigError if a file is missing or cannot be used."""
+    """Return the credentials of this replica; None without TLS. Raises ConfigError if a file is missing or cannot be
+    used."""
     if settings.tls is None:
         return None
     found = []
@@ -52,7 +53,7 @@ def read_credentials(settings: Config, label: str) -> Credentials | None:
 
 
 def _check(folder: Path, label: str) -> None:
-    """Check the files before gRPC reads them: its error would only say that it cannot listen."""
+    """Check the files before gRPC reads them, since gRPC would only say that it cannot listen."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     loading = AUTHORITY
     try:

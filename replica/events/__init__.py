@@ -1,1 +1,1 @@
-"""What happens at a replica, for screens and metrics."""
+"""The events of a replica: what happens there, for screens and metrics."""

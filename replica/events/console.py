@@ -29,7 +29,8 @@ PLACED = {"updated", "merged"}
 
 
 class Console:
-    """`show` prints a transaction, `say` a line. Without `color`, termcolor decides (NO_COLOR, FORCE_COLOR, tty)."""
+    """Shows what happens at a replica: `show` prints a transaction, `say` a line. Without `color`, termcolor decides on
+    colours (NO_COLOR, FORCE_COLOR, tty)."""
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class Console:
             self._write(text)
 
     def name(self, label: str) -> str:
-        """A replica's label in its colour."""
+        """Return a replica's label in its colour."""
         number = self._labels.index(label) if label in self._labels else len(self._labels)
         return self._paint(harmless(label), LABEL_COLORS[number % len(LABEL_COLORS)])
 
@@ -101,7 +102,8 @@ class Console:
                 yield from map(self._write_line, found)
 
     def _memberships(self, transaction: Transaction) -> Iterator[str]:
-        """A creation or retirement is shown when it arrives, a new primary when its write is committed."""
+        """Yield the lines of membership writes: for a creation or retirement when it arrives, for a new primary when
+        its write is committed."""
         for event in transaction.events:
             membership = event.data.get("membership")
             if membership is None:
@@ -120,7 +122,8 @@ class Console:
                 )
 
     def _revoked(self, transaction: Transaction) -> Iterator[str]:
-        """A full state was installed. What it took back concerns users, so it is shown in red and in full."""
+        """Yield the lines for an installed full state. What it took back concerns users, so it is shown in red and in
+        full."""
         yield f"installed the full state of {self.name(str(transaction.source))}"
         for event in transaction.events:
             data = event.data
@@ -162,7 +165,8 @@ class Console:
         return self._paint("?", "yellow") if data["csn"] is None else self._paint("✓", "green")
 
     def _result(self, result: Mapping[str, Any]) -> str:
-        """`6.12 2026-12-01 09:00–10:00`; the values of another application's result."""
+        """The text of a reservation, such as `6.12 2026-12-01 09:00–10:00`; for another application, the values of its
+        result."""
         times = self._times(result)
         if times is None:
             return harmless(" ".join(str(value) for value in result.values()))
@@ -171,7 +175,7 @@ class Console:
         return f"{harmless(result.get('room', ''))} {day} {start}–{ending}"
 
     def _move(self, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
-        """`6.12 09:00 → 10:00` within a day and a room; otherwise both in full."""
+        """The text of a move, such as `6.12 09:00 → 10:00` within a day and a room; otherwise both slots in full."""
         was, now = (self._times(result) if result else None for result in (before, after))
         if not (before and after and was and now):
             return " → ".join(self._result(result) if result else "nothing" for result in (before, after))
@@ -181,7 +185,7 @@ class Console:
         return f"{harmless(after.get('room', ''))} {start_before} → {start}"
 
     def _times(self, result: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[str, str]] | None:
-        """Local day and time of both ends; None if the result has no times."""
+        """Return the local day and time of both ends; None if the result has no times."""
         try:
             return _clock(result["start"], self._zone), _clock(result["end"], self._zone)
         except (KeyError, TypeError, ValueError):
@@ -193,7 +197,8 @@ class Console:
         return f"link to {self.name(str(data.get('peer')))} {state}"
 
     def _session(self, data: Mapping[str, Any]) -> Iterator[str]:
-        """Sessions that carried something, and each error once: a peer that stays down is shown once."""
+        """Yield the line of a session that carried something, and each error once: a peer that stays down is shown
+        once."""
         peer, error = str(data.get("peer")), data.get("error")
         before = self._session_errors.pop(peer, None)
         if error:
@@ -210,18 +215,18 @@ class Console:
 
 
 def harmless(text: object) -> str:
-    """The text without control characters, which could control a terminal."""
+    """Return the text with its control characters replaced, since they could control a terminal."""
     return "".join(character if character.isprintable() else "�" for character in str(text))
 
 
 def _request(data: Mapping[str, Any]) -> str:
-    """The name that the user gave the reservation."""
+    """Return the name that the user gave the reservation."""
     return harmless(str(data["reservation"] or "").removeprefix(f"{data['user']}/"))
 
 
 @lru_cache(maxsize=10_000)  # the same times are shown again and again
 def _clock(text: str, zone: ZoneInfo) -> tuple[str, str]:
-    """`2026-12-01` and `09:00` in the zone, for a time in ISO 8601."""
+    """Return the day and the time in the zone, such as `2026-12-01` and `09:00`, of a time in ISO 8601."""
     moment = datetime.fromisoformat(text).astimezone(zone).isoformat(timespec="minutes")
     return moment[:10], moment[11:16]
 

@@ -1,4 +1,4 @@
-"""What happened at a replica since its start, counted for Prometheus."""
+"""Counts what happened at a replica since its start, for Prometheus."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Counters:
             self._writes.labels(name).inc(count)
 
     def note_answer(self, method: str, status: int, duration_s: float) -> None:
-        """Count one answer, and how long it took."""
+        """Count one HTTP answer, and how long it took."""
         known = method if method in METHODS else "other"
         self._answers.labels(known, status).inc()
         self._durations.labels(known).observe(duration_s)

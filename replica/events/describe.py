@@ -15,7 +15,8 @@ LOGGER = logging.getLogger("bayou.replica")
 
 
 class Describer:
-    """`describe(write, outcome)` never raises. Its result is empty for an unknown application."""
+    """Call `describe(write, outcome)` for the description of a write. It never raises, and its result is empty for an
+    unknown application."""
 
     def __init__(self, applications: Sequence[Application]) -> None:
         self._applications = {application.tag: application for application in applications}

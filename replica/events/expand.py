@@ -1,8 +1,9 @@
 """Expands transactions of the store into screen events, write by write.
 
-A screen event has the id `STREAMID.NUMBER`: the transaction, and the number in it. Each change gives, in this order,
-accepted or received (the write is new here), moved or rejected (its outcome changed), committed. An installed full
-state gives revoked for each commit that it took back, and reset, since anything on a screen may have changed.
+A screen event has the id `STREAMID.NUMBER`: the id of the transaction, and the number of the event in it. Each change
+gives, in this order, accepted or received (the write is new here), moved or rejected (its outcome changed), committed.
+An installed full state gives revoked for each commit that it took back, and reset, since anything on a screen may have
+changed.
 
 Transactions can be summarised for a listener that only counts, without reading the log.
 """
@@ -29,7 +30,7 @@ _PLACED = {"updated", "merged"}
 
 
 class Cursor(NamedTuple):
-    """A position in the events: after the event with this id."""
+    """A position in the events: directly after the event with this id."""
 
     moment_ms: int
     sequence: int
@@ -37,7 +38,8 @@ class Cursor(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads `MS-SEQ.NUMBER`, or `MS-SEQ` for the position after a transaction; ValueError for anything else."""
+        """Read `MS-SEQ.NUMBER`, or `MS-SEQ` for the position after a transaction. Raises ValueError for any other
+        text."""
         found = _ID.fullmatch(text)
         if found is None or max(int(found[1]), int(found[2])) > _SEQUENCE_LAST:
             raise ValueError(f"{text!r} is not the id of an event")
@@ -47,7 +49,8 @@ class Cursor(NamedTuple):
         return f"{self.moment_ms}-{self.sequence}" + ("" if self.number == NUMBER_LAST else f".{self.number}")
 
     def before_transaction(self) -> str:
-        """The stream id after which this transaction, if it has later events, and all later ones are read."""
+        """Return the stream id from which to read on: everything after it includes this transaction, if it may have
+        later events, and all later ones."""
         if self.number == NUMBER_LAST:
             return f"{self.moment_ms}-{self.sequence}"
         if self.sequence > 0:
@@ -57,7 +60,7 @@ class Cursor(NamedTuple):
 
 @dataclass(frozen=True)
 class ScreenEvent:
-    """One event, with data for JSON."""
+    """One event for screens; `data` can be encoded as JSON."""
 
     cursor: Cursor
     name: str
@@ -65,7 +68,7 @@ class ScreenEvent:
 
     @cached_property
     def encoded(self) -> str:
-        """`data` as JSON, made once for all streams that send it."""
+        """The `data` as JSON, encoded once for all streams that send it."""
         return json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -73,8 +76,8 @@ class ScreenEvent:
 class Transaction:
     """One transaction of the store, with its events in order.
 
-    In a summary, `events` lacks those of writes that only arrived or were committed; `summed` counts these by name, and
-    `csns` has their CSNs.
+    In a summary, `events` lacks the events of writes that only arrived or were committed; `summed` counts those events
+    by name, and `csns` has the CSNs of the commits among them.
     """
 
     id: str
@@ -88,7 +91,7 @@ class Transaction:
 
 
 def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """The ids of the writes that these transactions name, each once."""
+    """Return the ids of the writes that these transactions name, each once."""
     found: dict[str, None] = {}
     for _, entry in transactions:
         found.update(dict.fromkeys(change.write for change in entry.get("changes", ())))
@@ -97,7 +100,7 @@ def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str
 
 
 def summarise(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str], tuple[int, ...]]:
-    """The entry with the changes that must be expanded, and `summed` and `csns` of the others."""
+    """Return the entry with only the changes that must be expanded, and `summed` and `csns` of the other changes."""
     expanded: list[Change] = []
     csns, count = [], 0
     for change in entry.get("changes", ()):
@@ -112,7 +115,8 @@ def summarise(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str]
 
 
 def _is_plain(change: Change) -> bool:
-    """Whether the write only arrived or was committed. The terminal shows every membership write."""
+    """Whether the write only arrived or was committed. A membership write is never plain, because the terminal shows
+    each."""
     return not change.is_membership and change.was in {None, change.now}
 
 
@@ -123,7 +127,7 @@ def _arrived(entry: Mapping[str, Any]) -> str:
 def expand(
     identifier: str, entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Transaction:
-    """One entry of the event stream as a transaction of the replica `label`."""
+    """Return the transaction of one entry of the event stream, at the replica `label`."""
     kind = str(entry["kind"])
     if "changes" in entry:
         found = list(_of_changes(entry, writes, describer, label))
@@ -161,8 +165,8 @@ def _of_changes(
 def _of_revoked(
     entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """`lost` writes could not be kept, since they follow a write that is nowhere here. The writes of `lost_pages` are
-    not in the log any more, so nobody knows whose they were."""
+    """Yield the events of revoked commits, then a reset. `lost` writes could not be kept, since they follow a write
+    that is nowhere here. The writes of `lost_pages` are not in the log any more, so nobody knows whose they were."""
     peer = entry.get("peer") or None
     for fate in ("revoked", "lost"):
         for identifier in entry.get(fate, ()):
@@ -175,8 +179,8 @@ def _of_revoked(
 def _data_of(
     start: Mapping[str, Any], write: Write | None, was: str | None, now: str, describer: Describer
 ) -> Iterator[dict[str, Any]]:
-    """`start`, and what the write and its application say, once for each of several `parts`. Nothing is known of a
-    write that is not in the log any more."""
+    """Yield the data of events: `start`, and what the write and its application say, once for each of several `parts`.
+    For a write that is not in the log any more, nothing else is known."""
     status = now.partition(" ")[0]
     if write is None:
         nothing: dict[str, Any] = dict.fromkeys(("app", "op", "user", "request", "reservation", "before", "after"))
@@ -203,7 +207,8 @@ def _data_of(
 
 
 def _outcome_event(status: str, before: Any, after: Any) -> str | None:
-    """The event of a changed outcome; None if the result is the same, or if another copy of the write counts."""
+    """Return the name of the event for a changed outcome; None if the result is the same, or if another copy of the
+    write counts."""
     if status in _PLACED:
         return "moved" if before != after else None
     return "rejected" if status != "duplicate" else None

@@ -1,8 +1,8 @@
 """The event feed: one thread reads the store's events, keeps recent ones in memory, and passes them on.
 
-So any number of followers costs one read. A follower reads the store itself if it is too far behind, or after so many
-changes at once that the feed only counts them. If events were trimmed from the store or lost with it, followers get a
-`reset`: reload what you show.
+So any number of followers costs one read. A follower reads the store itself if it is too far behind, or after a read
+with so many changes that the feed only counted them. If events were trimmed from the store or lost with it, followers
+get a `reset`, which means: reload what you show.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ WAIT_MIN_S, WAIT_MAX_S = 0.1, 5.0
 
 
 class Position(NamedTuple):
-    """After an event. It is void once the feed has been reset more often than `resets`."""
+    """A position after an event. It is void once the feed has been reset more often than `resets`."""
 
     after: Cursor
     resets: int
 
 
 class EventFeed:
-    """From its start on, `listener` gets each transaction in order, in the thread of the feed.
+    """The feed of one replica. After `start`, `listener` gets each transaction in order, in the thread of the feed.
 
-    That thread makes a `blocking_client` for itself; followers that read the store share `client`.
+    That thread makes its own client with `blocking_client`; followers that read the store share `client`.
     """
 
     def __init__(
@@ -88,14 +88,15 @@ class EventFeed:
         return self._stopping.is_set()
 
     def follow(self, after: Cursor | None) -> FeedFollower:
-        """A follower of what comes after `after`; None: after the last event so far."""
+        """Return a follower of the events after `after`; if it is None, of those after the last event so far."""
         with self._changed:
             return FeedFollower(self, Position(self._last if after is None else after, self._resets))
 
     # For followers.
 
     def read(self, position: Position) -> tuple[list[ScreenEvent], Position]:
-        """Events after the position, oldest first, and the position after them. No events once the feed has stopped."""
+        """Return the events after the position, oldest first, and the position after them. There are no events once the
+        feed has stopped."""
         with self._changed:
             if self.stopped:
                 return [], position
@@ -112,12 +113,12 @@ class EventFeed:
         return events, Position(after, position.resets)
 
     def wait(self, position: Position, timeout_s: float) -> None:
-        """Wait until `read` has something, or the feed has stopped, or the time is over."""
+        """Wait until `read` has something to return, the feed has stopped, or the time is over."""
         with self._changed:
             self._changed.wait_for(lambda: self._has_news(position), timeout_s)
 
     async def wait_in_loop(self, position: Position, timeout_s: float) -> None:
-        """The same in an event loop."""
+        """Do the same as `wait`, in an event loop."""
         loop, news = asyncio.get_running_loop(), asyncio.Event()
         with self._notifying(lambda: loop.call_soon_threadsafe(news.set)), contextlib.suppress(TimeoutError):
             if not self._has_news(position):
@@ -130,8 +131,8 @@ class EventFeed:
             return not self._is_void(position) and position.after < self._floor
 
     def _read_store(self, after: Cursor, last: Cursor) -> tuple[list[ScreenEvent], Cursor]:
-        """Events after `after` and up to `last`, from at most BATCH_MAX transactions, and how far they reach. Raises
-        Gap. Many followers have the same position, so the result of the last read is kept for them."""
+        """Return the events after `after` and up to `last`, from at most BATCH_MAX transactions, and how far they
+        reach. Raises Gap. Many followers have the same position, so the result of the last read is kept for them."""
         held = self._read_last
         if held is None or held[0] != (after, last):
             entries = self._store.events(after.before_transaction(), 1, BATCH_MAX, self._client)
@@ -146,7 +147,8 @@ class EventFeed:
         return self.stopped or self._is_void(position) or self._last > position.after
 
     def _is_void(self, position: Position) -> bool:
-        """Whether the store was lost since, or the position came from elsewhere."""
+        """Whether the position can no longer be used: the store lost events after it was given, or it came from
+        elsewhere."""
         return self._resets != position.resets or position.after > self._last
 
     def _reset_for_follower(self) -> tuple[list[ScreenEvent], Position]:
@@ -155,7 +157,7 @@ class EventFeed:
 
     @contextlib.contextmanager
     def _notifying(self, notify: Callable[[], object]) -> Iterator[None]:
-        """Meanwhile, `notify` is called after each change, in any thread. It must return at once."""
+        """While the context is open, call `notify` after each change, in any thread. `notify` must return at once."""
         with self._changed:
             self._notified.add(notify)
         try:
@@ -198,7 +200,8 @@ class EventFeed:
             self._reset(Cursor.parse(self._store.last_event()))
 
     def _reconnected(self, broken: bool) -> None:
-        """If the last event of the store is older than the feed's, the store has lost events."""
+        """Reset the feed if the store has lost events: its last event is older than that of the feed. With `broken`,
+        always reset."""
         last = Cursor.parse(self._store.last_event())
         if broken or last < self._last:
             self._reset(last)
@@ -220,7 +223,7 @@ class EventFeed:
             self._listener(transaction)
 
     def _for_listener(self, entries: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Transaction]:
-        """Entries of the store as transactions, summarised if there are many changes."""
+        """Yield entries of the store as transactions, summarised if there are many changes."""
         are_many = sum(len(entry.get("changes", ())) for _, entry in entries) > MANY
         found = [(identifier, *(summarise(entry) if are_many else (entry, None, ()))) for identifier, entry in entries]
         writes = self._store.writes(write_ids((identifier, entry) for identifier, entry, _, _ in found))
@@ -242,7 +245,7 @@ class EventFeed:
 
 
 class FeedFollower:
-    """The position of one screen. For one thread at a time."""
+    """Follows the feed for one screen. Only one thread at a time may use it."""
 
     def __init__(self, feed: EventFeed, position: Position) -> None:
         self._feed = feed
@@ -250,7 +253,7 @@ class FeedFollower:
 
     @property
     def after(self) -> Cursor:
-        """The last event that was taken."""
+        """The cursor of the last event that was taken."""
         return self._position.after
 
     @property
@@ -259,15 +262,15 @@ class FeedFollower:
 
     @property
     def is_behind(self) -> bool:
-        """Whether `take` has to read the store."""
+        """Whether `take` has to read the store, since the next events are not in memory."""
         return self._feed.is_behind(self._position)
 
     async def changed(self, timeout_s: float) -> None:
-        """Wait, in an event loop, until `take` has something, or the feed has stopped, or the time is over."""
+        """Wait, in an event loop, until `take` has something to return, the feed has stopped, or the time is over."""
         await self._feed.wait_in_loop(self._position, timeout_s)
 
     def take(self, timeout_s: float) -> list[ScreenEvent]:
-        """The next events, oldest first; none if none come within the time, or the feed has stopped."""
+        """Return the next events, oldest first; none if none come within the time, or if the feed has stopped."""
         self._feed.wait(self._position, timeout_s)
         events, self._position = self._feed.read(self._position)
         return events

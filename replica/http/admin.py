@@ -1,4 +1,4 @@
-"""The endpoints of operators and of the class: what this replica holds, its sessions and links, and membership."""
+"""The endpoints for operators and for classes: what this replica holds, its sessions and links, and membership."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class PromoteBody(Model):
     @classmethod
     def _not_forced(cls, to: str | None, info: ValidationInfo) -> str | None:
         if info.data.get("force"):
-            raise ValueError("goes without force, which promotes the replica that is asked")
+            raise ValueError("cannot be given with force, which promotes the replica that gets the request")
         return to
 
 
@@ -152,7 +152,7 @@ def endpoints(parts: Parts) -> list[Endpoint]:
 
 
 class Admin:
-    """The handlers."""
+    """The handlers that every replica has."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -206,7 +206,7 @@ class Admin:
         entries = self._store.log(after, limit)
         if entries is None:
             raise Unknown(
-                "write_unknown", f"The log does not hold the write {after}. Begin again without after.", after=after
+                "write_unknown", f"The log does not hold the write {after}. Begin again without `after`.", after=after
             )
         return {
             "writes": [self._shown(entry) for entry in entries],
@@ -243,7 +243,7 @@ class Admin:
         return {"peer": peer, "up": request.body.up}
 
     def commit(self, _request: Request[None, None]) -> Answer:
-        """At the primary: commit what is tentative."""
+        """Commit all tentative writes, at the primary."""
         committed = self._store.commit()
         if committed:
             self._peers.notify_new_write()
@@ -255,19 +255,19 @@ class Admin:
 
 
 class MembershipChanges:
-    """The handlers of what only a replica with a membership can do."""
+    """The handlers that only a replica with a membership has."""
 
     def __init__(self, parts: Parts, membership: Membership) -> None:
         self._store = parts.store
         self._membership = membership
 
     def retire(self, request: Request[None, RetireBody]) -> Answer:
-        """Take no more writes, and leave the cluster once another replica has those of this one."""
+        """Take no more writes, and leave the cluster once another replica holds the writes of this one."""
         retired = self._membership.retire(request.body.hand_over_to)
         return {"retired": True, "write": retired.write, "held_by": retired.held_by}
 
     def promote(self, request: Request[None, PromoteBody]) -> Answer:
-        """Make this replica the primary, or the one that the primary hands over to."""
+        """Make this replica the primary; on the primary, hand over to another replica."""
         if request.body.force:
             self._membership.force()
         else:
@@ -279,13 +279,13 @@ class MembershipChanges:
 
 
 def _epoch(history: str) -> Answer | None:
-    """The present one; None while the cluster's birth is not known."""
+    """Return the current epoch; None while the cluster's birth is not known."""
     epochs = decode(history)
     return {"number": epochs[-1].number, "promoter": epochs[-1].promoter} if epochs else None
 
 
 def _members(settings: Config, created: Sequence[Member]) -> list[dict[str, Any]]:
-    """The founders, whose ids only they know, and the created servers."""
+    """Return the founders, without the ids that only they know, and the created servers."""
     founders = [
         {"id": None, "label": label, "rest": str(founder.rest), "anti_entropy": str(founder.anti_entropy)}
         for label, founder in settings.founders.items()
@@ -298,5 +298,5 @@ def _members(settings: Config, created: Sequence[Member]) -> list[dict[str, Any]
 
 
 def vector_texts(vector: Vector) -> dict[str, str]:
-    """A vector with its stamps as text of 16 digits."""
+    """Return a vector whose stamps are texts of 16 digits."""
     return {server: stamp_text(stamp) for server, stamp in sorted(vector.items())}

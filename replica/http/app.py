@@ -1,7 +1,8 @@
 """The WSGI application of one replica: Flask with the declared endpoints, one shape of errors, one way of writing JSON.
 
-Around every request, in this order: the web page that asks is judged (cors.py), the headers of the client's session are
-read (client_session.py), the caller is found and admitted (auth.py). Then the endpoint's handler runs (routing.py).
+Each request passes these steps, in this order: the origin of the web page that makes it is checked (cors.py), the
+headers of the client session are read (client_session.py), and the caller is identified and authorised (auth.py). Then
+the endpoint's handler runs (routing.py).
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from replica.http.routing import Routes
 
 
 def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
-    """The WSGI application of one replica; `counters` are those that the rest of the replica feeds."""
+    """Return the WSGI application of one replica. It shares `counters` with the rest of the replica; without them it
+    makes its own."""
     app = Flask("bayou", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = errors.BODY_BYTES_MAX
     app.url_map.strict_slashes = False
@@ -39,7 +41,7 @@ def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
 
 
 def tables_of(parts: Parts, counters: Counters, security: auth.Security) -> Tables:
-    """All endpoints: of each application by its name, and of the replica itself."""
+    """Return all endpoints: those of each application under its name, and those of the replica itself."""
     tables = {found.name: list(found.endpoints(parts.service)) for found in parts.applications}
     own = tables["replica"] = []
     own += admin.endpoints(parts)
@@ -82,7 +84,7 @@ def _add_hooks(app: Flask, routes: Routes, cross_site: CrossSite, security: auth
 
 class _Api(Api):  # type: ignore[misc]  # flask_restful has no types
     def handle_error(self, e: Exception) -> Response:
-        """Answer as for paths that this Api does not own."""
+        """Answer an error in the same way as for paths that this Api does not own."""
         return _answer_error(e)
 
 
@@ -91,7 +93,8 @@ def _answer_error(error: Exception) -> Response:
 
 
 def _joined(parts: Parts) -> list[str]:
-    """The REST addresses of the created servers; none while the storage is away, when no request is served anyway."""
+    """Return the REST addresses of the created servers; none while the storage is away, when no request is served
+    anyway."""
     try:
         return [member.rest for member in parts.store.members()]
     except RedisError:

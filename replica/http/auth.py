@@ -58,7 +58,8 @@ class Security:
         self._operator_hash = operator_hash
 
     def caller(self, endpoint: Endpoint | None, method: str, headers: Headers) -> Caller:
-        """Who makes a request to this endpoint (None: there is none at the path); raises Unauthorized or Forbidden."""
+        """Return who makes a request to this endpoint (None if there is none at the path). Raises Unauthorized or
+        Forbidden."""
         named = headers.get(USER_HEADER)
         if not self.asks_for_tokens:
             return Caller(_name_of(named) if endpoint and endpoint.is_write else "", "user")
@@ -69,7 +70,7 @@ class Security:
         if RANKS[caller.role] < RANKS[needed]:
             raise Forbidden(
                 "forbidden",
-                f"{caller.name} is a {caller.role}, and this takes a {needed}. A manager can give another role.",
+                f"{caller.name} is a {caller.role}, and this needs a {needed}. A manager can give another role.",
                 needs=needed,
             )
         if named not in {None, caller.name}:
@@ -79,7 +80,7 @@ class Security:
         return caller
 
     def holder(self, token: str | None) -> Caller:
-        """The holder of a token; raises Unauthorized."""
+        """Return the holder of a token. Raises Unauthorized if the token is missing or not valid."""
         if not token:
             raise Unauthorized("token_missing", "Say who you are: Authorization: Bearer TOKEN. A manager gives tokens.")
         name = name_of(token)
@@ -90,8 +91,8 @@ class Security:
         if name is None or person is None or not is_hash_of(person.hash, token):
             raise Unauthorized(
                 "token_wrong",
-                "This replica does not know the token. It was revoked or replaced, or it is so new that it has not come"
-                " this far yet; a manager can give another.",
+                "This replica does not know the token. It was revoked or replaced, or it is so new that it has not"
+                " arrived here yet. A manager can give another token.",
             )
         return Caller(name, person.role)
 
@@ -114,13 +115,13 @@ def endpoints(security: Security) -> list[Endpoint]:
 
 
 class Login:
-    """The handlers of /login. The cookie is for web pages."""
+    """The handlers of /login. The cookie that they set is for web pages."""
 
     def __init__(self, security: Security) -> None:
         self._security = security
 
     def show_login(self, request: HttpRequest[None, None]) -> Answer | Response:
-        """Show who the caller is; to a browser, the web page for logging in."""
+        """Show who the caller is; a browser gets the web page for logging in."""
         if wants_page(request):
             return page("login.html", ["'self'"])
         if not self._security.asks_for_tokens:
@@ -129,20 +130,20 @@ class Login:
         return _shown(self._security.holder(token)) if token else {"auth": "tokens", "user": None, "role": None}
 
     def log_in(self, request: HttpRequest[None, TokenBody]) -> tuple[Answer, int, dict[str, str]]:
-        """For web pages: keep a token in a cookie."""
+        """Set the cookie that keeps a token, for web pages."""
         if not self._security.asks_for_tokens:
             return OPEN, 200, {}
         token = request.body.token
         return _shown(self._security.holder(token)), 200, self._cookie(request, token, COOKIE_AGE_S)
 
     def log_out(self, request: HttpRequest[None, None]) -> tuple[Answer, int, dict[str, str]]:
-        """For web pages: forget the token."""
+        """Delete the cookie that keeps the token, for web pages."""
         auth = "tokens" if self._security.asks_for_tokens else "none"
         return {"auth": auth, "user": None}, 200, self._cookie(request, "", 0)
 
     def _cookie(self, request: HttpRequest[Any, Any], token: str, age_s: int) -> dict[str, str]:
-        """The cookie is out of reach of scripts and other sites. Behind a proxy with TLS, it is never sent without
-        TLS."""
+        """Return the header that sets the cookie. Scripts and other sites cannot use the cookie. Behind a proxy with
+        TLS, it is never sent without TLS."""
         secure = request.http.host.partition(":")[0] in self._security.public_names
         return {"Set-Cookie": dump_cookie(COOKIE, token, age_s, httponly=True, samesite="Strict", secure=secure)}
 
@@ -152,7 +153,7 @@ def _shown(caller: Caller) -> Answer:
 
 
 def sent_token(headers: Headers) -> str | None:
-    """The token of a request; with Basic authentication, it is the password."""
+    """Return the token of a request, if any; with Basic authentication, it is the password."""
     sent = Authorization.from_header(headers.get("Authorization"))
     if sent is None:
         return parse_cookie(headers.get("Cookie")).get(COOKIE)
@@ -160,7 +161,7 @@ def sent_token(headers: Headers) -> str | None:
 
 
 def _name_of(named: str | None) -> str:
-    """The user that the header names, where no tokens are asked for; raises Unauthorized or BadInput."""
+    """Return the user that the header names, where no tokens are asked for. Raises Unauthorized or BadInput."""
     if named is None:
         raise Unauthorized("user_missing", f"Say who you are with the header {USER_HEADER}: NAME.")
     if not NAME.fullmatch(named):
@@ -171,7 +172,7 @@ def _name_of(named: str | None) -> str:
 
 
 def new_operator_token(folder: Path) -> str:
-    """Write a new operator's token into the folder of the replica, for its owner only; returns the hash."""
+    """Write a new operator's token into the folder of the replica, readable by its owner only. Returns the hash."""
     token = new_token(OPERATOR)
     path = folder / TOKEN_FILE
     fresh = folder / f"{TOKEN_FILE}.{secrets.token_hex(4)}"

@@ -23,7 +23,7 @@ NOT_FOUND = 404
 
 
 def read_session(headers: Headers, *, only_reads: bool) -> ClientSession:
-    """The session of a request, if only an empty one; raises BadInput for malformed headers."""
+    """Return the client session of a request, which may be empty. Raises BadInput for malformed headers."""
     token, wanted = headers.get(TOKEN_HEADER), headers.get(GUARANTEES_HEADER)
     was_sent = token is not None
     guarantees = read_guarantees(wanted) if wanted is not None else frozenset(GUARANTEES if was_sent else ())
@@ -32,7 +32,7 @@ def read_session(headers: Headers, *, only_reads: bool) -> ClientSession:
 
 
 def token_to_send(session: ClientSession, status: int) -> str | None:
-    """The token for an answer with this status; None for none."""
+    """Return the token for an answer with this status; None if the answer carries no token."""
     return session.token_after(reads_count=status < 400 or status == NOT_FOUND)
 
 

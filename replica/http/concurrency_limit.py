@@ -1,4 +1,4 @@
-"""A limit on what may go on at a time: open streams, requests that wait for a peer or for their session."""
+"""A limit on how many things run at a time: open streams, or requests that wait for a peer or for their session."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from bayou.errors import TooMany
 
 
 class ConcurrencyLimit:
-    """`acquire` refuses at once where `count_max` have been acquired; release each of them once. As a context, it does
-    both."""
+    """A limit of `count_max`. `acquire` refuses at once if so many are acquired; call `release` once for each. A `with`
+    block does both."""
 
     def __init__(self, count_max: int, code: str, what: str) -> None:
         self._count_max = count_max

@@ -24,7 +24,7 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
 class CrossSite:
-    """The rules of one replica, which listens at `address`. `joined` gives the REST addresses of the created servers,
+    """The rules of one replica, which listens at `address`. `joined` returns the REST addresses of the created servers,
     which the configuration does not name."""
 
     def __init__(self, settings: Config, address: Address, joined: Callable[[], Iterable[str]]) -> None:
@@ -37,12 +37,12 @@ class CrossSite:
         self._origins |= {f"https://{name}" for name in public}
 
     def check(self, endpoint: Endpoint | None, method: str, host: str, origin: str | None) -> None:
-        """Raises Forbidden `cross_site` for a request that a foreign page must not make."""
+        """Raise Forbidden `cross_site` for a request that a foreign page must not make."""
         name = (urlsplit(f"//{host}").hostname or "").lower()
         if self._loopback_only and not (name == "localhost" or name in self._names or _is_ip(name)):
             raise Forbidden(
                 "cross_site",
-                f"This replica does not answer to the name {name}. Use its address in the configuration.",
+                f"This replica does not answer to the name {name}. Use the address that its configuration gives.",
                 host=host,
             )
         own = origin is None or urlsplit(origin).netloc.lower() == host.lower()
@@ -55,7 +55,7 @@ class CrossSite:
         )
 
     def permission(self, endpoint: Endpoint | None, origin: str) -> Mapping[str, str]:
-        """The headers with which a browser lets a page of another replica read the answer."""
+        """Return the headers with which a browser lets a page of another replica read the answer."""
         if not _is_shared(endpoint) or not self._is_of_the_cluster(origin):
             return {}
         return {
@@ -74,7 +74,7 @@ def _is_shared(endpoint: Endpoint | None) -> bool:
 
 
 def _origins(address: Address) -> set[str]:
-    """The origins of the web pages of a replica that listens there."""
+    """Return the origins of the web pages of a replica that listens at this address."""
     aliases = [f"{name}:{address.port}" for name in LOOPBACK_NAMES] if address.is_loopback else []
     return {f"http://{name}" for name in (str(address), *aliases)}
 

@@ -1,7 +1,7 @@
-"""From an exception to an HTTP answer: one table of statuses, and one shape.
+"""Turns exceptions into HTTP answers: one table of statuses, and one shape.
 
-{"error": {"code", "message", "details"}}: a code for programs, a sentence for people, details for both. An exception
-that nothing here expects is logged with its traceback under an id, and the client gets only the id.
+The shape is {"error": {"code", "message", "details"}}: a code for programs, a sentence for people, details for both. An
+unexpected exception is logged with its traceback under an id, and the client gets only the id.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ RETRIED = {429, 503}
 
 
 def answer_error(error: Exception, method: str, path: str) -> Response:
-    """The answer to a request METHOD PATH that raised this exception."""
+    """Return the answer to a request METHOD PATH that raised this exception."""
     if isinstance(error, redis.RedisError) and (away := away_of(error)):
         LOGGER.warning("storage away while serving %s %s: %s", method, path, error)
         error = away
@@ -68,7 +68,7 @@ def answer_error(error: Exception, method: str, path: str) -> Response:
 
 
 def _refusal_of(error: HTTPException, path: str) -> Refusal:
-    """The refusal for what Flask found wrong with a request."""
+    """Return the refusal for an error that Flask found in a request."""
     if error.code == 404:
         return Unknown("not_found", f"There is nothing at {path}. GET / lists what there is.")
     if error.code == 413:

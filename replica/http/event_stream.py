@@ -65,8 +65,8 @@ class EventStream:
     """The body of one open stream. Every server calls `close` when the answer ends (PEP 3333); only the first call
     counts.
 
-    `reading` is held by the stream that reads the store. So all streams together take one thread at most, and most of
-    them find what another one read.
+    A stream holds the lock `reading` while it reads the store. So all streams together take one thread at most, and
+    most of them find what another one read.
     """
 
     def __init__(self, label: str, follower: FeedFollower, limit: ConcurrencyLimit, reading: asyncio.Lock) -> None:
@@ -81,7 +81,8 @@ class EventStream:
             limit.release()
 
     def __iter__(self) -> Iterator[bytes]:
-        """For a server that knows only plain WSGI: the stream ends, and its client comes back with its last id."""
+        """Serve a server that supports only plain WSGI: the stream ends at once, and its client comes back with its
+        last id."""
         return iter((self._opening(),))
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
@@ -120,4 +121,4 @@ def _cursor(text: str) -> Cursor:
     try:
         return Cursor.parse(text)
     except ValueError as reason:
-        raise BadInput("bad_input", f"{reason}; send one that /events gave, or none.", field="after") from None
+        raise BadInput("bad_input", f"{reason}. Send an id that /events gave, or none.", field="after") from None

@@ -38,7 +38,7 @@ CSN_MAX = 2**53
 
 
 def _vector(text: object) -> dict[str, int]:
-    """The vector of a text {"SERVER": "STAMP", ...}, as GET /replica shows V."""
+    """Return the vector of a text {"SERVER": "STAMP", ...}, the form in which GET /replica shows V."""
     try:
         found = json.loads(text) if isinstance(text, str) and len(text) <= VECTOR_BYTES_MAX else None
         vector = {server: int(stamp) for server, stamp in found.items()} if isinstance(found, dict) else None
@@ -77,14 +77,14 @@ def endpoints(parts: Parts) -> list[Endpoint]:
 
 
 class Files:
-    """The handlers."""
+    """The handlers of /replica/export and /replica/import."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._tags = tuple(application.tag for application in parts.applications)
 
     def export_writes(self, request: HttpRequest[ExportQuery, None]) -> Response:
-        """Send the writes that another replica lacks as a file."""
+        """Send a file with the writes that another replica lacks."""
         query = request.query
         frames = export_volumes(self._parts.store, self._tags, query.csn, query.v, query.volume)
         return Response(
@@ -94,7 +94,7 @@ class Files:
         )
 
     def import_writes(self, request: HttpRequest[None, None]) -> Answer:
-        """Take the writes of such a file, which is sent as application/octet-stream."""
+        """Take the writes of an exported file, which is sent as application/octet-stream."""
         request.http.max_content_length = IMPORT_BYTES_MAX
         if (request.http.content_length or 0) > IMPORT_BYTES_MAX:
             raise TooLarge(
@@ -122,8 +122,8 @@ class Files:
         }
 
     def _opened(self, head: Head) -> Importer:
-        """The importer of a volume. If the volume shows that this replica has lost the tail of its log, the replica
-        takes a new id first."""
+        """Return the importer of a volume. If the volume shows that this replica has lost the end of its log, the
+        replica takes a new id first."""
         importer = Importer(self._parts.store, self._tags)
         try:
             importer.take(head)
@@ -136,7 +136,7 @@ class Files:
         return importer
 
     def _follow(self, reports: list[Report]) -> None:
-        """Do what follows a session: take up roles, learn peers, and pass the writes on."""
+        """Do what follows after an import: learn peers, commit as the primary, and pass the writes on."""
         if self._parts.membership is not None:
             self._parts.membership.after_import()
         if any(report.received or report.installed for report in reports):
@@ -144,7 +144,8 @@ class Files:
 
 
 def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same chunks. The first is made before the answer begins, so that an error at once is answered as one."""
+    """Return the same chunks. The first is made before the answer begins, so that an error in it is answered as an
+    error."""
     first = next(chunks, b"")
 
     def all_chunks() -> Iterator[bytes]:

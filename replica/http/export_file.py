@@ -1,5 +1,4 @@
-"""The bytes of volumes of anti-entropy by file: frames with a checksum each, so that damage is found before it is
-taken.
+"""The bytes of an export: frames with a checksum each, so that damage is found before a frame is used.
 
 A volume is the line MAGIC, followed by records: length (4 bytes, big-endian), CRC-32 of the payload (4 bytes), payload
 (an ExportFrame of a_e.proto). A volume is complete when its last record is the end.
@@ -27,7 +26,7 @@ _PREFIX = struct.Struct(">II")
 
 
 def write(frames: Iterable[ExportFrame]) -> Iterator[bytes]:
-    """The bytes of volumes, one after another; each begins with MAGIC."""
+    """Yield the bytes of volumes, one after another; each begins with MAGIC."""
     for frame in frames:
         payload = _encode(frame).SerializeToString()
         if isinstance(frame, Head):
@@ -36,7 +35,8 @@ def write(frames: Iterable[ExportFrame]) -> Iterator[bytes]:
 
 
 def read(file: BinaryIO) -> Iterator[ExportFrame]:
-    """The frames of a file of one or more volumes; BadInput at the first damage, after the frames before it."""
+    """Yield the frames of a file of one or more volumes. Raises BadInput at the first damage, after the frames before
+    it."""
     inside = False
     while True:
         if not inside:

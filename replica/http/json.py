@@ -1,4 +1,4 @@
-"""Answers in JSON: compact, UTF-8, with a newline at the end."""
+"""Makes answers in JSON: compact, UTF-8, with a newline at the end."""
 
 from __future__ import annotations
 

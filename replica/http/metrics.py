@@ -1,8 +1,8 @@
-"""GET /metrics: how the replica does, for Prometheus. docs/operate.md explains each metric.
+"""GET /metrics: the state and the counters of a replica, for Prometheus. docs/operate.md explains each metric.
 
-A gauge is read at each scrape: the state, the peers, the disk. What has happened since the start is a counter. A scrape
-is answered also while the storage is away: then `bayou_storage_up` is 0, and what only the storage knows is absent. No
-metric names a person or a room, so a scrape needs no token.
+Gauges are read at each scrape: the state, the peers, the disk. Counters count what has happened since the start. A
+scrape is answered even while the storage is away: then `bayou_storage_up` is 0, and what only the storage knows is
+absent. No metric names a person or a room, so a scrape needs no token.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ def endpoint(counters: Counters, parts: Parts) -> Endpoint:
     counters.registry.register(_State(parts))
 
     def show_metrics(_request: Request[None, None]) -> Response:
-        """Show how the replica does, in the text format of Prometheus."""
+        """Show the metrics of the replica, in the text format of Prometheus."""
         return Response(generate_latest(counters.registry), content_type=CONTENT_TYPE_LATEST)
 
     return own_endpoint("GET", "/metrics", show_metrics, {200: None}, role=None)
 
 
 class _State:
-    """A collector of prometheus_client, which reads at each scrape."""
+    """A collector of prometheus_client that reads the state of the replica at each scrape."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: asking for the names must not read the store."""
+        """Return nothing: asking for the names of metrics must not read the store."""
         return ()
 
     def collect(self) -> Iterator[Metric]:

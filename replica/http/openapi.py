@@ -56,17 +56,17 @@ SESSION_ANSWERED = (
 
 
 def endpoint(tables: Tables) -> Endpoint:
-    """The description of these endpoints, and of itself where it is added to them."""
+    """Return the endpoint that describes the endpoints of `tables`, and itself once it is added to them."""
 
     def show_openapi(_request: Request[None, None]) -> Answer:
-        """Show this description."""
+        """Show the OpenAPI document of all endpoints."""
         return document(tables)  # made again each time: it takes a MiB, and few ask
 
     return own_endpoint("GET", "/openapi.json", show_openapi, role=None)
 
 
 def document(tables: Tables) -> dict[str, Any]:
-    """The whole description."""
+    """Return the whole OpenAPI document."""
     schemas: dict[str, Any] = {}
     paths: dict[str, Any] = {}
     for owner, endpoints in tables.items():
@@ -93,7 +93,7 @@ def document(tables: Tables) -> dict[str, Any]:
 
 
 def errors_of(found: Endpoint) -> dict[int, list[str]]:
-    """Every code with which it may refuse, by status."""
+    """Return the error codes with which an endpoint may refuse a request, by HTTP status."""
     codes: dict[int, list[str]] = {}
     tables = [COMMON_ERRORS, found.errors]
     tables += [SESSION_ERRORS] if found.in_session else []
@@ -175,7 +175,7 @@ def _error(codes: Sequence[str]) -> Schema:
 
 
 def _schema_of(model: type[Model], schemas: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a model without its definitions, which go where all endpoints find them."""
+    """Return the schema of a model. Its definitions go to `schemas`, where all endpoints find them."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(schema.pop("$defs", {}))
     return schema

@@ -1,4 +1,4 @@
-"""What the endpoints of a replica work on."""
+"""What the endpoints of a replica use: its parts."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from storage.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one running replica. `membership` is absent where nobody can join or leave, as in a simulation;
-    `operator_hash`, of the operator's token, where no tokens are asked for."""
+    """The parts of one running replica. `membership` is None where nobody can join or leave, as in a simulation.
+    `operator_hash` is the hash of the operator's token; it is None where no tokens are asked for."""
 
     label: str
     settings: Config

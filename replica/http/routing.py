@@ -1,4 +1,4 @@
-"""From the declared endpoints to Flask: a flask-restful resource for each path, which reads and checks the request.
+"""Connects the declared endpoints to Flask: a flask-restful resource for each path, which reads and checks the request.
 
 This is where a request of Flask becomes the Request that handlers are given.
 """
@@ -27,13 +27,13 @@ own_endpoint = partial(Endpoint, in_session=False)
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest(Request[QueryT, BodyT]):
-    """What the handlers of the replica itself are given: `http` is Flask's request, for headers and streams."""
+    """The request that the replica's own handlers get: `http` is Flask's request, for headers and streams."""
 
     http: flask.Request
 
 
 class Routes:
-    """Adds the endpoints to an Api, and knows which one a request means.
+    """Adds the endpoints to an Api, and finds the endpoint of a request.
 
     `g.caller` and `g.session` must be set before a handler is called.
     """
@@ -51,26 +51,26 @@ class Routes:
             api.add_resource(resource, _rule(path), endpoint=name, merge_slashes="{+" not in path)
 
     def endpoint_of(self, request: flask.Request, method: str) -> Endpoint | None:
-        """The endpoint at the path of a request; None where there is none with this method."""
+        """Return the endpoint at the path of a request; None if there is none with this method."""
         if request.url_rule is None:
             return None
         return self._by_name[request.url_rule.endpoint].get("GET" if method == "HEAD" else method)
 
 
 class _RestConverter(BaseConverter):
-    """The rest of a path, which may hold slashes, and begin or end with one."""
+    """Matches the rest of a path, which may contain slashes, and begin or end with one."""
 
     regex = ".+"
     part_isolating = False
 
 
 def _rule(path: str) -> str:
-    """`/rooms/{room}` as Flask writes it."""
+    """Return a path such as `/rooms/{room}` in the syntax of Flask."""
     return re.sub(r"{(\+?)(\w+)}", lambda found: f"<{'rest' if found[1] else 'string'}:{found[2]}>", path)
 
 
 def _method(endpoint: Endpoint) -> Callable[..., Any]:
-    """The method of a resource."""
+    """Return the function that a resource calls for one HTTP method."""
     query_model, body_model = endpoint.query, endpoint.body
 
     def method(_resource: Resource, **path: str) -> Response:
@@ -88,8 +88,8 @@ def _body(model: type[Model], http: flask.Request, *, is_required: bool) -> Mode
 
 
 def _response(answer: Any, http: flask.Request) -> Response:
-    """What a handler returned, as Flask's. Made here, so that flask-restful does not look for what the client accepts:
-    an endpoint has one form of its answer."""
+    """Return what a handler returned as a response of Flask. It is made here so that flask-restful does not look for
+    what the client accepts: an endpoint has one form of its answer."""
     if isinstance(answer, Response):
         return answer
     if isinstance(answer, Content):
@@ -98,7 +98,7 @@ def _response(answer: Any, http: flask.Request) -> Response:
 
 
 def _content(content: Content, http: flask.Request) -> Response:
-    """304 without the body where the client has it already."""
+    """Return the response with this content, or 304 without the body if the client has it already."""
     response = Response(content.body, content_type=content.media_type)
     response.set_etag(content.tag, weak=content.is_weak)
     response.headers["Cache-Control"] = "private, no-cache"

@@ -54,7 +54,7 @@ class WebServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening, let requests end (streams must have been told), send what is left, and close."""
+        """Stop listening, let requests end (streams must have been told to end), send what is left, and close."""
         if self._thread.ident is None:
             self._close()
         elif self._thread.is_alive():
@@ -101,7 +101,7 @@ class WebServer:
 
 
 class _Full(asyncio.Protocol):
-    """A connection too many: told so at once, and closed."""
+    """A connection over the limit: it is answered with 503 at once and closed."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
@@ -110,12 +110,12 @@ class _Full(asyncio.Protocol):
 
 
 def _is_of_interest(record: logging.LogRecord) -> bool:
-    """Not a malformed request, which says nothing of this replica."""
+    """Whether to log a record. A malformed request is not logged, since it says nothing about this replica."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _drop_server_name(_request: web.Request, response: web.StreamResponse) -> None:
-    """Which versions run here is nobody's business."""
+    """Remove the header Server, which would tell strangers which versions run here."""
     del response.headers["Server"]
 
 

@@ -1,7 +1,7 @@
 """What a replica offers to the handlers of its applications: apps.api.service.Service, over the store and the peers.
 
-The guarantees of the client's session are kept here, so handlers need not know them: what a session needs is checked in
-the transaction that reads or accepts.
+This module enforces the guarantees of the client session, so handlers need not know them: what a session needs is
+checked in the transaction that reads or accepts.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class ReplicaService:
         return self._clock()
 
     def submit(self, draft: Draft, session: ClientSession, shown: Sequence[str] = ()) -> Accepted:
-        """One transaction. Peers are notified if the write was logged."""
+        """Submit a draft in one transaction. Peers are notified if the write was logged."""
         needs = session.needs_of_write()
         now_us = microseconds(self._clock())
         accepted = self._attempt(session.wait_ms, lambda: self._store.accept(draft, now_us, needs, shown))
@@ -105,8 +105,8 @@ class ReplicaService:
         return self._store.feed_revisions(name, shown, int(self._clock().timestamp()))
 
     def _attempt(self, wait_ms: int, attempt: Callable[[], Result]) -> Result:
-        """Attempt it. While this replica has not seen what the session has seen, attempt it again after each event,
-        until the client does not want to wait any longer."""
+        """Call `attempt`. If this replica has not yet seen what the client session has seen, call it again after each
+        event, until `wait_ms` are over."""
         change = self._follow() if wait_ms else None
         try:
             return attempt()

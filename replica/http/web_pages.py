@@ -33,7 +33,8 @@ TYPES = {
 
 
 def endpoints(parts: Parts, tables: Tables) -> list[Endpoint]:
-    """The web pages and their files; `tables` are all endpoints, for programs that ask at `/` what there is."""
+    """Return the endpoints of the web pages and their files. `tables` are all endpoints; `/` lists them for
+    programs."""
     pages, endpoint = Pages(parts, tables), partial(own_endpoint, "GET", answers={200: None}, role=None)
     return [
         endpoint("/", pages.show_calendar_page),
@@ -43,25 +44,25 @@ def endpoints(parts: Parts, tables: Tables) -> list[Endpoint]:
 
 
 class Pages:
-    """The handlers."""
+    """The handlers of the web pages and of their files."""
 
     def __init__(self, parts: Parts, tables: Tables) -> None:
         self._parts = parts
         self._tables = tables
 
     def show_calendar_page(self, request: HttpRequest[None, None]) -> Response:
-        """Show the web page of the calendar; to a program, which paths there are."""
+        """Show the web page of the calendar; a program gets the list of paths."""
         return page("calendar.html", ["'self'"]) if wants_page(request) else _data(self._index())
 
     def show_cluster_page(self, request: HttpRequest[None, None]) -> Response:
-        """Show the web page of the cluster; to a program, the replicas."""
+        """Show the web page of the cluster; a program gets the list of replicas."""
         if not wants_page(request):
             return _data(self._members())
         peers = [base for label, base in self._addresses().items() if label != self._parts.label]
         return page("cluster.html", ["'self'", *peers])
 
     def send_file(self, _request: HttpRequest[None, None], name: str) -> Response:
-        """Send a file that the web pages are made of."""
+        """Send a file that the web pages use."""
         if Path(name).suffix not in TYPES:
             raise NotFound
         return _sent(f"static/{name}")
@@ -84,7 +85,7 @@ class Pages:
         }
 
     def _addresses(self) -> dict[str, str]:
-        """The address of each replica: those of the configuration, then those that joined."""
+        """Return the address of each replica: those of the configuration, then those that joined."""
         configured = self._parts.settings.replicas
         found = {label: str(replica.rest) for label, replica in configured.items()}
         for member in self._parts.store.members():
@@ -94,7 +95,8 @@ class Pages:
 
 
 def wants_page(request: HttpRequest[Any, Any]) -> bool:
-    """Whether a browser asks. Browsers prefer text/html; curl and other programs take anything, and get JSON."""
+    """Whether a browser made the request. Browsers prefer text/html; curl and other programs take anything, and get
+    JSON."""
     accepted = request.http.accept_mimetypes
     return accepted.quality("text/html") > accepted.quality("application/json")
 
@@ -104,14 +106,15 @@ def _data(members: dict[str, Any]) -> Response:
 
 
 def _sent(name: str) -> Response:
-    """A file of web/. A browser keeps it and asks each time whether it changed, so that a page fits its replica."""
+    """Return a file of web/. A browser keeps the file and asks each time whether it changed, so that a page fits its
+    replica."""
     response = flask.send_from_directory(WEB, name, mimetype=TYPES[Path(name).suffix])
     response.headers["Cache-Control"] = "no-cache"
     return response
 
 
 def page(name: str, reached: list[str]) -> Response:
-    """A web page that may load its own files and talk to the replicas in `reached`, and nothing else."""
+    """Return a web page that may load its own files and talk to the replicas in `reached`, and nothing else."""
     response = _sent(name)
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

@@ -1,4 +1,5 @@
-"""Where aiohttp meets Flask: a request becomes a WSGI environ (PEP 3333), and what the application returns an answer.
+"""Connects aiohttp and Flask: turns a request into a WSGI environ (PEP 3333), and what the application returns into an
+answer.
 
 The event loop reads the body before it asks for a thread, and sends the answer itself, so no thread ever waits for a
 client. An application may return an async iterable instead of an iterable: it is sent without a thread (GET /events).
@@ -32,7 +33,8 @@ WSGIApplication = Callable[[Environ, Callable[..., Any]], Any]
 
 
 class WSGIHandler:
-    """`answer` is an aiohttp handler: `app` answers, in one of `threads`. `address` is where the server listens."""
+    """Answers requests of aiohttp: `answer` is an aiohttp handler, `app` makes the answer in one of `threads`, and
+    `address` is where the server listens."""
 
     def __init__(self, app: WSGIApplication, threads: Executor, address: Address) -> None:
         self._app = app
@@ -64,7 +66,7 @@ class WSGIHandler:
 class _Answer:
     """What the application returns for one request. `begin` and `close` run in a thread.
 
-    After `begin`, `piece` is the first part of the body; all of it where the answer `is_closed` already.
+    After `begin`, `piece` is the first part of the body. It is the whole body if `is_closed` is set by then.
     """
 
     def __init__(self, app: WSGIApplication, threads: Executor) -> None:
@@ -80,7 +82,7 @@ class _Answer:
         self.is_closed = False
 
     def begin(self, environ: Environ) -> None:
-        """Have the application answer, and take as much of it as one piece holds."""
+        """Call the application, and take as much of its answer as fits in one piece."""
         with self._working:
             self._returned = self._app(environ, self._start)
             if not hasattr(self._returned, "__aiter__"):
@@ -92,7 +94,7 @@ class _Answer:
         return _write
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """All of the body, in parts."""
+        """Yield the whole body, in parts."""
         if hasattr(self._returned, "__aiter__"):
             async with aclosing(aiter(self._returned)) as pieces:
                 async for piece in pieces:
@@ -108,7 +110,7 @@ class _Answer:
             self._advance()
 
     def _advance(self) -> None:
-        """Take the next piece, the last one if the answer ends with it."""
+        """Take the next piece, and close the answer if it ends with that piece."""
         taken: list[bytes] = []
         size = 0
         for chunk in self._chunks:
@@ -133,7 +135,7 @@ class _Answer:
 
 
 async def _receive(request: web.Request, body: IO[bytes]) -> None:
-    """Write the body of the request to `body`; nothing of one that is declared too large."""
+    """Write the body of the request to `body`. Nothing is read if the declared length is over the limit."""
     if not request.body_exists or (request.content_length or 0) > BODY_BYTES_MAX:
         return
     if request.content.is_eof():  # it came with the head
@@ -174,7 +176,7 @@ async def _send(request: web.Request, answer: _Answer) -> web.StreamResponse:
 
 
 def _environ(request: web.Request, body: IO[bytes]) -> Environ:
-    """What PEP 3333 says of this request."""
+    """Return the environ of PEP 3333 for this request."""
     target = request.raw_path
     if not target.startswith("/"):  # an absolute URL, as a proxy is sent
         target = request.rel_url.raw_path_qs
@@ -200,8 +202,8 @@ def _environ(request: web.Request, body: IO[bytes]) -> Environ:
 
 @lru_cache(256)
 def _key(name: bytes) -> str | None:
-    """The name of a header in an environ. None for one that could be taken for another, and for what the body no longer
-    has."""
+    """Return the name of a header in an environ. None for a name with `_`, which could be taken for another one, and
+    for Transfer-Encoding, which no longer applies to the body."""
     text = name.decode("latin-1").upper()
     if "_" in text or text == "TRANSFER-ENCODING":
         return None

@@ -1,1 +1,1 @@
-"""Who takes part in the cluster, and who commits."""
+"""The membership of the cluster: which servers take part, and which one commits."""

@@ -1,9 +1,8 @@
-"""Who takes part, and who commits: creation, retirement, hand-over and forced promotion (Petersen 1997, sections 4 and
-5).
+"""The commands of membership: creation, retirement, hand-over and forced promotion (Petersen 1997, sections 4 and 5).
 
 Each is a write that one replica accepts. This module decides when it may be accepted, together with the other replica
-if there is one. For a hand-over both replicas must be there: the next primary has a session with the present one, asks
-it to hand over, and fetches the commit of the hand-over in another session.
+if there is one. A hand-over needs both replicas: the next primary has a session with the current one, asks it to hand
+over, and fetches the commit of the hand-over in another session.
 """
 
 from __future__ import annotations
@@ -39,14 +38,16 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """`held_by` is the label of a replica that holds all writes of the retired one; None if there is none yet."""
+    """The result of a retirement. `held_by` is the label of a replica that holds all writes of the retired one; None if
+    there is none yet."""
 
     write: str
     held_by: str | None
 
 
 class Membership:
-    """`say` tells the operator; `left` is called once this replica has retired and may end."""
+    """The membership of this replica. `say` tells the operator; `left` is called once this replica has retired and may
+    end."""
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class Membership:
         self._leaving: threading.Thread | None = None
 
     def start(self) -> None:
-        """Go on with what was not finished: the commits of a new primary, and a retirement that no peer knows of."""
+        """Continue what was not finished: the commits of a new primary, and a retirement that no peer knows of."""
         state = self._store.state()
         self._catch_up(state)
         if state.retired:
@@ -84,9 +85,10 @@ class Membership:
     # Commands of operators.
 
     def retire(self, heir: str | None) -> Retired:
-        """Take no more writes, and leave once another replica holds those of this one. A primary hands over first.
+        """Take no more writes, and leave once another replica holds the writes of this one. A primary hands over first.
 
-        `heir` is the replica that becomes the primary, and that receives the writes; without it, one that is reachable.
+        `heir` is the replica that becomes the primary, and that receives the writes; without it, a reachable replica is
+        chosen.
         """
         with self._one_at_a_time():
             state = self._store.state()
@@ -105,7 +107,8 @@ class Membership:
             return Retired(write, holder)
 
     def promote(self, to: str | None) -> str | None:
-        """Make this replica the primary; or, as the primary, make `to` the next one. Returns the label of that one."""
+        """Make this replica the primary; or, as the primary, make `to` the next one. Returns the label of the new
+        primary."""
         with self._one_at_a_time():
             state = self._store.state()
             if state.is_primary and to not in {None, self._label}:
@@ -130,7 +133,11 @@ class Membership:
     # What follows from sessions and files.
 
     def after_session(self, code: str | None, vector_of_peer: Vector) -> None:
-        """`code` is the RefusalCode of a session that failed, and the vector that of the peer's hello."""
+        """Take a new id if the session showed that this replica has lost writes; then commit what is tentative if this
+        is the primary.
+
+        `code` is the RefusalCode of a session that failed, and the vector is that of the peer's hello.
+        """
         if code == RefusalCode.TAIL_LOST:
             renewed = self._identity.renew_if_lost(self._store, vector_of_peer)
             if renewed:
@@ -139,7 +146,8 @@ class Membership:
         self._catch_up(self._store.state())
 
     def after_import(self) -> None:
-        """The members or the primary may have changed."""
+        """Learn the members and the primary, which the import may have changed, and commit what is tentative if this is
+        the primary."""
         self._peers.refresh()
         self._catch_up(self._store.state())
 
@@ -172,7 +180,7 @@ class Membership:
         return server
 
     def _hand_over(self, heir: Introduction) -> None:
-        """This replica is the primary. The caller, which has just had a session with it, wants to be the next one."""
+        """As the primary, hand over to the caller, which has just had a session with this replica."""
         if heir.label not in self._peers.reachable():
             raise Conflict(
                 RefusalCode.LINK_CUT, f"{self._label} has cut its link to {heir.label}, or does not know it."
@@ -183,7 +191,7 @@ class Membership:
         self._say(f"This replica has handed over to {heir.label}, which is the primary now.")
 
     def _take_over_from(self, primary: Introduction) -> None:
-        """The caller is the primary, and wants this replica to be the next one."""
+        """Become the primary because the caller, which is the primary, asked for it."""
         with self._one_at_a_time():
             self._peers.sync(primary.label)
             self._take_over(self._store.state())
@@ -191,7 +199,8 @@ class Membership:
     # The steps.
 
     def _take_over(self, state: State) -> None:
-        """A session with the primary, its consent, and a session that brings the commit."""
+        """Become the primary: have a session with the primary, ask it to hand over, and fetch the commit in another
+        session."""
         self._check_not_retired(state)
         primary = self._other_primary(state)
         try:
@@ -214,7 +223,7 @@ class Membership:
         self._say("This replica is the primary now.")
 
     def _other_primary(self, state: State) -> str:
-        """The label of the primary, which must be another replica."""
+        """Return the label of the primary. Raises Conflict if it is not known, or if it is this replica."""
         primary = label_of(state.primary, self._store.members())
         if primary is None:
             raise Conflict(
@@ -231,7 +240,7 @@ class Membership:
         return primary
 
     def _hand_over_to_one_of(self, labels: list[str]) -> None:
-        """Hand over to the first replica that takes over."""
+        """Hand over to the first of these replicas that takes over. Raises Conflict if none does."""
         problems = []
         for label in labels:
             try:
@@ -273,7 +282,8 @@ class Membership:
             self._peers.notify_new_write()
 
     def _leave_writes_to_one_of(self, labels: list[str]) -> str | None:
-        """Have a session with one of these, which then holds all writes of this replica; None if every session failed.
+        """Have a session with one of these replicas, which then holds all writes of this one. Returns its label; None
+        if every session failed.
 
         A replica that has retired itself does not count: its own last session may be over.
         """

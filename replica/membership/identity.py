@@ -1,7 +1,7 @@
-"""The id of this replica. It is resolved at each start, and whenever Redis was restarted, before any write is accepted.
+"""The id of this replica. It is resolved at each start, and after each restart of Redis, before any write is accepted.
 
 The identity file and what the namespace holds decide it (storage/identity_file.py has the rules). A new id is noted in
-the identity file before anything is written under it, also when a full state brings it.
+the identity file before anything is written under it, including an id that comes with a full state.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from storage.store import Store
 
 
 class Identity:
-    """Implements storage.full_state.Ids. `say` tells the operator about a new id."""
+    """Decides the id of this replica; implements storage.full_state.Ids. `say` tells the operator about a new id."""
 
     def __init__(
         self, storage: OpenStorage, settings: Config, label: str, clock: Clock, say: Callable[[str], object]
@@ -36,7 +36,8 @@ class Identity:
     def resolve(self, store: Store, *, restored: bool = False) -> str | None:
         """Decide the id, note it in the identity file, and open the namespace under it. Raises Conflict other_cluster.
 
-        `store` reaches Redis now, unlike other stores. Returns why there is a new id; None also at a first start.
+        `store` must reach Redis now, when other stores are still refused. Returns why there is a new id; None if there
+        is none, or at a first start.
         """
         with self._changing:
             found, known = store.server(), self._storage.identity_file
@@ -124,7 +125,7 @@ class Identity:
 
 
 def mark(store: Store) -> str:
-    """What the namespace holds, in words that differ for each state: the mark of a clean stop."""
+    """Return the mark of a clean stop: what the namespace holds, as a text that differs for each state."""
     if store.server() is None:
         return ""
     state = store.state()

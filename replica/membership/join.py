@@ -35,7 +35,7 @@ SESSION_TRIES_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class JoinOptions:
-    """Options of the command line: the replica to join through, and where this server listens. All may be absent."""
+    """Options of the command line: the replica to join through, and where this server listens. Each may be absent."""
 
     join: str | None = None
     rest: str | None = None
@@ -43,7 +43,8 @@ class JoinOptions:
 
 
 def with_own_address(settings: Config, label: str, options: JoinOptions) -> Config:
-    """The configuration, with this server added to it if it is not a founder. ConfigError if it cannot join."""
+    """Return the configuration, with this server added to it if it is not a founder. Raises ConfigError if it cannot
+    join."""
     if label in settings.founders:
         if options != JoinOptions():
             raise ConfigError(
@@ -71,9 +72,10 @@ def join(
     tags: Sequence[str],
     clock: Clock,
 ) -> str | None:
-    """Join the cluster, if this server has not joined yet; returns the label of the replica that it joined through.
+    """Join the cluster, if this server has not joined yet. Returns the label of the replica that it joined through.
 
-    Raises Conflict if it cannot join, Away if the replica does not answer. Started again, it goes on from there.
+    Raises Conflict if the server cannot join, Away if the replica does not answer. If the server is started again, it
+    goes on from there.
     """
     known = opened.identity_file
     if known is not None and known.founded_at and not known.left:
@@ -143,12 +145,14 @@ def _first_session(store: Store, settings: Config, label: str, through: Address,
 
 
 def _addresses(known: IdentityFile | None, options: JoinOptions) -> tuple[Address, Address]:
-    """REST and anti-entropy: as noted, as the options say, or free ones of this machine."""
+    """Return the REST and the anti-entropy address: each as given by the options, or as noted, or a free one of this
+    machine."""
     noted = (known.rest, known.anti_entropy) if known and not known.left else ("", "")
     given = (options.rest, options.anti_entropy)
     for option, before, now in zip(("--rest", "--anti-entropy"), noted, given, strict=True):
         if known and known.id and before and now not in {None, before}:
-            raise ConfigError([f"{option}: this server has joined with {before}, which its peers know."])
+            message = f"{option} cannot be changed: this server joined with {before}, and its peers know that address."
+            raise ConfigError([message])
     free = iter(_free_ports(2))
     found = []
     for option, before, now in zip(("--rest", "--anti-entropy"), noted, given, strict=True):
@@ -160,7 +164,7 @@ def _addresses(known: IdentityFile | None, options: JoinOptions) -> tuple[Addres
 
 
 def _address_of(settings: Config, name: str) -> Address:
-    """`name` is a label of the configuration, or HOST:PORT."""
+    """Return the anti-entropy address that `name` means: a label of the configuration, or HOST:PORT."""
     if name in settings.founders:
         return settings.founders[name].anti_entropy
     try:
@@ -185,7 +189,7 @@ def _check_free(address: Address) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that are free now. Each is held until all are found, so they differ."""
+    """Return ports that are free now. Each is held until all are found, so they differ."""
     found: list[int] = []
     with ExitStack() as held:
         for port in random.sample(PORTS, len(PORTS)):

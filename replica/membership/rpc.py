@@ -1,6 +1,6 @@
 """The unary calls of membership between two replicas, at both ends: Create, HandOver and TakeOver of a_e.proto.
 
-commands.py and join.py decide when to make a call, and commands.py what it does.
+commands.py and join.py decide when to make a call; commands.py does what a call asks.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class NewServer:
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """How a replica introduces itself in a call."""
+    """The fields with which a replica introduces itself in a call."""
 
     cluster: str
     server: str
@@ -48,19 +48,21 @@ class Introduction:
 def request_creation(
     through: Address, cluster: str, tags: Sequence[str], new: NewServer, credentials: Credentials | None
 ) -> str:
-    """Ask a replica to create a server; returns its id. Raises Conflict, and Away if no answer came."""
+    """Ask a replica to create a server, and return its id. Raises Conflict if it refuses, and Away if no answer
+    came."""
     asked = wire.CreateRequest(protocol=PROTOCOL, cluster=cluster, applications=tags, **asdict(new))
     return _answer(call_unary(through, "Create", asked, wire.CreateReply, CREATE_TIMEOUT_S, credentials)).server
 
 
 def request_hand_over(primary: Address, own: Introduction, credentials: Credentials | None) -> None:
-    """Ask the primary to make this replica the next one. Raises Conflict, and Away if no answer came."""
+    """Ask the primary to make this replica the next one. Raises Conflict if it refuses, and Away if no answer came."""
     asked = wire.PromoteRequest(protocol=PROTOCOL, **asdict(own))
     _answer(call_unary(primary, "HandOver", asked, wire.PromoteReply, HAND_OVER_TIMEOUT_S, credentials))
 
 
 def request_take_over(heir: Address, own: Introduction, credentials: Credentials | None) -> None:
-    """As the primary, ask a replica to become the next one. Raises Conflict, and Away if no answer came."""
+    """As the primary, ask a replica to become the next one. Raises Conflict if it refuses, and Away if no answer
+    came."""
     asked = wire.PromoteRequest(protocol=PROTOCOL, **asdict(own))
     _answer(call_unary(heir, "TakeOver", asked, wire.PromoteReply, TAKE_OVER_TIMEOUT_S, credentials))
 
@@ -72,8 +74,9 @@ def unary_calls(
     hand_over: Callable[[Introduction], object],
     take_over: Callable[[Introduction], object],
 ) -> Mapping[str, UnaryCall]:
-    """The calls that this replica answers. `create` returns the id of the new server; `hand_over` makes the caller the
-    next primary, and `take_over` makes this replica follow the caller, the primary. All three may raise Refusal."""
+    """Return the calls that this replica answers. `create` returns the id of the new server; `hand_over` makes the
+    caller the next primary, and `take_over` makes this replica the next primary after the caller. All three may raise
+    Refusal."""
 
     def answer_create(asked: wire.CreateRequest) -> wire.CreateReply:
         try:

@@ -4,8 +4,8 @@ A script with several writes is MULTI … EXEC in the file. Redis' own repair (`
 whose EXEC is torn off, and whatever is appended after it is lost at the next load. So the file is checked before each
 start. `redis-check-aof` (the redis-server binary under another name) says how many bytes are good, and this module says
 whether the rest is a torn end. Only a torn end is cut. Any other damage is left for the operator. Files that have not
-changed since Redis ended in order are not checked, because that takes half as long as loading them. This module knows
-files, and no server.
+changed since Redis ended in order are not checked, because a check takes half as long as loading them. This module
+handles files only, not servers.
 
 Layouts: `appendonly.aof` (Redis 6.2), or `appendonlydir/` with a manifest, a base and increments (Redis 7 and Valkey).
 From Redis 7.4 and Valkey 9 on, each of the two writes bases that the other cannot read.
@@ -61,7 +61,7 @@ def repair(folder: Path, server: Path, before: Callable[[], None]) -> str | None
 
 
 def note_end(folder: Path) -> None:
-    """Note the state of the files. To be called when Redis has ended with status 0."""
+    """Note the state of the files. Call it when Redis has ended with status 0."""
     with contextlib.suppress(OSError):  # without the note, the next start checks the files
         (folder / ENDED).write_text(json.dumps(_file_states(folder)), encoding="utf-8")
 
@@ -74,7 +74,7 @@ def _is_unchanged(folder: Path) -> bool:
 
 
 def _file_states(folder: Path) -> dict[str, list[int]]:
-    """Numbers that change whenever a file is written or replaced: no program can set a ctime back."""
+    """Return numbers that change whenever a file is written or replaced: no program can set a ctime back."""
     found = {}
     for file in [*_files(folder), *folder.glob(f"{FOLDER}/{MANIFEST}")]:
         status = file.stat()
@@ -83,8 +83,8 @@ def _file_states(folder: Path) -> dict[str, list[int]]:
 
 
 def written_by(folder: Path) -> tuple[str, str]:
-    """(family, version): a server of this family ("Redis", "Valkey", or "" for either), not older, can open the
-    data."""
+    """Return (family, version) of the servers that can open the data: those of the family ("Redis", "Valkey", or "" for
+    either) that are not older than the version."""
     if not _has_manifest(folder):
         return "", ""
     for file in _files(folder):
@@ -97,18 +97,18 @@ def written_by(folder: Path) -> tuple[str, str]:
 
 
 def _has_manifest(folder: Path) -> bool:
-    """Whether the data is in the layout of Redis 7. An older Redis does not see it, and would start empty."""
+    """Whether the data is in the layout of Redis 7. An older Redis does not see that data, and would start empty."""
     return (folder / FOLDER / MANIFEST).exists()
 
 
 def _head(file: Path) -> bytes:
-    """The first bytes of a snapshot: which family wrote it, and the number of its format."""
+    """Return the first bytes of a snapshot, which tell the family that wrote it and the number of its format."""
     with file.open("rb") as opened:
         return opened.read(9)
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files that hold data, in the order of loading. Empty files are left out: nothing can be torn there."""
+    """Return the files that hold data, in the order of loading. Empty files are left out: nothing can be torn there."""
     if not _has_manifest(folder):
         named = [folder / SINGLE]
     else:
@@ -143,7 +143,7 @@ def _run_check(server: Path, *command: str, answer: str = "") -> subprocess.Comp
 
 
 def good_bytes(file: Path, server: Path) -> int | None:
-    """None if the whole file is good, otherwise the number of good bytes; -1 if that is not known."""
+    """Return None if the whole file is good, otherwise the number of good bytes; -1 if that is not known."""
     # The redis-check-aof of Valkey 9 cannot read the snapshots of Valkey 9.
     is_valkeys = _head(file).startswith(SNAPSHOT_OF_VALKEY)
     result = _run_check(server, "redis-check-rdb" if is_valkeys else "redis-check-aof", str(file))
@@ -176,8 +176,8 @@ class _WrongByte(Exception):
 def _torn(file: Path, good: int) -> bool:
     """Whether the bytes from `good` on are one unfinished transaction.
 
-    Zeros may follow it up to the end of the file, which some file systems leave. False for damage that complete
-    transactions follow.
+    Zeros may follow it up to the end of the file, because some file systems leave them there. The result is False for
+    damage that complete transactions follow.
     """
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         position, in_transaction = good, False
@@ -196,7 +196,7 @@ def _torn(file: Path, good: int) -> bool:
 
 
 def _command(content: mmap.mmap, position: int) -> tuple[bytes, int]:
-    """(name in lower case, end) of the command at `position`. EOFError if the file ends within it."""
+    """Return (name in lower case, end) of the command at `position`. Raises EOFError if the file ends within it."""
     count, position = _number(content, position, b"*")
     name = b""
     for index in range(count):
@@ -216,7 +216,7 @@ def _command(content: mmap.mmap, position: int) -> tuple[bytes, int]:
 
 
 def _number(content: mmap.mmap, position: int, prefix: bytes) -> tuple[int, int]:
-    """The number in a line `*N` or `$N`, and the start of the next line."""
+    """Return the number in a line `*N` or `$N`, and the start of the next line."""
     line = re.compile(re.escape(prefix) + rb"(\d{1,10})\r\n").match(content, position)
     if line:
         return int(line[1]), line.end()

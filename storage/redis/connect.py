@@ -1,9 +1,8 @@
 """Opens the storage of a replica: locks its folder, starts or reaches its Redis, and watches that Redis.
 
 Every new connection is checked: it must reach the Redis process that the replica has confirmed. A Redis that was
-restarted or that failed over is refused, as if it were away, until `on_restart` has looked at its data. Otherwise a
-replica could go on writing under an id whose last writes were lost. This module knows Redis, and of the keys only their
-prefix.
+restarted or that failed over is treated as unreachable until `on_restart` has looked at its data. Otherwise a replica
+could go on writing under an id whose last writes were lost. This module knows Redis, and of the keys only their prefix.
 """
 
 from __future__ import annotations
@@ -57,9 +56,9 @@ def open_storage(url: str, data: Path, label: str, on_restart: OnRestart = lambd
 
     `on_restart` looks at the data of a Redis that was restarted or replaced; see OpenStorage.
 
-    Raises Conflict `already_running` if the replica runs already, BadInput for an invalid `url`, Away where Redis
-    cannot be reached or started, and Conflict where the Redis or its data must not be used. After an error the lock is
-    released and no Redis of ours runs.
+    Raises Conflict `already_running` if the replica runs already, BadInput for an invalid `url`, Away if Redis cannot
+    be reached or started, and Conflict if the Redis or its data must not be used. After an error the lock is released
+    and no Redis of ours runs.
     """
     has_failover = url.partition("://")[0] in SCHEMES
     if url not in {"embedded", "memory"} and not url.startswith(ADDRESSES) and not has_failover:
@@ -84,7 +83,7 @@ def open_storage(url: str, data: Path, label: str, on_restart: OnRestart = lambd
 
 
 def away_of(error: redis.RedisError) -> Away | None:
-    """The refusal to answer with when Redis could not serve; None when the error is a mistake of this program."""
+    """Return the refusal to answer with when Redis could not serve; None if the error is a mistake of this program."""
     if isinstance(error, AWAY) or PASSING.search(str(error)):
         message = f"The storage cannot be reached now ({error}). The request may not be recorded; try again shortly."
         return Away("storage_away", message, retry_after_s=RETRY_AFTER_S)
@@ -130,13 +129,14 @@ class OpenStorage:
         self._keeper.start()
 
     def blocking_client(self) -> redis.Redis:
-        """A client with connections of its own, for blocking reads of up to half a minute. Close it after use."""
+        """Return a client with connections of its own, for blocking reads of up to half a minute. Close it after
+        use."""
         return self._connect(socket_timeout=BLOCKING_TIMEOUT_S)
 
     def is_silent(self, wait_s: float) -> bool:
         """Whether Redis accepts a connection and then does not answer for `wait_s`.
 
-        False for a Redis that refuses connections: no request waits for it.
+        The result is False for a Redis that refuses connections, because then no request waits for it.
         """
         client = self._connect(socket_timeout=wait_s, socket_connect_timeout=wait_s)
         try:
@@ -148,7 +148,7 @@ class OpenStorage:
         return False
 
     def decide(self, namespace_id: str | None, mark: str, *, restored: bool = False) -> Decision:
-        """Whether the replica may go on writing under its id; see `identity_file.decide`."""
+        """Decide whether the replica may go on writing under its id; see `identity_file.decide`."""
         return decide(
             self.identity_file,
             namespace_id,
@@ -186,8 +186,8 @@ class OpenStorage:
     def close(self, clean: bool, mark: str = "") -> None:
         """Stop the embedded Redis, close the client and release the lock; does nothing the second time.
 
-        `clean`: the replica stopped in order, and the namespace holds `mark` (a text that no two states share, such as
-        its CSN and its newest own stamp).
+        `clean` says that the replica stopped in order, and that the namespace holds `mark` (a text that no two states
+        share, such as its CSN and its newest own stamp).
         """
         if self._closing.is_set():
             return
@@ -211,7 +211,7 @@ class OpenStorage:
         self.warnings += [warning for warning in warnings if warning not in self.warnings]
 
     def _before_start(self, version: str) -> None:
-        """Note the version before its binary touches the data: it may change the layout and then crash."""
+        """Note the version of Redis before its binary touches the data: it may change the layout and then crash."""
         if self.identity_file and self.identity_file.redis_version != version:
             self.amend(redis_version=version)
 
@@ -222,7 +222,7 @@ class OpenStorage:
             self.amend(repaired=True, clean=False, mark="")
 
     def _connect(self, run_id: str | None = None, **options: Any) -> redis.Redis:
-        """A client that reaches only the Redis `run_id`; by default, the one that is confirmed at the time."""
+        """Return a client that reaches only the Redis `run_id`; by default, the one that is confirmed at the time."""
 
         def check(connection: Any) -> None:
             connection.on_connect()
@@ -237,7 +237,7 @@ class OpenStorage:
         return self._source.client(redis_connect_func=check, **options)
 
     def _keep(self) -> None:
-        """Until `close`: bring Redis back whenever it ends, and have its data checked."""
+        """Until `close`, start or reach Redis again whenever it ends, and have its data checked."""
         backoff_s, since = BACKOFF_FIRST_S, time.monotonic()
         while True:
             self._source.await_change(self._suspect)

@@ -5,9 +5,9 @@ answers.
 
 It runs in a session of its own, so that Ctrl-C in a terminal reaches the replica first. A replica that is killed leaves
 its redis-server running on purpose: the next start adopts it, with nothing lost and nothing to load. `stop_left_behind`
-stops a redis-server that no replica will adopt. Whether it runs is known by a lock on `redis.pid`, which the server
-inherits and the kernel releases when the server ends. So a pid is never mistaken for another process. This module knows
-processes and files, and nothing of the namespace.
+stops a redis-server that no replica will adopt. A lock on `redis.pid` tells whether the server runs: the server
+inherits the lock, and the kernel releases it when the server ends. So a pid is never mistaken for another process. This
+module knows processes and files, and nothing of the namespace.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 
 class EmbeddedRedis:
-    """The redis-server of one folder, a Source. Call `start` first. After `stop` it is not started again."""
+    """The redis-server of one folder; implements Source. Call `start` first. After `stop` it is not started again."""
 
     durable = True
     sections: tuple[str, ...] = ("server",)
@@ -147,7 +147,7 @@ class EmbeddedRedis:
         return True
 
     def _info(self) -> dict[str, Any] | None:
-        """The reply to INFO, None when the server cannot be reached."""
+        """Return the reply to INFO, None if the server cannot be reached."""
         client = self.client(decode_responses=True)
         try:
             return dict(client.info())
@@ -157,7 +157,7 @@ class EmbeddedRedis:
             client.close()
 
     def _lock(self) -> int | None:
-        """The descriptor of `redis.pid`, locked; None while a server runs."""
+        """Lock `redis.pid` and return its descriptor; None while a server runs."""
         descriptor = os.open(self.folder / "redis.pid", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -279,7 +279,8 @@ def stop_left_behind(folder: Path) -> bool:
 
 
 def _socket_path(folder: Path) -> Path:
-    """A socket in `folder`; where that path is too long for a socket, one in a private folder named by its hash."""
+    """Return the path of a socket in `folder`; if that is too long for a socket, of one in a private folder named by
+    its hash."""
     path = folder / "redis.sock"
     if len(os.fsencode(path)) <= SOCKET_BYTES_MAX:
         return path
@@ -321,7 +322,7 @@ def _configuration(folder: Path, socket: Path) -> str:
 
 
 def _quoted(path: Path) -> str:
-    """Quoted for the configuration file, with every byte that is not printable ASCII escaped."""
+    """Return the text quoted for the configuration file, with every byte that is not printable ASCII escaped."""
     plain = (chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\x{byte:02x}" for byte in os.fsencode(path))
     return '"' + "".join(plain) + '"'
 

@@ -1,9 +1,10 @@
 """A Redis behind Sentinel or in a Redis Cluster, where another process may take over.
 
 All keys of a namespace are in one slot, so one process holds the namespace in both cases. Sentinel or the cluster is
-asked for that process at the start, and again every second. When another process has taken over, connections to the
-old one are dropped. Whether the new one holds everything that the old one held is decided as after a restart
-(storage/identity_file.py). This module knows addresses, and no key but the one whose slot it asks for.
+asked for that process at the start, and again every second. When another process has taken over, connections to the old
+one are dropped. Whether the new one holds everything that the old one held is decided as after a restart
+(storage/identity_file.py). This module deals only with addresses. It uses a single key, to find the node that serves
+the namespace's slot.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ _Node, _Cluster, _Sentinel = cast(Any, ClusterNode), cast(Any, RedisCluster), ca
 
 @dataclass(frozen=True, slots=True)
 class FailoverUrl:
-    """The parts of such a URL: whom to ask, and the options for connections to the process that they name."""
+    """The parts of a URL for Sentinel or a cluster: whom to ask, and the options for connections to the process that
+    serves."""
 
     kind: str  # cluster | sentinel
     nodes: tuple[Address, ...]
@@ -45,7 +47,7 @@ class FailoverUrl:
 
 
 def read_url(url: str) -> FailoverUrl:
-    """ValueError, with the forms that are allowed, for any other text."""
+    """Read a URL for Sentinel or a cluster. Raises ValueError, with the forms that are allowed, for any other text."""
     parts = urlsplit(url)
     scheme, _, kind = parts.scheme.partition("+")
     access, _, hosts = parts.netloc.rpartition("@")
@@ -70,7 +72,8 @@ def _node(text: str, port_default: int) -> Address:
 
 
 class FailoverSource(AddressedSource):
-    """The process that holds the slot of `key`, or that is the master of the service, at present."""
+    """The Redis process that currently holds the slot of `key` in a cluster, or that is the master of a Sentinel
+    service."""
 
     def __init__(self, url: str, key: str) -> None:
         try:
@@ -105,13 +108,14 @@ class FailoverSource(AddressedSource):
             self._cluster.close()
 
     def _ask(self) -> Address:
-        """The address of the process that serves now; Away when neither Sentinel nor the cluster names one."""
+        """Return the address of the process that serves now. Raises Away if neither Sentinel nor the cluster names
+        one."""
         try:
             return self._ask_cluster() if self._url_parts.kind == "cluster" else self._ask_sentinel()
         except (redis.RedisError, RedisClusterException, OSError) as reason:
             self._cluster = None
             raise Away(
-                "storage_away", f"{self._name} does not name a process that serves: {reason}. See that it runs."
+                "storage_away", f"{self._name} does not name a process that serves: {reason}. Check that it runs."
             ) from None
 
     def _ask_cluster(self) -> Address:
@@ -138,14 +142,15 @@ class FailoverSource(AddressedSource):
 
 
 class _FollowingConnection(redis.Connection):
-    """A connection to the process that `address` names whenever it is taken from the pool."""
+    """A connection to the process that `address` returns each time the connection is taken from the pool."""
 
     def __init__(self, *, address: Callable[[], Address | None], **options: Any) -> None:
         self._address = address
         super().__init__(**options)  # type: ignore[no-untyped-call]
 
     def connect(self) -> None:
-        """Does nothing where it is connected to that process; the pool calls it before each use."""
+        """Connect to the process that serves now; does nothing if it is connected to it. The pool calls this before
+        each use."""
         address = self._address()
         if address is None:
             raise redis.ConnectionError("it is not known which process serves")

@@ -1,4 +1,5 @@
-"""The lock of a data folder: one process at a time works in it, a replica or a tool that changes its data.
+"""The lock of a data folder. Only one process at a time works in the folder: a replica, or a tool that changes its
+data.
 
 The kernel releases the lock when the process ends, however it ends, so no lock is ever left behind. This module knows
 the folder only.
@@ -33,8 +34,8 @@ class FolderLock:
 def lock_folder(folder: Path, reason: str) -> FolderLock:
     """Lock `folder`, which is created for its owner alone if it does not exist.
 
-    Raises Conflict `already_running` where another process holds the lock. `reason` says what the holder does, for
-    example `serves replica one`; the refusal contains it.
+    Raises Conflict `already_running` if another process holds the lock. `reason` says what the holder does, for example
+    `serves replica one`; the refusal contains it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -46,7 +47,7 @@ def lock_folder(folder: Path, reason: str) -> FolderLock:
         os.close(descriptor)
         raise Conflict(
             "already_running",
-            f"{folder} is in use: already running ({holder}). Stop that process first.",
+            f"{folder} is already in use ({holder}). Stop that process first.",
             folder=str(folder),
         ) from None
     # Written under the lock, in one call: a reader may see the text of an earlier holder, but never half of two.

@@ -1,6 +1,6 @@
 """The interface to the Redis of a replica, whatever its origin; and the origins that need no process of ours.
 
-This module knows how each Redis is reached, started and stopped. It does not know whose data it holds.
+This module knows how each Redis is reached, started and stopped. It does not know whose data the Redis holds.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ CLIENT_OPTIONS: dict[str, Any] = {
 
 
 def no_retry() -> Retry:
-    """The retry policy of a client that tries once."""
+    """Return the retry policy of a client that tries once."""
     return Retry(NoBackoff(), 0)
 
 
 class Source(Protocol):
-    """A Redis, and how to get it. `durable`: an acknowledged write survives whatever ends the process."""
+    """A Redis, and how to reach it. `durable` says that an acknowledged write survives whatever ends the process."""
 
     durable: bool
     sections: tuple[str, ...]  # of INFO, which tell one Redis from another; see `identity_in`
@@ -44,17 +44,18 @@ class Source(Protocol):
     def start(
         self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
     ) -> list[str]:
-        """Start it if it is ours to start and does not run. Returns warnings.
+        """Start the Redis if it is ours to start and does not run. Returns warnings.
 
-        The arguments are for the embedded Redis: the newest version that has used the data, and what to call before the
-        data is touched, with the version that will use it, and before it is repaired.
+        The arguments are for the embedded Redis: the newest version that has used the data, what to call before the
+        data is touched, with the version that will use it, and what to call before the data is repaired.
         """
 
     def identify(self) -> tuple[str, str]:
-        """(identity, version) of the process that answers now; see `identity_in`. Away if none answers."""
+        """Return (identity, version) of the process that answers now; see `identity_in`. Raises Away if none
+        answers."""
 
     def client(self, **options: Any) -> redis.Redis:
-        """A new client. `options` override the usual ones."""
+        """Return a new client. `options` override the usual ones."""
 
     def await_change(self, suspect: threading.Event) -> None:
         """Block until another process may have taken over.
@@ -63,7 +64,7 @@ class Source(Protocol):
         """
 
     def stop(self) -> None:
-        """Stop it for good, if it is ours."""
+        """Stop the Redis for good, if it is ours."""
 
 
 class AddressedSource:
@@ -161,7 +162,7 @@ class MemorySource:
 
 
 def identity_in(info: str) -> str:
-    """The identity of a Redis, from the text of its INFO: its process, and the history of its data.
+    """Return the identity of a Redis, from the text of its INFO: its process, and the history of its data.
 
     The history matters where a Redis may be a replica of another at times. A process that was made a replica and then
     promoted again is the same process with other data.
@@ -170,7 +171,8 @@ def identity_in(info: str) -> str:
 
 
 def identify(client: redis.Redis, name: str, sections: tuple[str, ...]) -> tuple[str, str]:
-    """(identity, version) of the Redis that `client` reaches; Away, with its `name`, if it cannot be reached."""
+    """Return (identity, version) of the Redis that `client` reaches. Raises Away, with its `name`, if it cannot be
+    reached."""
     with _reaching(name):
         info: dict[str, Any] = {}
         for section in sections:

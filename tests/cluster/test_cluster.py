@@ -141,7 +141,7 @@ def test_a_second_up_is_refused_and_the_first_goes_on(configuration: Path) -> No
         with command("cluster.py", "up", "--config", configuration) as second:
             output, _ = second.communicate(timeout=BOUND_S)
         assert second.returncode == 1
-        assert output.count("already running") == len(LABELS)
+        assert output.count("already in use") == len(LABELS)
         assert "none is left" in output
         assert first.poll() is None
         assert len(processes_with("server.py", configuration)) == len(LABELS)
@@ -163,7 +163,7 @@ def test_a_second_start_of_a_server_is_refused(tmp_path: Path) -> None:
         with command("server.py", "one", "--config", processes.configuration) as second:
             output, _ = second.communicate(timeout=BOUND_S)
         assert second.returncode == 1
-        assert f"already running (process {processes.pid('one')}, which serves replica one)" in output
+        assert f"already in use (process {processes.pid('one')}, which serves replica one)" in output
         assert processes.rest("one").get("/replica")["id"] == before
 
 

@@ -287,7 +287,7 @@ def test_a_label_or_an_address_that_is_taken_is_refused(tmp_path: Path) -> None:
         four.stop()
         four.start("--rest", "127.0.0.1:1")
         known = four.identity["rest"]
-        assert f"--rest: this server has joined with {known}, which its peers know." in four.output
+        assert f"--rest cannot be changed: this server joined with {known}, and its peers know" in four.output
         with joined(processes, "five") as five:
             five.start("--join", "one", "--anti-entropy", "nonsense")
             assert "--anti-entropy: an address is HOST:PORT" in five.output

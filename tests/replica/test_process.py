@@ -107,7 +107,7 @@ def test_a_second_start_is_refused_and_the_first_goes_on(replica: OneReplica) ->
         second = replica.start()
         _, errors = second.communicate(timeout=30)
         assert second.returncode == 1
-        assert f"already running (process {process.pid}, which serves replica one)" in errors
+        assert f"already in use (process {process.pid}, which serves replica one)" in errors
         assert replica.answers()
 
 

@@ -116,7 +116,7 @@ def test_writes_are_there_after_a_stop_in_order(open_one):
 
 def test_a_second_start_is_refused_and_the_first_replica_runs_on(open_one):
     opened = open_one()
-    with pytest.raises(Conflict, match=f"already running .process {os.getpid()}") as refusal:
+    with pytest.raises(Conflict, match=f"already in use .process {os.getpid()}") as refusal:
         open_one()
     assert refusal.value.code == "already_running"
     assert opened.client.ping()
@@ -209,7 +209,7 @@ def test_a_redis_that_hangs_is_killed(killed_replica, tmp_path, monkeypatch):
 
 def test_the_redis_of_a_running_replica_is_not_stopped(open_one, tmp_path):
     opened = open_one()
-    with pytest.raises(Conflict, match="already running"):
+    with pytest.raises(Conflict, match="already in use"):
         stop_left_behind(tmp_path / "one")
     assert opened.client.ping()
 

@@ -34,7 +34,7 @@ OTHER = SAME | {"run_id": "run-2"}
         (None, OLD, SAME | {"durable": True}, False, "identity file is missing"),
         (CLEAN, None, SAME | {"durable": True}, False, "namespace is empty"),
         (CLEAN, "two~bbbbbb", SAME, False, "that of two~bbbbbb"),
-        (IDENTITY, OLD, SAME, True, "has run on"),
+        (IDENTITY, OLD, SAME, True, "has kept running"),
         (IDENTITY, OLD, SAME | {"restored": True}, False, "restored from a copy"),
         (IDENTITY, OLD, SAME | {"repaired": True}, False, "was repaired"),
         (replace(IDENTITY, repaired=True), OLD, OTHER | {"durable": True}, False, "was repaired"),
@@ -44,9 +44,9 @@ OTHER = SAME | {"run_id": "run-2"}
         (CLEAN, OLD, OTHER, True, "stopped in order"),
         (CLEAN, OLD, OTHER | {"mark": "csn 6"}, False, "restarted or replaced"),
         (replace(CLEAN, clean=False), OLD, OTHER, False, "restarted or replaced"),
-        (replace(IDENTITY, id="one~zzzzzz", next=OLD), OLD, SAME, True, "has run on"),
+        (replace(IDENTITY, id="one~zzzzzz", next=OLD), OLD, SAME, True, "has kept running"),
         (replace(IDENTITY, id="one~zzzzzz", next=OLD), OLD, OTHER, False, "restarted or replaced"),
-        (replace(IDENTITY, next="one~zzzzzz"), OLD, SAME, True, "has run on"),
+        (replace(IDENTITY, next="one~zzzzzz"), OLD, SAME, True, "has kept running"),
         (replace(IDENTITY, redis_run_id=""), OLD, SAME | {"run_id": ""}, False, "restarted or replaced"),
     ],
 )
@@ -103,7 +103,7 @@ def test_a_damaged_identity_file_is_refused_and_not_changed(tmp_path: Path, text
 def test_one_process_at_a_time_holds_the_lock_of_a_folder(tmp_path: Path):
     folder = tmp_path / "data" / "one"
     lock = lock_folder(folder, "serves replica one")
-    with pytest.raises(Conflict, match=f"already running .process {os.getpid()}, which serves replica one") as refusal:
+    with pytest.raises(Conflict, match=f"already in use .process {os.getpid()}, which serves replica one") as refusal:
         lock_folder(folder, "exports")
     assert refusal.value.code == "already_running"
     assert json.loads((folder / "lock").read_text())["reason"] == "serves replica one"

@@ -48,7 +48,7 @@ def test_a_redis_at_a_unix_url_is_used_and_left_running(open_one, own_redis, tmp
     opened = open_one(url)
     assert (opened.warnings, opened.durable) == ([], False)
     assert opened.client.eval("return redis.call('INCR', KEYS[1])", 1, "n") == 1
-    with pytest.raises(Conflict, match="already running"):
+    with pytest.raises(Conflict, match="already in use"):
         open_one(url)
     opened.close(clean=True)
     assert process.poll() is None
