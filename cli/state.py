@@ -19,7 +19,7 @@ def state_file(user: str, suffix: str, environment: Mapping[str, str]) -> Path:
 
 
 def read_json_file(path: Path) -> dict[str, Any]:
-    """The JSON object in the file; an empty one if the file is missing or unreadable."""
+    """The JSON object in a file; an empty one if the file is missing or unreadable."""
     try:
         kept = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):

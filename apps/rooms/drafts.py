@@ -91,7 +91,7 @@ def managing_pages(context: DraftContext, owner: str, reason: str | None) -> lis
     if context.user == owner or context.role != "manager":
         return []
     if reason is None:
-        raise BadInput("bad_input", f"reason: is missing; {owner} will read it.", field="reason")
+        raise BadInput("bad_input", f"reason: is missing. Say why; {owner} will read it.", field="reason")
     return [person_page(context.user)]
 
 
@@ -163,8 +163,8 @@ def draft_of(context: DraftContext, op: str, merge: str, args: dict[str, Any], p
     if len(draft.pages) > PAGES_MAX:
         raise TooLarge(
             "too_large",
-            f"This touches {len(draft.pages)} pages (one for each room and day, one for the reservation), and a write"
-            f" may touch {PAGES_MAX}. Ask for fewer slots, fewer rooms or shorter times.",
+            f"This request needs {len(draft.pages)} pages (one for each room and day, one for the reservation), and the"
+            f" limit for one write is {PAGES_MAX}. Ask for fewer slots, fewer rooms or shorter times.",
             pages=len(draft.pages),
             pages_max=PAGES_MAX,
         )

@@ -129,7 +129,7 @@ def cancel(context: DraftContext, series: str, occurrences: Sequence[Occurrence]
 
 
 class _Collected:
-    """Collects the occurrences of a write, within the pages that one write may touch."""
+    """Collects the occurrences of a write, within the pages that one write may declare."""
 
     def __init__(self, count: int, pages: Iterable[str], remedy: str) -> None:
         self._count = count

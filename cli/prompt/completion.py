@@ -85,13 +85,14 @@ class PromptCompleter(Completer):
         return dict.fromkeys(self._monitor.rooms, "")
 
     def _replicas(self) -> Offers:
-        """The replicas of config.yaml, and those that joined later."""
+        """The labels to offer: the replicas of config.yaml, and those that joined later."""
         members = (self._monitor.state or {}).get("members", [])
         joined = {str(member["label"]): str(member["rest"]) for member in members}
         return joined | {label: address.short_url for label, address in self._context.directory.replicas.items()}
 
     def _reservations(self, command: str) -> Offers:
-        """The user's reservations or series; then the other users, because their ids begin with their names."""
+        """The ids to offer: the user's reservations or series, then the other users, because their ids begin with their
+        names."""
         zone: tzinfo | None = self._monitor.zone
         changing = command in {"cancel", "move"}
         others = {f"{name}/": "" for name in self._monitor.users if name != self._context.user and not changing}

@@ -109,7 +109,8 @@ def test_both_views_while_a_song_changes(replicas: Processes) -> None:
 
 
 def test_the_last_write_in_the_order_wins_everywhere(replicas: Processes) -> None:
-    """Tentative writes are ordered by their stamps, after the committed writes."""
+    """When replicas meet, the last writer of a song wins: tentative writes are ordered by their stamps, after the
+    committed ones."""
     put(replicas, "two", "tie", "of two")
     put(replicas, "three", "tie", "of three", user="priyal")
     assert (url_at(replicas, "two", "tie"), url_at(replicas, "three", "tie")) == ("of two", "of three")

@@ -66,7 +66,7 @@ class Handlers:
             self.require_room(name, remedy, session)
 
     def known_room(self, text: str, session: ClientSession) -> str:
-        """The room that a path names, as pages have it; raises Unknown."""
+        """The name of the room in a path, as pages have it; raises Unknown if there is no such room."""
         try:
             name = room_name(text)
         except ValueError as reason:
