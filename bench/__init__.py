@@ -1,1 +1,1 @@
-"""The benchmark (`python -m bench`) and two measurements of their own: `bench.full_state` and `bench.code_size`."""
+"""The benchmark (`python -m bench`) and two separate measurements: `bench.full_state` and `bench.code_size`."""

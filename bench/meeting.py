@@ -1,4 +1,4 @@
-"""A session of two stores in one process, without a network."""
+"""Runs a session between two stores in one process, without a network."""
 
 from __future__ import annotations
 

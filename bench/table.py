@@ -1,4 +1,4 @@
-"""The lines of the benchmark's table, as Markdown for people and as JSON for programs."""
+"""The lines of the benchmark's table, printed as Markdown for people or as JSON for programs."""
 
 from __future__ import annotations
 

@@ -29,9 +29,7 @@ examples:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command and return the exit status: 0, 1 after a reported failure, 2 for a wrong command line, 130 when
-    stopped.
-    """
+    """Run a command. Return 0, 1 after a reported failure, 2 for a wrong command line, or 130 when stopped."""
     asked = _parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]

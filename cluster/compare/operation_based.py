@@ -1,8 +1,9 @@
 """An operation-based set (the observed-remove set of Shapiro et al. 2011): replicas exchange operations, not states.
 
-Concurrent operations commute, so it is enough that each replica applies each operation once, after the operations
-that its origin had applied when it made it (causal delivery). Each origin numbers its operations; an operation that
-arrives too early waits. When an addition and a removal are concurrent, the addition wins. It knows nothing of rooms.
+Concurrent operations commute. So it is enough that each replica applies each operation once, after the operations that
+its origin had applied when it made the operation (causal delivery). Each origin numbers its operations; an operation
+that arrives too early waits. When an addition and a removal are concurrent, the addition wins. The set knows nothing of
+rooms.
 """
 
 from __future__ import annotations

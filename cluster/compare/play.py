@@ -144,9 +144,7 @@ class _Player:
         return found
 
     def _meet_all(self) -> None:
-        """Have linked servers meet in as many rounds as there are servers, so that every update reaches every linked
-        server.
-        """
+        """Have linked servers meet, in as many rounds as there are servers, so that updates spread over all links."""
         links = [(one, other) for one in self._world.servers for other in self._world.servers if one < other]
         for _ in self._world.servers:
             for one, other in links:

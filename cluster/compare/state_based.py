@@ -18,7 +18,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class GrowOnlySet(Generic[Element]):
-    """Elements are added and never removed."""
+    """A set whose elements are added and never removed."""
 
     elements: frozenset[Element] = frozenset()
 
@@ -31,7 +31,7 @@ class GrowOnlySet(Generic[Element]):
 
 @dataclass(frozen=True, slots=True)
 class TwoPhaseSet(Generic[Element]):
-    """Two grow-only sets, of added and of removed elements. A removed element can never come back."""
+    """Two grow-only sets: one of added and one of removed elements. A removed element can never come back."""
 
     added: frozenset[Element] = frozenset()
     removed: frozenset[Element] = frozenset()

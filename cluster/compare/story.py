@@ -1,4 +1,7 @@
-"""The result of each reservation of a script under one design, and its verdict. Pure data."""
+"""The result of each reservation of a script under one design, and its verdict.
+
+This module only holds and compares data.
+"""
 
 from __future__ import annotations
 

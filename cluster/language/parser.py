@@ -85,7 +85,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class ReserveRequest:
-    """The parts of a `reserve`; `slots` are in order of preference."""
+    """The parts of a `reserve` command; `slots` are in order of preference."""
 
     client: str
     room: str

@@ -1,6 +1,6 @@
-"""Quiescence: runs sessions over working links until linked servers hold the same.
+"""Quiescence: runs sessions over working links until linked servers hold the same writes.
 
-It compares vectors and CSNs, never clocks, and runs a session only where two servers differ.
+It compares vectors and CSNs, never clocks, and runs a session only between servers that differ.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ Failure = Callable[[Pair, str], object]
 
 
 def quiesce(driver: Driver, links: Sequence[Pair], failed: Failure) -> None:
-    """Run sessions over these links until no server can learn anything more. `failed` is called for each failed
-    session.
+    """Run sessions over these links until no server can learn anything more. Call `failed` for each failed session.
 
     This ends, since two servers meet only while they differ, and meet again only after one of them has changed.
     """

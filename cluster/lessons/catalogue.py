@@ -41,7 +41,7 @@ class Lesson:
 
 
 def lessons() -> list[Lesson]:
-    """All lessons, in the order of their names."""
+    """Return all lessons, in the order of their names."""
     return [read_lesson(path) for path in sorted(FOLDER.glob("*.test"))]
 
 

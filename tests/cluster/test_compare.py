@@ -155,7 +155,7 @@ def test_a_cancelled_reservation_is_made_again(stories_of: StoriesOf) -> None:
 
 @pytest.mark.slow
 def test_bayou_and_the_central_server_never_book_twice(stories_of: StoriesOf) -> None:
-    """On random scripts, what users believe at the end is true under Bayou and under a central server."""
+    """Under Bayou and under a central server, random scripts leave no double booking and no lost booking."""
     chosen = random.Random(4)
     for _ in range(6):
         lines = ["joinServer a", "joinServer b", "joinServer c", "joinClient x a", "joinClient y b", "joinClient z c"]

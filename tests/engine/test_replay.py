@@ -168,9 +168,7 @@ def test_commits_in_the_tentative_order_replay_nothing() -> None:
 
 
 def test_commits_out_of_the_tentative_order_replay_the_writes_they_overtake(cluster: Cluster) -> None:
-    """The primary commits the writes of each server in order, but not all writes in stamp order (Terry 1995, section
-    5).
-    """
+    """The primary commits each server's writes in order, but not all writes in stamp order (Terry 1995, section 5)."""
     primary, one, two = cluster
     one.take("a", (DAY, "slot 9"), (DAY, "slot 11"))
     two.take("b", (DAY, "slot 9"), (DAY, "slot 10"))

@@ -1,4 +1,4 @@
-"""The state machine of a session by itself, with a fake store: window, plans, refusals."""
+"""The state machine of a session by itself, with a fake store: its window, its plans and its refusals."""
 
 from __future__ import annotations
 

@@ -255,8 +255,9 @@ def test_a_batch_in_another_order_is_refused(here: Replica, csns: list[int | Non
     ids=lambda text: repr(text[:30]),
 )
 def test_malformed_pages_are_refused(here: Replica, text: bytes) -> None:
-    """Redis reads the text of a page with its own parser, so text that the two parsers read differently must not get
-    there.
+    """Redis reads the text of a page with its own parser.
+
+    Text that the two parsers read differently must not get there.
     """
     before = counted(here)
     chunk = StateChunk(0, 0, True, StatePages(1, text), ())

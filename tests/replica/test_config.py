@@ -1,4 +1,4 @@
-"""The configuration: what it accepts, and that every error names the line and the setting."""
+"""The configuration: which settings it accepts, and that every error names the line and the setting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Anti-entropy by file, over REST and the command line, also after truncation."""
+"""Anti-entropy by file, over REST and from the command line, including after truncation."""
 
 from __future__ import annotations
 

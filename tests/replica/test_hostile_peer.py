@@ -79,8 +79,9 @@ def test_garbage_is_refused_and_sessions_go_on(processes: Processes) -> None:
 
 def test_a_newer_release_is_refused_and_both_sides_see_why(processes: Processes) -> None:
     def refused(label: str, **newer: Any) -> str:
-        """Send a hello that the replica refuses, wait until its operator sees the refusal, and return its code and
-        message.
+        """Send a hello that the replica refuses, and wait until its operator sees that.
+
+        Return the code and the message.
         """
         given: dict[str, Any] = {"protocol": PROTOCOL, "cluster": processes.settings.cluster_id, "applications": tags}
         hello = wire.Hello(server=f"{label}~aaaaaa", label=label, history="[]", **(given | newer))

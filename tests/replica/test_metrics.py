@@ -1,4 +1,4 @@
-"""GET /metrics for Prometheus, also while the storage is away. docs/operate.md explains every metric."""
+"""GET /metrics for Prometheus, including while the storage does not answer. docs/operate.md explains every metric."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def app(parts: Parts) -> Flask:
 
 @pytest.fixture(scope="module")
 def endpoints(parts: Parts) -> list[Endpoint]:
-    """All endpoints."""
+    """All endpoints of the replica."""
     tables = tables_of(parts, Counters(), Security(parts.settings, parts.store.read))
     return [endpoint for table in tables.values() for endpoint in table]
 

@@ -1,4 +1,4 @@
-"""When sessions start by themselves, and what a refusal means."""
+"""When a replica starts sessions by itself, and how it reacts to a peer's refusal."""
 
 from __future__ import annotations
 

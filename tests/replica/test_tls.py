@@ -29,9 +29,7 @@ def make(folder: Path, *pairs: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with certificates: of `one` and `two` for this host, of a `two` from another authority, and for another
-    host.
-    """
+    """Make certificates: of `one` and `two` for this host, of a `two` from another authority, and for another host."""
     made = tmp_path_factory.mktemp("tls")
     make(made, "one=127.0.0.1", "two=127.0.0.1", "other=10.9.8.7")
     make(made / "strange", "two=127.0.0.1")

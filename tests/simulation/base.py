@@ -1,4 +1,4 @@
-"""The state of a world, and how steps choose parts of it by number."""
+"""The state of a simulated world, and how steps choose parts of it by number."""
 
 from __future__ import annotations
 

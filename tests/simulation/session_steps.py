@@ -107,7 +107,7 @@ class SessionSteps(WorldBase):
         node.running = False
 
     def _do_cut(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
-        """Cut a session in the middle of a frame, or at one end only."""
+        """Cut a session at both ends, or at one end only."""
         if not self.sessions:
             return "nothing"
         session = self.sessions[a % len(self.sessions)]
