@@ -122,7 +122,7 @@ class Session:
         return Examined(frame, unplayable)
 
     def take(self, examined: Examined) -> list[Frame]:
-        """Do the other half of `receive`. Call it in the order in which the frames arrived."""
+        """Do the half of `receive` that takes an examined frame. Call it in the order in which the frames arrived."""
         frame = examined.frame
         if self.finished:
             raise ProtocolError(f"{type(frame).__name__} after the end of the session")

@@ -116,5 +116,5 @@ class LuaApplication:
 
     @property
     def tag(self) -> str:
-        """NAME/VERSION, as writes carry it."""
+        """The tag NAME/VERSION that writes of this application carry."""
         return f"{self.name}/{self.version}"

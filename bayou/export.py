@@ -25,7 +25,8 @@ from bayou.vectors import missing
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Who wrote the volume, and what its receiver must hold at least, unless the volume has the full state."""
+    """The beginning of a volume: who wrote it, and what its receiver must hold at least, unless the volume has the full
+    state."""
 
     hello: Hello
     csn: int

@@ -32,7 +32,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Writes in the sender's order. `plan` grows each time that the receiver asks for a new plan."""
+    """A frame of writes, in the sender's order. `plan` grows each time that the receiver asks for a new plan."""
 
     plan: int
     selection: Selection

@@ -7,7 +7,8 @@ from bayou.store import AntiEntropyStore
 
 
 class Staging:
-    """Takes the parts of one full state in order, each once. If one were missing, the result would be inconsistent."""
+    """Takes the parts of one full state in order, each once, since a missing part would make the result
+    inconsistent."""
 
     def __init__(self, store: AntiEntropyStore) -> None:
         self._store = store

@@ -42,8 +42,8 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`read` is the maximum of the vectors of all views that were read; `write` has the newest stamp of each server
-    that took a write."""
+    """What a client session has read and written. `read` is the maximum of the vectors of all views that were read;
+    `write` has the newest stamp of each server that took a write."""
 
     read: Vector = field(default_factory=dict)
     write: Vector = field(default_factory=dict)

@@ -22,7 +22,7 @@ class YamlProblem(Exception):
 
 
 class Lines:
-    """The line of each setting; for a missing one, the line of the setting that should contain it."""
+    """Finds the line of each setting; for a missing setting, the line of the setting that should contain it."""
 
     def __init__(self) -> None:
         self._lines: dict[Path, int] = {}

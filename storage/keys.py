@@ -61,7 +61,7 @@ META = {
 
 
 class Namespace:
-    """The keys of one replica: `keys.meta`, `keys.committed_page + page`, ..."""
+    """The keys of one replica as attributes, such as `keys.meta` and `keys.committed_page + page`."""
 
     def __init__(self, label: str, generation: str = "0") -> None:
         self.prefix = f"bayou:{{{label}}}:"

@@ -107,7 +107,7 @@ class Queries(ScriptRunner):
         raise Away("busy", "Writes keep coming in, so there is no digest of one moment. Try again.", retry_after_s=1)
 
     def vitals(self) -> Vitals:
-        """Return two readings, which may come from different moments."""
+        """Return the vitals. They are two readings, which may come from different moments."""
         oldest = self._redis.zrange(self._keys.tentative, 0, 0)
         memory = self._redis.info("memory").get("used_memory", 0)
         return Vitals(split_id(oldest[0].decode())[0] if oldest else None, memory)

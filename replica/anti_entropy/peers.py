@@ -19,7 +19,8 @@ class Peers(Protocol):
         """Return one entry for each peer: label, address, link (up | cut), reachable, busy, last_session."""
 
     def sync(self, label: str) -> Report:
-        """Run one session to its end. Raises Unknown peer_unknown, Conflict link_cut, Away peer_unreachable."""
+        """Run one session to its end, and return its report. Raises Unknown peer_unknown, Conflict link_cut, Away
+        peer_unreachable."""
 
     def set_link(self, label: str, *, up: bool) -> None:
         """Cut or heal the link to a peer. Raises Unknown peer_unknown."""

@@ -15,8 +15,8 @@ LOGGER = logging.getLogger("bayou.replica")
 
 
 class Describer:
-    """Call `describe(write, outcome)` for the description of a write. It never raises, and its result is empty for an
-    unknown application."""
+    """Describes writes for screens. `describe(write, outcome)` never raises; for an unknown application it returns an
+    empty description."""
 
     def __init__(self, applications: Sequence[Application]) -> None:
         self._applications = {application.tag: application for application in applications}

@@ -49,8 +49,8 @@ class Cursor(NamedTuple):
         return f"{self.moment_ms}-{self.sequence}" + ("" if self.number == NUMBER_LAST else f".{self.number}")
 
     def before_transaction(self) -> str:
-        """Return the stream id from which to read on: everything after it includes this transaction, if it may have
-        later events, and all later ones."""
+        """Return a stream id to read on from. After it come this transaction, unless all its events lie before the
+        cursor, and all later transactions."""
         if self.number == NUMBER_LAST:
             return f"{self.moment_ms}-{self.sequence}"
         if self.sequence > 0:

@@ -11,7 +11,7 @@ CLOSE_TIMEOUT_S = 5.0
 
 
 class Printer:
-    """Call the printer with a line and its newline; it returns at once. `close` waits for the rest, for a bounded
+    """Prints lines. Call it with a line and its newline; it returns at once. `close` waits for the rest, for a bounded
     time."""
 
     def __init__(self, write: Callable[[str], object]) -> None:

@@ -88,7 +88,7 @@ def _body(model: type[Model], http: flask.Request, *, is_required: bool) -> Mode
 
 
 def _response(answer: Any, http: flask.Request) -> Response:
-    """Return what a handler returned as a response of Flask. It is made here so that flask-restful does not look for
+    """Turn the result of a handler into a response of Flask. This is done here so that flask-restful does not look for
     what the client accepts: an endpoint has one form of its answer."""
     if isinstance(answer, Response):
         return answer

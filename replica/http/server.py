@@ -31,7 +31,8 @@ STOP_TIMEOUT_S = 5.0
 
 
 class WebServer:
-    """One listening address. `start` returns at once; `stop` waits for what is being answered, for a bounded time.
+    """Serves one address. `start` returns at once; `stop` waits for requests that are being answered, for a bounded
+    time.
 
     `address` is where it listens, with the port that the system chose if port 0 was asked for. Raises Conflict
     `address_unusable`.

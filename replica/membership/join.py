@@ -117,7 +117,7 @@ def join(
 
 
 def _first_session(store: Store, settings: Config, label: str, through: Address, tags: Sequence[str]) -> str:
-    """Have sessions with the creator until one succeeds; returns its label."""
+    """Have sessions with the creator until one succeeds. Returns the label of the creator."""
     met: list[str] = []
     registry = SessionRegistry(label)
 

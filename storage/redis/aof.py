@@ -166,7 +166,7 @@ def _cut(file: Path, good: int, server: Path) -> None:
 
 
 class _WrongByte(Exception):
-    """The byte at `position` breaks the format."""
+    """The file is damaged: the byte at `position` breaks the format."""
 
     def __init__(self, position: int) -> None:
         super().__init__(position)

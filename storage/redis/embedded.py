@@ -139,7 +139,7 @@ class EmbeddedRedis:
                 self.socket.parent.rmdir()
 
     def stop_if_alive(self) -> bool:
-        """Stop the server that runs here although this object did not start it; False if none runs."""
+        """Stop the server that runs here although this object did not start it. Returns False if none runs."""
         if self._has_ended(0):
             return False
         self._read_record()
@@ -176,7 +176,8 @@ class EmbeddedRedis:
         return True
 
     def _adopt(self) -> bool:
-        """Take over the server that runs here; False if it does not answer (it may be about to end)."""
+        """Take over the server that runs here. Returns False if it does not answer, for example because it is about to
+        end."""
         self._read_record()
         info = self._info_when_loaded()
         if info is None:
@@ -265,7 +266,8 @@ class EmbeddedRedis:
 
 
 def stop_left_behind(folder: Path) -> bool:
-    """Stop the redis-server that a killed replica left running in `folder` (data/LABEL); False if none runs there.
+    """Stop the redis-server that a killed replica left running in `folder` (data/LABEL). Returns False if none runs
+    there.
 
     Call it before the data of a cluster is deleted. Raises Conflict `already_running` while the replica runs.
     """

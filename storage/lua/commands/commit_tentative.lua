@@ -5,7 +5,7 @@
 -- Returns JSON {status, committed, left}; the status is
 --   committed    `committed` writes have got their CSN; `left` are still tentative
 --   not_primary  this is not the primary; nothing has changed
--- To commit in the tentative order replays nothing. Keeps invariants 2 and 6.
+-- Commits in the tentative order replay nothing. Keeps invariants 2 and 6.
 
 --- @include "engine/log"
 --- @include "engine/replay"

@@ -1,4 +1,4 @@
--- Reads a stretch of the log: committed writes by CSN, then tentative ones in their order.
+-- Reads a part of the log: committed writes by CSN, then tentative ones in their order.
 --
 -- KEYS[1]  string   prefix of the namespace's keys
 -- ARGV[1]  string   id of the write after which to begin; '' for the oldest write

@@ -9,10 +9,10 @@
 --   string   what is shown of it, without tabs
 --   integer  until when it is remembered once it is gone, seconds since 1970
 -- Returns a flat list with five values for each thing that is remembered: id, revision number, when it changed last
--- (seconds), 1 where it is shown or 0 where it is gone, and what is shown of it (or was). For a thing to go is a
--- change. A revision number never falls, whatever is rolled back or replayed: it is at least one more than the number
--- before. Where all records are lost, the seconds have moved on meanwhile. To run it again with the same things changes
--- nothing.
+-- (seconds), 1 where it is shown or 0 where it is gone, and what is shown of it (or was). The removal of a
+-- thing is a change. A revision number never falls, whatever is rolled back or replayed: a new number is at least one
+-- more than the number before. If all records are lost, the numbers still grow, because they begin at the current
+-- second. Running the script again with the same things changes nothing.
 
 --- @include "engine/redis"
 

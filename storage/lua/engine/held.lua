@@ -1,5 +1,5 @@
--- What this replica holds, and what is committed here, of each server: V and C, completed (see vectors.lua). An entry
--- is read from Redis when it is first asked for.
+-- V and C, completed (see vectors.lua): the writes of each server that this replica holds, and those that are committed
+-- here. An entry is read from Redis when it is first needed.
 
 --- @include "engine/vectors"
 

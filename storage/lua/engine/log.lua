@@ -98,7 +98,7 @@ end
 -- The ids of the first `count_max` tentative writes, in order.
 function Log.tentative(count_max) return redis.call('ZRANGE', K.tentative, 0, count_max - 1) end
 
--- V gains an entry or advances it; or it loses one.
+-- Adds or advances the entry of a server in V, or removes it.
 local function hold(server, stamp)
   Held.set(server, Order.number[stamp])
   vectors.V[server] = stamp
@@ -111,11 +111,11 @@ local function drop(server)
   if server == Log.id then meta.retired = '1' end
 end
 
--- The same for C.
+-- Does the same in C.
 local function hold_committed(server, stamp) vectors.C[server] = stamp end
 local function drop_committed(server) vectors.C[server] = false end
 
--- A new write enters the log; the caller has checked that it follows its origin's previous one.
+-- Adds a new write to the log; the caller has checked that it follows its origin's previous one.
 function Log.enter(write)
   if write.at > Log.clock then Log.clock = write.at end
   append(stored.writes, write.id, write.body)
@@ -128,20 +128,20 @@ function Log.enter(write)
   Membership.cover(write, hold, drop)
 end
 
--- A new write becomes tentative.
+-- Makes a new write tentative.
 function Log.join(write)
   table.insert(joined, write)
   for _, name in ipairs(write.pages) do Pages.join(Pages.open(name), write) end
 end
 
--- A write is no longer tentative.
+-- Removes a write from the tentative ones.
 function Log.leave(write)
   has_departed[write.id] = true
   table.insert(departed, write)
   for _, name in ipairs(write.pages) do Pages.leave(Pages.open(name), write.id) end
 end
 
--- The write gets the next CSN. Returns the CSN as text.
+-- Gives the write the next CSN. Returns the CSN as text.
 function Log.commit(write)
   Log.csn, Log.last = Log.csn + 1, write.id
   hold_committed(write.origin, write.stamp)
@@ -162,7 +162,7 @@ function Log.record(write, outcome, effects)
   if effects then append(stored.effects, write.id, cjson.encode(effects)) end
 end
 
--- This server becomes the birth of the cluster.
+-- Makes this server the birth of the cluster.
 function Log.set_birth(server) meta.birth, meta.history = server, cjson.encode({{0, server, 1}}) end
 
 -- Adds what became of a write to the event: its id; its CSN as text, nil while it is tentative; its outcome before, nil

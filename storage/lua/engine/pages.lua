@@ -139,7 +139,7 @@ function Pages.replace(page, view, fields, field, value)
   if page[CHANGES[view]] ~= fields then note_change(page, view, field, value) end
 end
 
--- The same for any page; one that nobody has read is not loaded for it.
+-- Does the same for any page. A page that nobody has read is not loaded for this.
 function Pages.put(page, view, field, value)
   local fields = page[view]
   if fields then Pages.replace(page, view, fields, field, value) else note_change(page, view, field, value) end
@@ -195,7 +195,7 @@ function Pages.is_first(page, id)
   return redis.call('ZRANGE', K.index .. page.name, gone, gone)[1] == id
 end
 
--- The write enters the index of the page.
+-- Adds the write to the index of the page.
 function Pages.join(page, write)
   local joined = page.joined
   if not joined then
@@ -206,7 +206,7 @@ function Pages.join(page, write)
   end
 end
 
--- The write leaves the index of the page.
+-- Removes the write from the index of the page.
 function Pages.leave(page, id)
   if not page.left then page.left = {id} else page.left[#page.left + 1] = id end
 end

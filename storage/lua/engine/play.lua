@@ -13,12 +13,12 @@
 local Play = {}
 
 -- The play in progress: the write, its view, and its effects so far, `count` values in the order in which they came.
--- Only where one of them replaced a value may there be several for one field.
+-- There can be several effects for one field only if one of them replaced a value.
 local playing, view, effects, count, some_replaced
 -- The effects of a committed play are needed only to take it back when it fails, so all committed plays share one list.
 local committed_effects = {}
--- The number of the play in progress. The record of a page holds the number of its last play; to hold the write itself
--- would keep it in memory.
+-- The number of the play in progress. The record of a page holds the number of its last play. If it held the write
+-- itself, the write would stay in memory.
 local play = 0
 
 local known, load, replace = Pages.known, Pages.load, Pages.replace
