@@ -72,17 +72,17 @@ class Replica:
         self._is_resolved = False
         tags = tuple(application.tag for application in applications)
         with contextlib.ExitStack() as undo:
-            self._opened = open_storage(settings.redis_of(label), settings.data, label, self._resolve_again)
-            undo.callback(self._opened.close, clean=False)
-            self._identity = Identity(self._opened, settings, label, self._clock, self._say)
-            self.store = self._make_store(self._opened.client)
+            self._storage = open_storage(settings.redis_of(label), settings.data, label, self._resolve_again)
+            undo.callback(self._storage.close, clean=False)
+            self._identity = Identity(self._storage, settings, label, self._clock, self._say)
+            self.store = self._make_store(self._storage.client)
             self.joined_through: str | None = None
             if label not in settings.founders:
-                joining = self._opened, self.store, settings, label, options.join, tags, self._clock
+                joining = self._storage, self.store, settings, label, options.join, tags, self._clock
                 self.joined_through = join(*joining)
             warning = self._identity.resolve(self.store, restored=options.restored)
             self._is_resolved = True
-            self.warnings = [*self._opened.warnings, *([warning] if warning else [])]
+            self.warnings = [*self._storage.warnings, *([warning] if warning else [])]
             self._peers = Scheduler(settings, label, self.store, tags)
             self._membership = Membership(self._identity, self.store, self._peers, tags, self._say, left)
             self._log_truncation = LogTruncation(settings.log, self.store, self._clock)
@@ -92,7 +92,7 @@ class Replica:
                 counters.note(transaction)
                 console.show(transaction)
 
-            clients = self._opened.client, self._opened.blocking_client
+            clients = self._storage.client, self._storage.blocking_client
             self._feed = EventFeed(self.store, *clients, Describer(applications), label, on_transaction)
             service = ReplicaService(settings, self.store, self._peers, self._clock, lambda: self._feed.follow(None))
             operator_hash = new_operator_token(settings.data / label) if settings.auth == "tokens" else None
@@ -118,7 +118,7 @@ class Replica:
         If Redis does not answer, the stop waits as long as a slow Redis may need, and then goes on without a mark. That
         takes STOP_S_MAX in all."""
         deadline = time.monotonic() + SILENCE_S_MAX
-        if self._opened.is_silent(NOTICED_S):
+        if self._storage.is_silent(NOTICED_S):
             self._say(f"Redis does not answer. The replica stops within {STOP_S_MAX} s; nothing acknowledged is lost.")
         with contextlib.ExitStack() as steps:  # run in reverse order, each of them even if another one fails
             steps.callback(self._close_storage, deadline)
@@ -164,11 +164,11 @@ class Replica:
 
     def _close_storage(self, deadline: float) -> None:
         try:
-            if self._opened.is_silent(max(deadline - time.monotonic(), NOTICED_S)):
+            if self._storage.is_silent(max(deadline - time.monotonic(), NOTICED_S)):
                 raise Away("storage_away", "Redis does not answer")
             text = mark(self.store)
         except (RedisError, Refusal) as error:
             LOGGER.warning("stopping without a mark: %s", error)
-            self._opened.close(clean=False)
+            self._storage.close(clean=False)
         else:
-            self._opened.close(clean=True, mark=text)
+            self._storage.close(clean=True, mark=text)

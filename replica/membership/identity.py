@@ -36,8 +36,8 @@ class Identity:
     def resolve(self, store: Store, *, restored: bool = False) -> str | None:
         """Decide the id, note it in the identity file, and open the namespace under it. Raises Conflict other_cluster.
 
-        `store` must reach Redis now, when other stores are still refused. Returns why there is a new id; None if there
-        is none, or at a first start.
+        `store` can reach Redis also while other clients are refused. Returns why there is a new id; None if there is
+        none, or at a first start.
         """
         with self._changing:
             found, known = store.server(), self._storage.identity_file
@@ -46,8 +46,8 @@ class Identity:
             # primary must not be one again.
             in_memory = self.settings.redis_of(self.label) == "memory"
             first = found is None and (known is None or not known.founded_at or in_memory)
-            identity = self._storage.decide(found, mark(store), restored=restored)
-            server, reason = identity.id, identity.reason
+            decision = self._storage.decide(found, mark(store), restored=restored)
+            server, reason = decision.id, decision.reason
             if server and known and known.left:
                 server, reason = None, f"{known.id} has retired."
             was_primary = found is not None and store.state().primary == found
@@ -56,7 +56,7 @@ class Identity:
             server = server or mint(self.label)
             self._begin(store, server, first_primary=first and founder and self.label == self.settings.primary)
         if known and server == known.next:
-            return _taken(known.id, server)
+            return _id_of_full_state(known.id, server)
         if not is_new or first:
             return None
         return _new_id(reason, server, was_primary=was_primary)
@@ -102,7 +102,7 @@ class Identity:
         assert known is not None
         if known.next and server() == known.next:
             self._storage.amend(id=known.next, next="", founded_at=self._now())
-            self._say(_taken(known.id, known.next))
+            self._say(_id_of_full_state(known.id, known.next))
 
     def leave(self) -> None:
         """Note that another replica holds all writes of this one, which has retired."""
@@ -132,7 +132,7 @@ def mark(store: Store) -> str:
     return f"csn {state.csn}, clock {state.clock}, own {state.vector.get(state.server, 0)}, tentative {state.tentative}"
 
 
-def _taken(old: str, new: str) -> str:
+def _id_of_full_state(old: str, new: str) -> str:
     return f"The full state that was installed lacks the last writes of {old}. This replica goes on as {new}."
 
 

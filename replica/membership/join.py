@@ -64,7 +64,7 @@ def with_own_address(settings: Config, label: str, options: JoinOptions) -> Conf
 
 
 def join(
-    opened: OpenStorage,
+    storage: OpenStorage,
     store: Store,
     settings: Config,
     label: str,
@@ -77,7 +77,7 @@ def join(
     Raises Conflict if the server cannot join, Away if the replica does not answer. If the server is started again, it
     goes on from there.
     """
-    known = opened.identity_file
+    known = storage.identity_file
     if known is not None and known.founded_at and not known.left:
         return None
     own = settings.replica(label)
@@ -97,7 +97,7 @@ def join(
             request=secrets.token_hex(8),
             through=str(_address_of(settings, options.join)),
         )
-        opened.confirm(known)
+        storage.confirm(known)
     elif options.join is not None and str(_address_of(settings, options.join)) != known.through:
         raise Conflict(
             "join_pending",
@@ -109,10 +109,10 @@ def join(
         new = NewServer(known.label, known.rest, known.anti_entropy, known.request)
         credentials = read_credentials(settings, label)
         known = replace(known, id=request_creation(through, settings.cluster_id, tags, new, credentials))
-        opened.confirm(known)
+        storage.confirm(known)
     store.begin(server=known.id, cluster=settings.cluster_id, first_primary=False)
     creator = _first_session(store, settings, label, through, tags)
-    opened.confirm(replace(known, founded_at=clock().isoformat(timespec="seconds")))
+    storage.confirm(replace(known, founded_at=clock().isoformat(timespec="seconds")))
     return creator
 
 

@@ -186,8 +186,8 @@ def member(op: str, stamp: int = 7, **args: Any) -> Any:
     ],
 )
 def test_membership_writes(found: Any, csn: int | None, lines: list[str]) -> None:
-    told = one("received", "updated", found, csn=csn)
-    assert Terminal().show({**told, "from": "two"}, found) == ["received 1 from two", *lines]
+    entry = one("received", "updated", found, csn=csn)
+    assert Terminal().show({**entry, "from": "two"}, found) == ["received 1 from two", *lines]
 
 
 def test_revoked_commits_are_shown_in_red() -> None:

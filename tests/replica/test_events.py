@@ -21,7 +21,7 @@ WRITE = write(5)
 DESCRIBER = Describer([application()])
 
 
-def told(entry: dict[str, Any], *held: Any) -> Transaction:
+def expanded(entry: dict[str, Any], *held: Any) -> Transaction:
     return expand("1796112000000-3", entry, {found.id: found for found in held}, DESCRIBER, "one")
 
 
@@ -49,7 +49,7 @@ def change(now: str, was: str | None = None, csn: int | None = None) -> Change:
     ],
 )
 def test_the_events_of_a_change(kind: str, changed: Change, names: list[str]) -> None:
-    transaction = told({"kind": kind, "from": "two", "changes": [changed]}, WRITE)
+    transaction = expanded({"kind": kind, "from": "two", "changes": [changed]}, WRITE)
     assert [event.name for event in transaction.events] == names
     assert [str(event.cursor) for event in transaction.events] == [
         f"1796112000000-3.{index}" for index in range(len(names))
@@ -58,7 +58,7 @@ def test_the_events_of_a_change(kind: str, changed: Change, names: list[str]) ->
 
 def test_an_installed_state_gives_revoked_commits_and_a_reset() -> None:
     lost = "0000000000000009@one~aaaaaa"
-    transaction = told({"kind": "revoked", "peer": "two", "revoked": [ID], "lost": [lost]}, WRITE)
+    transaction = expanded({"kind": "revoked", "peer": "two", "revoked": [ID], "lost": [lost]}, WRITE)
     assert [(event.name, str(event.cursor).rpartition(".")[2]) for event in transaction.events] == [
         ("revoked", "0"),
         ("revoked", "1"),
@@ -68,13 +68,13 @@ def test_an_installed_state_gives_revoked_commits_and_a_reset() -> None:
     assert (first["user"], first["request"], first["outcome"], first["from"]) == ("vish", "r5", "revoked", "two")
     assert (second["write"], second["user"], second["outcome"]) == (lost, None, "lost")
     assert last == {"replica": "one", "peer": "two", "lost_pages": []}
-    assert [event.name for event in told({"kind": "revoked", "peer": "two"}).events] == ["reset"]
+    assert [event.name for event in expanded({"kind": "revoked", "peer": "two"}).events] == ["reset"]
 
 
 def test_the_data_of_an_event() -> None:
     counts = {"rolled_back": 2, "replayed": 3}
     changes = [change("merged 10", was="updated 09")]
-    transaction = told({"kind": "received", "from": "two", **counts, "changes": changes}, WRITE)
+    transaction = expanded({"kind": "received", "from": "two", **counts, "changes": changes}, WRITE)
     assert (transaction.source, transaction.rolled_back, transaction.replayed) == ("two", 2, 3)
     assert transaction.events[0].data == {
         "write": ID,
@@ -93,18 +93,18 @@ def test_the_data_of_an_event() -> None:
 
 
 def test_the_event_of_a_write_that_is_not_in_the_log() -> None:
-    (event,) = told({"kind": "commit", "changes": [change("updated 09", was="updated 09", csn=7)]}).events
+    (event,) = expanded({"kind": "commit", "changes": [change("updated 09", was="updated 09", csn=7)]}).events
     assert (event.data["write"], event.data["csn"], event.data["user"], event.data["after"]) == (ID, 7, None, None)
 
 
 def test_the_event_of_a_write_of_an_unknown_application() -> None:
     other = write(5, app="chess/2")
-    (event,) = told({"kind": "received", "changes": [change("updated 09")]}, other).events
+    (event,) = expanded({"kind": "received", "changes": [change("updated 09")]}, other).events
     assert (event.data["app"], event.data["user"], event.data["reservation"]) == ("chess/2", "vish", None)
 
 
 def test_the_events_of_links_and_sessions() -> None:
-    (event,) = told({"kind": "link", "peer": "two", "up": False}).events
+    (event,) = expanded({"kind": "link", "peer": "two", "up": False}).events
     assert (event.name, event.data) == ("link", {"peer": "two", "up": False, "replica": "one"})
 
 

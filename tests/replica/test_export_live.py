@@ -71,8 +71,8 @@ def test_a_file_that_does_not_fit_or_is_damaged_changes_nothing(tmp_path: Path) 
         assert code(put(two, b"something else")) == (400, "export_damaged")
         assert code(put(two, whole[:40])) == (400, "export_damaged")
         assert code(put(one, whole)) == (409, "export_own")
-        behind = requests.get(f"http://{one}/replica/export", params={"csn": "1"}, timeout=60).content
-        assert code(put(two, behind)) == (409, "export_does_not_fit")
+        later = requests.get(f"http://{one}/replica/export", params={"csn": "1"}, timeout=60).content
+        assert code(put(two, later)) == (409, "export_does_not_fit")
         assert code(ask(one, "GET", "/replica/export?csn=x")) == (400, "bad_input")
         assert code(ask(one, "GET", "/replica/export?v=[]")) == (400, "bad_input")
         assert ask(two, "GET", "/replica/digest").json() == before
