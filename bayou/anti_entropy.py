@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bayou.errors import RefusalCode
+from bayou.errors import PeerRefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
@@ -53,7 +53,7 @@ class Report:
 
     @property
     def code(self) -> str | None:
-        """The RefusalCode of `error`; None after a session that completed without an error."""
+        """The PeerRefusalCode of `error`; None after a session that completed without an error."""
         return self.error.code if self.error is not None else None
 
 
@@ -188,9 +188,9 @@ class Session:
 
     def _take_batch(self, batch: Batch, problem: str | None) -> list[Frame]:
         if self._precedes_the_birth(batch):
-            return self.refuse(RefusalCode.DIVERGED, _REFUSALS[RefusalCode.DIVERGED])
+            return self.refuse(PeerRefusalCode.DIVERGED, _REFUSALS[PeerRefusalCode.DIVERGED])
         if problem:
-            return self.refuse(RefusalCode.MALFORMED, f"A write of the batch cannot be played: {problem}.")
+            return self.refuse(PeerRefusalCode.MALFORMED, f"A write of the batch cannot be played: {problem}.")
         received = self._store_all(batch.selection)
         if received.status in _REFUSALS:
             return self.refuse(received.status, _REFUSALS[received.status])
@@ -253,7 +253,7 @@ class Session:
             self._reach = Reach(ack.csn, dict(ack.vector), ack.retired_servers)
             if self._plan > PLANS_MAX:
                 return self.refuse(
-                    RefusalCode.UNSTEADY,
+                    PeerRefusalCode.UNSTEADY,
                     f"The other replica changed more than {PLANS_MAX} times during this session. Try again later.",
                 )
         return self._send_on()
@@ -313,9 +313,9 @@ def hello_of(state: State, applications: Sequence[str], asks_for_tokens: bool | 
 
 
 _REFUSALS: dict[str, str] = {  # status of a batch that was received -> message
-    RefusalCode.FORK: "Two different writes follow the same write: a server id was used twice."
+    PeerRefusalCode.FORK: "Two different writes follow the same write: a server id was used twice."
     " Give one of the two servers a new id.",
-    RefusalCode.DIVERGED: "The two committed logs do not belong to one history."
+    PeerRefusalCode.DIVERGED: "The two committed logs do not belong to one history."
     " The next session compares the histories again.",
 }
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class RefusalCode(StrEnum):
+class PeerRefusalCode(StrEnum):
     """The codes that replicas compare. A code never changes; the message beside it may differ between releases."""
 
     # A session is refused or ends early:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bayou.anti_entropy import BATCH_BYTES_MAX, BATCH_COUNT_MAX, PROTOCOL, Report, hello_of
-from bayou.errors import BadInput, Conflict, RefusalCode
+from bayou.errors import BadInput, Conflict, PeerRefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
@@ -135,9 +135,9 @@ class Importer:
         self.report.peer = head.hello.label
         judged = judge_hello(state, PROTOCOL, self._applications, head.hello)
         if isinstance(judged, Refuse):
-            if judged.code == RefusalCode.SAME_SERVER:
+            if judged.code == PeerRefusalCode.SAME_SERVER:
                 raise Conflict("export_own", "This replica wrote the file itself. Import it on another replica.")
-            if judged.code != RefusalCode.TAIL_LOST_THERE:  # the file is merely older than what came from there since
+            if judged.code != PeerRefusalCode.TAIL_LOST_THERE:  # the file is only older than what we have
                 raise Conflict(judged.code, judged.message)
             judged = Verdict.AGREE, state.csn
         verdict, common = judged

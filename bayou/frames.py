@@ -82,7 +82,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Ends the session, and says why. `code` is a RefusalCode, or a code that only a later release knows."""
+    """Ends the session, and says why. `code` is a PeerRefusalCode, or a code that only a later release knows."""
 
     code: str
     message: str

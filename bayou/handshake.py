@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bayou.errors import RefusalCode
+from bayou.errors import PeerRefusalCode
 from bayou.frames import Hello, Refuse
 from bayou.history import Holding, Verdict, judge
 from bayou.state import State
@@ -23,7 +23,7 @@ def judge_hello(state: State, protocol: int, applications: Sequence[str], hello:
     )
     if verdict is Verdict.REFUSE:
         return Refuse(
-            RefusalCode.OTHER_BIRTH,
+            PeerRefusalCode.OTHER_BIRTH,
             f"{state.label} and {hello.label} belong to two clusters of the same name, each with its own first primary."
             " Stop the replicas of one of the two and start them again without their data.",
         )
@@ -33,13 +33,13 @@ def judge_hello(state: State, protocol: int, applications: Sequence[str], hello:
 def _check_release(state: State, protocol: int, applications: Sequence[str], hello: Hello) -> Refuse | None:
     if hello.protocol != protocol:
         return Refuse(
-            RefusalCode.OTHER_PROTOCOL,
+            PeerRefusalCode.OTHER_PROTOCOL,
             f"{state.label} speaks protocol {protocol} and {hello.label} protocol {hello.protocol}."
             " Bring both to the same release.",
         )
     if set(hello.applications) != set(applications):
         return Refuse(
-            RefusalCode.OTHER_APPLICATIONS,
+            PeerRefusalCode.OTHER_APPLICATIONS,
             f"{state.label} has the applications {', '.join(applications)} and {hello.label} has"
             f" {', '.join(hello.applications)}. Bring both to the same release.",
         )
@@ -49,21 +49,21 @@ def _check_release(state: State, protocol: int, applications: Sequence[str], hel
 def _check_identity(state: State, hello: Hello) -> Refuse | None:
     if hello.cluster != state.cluster:
         return Refuse(
-            RefusalCode.OTHER_CLUSTER,
+            PeerRefusalCode.OTHER_CLUSTER,
             f"{state.label} belongs to the cluster {state.cluster} and {hello.label} to {hello.cluster}."
             " Give both the same cluster name and list of replicas.",
         )
     if hello.server == state.server:
         return Refuse(
-            RefusalCode.SAME_SERVER, f"Both ends are {state.server}. Check the addresses in the configuration."
+            PeerRefusalCode.SAME_SERVER, f"Both ends are {state.server}. Check the addresses in the configuration."
         )
     # A retired server has no entry of its own any more, so its peers may well have a greater one.
     if not state.retired and hello.vector.get(state.server, 0) > own_stamp(state.vector, state.server):
         return Refuse(
-            RefusalCode.TAIL_LOST, f"{hello.label} holds writes of {state.label} that {state.label} has lost."
+            PeerRefusalCode.TAIL_LOST, f"{hello.label} holds writes of {state.label} that {state.label} has lost."
         )
     if not hello.retired and state.vector.get(hello.server, 0) > own_stamp(hello.vector, hello.server):
         return Refuse(
-            RefusalCode.TAIL_LOST_THERE, f"{state.label} holds writes of {hello.label} that {hello.label} has lost."
+            PeerRefusalCode.TAIL_LOST_THERE, f"{state.label} holds writes of {hello.label} that {hello.label} has lost."
         )
     return None

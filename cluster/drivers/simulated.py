@@ -19,7 +19,7 @@ from redis import Redis
 
 from apps import APPLICATIONS
 from bayou.anti_entropy import ProtocolError, Report, Session
-from bayou.errors import Conflict, Refusal, RefusalCode, Unknown
+from bayou.errors import Conflict, PeerRefusalCode, Refusal, Unknown
 from bayou.frames import Frame
 from bayou.stamps import created_at
 from bayou.state import State
@@ -137,7 +137,7 @@ class SimulatedDriver:
         """Run one session to its end. Returns the report of the caller."""
         one, other = self._servers[caller], self._servers[answerer]
         report = converse(one.session(initiator=True), other.session(initiator=False))
-        if report.code == RefusalCode.TAIL_LOST:
+        if report.code == PeerRefusalCode.TAIL_LOST:
             self._renew_if_lost(one.store, other.store)
             self._renew_if_lost(other.store, one.store)
         return report

@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError, Message
 from redis import RedisError
 
 from bayou.anti_entropy import WINDOW, Examined, ProtocolError, Report, Session
-from bayou.errors import Away, RefusalCode
+from bayou.errors import Away, PeerRefusalCode
 from bayou.frame_validation import problem_of
 from bayou.frames import Frame, Hello, Refuse
 from replica.anti_entropy import a_e_pb2 as wire
@@ -39,8 +39,8 @@ SERVER_OPTIONS = [
     ("grpc.so_reuseport", 0),  # otherwise two replicas can listen on one port, and neither says so
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
 ]
-BUSY = Refuse(RefusalCode.BUSY, "This replica has another session. Try again in a moment.")
-CUT = Refuse(RefusalCode.LINK_CUT, "The link between the two replicas is cut.")
+BUSY = Refuse(PeerRefusalCode.BUSY, "This replica has another session. Try again in a moment.")
+CUT = Refuse(PeerRefusalCode.LINK_CUT, "The link between the two replicas is cut.")
 
 Reply = TypeVar("Reply", bound=Message)
 MakeSession = Callable[[bool], Session]  # is it the initiator's? -> a new session
@@ -127,10 +127,10 @@ class PeerServer:
         except (StopIteration, ProtocolError):
             return
         if not isinstance(hello, Hello):
-            yield Refuse(RefusalCode.PROTOCOL, "A session begins with Hello.")
+            yield Refuse(PeerRefusalCode.PROTOCOL, "A session begins with Hello.")
             return
         if problem := problem_of(hello):
-            yield Refuse(RefusalCode.PROTOCOL, f"Hello: {problem}")
+            yield Refuse(PeerRefusalCode.PROTOCOL, f"Hello: {problem}")
             return
         if self._is_cut(hello.label):
             yield CUT
@@ -196,9 +196,11 @@ def _respond(
                 return
             yield from session.take(examined)
     except ProtocolError as error:
-        yield from session.refuse(RefusalCode.PROTOCOL, str(error))
+        yield from session.refuse(PeerRefusalCode.PROTOCOL, str(error))
     except RedisError:
-        yield from session.refuse(RefusalCode.STORAGE_AWAY, "This replica cannot reach its storage. Try again later.")
+        yield from session.refuse(
+            PeerRefusalCode.STORAGE_AWAY, "This replica cannot reach its storage. Try again later."
+        )
 
 
 def _examined(session: Session, messages: Iterator[wire.Frame], timeout: SessionTimeout) -> Iterator[Examined]:
@@ -248,7 +250,7 @@ class PeerClient:
         outgoing: queue.SimpleQueue[wire.Frame | None] = queue.SimpleQueue()
         with self._changing:
             if self._channel is None:  # closed: the peer has left
-                return Report(peer=self._peer, error=Refuse(RefusalCode.UNREACHABLE, "it has left"))
+                return Report(peer=self._peer, error=Refuse(PeerRefusalCode.UNREACHABLE, "it has left"))
             stream = _exchange(self._channel, outgoing)
             has_begun = self._registry.begin_call(self._peer, stream.cancel)
         if not has_begun:
@@ -263,7 +265,7 @@ class PeerClient:
             timeout.end()
             outgoing.put(None)  # ends the thread that sends
             stream.cancel()
-            if session.report.code == RefusalCode.UNREACHABLE:
+            if session.report.code == PeerRefusalCode.UNREACHABLE:
                 self._replace_channel()
             self._registry.end_call(self._peer)
         session.report.peer = self._peer
@@ -293,13 +295,13 @@ class PeerClient:
                     outgoing.put(encode(answer))
                 if session.finished:
                     return
-            session.refuse(RefusalCode.BROKEN_OFF, "The peer ended the session early.")
+            session.refuse(PeerRefusalCode.BROKEN_OFF, "The peer ended the session early.")
         except grpc.RpcError as error:
-            session.refuse(RefusalCode.UNREACHABLE, reason_of(error, SESSION_S_MAX))
+            session.refuse(PeerRefusalCode.UNREACHABLE, reason_of(error, SESSION_S_MAX))
         except ProtocolError as error:
-            session.refuse(RefusalCode.PROTOCOL, str(error))
+            session.refuse(PeerRefusalCode.PROTOCOL, str(error))
         except RedisError:
-            session.refuse(RefusalCode.STORAGE_AWAY, "This replica cannot reach its storage.")
+            session.refuse(PeerRefusalCode.STORAGE_AWAY, "This replica cannot reach its storage.")
 
 
 def call_unary(

@@ -18,7 +18,7 @@ from typing import Any
 from redis import RedisError
 
 from bayou.anti_entropy import Report, Session
-from bayou.errors import Away, Conflict, RefusalCode, Unknown
+from bayou.errors import Away, Conflict, PeerRefusalCode, Unknown
 from bayou.frames import Hello
 from bayou.state import Vector
 from replica.anti_entropy.grpc_transport import PeerClient, PeerServer, UnaryCall
@@ -39,7 +39,7 @@ UNKNOWN_CALLERS_MAX = 100  # unknown callers whose refusal is noted
 HELLOS_MAX = 1000
 SYNC_S_MAX = 30.0  # how long a session on request waits for another one to end
 
-AfterSession = Callable[[str | None, Vector], object]  # a RefusalCode, or None; the vector of the peer's hello
+AfterSession = Callable[[str | None, Vector], object]  # a PeerRefusalCode, or None; the vector of the peer's hello
 
 
 class _Peer:
@@ -172,16 +172,16 @@ class Scheduler:
     def sync(self, label: str) -> Report:
         peer = self._known(label)
         if self._is_cut(label):
-            raise Conflict(RefusalCode.LINK_CUT, f"The link to {label} is cut here. Heal it first.", peer=label)
+            raise Conflict(PeerRefusalCode.LINK_CUT, f"The link to {label} is cut here. Heal it first.", peer=label)
         deadline = time.monotonic() + SYNC_S_MAX
         report = self._call(peer)
-        while report.code == RefusalCode.BUSY and time.monotonic() < deadline:
+        while report.code == PeerRefusalCode.BUSY and time.monotonic() < deadline:
             self._registry.wait_idle(label, BUSY_PAUSE_S_MAX)
             self._stopping.wait(random.uniform(0, BUSY_PAUSE_S_MAX))
             report = self._call(peer)
-        if report.code == RefusalCode.LINK_CUT:
+        if report.code == PeerRefusalCode.LINK_CUT:
             raise Conflict(
-                RefusalCode.LINK_CUT, f"{label} has cut the link to this replica. Heal it on {label}.", peer=label
+                PeerRefusalCode.LINK_CUT, f"{label} has cut the link to this replica. Heal it on {label}.", peer=label
             )
         if report.error is not None:
             raise Away("peer_unreachable", f"No session with {label}: {report.error.message}", peer=label)
@@ -276,7 +276,7 @@ class Scheduler:
     def _pause(self, peer: _Peer, report: Report | None) -> float | None:
         """Return the seconds until a peer is called again after a session that failed; None to wait until a session is
         wanted."""
-        if report is not None and report.code == RefusalCode.BUSY:
+        if report is not None and report.code == PeerRefusalCode.BUSY:
             peer.wanted.set()
             return random.uniform(0, BUSY_PAUSE_S_MAX)
         if peer.failures and report is not None:
@@ -286,7 +286,7 @@ class Scheduler:
     def _call(self, peer: _Peer) -> Report:
         began = time.monotonic()
         report = peer.client.call()
-        if report.code != RefusalCode.BUSY and not self._stopping.is_set():
+        if report.code != PeerRefusalCode.BUSY and not self._stopping.is_set():
             self._note(report, peer.label, time.monotonic() - began)
         return report
 
@@ -325,7 +325,7 @@ class Scheduler:
         new."""
         error = report.error.message if report.error else None
         before = peer.last["error"] if peer.last else None
-        peer.reachable = report.code not in {RefusalCode.UNREACHABLE, RefusalCode.BROKEN_OFF}
+        peer.reachable = report.code not in {PeerRefusalCode.UNREACHABLE, PeerRefusalCode.BROKEN_OFF}
         peer.failures = 0 if report.error is None else peer.failures + 1
         peer.last = {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),

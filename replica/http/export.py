@@ -22,7 +22,7 @@ from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import Count, Model
 from apps.api.schema import COUNT, FLAG, TEXT, record
 from bayou.anti_entropy import Report
-from bayou.errors import BadInput, Conflict, RefusalCode, TooLarge
+from bayou.errors import BadInput, Conflict, PeerRefusalCode, TooLarge
 from bayou.export import Head, Importer, export_volumes
 from bayou.stamps import STAMP_MAX
 from replica.http import export_file
@@ -128,7 +128,7 @@ class Files:
         try:
             importer.take(head)
         except Conflict as conflict:
-            if conflict.code != RefusalCode.TAIL_LOST or self._parts.membership is None:
+            if conflict.code != PeerRefusalCode.TAIL_LOST or self._parts.membership is None:
                 raise
             self._parts.membership.after_session(conflict.code, head.hello.vector)
             importer = Importer(self._parts.store, self._tags)

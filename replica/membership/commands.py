@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from redis import RedisError
 
-from bayou.errors import Away, Conflict, Refusal, RefusalCode
+from bayou.errors import Away, Conflict, PeerRefusalCode, Refusal
 from bayou.names import LABEL
 from bayou.state import State, Vector
 from replica.anti_entropy.grpc_transport import UnaryCall
@@ -136,9 +136,9 @@ class Membership:
         """Take a new id if the session showed that this replica has lost writes. Then, at a primary that commits
         automatically, commit what is tentative.
 
-        `code` is the RefusalCode of a session that failed, and the vector is that of the peer's hello.
+        `code` is the PeerRefusalCode of a session that failed, and the vector is that of the peer's hello.
         """
-        if code == RefusalCode.TAIL_LOST:
+        if code == PeerRefusalCode.TAIL_LOST:
             renewed = self._identity.renew_if_lost(self._store, vector_of_peer)
             if renewed:
                 self._say(renewed)
@@ -183,7 +183,7 @@ class Membership:
         """As the primary, hand over to the caller, which has just had a session with this replica."""
         if heir.label not in self._peers.reachable():
             raise Conflict(
-                RefusalCode.LINK_CUT, f"{self._label} has cut its link to {heir.label}, or does not know it."
+                PeerRefusalCode.LINK_CUT, f"{self._label} has cut its link to {heir.label}, or does not know it."
             )
         if heir.server in self._store.state().retired_servers:
             raise Conflict("retired", f"{heir.label} has retired.")
@@ -262,7 +262,7 @@ class Membership:
     def _linked_address(self, label: str) -> Address:
         address = self._peers.address_of(label)
         if label not in self._peers.reachable():
-            raise Conflict(RefusalCode.LINK_CUT, f"The link to {label} is cut here. Heal it first.", peer=label)
+            raise Conflict(PeerRefusalCode.LINK_CUT, f"The link to {label} is cut here. Heal it first.", peer=label)
         return address
 
     def _hand_over_when_committed(self, server: str) -> None:
@@ -271,7 +271,7 @@ class Membership:
             try:
                 self._store.hand_over(server, self._now_us())
             except Conflict as conflict:
-                if conflict.code != RefusalCode.PENDING or time.monotonic() > deadline:
+                if conflict.code != PeerRefusalCode.PENDING or time.monotonic() > deadline:
                     raise
             else:
                 return
@@ -314,7 +314,7 @@ class Membership:
     @contextlib.contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
         if not self._changing.acquire(blocking=False):
-            raise Conflict(RefusalCode.BUSY, "This replica is making another change of membership. Try again.")
+            raise Conflict(PeerRefusalCode.BUSY, "This replica is making another change of membership. Try again.")
         try:
             yield
         finally:

@@ -17,7 +17,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from bayou.anti_entropy import Session
-from bayou.errors import Away, BadInput, Conflict, RefusalCode
+from bayou.errors import Away, BadInput, Conflict, PeerRefusalCode
 from bayou.names import LABEL
 from replica.anti_entropy.grpc_transport import PeerClient
 from replica.anti_entropy.session_registry import SessionRegistry
@@ -131,7 +131,7 @@ def _first_session(store: Store, settings: Config, label: str, through: Address,
             report = client.call()
             if report.error is None:
                 return met[-1]
-            if report.code != RefusalCode.BUSY:
+            if report.code != PeerRefusalCode.BUSY:
                 break
             registry.wait_idle(str(through), 0)
     finally:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from redis import RedisError
 
 from bayou.anti_entropy import PROTOCOL
-from bayou.errors import Away, Conflict, Refusal, RefusalCode
+from bayou.errors import Away, Conflict, PeerRefusalCode, Refusal
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.grpc_transport import UnaryCall, call_unary
 from replica.anti_entropy.tls import Credentials
@@ -83,7 +83,7 @@ def unary_calls(
             _check_release(own(), asked)
             if set(asked.applications) != set(tags):
                 raise Conflict(
-                    RefusalCode.OTHER_APPLICATIONS,
+                    PeerRefusalCode.OTHER_APPLICATIONS,
                     f"{own().label} has the applications {', '.join(sorted(tags))} and {asked.label} has"
                     f" {', '.join(sorted(asked.applications))}. Bring both to the same release.",
                 )
@@ -119,13 +119,13 @@ def _answer(reply: Reply) -> Reply:
 def _check_release(own: Introduction, asked: wire.CreateRequest | wire.PromoteRequest) -> None:
     if asked.protocol != PROTOCOL:
         raise Conflict(
-            RefusalCode.OTHER_PROTOCOL,
+            PeerRefusalCode.OTHER_PROTOCOL,
             f"{own.label} speaks protocol {PROTOCOL} and {asked.label} protocol {asked.protocol}."
             " Bring both to the same release.",
         )
     if asked.cluster != own.cluster:
         raise Conflict(
-            RefusalCode.OTHER_CLUSTER,
+            PeerRefusalCode.OTHER_CLUSTER,
             f"{own.label} belongs to the cluster {own.cluster} and {asked.label} to {asked.cluster}."
             " Give both the same cluster name and list of replicas.",
         )
@@ -140,4 +140,4 @@ def _refusal_for_peer(error: Refusal | RedisError) -> Refusal:
     if isinstance(error, Refusal):
         return error
     message = "The storage of this replica failed. Its log has the details."
-    return away_of(error) or Away(RefusalCode.STORAGE_AWAY, message)
+    return away_of(error) or Away(PeerRefusalCode.STORAGE_AWAY, message)
