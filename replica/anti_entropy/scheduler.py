@@ -100,8 +100,8 @@ class Scheduler:
         self._ticking = threading.Thread(target=self._tick, name="interval", daemon=True)
 
     def start(self, unary_calls: Mapping[str, UnaryCall], after_session: AfterSession) -> None:
-        """Listen for sessions, and begin to start sessions. Peers may make the unary calls; `after_session` is called
-        after each session."""
+        """Listen for sessions of peers, and start sessions with peers. Peers may make the unary calls; `after_session`
+        is called after each session."""
         self._after_session = after_session
         self._cut = self._store.cut_links()
         self._server.start(unary_calls)

@@ -122,8 +122,8 @@ class Console:
                 )
 
     def _revoked(self, transaction: Transaction) -> Iterator[str]:
-        """Yield the lines for an installed full state. What it took back concerns users, so it is shown in red and in
-        full."""
+        """Yield the lines for an installed full state. Revoked reservations concern users, so they are shown in red and
+        in full."""
         yield f"installed the full state of {self.name(str(transaction.source))}"
         for event in transaction.events:
             data = event.data

@@ -144,8 +144,8 @@ class Files:
 
 
 def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Return the same chunks. The first is made before the answer begins, so that an error in it is answered as an
-    error."""
+    """Return the same chunks. The first one is made before the answer begins, so that a refusal still becomes an error
+    answer."""
     first = next(chunks, b"")
 
     def all_chunks() -> Iterator[bytes]:

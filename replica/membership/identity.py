@@ -36,8 +36,8 @@ class Identity:
     def resolve(self, store: Store, *, restored: bool = False) -> str | None:
         """Decide the id, note it in the identity file, and open the namespace under it. Raises Conflict other_cluster.
 
-        `store` can reach Redis also while other clients are refused. Returns why there is a new id; None if there is
-        none, or at a first start.
+        `store` must be one that reaches Redis now, even while other clients are refused. Returns why the id is new;
+        None if it is not new, or at a first start.
         """
         with self._changing:
             found, known = store.server(), self._storage.identity_file

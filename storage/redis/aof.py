@@ -83,8 +83,8 @@ def _file_states(folder: Path) -> dict[str, list[int]]:
 
 
 def written_by(folder: Path) -> tuple[str, str]:
-    """Return (family, version) of the servers that can open the data: those of the family ("Redis", "Valkey", or "" for
-    either) that are not older than the version."""
+    """Return the family ("Redis", "Valkey", or "" for either) and the oldest version of the servers that can open the
+    data."""
     if not _has_manifest(folder):
         return "", ""
     for file in _files(folder):
