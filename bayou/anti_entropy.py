@@ -199,8 +199,8 @@ class Session:
         return [self._replan(batch.plan)]
 
     def _precedes_the_birth(self, batch: Batch) -> bool:
-        """Whether the peer sends commits although neither its hello nor this replica knows the birth of the cluster.
-        Nobody here could say which commits these follow."""
+        """Whether the batch has commits, although neither the peer's hello nor this replica knows the cluster's birth.
+        This replica could not tell which commits they follow."""
         if self._peer is None or self._peer.birth or all(item.csn is None for item in batch.selection.items):
             return False
         return not self._store.state().birth

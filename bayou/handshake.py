@@ -55,7 +55,8 @@ def _check_identity(state: State, hello: Hello) -> Refuse | None:
         )
     if hello.server == state.server:
         return Refuse(
-            PeerRefusalCode.SAME_SERVER, f"Both ends are {state.server}. Check the addresses in the configuration."
+            PeerRefusalCode.SAME_SERVER,
+            f"Both replicas have the id {state.server}. Check the addresses in the configuration.",
         )
     # A retired server has no entry of its own any more, so its peers may well have a greater one.
     if not state.retired and hello.vector.get(state.server, 0) > own_stamp(state.vector, state.server):

@@ -21,7 +21,7 @@ def split_address(text: str) -> tuple[str, int] | None:
     """Return the host (an IPv6 address without its brackets) and the port of HOST:PORT; None if the text is not an
     address.
 
-    A host has few kinds of characters, since addresses appear in HTTP headers.
+    Only letters, digits and a few signs are allowed in a host, because addresses appear in HTTP headers.
     """
     found = _ADDRESS.fullmatch(text)
     if found is None or not 0 < int(found[2]) <= PORT_MAX:

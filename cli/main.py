@@ -54,7 +54,7 @@ def _main(words: Sequence[str], screen: Screen) -> int:
 
             return run(context, arguments)
         if arguments.json:
-            raise Usage("--json needs a command. Without one this is the prompt, which is for people.")
+            raise Usage("--json needs a command. Without a command, the client starts its interactive prompt.")
         from cli.prompt.prompt import converse  # noqa: PLC0415 (prompt_toolkit takes a while to load)
 
         return converse(context)

@@ -104,7 +104,11 @@ class Queries(ScriptRunner):
             tentative = committed | {page: copies.get(page, {}) for page in self._names(self._keys.index)}
             if self._moment() == before:
                 return Digest(_digest(committed), _digest(tentative), csn, vector)
-        raise Away("busy", "Writes keep coming in, so there is no digest of one moment. Try again.", retry_after_s=1)
+        raise Away(
+            "busy",
+            "The pages changed while they were read, so there is no consistent digest. Try again.",
+            retry_after_s=1,
+        )
 
     def vitals(self) -> Vitals:
         """Return the vitals. They are two readings, which may come from different moments."""

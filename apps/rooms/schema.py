@@ -162,14 +162,14 @@ class ReserveBody(Model):
     @classmethod
     def _with_a_rule(cls, value: Any, info: ValidationInfo) -> Any:
         if info.data.get("rule", "") is None:
-            raise ValueError("goes with a rule, as in FREQ=WEEKLY;COUNT=10")
+            raise ValueError("needs a rule, such as FREQ=WEEKLY;COUNT=10, but the request has none")
         return value
 
     @field_validator("series")
     @classmethod
     def _without_a_rule(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.data.get("rule"):
-            raise ValueError("cannot be chosen for a rule: the request names the series then")
+            raise ValueError("cannot be given together with a rule: the user and the request id name the new series")
         return value
 
 

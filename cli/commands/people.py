@@ -1,4 +1,4 @@
-"""What a manager does with people and their roles: `admin user …`. Each returns its exit status."""
+"""The commands `admin user …`, which change people and their roles. Each command returns its exit status."""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ WAIT_MIN_S, WAIT_MAX_S = 0.1, 5.0
 
 
 class Position(NamedTuple):
-    """A position after an event. It is void once the feed has been reset more often than `resets`."""
+    """A position in the feed: after the event `after`. `resets` is how often the feed had been reset when the position
+    was given; the next reset makes it invalid."""
 
     after: Cursor
     resets: int

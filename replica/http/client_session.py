@@ -41,6 +41,6 @@ def _wait_ms(text: str | None) -> int:
         return 0
     if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) <= WAIT_MS_MAX):
         raise BadInput(
-            "bad_input", f"{WAIT_HEADER} is a number of milliseconds up to {WAIT_MS_MAX}.", field=WAIT_HEADER
+            "bad_input", f"{WAIT_HEADER} must be a number of milliseconds from 0 to {WAIT_MS_MAX}.", field=WAIT_HEADER
         )
     return int(text)

@@ -1,4 +1,4 @@
-"""Policies: those that are checked when a write is accepted, and open reservations, checked at each play."""
+"""The booking policies. Most are checked when a write is accepted; the limit on open reservations at each play."""
 
 from __future__ import annotations
 

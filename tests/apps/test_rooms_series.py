@@ -248,8 +248,8 @@ def test_local_time_is_kept_over_clock_changes(lua: Lua) -> None:
         ("FREQ=WEEKLY;COUNT=2", {"except": ["soon"]}, 400, "except.0", "is not a date"),
         ("FREQ=WEEKLY;COUNT=2", {"series": "label"}, 400, "series", "the request names the series"),
         ("FREQ=WEEKLY;COUNT=2", {"occurrences": "some"}, 400, "occurrences", "must be 'all_or_nothing'"),
-        (None, {"except": ["2026-12-01"]}, 400, "except", "goes with a rule"),
-        (None, {"occurrences": "best_effort"}, 400, "occurrences", "goes with a rule"),
+        (None, {"except": ["2026-12-01"]}, 400, "except", "needs a rule"),
+        (None, {"occurrences": "best_effort"}, 400, "occurrences", "needs a rule"),
         ("FREQ=DAILY;COUNT=366", {}, 413, None, "199 of them fit"),
     ],
 )

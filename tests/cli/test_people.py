@@ -84,7 +84,7 @@ def test_people_and_roles(run: Run, boss: str) -> None:
     assert run("vish", "rooms", token=second)[0] == 0
     assert "vish  user" in run(boss, "admin", "user", "list")[1]
     status, said = run("vish", "admin", "user", "list", token=second)
-    assert (status, "takes a manager" in said) == (1, True)
+    assert (status, "needs a manager" in said) == (1, True)
     assert run(boss, "admin", "user", "revoke", "vish")[0] == 0
     assert run("vish", "rooms", token=second)[0] == 1
     assert "[person_unknown]" in run(boss, "admin", "user", "revoke", "vish")[1]

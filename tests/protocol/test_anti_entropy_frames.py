@@ -199,7 +199,7 @@ def test_the_number_of_plans_is_bounded() -> None:
     [
         ({"protocol": PROTOCOL + 1}, "other_protocol", "Bring both to the same release."),
         ({"cluster": "elsewhere"}, "other_cluster", "one belongs to the cluster test and peer to elsewhere."),
-        ({"server": "one~aaaaaa"}, "same_server", "Both ends are one~aaaaaa. Check the addresses"),
+        ({"server": "one~aaaaaa"}, "same_server", "Both replicas have the id one~aaaaaa. Check the addresses"),
         ({"applications": ("toy/2",)}, "other_applications", "one has the applications toy/1 and peer has toy/2."),
         ({"applications": ()}, "other_applications", "Bring both to the same release."),
         ({"birth": "two~aaaaaa", "met": True}, "other_birth", "one and peer belong to two clusters of the same name"),

@@ -27,7 +27,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 
 def call(page: Page, module: str, name: str, *parameters: Any) -> Any:
-    """Call a function of a module of the pages, and return its result."""
+    """Call a function of a JavaScript module of the web pages, and return its result."""
     return page.driver.execute_async_script(CALL, f"/static/{module}", name, list(parameters))
 
 
