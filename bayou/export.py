@@ -149,8 +149,8 @@ class Importer:
             if not head.full_state:
                 raise Conflict(
                     "export_needs_full_state",
-                    "A forced promotion has replaced commits of this replica, so it needs a full state, and the file has"
-                    " none. Let the two replicas meet over a link instead.",
+                    "A forced promotion has replaced commits of this replica, so it needs a full state, and the file"
+                    " has none. Let the two replicas meet over a link instead.",
                 )
             self._common_csn = common
         lacking = missing(state.vector, state.retired_servers, head.vector)
