@@ -246,7 +246,7 @@ def test_local_time_is_kept_over_clock_changes(lua: Lua) -> None:
         ("FREQ=YEARLY;COUNT=12", {}, 400, "rule", "only 11 of 12"),
         ("FREQ=WEEKLY;COUNT=1", {"except": ["2026-12-01"]}, 400, "except", "leaves no occurrence"),
         ("FREQ=WEEKLY;COUNT=2", {"except": ["soon"]}, 400, "except.0", "is not a date"),
-        ("FREQ=WEEKLY;COUNT=2", {"series": "label"}, 400, "series", "the request names the series"),
+        ("FREQ=WEEKLY;COUNT=2", {"series": "label"}, 400, "series", "the user and the request id name the new series"),
         ("FREQ=WEEKLY;COUNT=2", {"occurrences": "some"}, 400, "occurrences", "must be 'all_or_nothing'"),
         (None, {"except": ["2026-12-01"]}, 400, "except", "needs a rule"),
         (None, {"occurrences": "best_effort"}, 400, "occurrences", "needs a rule"),
