@@ -20,8 +20,8 @@ _IS_MEMBERSHIP = f'"app":"{MEMBERSHIP}"'.encode()  # inside a text of a write, i
 class Reach:
     """What the receiver will hold once everything in flight has arrived. Sending goes on from there.
 
-    Invariant: the receiver holds at least this, each entry completed (bayou/vectors.py), and the commits up to `csn`,
-    which `vector` covers.
+    Invariant: by then the receiver holds at least the commits up to `csn` and the writes that `vector` covers; `vector`
+    covers these commits too. What it says of a server without an entry is defined in bayou/vectors.py.
     """
 
     csn: int

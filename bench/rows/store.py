@@ -55,7 +55,8 @@ def received(client: redis.Redis, items: Sequence[Item], *, primary: bool) -> fl
 
 
 def final_commands(client: redis.Redis, items: Sequence[Item], *, primary: bool) -> list[list[Command]]:
-    """Return for each write the commands that store its keys as they are in a replica that has received all items."""
+    """Return one list of commands per write. They store its keys with the values that these have in a replica which has
+    received all items."""
     received(client, items, primary=primary)
     keys, found = Namespace("ours"), []
     family = keys.committed_page if primary else keys.tentative_page

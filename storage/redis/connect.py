@@ -186,8 +186,8 @@ class OpenStorage:
     def close(self, clean: bool, mark: str = "") -> None:
         """Stop the embedded Redis, close the client and release the lock; does nothing the second time.
 
-        `clean` says that the replica stopped in order, and that the namespace holds `mark` (a text that no two states
-        share, such as its CSN and its newest own stamp).
+        `clean` says that the replica stopped normally. `mark` then describes what the namespace holds: a text that
+        differs between any two states, such as the CSN and the newest own stamp.
         """
         if self._closing.is_set():
             return

@@ -25,7 +25,7 @@ PROGRESS_EVERY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """The options of a run: faults end after `seconds`, or earlier after this number of `kills`."""
+    """The options of a run. Faults end after `seconds`, or once `kills` replicas have been killed in all."""
 
     seconds: float
     kills: int

@@ -100,7 +100,7 @@ class Trio:
         return accepted.id
 
     def stage(self, giver: int, taker: int) -> tuple[str, object]:
-        """Stage a full state at `taker`, up to its last frame.
+        """Stage the full state of `giver` at `taker`, without installing it.
 
         Return the number of the stage and the end of the state.
         """

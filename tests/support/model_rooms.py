@@ -264,7 +264,8 @@ class ReservationChange:
         return [page for page in dict.fromkeys(found) if page not in usual and self.desk.declares(page)]
 
     def note_write(self) -> dict[str, str]:
-        """Return the page of the reservation for changes. Record this write in it, unless it is the first one."""
+        """Open the page of the reservation for changes and return it. Record this write in it, unless it makes the
+        reservation."""
         page = self.desk.open(self.name)
         if self.op != "reserve":
             page["write"] = self.write.id
