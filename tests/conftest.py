@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +30,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("browser"):
                 item.add_marker(pytest.mark.skip(WHY_NO_BROWSER))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_client_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the client's files out of the home folder, and the developer's BAYOU_… variables out of the tests."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in [name for name in os.environ if name.startswith("BAYOU_")]:
+            environment.delenv(name)
+        environment.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(scope="session")
