@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
-import socket
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,9 +11,9 @@ from typing import Any
 import yaml
 
 from cluster.processes import NotServing, Processes
+from replica.free_addresses import free_addresses
 
 ATTEMPTS_MAX = 3
-PORTS = range(20_000, 32_768)  # below the ports that Linux and macOS use for outgoing connections
 ROOMS = ["6.12", "6.13", "7.01"]
 
 
@@ -27,20 +25,6 @@ def write_configuration(folder: Path, labels: Sequence[str], settings: dict[str,
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
     return path
-
-
-def free_addresses(count: int) -> Iterator[str]:
-    """Find free addresses. Each port is held until all are found, so no two are the same."""
-    with contextlib.ExitStack() as held:
-        found = []
-        for port in random.sample(PORTS, len(PORTS)):
-            listener = held.enter_context(socket.socket())
-            with contextlib.suppress(OSError):
-                listener.bind(("127.0.0.1", port))
-                found.append(f"127.0.0.1:{port}")
-            if len(found) == count:
-                return iter(found)
-    raise OSError("no port is free on 127.0.0.1")
 
 
 @contextlib.contextmanager

@@ -20,10 +20,10 @@ import yaml
 
 from cluster.drivers.driver import Failed, Holding, Pair
 from cluster.drivers.fork_server import ForkServer, is_running
-from cluster.local import free_addresses
 from cluster.rest import Answer, Request, send
 from cluster.waiting import TooLong, wait_until
 from replica.clock import CLOCK_VARIABLE
+from replica.free_addresses import free_addresses
 
 START_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 60.0

@@ -9,11 +9,9 @@ If it is stopped in between, it goes on when it is started again.
 
 from __future__ import annotations
 
-import random
 import secrets
 import socket
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from bayou.anti_entropy import Session
@@ -24,12 +22,12 @@ from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import read_credentials
 from replica.clock import Clock
 from replica.config import Address, Config, ConfigError, read_address
+from replica.free_addresses import free_addresses
 from replica.membership.rpc import NewServer, request_creation
 from storage.identity_file import IdentityFile, load
 from storage.redis.connect import OpenStorage
 from storage.store import Store
 
-PORTS = range(20_000, 32_768)  # below those that Linux and macOS give to outgoing connections
 SESSION_TRIES_MAX = 20
 
 
@@ -153,11 +151,15 @@ def _addresses(known: IdentityFile | None, options: JoinOptions) -> tuple[Addres
         if known and known.id and before and now not in {None, before}:
             message = f"{option} cannot be changed: this server joined with {before}, and its peers know that address."
             raise ConfigError([message])
-    free = iter(_free_ports(2))
+    try:
+        free = free_addresses(2)
+    except OSError as error:
+        message = f"There is no free address: {error}. Give addresses with --rest and --anti-entropy."
+        raise Conflict("address_unusable", message) from None
     found = []
     for option, before, now in zip(("--rest", "--anti-entropy"), noted, given, strict=True):
         try:
-            found.append(read_address(now or before or f"127.0.0.1:{next(free)}"))
+            found.append(read_address(now or before or next(free)))
         except ValueError as reason:
             raise ConfigError([f"{option}: {reason}."]) from None
     return found[0], found[1]
@@ -186,17 +188,3 @@ def _check_free(address: Address) -> None:
         raise Conflict(
             "address_unusable", f"Cannot listen on {address}: {error.strerror}. Give another address."
         ) from None
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that are free now. Each is held until all are found, so they differ."""
-    found: list[int] = []
-    with ExitStack() as held:
-        for port in random.sample(PORTS, len(PORTS)):
-            listener = held.enter_context(socket.socket())
-            with suppress(OSError):
-                listener.bind(("127.0.0.1", port))
-                found.append(port)
-            if len(found) == count:
-                return found
-    raise Conflict("address_unusable", "No port is free on 127.0.0.1. Give addresses with --rest and --anti-entropy.")

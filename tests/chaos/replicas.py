@@ -17,10 +17,11 @@ from typing import Any
 import requests
 import yaml
 
-from cluster.local import ROOMS, free_addresses
+from cluster.local import ROOMS
 from cluster.processes import Processes
 from cluster.waiting import wait_until
 from replica.config import read_address
+from replica.free_addresses import free_addresses
 from tests.chaos.disks import Disks, disks
 from tests.chaos.network import Network
 

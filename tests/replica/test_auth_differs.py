@@ -10,10 +10,10 @@ import pytest
 
 from bayou.anti_entropy import hello_of
 from bayou.frames import Hello
-from cluster.local import free_addresses
 from replica.anti_entropy.protobuf_codec import decode, encode
 from replica.anti_entropy.scheduler import Scheduler
 from replica.config import Config, ReplicaSettings, read_address
+from replica.free_addresses import free_addresses
 from storage.store import Store
 from tests.support.replica_harness import SETTINGS
 from tests.support.sides_harness import TAGS, new_stores

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.local import free_addresses
+from replica.free_addresses import free_addresses
 from tests.replica.test_identity_live import QUIET, Two
 from tests.support.joined import ask, reserve
 from tests.support.live import live, wait_until_equal

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from replica.free_addresses import free_addresses
 from tests.support.storage_harness import empty
 from tests.support.waiting import wait_until
 
@@ -29,11 +30,11 @@ class OneReplica:
 
     def __init__(self, folder: Path) -> None:
         self.config = folder / "config.yaml"
-        self.port, peers = _free_ports(2)
-        self.url = f"http://127.0.0.1:{self.port}"
+        rest, peers = free_addresses(2)
+        self.port = int(rest.rpartition(":")[2])
+        self.url = f"http://{rest}"
         self.config.write_text(
-            "cluster: c\nprimary: one\nrooms: ['6.12']\n"
-            f"replicas: {{one: {{rest: 127.0.0.1:{self.port}, anti_entropy: 127.0.0.1:{peers}}}}}\n"
+            f"cluster: c\nprimary: one\nrooms: ['6.12']\nreplicas: {{one: {{rest: {rest}, anti_entropy: {peers}}}}}\n"
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -154,11 +155,3 @@ def test_an_emptied_storage_brings_a_new_id_and_a_warning(replica: OneReplica) -
     assert state["id"] != identity
     assert state["primary"] == {"id": None, "label": None, "here": False}
     assert f"warning: The namespace is empty: what {identity} wrote is not here." in replica.output
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [found.getsockname()[1] for found in sockets]
-    for found in sockets:
-        found.close()
-    return ports

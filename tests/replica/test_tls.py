@@ -15,6 +15,7 @@ from replica.anti_entropy.grpc_transport import PeerServer, UnaryCall, call_unar
 from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import Credentials, read_credentials
 from replica.config import Address, ConfigError
+from replica.free_addresses import free_addresses
 from tests.support.live import ROOT, live
 from tests.support.replica_harness import SETTINGS
 from tests.support.waiting import wait_until
@@ -98,7 +99,5 @@ def test_replicas_meet_under_tls(folder: Path, tmp_path: Path) -> None:
 
 
 def _free() -> Address:
-    from cluster.local import free_addresses  # noqa: PLC0415
-
     host, _, port = next(free_addresses(1)).rpartition(":")
     return Address(host, int(port))

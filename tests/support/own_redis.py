@@ -9,7 +9,7 @@ from pathlib import Path
 
 import redis
 
-from cluster.local import free_addresses
+from replica.free_addresses import free_addresses
 from storage.redis.binary import find_binary
 from tests.support.waiting import wait_until
 

@@ -2,7 +2,7 @@
 
 export const SIGNS = { committed: "✓", tentative: "?", rejected: "✗", cancelled: "–" };
 
-// The outcomes by which a write came to nothing.
+// The outcomes of a write that was rejected or changed nothing.
 const NOTHING = {
   rejected: "no slot left",
   unmoved: "stays where it was",
@@ -24,7 +24,7 @@ export function whyNothing(outcome) {
   return NOTHING[statusOf(outcome)] ?? null;
 }
 
-/** How a write of the log is drawn: as rejected if it came to nothing, else by its state. */
+/** How a write of the log is drawn: as rejected if it changed nothing, else by its state. */
 export function looksOf(write) {
   return whyNothing(write.outcome) ? "rejected" : write.state;
 }
