@@ -3,8 +3,6 @@ const { createServer } = require('http');
 const folder = process.argv[2];
 const PouchDB = require('pouchdb').defaults({ prefix: `${folder}/` });
 const app = require('express-pouchdb')(PouchDB, {
-  mode: 'minimumForPouchDB',
-  overrideMode: { include: ['routes/replicate'] },
   inMemoryConfig: true,
   logPath: `${folder}/log.txt`,
 });

