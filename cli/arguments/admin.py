@@ -22,49 +22,36 @@ def add_commands(commands: Parser) -> None:
         "take the replica out of the cluster; a primary hands over first",
         "  admin retire --replica three\n  admin retire --replica one --to two",
     )
-    retire.add_argument("--to", metavar="LABEL", help="the peer to hand over to; it gets the writes first")
+    retire.add("--to", "LABEL", "the peer to hand over to; it gets the writes first")
     promote = admin.add_command(
         "promote",
         "make a replica the primary",
         "  admin promote --replica two        two asks the primary to hand over\n"
         "  admin promote two --replica one    the primary, one, hands over to two",
     )
-    promote.add_argument(
-        "label", nargs="?", metavar="LABEL", help="the new primary (default: the replica that is asked)"
-    )
-    promote.add_argument(
-        "--force", action="store_true", help="without the current primary, whose later commits become void"
-    )
+    promote.add("label", "LABEL", "the new primary (default: the replica that is asked)", nargs="?")
+    promote.add_flag("--force", "without the current primary, whose later commits become void")
     give = admin.add_command(
         "export",
         "write what another replica lacks into a file",
         "  admin export out.bayou --for three\n  admin export out.bayou --since three.json\n"
         "  admin export out.bayou --volume-mib 16    files out.bayou, out.bayou.2, out.bayou.3 …",
     )
-    give.add_argument("file", metavar="FILE", help="where to write it; an earlier export there is replaced")
+    give.add("file", "FILE", "where to write it; an earlier export there is replaced")
     only = give.add_mutually_exclusive_group()
-    give.add_argument(
-        "--for", group=only, dest="receiver", metavar="LABEL|URL", help="only what this replica lacks (default: all)"
-    )
-    give.add_argument(
-        "--since", group=only, metavar="FILE", help="the same for a replica out of reach; FILE holds its GET /replica"
-    )
-    give.add_argument(
-        "--volume-mib",
-        type=values.number(1, values.VOLUME_MIB_MAX),
-        metavar="N",
-        help=f"begin another file after N MiB, 1 to {values.VOLUME_MIB_MAX}",
-    )
+    give.add("--for", "LABEL|URL", "only what this replica lacks (default: all)", only, dest="receiver")
+    give.add("--since", "FILE", "the same for a replica out of reach; FILE holds its GET /replica", only)
+    volume_mib = values.number(1, values.VOLUME_MIB_MAX)
+    volume_help = f"begin another file after N MiB, 1 to {values.VOLUME_MIB_MAX}"
+    give.add("--volume-mib", "N", volume_help, type=volume_mib)
     take = admin.add_command(
         "import",
         "take in the writes of such files",
         "  admin import out.bayou --replica three\n  admin import out.bayou* --replica three",
     )
-    take.add_argument("files", metavar="FILE", nargs="+", help="the files of the export")
+    take.add("files", "FILE", "the files of the export", nargs="+")
     truncate = admin.add_command("truncate", "drop old committed writes from the log", "  admin truncate 1000")
-    truncate.add_argument(
-        "keep", type=values.number(0, values.KEEP_MAX), metavar="KEEP", help="how many committed writes stay"
-    )
+    truncate.add("keep", "KEEP", "how many committed writes stay", type=values.number(0, values.KEEP_MAX))
     _add_user(admin)
 
 
@@ -85,6 +72,6 @@ def _add_user(admin: Parser) -> None:
     token = user.add_command("token", "give a person a new token, and show it once", "  admin user token priyal")
     revoke = user.add_command("revoke", "take away a person's role and token", "  admin user revoke priyal")
     for parser in (add, role, token, revoke):
-        parser.add_argument("name", type=values.name("user name"), metavar="NAME", help="the person's user name")
-    add.add_argument("--role", choices=ROLES, default="user", help="what the person may do (default: user)")
-    role.add_argument("role", choices=ROLES, help="what the person may do")
+        parser.add("name", "NAME", "the person's user name", type=values.name("user name"))
+    add.add("--role", None, "what the person may do (default: user)", choices=ROLES, default="user")
+    role.add("role", None, "what the person may do", choices=ROLES)

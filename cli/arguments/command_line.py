@@ -39,9 +39,7 @@ def build() -> Parser:
         description="Reserve meeting rooms at a replica, even at one that can reach no other.",
         epilog=OVERVIEW,
     )
-    parser.add_argument(
-        "user", metavar="USER", type=values.name("user name"), help="who you are; without a command, starts the prompt"
-    )
+    parser.add("user", "USER", "who you are; without a command, starts the prompt", type=values.name("user name"))
     add_common(parser, top=True)
     parser.begin_commands("command", "COMMAND", required=False)
     booking.add_commands(parser)
@@ -56,19 +54,15 @@ def _user_state(commands: Parser) -> None:
     use = commands.add_command(
         "use", "choose the replica for your next commands", "  use two\n  use http://127.0.0.1:8002"
     )
-    use.add_argument("name", metavar="REPLICA", help="a label, HOST:PORT or a URL")
+    use.add("name", "REPLICA", "a label, HOST:PORT or a URL")
     session = commands.add_command(
         "session",
         "show or set what your session guarantees, whichever replica you use",
         "  session\n  session --guarantees RYW,MR\n  session --guarantees none\n"
         "  session reset      forget what you have read and written",
     )
-    session.add_argument(
-        "action", nargs="?", choices=("show", "reset"), default="show", help="reset begins a new session"
-    )
-    session.add_argument(
-        "--guarantees", type=values.guarantees, metavar="LIST", help="some of RYW,MR,WFR,MW; or all, or none"
-    )
+    session.add("action", None, "reset begins a new session", nargs="?", choices=("show", "reset"), default="show")
+    session.add("--guarantees", "LIST", "some of RYW,MR,WFR,MW; or all, or none", type=values.guarantees)
     commands.add_command(
         "login",
         "keep your token, if replicas ask for one",
@@ -86,9 +80,9 @@ def _playlist(commands: Parser) -> None:
     delete = commands.add_command("delete", "delete a song, whether it is there or not", "  delete eyesOfTexas")
     songs = commands.add_command("songs", "list the songs", "  songs\n  songs --committed")
     for parser in (put, get, delete):
-        parser.add_argument("song", type=values.song, metavar="SONG", help="its name, up to 200 characters")
-    put.add_argument("url", metavar="URL", help="where it is, up to 2000 characters")
+        parser.add("song", "SONG", "its name, up to 200 characters", type=values.song)
+    put.add("url", "URL", "where it is, up to 2000 characters")
     for parser in (put, delete):
         add_request(parser)
     for parser in (get, songs):
-        parser.add_argument("--committed", action="store_true", help="only what is final")
+        parser.add_flag("--committed", "only what is final")

@@ -19,7 +19,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         self.commands: dict[str, Parser] = {}
-        self.options: dict[str, str] = {}
+        self.options = {"--help": "show this help message and exit"}
         self.summary = ""
         self._below: Any = None
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings)
@@ -28,12 +28,21 @@ class Parser(argparse.ArgumentParser):
         name = self.prog.split()[-1] if " " in self.prog else ""
         raise Usage(f"{message[:1].upper()}{message[1:]}. See `{f'{name} ' if name else ''}--help`.")
 
-    def add_argument(self, *names: Any, group: Any = None, **settings: Any) -> argparse.Action:
-        """Add an argument, as in argparse; `group` is one of this parser's argument groups."""
-        add = super().add_argument if group is None else group.add_argument
-        action: argparse.Action = add(*names, **settings)
-        self.options |= {name: action.help or "" for name in action.option_strings if name.startswith("--")}
-        return action
+    def add(self, name: str, metavar: str | None, meaning: str, group: Any = None, **settings: Any) -> None:
+        """Add an argument that takes a word. `meaning` is its help text, and `settings` are those of argparse.
+
+        With `group`, the argument joins this argument group of the parser.
+        """
+        self._add(name, meaning, group, {"metavar": metavar, **settings})
+
+    def add_flag(self, name: str, meaning: str, group: Any = None, **settings: Any) -> None:
+        """Add an option that takes no word. It is False until it is given."""
+        self._add(name, meaning, group, {"action": "store_true", **settings})
+
+    def _add(self, name: str, meaning: str, group: Any, settings: dict[str, Any]) -> None:
+        (group or self).add_argument(name, help=meaning, **settings)
+        if name.startswith("--"):
+            self.options[name] = meaning
 
     def begin_commands(self, dest: str, metavar: str, required: bool = True) -> None:
         """Begin the commands of this parser. The name of the command that is given is stored as `dest`."""
@@ -54,30 +63,13 @@ def add_common(parser: Parser, top: bool) -> None:
     before."""
     absent: Any = None if top else argparse.SUPPRESS
     group = parser.add_argument_group("for every command")
-    parser.add_argument(
-        "--replica", group=group, metavar="LABEL|URL", default=absent, help="the replica to ask, for this command only"
-    )
-    parser.add_argument(
-        "--config",
-        group=group,
-        metavar="PATH",
-        default=absent,
-        help="the file that names replicas (default: config.yaml)",
-    )
-    parser.add_argument(
-        "--wait",
-        group=group,
-        type=values.number(1, values.WAIT_S_MAX),
-        metavar="SECONDS",
-        default=absent,
-        help="wait for a replica that lacks what your session has seen",
-    )
-    parser.add_argument(
-        "--json", group=group, action="store_true", default=False if top else absent, help="JSON on standard output"
-    )
+    parser.add("--replica", "LABEL|URL", "the replica to ask, for this command only", group, default=absent)
+    parser.add("--config", "PATH", "the file that names replicas (default: config.yaml)", group, default=absent)
+    wait_s = values.number(1, values.WAIT_S_MAX)
+    wait_help = "wait for a replica that lacks what your session has seen"
+    parser.add("--wait", "SECONDS", wait_help, group, type=wait_s, default=absent)
+    parser.add_flag("--json", "JSON on standard output", group, default=False if top else absent)
 
 
 def add_request(parser: Parser) -> None:
-    parser.add_argument(
-        "--request", type=values.name("request id"), metavar="ID", help="repeat a request that got no answer"
-    )
+    parser.add("--request", "ID", "repeat a request that got no answer", type=values.name("request id"))
