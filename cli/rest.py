@@ -37,7 +37,7 @@ HINTS = {
 }
 
 Json = dict[str, Any]
-Query = dict[str, str | int | None]
+Query = dict[str, str | int | None]  # a parameter that is None is not sent
 
 
 def new_request() -> str:
@@ -129,13 +129,11 @@ class Replica:
             return sum(write(chunk) for chunk in response.iter_content(CHUNK_BYTES))
 
     def upload(self, path: str, file: BinaryIO) -> Json:
-        headers = {"Content-Type": "application/octet-stream"}
-        try:
+        url, timeout = self.address.url + path, (CONNECT_TIMEOUT_S, FILE_TIMEOUT_S)
+        with self._errors_as_problems():
             response = self._http.post(
-                self.address.url + path, data=file, headers=headers, timeout=(CONNECT_TIMEOUT_S, FILE_TIMEOUT_S)
+                url, data=file, headers={"Content-Type": "application/octet-stream"}, timeout=timeout
             )
-        except requests.RequestException as error:
-            raise self._unreachable(error) from error
         return self._answer(response)
 
     def stream(self, path: str, last_id: str | None) -> Iterator[str]:
@@ -149,47 +147,45 @@ class Replica:
             yield from _lines(response)
 
     @contextmanager
+    def _errors_as_problems(self) -> Iterator[None]:
+        """Raise an error of the HTTP library as a Problem."""
+        try:
+            yield
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
+            raise Problem("bad_address", f"{self.address.url} is not a valid address of a replica.") from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise self._unreachable(error) from error
+
+    @contextmanager
     def _opened(
         self, path: str, query: Query, headers: dict[str, str], timeout_s: float
     ) -> Iterator[requests.Response]:
         """A successful response whose body is read piece by piece."""
-        try:
-            with self._http.get(
-                self.address.url + path,
-                params=_present(query),
-                headers=headers,
-                stream=True,
-                timeout=(CONNECT_TIMEOUT_S, timeout_s),
-            ) as response:
-                if not response.ok:
-                    self._answer(response)
-                yield response
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise self._unreachable(error) from error
+        url, timeout = self.address.url + path, (CONNECT_TIMEOUT_S, timeout_s)
+        with (
+            self._errors_as_problems(),
+            self._http.get(url, params=query, headers=headers, stream=True, timeout=timeout) as response,
+        ):
+            if not response.ok:
+                self._answer(response)
+            yield response
 
     def _send(
         self, method: str, path: str, body: Json | None, query: Query, timeout_s: float | None = None
     ) -> requests.Response:
         # What concerns the replica itself, and the list of rooms, is not data of the client session.
         session = self.client_session if path != "/rooms" and not path.startswith("/replica") else None
-        wait_s = session.wait_s if session else 0
-        try:
+        timeout_s = timeout_s or self._read_timeout_s
+        with self._errors_as_problems():
             response = self._http.request(
                 method,
                 self.address.url + path,
-                params=_present(query),
+                params=query,
                 json=body,
                 headers=session.headers(committed=query.get("view") == "committed") if session else {},
-                timeout=(
-                    min(CONNECT_TIMEOUT_S, timeout_s or CONNECT_TIMEOUT_S),
-                    (timeout_s or self._read_timeout_s) + wait_s,
-                ),
+                timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s + (session.wait_s if session else 0)),
                 allow_redirects=False,
             )
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
-            raise Problem("bad_address", f"{self.address.url} is not a valid address of a replica.") from error
-        except requests.RequestException as error:
-            raise self._unreachable(error) from error
         if session:
             session.token = response.headers.get("Bayou-Session", session.token)
         return response
@@ -229,10 +225,6 @@ class Replica:
             why = "broke the connection" if sent else "cannot be reached: nothing answers at that address"
         advice = "" if sent else " Start it, or choose another with --replica or `use REPLICA`."
         return Unreachable("replica_unreachable", f"{self._name} {why}.{advice}", replica=self.address.label, sent=sent)
-
-
-def _present(query: Query) -> dict[str, str | int]:
-    return {name: value for name, value in query.items() if value is not None}
 
 
 def _lines(response: requests.Response) -> Iterator[str]:
