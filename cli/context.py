@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -119,50 +119,44 @@ class Context:
         return list(self.replica.get_all(path, "reservations")["reservations"])
 
     def reservation_path(self, name: str) -> str:
-        """The path of the reservation USER/REQUEST. REQUEST may be the beginning of an id, if only one reservation has
-        it; without USER/ it is the user's own."""
+        """Return the REST path of a reservation. `name` is its id, the beginning of the id, or USER/ and one of these.
+
+        Without USER/, the reservation is the user's own. Raise a problem unless exactly one reservation fits.
+        """
         user, _, request = name.rpartition("/")
         user = user or self.user
         if not request:
             raise Usage(f"{name!r} names no reservation. Give its id, or the beginning of the id.")
-        known = [str(one.get("request", "")) for one in self.reservations(user)]
-        matches = [request] if request in known else sorted(one for one in known if _begins(one, request))
-        if not matches:
-            lists = "`status --all` lists yours" if user == self.user else "`calendar --on DATE --json` shows all ids"
-            message = (
-                f"{self.address.label} knows no reservation of {user} that begins with {request!r}; {lists}. "
-                "One made at another replica may not have arrived yet."
-            )
-            raise Problem("reservation_unknown", message)
-        if len(matches) > 1:
-            if len({one.partition("~")[0] for one in matches}) == 1:
-                raise Usage(
-                    f"{brief(request)!r} is a series of {len(matches)}. Name one of them, such as {brief(matches[0])}; "
-                    "`series` lists them. To cancel or move several, add --all, or name one and add --and-later."
-                )
-            shown = ", ".join(matches[:5]) + (f" and {len(matches) - 5} more" if len(matches) > 5 else "")
-            raise Usage(f"{request!r} is the beginning of {len(matches)} reservations: {shown}. Give more of the id.")
-        return f"/reservations/{segment(user)}/{segment(matches[0])}"
+        known = {str(one.get("request", "")) for one in self.reservations(user)}
+        lists = "`status --all` lists yours" if user == self.user else "`calendar --on DATE --json` shows all ids"
+        return f"/reservations/{segment(user)}/{segment(self._whole_id('reservation', request, known, user, lists))}"
 
     def series_path(self, name: str) -> str:
-        """The path of the series USER/REQUEST. REQUEST may be the beginning of an id, if only one series has it, or the
-        id of an occurrence; without USER/ it is the user's own."""
+        """Return the REST path of a series. `name` is as in `reservation_path`; it may be the id of an occurrence."""
         user, _, request = name.rpartition("/")
         user = user or self.user
-        wanted = request.partition("~")[0]
         known = {str(one["series"]) for one in self.reservations(user) if one.get("occurrence")}
-        matches = [wanted] if wanted in known else sorted(one for one in known if wanted and one.startswith(wanted))
+        whole = self._whole_id("series", request.partition("~")[0], known, user, "`series` lists your own")
+        return f"/series/{segment(user)}/{segment(whole)}"
+
+    def _whole_id(self, kind: str, typed: str, known: Collection[str], user: str, lists: str) -> str:
+        """Return the only id in `known` that begins with the typed text. `lists` tells the user where to find ids."""
+        matches = [typed] if typed in known else sorted(one for one in known if typed and _begins(one, typed))
         if not matches:
             message = (
-                f"{self.address.label} knows no series of {user} that begins with {wanted!r}. `series` lists your own. "
+                f"{self.address.label} knows no {kind} of {user} that begins with {typed!r}; {lists}. "
                 "One made at another replica may not have arrived yet."
             )
-            raise Problem("series_unknown", message)
-        if len(matches) > 1:
+            raise Problem(f"{kind}_unknown", message)
+        if len(matches) == 1:
+            return matches[0]
+        if len({one.partition("~")[0] for one in matches}) == 1:
             raise Usage(
-                f"{wanted!r} is the beginning of {len(matches)} series: {', '.join(matches[:5])}. Give more of the id."
+                f"{brief(typed)!r} is a series of {len(matches)}. Name one of them, such as {brief(matches[0])}; "
+                "`series` lists them. To cancel or move several, add --all, or name one and add --and-later."
             )
-        return f"/series/{segment(user)}/{segment(matches[0])}"
+        shown = ", ".join(matches[:5]) + (f" and {len(matches) - 5} more" if len(matches) > 5 else "")
+        raise Usage(f"{typed!r} is the beginning of {len(matches)} ids: {shown}. Give more of the id.")
 
     def label_cell(self, label: str | None) -> Cell:
         """A replica's label in its colour."""

@@ -155,7 +155,7 @@ def test_cancel_and_move_by_the_beginning_of_an_id(client: Client, replica: Fake
     client(*RESERVE, "--request", "8f3a11")
     client(*RESERVE, "--or", "10:00", "--request", "8f3b22")
     assert client("cancel", "8f3") == 2
-    assert "beginning of 2 reservations: 8f3a11, 8f3b22" in client.err
+    assert "beginning of 2 ids: 8f3a11, 8f3b22" in client.err
     assert client("cancel", "9") == 1
     assert "[reservation_unknown]" in client.err
     assert client("move", "8f3b", "--at", "2026-12-01T14:00", "--room", "6.13") == 0
