@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import islice, takewhile
 from typing import Any
 
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
@@ -165,13 +166,10 @@ def _by_rule(rule: Any, start: datetime, last: datetime | None) -> list[datetime
         end = end if end.tzinfo else end.replace(tzinfo=start.tzinfo)
     elif "COUNT" not in rule and last is None:
         raise _UnusableError("it repeats without an end; give one with --until DATE")
-    found: list[datetime] = []
-    for occurrence in rrulestr(rule.to_ical().decode(), dtstart=start):
-        beyond = (end is not None and occurrence > end) or (last is not None and occurrence > last)
-        if beyond or len(found) > OCCURRENCES_MAX:
-            break
-        found.append(occurrence)
-    return found
+    limits = [limit for limit in (end, last) if limit is not None]
+    occurrences = rrulestr(rule.to_ical().decode(), dtstart=start)
+    within = takewhile(lambda occurrence: all(occurrence <= limit for limit in limits), occurrences)
+    return list(islice(within, OCCURRENCES_MAX + 1))
 
 
 def _dates(event: Component, name: str) -> Iterator[Any]:

@@ -5,47 +5,50 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 
-from cli.commands.admin import admin
-from cli.commands.booking import cancel, free, move, reserve, rooms, status
-from cli.commands.calendar import calendar
-from cli.commands.calendar_files import export_file, import_file
-from cli.commands.history import history
-from cli.commands.playlist import delete, get, put, songs
-from cli.commands.replicas import commit, link, links, log, replicas, sync
-from cli.commands.series import series
-from cli.commands.user_state import login, logout, session, use
-from cli.commands.watch import watch
+from cli.commands import (
+    admin,
+    booking,
+    calendar,
+    calendar_files,
+    history,
+    playlist,
+    replicas,
+    series,
+    user_state,
+    watch,
+)
 from cli.context import Context
-from cli.problems import Problem
+from cli.problems import DONE, Problem
 
-HANDLERS: Mapping[str, Callable[[Context, Namespace], int]] = {
-    "reserve": reserve,
-    "free": free,
-    "status": status,
-    "calendar": calendar,
-    "cancel": cancel,
-    "move": move,
-    "series": series,
-    "history": history,
-    "watch": watch,
-    "use": use,
-    "import": import_file,
-    "export": export_file,
-    "login": login,
-    "logout": logout,
-    "rooms": rooms,
-    "put": put,
-    "get": get,
-    "delete": delete,
-    "songs": songs,
-    "replicas": replicas,
-    "links": links,
-    "link": link,
-    "sync": sync,
-    "log": log,
-    "commit": commit,
-    "session": session,
-    "admin": admin,
+# A handler returns its exit status, or nothing for DONE.
+HANDLERS: Mapping[str, Callable[[Context, Namespace], int | None]] = {
+    "reserve": booking.reserve,
+    "free": booking.free,
+    "status": booking.status,
+    "calendar": calendar.calendar,
+    "cancel": booking.cancel,
+    "move": booking.move,
+    "series": series.series,
+    "history": history.history,
+    "watch": watch.watch,
+    "use": user_state.use,
+    "import": calendar_files.import_file,
+    "export": calendar_files.export_file,
+    "login": user_state.login,
+    "logout": user_state.logout,
+    "rooms": booking.rooms,
+    "put": playlist.put,
+    "get": playlist.get,
+    "delete": playlist.delete,
+    "songs": playlist.songs,
+    "replicas": replicas.replicas,
+    "links": replicas.links,
+    "link": replicas.link,
+    "sync": replicas.sync,
+    "log": replicas.log,
+    "commit": replicas.commit,
+    "session": user_state.session,
+    "admin": admin.admin,
 }
 
 
@@ -53,7 +56,7 @@ def run(context: Context, arguments: Namespace) -> int:
     """Run the command, and return its exit status. A Problem is shown and not raised; KeyboardInterrupt is raised."""
     context.client_session.wait_s = arguments.wait or 0
     try:
-        return HANDLERS[arguments.command](context, arguments)
+        return HANDLERS[arguments.command](context, arguments) or DONE
     except Problem as problem:
         context.screen.problem(problem)
         return problem.status

@@ -37,14 +37,10 @@ def replace_file(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-def token_file(user: str, environment: Mapping[str, str]) -> Path:
-    return state_file(user, ".token", environment)
-
-
 def token_of(user: str, environment: Mapping[str, str]) -> str | None:
     """The token in BAYOU_TOKEN, else the one that `login` kept. A token that an HTTP header cannot hold is ignored."""
     token = environment.get("BAYOU_TOKEN", "").strip()
     if not token:
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            token = token_file(user, environment).read_text("utf-8").strip()
+            token = state_file(user, ".token", environment).read_text("utf-8").strip()
     return token if token and token.isascii() and token.isprintable() else None

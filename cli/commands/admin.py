@@ -1,4 +1,4 @@
-"""What an operator does with one replica: retire, promote, truncate, export, import. Each returns its exit status."""
+"""What an operator does with one replica: retire, promote, truncate, export, import."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from cli.commands.people import people
 from cli.context import Context
 from cli.output.screen import clean
-from cli.problems import DONE, Problem
+from cli.problems import Problem
 from cli.rest import Json, Query
 
 MIB = 1024 * 1024
 
 
-def admin(context: Context, arguments: Namespace) -> int:
+def admin(context: Context, arguments: Namespace) -> None:
     actions = {
         "retire": _retire,
         "promote": _promote,
@@ -26,45 +26,37 @@ def admin(context: Context, arguments: Namespace) -> int:
         "import": _import,
         "user": people,
     }
-    return actions[arguments.action](context, arguments)
+    actions[arguments.action](context, arguments)
 
 
-def _retire(context: Context, arguments: Namespace) -> int:
+def _retire(context: Context, arguments: Namespace) -> None:
     body = {"hand_over_to": arguments.to} if arguments.to else {}
     answer = context.replica.act("POST", "/replica/retire", body)
     context.screen.json(answer)
-    holder = answer.get("held_by")
-    end = (
-        f"{context.label(holder)} holds all its writes, so it stops"
-        if holder
-        else "it stops once a peer has its writes"
-    )
+    end = "it stops once a peer has its writes"
+    if holder := answer.get("held_by"):
+        end = f"{context.label(holder)} holds all its writes, so it stops"
     context.screen.line(f"{context.here} has retired and takes no more writes; {end}")
-    return DONE
 
 
-def _promote(context: Context, arguments: Namespace) -> int:
+def _promote(context: Context, arguments: Namespace) -> None:
     body: Json = {"force": True} if arguments.force else {}
     if arguments.label and arguments.label != context.address.label:
         body["to"] = arguments.label
     answer = context.replica.act("POST", "/replica/promote", body)
     context.screen.json(answer)
     primary, epoch = answer.get("primary") or {}, answer.get("epoch") or {}
-    context.screen.line(
-        f"{context.label(primary.get('label'))} is the primary now, as {clean(primary.get('id'))}"
-        f" (epoch {clean(epoch.get('number'))})"
-    )
-    return DONE
+    label, identity, number = context.label(primary.get("label")), clean(primary.get("id")), clean(epoch.get("number"))
+    context.screen.line(f"{label} is the primary now, as {identity} (epoch {number})")
 
 
-def _truncate(context: Context, arguments: Namespace) -> int:
+def _truncate(context: Context, arguments: Namespace) -> None:
     answer = context.replica.act("POST", "/replica/truncate", {"keep": arguments.keep})
     context.screen.json(answer)
     context.screen.line(f"{answer.get('dropped', 0)} committed writes dropped from the log; their effects stay")
-    return DONE
 
 
-def _export(context: Context, arguments: Namespace) -> int:
+def _export(context: Context, arguments: Namespace) -> None:
     """Write the volumes of an export to files, which get their names only once all are complete."""
     from cli.commands.export_files import VolumeWriter  # noqa: PLC0415 (protobuf takes a while to load)
 
@@ -84,7 +76,6 @@ def _export(context: Context, arguments: Namespace) -> int:
     context.screen.line(f"{size} bytes from {context.here} in {named}")
     if removed:
         context.screen.line(f"removed, of an earlier export: {clean(', '.join(removed))}")
-    return DONE
 
 
 def _what_is_missing(context: Context, arguments: Namespace) -> Query:
@@ -106,7 +97,7 @@ def _held(state: Json) -> Query:
     return {"csn": state["csn"], "v": json.dumps(state["vectors"]["V"])}
 
 
-def _import(context: Context, arguments: Namespace) -> int:
+def _import(context: Context, arguments: Namespace) -> None:
     answers = []
     for name in by_number(arguments.files):
         try:
@@ -118,7 +109,6 @@ def _import(context: Context, arguments: Namespace) -> int:
         full = ", as a full state" if answer.get("full_state") else ""
         context.screen.line(f"{answer.get('received', 0)} received from {context.label(answer.get('from'))}{full}")
     context.screen.json(answers[0] if len(answers) == 1 else {"files": answers})
-    return DONE
 
 
 def by_number(files: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What people do with reservations: reserve, move, cancel, status, free, rooms. Each returns its exit status."""
+"""What people do with reservations: the commands reserve, move, cancel, status, free and rooms."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shlex
 from argparse import Namespace
 from datetime import datetime
 
-from cli.commands.series import cancel_series, move_series, occurrence_of, repetition_of, show_series
+from cli.commands.series import occurrence_of, repetition_of, show_series, target_of
 from cli.commands.slots import merge_of, slot_asked, slots_of
 from cli.context import Context
 from cli.output.reservations import show_reservation, show_reservations, show_rooms
@@ -46,8 +46,8 @@ def reserve(context: Context, arguments: Namespace) -> int:
 
 def move(context: Context, arguments: Namespace) -> int:
     merge = merge_of(arguments)
-    path = None if arguments.reach else context.reservation_path(arguments.reservation)
-    current = context.replica.get(path) if path else occurrence_of(context, arguments)
+    path, query = target_of(context, arguments)
+    current = occurrence_of(context, arguments) if arguments.reach else context.replica.get(path)
     slots = slots_of(context, arguments, current)
     more = {"later": " and later ones", "all": " and all of its series"}.get(arguments.reach, "")
     room = clean(arguments.room or current["room"])
@@ -57,31 +57,29 @@ def move(context: Context, arguments: Namespace) -> int:
         body["room"] = arguments.room
     if merge:
         body["merge"] = merge
-    request = arguments.request or new_request()
-    if path is None:
-        return move_series(context, arguments, request, body)
-    return _conclude(context, context.replica.write("PATCH", path, request, body)[1])
+    _, answer = context.replica.write("PATCH", path, arguments.request or new_request(), body, query)
+    return show_series(context, answer) if arguments.reach else _conclude(context, answer)
 
 
 def cancel(context: Context, arguments: Namespace) -> int:
-    request = arguments.request or new_request()
+    path, query = target_of(context, arguments)
+    query["reason"] = arguments.reason
+    _, answer = context.replica.write("DELETE", path, arguments.request or new_request(), None, query)
     if arguments.reach:
-        return cancel_series(context, arguments, request)
-    path = context.reservation_path(arguments.reservation)
-    _, answer = context.replica.write("DELETE", path, request, None, {"reason": arguments.reason})
+        return show_series(context, answer)
     _conclude(context, answer)
     return DONE
 
 
-def status(context: Context, arguments: Namespace) -> int:
+def status(context: Context, arguments: Namespace) -> None:
     screen = context.screen
     if arguments.reservation:
         _conclude(context, context.replica.get(context.reservation_path(arguments.reservation)))
-        return DONE
+        return
     reservations = context.reservations()
     screen.json({"user": context.user, "reservations": reservations})
     if screen.as_json:
-        return DONE
+        return
     zone = context.zone
     today = day_bounds(context.now().astimezone(zone).date(), 1, zone)
     shown = [one for one in reservations if arguments.all or _is_current(one, today.start)]
@@ -92,7 +90,6 @@ def status(context: Context, arguments: Namespace) -> int:
         parts.append(f"{hidden} past or cancelled: status --all")
     summary = ", ".join(parts) or f"{context.user} has no reservation here"
     screen.line(f"{summary}  ({show_zone(zone, context.now())}, at {context.here})")
-    return DONE
 
 
 def free(context: Context, arguments: Namespace) -> int:
@@ -124,11 +121,10 @@ def free(context: Context, arguments: Namespace) -> int:
     return DONE
 
 
-def rooms(context: Context, _arguments: Namespace) -> int:
+def rooms(context: Context, _arguments: Namespace) -> None:
     answer = context.rooms()
     context.screen.json(answer)
     show_rooms(context.screen, answer["rooms"], context.zone)
-    return DONE
 
 
 def _echo(context: Context, what: str, slots: list[Slot]) -> None:

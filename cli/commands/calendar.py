@@ -8,12 +8,12 @@ from datetime import timedelta
 from cli.context import Context
 from cli.output.calendar_grid import LEGEND, day_title, line_of, show_grid, show_list
 from cli.output.reservations import Viewer
-from cli.problems import DONE, Usage
+from cli.problems import Usage
 from cli.rest import Json, Query, segment
 from cli.times import DAY_WORDS, day_bounds, read_date, show_zone
 
 
-def calendar(context: Context, arguments: Namespace) -> int:
+def calendar(context: Context, arguments: Namespace) -> None:
     screen = context.screen
     answer = context.rooms()
     zone = context.zone
@@ -34,7 +34,7 @@ def calendar(context: Context, arguments: Namespace) -> int:
     rooms = [{"room": room, "reservations": entries} for room, entries in calendars.items()]
     screen.json({**period, "timezone": str(zone), "rooms": rooms})
     if screen.as_json:
-        return DONE
+        return
     days = [first + timedelta(days=more) for more in range(arguments.days)]
     viewer = Viewer(screen, context.user, zone)
     if arguments.list:
@@ -53,4 +53,3 @@ def calendar(context: Context, arguments: Namespace) -> int:
     if not arguments.list and calendars:
         screen.line(screen.paint(LEGEND, "dark_grey"))
     screen.line(f"{view} view at {context.here}, {show_zone(zone, bounds.start)}")
-    return DONE

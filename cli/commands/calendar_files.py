@@ -47,7 +47,7 @@ class Tally:
         return NOTHING_FREE if all(problem.code == "slot_taken" for _, problem in self.refused) else FAILED
 
 
-def export_file(context: Context, arguments: Namespace) -> int:
+def export_file(context: Context, arguments: Namespace) -> None:
     """Write the calendar of a room or user to a file. The download goes to FILE.part, which is renamed once it is
     complete."""
     if arguments.room:
@@ -66,7 +66,6 @@ def export_file(context: Context, arguments: Namespace) -> int:
         part.unlink(missing_ok=True)
     context.screen.json({"file": str(target), "bytes": size})
     context.screen.line(f"{size} bytes from {context.here} in {clean(target)}")
-    return DONE
 
 
 def import_file(context: Context, arguments: Namespace) -> int:

@@ -8,19 +8,18 @@ from datetime import datetime
 from cli.context import Context
 from cli.output.reservations import room_and_slot
 from cli.output.screen import Cell, Row, clean
-from cli.problems import DONE
 from cli.rest import Json
 from cli.times import show_zone
 
 PAST_TENSE = {"reserve": "reserved", "move": "moved", "cancel": "cancelled"}
 
 
-def history(context: Context, arguments: Namespace) -> int:
+def history(context: Context, arguments: Namespace) -> None:
     screen = context.screen
     answer = context.replica.get(f"{context.reservation_path(arguments.reservation)}/history")
     screen.json(answer)
     if screen.as_json:
-        return DONE
+        return
     screen.line(f"{screen.paint(clean(answer['id']), bold=True)}  ({show_zone(context.zone, context.now())})")
     rows: list[Row] = []
     for one in answer["events"]:
@@ -50,7 +49,6 @@ def history(context: Context, arguments: Namespace) -> int:
     ):
         label, since = clean(context.address.label), _moment(context, kept)
         screen.line(screen.paint(f"{label} keeps no moves from before {since}", "dark_grey"))
-    return DONE
 
 
 def _moment(context: Context, text: str) -> str:

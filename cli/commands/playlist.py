@@ -1,4 +1,4 @@
-"""What people do with the playlist: put, get, delete, songs. Each returns its exit status."""
+"""What people do with the playlist: the commands put, get, delete and songs."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ from argparse import Namespace
 
 from cli.context import Context
 from cli.output.screen import clean
-from cli.problems import DONE
 from cli.rest import Json, Query, new_request, segment
 
 
-def put(context: Context, arguments: Namespace) -> int:
-    return _write(context, arguments, "PUT", {"url": arguments.url})
+def put(context: Context, arguments: Namespace) -> None:
+    _write(context, arguments, "PUT", {"url": arguments.url})
 
 
-def delete(context: Context, arguments: Namespace) -> int:
-    return _write(context, arguments, "DELETE", None)
+def delete(context: Context, arguments: Namespace) -> None:
+    _write(context, arguments, "DELETE", None)
 
 
-def get(context: Context, arguments: Namespace) -> int:
-    return _conclude(context, context.replica.get(_path(arguments.song), _view(arguments)))
+def get(context: Context, arguments: Namespace) -> None:
+    _conclude(context, context.replica.get(_path(arguments.song), _view(arguments)))
 
 
-def songs(context: Context, arguments: Namespace) -> int:
+def songs(context: Context, arguments: Namespace) -> None:
     screen = context.screen
     answer = context.replica.get_all("/playlist", "songs", _view(arguments))
     del answer["next"]
@@ -31,7 +30,6 @@ def songs(context: Context, arguments: Namespace) -> int:
     if not answer["songs"]:
         screen.line("There is no song here yet.")
     screen.line(f"{answer['view']} view at {context.here}")
-    return DONE
 
 
 def _path(song: str) -> str:
@@ -42,16 +40,15 @@ def _view(arguments: Namespace) -> Query:
     return {"view": "committed" if arguments.committed else "tentative"}
 
 
-def _write(context: Context, arguments: Namespace, method: str, body: Json | None) -> int:
+def _write(context: Context, arguments: Namespace, method: str, body: Json | None) -> None:
     request = arguments.request or new_request()
-    return _conclude(context, context.replica.write(method, _path(arguments.song), request, body)[1])
+    _conclude(context, context.replica.write(method, _path(arguments.song), request, body)[1])
 
 
-def _conclude(context: Context, song: Json) -> int:
+def _conclude(context: Context, song: Json) -> None:
     """Show a song, such as `✓ committed  eyesOfTexas  https://www.utexas.edu/song`. A song without a URL is shown as
     deleted."""
     screen = context.screen
     screen.json(song)
     url = "deleted" if song["url"] is None else clean(song["url"])
     screen.line("  ".join((screen.state(str(song["state"])), screen.paint(clean(song["song"]), bold=True), url)))
-    return DONE

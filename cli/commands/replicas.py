@@ -1,4 +1,4 @@
-"""What a class does with replicas: replicas, links, link, sync, log, commit. Each returns its exit status."""
+"""What a class does with replicas: the commands replicas, links, link, sync, log and commit."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from cli.problems import DONE, Problem
 from cli.rest import Json, segment
 
 LOG_PART_WRITES = 500
+REACH = {True: Cell("reachable", "green"), False: Cell("unreachable", "red")}
 
 
-def replicas(context: Context, _arguments: Namespace) -> int:
+def replicas(context: Context, _arguments: Namespace) -> None:
     screen, current = context.screen, context.address
     addresses = list(context.directory.replicas.values())
     if current not in addresses:
@@ -41,33 +42,27 @@ def replicas(context: Context, _arguments: Namespace) -> int:
         rows.append([*row, role, csn, committed, waiting, str(state.get("id", ""))])
     screen.json({"replicas": found})
     screen.table(rows)
-    return DONE
 
 
-def links(context: Context, _arguments: Namespace) -> int:
+def links(context: Context, _arguments: Namespace) -> None:
     answer = context.replica.get("/replica")
     primary = answer.get("primary", {})
     context.screen.json({"replica": answer.get("label"), "primary": primary, "peers": answer.get("peers", [])})
     if context.screen.as_json:
-        return DONE
+        return
     zone = context.zone
     rows: list[Row] = [_heading("peer", "address", "link", "peer is", "last session")]
     for peer in answer.get("peers", []):
         cut = peer.get("link") == "cut"
-        reach = {True: Cell("reachable", "green"), False: Cell("unreachable", "red")}.get(
-            peer.get("reachable"), Cell("–")
-        )
-        name = context.label_cell(str(peer["label"]))
+        name, address = context.label_cell(str(peer["label"])), str(peer.get("address", ""))
         link_cell = Cell("✂ cut", "red") if cut else Cell("up", "green")
-        rows.append(
-            (name, str(peer.get("address", "")), link_cell, reach, _last_session(peer.get("last_session"), zone))
-        )
+        reach = REACH.get(peer.get("reachable"), Cell("–"))
+        rows.append((name, address, link_cell, reach, _last_session(peer.get("last_session"), zone)))
     context.screen.table(rows)
-    context.screen.line(f"{context.label(str(answer.get('label')))}: {primary_text(answer)}")
-    return DONE
+    context.screen.line(f"{context.label(str(answer.get('label')))}: {primary_text(answer)[0]}")
 
 
-def link(context: Context, arguments: Namespace) -> int:
+def link(context: Context, arguments: Namespace) -> None:
     up = arguments.action == "heal"
     answers = []
     for peer in arguments.peers:
@@ -75,7 +70,6 @@ def link(context: Context, arguments: Namespace) -> int:
         state = context.screen.paint("up" if up else "cut", "green" if up else "red")
         context.screen.line(f"{context.here} – {context.label(peer)}: {state}")
     context.screen.json({"links": answers})
-    return DONE
 
 
 def sync(context: Context, arguments: Namespace) -> int:
@@ -104,7 +98,7 @@ def sync(context: Context, arguments: Namespace) -> int:
     return status
 
 
-def log(context: Context, arguments: Namespace) -> int:
+def log(context: Context, arguments: Namespace) -> None:
     """Show the end of the log, or all after a write. The log comes in parts, of which only the lines to show are
     kept."""
     kept: deque[Json] = deque(maxlen=None if arguments.after else arguments.last)
@@ -117,7 +111,7 @@ def log(context: Context, arguments: Namespace) -> int:
         after = part["next"]
     context.screen.json({"writes": list(kept)})
     if context.screen.as_json:
-        return DONE
+        return
     zone = context.zone
     rows: list[Row] = [_heading("", "CSN", "accepted", "at", "what", "reservation", "outcome")]
     for write in kept:
@@ -137,31 +131,29 @@ def log(context: Context, arguments: Namespace) -> int:
     context.screen.table(rows)
     if len(rows) == 1:
         context.screen.line("The log is empty.")
-    return DONE
 
 
-def commit(context: Context, _arguments: Namespace) -> int:
+def commit(context: Context, _arguments: Namespace) -> None:
     answer = context.replica.act("POST", "/replica/commit")
     context.screen.json(answer)
     context.screen.line(f"{context.screen.paint('✓', 'green')} {answer.get('committed', 0)} committed")
-    return DONE
 
 
-def primary_text(answer: Json) -> str:
-    """A text that says where the primary is, and whether this replica reaches it."""
+def primary_text(answer: Json) -> tuple[str, bool]:
+    """Return a text that says where the primary is, and whether this replica reaches the primary or is the primary."""
     primary = answer.get("primary") or {}
     if primary.get("here"):
-        return "this is the primary"
+        return "this is the primary", True
     name = primary.get("label")
     if not name:
-        return "no primary known yet"
+        return "no primary known yet", False
     peer = next((peer for peer in answer.get("peers", []) if peer.get("label") == name), None)
     if peer is None:
-        return f"primary {name}, no direct link"
+        return f"primary {name}, no direct link", False
     if peer.get("link") == "cut":
-        return f"primary {name}, link cut"
-    state = {True: "reachable", False: "unreachable"}.get(peer.get("reachable"), "not met yet")
-    return f"primary {name} {state}"
+        return f"primary {name}, link cut", False
+    reachable = peer.get("reachable")
+    return f"primary {name} {REACH[reachable].text if reachable in REACH else 'not met yet'}", reachable is True
 
 
 def _last_session(last: Json | None, zone: tzinfo) -> Cell:

@@ -68,63 +68,44 @@ def series(context: Context, arguments: Namespace) -> int:
 def show_series(context: Context, answer: Json) -> int:
     """Show the answer to a request about a series. Returns NOTHING_FREE if no occurrence has a slot and one was
     rejected."""
-    context.screen.json(answer)
-    found = answer["series"]
-    if not context.screen.as_json:
-        _show(context, found)
-    states = {one["state"] for one in found["reservations"]}
-    return NOTHING_FREE if "rejected" in states and not states & {"committed", "tentative"} else DONE
-
-
-def cancel_series(context: Context, arguments: Namespace, request: str) -> int:
-    path, query = _reach(context, arguments)
-    _, answer = context.replica.write("DELETE", path, request, None, {**query, "reason": arguments.reason})
-    return show_series(context, answer)
-
-
-def move_series(context: Context, arguments: Namespace, request: str, body: Json) -> int:
-    path, query = _reach(context, arguments)
-    _, answer = context.replica.write("PATCH", path, request, body, query)
-    return show_series(context, answer)
-
-
-def occurrence_of(context: Context, arguments: Namespace) -> Json:
-    """The occurrence from which a series moves: the one named, or with --all the first that is not cancelled."""
-    if arguments.reach == "later":
-        return context.replica.get(_occurrence_path(context, arguments.reservation))
-    held = context.replica.get(context.series_path(arguments.reservation))["series"]["reservations"]
-    for one in held:
-        if one["state"] != "cancelled":
-            return dict(one)
-    raise Problem("cancelled", f"Every occurrence of {arguments.reservation} is cancelled. Make a new series instead.")
-
-
-def _reach(context: Context, arguments: Namespace) -> tuple[str, Query]:
-    """The path of the series, and the query that names the first occurrence that is meant."""
-    path = context.series_path(arguments.reservation)
-    if arguments.reach == "all":
-        return path, {}
-    first = context.replica.get(_occurrence_path(context, arguments.reservation))
-    return path, {"from": str(first["occurrence"])}
-
-
-def _occurrence_path(context: Context, name: str) -> str:
-    if "~" not in name:
-        raise Usage(f"From which occurrence on? Name it as {brief(name)}~DATE; `series {brief(name)}` lists the dates.")
-    return context.reservation_path(name)
-
-
-def _show(context: Context, found: Json) -> None:
-    screen = context.screen
+    screen, found = context.screen, answer["series"]
     held = found["reservations"]
+    screen.json(answer)
     parts = [screen.paint(clean(found["id"]), bold=True), clean(found["rule"]), f"times of {clean(found['timezone'])}"]
     if found.get("except"):
         parts.append(f"not on {', '.join(clean(day) for day in found['except'])}")
     screen.line("  ".join(parts))
-    _show_occurrences(context, held)
+    if not screen.as_json:
+        _show_occurrences(context, held)
     screen.line(f"{len(held)} occurrences: {_counts(held)}")
     if any(not one.get("final", True) for one in held):
         screen.line(NOT_FINAL)
+    states = {one["state"] for one in held}
+    return NOTHING_FREE if "rejected" in states and not states & {"committed", "tentative"} else DONE
+
+
+def target_of(context: Context, arguments: Namespace) -> tuple[str, Query]:
+    """The REST path and query of what is cancelled or moved: one reservation, or with --all or --and-later a series."""
+    if not arguments.reach:
+        return context.reservation_path(arguments.reservation), {}
+    path = context.series_path(arguments.reservation)
+    if arguments.reach == "all":
+        return path, {}
+    return path, {"from": str(occurrence_of(context, arguments)["occurrence"])}
+
+
+def occurrence_of(context: Context, arguments: Namespace) -> Json:
+    """The occurrence from which a series moves: the one named, or with --all the first that is not cancelled."""
+    name = arguments.reservation
+    if arguments.reach == "later":
+        if "~" not in name:
+            short = brief(name)
+            raise Usage(f"From which occurrence on? Name it as {short}~DATE; `series {short}` lists the dates.")
+        return context.replica.get(context.reservation_path(name))
+    for one in context.replica.get(context.series_path(name))["series"]["reservations"]:
+        if one["state"] != "cancelled":
+            return dict(one)
+    raise Problem("cancelled", f"Every occurrence of {name} is cancelled. Make a new series instead.")
 
 
 def _show_occurrences(context: Context, held: list[Json]) -> None:

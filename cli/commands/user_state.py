@@ -1,4 +1,4 @@
-"""What the client keeps for a user: use (the replica), session, login, logout. Each command returns its exit status."""
+"""What the client keeps for a user: the commands use (a replica), session, login and logout."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from argparse import Namespace
 from cli.client_session import GUARANTEES
 from cli.context import Context
 from cli.discovery import probe
-from cli.problems import DONE, Problem, Usage
+from cli.problems import Problem, Usage
 from cli.replica_addresses import remember
-from cli.state import replace_file, token_file
+from cli.state import replace_file, state_file
 
 
-def use(context: Context, arguments: Namespace) -> int:
+def use(context: Context, arguments: Namespace) -> None:
     """Remember a replica, even one that is down, because a class that cuts replicas off may do things in any order."""
     address = context.find_replica(arguments.name)
     context.switch(address)
@@ -25,10 +25,9 @@ def use(context: Context, arguments: Namespace) -> int:
     context.screen.line(f"using {context.here} at {address.short_url}{state}")
     if context.environment.get("BAYOU_REPLICA"):
         context.screen.note("the variable BAYOU_REPLICA is set and comes first; unset it for `use` to count")
-    return DONE
 
 
-def session(context: Context, arguments: Namespace) -> int:
+def session(context: Context, arguments: Namespace) -> None:
     """Show the client session, choose its guarantees, or begin a new one."""
     current = context.client_session
     if arguments.action == "reset":
@@ -42,10 +41,9 @@ def session(context: Context, arguments: Namespace) -> int:
     for name, meaning in GUARANTEES.items():
         chosen = context.screen.paint("✓", "green") if name in names else context.screen.paint("–", "dark_grey")
         context.screen.line(f"  {chosen} {name:<4} {meaning}")
-    return DONE
 
 
-def login(context: Context, _arguments: Namespace) -> int:
+def login(context: Context, _arguments: Namespace) -> None:
     """Ask for a token, check whose it is, and keep it."""
     token = (getpass.getpass("token: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
     if not token:
@@ -57,20 +55,18 @@ def login(context: Context, _arguments: Namespace) -> int:
     if answer.get("user") != context.user:
         message = f"That is the token of {answer.get('user')}, not of {context.user}. Nothing was kept. "
         raise Problem("other_user", f"{message}Give `python client.py {answer.get('user')} login`.")
-    path = token_file(context.user, context.environment)
+    path = state_file(context.user, ".token", context.environment)
     try:
         replace_file(path, token)
     except OSError as error:
         raise Problem("state_unwritable", f"Cannot keep the token in {path}: {error.strerror}.") from error
     context.screen.json({**answer, "file": str(path)})
     context.screen.line(f"logged in as {context.user} ({answer.get('role')}); the token is in {path}")
-    return DONE
 
 
-def logout(context: Context, _arguments: Namespace) -> int:
+def logout(context: Context, _arguments: Namespace) -> None:
     """Forget the token that `login` kept. It stays valid until a manager revokes it."""
-    path = token_file(context.user, context.environment)
+    path = state_file(context.user, ".token", context.environment)
     path.unlink(missing_ok=True)
     context.screen.json({"user": context.user, "file": str(path)})
     context.screen.line(f"the token of {context.user} is forgotten here; it stays valid until a manager revokes it")
-    return DONE

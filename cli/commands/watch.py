@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from cli.context import Context
 from cli.output.reservations import room_and_slot, show_reservations
 from cli.output.screen import brief, clean
-from cli.problems import DONE, Problem, Refused, Unreachable
+from cli.problems import Problem, Refused, Unreachable
 from cli.rest import Json, Replica
 
 RECONNECT_WAITS_S = (0.2, 0.5, 1.0, 2.0, *[5.0] * 60)  # after these five minutes the replica counts as gone
@@ -28,7 +28,7 @@ class Event:
     data: Json = field(default_factory=dict)
 
 
-def watch(context: Context, arguments: Namespace) -> int:
+def watch(context: Context, arguments: Namespace) -> None:
     path = context.reservation_path(arguments.reservation) if arguments.reservation else None
     only = str(context.replica.get(path)["id"]) if path else None
     if not context.screen.as_json:
@@ -43,7 +43,6 @@ def watch(context: Context, arguments: Namespace) -> int:
                 _show(context, event)
     except KeyboardInterrupt:
         context.screen.line()
-    return DONE
 
 
 def _follow(replica: Replica) -> Iterator[Event]:
@@ -91,19 +90,10 @@ def _events(lines: Iterator[str]) -> Iterator[Event]:
             fields[name] = value
         elif not line:
             if "data" in fields:
-                yield Event(fields.get("event", "message"), fields.get("id", ""), _read_json(fields["data"]))
+                yield Event(fields.get("event", "message"), fields.get("id", ""), json.loads(fields["data"]))
             elif "id" in fields:
                 yield Event("", fields["id"])
             fields = {}
-
-
-def _read_json(text: str) -> Json:
-    """The JSON object in a text; an empty one for any other text."""
-    try:
-        data = json.loads(text)
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
 
 
 def _show_current(context: Context, event: Event, path: str | None) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
 
 from cli.output.reservations import Viewer
 from cli.output.screen import Cell, brief, clean, shorten, width_of
@@ -115,21 +116,15 @@ def _cells(viewer: Viewer, line: Line, first: int, last: int, scale: int) -> str
         mine = one["user"] == viewer.user
         mark = viewer.screen.mark(str(one["state"]))
         fill = MINE if mine else OTHERS
-        text = clean(f"{one['user']} {one.get('purpose', '')}".rstrip())
-        text = _fit(text, length - 2)
+        text = _fit(clean(f"{one['user']} {one.get('purpose', '')}".rstrip()), length - 2)
         # A wide character fills two columns; the second is empty.
         signs = [part for sign in text for part in ([sign] + [""] * (width_of(sign) - 1))]
         signs = [mark.text, *signs, *[fill] * (length - 1 - len(signs))]
         painted[begin : begin + length] = [(sign, mark.color, mine) for sign in signs]
     while painted and painted[-1][0] == FREE:
         painted.pop()
-    runs: list[tuple[str, str | None, bool]] = []
-    for sign, color, bold in painted:
-        if runs and runs[-1][1:] == (color, bold):
-            runs[-1] = (runs[-1][0] + sign, color, bold)
-        else:
-            runs.append((sign, color, bold))
-    return "".join(viewer.screen.paint(text, color, bold) for text, color, bold in runs)
+    runs = groupby(painted, key=lambda cell: cell[1:])
+    return "".join(viewer.screen.paint("".join(sign for sign, *_ in run), *style) for style, run in runs)
 
 
 def _fit(text: str, width: int) -> str:

@@ -20,7 +20,6 @@ from cli.times import building_zone
 INTERVAL_S = 2.0
 TIMEOUT_S = 2.0
 NEWS_MAX = 8
-Style = str
 
 
 class Monitor:
@@ -59,7 +58,7 @@ class Monitor:
         else:
             self._due.set()
 
-    def bottom_line(self) -> list[tuple[Style, str]]:
+    def bottom_line(self) -> list[tuple[str, str]]:
         """The replica, the state of its links, and the number of tentative reservations, as styled pieces."""
         address, state = self._address, self.state
         pieces = [
@@ -68,8 +67,7 @@ class Monitor:
         ]
         if state is None:
             return [*pieces, ("class:bad", " unreachable "), ("", " `use REPLICA` chooses another")]
-        primary = primary_text(state)
-        good = primary.endswith((" reachable", "is the primary"))
+        primary, good = primary_text(state)
         cut = [str(peer["label"]) for peer in state.get("peers", []) if peer.get("link") == "cut"]
         waiting = sum(one["state"] == "tentative" for one in self.own)
         return [

@@ -86,7 +86,10 @@ def _carry_out(context: Context, text: str) -> int | None:
     """Carry out one line. Returns its exit status, or None for an empty line."""
     context.screen = screen = screen_for(sys.stdout)
     try:
-        words = _words(text)
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise Usage(f"Cannot read that line: {str(error).lower()}.") from error
         if not words:
             return None
         if words[0] == "help":
@@ -110,13 +113,6 @@ def _carry_out(context: Context, text: str) -> int | None:
         return problem.status
     except SystemExit:  # argparse has shown the help
         return DONE
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise Usage(f"Cannot read that line: {str(error).lower()}.") from error
 
 
 def _help(screen: Screen, words: list[str]) -> None:
