@@ -12,7 +12,6 @@ import threading
 from _thread import start_new_thread
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from cluster.demo_view import Calendars, DemoView, Entry, entries
 from cluster.local import running
@@ -112,8 +111,7 @@ class _Story:
 
     def agree(self) -> None:
         """Check that all replicas have the same digest of all pages and the same number of writes."""
-        wait_until(lambda: len({str(self._digest(label)) for label in LABELS}) == 1, STATE_TIMEOUT_S,
-                   "all replicas have the same digest", self._stopping)  # fmt: skip
+        wait_until(self._same_digest, STATE_TIMEOUT_S, "all replicas have the same digest", self._stopping)
         held = [self._rest[label].get("/replica") for label in LABELS]
         counts = [(replica["committed"], replica["tentative"]) for replica in held]
         self._expect(counts == [(3, 0)] * 3, f"(committed, tentative) writes are {counts} instead of (3, 0) everywhere")
@@ -156,8 +154,8 @@ class _Story:
         span = {"from": self._day.isoformat(), "to": (self._day + timedelta(days=1)).isoformat()}
         return {label: entries(rest.get(f"/rooms/{ROOM}/calendar", **span)) for label, rest in self._rest.items()}
 
-    def _digest(self, label: str) -> Any:
-        return self._rest[label].get("/replica/digest")
+    def _same_digest(self) -> bool:
+        return len({str(rest.get("/replica/digest")) for rest in self._rest.values()}) == 1
 
     def _expect(self, holds: bool, otherwise: str) -> None:
         if not holds:

@@ -35,16 +35,14 @@ def running(
     with contextlib.ExitStack() as cleanup:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             processes = Processes(write_configuration(folder, labels, settings))
+            cleanup.callback(processes.stop)
             try:
-                with contextlib.ExitStack() as undo:
-                    undo.callback(processes.stop)
-                    processes.start()
-                    processes.wait_until_serving(stopping=stopping)
-                    cleanup.enter_context(undo.pop_all())
+                processes.start()
+                processes.wait_until_serving(stopping=stopping)
+                break
             except NotServing as problem:
+                processes.stop()
                 # Another process may have taken a port since it was found free.
                 if "listen" not in problem.output or attempt == ATTEMPTS_MAX:
                     raise
-            else:
-                break
         yield processes

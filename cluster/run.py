@@ -11,6 +11,7 @@ import difflib
 import io
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -30,7 +31,7 @@ def run(script: Path | None, *, in_process: bool, check: Path | None) -> int:
 
     Raises Stopped, and OSError if the file cannot be read.
     """
-    expected = None if check is None else _lines_of(check)
+    expected = None if check is None else check.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     printed: list[str] = []
 
     def print_result(line: str) -> None:
@@ -41,7 +42,8 @@ def run(script: Path | None, *, in_process: bool, check: Path | None) -> int:
         print(text, file=sys.stderr, flush=True)
 
     on_stop(raise_stopped)
-    with _lines(script) as lines, _driver(in_process) as driver:
+    driving: AbstractContextManager[Driver] = simulation() if in_process else process_driver()
+    with _script(script) as lines, driving as driver:
         runner = Runner(driver, print_result, note)
         runner.run(lines)
     failed = runner.failures > 0
@@ -78,28 +80,11 @@ def simulation() -> Iterator[SimulatedDriver]:
         yield driver
 
 
-@contextlib.contextmanager
-def _driver(in_process: bool) -> Iterator[Driver]:
-    with simulation() if in_process else process_driver() as driver:
-        yield driver
-
-
-@contextlib.contextmanager
-def _lines(script: Path | None) -> Iterator[TextIO]:
-    """Yield the lines of the script as they are read, so that a person can type them."""
-    if script is None:
-        if isinstance(sys.stdin, io.TextIOWrapper):
-            sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
-        yield sys.stdin
-    else:
-        with _open(script) as opened:
-            yield opened
-
-
-def _lines_of(file: Path) -> list[str]:
-    with _open(file) as opened:
-        return opened.read().splitlines()
-
-
-def _open(file: Path) -> TextIO:
-    return file.open(encoding="utf-8-sig", errors="replace")
+def _script(path: Path | None) -> AbstractContextManager[TextIO]:
+    """Open the script, or standard input if `path` is None. Its lines are read one by one, so a person can type
+    them."""
+    if path is not None:
+        return path.open(encoding="utf-8-sig", errors="replace")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
+    return contextlib.nullcontext(sys.stdin)

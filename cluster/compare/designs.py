@@ -4,12 +4,11 @@ Each design tries the requested slots in order, on what the server holds at that
 type of the design alone decides the result. No design knows of clients, links or scripts.
 """
 
-# ruff: noqa: ARG002, B027  # the designs share their signatures
+# ruff: noqa: ARG002  # the designs share their signatures
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,29 +37,32 @@ class Refused(Exception):
         self.cut_off = cut_off
 
 
-class Design(ABC):
-    """One way to keep bookings on several servers. `now` grows with each line of a script.
+class Design:
+    """The base of the designs: each is one way to keep bookings on several servers.
 
-    `states` maps each server to its value of the data type.
+    `now` is the number of the current line of the script. `states` maps each server to its value of the data type,
+    which `empty` makes.
     """
 
     name: str
     idea: str
+    empty: type[Any]
 
     def __init__(self) -> None:
         self.states: dict[str, Any] = {}
 
-    @abstractmethod
     def join(self, server: str, now: int) -> None:
         """Add an empty server."""
+        self.states[server] = self.empty()
 
-    @abstractmethod
     def add(self, server: str, booking: Booking, now: int) -> None:
         """Add a booking at this server."""
+        self.states[server] = self.states[server].add(booking)
 
-    @abstractmethod
     def remove(self, server: str, booking: Booking, now: int) -> None:
         """Remove a booking at this server. Raises Refused if that is impossible."""
+        self.require_held(server, booking)
+        self.states[server] = self.states[server].remove(booking)
 
     def check(self, reachable: Collection[str]) -> None:
         """Raise Refused if a server that can reach only `reachable` can do nothing."""
@@ -138,9 +140,7 @@ class LastWriterWins(Design):
 
     name = "last writer wins"
     idea = "a register for each room and time; the write with the greatest time stamp stays"
-
-    def join(self, server: str, now: int) -> None:
-        self.states[server] = LastWriterWinsMap()
+    empty = LastWriterWinsMap
 
     def add(self, server: str, booking: Booking, now: int) -> None:
         self._put(server, booking, booking, now)
@@ -161,35 +161,24 @@ class GrowOnly(Design):
 
     name = "a grow-only set"
     idea = "bookings are added, and sets are joined (state-based)"
-
-    def join(self, server: str, now: int) -> None:
-        self.states[server] = GrowOnlySet()
-
-    def add(self, server: str, booking: Booking, now: int) -> None:
-        self.states[server] = self.states[server].add(booking)
+    empty = GrowOnlySet
 
     def remove(self, server: str, booking: Booking, now: int) -> None:
         raise Refused("nothing can be removed")
 
 
-class TwoPhase(GrowOnly):
+class TwoPhase(Design):
     """A set with one removal for each element: after a cancel, the user can never book that room and slot again."""
 
     name = "a two-phase set"
     idea = "a set of what was booked, and one of what was cancelled (state-based)"
-
-    def join(self, server: str, now: int) -> None:
-        self.states[server] = TwoPhaseSet()
+    empty = TwoPhaseSet
 
     def allowed(self, server: str, choices: Sequence[Booking]) -> Sequence[Booking]:
         possible = [choice for choice in choices if choice not in self.states[server].removed]
         if not possible:
             raise Refused("cancelled once, so never again")
         return possible
-
-    def remove(self, server: str, booking: Booking, now: int) -> None:
-        self.require_held(server, booking)
-        self.states[server] = self.states[server].remove(booking)
 
 
 class OperationBased(Design):
@@ -214,4 +203,4 @@ class OperationBased(Design):
                 self.states[taker].receive(operation)
 
 
-DESIGNS: tuple[Callable[[], Design], ...] = (Central, LastWriterWins, GrowOnly, TwoPhase, OperationBased)
+DESIGNS: tuple[type[Design], ...] = (Central, LastWriterWins, GrowOnly, TwoPhase, OperationBased)

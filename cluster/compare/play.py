@@ -6,11 +6,12 @@ A script may use the commands of COMMANDS only; `read_script` refuses other comm
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 
 from cluster.compare.designs import Booking, Design, Refused
 from cluster.compare.story import Row, Story
 from cluster.language.parser import Command, Complaint, read_line, read_reserve
-from cluster.language.world import Client, World
+from cluster.language.world import World
 
 COMMANDS = (
     "joinServer", "joinClient", "breakConnection", "restoreConnection", "pause", "start", "stabilize", "reserve",
@@ -57,9 +58,9 @@ class _Player:
         self._now = 0
         self._commands: dict[str, Callable[[Command], object]] = {
             "joinServer": self._join_server,
-            "joinClient": self._join_client,
-            "breakConnection": lambda command: self._connect(command, up=False),
-            "restoreConnection": lambda command: self._connect(command, up=True),
+            "joinClient": lambda command: self._world.join_client(*command.words),
+            "breakConnection": lambda command: self._world.connect(*command.words, up=False),
+            "restoreConnection": lambda command: self._world.connect(*command.words, up=True),
             "pause": lambda _: self._pause(paused=True),
             "start": lambda _: self._pause(paused=False),
             "stabilize": lambda _: None,
@@ -91,19 +92,6 @@ class _Player:
         self._design.join(identifier, self._now)
         if creator is not None:
             self._design.meet(creator, identifier)
-
-    def _join_client(self, command: Command) -> None:
-        server = self._world.server(command.words[1])
-        self._world.add_client(command.words[0]).server = server.id
-
-    def _connect(self, command: Command, *, up: bool) -> None:
-        one, server = self._world.ends(*command.words)
-        if not isinstance(one, Client):
-            self._world.set_link(one, server, up=up)
-        elif up:
-            one.server = server.id
-        elif one.server == server.id:
-            one.server = None
 
     def _pause(self, *, paused: bool) -> None:
         self._paused = paused
@@ -145,8 +133,7 @@ class _Player:
 
     def _meet_all(self) -> None:
         """Have linked servers meet, in as many rounds as there are servers, so that updates spread over all links."""
-        links = [(one, other) for one in self._world.servers for other in self._world.servers if one < other]
         for _ in self._world.servers:
-            for one, other in links:
+            for one, other in combinations(self._world.servers, 2):
                 if self._world.is_linked(one, other):
                     self._design.meet(one, other)

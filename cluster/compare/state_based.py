@@ -57,10 +57,6 @@ class LastWriterWinsMap(Generic[Key, Value]):
 
     registers: Mapping[Key, tuple[tuple[int, str], Value]] = field(default_factory=dict)
 
-    def get(self, key: Key) -> Value | None:
-        register = self.registers.get(key)
-        return None if register is None else register[1]
-
     def put(self, key: Key, value: Value, stamp: tuple[int, str]) -> LastWriterWinsMap[Key, Value]:
         return self.merge(LastWriterWinsMap({key: (stamp, value)}))
 

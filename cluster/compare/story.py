@@ -79,8 +79,9 @@ def _verdict(row: Row, story: Story) -> str:
     if row.answer is None:
         return CUT_OFF if row.was_cut_off else TAKEN
     if row.cancelled:
+        booked_again = any(other.belief == row.answer for other in story.rows if other is not row)
         is_held = any(row.answer in bookings for bookings in story.held.values())
-        return CANCELLED if row.cancelled == "done" and not _still(row, story, is_held) else STUCK
+        return CANCELLED if row.cancelled == "done" and (booked_again or not is_held) else STUCK
     if row.belief is None:
         return REJECTED
     if not any(row.belief in bookings for bookings in story.held.values()):
@@ -88,8 +89,3 @@ def _verdict(row: Row, story: Story) -> str:
     if any(rival.belief in bookings for rival in rivals(row, story) for bookings in story.held.values()):
         return TWICE
     return KEPT if row.belief == row.answer else MOVED
-
-
-def _still(row: Row, story: Story, is_held: bool) -> bool:
-    """Whether a cancelled booking is still held although the user has not booked the same again."""
-    return is_held and not any(other.belief == row.answer for other in story.rows if other is not row)

@@ -22,13 +22,13 @@ MARKS = {
     verdict_names.CUT_OFF: ("╳", "yellow"),
 }
 COUNTED = {  # the columns of the last table
-    "has it": (verdict_names.KEPT,),
-    "moved": (verdict_names.MOVED,),
-    "rejected": (verdict_names.REJECTED,),
-    "lost": (verdict_names.LOST,),
-    "twice": (verdict_names.TWICE,),
-    "cut off": (verdict_names.CUT_OFF,),
-    "no cancel": (verdict_names.STUCK,),
+    "has it": verdict_names.KEPT,
+    "moved": verdict_names.MOVED,
+    "rejected": verdict_names.REJECTED,
+    "lost": verdict_names.LOST,
+    "twice": verdict_names.TWICE,
+    "cut off": verdict_names.CUT_OFF,
+    "no cancel": verdict_names.STUCK,
 }
 HARM = {verdict_names.LOST, verdict_names.TWICE, verdict_names.STUCK, verdict_names.CUT_OFF}
 LEGEND = (
@@ -70,9 +70,9 @@ def summary(stories: Sequence[Story]) -> Iterator[str]:
     for story in stories:
         found = verdicts(story)
         cells = ""
-        for verdict_list in COUNTED.values():
-            count = sum(found.count(verdict) for verdict in verdict_list)
-            mark, color = MARKS[verdict_list[0]]
+        for verdict in COUNTED.values():
+            count = found.count(verdict)
+            mark, color = MARKS[verdict]
             text = f"{mark} {count}" if count else "·"
             cells += " " * (10 - len(text)) + (colored(text, color, attrs=["bold"]) if count else text)
         yield f"  {story.design:<24}{cells}"

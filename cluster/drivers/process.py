@@ -16,13 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cluster.drivers.driver import Failed, Holding, Pair
 from cluster.drivers.fork_server import ForkServer, is_running
+from cluster.local import write_configuration
 from cluster.rest import Answer, Request, send
 from cluster.waiting import TooLong, wait_until
 from replica.clock import CLOCK_VARIABLE
+from replica.config import load
 from replica.free_addresses import free_addresses
 
 START_TIMEOUT_S = 60.0
@@ -50,18 +50,23 @@ class ProcessDriver:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._configuration = folder / "config.yaml"
         self._fork_server = ForkServer()
         self._threads = ThreadPoolExecutor(SESSIONS_AT_ONCE)
-        self._addresses: dict[str, tuple[str, str]] = {}  # label -> REST, anti-entropy
+        self._addresses: dict[str, list[str]] = {}  # label -> REST, anti-entropy
         self._processes: dict[str, int] = {}  # label -> process id, of those that run
         self._holdings: dict[str, Holding] = {}  # what servers answered, until a request may change it
 
     def start_primary(self, label: str) -> None:
-        self._configure(label)
+        # Only this server is in the configuration of the cluster; all others are created.
+        settings = {"cluster": "script", "rooms": [], "anti_entropy": {"interval_s": 0, "after_write": False}}
+        write_configuration(self._folder, [label], settings)
+        replica = load(self._configuration).replica(label)
+        self._addresses[label] = [str(replica.rest), str(replica.anti_entropy)]
         self._start(label)
 
     def create(self, label: str, creator: str) -> None:
-        rest, anti_entropy = self._addresses[label] = _addresses()
+        rest, anti_entropy = self._addresses[label] = list(free_addresses(2))
         through = self._addresses[creator][1]
         self._holdings.pop(creator, None)
         joining = ("--join", through, "--rest", rest, "--anti-entropy", anti_entropy)
@@ -146,21 +151,6 @@ class ProcessDriver:
     def _sync(self, caller: str, answerer: str) -> Answer:
         return self.send(caller, Request("POST", f"/replica/sync/{answerer}"))
 
-    def _configure(self, label: str) -> None:
-        """Write a configuration of the cluster that names this server only; all others are created."""
-        rest, anti_entropy = self._addresses[label] = _addresses()
-        whole = {
-            "cluster": "script",
-            "primary": label,
-            "replicas": {label: {"rest": rest, "anti_entropy": anti_entropy}},
-            "anti_entropy": {"interval_s": 0, "after_write": False},
-        }
-        self._configuration.write_text(yaml.safe_dump(whole), encoding="utf-8")
-
-    @property
-    def _configuration(self) -> Path:
-        return self._folder / "config.yaml"
-
     def _start(self, label: str, *options: str) -> None:
         """Start a server. Returns when it answers."""
         output = self._folder / f"{label}.out"
@@ -201,8 +191,3 @@ class ProcessDriver:
 
     def _clock(self, label: str) -> Path:
         return self._folder / f"{label}.clock"
-
-
-def _addresses() -> tuple[str, str]:
-    found = free_addresses(2)
-    return next(found), next(found)

@@ -7,13 +7,13 @@ in memory, one after another, so that a script runs the same way each time.
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import json
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any
 
 from redis import Redis
 
@@ -46,20 +46,13 @@ READING = {"state", "read", "select", "log"}  # commands of the store that chang
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-Arguments = ParamSpec("Arguments")
-
-
-def _raises_failed(action: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Make a method raise Failed when a replica refuses its request."""
-
-    @functools.wraps(action)
-    def act(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
-        try:
-            action(*arguments, **named)
-        except Refusal as refusal:
-            raise Failed(f"{refusal.message} [{refusal.code}]") from None
-
-    return act
+@contextlib.contextmanager
+def _raises_failed() -> Iterator[None]:
+    """Raise Failed if a replica refuses a request. This is a decorator of methods."""
+    try:
+        yield
+    except Refusal as refusal:
+        raise Failed(f"{refusal.message} [{refusal.code}]") from None
 
 
 class SimulatedDriver:
@@ -75,7 +68,7 @@ class SimulatedDriver:
     def start_primary(self, label: str) -> None:
         self._start(label, mint(label), first_primary=True)
 
-    @_raises_failed
+    @_raises_failed()
     def create(self, label: str, creator: str) -> None:
         self._requests += 1
         server_id = self.store(creator).create(
@@ -88,7 +81,7 @@ class SimulatedDriver:
         self._start(label, server_id, first_primary=False)
         self._one_session(label, creator)
 
-    @_raises_failed
+    @_raises_failed()
     def retire(self, label: str, heir: str) -> None:
         if self.store(label).state().is_primary:
             self.promote(heir, label)
@@ -96,7 +89,7 @@ class SimulatedDriver:
         self._one_session(label, heir)
         del self._servers[label]
 
-    @_raises_failed
+    @_raises_failed()
     def promote(self, label: str, primary: str | None) -> None:
         store = self.store(label)
         if primary is None:

@@ -41,10 +41,7 @@ def disjoint(pairs: Sequence[Pair]) -> list[Pair]:
     return chosen
 
 
-def _same(one: Holding, other: Holding) -> bool:
-    return (one.vector, one.csn, one.history) == (other.vector, other.csn, other.history)
-
-
 def _differ(pair: Pair, holdings: dict[str, Holding], fruitless: dict[Pair, tuple[Holding, Holding]]) -> bool:
     one, other = holdings[pair[0]], holdings[pair[1]]
-    return not _same(one, other) and fruitless.get(pair) != (one, other)
+    are_same = (one.vector, one.csn, one.history) == (other.vector, other.csn, other.history)
+    return not are_same and fruitless.get(pair) != (one, other)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import combinations
 from urllib.parse import quote, unquote
 
 from cluster.drivers.driver import Pair
@@ -128,27 +129,30 @@ class World:
 
     def working_links(self) -> list[Pair]:
         """Return pairs of labels: the running servers with a working link, in the order in which they joined."""
-        running = self.running()
-        return [
-            (one.label, other.label)
-            for number, one in enumerate(running)
-            for other in running[number + 1 :]
-            if self.is_linked(one.id, other.id)
-        ]
+        pairs = combinations(self.running(), 2)
+        return [(one.label, other.label) for one, other in pairs if self.is_linked(one.id, other.id)]
 
-    def set_link(self, one: Server, other: Server, *, up: bool) -> bool:
-        """Cut or restore a link. Returns whether that changed the link."""
-        pair = frozenset((one.id, other.id))
-        if (pair not in self.cut) == up:
-            return False
-        self.cut.symmetric_difference_update({pair})
-        return True
+    def connect(self, one: str, other: str, *, up: bool) -> None:
+        """Cut or restore the link between two servers, or between a client and a server in either order."""
+        if one != other and one in self.servers and other in self.servers:
+            pair = frozenset((one, other))
+            self.cut = self.cut - {pair} if up else self.cut | {pair}
+        elif one in self.clients and other in self.servers:
+            self._link_client(self.clients[one], other, up=up)
+        elif other in self.clients and one in self.servers:
+            self._link_client(self.clients[other], one, up=up)
+        else:
+            unknown = [name for name in (one, other) if name not in self.servers and name not in self.clients]
+            if unknown:
+                raise Complaint(f"there is no server or client {unknown[0]}")
+            raise Complaint(f"{one} and {other} are not two servers, nor a client and a server")
 
     # Clients
 
-    def add_client(self, identifier: str) -> Client:
-        """Return the client with this id, and add it first if it is new."""
-        return self.clients.setdefault(identifier, Client(identifier))
+    def join_client(self, identifier: str, server: str) -> None:
+        """Link a client to a server. A client that is new is added."""
+        found = self.server(server)
+        self._link_client(self.clients.setdefault(identifier, Client(identifier)), found.id, up=True)
 
     def linked(self, identifier: str) -> tuple[Client, Server]:
         """Return a client and the running server it is linked to."""
@@ -162,17 +166,11 @@ class World:
             raise Complaint(f"server {server.id}, to which client {identifier} is linked, has crashed")
         return client, server
 
-    def ends(self, one: str, other: str) -> tuple[Server, Server] | tuple[Client, Server]:
-        """Return the two ends of a connection: two servers, or a client and a server in either order."""
-        if one != other and one in self.servers and other in self.servers:
-            return self.servers[one], self.servers[other]
-        for client, server in ((one, other), (other, one)):
-            if client in self.clients and server in self.servers:
-                return self.clients[client], self.servers[server]
-        unknown = [name for name in (one, other) if name not in self.servers and name not in self.clients]
-        if unknown:
-            raise Complaint(f"there is no server or client {unknown[0]}")
-        raise Complaint(f"{one} and {other} are not two servers, nor a client and a server")
+    def _link_client(self, client: Client, server: str, *, up: bool) -> None:
+        if up:
+            client.server, client.retired = server, None
+        elif client.server == server:
+            client.server = None
 
 
 def client_of(user: str) -> str:

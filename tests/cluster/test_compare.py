@@ -61,7 +61,7 @@ def test_an_update_never_leads_to_a_smaller_value(state: TwoPhaseSet[int], eleme
 def test_the_greatest_stamp_wins(state: LastWriterWinsMap[int, int], key: int, stamp: tuple[int, str]) -> None:
     held = state.registers.get(key)
     written = state.put(key, -1, stamp)
-    assert written.get(key) == (-1 if held is None or held[0] < stamp else held[1])
+    assert written.registers[key][1] == (-1 if held is None or held[0] < stamp else held[1])
     assert {other: written.registers[other] for other in state.registers if other != key} == {
         other: register for other, register in state.registers.items() if other != key
     }
