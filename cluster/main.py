@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from cluster.demo import demo
@@ -71,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    runs = commands.add_parser(
+    add = partial(commands.add_parser, formatter_class=argparse.RawDescriptionHelpFormatter)
+    runs = add(
         "up",
         help="start all replicas of the configuration and show their output",
         description="Start all replicas of the configuration and show their output. Ctrl-C stops them.",
@@ -79,36 +81,33 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument(
         "--config", metavar="PATH", type=Path, default=CONFIG_FILE, help="the configuration (beside cluster.py)"
     )
-    commands.add_parser(
+    add(
         "demo",
         help="play a conflict and its resolution, in a few seconds",
         description="Play a conflict and its resolution on three temporary replicas.",
     )
-    scripted = commands.add_parser(
+    scripted = add(
         "run",
         help="run a script of the scenario language on temporary servers",
         description="Run a script of the scenario language on temporary servers. Results go to standard output,\n"
         "all else to standard error. The exit status is 1 if an expect or the check failed.",
         epilog="commands:\n" + "".join(f"  {name} {usage}".rstrip() + "\n" for name, (usage, _, _) in USAGES.items()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    taught = commands.add_parser(
+    taught = add(
         "lesson",
         help="play a scenario step by step, for a class; without a name, list all",
         description="Play a scenario step by step, with a picture of all logs after each step. On a terminal it\n"
         "waits for Enter. Without a name: list the scenarios and their claims. docs/teaching.md is a\n"
         "class that uses them.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     taught.add_argument("name", metavar="NAME", nargs="?", help="one of scenarios/NAME.test")
-    compared = commands.add_parser(
+    compared = add(
         "compare",
         help="play a script of reservations under six designs, side by side",
         description="Play a script of reservations against a central server, last writer wins, a grow-only set,\n"
         "a two-phase set, an operation-based set, and Bayou: who believes to have the room, and what was\n"
         "lost, booked twice, or refused while cut off. The script may use joinServer, joinClient,\n"
         "breakConnection, restoreConnection, pause, start, stabilize, reserve and cancel.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     compared.add_argument("script", metavar="SCRIPT", type=Path, help="such as scenarios/compare/same_room.test")
     scripted.add_argument("script", metavar="FILE", type=Path, nargs="?", help="the script (standard input)")

@@ -36,7 +36,6 @@ class NotServing(Exception):
 
     def __init__(self, label: str, status: int, output: str) -> None:
         super().__init__(f"{label} does not run; it ended with status {status}:\n{output}")
-        self.label = label
         self.output = output
 
 

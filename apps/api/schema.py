@@ -41,3 +41,6 @@ def nullable(schema: Schema) -> Schema:
 
 def one_of(*words: str) -> Schema:
     return {"type": "string", "enum": list(words)}
+
+
+VIEW = one_of("tentative", "committed")

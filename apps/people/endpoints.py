@@ -13,11 +13,11 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import ListQuery, Model, Name, part_of_list
-from apps.api.request import ClientSession, Request
+from apps.api.request import Request
 from apps.api.schema import NAME, TEXT, array, nullable, one_of, record
 from apps.api.service import Service
 from apps.people.drafts import draft_of
-from apps.people.pages import OPERATOR, ROLES, Person, decode_person, person_page
+from apps.people.pages import OPERATOR, ROLES, decode_person, person_page
 from apps.people.tokens import hash_of, new_token
 from bayou import names
 from bayou.errors import Conflict, Forbidden, Refusal, Unknown
@@ -99,17 +99,12 @@ class People:
 
     def give_token(self, request: Request[None, None], name: str) -> tuple[Answer, int]:
         """Give a person another token, which is shown only in this answer. The previous token ends."""
-        token = new_token(name)
+        token, page = new_token(name), person_page(name)
         self._submit(request, "token", name, hash=hash_of(token))
-        return {"name": name, "role": self._person(name, request.session).role, "token": token}, 201
-
-    def _person(self, name: str, session: ClientSession) -> Person:
-        """The person with this name; raises Unknown."""
-        page = person_page(name)
-        person = decode_person(self._service.read([page], session).pages[page].tentative)
+        person = decode_person(self._service.read([page], request.session).pages[page].tentative)
         if person is None:
             raise _refusal("unknown", name)
-        return person
+        return {"name": name, "role": person.role, "token": token}, 201
 
     def _submit(self, request: Request[Any, Any], op: str, name: str, **args: str) -> None:
         """Submit a write about a person; raises Refusal."""

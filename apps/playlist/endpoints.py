@@ -7,7 +7,7 @@ from typing import Any
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import RequestQuery, ViewQuery, part_of_list
 from apps.api.request import Request
-from apps.api.schema import TEXT, array, nullable, one_of, record
+from apps.api.schema import TEXT, VIEW, array, nullable, record
 from apps.api.service import Rules, Service, new_draft
 from apps.playlist.schema import PutBody, SongsQuery, song_name
 from bayou.application import PageViews
@@ -15,7 +15,6 @@ from bayou.errors import Unknown
 from bayou.write import Write
 
 RULES = Rules("playlist/1", check="request_is_new", merge="keep_first")
-VIEW = one_of("tentative", "committed")
 SONG = record(song=TEXT, url=nullable(TEXT), state=VIEW)
 SONGS = record(view=VIEW, songs=array(SONG), next=nullable(TEXT))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from apps.api.application import Application
 from apps.rooms import endpoints
-from apps.rooms.view import describe
+from apps.rooms.answer_values import describe
 
 APPLICATION = Application(
     name="rooms",

@@ -35,14 +35,13 @@ class Occurrence:
 
 
 def not_cancelled(occurrences: Iterable[tuple[str, str, PageViews]], first: str | None = None) -> list[Occurrence]:
-    """The occurrences of a series that are not cancelled, from the date `first` on. They are given as (date, id,
-    page)."""
-    found = []
-    for day, identifier, views in occurrences:
-        held = decode_reservation(views.tentative)
-        if held is not None and held.state != "cancelled" and (first is None or day >= first):
-            found.append(Occurrence(day, identifier, held, is_final(views)))
-    return found
+    """Return the occurrences of a series that are not cancelled, from the date `first` on, or all if `first` is None.
+    They are given as (date, id, page)."""
+    return [
+        Occurrence(day, identifier, held, is_final(views))
+        for day, identifier, views in occurrences
+        if (held := decode_reservation(views.tentative)) and held.state != "cancelled" and day >= (first or "")
+    ]
 
 
 def reserve(context: DraftContext, body: ReserveBody) -> Draft:
@@ -59,7 +58,7 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
         slots = _slots_on(body.slots, (day - begins.date()).days, zone, day)
         search = _without_room(search_of(context, body.room, slots, body.merge))
         collected.add({"date": day.isoformat()}, search, [reservation_page(f"{series}~{day}")])
-    _require_apart(collected.first_slots)
+    collected.require_apart()
     args = {
         **collected.shared,
         **limit.args,
@@ -89,12 +88,9 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
         slots = _slots_on(body.slots, (day - first).days, zone, day)
         room = body.room or occurrence.reservation.room
         search = search_of(context, room, slots, body.merge)
-        collected.add(
-            {"date": occurrence.day, "room": room},
-            search,
-            pages_holding(occurrence.id, occurrence.reservation, occurrence.final),
-        )
-    _require_apart(collected.first_slots)
+        pages = pages_holding(occurrence.id, occurrence.reservation, occurrence.final)
+        collected.add({"date": occurrence.day, "room": room}, search, pages)
+    collected.require_apart()
     # When all move to later times, the last moves first, so that none is in the way of the one before it.
     slot = occurrences[0].reservation.slot
     if slot is not None and body.slots[0].start > slot.start:
@@ -115,14 +111,10 @@ def cancel(context: DraftContext, series: str, occurrences: Sequence[Occurrence]
     pages = [reservation_page(series), *limit_of(context, owner).pages, *managing_pages(context, owner, reason)]
     collected = _Collected(len(occurrences), pages, "cancel the later ones first, with from")
     for occurrence in occurrences:
-        collected.add(
-            {"date": occurrence.day}, Needs({}, []), pages_holding(occurrence.id, occurrence.reservation, final=False)
-        )
-    args: dict[str, Any] = {
-        "series": series,
-        "room": occurrences[0].reservation.room,
-        "occurrences": collected.occurrences,
-    }
+        held_on = pages_holding(occurrence.id, occurrence.reservation, final=False)
+        collected.add({"date": occurrence.day}, Needs({}, []), held_on)
+    room = occurrences[0].reservation.room
+    args: dict[str, Any] = {"series": series, "room": room, "occurrences": collected.occurrences}
     if reason is not None:
         args["reason"] = reason
     return draft_of(context, "cancel_series", "give_up", args, collected.pages)
@@ -137,10 +129,6 @@ class _Collected:
         self.pages: set[str] = set(pages)
         self.occurrences: list[dict[str, Any]] = []
         self.shared: dict[str, Any] = {}
-
-    @property
-    def first_slots(self) -> list[tuple[int, int]]:
-        return [decode_slots(occurrence["slots"])[0] for occurrence in self.occurrences]
 
     def add(self, occurrence: dict[str, Any], search: Needs, pages: Sequence[str]) -> None:
         """Add an occurrence with the pages that it needs. Raises TooLarge, which says how many occurrences fit."""
@@ -161,6 +149,17 @@ class _Collected:
             self.shared = {name: value for name, value in search.args.items() if name in _SHARED}
         own = {name: value for name, value in search.args.items() if self.shared.get(name) != value}
         self.occurrences.append({**own, **occurrence})
+
+    def require_apart(self) -> None:
+        """Raise BadInput if an occurrence overlaps the next one at the first choices of both."""
+        for before, after in pairwise(decode_slots(occurrence["slots"])[0] for occurrence in self.occurrences):
+            if after[0] < before[1]:
+                raise BadInput(
+                    "bad_input",
+                    "slots.0: is longer than the time from one occurrence to the next, so the occurrences would"
+                    " overlap. Ask for a shorter slot.",
+                    field="slots.0",
+                )
 
 
 def _without_room(search: Needs) -> Needs:
@@ -184,13 +183,3 @@ def _slots_on(slots: Sequence[Slot], days: int, zone: ZoneInfo, day: date) -> li
             raise BadInput("bad_input", message, field=f"slots.{number}")
         found.append(Slot.model_construct(start=start, end=end))
     return found
-
-
-def _require_apart(slots: Sequence[tuple[int, int]]) -> None:
-    for before, after in pairwise(slots):
-        if after[0] < before[1]:
-            raise BadInput(
-                "bad_input",
-                "slots.0: is longer than the time from one occurrence to the next, so the occurrences would overlap.",
-                field="slots.0",
-            )

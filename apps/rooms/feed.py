@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, FreeBusy, Timezone, vPeriod
 
+from apps.rooms.feed_event import STATUSES, FeedEvent
 from apps.rooms.pages import RoomSlot
-from apps.rooms.shown import STATUSES, Shown
 from bayou.application import FeedRevision
 
 PRODUCT = "-//Bayou//meeting rooms//EN"
@@ -75,7 +75,7 @@ def _calendar(name: str) -> Calendar:
 
 
 def _event(identifier: str, uid: str, revision: FeedRevision, zone: ZoneInfo) -> Event:
-    shown = Shown.decode(revision.text)
+    shown = FeedEvent.decode(revision.text)
     status = STATUSES.get(shown.state, "CANCELLED") if revision.here else "CANCELLED"
     changed = datetime.fromtimestamp(revision.changed_s, UTC)
     event = Event()

@@ -11,16 +11,8 @@ _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code
         "There is no reservation {id} here. Check the id. If it was made at another replica, it may not have arrived"
         " yet.",
     ),
-    "forbidden": (
-        Forbidden,
-        "not_owner",
-        "Only {owner} may change the reservation {id}; a manager may cancel it.",
-    ),
-    "cancelled": (
-        Conflict,
-        "cancelled",
-        "The reservation {id} has been cancelled. Make a new one.",
-    ),
+    "forbidden": (Forbidden, "not_owner", "Only {owner} may change the reservation {id}; a manager may cancel it."),
+    "cancelled": (Conflict, "cancelled", "The reservation {id} has been cancelled. Make a new one."),
     "moved_meanwhile": (
         Conflict,
         "moved_meanwhile",

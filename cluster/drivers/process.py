@@ -91,7 +91,13 @@ class ProcessDriver:
         self._holdings.clear()
 
     def crash(self, label: str) -> None:
-        self._kill(label)
+        """Kill the server, then the Redis that it leaves behind, as a power cut would."""
+        pid = self._processes.pop(label)
+        os.kill(pid, signal.SIGKILL)
+        self._await(lambda: not is_running(pid), END_TIMEOUT_S, f"{label} has ended")
+        with contextlib.suppress(OSError, ValueError):
+            record = json.loads((self._folder / "data" / label / "redis.pid").read_text(encoding="utf-8"))
+            os.kill(int(record["pid"]), signal.SIGKILL)
 
     def recover(self, label: str) -> None:
         self._start(label)
@@ -126,7 +132,7 @@ class ProcessDriver:
 
     def close(self) -> None:
         for label in list(self._processes):
-            self._kill(label)
+            self.crash(label)
         self._fork_server.close()
         self._threads.shutdown()
 
@@ -161,7 +167,7 @@ class ProcessDriver:
         try:
             self._await(lambda: not is_running(pid) or self._answers(label), START_TIMEOUT_S, f"{label} answers")
         except Failed:
-            self._kill(label)
+            self.crash(label)
             raise
         if not is_running(pid):
             del self._processes[label]
@@ -173,15 +179,6 @@ class ProcessDriver:
             return send(self._addresses[label][0], Request("GET", "/replica"), ANSWER_TIMEOUT_S).status == 200
         except OSError:
             return False
-
-    def _kill(self, label: str) -> None:
-        """Kill the server, then the Redis that it leaves behind, as a power cut would."""
-        pid = self._processes.pop(label)
-        os.kill(pid, signal.SIGKILL)
-        self._await(lambda: not is_running(pid), END_TIMEOUT_S, f"{label} has ended")
-        with contextlib.suppress(OSError, ValueError):
-            record = json.loads((self._folder / "data" / label / "redis.pid").read_text(encoding="utf-8"))
-            os.kill(int(record["pid"]), signal.SIGKILL)
 
     def _await(self, state: Callable[[], bool], bound_s: float, awaited: str) -> None:
         try:

@@ -8,6 +8,7 @@ in memory, one after another, so that a script runs the same way each time.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,19 +64,18 @@ class SimulatedDriver:
         self._client = client
         self._servers: dict[str, _Server] = {}
         self._clocks_us: dict[str, int] = {}
-        self._requests = 0
+        self._numbers = itertools.count(1)  # of the servers that others create
 
     def start_primary(self, label: str) -> None:
         self._start(label, mint(label), first_primary=True)
 
     @_raises_failed()
     def create(self, label: str, creator: str) -> None:
-        self._requests += 1
         server_id = self.store(creator).create(
             label=label,
             rest=ADDRESS,
             anti_entropy=ADDRESS,
-            request=f"join-{self._requests}",
+            request=f"join-{next(self._numbers)}",
             now_us=self._clocks_us[creator],
         )
         self._start(label, server_id, first_primary=False)

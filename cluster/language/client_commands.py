@@ -5,6 +5,7 @@ A client is a name and a session token. It sends its REST requests to the server
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -37,7 +38,7 @@ class ClientCommands:
         self._send = send
         self._print_result = print_result
         self._note = note
-        self._requests = 0
+        self._request_ids = (f"w{number}" for number in itertools.count(1))
         self._owners: dict[str, str] = {}  # name of a reservation -> the client who requested it
         self._rooms: dict[str, None] = {}  # in the order in which the script named them
 
@@ -45,11 +46,11 @@ class ClientCommands:
 
     def put(self, command: Command) -> None:
         client, song, url = command.words
-        self._write(client, Request("PUT", _song(song), {"url": url, "request": self._next_request()}))
+        self._write(client, Request("PUT", _song(song), {"url": url, "request": next(self._request_ids)}))
 
     def delete(self, command: Command) -> None:
         client, song = command.words
-        self._write(client, Request("DELETE", f"{_song(song)}?request={self._next_request()}"))
+        self._write(client, Request("DELETE", f"{_song(song)}?request={next(self._request_ids)}"))
 
     def get(self, command: Command) -> None:
         client, song = command.words
@@ -67,10 +68,6 @@ class ClientCommands:
             self._note(f"dropped: {answer.message}")
         else:
             accepted(answer)
-
-    def _next_request(self) -> str:
-        self._requests += 1
-        return f"w{self._requests}"
 
     # Reservations
 
@@ -92,7 +89,7 @@ class ClientCommands:
 
     def cancel(self, command: Command) -> None:
         client, name = command.words
-        path = f"{self._path(name, client)}?request=c-{self._next_request()}"
+        path = f"{self._path(name, client)}?request=c-{next(self._request_ids)}"
         answer = self._as_client(client, Request("DELETE", path))
         if answer.status == CONFLICT:  # it is already cancelled: print its state
             self._note(answer.message)

@@ -5,7 +5,6 @@ The functions are pure: they depend only on the JSON of answers.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -93,11 +92,6 @@ def vector_lines(replica: Json, names: Names) -> Iterator[str]:
     yield f"epoch {replica['epoch']['number']}"
     primary = replica["primary"]["id"]
     yield f"primary {names.name(primary) if primary else '-'}"
-
-
-def vector_query(vector: Mapping[str, str]) -> str:
-    """A vector in the form that `GET /replica/export` accepts."""
-    return json.dumps(vector, separators=(",", ":"))
 
 
 def _slot(times: Json) -> Slot:

@@ -6,6 +6,7 @@ clients are in cluster/language/client_commands.py, the format of results in clu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -244,7 +245,7 @@ class Runner:
         query = {}
         if rest:
             held = self.describe(self.world.running_server(rest[1]))
-            query = {"csn": str(held["csn"]), "v": printing.vector_query(held["vectors"]["V"])}
+            query = {"csn": str(held["csn"]), "v": json.dumps(held["vectors"]["V"], separators=(",", ":"))}
         content = accepted(self._send(server, Request("GET", f"/replica/export?{urlencode(query)}")))
         try:
             Path(file).write_bytes(content)
@@ -273,25 +274,21 @@ class Runner:
         self._learn_name(server)
 
     def _primary_for(self, server: Server) -> Server:
-        """The primary that can hand over to this server in a session. Raises Complaint if there is none."""
-        primary = self._primary()
-        if primary is None:
+        """Return the primary that can hand over to this server in a session. Raise Complaint if there is none.
+
+        If several servers act as primary, the one with the newest epoch counts.
+        """
+        found: dict[tuple[int, str], Server] = {}
+        for one in self.world.running():
+            replica = self.describe(one)
+            if replica["primary"]["here"]:
+                found[replica["epoch"]["number"], replica["epoch"]["promoter"]] = one
+        if not found:
             raise Complaint("the primary does not run; add `force` to promote without it")
+        primary = found[max(found)]
         if not self.world.is_linked(server.id, primary.id):
             raise Complaint(f"the link between the primary {primary.id} and {server.id} is cut")
         return primary
-
-    def _primary(self) -> Server | None:
-        """The running server that acts as primary; if there are several, the one with the newest epoch.
-
-        None if there is none.
-        """
-        found: dict[tuple[int, str], Server] = {}
-        for server in self.world.running():
-            replica = self.describe(server)
-            if replica["primary"]["here"]:
-                found[replica["epoch"]["number"], replica["epoch"]["promoter"]] = server
-        return found[max(found)] if found else None
 
     def _commit(self, command: Command) -> None:
         server = self.world.running_server(command.words[0])

@@ -9,7 +9,7 @@ from typing import Any
 from apps.api.endpoint import Answer
 from apps.api.request import Caller, ClientSession
 from apps.api.service import Service, new_request_id
-from apps.rooms import drafts, view
+from apps.rooms import answer_values, drafts
 from apps.rooms.building import Building
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import (
@@ -27,7 +27,11 @@ from bayou.application import PageViews
 from bayou.errors import Conflict, Unknown
 from bayou.write import Draft
 
-OWN = {"user": "The user who made it.", "name": "The id of the request that made it."}  # parameters of a path
+# Parameters of paths.
+OWN = {"user": "The user who made it.", "name": "The id of the request that made it."}
+ROOM_NAME = {"room": "The name of a room."}
+USER_NAME = {"user": "The name of a user."}
+
 CANCEL_CONFLICTS = ("cancelled", "moved_meanwhile")
 MOVE_CONFLICTS = ("slot_taken", "policy", *CANCEL_CONFLICTS)
 
@@ -101,7 +105,7 @@ class Handlers:
 
     def shown(self, identifier: str, views: PageViews) -> Answer:
         """The RESERVATION of the REST interface; raises Unknown if the page holds no reservation."""
-        answer = view.reservation(identifier, views, self.zone)
+        answer = answer_values.reservation(identifier, views, self.zone)
         if answer is None:
             raise refusal("unknown", identifier)
         return answer
@@ -130,7 +134,7 @@ class Handlers:
     def taken(self, asked: list[RoomSlot], but: set[str], session: ClientSession) -> list[Answer]:
         """The reservations that overlap these slots, except those whose ids are in `but`."""
         pages = self.service.read(sorted({page for slot in asked for page in slot.pages}), session).pages
-        return view.taken(asked, pages, but, self.zone)
+        return answer_values.taken(asked, pages, but, self.zone)
 
 
 def slots_asked(args: Mapping[str, Any]) -> list[RoomSlot]:

@@ -13,11 +13,10 @@ from functools import partial
 
 from apps.api.endpoint import Content, Endpoint
 from apps.api.request import ClientSession, Request
-from apps.rooms import view
-from apps.rooms.endpoints.base import Handlers
-from apps.rooms.pages import Reservation, RoomSlot, decode_days, decode_reservation, is_final, reservation_page
-from apps.rooms.shown import STATUSES, Shown
-from bayou.application import PageViews
+from apps.rooms import answer_values
+from apps.rooms.endpoints.base import ROOM_NAME, USER_NAME, Handlers
+from apps.rooms.feed_event import STATUSES, FeedEvent
+from apps.rooms.pages import RoomSlot, decode_days, decode_reservation, reservation_page
 from bayou.errors import Unknown
 from bayou.names import NAME
 
@@ -29,24 +28,14 @@ MEDIA_TYPE = "text/calendar; charset=utf-8"
 
 class Feeds(Handlers):
     def endpoints(self) -> list[Endpoint]:
-        room = partial(
-            Endpoint,
-            answers={200: None},
-            parameters={"room": "The name of a room."},
-            errors={404: ("room_unknown",)},
-            for_cluster_pages=True,
-        )
-        user = partial(
-            Endpoint,
-            answers={200: None},
-            parameters={"user": "The name of a user."},
-            errors={404: ("user_unknown",)},
-        )
+        feed = partial(Endpoint, "GET", answers={200: None})
+        room = partial(feed, parameters=ROOM_NAME, errors={404: ("room_unknown",)}, for_cluster_pages=True)
+        user = partial(feed, parameters=USER_NAME, errors={404: ("user_unknown",)})
         return [  # free/busy times name nobody, so a guest may read them
-            room("GET", "/rooms/{room}/calendar.ics", self.show_room_feed),
-            room("GET", "/rooms/{room}/freebusy.ics", self.show_room_busy, role="guest"),
-            user("GET", "/users/{user}/calendar.ics", self.show_user_feed),
-            user("GET", "/users/{user}/freebusy.ics", self.show_user_busy, role="guest"),
+            room("/rooms/{room}/calendar.ics", self.show_room_feed),
+            room("/rooms/{room}/freebusy.ics", self.show_room_busy, role="guest"),
+            user("/users/{user}/calendar.ics", self.show_user_feed),
+            user("/users/{user}/freebusy.ics", self.show_user_busy, role="guest"),
         ]
 
     def period(self, back: timedelta = BACK) -> tuple[datetime, datetime]:
@@ -54,19 +43,19 @@ class Feeds(Handlers):
         today = datetime.combine(self.service.now().astimezone(self.zone), time(), self.zone)
         return (today - back).astimezone(UTC), (today + AHEAD).astimezone(UTC)
 
-    def of_room(self, room: str, period: tuple[datetime, datetime], session: ClientSession) -> dict[str, Shown]:
+    def of_room(self, room: str, period: tuple[datetime, datetime], session: ClientSession) -> dict[str, FeedEvent]:
         """The reservations of a room in a period, by id."""
         whole = RoomSlot(room, *map(_minute, period))
         pages = self.service.read(whole.pages, session).pages
         days = [pages[page] for page in whole.pages]
         final = set(decode_days(room, (day.committed for day in days)))
         return {
-            entry.id: Shown("committed" if entry in final else "tentative", entry.slot, entry.purpose)
+            entry.id: FeedEvent("committed" if entry in final else "tentative", entry.slot, entry.purpose)
             for entry in decode_days(room, (day.tentative for day in days))
             if entry.slot.overlaps(whole)
         }
 
-    def of_user(self, user: str, period: tuple[datetime, datetime], session: ClientSession) -> dict[str, Shown]:
+    def of_user(self, user: str, period: tuple[datetime, datetime], session: ClientSession) -> dict[str, FeedEvent]:
         """The reservations of a user in a period, by id. One without a slot is shown at the slot that was asked for
         first. Raises Unknown for an invalid name."""
         if not NAME.fullmatch(user):
@@ -84,10 +73,15 @@ class Feeds(Handlers):
             held = decode_reservation(page.tentative)
             slot = held and (held.slot or held.asked[0])
             if held and slot and slot.start < end and start < slot.end:
-                found[identifier] = Shown(_state(held, page), slot, held.purpose, _reason(held))
+                reason = answer_values.reason(held)
+                found[identifier] = FeedEvent(
+                    answer_values.state(held, page), slot, held.purpose, reason["message"] if reason else None
+                )
         return found
 
-    def calendar(self, name: str, key: str, shown: Mapping[str, Shown], period: tuple[datetime, datetime]) -> Content:
+    def calendar(
+        self, name: str, key: str, shown: Mapping[str, FeedEvent], period: tuple[datetime, datetime]
+    ) -> Content:
         from apps.rooms import feed  # noqa: PLC0415
 
         keep = int(GONE_KEPT.total_seconds())
@@ -98,7 +92,7 @@ class Feeds(Handlers):
         body = feed.calendar(name, self.service.settings.cluster_id, self.zone, days, seen)
         return Content(body, MEDIA_TYPE, hashlib.sha256(body).hexdigest()[:32])
 
-    def free_busy(self, name: str, shown: Mapping[str, Shown], period: tuple[datetime, datetime]) -> Content:
+    def free_busy(self, name: str, shown: Mapping[str, FeedEvent], period: tuple[datetime, datetime]) -> Content:
         from apps.rooms import feed  # noqa: PLC0415
 
         busy = [(one.slot, one.state) for one in shown.values() if one.state in STATUSES]
@@ -129,13 +123,3 @@ class Feeds(Handlers):
 
 def _minute(when: datetime) -> int:
     return int(when.timestamp()) // 60
-
-
-def _state(held: Reservation, page: PageViews) -> str:
-    if held.state != "reserved":
-        return held.state
-    return "committed" if is_final(page) else "tentative"
-
-
-def _reason(held: Reservation) -> str | None:
-    return view.reason(held)["message"] if held.reason else None

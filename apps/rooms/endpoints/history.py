@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.request import Request
-from apps.rooms import view
-from apps.rooms.endpoints.answers import HISTORY
+from apps.rooms import answer_values
+from apps.rooms.endpoints.answer_schemas import HISTORY
 from apps.rooms.endpoints.base import OWN, Handlers
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import RoomSlot, reservation_page
@@ -62,7 +62,7 @@ class Histories(Handlers):
             stamp, origin = split_id(event.write)
             status, before = event.outcome.partition(" ")[0], slot
             if status in {"updated", "merged"}:
-                slot = view.slot_of(event.outcome)
+                slot = answer_values.slot_of(event.outcome)
             elif status in _GONE:
                 slot = None
             yield {
@@ -74,21 +74,21 @@ class Histories(Handlers):
                 "csn": event.csn,
                 "state": "tentative" if event.csn is None else "committed",
                 "outcome": status,
-                "before": view.slot_shown(before, self.zone),
-                "after": view.slot_shown(slot, self.zone),
+                "before": answer_values.slot_shown(before, self.zone),
+                "after": answer_values.slot_shown(slot, self.zone),
             }
 
     def _moves(self, identifier: str, turns: list[OutcomeChange]) -> Iterator[Answer]:
         writes = self.service.writes(list({one for turn in turns for one in (turn.write, *turn.others)}))
         for turn in turns:
             own = writes.get(turn.write)
-            was, now = (view.outcome_for(own, outcome, identifier) for outcome in (turn.was, turn.now))
-            before, after = view.slot_of(was), view.slot_of(now)
+            was, now = (answer_values.outcome_for(own, outcome, identifier) for outcome in (turn.was, turn.now))
+            before, after = answer_values.slot_of(was), answer_values.slot_of(now)
             if before != after:
                 yield {
                     "at": self._moment(turn.at),
-                    "from": view.slot_shown(before, self.zone),
-                    "to": view.slot_shown(after, self.zone),
+                    "from": answer_values.slot_shown(before, self.zone),
+                    "to": answer_values.slot_shown(after, self.zone),
                     "because": _cause(turn, before, writes),
                 }
 
@@ -104,7 +104,7 @@ def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
         write, op, outcome, *user = history.notes[csn].split("\t")
         yield _Event(write, op or "reserve", user[0] if user else owner, outcome, csn)
     for tentative, outcome in history.tentative:
-        own = view.outcome_for(tentative, outcome, identifier)
+        own = answer_values.outcome_for(tentative, outcome, identifier)
         yield _Event(tentative.id, tentative.op.removesuffix("_series"), tentative.user, own, None)
 
 
@@ -114,6 +114,6 @@ def _cause(turn: OutcomeChange, before: RoomSlot | None, writes: Mapping[str, Wr
         return None
     for identifier, outcome in turn.others.items():
         write = writes.get(identifier)
-        if write is not None and any(slot.overlaps(before) for slot in view.slots_of(write, outcome)):
+        if write is not None and any(slot.overlaps(before) for slot in answer_values.slots_of(write, outcome)):
             return identifier
     return None

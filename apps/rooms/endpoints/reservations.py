@@ -7,9 +7,9 @@ from functools import partial
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import part_of_list
 from apps.api.request import Request
-from apps.rooms import drafts, drafts_series, view
-from apps.rooms.endpoints.answers import RESERVATION, RESERVATIONS, RESERVED
-from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN
+from apps.rooms import answer_values, drafts, drafts_series
+from apps.rooms.endpoints.answer_schemas import RESERVATION, RESERVATIONS, RESERVED
+from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, USER_NAME
 from apps.rooms.endpoints.series import SeriesHandlers
 from apps.rooms.pages import Reservation, RoomSlot, decode_reservation, reservation_page
 from apps.rooms.schema import CancelQuery, MoveBody, ReservationsQuery, ReserveBody
@@ -17,8 +17,10 @@ from apps.rooms.schema import CancelQuery, MoveBody, ReservationsQuery, ReserveB
 
 class Reservations(SeriesHandlers):
     def endpoints(self) -> list[Endpoint]:
-        reservation = partial(Endpoint, path="/reservations/{user}/{name}", parameters=OWN)
+        reservation = partial(Endpoint, path="/reservations/{user}/{name}", answers={200: RESERVATION}, parameters=OWN)
         unknown = ("reservation_unknown",)
+        cannot_move = {403: ("not_owner",), 404: (*unknown, "room_unknown"), 409: MOVE_CONFLICTS}
+        cannot_cancel = {403: ("not_owner",), 404: unknown, 409: CANCEL_CONFLICTS}
         return [
             Endpoint(
                 "POST",
@@ -27,26 +29,10 @@ class Reservations(SeriesHandlers):
                 {200: RESERVED, 201: RESERVED},
                 errors={404: ("room_unknown",), 409: ("slot_taken", "policy")},
             ),
-            reservation("GET", handler=self.show_reservation, answers={200: RESERVATION}, errors={404: unknown}),
-            reservation(
-                "PATCH",
-                handler=self.move_reservation,
-                answers={200: RESERVATION},
-                errors={403: ("not_owner",), 404: (*unknown, "room_unknown"), 409: MOVE_CONFLICTS},
-            ),
-            reservation(
-                "DELETE",
-                handler=self.cancel_reservation,
-                answers={200: RESERVATION},
-                errors={403: ("not_owner",), 404: unknown, 409: CANCEL_CONFLICTS},
-            ),
-            Endpoint(
-                "GET",
-                "/users/{user}/reservations",
-                self.list_reservations,
-                {200: RESERVATIONS},
-                {"user": "The name of a user."},
-            ),
+            reservation("GET", handler=self.show_reservation, errors={404: unknown}),
+            reservation("PATCH", handler=self.move_reservation, errors=cannot_move),
+            reservation("DELETE", handler=self.cancel_reservation, errors=cannot_cancel),
+            Endpoint("GET", "/users/{user}/reservations", self.list_reservations, {200: RESERVATIONS}, USER_NAME),
         ]
 
     def reserve(self, request: Request[None, ReserveBody]) -> tuple[Answer, int]:
@@ -104,7 +90,9 @@ class Reservations(SeriesHandlers):
             if held is None or not any(query.holds(at.start, at.end) for at in _whereabouts(held)):
                 continue
             first = held.slot.start if held.slot else 0
-            found.append(((held.slot is None, first, identifier), view.reservation(identifier, page, self.zone)))
+            found.append(
+                ((held.slot is None, first, identifier), answer_values.reservation(identifier, page, self.zone))
+            )
         shown = [answer for _, answer in sorted(found, key=lambda pair: pair[0])]
         return {"user": user, "reservations": shown, "next": following}
 

@@ -8,9 +8,9 @@ from functools import partial
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import ListQuery
 from apps.api.request import Request
-from apps.rooms import view
-from apps.rooms.endpoints.answers import CALENDAR, FREE_ROOMS, ROOMS
-from apps.rooms.endpoints.base import Handlers
+from apps.rooms import answer_values
+from apps.rooms.endpoints.answer_schemas import CALENDAR, FREE_ROOMS, ROOMS
+from apps.rooms.endpoints.base import ROOM_NAME, Handlers
 from apps.rooms.pages import RoomSlot, decode_days
 from apps.rooms.schema import CalendarQuery, FreeQuery
 from apps.rooms.times import format_minute
@@ -22,11 +22,17 @@ FREE_PAGES_MAX = 5000  # rooms times days that one request may look at
 class Rooms(Handlers):
     def endpoints(self) -> list[Endpoint]:
         endpoint = partial(Endpoint, for_cluster_pages=True)
-        room, unknown = {"room": "The name of a room."}, {404: ("room_unknown",)}
         return [
             endpoint("GET", "/rooms", self.list_rooms, {200: ROOMS}, role="guest"),
             endpoint("GET", "/rooms/free", self.list_free_rooms, {200: FREE_ROOMS}, role="guest"),
-            endpoint("GET", "/rooms/{room}/calendar", self.show_calendar, {200: CALENDAR}, room, unknown),
+            endpoint(
+                "GET",
+                "/rooms/{room}/calendar",
+                self.show_calendar,
+                {200: CALENDAR},
+                ROOM_NAME,
+                {404: ("room_unknown",)},
+            ),
         ]
 
     def list_rooms(self, request: Request[ListQuery, None]) -> Answer:
@@ -41,7 +47,7 @@ class Rooms(Handlers):
         more = start + len(part) < len(names)
         return {
             "timezone": self.service.settings.timezone,
-            "rooms": [view.room(name, listed.get(name)) for name in part],
+            "rooms": [answer_values.room(name, listed.get(name)) for name in part],
             "next": part[-1] if more else None,
         }
 
@@ -51,7 +57,7 @@ class Rooms(Handlers):
         zone, listed, policies = self.zone, self.building.rooms, self.building.policies
         wanted = {}
         for name in [*listed, *self.other_rooms(session)]:
-            room, slot = view.room(name, listed.get(name)), RoomSlot(name, query.start, query.end)
+            room, slot = answer_values.room(name, listed.get(name)), RoomSlot(name, query.start, query.end)
             large = query.capacity is None or (room["capacity"] or 0) >= query.capacity
             if large and set(query.features) <= set(room["features"]) and policies.is_open(slot, zone):
                 wanted[slot] = room
@@ -88,5 +94,5 @@ class Rooms(Handlers):
             "view": query.view,
             "from": format_minute(query.start, zone),
             "to": format_minute(query.end, zone),
-            "reservations": view.calendar(period, [days[page] for page in pages], query.view, zone),
+            "reservations": answer_values.calendar(period, [days[page] for page in pages], query.view, zone),
         }

@@ -8,9 +8,9 @@ from typing import Any
 
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.request import ClientSession, Request
-from apps.rooms import drafts_series, view
+from apps.rooms import answer_values, drafts_series
 from apps.rooms.drafts_series import Occurrence
-from apps.rooms.endpoints.answers import SERIES
+from apps.rooms.endpoints.answer_schemas import SERIES
 from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, Handlers, slots_asked
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import Series, decode_reservation, decode_series, reservation_page
@@ -38,11 +38,11 @@ class SeriesHandlers(Handlers):
         if series is None:
             return None
         shown = [
-            view.reservation(own, views, self.zone)
+            answer_values.reservation(own, views, self.zone)
             for _, own, views in self._occurrences(identifier, series, session)
             if decode_reservation(views.tentative)
         ]
-        return {"series": view.series(identifier, series, [one for one in shown if one])}
+        return {"series": answer_values.series(identifier, series, [one for one in shown if one])}
 
     def require_series(self, identifier: str, session: ClientSession) -> Series:
         """The series with this id; raises Unknown."""
@@ -59,7 +59,7 @@ class SeriesHandlers(Handlers):
     def not_cancelled(
         self, identifier: str, series: Series, first: str | None, session: ClientSession
     ) -> list[Occurrence]:
-        """The occurrences that are not cancelled, from the date `first` on; raises Conflict if there is none."""
+        """Return the occurrences that are not cancelled, from the date `first` on. Raise Conflict if there is none."""
         found = drafts_series.not_cancelled(self._occurrences(identifier, series, session), first)
         if not found:
             since = f" from {first} on" if first else ""
@@ -109,20 +109,13 @@ class SeriesHandlers(Handlers):
 class AllSeries(SeriesHandlers):
     def endpoints(self) -> list[Endpoint]:
         series = partial(Endpoint, path="/series/{user}/{name}", answers={200: SERIES}, parameters=OWN)
-        unknown = ("series_unknown",)
-        some_unknown = (*unknown, "reservation_unknown")
+        unknown = ("series_unknown", "reservation_unknown")
+        cannot_move = {403: ("not_owner",), 404: (*unknown, "room_unknown"), 409: MOVE_CONFLICTS}
+        cannot_cancel = {403: ("not_owner",), 404: unknown, 409: CANCEL_CONFLICTS}
         return [
-            series("GET", handler=self.show_series, errors={404: unknown}),
-            series(
-                "PATCH",
-                handler=self.move_series,
-                errors={403: ("not_owner",), 404: (*some_unknown, "room_unknown"), 409: MOVE_CONFLICTS},
-            ),
-            series(
-                "DELETE",
-                handler=self.cancel_series,
-                errors={403: ("not_owner",), 404: some_unknown, 409: CANCEL_CONFLICTS},
-            ),
+            series("GET", handler=self.show_series, errors={404: ("series_unknown",)}),
+            series("PATCH", handler=self.move_series, errors=cannot_move),
+            series("DELETE", handler=self.cancel_series, errors=cannot_cancel),
         ]
 
     def show_series(self, request: Request[None, None], user: str, name: str) -> Answer:

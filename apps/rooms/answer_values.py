@@ -46,21 +46,27 @@ def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, 
     if held is None:
         return None
     user, _, request = identifier.partition("/")
-    final = is_final(views)
     return {
         "id": identifier,
         "user": user,
         "request": request,
         "room": held.room,
-        "slot": _times_of(held.slot, zone) if held.slot else None,
+        "slot": _times(held.slot, zone) if held.slot else None,
         "purpose": held.purpose,
-        "state": ("committed" if final else "tentative") if held.state == "reserved" else held.state,
-        "final": final,
-        "reason": reason(held) if held.reason else None,
+        "state": state(held, views),
+        "final": is_final(views),
+        "reason": reason(held),
         "series": held.series,
         "occurrence": occurrence_date(request),
-        "asked": [{"room": slot.room, **_times_of(slot, zone)} for slot in held.asked],
+        "asked": [{"room": slot.room, **_times(slot, zone)} for slot in held.asked],
     }
+
+
+def state(held: Reservation, views: PageViews) -> str:
+    """The state of a reservation in the REST interface: committed, tentative, rejected or cancelled."""
+    if held.state != "reserved":
+        return held.state
+    return "committed" if is_final(views) else "tentative"
 
 
 def series(identifier: str, held: Series, reservations: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -184,7 +190,7 @@ def _described(write: Write, identifier: str, args: Mapping[str, Any], outcome: 
     return {
         "reservation": identifier,
         "room": args["room"],
-        "slots": [_times(start, end, _UTC) for start, end in decode_slots(args.get("slots", ""))],
+        "slots": [_times(RoomSlot(args["room"], *slot), _UTC) for slot in decode_slots(args.get("slots", ""))],
         "purpose": args.get("purpose"),
         "merge": write.merge,
         "result": slot_shown(slot_of(outcome), _UTC),
@@ -199,23 +205,19 @@ def slot_of(outcome: str) -> RoomSlot | None:
 
 def slot_shown(slot: RoomSlot | None, zone: ZoneInfo) -> dict[str, str] | None:
     """The ROOM_SLOT of the REST interface; None for no slot."""
-    return {"room": slot.room, **_times_of(slot, zone)} if slot else None
+    return {"room": slot.room, **_times(slot, zone)} if slot else None
 
 
-def reason(held: Reservation) -> dict[str, str]:
-    """Why a reservation is rejected or cancelled, for programs and for people."""
-    code = str(held.reason)
-    if held.why:
-        return {"code": code, "message": "Cancelled by {}: {}".format(*held.why)}
-    return {"code": code, "message": REASONS[code]}
+def reason(held: Reservation) -> dict[str, str] | None:
+    """Why a reservation is rejected or cancelled, for programs and for people; None if it has no reason."""
+    if held.reason is None:
+        return None
+    message = "Cancelled by {}: {}".format(*held.why) if held.why else REASONS[held.reason]
+    return {"code": held.reason, "message": message}
 
 
-def _times_of(slot: RoomSlot, zone: ZoneInfo) -> dict[str, str]:
-    return _times(slot.start, slot.end, zone)
-
-
-def _times(start: int, end: int, zone: ZoneInfo) -> dict[str, str]:
-    return {"start": format_minute(start, zone), "end": format_minute(end, zone)}
+def _times(slot: RoomSlot, zone: ZoneInfo) -> dict[str, str]:
+    return {"start": format_minute(slot.start, zone), "end": format_minute(slot.end, zone)}
 
 
 def _entry(entry: Entry, zone: ZoneInfo) -> dict[str, str]:
@@ -224,5 +226,5 @@ def _entry(entry: Entry, zone: ZoneInfo) -> dict[str, str]:
         "user": entry.user,
         "request": entry.request,
         "purpose": entry.purpose,
-        **_times_of(entry.slot, zone),
+        **_times(entry.slot, zone),
     }

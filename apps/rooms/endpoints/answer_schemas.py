@@ -1,11 +1,10 @@
-"""JSON Schema of what the endpoints of the meeting rooms answer; view.py makes the values."""
+"""JSON Schema of what the endpoints of the meeting rooms answer; answer_values.py makes the values."""
 
 from __future__ import annotations
 
-from apps.api.schema import COUNT, DATE, FLAG, NAME, TEXT, TIME, Schema, array, nullable, one_of, record
+from apps.api.schema import COUNT, DATE, FLAG, NAME, TEXT, TIME, VIEW, Schema, array, nullable, one_of, record
 
 CLOCK: Schema = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"}
-VIEW = one_of("tentative", "committed")
 SLOT = record(start=TIME, end=TIME)
 ROOM_SLOT = record(room=TEXT, start=TIME, end=TIME)
 ROOM = record(

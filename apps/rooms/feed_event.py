@@ -11,7 +11,7 @@ STATUSES = {"committed": "CONFIRMED", "tentative": "TENTATIVE"}  # all others ar
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class FeedEvent:
     """What an event of a feed shows. `state` is that of the REST interface; `reason` says why it was rejected."""
 
     state: str
@@ -26,6 +26,6 @@ class Shown:
         return json.dumps(members, ensure_ascii=False)
 
     @classmethod
-    def decode(cls, text: str) -> Shown:
+    def decode(cls, text: str) -> FeedEvent:
         state, room, start, end, purpose, reason = json.loads(text)
         return cls(state, RoomSlot(room, start, end), purpose, reason)
