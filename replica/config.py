@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
@@ -21,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateA
 from apps.rooms.settings import PolicySettings, Rooms, RoomSettings, Settings, unique
 from bayou.names import HOST, LABEL, NAME, split_address
 from replica import yaml_lines
-from storage.redis.failover import FORMS, SCHEMES, read_url
+from storage.redis.connect import check_setting
 
 PARTNERS = ("all", "random", "primary_first")
 
@@ -57,22 +56,6 @@ def read_address(value: Any) -> Address:
     return Address(*found)
 
 
-def _redis(value: str) -> str:
-    if value in {"embedded", "memory"}:
-        return value
-    if value.partition("://")[0] in SCHEMES:
-        read_url(value)
-        return value
-    try:
-        parts = urlsplit(value)
-        whole = bool(parts.path) if parts.scheme == "unix" else parts.hostname is not None and parts.port != 0
-    except ValueError:
-        whole = False
-    if not whole or parts.scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError(f"redis is embedded, memory, or a URL: redis://HOST:PORT/0, rediss://…, unix:///PATH, {FORMS}")
-    return value
-
-
 def _timezone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -99,7 +82,7 @@ def _host(value: str) -> str:
     return value.lower()
 
 
-RedisUrl = Annotated[str, AfterValidator(_redis)]
+RedisUrl = Annotated[str, AfterValidator(check_setting)]
 
 
 class ReplicaSettings(Settings):

@@ -7,7 +7,6 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from redis import RedisError
 
@@ -20,6 +19,7 @@ from replica.membership.join import JoinOptions, with_own_address
 from replica.replica import Replica, StartOptions
 from replica.signals import Stopping
 from storage.members import label_of
+from storage.redis.sources import shown_url
 
 CONFIG_FILE = Path(__file__).parent.parent / "config.yaml"
 EXAMPLE = """\
@@ -122,8 +122,7 @@ def _storage(url: str, folder: Path) -> str:
         return f"embedded Redis in {folder}"
     if url == "memory":
         return "memory"
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return shown_url(url)
 
 
 def _open_to_others(settings: Config, label: str) -> Iterator[str]:

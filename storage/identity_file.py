@@ -76,7 +76,6 @@ def decide(  # noqa: PLR0911 - the table of docs/design.md, one rule a line, in 
     *,
     run_id: str,
     mark: str,
-    repaired: bool,
     durable: bool,
     restored: bool = False,
 ) -> Decision:
@@ -86,7 +85,6 @@ def decide(  # noqa: PLR0911 - the table of docs/design.md, one rule a line, in 
     namespace_id  the id in Redis, None if the namespace is empty
     run_id        the run id of the Redis that runs now
     mark          what the namespace holds now, in the form of the mark at a clean stop
-    repaired      the append-only file was repaired since the id was last confirmed
     durable       embedded, with `appendfsync always`
     restored      the operator says that the data is an older copy
     """
@@ -102,7 +100,7 @@ def decide(  # noqa: PLR0911 - the table of docs/design.md, one rule a line, in 
         return Decision(None, f"The identity file names {known.id}, but the namespace is that of {namespace_id}.")
     if restored:
         return Decision(None, f"The data was restored from a copy: writes of {known.id} may be missing.")
-    if repaired or known.repaired:
+    if known.repaired:
         return Decision(None, f"The append-only file was repaired: the last writes of {known.id} may be missing.")
     if run_id and run_id == known.redis_run_id:
         return Decision(namespace_id, "Redis has kept running since the id was confirmed.")

@@ -1,95 +1,60 @@
-"""Converts the frames of a session to the messages of a_e.proto, and back."""
+"""Converts the frames of a session to the messages of a_e.proto, and back.
+
+Most fields have the same name and the same kind of value in the frame and in its message; `_values` and `_read` copy
+these.
+"""
 
 from __future__ import annotations
+
+from collections.abc import MutableMapping, MutableSequence
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 from bayou.anti_entropy import ProtocolError
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.payloads import Item, ListPart, Selection, StateEnd, StatePages
 from replica.anti_entropy import a_e_pb2 as wire
 
+Record = TypeVar("Record", Hello, Ack, StateEnd, Refuse)
+
 
 def encode(frame: Frame) -> wire.Frame:
     """Return the message of a frame."""
     match frame:
         case Hello():
-            return wire.Frame(
-                hello=wire.Hello(
-                    protocol=frame.protocol,
-                    cluster=frame.cluster,
-                    server=frame.server,
-                    label=frame.label,
-                    birth=frame.birth,
-                    met=frame.met,
-                    history=frame.history,
-                    csn=frame.csn,
-                    vector=frame.vector,
-                    retired_servers=frame.retired_servers,
-                    retired=frame.retired,
-                    applications=frame.applications,
-                    asks_for_tokens=frame.asks_for_tokens,
-                )
-            )
+            return wire.Frame(hello=wire.Hello(**_values(frame)))
         case Batch(plan, selection):
             items = [wire.Item(id=item.id, csn=item.csn or 0, body=item.body) for item in selection.items]
             csn, identifier, history = selection.after_csn, selection.after_id, selection.history
             batch = wire.Batch(plan=plan, after_csn=csn, after_id=identifier, items=items, history=history)
             return wire.Frame(batch=batch)
         case Ack():
-            ack = wire.Ack(plan=frame.plan, replan=frame.replan, csn=frame.csn, vector=frame.vector)
-            ack.retired_servers.extend(frame.retired_servers)
-            return wire.Frame(ack=ack)
-        case StateChunk():
+            return wire.Frame(ack=wire.Ack(**_values(frame)))
+        case StateChunk(plan, number, first, pages):
             lists = [wire.ListPart(name=part.name, entries=part.entries) for part in frame.lists]
-            chunk = wire.StateChunk(plan=frame.plan, number=frame.number, first=frame.first, lists=lists)
-            chunk.pages, chunk.pages_count = frame.pages.text, frame.pages.count
+            chunk = wire.StateChunk(plan=plan, number=number, first=first, lists=lists)
+            chunk.pages, chunk.pages_count = pages.text, pages.count
             return wire.Frame(state_chunk=chunk)
         case StateFinish(plan, number, end):
-            return wire.Frame(
-                state_finish=wire.StateFinish(
-                    plan=plan,
-                    number=number,
-                    csn=end.csn,
-                    last=end.last,
-                    clock=end.clock,
-                    birth=end.birth,
-                    primary=end.primary,
-                    history=end.history,
-                    vector=end.vector,
-                )
-            )
+            return wire.Frame(state_finish=wire.StateFinish(plan=plan, number=number, **_values(end)))
         case Done():
             return wire.Frame(done=wire.Done())
         case Refuse():
-            return wire.Frame(refuse=wire.Refuse(code=frame.code, message=frame.message))
+            return wire.Frame(refuse=wire.Refuse(**_values(frame)))
 
 
 def decode(message: wire.Frame) -> Frame:
     """Return the frame of a message. Raises ProtocolError if this release does not know its kind."""
     match message.WhichOneof("kind"):
         case "hello":
-            hello = message.hello
-            return Hello(
-                protocol=hello.protocol,
-                cluster=hello.cluster,
-                server=hello.server,
-                label=hello.label,
-                birth=hello.birth,
-                met=hello.met,
-                history=hello.history,
-                csn=hello.csn,
-                vector=dict(hello.vector),
-                retired_servers=tuple(hello.retired_servers),
-                retired=hello.retired,
-                applications=tuple(hello.applications),
-                asks_for_tokens=hello.asks_for_tokens if hello.HasField("asks_for_tokens") else None,
-            )
+            hello = _read(Hello, message.hello)
+            return hello if message.hello.HasField("asks_for_tokens") else replace(hello, asks_for_tokens=None)
         case "batch":
             batch = message.batch
             items = tuple(Item(id=item.id, csn=item.csn or None, body=item.body) for item in batch.items)
             return Batch(batch.plan, Selection(batch.after_csn, batch.after_id, items, batch.history))
         case "ack":
-            ack = message.ack
-            return Ack(ack.plan, ack.replan, ack.csn, dict(ack.vector), tuple(ack.retired_servers))
+            return _read(Ack, message.ack)
         case "state_chunk":
             chunk = message.state_chunk
             pages = StatePages(chunk.pages_count, chunk.pages)
@@ -97,18 +62,24 @@ def decode(message: wire.Frame) -> Frame:
             return StateChunk(chunk.plan, chunk.number, chunk.first, pages, lists)
         case "state_finish":
             finish = message.state_finish
-            end = StateEnd(
-                csn=finish.csn,
-                last=finish.last,
-                clock=finish.clock,
-                birth=finish.birth,
-                primary=finish.primary,
-                history=finish.history,
-                vector=dict(finish.vector),
-            )
-            return StateFinish(finish.plan, finish.number, end)
+            return StateFinish(finish.plan, finish.number, _read(StateEnd, finish))
         case "done":
             return Done()
         case "refuse":
-            return Refuse(message.refuse.code, message.refuse.message)
+            return _read(Refuse, message.refuse)
     raise ProtocolError("unknown kind of frame")
+
+
+def _values(record: Hello | Ack | StateEnd | Refuse) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in fields(record)}
+
+
+def _read(kind: type[Record], message: Any) -> Record:
+    """Return the record whose fields have the values of the message, with its maps as dicts and its lists as tuples."""
+    return kind(**{field.name: _plain(getattr(message, field.name)) for field in fields(kind)})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, MutableMapping):
+        return dict(value)
+    return tuple(value) if isinstance(value, MutableSequence) else value

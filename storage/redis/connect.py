@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 
@@ -22,11 +23,10 @@ from bayou.errors import Away, BadInput
 from storage.identity_file import Decision, IdentityFile, decide, load, save
 from storage.keys import Namespace
 from storage.redis.embedded import EmbeddedRedis
-from storage.redis.failover import FORMS, SCHEMES, FailoverSource
+from storage.redis.failover import FORMS, SCHEMES, FailoverSource, read_url
 from storage.redis.lock import FolderLock, lock_folder
-from storage.redis.sources import AddressedSource, MemorySource, Source, identity_in
+from storage.redis.sources import AddressedSource, MemorySource, Source, StartHooks, identity_in
 
-ADDRESSES = ("redis://", "rediss://", "unix://")
 BLOCKING_TIMEOUT_S = 60.0
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MAX_S = 30.0
@@ -60,10 +60,10 @@ def open_storage(url: str, data: Path, label: str, on_restart: OnRestart = lambd
     be reached or started, and Conflict if the Redis or its data must not be used. After an error the lock is released
     and no Redis of ours runs.
     """
-    has_failover = url.partition("://")[0] in SCHEMES
-    if url not in {"embedded", "memory"} and not url.startswith(ADDRESSES) and not has_failover:
-        message = f"redis: {url!r} must be embedded, memory, redis://…, rediss://…, unix://…, {FORMS}."
-        raise BadInput("bad_input", message, field="redis")
+    try:
+        check_setting(url)
+    except ValueError as reason:
+        raise BadInput("bad_input", f"redis: {reason}.", field="redis") from None
     folder = data / label
     lock = lock_folder(folder, f"serves replica {label}")
     try:
@@ -72,7 +72,7 @@ def open_storage(url: str, data: Path, label: str, on_restart: OnRestart = lambd
             source = MemorySource()
         elif url == "embedded":
             source = EmbeddedRedis(folder)
-        elif has_failover:
+        elif _has_failover(url):
             source = FailoverSource(url, Namespace(label).prefix)
         else:
             source = AddressedSource(url)
@@ -80,6 +80,31 @@ def open_storage(url: str, data: Path, label: str, on_restart: OnRestart = lambd
     except BaseException:
         lock.release()
         raise
+
+
+def check_setting(value: str) -> str:
+    """Return a value of the setting `redis` unchanged. Raises ValueError if it is not valid."""
+    if value in {"embedded", "memory"}:
+        return value
+    if _has_failover(value):
+        read_url(value)
+        return value
+    try:
+        parts = urlsplit(value)
+        is_whole = bool(parts.path) if parts.scheme == "unix" else parts.hostname is not None and parts.port != 0
+        redis.ConnectionPool.from_url(value)  # raises ValueError for another scheme or an invalid option
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ValueError(
+            "redis must be embedded, memory, or a URL: redis://HOST:PORT/0, rediss://HOST:PORT/0, unix:///PATH,"
+            f" {FORMS}"
+        )
+    return value
+
+
+def _has_failover(url: str) -> bool:
+    return url.partition("://")[0] in SCHEMES
 
 
 def away_of(error: redis.RedisError) -> Away | None:
@@ -97,7 +122,6 @@ class OpenStorage:
     warnings        sentences for the operator; a restart may add some
     run_id          the identity of the Redis that runs now; another one after a restart
     redis_version   of the Redis that runs now
-    repaired        the append-only file lost a torn end since the last `confirm`
     durable         embedded, so with `appendfsync always`
     identity_file   as it is on the disk; None where there is none
 
@@ -113,7 +137,6 @@ class OpenStorage:
         self._suspect = threading.Event()
         self._amending = threading.Lock()
         self.identity_file = load(folder)
-        self.repaired = self.identity_file is not None and self.identity_file.repaired
         self._on_restart = on_restart
         self.warnings: list[str] = []
         self.durable = source.durable
@@ -154,7 +177,6 @@ class OpenStorage:
             namespace_id,
             run_id=self.run_id,
             mark=mark,
-            repaired=self.repaired,
             durable=self.durable,
             restored=restored,
         )
@@ -174,7 +196,6 @@ class OpenStorage:
                 repaired=False,
             )
             save(self._folder, self.identity_file)
-            self.repaired = False
 
     def amend(self, **changes: Any) -> None:
         """Change fields of the identity file without confirming it: what it says of Redis stays."""
@@ -207,7 +228,7 @@ class OpenStorage:
 
     def _start(self) -> None:
         noted_version = self.identity_file.redis_version if self.identity_file else ""
-        warnings = self._source.start(noted_version, self._before_start, self._before_repair)
+        warnings = self._source.start(StartHooks(noted_version, self._before_start, self._before_repair))
         self.warnings += [warning for warning in warnings if warning not in self.warnings]
 
     def _before_start(self, version: str) -> None:
@@ -217,7 +238,6 @@ class OpenStorage:
 
     def _before_repair(self) -> None:
         """Note the repair before it is made: a crash before the decision on the id must not hide it."""
-        self.repaired = True
         if self.identity_file:
             self.amend(repaired=True, clean=False, mark="")
 

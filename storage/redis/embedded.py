@@ -24,7 +24,6 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +32,8 @@ import redis
 from bayou.errors import Away, Conflict
 from storage.redis import aof
 from storage.redis.binary import find_binary
-from storage.redis.lock import lock_folder
-from storage.redis.sources import CLIENT_OPTIONS, identify, no_retry
+from storage.redis.lock import lock_file, lock_folder, write_record
+from storage.redis.sources import CLIENT_OPTIONS, Source, StartHooks, no_retry
 
 SOCKET_BYTES_MAX = 103  # 107 on Linux; macOS allows four fewer
 LOAD_TIMEOUT_S = 600
@@ -47,37 +46,34 @@ LOG_BYTES_MAX = 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
-class EmbeddedRedis:
+class EmbeddedRedis(Source):
     """The redis-server of one folder; implements Source. Call `start` first. After `stop` it is not started again."""
 
+    name = "the embedded Redis"
     durable = True
-    sections: tuple[str, ...] = ("server",)
+    sections = ("server",)
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self.socket = self.folder / "redis.sock"
+        self._record = self.folder / "redis.pid"  # locked while the server runs
         self._changing = threading.Lock()
         self._is_stopped = False
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
 
-    def start(
-        self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
-    ) -> list[str]:
+    def start(self, hooks: StartHooks) -> list[str]:
         """Adopt the server that runs here, or start one on the data of the folder. Returns warnings.
 
-        `noted_version` is the newest version that has used the data. `before_start(version)` and `before_repair()` are
-        called before the data is touched. Raises Away when the server cannot run, Conflict `redis_older` when no
-        installed server can open the data, and Conflict `aof_damaged` when the data cannot be repaired.
+        Raises Away when the server cannot run, Conflict `redis_older` when no installed server can open the data, and
+        Conflict `aof_damaged` when the data cannot be repaired.
         """
         with self._changing:
-            return [] if self._is_stopped else self._start(noted_version, before_start, before_repair)
+            return [] if self._is_stopped else self._start(hooks)
 
-    def _start(
-        self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
-    ) -> list[str]:
+    def _start(self, hooks: StartHooks) -> list[str]:
         deadline = time.monotonic() + ANSWER_TIMEOUT_S
-        while (descriptor := self._lock()) is None:
+        while (descriptor := lock_file(self._record)) is None:
             if self._adopt():
                 return []
             if time.monotonic() > deadline:
@@ -87,12 +83,9 @@ class EmbeddedRedis:
                 )
             time.sleep(POLL_S)
         try:
-            return self._launch(descriptor, noted_version, before_start, before_repair)
+            return self._launch(descriptor, hooks)
         finally:
             os.close(descriptor)
-
-    def identify(self) -> tuple[str, str]:
-        return identify(self.client(), "the embedded Redis", self.sections)
 
     def client(self, **options: Any) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self.socket), retry=no_retry(), **CLIENT_OPTIONS | options)
@@ -103,7 +96,7 @@ class EmbeddedRedis:
         if self._process is not None:
             self._process.wait()
             return
-        with (self.folder / "redis.pid").open() as file:
+        with self._record.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH)
 
     def stop(self) -> None:
@@ -156,19 +149,9 @@ class EmbeddedRedis:
         finally:
             client.close()
 
-    def _lock(self) -> int | None:
-        """Lock `redis.pid` and return its descriptor; None while a server runs."""
-        descriptor = os.open(self.folder / "redis.pid", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        return descriptor
-
     def _has_ended(self, timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s
-        while (descriptor := self._lock()) is None:
+        while (descriptor := lock_file(self._record)) is None:
             if time.monotonic() > deadline:
                 return False
             time.sleep(POLL_S)
@@ -206,19 +189,13 @@ class EmbeddedRedis:
 
     def _read_record(self) -> None:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            record = json.loads((self.folder / "redis.pid").read_text(encoding="utf-8"))
+            record = json.loads(self._record.read_text(encoding="utf-8"))
             self.socket, self._pid = Path(record["socket"]), int(record["pid"])
 
-    def _launch(
-        self,
-        descriptor: int,
-        noted_version: str,
-        before_start: Callable[[str], None],
-        before_repair: Callable[[], None],
-    ) -> list[str]:
-        binary = find_binary(self.folder, noted_version)
-        repaired = aof.repair(self.folder, binary.path, before_repair)
-        before_start(binary.version)
+    def _launch(self, descriptor: int, hooks: StartHooks) -> list[str]:
+        binary = find_binary(self.folder, hooks.noted_version)
+        repaired = aof.repair(self.folder, binary.path, hooks.before_repair)
+        hooks.before_start(binary.version)
         # A rewrite that was killed leaves an unfinished file, which Redis never reads again.
         for unfinished in self.folder.glob("temp-rewriteaof-*.aof"):
             unfinished.unlink()
@@ -227,7 +204,7 @@ class EmbeddedRedis:
         configuration.write_text(_configuration(self.folder, self.socket), encoding="utf-8")
         log = self.folder / "redis.log"
         too_long = log.exists() and log.stat().st_size > LOG_BYTES_MAX
-        _record(descriptor, self.socket, 0)
+        write_record(descriptor, {"pid": 0, "socket": str(self.socket)})
         with log.open("wb" if too_long else "ab") as output:
             self._process = subprocess.Popen(
                 [binary.path, configuration],
@@ -241,7 +218,7 @@ class EmbeddedRedis:
                 pass_fds=(descriptor,),
             )
         self._pid = self._process.pid
-        _record(descriptor, self.socket, self._pid)
+        write_record(descriptor, {"pid": self._pid, "socket": str(self.socket)})
         self._await_answer(self._process, log)
         return [*binary.skipped, *([repaired] if repaired else [])]
 
@@ -327,9 +304,3 @@ def _quoted(path: Path) -> str:
     """Return the text quoted for the configuration file, with every byte that is not printable ASCII escaped."""
     plain = (chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\x{byte:02x}" for byte in os.fsencode(path))
     return '"' + "".join(plain) + '"'
-
-
-def _record(descriptor: int, socket: Path, pid: int) -> None:
-    text = json.dumps({"pid": pid, "socket": str(socket)}).encode()
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, text, 0)

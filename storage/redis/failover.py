@@ -21,8 +21,8 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import RedisClusterException
 from redis.sentinel import Sentinel
 
-from bayou.errors import Away, BadInput
-from storage.redis.sources import CLIENT_OPTIONS, AddressedSource, no_retry
+from bayou.errors import Away
+from storage.redis.sources import CLIENT_OPTIONS, AddressedSource, StartHooks, no_retry
 
 SCHEMES = ("redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel")
 PORTS = {"cluster": 6379, "sentinel": 26379}
@@ -76,20 +76,15 @@ class FailoverSource(AddressedSource):
     service."""
 
     def __init__(self, url: str, key: str) -> None:
-        try:
-            self._url_parts = read_url(url)
-        except ValueError as reason:
-            raise BadInput("bad_input", f"redis: {reason}.", field="redis") from None
+        self._url_parts = read_url(url)
         self._key = key
         self._address: Address | None = None
         self._cluster: Any = None
         super().__init__(url)
 
-    def start(
-        self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
-    ) -> list[str]:
+    def start(self, hooks: StartHooks) -> list[str]:
         self._address = self._ask()
-        return super().start(noted_version, before_start, before_repair)
+        return super().start(hooks)
 
     def client(self, **options: Any) -> redis.Redis:
         kind = _FollowingTlsConnection if self._url_parts.tls else _FollowingConnection
@@ -115,7 +110,7 @@ class FailoverSource(AddressedSource):
         except (redis.RedisError, RedisClusterException, OSError) as reason:
             self._cluster = None
             raise Away(
-                "storage_away", f"{self._name} does not name a process that serves: {reason}. Check that it runs."
+                "storage_away", f"{self.name} does not name a process that serves: {reason}. Check that it runs."
             ) from None
 
     def _ask_cluster(self) -> Address:

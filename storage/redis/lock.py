@@ -11,7 +11,9 @@ import contextlib
 import fcntl
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bayou.errors import Conflict
 
@@ -39,26 +41,41 @@ def lock_folder(folder: Path, reason: str) -> FolderLock:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = _holder(descriptor)
-        os.close(descriptor)
+    file = folder / LOCK_FILE
+    descriptor = lock_file(file)
+    if descriptor is None:
         raise Conflict(
             "already_running",
-            f"{folder} is already in use ({holder}). Stop that process first.",
+            f"{folder} is already in use ({_holder(file)}). Stop that process first.",
             folder=str(folder),
-        ) from None
-    # Written under the lock, in one call: a reader may see the text of an earlier holder, but never half of two.
-    text = json.dumps({"pid": os.getpid(), "reason": reason}).encode()
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, text, 0)
+        )
+    write_record(descriptor, {"pid": os.getpid(), "reason": reason})
     return FolderLock(descriptor)
 
 
-def _holder(descriptor: int) -> str:
+def lock_file(file: Path) -> int | None:
+    """Lock `file`, which is created if it does not exist. Returns its descriptor, which holds the lock until it is
+    closed; None if another process holds the lock."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def write_record(descriptor: int, record: Mapping[str, Any]) -> None:
+    """Replace the content of a locked file with a record of its holder, as JSON.
+
+    The record is written in one call: a reader may see the record of an earlier holder, but never half of two.
+    """
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(record).encode(), 0)
+
+
+def _holder(file: Path) -> str:
     with contextlib.suppress(ValueError, KeyError, TypeError):
-        holder = json.loads(os.pread(descriptor, 4096, 0))
+        holder = json.loads(file.read_bytes())
         return f"process {holder['pid']}, which {holder['reason']}"
     return "process unknown"

@@ -9,15 +9,17 @@ import contextlib
 import re
 import secrets
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from bayou.errors import Away, BadInput, Conflict
+from bayou.errors import Away, Conflict
 from storage.redis.binary import VERSION_MIN, release, version_of
 
 # RESP2 for every connection, so that replies have one shape with every server. No retries: the store knows what is safe
@@ -35,102 +37,121 @@ def no_retry() -> Retry:
     return Retry(NoBackoff(), 0)
 
 
-class Source(Protocol):
-    """A Redis, and how to reach it. `durable` says that an acknowledged write survives whatever ends the process."""
+def shown_url(url: str) -> str:
+    """Return a URL for messages, without the password that it may hold."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
-    durable: bool
-    sections: tuple[str, ...]  # of INFO, which tell one Redis from another; see `identity_in`
 
-    def start(
-        self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
-    ) -> list[str]:
-        """Start the Redis if it is ours to start and does not run. Returns warnings.
+@dataclass(frozen=True, slots=True)
+class StartHooks:
+    """What the embedded Redis needs for its start.
 
-        The arguments are for the embedded Redis: the newest version that has used the data, what to call before the
-        data is touched, with the version that will use it, and what to call before the data is repaired.
-        """
+    noted_version  the newest version of Redis that has used the data
+    before_start   called before the data is touched, with the version that will use it
+    before_repair  called before the data is repaired
+    """
+
+    noted_version: str
+    before_start: Callable[[str], None]
+    before_repair: Callable[[], None]
+
+
+class Source(ABC):
+    """A Redis, and how to reach it.
+
+    name      the Redis in messages
+    durable   whether every acknowledged write survives, however the process of the Redis ends
+    sections  the sections of INFO that tell one Redis from another; see `identity_in`
+    """
+
+    name: str
+    durable = False
+    sections: tuple[str, ...]
+
+    @abstractmethod
+    def start(self, hooks: StartHooks) -> list[str]:
+        """Start the Redis if it is ours to start and does not run. Returns warnings."""
+
+    @abstractmethod
+    def client(self, **options: Any) -> redis.Redis:
+        """Return a new client. `options` override the usual ones."""
 
     def identify(self) -> tuple[str, str]:
         """Return (identity, version) of the process that answers now; see `identity_in`. Raises Away if none
         answers."""
-
-    def client(self, **options: Any) -> redis.Redis:
-        """Return a new client. `options` override the usual ones."""
+        client = self.client()
+        with self._reaching():
+            info: dict[str, Any] = {}
+            for section in self.sections:
+                info |= client.info(section)
+        client.close()
+        text = "\n".join(f"{key}:{value}" for key, value in info.items())
+        return identity_in(text), version_of(info)
 
     def await_change(self, suspect: threading.Event) -> None:
         """Block until another process may have taken over.
 
         Returns at the latest when `suspect` is set and the Redis has been stopped.
         """
+        suspect.wait()
 
     def stop(self) -> None:
         """Stop the Redis for good, if it is ours."""
+        return
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Raise Away for an error of Redis in the `with` block."""
+        try:
+            yield
+        except (redis.RedisError, OSError) as reason:
+            raise Away(
+                "storage_away", f"{self.name} cannot be used: {reason}. Check that it runs and allows INFO."
+            ) from None
 
 
-class AddressedSource:
+class AddressedSource(Source):
     """A Redis that the operator runs, at a redis://, rediss:// or unix:// URL."""
 
-    durable = False
-    sections: tuple[str, ...] = ("server", "replication")
+    sections = ("server", "replication")
 
     def __init__(self, url: str) -> None:
         self._url = url
-        parts = urlsplit(url)
-        # For messages, without the password that a URL may hold.
-        self._name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        try:
-            self.client().close()
-        except ValueError as reason:
-            raise BadInput(
-                "bad_input", f"redis: {self._name} is not a URL of a Redis: {reason}", field="redis"
-            ) from None
+        self.name = shown_url(url)
 
-    def start(
-        self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
-    ) -> list[str]:
-        del noted_version, before_start, before_repair
+    def start(self, hooks: StartHooks) -> list[str]:
+        del hooks
         client = self.client()
-        with _reaching(self._name):
+        with self._reaching():
             info = client.info()
         client.close()
         version, policy = version_of(info), info.get("maxmemory_policy")
         if release(version) < VERSION_MIN:
-            raise Conflict(
-                "redis_too_old", f"{self._name} is Redis {version}; 6.2 or later is needed.", version=version
-            )
+            raise Conflict("redis_too_old", f"{self.name} is Redis {version}; 6.2 or later is needed.", version=version)
         if policy not in {None, "noeviction"}:
             raise Conflict(
                 "redis_evicts",
-                f"{self._name} may drop data when memory is short (maxmemory-policy {policy}). Set it to noeviction.",
+                f"{self.name} may drop data when memory is short (maxmemory-policy {policy}). Set it to noeviction.",
                 policy=policy,
             )
         warnings = []
         if policy is None:
-            warnings.append(f"{self._name} does not report its maxmemory-policy. Check that it is noeviction.")
+            warnings.append(f"{self.name} does not report its maxmemory-policy. Check that it is noeviction.")
         if "aof_enabled" not in info:
-            warnings.append(f"{self._name} does not report whether appendonly is on. Without it, a crash loses writes.")
+            warnings.append(f"{self.name} does not report whether appendonly is on. Without it, a crash loses writes.")
         elif not info["aof_enabled"]:
-            warnings.append(f"{self._name} has appendonly off: a crash loses acknowledged writes. Set appendonly yes.")
+            warnings.append(f"{self.name} has appendonly off: a crash loses acknowledged writes. Set appendonly yes.")
         return warnings
-
-    def identify(self) -> tuple[str, str]:
-        return identify(self.client(), self._name, self.sections)
 
     def client(self, **options: Any) -> redis.Redis:
         return redis.Redis.from_url(self._url, retry=no_retry(), **CLIENT_OPTIONS | options)
 
-    def await_change(self, suspect: threading.Event) -> None:
-        suspect.wait()
 
-    def stop(self) -> None:
-        pass
-
-
-class MemorySource:
+class MemorySource(Source):
     """A Redis in the memory of this process (fakeredis), for unit tests and where there is no redis-server."""
 
-    durable = False
-    sections: tuple[str, ...] = ()
+    sections = ()
 
     def __init__(self) -> None:
         # Loaded only where it is used: it takes memory and time.
@@ -140,10 +161,8 @@ class MemorySource:
         self._server = fakeredis.FakeServer()
         self._run_id = secrets.token_hex(20)
 
-    def start(
-        self, noted_version: str, before_start: Callable[[str], None], before_repair: Callable[[], None]
-    ) -> list[str]:
-        del noted_version, before_start, before_repair
+    def start(self, hooks: StartHooks) -> list[str]:
+        del hooks
         return ["The storage is in memory: everything is lost when this process ends."]
 
     def identify(self) -> tuple[str, str]:
@@ -154,12 +173,6 @@ class MemorySource:
         client: redis.Redis = self._make(server=self._server, protocol=2)
         return client
 
-    def await_change(self, suspect: threading.Event) -> None:
-        suspect.wait()
-
-    def stop(self) -> None:
-        pass
-
 
 def identity_in(info: str) -> str:
     """Return the identity of a Redis, from the text of its INFO: its process, and the history of its data.
@@ -168,23 +181,3 @@ def identity_in(info: str) -> str:
     promoted again is the same process with other data.
     """
     return "-".join(re.findall(r"^(?:run_id|master_replid):(\w+)", info, re.MULTILINE))
-
-
-def identify(client: redis.Redis, name: str, sections: tuple[str, ...]) -> tuple[str, str]:
-    """Return (identity, version) of the Redis that `client` reaches. Raises Away, with its `name`, if it cannot be
-    reached."""
-    with _reaching(name):
-        info: dict[str, Any] = {}
-        for section in sections:
-            info |= client.info(section)
-    client.close()
-    text = "\n".join(f"{key}:{value}" for key, value in info.items())
-    return identity_in(text), version_of(info)
-
-
-@contextlib.contextmanager
-def _reaching(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (redis.RedisError, OSError) as reason:
-        raise Away("storage_away", f"{name} cannot be used: {reason}. Check that it runs and allows INFO.") from None

@@ -80,7 +80,7 @@ def test_the_embedded_redis_is_private_and_durable(open_one, tmp_path):
     }
     assert {name: settings[name] for name in wanted} == wanted
     assert (tmp_path / "one").stat().st_mode & 0o777 == 0o700
-    assert (opened.warnings, opened.repaired, opened.durable, opened.identity_file) == ([], False, True, None)
+    assert (opened.warnings, opened.durable, opened.identity_file) == ([], True, None)
     assert os.getsid(redis_pid(opened)) != os.getsid(0)
 
 
@@ -238,7 +238,7 @@ def test_a_redis_that_ends_is_brought_back_and_checked_before_use(open_one):
     assert calls == [b"kept", b"kept", IDENTITY.id]
     assert opened.run_id != first_run
     assert opened.identity_file.redis_run_id == opened.run_id
-    assert opened.repaired is False
+    assert opened.identity_file.repaired is False
 
 
 def test_a_redis_that_has_served_is_brought_back_at_once_however_often_it_ends(open_one, monkeypatch):

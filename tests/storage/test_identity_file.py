@@ -23,7 +23,7 @@ IDENTITY = IdentityFile(
     redis_version="6.2.14",
 )
 CLEAN = replace(IDENTITY, clean=True, mark="csn 7")
-SAME = {"run_id": "run-1", "mark": "csn 7", "repaired": False, "durable": False}
+SAME = {"run_id": "run-1", "mark": "csn 7", "durable": False}
 OTHER = SAME | {"run_id": "run-2"}
 
 
@@ -36,11 +36,10 @@ OTHER = SAME | {"run_id": "run-2"}
         (CLEAN, "two~bbbbbb", SAME, False, "that of two~bbbbbb"),
         (IDENTITY, OLD, SAME, True, "has kept running"),
         (IDENTITY, OLD, SAME | {"restored": True}, False, "restored from a copy"),
-        (IDENTITY, OLD, SAME | {"repaired": True}, False, "was repaired"),
+        (replace(IDENTITY, repaired=True), OLD, SAME, False, "was repaired"),
         (replace(IDENTITY, repaired=True), OLD, OTHER | {"durable": True}, False, "was repaired"),
         (IDENTITY, OLD, OTHER, False, "restarted or replaced"),
         (IDENTITY, OLD, OTHER | {"durable": True}, True, "every acknowledged write"),
-        (IDENTITY, OLD, OTHER | {"durable": True, "repaired": True}, False, "was repaired"),
         (CLEAN, OLD, OTHER, True, "stopped in order"),
         (CLEAN, OLD, OTHER | {"mark": "csn 6"}, False, "restarted or replaced"),
         (replace(CLEAN, clean=False), OLD, OTHER, False, "restarted or replaced"),
