@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,24 +65,20 @@ def _timezone(value: str) -> str:
     return value
 
 
-def _label(value: str) -> str:
-    if not LABEL.fullmatch(value):
-        raise ValueError(f"{value!r} is not a label: 1 to 32 of a-z, 0-9, _ and -")
-    return value
+def _like(pattern: re.Pattern[str], form: str) -> AfterValidator:
+    """Return a validator of texts that match the pattern. `form` describes these texts in the error."""
+
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError(f"{value!r} is not {form}")
+        return value
+
+    return AfterValidator(check)
 
 
-def _name(value: str) -> str:
-    if not NAME.fullmatch(value):
-        raise ValueError(f"{value!r} is not a name: 1 to 64 of letters, digits and . _ @ + -")
-    return value
-
-
-def _host(value: str) -> str:
-    if not HOST.fullmatch(value):
-        raise ValueError(f"{value!r} is not a host name, such as rooms.example.org")
-    return value.lower()
-
-
+Label = Annotated[str, _like(LABEL, "a label: 1 to 32 of a-z, 0-9, _ and -")]
+Name = Annotated[str, _like(NAME, "a name: 1 to 64 of letters, digits and . _ @ + -")]
+Host = Annotated[str, _like(HOST, "a host name, such as rooms.example.org"), AfterValidator(str.lower)]
 RedisUrl = Annotated[str, AfterValidator(check_setting)]
 
 
@@ -92,7 +89,7 @@ class ReplicaSettings(Settings):
     rest: Annotated[Address, BeforeValidator(read_address)]
     anti_entropy: Annotated[Address, BeforeValidator(read_address)]
     redis: RedisUrl | None = None
-    public: Annotated[str, AfterValidator(_host)] | None = None
+    public: Host | None = None
 
 
 def _partners(value: Any) -> Any:
@@ -136,7 +133,7 @@ class Config(Settings):
     """The whole configuration. `data` and `tls` are relative to the folder of the file; without `tls`, links are not
     encrypted. `replicas` are the founders, and this server itself if it has joined them."""
 
-    cluster: Annotated[str, AfterValidator(_name)]
+    cluster: Name
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
     redis: RedisUrl = "embedded"
     data: Path = Path("data")
@@ -144,10 +141,10 @@ class Config(Settings):
     commit: Literal["auto", "manual"] = "auto"
     auth: Literal["none", "tokens"] = "none"
     tls: Path | None = None
-    replicas: Annotated[dict[Annotated[str, AfterValidator(_label)], ReplicaSettings], Field(min_length=1)]
+    replicas: Annotated[dict[Label, ReplicaSettings], Field(min_length=1)]
     rooms: Rooms = ()
     policies: PolicySettings = PolicySettings()
-    users: Annotated[tuple[Annotated[str, AfterValidator(_name)], ...], AfterValidator(unique)] = ()
+    users: Annotated[tuple[Name, ...], AfterValidator(unique)] = ()
     anti_entropy: AntiEntropySettings = AntiEntropySettings()
     log: LogSettings = LogSettings()
     _joined: str | None = PrivateAttr(default=None)

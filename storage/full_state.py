@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Protocol
 
 from redis import Redis
@@ -128,27 +129,11 @@ class FullStateStore(Queries):
 
 
 def _encode_end(end: StateEnd) -> str:
-    return json.dumps(
-        {
-            "csn": str(end.csn),
-            "last": end.last,
-            "clock": stamp_text(end.clock),
-            "birth": end.birth,
-            "primary": end.primary,
-            "history": end.history,
-            "vector": vector_texts(end.vector),
-        }
-    )
+    texts = {"csn": str(end.csn), "clock": stamp_text(end.clock), "vector": vector_texts(end.vector)}
+    return json.dumps(asdict(end) | texts)
 
 
 def _decode_end(text: bytes) -> StateEnd:
-    members = json.loads(text)
-    return StateEnd(
-        csn=int(members["csn"]),
-        last=members["last"],
-        clock=int(members["clock"]),
-        birth=members["birth"],
-        primary=members["primary"],
-        history=members["history"],
-        vector={server: int(stamp) for server, stamp in dict(members["vector"]).items()},
-    )
+    found = json.loads(text)
+    vector = {server: int(stamp) for server, stamp in dict(found["vector"]).items()}
+    return StateEnd(**found | {"csn": int(found["csn"]), "clock": int(found["clock"]), "vector": vector})

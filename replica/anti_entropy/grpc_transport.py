@@ -48,6 +48,16 @@ OnHello = Callable[[Hello], None]
 
 
 @dataclass(frozen=True, slots=True)
+class SessionParts:
+    """What both ends of this replica's sessions share. `on_hello` is called for each hello of a peer."""
+
+    registry: SessionRegistry
+    make_session: MakeSession
+    on_hello: OnHello
+    credentials: Credentials | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UnaryCall:
     """A unary call that this replica answers: the type of its request, and the function that answers it."""
 
@@ -56,26 +66,16 @@ class UnaryCall:
 
 
 class PeerServer:
-    """Answers the sessions that peers start. `is_cut(label)` says whether the link to a peer is cut; `on_hello` is
-    called for each hello, `on_report` after each session."""
+    """Answers the sessions that peers start. `is_cut(label)` returns whether the link to a peer is cut; `on_report` is
+    called after each session."""
 
     def __init__(
-        self,
-        address: Address,
-        registry: SessionRegistry,
-        make_session: MakeSession,
-        is_cut: Callable[[str], bool],
-        on_report: Callable[[Report], None],
-        on_hello: OnHello,
-        credentials: Credentials | None = None,
+        self, address: Address, parts: SessionParts, is_cut: Callable[[str], bool], on_report: Callable[[Report], None]
     ) -> None:
         self._address = address
-        self._credentials = credentials
-        self._registry = registry
-        self._make_session = make_session
+        self._parts = parts
         self._is_cut = is_cut
         self._on_report = on_report
-        self._on_hello = on_hello
         self._answers = threading.BoundedSemaphore(ANSWERS_MAX)
         self._server: grpc.Server | None = None
 
@@ -96,10 +96,10 @@ class PeerServer:
         } | {name: _unary_handler(call) for name, call in unary_calls.items()}
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         try:
-            if self._credentials is None:
+            if self._parts.credentials is None:
                 self._server.add_insecure_port(str(self._address))
             else:
-                self._server.add_secure_port(str(self._address), self._credentials.server())
+                self._server.add_secure_port(str(self._address), self._parts.credentials.server())
         except RuntimeError:
             raise Away(
                 "address_taken",
@@ -145,15 +145,15 @@ class PeerServer:
     def _answer_peer(
         self, hello: Hello, messages: Iterator[wire.Frame], context: grpc.ServicerContext, timeout: SessionTimeout
     ) -> Iterator[Frame]:
-        if not self._registry.begin_answer(hello.label, context.cancel):
+        if not self._parts.registry.begin_answer(hello.label, context.cancel):
             yield BUSY
             return
-        self._on_hello(hello)
-        session = self._make_session(False)
+        self._parts.on_hello(hello)
+        session = self._parts.make_session(False)
         try:
             yield from _respond(session, hello, messages, timeout)
         finally:
-            self._registry.end_answer(hello.label)
+            self._parts.registry.end_answer(hello.label)
             self._on_report(session.report)
 
 
@@ -219,25 +219,14 @@ def _examined(session: Session, messages: Iterator[wire.Frame], timeout: Session
 
 
 class PeerClient:
-    """Starts sessions with one peer, one at a time. `on_hello` is called for each hello of the peer."""
+    """Starts sessions with one peer, one at a time."""
 
-    def __init__(
-        self,
-        peer: str,
-        address: Address,
-        registry: SessionRegistry,
-        make_session: MakeSession,
-        on_hello: OnHello,
-        credentials: Credentials | None = None,
-    ) -> None:
+    def __init__(self, peer: str, address: Address, parts: SessionParts) -> None:
         self._peer = peer
         self._address = address
-        self._credentials = credentials
-        self._registry = registry
-        self._make_session = make_session
-        self._on_hello = on_hello
+        self._parts = parts
         self._changing = threading.Lock()
-        self._channel: grpc.Channel | None = channel_to(address, credentials)
+        self._channel: grpc.Channel | None = channel_to(address, parts.credentials)
 
     def close(self) -> None:
         with self._changing:
@@ -252,12 +241,12 @@ class PeerClient:
             if self._channel is None:  # closed: the peer has left
                 return Report(peer=self._peer, error=Refuse(PeerRefusalCode.UNREACHABLE, "it has left"))
             stream = _exchange(self._channel, outgoing)
-            has_begun = self._registry.begin_call(self._peer, stream.cancel)
+            has_begun = self._parts.registry.begin_call(self._peer, stream.cancel)
         if not has_begun:
             outgoing.put(None)
             stream.cancel()
             return Report(peer=self._peer, error=BUSY)
-        session = self._make_session(True)
+        session = self._parts.make_session(True)
         timeout = SessionTimeout(stream.cancel)
         try:
             self._initiate(session, stream, outgoing, timeout)
@@ -267,7 +256,7 @@ class PeerClient:
             stream.cancel()
             if session.report.code == PeerRefusalCode.UNREACHABLE:
                 self._replace_channel()
-            self._registry.end_call(self._peer)
+            self._parts.registry.end_call(self._peer)
         session.report.peer = self._peer
         return session.report
 
@@ -278,7 +267,7 @@ class PeerClient:
         with self._changing:
             if self._channel is not None:
                 self._channel.close()
-                self._channel = channel_to(self._address, self._credentials)
+                self._channel = channel_to(self._address, self._parts.credentials)
 
     def _initiate(
         self, session: Session, stream: Any, outgoing: queue.SimpleQueue[wire.Frame | None], timeout: SessionTimeout
@@ -290,7 +279,7 @@ class PeerClient:
             for examined in _examined(session, stream, timeout):
                 answers = session.take(examined)
                 if isinstance(examined.frame, Hello):
-                    self._on_hello(examined.frame)
+                    self._parts.on_hello(examined.frame)
                 for answer in answers:
                     outgoing.put(encode(answer))
                 if session.finished:

@@ -21,7 +21,7 @@ from bayou.anti_entropy import Report, Session
 from bayou.errors import Away, Conflict, PeerRefusalCode, Unknown
 from bayou.frames import Hello
 from bayou.state import Vector
-from replica.anti_entropy.grpc_transport import PeerClient, PeerServer, UnaryCall
+from replica.anti_entropy.grpc_transport import PeerClient, PeerServer, SessionParts, UnaryCall
 from replica.anti_entropy.partner_policy import choose_partners
 from replica.anti_entropy.peer_addresses import peer_addresses
 from replica.anti_entropy.session_registry import SessionRegistry
@@ -87,16 +87,10 @@ class Scheduler:
         self._changing = threading.Lock()
         self._peers: dict[str, _Peer] = {}  # replaced as a whole, so it may be read without the lock
         self._after_session: AfterSession = lambda _code, _vector: None
-        self._credentials = read_credentials(settings, label)
-        self._server = PeerServer(
-            settings.replica(label).anti_entropy,
-            self._registry,
-            self._make_session,
-            self._is_cut,
-            self._note_answered,
-            self._note_hello,
-            self._credentials,
-        )
+        credentials = read_credentials(settings, label)
+        self._parts = SessionParts(self._registry, self._make_session, self._note_hello, credentials)
+        address = settings.replica(label).anti_entropy
+        self._server = PeerServer(address, self._parts, self._is_cut, self._note_answered)
         self._ticking = threading.Thread(target=self._tick, name="interval", daemon=True)
 
     def start(self, unary_calls: Mapping[str, UnaryCall], after_session: AfterSession) -> None:
@@ -160,9 +154,14 @@ class Scheduler:
             for peer in self._peers.values()
         ]
 
-    def address_of(self, label: str) -> Address:
-        """Return the address at which a peer listens. Raises Unknown peer_unknown."""
-        return self._known(label).address
+    def check_known(self, label: str) -> None:
+        """Raise Unknown `peer_unknown` if there is no such peer."""
+        self._known(label)
+
+    def linked_address(self, label: str) -> Address:
+        """Return the address at which a peer listens. Raises Unknown `peer_unknown`, and Conflict `link_cut` if the
+        link to it is cut."""
+        return self._linked(label).address
 
     def reachable(self) -> list[str]:
         """Return the labels of the peers to which the link is up, beginning with those whose last session succeeded."""
@@ -170,9 +169,7 @@ class Scheduler:
         return [peer.label for peer in sorted(up, key=lambda peer: (peer.failures, peer.reachable is not True))]
 
     def sync(self, label: str) -> Report:
-        peer = self._known(label)
-        if self._is_cut(label):
-            raise Conflict(PeerRefusalCode.LINK_CUT, f"The link to {label} is cut here. Heal it first.", peer=label)
+        peer = self._linked(label)
         deadline = time.monotonic() + SYNC_S_MAX
         report = self._call(peer)
         while report.code == PeerRefusalCode.BUSY and time.monotonic() < deadline:
@@ -214,6 +211,12 @@ class Scheduler:
             raise Unknown("peer_unknown", f"There is no peer {label!r}. {known}", peer=label)
         return self._peers[label]
 
+    def _linked(self, label: str) -> _Peer:
+        peer = self._known(label)
+        if self._is_cut(label):
+            raise Conflict(PeerRefusalCode.LINK_CUT, f"The link to {label} is cut here. Heal it first.", peer=label)
+        return peer
+
     def _is_cut(self, label: str) -> bool:
         return label in self._cut
 
@@ -244,8 +247,7 @@ class Scheduler:
         return Session(self._store, self._tags, initiator=initiator, asks_for_tokens=self._asks_for_tokens)
 
     def _make_peer(self, label: str, address: Address) -> _Peer:
-        client = PeerClient(label, address, self._registry, self._make_session, self._note_hello, self._credentials)
-        peer = _Peer(label, address, client)
+        peer = _Peer(label, address, PeerClient(label, address, self._parts))
         peer.thread = threading.Thread(target=self._run, args=(peer,), name=f"peer-{label}", daemon=True)
         return peer
 

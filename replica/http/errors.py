@@ -15,18 +15,7 @@ import redis
 from flask import Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from bayou.errors import (
-    Away,
-    BadInput,
-    Behind,
-    Conflict,
-    Forbidden,
-    Refusal,
-    TooLarge,
-    TooMany,
-    Unauthorized,
-    Unknown,
-)
+from bayou.errors import Away, BadInput, Behind, Conflict, Forbidden, Refusal, TooLarge, TooMany, Unauthorized, Unknown
 from replica.http.json import json_response
 from storage.redis.connect import away_of
 

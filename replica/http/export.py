@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from typing import Annotated, BinaryIO, cast
 
 from flask import Response
@@ -146,10 +147,4 @@ class Files:
 def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Return the same chunks. The first one is made before the answer begins, so that a refusal still becomes an error
     answer."""
-    first = next(chunks, b"")
-
-    def all_chunks() -> Iterator[bytes]:
-        yield first
-        yield from chunks
-
-    return all_chunks()
+    return chain([next(chunks, b"")], chunks)

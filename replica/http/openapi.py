@@ -28,28 +28,22 @@ COMMON_ERRORS: Mapping[int, tuple[str, ...]] = {
 SESSION_ERRORS = {412: ("session_ahead",), 413: ("session_too_large",), 429: ("too_many_waiting",)}
 WRITE_ERRORS = {400: ("clock",), 401: ("user_missing",), 409: ("retired",), 413: ("too_many_pages",)}
 
-USER = {
-    "description": "Who writes, by name. With `auth: tokens` the token says it, and the header may be left out.",
-    "required": True,
-    "example": "vish",
+REQUEST_HEADERS = {
+    # name: (description, example)
+    "Bayou-User": (
+        "Who writes, by name. With `auth: tokens` the token says it, and the header may be left out.",
+        "vish",
+    ),
+    "Bayou-Session": ("The session of the client, as the last answer gave it. Empty, it begins a session.", ""),
+    "Bayou-Guarantees": (
+        "Which session guarantees this request wants, of RYW, MR, WFR and MW; all four where a session is sent.",
+        "RYW,MR",
+    ),
+    "Bayou-Wait": (
+        "How long the replica may wait until it has seen what the session has seen, in milliseconds.",
+        "2000",
+    ),
 }
-SESSION = {
-    "description": "The session of the client, as the last answer gave it. Empty, it begins a session.",
-    "required": False,
-    "example": "",
-}
-GUARANTEES = {
-    "description": "Which session guarantees this request wants, of RYW, MR, WFR and MW; all four where a session is"
-    " sent.",
-    "required": False,
-    "example": "RYW,MR",
-}
-WAIT = {
-    "description": "How long the replica may wait until it has seen what the session has seen, in milliseconds.",
-    "required": False,
-    "example": "2000",
-}
-REQUEST_HEADERS = {"Bayou-User": USER, "Bayou-Session": SESSION, "Bayou-Guarantees": GUARANTEES, "Bayou-Wait": WAIT}
 SESSION_ANSWERED = (
     "The session after this request, for the next one; where a session was sent or something was written."
 )
@@ -85,7 +79,8 @@ def document(tables: Tables) -> dict[str, Any]:
         "components": {
             "schemas": schemas,
             "parameters": {
-                name: {"name": name, "in": "header", "schema": TEXT, **said} for name, said in REQUEST_HEADERS.items()
+                name: _parameter("header", name, text, required=name == "Bayou-User") | {"example": example}
+                for name, (text, example) in REQUEST_HEADERS.items()
             },
             "headers": {"Bayou-Session": {"description": SESSION_ANSWERED, "schema": TEXT}},
         },
@@ -133,32 +128,22 @@ def _described(found: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parameters(found: Endpoint, schemas: dict[str, Any]) -> list[dict[str, Any]]:
-    parameters: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "description": found.parameters.get(name, ""),
-            "schema": TEXT,
-        }
-        for name in re.findall(r"{\+?(\w+)}", found.path)
-    ]
+    names = re.findall(r"{\+?(\w+)}", found.path)
+    parameters = [_parameter("path", name, found.parameters.get(name, ""), required=True) for name in names]
     query = _schema_of(found.query, schemas) if found.query else {}
     for name, schema in query.get("properties", {}).items():
         described = {key: value for key, value in schema.items() if key not in {"title", "description"}}
         is_required = name in query.get("required", ())
         parameters.append(
-            {
-                "name": name,
-                "in": "query",
-                "required": is_required,
-                "description": schema.get("description", ""),
-                "schema": described,
-            }
+            _parameter("query", name, schema.get("description", ""), required=is_required, schema=described)
         )
     headers = ["Bayou-User"] if found.is_write else []
     headers += ["Bayou-Session", "Bayou-Guarantees", "Bayou-Wait"] if found.in_session else []
     return parameters + [_reference("parameters", name) for name in headers]
+
+
+def _parameter(where: str, name: str, description: str, *, required: bool, schema: Schema = TEXT) -> dict[str, Any]:
+    return {"name": name, "in": where, "required": required, "description": description, "schema": schema}
 
 
 def _reference(kind: str, name: str) -> dict[str, str]:

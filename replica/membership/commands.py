@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from redis import RedisError
 
@@ -22,7 +23,7 @@ from replica.anti_entropy.grpc_transport import UnaryCall
 from replica.anti_entropy.scheduler import Scheduler
 from replica.anti_entropy.tls import read_credentials
 from replica.clock import microseconds
-from replica.config import Address, read_address
+from replica.config import read_address
 from replica.membership import rpc
 from replica.membership.identity import Identity
 from replica.membership.rpc import Introduction, NewServer
@@ -95,7 +96,7 @@ class Membership:
             if state.retired:
                 raise Conflict("retired", "This replica has retired already. It ends once another one has its writes.")
             if heir is not None:
-                self._peers.address_of(heir)
+                self._peers.check_known(heir)
             if state.is_primary:
                 self._hand_over_to_one_of([heir] if heir else self._peers.reachable())
             write = self._store.retire(self._now_us())
@@ -209,7 +210,7 @@ class Membership:
                 before, primary = primary, self._other_primary(self._store.state())
                 if primary == before:
                     break
-            rpc.request_hand_over(self._linked_address(primary), self._introduction(), self._credentials)
+            self._request_promotion(primary, "HandOver")
         except Away as error:
             raise Away(
                 error.code,
@@ -256,14 +257,12 @@ class Membership:
         )
 
     def _ask_to_take_over(self, label: str) -> None:
-        rpc.request_take_over(self._linked_address(label), self._introduction(), self._credentials)
+        self._request_promotion(label, "TakeOver")
         self._peers.refresh()
 
-    def _linked_address(self, label: str) -> Address:
-        address = self._peers.address_of(label)
-        if label not in self._peers.reachable():
-            raise Conflict(PeerRefusalCode.LINK_CUT, f"The link to {label} is cut here. Heal it first.", peer=label)
-        return address
+    def _request_promotion(self, label: str, name: Literal["HandOver", "TakeOver"]) -> None:
+        address = self._peers.linked_address(label)
+        rpc.request_promotion(address, name, self._introduction(), self._credentials)
 
     def _hand_over_when_committed(self, server: str) -> None:
         deadline = time.monotonic() + PENDING_S_MAX

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from bayou.anti_entropy import Session
 from bayou.errors import Away, BadInput, Conflict, PeerRefusalCode
 from bayou.names import LABEL
-from replica.anti_entropy.grpc_transport import PeerClient
+from replica.anti_entropy.grpc_transport import PeerClient, SessionParts
 from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import read_credentials
 from replica.clock import Clock
@@ -123,7 +123,8 @@ def _first_session(store: Store, settings: Config, label: str, through: Address,
         return Session(store, tags, initiator=initiator)
 
     credentials = read_credentials(settings, label)
-    client = PeerClient(str(through), through, registry, make, lambda hello: met.append(hello.label), credentials)
+    parts = SessionParts(registry, make, lambda hello: met.append(hello.label), credentials)
+    client = PeerClient(str(through), through, parts)
     try:
         for _ in range(SESSION_TRIES_MAX):
             report = client.call()

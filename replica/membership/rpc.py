@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
+from google.protobuf.message import Message
 from redis import RedisError
 
 from bayou.anti_entropy import PROTOCOL
@@ -19,10 +20,13 @@ from replica.anti_entropy.tls import Credentials
 from replica.config import Address
 from storage.redis.connect import away_of
 
-CREATE_TIMEOUT_S = 20.0
-HAND_OVER_TIMEOUT_S = 20.0
-TAKE_OVER_TIMEOUT_S = 60.0  # includes a hand-over, and the sessions before and after it
+TIMEOUTS_S = {
+    "Create": 20.0,
+    "HandOver": 20.0,
+    "TakeOver": 60.0,  # includes a hand-over, and the sessions before and after it
+}
 
+Call = TypeVar("Call", wire.CreateRequest, wire.PromoteRequest)
 Reply = TypeVar("Reply", wire.CreateReply, wire.PromoteReply)
 
 
@@ -51,20 +55,18 @@ def request_creation(
     """Ask a replica to create a server, and return its id. Raises Conflict if it refuses, and Away if no answer
     came."""
     asked = wire.CreateRequest(protocol=PROTOCOL, cluster=cluster, applications=tags, **asdict(new))
-    return _answer(call_unary(through, "Create", asked, wire.CreateReply, CREATE_TIMEOUT_S, credentials)).server
+    return _call(through, "Create", asked, wire.CreateReply, credentials).server
 
 
-def request_hand_over(primary: Address, own: Introduction, credentials: Credentials | None) -> None:
-    """Ask the primary to make this replica the next one. Raises Conflict if it refuses, and Away if no answer came."""
-    asked = wire.PromoteRequest(protocol=PROTOCOL, **asdict(own))
-    _answer(call_unary(primary, "HandOver", asked, wire.PromoteReply, HAND_OVER_TIMEOUT_S, credentials))
+def request_promotion(
+    address: Address, name: Literal["HandOver", "TakeOver"], own: Introduction, credentials: Credentials | None
+) -> None:
+    """Ask another replica to take part in a hand-over. `HandOver` asks the primary to make this replica the next
+    primary; with `TakeOver`, the primary asks a replica to become the next one.
 
-
-def request_take_over(heir: Address, own: Introduction, credentials: Credentials | None) -> None:
-    """As the primary, ask a replica to become the next one. Raises Conflict if it refuses, and Away if no answer
-    came."""
-    asked = wire.PromoteRequest(protocol=PROTOCOL, **asdict(own))
-    _answer(call_unary(heir, "TakeOver", asked, wire.PromoteReply, TAKE_OVER_TIMEOUT_S, credentials))
+    Raises Conflict if the other replica refuses, and Away if no answer came.
+    """
+    _call(address, name, wire.PromoteRequest(protocol=PROTOCOL, **asdict(own)), wire.PromoteReply, credentials)
 
 
 def unary_calls(
@@ -78,39 +80,45 @@ def unary_calls(
     caller the next primary, and `take_over` makes this replica the next primary after the caller. All three may raise
     Refusal."""
 
-    def answer_create(asked: wire.CreateRequest) -> wire.CreateReply:
-        try:
-            _check_release(own(), asked)
-            if set(asked.applications) != set(tags):
-                raise Conflict(
-                    PeerRefusalCode.OTHER_APPLICATIONS,
-                    f"{own().label} has the applications {', '.join(sorted(tags))} and {asked.label} has"
-                    f" {', '.join(sorted(asked.applications))}. Bring both to the same release.",
-                )
-            server = create(NewServer(asked.label, asked.rest, asked.anti_entropy, asked.request))
-        except (Refusal, RedisError) as error:
-            return wire.CreateReply(refuse=_refuse(error))
-        return wire.CreateReply(server=server, label=own().label)
-
-    def answer_promote(command: Callable[[Introduction], object]) -> Callable[[wire.PromoteRequest], wire.PromoteReply]:
-        def answer(asked: wire.PromoteRequest) -> wire.PromoteReply:
+    def answering(act: Callable[[Call], Reply], refused: type[Reply]) -> Callable[[Call], Reply]:
+        def answer(asked: Call) -> Reply:
             try:
                 _check_release(own(), asked)
-                command(Introduction(asked.cluster, asked.server, asked.label))
+                return act(asked)
             except (Refusal, RedisError) as error:
-                return wire.PromoteReply(refuse=_refuse(error))
-            return wire.PromoteReply()
+                refusal = _refusal_for_peer(error)
+                return refused(refuse=wire.Refuse(code=refusal.code, message=refusal.message))
 
         return answer
 
+    def answer_create(asked: wire.CreateRequest) -> wire.CreateReply:
+        if set(asked.applications) != set(tags):
+            raise Conflict(
+                PeerRefusalCode.OTHER_APPLICATIONS,
+                f"{own().label} has the applications {', '.join(sorted(tags))} and {asked.label} has"
+                f" {', '.join(sorted(asked.applications))}. Bring both to the same release.",
+            )
+        server = create(NewServer(asked.label, asked.rest, asked.anti_entropy, asked.request))
+        return wire.CreateReply(server=server, label=own().label)
+
+    def promoting(command: Callable[[Introduction], object]) -> UnaryCall:
+        def answer_promote(asked: wire.PromoteRequest) -> wire.PromoteReply:
+            command(Introduction(asked.cluster, asked.server, asked.label))
+            return wire.PromoteReply()
+
+        return UnaryCall(wire.PromoteRequest, answering(answer_promote, wire.PromoteReply))
+
     return {
-        "Create": UnaryCall(wire.CreateRequest, answer_create),
-        "HandOver": UnaryCall(wire.PromoteRequest, answer_promote(hand_over)),
-        "TakeOver": UnaryCall(wire.PromoteRequest, answer_promote(take_over)),
+        "Create": UnaryCall(wire.CreateRequest, answering(answer_create, wire.CreateReply)),
+        "HandOver": promoting(hand_over),
+        "TakeOver": promoting(take_over),
     }
 
 
-def _answer(reply: Reply) -> Reply:
+def _call(
+    address: Address, name: str, asked: Message, reply_type: type[Reply], credentials: Credentials | None
+) -> Reply:
+    reply = call_unary(address, name, asked, reply_type, TIMEOUTS_S[name], credentials)
     if reply.HasField("refuse"):
         raise Conflict(reply.refuse.code, reply.refuse.message)
     return reply
@@ -129,11 +137,6 @@ def _check_release(own: Introduction, asked: wire.CreateRequest | wire.PromoteRe
             f"{own.label} belongs to the cluster {own.cluster} and {asked.label} to {asked.cluster}."
             " Give both the same cluster name and list of replicas.",
         )
-
-
-def _refuse(error: Refusal | RedisError) -> wire.Refuse:
-    refusal = _refusal_for_peer(error)
-    return wire.Refuse(code=refusal.code, message=refusal.message)
 
 
 def _refusal_for_peer(error: Refusal | RedisError) -> Refusal:

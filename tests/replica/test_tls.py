@@ -11,7 +11,7 @@ import pytest
 
 from bayou.errors import Away
 from replica.anti_entropy import a_e_pb2 as wire
-from replica.anti_entropy.grpc_transport import PeerServer, UnaryCall, call_unary
+from replica.anti_entropy.grpc_transport import PeerServer, SessionParts, UnaryCall, call_unary
 from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import Credentials, read_credentials
 from replica.config import Address, ConfigError
@@ -47,7 +47,8 @@ def of(folder: Path, label: str) -> Credentials:
 def called(credentials: Credentials | None, by: Credentials | None) -> str:
     """Make a unary call to a server with these credentials. Return the answer, or the reason why the call failed."""
     address = _free()
-    server = PeerServer(address, SessionRegistry("one"), lambda _: None, lambda _: False, print, print, credentials)  # type: ignore[arg-type,return-value]
+    parts = SessionParts(SessionRegistry("one"), lambda _: None, print, credentials)  # type: ignore[arg-type,return-value]
+    server = PeerServer(address, parts, lambda _: False, print)
     server.start({"Create": UnaryCall(wire.CreateRequest, lambda _: wire.CreateReply(label="one"))})
     try:
         return call_unary(address, "Create", wire.CreateRequest(), wire.CreateReply, TIMEOUT_S, by).label
