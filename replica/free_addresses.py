@@ -1,4 +1,5 @@
-"""Free addresses of this machine, for a server that joins and for temporary clusters."""
+"""Addresses of this machine: sockets that listen on them, and free ones for a server that joins and for temporary
+clusters."""
 
 from __future__ import annotations
 
@@ -7,7 +8,32 @@ import random
 import socket
 from collections.abc import Iterator
 
+from bayou.errors import Conflict
+from replica.config import Address
+
+BACKLOG = 1024  # connections that wait until they are accepted
 PORTS = range(20_000, 32_768)  # below the ports that Linux and macOS use for outgoing connections
+
+
+def listen(address: Address) -> socket.socket:
+    """Return a socket that listens on the address. Raises Conflict `address_unusable`."""
+    with contextlib.ExitStack() as undo:
+        try:
+            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            family, _, protocol, _, target = found[0]
+            # asyncio sets TCP_NODELAY only where the protocol is named.
+            listener = undo.enter_context(socket.socket(family, socket.SOCK_STREAM, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(target)
+            listener.listen(BACKLOG)  # with SO_REUSEADDR two may bind; only one may listen
+        except OSError as error:
+            raise Conflict(
+                "address_unusable",
+                f"Cannot listen on {address}: {error.strerror}. Stop the program that uses it, or give this replica"
+                " another address.",
+            ) from None
+        undo.pop_all()
+    return listener
 
 
 def free_addresses(count: int) -> Iterator[str]:

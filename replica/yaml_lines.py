@@ -21,19 +21,14 @@ class YamlProblem(Exception):
         self.message = message
 
 
-class Lines:
-    """Finds the line of each setting; for a missing setting, the line of the setting that should contain it."""
-
-    def __init__(self) -> None:
-        self._lines: dict[Path, int] = {}
-
-    def note(self, path: Path, line: int) -> None:
-        self._lines[path] = line
+class Lines(dict[Path, int]):
+    """The line of each setting."""
 
     def of(self, path: Path) -> int:
-        while path and path not in self._lines:
+        """Return the line of a setting; for a missing setting, the line of the setting that should contain it."""
+        while path and path not in self:
             path = path[:-1]
-        return self._lines.get(path, 1)
+        return self.get(path, 1)
 
 
 def read(text: str) -> tuple[Any, Lines]:
@@ -53,7 +48,7 @@ def _plain(node: yaml.Node, path: Path, lines: Lines, above: tuple[yaml.Node, ..
     line = node.start_mark.line + 1
     if node in above:
         raise YamlProblem(line, f"{path_text(path)} contains itself")
-    lines.note(path, line)
+    lines[path] = line
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, lines, (*above, node))
     if isinstance(node, yaml.SequenceNode):
@@ -71,7 +66,7 @@ def _mapping(node: yaml.MappingNode, path: Path, lines: Lines, above: tuple[yaml
         if key.value in found:
             raise YamlProblem(line, f"{path_text(inner)} appears twice (first on line {lines.of(inner)})")
         found[key.value] = _plain(value, inner, lines, above)
-        lines.note(inner, line)
+        lines[inner] = line
     return found
 
 

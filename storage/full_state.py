@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Protocol
 
 from redis import Redis
@@ -61,14 +62,10 @@ class FullStateStore(Queries):
         """Yield the entries of all lists, in parts of about 1,000. Not atomic: entries added meanwhile may be
         missing."""
         for name in self._redis.smembers(self._keys.lists):
-            entries: list[str] = []
-            for entry in self._redis.sscan_iter(self._keys.list + name.decode(), count=PART_ENTRIES):
-                entries.append(entry.decode())
-                if len(entries) == PART_ENTRIES:
-                    yield ListPart(name.decode(), tuple(entries))
-                    entries = []
-            if entries:
-                yield ListPart(name.decode(), tuple(entries))
+            scan = self._redis.sscan_iter(self._keys.list + name.decode(), count=PART_ENTRIES)
+            entries = (entry.decode() for entry in scan)
+            while part := tuple(islice(entries, PART_ENTRIES)):
+                yield ListPart(name.decode(), part)
 
     def stage(self, staging: str, pages: StatePages, lists: tuple[ListPart, ...]) -> str | None:
         """Store a part of a full state where nothing reads it yet. `staging` is empty for the first part, and after
@@ -101,13 +98,8 @@ class FullStateStore(Queries):
             self._ids.learn(self.server)
         if reply["status"] == "installed":
             self.sweep()
-        return Installed(
-            status=reply["status"],
-            kept=reply.get("kept", 0),
-            revoked=tuple(reply.get("revoked", ())),
-            lost=tuple(reply.get("lost", ())),
-            lost_pages=tuple(reply.get("lost_pages", ())),
-        )
+        lists = {name: tuple(reply.get(name, ())) for name in ("revoked", "lost", "lost_pages")}
+        return Installed(reply["status"], reply.get("kept", 0), **lists)
 
     def sweep(self) -> None:
         """Delete the committed pages of generations that are no longer used. Not atomic; safe at any time."""
@@ -116,16 +108,10 @@ class FullStateStore(Queries):
             before, _, after = KEYS[name][0].partition("{}")
             head = (self._keys.prefix + before).encode()
             pattern = self._keys.prefix + before + "[0-9]*" + after + ("*" if after else "")
-            dead = []
-            for key in self._redis.scan_iter(match=pattern, count=1000):
-                generation = key[len(head) :].partition(b":")[0]
-                if generation.isdigit() and generation not in used:
-                    dead.append(key)
-                if len(dead) == PART_ENTRIES:
-                    self._redis.unlink(*dead)
-                    dead = []
-            if dead:
-                self._redis.unlink(*dead)
+            keys = ((key, key[len(head) :].partition(b":")[0]) for key in self._redis.scan_iter(pattern, count=1000))
+            dead = (key for key, generation in keys if generation.isdigit() and generation not in used)
+            while part := list(islice(dead, PART_ENTRIES)):
+                self._redis.unlink(*part)
 
 
 def _encode_end(end: StateEnd) -> str:

@@ -18,7 +18,7 @@ from bayou.stamps import split_id
 from bayou.state import Vector
 from bayou.write import Write
 from storage.keys import Namespace
-from storage.script_runner import ScriptRunner, page_views, text_map
+from storage.script_runner import ScriptRunner, page_views, rows, text_map
 from storage.scripts import EVENTS_MAX
 
 DIGEST_TRIES = 50
@@ -74,8 +74,8 @@ class Queries(ScriptRunner):
         if flat is None:
             return None
         return [
-            LogEntry(Write.of_log(flat[i + 3]), int(flat[i + 1]) if flat[i + 1] else None, flat[i + 2].decode())
-            for i in range(0, len(flat), 4)
+            LogEntry(Write.of_log(body), int(csn) if csn else None, outcome.decode())
+            for _, csn, outcome, body in rows(flat, 4)
         ]
 
     def writes(self, ids: Sequence[str]) -> dict[str, Write]:
@@ -87,8 +87,7 @@ class Queries(ScriptRunner):
         """Return the notes on a page, and the tentative writes that declare it. Atomic."""
         committed, *flat = self.run("read_history", page)
         notes = page_views(text_map(committed), None).notes
-        tentative = [(Write.of_log(flat[i + 1]), flat[i].decode()) for i in range(0, len(flat), 2)]
-        return History(notes, tuple(tentative))
+        return History(notes, tuple((Write.of_log(body), outcome.decode()) for outcome, body in rows(flat, 2)))
 
     def digest(self) -> Digest:
         """Return the digests of all pages of one moment.
@@ -175,10 +174,9 @@ class Queries(ScriptRunner):
         """
         flat = [part for thing, (text, keep_until_s) in shown.items() for part in (thing, text, keep_until_s)]
         found = self.run("revise_feed", name, now_s, max(now_s - REVISIONS_BEGIN_S, 0), *flat)
-        rows = (found[i : i + 5] for i in range(0, len(found), 5))
         return {
             thing.decode(): FeedRevision(int(number), int(at), here == b"1", text.decode())
-            for thing, number, at, here, text in rows
+            for thing, number, at, here, text in rows(found, 5)
         }
 
     def _add_event(self, target: Any, kind: str, members: Mapping[str, Any]) -> None:
@@ -213,10 +211,9 @@ def _digest(pages: Mapping[str, Mapping[str, str]]) -> str:
 def _event(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
     event = {"kind": fields[b"kind"].decode(), **json.loads(fields[b"body"])}
     if "changes" in event:
-        flat = event["changes"]
         event["changes"] = [
-            Change(flat[i], int(flat[i + 1]) if flat[i + 1] else None, flat[i + 2] or None, flat[i + 3], flat[i + 4])
-            for i in range(0, len(flat), 5)
+            Change(write, int(csn) if csn else None, was or None, now, is_membership)
+            for write, csn, was, now, is_membership in rows(event["changes"], 5)
         ]
     return event
 

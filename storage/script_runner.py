@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from redis import Redis, ResponseError
@@ -52,8 +52,14 @@ class ScriptRunner:
 # list is an object.
 
 
+def rows(flat: Iterable[Any], width: int) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a flat list, each of `width` values."""
+    values = iter(flat)
+    return zip(*[values] * width, strict=True)
+
+
 def text_map(flat: Sequence[bytes]) -> dict[str, str]:
-    return {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
+    return {name.decode(): value.decode() for name, value in rows(flat, 2)}
 
 
 def json_map(flat: Sequence[str]) -> dict[str, str]:

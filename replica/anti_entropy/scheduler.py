@@ -186,22 +186,18 @@ class Scheduler:
 
     def set_link(self, label: str, *, up: bool) -> None:
         """Cut or heal the link to a peer. When a link has been cut, no session with the peer runs any more."""
-        if up and label in self._cut and label not in self._peers:
-            # A peer that has retired may still have writes to send.
-            self._store.set_link(label, up=True)
-            self._cut = self._cut - {label}
-            return
-        peer = self._known(label)
+        # The link to a peer that has retired can be healed, since the peer may still have writes to send.
+        has_retired = up and label in self._cut and label not in self._peers
+        peer = None if has_retired else self._known(label)
         self._store.set_link(label, up=up)
-        if up:
-            self._cut = self._cut - {label}
+        self._cut = self._cut - {label} if up else self._cut | {label}
+        if not up:
+            self._registry.break_off(label)
+            self._registry.wait_idle(label, BREAK_OFF_S_MAX)
+        elif peer is not None:
             peer.failures = 0
             if self._policy.is_automatic:
                 peer.wanted.set()
-        else:
-            self._cut = self._cut | {label}
-            self._registry.break_off(label)
-            self._registry.wait_idle(label, BREAK_OFF_S_MAX)
 
     def _known(self, label: str) -> _Peer:
         if label not in self._peers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any
 
@@ -52,17 +53,13 @@ REPLICA = record(
     timezone=TEXT,
     peers=array(PEER),
 )
+WRITE_TEXTS = ("app", "op", "user", "request", "origin", "accepted_at")
 WRITE = record(
     id=TEXT,
     csn=nullable(COUNT),
     state=one_of("tentative", "committed"),
-    app=TEXT,
-    op=TEXT,
-    user=TEXT,
-    request=TEXT,
-    origin=TEXT,
+    **dict.fromkeys(WRITE_TEXTS, TEXT),
     outcome=TEXT,
-    accepted_at=TEXT,
     describe=ANYTHING,
 )
 LOG = record(writes=array(WRITE), next=nullable(TEXT))
@@ -193,12 +190,7 @@ class Admin:
     def show_digest(self, _request: Request[None, None]) -> Answer:
         """Show hashes of all pages, which are equal on equal replicas."""
         digest = self._store.digest()
-        return {
-            "committed": digest.committed,
-            "tentative": digest.tentative,
-            "csn": digest.csn,
-            "vector": vector_texts(digest.vector),
-        }
+        return asdict(digest) | {"vector": vector_texts(digest.vector)}
 
     def list_log(self, request: Request[LogQuery, None]) -> Answer:
         """List the log: committed writes by CSN, then tentative ones."""
@@ -219,13 +211,8 @@ class Admin:
             "id": write.id,
             "csn": entry.csn,
             "state": "tentative" if entry.csn is None else "committed",
-            "app": write.app,
-            "op": write.op,
-            "user": write.user,
-            "request": write.request,
-            "origin": write.origin,
+            **{name: getattr(write, name) for name in WRITE_TEXTS},
             "outcome": entry.outcome,
-            "accepted_at": write.accepted_at,
             "describe": self._describer.describe(write, entry.outcome),
         }
 

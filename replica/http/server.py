@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from bayou.errors import Conflict
 from replica.config import Address
+from replica.free_addresses import BACKLOG, listen
 from replica.http.wsgi import WSGIApplication, WSGIHandler
 
 LOGGER = logging.getLogger("bayou.replica")
 THREADS = 24
-BACKLOG = 1024
 CONNECTIONS_MAX = 500
 HEAD_TIMEOUT_S = 60.0  # until the head of a request is complete, since the connection or the answer before
 LINE_BYTES_MAX = 256 * 1024  # of a request: /replica/export takes a vector there
@@ -39,7 +37,7 @@ class WebServer:
     """
 
     def __init__(self, app: WSGIApplication, address: Address) -> None:
-        self._socket = _listen(address)
+        self._socket = listen(address)
         host, port = self._socket.getsockname()[:2]
         self.address = Address(host, port)
         threads = ThreadPoolExecutor(THREADS, thread_name_prefix="rest")
@@ -118,26 +116,3 @@ def _is_of_interest(record: logging.LogRecord) -> bool:
 async def _drop_server_name(_request: web.Request, response: web.StreamResponse) -> None:
     """Remove the header Server, which would tell strangers which versions run here."""
     del response.headers["Server"]
-
-
-def _listen(address: Address) -> socket.socket:
-    try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, protocol, _, place = found[0]
-        listener = socket.socket(
-            family, socket.SOCK_STREAM, protocol
-        )  # asyncio sets TCP_NODELAY only where it is named
-    except OSError as error:
-        raise Conflict("address_unusable", f"Cannot listen on {address}: {error.strerror}.") from None
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(place)
-        listener.listen(BACKLOG)  # with SO_REUSEADDR two may bind; only one may listen
-    except OSError as error:
-        listener.close()
-        raise Conflict(
-            "address_unusable",
-            f"Cannot listen on {address}: {error.strerror}. Stop what uses it, or give this replica another address"
-            " in the configuration.",
-        ) from None
-    return listener

@@ -113,14 +113,12 @@ class ReplicaService:
         except Behind:
             if change is None:
                 raise
+        deadline = time.monotonic() + wait_ms / 1000
         with self._waiting:
-            return self._attempt_until(time.monotonic() + wait_ms / 1000, change, attempt)
-
-    def _attempt_until(self, deadline: float, change: Change, attempt: Callable[[], Result]) -> Result:
-        while True:
-            change.take(max(deadline - time.monotonic(), 0))
-            try:
-                return attempt()
-            except Behind:
-                if change.ended or time.monotonic() >= deadline:
-                    raise
+            while True:
+                change.take(max(deadline - time.monotonic(), 0))
+                try:
+                    return attempt()
+                except Behind:
+                    if change.ended or time.monotonic() >= deadline:
+                        raise

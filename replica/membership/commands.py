@@ -11,7 +11,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from redis import RedisError
@@ -107,18 +107,17 @@ class Membership:
                 self._begin_to_leave()
             return Retired(write, holder)
 
-    def promote(self, to: str | None) -> str | None:
-        """Make this replica the primary; or, as the primary, make `to` the next one. Returns the label of the new
-        primary."""
+    def promote(self, to: str | None) -> None:
+        """Make this replica the primary. If `to` is the label of another replica, hand over to that replica instead,
+        which only the primary can do."""
         with self._one_at_a_time():
             state = self._store.state()
-            if state.is_primary and to not in {None, self._label}:
-                self._ask_to_take_over(str(to))
-                return to
-            if to not in {None, self._label}:
+            if to is None or to == self._label:
+                self._take_over(state)
+            elif state.is_primary:
+                self._ask_to_take_over(to)
+            else:
                 raise Conflict("not_primary", f"Only the primary can hand over to {to}. Ask it, or ask {to} itself.")
-            self._take_over(state)
-            return self._label
 
     def force(self) -> str:
         """Make this replica the primary without the old one, whose later commits become void. Returns its new id."""
@@ -169,13 +168,7 @@ class Membership:
         other = created.get(new.label)
         if new.label in self._settings.founders or (other is not None and other.request != new.request):
             raise Conflict("label_taken", f"There is a replica {new.label} already. Choose another label.")
-        server = self._store.create(
-            label=new.label,
-            rest=new.rest,
-            anti_entropy=new.anti_entropy,
-            request=new.request,
-            now_us=self._now_us(),
-        )
+        server = self._store.create(**asdict(new), now_us=self._now_us())
         self._peers.refresh()
         self._peers.notify_new_write()
         return server

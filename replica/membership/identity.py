@@ -31,7 +31,7 @@ class Identity:
         self.clock = clock
         self._storage = storage
         self._say = say
-        self._changing = threading.Lock()
+        self._changing = threading.RLock()
 
     def resolve(self, store: Store, *, restored: bool = False) -> str | None:
         """Decide the id, note it in the identity file, and open the namespace under it. Raises Conflict other_cluster.
@@ -88,21 +88,18 @@ class Identity:
 
     def reserve(self, server: Callable[[], str | None]) -> str:
         with self._changing:
-            self._learn(server)  # an earlier full state may have taken its id without an answer
+            self.learn(server)  # an earlier full state may have taken its id without an answer
             fresh = mint(self.label)
             self._storage.amend(next=fresh)
             return fresh
 
     def learn(self, server: Callable[[], str | None]) -> None:
         with self._changing:
-            self._learn(server)
-
-    def _learn(self, server: Callable[[], str | None]) -> None:
-        known = self._storage.identity_file
-        assert known is not None
-        if known.next and server() == known.next:
-            self._storage.amend(id=known.next, next="", founded_at=self._now())
-            self._say(_id_of_full_state(known.id, known.next))
+            known = self._storage.identity_file
+            assert known is not None
+            if known.next and server() == known.next:
+                self._storage.amend(id=known.next, next="", founded_at=self._now())
+                self._say(_id_of_full_state(known.id, known.next))
 
     def leave(self) -> None:
         """Note that another replica holds all writes of this one, which has retired."""

@@ -10,7 +10,6 @@ If it is stopped in between, it goes on when it is started again.
 from __future__ import annotations
 
 import secrets
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -22,7 +21,7 @@ from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import read_credentials
 from replica.clock import Clock
 from replica.config import Address, Config, ConfigError, read_address
-from replica.free_addresses import free_addresses
+from replica.free_addresses import free_addresses, listen
 from replica.membership.rpc import NewServer, request_creation
 from storage.identity_file import IdentityFile, load
 from storage.redis.connect import OpenStorage
@@ -81,7 +80,7 @@ def join(
     own = settings.replica(label)
     if known is None or not known.id or known.left:
         for address in (own.rest, own.anti_entropy):
-            _check_free(address)  # peers know it by these once it has joined
+            listen(address).close()  # to check it: peers know it by these once it has joined
     if known is None or known.left or not known.anti_entropy:
         if options.join is None:
             raise Conflict("retired", f"{label} has retired. It can join again, as a new server: add --join LABEL.")
@@ -148,10 +147,6 @@ def _addresses(known: IdentityFile | None, options: JoinOptions) -> tuple[Addres
     machine."""
     noted = (known.rest, known.anti_entropy) if known and not known.left else ("", "")
     given = (options.rest, options.anti_entropy)
-    for option, before, now in zip(("--rest", "--anti-entropy"), noted, given, strict=True):
-        if known and known.id and before and now not in {None, before}:
-            message = f"{option} cannot be changed: this server joined with {before}, and its peers know that address."
-            raise ConfigError([message])
     try:
         free = free_addresses(2)
     except OSError as error:
@@ -159,6 +154,9 @@ def _addresses(known: IdentityFile | None, options: JoinOptions) -> tuple[Addres
         raise Conflict("address_unusable", message) from None
     found = []
     for option, before, now in zip(("--rest", "--anti-entropy"), noted, given, strict=True):
+        if known and known.id and before and now not in {None, before}:
+            message = f"{option} cannot be changed: this server joined with {before}, and its peers know that address."
+            raise ConfigError([message])
         try:
             found.append(read_address(now or before or next(free)))
         except ValueError as reason:
@@ -176,16 +174,3 @@ def _address_of(settings: Config, name: str) -> Address:
         known = ", ".join(settings.founders)
         message = f"--join takes a label of the configuration ({known}) or an anti-entropy address, not {name!r}."
         raise BadInput("bad_input", message, field="join") from None
-
-
-def _check_free(address: Address) -> None:
-    try:
-        family, _, _, _, target = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, socket.SOCK_STREAM) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(target)
-            listener.listen()
-    except OSError as error:
-        raise Conflict(
-            "address_unusable", f"Cannot listen on {address}: {error.strerror}. Give another address."
-        ) from None
