@@ -1,1 +1,1 @@
-"""The command line client. It knows replicas only by their REST addresses, and imports nothing of the server."""
+"""The command line client. It talks to replicas through their REST interface and imports no code of the server."""

@@ -1,7 +1,7 @@
-"""Reads a calendar file (RFC 5545): which reservations its events ask for, and why some events are skipped.
+"""Reads a calendar file (RFC 5545). Each event becomes one or more reservations, or is skipped for a stated reason.
 
-This module knows nothing of replicas. The same file gives the same request ids every time, so a second import is
-harmless.
+This module sends nothing to a replica. The same file always gives the same request ids, so that importing it again
+makes no second reservation.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Skipped:
-    """An event that cannot become a reservation, and why."""
+    """An event that cannot become a reservation, and the reason."""
 
     title: str
     why: str
@@ -49,7 +49,7 @@ class Skipped:
 
 @dataclass
 class Timetable:
-    """What a file asks for. `events` counts the events that were read, skipped ones too."""
+    """The reservations that a file asks for, and its skipped events. `events` counts all events of the file."""
 
     events: int = 0
     wanted: list[Wanted] = field(default_factory=list)
@@ -57,22 +57,23 @@ class Timetable:
 
 
 class _UnusableError(Exception):
-    """Raised for an event that is skipped; its text says why."""
+    """Raised for an event that has to be skipped. The text of the error is the reason."""
 
 
 def read_timetable(
     content: bytes, zone: tzinfo, part: tuple[int, int] = (1, 1), until: date | None = None, user: str = ""
 ) -> Timetable:
-    """Read the events of a file. A time without a time zone is in `zone`, the building's.
+    """Read the events of a calendar file. Raise Problem if the content is not a calendar file.
 
-    `part` is (K, N): every Nth event from the Kth; a series counts as one. Repeating events end after the day `until`;
-    without it, an event that never ends is skipped. An event from a replica's feed that is a reservation of `user`
-    keeps the request id of that reservation.
+    zone   the building's time zone; it applies to times that have no time zone of their own
+    part   (K, N) reads every Nth event, starting with the Kth; a series counts as one event
+    until  the last day of repeating events; without it, an event that repeats without an end is skipped
+    user   an event that was exported from a reservation of this user keeps the request id of that reservation
     """
     try:
         calendars = Calendar.from_ical(content, multiple=True)
     except (ValueError, IndexError, KeyError, UnicodeDecodeError) as error:
-        raise Problem("bad_calendar", f"That is not a calendar file (iCalendar): {clean(error)}") from error
+        raise Problem("bad_calendar", f"This is not a calendar file: {clean(error)}. Give an .ics file.") from error
     groups: dict[str, list[Component]] = {}
     for calendar in calendars:
         for event in calendar.walk("VEVENT"):
@@ -101,13 +102,13 @@ def read_timetable(
 
 
 def _own_request(event: Component, user: str) -> str | None:
-    """The request id in an event from a replica's feed, if the event is a reservation of this user."""
+    """Return the id of the reservation that the event was exported from. Return None if it is not this user's."""
     owner, _, request = str(event.get(RESERVATION, "")).partition("/")
     return request if owner == user and NAME.fullmatch(request) else None
 
 
 def request_id(uid: str, occurrence: str = "") -> str:
-    """The request id of an event or of one of its occurrences: readable if possible, else a hash."""
+    """Return the request id of an event or of one occurrence: its UID if that is a valid id, else a hash of the UID."""
     name = f"{uid}+{occurrence}" if occurrence else uid
     if NAME.fullmatch(name):
         return name
@@ -135,7 +136,7 @@ def _wanted(
 
 
 def _occurrences(event: Component, start: datetime, zone: tzinfo, until: date | None) -> list[datetime]:
-    """The starts of a repeating event, by the wall clock of its own time zone."""
+    """Return the start of each occurrence of a repeating event. The event's own time zone decides its time of day."""
     last = datetime.combine(until, time(23, 59, 59), zone) if until else None
     starts = {start}
     for rule in _several(event.get("RRULE")):
@@ -150,7 +151,7 @@ def _occurrences(event: Component, start: datetime, zone: tzinfo, until: date | 
         if one.astimezone(UTC) not in without and one.date() not in days and (last is None or one <= last)
     )
     if len(kept) > OCCURRENCES_MAX:
-        raise _UnusableError(f"it repeats more than {OCCURRENCES_MAX} times; --until DATE makes it fewer")
+        raise _UnusableError(f"it repeats more than {OCCURRENCES_MAX} times; give an earlier end with --until DATE")
     return kept
 
 
@@ -158,7 +159,7 @@ def _by_rule(rule: Any, start: datetime, last: datetime | None) -> list[datetime
     rule = rule.copy()
     if (rule.get("FREQ") or [""])[0] in TOO_OFTEN:
         # With a condition that is never true, the search would take hours.
-        raise _UnusableError("it repeats more often than daily; make each time an event of its own")
+        raise _UnusableError("it repeats more often than daily; write each time as a separate event")
     end = (rule.pop("UNTIL", None) or [None])[0]
     if end is not None:
         if not isinstance(end, datetime):
@@ -187,7 +188,7 @@ def _several(value: Any) -> Sequence[Any]:
 def _room(event: Component) -> str:
     room = str(event.get("LOCATION", "")).strip()
     if not room:
-        raise _UnusableError("it has no location, so no room")
+        raise _UnusableError("it has no location, which would name the room")
     if len(room) > ROOM_LENGTH_MAX or "/" in room or not room.isprintable():
         raise _UnusableError(
             f"its location cannot be a room: use 1 to {ROOM_LENGTH_MAX} printable characters, but no /"
@@ -217,10 +218,10 @@ def _length(event: Component, start: datetime, zone: tzinfo) -> timedelta:
 
 
 def _plain(event: Component, name: str) -> Any:
-    """The value of a date property. An unknown time zone is an error, not a guess."""
+    """Return the value of a date property. Raise _UnusableError if its time zone is unknown."""
     value: Any = event[name]
     if isinstance(value, list):
-        raise _UnusableError(f"it has several {name}")
+        raise _UnusableError(f"it has {name} more than once")
     moment = value.dt
     if isinstance(moment, datetime) and moment.tzinfo is None and "TZID" in value.params:
         raise _UnusableError(f"its time zone {clean(value.params['TZID'])} is not known")
@@ -229,12 +230,12 @@ def _plain(event: Component, name: str) -> Any:
 
 def _moment(moment: Any, zone: tzinfo) -> datetime:
     if not isinstance(moment, datetime):
-        raise _UnusableError("it lasts all day, and a reservation has a start and an end")
+        raise _UnusableError("it lasts all day, but a reservation needs a start and an end")
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
 def _recurrence_key(event: Component, zone: tzinfo) -> datetime | None:
-    """The start of the occurrence that this event replaces in its series; None if it replaces none."""
+    """Return the start of the occurrence that this event replaces in its series. Return None if it replaces none."""
     if "RECURRENCE-ID" not in event:
         return None
     try:
@@ -244,7 +245,10 @@ def _recurrence_key(event: Component, zone: tzinfo) -> datetime | None:
 
 
 def _slot(start: datetime, length: timedelta) -> Slot:
-    """The slot in UTC, so that its length stays. A wall time that clocks skip is read as RFC 5545 says (3.3.5)."""
+    """Return the slot in UTC, so that clock changes do not alter its length.
+
+    A local time that the clocks skip is read as RFC 5545 (3.3.5) says.
+    """
     begin = start.astimezone(UTC)
     return Slot(begin, begin + length)
 
@@ -262,6 +266,6 @@ def _title(event: Component) -> str:
 
 
 def _nameless(event: Component) -> str:
-    """A name for an event without UID, from its content except for the time when the file was written."""
+    """Return a name for an event without UID: a hash of its content without DTSTAMP, which changes with each export."""
     lines = sorted(line for line in event.to_ical().splitlines() if not line.startswith(b"DTSTAMP"))
     return f"content-{hashlib.sha256(b'|'.join(lines)).hexdigest()[:40]}"

@@ -1,7 +1,7 @@
-"""The user's client session: a token that says what the user has written and read, whichever replica that was.
+"""The user's client session. Its token says what the user has written and read, at any replica.
 
-Replicas give the token and check it; the client only carries it. It is kept in a file, so it outlives a command and a
-change of the replica.
+Replicas issue the token and check it; the client only stores it and sends it. The token is kept in a file, so that the
+session continues in the next command and at another replica.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ GUARANTEES = {
 
 @dataclass
 class ClientSession:
-    """A token and the guarantees that the user chose, such as `RYW,MR`.
+    """A session token and the guarantees that the user chose, such as `RYW,MR`.
 
-    `guarantees` is None until the user chooses. Then a request asks for all four, and for none in the committed view,
-    which lags behind what one has just written.
+    `guarantees` is None until the user chooses. In that case, a request for the committed view asks for no guarantees,
+    because that view does not yet have the user's latest writes. Every other request asks for all four.
     """
 
     path: Path
@@ -42,7 +42,7 @@ class ClientSession:
         return cls(path, str(kept.get("token", "")), kept.get("guarantees"))
 
     def headers(self, *, committed: bool) -> dict[str, str]:
-        """The headers of a request. `committed` says that it asks for the committed view."""
+        """Return the HTTP headers of the session. `committed` is true for a request that reads the committed view."""
         headers = {"Bayou-Session": self.token}
         guarantees = "" if self.guarantees is None and committed else self.guarantees
         if guarantees is not None:
@@ -52,6 +52,6 @@ class ClientSession:
         return headers
 
     def save(self) -> None:
-        """Write the file. If that is not possible, the client session ends with this process."""
+        """Write the session to its file. If the file cannot be written, the session ends with this process."""
         with contextlib.suppress(OSError):
             replace_file(self.path, json.dumps({"token": self.token, "guarantees": self.guarantees}))

@@ -1,4 +1,4 @@
-"""What every command needs: the user, the screen, the replica in use, the building's time zone, the current time."""
+"""The context of a command: the user, the screen, the replica in use, the building's time zone and the current time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cli.times import building_zone
 
 @dataclass
 class Context:
-    """One user at one replica."""
+    """The state that the commands of one user share."""
 
     user: str
     screen: Screen
@@ -33,7 +33,7 @@ class Context:
 
     @property
     def replica(self) -> Replica:
-        """The replica in use. It is chosen at the first use."""
+        """The connection to the replica in use. The replica is chosen when this is first read."""
         if self._replica is None:
             self._replica = self._connect_in_session(self._chosen())
         return self._replica
@@ -48,8 +48,10 @@ class Context:
         return self.label(self.address.label)
 
     def find_replica(self, name: str) -> ReplicaAddress:
-        """The replica with that label or address. If config.yaml does not name it, the replicas that answer are asked
-        for it."""
+        """Return the address of the replica with this label, URL or HOST:PORT. Raise Usage if no such replica is known.
+
+        If config.yaml does not name it, ask the replicas that answer.
+        """
         try:
             return self.directory.find(name)
         except Usage as problem:
@@ -62,14 +64,14 @@ class Context:
             raise Usage(f"{problem.message} No replica that answers knows it either.") from None
 
     def connect(self, address: ReplicaAddress, read_timeout_s: float = READ_TIMEOUT_S) -> Replica:
-        """A connection to any replica for this user, outside the client session. The caller closes it."""
+        """Connect to a replica outside the client session. The caller closes the connection."""
         replica = Replica(address, self.user, self.screen.note, read_timeout_s)
         if token := token_of(self.user, self.environment):
             replica.set_token(token)
         return replica
 
     def switch(self, address: ReplicaAddress) -> None:
-        """Use that replica from now on."""
+        """Use another replica from now on."""
         self.close()
         self._zone = None
         self._replica = self._connect_in_session(address)
@@ -85,8 +87,10 @@ class Context:
         return replica
 
     def _chosen(self) -> ReplicaAddress:
-        """The address in --replica, else BAYOU_REPLICA, else the last `use`, else the first of config.yaml, else the
-        default."""
+        """Return the address of the replica to use.
+
+        It comes from --replica, else from BAYOU_REPLICA, else from the last `use`, else it is the first in config.yaml.
+        """
         if self.option:
             return self.find_replica(self.option)
         if named := self.environment.get("BAYOU_REPLICA"):
@@ -101,14 +105,14 @@ class Context:
         return self.directory.first
 
     def rooms(self) -> Json:
-        """The answer {"timezone", "rooms": [ROOM]} with all rooms."""
+        """Ask the replica for all rooms. Return its answer, {"timezone", "rooms": [ROOM]}."""
         answer = self.replica.get_all("/rooms", "rooms")
         self._zone = building_zone(str(answer.get("timezone", "UTC")))
         return answer
 
     @property
     def zone(self) -> ZoneInfo:
-        """The building's time zone. The replica is asked once."""
+        """The building's time zone. The replica is asked for it once."""
         if self._zone is None:
             self.rooms()
         assert self._zone is not None
@@ -119,9 +123,9 @@ class Context:
         return list(self.replica.get_all(path, "reservations")["reservations"])
 
     def reservation_path(self, name: str) -> str:
-        """Return the REST path of a reservation. `name` is its id, the beginning of the id, or USER/ and one of these.
+        """Return the REST path of a reservation. `name` is its id or the beginning of its id.
 
-        Without USER/, the reservation is the user's own. Raise a problem unless exactly one reservation fits.
+        Another user's reservation is written USER/ID. Raise Usage or Problem unless exactly one reservation fits.
         """
         user, _, request = name.rpartition("/")
         user = user or self.user
@@ -132,7 +136,10 @@ class Context:
         return f"/reservations/{segment(user)}/{segment(self._whole_id('reservation', request, known, user, lists))}"
 
     def series_path(self, name: str) -> str:
-        """Return the REST path of a series. `name` is as in `reservation_path`; it may be the id of an occurrence."""
+        """Return the REST path of a series. `name` is its id, the beginning of its id, or the id of an occurrence.
+
+        Another user's series is written USER/ID. Raise Usage or Problem unless exactly one series fits.
+        """
         user, _, request = name.rpartition("/")
         user = user or self.user
         known = {str(one["series"]) for one in self.reservations(user) if one.get("occurrence")}
@@ -140,20 +147,22 @@ class Context:
         return f"/series/{segment(user)}/{segment(whole)}"
 
     def _whole_id(self, kind: str, typed: str, known: Collection[str], user: str, lists: str) -> str:
-        """Return the only id in `known` that begins with the typed text. `lists` tells the user where to find ids."""
+        """Return the only id in `known` that begins with `typed`. `lists` is a hint for the error: where to find the
+        ids."""
         matches = [typed] if typed in known else sorted(one for one in known if typed and _begins(one, typed))
         if not matches:
             message = (
                 f"{self.address.label} knows no {kind} of {user} that begins with {typed!r}; {lists}. "
-                "One made at another replica may not have arrived yet."
+                f"A {kind} made at another replica may not have arrived yet."
             )
             raise Problem(f"{kind}_unknown", message)
         if len(matches) == 1:
             return matches[0]
         if len({one.partition("~")[0] for one in matches}) == 1:
             raise Usage(
-                f"{brief(typed)!r} is a series of {len(matches)}. Name one of them, such as {brief(matches[0])}; "
-                "`series` lists them. To cancel or move several, add --all, or name one and add --and-later."
+                f"{brief(typed)!r} is a series of {len(matches)} reservations. Name one of them, such as "
+                f"{brief(matches[0])}; `series` lists them. To cancel or move several, add --all, or name one and add "
+                "--and-later."
             )
         shown = ", ".join(matches[:5]) + (f" and {len(matches) - 5} more" if len(matches) > 5 else "")
         raise Usage(f"{typed!r} is the beginning of {len(matches)} ids: {shown}. Give more of the id.")
@@ -170,6 +179,9 @@ class Context:
 
 
 def _begins(known: str, typed: str) -> bool:
-    """Whether a request id begins with what was typed. Of an occurrence, each half may be shortened: 8f3a~2026-12."""
+    """Return whether a request id begins with what the user typed.
+
+    The id of an occurrence has two halves, and each half may be shortened: 8f~2026-12 stands for 8f3a~2026-12-08.
+    """
     (series, _, day), (first, mark, second) = known.partition("~"), typed.partition("~")
     return series.startswith(first) and day.startswith(second) if mark else known.startswith(typed)

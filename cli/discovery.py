@@ -1,4 +1,4 @@
-"""Finds the replicas that joined the cluster after config.yaml was written, by asking the replicas that answer."""
+"""Finds replicas that joined the cluster later and are not in config.yaml. It asks the replicas that answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Connect = Callable[[ReplicaAddress], Replica]
 
 
 def probe(connect: Connect, address: ReplicaAddress) -> Json | None:
-    """The state of the replica at this address; None if no replica answers there soon."""
+    """Return the state of the replica at this address. Return None if no replica answers within PROBE_TIMEOUT_S."""
     replica = connect(address)
     try:
         return replica.get("/replica", timeout_s=PROBE_TIMEOUT_S)
@@ -28,13 +28,13 @@ def probe(connect: Connect, address: ReplicaAddress) -> Json | None:
 
 
 def probes(connect: Connect, addresses: Sequence[ReplicaAddress]) -> list[Json | None]:
-    """The states of the replicas at these addresses, in the same order. All are asked at the same time."""
+    """Ask several replicas at the same time. Return their states in the order of the addresses."""
     with ThreadPoolExecutor(max_workers=8) as pool:
         return list(pool.map(lambda address: probe(connect, address), addresses))
 
 
 def joined(known: Iterable[ReplicaAddress], states: Iterable[Json | None]) -> list[ReplicaAddress]:
-    """The members of the cluster that these states name and that are not known yet."""
+    """Return the cluster members that the states list and that are not in `known`."""
     labels = {address.label for address in known}
     members = [member for state in states if state for member in state.get("members", [])]
     found = {str(member["label"]): f"http://{member['rest']}" for member in members}

@@ -1,4 +1,4 @@
-"""The entry point: reads the command line, runs one command or the prompt, and returns the exit status."""
+"""The entry point. It reads the command line, runs one command or the prompt, and returns the exit status."""
 
 from __future__ import annotations
 

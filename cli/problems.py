@@ -1,6 +1,6 @@
-"""What can go wrong for a user of the client, with the exit status that a script sees.
+"""The errors that the client reports to its user, and the exit status of each.
 
-This module knows nothing of REST or of the screen.
+This module knows neither REST nor the screen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ INTERRUPTED = 130
 
 
 class Problem(Exception):
-    """The base of all problems: a code for programs, a sentence for people, details, and an exit status."""
+    """The base class of the client's errors. It has a code for programs, a message for people, and an exit status.
+
+    `details` holds further values for programs.
+    """
 
     status = FAILED
 
@@ -27,12 +30,12 @@ class Problem(Exception):
         self.details = details
 
     def as_json(self) -> dict[str, Any]:
-        """The problem in the same JSON shape as an error of the server."""
+        """Return the error in the JSON form that the server uses for its errors."""
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 
 
 class Usage(Problem):
-    """The command is wrong; nothing was sent."""
+    """The command line is wrong. Nothing was sent."""
 
     status = USAGE
 

@@ -1,6 +1,6 @@
-"""Where replicas are: the addresses in config.yaml, and the replica that the user chose with `use`.
+"""Finds the addresses of replicas, in config.yaml and in the file that `use` writes. It sends no requests.
 
-It reads and writes files and asks no replica. Every value in config.yaml is read as text: 6.12 is a name, no number.
+Every value in config.yaml is read as text, so the label 6.12 stays a name and does not become a number.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ ADDRESS_DEFAULT = "127.0.0.1:8001"
 
 @dataclass(frozen=True)
 class ReplicaAddress:
-    """A replica's label and the URL of its REST service. Without a label in config.yaml, its address is its label."""
+    """A replica's label and the URL of its REST interface.
+
+    If config.yaml does not name the replica, its address is its label.
+    """
 
     label: str
     url: str
@@ -32,7 +35,7 @@ class ReplicaAddress:
 
 @dataclass(frozen=True)
 class Directory:
-    """The replicas of a config.yaml by label, in the order of the file; empty without a file."""
+    """The replicas of a config.yaml by label, in the order of the file. Without a file, there are none."""
 
     path: Path | None = None
     replicas: Mapping[str, ReplicaAddress] = field(default_factory=dict)
@@ -42,7 +45,7 @@ class Directory:
         return next(iter(self.replicas.values()), self.find(ADDRESS_DEFAULT))
 
     def find(self, name: str) -> ReplicaAddress:
-        """The replica with that label, URL or HOST:PORT."""
+        """Return the address of the replica with this label, URL or HOST:PORT. Raise Usage if the label is unknown."""
         if name in self.replicas:
             return self.replicas[name]
         if ":" in name:
@@ -54,8 +57,10 @@ class Directory:
 
 
 def read_directory(given: str | None) -> Directory:
-    """Read the given file, else config.yaml in the current folder or beside client.py. Without a file, the directory is
-    empty."""
+    """Read the replicas from a configuration file.
+
+    It is the given file, else config.yaml in the current folder, else config.yaml beside client.py.
+    """
     if given is not None:
         return _parse(Path(given))
     for folder in (Path.cwd(), Path(__file__).resolve().parent.parent):
@@ -65,7 +70,7 @@ def read_directory(given: str | None) -> Directory:
 
 
 def recall(user: str, environment: Mapping[str, str]) -> ReplicaAddress | None:
-    """The replica that `use` remembered for this user."""
+    """Return the replica that this user chose with `use`. Return None if there is none."""
     kept = read_json_file(state_file(user, ".json", environment))
     label, url = kept.get("replica"), kept.get("url")
     return ReplicaAddress(label, url) if isinstance(label, str) and isinstance(url, str) and label and url else None
@@ -76,7 +81,7 @@ def remember(user: str, address: ReplicaAddress, environment: Mapping[str, str])
     try:
         replace_file(path, json.dumps({"replica": address.label, "url": address.url}))
     except OSError as error:
-        raise Problem("state_unwritable", f"Cannot remember the replica in {path}: {error.strerror}.") from error
+        raise Problem("state_unwritable", f"Cannot store the chosen replica in {path}: {error.strerror}.") from error
 
 
 def _parse(path: Path) -> Directory:
@@ -87,7 +92,7 @@ def _parse(path: Path) -> Directory:
     except (OSError, UnicodeDecodeError) as error:
         raise Usage(f"Cannot read {path}: {error}.") from error
     except yaml.YAMLError as error:
-        raise Usage(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+        raise Usage(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
     replicas = data.get("replicas") if isinstance(data, dict) else None
     addresses = {}
     for label, entry in replicas.items() if isinstance(replicas, dict) else ():
@@ -101,5 +106,5 @@ def _parse(path: Path) -> Directory:
 def _url_of(address: str) -> str:
     url = (address if "://" in address else f"http://{address}").rstrip("/")
     if not url.startswith(("http://", "https://")):
-        raise Usage(f"The address {address!r} is neither HOST:PORT nor an http or https URL.")
+        raise Usage(f"{address!r} is not the address of a replica. Write HOST:PORT, or a URL with http:// or https://.")
     return url

@@ -1,6 +1,7 @@
-"""The REST interface of one replica. Every failure becomes a Problem. This module knows no command and no screen.
+"""Sends requests to the REST interface of one replica. Every failure is raised as a Problem.
 
-A write carries a request id that the client made. So it can be sent again after a lost answer, and takes effect once.
+The client gives each write a request id. If the answer is lost, it can send the write again, because a replica carries
+out a request id only once.
 """
 
 from __future__ import annotations
@@ -41,19 +42,21 @@ Query = dict[str, str | int | None]  # a parameter that is None is not sent
 
 
 def new_request() -> str:
-    """A request id that no other request has."""
+    """Return a new random request id."""
     return secrets.token_hex(8)
 
 
 def segment(name: str) -> str:
-    """A name as one segment of a path."""
+    """Quote a name as one segment of a URL path."""
     return quote(name, safe="")
 
 
 class Replica:
-    """A connection to one replica for one user, used by one thread at a time. `note` shows a sentence to the user.
+    """A connection to one replica for one user. Only one thread at a time may use it. `note` shows a message to the
+    user.
 
-    With a `client_session`, every request about data is part of it. Without one, the replica answers with what it has.
+    If `client_session` is set, requests for data carry its token and guarantees. If it is None, the replica answers
+    with whatever data it has.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class Replica:
         return self._answer(self._send("GET", path, None, query or {}, timeout_s))
 
     def get_all(self, path: str, name: str, query: Query | None = None) -> Json:
-        """The answer with all entries of the list `name`, which the replica may give in several parts."""
+        """Return the answer with the whole list `name`. The replica may send a long list in several parts."""
         answer = part = self.get(path, query)
         while part.get("next"):
             part = self.get(path, {**(query or {}), "after": str(part["next"])})
@@ -86,14 +89,16 @@ class Replica:
         return answer
 
     def act(self, method: str, path: str, body: Json | None = None) -> Json:
-        """Send an operator's action once, without a second try."""
+        """Send an operator's action. Unlike a write, it is never sent a second time."""
         return self._answer(self._send(method, path, body, {}))
 
     def write(
         self, method: str, path: str, request: str, body: Json | None = None, query: Query | None = None
     ) -> tuple[int, Json]:
-        """Send a write; returns (HTTP status, answer). If the answer is lost, the write is sent again, TRIES_MAX times
-        in all."""
+        """Send a write and return (HTTP status, answer).
+
+        If the answer is lost, send the write again, up to TRIES_MAX times in all.
+        """
         query = dict(query or {})
         if body is None:
             query["request"] = request
@@ -112,8 +117,8 @@ class Replica:
                 if attempt == TRIES_MAX:
                     raise Unreachable(
                         "no_answer",
-                        f"{problem.message} It may have taken the request all the same. To find out, give the same "
-                        f"command with --request {request}: it takes effect once.",
+                        f"{problem.message} The replica may have received the request all the same. To find "
+                        f"out, repeat the command with --request {request}; the request takes effect only once.",
                         **problem.details,
                     ) from problem
                 self._note(
@@ -124,7 +129,7 @@ class Replica:
         raise AssertionError("the last attempt returns or raises")
 
     def download(self, path: str, query: Query, write: Callable[[bytes], int]) -> int:
-        """Pass the answer to `write`, chunk by chunk. Returns the number of bytes."""
+        """Pass the body of the answer to `write` in chunks. Return the number of bytes."""
         with self._opened(path, query, {}, FILE_TIMEOUT_S) as response:
             return sum(write(chunk) for chunk in response.iter_content(CHUNK_BYTES))
 
@@ -137,8 +142,10 @@ class Replica:
         return self._answer(response)
 
     def stream(self, path: str, last_id: str | None) -> Iterator[str]:
-        """The lines of an event stream. A first empty line says that the stream is open. Ends or raises when the stream
-        is lost."""
+        """Yield the lines of an event stream. The first line is empty and means that the stream is open.
+
+        If the connection is lost, the iteration ends or raises Unreachable.
+        """
         headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
         if last_id:
             headers["Last-Event-ID"] = last_id
@@ -152,7 +159,8 @@ class Replica:
         try:
             yield
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
-            raise Problem("bad_address", f"{self.address.url} is not a valid address of a replica.") from error
+            message = f"{self.address.url} is not a valid address. Write HOST:PORT or a URL."
+            raise Problem("bad_address", message) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise self._unreachable(error) from error
 
@@ -160,7 +168,7 @@ class Replica:
     def _opened(
         self, path: str, query: Query, headers: dict[str, str], timeout_s: float
     ) -> Iterator[requests.Response]:
-        """A successful response whose body is read piece by piece."""
+        """Send a GET request and yield its response if it succeeds. The caller reads the body piece by piece."""
         url, timeout = self.address.url + path, (CONNECT_TIMEOUT_S, timeout_s)
         with (
             self._errors_as_problems(),
@@ -205,7 +213,7 @@ class Replica:
         raise Refused(
             response.status_code,
             "not_a_replica",
-            f"{self._name} does not answer like a replica: HTTP {response.status_code}. Check the address.",
+            f"{self._name} answered HTTP {response.status_code}, but not as a replica does. Check the address.",
             {},
         )
 
@@ -214,7 +222,7 @@ class Replica:
         return f"{self.address.label} ({self.address.short_url})"
 
     def _unreachable(self, error: Exception) -> Unreachable:
-        """An Unreachable whose details.sent says whether the request may have arrived."""
+        """Return an Unreachable error. Its detail `sent` is true if the replica may have received the request."""
         cause = str(error)
         sent = not isinstance(error, requests.exceptions.ConnectTimeout) and not any(
             sign in cause for sign in ("NewConnectionError", "NameResolutionError", "Failed to establish")
@@ -228,11 +236,11 @@ class Replica:
 
 
 def _lines(response: requests.Response) -> Iterator[str]:
-    """The lines of a response, as soon as they arrive. A chunk may end in the middle of a line, or of a character."""
+    """Yield the lines of a response as they arrive. A chunk may end inside a line or inside a character."""
     rest = b""
     while chunk := response.raw.read1(CHUNK_BYTES):  # iter_content would wait for a full chunk
         *whole, rest = (rest + chunk).split(b"\n")
         if len(rest) > LINE_BYTES_MAX:
-            raise requests.exceptions.ChunkedEncodingError("a line of the stream has no end")
+            raise requests.exceptions.ChunkedEncodingError(f"a line is longer than {LINE_BYTES_MAX} bytes")
         for line in whole:
             yield line.rstrip(b"\r").decode("utf-8", "replace")

@@ -53,7 +53,7 @@ HANDLERS: Mapping[str, Callable[[Context, Namespace], int | None]] = {
 
 
 def run(context: Context, arguments: Namespace) -> int:
-    """Run the command, and return its exit status. A Problem is shown and not raised; KeyboardInterrupt is raised."""
+    """Run the command and return its exit status. A Problem is shown here; KeyboardInterrupt is passed on."""
     context.client_session.wait_s = arguments.wait or 0
     try:
         return HANDLERS[arguments.command](context, arguments) or DONE
@@ -61,9 +61,7 @@ def run(context: Context, arguments: Namespace) -> int:
         context.screen.problem(problem)
         return problem.status
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        message = (
-            f"The answer of the replica cannot be understood: {error!r}. Its version may differ from this client's."
-        )
+        message = f"Cannot read the replica's answer: {error!r}. Use a client of the same release as the replica."
         context.screen.problem(Problem("answer_unreadable", message))
         return Problem.status
     finally:

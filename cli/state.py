@@ -1,6 +1,7 @@
-"""The files that the client keeps for each user: replica in use, client session, token, history of the prompt.
+"""The files that the client keeps for each user: the chosen replica, the client session, the token, the prompt's
+history.
 
-They are in the state folder of the XDG rules: $XDG_STATE_HOME/bayou, else ~/.local/state/bayou.
+They are in $XDG_STATE_HOME/bayou, or in ~/.local/state/bayou if that variable is not set.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def state_file(user: str, suffix: str, environment: Mapping[str, str]) -> Path:
 
 
 def read_json_file(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; an empty one if the file is missing or unreadable."""
+    """Return the JSON object in a file. Return an empty object if the file is missing or unreadable."""
     try:
         kept = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -28,7 +29,7 @@ def read_json_file(path: Path) -> dict[str, Any]:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Replace the file atomically, readable by its owner alone from the first moment. Raises OSError."""
+    """Replace a file atomically. Only its owner can ever read it. Raise OSError if it cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -38,7 +39,10 @@ def replace_file(path: Path, text: str) -> None:
 
 
 def token_of(user: str, environment: Mapping[str, str]) -> str | None:
-    """The token in BAYOU_TOKEN, else the one that `login` kept. A token that an HTTP header cannot hold is ignored."""
+    """Return the token from BAYOU_TOKEN, else the one that `login` stored, else None.
+
+    A token with characters that an HTTP header cannot carry is ignored.
+    """
     token = environment.get("BAYOU_TOKEN", "").strip()
     if not token:
         with contextlib.suppress(OSError, UnicodeDecodeError):

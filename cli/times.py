@@ -1,6 +1,6 @@
-"""Reads and shows times and lengths as people type them. It never guesses: text with two meanings is an error.
+"""Reads and shows times and lengths in the forms that people type. A text with two meanings is an error, never a guess.
 
-A time of day is in the building's time zone, which the replica names. The current time is passed in.
+A time of day is in the building's time zone, which the replica names. Callers pass in the current time.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _UNITS = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?")
 
 @dataclass(frozen=True)
 class Slot:
-    """A time from start to end, both with a time zone."""
+    """A period from start to end. Both have a time zone."""
 
     start: datetime
     end: datetime
 
     @property
     def length(self) -> timedelta:
-        """The time that elapses from start to end, also if clocks change in between."""
+        """The time that passes from start to end, even if the clocks change in between."""
         return self.end.astimezone(UTC) - self.start.astimezone(UTC)
 
     def as_json(self) -> dict[str, str]:
@@ -48,23 +48,21 @@ class Slot:
 
 
 def slot_of(data: Mapping[str, str]) -> Slot:
-    """The slot in a replica's answer, {"start", "end"} in ISO 8601."""
+    """Return the slot in a replica's answer, {"start", "end"} in ISO 8601."""
     return Slot(datetime.fromisoformat(data["start"]), datetime.fromisoformat(data["end"]))
 
 
 def building_zone(name: str) -> ZoneInfo:
-    """The time zone that the replica names; raises Problem if it is unknown here."""
+    """Return the time zone with this name. Raise Problem if this computer does not know it."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        message = (
-            f"The replica's time zone {name!r} is unknown here. Install the newest tzdata (pip install -U tzdata)."
-        )
+        message = f"This computer does not know the replica's time zone {name!r}. Run `pip install -U tzdata`."
         raise Problem("zone_unknown", message) from error
 
 
 def read_time(text: str, zone: tzinfo, now: datetime) -> datetime:
-    """The time in one of TIME_FORMS. It keeps the time zone or the offset in which it was written."""
+    """Read a time in one of TIME_FORMS. The result has the offset in the text, or else the building's time zone."""
     text = " ".join(text.split())
     if match := _FULL.fullmatch(text):
         day = _read_day(match[1], text)
@@ -76,7 +74,7 @@ def read_time(text: str, zone: tzinfo, now: datetime) -> datetime:
 
 
 def read_beside(text: str, first: datetime, zone: tzinfo, now: datetime) -> datetime:
-    """A time given beside another: 10:00 alone is on the date, and in the time zone or offset, of the first."""
+    """Read a time that follows another. A time without a day, such as 10:00, has the day and time zone of `first`."""
     text = " ".join(text.split())
     if _CLOCK.fullmatch(text):
         return _place(first.date(), _read_clock(text, text), first.tzinfo or zone)
@@ -84,9 +82,9 @@ def read_beside(text: str, first: datetime, zone: tzinfo, now: datetime) -> date
 
 
 def read_period(text: str, zone: tzinfo, now: datetime, beside: datetime | None = None) -> Slot | None:
-    """The span in one of PERIOD_FORMS; None if the text has no span.
+    """Read a span in one of PERIOD_FORMS. Return None if the text is not a span.
 
-    A text without a day means the date, and the time zone or offset, of `beside`.
+    A span without a day has the day and the time zone of `beside`.
     """
     text = " ".join(text.split())
     match = _PERIOD.fullmatch(text)
@@ -97,12 +95,12 @@ def read_period(text: str, zone: tzinfo, now: datetime, beside: datetime | None 
     elif beside:
         day, zone = beside.date(), beside.tzinfo or zone
     else:
-        raise Usage(f"Which day is {text!r}? Write it as one of: {PERIOD_FORMS}.")
+        raise Usage(f"{text!r} has no day. Write it as one of: {PERIOD_FORMS}.")
     first, last = (clock if ":" in clock else f"{clock}:00" for clock in (match[2], match[3]))
     start = _place(day, _read_clock(first, text), zone)
     midnight = last == "24:00"
     if midnight and day == date.max:
-        raise Usage(f"{text!r} ends after the last year, 9999.")
+        raise Usage(f"{text!r} ends after the year 9999. Give an earlier day.")
     end = _place(day + timedelta(days=midnight), time() if midnight else _read_clock(last, text), zone)
     if end <= start:
         raise Usage(
@@ -113,7 +111,7 @@ def read_period(text: str, zone: tzinfo, now: datetime, beside: datetime | None 
 
 
 def read_date(text: str, zone: tzinfo, now: datetime) -> date:
-    """The day in one of DATE_FORMS."""
+    """Read a day in one of DATE_FORMS."""
     text = text.strip()
     if near := _near_day(text.lower(), zone, now):
         return near
@@ -123,7 +121,7 @@ def read_date(text: str, zone: tzinfo, now: datetime) -> date:
 
 
 def read_length(text: str) -> timedelta:
-    """The length in one of LENGTH_FORMS; at least a minute."""
+    """Read a length in one of LENGTH_FORMS. It must be at least a minute."""
     compact = text.strip().lower()
     minutes = 0
     if match := _CLOCK.fullmatch(compact):
@@ -137,25 +135,28 @@ def read_length(text: str) -> timedelta:
 
 
 def slot_from(start: datetime, length: timedelta) -> Slot:
-    """The slot from `start` on that has this length in elapsed time: an hour stays an hour when clocks change."""
+    """Return the slot that begins at `start` and has this length.
+
+    The length is elapsed time, so an hour stays an hour when the clocks change.
+    """
     try:
         end = (start.astimezone(UTC) + length).astimezone(start.tzinfo)
     except OverflowError as error:
-        raise Usage("That time is before the year 1 or after 9999.") from error
+        raise Usage("The slot is not in the years 1 to 9999. Give another time.") from error
     return Slot(start, end)
 
 
 def day_bounds(day: date, days: int, zone: tzinfo) -> Slot:
-    """The slot from midnight of a day, by its clock, to midnight of the day `days` later."""
+    """Return the slot of some days in a time zone: from midnight at the start of `day` to midnight `days` later."""
     try:
         after = day + timedelta(days=days)
     except OverflowError as error:
-        raise Usage("That date is before the year 1 or after 9999.") from error
+        raise Usage("The days are not in the years 1 to 9999. Give another date.") from error
     return Slot(datetime.combine(day, time(), zone), datetime.combine(after, time(), zone))
 
 
 def show_slot(slot: Slot, zone: tzinfo) -> str:
-    """A slot as text in the zone, such as `Tue 2026-12-01 09:00–10:00`. The end has its day if that is another one."""
+    """Return a slot as text, such as `Tue 2026-12-01 09:00–10:00`. If it ends on another day, that day is shown too."""
     start, end = slot.start.astimezone(zone), slot.end.astimezone(zone)
     last = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%a %Y-%m-%d %H:%M}"
     if start.utcoffset() != end.utcoffset():
@@ -164,24 +165,24 @@ def show_slot(slot: Slot, zone: tzinfo) -> str:
 
 
 def show_zone(zone: tzinfo, moment: datetime) -> str:
-    """A time zone as text: `UTC`, or `Europe/Brussels (+01:00)` with the offset at that moment."""
+    """Return a time zone as text: `UTC`, or with its offset at that moment, as in `Europe/Brussels (+01:00)`."""
     name = str(zone)
     return name if name == "UTC" else f"{name} ({show_offset(moment.astimezone(zone))})"
 
 
 def show_length(length: timedelta) -> str:
-    """A length as text, such as `45m`, `1h` or `1h30m`."""
+    """Return a length as text, such as `45m`, `1h` or `1h30m`."""
     hours, minutes = divmod(round(length.total_seconds() / 60), 60)
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or not hours else "")
 
 
 def show_offset(moment: datetime) -> str:
-    """The offset of a moment from UTC, such as `+01:00`."""
+    """Return the offset of a moment from UTC, such as `+01:00`."""
     return moment.isoformat()[-6:]
 
 
 def _near_day(word: str, zone: tzinfo, now: datetime) -> date | None:
-    """The day that a word names; a weekday is the next one. None for any other word."""
+    """Return the day that a word such as `tomorrow` or `friday` names. Return None for any other word."""
     today = now.astimezone(zone).date()
     if word in {"today", "tomorrow"}:
         return today + timedelta(days=word == "tomorrow")
@@ -191,20 +192,20 @@ def _near_day(word: str, zone: tzinfo, now: datetime) -> date | None:
     ahead = (found[0] - today.weekday()) % 7
     if ahead == 0:
         name = WEEKDAYS[found[0]].capitalize()
-        raise Usage(f"Today is {name}. Write today, or {today + timedelta(days=7)} for the {name} after.")
+        raise Usage(f"Today is {name}. Write `today`, or {today + timedelta(days=7)} if you mean next week.")
     return today + timedelta(days=ahead)
 
 
 def _hint(text: str) -> str:
-    """What the person may have meant, and how to write that; empty if there is no guess."""
+    """Return a hint on how to write what the user probably meant. It is empty if there is no good guess."""
     if re.search(r"\d ?[ap]\.?m", text.lower()):
         return ": the clock has 24 hours, so 9pm is 21:00"
     if re.search(r"\d[/.]\d", text):
         return ": a date begins with the year, as in 2026-12-01"
     if _CLOCK.fullmatch(text):
-        return f": which day? Such as today {text}"
+        return f": add the day, as in today {text}"
     if hour := re.fullmatch(r"(?:\S+[T ])?(\d{1,2})", text):
-        return f": write the minutes too, such as {hour[1]}:00"
+        return f": add the minutes, as in {hour[1]}:00"
     if text.lower().startswith(("next ", "this ")):
         return ": write the date instead"
     return ""
@@ -214,7 +215,7 @@ def _read_day(day: str, text: str) -> date:
     try:
         return date.fromisoformat(day)
     except ValueError as error:
-        raise Usage(f"There is no day {day} (in {text!r}).") from error
+        raise Usage(f"{day} in {text!r} is not a day. Check the month and the day.") from error
 
 
 def _read_clock(clock: str, text: str) -> time:
@@ -222,7 +223,7 @@ def _read_clock(clock: str, text: str) -> time:
     try:
         return time(int(hour), int(minute))
     except ValueError as error:
-        raise Usage(f"There is no time of day {clock} (in {text!r}); it goes from 0:00 to 23:59.") from error
+        raise Usage(f"{clock} in {text!r} is not a time of day. Give one from 0:00 to 23:59.") from error
 
 
 def _read_offset(offset: str | None, text: str) -> tzinfo | None:
@@ -232,21 +233,24 @@ def _read_offset(offset: str | None, text: str) -> tzinfo | None:
         return UTC
     hours, minutes = int(offset[1:3]), int(offset[4:])
     if hours > 14 or minutes > 59:
-        raise Usage(f"There is no offset {offset} (in {text!r}).")
+        raise Usage(f"{offset} in {text!r} is not an offset from UTC. Give one from -14:59 to +14:59.")
     return timezone(timedelta(hours=hours, minutes=minutes) * (-1 if offset[0] == "-" else 1))
 
 
 def _place(day: date, clock: time, zone: tzinfo) -> datetime:
-    """The moment at which clocks of the zone show this day and time. Raises Usage unless there is exactly one."""
+    """Return the moment at which the clocks of the zone show this day and time.
+
+    Raise Usage unless there is exactly one.
+    """
     first, second = (datetime.combine(day, clock, zone).replace(fold=fold) for fold in (0, 1))
     try:
         before, after = first.utcoffset(), second.utcoffset()
         exists = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == first.replace(tzinfo=None)
     except OverflowError as error:
-        raise Usage(f"{day} in this time zone is before the year 1 or after 9999 in UTC.") from error
+        raise Usage(f"In UTC, {day} in {zone} is not in the years 1 to 9999. Give another day.") from error
     if before == after:
         return first
     wall = f"{first:%Y-%m-%dT%H:%M}"
     both = f"{wall}{show_offset(first)} or {wall}{show_offset(second)}"
     what = "happens twice" if exists else "does not exist"
-    raise Usage(f"{wall} {what} in {zone}: the clocks change then. Give an offset: {both}.")
+    raise Usage(f"{wall} {what} in {zone}, because the clocks change then. Give an offset: {both}.")

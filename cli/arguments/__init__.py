@@ -1,1 +1,1 @@
-"""What a command line may say, and how argparse reads it."""
+"""The arguments of all commands, and how argparse parses them."""

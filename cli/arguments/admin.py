@@ -1,4 +1,4 @@
-"""The arguments of `admin …`: what an operator does with a replica, and a manager with people."""
+"""The arguments of the `admin` commands, with which operators manage replicas and managers manage people."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The arguments of the commands with which people book: what each takes, and its help. This module only parses words.
+"""The arguments and help texts of the commands for reservations. This module only parses words.
 
-Times stay text here. Only the building's time zone, which a replica names, gives them a meaning.
+Times stay text here. They can be read only later, when a replica has told the client its building's time zone.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""The whole command line, the same for the shell and for the prompt. This module only parses words; it runs no
-command."""
+"""Builds the parser of the whole command line. The shell and the prompt both use it. This module runs no command."""
 
 from __future__ import annotations
 
@@ -28,8 +27,10 @@ colour: on a terminal only, and not if NO_COLOR is set"""
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """Parse the words of a whole command line: USER [COMMAND …]. Raises Usage for an error, and SystemExit after
-    --help."""
+    """Parse a whole command line: USER [COMMAND …].
+
+    Raise Usage if it is wrong. With --help, print the help and raise SystemExit.
+    """
     return build().parse_args(list(words))
 
 

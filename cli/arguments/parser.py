@@ -1,4 +1,4 @@
-"""What all commands share: errors that the prompt survives, help with examples, and the options that each one takes."""
+"""The parser class that all commands use, and the options that all commands or several commands take."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from cli.problems import Usage
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises its errors as Usage. The prompt completes words by its public fields.
+    """An argparse parser that raises Usage for a wrong command line, so that the prompt can go on.
 
-    commands  the parsers of the commands below it, by name
+    The prompt uses these fields to complete words:
+
+    commands  the parsers of its subcommands, by name
     options   the help of each long option, by name
-    summary   what the command does, in a few words
+    summary   a few words that say what the command does
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -29,14 +31,14 @@ class Parser(argparse.ArgumentParser):
         raise Usage(f"{message[:1].upper()}{message[1:]}. See `{f'{name} ' if name else ''}--help`.")
 
     def add(self, name: str, metavar: str | None, meaning: str, group: Any = None, **settings: Any) -> None:
-        """Add an argument that takes a word. `meaning` is its help text, and `settings` are those of argparse.
+        """Add an argument that takes a value. `meaning` is its help text; `settings` go to argparse unchanged.
 
-        With `group`, the argument joins this argument group of the parser.
+        `group` is the argument group of this parser that the argument belongs to, if any.
         """
         self._add(name, meaning, group, {"metavar": metavar, **settings})
 
     def add_flag(self, name: str, meaning: str, group: Any = None, **settings: Any) -> None:
-        """Add an option that takes no word. It is False until it is given."""
+        """Add an option that takes no value. The parsed value is False unless the option is given."""
         self._add(name, meaning, group, {"action": "store_true", **settings})
 
     def _add(self, name: str, meaning: str, group: Any, settings: dict[str, Any]) -> None:
@@ -45,7 +47,7 @@ class Parser(argparse.ArgumentParser):
             self.options[name] = meaning
 
     def begin_commands(self, dest: str, metavar: str, required: bool = True) -> None:
-        """Begin the commands of this parser. The name of the command that is given is stored as `dest`."""
+        """Start a list of subcommands. The parsed value `dest` is the name of the subcommand that the user gives."""
         self._below = self.add_subparsers(dest=dest, metavar=metavar, required=required)
 
     def add_command(self, name: str, summary: str, examples: str) -> Parser:
@@ -59,8 +61,11 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_common(parser: Parser, top: bool) -> None:
-    """Add the options that may stand before or after the command. One that is absent after it keeps its value from
-    before."""
+    """Add the options of every command. A user may write them before the command or after it.
+
+    `top` is true for the parser of the whole command line. A subcommand's parser sets no defaults, because they would
+    replace the values that were given before the command.
+    """
     absent: Any = None if top else argparse.SUPPRESS
     group = parser.add_argument_group("for every command")
     parser.add("--replica", "LABEL|URL", "the replica to ask, for this command only", group, default=absent)

@@ -1,4 +1,4 @@
-"""The arguments of the commands with which a class looks at replicas and works with them."""
+"""The arguments of the commands that show replicas, watch them, and change their links."""
 
 from __future__ import annotations
 

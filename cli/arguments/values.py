@@ -1,4 +1,4 @@
-"""The types of single words of a command: a user, a length, a part … If a word is wrong, argparse shows the error."""
+"""Functions that convert one word of the command line to a value. They raise ArgumentTypeError if the word is wrong."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def number(low: int, high: int) -> Callable[[str], int]:
 def name(what: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if not NAME.fullmatch(text):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a {what}: use 1 to 64 of A-Z a-z 0-9 . _ @ + -")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {what}: use 1 to 64 of these: A-Z a-z 0-9 . _ @ + -")
         return text
 
     return read
@@ -41,14 +41,14 @@ def name(what: str) -> Callable[[str], str]:
 
 def song(text: str) -> str:
     if text in {"", *UNREACHABLE}:
-        raise argparse.ArgumentTypeError(f"{text!r} cannot be a song")
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be a song; choose another name")
     return text
 
 
 def guarantees(text: str) -> str:
     names = {"ALL": list(GUARANTEES), "NONE": []}.get(text.upper(), text.upper().split(","))
     if unknown := [name for name in names if name not in GUARANTEES]:
-        raise argparse.ArgumentTypeError(f"there is no guarantee {unknown[0]!r}; there are {', '.join(GUARANTEES)}")
+        raise argparse.ArgumentTypeError(f"there is no guarantee {unknown[0]!r}; choose from {', '.join(GUARANTEES)}")
     return ",".join(names)
 
 
@@ -62,7 +62,7 @@ def length(text: str) -> timedelta:
 def merge(text: str) -> str:
     name = text.replace("-", "_")
     if name not in MERGES:
-        raise argparse.ArgumentTypeError(f"there is no merge procedure {text!r}; there are {', '.join(MERGES)}")
+        raise argparse.ArgumentTypeError(f"there is no merge procedure {text!r}; choose from {', '.join(MERGES)}")
     return name
 
 

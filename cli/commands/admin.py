@@ -1,4 +1,4 @@
-"""What an operator does with one replica: retire, promote, truncate, export, import."""
+"""The commands that operators give to one replica: admin retire, promote, truncate, export and import."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def _truncate(context: Context, arguments: Namespace) -> None:
 
 
 def _export(context: Context, arguments: Namespace) -> None:
-    """Write the volumes of an export to files, which get their names only once all are complete."""
+    """Download an export and write each volume to a file of its own.
+
+    The files get their names only when all are complete.
+    """
     from cli.commands.export_files import VolumeWriter  # noqa: PLC0415 (protobuf takes a while to load)
 
     path = Path(arguments.file)
@@ -79,8 +82,10 @@ def _export(context: Context, arguments: Namespace) -> None:
 
 
 def _what_is_missing(context: Context, arguments: Namespace) -> Query:
-    """The query for what the receiver lacks; empty for everything. The receiver's state is its own answer, or one kept
-    in a file."""
+    """Return the query that limits an export to the writes that the receiver lacks. An empty query exports everything.
+
+    The receiver itself says what it holds. If it cannot be reached, --since names a file with its answer.
+    """
     if arguments.receiver:
         with contextlib.closing(context.connect(context.find_replica(arguments.receiver))) as receiver:
             return _held(receiver.get("/replica"))
@@ -89,7 +94,7 @@ def _what_is_missing(context: Context, arguments: Namespace) -> Query:
     try:
         return _held(json.loads(Path(arguments.since).read_bytes()))
     except (KeyError, TypeError, ValueError):
-        message = f"{arguments.since} does not say what a replica holds. Keep the answer of its GET /replica there."
+        message = f"{arguments.since} does not hold a replica's answer to GET /replica. Save that answer in the file."
         raise Problem("file_unusable", message) from None
 
 
@@ -112,8 +117,10 @@ def _import(context: Context, arguments: Namespace) -> None:
 
 
 def by_number(files: Sequence[str]) -> list[str]:
-    """Sort the volumes of each export by number, because a shell expands FILE* to FILE.10 before FILE.2. Otherwise the
-    files stay in the order given."""
+    """Sort the volumes of each export by their number, and keep the given order otherwise.
+
+    This is needed because a shell expands FILE* to FILE.10 before FILE.2.
+    """
 
     def place(file: str) -> tuple[int, int]:
         first, _, number = file.rpartition(".")

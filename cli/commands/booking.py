@@ -1,4 +1,4 @@
-"""What people do with reservations: the commands reserve, move, cancel, status, free and rooms."""
+"""The commands for reservations: reserve, move, cancel, status, free and rooms."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def rooms(context: Context, _arguments: Namespace) -> None:
 
 
 def _echo(context: Context, what: str, slots: list[Slot]) -> None:
-    """Show how the times were read, before anything is sent."""
+    """Show how the client understood the times, before it sends the request."""
     zone = context.zone
     shown = [show_slot(slot, zone) for slot in slots]
     day = shown[0][: len("Tue 2026-12-01 ")]

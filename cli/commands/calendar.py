@@ -1,4 +1,4 @@
-"""The command `calendar`: what is reserved in rooms on some days, as a grid or as a list."""
+"""The command `calendar`. It shows the reservations of rooms on some days, as a grid or as a list."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def calendar(context: Context, arguments: Namespace) -> None:
     details = {str(room["name"]): room for room in answer.get("rooms", [])}
     for name in arguments.rooms:
         if name not in details and (name.lower() in DAY_WORDS or (name[:1].isdigit() and name.count("-") == 2)):
-            raise Usage(f"There is no room {name!r}. For what is reserved on that day, write --on {name}.")
+            raise Usage(f"There is no room {name!r}. To see the reservations of that day, write --on {name}.")
     calendars: dict[str, list[Json]] = {}
     for room in dict.fromkeys(arguments.rooms or details):
         query: Query = {**period}

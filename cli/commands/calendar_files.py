@@ -1,4 +1,4 @@
-"""Calendar files (iCalendar): `import` reserves what a file asks for, `export` writes reservations into one."""
+"""The commands `import` and `export` for calendar files (iCalendar)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BAR_WIDTH = 30
 
 @dataclass
 class Tally:
-    """What became of the reservations of a file."""
+    """Counts the results of an import, and lists the reservations that the replica refused."""
 
     tentative: int = 0
     committed: int = 0
@@ -48,8 +48,10 @@ class Tally:
 
 
 def export_file(context: Context, arguments: Namespace) -> None:
-    """Write the calendar of a room or user to a file. The download goes to FILE.part, which is renamed once it is
-    complete."""
+    """Write the calendar of a room or user to a file.
+
+    The download goes to FILE.part, which gets the name FILE when it is complete.
+    """
     if arguments.room:
         path = f"/rooms/{segment(arguments.room)}/calendar.ics"
     else:
@@ -89,8 +91,10 @@ def import_file(context: Context, arguments: Namespace) -> int:
 def _send_all(
     context: Context, wanted: list[Wanted], known: set[str], merge: str | Json
 ) -> tuple[Tally, Unreachable | None]:
-    """Send all reservations, over several connections. If the replica is gone, the rest counts as unsent, and the error
-    is returned with the tally."""
+    """Send all reservations over several connections, and return the tally.
+
+    If the replica becomes unreachable, the remaining reservations count as unsent, and the error is returned too.
+    """
     tally, lost = Tally(), None
     gone = threading.Event()
     replicas = [context.connect(context.address) for _ in range(CONNECTIONS)]
@@ -215,8 +219,10 @@ def _refusal_json(one: Wanted, problem: Problem) -> Json:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """Show a progress bar on standard error, if that is a terminal. It is drawn when it changes, and removed at the
-    end."""
+    """Show a progress bar on standard error while the block runs, if standard error is a terminal.
+
+    The caller gets a function to call after each step.
+    """
     if not sys.stderr.isatty() or not total:
         yield lambda: None
         return

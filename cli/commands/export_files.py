@@ -1,9 +1,11 @@
-"""The files of an export of anti-entropy: each volume is a file of its own, FILE, FILE.2, FILE.3 …
+"""Writes an anti-entropy export to files. Each volume of the export gets its own file: FILE, FILE.2, FILE.3 …
 
-This module knows only how a volume is framed: a first line, then records, each after its length and a checksum. To
-replace an earlier export it must know which files belong to it. Their names are not enough, because somebody may keep
-the exports of three days as FILE, FILE.2 and FILE.3. So it reads the first and the last record of each file (an
-ExportFrame of a_e.proto): a volume continues the one before it if it begins where that one ends.
+A volume starts with a fixed first line. Its records follow, each after its length and a checksum.
+
+A new export replaces the files of the earlier one, so this module must find out which files belong together. The names
+are not enough: somebody may have exported on three days to FILE, FILE.2 and FILE.3. The first and the last record of
+each file (an ExportFrame of a_e.proto) give the answer. A volume continues the volume before it if it begins where that
+volume ends.
 """
 
 from __future__ import annotations
@@ -26,9 +28,9 @@ HELD_CSN, HELD_VECTOR = 1, 2  # fields of its end
 
 
 class VolumeWriter:
-    """Splits the stream of an export into files. Use it in a `with` block: it removes files that were not finished.
+    """Splits the stream of an export into files. Use it in a `with` block, which removes unfinished files at its end.
 
-    `removed` lists the files of an earlier export with more volumes, which `finish` removed. Every method may raise
+    `removed` lists the leftover files of an earlier, longer export, which `finish` removed. Every method may raise
     OSError.
     """
 
@@ -65,10 +67,10 @@ class VolumeWriter:
         return len(data)
 
     def finish(self) -> list[Path]:
-        """Give the files their names once everything is written, in place of the files of an earlier export. Returns
-        their paths.
+        """Give the written files their final names and return their paths. The files of an earlier export are replaced.
 
-        Raises FileExistsError, and changes nothing, if a later volume's name is taken by a file of something else.
+        Raise FileExistsError, and change nothing, if a later volume needs the name of a file that is not part of an
+        export.
         """
         self._left = len(self._pending)
         self._put(self._pending)
@@ -107,12 +109,12 @@ class VolumeWriter:
 
 
 def volume_path(path: Path, number: int) -> Path:
-    """The path of volume `number` of the export `path`. The first is 1."""
+    """Return the path of volume `number` of the export at `path`. Numbers start at 1."""
     return path if number == 1 else path.with_name(f"{path.name}.{number}")
 
 
 def volumes_of_one_export(path: Path) -> list[Path]:
-    """The files of the export whose first volume is `path`; none if that is not a volume. Raises OSError."""
+    """Return the files of the export that starts at `path`. Return an empty list if that file is not a volume."""
     found: list[Path] = []
     last: _Volume | None = None
     while volume := _read(following := volume_path(path, len(found) + 1)):
@@ -131,7 +133,7 @@ class _Volume:
 
 
 def _read(path: Path) -> _Volume | None:
-    """What a volume says of its place in an export; None for a file that is not a complete volume."""
+    """Return where the volume begins and ends in its export. Return None if the file is not a complete volume."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -150,7 +152,7 @@ def _read(path: Path) -> _Volume | None:
 
 
 def _first_and_last(file: BinaryIO, size: int) -> tuple[bytes, bytes]:
-    """The payloads of the first and the last record; empty ones if the last record does not end where the file ends."""
+    """Return the first and the last record. Both are empty if the last record does not end at the end of the file."""
     first: bytes | None = None
     while len(prefix := file.read(PREFIX_BYTES)) == PREFIX_BYTES:
         length = int.from_bytes(prefix[:LENGTH_BYTES], "big")
@@ -167,7 +169,7 @@ def _first_and_last(file: BinaryIO, size: int) -> tuple[bytes, bytes]:
 
 
 def _fields(message: bytes) -> dict[int, list[Any]]:
-    """The fields of a message: number -> values. They are sorted, because the entries of a map come in no order."""
+    """Return the values of each field of a protobuf message, sorted, because map entries have no fixed order."""
     found: dict[int, list[Any]] = {}
     fields = UnknownFieldSet(Empty.FromString(message))
     for field in (fields[index] for index in range(len(fields))):

@@ -1,4 +1,4 @@
-"""The command `history`: who did what with a reservation, when and at which replica, and how it moved."""
+"""The command `history`. It shows who changed a reservation, when and at which replica, and how it moved."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _moment(context: Context, text: str) -> str:
 
 
 def _effect(context: Context, event: Json) -> str:
-    """The text that says from where to where a write moved the reservation; for a write that did nothing, its
+    """Return the old and the new slot of a reservation that a write changed. If the write had no effect, return its
     outcome."""
     before, after = event.get("before"), event.get("after")
     if before == after and after is None:

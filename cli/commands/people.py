@@ -1,4 +1,4 @@
-"""The commands `admin user …`, which change people and their roles."""
+"""The `admin user` commands, which change people and their roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people do with the playlist: the commands put, get, delete and songs."""
+"""The commands for the playlist: put, get, delete and songs."""
 
 from __future__ import annotations
 
@@ -46,8 +46,7 @@ def _write(context: Context, arguments: Namespace, method: str, body: Json | Non
 
 
 def _conclude(context: Context, song: Json) -> None:
-    """Show a song, such as `✓ committed  eyesOfTexas  https://www.utexas.edu/song`. A song without a URL is shown as
-    deleted."""
+    """Show a song, such as `✓ committed  eyesOfTexas  https://www.utexas.edu/song`. A deleted song has no URL."""
     screen = context.screen
     screen.json(song)
     url = "deleted" if song["url"] is None else clean(song["url"])

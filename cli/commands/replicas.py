@@ -1,4 +1,4 @@
-"""What a class does with replicas: the commands replicas, links, link, sync, log and commit."""
+"""The commands that show a replica or change its links: replicas, links, link, sync, log and commit."""
 
 from __future__ import annotations
 
@@ -73,7 +73,10 @@ def link(context: Context, arguments: Namespace) -> None:
 
 
 def sync(context: Context, arguments: Namespace) -> int:
-    """Run a session with each peer. All are tried; the last failure decides the exit status."""
+    """Run an anti-entropy session with each peer, and go on with the next peer if a session fails.
+
+    Return the exit status of the last failure.
+    """
     peers = arguments.peers or [
         str(peer["label"]) for peer in context.replica.get("/replica").get("peers", []) if peer.get("link") != "cut"
     ]
@@ -99,8 +102,10 @@ def sync(context: Context, arguments: Namespace) -> int:
 
 
 def log(context: Context, arguments: Namespace) -> None:
-    """Show the end of the log, or all after a write. The log comes in parts, of which only the lines to show are
-    kept."""
+    """Show the end of the log, or with --after all writes after the given one.
+
+    The replica sends the log in parts. To save memory, only the writes that will be shown are kept.
+    """
     kept: deque[Json] = deque(maxlen=None if arguments.after else arguments.last)
     after = arguments.after
     while True:
@@ -140,7 +145,7 @@ def commit(context: Context, _arguments: Namespace) -> None:
 
 
 def primary_text(answer: Json) -> tuple[str, bool]:
-    """Return a text that says where the primary is, and whether this replica reaches the primary or is the primary."""
+    """Return a text that says where the primary is. The flag is true if this replica is the primary or can reach it."""
     primary = answer.get("primary") or {}
     if primary.get("here"):
         return "this is the primary", True
@@ -172,7 +177,7 @@ def _exchanged(session: Json) -> str:
 
 
 def _outcome(outcome: str) -> Cell:
-    """The status of an outcome. Its detail is in `log --json`."""
+    """Return the first word of an outcome, in red if the write failed. `log --json` shows the whole outcome."""
     word = outcome.split(" ", 1)[0]
     return Cell(word, None if word in {"updated", "merged"} else "red")
 

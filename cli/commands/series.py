@@ -1,4 +1,4 @@
-"""Series of reservations: what `reserve --repeat` asks for, the command `series`, and cancelling or moving several."""
+"""Series of reservations: how `reserve` makes one, the command `series`, and how several occurrences are changed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ STATES_SHOWN = ("committed", "tentative", "rejected", "cancelled")
 
 
 def repetition_of(context: Context, arguments: Namespace) -> Json | None:
-    """What makes a reservation a series, as REST takes it; None for a single reservation."""
+    """Return the part of the REST body that makes a reservation a series. Return None for a single reservation."""
     if not (arguments.repeat or arguments.rule):
         if arguments.until or arguments.count or arguments.exceptions or arguments.all_or_nothing:
             raise Usage(
-                "--until, --count, --except and --all-or-nothing belong to a series: add --repeat weekly, or --rule."
+                "--until, --count, --except and --all-or-nothing are for a series only: add --repeat weekly or --rule."
             )
         return None
     if arguments.rule:
@@ -34,7 +34,7 @@ def repetition_of(context: Context, arguments: Namespace) -> Json | None:
         elif arguments.until:
             rule += f";UNTIL={read_date(arguments.until, context.zone, context.now()):%Y%m%d}"
         else:
-            raise Usage("How long does it repeat? Give --until 2027-06-30 or --count 10.")
+            raise Usage("--repeat needs an end. Give --until 2027-06-30 or --count 10.")
     days = [read_date(text, context.zone, context.now()).isoformat() for text in arguments.exceptions]
     return {
         "rule": rule,
@@ -66,8 +66,7 @@ def series(context: Context, arguments: Namespace) -> int:
 
 
 def show_series(context: Context, answer: Json) -> int:
-    """Show the answer to a request about a series. Returns NOTHING_FREE if no occurrence has a slot and one was
-    rejected."""
+    """Show a series. Return NOTHING_FREE if occurrences were rejected and none has a slot, else DONE."""
     screen, found = context.screen, answer["series"]
     held = found["reservations"]
     screen.json(answer)
@@ -85,7 +84,10 @@ def show_series(context: Context, answer: Json) -> int:
 
 
 def target_of(context: Context, arguments: Namespace) -> tuple[str, Query]:
-    """The REST path and query of what is cancelled or moved: one reservation, or with --all or --and-later a series."""
+    """Return the REST path and query for cancelling or moving.
+
+    The path names one reservation. With --all or --and-later, it names a series, and the query the first occurrence.
+    """
     if not arguments.reach:
         return context.reservation_path(arguments.reservation), {}
     path = context.series_path(arguments.reservation)
@@ -95,12 +97,15 @@ def target_of(context: Context, arguments: Namespace) -> tuple[str, Query]:
 
 
 def occurrence_of(context: Context, arguments: Namespace) -> Json:
-    """The occurrence from which a series moves: the one named, or with --all the first that is not cancelled."""
+    """Return the occurrence that a change of a series starts from.
+
+    With --and-later, the user names this occurrence. With --all, it is the first one that is not cancelled.
+    """
     name = arguments.reservation
     if arguments.reach == "later":
         if "~" not in name:
             short = brief(name)
-            raise Usage(f"From which occurrence on? Name it as {short}~DATE; `series {short}` lists the dates.")
+            raise Usage(f"--and-later needs one occurrence, {short}~DATE. `series {short}` lists the dates.")
         return context.replica.get(context.reservation_path(name))
     for one in context.replica.get(context.series_path(name))["series"]["reservations"]:
         if one["state"] != "cancelled":
@@ -109,7 +114,7 @@ def occurrence_of(context: Context, arguments: Namespace) -> Json:
 
 
 def _show_occurrences(context: Context, held: list[Json]) -> None:
-    """Show a line for each occurrence. It says so if the slot is not the first that was asked for."""
+    """Show a line for each occurrence, with a note if it did not get the slot that was asked for first."""
     rows: list[Row] = []
     for one in held:
         note = reason_of(one)

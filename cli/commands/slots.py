@@ -1,4 +1,4 @@
-"""What a reservation asks for: the slots, in order of preference, and the merge procedure."""
+"""Reads the options that say when a reservation should be, and what to do if that time is taken."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cli.times import Slot, read_beside, read_period, read_time, slot_from, slot
 
 
 def merge_of(arguments: Namespace) -> str | Json | None:
-    """The merge procedure as REST takes it; None if none was given. Raises Usage for an option of another procedure."""
+    """Return the merge procedure as REST expects it, or None without --merge. Raise Usage if the options disagree."""
     name = arguments.merge
     if arguments.window and name != "nearest_free_time":
-        raise Usage("--window goes with --merge nearest_free_time.")
+        raise Usage("--window works only with --merge nearest_free_time. Add it, or leave out --window.")
     if arguments.else_rooms and name != "another_room":
-        raise Usage("--else-room goes with --merge another_room.")
+        raise Usage("--else-room works only with --merge another_room. Add it, or leave out --else-room.")
     if name == "nearest_free_time":
         if not arguments.window:
             raise Usage("--merge nearest_free_time needs --window, such as --window 2h.")
@@ -30,7 +30,7 @@ def merge_of(arguments: Namespace) -> str | Json | None:
 
 
 def slots_of(context: Context, arguments: Namespace, current: Json | None) -> list[Slot]:
-    """The slots of --at and --or. A reservation that moves from `current` keeps its length if no other is given."""
+    """Return the slots of --at and --or. If no length is given, it is that of `current`, the reservation to move."""
     zone, now = context.zone, context.now()
     first = slot_asked(context, arguments.at, arguments, current)
     slots = [first]
@@ -42,12 +42,14 @@ def slots_of(context: Context, arguments: Namespace, current: Json | None) -> li
 
 
 def slot_asked(context: Context, words: list[str], arguments: Namespace, current: Json | None = None) -> Slot:
-    """The slot that was asked for: a span such as `tomorrow 9-10:30`, or a start with --for or --to, or with the length
-    of `current`."""
+    """Return the slot that the words ask for. The words are a span, such as `tomorrow 9-10:30`, or a start.
+
+    After a start, --for or --to gives the length. Without them, the slot has the length of the reservation `current`.
+    """
     zone, now, text = context.zone, context.now(), " ".join(words)
     if span := read_period(text, zone, now):
         if arguments.length or arguments.to:
-            raise Usage(f"{text!r} already says how long. Leave out --for and --to.")
+            raise Usage(f"{text!r} already has a start and an end. Leave out --for and --to.")
         return span
     start = read_time(text, zone, now)
     return slot_from(start, _length_of(context, arguments, start, current))
@@ -65,7 +67,7 @@ def _length_of(context: Context, arguments: Namespace, start: datetime, current:
             )
         return length
     if current is None:
-        raise Usage("How long? Give --for 1h, or --to 10:30, or a span such as tomorrow 9-10:30.")
+        raise Usage("The length is missing. Give --for 1h, or --to 10:30, or a span such as tomorrow 9-10:30.")
     if not current.get("slot"):
-        raise Usage("That reservation has no slot now, so give its length with --for or --to.")
+        raise Usage("The reservation has no slot now, so it has no length. Give one with --for or --to.")
     return slot_of(current["slot"]).length

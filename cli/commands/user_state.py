@@ -1,4 +1,4 @@
-"""What the client keeps for a user: the commands use (a replica), session, login and logout."""
+"""The commands that change the client's own files: use, session, login and logout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cli.state import replace_file, state_file
 
 
 def use(context: Context, arguments: Namespace) -> None:
-    """Remember a replica, even one that is down, because a class that cuts replicas off may do things in any order."""
+    """Choose the replica for the next commands. It may be down, because a class may choose it before starting it."""
     address = context.find_replica(arguments.name)
     context.switch(address)
     remember(context.user, address, context.environment)
@@ -28,7 +28,7 @@ def use(context: Context, arguments: Namespace) -> None:
 
 
 def session(context: Context, arguments: Namespace) -> None:
-    """Show the client session, choose its guarantees, or begin a new one."""
+    """Show the client session, choose its guarantees, or start a new session."""
     current = context.client_session
     if arguments.action == "reset":
         current.token = ""
@@ -44,28 +44,29 @@ def session(context: Context, arguments: Namespace) -> None:
 
 
 def login(context: Context, _arguments: Namespace) -> None:
-    """Ask for a token, check whose it is, and keep it."""
+    """Ask for a token, check that it belongs to this user, and store it."""
     token = (getpass.getpass("token: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
     if not token:
         raise Usage("No token was given. A manager makes one with `admin user add NAME` or `admin user token NAME`.")
     context.replica.set_token(token)
     answer = context.replica.get("/login")
     if answer.get("auth") != "tokens":
-        raise Problem("auth_off", f"{context.address.label} needs no token (`auth: none`). Nothing was kept.")
+        raise Problem("auth_off", f"{context.address.label} needs no token (`auth: none`), so none was stored.")
     if answer.get("user") != context.user:
-        message = f"That is the token of {answer.get('user')}, not of {context.user}. Nothing was kept. "
-        raise Problem("other_user", f"{message}Give `python client.py {answer.get('user')} login`.")
+        owner = answer.get("user")
+        message = f"The token belongs to {owner}, not to {context.user}. Run `python client.py {owner} login` instead."
+        raise Problem("other_user", message)
     path = state_file(context.user, ".token", context.environment)
     try:
         replace_file(path, token)
     except OSError as error:
-        raise Problem("state_unwritable", f"Cannot keep the token in {path}: {error.strerror}.") from error
+        raise Problem("state_unwritable", f"Cannot store the token in {path}: {error.strerror}.") from error
     context.screen.json({**answer, "file": str(path)})
     context.screen.line(f"logged in as {context.user} ({answer.get('role')}); the token is in {path}")
 
 
 def logout(context: Context, _arguments: Namespace) -> None:
-    """Forget the token that `login` kept. It stays valid until a manager revokes it."""
+    """Delete the token that `login` stored. The token stays valid until a manager revokes it."""
     path = state_file(context.user, ".token", context.environment)
     path.unlink(missing_ok=True)
     context.screen.json({"user": context.user, "file": str(path)})

@@ -1,4 +1,4 @@
-"""The command `watch`: a replica's events as they happen, over lost connections, until the user stops it."""
+"""The command `watch`. It shows a replica's events until the user stops it, and reconnects after a lost connection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATES = {"committed": "committed", "rejected": "rejected", "revoked": "rejected
 
 @dataclass(frozen=True)
 class Event:
-    """A server-sent event, or one of the client's own about the stream: `connected` and `lost`."""
+    """An event of the replica, or one that the client adds when the stream is `connected` or `lost`."""
 
     name: str
     identity: str = ""
@@ -46,7 +46,10 @@ def watch(context: Context, arguments: Namespace) -> None:
 
 
 def _follow(replica: Replica) -> Iterator[Event]:
-    """The events from now on. A lost stream is resumed after the last event seen; raises Problem if it stays lost."""
+    """Yield the replica's events from now on.
+
+    After a lost connection, the stream continues after the last event. Raise Problem if the connection stays lost.
+    """
     last_id: str | None = None
     waits = iter(RECONNECT_WAITS_S)
     was_open = False
@@ -61,7 +64,8 @@ def _follow(replica: Replica) -> Iterator[Event]:
                 last_id = event.identity or last_id
                 if event.name:
                     yield event
-            problem: Problem = Unreachable("stream_ended", f"{replica.address.label} ended the stream of events.")
+            message = f"{replica.address.label} ended the stream of events. Start `watch` again."
+            problem: Problem = Unreachable("stream_ended", message)
         except Unreachable as error:
             problem = error
         except Refused as error:
@@ -77,7 +81,10 @@ def _follow(replica: Replica) -> Iterator[Event]:
 
 
 def _events(lines: Iterator[str]) -> Iterator[Event]:
-    """The events in the lines of a stream. An event without data has no name, but its id still says where to resume."""
+    """Parse the lines of an event stream, and yield its events.
+
+    A block without data becomes an event without a name. It still carries an id from which the stream can continue.
+    """
     next(lines)  # the stream is open
     yield Event("connected")
     fields: dict[str, str] = {}
@@ -97,7 +104,7 @@ def _events(lines: Iterator[str]) -> Iterator[Event]:
 
 
 def _show_current(context: Context, event: Event, path: str | None) -> None:
-    """Say where the watch begins or resumes, and show the reservations as they are now."""
+    """Say whether the watch starts or continues, and show the reservations as they are now."""
     screen, label = context.screen, context.address.label
     if event.name == "reset":
         screen.note("some events are lost, because the replica no longer keeps them; this is the current state")
@@ -146,7 +153,7 @@ def _show(context: Context, event: Event) -> None:
 
 
 def _membership_text(context: Context, name: str, change: Json) -> str:
-    """The text of a membership event, such as `committed: four joined through one`."""
+    """Return the text of a membership event, such as `committed: four joined through one`."""
     label = context.label(str(change.get("label")))
     texts = {
         "create": f"{label} joined through {context.label(str(change.get('through')))}",
@@ -157,8 +164,8 @@ def _membership_text(context: Context, name: str, change: Json) -> str:
 
 
 def _write_text(context: Context, name: str, data: Json) -> str:
-    """The text of an event of a write, such as `✓ committed  8f3a  6.12  Tue 2026-12-01 09:00–10:00  CSN 17  from
-    two`."""
+    """Return the text of an event of a write, such as
+    `✓ committed  8f3a  6.12  Tue 2026-12-01 09:00–10:00  CSN 17  from two`."""
     screen, zone = context.screen, context.zone
     about = data.get("reservation") or f"{data.get('user')}/{data.get('request')}"
     owner, _, request = str(about).rpartition("/")

@@ -1,1 +1,1 @@
-"""What a person sees on the terminal."""
+"""Output for the terminal."""

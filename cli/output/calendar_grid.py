@@ -1,5 +1,7 @@
-"""Shows a calendar as a grid of rooms (or days) and hours that fits the width, or as a list. This module asks no
-replica."""
+"""Shows a calendar as a list, or as a grid with the hours of the day across and a row for each room or day.
+
+The grid fits the width of the terminal. This module sends no requests.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ LEGEND = f"{CLOSED} closed  ? may still move  ✓ final  {MINE} yours; with --li
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the grid: a room on a day. `opens` and `closes` are hours; None without opening hours."""
+    """A line of the grid: one room on one day. `opens` and `closes` are hours, or None without opening hours."""
 
     name: str
     today: Slot
@@ -50,7 +52,7 @@ def show_grid(viewer: Viewer, title: str, lines: Sequence[Line]) -> None:
 
 
 def line_of(name: str, day: date, viewer: Viewer, entries: Sequence[Json], details: Json) -> Line:
-    """The line of a room on a day. `details` is the room as the replica describes it."""
+    """Return the line of a room on a day. `details` is the replica's description of the room."""
     today = day_bounds(day, 1, viewer.zone)
     return Line(name, today, _touching(entries, today), _hour(details.get("opens")), _hour(details.get("closes")))
 
@@ -87,7 +89,10 @@ def day_title(day: date) -> str:
 
 
 def _hours(lines: Sequence[Line]) -> tuple[int, int]:
-    """The first and the last hour to show: opening hours or the usual ones, and every reservation."""
+    """Return the first and the last hour of the grid.
+
+    The grid shows the opening hours, or FIRST_HOUR to LAST_HOUR without them, and the hours of every reservation.
+    """
     first = min(FIRST_HOUR if line.opens is None else int(line.opens) for line in lines)
     last = max(LAST_HOUR if line.closes is None else -int(-line.closes // 1) for line in lines)
     for line in lines:
@@ -103,7 +108,7 @@ def _ruler(first: int, last: int, scale: int) -> str:
 
 
 def _cells(viewer: Viewer, line: Line, first: int, last: int, scale: int) -> str:
-    """The hours of a line as coloured text. A reservation begins with its mark, so two in a row stay apart."""
+    """Return the hours of a line as coloured text. Each reservation begins with the mark of its state."""
     painted: list[tuple[str, str | None, bool]] = []
     for column in range((last - first) * scale):
         hour = first + column / scale
@@ -139,13 +144,13 @@ def _touching(entries: Sequence[Json], today: Slot) -> list[Json]:
 
 
 def _walls(entry: Json, today: Slot) -> tuple[float, float]:
-    """The start and end of a reservation on this day's wall clock, in hours since midnight."""
+    """Return the start and the end of a reservation on this day's clock, in hours since midnight."""
     slot = slot_of(entry)
     return _wall(max(slot.start, today.start), today), _wall(min(slot.end, today.end), today)
 
 
 def _wall(moment: datetime, today: Slot) -> float:
-    """A moment on this day's wall clock, in hours since midnight; 24 at the end of the day."""
+    """Return the time that the clock shows at a moment, in hours since midnight. At the end of the day it is 24."""
     if moment >= today.end:
         return 24.0
     local = moment.astimezone(today.start.tzinfo)
@@ -153,7 +158,7 @@ def _wall(moment: datetime, today: Slot) -> float:
 
 
 def _hour(clock: object) -> float | None:
-    """A time of day in hours, such as 8.5 for `08:30`; None for no time."""
+    """Convert a time of day to hours, such as `08:30` to 8.5. Return None if there is no time."""
     if not isinstance(clock, str):
         return None
     hour, _, minute = clock.partition(":")

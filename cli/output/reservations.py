@@ -1,4 +1,4 @@
-"""Shows reservations and rooms as lines and columns. This module asks no replica."""
+"""Shows reservations and rooms as lines and columns. This module sends no requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOT_FINAL = "not final: it may still change when replicas meet, until the primar
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who looks, on which screen, in which time zone."""
+    """The user who looks at the output, with the screen and the time zone to use."""
 
     screen: Screen
     user: str
@@ -23,7 +23,7 @@ class Viewer:
 
 
 def when(reservation: Json, zone: tzinfo) -> str:
-    """The slot of a reservation; if it has none, the slot that was asked for first, in brackets."""
+    """Return the reservation's slot as text. Without a slot, return the first slot that it asked for, in brackets."""
     if slot := reservation.get("slot"):
         return show_slot(slot_of(slot), zone)
     asked = reservation.get("asked")
@@ -31,8 +31,10 @@ def when(reservation: Json, zone: tzinfo) -> str:
 
 
 def room_and_slot(result: Json, zone: tzinfo) -> str:
-    """A room and a slot, such as `6.12 Tue 2026-12-01 09:00–10:00`; for the result of another application, its values,
-    separated by blanks."""
+    """Return a room and a slot as text, such as `6.12 Tue 2026-12-01 09:00–10:00`.
+
+    The result of another application has no slot. Its values are returned with spaces between them.
+    """
     if "start" not in result:
         return clean(" ".join(str(value) for value in result.values()))
     return f"{clean(result['room'])} {show_slot(slot_of(result), zone)}"
@@ -44,7 +46,7 @@ def reason_of(reservation: Json) -> str:
 
 
 def show_reservation(screen: Screen, reservation: Json, zone: tzinfo) -> None:
-    """Show one reservation in a line, and below it its id, the reason why it has no slot, and other notes."""
+    """Show one reservation. Its id, the reason of a rejection and other notes follow on lines of their own."""
     slot = reservation.get("slot")
     moment = slot_of(slot).start if slot else None
     parts = [
@@ -110,7 +112,7 @@ def _hours(room: Json) -> str:
 
 
 def _choice(reservation: Json) -> str:
-    """A note that says which of the slots asked for the reservation has; empty if it has the first, or no slot."""
+    """Return a note if the reservation did not get the slot that was asked for first, else an empty text."""
     slot, asked = reservation.get("slot"), reservation.get("asked") or []
     if not slot or not asked:
         return ""

@@ -1,6 +1,6 @@
-"""The screen: colours, marks, aligned columns, problems, and JSON for programs. This module knows no command.
+"""The screen: colours, marks, aligned columns, error messages, and JSON for programs. This module knows no command.
 
-Text that came from elsewhere passes `clean` before it reaches a terminal.
+Text from users or replicas goes through `clean` before it is printed on a terminal.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REPLICA_COLORS = ("cyan", "magenta", "blue", "light_green", "light_yellow", "lig
 
 @dataclass(frozen=True)
 class Cell:
-    """A piece of text and its colour."""
+    """The text of a table cell, and its colour."""
 
     text: str
     color: str | None = None
@@ -41,7 +41,7 @@ Row = Sequence[Cell | str]
 
 @dataclass
 class Screen:
-    """Where a command shows what it did. `width` is None if lines may have any length, as in a pipe."""
+    """Prints the results of a command. `width` is in columns; None means no limit, as in a pipe."""
 
     color: bool
     width: int | None
@@ -79,12 +79,12 @@ class Screen:
         return Cell(sign, color)
 
     def state(self, state: str, count: int | None = None) -> str:
-        """A state with its mark and in its colour, such as `? tentative`; with a count, such as `? 3 tentative`."""
+        """Return a state with its mark and colour, such as `? tentative`. With a count, return `? 3 tentative`."""
         mark = self.mark(state)
         return self.paint(f"{mark.text} {'' if count is None else f'{count} '}{clean(state)}", mark.color)
 
     def table(self, rows: Sequence[Row], indent: int = 0, cut: int | None = None) -> None:
-        """Print rows in aligned columns. If they are too wide, the column `cut` (by default the last) is cut short."""
+        """Print rows in aligned columns. If they are too wide, shorten column `cut`, by default the last one."""
         cells = [[Cell(clean(cell)) if isinstance(cell, str) else Cell(clean(cell.text), cell.color) for cell in row]
                  for row in rows]  # fmt: skip
         if not cells:
@@ -105,24 +105,24 @@ class Screen:
 
 
 def screen_for(out: TextIO, as_json: bool = False) -> Screen:
-    """The screen for an output. Only a terminal gets colour and a bounded width; NO_COLOR turns colour off."""
+    """Return the screen for an output. Only a terminal has colours and a limited width. NO_COLOR turns colours off."""
     terminal = out.isatty()
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     return Screen(terminal and not plain, shutil.get_terminal_size().columns if terminal else None, as_json)
 
 
 def clean(text: object) -> str:
-    """The text without characters that could move the cursor or change the terminal."""
+    """Replace characters that could move the cursor or change the terminal by spaces."""
     return "".join(sign if sign.isprintable() else " " for sign in str(text))
 
 
 def width_of(text: str) -> int:
-    """How many columns the text takes on a terminal."""
+    """Return the number of terminal columns that a text takes."""
     return sum(_columns(sign) for sign in text)
 
 
 def shorten(text: str, width: int) -> str:
-    """The text; if it is wider than `width`, its beginning with a … at the end."""
+    """Return the text. If it is wider than `width` columns, cut it and end it with an ellipsis (…)."""
     if width_of(text) <= width:
         return text
     taken, used = [], 0
@@ -135,9 +135,9 @@ def shorten(text: str, width: int) -> str:
 
 
 def brief(request: str) -> str:
-    """A request id short enough for a column: the beginning of a random one, any other up to 24 characters.
+    """Shorten a request id for a column. A generated id is cut to 8 characters, any other id to 24.
 
-    An occurrence of a series keeps its day: 8f3a12cd~2026-12-08.
+    An occurrence of a series keeps its day, as in 8f3a12cd~2026-12-08.
     """
     request, mark, day = request.partition("~")
     random = len(request) == 16 and all(sign in "0123456789abcdef" for sign in request)

@@ -1,6 +1,7 @@
-"""Asks the replica every few seconds what is new, in a thread and over a connection of its own.
+"""Polls the replica for the prompt every few seconds, in its own thread and over its own connection.
 
-The prompt shows the replica's state in the bottom line and its news above the line, and offers its names on Tab.
+The prompt shows the replica's state in its bottom line, prints changes above its input line, and completes names that
+the replica knows.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ NEWS_MAX = 8
 
 
 class Monitor:
-    """Watches the replica for the prompt. A public field is replaced as a whole, so the prompt may read it at any time.
-    `changed` is called after each look."""
+    """Polls the replica and keeps its latest answers. `changed` is called after each poll.
+
+    The prompt may read a public field at any time, because a new value always replaces the old one as a whole.
+    """
 
     def __init__(self, context: Context, changed: Callable[[], None]) -> None:
         self.rooms: list[str] = []
@@ -51,15 +54,20 @@ class Monitor:
         self._thread.join(TIMEOUT_S)
 
     def look_again(self, quietly: bool) -> None:
-        """Look again at once, after a command. With `quietly` there is no news, because the command has shown what it
-        changed."""
+        """Poll at once, after a command.
+
+        If `quietly` is true, report no changes, because the command has already shown them.
+        """
         if quietly or self._context.address != self._address:
             self._look(quietly=True)
         else:
             self._due.set()
 
     def bottom_line(self) -> list[tuple[str, str]]:
-        """The replica, the state of its links, and the number of tentative reservations, as styled pieces."""
+        """Return the bottom line as (style, text) pieces.
+
+        It shows the replica, the state of its links, and the number of tentative reservations.
+        """
         address, state = self._address, self.state
         pieces = [
             ("class:label", f" {address.label} "),
@@ -123,14 +131,14 @@ class Monitor:
 
 
 def _bounded(news: list[str]) -> list[str]:
-    """The first lines of the news, and a line that says how many were left out."""
+    """Limit the news to NEWS_MAX lines. A last line says how many changes are not shown."""
     if len(news) <= NEWS_MAX:
         return news
     return [*news[:NEWS_MAX], f"  … and {len(news) - NEWS_MAX} more changes; `status` shows your reservations"]
 
 
 def _news_between(screen: Screen, before: list[Json], after: list[Json], zone: tzinfo) -> list[str]:
-    """A line for each reservation that moved or changed its state."""
+    """Return a line for each reservation that moved or changed its state."""
     old = {one["id"]: one for one in before}
     lines = []
     for one in after:

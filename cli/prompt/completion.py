@@ -1,4 +1,4 @@
-"""What Tab completes at the prompt: commands, options, rooms, the user's reservations, replicas, files."""
+"""Completes words at the prompt: commands, options, rooms, the user's reservations, replicas and files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Offers = Mapping[str, str]  # what to insert -> what to say about it
 
 
 class PromptCompleter(Completer):
-    """Completes the last word. What it offers depends on the words before."""
+    """Completes the last word of the line. The words before it decide which completions are offered."""
 
     def __init__(self, context: Context, monitor: Monitor) -> None:
         self._context, self._monitor = context, monitor
@@ -42,8 +42,10 @@ class PromptCompleter(Completer):
                 yield Completion(quoted, start_position=-typed, display=text, display_meta=clean(meaning))
 
     def offers(self, words: list[str], last: str) -> Offers:
-        """Everything that may follow these words. Of `last` only the first character matters: a dash asks for an
-        option."""
+        """Return all words that may follow the given words, each with its description.
+
+        If `last` begins with a dash, the words are options. The rest of `last` is ignored; the caller filters by it.
+        """
         summaries = {name: parser.summary for name, parser in self._commands.items()}
         if not words:
             return {**summaries, **OWN_WORDS}
@@ -85,14 +87,16 @@ class PromptCompleter(Completer):
         return dict.fromkeys(self._monitor.rooms, "")
 
     def _replicas(self) -> Offers:
-        """The labels to offer: the replicas of config.yaml, and those that joined later."""
+        """Return the labels of the replicas in config.yaml and of those that joined later, each with its address."""
         members = (self._monitor.state or {}).get("members", [])
         joined = {str(member["label"]): str(member["rest"]) for member in members}
         return joined | {label: address.short_url for label, address in self._context.directory.replicas.items()}
 
     def _reservations(self, command: str) -> Offers:
-        """The ids to offer: the user's reservations or series, then the other users, because their ids begin with their
-        names."""
+        """Return the ids of the user's reservations or series.
+
+        The names of other users follow, because the id of another user's reservation begins with USER/.
+        """
         zone: tzinfo | None = self._monitor.zone
         changing = command in {"cancel", "move"}
         others = {f"{name}/": "" for name in self._monitor.users if name != self._context.user and not changing}
@@ -109,7 +113,10 @@ class PromptCompleter(Completer):
 
 
 def split(text: str) -> tuple[list[str], str]:
-    """The complete words before the cursor, and the one being typed, which may be empty or in an open quote."""
+    """Split the text before the cursor into its complete words and the last word.
+
+    The last word is the one that the user is typing. It may be empty, or begin with a quote that is still open.
+    """
     start = _start_of_last(text)
     try:
         words = shlex.split(text[:start])

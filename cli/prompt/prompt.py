@@ -1,4 +1,4 @@
-"""The interactive prompt: history, completion, a bottom line with the replica's state, and news above the line."""
+"""The interactive prompt: history, completion, a bottom line for the replica's state, and news above the input."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ STYLE = Style.from_dict(
 
 
 def converse(context: Context) -> int:
-    """Run the prompt until Ctrl-D or `exit`, and return the exit status. Without a terminal, the commands are read from
-    standard input, one a line."""
+    """Run the prompt until Ctrl-D or `exit`, and return the exit status.
+
+    Without a terminal, read the commands from standard input, one on each line.
+    """
     context.address  # noqa: B018 (a wrong name of the replica is an error before the first prompt)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         statuses = [_carry_out(context, line) for line in sys.stdin]
@@ -83,13 +85,13 @@ def converse(context: Context) -> int:
 
 
 def _carry_out(context: Context, text: str) -> int | None:
-    """Carry out one line. Returns its exit status, or None for an empty line."""
+    """Run the command in one line. Return its exit status, or None if the line is empty."""
     context.screen = screen = screen_for(sys.stdout)
     try:
         try:
             words = shlex.split(text)
         except ValueError as error:
-            raise Usage(f"Cannot read that line: {str(error).lower()}.") from error
+            raise Usage(f"Cannot read that line: {str(error).lower()}. Check its quotes and backslashes.") from error
         if not words:
             return None
         if words[0] == "help":
@@ -97,7 +99,7 @@ def _carry_out(context: Context, text: str) -> int | None:
             return DONE
         arguments = parse([context.user, *words])
         if arguments.command is None:
-            raise Usage("Give a command. `help` lists them.")
+            raise Usage("The line has no command. `help` lists the commands.")
         screen.as_json = arguments.json
         here = context
         if arguments.replica or arguments.config:
@@ -134,7 +136,7 @@ def _label(context: Context) -> FormattedText:
 
 
 def _history(context: Context) -> History:
-    """The lines that the user typed before, kept in a file; kept in memory only if the file cannot be written."""
+    """Return the history of typed lines. It is kept in a file, or in memory if the file cannot be written."""
     path = state_file(context.user, ".history", context.environment)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Booking from the command line against a fake replica: the calendar, finding a room, series, history."""
+"""The commands for reservations, series and history against a fake replica."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_free_lists_rooms_and_the_command_to_reserve_one(client: Client, replica
     assert client("free", "2026-12-01", "15-16", "--capacity", "99") == 3
     assert "No room with 99 seats is free" in client.out
     assert client("free", "2026-12-01", "15:00") == 2
-    assert "How long?" in client.err
+    assert "The length is missing" in client.err
 
 
 def test_rooms_shows_details_of_rooms(client: Client, replica: FakeReplica) -> None:
@@ -141,11 +141,11 @@ def test_a_series_without_any_free_slot_has_status_3(client: Client, replica: Fa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "How long does it repeat?"),
+        ([], "--repeat needs an end"),
         (["--count", "2", "--until", "2027-01-01"], "not allowed with argument"),
         (["--count", "2", "--rule", "FREQ=DAILY;COUNT=2"], "not allowed with argument"),
         (["--count", "2", "--except", "christmas"], "Cannot read the date 'christmas'"),
-        (["--count", "2", "--for", "1h"], "already says how long"),
+        (["--count", "2", "--for", "1h"], "already has a start and an end"),
     ],
 )
 def test_an_incomplete_or_contradictory_series_is_refused(
@@ -169,9 +169,9 @@ def test_one_occurrence_later_ones_or_all_are_changed(client: Client, replica: F
     client(*SERIES, "--count", "4")
     states = lambda: [one["state"] for one in replica.reservations.values()]  # noqa: E731
     assert client("cancel", "s1") == 2
-    assert "is a series of 4. Name one of them, such as s1~2026-12-01" in client.err
+    assert "is a series of 4 reservations. Name one of them, such as s1~2026-12-01" in client.err
     assert client("cancel", "s1", "--and-later") == 2
-    assert "From which occurrence on?" in client.err
+    assert "--and-later needs one occurrence, s1~DATE" in client.err
     assert client("cancel", "s~2026-12-01") == 0  # each half may be shortened
     assert states() == ["cancelled", "tentative", "tentative", "tentative"]
     assert client("move", "s1~2026-12-15", "--at", "2026-12-15", "14:00", "--and-later") == 0

@@ -1,4 +1,4 @@
-"""The client session of a user at the command line, and the commands of operators, at real replicas."""
+"""Client sessions and the commands of operators, against real replicas."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUIET = {"interval_s": 0, "after_write": False}
 
 
 class User:
-    """Vish at the command line, with the client's files in a folder of the test."""
+    """The user Vish at the command line. The client keeps its files in the folder of the test."""
 
     def __init__(self, processes: Processes, folder: Path) -> None:
         self.processes = processes
@@ -31,7 +31,7 @@ class User:
         return command(*arguments, environment=self._environment)
 
     def types(self, *words: str) -> tuple[int, str]:
-        """Run `client.py vish …`. Returns the exit status and the output."""
+        """Run `client.py vish …`. Return the exit status and the output."""
         process = self.begins(*words)
         output, _ = process.communicate(timeout=60)
         return process.returncode, output

@@ -1,4 +1,4 @@
-"""One-shot commands against a fake replica: what is sent, what is shown, and the exit status."""
+"""Single commands against a fake replica: the requests they send, their output, and their exit status."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_merge_procedures_are_sent_with_their_options(client: Client, replica: F
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--window", "2h"], "--window goes with --merge nearest_free_time"),
+        (["--window", "2h"], "--window works only with --merge nearest_free_time"),
         (["--merge", "another_room"], "needs --else-room"),
         (["--merge", "best"], "no merge procedure 'best'"),
         (["--to", "10:00"], "not allowed with argument"),

@@ -1,4 +1,4 @@
-"""Tokens on the command line: logging in, people and roles, and exporting and importing a calendar file."""
+"""Commands with tokens against a real replica: login, people and roles, and calendar files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Run]:
-    """A function that runs one command for a user, with typed input, and returns (exit status, output)."""
+    """Return a function that runs one command of a user with typed input. It returns (exit status, output)."""
     server = WebServer(sides[0].app, Address("127.0.0.1", 0))
     server.start()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -51,7 +51,7 @@ def token_in(said: str) -> str:
 
 @pytest.fixture
 def boss(run: Run) -> str:
-    """The name of the first manager, added by the operator and logged in."""
+    """Add the first manager with the operator's token, log the manager in, and return the manager's name."""
     status, said = run("operator", "admin", "user", "add", "boss", "--role", "manager", token=OPERATOR)
     assert status == 0, said
     assert run("boss", "login", typed=token_in(said))[0] == 0

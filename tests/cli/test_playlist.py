@@ -1,4 +1,4 @@
-"""The playlist's commands, one-shot and at the prompt, against a real replica: what is shown, and the exit status."""
+"""The commands for the playlist against a real replica: their output and exit status, also at the prompt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOUND_S = 20.0
 
 @pytest.fixture(scope="module")
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    """The replicas `one`, the primary, and `two`, which is cut off from it."""
+    """Two replicas. `one` is the primary. The link between `one` and `two` is cut."""
     with live(tmp_path_factory.mktemp("playlist"), ("one", "two")) as processes:
         link(processes, "one", "two", up=False)
         yield processes

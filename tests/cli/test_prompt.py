@@ -1,4 +1,4 @@
-"""The interactive prompt, in a pseudo-terminal: what a person types and sees."""
+"""The interactive prompt in a pseudo-terminal: what a user types, and what the prompt shows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78])|\x07")
 
 
 class Terminal:
-    """The client in a pseudo-terminal of its own."""
+    """Runs the client in its own pseudo-terminal."""
 
     def __init__(self, *words: str, environment: dict[str, str], cwd: Path) -> None:
         self._master, slave = pty.openpty()
@@ -48,15 +48,17 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def expect(self, text: str) -> None:
-        """Read until the text has come. Colours and other escape sequences are ignored."""
+        """Read the output until the text appears. Colours and other escape sequences are ignored."""
         deadline = time.monotonic() + BOUND_S
         while not self._found(text):
             assert time.monotonic() < deadline, f"{text!r} did not come; there was: {self._unread()[-2000:]}"
             self._read(deadline - time.monotonic())
 
     def expect_on_screen(self, text: str) -> None:
-        """Redraw the prompt (Ctrl-L) until it shows the text. Without a redraw the client sends only what has
-        changed."""
+        """Redraw the prompt with Ctrl-L until it shows the text.
+
+        Without a redraw, the client sends only the parts of the screen that changed.
+        """
         deadline = time.monotonic() + BOUND_S
         while not self._found(text):
             assert time.monotonic() < deadline, f"{text!r} is not shown; there was: {self._unread()[-2000:]}"
@@ -87,7 +89,7 @@ class Terminal:
         return True
 
     def ended(self) -> int:
-        """Wait for the end of the client and return its exit status. Its output is read until then, so that it does not
+        """Wait until the client ends and return its exit status. Its output is read meanwhile, so that it does not
         block."""
         deadline = time.monotonic() + BOUND_S
         while self.process.poll() is None and time.monotonic() < deadline:

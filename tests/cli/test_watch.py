@@ -1,4 +1,4 @@
-"""The command `watch`: events as they come, and over a broken connection."""
+"""The command `watch`: it shows events as they arrive, and continues after a lost connection."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def event_data(request: str, **more: object) -> Json:
 
 @contextmanager
 def watching(replica: FakeReplica, folder: Path, *words: str, chunked: bool = True) -> Iterator[subprocess.Popen[str]]:
-    """Run `client.py vish watch …` as a process, and give it once its stream is open."""
+    """Run `client.py vish watch …`, and yield its process when its event stream is open."""
     replica.chunked = chunked
     environment = {**os.environ, "XDG_STATE_HOME": str(folder), "BAYOU_REPLICA": replica.url}
     with subprocess.Popen(

@@ -38,7 +38,7 @@ def test_a_file_carries_writes_without_a_network(tmp_path: Path) -> None:
         assert types(processes.configuration, "export", str(file), "--for", "one", "--replica", "two")[0] == 0
         assert (tmp_path / "since").read_bytes() == file.read_bytes()
         status, output = types(processes.configuration, "export", str(file), "--since", str(file), "--replica", "two")
-        assert (status, "does not say what a replica holds" in output) == (1, True)
+        assert (status, "does not hold a replica's answer" in output) == (1, True)
         status, output = types(processes.configuration, "import", str(file), "--replica", "one")
         assert (status, output) == (0, "1 received from two\n")
         assert types(processes.configuration, "import", str(file), "--replica", "one")[1] == "0 received from two\n"
