@@ -90,6 +90,7 @@ class Context:
         """Return the address of the replica to use.
 
         It comes from --replica, else from BAYOU_REPLICA, else from the last `use`, else it is the first in config.yaml.
+        Without config.yaml, it is ADDRESS_DEFAULT.
         """
         if self.option:
             return self.find_replica(self.option)

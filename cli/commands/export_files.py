@@ -133,7 +133,7 @@ class _Volume:
 
 
 def _read(path: Path) -> _Volume | None:
-    """Return where the volume begins and ends in its export. Return None if the file is not a complete volume."""
+    """Read where a volume begins and ends in its export. Return None if the file is not a complete volume."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
