@@ -1,6 +1,6 @@
 // The login page. It sends a token once; the replica's answer keeps it in a cookie that scripts cannot read.
 
-import { byId, setText } from "./shared/dom.js";
+import { byId, onSubmit, setText } from "./shared/dom.js";
 import { ask } from "./shared/rest.js";
 
 const present = byId("present");
@@ -9,8 +9,7 @@ const token = byId("token");
 const wrong = byId("wrong");
 const leave = byId("leave");
 
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
+onSubmit(form, async () => {
   setText(wrong, "");
   try {
     await ask("", "PUT", "/login", { body: { token: token.value.trim() } });

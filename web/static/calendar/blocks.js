@@ -25,7 +25,7 @@ export function drawChoices(layer, column, chosen) {
   for (const { from, to, number } of chosen) {
     if (wallClock(from, column.zone).day > column.day || wallClock(to - 1, column.zone).day < column.day) continue;
     const times = `${clock(from, column.zone)}–${clock(to, column.zone)}`;
-    const node = element("div", { class: "choice" }, element("b", {}, number), times);
+    const node = element("div.choice", element("b.number", number), times);
     stretch(node, extentOf(column, from, to));
     layer.append(node);
   }
@@ -38,23 +38,17 @@ export function drawNow(layer, column, moment) {
     line?.remove();
     return;
   }
-  line ??= layer.appendChild(element("div", { class: "line" }));
+  line ??= layer.appendChild(element("div.line"));
   line.style.setProperty("--top", String(minutes / 30));
 }
 
 function makeBlock(id) {
   return element(
-    "div",
-    { class: "block", "data-id": id },
-    element(
-      "span",
-      { class: "first" },
-      element("i", { class: "shape" }),
-      element("b", { class: "user clipped" }),
-      element("span", { class: "time" }),
-    ),
-    element("span", { class: "moved-from clipped" }),
-    element("span", { class: "purpose clipped" }),
+    "div.block",
+    { "data-id": id },
+    element("span.first", element("i.shape"), element("b.user.clipped"), element("span.time")),
+    element("span.moved-from.clipped.optional"),
+    element("span.purpose.clipped"),
   );
 }
 

@@ -1,9 +1,9 @@
 // One reservation in a dialog: its room, slot and user, its series and its history. Its user may move and cancel it there.
 
-import { button, element, setText } from "../shared/dom.js";
-import { ask, sentenceFor } from "../shared/rest.js";
+import { button, element, setText, shape } from "../shared/dom.js";
+import { ask, showProblem, sentenceFor } from "../shared/rest.js";
 import { dayAndSpan, dayOf, longDay, roomAndSlot, shortDay, span } from "../shared/times.js";
-import { SIGNS, plural } from "../shared/words.js";
+import { plural } from "../shared/words.js";
 import { factsOf, ruleWords } from "./facts.js";
 import { makeHistory } from "./history.js";
 import { makeMover } from "./mover.js";
@@ -33,8 +33,7 @@ export class Details {
     try {
       this.reservation = await ask("", "GET", reservationPath(id));
     } catch (problem) {
-      const title = element("h3", { id: "details-title" }, "Cannot be shown");
-      this.show([title, element("p", {}, sentenceFor(problem))], []);
+      this.show([makeTitle("Cannot be shown"), element("p", sentenceFor(problem))], []);
       return;
     }
     const { reservation } = this;
@@ -56,42 +55,36 @@ export class Details {
       reason ? ["Why", reason.message] : null,
     ];
     return [
-      element("h3", { id: "details-title" }, purpose || "Reservation"),
-      element("p", { class: "state" }, element("i", { class: `shape ${state}` }, SIGNS[state]), ` ${MEANINGS[state]}`),
-      element(
-        "dl",
-        {},
-        ...rows
-          .filter(Boolean)
-          .flatMap(([name, text, more]) => [
-            element("dt", {}, name),
-            element("dd", {}, text, more ? element("small", {}, more) : null),
-          ]),
-      ),
+      makeTitle(purpose || "Reservation"),
+      element("p.state", shape(state), ` ${MEANINGS[state]}`),
+      element("dl", ...rows.filter(Boolean).flatMap(makeTerm)),
     ];
   }
 
   /** The buttons: the user of a reservation may move and cancel it; a manager may cancel it, with a reason. */
   actions({ room, occurrence }, mine) {
-    const danger = { class: "danger" };
-    const one = button(danger, () => this.end("one"), `Cancel this ${occurrence ? "one" : "reservation"}`);
+    const one = button(".danger", () => this.end("one"), `Cancel this ${occurrence ? "one" : "reservation"}`);
     if (!mine) return [this.reasonField(), one];
-    const later = button(danger, () => this.end("later"), "Cancel this and later ones");
-    const move = button({}, () => {
-      const mover = makeMover(this.reservation, this.names(), this.zoneOf(room), {
-        send: (reach, body) => this.move(reach, body),
-        complain: (text) => setText(this.said, text),
-      });
-      move.closest(".actions").before(mover);
-      move.remove();
-      mover.querySelector("select").focus();
-    }, "Move …");
+    const later = button(".danger", () => this.end("later"), "Cancel this and later ones");
+    const move = button(
+      "",
+      () => {
+        const mover = makeMover(this.reservation, this.names(), this.zoneOf(room), {
+          send: (reach, body) => this.attempt("PATCH", this.path(reach), { ...body, request: randomName() }),
+          complain: (text) => setText(this.said, text),
+        });
+        move.closest(".actions").before(mover);
+        move.remove();
+        mover.querySelector("select").focus();
+      },
+      "Move …",
+    );
     return occurrence ? [move, one, later] : [move, one];
   }
 
   reasonField() {
     this.reason = element("input", { maxlength: "200", required: "" });
-    return element("label", { class: "reason" }, "Reason, kept with it ", this.reason);
+    return element("label.reason", "Reason, kept with it ", this.reason);
   }
 
   foldOfHistory({ id, room }) {
@@ -106,8 +99,8 @@ export class Details {
       const held = series.reservations;
       const count = `${held.filter(({ slot }) => slot).length} of ${plural(held.length, "occurrence")}`;
       return [
-        element("p", {}, `${ruleWords(series.rule)}; ${count} have a slot`),
-        element("ol", {}, ...held.map((one) => this.makeOccurrence(one, one.id === reservation.id))),
+        element("p", `${ruleWords(series.rule)}; ${count} have a slot`),
+        element("ol", ...held.map((one) => this.makeOccurrence(one, one.id === reservation.id))),
       ];
     });
   }
@@ -115,53 +108,44 @@ export class Details {
   makeOccurrence({ id, room, slot, state, occurrence }, isHere) {
     const zone = this.zoneOf(room);
     const day = slot ? dayOf(slot, zone) : occurrence;
-    const attributes = { class: "link plain", "aria-current": isHere ? "true" : null };
+    const attributes = { "aria-current": isHere ? "true" : null };
     const look = () => {
       this.on.look(day, room);
       this.open(id, this.me);
     };
     const words = slot ? `${dayAndSpan(slot, zone)} ${room}` : `${shortDay(day)} – no slot`;
-    return element("li", {}, element("i", { class: `shape ${state}` }, SIGNS[state]), button(attributes, look, words));
+    return element("li", shape(state), button(".link.plain", look, attributes, words));
   }
 
   show(parts, actions) {
-    const close = button({ autofocus: "" }, () => this.node.close(), "Close");
-    this.node.replaceChildren(...parts, element("div", { class: "actions" }, ...actions, close));
+    const close = button("", () => this.node.close(), { autofocus: "" }, "Close");
+    this.node.replaceChildren(...parts, element("div.actions", ...actions, close));
     if (!this.node.open) this.node.showModal();
     close.focus();
   }
 
-  move(reach, body) {
-    const { reservation } = this;
-    const later = reach === "later";
-    const path = later ? `${seriesPath(reservation)}?from=${reservation.occurrence}` : reservationPath(reservation.id);
-    return this.attempt("PATCH", path, { ...body, request: randomName() });
-  }
-
+  /** Cancels this reservation, or this and later ones. A manager gives a reason, and cancels only one. */
   end(reach) {
-    const { reservation } = this;
-    const query = new URLSearchParams();
-    if (reach === "later") query.set("from", reservation.occurrence);
-    if (reservation.user !== this.me.name) {
-      if (!this.reason.value.trim()) {
-        setText(this.said, "Give a reason: its user will read it.");
-        this.reason.focus();
-        return undefined;
-      }
-      query.set("reason", this.reason.value.trim());
-    }
-    const path = reach === "later" ? seriesPath(reservation) : reservationPath(reservation.id);
-    return this.attempt("DELETE", query.size ? `${path}?${query}` : path);
+    if (this.reservation.user === this.me.name) return this.attempt("DELETE", this.path(reach));
+    const reason = this.reason.value.trim();
+    if (reason) return this.attempt("DELETE", `${this.path("one")}?${new URLSearchParams({ reason })}`);
+    setText(this.said, "Give a reason: its user will read it.");
+    return this.reason.focus();
   }
 
-  async attempt(method, path, body) {
-    try {
+  /** The path of this reservation, or of its series from this one on. */
+  path(reach) {
+    const { reservation } = this;
+    if (reach === "one") return reservationPath(reservation.id);
+    return `${seriesPath(reservation)}?from=${reservation.occurrence}`;
+  }
+
+  attempt(method, path, body) {
+    return showProblem(this.said, async () => {
       await ask("", method, path, { body, user: this.me.name });
       this.node.close();
       this.on.changed();
-    } catch (problem) {
-      setText(this.said, sentenceFor(problem));
-    }
+    });
   }
 
   zoneOf(room) {
@@ -169,17 +153,20 @@ export class Details {
   }
 }
 
+function makeTitle(text) {
+  return element("h3", { id: "details-title" }, text);
+}
+
+function makeTerm([name, text, more]) {
+  return [element("dt.soft", name), element("dd", text, element("small.soft.optional", more))];
+}
+
 /** A part of the dialog that is read from the replica when it is opened. */
 function fold(title, read) {
   const inside = element("div", { role: "status" });
-  const node = element("details", { class: "fold" }, element("summary", {}, title), inside);
-  node.addEventListener("toggle", async () => {
-    if (!node.open) return;
-    try {
-      inside.replaceChildren(...(await read()));
-    } catch (problem) {
-      setText(inside, sentenceFor(problem));
-    }
+  const node = element("details.fold", element("summary", title), inside);
+  node.addEventListener("toggle", () => {
+    if (node.open) showProblem(inside, async () => inside.replaceChildren(...(await read())));
   });
   return node;
 }

@@ -1,6 +1,6 @@
 // Finds a room by time, seats and features. The replica says which rooms are free; choosing one fills the form.
 
-import { button, element, setText } from "../shared/dom.js";
+import { button, element, onSubmit, setText } from "../shared/dom.js";
 import { ask, sentenceFor } from "../shared/rest.js";
 import { clockOfMinutes, iso, longDay, wallClock } from "../shared/times.js";
 import { factsOf } from "./facts.js";
@@ -18,10 +18,7 @@ export class Finder {
     this.found = node.querySelector("ol");
     const form = node.querySelector("form");
     this.fields = form.elements;
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.find();
-    });
+    onSubmit(form, () => this.find());
     form.addEventListener("input", () => this.say(""));
     node.querySelector(".close").addEventListener("click", () => node.close());
   }
@@ -44,9 +41,9 @@ export class Finder {
     const group = this.node.querySelector("fieldset");
     group.hidden = names.length === 0;
     group.replaceChildren(
-      element("legend", {}, "With"),
+      element("legend", "With"),
       ...names.map((name) =>
-        element("label", {}, element("input", { type: "checkbox", name: "feature", value: name }), ` ${name}`),
+        element("label", element("input", { type: "checkbox", name: "feature", value: name }), ` ${name}`),
       ),
     );
   }
@@ -83,8 +80,8 @@ export class Finder {
         this.node.close();
         this.on.choose(room.name, start, end, day);
       };
-      const facts = element("span", {}, factsOf(room).join(" · "));
-      return element("li", {}, button({}, take, element("b", {}, room.name), facts));
+      const facts = element("span.note", factsOf(room).join(" · "));
+      return element("li", button("", take, element("b", room.name), facts));
     });
     this.say(rooms.length ? `Free on ${when}:` : none, ...found);
   }

@@ -1,12 +1,13 @@
 // What the user asks for: up to three times of one room, in order of preference, and what to do if none is free.
 
-import { button, byId, element, setText } from "../shared/dom.js";
+import { button, byId, element, onSubmit, setText } from "../shared/dom.js";
 import { Refused, ask, sentenceFor } from "../shared/rest.js";
-import { addDays, clock, iso, momentOf, roomAndSlot, shortDay, wallClock } from "../shared/times.js";
+import { clock, iso, roomAndSlot, shortDay, wallClock } from "../shared/times.js";
 import { plural } from "../shared/words.js";
 import { factsOf, ruleWords } from "./facts.js";
 import { randomName } from "./paths.js";
-import { Missing, Repeat } from "./repeat.js";
+import { endAt, startAt } from "./period.js";
+import { Repeat } from "./repeat.js";
 
 const CHOICES_MAX = 3;
 const WINDOW_MIN = 24 * 60; // how far from the first time `nearest_free_time` may look, within the day
@@ -23,10 +24,7 @@ export class Form {
     this.request = null;
     this.last = null; // the id of what was reserved last
     this.node = byId("form");
-    this.node.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.reserve();
-    });
+    onSubmit(this.node, () => this.reserve());
     byId("clear").addEventListener("click", () => this.clear());
     this.repeat = new Repeat(() => (this.request = null));
     for (const id of ["purpose", "merge"]) byId(id).addEventListener("input", () => (this.request = null));
@@ -79,24 +77,21 @@ export class Form {
     const { day } = wallClock(choice.start, zone);
     return element(
       "li",
-      {},
-      element("b", { class: "number" }, number),
-      element("span", { class: "day clipped" }, shortDay(day)),
+      element("b.number", number),
+      element("span.day.clipped", shortDay(day)),
       this.makeTime(choice, "start", `Start of time ${number}`, day, zone),
       "–",
       this.makeTime(choice, "end", `End of time ${number}`, day, zone),
-      button({ class: "remove plain", "aria-label": `Remove time ${number}` }, () => this.drop(number), "×"),
+      button(".remove.plain", () => this.drop(number), { "aria-label": `Remove time ${number}` }, "×"),
     );
   }
 
   /** A field for one end, to the minute: the grid has half hours only. */
   makeTime(choice, end, label, day, zone) {
     const value = clock(choice[end], zone);
-    const field = element("input", { class: "plain", inputmode: "numeric", maxlength: "5", "aria-label": label, value });
+    const field = element("input.plain", { inputmode: "numeric", maxlength: "5", "aria-label": label, value });
     field.addEventListener("change", () => {
-      const minutes = minutesOf(field.value);
-      const isMidnight = end === "end" && minutes === 0;
-      const moment = minutes === null ? null : momentOf(isMidnight ? addDays(day, 1) : day, minutes, zone);
+      const moment = end === "end" ? endAt(day, field.value, zone) : startAt(day, field.value, zone);
       const next = { ...choice, [end]: moment };
       if (moment !== null && next.start < next.end) {
         Object.assign(choice, next);
@@ -116,12 +111,9 @@ export class Form {
     if (!this.choices.length || !this.me.require()) return;
     const [first] = this.choices;
     const merge = byId("merge").value;
-    let repeated;
-    try {
-      repeated = this.repeat.asked(wallClock(first.start, this.zoneOf(first.room)).day);
-    } catch (missing) {
-      if (!(missing instanceof Missing)) throw missing;
-      this.say(missing.message);
+    const missing = this.repeat.missing(wallClock(first.start, this.zoneOf(first.room)).day);
+    if (missing) {
+      this.say(missing);
       return;
     }
     // The same request is sent until there is an answer, so a lost answer makes no second reservation.
@@ -132,7 +124,7 @@ export class Form {
       purpose: byId("purpose").value.trim(),
       merge: merge === "nearest_free_time" ? { name: merge, window_min: WINDOW_MIN } : merge,
       request: this.request,
-      ...repeated,
+      ...this.repeat.asked(),
     };
     this.node.setAttribute("aria-busy", "true");
     try {
@@ -188,12 +180,4 @@ function refusal({ code, message, details }) {
   const count = details.taken?.length ?? 0;
   const why = count ? ` (${plural(count, "reservation is", "reservations are")} in the way)` : "";
   return `Nothing that you asked for is free${why}. Choose other times; nothing was reserved.`;
-}
-
-/** 9:15, 0915 or 9 as minutes since midnight; null for anything else. */
-function minutesOf(text) {
-  const found = /^(\d{1,2})[:.h]?(\d{2})?$/.exec(text.trim());
-  if (!found) return null;
-  const [hours, minutes] = [Number(found[1]), Number(found[2] ?? 0)];
-  return hours < 24 && minutes < 60 ? hours * 60 + minutes : null;
 }

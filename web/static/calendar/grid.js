@@ -48,26 +48,22 @@ export class Grid {
     const first = this.columns.length === 0;
     this.columns = columns;
     this.cells = columns.map((column) => cellsOf(column));
-    this.layers = columns.map(() => element("div", { class: "layer" }));
+    this.layers = columns.map(() => element("div.layer"));
     this.at.column = Math.min(this.at.column, Math.max(columns.length - 1, 0));
     const heads = columns.map((column) => this.makeHead(column));
-    const corner = element(
-      "span",
-      { class: "corner", role: "columnheader", title: `Times are in ${zone}` },
-      zone.split("/").at(-1).replaceAll("_", " "),
-    );
+    const city = zone.split("/").at(-1).replaceAll("_", " ");
+    const corner = element("span.corner.soft", { role: "columnheader", title: `Times are in ${zone}` }, city);
     const rows = Array.from({ length: STEPS }, (_, row) => this.makeRow(row));
     const grid = element(
-      "div",
-      { class: "grid", role: "grid", "aria-label": `Reservations, times in ${zone}`, "aria-multiselectable": "true" },
-      element("div", { class: "heads", role: "row" }, corner, ...heads),
+      "div.grid",
+      { role: "grid", "aria-label": `Reservations, times in ${zone}`, "aria-multiselectable": "true" },
+      element("div.heads", { role: "row" }, corner, ...heads),
       ...rows,
-      element("div", { class: "layers", "aria-hidden": "true" }, ...this.layers),
+      element("div.layers", { "aria-hidden": "true" }, ...this.layers),
     );
-    const left = this.node.scrollLeft;
-    const top = this.node.scrollTop;
+    const { scrollLeft: left, scrollTop: top } = this.node;
     this.node.style.setProperty("--columns", String(columns.length));
-    const none = element("p", { class: "none" }, "There are no rooms yet; the configuration names them.");
+    const none = element("p.none.soft", "There are no rooms yet; the configuration names them.");
     this.node.replaceChildren(columns.length ? grid : none);
     if (columns.length) this.node.scrollTo(left, first ? this.firstLook() : top);
     this.setTabStop();
@@ -75,12 +71,12 @@ export class Grid {
 
   makeHead(column) {
     const now = wallClock(Date.now(), column.zone).day === column.day && column.title !== column.room;
-    const attributes = { class: "plain clipped", tabindex: "-1", title: column.facts || null };
+    const attributes = { tabindex: "-1", title: column.facts || null };
     return element(
-      "span",
-      { class: now ? "head now" : "head", role: "columnheader" },
-      button(attributes, () => this.lead(column.leads), column.title),
-      column.hint ? element("small", {}, column.hint) : null,
+      now ? "span.head.now" : "span.head",
+      { role: "columnheader" },
+      button(".plain.clipped", () => this.lead(column.leads), attributes, column.title),
+      column.hint ? element("small.soft", column.hint) : null,
     );
   }
 
@@ -88,8 +84,7 @@ export class Grid {
     const label = row % 2 ? null : this.cells[0]?.[row].time;
     const cells = this.columns.map((column, index) => {
       const cell = this.cells[index][row];
-      cell.node = element("div", {
-        class: cell.closed ? "cell closed" : "cell",
+      cell.node = element(cell.closed ? "div.cell.closed" : "div.cell", {
         role: "gridcell",
         tabindex: "-1",
         "data-room": cell.room,
@@ -99,12 +94,7 @@ export class Grid {
       });
       return cell.node;
     });
-    return element(
-      "div",
-      { class: "row", role: "row" },
-      element("span", { class: "hour", role: "rowheader" }, label ?? ""),
-      ...cells,
-    );
+    return element("div.row", { role: "row" }, element("span.hour.soft", { role: "rowheader" }, label), ...cells);
   }
 
   fill(cell, column, held, chosen) {
@@ -120,9 +110,7 @@ export class Grid {
   /** The cell that a node is, or null. */
   cellOf(node) {
     const at = node?.closest?.("[data-at]")?.dataset.at;
-    if (!at) return null;
-    const [column, row] = at.split(" ").map(Number);
-    return { column, row, ...this.cells[column][row] };
+    return at ? this.cellAt(...at.split(" ").map(Number)) : null;
   }
 
   /** The cell at this position, or null beyond the edges. */

@@ -1,23 +1,18 @@
 // The history of a reservation: who asked for what, when and at which replica, and how it moved as seen here.
 
-import { element } from "../shared/dom.js";
+import { element, shape } from "../shared/dom.js";
 import { clock, roomAndSlot, shortDay, wallClock } from "../shared/times.js";
-import { SIGNS } from "../shared/words.js";
 
 const PAST_TENSE = { reserve: "reserved", move: "moved", cancel: "cancelled" };
 
 /** The elements that show an answer of GET …/history, with times in `zone`. */
 export function makeHistory({ events, moves_seen_here: moves, moves_kept_since: since }, zone) {
   return [
-    element("ol", {}, ...events.map((event) => makeEvent(event, zone))),
-    ...(moves.length
-      ? [
-          element("p", {}, "How it moved, as this replica saw it:"),
-          element("ol", {}, ...moves.map((move) => makeMove(move, zone))),
-        ]
-      : []),
+    element("ol", ...events.map((event) => makeEvent(event, zone))),
+    moves.length ? element("p", "How it moved, as this replica saw it:") : null,
+    moves.length ? element("ol", ...moves.map((move) => makeMove(move, zone))) : null,
     since && events.some(({ accepted_at: at }) => Date.parse(at) < Date.parse(since))
-      ? element("p", { class: "soft" }, `This replica keeps no moves from before ${momentWords(since, zone)}.`)
+      ? element("p.note", `This replica keeps no moves from before ${momentWords(since, zone)}.`)
       : null,
   ].filter(Boolean);
 }
@@ -27,27 +22,25 @@ function makeEvent({ op, user, accepted_at: at, accepted_by: by, csn, state, bef
   const where = first && last && first !== last ? `from ${first} to ${last}` : last;
   return element(
     "li",
-    {},
-    element("i", { class: `shape ${state}` }, SIGNS[state]),
+    shape(state),
     element(
       "span",
-      {},
-      element("b", {}, `${PAST_TENSE[op] ?? op} by ${user}`),
+      element("b", `${PAST_TENSE[op] ?? op} by ${user}`),
       ` at ${by.split("~")[0]}, ${momentWords(at, zone)}`,
-      where ? element("span", { class: "where" }, where) : null,
-      element("span", { class: "soft" }, csn === null ? "not final yet" : `final, number ${csn} of all`),
+      element("span.where.optional", where),
+      element("span.note", csn === null ? "not final yet" : `final, number ${csn} of all`),
     ),
   );
 }
 
 function makeMove({ at, from, to }, zone) {
   const [before, after] = [from, to].map((result) => (result ? roomAndSlot(result, zone) : "no slot"));
-  return element("li", {}, element("span", {}, `${momentWords(at, zone)}: ${before} → ${after}`));
+  return element("li", element("span", `${momentWords(at, zone)}: ${before} → ${after}`));
 }
 
 /** A moment to the second, such as Mon 3 Jun 09:00:05. */
 function momentWords(text, zone) {
   const moment = Date.parse(text);
-  const seconds = String(new Date(moment).getUTCSeconds()).padStart(2, "0");
+  const seconds = new Date(moment).toISOString().slice(17, 19);
   return `${shortDay(wallClock(moment, zone).day)} ${clock(moment, zone)}:${seconds}`;
 }

@@ -23,8 +23,13 @@ const marks = new Map(); // reservation id -> the slot from which it moved
 let looked = "";
 
 const members = await askUntilAnswered("/cluster", sayLost);
-const source = new Source({ calendar: draw, health: showHealth, mine: showReservations, event: hear });
-const view = new View(source, look);
+const source = new Source({
+  calendar: draw,
+  health: () => showHealth(health(source.info, source.up)),
+  mine: showReservations,
+  event: hear,
+});
+const view = new View(source, draw);
 const me = new Me(members.users, changeUser);
 const form = new Form(me, roomOf, { change: draw, done: changed });
 const grid = new Grid(byId("calendar"), (changes) => view.go(changes));
@@ -34,7 +39,7 @@ const tray = new Tray(byId("tray"), roomOf, { changed });
 new Select(grid, {
   choose: (room, start, end) => source.isGuest || form.add(room, start, end),
   drop: (number) => form.drop(number),
-  open: (id) => source.isGuest || details.open(id, me),
+  open,
 });
 
 byId("previous").addEventListener("click", () => view.turn(-1));
@@ -43,23 +48,19 @@ byId("today").addEventListener("click", () => view.go({ day: view.today }));
 byId("day").addEventListener("click", () => view.go({ view: "day", day: view.day }));
 byId("week").addEventListener("click", () => view.go({ view: "week", day: view.day, room: view.room?.name ?? "" }));
 byId("find").addEventListener("click", () => finder.open(view.day));
-byId("mine").addEventListener("click", (event) => {
-  const id = event.target.closest("[data-open]")?.dataset.open;
-  if (id) details.open(id, me);
-});
 byId("room").addEventListener("change", () => view.go({ room: byId("room").value }));
-showReplica();
+byId("replica").dataset.colour = colourOf(members.replicas.findIndex(({ label }) => label === members.label));
+setText(byId("replica"), members.label);
 await readLogin();
 source.user = me.name;
 await source.readRooms();
-look();
+draw();
 await source.start();
 byId("calendar").setAttribute("aria-busy", "false");
 setInterval(() => grid.tick(), TICK_MS);
 
 function sayLost(text) {
-  byId("health").dataset.level = "lost";
-  setText(byId("health"), text);
+  showHealth({ level: "lost", text });
 }
 
 /** Finds out who the user is: if replicas ask for tokens, they say it. */
@@ -71,22 +72,13 @@ async function readLogin() {
   document.body.dataset.role = role ?? "none";
 }
 
-/** Shows the days and rooms that the address asks for. */
-function look() {
+/** Shows the days and rooms that the address asks for. They are read if others were shown before. */
+function draw() {
   const { periods } = view;
   const asked = JSON.stringify(periods);
   if (asked !== looked) {
     looked = asked;
     source.look(periods);
-  }
-  draw();
-}
-
-function draw() {
-  // There may be another room, or midnight may have passed.
-  if (JSON.stringify(view.periods) !== looked) {
-    look();
-    return;
   }
   setText(byId("title"), view.title);
   setText(byId("facts"), view.isWeek ? factsOf(view.room).join(" · ") : "");
@@ -114,14 +106,7 @@ function showRooms() {
   select.value = view.room?.name ?? "";
 }
 
-function showReplica() {
-  const index = members.replicas.findIndex(({ label }) => label === members.label);
-  byId("replica").dataset.colour = colourOf(index);
-  setText(byId("replica"), members.label);
-}
-
-function showHealth() {
-  const { level, text } = health(source.info, source.up);
+function showHealth({ level, text }) {
   byId("health").dataset.level = level;
   setText(byId("health"), text);
 }
@@ -129,7 +114,7 @@ function showHealth() {
 function showReservations() {
   form.follow(source.mine);
   tray.showRejected(source.mine);
-  showMine(byId("mine"), source.mine, zoneOf);
+  showMine(byId("mine"), source.mine, roomOf, open);
 }
 
 /** The event of a write. The calendar is read again anyway; this shows what the calendar does not say. */
@@ -161,6 +146,10 @@ function changeUser() {
   draw();
 }
 
+function open(id) {
+  if (!source.isGuest) details.open(id, me);
+}
+
 function changed() {
   source.readCalendars();
   source.readMine();
@@ -185,8 +174,4 @@ function roomOf(name) {
 
 function roomNames() {
   return source.rooms.map(({ name }) => name);
-}
-
-function zoneOf(name) {
-  return roomOf(name).timezone;
 }

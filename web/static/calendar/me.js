@@ -30,7 +30,7 @@ export class Me {
     this.role = role;
     this.field.hidden = true;
     const who = role === "user" ? name : `${name}, ${role}`;
-    this.field.after(element("a", { class: "known", href: "/login", title: "Log in as somebody else" }, who));
+    this.field.after(element("a.known", { href: "/login", title: "Log in as somebody else" }, who));
   }
 
   /** Whether there is a name; if not, asks for it. */

@@ -56,17 +56,20 @@ export class Repeat {
       this.onInput();
       this.except.focus();
     };
-    const remove = button({ class: "remove plain", "aria-label": `Do not leave out ${name}` }, restore, "×");
-    return element("li", {}, element("span", { class: "day clipped" }, `not on ${name}`), remove);
+    const remove = button(".remove.plain", restore, { "aria-label": `Do not leave out ${name}` }, "×");
+    return element("li", element("span.day.clipped", `not on ${name}`), remove);
   }
 
-  /** What the request says about it: {} for a single reservation. `day` is the day of its first time. Throws Missing. */
-  asked(day) {
+  /** The sentence that asks for a last day if there is none after `day`, the day of the first time; else null. */
+  missing(day) {
+    if (!this.often.value || this.until.value > day) return null;
+    this.until.focus();
+    return `Until when does it repeat? Choose a day after ${shortDay(day)}, such as ${addDays(day, 90)}.`;
+  }
+
+  /** The fields of the request that make a series; {} for a single reservation. */
+  asked() {
     if (!this.often.value) return {};
-    if (!this.until.value || this.until.value <= day) {
-      this.until.focus();
-      throw new Missing(`Until when does it repeat? Choose a day after ${shortDay(day)}, such as ${addDays(day, 90)}.`);
-    }
     this.leaveOut(); // in case a day was chosen but not added
     return {
       rule: `FREQ=${this.often.value};UNTIL=${this.until.value.replaceAll("-", "")}`,
@@ -75,6 +78,3 @@ export class Repeat {
     };
   }
 }
-
-/** A field is empty or wrong; the message says which. */
-export class Missing extends Error {}

@@ -2,7 +2,7 @@
 //
 // It reads again whatever an event touched.
 
-import { Problem, ask } from "../shared/rest.js";
+import { answers, ask } from "../shared/rest.js";
 import { single } from "../shared/single.js";
 import { Stream } from "../shared/stream.js";
 import { iso } from "../shared/times.js";
@@ -31,23 +31,20 @@ export class Source {
   }
 
   async start() {
-    if (this.isGuest) {
-      setInterval(() => document.hidden || this.readAll(), GUEST_LOOK_MS);
-      await this.readAll();
-      return;
+    if (!this.isGuest) {
+      this.stream = new Stream("", {
+        open: () => this.readAll(),
+        event: (name, data) => this.hear(name, data),
+        lost: () => this.readReplica(),
+      });
     }
-    this.stream = new Stream("", {
-      onOpen: () => this.readAll(),
-      onEvent: (name, data) => this.hear(name, data),
-      onLost: () => this.readReplica(),
-    });
-    setInterval(() => document.hidden || this.lookAgain(), LOOK_MS);
+    setInterval(() => document.hidden || this.lookAgain(), this.isGuest ? GUEST_LOOK_MS : LOOK_MS);
     await this.readAll();
   }
 
-  /** Without a stream, because the replica has too many, the page is read again now and then. */
+  /** Without a stream, as for a guest or when the replica has too many, the page is read again now and then. */
   lookAgain() {
-    return this.up && !this.stream.isOpen ? this.readAll() : this.readReplica();
+    return this.isGuest || (this.up && !this.stream.isOpen) ? this.readAll() : this.readReplica();
   }
 
   /** Sets what is on the page: [{room, from, to}], in moments. */
@@ -95,23 +92,18 @@ export class Source {
   }
 
   async replica() {
-    try {
+    this.up = await answers(async () => {
       const answer = await ask("", "GET", this.isGuest ? "/login" : "/replica");
       if (!this.isGuest) this.info = answer;
-      this.up = true;
-    } catch (problem) {
-      if (!(problem instanceof Problem)) throw problem;
-      this.up = false;
-    }
+    });
     this.on.health();
   }
 
   async reservations() {
     const user = this.user;
     await this.attempt(async () => {
-      const answer = user && !this.isGuest
-        ? await ask("", "GET", `/users/${encodeURIComponent(user)}/reservations`)
-        : { reservations: [] };
+      const path = `/users/${encodeURIComponent(user)}/reservations`;
+      const answer = user && !this.isGuest ? await ask("", "GET", path) : { reservations: [] };
       if (user !== this.user) return;
       this.mine = answer.reservations;
       this.on.mine();
@@ -120,12 +112,7 @@ export class Source {
 
   /** If the replica does not answer, the page stays as it is. It is read again when the replica is back. */
   async attempt(read) {
-    try {
-      await read();
-    } catch (problem) {
-      if (!(problem instanceof Problem)) throw problem;
-      this.readReplica();
-    }
+    if (!(await answers(read))) this.readReplica();
   }
 }
 

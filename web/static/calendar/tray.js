@@ -1,8 +1,8 @@
 // What happened to reservations after they were made: notices of those that moved, and cards of those that lost their
 // slot, with a way to find another.
 
-import { button, element, setText } from "../shared/dom.js";
-import { ask, sentenceFor } from "../shared/rest.js";
+import { button, element, setText, shape } from "../shared/dom.js";
+import { ask, showProblem } from "../shared/rest.js";
 import { MINUTE_MS, addDays, dayOf, dayStart, iso, roomAndSlot, shortDay, span } from "../shared/times.js";
 import { nearest } from "./nearest.js";
 import { randomName, reservationPath } from "./paths.js";
@@ -18,9 +18,6 @@ export class Tray {
     this.node = node;
     this.roomOf = roomOf;
     this.on = on;
-    this.rejected = element("div", { class: "rejected-ones" });
-    this.notices = element("div", { class: "notices" });
-    node.append(this.rejected, this.notices);
     this.cards = new Map();
   }
 
@@ -51,45 +48,48 @@ export class Tray {
     }
     for (const reservation of without) {
       // A card is not drawn again, because its user may be looking at what was found.
-      const card = this.cards.get(reservation.id) ?? this.rejected.appendChild(this.makeRejected(reservation));
+      const card = this.cards.get(reservation.id) ?? this.add(this.makeRejected(reservation));
       this.cards.set(reservation.id, card);
       card.querySelector(".open").hidden = reservation.final;
     }
   }
 
   note(id, sign, text, mine) {
-    for (const old of this.notices.querySelectorAll("[data-about]")) if (old.dataset.about === id) old.remove();
-    const close = { class: "remove plain", "aria-label": "Close this notice" };
+    for (const old of this.node.querySelectorAll("[data-about]")) if (old.dataset.about === id) old.remove();
     const notice = element(
-      "div",
-      { class: mine ? "notice mine" : "notice", "data-about": id },
-      element("b", { class: "sign", "aria-hidden": "true" }, sign),
-      element("p", {}, text),
-      button(close, () => notice.remove(), "×"),
+      mine ? "div.notice.mine" : "div.notice",
+      { "data-about": id },
+      element("b.sign", { "aria-hidden": "true" }, sign),
+      element("p", text),
+      button(".remove.plain", () => notice.remove(), { "aria-label": "Close this notice" }, "×"),
     );
-    this.notices.prepend(notice);
-    while (this.notices.children.length > NOTICES_MAX) this.notices.lastChild.remove();
+    this.add(notice);
+    if (this.node.querySelectorAll(".notice").length > NOTICES_MAX) this.node.lastChild.remove();
+  }
+
+  /** Puts a card after the cards, or a notice before the older notices, which come after the cards. */
+  add(node) {
+    return this.node.insertBefore(node, this.node.querySelector(".notice"));
   }
 
   makeRejected(reservation) {
     const { id, room, purpose, asked, reason } = reservation;
     const lost = roomAndSlot({ room, ...asked[0] }, this.roomOf(room).timezone);
-    const said = element("p", { class: "found", role: "status" });
-    const search = button({ class: "main" }, () => this.search(reservation, said, search), "Find the nearest free time");
+    const said = element("p.found.optional", { role: "status" });
+    const find = () => showProblem(said, () => this.search(reservation, said, search));
+    const search = button(".main", find, "Find the nearest free time");
     return element(
-      "div",
-      { class: "card", "data-id": id },
-      element(
-        "p",
-        { class: "head" },
-        element("i", { class: "shape rejected" }, "✗"),
-        element("b", {}, purpose || "Your reservation"),
-        ` lost ${lost}`,
-      ),
-      element("p", { class: "why" }, reason?.message ?? "Nothing that was asked for is free."),
-      element("p", { class: "why open" }, "This may change until the primary has seen it."),
+      "div.card",
+      { "data-id": id },
+      element("p.head", shape("rejected"), element("b", purpose || "Your reservation"), ` lost ${lost}`),
+      element("p.note", reason?.message ?? "Nothing that was asked for is free."),
+      element("p.note.open", "This may change until the primary has seen it."),
       said,
-      element("div", { class: "actions" }, search, button({}, () => this.attempt(said, "DELETE", id), "Cancel it")),
+      element(
+        "div.actions",
+        search,
+        button("", () => this.attempt(said, "DELETE", id), "Cancel it"),
+      ),
     );
   }
 
@@ -98,13 +98,7 @@ export class Tray {
     const day = dayOf(asked[0], zone);
     const from = Math.max(dayStart(day, zone), Math.ceil(Date.now() / SEARCH_STEP_MS) * SEARCH_STEP_MS);
     const to = Math.max(dayStart(addDays(day, SEARCH_DAYS), zone), from + 1);
-    let busy;
-    try {
-      busy = (await readCalendar({ room, from, to })).map(moments);
-    } catch (problem) {
-      setText(said, sentenceFor(problem));
-      return;
-    }
+    const busy = (await readCalendar({ room, from, to })).map(moments);
     const found = nearest(moments(asked[0]), busy, { from, to, zone, opens, closes });
     if (!found) {
       setText(said, `${room} has no free time of that length within ${SEARCH_DAYS} days.`);
@@ -113,18 +107,16 @@ export class Tray {
     const slot = { start: iso(found.start), end: iso(found.end) };
     setText(said, `Free: ${roomAndSlot({ room, ...slot }, zone)}.`);
     const body = { slots: [slot], request: randomName() };
-    const take = button({ class: "main take" }, () => this.attempt(said, "PATCH", id, body), "Take it");
+    const take = button(".main.take", () => this.attempt(said, "PATCH", id, body), "Take it");
     search.replaceWith(take);
     take.focus();
   }
 
   async attempt(said, method, id, body) {
-    try {
+    await showProblem(said, async () => {
       await ask("", method, reservationPath(id), { body, user: id.split("/")[0] });
       this.on.changed();
-    } catch (problem) {
-      setText(said, sentenceFor(problem));
-    }
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 // The column of one replica: its counters, its vectors, and its log, in which one sees roll back and replay.
 
-import { element, setText } from "../shared/dom.js";
+import { element, setText, shape } from "../shared/dom.js";
 import { plural } from "../shared/words.js";
 import { difference } from "./log.js";
 import { STEP_MS, GIVE_WAY_MS, flash, isCalm, pause, slide, travel } from "./motion.js";
@@ -22,35 +22,23 @@ export class Column {
     this.rows = new Map();
     this.drawing = Promise.resolve();
     this.waiting = null;
-    this.csn = element("b", { class: "count" });
-    this.tentative = element("b", { class: "count" });
-    this.reach = element("p", { class: "reach" });
-    this.vectors = element(
-      "table",
-      { class: "vectors" },
-      element("caption", { class: "unseen" }, `Vectors of ${label}`),
-    );
-    this.session = element("p", { class: "session clipped" });
-    this.earlier = element("p", { class: "earlier", hidden: "" });
-    this.empty = element("p", { class: "empty" }, "Nothing yet");
-    this.list = element("ol", { class: "log", tabindex: "0", "aria-label": `Log of ${label}` });
+    this.csn = element("b.count");
+    this.tentative = element("b.count");
+    this.reach = element("p.reach.soft");
+    this.vectors = element("table.vectors", element("caption.unseen", `Vectors of ${label}`));
+    this.session = element("p.session.clipped");
+    this.earlier = element("p.earlier.soft", { hidden: "" });
+    this.empty = element("p.empty.soft", "Nothing yet");
+    this.list = element("ol.log", { tabindex: "0", "aria-label": `Log of ${label}` });
     this.node = element(
-      "section",
-      { class: "column", "data-label": label, "data-colour": colours.get(label), "aria-label": `Replica ${label}` },
+      "section.column",
+      { "data-label": label, "data-colour": colours.get(label), "aria-label": `Replica ${label}` },
       element(
         "header",
-        {},
         element(
-          "p",
-          { class: "counts" },
-          element("span", { class: "committed" }, element("i", { class: "shape committed" }, "✓"), "CSN ", this.csn),
-          element(
-            "span",
-            { class: "tentative" },
-            element("i", { class: "shape tentative" }, "?"),
-            "tentative ",
-            this.tentative,
-          ),
+          "p.counts",
+          element("span.committed", shape("committed"), "CSN ", this.csn),
+          element("span.tentative", shape("tentative"), "tentative ", this.tentative),
         ),
         this.reach,
         this.vectors,
@@ -114,7 +102,7 @@ export class Column {
     slide(this.list, () => this.arrange(writes));
     await Promise.all(arrived.slice(-STEPS_MAX).map((id) => this.arrive(id, received.get(id) ?? this.originOf(id))));
     await this.replay(steps);
-    this.mark({ arrived: [], replayed, changed });
+    this.mark({ replayed, changed });
   }
 
   /** Puts the rows of these writes in order, with their current content. */

@@ -1,9 +1,9 @@
 // One replica as this page sees it: its state, its log, and what its events said since the last look.
 
-import { Problem, ask } from "../shared/rest.js";
+import { answers, ask } from "../shared/rest.js";
 import { single } from "../shared/single.js";
 import { Stream } from "../shared/stream.js";
-import { committedPart, grown } from "./log.js";
+import { committedPart } from "./log.js";
 import { pause } from "./motion.js";
 
 const LOOK_MS = 2000; // a replica that dies ends its stream at once; this finds one that hangs
@@ -31,9 +31,9 @@ export class Follower {
       onChange(this, news);
     });
     new Stream(base, {
-      onOpen: () => this.begin(),
-      onEvent: (name, data) => this.hear(name, data),
-      onLost: () => this.look(),
+      open: () => this.begin(),
+      event: (name, data) => this.hear(name, data),
+      lost: () => this.look(),
     });
     setInterval(() => document.hidden || this.look(), LOOK_MS);
   }
@@ -52,20 +52,16 @@ export class Follower {
   }
 
   async read() {
-    try {
+    this.up = await answers(async () => {
       this.info = await ask(this.base, "GET", "/replica");
       this.writes = await this.readLog();
-      this.up = true;
-    } catch (problem) {
-      if (!(problem instanceof Problem)) throw problem;
-      this.up = false;
-    }
+    });
   }
 
   async readLog() {
     const known = committedPart(this.writes);
     try {
-      return grown(known, await this.readAfter(known.at(-1)?.id ?? null));
+      return [...known, ...(await this.readAfter(known.at(-1)?.id ?? null))];
     } catch (problem) {
       if (problem.code !== "write_unknown") throw problem;
       return this.readAfter(null); // the log was truncated, or it is another history

@@ -17,8 +17,8 @@ export class Links {
     this.nodes = new Map(labels.map((label) => [label, makeNode(label, colours)]));
     this.links = pairs(labels).map(([one, other], index) => this.makeLink(one, other, index + 1));
     this.node = element(
-      "div",
-      { class: "topology", role: "group", "aria-label": "Links between the replicas" },
+      "div.topology",
+      { role: "group", "aria-label": "Links between the replicas" },
       this.svg,
       ...this.nodes.values(),
       ...this.links.map((link) => link.button),
@@ -55,13 +55,13 @@ export class Links {
   }
 
   makeLink(one, other, number) {
-    const hasKey = number <= KEYS;
     const node = button(
-      { class: "link", "data-link": `${one}-${other}`, title: `${one} – ${other}` },
+      ".link",
       () => this.toggle(link),
-      hasKey ? element("kbd", {}, String(number)) : null,
-      element("span", { class: "sign", "aria-hidden": "true" }),
-      element("span", { class: "word" }),
+      { "data-link": `${one}-${other}`, title: `${one} – ${other}` },
+      number <= KEYS ? element("kbd", number) : null,
+      element("span.sign", { "aria-hidden": "true" }),
+      element("span.word"),
     );
     const line = drawing("path", { class: "line" });
     const level = Math.max(0, number - this.labels.length + 1); // links between neighbours come first, and run on level 0
@@ -104,12 +104,8 @@ function arc(x1, x2, y, top, corner) {
 }
 
 function makeNode(label, colours) {
-  return element(
-    "div",
-    { class: "node", "data-label": label, "data-colour": colours.get(label) },
-    element("span", { class: "name" }, label),
-    element("span", { class: "mark" }),
-  );
+  const attributes = { "data-label": label, "data-colour": colours.get(label) };
+  return element("div.node", attributes, element("span.name", label), element("span.mark.optional"));
 }
 
 function saysCut(follower, { one, other }) {
@@ -117,10 +113,9 @@ function saysCut(follower, { one, other }) {
   return peer !== null && follower.info?.peers.some(({ label, link }) => label === peer && link === "cut");
 }
 
+/** All pairs of labels: first those of neighbours, then those that are two apart, and so on. */
 function pairs(labels) {
-  const found = labels.flatMap((one, index) => labels.slice(index + 1).map((other) => [one, other]));
-  const distance = ([one, other]) => labels.indexOf(other) - labels.indexOf(one);
-  return found.sort((left, right) => distance(left) - distance(right));
+  return labels.flatMap((_, between) => labels.slice(between + 1).map((other, index) => [labels[index], other]));
 }
 
 function putAt(node, x, y) {

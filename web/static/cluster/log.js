@@ -4,11 +4,7 @@ import { statusOf } from "../shared/words.js";
 
 const DAY_MS = 86_400_000;
 
-/** The committed part of `known`, followed by what was read after it. Commits never move, so they are not read twice. */
-export function grown(known, read) {
-  return [...committedPart(known), ...read];
-}
-
+/** The part of a log that stays as it is, because commits never move. */
 export function committedPart(writes) {
   return writes.filter((write) => write.csn !== null);
 }

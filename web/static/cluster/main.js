@@ -28,7 +28,7 @@ byId("calendars").append(
 );
 const overview = byId("overview");
 overview.style.setProperty("--columns", String(labels.length));
-overview.append(links.node, element("div", { class: "columns" }, ...[...columns.values()].map(({ node }) => node)));
+overview.append(links.node, element("div.columns", ...[...columns.values()].map(({ node }) => node)));
 overview.setAttribute("aria-busy", "false");
 
 function say(text) {
@@ -67,20 +67,14 @@ function sourceOf(peer, id) {
 
 /** A link has two ends. It is cut or healed at both, so that neither starts a session. */
 async function toggle({ one, other, up }) {
-  const ends = [
-    [one, other],
-    [other, one],
-  ].map(([here, peer]) => {
-    const follower = followers.find(({ label }) => label === here);
-    return ask(follower.base, "PUT", `/replica/links/${encodeURIComponent(peer)}`, { body: { up: !up } });
-  });
-  const results = await Promise.allSettled(ends);
+  const set = (here, peer) => {
+    const { base } = followers.find(({ label }) => label === here);
+    return ask(base, "PUT", `/replica/links/${encodeURIComponent(peer)}`, { body: { up: !up } });
+  };
+  const results = await Promise.allSettled([set(one, other), set(other, one)]);
   const failed = results.filter(({ status }) => status === "rejected").map(({ reason }) => reason.message);
   const done = up ? "cut" : "healed";
-  say(
-    failed.length
-      ? `Not ${done} at both ends. ${failed.join(" ")}`
-      : `The link between ${one} and ${other} is ${done}.`,
-  );
+  if (failed.length) say(`Not ${done} at both ends. ${failed.join(" ")}`);
+  else say(`The link between ${one} and ${other} is ${done}.`);
   for (const follower of followers) follower.look();
 }

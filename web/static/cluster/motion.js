@@ -37,12 +37,7 @@ export async function travel(row, start) {
   copy.className += " travelling";
   copy.removeAttribute("data-write");
   copy.setAttribute("aria-hidden", "true");
-  Object.assign(copy.style, {
-    left: `${end.left}px`,
-    top: `${end.top}px`,
-    width: `${end.width}px`,
-    height: `${end.height}px`,
-  });
+  for (const name of ["left", "top", "width", "height"]) copy.style[name] = `${end[name]}px`;
   document.body.append(copy);
   row.style.visibility = "hidden";
   const [x, y] = [start.left - end.left, start.top - end.top];

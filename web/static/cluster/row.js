@@ -16,13 +16,13 @@ const VERBS = {
 /** An empty row for the write with this id. `fill` puts the content in. */
 export function makeRow(id) {
   return element(
-    "li",
-    { class: "write", "data-write": id },
-    element("span", { class: "badge" }, element("span", { class: "sign" }), element("span", { class: "csn" })),
-    element("span", { class: "who clipped" }, element("b"), " ", element("span", { class: "where" })),
-    element("span", { class: "when" }),
-    element("span", { class: "what clipped" }),
-    element("span", { class: "origin" }),
+    "li.write",
+    { "data-write": id },
+    element("span.badge", element("span.sign"), element("span.csn.optional")),
+    element("span.who.clipped", element("b"), " ", element("span.where.soft")),
+    element("span.when"),
+    element("span.what.clipped.soft"),
+    element("span.origin.replica"),
   );
 }
 

@@ -37,7 +37,7 @@ function build(table, origins, colours, labelOf) {
   );
   table.tHead?.remove();
   for (const body of [...table.tBodies]) body.remove();
-  table.append(element("thead", {}, element("tr", {}, element("td"), ...heads)), element("tbody", {}, ...rows));
+  table.append(element("thead", element("tr", element("td"), ...heads)), element("tbody", ...rows));
 }
 
 /** The servers in the order of the columns; those without a column come last. */

@@ -1,5 +1,7 @@
 // Requests to a replica. A Problem is what may go wrong: the replica refuses, or it does not answer.
 
+import { setText } from "./dom.js";
+
 const TIMEOUT_MS = 8000;
 const AGAIN_MS = 1000;
 
@@ -21,18 +23,11 @@ export async function ask(base, method, path, { body, user } = {}) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (user) headers["Bayou-User"] = user;
-  const [response, answer] = await send(base + path, { method, headers, body: JSON.stringify(body) }, "json");
-  if (response.status === 401 && !base && path !== "/login" && /^token_/.test(answer.error?.code)) {
-    location.assign("/login");
-  }
-  if (!response.ok) throw new Refused(answer.error ?? unreadable(response));
-  return answer;
+  return send(base + path, { method, headers, body: JSON.stringify(body) }, "json");
 }
 
 export async function askText(path) {
-  const [response, text] = await send(path, {}, "text");
-  if (!response.ok) throw new Refused(unreadable(response));
-  return text;
+  return send(path, {}, "text");
 }
 
 /** Reads what a page needs to start: asks until there is an answer. `say` gets a sentence for each failure. */
@@ -53,20 +48,45 @@ export function sentenceFor(problem, ifSilent = "The replica does not answer. Tr
   return problem instanceof Silent ? ifSilent : problem.message;
 }
 
-async function send(url, options, kind) {
+/** Runs `read`, and returns whether the replica answered as wanted: false after a Problem. */
+export async function answers(read) {
   try {
-    const response = await fetch(url, {
+    await read();
+    return true;
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    return false;
+  }
+}
+
+/** Runs `run`; after a Problem, `node` shows the sentence for it. */
+export async function showProblem(node, run) {
+  try {
+    await run();
+  } catch (problem) {
+    setText(node, sentenceFor(problem));
+  }
+}
+
+async function send(url, options, kind) {
+  const isOwn = url.startsWith("/");
+  let response;
+  let answer;
+  try {
+    response = await fetch(url, {
       cache: "no-store",
       credentials: "same-origin", // the cookie of /login
       signal: AbortSignal.timeout(TIMEOUT_MS),
       ...options,
     });
-    return [response, await response[kind]()];
+    answer = await response[kind]();
   } catch (reason) {
-    throw new Silent(`No answer from ${url.startsWith("/") ? "the replica" : new URL(url).origin}: ${reason.message}`);
+    throw new Silent(`No answer from ${isOwn ? "the replica" : new URL(url).origin}: ${reason.message}`);
   }
-}
-
-function unreadable({ statusText }) {
-  return { code: "unreadable", message: statusText };
+  if (response.ok) return answer;
+  const error = answer.error ?? { code: "unreadable", message: response.statusText };
+  if (response.status === 401 && isOwn && url !== "/login" && error.code?.startsWith("token_")) {
+    location.assign("/login");
+  }
+  throw new Refused(error);
 }

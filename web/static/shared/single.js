@@ -6,21 +6,20 @@
  */
 export function single(run) {
   let running = null;
-  let next;
-  return function start(names) {
-    if (running) {
-      next = next === undefined ? names && new Set(names) : next && names && new Set([...next, ...names]);
-      next ??= null;
-      return running;
+  let asked = []; // lists of names, or null for everything
+  async function runAll() {
+    try {
+      while (asked.length) {
+        const now = asked.splice(0);
+        await run(now.includes(null) ? null : new Set(now.flat()));
+      }
+    } finally {
+      running = null;
     }
-    running = (async () => {
-      let now = names ? new Set(names) : null;
-      do {
-        next = undefined;
-        await run(now);
-        now = next;
-      } while (next !== undefined);
-    })().finally(() => (running = null));
+  }
+  return function start(names = null) {
+    asked.push(names);
+    running ??= runAll();
     return running;
   };
 }

@@ -10,14 +10,12 @@ const WAIT_MAX_MS = 4000;
 
 export class Stream {
   /**
-   * `onOpen()` runs at each (re)connection; earlier events do not come, so read the state then. `onEvent(name, data)`
-   * runs for each event, in order. `onLost()` runs when a stream breaks or cannot be opened.
+   * `on.open()` runs at each (re)connection; earlier events do not come, so read the state then. `on.event(name, data)`
+   * runs for each event, in order. `on.lost()` runs when a stream breaks or cannot be opened.
    */
-  constructor(base, { onOpen, onEvent, onLost }) {
+  constructor(base, on) {
     this.base = base;
-    this.onOpen = onOpen;
-    this.onEvent = onEvent;
-    this.onLost = onLost;
+    this.on = on;
     this.source = null;
     this.timer = null;
     this.waitMs = WAIT_MIN_MS;
@@ -38,11 +36,11 @@ export class Stream {
     this.source = source;
     source.addEventListener("open", () => {
       this.waitMs = WAIT_MIN_MS;
-      this.onOpen();
+      this.on.open();
     });
     source.addEventListener("error", () => this.lose(source));
     for (const name of NAMES) {
-      source.addEventListener(name, (event) => this.onEvent(name, JSON.parse(event.data)));
+      source.addEventListener(name, (event) => this.on.event(name, JSON.parse(event.data)));
     }
   }
 
@@ -55,7 +53,7 @@ export class Stream {
   lose(source) {
     if (source !== this.source) return;
     this.close();
-    this.onLost();
+    this.on.lost();
     this.timer = setTimeout(() => this.open(), this.waitMs);
     this.waitMs = Math.min(this.waitMs * 2, WAIT_MAX_MS);
   }

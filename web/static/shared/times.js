@@ -60,8 +60,7 @@ export function mondayOf(day) {
 
 /** A time of day, such as 09:30. */
 export function clock(moment, zone) {
-  const { minutes } = wallClock(moment, zone);
-  return clockOfMinutes(minutes);
+  return clockOfMinutes(wallClock(moment, zone).minutes);
 }
 
 export function clockOfMinutes(minutes) {
