@@ -1,19 +1,21 @@
 """One anti-entropy session between two replicas, as a state machine: frames in, frames out (Petersen 1997, section 3).
 
-It reaches the replica's storage through `AntiEntropyStore`, and knows no network, no clock and no thread. Both ends run
+It reaches the replica's storage through `AntiEntropyStore`, and uses no network, no clock and no thread. Both ends run
 the same class. One session serves both directions:
 
-    both            Hello
-    each            Batch ... (at most WINDOW of them unacknowledged)       Ack for each, once it is stored
-    the initiator   Done, when everything is sent and acknowledged
-    the responder   what has appeared meanwhile (such as the commits of what it just received), then Done
+    both            send Hello
+    each            sends Batch ... (at most WINDOW of them unacknowledged), and gets an Ack for each that is stored
+    the initiator   sends Done, when everything is sent and acknowledged
+    the responder   sends the writes and commits that have appeared meanwhile, then Done
 
-A peer that lacks commits which are no longer in the log, or whose history did not prevail, gets the full state instead
-of batches: StateChunk ... StateFinish. It installs that, and its Ack asks for a new plan from there.
+The sender sends batches by a plan, which begins at the receiver's vectors. If a batch does not fit, because another
+session has changed the receiver, the receiver's Ack says what it holds now, and the sender makes a new plan.
 
-What is acknowledged is stored for good. So a session may break anywhere, and the next one goes on from the vectors. If
-a batch does not fit, because another session has changed the receiver, the Ack asks for a new plan and says what the
-receiver holds.
+A peer gets the full state instead of batches (StateChunk ... StateFinish) if it lacks commits that are no longer in the
+log, or if its own history did not prevail. It installs that state, and its Ack asks for a new plan.
+
+An acknowledged frame is stored for good. So a session may break at any point, and the next one goes on from the
+vectors.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ PLANS_MAX = 20  # new plans in one session; a receiver for which nothing fits is
 
 @dataclass(slots=True)
 class Report:
-    """What a session did. `sent` counts acknowledged writes and pages, `received` those that changed something here."""
+    """The result of a session. `sent` counts the writes and pages that the peer acknowledged. `received` counts those
+    that changed something here."""
 
     peer: str = ""
     sent: int = 0
@@ -53,7 +56,7 @@ class Report:
 
     @property
     def code(self) -> str | None:
-        """The PeerRefusalCode of `error`; None after a session that completed without an error."""
+        """The PeerRefusalCode of `error`; None if there is no error."""
         return self.error.code if self.error is not None else None
 
 
@@ -71,7 +74,7 @@ class ProtocolError(Exception):
 
 class Session:
     """One end of a session. `applications` are the tags (NAME/VERSION) that this replica can play. `asks_for_tokens` is
-    sent to the peer in the hello, and has no effect here."""
+    only passed on to the peer, in the hello."""
 
     def __init__(
         self,
@@ -101,28 +104,33 @@ class Session:
 
     @property
     def finished(self) -> bool:
-        """Whether both sides are done, or one has refused. Invariant: afterwards no frame is sent or taken."""
+        """Whether both sides have sent Done, or one has refused. After that, no frame is sent or taken."""
         return self._ended or (self._sent_done and self._got_done)
 
     def start(self) -> list[Frame]:
-        """Return the frame that opens this end: the hello."""
+        """Return the frame that begins the session at this end: the hello."""
         return [hello_of(self._store.state(), self._applications, self._asks_for_tokens)]
 
     def receive(self, frame: Frame) -> list[Frame]:
-        """Take one frame of the peer, and return the frames to send, in order. Raises ProtocolError for a frame that is
-        not allowed here."""
+        """Take one frame of the peer, and return the frames to send, in order. Raise ProtocolError if the frame is not
+        allowed at this point."""
         return self.take(self.examine(frame))
 
     def examine(self, frame: Frame) -> Examined:
-        """Do the half of `receive` that changes nothing. Any thread may call it while earlier frames are being
-        taken."""
+        """Check a frame without changing anything. Raise ProtocolError if it is malformed.
+
+        This is the first half of `receive`. Any thread may call it while earlier frames are being taken.
+        """
         if problem := problem_of(frame):
             raise ProtocolError(f"{type(frame).__name__}: {problem}")
         unplayable = problem_of_writes(frame.selection, self._applications) if isinstance(frame, Batch) else None
         return Examined(frame, unplayable)
 
     def take(self, examined: Examined) -> list[Frame]:
-        """Do the half of `receive` that takes an examined frame. Call it in the order in which the frames arrived."""
+        """Take a frame that `examine` has returned, and return the frames to send, in order.
+
+        This is the second half of `receive`. Call it in the order in which the frames arrived.
+        """
         frame = examined.frame
         if self.finished:
             raise ProtocolError(f"{type(frame).__name__} after the end of the session")
@@ -143,7 +151,7 @@ class Session:
         raise ProtocolError(f"{type(frame).__name__} is not expected here")
 
     def refuse(self, code: str, message: str) -> list[Frame]:
-        """End the session from this side, and return the frames that tell the peer why."""
+        """End the session from this side. Return the frames that give the peer the reason."""
         refusal = Refuse(code, message)
         self._end(refusal)
         return [refusal]
@@ -199,14 +207,14 @@ class Session:
         return [self._replan(batch.plan)]
 
     def _precedes_the_birth(self, batch: Batch) -> bool:
-        """Whether the batch has commits, although neither the peer's hello nor this replica knows the cluster's birth.
-        This replica could not tell which commits they follow."""
+        """Return True if the batch has commits, but neither this replica nor the peer's hello knows the birth of the
+        cluster. This replica could not tell which commits they follow."""
         if self._peer is None or self._peer.birth or all(item.csn is None for item in batch.selection.items):
             return False
         return not self._store.state().birth
 
     def _store_all(self, selection: Selection) -> Received:
-        """Store a batch in as many transactions as the bounds of the store require."""
+        """Store a batch. It may take several transactions, because the store bounds the size of each."""
         while True:
             received = self._store.receive(selection, self.report.peer)
             self.report.received += received.new
@@ -259,8 +267,8 @@ class Session:
         return self._send_on()
 
     def _send_on(self) -> list[Frame]:
-        """Return the frames that the window has room for; Done if nothing is left to send and it is this side's turn to
-        say so."""
+        """Return the next frames, as many as the window has room for. Done is the last one, if nothing is left to send
+        and this side may end."""
         frames: list[Frame] = []
         while not self._sent_done and len(self._in_flight) < WINDOW:
             frame = self._next()
@@ -294,7 +302,7 @@ class Session:
 
 
 def hello_of(state: State, applications: Sequence[str], asks_for_tokens: bool | None = None) -> Hello:
-    """Return the hello with which a replica in this state introduces itself."""
+    """Return the hello of a replica in this state."""
     return Hello(
         protocol=PROTOCOL,
         cluster=state.cluster,

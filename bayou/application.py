@@ -1,4 +1,4 @@
-"""What the protocol and the store know of applications: their Lua code, and the values that pass between them."""
+"""The interface between the store and applications: their Lua code, and the values that they exchange."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MEMBERSHIP = "members/1"  # the protocol's own application, which every replica 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of a submitted draft.
+    """The result of a submitted draft.
 
-    id         the write's id; None if it was not logged, which leaves no trace of the draft
+    id         the write's id; None if the draft was refused, which leaves no trace
     outcome    `STATUS DETAIL`; the write is logged if STATUS is `updated` or `merged`
     committed  whether the primary committed the write at once
-    pages      the pages that the caller asked for, as they are after the write; none if it was not logged
+    pages      the pages that the caller asked for, as they are after the write; empty if the draft was refused
     """
 
     id: str | None
@@ -43,7 +43,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class PageViews:
-    """One page in both views of the same moment; each view maps fields to values."""
+    """One page in both views, read at the same moment. Each view maps fields to values."""
 
     tentative: Mapping[str, str]
     committed: Mapping[str, str]
@@ -52,7 +52,7 @@ class PageViews:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Pages and the vectors of one moment. `history` is the list of epochs as JSON; see bayou/history.py."""
+    """Pages and vectors, read at the same moment. `history` is the list of epochs as JSON; see bayou/history.py."""
 
     vector: Mapping[str, int]
     committed_vector: Mapping[str, int]
@@ -63,9 +63,13 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class FeedRevision:
-    """What a feed of this replica has shown of a thing. `number` grows with each change, `changed_s` is the time of the
-    last change (seconds since 1970), `here` is False once the thing is gone, and `text` is what is shown (or was shown
-    last)."""
+    """The newest version of a thing that a feed of this replica has shown.
+
+    number     grows with each change
+    changed_s  when it last changed, in seconds since 1970
+    here       False once the thing is gone
+    text       what the feed shows of it; if it is gone, what the feed showed last
+    """
 
     number: int
     changed_s: int
@@ -75,16 +79,20 @@ class FeedRevision:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The history of a page: the notes of commits by CSN, and the tentative writes that declare the page, in order,
-    each with its outcome."""
+    """The history of a page. `notes` has the application's note on each commit, by CSN. `tentative` has the tentative
+    writes that declare the page, in order, each with its outcome."""
 
     notes: Mapping[int, str]
     tentative: tuple[tuple[Write, str], ...]
 
 
 class Change(NamedTuple):
-    """What a transaction did to a write: its CSN if it is committed now, its outcome before (None if the write is new
-    here), and its outcome after."""
+    """How a transaction changed a write.
+
+    csn  its CSN if it is committed now
+    was  its outcome before; None if the write is new here
+    now  its outcome after
+    """
 
     write: str
     csn: int | None
@@ -95,8 +103,8 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeChange:
-    """A write whose outcome changed here when it was replayed. `others` are the outcomes of the other writes of the
-    same transaction, which include those that caused the change."""
+    """A write whose outcome changed here in a replay. `others` has the new outcomes of the other writes that the same
+    transaction changed, by id. The cause of the change is among them."""
 
     at: datetime
     write: str
@@ -107,8 +115,8 @@ class OutcomeChange:
 
 @dataclass(frozen=True, slots=True)
 class LuaApplication:
-    """An application as the store plays it. `lua` is the path of the file that returns {check, update, merge, lists};
-    see docs/design.md."""
+    """An application in the form that the store plays. `lua` is the path of a file that returns {check, update, merge,
+    lists}; see docs/design.md."""
 
     name: str
     version: int
@@ -116,5 +124,5 @@ class LuaApplication:
 
     @property
     def tag(self) -> str:
-        """The tag NAME/VERSION that writes of this application carry."""
+        """NAME/VERSION, which each write of this application carries."""
         return f"{self.name}/{self.version}"

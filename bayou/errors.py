@@ -1,7 +1,7 @@
-"""The refusals: exceptions which say that a request cannot be granted. There is one class for each kind.
+"""The refusals: exceptions which say that a request cannot be granted. There is one class for each kind of reason.
 
-A refusal has a code for programs, a message for people that says what happened and what to do, and details. It knows
-nothing of HTTP: replica/http/errors.py maps each kind to a status.
+A refusal has a code for programs, a message for people, and details. The message says what happened and what to do.
+This module knows nothing of HTTP: replica/http/errors.py maps each class to a status.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 
 class PeerRefusalCode(StrEnum):
-    """The codes that replicas compare. A code never changes; the message beside it may differ between releases."""
+    """The codes of refusals between replicas. A code never changes, because other releases compare it. The message that
+    goes with it may change."""
 
     # A session is refused or ends early:
     BROKEN_OFF = "broken_off"
@@ -36,7 +37,7 @@ class PeerRefusalCode(StrEnum):
 
 
 class Refusal(Exception):
-    """The base class of all refusals. When one is raised, nothing has changed."""
+    """The base class of all refusals. A request that is refused changes nothing."""
 
     def __init__(self, code: str, message: str, **details: Any) -> None:
         super().__init__(message)
@@ -46,11 +47,11 @@ class Refusal(Exception):
 
 
 class BadInput(Refusal):
-    """The request cannot be read, or a field breaks a rule."""
+    """The request cannot be read, or a field has an invalid value."""
 
 
 class Unauthorized(Refusal):
-    """The request does not say who makes it, or its token is not valid."""
+    """The request does not say who makes it, or its token is invalid."""
 
 
 class Forbidden(Refusal):
@@ -58,15 +59,15 @@ class Forbidden(Refusal):
 
 
 class Unknown(Refusal):
-    """What the request names does not exist here."""
+    """The request names something that does not exist here."""
 
 
 class Conflict(Refusal):
-    """The current state does not allow the request."""
+    """The request is not possible in the current state."""
 
 
 class Behind(Refusal):
-    """This replica does not yet hold what the client session has seen."""
+    """This replica does not yet hold some writes that the client session has seen."""
 
 
 class TooLarge(Refusal):

@@ -1,8 +1,9 @@
-"""Anti-entropy by file ("transportable media" in Petersen 1997, section 3.4): the frames of a session without answers.
+"""Anti-entropy by file ("transportable media" in Petersen 1997, section 3.4): a session's frames without its answers.
 
-An export is one or more volumes. A volume begins with what its receiver must hold at least, goes on with the frames
-that a session would send, and ends with what the receiver holds afterwards. Each volume goes on where the one before it
-ends; only a full state is never divided. replica/http/export_file.py turns the frames into bytes.
+An export is one or more volumes. A volume begins with a Head, which says what its receiver must hold at least. The
+frames that a session would send follow. Last comes an End, which says what the receiver holds afterwards. Each volume
+continues the one before it. A full state is always in one volume. replica/http/export_file.py turns the frames into
+bytes.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from bayou.vectors import missing
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The beginning of a volume: who wrote it, and what its receiver must hold at least, unless the volume has the full
-    state."""
+    """The beginning of a volume: the hello of the replica that wrote it, and what its receiver must hold at least
+    (`csn` and `vector`). A receiver of a full state need hold nothing."""
 
     hello: Hello
     csn: int
@@ -36,7 +37,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """What a receiver holds at least after it has taken the volume."""
+    """The end of a volume. It says what the receiver holds at least after it has taken the volume."""
 
     csn: int
     vector: Vector
@@ -48,8 +49,8 @@ ExportFrame = Head | StateChunk | StateFinish | Batch | End
 def export_volumes(
     store: AntiEntropyStore, applications: Sequence[str], since_csn: int, since: Vector, volume_bytes_max: int
 ) -> Iterator[ExportFrame]:
-    """Yield the frames of all volumes for a receiver that holds (since_csn, since). Each volume runs from a Head to an
-    End."""
+    """Yield the frames of all volumes for a receiver that holds the commits up to `since_csn` and the writes that
+    `since` covers. Each volume runs from a Head to an End."""
     hello = hello_of(store.state(), applications)
     reach = Reach(since_csn, dict(since), ())
     first = True
@@ -77,8 +78,8 @@ def export_volumes(
 
 
 class Importer:
-    """Takes the frames of one volume. If a frame is refused or damaged, the frames before it stay stored, as in a
-    session."""
+    """Takes the frames of one volume, and stores each at once. If a frame is refused or damaged, the frames before it
+    stay stored."""
 
     def __init__(self, store: AntiEntropyStore, applications: Sequence[str]) -> None:
         self._store = store
@@ -88,8 +89,8 @@ class Importer:
         self.report = Report()
 
     def take(self, frame: ExportFrame) -> None:
-        """Take the next frame. Raises Conflict if the volume does not fit here, and BadInput if no replica writes such
-        a frame."""
+        """Store the next frame. Raise Conflict if the volume does not fit this replica, and BadInput if the frame is
+        damaged."""
         if problem := self._problem(frame):
             raise BadInput("export_damaged", f"The file is damaged: {problem}. Export it again.", field="file")
         match frame:
@@ -102,12 +103,12 @@ class Importer:
                     if received.status not in {"taken", "more"}:
                         raise Conflict(
                             "export_does_not_fit",
-                            f"The file does not fit the log of this replica ({received.status}). Export it again.",
+                            f"The file does not fit the log of this replica ({received.status}). Make a new one.",
                         )
                     selection = selection.after(received.taken)
             case StateChunk():
                 if not self._staging.take(frame):
-                    raise Conflict("busy", "This replica is receiving another full state. Try again.")
+                    raise Conflict("busy", "This replica is receiving another full state. Import the file again later.")
             case StateFinish():
                 self._finish(frame)
             case End():
@@ -143,22 +144,22 @@ class Importer:
         verdict, common = judged
         if verdict is Verdict.PREVAIL:
             raise Conflict(
-                "export_stale", "The file belongs to a history that a forced promotion has replaced. Export it again."
+                "export_stale", "A forced promotion has revoked commits that the file contains. Make a new export."
             )
         if verdict is Verdict.YIELD:
             if not head.full_state:
                 raise Conflict(
                     "export_needs_full_state",
-                    "A forced promotion has replaced commits of this replica, so it needs a full state, and the file"
-                    " has none. Let the two replicas meet over a link instead.",
+                    "A forced promotion has revoked commits of this replica, so it needs a full state, and the file"
+                    " contains none. Connect the two replicas over the network instead.",
                 )
             self._common_csn = common
         lacking = missing(state.vector, state.retired_servers, head.vector)
         if not head.full_state and (state.csn < head.csn or lacking):
             raise Conflict(
                 "export_does_not_fit",
-                f"The file begins after CSN {head.csn}, and this replica holds CSN {state.csn}."
-                " Import the earlier files first, or export again from what this replica holds.",
+                f"This replica (at CSN {state.csn}) lacks writes before the file's first, which follows CSN {head.csn}."
+                " Import the earlier files first, or make a new export for this replica.",
                 needed={"csn": head.csn, "vector": {server: f"{stamp:016d}" for server, stamp in head.vector.items()}},
                 missing={server: f"{stamp:016d}" for server, stamp in lacking.items()},
             )
@@ -171,7 +172,7 @@ class Importer:
             return  # it is not newer; the batches after it may be
         installed = self._store.install(self._staging.number, self.report.peer, frame.end, self._common_csn)
         if installed.status == "superseded":
-            raise Conflict("busy", "This replica has received another full state meanwhile. Try again.")
+            raise Conflict("busy", "This replica has received another full state meanwhile. Import the file again.")
         self.report.installed = installed
 
     def _count(self, new: int, rolled_back: int, replayed: int) -> None:

@@ -1,8 +1,8 @@
-"""Checks each frame before it is used: does it have the form that this protocol sends?
+"""Checks the form of each frame before the frame is used.
 
-A peer may run another release, have faulty memory, or not be a replica at all. A frame that passes can be stored
-without harm, whatever it says: its ids, stamps and counts are well-formed, and it is no larger than what a replica
-sends. Later checks decide whether it fits the log. docs/limits.md lists the bounds.
+A peer may run another release, have faulty memory, or not be a replica at all. A frame that passes these checks can be
+stored without harm: its ids, stamps and counts are well-formed, and it is not larger than a replica's frames. Other
+code checks later whether it fits the log. docs/limits.md lists the bounds.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _MEMBERSHIP = {"create": ("label", "rest", "anti_entropy", "through"), "retire":
 
 
 def problem_of(frame: Frame) -> str | None:
-    """Return the reason why no replica sends this frame; None if a replica may send it."""
+    """Return what is wrong with the form of a frame; None if a replica may send it."""
     match frame:
         case Hello():
             return _hello(frame)
@@ -62,7 +62,7 @@ def problem_of(frame: Frame) -> str | None:
 
 
 def problem_of_writes(selection: Selection, applications: Collection[str]) -> str | None:
-    """Return the reason why a write of a batch must not enter the log, where it would stay for good; None if all may.
+    """Return what is wrong with a write of a batch; None if all writes may enter the log, where they stay for good.
     `applications` are those that this replica plays."""
     played = {MEMBERSHIP, *applications}
     for item in selection.items:
@@ -140,8 +140,8 @@ def _selection(selection: Selection) -> str | None:
 
 
 def _pages(pages: StatePages) -> str | None:
-    """Return the problem of these pages, if any. The text must be plain, because Redis reads it with a parser of its
-    own."""
+    """Return what is wrong with these pages; None if nothing is. The check is strict because Redis reads the text with
+    its own JSON parser."""
     if pages.count > ITEMS_MAX:
         return f"a part has more than {ITEMS_MAX} pages"
     try:
@@ -181,8 +181,8 @@ def _end(end: StateEnd) -> str | None:
 
 
 def _history(text: str, birth: str | None = None) -> str | None:
-    """Return the problem of a history, if any. The numbers of its epochs must not fall. If `birth` is given, there must
-    be epochs exactly when the birth is known."""
+    """Return what is wrong with a history; None if nothing is. The numbers of its epochs must not decrease. If `birth`
+    is given, the history must have epochs if and only if `birth` is not empty."""
     if len(text) > HISTORY_BYTES_MAX:
         return "the history is too long"
     try:

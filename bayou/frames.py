@@ -1,4 +1,4 @@
-"""The frames of an anti-entropy session, whatever transport carries them: gRPC, a simulation, or a file."""
+"""The frames of an anti-entropy session. They are the same for every transport: gRPC, the simulation, a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from bayou.state import Vector
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first frame of each side: who speaks, and what that replica holds. Its fields are those of bayou.state.State.
+    """The first frame of each side. It says who speaks and what that replica holds. Most fields are those of
+    bayou.state.State.
 
     `asks_for_tokens` says whether the replica asks its clients for tokens; None if it does not say.
     """
@@ -32,7 +33,8 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A frame of writes, in the sender's order. `plan` grows each time that the receiver asks for a new plan."""
+    """Some writes, in the order in which the receiver must store them. `plan` is the number of the sender's plan: it
+    grows each time that the receiver asks for a new plan."""
 
     plan: int
     selection: Selection
@@ -42,8 +44,8 @@ class Batch:
 class StateChunk:
     """A part of the sender's full state. `number` counts the parts of a plan from 0.
 
-    `first` begins a new staging at the receiver. It may also come in the middle of a plan, if the sender itself has
-    installed another state meanwhile.
+    A part with `first` makes the receiver begin a new staging. This may happen in the middle of a plan, if the sender
+    itself has installed another state meanwhile.
     """
 
     plan: int
@@ -55,8 +57,8 @@ class StateChunk:
 
 @dataclass(frozen=True, slots=True)
 class StateFinish:
-    """Tells the receiver that all `number` parts are sent, and that it shall install the state. The receiver's Ack asks
-    for a new plan."""
+    """Tells the receiver that all `number` parts are sent, and that it shall install the state. The receiver answers
+    with an Ack that asks for a new plan."""
 
     plan: int
     number: int
@@ -65,8 +67,8 @@ class StateFinish:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Tells the sender that a frame is stored. With `replan`, the sender makes a new plan for a receiver that holds
-    this csn, vector and retired servers."""
+    """Tells the sender that a frame is stored. If `replan` is true, the sender makes a new plan for a receiver that
+    holds these commits (`csn`), writes (`vector`) and retired servers."""
 
     plan: int
     replan: bool
@@ -82,7 +84,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Ends the session, and says why. `code` is a PeerRefusalCode, or a code that only a later release knows."""
+    """Ends the session, and says why. `code` is a PeerRefusalCode, or a code that only a newer release knows."""
 
     code: str
     message: str

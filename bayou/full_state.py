@@ -1,4 +1,4 @@
-"""The receiving of a peer's full state: the receiver stages it part by part."""
+"""The receiver's side of a full state: it stages the parts until all have arrived."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from bayou.store import AntiEntropyStore
 
 
 class Staging:
-    """Takes the parts of one full state in order, each once, since a missing part would make the result
-    inconsistent."""
+    """Stores the parts of one full state, in order and each once. A missing part would make the state inconsistent."""
 
     def __init__(self, store: AntiEntropyStore) -> None:
         self._store = store
@@ -16,14 +15,15 @@ class Staging:
         self.number = ""  # of the staging in the store; empty before the first part
 
     def problem_of(self, frame: StateChunk | StateFinish) -> str | None:
-        """Return the reason why the frame does not follow the parts so far; None if it does."""
+        """Return why this frame cannot follow the parts that were taken so far; None if it can."""
         if frame.number > self._taken or (isinstance(frame, StateFinish) and frame.number < self._taken):
             return "a part of the full state is missing"
         begun = self.number or (isinstance(frame, StateChunk) and frame.first)
         return None if begun else "the full state has no first part"
 
     def take(self, chunk: StateChunk) -> bool:
-        """Stage a part; a repeated part counts once. Returns False if the store has begun another staging meanwhile."""
+        """Store a part; ignore a part that is stored already. Return False if the store has begun another staging
+        meanwhile."""
         if chunk.number < self._taken:
             return True
         number = self._store.stage("" if chunk.first else self.number, chunk.pages, chunk.lists)

@@ -1,4 +1,4 @@
-"""Decides whether two replicas can have a session: each judges the other by its hello."""
+"""Decides whether two replicas can have a session. Each replica judges the other's hello."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bayou.vectors import own_stamp
 
 
 def judge_hello(state: State, protocol: int, applications: Sequence[str], hello: Hello) -> Refuse | tuple[Verdict, int]:
-    """Return the reason why there can be no session; otherwise what to do about the two histories, and the last CSN
-    that they share."""
+    """Return a Refuse if there can be no session. Else return what to do about the two histories, and the last CSN that
+    both logs share."""
     refusal = _check_release(state, protocol, applications, hello) or _check_identity(state, hello)
     if refusal:
         return refusal

@@ -1,8 +1,8 @@
-"""The history of a committed log, as a list of epochs; and how two replicas compare their histories.
+"""The history of a committed log: a list of epochs. Two replicas compare their histories when they meet.
 
-The first epoch begins with the birth of the cluster, each later one with a forced promotion; hand-overs stay within an
-epoch. Of two committed logs with one history, one is a prefix of the other (invariant 2). If the histories differ, the
-one whose last epoch is greater, as a pair (number, promoter), prevails. Commits of the other one after the common
+The first epoch begins with the birth of the cluster, and each forced promotion begins another. A hand-over begins none.
+If two committed logs have the same history, one is a prefix of the other (invariant 2). If the histories differ, the
+one with the greater last epoch, compared as (number, promoter), prevails. The other replica's commits after the common
 prefix are revoked.
 """
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 
 class Epoch(NamedTuple):
-    """One epoch of a history. `first_csn` is the CSN with which `promoter` opened it."""
+    """One epoch of a history. `promoter` is the server that began it, with the commit `first_csn`."""
 
     number: int
     promoter: str
@@ -24,7 +24,8 @@ class Epoch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What one replica holds of a history. `met` says whether it has met another replica of its birth."""
+    """The facts about one replica that decide the comparison. `met` says whether the replica has met another one with
+    the same birth."""
 
     server: str
     birth: str
@@ -34,7 +35,7 @@ class Holding:
 
 
 class Verdict(Enum):
-    """What a replica does about the history of its peer."""
+    """What a replica does about a peer's history."""
 
     AGREE = "agree"  # one committed log is a prefix of the other, or will be after ordinary commits
     YIELD = "yield"  # the peer's full state revokes the commits here after the common prefix
@@ -43,12 +44,12 @@ class Verdict(Enum):
 
 
 def decode(text: str) -> list[Epoch]:
-    """Return the epochs of the stored form, JSON [[number, promoter, first CSN], ...], oldest first."""
+    """Return the epochs of a stored history, oldest first. The text is JSON: [[number, promoter, first CSN], ...]."""
     return [Epoch(*entry) for entry in json.loads(text)]
 
 
 def judge(mine: Holding, theirs: Holding) -> tuple[Verdict, int]:
-    """Decide what a replica does about the history of its peer. Also returns the last CSN that the two logs share."""
+    """Decide what a replica does about a peer's history. Return that, and the last CSN that the two logs share."""
     if not mine.birth or not theirs.birth:
         return Verdict.AGREE, min(mine.csn, theirs.csn)
     if mine.birth != theirs.birth:
@@ -66,13 +67,13 @@ def judge(mine: Holding, theirs: Holding) -> tuple[Verdict, int]:
 
 
 def _end(epochs: list[Epoch], shared: int, csn: int) -> int:
-    """Return the last CSN of the shared epochs in a log that ends at `csn`."""
+    """Return the last CSN of the shared epochs. `shared` is their number, and the log ends at `csn`."""
     return min(epochs[shared].first_csn - 1, csn) if shared < len(epochs) else csn
 
 
 def _judge_births(mine: Holding, theirs: Holding) -> Verdict:
-    """Decide between two births. A replica that has met nobody yields; if neither has met anybody, the one with the
-    greater id yields; if both have, there can be no session."""
+    """Decide between two different births. A replica that has met nobody yields to one that has. If neither has met
+    anybody, the one with the greater id yields. If both have, there can be no session."""
     if mine.met and theirs.met:
         return Verdict.REFUSE
     if mine.met != theirs.met:

@@ -1,6 +1,6 @@
-"""The patterns of all names, each defined only here. Match a pattern with `fullmatch`.
+"""The patterns of all names, each defined once. Match a pattern with `fullmatch`.
 
-The rooms and the playlist also define what a room and a song may be called, which the protocol does not need to know.
+The names of rooms and songs have their own rules in apps/, because the protocol does not need them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ UNREACHABLE = (".", "..")  # a browser resolves these in a path, so no name in a
 
 
 def split_address(text: str) -> tuple[str, int] | None:
-    """Return the host (an IPv6 address without its brackets) and the port of HOST:PORT; None if the text is not an
-    address.
+    """Return the host and the port of HOST:PORT; None if the text is not an address. An IPv6 host comes without its
+    brackets.
 
-    Only letters, digits and a few signs are allowed in a host, because addresses appear in HTTP headers.
+    A host may have only letters, digits and a few signs, because addresses appear in HTTP headers.
     """
     found = _ADDRESS.fullmatch(text)
     if found is None or not 0 < int(found[2]) <= PORT_MAX:

@@ -1,4 +1,4 @@
-"""What the frames carry: writes, parts of a full state, and the receiver's result for each."""
+"""The contents of frames: writes, parts of a full state, and the results at the receiver."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from bayou.state import Vector
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A write in a batch. It is committed if it has a CSN. A commit without a body is a notification: the receiver has
-    the write already."""
+    """One write of a batch. A committed write has a CSN. If it also has no body, it is a notification: the receiver
+    holds the write already, and learns its CSN."""
 
     id: str
     csn: int | None
@@ -23,10 +23,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Writes that a peer lacks: commits in CSN order after the commit (`after_csn`, `after_id`), then tentative writes.
+    """Writes that a peer lacks: first commits in CSN order, then tentative writes. The first commit follows the one
+    with `after_csn` and `after_id`.
 
-    `history` (the epochs, as canonical JSON) belongs to the sender's log: one write may have the same CSN in two
-    histories.
+    `history` is the history of the sender's log (the epochs as canonical JSON), because a write may have the same CSN
+    in two histories.
     """
 
     after_csn: int
@@ -35,7 +36,7 @@ class Selection:
     history: str = "[]"
 
     def after(self, taken: int) -> Selection:
-        """Return the rest of the selection, once its first `taken` items are stored."""
+        """Return the rest of the selection after its first `taken` items."""
         rest, commits = self.items[taken:], [item.id for item in self.items[:taken] if item.csn is not None]
         if not commits:
             return replace(self, items=rest)
@@ -44,14 +45,14 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What became of a batch. The receiver has handled `taken` items, and `new` of them changed something.
+    """The result of a batch at the receiver, which has handled `taken` items. `new` of them changed something.
 
     status  taken     everything is stored
-            more      a bound of the transaction was reached: send the rest again
-            hole      the next write does not follow what is held here: make a new plan
-            unknown   a notification of a write that is not held here: make a new plan
-            fork      two different writes follow the same write: refuse and report
-            diverged  the committed log of the sender is not this one: refuse and report
+            more      the transaction reached a bound; send the rest again
+            hole      the next write does not follow the writes held here; make a new plan
+            unknown   a notification names a write that is not held here; make a new plan
+            fork      two different writes follow the same write; refuse the session
+            diverged  the committed logs differ; refuse the session
     """
 
     status: str
@@ -64,9 +65,10 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class StatePages:
-    """The `count` committed pages of a part of a full state, in the form that one store gives and another store takes.
+    """`count` committed pages of a full state, in the form in which one store gives them and another store takes them.
 
-    `text` is JSON: [[name, CSN of the commit that changed it last, as text, [field, value, ...]], ...].
+    `text` is JSON: [[name, CSN, [field, value, ...]], ...]. The CSN is that of the last commit that changed the page,
+    as text.
     """
 
     count: int = 0
@@ -75,7 +77,7 @@ class StatePages:
 
 @dataclass(frozen=True, slots=True)
 class ListPart:
-    """Some entries of an application's list."""
+    """Some entries of a list that an application keeps."""
 
     name: str
     entries: tuple[str, ...]
@@ -83,8 +85,8 @@ class ListPart:
 
 @dataclass(frozen=True, slots=True)
 class StateEnd:
-    """The end of a full state, which describes its moment: its CSN, its C (`vector`), and the history that led there,
-    as canonical JSON."""
+    """The end of a full state. It describes the moment of that state: its CSN, its C (`vector`), and its history as
+    canonical JSON."""
 
     csn: int
     last: str
@@ -97,10 +99,9 @@ class StateEnd:
 
 @dataclass(frozen=True, slots=True)
 class StatePart:
-    """A part of a full state: pages in the order of sending. The next part begins after `cursor` (CSN, page); the last
-    part has an `end`.
+    """Some pages of a full state. The next part begins after `cursor` (CSN, page). Only the last part has an `end`.
 
-    `generation` changes when this replica installs another state; parts of two generations do not go together.
+    `generation` changes when this replica installs another state. Parts of different generations cannot be combined.
     """
 
     pages: StatePages
@@ -111,10 +112,11 @@ class StatePart:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The result of an installation; the status is `installed`, `superseded` or `stale`.
+    """The result of an installation. The status is `installed`, `superseded` or `stale`.
 
-    The writes `revoked` were committed here and are tentative again. The writes `lost` follow a write that exists
-    nowhere here. The pages `lost_pages` were changed by revoked commits that the log no longer held.
+    revoked     the writes that were committed here and are tentative again
+    lost        the writes that were dropped, because they follow a write that nobody holds here
+    lost_pages  the pages that revoked commits had changed, where the log no longer held those commits
     """
 
     status: str

@@ -1,4 +1,4 @@
-"""What a sender works with: what the receiver will hold, and the frames of a full state."""
+"""The sender's side of a session: a record of what the receiver will hold, and the frames of a full state."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ _IS_MEMBERSHIP = f'"app":"{MEMBERSHIP}"'.encode()  # inside a text of a write, i
 
 @dataclass(slots=True)
 class Reach:
-    """What the receiver will hold once everything in flight has arrived. Sending goes on from there.
+    """The writes that the receiver will hold once everything in flight has arrived. The sender continues after these.
 
-    Invariant: by then the receiver holds at least the commits up to `csn` and the writes that `vector` covers; `vector`
-    covers these commits too. What it says of a server without an entry is defined in bayou/vectors.py.
+    Invariant: the receiver will then hold at least the commits up to `csn` and the writes that `vector` covers.
+    `vector` covers the writes of these commits too. See bayou/vectors.py for servers that have no entry in `vector`.
+    `retired` has the minted ids that the receiver knows to have retired.
     """
 
     csn: int
@@ -29,7 +30,7 @@ class Reach:
     retired: tuple[str, ...]
 
     def note_sent(self, selection: Selection) -> None:
-        """Note that the selection, which was chosen for this reach, is in flight."""
+        """Add a selection that is in flight now. It must have been selected for this reach."""
         for item in selection.items:
             stamp, origin = split_id(item.id)
             if stamp > self._held(origin):
@@ -38,10 +39,10 @@ class Reach:
                 self.csn = item.csn
 
     def note_received(self, selection: Selection) -> None:
-        """Note that the receiver has sent this selection itself, so it holds these writes.
+        """Add a selection that came from the receiver itself, which therefore holds these writes.
 
-        Only writes that follow this reach without a gap are counted. A creation may be in the gap: the entry of its
-        creator would then say that the created server has retired, and the writes of that server would not be sent.
+        Only writes that follow this reach without a gap are added. Otherwise a creation may be in the gap. Then the
+        entry of its creator would say that the created server has retired, and that server's writes would not be sent.
         """
         for item in selection.items:
             stamp, origin = split_id(item.id)
@@ -54,7 +55,7 @@ class Reach:
                 self.csn += 1
 
     def note_received_state(self, end: StateEnd) -> None:
-        """Note that the receiver has sent the full state with this end itself."""
+        """Add a full state with this end that came from the receiver itself."""
         self.vector |= {server: stamp for server, stamp in end.vector.items() if stamp > self._held(server)}
         self.csn = max(self.csn, end.csn)
 
@@ -62,8 +63,8 @@ class Reach:
         return complete(self.vector, self.retired, server)
 
     def _advance(self, stamp: int, origin: str, body: bytes) -> None:
-        """Advance the entry of a write's origin. A creation also adds the entry of the created server; without it, the
-        entry of the creator would say that the created server has retired."""
+        """Raise the entry of a write's origin. If the write creates a server, also add an entry for that server.
+        Without it, the entry of the creator would say that the created server has retired."""
         self.vector[origin] = stamp
         if _IS_MEMBERSHIP in body and Write.decode(body).op == "create":
             self.vector.setdefault(f"{stamp_text(stamp)}:{origin}", stamp)
@@ -72,9 +73,9 @@ class Reach:
 def state_frames(
     store: AntiEntropyStore, plan: int, count_max: int, bytes_max: int
 ) -> Iterator[StateChunk | StateFinish]:
-    """Yield the frames of the full state. The lists come last, so they hold every entry that the pages need.
+    """Yield the frames of the full state. The lists come last, so that they have every entry that the pages need.
 
-    The frames begin again if the sender itself installs another state meanwhile.
+    If this replica itself installs another state meanwhile, the frames begin again with a part that has `first`.
     """
     cursor, generation, number, first, end = (0, ""), "", 0, True, None
     while end is None:

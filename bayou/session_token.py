@@ -1,14 +1,19 @@
 """Session guarantees (Terry 1994): what a client has read and written, as a token that the client carries.
 
-A client session is two vectors. With RYW (read your writes), a read needs a view that covers what the session has
-written; with MR (monotonic reads), one that covers what the session has read. WFR (writes follow reads) and MW
-(monotonic writes) need the same of the replica that takes a write. CompleteV decides whether a vector covers another,
-in the transaction that reads or accepts.
+A client session is two vectors: one of the writes that the session has read, one of those that it has made. There are
+four guarantees:
 
-A token would grow with each server that its session has seen, including servers that retired long ago. So committed
-entries are folded into one entry, `#NUMBER/PROMOTER` (an epoch) -> CSN: a replica that holds the commits of that epoch
-up to that CSN covers all of them. The folded entry asks for more than the entries did: a replica may hold the writes
-but not yet their commits. So only long tokens are folded.
+    RYW  read your writes      a read needs a view that covers what the session has written
+    MR   monotonic reads       a read needs a view that covers what the session has read
+    WFR  writes follow reads   a write needs a replica that covers what the session has read
+    MW   monotonic writes      a write needs a replica that covers what the session has written
+
+The transaction that reads or accepts checks this with CompleteV (bayou/vectors.py).
+
+Without folding, a token would grow with each server that its session has seen, even if the server has retired. So if a
+token is long, its committed entries are replaced by a single entry `#NUMBER/PROMOTER` -> CSN. This entry names an epoch
+and covers its commits up to that CSN. The folded token asks for more: a replica may hold the writes before it holds
+their commits. So a short token is not folded.
 """
 
 from __future__ import annotations
@@ -42,32 +47,34 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a client session has read and written. `read` is the maximum of the vectors of all views that were read;
-    `write` has the newest stamp of each server that took a write."""
+    """What a client session has read and written. `read` is the maximum of the vectors of all views that it has read.
+    `write` has the newest stamp of each server that has accepted a write of the session."""
 
     read: Vector = field(default_factory=dict)
     write: Vector = field(default_factory=dict)
 
     def needs_of_read(self, guarantees: Collection[str]) -> dict[str, int]:
-        """Return what the view must cover for a read (Terry 1994, section 4.1)."""
+        """Return the vector that a view must cover, so that the session may read it (Terry 1994, section 4.1)."""
         return _greatest(self.write if RYW in guarantees else {}, self.read if MR in guarantees else {})
 
     def needs_of_write(self, guarantees: Collection[str]) -> dict[str, int]:
-        """Return what the replica must hold to take a write."""
+        """Return the vector that a replica must cover, so that it may accept a write of the session."""
         return _greatest(self.read if WFR in guarantees else {}, self.write if MW in guarantees else {})
 
     def after_read(self, vector: Vector) -> Token:
-        """Return the token after a read of a view with this vector."""
+        """Return the token after the client has read a view with this vector."""
         return Token(_greatest(self.read, vector), self.write)
 
     def after_write(self, server: str, stamp: int) -> Token:
-        """Return the token after a write that got this stamp at this server."""
+        """Return the token after this server has accepted a write with this stamp."""
         return Token(self.read, _greatest(self.write, {server: stamp}))
 
     def folded(self, committed: Vector, csn: int, history: str) -> Token:
-        """Return the token; if it is long, its committed entries are folded into one. `committed` (C), `csn` and
-        `history` (JSON) are those of the replica that serves the session. Raises TooLarge if the result is still too
-        long."""
+        """Return the token with its committed entries folded into one, if it is long. Raise TooLarge if the result is
+        still too long.
+
+        `committed` (C), `csn` and `history` (JSON) are those of the replica that serves the session.
+        """
         if max(len(self.read), len(self.write)) <= ENTRIES_MAX:
             return self
         epochs = decode(history)
@@ -84,14 +91,14 @@ class Token:
         if len(small.encode()) > TOKEN_BYTES_MAX - WRITES_BYTES:
             raise TooLarge(
                 "session_too_large",
-                "This session has seen tentative writes of more servers than its token can hold. Begin a new session,"
-                " or try again when they are committed.",
+                "This session has seen tentative writes of more servers than its token can hold."
+                " Send no token, to begin a new session, or try again when the writes are committed.",
                 bytes_max=TOKEN_BYTES_MAX,
             )
         return small
 
     def encode(self) -> str:
-        """Return the text for a header; equal tokens give equal texts."""
+        """Return the token as text for a header. Equal tokens have equal texts."""
         packed = _ENCODE({"r": self.read, "w": self.write}).encode()
         if len(packed) > PLAIN_BYTES_MAX:
             packing = zlib.compressobj(9, zlib.DEFLATED, *PACKING)
@@ -100,8 +107,8 @@ class Token:
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Return the token of a text that `encode` gave; an empty text gives an empty token. Raises BadInput bad_token
-        for any other text."""
+        """Return the token of a text that `encode` made; an empty text is an empty token. Raise BadInput bad_token for
+        any other text."""
         if not text:
             return cls()
         if len(text) > TOKEN_BYTES_MAX or not text.isascii():
@@ -125,21 +132,20 @@ def _unpacked(packed: bytes) -> bytes:
 
 
 def read_guarantees(text: str) -> frozenset[str]:
-    """Read a list such as `RYW,MR`: any of the four guarantees in any order, or none. Raises BadInput for any other
-    text."""
+    """Parse a list of guarantees such as `RYW,MR`, in any order; it may be empty. Raise BadInput for any other text."""
     names = frozenset(name.strip().upper() for name in text.split(",") if name.strip())
     if unknown := names - set(GUARANTEES):
         raise BadInput(
             "bad_input",
-            f"There is no guarantee {min(unknown)[:20]!r}; there are {', '.join(GUARANTEES)}.",
+            f"There is no guarantee {min(unknown)[:20]!r}. Use any of {', '.join(GUARANTEES)}.",
             field="Bayou-Guarantees",
         )
     return names
 
 
 def _covers(committed: Vector, csn: int, epochs: Sequence[Epoch], server: str, stamp: int) -> bool:
-    """Whether these commits cover an entry. The entry of a minted id that is not in C is not covered: the server may
-    have retired or be unknown."""
+    """Whether a replica with these commits covers an entry of a token. A minted id that is not in `committed` is not
+    covered, because its server may have retired or be unknown."""
     if not server.startswith(EPOCH_SIGN):
         return complete(committed, (), server) >= stamp
     for at, epoch in enumerate(epochs):
@@ -165,7 +171,7 @@ def _vector(vector: Any) -> dict[str, int]:
 def _bad() -> BadInput:
     return BadInput(
         "bad_token",
-        "This is not a session token that a replica gave."
-        " Send the last one that you received, or none to begin a new session.",
+        "This session token does not come from a replica. Send the last token that you received, or send none to begin"
+        " a new session.",
         field="Bayou-Session",
     )

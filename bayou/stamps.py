@@ -1,8 +1,8 @@
-"""Accept stamps and write ids: the order of tentative writes.
+"""Stamps and write ids, which order the tentative writes.
 
-A stamp is a number of microseconds: a Lamport clock that stays near real time (Terry 1995, section 4.3). Outside Python
-it is a text of 16 digits, since Lua's JSON keeps only 14. A write id is `STAMP@SERVER`. Stamps have a fixed width, so
-ids compare bytewise in the order of (stamp, server).
+A stamp is a number of microseconds. It comes from a Lamport clock that stays near real time (Terry 1995, section 4.3).
+Outside Python it is a text of 16 digits, because Lua's JSON keeps only 14. A write id is `STAMP@SERVER`. All stamps
+have 16 digits, so ids that are compared bytewise are in the order of (stamp, server).
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ STAMP_MAX = 9_000_000_000_000_000  # below 2**53, so that a Lua number and a sor
 
 
 def stamp_text(stamp: int) -> str:
-    """Return the 16 digits that stand for a stamp in JSON, Lua and Redis."""
+    """Return a stamp as the text of 16 digits that JSON, Lua and Redis hold."""
     return f"{stamp:0{STAMP_DIGITS}d}"
 
 
 def write_id(stamp: int, origin: str) -> str:
-    """Return `STAMP@SERVER`, the id of the write that `origin` accepted at `stamp`."""
+    """Return `STAMP@SERVER`, the id of the write that the server `origin` accepted at `stamp`."""
     return f"{stamp_text(stamp)}@{origin}"
 
 
 def split_id(identifier: str) -> tuple[int, str]:
-    """Return the (stamp, server) of a write id; ValueError for any other text."""
+    """Return the stamp and the server of a write id. Raise ValueError if the text is not a write id."""
     digits, at, origin = identifier.partition("@")
     if len(digits) != STAMP_DIGITS or not digits.isascii() or not digits.isdigit() or not at or not origin:
         raise ValueError(f"{identifier!r} is not a write id (16 digits, @, a server id)")
@@ -30,6 +30,6 @@ def split_id(identifier: str) -> tuple[int, str]:
 
 
 def created_at(server: str) -> int:
-    """Return the stamp T of a created server's id `T:X`; 0 for a minted id."""
+    """Return the stamp at which a server was created. It is T for a created id `T:X`, and 0 for a minted id."""
     stamp, colon, _ = server.partition(":")
     return int(stamp) if colon else 0

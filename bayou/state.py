@@ -10,11 +10,12 @@ Vector = Mapping[str, int]  # server id -> the newest stamp of that server that 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The state of a replica at one moment. Invariant 1: committed_vector <= vector, entry by entry (completed).
+    """The state of a replica at one moment. Invariant 1: `vector` covers `committed_vector`, entry by entry, with
+    CompleteV for missing entries.
 
-    birth            server id of the cluster's first primary, empty while unknown
-    met              whether this replica has met another one of the same birth
-    primary          server id, empty while unknown
+    birth            server id of the cluster's first primary; empty while unknown
+    met              whether this replica has met another one with the same birth
+    primary          server id of the primary; empty while unknown
     history          the epochs as JSON; see bayou/history.py
     last             id of the last committed write
     retired_servers  the minted ids that are known to have retired
@@ -44,5 +45,5 @@ class State:
 
 
 def covers(vector: Vector, other: Vector) -> bool:
-    """Whether `vector` counts everything that `other` counts."""
+    """Whether no entry of `other` is greater than that of `vector`. A missing entry counts as 0."""
     return all(vector.get(server, 0) >= stamp for server, stamp in other.items())

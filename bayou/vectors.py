@@ -1,6 +1,6 @@
 """CompleteV (Petersen 1997, section 4.4): what a vector says about a server that has no entry in it.
 
-storage/lua/engine/vectors.lua has the same rules for transactions; a test compares the two.
+storage/lua/engine/vectors.lua has the same rules for transactions. A test compares the two.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from bayou.state import Vector
 
 
 def complete(vector: Vector, retired: Collection[str], server: str) -> float:
-    """Return the stamp up to which the vector covers this server: infinity if the server has retired, minus infinity if
-    it is unknown.
+    """Return the stamp up to which a vector covers the writes of a server. It is infinity if the server has retired,
+    and minus infinity if the server is unknown.
 
-    `retired` are the minted ids that are known to have retired. For a created id `T:X` the vector itself decides.
+    `retired` has the minted ids that are known to have retired. For a created id `T:X`, the entry of its creator X
+    decides.
     """
     if server in vector:
         return vector[server]
@@ -27,8 +28,8 @@ def complete(vector: Vector, retired: Collection[str], server: str) -> float:
 
 
 def own_stamp(vector: Vector, server: str) -> int:
-    """Return the stamp of a server's newest write according to its own vector; for a created server without a write,
-    that of its creation."""
+    """Return the stamp of a server's newest write, from the server's own vector. If a created server has not written
+    yet, return the stamp of its creation."""
     return vector.get(server) or created_at(server)
 
 

@@ -1,9 +1,10 @@
-"""A write: the immutable record of what a client asked for, and of where and when it was accepted (Terry 1995,
+"""A write: the immutable record of what a client asked for, and of where and when a server accepted it (Terry 1995,
 section 4).
 
-A write is the same bytes on every replica. The canonical encoding is one JSON object. Its first fields are `stamp`,
-`prev` and `origin`, in this order; the others follow sorted. Only the accepting transaction knows the first three: it
-puts them in front of the encoded body, which `Draft.encode_body` makes.
+A write has the same bytes on every replica: one JSON object in a canonical encoding. The first fields are `stamp`,
+`prev` and `origin`, in this order. The others follow in alphabetical order. The values of the first three are known
+only in the transaction that accepts the write, so that transaction puts them before the text that `Draft.encode_body`
+makes.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ _DECODE = json.JSONDecoder().raw_decode  # text after the object shows when the 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a client asks for, before a replica has accepted it.
+    """A client's request for a change, before a replica has accepted it.
 
     app           the application, NAME/VERSION
     check, merge  names of the dependency check and the merge procedure
     pages         all pages that the check, the update or the merge may read or write
-    request       id of the request: sending the request twice has the effect of sending it once
-    accepted_at   ISO 8601 in UTC, for people only; the order comes from the stamp
+    request       id of the request; a request that is sent again with the same id has no further effect
+    accepted_at   time in ISO 8601 (UTC), for people only; the order comes from the stamp
     """
 
     app: str
@@ -46,7 +47,7 @@ class Draft:
     accepted_at: str
 
     def encode_body(self) -> str:
-        """Return the canonical JSON of all fields but stamp, prev and origin, without the opening brace."""
+        """Return the canonical JSON of all fields except stamp, prev and origin, without the opening brace."""
         fields = {
             "accepted_at": self.accepted_at,
             "app": self.app,
@@ -63,7 +64,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write(Draft):
-    """An accepted write. `prev` is the stamp of the previous write of the same origin, 0 for its first write."""
+    """An accepted write. `prev` is the stamp of the previous write of the same origin; it is 0 for the first one."""
 
     stamp: int
     prev: int
@@ -74,12 +75,13 @@ class Write(Draft):
         return write_id(self.stamp, self.origin)
 
     def encode(self) -> bytes:
-        """Return the canonical bytes, which are the same on every replica."""
+        """Return the canonical bytes of the write."""
         return (_head(stamp_text(self.stamp), stamp_text(self.prev), self.origin) + self.encode_body()).encode()
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
-        """Return the write whose canonical bytes are `body`; ValueError (with the reason) for any other bytes."""
+        """Return the write that has these canonical bytes. Raise ValueError with the reason if `body` is anything
+        else."""
         try:
             text = body.decode()
             fields, _ = _DECODE(text)
@@ -100,7 +102,7 @@ class Write(Draft):
 
     @classmethod
     def of_log(cls, body: bytes) -> Self:
-        """Return the write of a body from the log of this replica. The body was checked before it was logged, so it is
+        """Return the write of a body from this replica's log. Such a body was checked before it was logged, so it is
         not checked again."""
         fields, _ = _DECODE(body.decode())
         fields["stamp"], fields["prev"] = int(fields["stamp"]), int(fields["prev"])
@@ -109,7 +111,7 @@ class Write(Draft):
 
 
 class Summary(NamedTuple):
-    """The parts of a write that a receiver checks before it stores the write; the rest is left to the application."""
+    """The fields of a write that a receiver checks before it stores the write. The application checks the rest."""
 
     id: str
     app: str
@@ -119,18 +121,17 @@ class Summary(NamedTuple):
 
     @classmethod
     def of(cls, body: bytes) -> Self:
-        """Return the summary of the write whose canonical bytes are `body`; ValueError exactly where `Write.decode`
-        raises one.
+        """Return the summary of the write that has these canonical bytes. Raise ValueError exactly where `Write.decode`
+        does.
 
-        A plain write, without an escaped character or an argument that is not text, is recognised by one regular
-        expression, in a quarter of the time that decoding and encoding it again takes.
+        A plain write has no escaped character, and only text as arguments. One regular expression recognises it, in a
+        quarter of the time that decoding and encoding takes.
         """
         return cls._of_plain(body) or cls._of_any(body)
 
     @classmethod
     def _of_plain(cls, body: bytes) -> Self | None:
-        """Return the summary of a plain write in the canonical encoding; None for any other body, which may still be a
-        write."""
+        """Return the summary of a plain write; None for any other body, which may still be a write."""
         try:
             match = _PLAIN_WRITE.fullmatch(body.decode())
         except UnicodeDecodeError:
@@ -151,7 +152,7 @@ class Summary(NamedTuple):
 
 
 def prev_of(body: bytes) -> int:
-    """Return the `prev` of a write's canonical bytes; its position is the same in all of them."""
+    """Return `prev` from the canonical bytes of a write, in which it always has the same position."""
     return int(body[_PREV_AT : _PREV_AT + STAMP_DIGITS])
 
 
