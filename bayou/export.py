@@ -137,7 +137,7 @@ class Importer:
         judged = judge_hello(state, PROTOCOL, self._applications, head.hello)
         if isinstance(judged, Refuse):
             if judged.code == PeerRefusalCode.SAME_SERVER:
-                raise Conflict("export_own", "This replica wrote the file itself. Import it on another replica.")
+                raise Conflict("export_own", "This replica wrote the file. Import it at another replica.")
             if judged.code != PeerRefusalCode.TAIL_LOST_THERE:  # the file is only older than what we have
                 raise Conflict(judged.code, judged.message)
             judged = Verdict.AGREE, state.csn

@@ -34,14 +34,14 @@ def _check_release(state: State, protocol: int, applications: Sequence[str], hel
     if hello.protocol != protocol:
         return Refuse(
             PeerRefusalCode.OTHER_PROTOCOL,
-            f"{state.label} speaks protocol {protocol} and {hello.label} protocol {hello.protocol}."
-            " Bring both to the same release.",
+            f"{state.label} uses protocol version {protocol} and {hello.label} uses version {hello.protocol}."
+            " Run the same release on both.",
         )
     if set(hello.applications) != set(applications):
         return Refuse(
             PeerRefusalCode.OTHER_APPLICATIONS,
             f"{state.label} has the applications {', '.join(applications)} and {hello.label} has"
-            f" {', '.join(hello.applications)}. Bring both to the same release.",
+            f" {', '.join(hello.applications)}. Run the same release on both.",
         )
     return None
 
@@ -51,12 +51,12 @@ def _check_identity(state: State, hello: Hello) -> Refuse | None:
         return Refuse(
             PeerRefusalCode.OTHER_CLUSTER,
             f"{state.label} belongs to the cluster {state.cluster} and {hello.label} to {hello.cluster}."
-            " Give both the same cluster name and list of replicas.",
+            " Give both the same configuration file.",
         )
     if hello.server == state.server:
         return Refuse(
             PeerRefusalCode.SAME_SERVER,
-            f"Both replicas have the id {state.server}. Check the addresses in the configuration.",
+            f"Both replicas have the id {state.server}. Check the addresses of the replicas in the configuration.",
         )
     # A retired server has no entry of its own any more, so its peers may well have a greater one.
     if not state.retired and hello.vector.get(state.server, 0) > own_stamp(state.vector, state.server):

@@ -97,7 +97,7 @@ class Write(Draft):
         if len(set(write.pages)) < len(write.pages):
             raise ValueError("not a write: it declares a page twice")
         if canonical != text:
-            raise ValueError("not a write in the canonical encoding")
+            raise ValueError("not a write: the encoding is not canonical")
         return write
 
     @classmethod
@@ -186,5 +186,5 @@ _PREV_AT = _head(stamp_text(0), "", "").index('","origin"')
 
 def _stamp(text: str) -> int:
     if len(text) != STAMP_DIGITS or not text.isascii() or not text.isdigit() or int(text) > STAMP_MAX:
-        raise ValueError(f"{text!r} is not a stamp")
+        raise ValueError(f"{text!r} is not a stamp of {STAMP_DIGITS} digits")
     return int(text)

@@ -1,7 +1,7 @@
 """`cluster.py demo`: plays a conflict and its resolution on three temporary replicas, and checks each step.
 
-It starts real processes on embedded Redis in a temporary folder and sends REST requests as any client does. However it
-ends, it leaves no process and no file behind.
+It starts real processes on embedded Redis in a temporary folder, and sends REST requests as any client does. It always
+ends without leaving a process or a file.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ SETTINGS = {"anti_entropy": {"interval_s": 0, "after_write": True}}
 
 
 class Unexpected(Exception):
-    """A step of the demo did not have the expected result."""
+    """A step of the demo had another result than expected."""
 
 
 def demo() -> int:
-    """Play the demo and return 0. If a step has an unexpected result, print why and return 1. Raises Stopped."""
+    """Play the demo and return 0. If a step has an unexpected result, print why and return 1. Raise Stopped if the user
+    stops it."""
     stopping = threading.Event()
     # In a thread, because the signal may come while this one holds the lock of the event.
     on_stop(lambda: start_new_thread(stopping.set, ()))
@@ -59,10 +60,8 @@ def _play(folder: Path, stopping: threading.Event) -> None:
 
 
 class _Story:
-    """The steps of the demo, in order.
-
-    Each shows its result, and raises Unexpected or TooLong if that is not as expected.
-    """
+    """The steps of the demo, in order. Each shows its result, and raises Unexpected or TooLong if the result is
+    wrong."""
 
     def __init__(self, processes: Processes, view: DemoView, stopping: threading.Event) -> None:
         self._rest = {label: processes.rest(label) for label in LABELS}
@@ -118,14 +117,14 @@ class _Story:
         self._view.agreement(len(LABELS), 3)
 
     def _links(self, *pairs: tuple[str, str], up: bool) -> None:
-        """Cut or heal these links at both ends, and show all links."""
+        """Cut or heal these links at both ends. Then show the state of all links."""
         for one, other in pairs:
             for here, there in ((one, other), (other, one)):
                 self._rest[here].put(f"/replica/links/{there}", {"up": up})
         self._view.links({(one, other): self._link(one, other) for one, other in PAIRS})
 
     def _link(self, one: str, other: str) -> str:
-        """The state of a link as its two ends report it: up, or cut."""
+        """Return the state of a link, as its two ends report it: `up` or `cut`."""
         ends = {
             peer["link"]
             for here, there in ((one, other), (other, one))
@@ -142,7 +141,7 @@ class _Story:
         return Entry(datetime.fromisoformat(got["slot"]["start"]).hour, got["user"], got["state"])
 
     def _see(self, expected: Calendars, awaited: str) -> None:
-        """Wait until the calendars of the replicas are as expected, and show them. If the wait fails, show them too."""
+        """Wait until the calendars of the replicas are as expected, and show them. Show them also if the wait fails."""
         try:
             wait_until(lambda: self._calendars() == expected, STATE_TIMEOUT_S, awaited, self._stopping)
         except TooLong:

@@ -1,6 +1,6 @@
-"""The output of the demo: steps, requests, and the calendars of all replicas side by side, within 80 columns.
+"""Prints the demo: steps, requests, and the calendars of all replicas side by side, within 80 columns.
 
-It knows calendars in the form of REST answers, but neither replicas nor processes.
+It reads calendars in the form of REST answers, and has no access to replicas.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Calendars = Mapping[str, Sequence[Entry]]  # label -> reservations in order of t
 
 
 def entries(calendar: Mapping[str, Any]) -> tuple[Entry, ...]:
-    """Return the reservations in an answer of `GET /rooms/ROOM/calendar`."""
+    """Return the reservations in an answer to `GET /rooms/ROOM/calendar`."""
     return tuple(
         Entry(datetime.fromisoformat(found["start"]).hour, found["user"], found["state"])
         for found in calendar["reservations"]

@@ -1,4 +1,4 @@
-"""Temporary clusters: a configuration on free ports, in a folder of its own, and its replicas as processes."""
+"""Temporary clusters: a configuration with free ports, in a folder of its own, and its replicas as processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ ROOMS = ["6.12", "6.13", "7.01"]
 
 
 def write_configuration(folder: Path, labels: Sequence[str], settings: dict[str, Any]) -> Path:
-    """Write `folder`/config.yaml with these replicas on free ports; `settings` add to it or replace parts of it."""
+    """Write `folder`/config.yaml with these replicas on free ports, and return its path. `settings` add to it or
+    replace parts of it."""
     free = free_addresses(2 * len(labels))
     replicas = {label: {"rest": next(free), "anti_entropy": next(free)} for label in labels}
     whole = {"cluster": folder.name, "primary": labels[0], "rooms": ROOMS, "replicas": replicas} | settings
@@ -31,7 +32,8 @@ def write_configuration(folder: Path, labels: Sequence[str], settings: dict[str,
 def running(
     folder: Path, labels: Sequence[str], settings: dict[str, Any], stopping: threading.Event | None = None
 ) -> Iterator[Processes]:
-    """Run these replicas on embedded Redis while the block lasts. Raises NotServing, TooLong or Stopped."""
+    """Run these replicas on embedded Redis while the block lasts. Raise NotServing or TooLong if one does not serve,
+    and Stopped if the user stops it."""
     with contextlib.ExitStack() as cleanup:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             processes = Processes(write_configuration(folder, labels, settings))

@@ -1,4 +1,4 @@
-"""The command line of `cluster.py`: a whole cluster on this machine."""
+"""The command line of `cluster.py`, which runs a whole cluster on this machine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ examples:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command. Return 0, 1 after a reported failure, 2 for a wrong command line, or 130 when stopped."""
+    """Run a command. Return 0 on success, 1 after a failure, 2 for a wrong command line or file, and 130 if the user
+    stops it."""
     asked = _parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]

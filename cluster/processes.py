@@ -1,7 +1,8 @@
-"""The replicas of one configuration as processes of this machine: starts, awaits, stops and kills them.
+"""The replicas of one configuration as processes on this machine.
 
-Each runs in a process group of its own, so that Ctrl-C and a hang-up reach only the program that started it, which then
-stops it in order. This module knows `server.py` as a command, and a replica only through its REST interface.
+Each replica is in a process group of its own. So Ctrl-C and a hang-up reach only the program that started it, which
+then stops the replica in order. This module runs `server.py` as a command, and otherwise uses only the REST interface
+of replicas.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ OnOutput = Callable[[str, str | None], object]  # (label, a line of output, or N
 
 
 class NotServing(Exception):
-    """A replica ended before it served; `output` is the end of its output."""
+    """A replica ended before it served. `output` is the end of its output."""
 
     def __init__(self, label: str, status: int, output: str) -> None:
         super().__init__(f"{label} does not run; it ended with status {status}:\n{output}")
@@ -42,7 +43,8 @@ class NotServing(Exception):
 class Processes:
     """The processes of a configuration's replicas, by label.
 
-    `on_output` is called from several threads. `color` makes replicas colour their output, although it goes to a pipe.
+    `on_output` is called with each line of their output, from several threads. `color` makes them colour their output,
+    even though it goes to a pipe.
     """
 
     def __init__(self, configuration: Path, on_output: OnOutput | None = None, *, color: bool = False) -> None:
@@ -56,13 +58,14 @@ class Processes:
         self._running: dict[str, _Running] = {}
 
     def start(self, *labels: str) -> None:
-        """Start these replicas, or all. Returns at once."""
+        """Start the replicas with these labels; without labels, start all. Return at once."""
         for label in labels or self.labels:
             command = [sys.executable, str(SERVER), label, "--config", str(self.configuration)]
             self._running[label] = _Running(label, command, self._environment, self._on_output)
 
     def wait_until_serving(self, *labels: str, stopping: threading.Event | None = None) -> None:
-        """Wait until these replicas, or all, answer. Raises NotServing, TooLong or Stopped."""
+        """Wait until these replicas answer; without labels, all. Raise NotServing or TooLong if one does not, and
+        Stopped once `stopping` is set."""
         for label in labels or self.labels:
             wait_until(lambda label=label: self._serves(label), START_TIMEOUT_S, f"{label} serves", stopping)  # type: ignore[misc]
 
@@ -73,19 +76,21 @@ class Processes:
         return self._running[label].process.pid
 
     def status(self, label: str) -> int | None:
-        """The exit status of a replica, negative if a signal ended it; None while it runs."""
+        """Return the exit status of a replica; it is negative if a signal ended the replica, and None while the replica
+        runs."""
         return self._running[label].process.poll()
 
     def output(self, label: str) -> str:
-        """The end of a replica's output."""
+        """Return the end of a replica's output."""
         return "\n".join(self._running[label].lines)
 
     def kill(self, label: str) -> None:
-        """Kill a replica. Its embedded Redis lives on until the replica is started again or `stop` is called."""
+        """Kill a replica. Its embedded Redis runs on until the replica is started again or `stop` is called."""
         self._running[label].kill()
 
     def stop(self, *labels: str) -> list[str]:
-        """Stop these replicas, or all, and the Redis of killed ones. Returns the labels of those it had to kill."""
+        """Stop these replicas, and the Redis servers that killed replicas left behind; without labels, stop all. Return
+        the labels of the replicas that had to be killed."""
         stopped = [self._running[label] for label in labels or self.labels if label in self._running]
         for running in stopped:
             running.process.terminate()
@@ -113,7 +118,7 @@ class Processes:
 
 
 class _Running:
-    """A running process of a replica, and the thread that reads its output."""
+    """A process of a replica, and the thread that reads its output."""
 
     def __init__(self, label: str, command: Sequence[str], environment: dict[str, str], on_output: OnOutput) -> None:
         self.label = label
@@ -132,7 +137,8 @@ class _Running:
         self._reader.start()
 
     def ended_by(self, deadline: float) -> bool:
-        """Wait for the end of the process and of its output. Returns whether both ended before `deadline`."""
+        """Wait for the end of the process and of its output. Return False if the process has not ended at
+        `deadline`."""
         try:
             self.process.wait(max(deadline - time.monotonic(), 0))
         except subprocess.TimeoutExpired:
@@ -141,7 +147,7 @@ class _Running:
         return True
 
     def kill(self) -> None:
-        """Kill the process; does nothing if it has ended."""
+        """Kill the process. Do nothing if it has ended."""
         self.process.kill()
         self.process.wait()
         self._reader.join(STOP_TIMEOUT_S)

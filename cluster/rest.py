@@ -1,4 +1,4 @@
-"""HTTP requests to one replica. This module knows the shape of requests, answers and errors, but no endpoint."""
+"""HTTP requests to one replica. This module knows the form of requests, answers and errors, but no endpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request. Its body is `content` as it is, or else `body` as JSON; if both are missing, it has no body."""
+    """A request. If `content` is given, it is the body; else the body is `body` as JSON. Without both, there is no
+    body."""
 
     method: str
     path: str
@@ -27,7 +28,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer: status, body (parsed if it is JSON) and session token, which is None if the answer has none."""
+    """An HTTP answer. `body` is parsed if it is JSON, else bytes. `session` is the session token; None if there is
+    none."""
 
     status: int
     body: Any
@@ -55,7 +57,7 @@ class Answer:
 
 
 class Refused(Exception):
-    """The replica answered with an error: its HTTP status, code and message."""
+    """The replica answered with an error, which has a status, a code and a message."""
 
     def __init__(self, label: str, answer: Answer) -> None:
         super().__init__(f"{label}: {answer.message} [{answer.status} {answer.code}]")
@@ -94,7 +96,7 @@ class Rest:
 
 
 def send(address: str, request: Request, timeout_s: float) -> Answer:
-    """Send one request to HOST:PORT and return the answer. Raises OSError if there is no complete answer."""
+    """Send one request to HOST:PORT and return the answer. Raise OSError if no complete answer comes."""
     connection = http.client.HTTPConnection(address, timeout=timeout_s)
     content = request.content
     if content is None and request.body is not None:

@@ -1,7 +1,7 @@
 """`cluster.py run`: runs a script from a file or from standard input, on real servers or in the simulation.
 
 Results go to standard output, everything else to standard error. The exit status is 1 if an `expect` did not hold or
-`--check` found a difference; otherwise it is 0, even if lines were skipped.
+`--check` found a difference. Otherwise it is 0, even if lines were skipped.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 def run(script: Path | None, *, in_process: bool, check: Path | None) -> int:
-    """Run a script. Return 0, or 1 if an expectation or the check failed.
+    """Run a script. Return 0, or 1 if an `expect` did not hold or the output differs from the file `check`.
 
-    Raises Stopped, and OSError if the file cannot be read.
+    Raise Stopped if the user stops it, and OSError if a file cannot be read.
     """
     expected = None if check is None else check.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     printed: list[str] = []
@@ -57,13 +57,13 @@ def run(script: Path | None, *, in_process: bool, check: Path | None) -> int:
 
 
 def differences(expected: Sequence[str], printed: Sequence[str]) -> list[str]:
-    """The difference between two outputs in the format of `diff`; empty if they are the same."""
+    """Return the difference between two outputs in the format of `diff`; empty if they are equal."""
     return list(difflib.unified_diff(expected, printed, "expected", "printed", lineterm=""))
 
 
 @contextlib.contextmanager
 def simulation() -> Iterator[SimulatedDriver]:
-    """Yield a simulation on a private Redis, or on fakeredis if there is no redis-server."""
+    """Yield a simulation on a private Redis, or on fakeredis if no redis-server is installed."""
     # Imported here, because real servers do not need it and it takes long to load.
     from cluster.drivers.simulated import SimulatedDriver  # noqa: PLC0415
 
@@ -81,8 +81,7 @@ def simulation() -> Iterator[SimulatedDriver]:
 
 
 def _script(path: Path | None) -> AbstractContextManager[TextIO]:
-    """Open the script, or standard input if `path` is None. Its lines are read one by one, so a person can type
-    them."""
+    """Open a script; None stands for standard input. Its lines are read one by one, so that a person can type them."""
     if path is not None:
         return path.open(encoding="utf-8-sig", errors="replace")
     if isinstance(sys.stdin, io.TextIOWrapper):

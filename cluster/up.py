@@ -1,4 +1,4 @@
-"""`cluster.py up`: runs all replicas of a configuration in one terminal until it is stopped."""
+"""`cluster.py up`: runs all replicas of a configuration in one terminal."""
 
 from __future__ import annotations
 
@@ -18,10 +18,8 @@ TIME = re.compile(r"(\x1b\[[0-9;]*m)*\d\d:\d\d:\d\d\b")
 
 
 def up(configuration: Path) -> int:
-    """Run the replicas until they are stopped. Return 0 after a stop in order, 1 if a replica ended by itself.
-
-    Raises ConfigError.
-    """
+    """Run the replicas until the user stops them. Return 0 then, and 1 if a replica ended by itself. Raise ConfigError
+    if the configuration is invalid."""
     events: SimpleQueue[tuple[str, str | None] | None] = SimpleQueue()
     stopping = Stopping()
     color = can_colorize()
@@ -62,7 +60,7 @@ def _announce_stop(stopping: Stopping, events: SimpleQueue[tuple[str, str | None
 
 
 def _aligned(line: str, name: str) -> str:
-    """Align a line in the columns of a replica's console: time, label, text."""
+    """Return a line of output in the columns of a replica's console: time, label, text."""
     if TIME.match(line):
         return line
     return f"{'':8} {name}  {line.removeprefix(f'{name} ')}"

@@ -1,7 +1,4 @@
-"""Waits until a condition holds, with a time limit, and stops early if the user asks.
-
-This module knows neither replicas nor processes.
-"""
+"""Waits until a condition holds, with a time limit. A wait ends early if the user stops the program."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ State = TypeVar("State")
 
 
 class Stopped(Exception):
-    """The user asked to stop: Ctrl-C, SIGTERM, or the terminal hung up."""
+    """The user stopped the program with Ctrl-C or SIGTERM, or closed the terminal."""
 
 
 class TooLong(Exception):
@@ -25,23 +22,23 @@ class TooLong(Exception):
 
 
 def on_stop(call: Callable[[], object]) -> None:
-    """Call `call` at Ctrl-C, SIGTERM and hang-up, in place of the usual effect of these signals."""
+    """Make Ctrl-C, SIGTERM and a hang-up call `call` instead of their usual effect."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # not under nohup
             signal.signal(number, lambda *_: call())
 
 
 def raise_stopped() -> None:
-    """Raise Stopped. This is a callback for `on_stop`."""
+    """Raise Stopped. Pass this to `on_stop`."""
     raise Stopped
 
 
 def wait_until(
     state: Callable[[], State], bound_s: float, awaited: str, stopping: threading.Event | None = None
 ) -> State:
-    """Return the first true value of `state`.
+    """Call `state` until it returns a true value, and return that value.
 
-    Raises TooLong after `bound_s` seconds, with `awaited` in its message, and Stopped once `stopping` is set.
+    Raise TooLong after `bound_s` seconds; its message contains `awaited`. Raise Stopped once `stopping` is set.
     """
     deadline = time.monotonic() + bound_s
     asked_to_stop = stopping or threading.Event()

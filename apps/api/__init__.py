@@ -1,1 +1,1 @@
-"""What an application gives to a replica, and what it gets from one."""
+"""The interface between applications and a replica."""

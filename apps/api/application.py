@@ -1,6 +1,6 @@
-"""An application of the store: its rules in Lua, how a write is described to people, and its REST endpoints.
+"""What defines an application: its rules in Lua, how its writes are described to people, and its REST endpoints.
 
-An application never sees Redis, gRPC or another replica.
+An application has no access to Redis, gRPC or other replicas.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from bayou.write import Write
 
 
 def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
-    """The arguments of the write, and the detail of its outcome as its `result`; None if the write was not done."""
+    """Describe a write by its arguments. `result` has the detail of the outcome; it is None if the write was
+    refused."""
     status, _, detail = outcome.partition(" ")
     return {**write.args, "result": {"detail": detail} if status in {"updated", "merged"} else None}
 
 
 @dataclass(frozen=True, slots=True)
 class Application(LuaApplication):
-    """What a replica needs of an application. `endpoints(service)` returns its REST endpoints. `describe(write,
-    outcome)` returns what screens show of a write: any members, among them `result`, which says what the write did
-    (None: nothing)."""
+    """An application. `endpoints(service)` returns its REST endpoints. `describe(write, outcome)` returns the members
+    that screens show of a write. One of them is `result`: what the write changed, or None if it changed nothing."""
 
     endpoints: Callable[[Service], Sequence[Endpoint]]
     describe: Callable[[Write, str], dict[str, Any]] = describe_plainly

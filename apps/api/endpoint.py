@@ -1,7 +1,7 @@
-"""An endpoint of the REST interface, declared once.
+"""The declaration of an endpoint of the REST interface.
 
-Routing, authorisation, the rules for web pages of other origins, validation, GET /openapi.json, the metrics and the
-tables in docs/rest.md are all made from this declaration. It depends on no HTTP library.
+Each of these is made from the declaration: routing, authorisation, CORS, validation, GET /openapi.json, the metrics,
+and the tables in docs/rest.md. It depends on no HTTP library.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ Role = Literal["guest", "user", "manager"]
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """An answer that is not JSON. `tag` is its ETag: a client that sends it back gets a short answer if nothing has
-    changed. `is_weak`: bytes that differ slightly may have the same tag."""
+    """An answer that is not JSON. `tag` is its ETag: if a client sends it back and nothing has changed, the client gets
+    a short answer. `is_weak` says that slightly different bytes may have the same tag."""
 
     body: bytes
     media_type: str
@@ -36,18 +36,20 @@ Handler = Callable[..., Any]
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One method of one path. The name of the handler is the operation id, so it is unique; its docstring is the
-    summary. Its first parameter, a Request[QUERY, BODY], names the models that the query and the body must fit. If a
-    model is None, what was sent is ignored.
+    summary.
 
-    path                  as in `/rooms/{room}/calendar`; `{+name}` takes the rest of the path, slashes included.
-    answers               the schema of the JSON by status, None for what is not JSON.
-    parameters            what each parameter of the path is.
-    errors                the error codes by status, apart from those that every endpoint may answer.
-    role                  the least role that may use it; None: anybody may, without a token.
-    body_is_required      False: no body is the same as an empty object.
-    in_session            it keeps the guarantees of the client's session.
-    for_cluster_pages     web pages that other replicas of the cluster serve may use it.
-    is_endless            the answer is a stream without an end.
+    The first parameter of the handler is a Request[QUERY, BODY]. QUERY and BODY are the models that the query and the
+    body of a request must fit. If one of them is None, that part of the request is ignored.
+
+    path                  such as `/rooms/{room}/calendar`; `{+name}` matches the rest of the path, with slashes
+    answers               status -> schema of the JSON; None if the answer is not JSON
+    parameters            parameter of the path -> its description
+    errors                status -> error codes, without those that every endpoint may answer
+    role                  the lowest role that may use the endpoint; if None, anybody may, without a token
+    body_is_required      if False, a request without a body is treated as if its body were {}
+    in_session            the endpoint keeps the guarantees of the client's session
+    for_cluster_pages     web pages that other replicas of the cluster serve may use the endpoint
+    is_endless            the answer is a stream without an end
     """
 
     method: str
@@ -64,7 +66,7 @@ class Endpoint:
 
     @property
     def is_write(self) -> bool:
-        """Whether the endpoint writes under the name of its caller, so that the request must say who asks."""
+        """Whether the endpoint makes a write in the name of its caller. Then the request must say who the caller is."""
         return self.in_session and self.method != "GET"
 
     @property

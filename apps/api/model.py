@@ -1,7 +1,7 @@
-"""The base of the models that queries and bodies must fit, the types that their fields share, and how they are read.
+"""The base class of the models for queries and bodies, their common field types, and the functions that read them.
 
-Reading gives values as handlers need them, or a BadInput that names the field and says what to do. It is done once,
-before the handler is called.
+A model is read once, before the handler is called. Its values have the form that handlers need. If a field is invalid,
+the reader raises a BadInput that names the field and says what to do.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _NOT_IN_A_LINE = {"Cc", "Cs", "Zl", "Zp"}  # categories of Unicode: controls, lo
 
 
 class Model(BaseModel):
-    """The base of all models: an unknown field is an error, and nothing is converted silently."""
+    """The base of all models. An unknown field is an error, and no value is converted silently."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def readable_name(text: str, characters_max: int) -> str:
-    """The name in Unicode's composed form, so that it is the same name however it was typed. Raises ValueError if it is
-    too long, or cannot be shown in a line and typed again."""
+    """Return the name in Unicode's composed form (NFC), so that it does not matter how it was typed. Raise ValueError
+    if it is too long, or cannot be shown on one line and typed again."""
     name = unicodedata.normalize("NFC", text)
     is_fine = 1 <= len(name) <= characters_max and name.isprintable() and name == name.strip()
     if not is_fine or name in names.UNREACHABLE:
@@ -43,7 +43,7 @@ def readable_name(text: str, characters_max: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the text; raises ValueError if it has control characters or more than one line."""
+    """Return the text. Raise ValueError if it has control characters or more than one line."""
     if any(unicodedata.category(character) in _NOT_IN_A_LINE for character in text):
         raise ValueError("must be one line, without control characters")
     return text
@@ -85,7 +85,8 @@ class ListQuery(Model):
 
 
 def part_of_list(entries: Sequence[str], query: ListQuery) -> tuple[list[str], str | None]:
-    """The part of a list (sorted bytewise) that a query asks for, and the `after` of the next part."""
+    """Return the part of a list that a query asks for, and the `after` of the next part (None if this is the last one).
+    The list is sorted bytewise."""
     start = bisect_right(entries, query.after.encode(), key=str.encode) if query.after else 0
     part = list(entries[start : start + query.limit])
     return part, part[-1] if start + len(part) < len(entries) else None
@@ -95,7 +96,7 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 
 def read_body(model: type[ModelT], body: bytes) -> ModelT:
-    """Read a body, which must be a JSON object, into a model; raises BadInput."""
+    """Read a body, which must be a JSON object, as a model. Raise BadInput if it is invalid."""
     try:
         members = from_json(body, allow_inf_nan=False)
     except ValueError as reason:
@@ -106,7 +107,7 @@ def read_body(model: type[ModelT], body: bytes) -> ModelT:
 
 
 def read_members(model: type[ModelT], members: Mapping[str, Any]) -> ModelT:
-    """Read the members of a query or a body into a model; raises BadInput for the first member that is wrong."""
+    """Read the members of a query or a body as a model. Raise BadInput for the first invalid member."""
     try:
         return model.model_validate(members)
     except ValidationError as reason:
@@ -134,7 +135,7 @@ _SENTENCES = {  # pydantic's kind of error -> the sentence for a user; braces ho
 
 
 def _bad_input(error: ErrorDetails, members: Mapping[str, Any]) -> BadInput:
-    """The BadInput for an error of pydantic. Its `field` is a path such as slots.0.start."""
+    """Return the BadInput for an error of pydantic. Its `field` is a path such as slots.0.start."""
     field = ".".join(_path(error["loc"], members))
     sentence = _SENTENCES.get(error["type"])
     said = sentence.format(**error.get("ctx", {})) if sentence else error["msg"]
@@ -142,8 +143,8 @@ def _bad_input(error: ErrorDetails, members: Mapping[str, Any]) -> BadInput:
 
 
 def _path(steps: Sequence[str | int], value: Any) -> Iterator[str]:
-    """The steps to a value as the client sent it. For a union, pydantic adds a step that names the alternative; this
-    leaves it out."""
+    """Yield the names and indexes that lead to a value in the client's JSON. For a union, pydantic adds the name of the
+    alternative; this function leaves it out."""
     for step in steps[:-1]:
         if isinstance(step, int) or (isinstance(value, dict) and step in value):
             yield str(step)

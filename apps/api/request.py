@@ -1,4 +1,4 @@
-"""What a handler receives with a request: the caller, the client session, and the validated query and body."""
+"""The values that a handler receives with a request: the caller, the client session, the validated query and body."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ BodyT = TypeVar("BodyT")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request. `name` is empty if the request does not say it, but never for an endpoint that writes.
-    `role` is guest, user or manager; without tokens it is user."""
+    """The person who makes a request.
+
+    name  empty if the request does not give it, which only an endpoint that does not write allows
+    role  guest, user or manager; it is user if the replica does not use tokens
+    """
 
     name: str
     role: str
@@ -25,11 +28,11 @@ class Caller:
 
 @dataclass(slots=True)
 class ClientSession:
-    """The client's session during one request. The service takes from it what the request needs, and notes what the
-    client reads and writes. A handler only passes it on.
+    """The client's session during one request. A handler only passes it to the service. The service looks up what the
+    request needs, and notes what the client reads and writes.
 
-    `was_sent`: the client sent a token. `notes_reads`: the request only reads. What a write reads before it is accepted
-    does not count as read by the client.
+    was_sent     whether the client sent a token
+    notes_reads  whether the request only reads; reads that a handler does before a write do not count
     """
 
     token: Token
@@ -41,11 +44,12 @@ class ClientSession:
     seen: Token | None = None  # the token with what was read; it counts if the request succeeds
 
     def needs_of_read(self) -> dict[str, int]:
-        """The vector that a read needs. It is empty after a write of the same request, whose result the read shows."""
+        """Return the vector that a view must cover. It is empty after a write of the same request, because a read then
+        only shows the result of the write."""
         return {} if self.has_written or not self.was_sent else self.token.needs_of_read(self.guarantees)
 
     def needs_of_write(self) -> dict[str, int]:
-        """The vector that a write needs."""
+        """Return the vector that the replica must cover to accept a write."""
         return self.token.needs_of_write(self.guarantees) if self.was_sent else {}
 
     def note_read(self, snapshot: Snapshot, view: str) -> None:
@@ -59,15 +63,15 @@ class ClientSession:
         self.token, self.has_written = self.token.after_write(origin, stamp), True
 
     def note_duplicate(self, held: Vector) -> None:
-        """Note a request that the replica had already, perhaps because its answer was lost. Its write is part of
-        `held`."""
+        """Note a request that the replica had accepted before, perhaps because the client never got the answer. `held`,
+        the replica's vector, covers the write of that request."""
         if self.was_sent:
             for server, stamp in held.items():
                 self.token = self.token.after_write(server, stamp)
 
     def token_after(self, *, reads_count: bool) -> str | None:
-        """The session token for the answer; None if the client gets none. Reads count if the request found what it
-        asked for, or found that it does not exist."""
+        """Return the session token for the answer; None if the answer has none. `reads_count` is true if the request
+        found the thing that it names, or found that it does not exist."""
         if not (self.was_sent or self.has_written):
             return None
         return (self.seen if reads_count and self.seen else self.token).encode()
@@ -75,8 +79,8 @@ class ClientSession:
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[QueryT, BodyT]):
-    """One request. `query` and `body` are validated models, or None. The parameters of the path are the other arguments
-    of the handler."""
+    """One request. `query` and `body` are validated models, or None. The handler gets the parameters of the path as its
+    other arguments."""
 
     caller: Caller
     session: ClientSession

@@ -1,4 +1,4 @@
-"""Short names for parts of JSON Schema (2020-12), for what requests carry and answers hold."""
+"""Short names for common parts of JSON Schema (2020-12), for requests and answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANYTHING: Schema = {}
 
 
 def record(optional: Mapping[str, Schema] | None = None, /, **members: Schema) -> Schema:
-    """An object with these members and no others."""
+    """Return the schema of an object with these members and no others. The members in `optional` may be missing."""
     return {
         "type": "object",
         "properties": {**members, **(optional or {})},

@@ -1,4 +1,4 @@
-"""A replica, as an application's handlers see it."""
+"""The interface to a replica that the handlers of an application use."""
 
 from __future__ import annotations
 
@@ -14,49 +14,54 @@ from bayou.write import Draft, Write
 
 
 class Service(Protocol):
-    """A replica, as an application's handlers see it. `submit`, `read` and `list_entries` keep the guarantees of the
-    client's session: they raise Behind if the replica has not seen what the session has seen."""
+    """A replica, as the handlers of an application see it. `submit`, `read` and `list_entries` keep the guarantees of
+    the client's session: they raise Behind if the replica does not hold all that the session has seen."""
 
     @property
     def settings(self) -> Any:
-        """The configuration (replica/config.py)."""
+        """The configuration; see replica/config.py."""
 
     def now(self) -> datetime:
-        """The current time in UTC. A test can set it."""
+        """Return the current time in UTC. A test can set it."""
 
     def submit(self, draft: Draft, session: ClientSession, shown: Sequence[str] = ()) -> Accepted:
-        """Atomically accept and play a write, and read the pages `shown` after it; or refuse it and record nothing."""
+        """Accept and play a write, and read the pages `shown` after it, all in one transaction. If the write is
+        refused, nothing is recorded."""
 
     def read(self, pages: Sequence[str], session: ClientSession, view: str = "tentative") -> Snapshot:
-        """Read pages in both views, at one moment. A page that does not exist is empty. `view` is the view that the
-        client is shown."""
+        """Return pages in both views, read at the same moment. A page that does not exist is empty. `view` is the view
+        that the client will be shown."""
 
     def list_entries(self, name: str, session: ClientSession) -> list[str]:
-        """The entries of a list that the application's `lists` keeps, sorted bytewise. A list only grows, so it is safe
-        to read it before the pages that it names."""
+        """Return the entries of a list that the `lists` function of the application keeps, sorted bytewise. A list only
+        grows, so a handler may read the list first and then the pages that it names."""
 
     def history(self, page: str) -> History:
-        """The notes on a page and the tentative writes that declare it, read at one moment."""
+        """Return the notes on a page and the tentative writes that declare it, read at the same moment."""
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
-        """How the outcomes of these writes changed at this replica, oldest first; and the time since which changes are
-        kept, or None if none is kept."""
+        """Return how the outcomes of these writes changed at this replica, oldest first. Also return the time since
+        which changes are kept; None if none are kept."""
 
     def writes(self, ids: Sequence[str]) -> Mapping[str, Write]:
-        """The writes with these ids that are still in the log, by id."""
+        """Return those of the writes with these ids that are still in the log, by id."""
 
     def label(self, server: str) -> str:
-        """The label of a server id; the id itself if no server of the cluster has it."""
+        """Return the label of a server. If no server of the cluster has this id, return the id itself."""
 
     def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, FeedRevision]:
-        """Note what a feed shows now: for each thing its text, without tabs, and until when to keep it once it is gone,
-        in seconds since 1970. Returns everything that is noted, including things that are gone."""
+        """Record what the feed `name` shows now, and return everything that is recorded for the feed, including things
+        that are gone.
+
+        `shown` maps each thing to its text, which has no tab, and a time in seconds since 1970. Once the thing is gone,
+        the record of it is kept until that time.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The Lua that plays a write: the tag of the application (NAME/VERSION), and the names of the dependency check and
-    the merge procedure, for an application that has several and for people who read the log."""
+    the merge procedure. The names select a procedure if the application has several, and people see them in the log."""
 
     app: str
     check: str
@@ -73,8 +78,8 @@ def new_draft(
     at: datetime,
     request: str | None = None,
 ) -> Draft:
-    """The draft of what `user` asks at the moment `at`. If the client named no request, the draft gets a new request
-    id."""
+    """Return the draft of an operation that `user` requests at the moment `at`. If `request` is None, the draft gets a
+    new request id."""
     return Draft(
         app=rules.app,
         op=op,
@@ -89,5 +94,5 @@ def new_draft(
 
 
 def new_request_id() -> str:
-    """An id that no other request has."""
+    """Return a request id that has not been used before."""
     return secrets.token_hex(6)

@@ -1,4 +1,4 @@
-"""The people of the cluster and their roles, as an application of the store."""
+"""The application for the people of the cluster and their roles."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The REST endpoints of people and roles, for managers: list, add, give another role or token, revoke.
+"""The REST endpoints of people, for managers: list and add people, change their role or token, revoke them.
 
-The role of the caller is checked when a request arrives (replica/http/auth.py), and again when its write is played
+The role of the caller is checked twice: when the request arrives (replica/http/auth.py), and when its write is played
 (people.lua).
 """
 
@@ -31,7 +31,7 @@ ERRORS = {404: ("person_unknown",), 409: ("auth_off",)}
 
 def _not_operator(name: str) -> str:
     if name == OPERATOR:
-        raise ValueError(f"{OPERATOR} is the name of whoever runs the replica; take another")
+        raise ValueError(f"{OPERATOR} is reserved for the operator of the replica; choose another name")
     return name
 
 
@@ -107,13 +107,13 @@ class People:
         return {"name": name, "role": person.role, "token": token}, 201
 
     def _submit(self, request: Request[Any, Any], op: str, name: str, **args: str) -> None:
-        """Submit a write about a person; raises Refusal."""
+        """Submit a write about a person. Raise a Refusal if it is refused."""
         if not names.NAME.fullmatch(name):
             raise _refusal("unknown", name[:64])
         if self._service.settings.auth != "tokens":
             raise Conflict(
                 "auth_off",
-                "There are no roles here: anybody may use any name. Set `auth: tokens` in the configuration.",
+                "Roles are off here: anybody may use any name. Set `auth: tokens` in the configuration.",
             )
         draft = draft_of(request.caller.name, None, self._service.now(), op, name, **args)
         accepted = self._service.submit(draft, request.session)
@@ -122,13 +122,13 @@ class People:
 
 
 def describe(write: Write, _outcome: str) -> Answer:
-    """What screens show of a write about a person: the name and the role, without the hash."""
+    """Describe a write about a person to users: the name and the role, without the hash."""
     return {"person": write.args.get("name"), "role": write.args.get("role")}
 
 
 def _refusal(status: str, name: str) -> Refusal:
     if status == "forbidden":
-        return Forbidden("forbidden", "Only a manager may change people and their roles.", needs="manager")
+        return Forbidden("forbidden", "Only a manager may change people and their roles. Ask one.", needs="manager")
     if status == "exists":
         message = f"{name} has been added already. Give another role or another token, or revoke the person first."
         return Conflict("person_exists", message, name=name)

@@ -1,4 +1,4 @@
-"""The page of a person: its name, and what its fields say. people.lua writes it; nothing here writes."""
+"""The page of a person: its name and the meaning of its fields. Only people.lua writes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OPERATOR = "operator"  # whoever runs the machine of a replica: has no page, and
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What the page of a person says. `hash` is the SHA-256 of the token, in hexadecimal digits."""
+    """The fields of a person's page. `hash` is the SHA-256 of the person's token, in hexadecimal digits."""
 
     role: str
     hash: str
@@ -22,5 +22,5 @@ def person_page(name: str) -> str:
 
 
 def decode_person(fields: Mapping[str, str]) -> Person | None:
-    """The person that a page holds; None for an empty page and for a person who was revoked."""
+    """Return the person that a page holds. Return None for an empty page and for a person who was revoked."""
     return Person(fields["role"], fields["hash"]) if "role" in fields else None

@@ -1,4 +1,4 @@
-"""The playlist of the university projects on Bayou, as an application of the store."""
+"""The application for a shared playlist, as in the university projects on Bayou."""
 
 from __future__ import annotations
 

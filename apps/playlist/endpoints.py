@@ -1,4 +1,4 @@
-"""The REST endpoints of the playlist, and what people are shown of a song."""
+"""The REST endpoints of the playlist, and the description of its writes."""
 
 from __future__ import annotations
 
@@ -70,8 +70,7 @@ class Playlist:
         return self._submit("delete", {"song": song_name(song)}, request.query.request, request)
 
     def _submit(self, op: str, args: dict[str, str], request_id: str | None, request: Request[Any, Any]) -> Answer:
-        """Submit a write about a song, and return the song after it. A request that was taken before changes
-        nothing."""
+        """Submit a write about a song, and return the song after it. A repeated request changes nothing."""
         page, user, now = _page(args["song"]), request.caller.name, self._service.now()
         draft = new_draft(RULES, op, args, [page], user=user, at=now, request=request_id)
         accepted = self._service.submit(draft, request.session)
@@ -82,8 +81,8 @@ class Playlist:
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
-    """What a write about a song says: the song and, if it puts one, its URL. `result` says the same if the write was
-    done."""
+    """Describe a write about a song: its name and, for a put, its URL. `result` has the same, or is None if the write
+    was refused."""
     asked = {"song": write.args["song"], **({"url": write.args["url"]} if write.op == "put" else {})}
     return {**asked, "result": asked if outcome == "updated" else None}
 
@@ -93,7 +92,7 @@ def _page(song: str) -> str:
 
 
 def _shown(song: str, views: PageViews, view: str) -> Answer:
-    """The SONG of the REST interface. Its state is committed if both views of its page are equal."""
+    """Return the SONG of the REST interface. Its state is `committed` if both views of its page are equal."""
     page = views.committed if view == "committed" else views.tentative
     state = "committed" if dict(page) == dict(views.committed) else "tentative"
     return {"song": song, "url": page.get("url"), "state": state}

@@ -1,4 +1,4 @@
-"""The models of requests about songs."""
+"""The models of queries and bodies about songs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SongsQuery(ListQuery, ViewQuery):
 
 
 def song_name(text: str) -> str:
-    """The name of a song in a path; raises BadInput for an invalid one."""
+    """Return the name of a song from a path. Raise BadInput if it is invalid."""
     try:
         return readable_name(text, SONG_MAX)
     except ValueError as reason:

@@ -1,4 +1,4 @@
-"""The meeting rooms, as an application of the store."""
+"""The application for meeting rooms and their reservations."""
 
 from __future__ import annotations
 

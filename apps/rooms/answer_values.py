@@ -1,6 +1,6 @@
-"""What people are shown: a reservation, a calendar, a write of the log. All are plain values, ready for JSON.
+"""Values of answers about rooms, and descriptions of writes, all ready for JSON: reservations, series, calendars.
 
-This module reads pages in both views, and knows neither requests nor the store.
+This module reads pages in both views. It has no access to requests or the store.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _UTC = ZoneInfo("UTC")
 
 
 def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, Any] | None:
-    """The RESERVATION of the REST interface; None if there is no such reservation."""
+    """Return the RESERVATION of the REST interface; None if the page holds no reservation."""
     held = decode_reservation(views.tentative)
     if held is None:
         return None
@@ -63,14 +63,14 @@ def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, 
 
 
 def state(held: Reservation, views: PageViews) -> str:
-    """The state of a reservation in the REST interface: committed, tentative, rejected or cancelled."""
+    """Return the state of a reservation in the REST interface: committed, tentative, rejected or cancelled."""
     if held.state != "reserved":
         return held.state
     return "committed" if is_final(views) else "tentative"
 
 
 def series(identifier: str, held: Series, reservations: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The SERIES of the REST interface; `reservations` are those of its occurrences."""
+    """Return the SERIES of the REST interface. `reservations` are those of its occurrences."""
     user, _, request = identifier.partition("/")
     return {
         "id": identifier,
@@ -85,7 +85,8 @@ def series(identifier: str, held: Series, reservations: Sequence[dict[str, Any]]
 
 
 def room(name: str, listed: RoomSettings | None) -> dict[str, Any]:
-    """The ROOM of the REST interface; `listed` is what the configuration says of the room."""
+    """Return the ROOM of the REST interface. `listed` has the settings of the room; None if the configuration lists no
+    such room."""
     known = listed or RoomSettings(name=name)
     hours = known.hours
     return {
@@ -100,7 +101,8 @@ def room(name: str, listed: RoomSettings | None) -> dict[str, Any]:
 
 
 def calendar(period: RoomSlot, days: Sequence[PageViews], view: str, zone: ZoneInfo) -> list[dict[str, Any]]:
-    """The reservations of a room in a period, in time order, each once. `days` are the pages of the period."""
+    """Return the reservations of a room in a period, in time order, each once. `days` are the room's pages for that
+    period."""
     committed = {start: value for day in days for start, value in day.committed.items()}
     shown = committed
     if view != "committed":
@@ -117,14 +119,14 @@ def calendar(period: RoomSlot, days: Sequence[PageViews], view: str, zone: ZoneI
 
 @lru_cache(maxsize=10_000)  # the same weeks are shown again and again
 def _row(room: str, start: str, value: str, state: str, zone: ZoneInfo) -> tuple[RoomSlot, dict[str, str]]:
-    """The slot of a field on a room's page, and what is shown of it. The result is cached, so callers must not change
-    it."""
+    """Return the slot of a field on a room's page, and the row of the calendar for it. The row is cached, so callers
+    must not change it."""
     (entry,) = decode_room(room, {start: value})
     return entry.slot, {**_entry(entry, zone), "state": state}
 
 
 def taken(asked: list[RoomSlot], pages: Mapping[str, PageViews], but: Set[str], zone: ZoneInfo) -> list[dict[str, Any]]:
-    """The reservations that overlap the slots asked for, each once, except those whose ids are in `but`."""
+    """Return the reservations that overlap the slots `asked`, each once. Leave out those whose ids are in `but`."""
     found = {
         entry: None
         for slot in asked
@@ -136,9 +138,9 @@ def taken(asked: list[RoomSlot], pages: Mapping[str, PageViews], but: Set[str], 
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
-    """What a write asked for, and the slot that its outcome gave (`result`; None for none). Times are in UTC.
+    """Describe a write: its request, and as `result` the slot that its outcome gave, or None. Times are in UTC.
 
-    For a write about a series, `parts` has the same for each occurrence, with its outcome.
+    For a write about a series, `parts` describes each occurrence in the same way.
     """
     args, about = write.args, _about(write)
     if "occurrences" not in args:
@@ -155,7 +157,7 @@ def describe(write: Write, outcome: str) -> dict[str, Any]:
 
 
 def _about(write: Write) -> str:
-    """The id of the reservation or series that a write is about."""
+    """Return the id of the reservation or series that a write is about."""
     found: str = write.args.get("reservation") or f"{write.user}/{write.request}"
     if write.op in {"move_series", "cancel_series"}:
         found = write.args["series"]
@@ -163,7 +165,7 @@ def _about(write: Write) -> str:
 
 
 def _outcomes(write: Write, outcome: str) -> list[tuple[Mapping[str, Any], str]]:
-    """Each occurrence of a write about a series, with its own outcome."""
+    """Return each occurrence of a write about a series, with its own outcome."""
     occurrences = write.args["occurrences"]
     status, _, detail = outcome.partition(" ")
     outcomes = detail.split("\t") if detail else [status] * len(occurrences)
@@ -171,8 +173,8 @@ def _outcomes(write: Write, outcome: str) -> list[tuple[Mapping[str, Any], str]]
 
 
 def outcome_for(write: Write | None, outcome: str, identifier: str) -> str:
-    """The outcome of a write for one of the reservations that it is about. If the write is no longer known, its outcome
-    is taken to be about this reservation alone."""
+    """Return the outcome of a write for one of its reservations. If `write` is None, because the log no longer holds
+    it, the outcome is taken to be about this reservation alone."""
     if write is None or "occurrences" not in write.args:
         return outcome
     day = identifier.removeprefix(f"{_about(write)}~")
@@ -181,7 +183,7 @@ def outcome_for(write: Write | None, outcome: str, identifier: str) -> str:
 
 
 def slots_of(write: Write, outcome: str) -> list[RoomSlot]:
-    """The slots that a write with this outcome gave to reservations."""
+    """Return the slots that a write with this outcome gave to reservations."""
     parts = [part for _, part in _outcomes(write, outcome)] if "occurrences" in write.args else [outcome]
     return [slot for slot in map(slot_of, parts) if slot]
 
@@ -198,18 +200,18 @@ def _described(write: Write, identifier: str, args: Mapping[str, Any], outcome: 
 
 
 def slot_of(outcome: str) -> RoomSlot | None:
-    """The slot that an outcome gave to a reservation; None if it gave none."""
+    """Return the slot that an outcome gave to a reservation; None if it gave none."""
     status, _, detail = outcome.partition(" ")
     return decode_detail(detail) if status in WITH_SLOT else None
 
 
 def slot_shown(slot: RoomSlot | None, zone: ZoneInfo) -> dict[str, str] | None:
-    """The ROOM_SLOT of the REST interface; None for no slot."""
+    """Return the ROOM_SLOT of the REST interface; None if there is no slot."""
     return {"room": slot.room, **_times(slot, zone)} if slot else None
 
 
 def reason(held: Reservation) -> dict[str, str] | None:
-    """Why a reservation is rejected or cancelled, for programs and for people; None if it has no reason."""
+    """Return why a reservation is rejected or cancelled, as a code and a message; None if it has no reason."""
     if held.reason is None:
         return None
     message = "Cancelled by {}: {}".format(*held.why) if held.why else REASONS[held.reason]

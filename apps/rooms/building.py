@@ -1,4 +1,4 @@
-"""What the configuration says of the building: its rooms, its time zone, its policies. It is read once."""
+"""The part of the configuration that describes the building: its rooms, time zone and policies. It is read once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from apps.rooms.settings import RoomSettings
 
 @dataclass(frozen=True, slots=True)
 class Building:
-    """The rooms, the time zone and the policies. `rooms` is by name, in the order of the configuration."""
+    """The rooms, the time zone and the policies of a building. `rooms` maps names to settings, in the order of the
+    configuration."""
 
     zone: ZoneInfo
     rooms: Mapping[str, RoomSettings]
@@ -21,7 +22,7 @@ class Building:
 
     @classmethod
     def of(cls, settings: Any) -> Self:
-        """The building that a replica.config.Config describes."""
+        """Return the building that a replica.config.Config describes."""
         return cls(
             zone=ZoneInfo(settings.timezone),
             rooms={room.name: room for room in settings.rooms},

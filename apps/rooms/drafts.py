@@ -1,8 +1,8 @@
-"""Makes the draft of a write from what a user asks: reserve, move, cancel.
+"""Makes the draft of a write from a user's request to reserve, move or cancel.
 
-What depends on the configuration (its rooms, the local day, opening hours) is looked up here, once, and travels in the
-write as values. The write also declares its pages: all that its rules may touch at any replica, whatever has happened
-there.
+A write must give the same result at every replica, whatever the configuration there. So the rooms, the local day and
+the opening hours are looked up here, once, and the write carries them as values. It also declares all pages that its
+rules may touch at any replica, in any order of the writes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _CHECKS = {
 
 @dataclass(frozen=True, slots=True)
 class DraftContext:
-    """What the drafts of a request share: who asks, under which request id, when (UTC), and the policies."""
+    """The values that the drafts of one request share: the user, the request id, the time (UTC) and the policies."""
 
     user: str
     request: str
@@ -52,7 +52,7 @@ class DraftContext:
 
 
 def reserve(context: DraftContext, body: ReserveBody) -> Draft:
-    """The draft of a new reservation; raises BadInput, TooLarge, Conflict."""
+    """Return the draft of a new reservation. Raise BadInput, TooLarge or Conflict if it is invalid."""
     search = search_of(context, body.room, body.slots, body.merge)
     limit = limit_of(context, context.user)
     args: dict[str, Any] = {**search.args, **limit.args, "purpose": body.purpose}
@@ -63,7 +63,7 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
 
 
 def move(context: DraftContext, identifier: str, reservation: Reservation, final: bool, body: MoveBody) -> Draft:
-    """The draft that moves a reservation; raises BadInput, TooLarge, Conflict."""
+    """Return the draft that moves a reservation. Raise BadInput, TooLarge or Conflict if it is invalid."""
     search = search_of(context, body.room or reservation.room, body.slots, body.merge)
     limit = limit_of(context, identifier.partition("/")[0])
     args = {**search.args, **limit.args, "reservation": identifier}
@@ -72,10 +72,10 @@ def move(context: DraftContext, identifier: str, reservation: Reservation, final
 
 
 def cancel(context: DraftContext, identifier: str, reservation: Reservation, reason: str | None = None) -> Draft:
-    """The draft that cancels a reservation. It names the room for people who read the log.
+    """Return the draft that cancels a reservation. It contains the room for people who read the log.
 
-    It declares the pages of every slot that was asked for, even if the reservation is final. A forced promotion may
-    revoke the commit, and the cancelled reservation must not then reappear at its second choice.
+    The draft declares the pages of every slot that was asked for, even if the reservation is final. A forced promotion
+    may revoke the commit, and the cancelled reservation must not then reappear at its second choice.
     """
     args = {"reservation": identifier, "room": reservation.room}
     if reason is not None:
@@ -86,25 +86,26 @@ def cancel(context: DraftContext, identifier: str, reservation: Reservation, rea
 
 
 def managing_pages(context: DraftContext, owner: str, reason: str | None) -> list[str]:
-    """The page of the manager who cancels another user's reservation, in a list; else an empty list. Raises BadInput if
-    the manager gives no reason."""
+    """Return the page of a manager who cancels another user's reservation, in a list. For any other caller the list is
+    empty. Raise BadInput if the manager gives no reason."""
     if context.user == owner or context.role != "manager":
         return []
     if reason is None:
-        raise BadInput("bad_input", f"reason: is missing. Say why; {owner} will read it.", field="reason")
+        raise BadInput("bad_input", f"reason: is missing. Give a reason, which {owner} will read.", field="reason")
     return [person_page(context.user)]
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Arguments of a write, and the pages that they need."""
+    """Arguments of a write, and the pages that the write must declare because of them."""
 
     args: dict[str, Any]
     pages: list[str]
 
 
 def limit_of(context: DraftContext, owner: str) -> Needs:
-    """The limit of open reservations of the owner, which each play of the write checks; empty without that policy."""
+    """Return the argument for the owner's limit of open reservations, which each play of the write checks. It is empty
+    if the policies set no limit."""
     limit = context.policies.open_reservations
     if limit is None:
         return Needs({}, [])
@@ -112,10 +113,10 @@ def limit_of(context: DraftContext, owner: str) -> Needs:
 
 
 def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Merge) -> Needs:
-    """The arguments of the check and the merge procedure, and every room page that they may read.
+    """Return the arguments of the check and the merge procedure, and all room pages that these may read.
 
-    The merge procedure can only choose slots that the policies permit. Raises Conflict if a slot that was asked for is
-    not permitted, and BadInput if no other room is open.
+    The merge procedure can only choose slots that the policies permit. Raise Conflict if the policies forbid a slot
+    that was asked for, and BadInput if no other room is open.
     """
     args: dict[str, Any] = {"room": room, "slots": encode_slots((slot.start, slot.end) for slot in slots)}
     room_slots = [RoomSlot(room, slot.start, slot.end) for slot in slots]
@@ -140,15 +141,15 @@ def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Me
         args["rooms"] = [slot.room for slot in elsewhere]
         if not args["rooms"]:
             raise BadInput(
-                "bad_input", "merge.rooms: no other configured room is open then; name some rooms.", field="merge.rooms"
+                "bad_input", "merge.rooms: no other configured room is open then. Name some rooms.", field="merge.rooms"
             )
         room_slots += elsewhere
     return Needs(args, [page for slot in room_slots for page in slot.pages])
 
 
 def pages_holding(identifier: str, reservation: Reservation, final: bool) -> list[str]:
-    """The page of a reservation, and the room pages that may hold it: those of its slot if it is final, else those of
-    every slot that it may get."""
+    """Return the page of a reservation, and the room pages that may hold it. For a final reservation, these are the
+    pages of its slot, else of every slot that it may get."""
     if final:
         room_pages: Iterable[str] = reservation.slot.pages if reservation.slot else ()
     else:
@@ -157,7 +158,7 @@ def pages_holding(identifier: str, reservation: Reservation, final: bool) -> lis
 
 
 def draft_of(context: DraftContext, op: str, merge: str, args: dict[str, Any], pages: Iterable[str]) -> Draft:
-    """The draft of a write; raises TooLarge if it would declare too many pages."""
+    """Return the draft of a write. Raise TooLarge if it would declare too many pages."""
     rules = Rules(APP, _CHECKS[op], merge)
     draft = new_draft(rules, op, args, pages, user=context.user, at=context.at, request=context.request)
     if len(draft.pages) > PAGES_MAX:

@@ -1,4 +1,4 @@
-"""Makes the draft of one write from what a user asks about a series. The write says what happens to each occurrence.
+"""Makes the draft of one write from a user's request about a series. The write has arguments for each occurrence.
 
 Local dates and times become minutes here, in the zone of the building. The write holds no local time.
 """
@@ -26,7 +26,7 @@ _SHARED = ("window_min", "rooms")  # arguments that are the same for nearly all 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """An occurrence of a series: its date, its id, its reservation, and whether that is final."""
+    """One occurrence of a series. `final` says whether its reservation is final."""
 
     day: str
     id: str
@@ -35,8 +35,8 @@ class Occurrence:
 
 
 def not_cancelled(occurrences: Iterable[tuple[str, str, PageViews]], first: str | None = None) -> list[Occurrence]:
-    """Return the occurrences of a series that are not cancelled, from the date `first` on, or all if `first` is None.
-    They are given as (date, id, page)."""
+    """Return the occurrences that are not cancelled, from the date `first` on, or all if `first` is None. `occurrences`
+    are (date, id, page)."""
     return [
         Occurrence(day, identifier, held, is_final(views))
         for day, identifier, views in occurrences
@@ -45,7 +45,7 @@ def not_cancelled(occurrences: Iterable[tuple[str, str, PageViews]], first: str 
 
 
 def reserve(context: DraftContext, body: ReserveBody) -> Draft:
-    """The draft of a new series; raises BadInput, TooLarge, Conflict."""
+    """Return the draft of a new series. Raise BadInput, TooLarge or Conflict if it is invalid."""
     assert body.rule is not None, "a rule makes a series"
     zone, first = context.zone, body.slots[0]
     begins = datetime.fromtimestamp(first.start * 60, zone).replace(tzinfo=None)
@@ -74,10 +74,11 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
 
 
 def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], body: SeriesMoveBody) -> Draft:
-    """The draft that moves occurrences, which are in order of their dates. Raises BadInput, TooLarge, Conflict.
+    """Return the draft that moves these occurrences, which are in order of their dates. Raise BadInput, TooLarge or
+    Conflict if it is invalid.
 
-    The first occurrence gets the slots of the body. Each other one gets the same local times, as many days later as its
-    date is after the first date.
+    The first occurrence gets the slots of the body. Each later one gets the same local times on another day: the
+    distance between the two days is that between the two dates.
     """
     zone, first = context.zone, date.fromisoformat(occurrences[0].day)
     limit = limit_of(context, series.partition("/")[0])
@@ -106,7 +107,7 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
 
 
 def cancel(context: DraftContext, series: str, occurrences: Sequence[Occurrence], reason: str | None) -> Draft:
-    """The draft that cancels occurrences; raises TooLarge."""
+    """Return the draft that cancels occurrences. Raise TooLarge if it would declare too many pages."""
     owner = series.partition("/")[0]
     pages = [reservation_page(series), *limit_of(context, owner).pages, *managing_pages(context, owner, reason)]
     collected = _Collected(len(occurrences), pages, "cancel the later ones first, with from")
@@ -121,7 +122,7 @@ def cancel(context: DraftContext, series: str, occurrences: Sequence[Occurrence]
 
 
 class _Collected:
-    """Collects the occurrences of a write, within the pages that one write may declare."""
+    """Collects the occurrences of a write, up to the number of pages that one write may declare."""
 
     def __init__(self, count: int, pages: Iterable[str], remedy: str) -> None:
         self._count = count
@@ -131,7 +132,8 @@ class _Collected:
         self.shared: dict[str, Any] = {}
 
     def add(self, occurrence: dict[str, Any], search: Needs, pages: Sequence[str]) -> None:
-        """Add an occurrence with the pages that it needs. Raises TooLarge, which says how many occurrences fit."""
+        """Add an occurrence and the pages that it needs. If they are too many, raise TooLarge, which says how many
+        occurrences fit."""
         together = self.pages.union(search.pages, pages)
         if len(together) > PAGES_MAX:
             fit = len(self.occurrences)
@@ -151,7 +153,7 @@ class _Collected:
         self.occurrences.append({**own, **occurrence})
 
     def require_apart(self) -> None:
-        """Raise BadInput if an occurrence overlaps the next one at the first choices of both."""
+        """Raise BadInput if the first slot of an occurrence overlaps that of the next one."""
         for before, after in pairwise(decode_slots(occurrence["slots"])[0] for occurrence in self.occurrences):
             if after[0] < before[1]:
                 raise BadInput(
@@ -167,7 +169,7 @@ def _without_room(search: Needs) -> Needs:
 
 
 def _slots_on(slots: Sequence[Slot], days: int, zone: ZoneInfo, day: date) -> list[Slot]:
-    """The slots `days` later, at the same local times; raises BadInput if clocks skip one of them."""
+    """Return the slots `days` later, at the same local times. Raise BadInput if clocks skip one of them."""
     found = []
     for number, slot in enumerate(slots):
         try:

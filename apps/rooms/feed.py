@@ -1,9 +1,9 @@
 """Reservations as iCalendar (RFC 5545): the events of a feed, and free/busy times.
 
-A feed is a calendar that other programs poll. An event keeps its UID at every replica and over every move. Its SEQUENCE
-and LAST-MODIFIED come from what the replica has noted of earlier answers (Service.feed_revisions), so the same state
-gives the same bytes. This module knows neither requests nor the store. It imports icalendar, which takes 3 MiB, so a
-replica imports it when a feed is asked for.
+A feed is a calendar that other programs poll. An event has the same UID at every replica and after every move. Its
+SEQUENCE and LAST-MODIFIED come from Service.feed_revisions, in which the replica records what it has shown before, so
+the same state gives the same bytes. This module has no access to requests or the store. It is imported only when a feed
+is asked for, because icalendar takes 3 MiB of memory.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ RESERVATION = "X-BAYOU-RESERVATION"  # USER/REQUEST, by which an import finds th
 def calendar(
     name: str, cluster: str, zone: ZoneInfo, days: tuple[date, date], seen: Mapping[str, FeedRevision]
 ) -> bytes:
-    """The feed called `name`, as iCalendar. It has an event for each reservation in `seen`, by id; if the reservation
-    is gone, its event is cancelled.
+    """Return the feed called `name`, as iCalendar. It has an event for each reservation in `seen`, which is by id. If a
+    reservation is gone, its event is cancelled.
 
     `days` are the first and the last day for which the feed describes the time zone.
     """
@@ -46,7 +46,7 @@ def calendar(
 def free_busy(
     name: str, cluster: str, period: tuple[datetime, datetime], busy: Iterable[tuple[RoomSlot, str]], now: datetime
 ) -> bytes:
-    """The free/busy times of the room or user `name`, as iCalendar. They do not say who reserved, or what for."""
+    """Return the free/busy times of the room or user `name`, as iCalendar. They contain neither users nor purposes."""
     made, found = _calendar(name), FreeBusy()
     found.add("uid", f"free-busy of {name}@{cluster}")
     found.add("dtstamp", now.replace(microsecond=0))
@@ -60,7 +60,7 @@ def free_busy(
 
 
 def moment(minute: int) -> datetime:
-    """The time in UTC of a minute since 1970."""
+    """Return a minute since 1970 as a time in UTC."""
     return datetime.fromtimestamp(minute * 60, UTC)
 
 
@@ -97,8 +97,8 @@ def _event(identifier: str, uid: str, revision: FeedRevision, zone: ZoneInfo) ->
 
 
 def _local(minute: int, zone: ZoneInfo) -> datetime:
-    """The local time of a minute since 1970, or its UTC time if clocks show that local time twice and this is the
-    second."""
+    """Return a minute since 1970 as a local time. If clocks show that local time twice and this is the second time,
+    return the time in UTC."""
     local = moment(minute).astimezone(zone)
     return local.astimezone(UTC) if local.fold or zone.key == "UTC" else local
 

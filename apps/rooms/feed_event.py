@@ -1,4 +1,4 @@
-"""What an event of a feed says of a reservation, as text that a replica can keep (Service.feed_revisions)."""
+"""The event of a feed for a reservation, and its text, which a replica keeps (see Service.feed_revisions)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ STATUSES = {"committed": "CONFIRMED", "tentative": "TENTATIVE"}  # all others ar
 
 @dataclass(frozen=True, slots=True)
 class FeedEvent:
-    """What an event of a feed shows. `state` is that of the REST interface; `reason` says why it was rejected."""
+    """What a feed shows of a reservation. `state` is that of the REST interface. `reason` says why the reservation was
+    rejected or cancelled."""
 
     state: str
     slot: RoomSlot
@@ -20,7 +21,7 @@ class FeedEvent:
     reason: str | None = None
 
     def encode(self) -> str:
-        """The text of the event, for Service.feed_revisions."""
+        """Return the event as text for Service.feed_revisions."""
         slot = self.slot
         members = [self.state, slot.room, slot.start, slot.end, self.purpose, self.reason]
         return json.dumps(members, ensure_ascii=False)

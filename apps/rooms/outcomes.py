@@ -1,4 +1,4 @@
-"""The refusal for each status with which the Lua rules refuse a write at accept. A refused write is not recorded."""
+"""The refusals of the rooms by the status with which Lua refuses a write at accept. A refused write is not recorded."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code
 
 
 def refusal(status: str, identifier: str) -> Refusal:
-    """The refusal for a status about the reservation `USER/REQUEST`; raises KeyError for `failed`, which is an error in
-    the rules."""
+    """Return the refusal for a status about the reservation `USER/REQUEST`. Raise KeyError for the status `failed`,
+    which means a bug in the Lua."""
     kind, code, sentence = _REFUSALS[status]
     owner = identifier.partition("/")[0]
     return kind(code, sentence.format(id=identifier, owner=owner), reservation=identifier)

@@ -1,6 +1,6 @@
-"""The pages of the meeting rooms: their names, and what their fields say.
+"""The pages of the meeting rooms: their names and the meaning of their fields.
 
-Only this file knows their format in Python; lua/application.lua describes each field. Nothing here writes.
+No other Python file knows their format; lua/application.lua describes each field. Only the Lua writes these pages.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bayou.application import PageViews
 
 @dataclass(frozen=True, slots=True)
 class RoomSlot:
-    """A room from `start` to `end` (minutes since 1970, the end not included)."""
+    """A room from `start` up to, not including, `end` (minutes since 1970)."""
 
     room: str
     start: int
@@ -22,7 +22,7 @@ class RoomSlot:
 
     @property
     def pages(self) -> list[str]:
-        """The pages of the room that hold the slot, one for each UTC day that it touches."""
+        """The names of the room's pages that hold the slot: one for each UTC day that it touches."""
         return [f"room:{self.room}/{day}" for day in utc_days(self.start, self.end)]
 
     def overlaps(self, other: RoomSlot) -> bool:
@@ -32,7 +32,7 @@ class RoomSlot:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One field of a room's page: who has the room from when to when."""
+    """One field of a room's page: a reservation of the room and its slot."""
 
     slot: RoomSlot
     user: str
@@ -46,13 +46,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What the page of a reservation says.
+    """The contents of a reservation's page.
 
-    slot          None while the reservation is rejected or cancelled.
-    asked         what was asked for last.
-    reason        the code of why it is rejected or cancelled.
-    why           who cancelled it and the reason that they gave; None if they gave none.
-    pages_beyond  the room pages that may hold it, beside those of what was asked.
+    slot          None while the reservation is rejected or cancelled
+    asked         the slots of the last request
+    reason        the code of the reason why it is rejected or cancelled; None if it is neither
+    why           the user who cancelled it and that user's reason; None if no reason was given
+    pages_beyond  the room pages that may hold it, in addition to those of `asked`
     """
 
     state: str
@@ -66,19 +66,19 @@ class Reservation:
 
     @property
     def room(self) -> str:
-        """The room that the reservation has, or else the room that was asked for."""
+        """The room of the slot; without a slot, the room that was asked for."""
         return self.slot.room if self.slot else self.asked[0].room
 
     @property
     def room_pages(self) -> list[str]:
-        """All room pages that may hold the reservation once earlier writes have arrived."""
+        """All room pages that may hold the reservation, also after earlier writes have arrived."""
         return [*(page for slot in self.asked for page in slot.pages), *self.pages_beyond]
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What the page of a series says. `dates` are the dates of its occurrences, `wanted` is all_or_nothing or
-    best_effort, and `requests` are the ids of its last moves and cancels."""
+    """The contents of a series' page. `dates` are the dates of its occurrences. `wanted` is all_or_nothing or
+    best_effort. `requests` are the request ids of its last moves and cancels."""
 
     rule: str
     zone: str
@@ -88,48 +88,49 @@ class Series:
     requests: tuple[str, ...]
 
     def occurrences(self, identifier: str) -> dict[str, str]:
-        """Date -> id of each occurrence of the series with this id."""
+        """Return date -> id of each occurrence. `identifier` is the id of the series."""
         return {day: f"{identifier}~{day}" for day in self.dates}
 
 
 def occurrence_date(request: str) -> str | None:
-    """The date in the request of an occurrence, SERIES~DATE; None for any other request."""
+    """Return the date in the request id of an occurrence, SERIES~DATE; None for any other request id."""
     return request.partition("~")[2] or None
 
 
 def user_page(user: str) -> str:
-    """The name of the page of a user's open reservations."""
+    """Return the name of the page that has a user's open reservations."""
     return f"user:{user}"
 
 
 def reservation_page(identifier: str) -> str:
-    """The name of the page of the reservation `USER/REQUEST`."""
+    """Return the name of the page of the reservation `USER/REQUEST`."""
     return f"reservation:{identifier}"
 
 
 def encode_slots(slots: Iterable[tuple[int, int]]) -> str:
-    """The text of slots, (start, end) in minutes, for writes and pages: START/END of eight digits each, separated by
+    """Return slots, (start, end) in minutes, as text for writes and pages: START/END of eight digits each, separated by
     blanks."""
     return " ".join([f"{start:08}/{end:08}" for start, end in slots])
 
 
 def decode_slots(text: str) -> list[tuple[int, int]]:
-    """The slots of a text that `encode_slots` made."""
+    """Return the slots of a text that `encode_slots` made."""
     return [(int(slot[:8]), int(slot[9:])) for slot in text.split()]
 
 
 def decode_room(room: str, fields: Mapping[str, str]) -> list[Entry]:
-    """The entries of one page of this room, in time order."""
+    """Return the entries of one page of this room, in time order."""
     return [_entry(room, start, fields[start]) for start in sorted(fields)]
 
 
 def decode_days(room: str, days: Iterable[Mapping[str, str]]) -> list[Entry]:
-    """The entries of several days of this room, in time order. An entry over midnight counts once."""
+    """Return the entries of several days of this room, in time order. An entry that crosses midnight is included
+    once."""
     return decode_room(room, {start: value for fields in days for start, value in fields.items()})
 
 
 def decode_reservation(fields: Mapping[str, str]) -> Reservation | None:
-    """The reservation that a page holds; None for an empty page, and for a series."""
+    """Return the reservation that a page holds; None if the page is empty or holds a series."""
     state, _, detail = fields.get("state", "series").partition(" ")
     if state == "series":
         return None
@@ -151,7 +152,7 @@ def decode_reservation(fields: Mapping[str, str]) -> Reservation | None:
 
 
 def decode_series(fields: Mapping[str, str]) -> Series | None:
-    """The series that a page holds; None if it holds no series."""
+    """Return the series that a page holds; None if it holds no series."""
     if fields.get("state") != "series":
         return None
     return Series(
@@ -170,7 +171,7 @@ def is_final(views: PageViews) -> bool:
 
 
 def decode_detail(detail: str) -> RoomSlot | None:
-    """The slot that the detail of an outcome names (`START8/END8 ROOM`); None if it names none or several."""
+    """Return the slot in the detail of an outcome (`START8/END8 ROOM`); None if there is not exactly one."""
     slot, _, room = detail.partition(" ")
     return RoomSlot(room, *decode_slots(slot)[0]) if room and "/" in slot else None
 

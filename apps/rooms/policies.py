@@ -1,8 +1,8 @@
-"""The policies of a building that are checked when a write is accepted: opening hours, length, how far ahead.
+"""The policies of a building: opening hours, the length of reservations, and how far ahead they may begin.
 
-These policies do not depend on the database, and they need the time zone, which the Lua that plays a write does not
-know. The limit of open reservations of a user does depend on the database, so it travels in the write, and each play
-checks it.
+They are checked when a write is accepted. They do not depend on the database, and they need the time zone, which the
+Lua that plays a write does not have. The limit of open reservations depends on the database, so the write carries the
+limit, and each play of the write checks it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from bayou.errors import Conflict
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The policies of a building. None means no limit. `hours` has (opens, closes), in minutes of the local day, for
-    each room with opening hours."""
+    """The policies of a building. None means no limit. `hours` has (opens, closes) for each room with opening hours, in
+    minutes of the local day."""
 
     longest_min: float | None = None
     ahead_min: float | None = None
@@ -39,8 +39,8 @@ class Policies:
         )
 
     def check(self, slot: RoomSlot, at_min: int, zone: ZoneInfo) -> None:
-        """Check the policies for a slot that is asked for at the minute `at_min`. Raises Conflict, which names the
-        broken rule."""
+        """Check a slot against the policies. The request was made at the minute `at_min`. Raise Conflict, which names
+        the policy that forbids the slot."""
         length = slot.end - slot.start
         if self.longest_min is not None and length > self.longest_min:
             message = f"A reservation may last {_hours(self.longest_min)} at most, and {_text(slot, zone)} lasts"
@@ -61,8 +61,8 @@ class Policies:
         return low <= slot.start and slot.end <= high
 
     def bounds(self, slot: RoomSlot, zone: ZoneInfo) -> tuple[int, int]:
-        """The minutes at which the room opens and closes on the local day on which the slot begins. A room without
-        opening hours is always open."""
+        """Return the minutes (since 1970) at which the room opens and closes on the local day on which the slot begins.
+        A room without opening hours is always open."""
         if slot.room not in self.hours:
             return 0, 100_000_000
         day = datetime.fromtimestamp(slot.start * 60, zone).date()
@@ -70,8 +70,8 @@ class Policies:
         return local_minute(day, opens, zone), local_minute(day, closes, zone)
 
     def latest_end(self, slot: RoomSlot, at_min: int) -> int | None:
-        """The last minute at which a slot of this length may end if it is asked for at the minute `at_min`; None for no
-        limit."""
+        """Return the last minute at which a slot of this length may end, if the request is made at the minute `at_min`;
+        None if there is no limit."""
         return None if self.ahead_min is None else int(at_min + self.ahead_min) + slot.end - slot.start
 
 
@@ -79,10 +79,10 @@ NO_POLICIES = Policies()
 
 
 def too_many(open_reservations: int, user: str) -> Conflict:
-    """The refusal for a user who holds as many open reservations as the policy allows."""
+    """Return the refusal for a user who holds as many open reservations as the policy allows."""
     return Conflict(
         "policy",
-        f"{user} holds {open_reservations} reservations that are not over, and that is as many as one may hold. Cancel"
+        f"{user} holds {open_reservations} open reservations, which is the most that one user may hold. Cancel"
         " one first, or wait until one is over. Nothing was recorded.",
         rule="open_reservations",
         slot=None,
@@ -97,7 +97,7 @@ def _refusal(rule: str, message: str, slot: RoomSlot, zone: ZoneInfo, limit: Any
 
 
 def _text(slot: RoomSlot, zone: ZoneInfo) -> str:
-    """A slot in a sentence, such as `2026-12-01 09:00 to 10:00`."""
+    """Return a slot as text for a sentence, such as `2026-12-01 09:00 to 10:00`."""
     start, end = (format_minute(minute, zone)[:16].replace("T", " ") for minute in (slot.start, slot.end))
     return f"{start} to {end[11:] if end[:10] == start[:10] else end}"
 

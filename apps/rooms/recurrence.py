@@ -1,7 +1,7 @@
 """Turns a recurrence rule (RFC 5545, RRULE) into the local dates on which a series has occurrences.
 
-python-dateutil knows the calendar. This module says which rules are accepted, and how far a series may reach. A rule
-works on dates of the building's time zone: all occurrences have the local time of the first, even when clocks change.
+python-dateutil computes the dates. This module checks which rules are accepted, and how far a series may reach. A rule
+works on dates in the building's time zone: all occurrences have the local time of the first, even if clocks change.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ _PARTS = {
 
 
 def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
-    """The dates of a rule whose first occurrence begins at the local time `first`; raises BadInput."""
+    """Return the dates of a rule. `first` is the local time at which its first occurrence begins. Raise BadInput if the
+    rule is invalid."""
     from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # noqa: PLC0415 (a MiB, for those who ask)
 
     parts = _parts(rule)
     if first.year > YEAR_LAST - 11:
-        raise _bad(f"a series begins in the year {YEAR_LAST - 11} at the latest")
+        raise _bad(f"a series must begin in the year {YEAR_LAST - 11} at the latest")
     if ("COUNT" in parts) == ("UNTIL" in parts):
         raise _bad("must say when it ends, either by COUNT=10 or by UNTIL=20261231")
     reach = first + timedelta(days=REACH_DAYS_MAX)
@@ -56,47 +57,47 @@ def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
         found = rrulestr(text, dtstart=first).replace(until=until)
         days = [moment.date() for moment in islice(found, count)]
     except (ValueError, OverflowError, TypeError, IndexError) as reason:
-        raise _bad(f"is not a rule ({reason})") from None
+        raise _bad(f"is not a valid rule ({reason}); write it like FREQ=WEEKLY;COUNT=10") from None
     if not days or days[0] != first.date():
         begins = f"its first day is {days[0]}" if days else "it has no day"
-        raise _bad(f"the first slot is on {first.date():%A}, {first.date()}, which the rule leaves out: {begins}")
+        raise _bad(f"leaves out the first slot, on {first.date():%A}, {first.date()}; {begins}. Change one of them")
     if "COUNT" in parts and len(days) < count:
-        raise _bad(f"only {len(days)} of {count} occurrences fall within ten years")
+        raise _bad(f"only {len(days)} of {count} occurrences fall within ten years; choose a smaller COUNT")
     return days
 
 
 def without(days: Iterable[date], excluded: Iterable[date]) -> list[date]:
-    """The dates that are not excluded; raises BadInput if none is left."""
+    """Return the dates that are not excluded. Raise BadInput if none is left."""
     gone = set(excluded)
     left = [day for day in days if day not in gone]
     if not left:
-        raise BadInput("bad_input", "except: leaves no occurrence.", field="except")
+        raise BadInput("bad_input", "except: leaves no occurrence. Leave out fewer dates.", field="except")
     return left
 
 
 def _parts(rule: str) -> Mapping[str, str]:
-    """The parts of a rule, NAME -> VALUE; raises BadInput for an unknown part or an invalid value."""
+    """Return the parts of a rule, NAME -> VALUE. Raise BadInput if a part is unknown or invalid."""
     parts: dict[str, str] = {}
     for part in rule.upper().removeprefix("RRULE:").rstrip(";").split(";"):
         name, _, value = part.partition("=")
         if name not in _PARTS:
-            raise _bad(f"{part[:40]!r} is none of {', '.join(_PARTS)}, as in FREQ=WEEKLY;COUNT=10")
+            raise _bad(f"{part[:40]!r} is unknown; use {', '.join(_PARTS)}, as in FREQ=WEEKLY;COUNT=10")
         if name in parts:
-            raise _bad(f"{name} appears twice")
+            raise _bad(f"{name} appears twice; keep one")
         if not re.fullmatch(_PARTS[name], value):
-            raise _bad(f"{part[:40]!r} is not in the form of RFC 5545, as in FREQ=MONTHLY;BYDAY=1TU;UNTIL=20271231")
+            raise _bad(f"{part[:40]!r} is not valid; write it like FREQ=MONTHLY;BYDAY=1TU;UNTIL=20271231 (RFC 5545)")
         parts[name] = value
     if "FREQ" not in parts:
         raise _bad("FREQ is missing, as in FREQ=WEEKLY;COUNT=10")
     often = parts["FREQ"] in {"DAILY", "WEEKLY"}
     if often and ("BYSETPOS" in parts or re.search("[0-9]", parts.get("BYDAY", ""))):
-        raise _bad("BYSETPOS, and numbers in BYDAY, go with MONTHLY and YEARLY")
+        raise _bad("BYSETPOS and numbers in BYDAY need FREQ=MONTHLY or FREQ=YEARLY")
     return parts
 
 
 def _begins_with(parts: Mapping[str, str], first: datetime) -> None:
-    """Check that the rule includes the first day; raises BadInput if not. Without this check, the library would search
-    every year to come for a 30 February."""
+    """Raise BadInput if the rule leaves out the first day. Without this check, python-dateutil would search all future
+    years for a date such as 30 February."""
     month_days = calendar.monthrange(first.year, first.month)[1]
     are = {
         "BYMONTH": {first.month},
@@ -106,17 +107,17 @@ def _begins_with(parts: Mapping[str, str], first: datetime) -> None:
     if "BYDAY" in parts and _DAYS.split("|")[first.weekday()] not in re.findall("[A-Z]{2}", parts["BYDAY"]):
         wrong.append("BYDAY")
     if wrong:
-        raise _bad(f"the first slot is on {first.date():%A}, {first.date()}, which {wrong[0]} leaves out")
+        raise _bad(f"{wrong[0]} leaves out the first slot, on {first.date():%A}, {first.date()}. Change one of them")
 
 
 def _until(text: str, zone: ZoneInfo) -> datetime:
-    """The local time of UNTIL. If UNTIL is a date, it includes the whole day."""
+    """Return the local time of UNTIL. If UNTIL is a date, this is the end of that day."""
     try:
         moment = datetime.strptime(text[:15], "%Y%m%dT%H%M%S" if "T" in text else "%Y%m%d")
         if text.endswith("Z"):
             return moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
     except (ValueError, OverflowError):
-        raise _bad(f"UNTIL={text} is not a date") from None
+        raise _bad(f"UNTIL={text} is not a date; write it like UNTIL=20271231") from None
     return moment if "T" in text else datetime.combine(moment, time(23, 59, 59))
 
 

@@ -1,7 +1,7 @@
 """The models of the bodies and queries of requests about rooms and reservations.
 
-Reading a model gives values as pages hold them (minutes, normalised names). Nothing here knows what is free, known or
-configured.
+Reading a model converts values to the form that pages have: minutes, normalised names. The models do not check which
+rooms exist, are configured or are free.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_u
 
 
 def room_name(text: str) -> str:
-    """The name of a room as pages have it; raises ValueError if the text cannot be one."""
+    """Return the name of a room in the form that pages have. Raise ValueError if the text cannot be a name."""
     if "/" in text:
-        raise ValueError(f"{text[:64]!r} cannot be used: the name of a room has no /")
+        raise ValueError(f"{text[:64]!r} cannot be used: take a name without /")
     return readable_name(text, ROOM_MAX)
 
 
 def _reason(text: str) -> str:
     if not text.strip():
-        raise ValueError("says nothing; give a reason, or leave it out")
+        raise ValueError("is blank; give a reason, or leave it out")
     return one_line(text)
 
 
 def parse_date(text: object) -> date:
-    """Read a local date, YYYY-MM-DD; raises ValueError with a sentence for the user."""
+    """Parse a local date, YYYY-MM-DD. Raise ValueError with a sentence for the user if it is invalid."""
     try:
         if isinstance(text, str) and len(text) == 10:
             return date.fromisoformat(text)
@@ -58,7 +58,7 @@ def _features(text: object) -> tuple[str, ...]:
 
 
 def _merge(value: object) -> object:
-    """Read a merge procedure. Its name alone is the same as an object with that name."""
+    """Read a merge procedure. A name alone means an object with that name and no other member."""
     found = {"name": value} if isinstance(value, str) else value
     if not isinstance(found, dict) or found.get("name") not in MERGES:
         raise ValueError(f"must be one of {', '.join(MERGES)}, or an object with one of them as its name")
@@ -75,7 +75,7 @@ Features = Annotated[tuple[str, ...], BeforeValidator(_features), WithJsonSchema
 
 
 class Slot(Model):
-    """A time asked for; the end is not included, so slots may touch."""
+    """A requested time. The end is not included, so two slots may touch."""
 
     start: Minute
     end: Minute
@@ -101,7 +101,7 @@ class NearestFreeTime(Model):
 
 
 class AnotherRoom(Model):
-    """The merge procedure `another_room`. If `rooms` is not given, it tries all other rooms of the configuration."""
+    """The merge procedure `another_room`. If `rooms` is None, it tries all other rooms of the configuration."""
 
     name: Literal["another_room"]
     rooms: list[RoomName] | None = Field(default=None, min_length=1, max_length=50)
@@ -127,7 +127,7 @@ Occurrences = Annotated[
 class ReserveBody(Model):
     """The body of POST /reservations. The slots are in order of preference.
 
-    With a rule, it reserves a series, and the slots are those of the first occurrence.
+    A body with a rule reserves a series. Then the slots are those of the first occurrence.
     """
 
     model_config = ConfigDict(
@@ -162,19 +162,19 @@ class ReserveBody(Model):
     @classmethod
     def _with_a_rule(cls, value: Any, info: ValidationInfo) -> Any:
         if info.data.get("rule", "") is None:
-            raise ValueError("needs a rule, such as FREQ=WEEKLY;COUNT=10, but the request has none")
+            raise ValueError("needs a rule, such as FREQ=WEEKLY;COUNT=10; add one, or leave this out")
         return value
 
     @field_validator("series")
     @classmethod
     def _without_a_rule(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.data.get("rule"):
-            raise ValueError("cannot be given together with a rule: the user and the request id name the new series")
+            raise ValueError("cannot be combined with a rule, which makes a series of its own; leave one out")
         return value
 
 
 class MoveBody(Model):
-    """The body of PATCH /reservations/ID. Without a room, the reservation stays in its room."""
+    """The body of PATCH /reservations/ID. If `room` is None, the reservation stays in its room."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -203,7 +203,7 @@ def _first(text: str) -> str:
 
 
 class SeriesQuery(Model):
-    """The query that says which occurrences of a series are meant."""
+    """The query that selects occurrences of a series."""
 
     first: Annotated[str, AfterValidator(_first)] | None = Field(
         default=None, alias="from", description="The first occurrence that is meant, by its date or id; all without it."
@@ -215,13 +215,13 @@ class SeriesCancelQuery(SeriesQuery, CancelQuery):
 
 
 class ReservationsQuery(ListQuery):
-    """The query of GET /users/USER/reservations. Either end may be open."""
+    """The query of GET /users/USER/reservations. The period may have no start or no end."""
 
     start: Minute | None = Field(default=None, alias="from", description="Only reservations that end after this time.")
     end: Minute | None = Field(default=None, alias="to", description="Only reservations that begin before this time.")
 
     def holds(self, start: int, end: int) -> bool:
-        """Whether a slot is at least partly inside the period of the query."""
+        """Whether a slot overlaps the period of the query."""
         return (self.end is None or start < self.end) and (self.start is None or self.start < end)
 
 
@@ -235,7 +235,7 @@ class _Period(Model):
     def _bounded(cls, end: int, info: ValidationInfo) -> int:
         start = info.data.get("start", end - 1)
         if not start < end <= start + cls.days_max * DAY_MIN:
-            raise ValueError(f"must be after from, by at most {cls.days_max} days")
+            raise ValueError(f"must be after from, and at most {cls.days_max} days later")
         return end
 
 

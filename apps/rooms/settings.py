@@ -1,7 +1,6 @@
-"""The settings of config.yaml about rooms and about the policies of the building. A room is a name, or a name with
-details.
+"""The settings of config.yaml for rooms and for the policies of the building. A room is a name, or a name with details.
 
-All values come in as text, as they were typed. This module knows neither the file nor a running replica.
+All values come in as text, as they were typed. This module does not read the file.
 """
 
 from __future__ import annotations
@@ -18,34 +17,34 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
 
 
 class Settings(BaseModel):
-    """The base of the settings. An unknown setting is refused. Values are converted from text, because all values are
-    text."""
+    """The base class of the settings. An unknown setting is an error. All values are text in the file, so they are
+    converted to the type of the field."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _clock(value: Any) -> Any:
-    """The minutes since midnight of a time HH:MM; 24:00 is the end of the day."""
+    """Return a time HH:MM as minutes since midnight; 24:00 is the end of the day."""
     if isinstance(value, int):
         return value
     if not isinstance(value, str) or not _CLOCK.fullmatch(value):
-        raise ValueError('a time of day is HH:MM from "00:00" to "24:00"')
+        raise ValueError('must be a time of day HH:MM from "00:00" to "24:00"')
     return int(value[:2]) * 60 + int(value[3:])
 
 
 def _words(text: str) -> str:
     if not 1 <= len(text) <= 64 or not text.isprintable() or text != text.strip() or "," in text:
         raise ValueError(
-            f"{text[:64]!r} cannot be used: 1 to 64 printable characters, no comma, no blank at either end"
+            f"{text[:64]!r} cannot be used: take 1 to 64 printable characters, no comma, no blank at either end"
         )
     return text
 
 
 def unique(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the values; raises ValueError if one appears twice."""
+    """Return the values. Raise ValueError if one appears twice."""
     for value in values:
         if values.count(value) > 1:
-            raise ValueError(f"{value!r} appears twice")
+            raise ValueError(f"{value!r} appears twice; keep one")
     return values
 
 
@@ -53,7 +52,8 @@ Clock = Annotated[int, BeforeValidator(_clock)]
 
 
 class RoomSettings(Settings):
-    """A room. `capacity` is in people, `opens` and `closes` are in minutes of the local day; None means not known."""
+    """A room. `capacity` is in people; `opens` and `closes` are in minutes of the local day. None means that it is not
+    known."""
 
     name: Annotated[str, AfterValidator(room_name)]
     capacity: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -64,7 +64,7 @@ class RoomSettings(Settings):
 
     @property
     def hours(self) -> tuple[int, int] | None:
-        """When the room opens and closes, in minutes of the local day; None for a room that is always open."""
+        """When the room opens and closes, in minutes of the local day; None if it is always open."""
         if self.opens is None and self.closes is None:
             return None
         return self.opens or 0, DAY_MIN if self.closes is None else self.closes
@@ -89,8 +89,12 @@ Rooms = Annotated[tuple[Annotated[RoomSettings, BeforeValidator(_details)], ...]
 
 
 class PolicySettings(Settings):
-    """The limits of the policies: how long a reservation may be, how many days ahead it may begin, and how many
-    reservations that are not over a user may hold. None means no limit."""
+    """The limits of the policies. None means no limit.
+
+    longest_h          the longest reservation, in hours
+    ahead_days         how many days ahead a reservation may begin
+    open_reservations  how many reservations a user may hold that are not over
+    """
 
     longest_h: Annotated[float, Field(gt=0, le=366 * 24)] | None = None
     ahead_days: Annotated[float, Field(ge=0, le=36_500)] | None = None

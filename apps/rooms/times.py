@@ -1,7 +1,7 @@
-"""Times as people type them and as pages hold them.
+"""Converts times between the form that people type and the form that pages hold.
 
-Clients send and get ISO 8601 with an offset. Pages hold whole minutes since 1970 (UTC), which compare without a zone. A
-zone is used only to show a time, and to find the local day of a slot when a write is made.
+Clients send and get ISO 8601 with an offset from UTC. Pages hold whole minutes since 1970 (UTC), so that the Lua needs
+no time zone. A zone is used only to show a time, and to find the local day of a slot when a write is made.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _EXAMPLE = "write it like 2026-12-01T09:00+01:00 or 2026-12-01T08:00Z"
 
 
 def parse_minute(text: object) -> int:
-    """The minutes since 1970 of an ISO 8601 time with an offset. Raises ValueError with a sentence for the user."""
+    """Return the minutes since 1970 of an ISO 8601 time with an offset. Raise ValueError with a sentence for the user
+    if it is invalid."""
     if not isinstance(text, str):
         raise ValueError(f"must be a time in quotes; {_EXAMPLE}")  # noqa: TRY004  # pydantic takes ValueError only
     form = _FORM.fullmatch(text)
@@ -39,7 +40,7 @@ def parse_minute(text: object) -> int:
     except (ValueError, OverflowError) as reason:
         raise ValueError(f"{text!r} is not a time ({reason}); {_EXAMPLE}") from None
     if moment.second or moment.microsecond:
-        raise ValueError(f"{text!r} has seconds; rooms are reserved by whole minutes")
+        raise ValueError(f"{text!r} has seconds; give whole minutes")
     minute = int(moment.timestamp()) // 60
     if not 0 <= minute <= MINUTE_END:
         raise ValueError(f"{text!r} is outside the years 1970 to {YEAR_LAST}")
@@ -47,26 +48,27 @@ def parse_minute(text: object) -> int:
 
 
 def clock_text(minute: int) -> str:
-    """A minute of the day as HH:MM."""
+    """Return a minute of the day as HH:MM."""
     return f"{minute // 60:02}:{minute % 60:02}"
 
 
 @lru_cache(maxsize=10_000)  # the same times are shown again and again
 def format_minute(minute: int, zone: ZoneInfo) -> str:
-    """A minute since 1970 as ISO 8601, with the zone's offset at that moment."""
+    """Return a minute since 1970 as ISO 8601, with the zone's offset at that moment."""
     return datetime.fromtimestamp(minute * 60, zone).isoformat(timespec="seconds")
 
 
 def utc_days(start: int, end: int) -> Iterator[str]:
-    """Each UTC day that [start, end) touches, as YYYY-MM-DD, in order."""
+    """Yield each UTC day that [start, end) touches, as YYYY-MM-DD, in order."""
     for day in range(start // DAY_MIN, (end - 1) // DAY_MIN + 1):
         yield (_FIRST_DAY + timedelta(days=day)).isoformat()
 
 
 def local_day(start: int, end: int, zone: ZoneInfo) -> tuple[int, int]:
-    """The minutes at which the local day of a slot begins and ends, 23 or 25 hours apart when clocks change.
+    """Return the minutes at which the local day of a slot begins and ends. They are 23 or 25 hours apart when clocks
+    change.
 
-    If the slot crosses local midnight, its day is all the days that it touches, so a slot is always inside its day.
+    If the slot crosses local midnight, the result covers all days that it touches. So a slot is always inside its day.
     """
     first = datetime.fromtimestamp(start * 60, zone).date()
     last = datetime.fromtimestamp((end - 1) * 60, zone).date()
@@ -74,17 +76,19 @@ def local_day(start: int, end: int, zone: ZoneInfo) -> tuple[int, int]:
 
 
 def local_minute(day: date, minute: int, zone: ZoneInfo) -> int:
-    """The minute since 1970 at which clocks show `minute` on a local day. `minute` counts from midnight; DAY_MIN is the
-    next midnight. If clocks show that time twice, this is the first; if they skip it, the clock before the change
-    counts."""
+    """Return the minute since 1970 at which clocks show `minute` on a local day. `minute` counts from midnight; DAY_MIN
+    is the next midnight.
+
+    If clocks show that time twice, return the first of the two. If they skip it, use the offset before the change.
+    """
     days, rest = divmod(minute, DAY_MIN)
     moment = datetime.combine(day + timedelta(days=days), time(rest // 60, rest % 60), zone)
     return int(moment.timestamp()) // 60
 
 
 def shifted(minute: int, days: int, zone: ZoneInfo) -> int:
-    """The same local time `days` later (or earlier). If clocks show that time twice, this is the first. Raises
-    ValueError, with a sentence for the user, if clocks skip it or pages cannot hold it."""
+    """Return the same local time `days` later, or earlier if `days` is negative. If clocks show that time twice, return
+    the first of the two. Raise ValueError, with a sentence for the user, if clocks skip it or pages cannot hold it."""
     if days == 0:
         return minute
     wanted = (datetime.fromtimestamp(minute * 60, zone).replace(tzinfo=None) + timedelta(days=days)).replace(fold=0)

@@ -1,4 +1,4 @@
-"""Runs Bayou in the comparison: the real code, in the simulation of cluster/drivers/simulated.py."""
+"""Plays Bayou in the comparison. It runs the real code, in the simulation of cluster/drivers/simulated.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IDEA = "writes carry a check and a merge procedure; a primary makes their order 
 
 
 def play_bayou(driver: Driver, lines: Sequence[str], note: Callable[[str], object]) -> Story:
-    """Play a script and return its story. `note` is called for each line that was skipped."""
+    """Play a script and return its story. Call `note` for each line that was skipped."""
     printed: list[str] = []
     notes: list[str] = []
     runner = Runner(driver, printed.append, notes.append)
@@ -64,7 +64,7 @@ def _cancelled(story: Story, name: str, line: str) -> None:
 
 
 def _look_up(row: Row, printed: Sequence[str]) -> None:
-    """Update what the user believes from the result of a `status`. If there is no result, the belief stays."""
+    """Set what the user of a row believes at the end, from the output of `status`. Without output, the belief stays."""
     if not printed or "ERR_" in printed[0]:
         return
     _, room, when, state = printed[0].split()
@@ -73,7 +73,7 @@ def _look_up(row: Row, printed: Sequence[str]) -> None:
 
 
 def _held(runner: Runner, identifier: str) -> tuple[Booking, ...]:
-    """Return the reservations in a server's tentative view, from the outcomes in its log."""
+    """Return the reservations in the tentative view of a server, computed from the outcomes in its log."""
     found: dict[str, Booking] = {}
     for write in runner.log(runner.world.servers[identifier]):
         described = write["describe"]

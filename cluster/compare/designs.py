@@ -1,7 +1,7 @@
-"""Five designs that keep reservations, as small as they can be; the sixth is Bayou (cluster/compare/bayou.py).
+"""Five designs that keep reservations, each as small as possible. The sixth is Bayou (cluster/compare/bayou.py).
 
-Each design tries the requested slots in order, on what the server holds at that moment. When two servers meet, the data
-type of the design alone decides the result. No design knows of clients, links or scripts.
+Each design tries the requested slots in order and takes the first that is free at the server at that moment. When two
+servers meet, only the data type of the design decides the result. A design knows nothing of clients, links or scripts.
 """
 
 # ruff: noqa: ARG002  # the designs share their signatures
@@ -19,7 +19,7 @@ from cluster.language.parser import Slot
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """One user's booking of a room for a slot."""
+    """A user's booking of a room for a slot."""
 
     user: str
     room: str
@@ -30,7 +30,7 @@ class Booking:
 
 
 class Refused(Exception):
-    """A request was refused for this reason. `cut_off` is true if the reason is a link that is cut."""
+    """A request was refused. `cut_off` is true if a cut link is the reason."""
 
     def __init__(self, reason: str, *, cut_off: bool = False) -> None:
         super().__init__(reason)
@@ -38,10 +38,10 @@ class Refused(Exception):
 
 
 class Design:
-    """The base of the designs: each is one way to keep bookings on several servers.
+    """The base class of the designs.
 
-    `now` is the number of the current line of the script. `states` maps each server to its value of the data type,
-    which `empty` makes.
+    `states` maps each server to its value of the data type; `empty` is the type. A `now` is the number of the current
+    line of the script.
     """
 
     name: str
@@ -60,26 +60,26 @@ class Design:
         self.states[server] = self.states[server].add(booking)
 
     def remove(self, server: str, booking: Booking, now: int) -> None:
-        """Remove a booking at this server. Raises Refused if that is impossible."""
+        """Remove a booking at this server. Raise Refused if that is impossible."""
         self.require_held(server, booking)
         self.states[server] = self.states[server].remove(booking)
 
     def check(self, reachable: Collection[str]) -> None:
-        """Raise Refused if a server that can reach only `reachable` can do nothing."""
+        """Raise Refused if a server that can reach only `reachable` cannot work."""
 
     def allowed(self, server: str, choices: Sequence[Booking]) -> Sequence[Booking]:
-        """Return the choices that the data type can add. Raises Refused if there is none."""
+        """Return the choices that the data type allows to add. Raise Refused if there is none."""
         return choices
 
     def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
-        """Book the first choice that is free at this server. Raises Refused if there is none."""
+        """Book the first choice that is free at this server. Raise Refused if none is."""
         self.check(reachable)
         got = first_free(self.allowed(server, choices), self.held(server))
         self.add(server, got, now)
         return got
 
     def cancel(self, server: str, booking: Booking, reachable: Collection[str], now: int) -> None:
-        """Remove a booking. Raises Refused if that is impossible."""
+        """Remove a booking. Raise Refused if that is impossible."""
         self.check(reachable)
         self.remove(server, booking, now)
 
@@ -99,7 +99,7 @@ class Design:
 
 
 def first_free(choices: Sequence[Booking], held: Iterable[Booking]) -> Booking:
-    """Return the first choice that overlaps no booking. Raises Refused if there is none."""
+    """Return the first choice that overlaps no booking in `held`. Raise Refused if there is none."""
     taken = list(held)
     for choice in choices:
         if not any(choice.overlaps(other) for other in taken):
@@ -108,7 +108,7 @@ def first_free(choices: Sequence[Booking], held: Iterable[Booking]) -> Booking:
 
 
 class Central(Design):
-    """One central server: consistent, but useless to a user who is cut off from it."""
+    """One central server. Its bookings are consistent, but a user who is cut off from it can do nothing."""
 
     name = "a central server"
     idea = "the first server alone keeps all; the others only pass requests on"
@@ -136,7 +136,7 @@ class Central(Design):
 
 
 class LastWriterWins(Design):
-    """A map from room and slot to a booking. The last writer wins; the others are overwritten without notice."""
+    """A map from room and slot to a booking. The last write wins; the others are overwritten without notice."""
 
     name = "last writer wins"
     idea = "a register for each room and time; the write with the greatest time stamp stays"
@@ -157,7 +157,7 @@ class LastWriterWins(Design):
 
 
 class GrowOnly(Design):
-    """A set of bookings that only grows: it loses nothing, so it keeps double bookings and unwanted ones."""
+    """A set of bookings that only grows. It loses no booking, but it also keeps double bookings and cancelled ones."""
 
     name = "a grow-only set"
     idea = "bookings are added, and sets are joined (state-based)"
@@ -168,7 +168,8 @@ class GrowOnly(Design):
 
 
 class TwoPhase(Design):
-    """A set with one removal for each element: after a cancel, the user can never book that room and slot again."""
+    """A set in which an element can be removed once. After a cancel, the user can never book that room and slot
+    again."""
 
     name = "a two-phase set"
     idea = "a set of what was booked, and one of what was cancelled (state-based)"
@@ -182,7 +183,7 @@ class TwoPhase(Design):
 
 
 class OperationBased(Design):
-    """A set that exchanges operations: a cancelled slot can be booked again, but a room may be booked twice."""
+    """A set that exchanges operations. A cancelled slot can be booked again, but a room may be booked twice."""
 
     name = "an operation-based set"
     idea = "servers pass on additions and removals, each once and in causal order"

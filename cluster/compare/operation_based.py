@@ -1,9 +1,8 @@
 """An operation-based set (the observed-remove set of Shapiro et al. 2011): replicas exchange operations, not states.
 
-Concurrent operations commute. So it is enough that each replica applies each operation once, after the operations that
-its origin had applied when it made the operation (causal delivery). Each origin numbers its operations; an operation
-that arrives too early waits. When an addition and a removal are concurrent, the addition wins. The set knows nothing of
-rooms.
+Concurrent operations commute. So each replica only has to apply each operation once, and after the operations that its
+origin had applied before it (causal delivery). Each origin numbers its operations, and an operation that arrives too
+early waits. If an addition and a removal of an element are concurrent, the addition wins.
 """
 
 from __future__ import annotations
@@ -18,9 +17,10 @@ Tag = tuple[str, int]  # names an addition: its origin and number
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[Element]):
-    """The `number`th operation of `origin`, which had applied `seen[x]` operations of each replica `x` before.
+    """The operation with this `number` of a replica, its `origin`.
 
-    `observed` is None for an addition. A removal removes the additions in `observed`, which its origin knew.
+    `seen` maps each replica to the number of its operations that the origin had applied before. An addition has
+    `observed` None. A removal removes the additions whose tags are in `observed`: those that its origin knew.
     """
 
     origin: str
@@ -36,10 +36,7 @@ class Operation(Generic[Element]):
 
 @dataclass(slots=True)
 class OperationSet(Generic[Element]):
-    """The set as one replica has it.
-
-    `log` has the operations that the replica has applied, in their order, to send to others.
-    """
+    """One replica's copy of the set. `log` has the operations that it has applied, in order, to be sent to others."""
 
     replica: str
     log: list[Operation[Element]] = field(default_factory=list)
@@ -59,7 +56,8 @@ class OperationSet(Generic[Element]):
         self._make(element, frozenset(tag for tag, held in self._tags.items() if held == element))
 
     def receive(self, operation: Operation[Element]) -> None:
-        """Apply an operation, or keep it until the operations before it have arrived. A duplicate changes nothing."""
+        """Apply an operation. If operations before it are missing, keep it until they arrive. A duplicate changes
+        nothing."""
         if operation.number <= self._seen.get(operation.origin, 0):
             return
         self._waiting[operation.tag] = operation

@@ -1,6 +1,6 @@
 """Plays a script of the scenario language under one design.
 
-A script may use the commands of COMMANDS only; `read_script` refuses other commands.
+A script may use only the commands in COMMANDS; `read_script` refuses others.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ COMMANDS = (
 
 
 class NotComparable(Exception):
-    """A script uses a command that not all designs have; the message names the line and the allowed commands."""
+    """A script uses a command that not all designs have. The message has the line number and the allowed commands."""
 
 
 def read_script(lines: Iterable[str]) -> list[str]:
-    """Return the lines of a script. Raises NotComparable at the first line that uses a command outside COMMANDS."""
+    """Return the lines of a script. Raise NotComparable at the first line that is malformed or uses a command outside
+    COMMANDS."""
     found = [line.rstrip("\n") for line in lines]
     for number, line in enumerate(found, 1):
         try:
@@ -42,7 +43,7 @@ def read_script(lines: Iterable[str]) -> list[str]:
 
 
 def play(design: Design, lines: Sequence[str]) -> Story:
-    """Play a script that `read_script` has returned, and return its story. Lines that are impossible are skipped."""
+    """Play the lines that `read_script` returned, and return the story. Skip lines that are impossible."""
     player = _Player(design)
     for line in lines:
         player.step(line)
@@ -121,7 +122,7 @@ class _Player:
         row.cancelled, row.belief = "done", None
 
     def _reachable(self, server: str) -> set[str]:
-        """Return all servers that can be reached from this one over working links."""
+        """Return all servers that can be reached from this one over working links, including itself."""
         found, ahead = {server}, [server]
         while ahead:
             here = ahead.pop()
@@ -132,7 +133,8 @@ class _Player:
         return found
 
     def _meet_all(self) -> None:
-        """Have linked servers meet, in as many rounds as there are servers, so that updates spread over all links."""
+        """Let linked servers meet. There are as many rounds as servers, so that an update can spread over a chain of
+        links."""
         for _ in self._world.servers:
             for one, other in combinations(self._world.servers, 2):
                 if self._world.is_linked(one, other):

@@ -1,8 +1,7 @@
 """State-based replicated data types (Shapiro et al., *A comprehensive study of CRDTs*, 2011): values with a merge.
 
-Each value is immutable. `merge` is a join: commutative, associative and idempotent; an update never leads to a smaller
-value. So replicas that merge their values become equal, whatever the order and number of the merges. These types know
-nothing of rooms.
+Each value is immutable. `merge` is a join: commutative, associative and idempotent. An update never leads to a smaller
+value. So replicas that merge their values become equal, whatever the order and the number of the merges.
 """
 
 from __future__ import annotations

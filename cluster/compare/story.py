@@ -1,7 +1,4 @@
-"""The result of each reservation of a script under one design, and its verdict.
-
-This module only holds and compares data.
-"""
+"""The results of a script under one design, and a verdict on each reservation."""
 
 from __future__ import annotations
 
@@ -13,12 +10,15 @@ from cluster.compare.designs import Booking
 
 @dataclass(slots=True)
 class Row:
-    """One `reserve` of the script.
+    """The result of one `reserve` of the script.
 
-    `answer` is the booking in the user's answer; if it is None, `refusal` has the reason. `belief` is what the user
-    believes to have at the end: the answer, unless the user cancelled it or the design reported a change. `is_final` is
-    false if the user knows that the belief may still change. `cancelled` is the result of a cancel: `done`, or why it
-    failed.
+    answer       the booking that the user was told; None if the request was refused
+    refusal      the reason of a refusal
+    was_cut_off  whether the reason was a cut link
+    belief       the booking that the user believes to have at the end: the answer, unless the user cancelled it or the
+                 design reported a change
+    is_final     False if the user was told that the belief may still change
+    cancelled    the result of a cancel: `done`, or why it failed; empty without a cancel
     """
 
     name: str
@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(slots=True)
 class Story:
-    """The rows of one design in the order of the script, and what each server holds at the end."""
+    """The rows of one design in the order of the script, and the bookings that each server holds at the end."""
 
     design: str
     idea: str
@@ -61,7 +61,7 @@ KEPT, MOVED, REJECTED, CANCELLED, STUCK, LOST, TWICE, TAKEN, CUT_OFF = (
 
 
 def verdicts(story: Story) -> list[str]:
-    """Return the verdict for each row, from a comparison of the user's belief with what the servers hold."""
+    """Return a verdict for each row. It compares the user's belief with the bookings that the servers hold."""
     return [_verdict(row, story) for row in story.rows]
 
 

@@ -1,4 +1,4 @@
-"""The output of the comparison: a table for each design, and a summary. Each verdict has a shape and a colour."""
+"""The output of the comparison: a table for each design, and a summary. Each verdict has a sign and a colour."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NAME, USER, ANSWER = 4, 9, 22
 
 
 def requests(rows: Sequence[Row]) -> Iterator[str]:
-    """A list of the requests of the script, which are the same for all designs."""
+    """Yield a list of the script's requests, which are the same for all designs."""
     yield _bold("The requests, in order")
     for row in rows:
         choices = " or ".join(_time(choice) for choice in row.choices)
@@ -47,7 +47,7 @@ def requests(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def table(number: int, story: Story) -> Iterator[str]:
-    """The table of one design: the answer to each request, what the user believes at the end, and the verdict."""
+    """Yield the table of one design: for each request the answer, the user's belief at the end, and the verdict."""
     yield colored(f" {number}  {story.design} ", attrs=["reverse", "bold"]) + f"  {story.idea}"
     yield colored(
         f"  {'':<{NAME}}{'':<{USER}}{'answer':<{ANSWER}}{'belief at the end':<{ANSWER}}verdict", attrs=["dark"]
@@ -64,7 +64,7 @@ def table(number: int, story: Story) -> Iterator[str]:
 
 
 def summary(stories: Sequence[Story]) -> Iterator[str]:
-    """A table of how often each verdict occurred under each design."""
+    """Yield a table that counts each verdict under each design."""
     yield _bold("Side by side")
     yield colored(f"  {'':<24}" + "".join(f"{head:>10}" for head in COUNTED), attrs=["dark"])
     for story in stories:

@@ -1,1 +1,1 @@
-"""The clusters on which a scenario runs: real processes, or a simulation."""
+"""The drivers, which give a scenario a cluster to run on: of real processes, or simulated."""

@@ -1,6 +1,6 @@
-"""The driver interface: what the scenario language needs of a cluster, real or simulated.
+"""The driver interface: the operations on a cluster that the scenario language needs.
 
-Servers are named by their labels. A driver only carries out commands: the runner decides which server creates a new
+Servers are named by their labels. A driver only carries out operations. The runner decides which server creates a new
 one, which links work, and when two servers exchange writes.
 """
 
@@ -21,10 +21,10 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a server holds, as far as it decides whether two servers have anything to exchange.
+    """A summary of what a server holds. Servers with equal summaries have nothing to exchange.
 
-    `server` is the server id that holds this: a server that lost its own writes continues under a new id. `history`
-    tells epochs apart: a forced promotion revokes commits of the epoch before it.
+    `server` is the server id. A server that has lost its own writes continues under a new id. `history` differs between
+    epochs, because a forced promotion revokes commits of the epoch before it.
     """
 
     server: str
@@ -34,47 +34,48 @@ class Holding:
 
 
 class Failed(Exception):
-    """The cluster could not do what a command asks; the message says why."""
+    """The cluster could not do what a command asks. The message says why."""
 
 
 class Driver(Protocol):
-    """A cluster of servers, named by label.
+    """A cluster of servers, each named by its label.
 
-    Each method raises Failed if it cannot do its work; no session starts by itself.
+    Each method raises Failed if it cannot do its work. The servers start no session by themselves.
     """
 
     def start_primary(self, label: str) -> None:
         """Start the first server, which is the primary."""
 
     def create(self, label: str, creator: str) -> None:
-        """Start a server that `creator` creates. Returns when the new server holds all that its creator holds."""
+        """Let `creator` create a server, and start it. Return when it holds everything that its creator holds."""
 
     def retire(self, label: str, heir: str) -> None:
-        """Retire a server in one session with `heir`, then end it. A primary makes `heir` the next primary."""
+        """Retire a server in one session with `heir`, then end it. If it is the primary, `heir` becomes the primary."""
 
     def promote(self, label: str, primary: str | None) -> None:
         """Make a server the primary.
 
-        `primary` hands over to it in one session; if None, the server takes over by itself.
+        The server `primary` hands over to it in one session. If `primary` is None, the promotion is forced.
         """
 
     def crash(self, label: str) -> None:
         """Kill a server and its Redis."""
 
     def recover(self, label: str) -> None:
-        """Start a server that has crashed. Returns when it answers."""
+        """Start a server that has crashed. Return when it answers."""
 
     def set_clock(self, label: str, moment_us: int) -> None:
-        """Set the time of the server's clock from now on (microseconds since 1970)."""
+        """Set the server's clock, in microseconds since 1970. It stands still until the next call."""
 
     def send(self, label: str, request: Request) -> Answer:
         """Send a server one REST request and return its answer."""
 
     def holding(self, label: str) -> Holding:
-        """Return what the server holds now."""
+        """Return a summary of what the server holds now."""
 
     def exchange(self, pairs: Sequence[Pair]) -> Mapping[Pair, str]:
-        """Run one complete session for each pair. No server may be in two pairs. Returns the reason of each failure."""
+        """Run one complete session for each pair, and return the reasons of those that failed. No server may be in two
+        pairs."""
 
     def close(self) -> None:
         """End all servers, and leave nothing behind."""

@@ -1,8 +1,8 @@
 """The fork server: starts many servers quickly by forking each from one process that has loaded their code.
 
-A server that starts from scratch spends most of a second on loading code, and a script may start twenty on a small
-machine. A forked server is a process like any other: it has its own Redis and shares nothing. When the process that
-uses the fork server ends without notice, the fork server stops all servers in order.
+A server that starts from scratch needs most of a second to load its code, and a script may start twenty. A forked
+server is a process like any other: it has its own Redis and shares nothing. If the process that uses the fork server is
+killed, the fork server stops all its servers and ends.
 
     python -m cluster.drivers.fork_server
 
@@ -27,7 +27,7 @@ LOADED = ("apps", "replica.main", "replica.anti_entropy.scheduler")
 
 
 class ForkServer:
-    """The fork server's process. It starts at once, so that it loads the code while its user does something else."""
+    """The process of a fork server. It starts at once and loads the code while its user does other work."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -41,7 +41,7 @@ class ForkServer:
         )
 
     def start(self, arguments: Sequence[str], output: Path, environment: Mapping[str, str]) -> int:
-        """Start `server.py ARGUMENTS` with its output going to a file. Returns its process id at once."""
+        """Start `server.py ARGUMENTS` with its output in the file `output`. Return its process id at once."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         order = {"arguments": list(arguments), "output": str(output), "environment": dict(environment)}
@@ -50,13 +50,13 @@ class ForkServer:
         return int(self._process.stdout.readline())
 
     def close(self) -> None:
-        """End the fork server, which stops the servers that still run."""
+        """End the fork server, which stops all its servers."""
         with contextlib.suppress(BrokenPipeError):
             self._process.communicate()
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process that was started by a fork server still runs."""
+    """Whether this process, started by a fork server, still runs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -71,7 +71,7 @@ def main() -> None:
     running: set[int] = set()
 
     def reap(*_: object) -> None:
-        """Collect the forked processes that have ended, and forget their ids, which the kernel may then use again."""
+        """Collect the forked processes that have ended. Forget their ids, because the kernel may use them again."""
         with contextlib.suppress(ChildProcessError):
             while pid := os.waitpid(-1, os.WNOHANG)[0]:
                 running.discard(pid)
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def _serve(order: Mapping[str, Any]) -> None:
-    """Do in the forked process what `python server.py ARGUMENTS` does. Does not return."""
+    """Run `server.py ARGUMENTS` in the forked process. Does not return."""
     from apps import APPLICATIONS  # noqa: PLC0415
     from replica.main import main as serve  # noqa: PLC0415
 

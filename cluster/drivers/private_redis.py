@@ -1,4 +1,5 @@
-"""A private redis-server on a socket in a temporary folder. It keeps its data in memory only and ends with its user."""
+"""A private redis-server on a socket in a temporary folder. It keeps its data only in memory, and ends with its
+user."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ UNTIL_INPUT_ENDS = '"$@" & read -r _; kill -9 $!'  # the input ends also when th
 
 @contextlib.contextmanager
 def private_redis() -> Iterator[Redis]:
-    """Yield a client of a new redis-server. Raises Away if no redis-server can be started."""
+    """Yield a client of a new redis-server. Raise Away if no redis-server can be started."""
     binary = find_binary().path
     # In /tmp, because the path of a socket must be short.
     with tempfile.TemporaryDirectory(prefix="bayou-redis-", dir="/tmp", ignore_cleanup_errors=True) as folder:

@@ -1,7 +1,7 @@
 """The driver of real processes: each server has an embedded Redis of its own and answers REST requests.
 
-No anti-entropy session starts by itself: the runner says which two servers exchange writes, and they do so over gRPC.
-So a script runs the same way each time. Each server's clock is a file that the driver writes (replica/clock.py).
+The servers start no session by themselves. The runner says which two servers exchange writes, and they do so over gRPC.
+So a script always runs in the same way. The clock of a server is a file that the driver writes (replica/clock.py).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ UNKNOWN = 404
 
 @contextlib.contextmanager
 def process_driver() -> Iterator[ProcessDriver]:
-    """Yield a driver in a temporary folder."""
+    """Yield a driver that works in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="bayou-run-", ignore_cleanup_errors=True) as folder:
         driver = ProcessDriver(Path(folder))
         try:
@@ -46,7 +46,7 @@ def process_driver() -> Iterator[ProcessDriver]:
 
 
 class ProcessDriver:
-    """Implements cluster.drivers.driver.Driver; `folder` holds all files of the servers."""
+    """Implements cluster.drivers.driver.Driver. `folder` holds all files of the servers."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -81,7 +81,7 @@ class ProcessDriver:
         pid = self._processes[label]
         if holder is None:
             raise Failed(
-                f"{label} has retired, but reaches no other server that could take over its writes; it keeps trying"
+                f"{label} has retired, but reaches no other server to pass on its writes; restore a link first"
             )
         self._await(lambda: not is_running(pid), END_TIMEOUT_S, f"{label} has ended")
         del self._processes[label]
@@ -91,7 +91,7 @@ class ProcessDriver:
         self._holdings.clear()
 
     def crash(self, label: str) -> None:
-        """Kill the server, then the Redis that it leaves behind, as a power cut would."""
+        """Kill the server, and then the Redis that it leaves behind, as a power cut would."""
         pid = self._processes.pop(label)
         os.kill(pid, signal.SIGKILL)
         self._await(lambda: not is_running(pid), END_TIMEOUT_S, f"{label} has ended")
@@ -137,14 +137,15 @@ class ProcessDriver:
         self._threads.shutdown()
 
     def _do(self, label: str, request: Request) -> Any:
-        """Send a request and return the body of the answer. Raises Failed if the server refuses."""
+        """Send a request and return the body of the answer. Raise Failed if the server refuses."""
         answer = self.send(label, request)
         if answer.is_refusal:
             raise Failed(f"{answer.message} [{answer.code}]")
         return answer.body
 
     def _session(self, pair: Pair) -> str | None:
-        """Run one session to its end. Returns the reason if it fails, else None. A new server gets time to start."""
+        """Run one session to its end. Return the reason if it fails, else None. A server that is starting gets time to
+        answer."""
         answer = self._sync(*pair)
         if answer.status == UNKNOWN:  # one of the two may not know the other yet
             answer = self._sync(*reversed(pair))
@@ -158,7 +159,7 @@ class ProcessDriver:
         return self.send(caller, Request("POST", f"/replica/sync/{answerer}"))
 
     def _start(self, label: str, *options: str) -> None:
-        """Start a server. Returns when it answers."""
+        """Start a server. Return when it answers."""
         output = self._folder / f"{label}.out"
         arguments = [label, "--config", str(self._configuration), *options]
         pid = self._fork_server.start(arguments, output, {CLOCK_VARIABLE: str(self._clock(label))})

@@ -1,8 +1,8 @@
 """The simulation: all servers of a script run in this process, without threads, networks or clocks.
 
-The code is that of real replicas: the store on a real Redis (one for all servers, with a namespace for each), the
-sessions of bayou.anti_entropy, the REST endpoints. Only the transport is simulated: frames and requests are passed on
-in memory, one after another, so that a script runs the same way each time.
+The servers run the code of real replicas: the sessions of bayou.anti_entropy, the REST endpoints, and the store, on one
+Redis with a namespace for each server. Only the transport is simulated: frames and requests are passed on in memory,
+one after another. So a script always runs in the same way.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @contextlib.contextmanager
 def _raises_failed() -> Iterator[None]:
-    """Raise Failed if a replica refuses a request. This is a decorator of methods."""
+    """Decorate a method so that it raises Failed if a replica refuses a request."""
     try:
         yield
     except Refusal as refusal:
@@ -57,7 +57,7 @@ def _raises_failed() -> Iterator[None]:
 
 
 class SimulatedDriver:
-    """Implements cluster.drivers.driver.Driver on a Redis of its own, which it empties."""
+    """Implements cluster.drivers.driver.Driver. It needs a Redis of its own, and deletes everything in it."""
 
     def __init__(self, client: Redis) -> None:
         client.flushdb()
@@ -127,7 +127,7 @@ class SimulatedDriver:
         self._client.flushdb()
 
     def session(self, caller: str, answerer: str) -> Report:
-        """Run one session to its end. Returns the report of the caller."""
+        """Run one session to its end. Return the report of the caller."""
         one, other = self._servers[caller], self._servers[answerer]
         report = converse(one.session(initiator=True), other.session(initiator=False))
         if report.code == PeerRefusalCode.TAIL_LOST:
@@ -136,7 +136,7 @@ class SimulatedDriver:
         return report
 
     def store(self, label: str) -> Store:
-        """The store of a running server."""
+        """Return the store of a running server."""
         return self._servers[label].store
 
     @property
@@ -150,7 +150,7 @@ class SimulatedDriver:
             raise Failed(f"no session between {caller} and {answerer}: {error.message}")
 
     def _renew_if_lost(self, store: Store, peer: Store) -> None:
-        """Give a server a new id if a peer holds more of its writes than it does itself. See membership/identity.py."""
+        """Give a server a new id if it has lost writes that a peer holds. See replica/membership/identity.py."""
         state = store.state()
         own = state.vector.get(state.server) or created_at(state.server)
         if not state.retired and peer.state().vector.get(state.server, 0) > own:
@@ -166,7 +166,7 @@ class SimulatedDriver:
 
 
 def converse(caller: Session, answerer: Session) -> Report:
-    """Pass frames between two ends until both are finished. Returns the report of the caller."""
+    """Pass frames between two ends of a session until both are finished. Return the report of the caller."""
     in_flight: deque[tuple[Session, Frame]] = deque((answerer, frame) for frame in caller.start())
     in_flight.extend((caller, frame) for frame in answerer.start())
     while in_flight:
@@ -183,7 +183,8 @@ def converse(caller: Session, answerer: Session) -> Report:
 
 
 class _Store(Store):
-    """A store that caches its state until a command may change it, since no other process uses its namespace."""
+    """A store that caches its state until a command may change it. This is safe because no other process uses its
+    namespace."""
 
     _cached: State | None = None
 
@@ -229,7 +230,7 @@ class _Server:
 
 
 class _Peers:
-    """Implements replica.anti_entropy.peers.Peers with sessions in memory, on request only."""
+    """Implements replica.anti_entropy.peers.Peers. Sessions run in memory, and only when somebody asks for one."""
 
     def __init__(self, cluster: SimulatedDriver, label: str, store: Store) -> None:
         self._cluster = cluster

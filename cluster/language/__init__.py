@@ -1,1 +1,1 @@
-"""The scenario language: its commands, and how a script is run."""
+"""The scenario language: its parser, its commands, and the runner of scripts."""

@@ -1,6 +1,6 @@
-"""The commands of clients: songs and reservations, each within the client's session.
+"""The commands of clients, which put songs and make reservations. Each client has one session.
 
-A client is a name and a session token. It sends its REST requests to the server it is linked to.
+A client is a name and a session token. It sends its REST requests to the server that it is linked to.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Print = Callable[[str], object]
 class ClientCommands:
     """Carries out the commands of clients.
 
-    `send` sends a request to a server, `print_result` prints a result, and `note` prints complaints.
+    `send` sends a request to a server, `print_result` prints a line of the results, and `note` prints a complaint.
     """
 
     def __init__(
@@ -105,10 +105,8 @@ class ClientCommands:
         self._print_result(f"{name} {problem}" if problem else printing.reservation_line(name, accepted(answer)))
 
     def _path(self, name: str, client: str) -> str:
-        """The REST path of a reservation.
-
-        For a name that the script did not give, the path leads to nothing on the server.
-        """
+        """Return the REST path of a reservation. A name that the script has not used gives a path that no server
+        knows."""
         owner = Client(self._owners.get(name, client))
         return f"/reservations/{quote(owner.user, safe='')}/{quote(name, safe='')}"
 
@@ -132,7 +130,7 @@ class ClientCommands:
     def _as_client(self, identifier: str, request: Request) -> Answer:
         """Send a request to the client's server.
 
-        The client takes over the session token of the answer, unless it is a refusal.
+        The client keeps the session token of the answer, unless the answer is a refusal other than 404.
         """
         client, server = self._world.linked(identifier)
         answer = self._send(server, replace(request, headers=_headers(client)))
@@ -142,7 +140,7 @@ class ClientCommands:
 
 
 def accepted(answer: Answer) -> Any:
-    """Return the body of an answer. Raises Complaint with the server's message if it refused the request."""
+    """Return the body of an answer. If the answer is a refusal, raise Complaint with the server's message."""
     if answer.is_refusal:
         raise Complaint(f"{answer.message} [{answer.code}]")
     return answer.body

@@ -1,7 +1,7 @@
 """The parser of the scenario language: turns a line of a script into a command, or raises Complaint.
 
-It knows the syntax of words, times, offsets and reservations. Whether a command is possible at this point of the
-script is for cluster/language/runner.py to decide.
+It checks the syntax of words, times, offsets and reservations. cluster/language/runner.py checks whether a command is
+possible at this point of the script.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ _MINUTE = timedelta(minutes=1)
 
 
 class Complaint(Exception):
-    """The reason why a line was skipped, for the author of the script. The line changed nothing."""
+    """A line was skipped and has changed nothing. The message tells the author of the script why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. `text` is the rest of the line after its name, as written, without blanks at the ends."""
+    """One command. `text` is the rest of the line after the name, as written, without blanks at the ends."""
 
     name: str
     words: tuple[str, ...]
     text: str
 
     def usage(self) -> Complaint:
-        """The complaint about a malformed command, which shows how the command is used."""
+        """Return the complaint about a malformed command. It shows how to use the command."""
         return Complaint(f"usage: {self.name} {USAGES[self.name][0]}".rstrip())
 
 
@@ -77,7 +77,7 @@ class Slot:
         return f"{self.start:%Y-%m-%dT}{self.hours(self.start.date())}"
 
     def hours(self, day: date) -> str:
-        """The slot as text, such as `09:00/10:00`. A time that is not on `day` gets its date."""
+        """Return the slot as text, such as `09:00/10:00`. A time that is not on `day` gets its date."""
         if self.end.date() == self.start.date() + timedelta(days=1) and f"{self.end:%H:%M}" == "00:00":
             return f"{_time(self.start, day)}/24:00"
         return f"{_time(self.start, day)}/{_time(self.end, self.start.date())}"
@@ -95,7 +95,7 @@ class ReserveRequest:
 
 
 def read_line(line: str) -> Command | None:
-    """Parse a line into a command; None for a blank line or a comment. Raises Complaint."""
+    """Parse a line and return its command; None for a blank line or a comment. Raise Complaint if it is malformed."""
     name, *words = line.split() or [""]
     if not name or name.startswith(("#", "//")):
         return None
@@ -111,7 +111,7 @@ def read_line(line: str) -> Command | None:
 
 
 def read_reserve(command: Command) -> ReserveRequest:
-    """Parse the parameters of a `reserve`. Raises Complaint."""
+    """Parse the parameters of a `reserve`. Raise Complaint if they are malformed."""
     client, room, first, *rest = command.words
     slots = [read_slot(first)]
     while rest[:1] == ["or"]:
@@ -125,7 +125,7 @@ def read_reserve(command: Command) -> ReserveRequest:
             raise command.usage()
         merge, rest = rest[1], rest[2:]
         if merge not in MERGES:
-            raise Complaint(f"there is no merge procedure {merge}; there are {', '.join(MERGES)}")
+            raise Complaint(f"there is no merge procedure {merge}; use one of {', '.join(MERGES)}")
     purpose = rest[1:] if rest[:1] == ["for"] else []
     if rest and not purpose:
         raise command.usage()
@@ -133,7 +133,8 @@ def read_reserve(command: Command) -> ReserveRequest:
 
 
 def read_slot(text: str) -> Slot:
-    """Parse a WHEN such as `2026-12-01T09:00/10:00`; the end may have its own date. Raises Complaint."""
+    """Parse a WHEN such as `2026-12-01T09:00/10:00`; the end may have its own date. Raise Complaint if it is
+    malformed."""
     form = _SLOT.fullmatch(text)
     if form is None:
         raise Complaint(f"{text} is not a time; write it like 2026-12-01T09:00/10:00 (UTC)")
@@ -145,7 +146,7 @@ def read_slot(text: str) -> Slot:
 
 
 def read_date(text: str) -> date:
-    """Parse a DATE such as 2026-12-01. Raises Complaint."""
+    """Parse a DATE such as 2026-12-01. Raise Complaint if it is malformed."""
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
         try:
             return date.fromisoformat(text)
@@ -155,7 +156,7 @@ def read_date(text: str) -> date:
 
 
 def read_offset(text: str) -> int:
-    """Parse an OFFSET such as `+2h`, `-30m` or `0`, and return it in microseconds. Raises Complaint."""
+    """Parse an OFFSET such as `+2h`, `-30m` or `0`. Return microseconds. Raise Complaint if it is malformed."""
     if text == "0":
         return 0
     form = _OFFSET.fullmatch(text)
@@ -168,14 +169,15 @@ def read_offset(text: str) -> int:
 
 
 def read_count(text: str) -> int:
-    """Parse a number of writes, 0 or more. Raises Complaint."""
+    """Parse a number of writes, 0 or more. Raise Complaint if it is malformed."""
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(KEPT_MAX)) or int(text) > KEPT_MAX:
         raise Complaint(f"{text} is not a number of writes; write 0 or more")
     return int(text)
 
 
 def _moment(day: str, clock: str, text: str) -> datetime:
-    """Parse a time of day. 24:00 is midnight at the end of the day. Raises Complaint."""
+    """Parse a day and a time of day. 24:00 is midnight at the end of the day. `text` is for the message of a
+    Complaint."""
     try:
         if clock == "24:00":
             return datetime.fromisoformat(f"{day}T23:59").replace(tzinfo=UTC) + _MINUTE

@@ -1,6 +1,6 @@
 """How the scenario language prints the answers of servers: logs, calendars, reservations, vectors.
 
-The functions are pure: they depend only on the JSON of answers.
+The functions are pure: they depend only on the JSON of an answer.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ Json = Mapping[str, Any]
 
 
 class Names:
-    """The names that the script gives to the server ids in vectors, in the order in which the servers joined.
+    """The script's names for the server ids in vectors, in the order in which the servers joined.
 
-    If a server has a second server id, that one is printed as `NAME#2`.
+    The second server id of a server is printed as `NAME#2`.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Names:
 
 
 def log_line(write: Json) -> str | None:
-    """The line for a write of the log; None for a write of the membership."""
+    """Return the line for a write of the log; None for a write of the membership."""
     described, op, app = write["describe"], write["op"], write["app"].partition("/")[0]
     if app == "playlist":
         what = f"{described['song']}, {described['url']}" if op == "put" else described["song"]
@@ -54,18 +54,18 @@ def log_line(write: Json) -> str | None:
 
 
 def reservation_line(name: str, reservation: Json) -> str:
-    """The line for a reservation: NAME ROOM WHEN STATE. WHEN is `-` if the reservation has no slot."""
+    """Return the line for a reservation: NAME ROOM WHEN STATE. WHEN is `-` if the reservation has no slot."""
     slot = reservation["slot"]
     return f"{name} {reservation['room']} {_slot(slot) if slot else '-'} {reservation['state']}"
 
 
 def calendar_line(entry: Json, day: date) -> str:
-    """The line for one reservation in the calendar of a room and day."""
+    """Return the line for a reservation in the calendar of one room and day."""
     return f"{_slot(entry).hours(day)} {client_of(entry['user'])} {entry['state']}"
 
 
 def short_time(times: Json) -> str:
-    """The text of a slot: `09:00` if it is one full hour, else `09:30–10:30`."""
+    """Return a slot as text: `09:00` if it is one full hour, else such as `09:30–10:30`."""
     slot = _slot(times)
     if slot.end - slot.start == timedelta(hours=1) and slot.start.minute == 0:
         return f"{slot.start:%H:%M}"
@@ -73,15 +73,16 @@ def short_time(times: Json) -> str:
 
 
 def day_query(day: date) -> dict[str, str]:
-    """The query of a calendar request for one day (UTC)."""
+    """Return the query that asks for the calendar of one day (UTC)."""
     start = datetime.combine(day, time(), UTC)
     return {"from": start.isoformat(), "to": (start + timedelta(days=1)).isoformat()}
 
 
 def vector_lines(replica: Json, names: Names) -> Iterator[str]:
-    """Return lines for the vectors and numbers of `GET /replica`, with stamps in seconds since the script began.
+    """Yield lines for the vectors and numbers of `GET /replica`. Stamps are in seconds since the beginning of the
+    script.
 
-    Each line of a script takes one second, so for a server whose clock is right, a stamp is the number of a line.
+    Each line of a script takes one second. So if a server's clock is right, a stamp is the number of a line.
     """
     for name in ("V", "C", "O"):
         vector = replica["vectors"][name]

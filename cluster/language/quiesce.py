@@ -1,6 +1,6 @@
 """Quiescence: runs sessions over working links until linked servers hold the same writes.
 
-It compares vectors and CSNs, never clocks, and runs a session only between servers that differ.
+It compares vectors and CSNs, and uses no time limit. It runs a session only between servers that differ.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ Failure = Callable[[Pair, str], object]
 
 
 def quiesce(driver: Driver, links: Sequence[Pair], failed: Failure) -> None:
-    """Run sessions over these links until no server can learn anything more. Call `failed` for each failed session.
+    """Run sessions over these links until no server can learn anything more. Call `failed` for each session that fails.
 
-    This ends, since two servers meet only while they differ, and meet again only after one of them has changed.
+    This always ends: two servers meet only if they differ, and meet again only after one of them has changed.
     """
     holdings = {label: driver.holding(label) for label in dict.fromkeys(label for pair in links for label in pair)}
     fruitless: dict[Pair, tuple[Holding, Holding]] = {}
@@ -31,7 +31,7 @@ def quiesce(driver: Driver, links: Sequence[Pair], failed: Failure) -> None:
 
 
 def disjoint(pairs: Sequence[Pair]) -> list[Pair]:
-    """Go through the pairs in order and choose each that shares no server with a pair chosen before."""
+    """Return pairs that have no server in common. Earlier pairs are preferred."""
     taken: set[str] = set()
     chosen = []
     for pair in pairs:

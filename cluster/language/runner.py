@@ -1,7 +1,7 @@
 """Runs a script of the scenario language on a driver, one command a line.
 
-This module implements the commands of servers and operators, and decides when anti-entropy runs. The commands of
-clients are in cluster/language/client_commands.py, the format of results in cluster/language/printing.py.
+This module has the commands of servers and operators, and decides when servers exchange writes. The commands of clients
+are in cluster/language/client_commands.py, the format of results in cluster/language/printing.py.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ Print = Callable[[str], object]
 
 
 class Runner:
-    """Runs the lines of a script. `print_result` takes each line of the results, `note` takes each complaint.
+    """Runs the lines of a script. It calls `print_result` with each line of the results, and `note` with each
+    complaint.
 
-    `failures` counts the expectations that did not hold.
+    `failures` is the number of `expect` commands that did not hold.
     """
 
     def __init__(self, driver: Driver, print_result: Print, note: Print) -> None:
@@ -79,12 +80,12 @@ class Runner:
         }
 
     def run(self, lines: Iterable[str]) -> None:
-        """Run all lines in order. A line that fails is reported with `note` and skipped."""
+        """Run all lines in order. Skip a line that fails, and report it with `note`."""
         for line in lines:
             self.step(line)
 
     def step(self, line: str) -> None:
-        """Run one line, then the sessions that it makes possible."""
+        """Run one line, and then the sessions that have become possible."""
         self._line += 1
         before, command = self._printed, None
         try:
@@ -116,7 +117,7 @@ class Runner:
         else:
             creator = next(iter(world.running()), None)
             if creator is None:
-                raise Complaint(f"no server runs that could create {identifier}")
+                raise Complaint(f"no server is running to create {identifier}")
             self._set_clocks(creator.label, label)
             self._driver.create(label, creator.label)
         server = world.join(identifier)
@@ -127,7 +128,7 @@ class Runner:
         server = self.world.running_server(command.words[0])
         heir = next(self.world.reachable(server), None)
         if heir is None:
-            raise Complaint(f"server {server.id} reaches no other server, so it cannot retire")
+            raise Complaint(f"server {server.id} reaches no other server, so it cannot retire; restore a link first")
         self._set_clocks(server.label, heir.label)
         self._driver.retire(server.label, heir.label)
         self.world.leave(server)
@@ -141,7 +142,7 @@ class Runner:
     def _recover(self, command: Command) -> None:
         server = self.world.server(command.words[0])
         if server.running:
-            raise Complaint(f"server {server.id} has not crashed")
+            raise Complaint(f"server {server.id} is already running")
         self._set_clocks(server.label)
         self._driver.recover(server.label)
         server.running = True
@@ -153,7 +154,8 @@ class Runner:
         self._apply_links()
 
     def _apply_links(self) -> None:
-        """Tell both ends of each link whether it is cut, if they run and know each other."""
+        """Tell both ends of each link whether it is cut. An end that does not run, or does not know the other, is told
+        later."""
         servers = list(self.world.servers.values())
         for here in servers:
             for there in servers:
@@ -172,9 +174,9 @@ class Runner:
         self.is_paused = paused
 
     def _stabilize(self) -> None:
-        """Every command ends with quiescence, so this one has nothing to do."""
+        """Do nothing, because every command ends with quiescence anyway. While paused, print a complaint."""
         if self.is_paused:
-            self._note("anti-entropy is paused, so nothing is exchanged")
+            self._note("anti-entropy is paused, so nothing is exchanged; use start first")
 
     def _quiesce(self) -> None:
         try:
@@ -194,7 +196,7 @@ class Runner:
             self._print(line)
 
     def log(self, server: Server) -> Iterator[Mapping[str, Any]]:
-        """Return the writes in the log of a running server, oldest first, as `GET /replica/log` returns them."""
+        """Yield the writes in the log of a running server, oldest first, in the form of `GET /replica/log`."""
         query: dict[str, str] = {"limit": str(LOG_PAGE)}
         while True:
             page = accepted(self._send(server, Request("GET", f"/replica/log?{urlencode(query)}")))
@@ -267,7 +269,7 @@ class Runner:
             raise command.usage()
         server = self.world.running_server(identifier)
         if self.describe(server)["primary"]["here"]:
-            raise Complaint(f"server {server.id} is the primary already")
+            raise Complaint(f"server {server.id} is already the primary")
         primary = None if force else self._primary_for(server).label
         self._set_clocks(server.label, *([primary] if primary else []))
         self._driver.promote(server.label, primary)
@@ -287,7 +289,7 @@ class Runner:
             raise Complaint("the primary does not run; add `force` to promote without it")
         primary = found[max(found)]
         if not self.world.is_linked(server.id, primary.id):
-            raise Complaint(f"the link between the primary {primary.id} and {server.id} is cut")
+            raise Complaint(f"the link from {server.id} to the primary {primary.id} is cut; restore it first")
         return primary
 
     def _commit(self, command: Command) -> None:

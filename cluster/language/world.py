@@ -1,7 +1,7 @@
 """The world of a script: its servers in the order in which they joined, the links between them, and its clients.
 
-It records what the script did, and raises Complaint for what is impossible; it does not speak to servers. A server and
-a client may have the same id: a link between two ids is a link of servers if both are servers.
+It records what the script has done, and raises Complaint if a command is impossible. It sends nothing to servers. A
+server and a client may have the same id. A link between two ids is a link of servers if both are ids of servers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LABEL_CHARACTERS_MAX = 24
 
 @dataclass(slots=True)
 class Server:
-    """A server of the script. `label` is the id in the form of a replica's label. `running` is false after a crash."""
+    """A server of the script. `label` is its label as a replica. `running` is false after a crash."""
 
     id: str
     label: str
@@ -29,9 +29,11 @@ class Server:
 
 @dataclass(slots=True)
 class Client:
-    """A client of the script. `server` is the id of the server it is linked to.
+    """A client of the script.
 
-    `retired` is the id of its last server, if that has retired. `session` is the session token; links do not change it.
+    server   the id of the server that it is linked to
+    retired  the id of its last server, if that server has retired
+    session  its session token, which it keeps when it is linked to another server
     """
 
     id: str
@@ -41,7 +43,7 @@ class Client:
 
     @property
     def user(self) -> str:
-        """The client's id as a user name. A character that a name cannot hold becomes +XX, as %XX in a URL."""
+        """The client's id as a user name. A character that is not allowed in a name becomes +XX, like %XX in a URL."""
         return quote(self.id, safe="@").replace("~", "%7E").replace("%", "+")
 
 
@@ -49,7 +51,7 @@ class Client:
 class World:
     """The servers, links and clients of a script.
 
-    Invariant: `cut` holds only pairs of ids of servers in `servers`.
+    Invariant: `cut` has only pairs of ids of servers in `servers`.
     """
 
     servers: dict[str, Server] = field(default_factory=dict)
@@ -61,7 +63,7 @@ class World:
     # Servers
 
     def join(self, identifier: str) -> Server:
-        """Add a server. Clients whose server with this id has retired are linked to it."""
+        """Add a server. It is linked to the clients whose last server had this id and has retired."""
         server = Server(identifier, self.label(identifier))
         self.servers[identifier] = server
         for client in self.clients.values():
@@ -70,7 +72,7 @@ class World:
         return server
 
     def check_new(self, identifier: str) -> None:
-        """Raise Complaint if a server with this id is in the world."""
+        """Raise Complaint if there is already a server with this id."""
         if identifier in self.servers:
             state = "is already running" if self.servers[identifier].running else "has crashed; recover it"
             raise Complaint(f"server {identifier} {state}")
@@ -78,7 +80,7 @@ class World:
     def leave(self, server: Server) -> None:
         """Remove a server that has retired.
 
-        A later server with its id gets another label, which no server has known before.
+        If a later server gets the same id, it gets a new label, which no server has known before.
         """
         del self.servers[server.id]
         self.former_labels.add(self.labels.pop(server.id))
@@ -88,7 +90,7 @@ class World:
                 client.server, client.retired = None, server.id
 
     def server(self, identifier: str) -> Server:
-        """Return the server with this id, running or not."""
+        """Return the server with this id, running or not. Raise Complaint if there is none."""
         if identifier not in self.servers:
             raise Complaint(f"there is no server {identifier}")
         return self.servers[identifier]
@@ -104,11 +106,12 @@ class World:
         return [server for server in self.servers.values() if server.running]
 
     def reachable(self, server: Server) -> Iterator[Server]:
-        """Return the running servers with a working link to this one, in the order in which they joined."""
+        """Yield the running servers with a working link to this one, in the order in which they joined."""
         return (other for other in self.running() if other is not server and self.is_linked(server.id, other.id))
 
     def label(self, identifier: str) -> str:
-        """Return the label for a server: its id if that is a valid label. No two ids share a label."""
+        """Return the label for the server with this id: the id itself if it is a valid label. Different ids have
+        different labels."""
         if identifier not in self.labels:
             plain = re.sub(r"[^a-z0-9_-]", "-", identifier.lower())[:LABEL_CHARACTERS_MAX]
             taken, label, number = {*self.labels.values(), *self.former_labels}, plain, 1
@@ -128,7 +131,8 @@ class World:
         return frozenset((one, other)) not in self.cut
 
     def working_links(self) -> list[Pair]:
-        """Return pairs of labels: the running servers with a working link, in the order in which they joined."""
+        """Return the working links between running servers, as pairs of labels, in the order in which the servers
+        joined."""
         pairs = combinations(self.running(), 2)
         return [(one.label, other.label) for one, other in pairs if self.is_linked(one.id, other.id)]
 
@@ -155,15 +159,15 @@ class World:
         self._link_client(self.clients.setdefault(identifier, Client(identifier)), found.id, up=True)
 
     def linked(self, identifier: str) -> tuple[Client, Server]:
-        """Return a client and the running server it is linked to."""
+        """Return a client and the running server that it is linked to. Raise Complaint if there is none."""
         if identifier not in self.clients:
             raise Complaint(f"there is no client {identifier}")
         client = self.clients[identifier]
         if client.server is None:
-            raise Complaint(f"client {identifier} has no link to a server")
+            raise Complaint(f"client {identifier} has no link to a server; use restoreConnection")
         server = self.servers[client.server]
         if not server.running:
-            raise Complaint(f"server {server.id}, to which client {identifier} is linked, has crashed")
+            raise Complaint(f"server {server.id} of client {identifier} has crashed; recover it first")
         return client, server
 
     def _link_client(self, client: Client, server: str, *, up: bool) -> None:
@@ -174,5 +178,5 @@ class World:
 
 
 def client_of(user: str) -> str:
-    """The client's id, read from a user name that `Client.user` made."""
+    """Return the client's id from a user name that `Client.user` made."""
     return unquote(user.replace("+", "%"))

@@ -1,1 +1,1 @@
-"""Lessons: the scenarios step by step, with pictures for a projector."""
+"""Plays scenarios as lessons: step by step, with pictures for a projector."""

@@ -1,7 +1,7 @@
-"""Reads the scripts of scenarios/ as lessons: a claim, its source, and steps with narration.
+"""Reads the scripts of scenarios/ as lessons.
 
-A script opens with its claim and, in brackets, its source. Each later comment begins a step and is its narration;
-commands before the first such comment are a step without narration.
+The first line of a script is a comment with its claim and, in brackets, its source. Each later comment begins a step
+and is the narration of that step. Commands before the first such comment are a step without narration.
 """
 
 from __future__ import annotations
@@ -18,15 +18,12 @@ _OPENING = re.compile(r"#\s*(.+?)\s*\(([^()]+)\)\.")
 
 
 class NoLesson(Exception):
-    """There is no lesson of that name; the message suggests a similar one."""
+    """There is no lesson with this name. The message suggests a similar one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a lesson. `lines` are all lines of the script in the step, with comments.
-
-    `narration` may be empty.
-    """
+    """One step of a lesson. `lines` are all its lines of the script, with comments. `narration` may be empty."""
 
     narration: str
     lines: tuple[str, ...]
@@ -41,12 +38,12 @@ class Lesson:
 
 
 def lessons() -> list[Lesson]:
-    """Return all lessons, in the order of their names."""
+    """Return all lessons, sorted by name."""
     return [read_lesson(path) for path in sorted(FOLDER.glob("*.test"))]
 
 
 def find_lesson(name: str) -> Lesson:
-    """The lesson of that name. Raises NoLesson if there is none."""
+    """Return the lesson with this name. Raise NoLesson if there is none."""
     names = [path.stem for path in sorted(FOLDER.glob("*.test"))]
     if name not in names:
         close = difflib.get_close_matches(name, names, n=1)
@@ -56,19 +53,16 @@ def find_lesson(name: str) -> Lesson:
 
 
 def read_lesson(path: Path) -> Lesson:
-    """Read a script as a lesson. Raises ValueError if it does not open with a claim and its source."""
+    """Read a script as a lesson. Raise ValueError if its first line is not a claim with a source."""
     lines = path.read_text(encoding="utf-8").splitlines()
     opening = _OPENING.fullmatch(lines[0].strip()) if lines else None
     if opening is None:
-        raise ValueError(f"{path} does not open with `# CLAIM (SOURCE).`")
+        raise ValueError(f"{path} must begin with a line `# CLAIM (SOURCE).`")
     return Lesson(path.stem, f"{opening[1]}.", opening[2], _steps(lines))
 
 
 def _steps(lines: Sequence[str]) -> tuple[Step, ...]:
-    """Split a script into steps: a comment after a command begins a new one.
-
-    The first line of the script is its claim.
-    """
+    """Split a script into steps. The first line is the claim. A comment after a command begins a new step."""
     steps: list[Step] = []
     narration: list[str] = []
     taken = [lines[0]]

@@ -1,6 +1,6 @@
 """`cluster.py lesson`: lists the scenarios with their claims, or plays one in the simulation as a series of pictures.
 
-On a terminal it shows one step at a time and waits for Enter. Elsewhere it prints all steps at once.
+On a terminal it waits for Enter after each step. Otherwise it prints all steps at once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ RESULTS = {  # word in a result -> colour; the first word that is found counts
 def lesson(name: str | None) -> int:
     """Play a lesson, or list all lessons if `name` is None.
 
-    Return 0 on success, 1 if an expectation of the script failed, 2 if there is no such lesson. Raises Stopped.
+    Return 0 on success, 1 if an `expect` of the script failed, and 2 if there is no such lesson. Raise Stopped if the
+    user stops it.
     """
     if name is None:
         _list()
@@ -49,7 +50,8 @@ def lesson(name: str | None) -> int:
 
 
 class _Player:
-    """Plays one lesson on a driver of its own. It keeps the last log of each server, to show what has changed."""
+    """Plays one lesson on a driver of its own. It keeps the last log of each server, to show what each step has
+    changed."""
 
     def __init__(self, played: Lesson, driver: Driver) -> None:
         self._lesson = played

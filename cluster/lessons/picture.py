@@ -1,7 +1,6 @@
 """A picture of a cluster for a projector: the links, and a column for each server with its role, clients and log.
 
-It knows logs in the form of REST answers and the world of a script, but neither servers nor terminals. Each colour
-comes with a shape of the same meaning.
+It reads logs in the form of REST answers. Each colour comes with a sign of the same meaning.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ Text = tuple[str, str]  # plain, and in colour
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A write in a server's log. Writes with the same `thing` (a room, a song) may conflict."""
+    """A write in a server's log. Two writes about the same `thing` (a room or a song) may conflict."""
 
     id: str
     text: str
@@ -40,7 +39,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The column of one server. A server that has crashed shows no log."""
+    """The column of one server. It shows no log for a server that has crashed."""
 
     id: str
     running: bool
@@ -60,7 +59,7 @@ def legend() -> str:
 
 
 def entry(write: Mapping[str, Any]) -> Entry | None:
-    """Return the entry for a write of `GET /replica/log`; None for a write of the membership."""
+    """Return the entry for a write in an answer to `GET /replica/log`; None for a write of the membership."""
     described, app = write["describe"], write["app"].partition("/")[0]
     mark = str(write["state"])
     if app == "playlist":
@@ -81,7 +80,7 @@ def entry(write: Mapping[str, Any]) -> Entry | None:
 
 
 def changes(before: Sequence[Entry], now: Sequence[Entry]) -> dict[str, str]:
-    """Return what happened to each write of a log since `before`, as write id -> a key of SIGNS."""
+    """Return how each write of the log `now` has changed since the log was `before`: write id -> a key of SIGNS."""
     known = {old.id: (old, before[:place]) for place, old in enumerate(before)}
     found = {}
     for place, write in enumerate(now):
@@ -100,7 +99,7 @@ def changes(before: Sequence[Entry], now: Sequence[Entry]) -> dict[str, str]:
 
 
 def link_line(world: World) -> str:
-    """A line with the links between running servers. If there are many servers, it has only the links that are cut."""
+    """Return a line with the links between running servers. If there are many servers, it has only the cut links."""
     pairs = list(combinations([server.id for server in world.running()], 2))
     cut = [pair for pair in pairs if not world.is_linked(*pair)]
     shown = pairs if len(pairs) <= LINKS_MAX else cut
@@ -111,7 +110,7 @@ def link_line(world: World) -> str:
 
 
 def columns(shown: Sequence[Column], width: int) -> Iterator[str]:
-    """Return the lines of the columns side by side, each at most `width` characters wide."""
+    """Yield the lines of the picture, in which the columns are side by side. A line has at most `width` characters."""
     at_once = max(1, min(COLUMNS_MAX, len(shown), width // COLUMN_MIN))
     room = width // at_once - 1
     for first in range(0, len(shown), at_once):

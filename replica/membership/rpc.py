@@ -96,7 +96,7 @@ def unary_calls(
             raise Conflict(
                 PeerRefusalCode.OTHER_APPLICATIONS,
                 f"{own().label} has the applications {', '.join(sorted(tags))} and {asked.label} has"
-                f" {', '.join(sorted(asked.applications))}. Bring both to the same release.",
+                f" {', '.join(sorted(asked.applications))}. Run the same release on both.",
             )
         server = create(NewServer(asked.label, asked.rest, asked.anti_entropy, asked.request))
         return wire.CreateReply(server=server, label=own().label)
@@ -128,8 +128,8 @@ def _check_release(own: Introduction, asked: wire.CreateRequest | wire.PromoteRe
     if asked.protocol != PROTOCOL:
         raise Conflict(
             PeerRefusalCode.OTHER_PROTOCOL,
-            f"{own.label} speaks protocol {PROTOCOL} and {asked.label} protocol {asked.protocol}."
-            " Bring both to the same release.",
+            f"{own.label} uses protocol version {PROTOCOL} and {asked.label} uses version {asked.protocol}."
+            " Run the same release on both.",
         )
     if asked.cluster != own.cluster:
         raise Conflict(

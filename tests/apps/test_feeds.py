@@ -1,5 +1,5 @@
-"""Feeds: what a calendar program reads over HTTP after moves, roll backs and cancellations, and what an import of a
-feed finds."""
+"""Calendar feeds: the events that a calendar program reads after moves, rollbacks and cancels, and imports of a
+feed."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ KHAL_TIMEOUT_S = 60
 
 
 class Side(sides_harness.Side):
-    """One replica, whose clock the test sets; `feed` reads a calendar over its REST interface."""
+    """A replica with a clock that the test sets. `feed` reads a calendar over its REST interface."""
 
     def __init__(self, store: Store) -> None:
         self.now = NOW
         super().__init__(store, CONFIGURED, lambda: self.now)
 
     def reserve(self, user: str, request: str, *hours: int, room: str = "6.12", **more: Any) -> Any:
-        """Reserve the first free one of these hours of 1 December, in UTC."""
+        """Reserve the first of these hours of 1 December (UTC) that is free."""
         slots = [{"start": f"2026-12-01T{hour:02}:00Z", "end": f"2026-12-01T{hour + 1:02}:00Z"} for hour in hours]
         body = {"room": room, "slots": slots, "request": request, **more}
         answer = self.client.post("/reservations", json=body, headers={"Bayou-User": user})
@@ -54,7 +54,7 @@ class Side(sides_harness.Side):
         return answer.json
 
     def feed(self, path: str) -> dict[str, Any]:
-        """The events of a feed, by the UID without the cluster."""
+        """Return the events of a feed, by the UID without the cluster."""
         answer = self.client.get(path)
         assert answer.status_code == 200, answer.json
         assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
@@ -64,7 +64,7 @@ class Side(sides_harness.Side):
 
 @pytest.fixture
 def sides() -> tuple[Side, Side]:
-    """The replicas `one`, the primary, and `two`. They are cut off except when they meet."""
+    """The replicas `one`, the primary, and `two`. They exchange writes only when the test makes them meet."""
     one, two = new_stores(CONFIGURED, 13, "one", "two")
     return Side(one), Side(two)
 
@@ -110,8 +110,8 @@ def test_the_second_of_two_equal_hours_is_given_in_utc(sides: tuple[Side, Side])
 
 
 def test_the_sequence_grows_with_each_move_and_never_falls(sides: tuple[Side, Side]) -> None:
-    """An earlier write makes the reservation move by a roll back, then its user moves it twice, the second time back.
-    Each move gives the event a higher number."""
+    """First an earlier write moves the reservation by a rollback. Then its user moves it twice, the second time back.
+    Each move gives the event a higher SEQUENCE."""
     one, two = sides
     two.reserve("vish", "a", 9, 10)
     seen = [two.feed("/rooms/6.12/calendar.ics")["vish/a"]]
@@ -239,8 +239,8 @@ def test_an_unknown_room_or_user_has_no_feed(sides: tuple[Side, Side], path: str
 
 
 def test_importing_an_own_feed_finds_every_reservation_there(sides: tuple[Side, Side]) -> None:
-    """The import of a feed by its owner keeps the request ids, so it reserves nothing twice. An import by somebody else
-    has other request ids."""
+    """If the owner imports the feed, its reservations keep their request ids, so nothing is reserved twice. If somebody
+    else imports it, they get other request ids."""
     one, _ = sides
     one.reserve("vish", "a", 9, purpose="tea")
     one.reserve("vish", "gone", 12)
@@ -272,7 +272,7 @@ def test_khal_and_vdirsyncer_read_a_feed_over_http(sides: tuple[Side, Side], tmp
 
 
 def _khal(folder: Path, url: str | None) -> str:
-    """What khal lists for the day, after vdirsyncer has fetched the feed."""
+    """Return the events of the day that khal lists, after vdirsyncer has fetched the feed."""
     if url:
         (folder / "calendars").mkdir()
         (folder / "vdirsyncer").write_text(

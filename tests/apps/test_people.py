@@ -1,4 +1,4 @@
-"""People, tokens and roles: what is refused when a request arrives, and again when its write is played."""
+"""People, tokens and roles. A request without permission is refused when it arrives, or when its write is played."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DAY = "from=2099-12-01T00:00Z&to=2099-12-02T00:00Z"
 
 
 class Side(sides_harness.Side):
-    """One replica that accepts the operator's token."""
+    """A replica that accepts the operator's token."""
 
     def __init__(self, store: Store, auth: str = "tokens") -> None:
         super().__init__(store, CONFIGURED.model_copy(update={"auth": auth}), operator_hash=hash_of(OPERATOR))
@@ -251,7 +251,7 @@ def test_of_two_people_with_one_name_the_first_in_the_order_counts(sides: tuple[
 
 
 def test_a_manager_who_was_revoked_before_the_write_changes_nothing(sides: tuple[Side, Side]) -> None:
-    """While cut off, `two` accepts the write of a manager who has been revoked at the primary. When the replicas meet,
+    """While cut off, `two` accepts a write of a manager who has been revoked at the primary. When the replicas meet,
     the write is refused."""
     one, two = sides
     boss = one.add("boss", "manager")
@@ -296,7 +296,8 @@ def test_a_manager_cancels_a_series(one: Side) -> None:
 
 
 def test_a_cancel_by_a_former_manager_is_undone(sides: tuple[Side, Side]) -> None:
-    """While cut off, `two` accepts the cancel of a manager whose role ended at the primary. It is undone everywhere."""
+    """While cut off, `two` accepts a cancel of a person who is no longer a manager at the primary. When the replicas
+    meet, the cancel is undone."""
     one, two = sides
     vish, boss = one.add("vish", "user"), one.add("boss", "manager")
     one.reserve(vish, "a")
@@ -310,8 +311,8 @@ def test_a_cancel_by_a_former_manager_is_undone(sides: tuple[Side, Side]) -> Non
 
 
 def test_a_write_accepted_before_the_revocation_arrived_stays(sides: tuple[Side, Side]) -> None:
-    """A reservation that a replica accepts before it learns that the user was revoked is committed. Later requests of
-    the user are refused."""
+    """A replica accepts a reservation before it learns that the user was revoked. The reservation is committed; later
+    requests of the user are refused."""
     one, two = sides
     vish = one.add("vish", "user")
     meet(two.store, one.store)

@@ -1,4 +1,4 @@
-"""The playlist over REST on real replicas: what each request answers and refuses, and how replicas agree."""
+"""The playlist over REST on real replicas: answers, refusals, and how replicas come to agree."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LONGEST_URL = "u" * 2000
 
 @pytest.fixture(scope="module")
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    """Three replicas whose links are cut except while `met` heals them. `one` is the primary and commits
-    automatically."""
+    """Three replicas whose links are cut, except while `met` heals them. `one` is the primary, and commits by
+    itself."""
     with live(tmp_path_factory.mktemp("playlist")) as processes:
         for one, other in PAIRS:
             link(processes, one, other, up=False)
@@ -36,7 +36,7 @@ PAIRS = [("one", "two"), ("one", "three"), ("two", "three")]
 def ask(
     replicas: Processes, label: str, method: str, path: str, body: Any = None, user: str | None = "vish"
 ) -> tuple[int, Any]:
-    """Send a request to a replica. Returns the status, and the answer or its error."""
+    """Send a request to a replica. Return the status, and the answer or its error."""
     data = body.encode() if isinstance(body, str) else None
     with requests.Session() as session:
         session.trust_env = False
@@ -69,7 +69,8 @@ def url_at(replicas: Processes, label: str, song: str, view: str = "tentative") 
 
 
 def met(replicas: Processes, *pairs: tuple[str, str]) -> None:
-    """Let these pairs, or all, meet until they are equal; then cut their links again."""
+    """Heal the links of these pairs until their replicas are equal, then cut the links again. Without pairs, heal all
+    links."""
     chosen = pairs or PAIRS
     for one, other in chosen:
         link(replicas, one, other, up=True)
@@ -109,8 +110,8 @@ def test_both_views_while_a_song_changes(replicas: Processes) -> None:
 
 
 def test_the_last_write_in_the_order_wins_everywhere(replicas: Processes) -> None:
-    """When replicas meet, the last writer of a song wins: tentative writes are ordered by their stamps, after the
-    committed ones."""
+    """The last write of a song in the common order wins. Committed writes come first, then tentative ones by their
+    stamps."""
     put(replicas, "two", "tie", "of two")
     put(replicas, "three", "tie", "of three", user="priyal")
     assert (url_at(replicas, "two", "tie"), url_at(replicas, "three", "tie")) == ("of two", "of three")
@@ -246,7 +247,8 @@ def test_events_say_which_song(replicas: Processes) -> None:
 
 
 def test_a_song_remembers_its_last_eight_requests(replicas: Processes) -> None:
-    """The page of a song keeps the ids of its last eight requests, so a repeated older request counts as new."""
+    """The page of a song keeps the ids of its last eight requests. If an older request is repeated, it counts as
+    new."""
     for number in range(9):
         put(replicas, "two", "bounded", f"u{number}", request=f"r{number}")
     assert put(replicas, "two", "bounded", "x", request="r1")["url"] == "u8"

@@ -1,4 +1,4 @@
-"""Finding a free room, the details of rooms, and lists that come in parts."""
+"""Finding a free room, the details of rooms, and lists that are read in parts."""
 
 from __future__ import annotations
 

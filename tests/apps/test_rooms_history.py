@@ -1,5 +1,5 @@
-"""The history of a reservation: committed events, which are the same everywhere and kept for good, and moves as one
-replica saw them."""
+"""The history of a reservation. Its committed events are the same at every replica and kept for good. Its moves are
+those that one replica has seen."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def meet(one: Site, other: Site) -> None:
 
 
 def short(history: Any) -> list[str]:
-    """The events of a history as lines: `STATE OP by USER at REPLICA: OUTCOME FROM>TO`."""
+    """Return the events of a history as lines: `STATE OP by USER at REPLICA: OUTCOME FROM>TO`."""
 
     def hour(place: Any) -> str:
         return place["start"][11:13] if place else "-"
@@ -141,8 +141,8 @@ def test_a_revoked_commit_disappears_from_the_history() -> None:
 
 
 def test_a_cancel_covers_the_slot_that_a_forced_promotion_gives() -> None:
-    """A forced promotion revokes the commit of a cancelled reservation and gives its first choice to another one. The
-    cancelled reservation does not reappear at its second choice, which is on another day."""
+    """A forced promotion revokes the commit of a cancelled reservation, and gives its first choice to another
+    reservation. The cancelled one must not reappear at its second choice, which is on another day."""
     one, two, three = sites()
     one.reserve("vish/a", NINE, NEXT_DAY)
     meet(one, three)

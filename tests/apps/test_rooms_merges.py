@@ -1,7 +1,7 @@
-"""What becomes of a reservation: at accept, when it is played again after others, and when it moves or ends.
+"""The outcomes of a reservation: when it is accepted, when it is played again after other writes, moved or cancelled.
 
-Terry 1995, section 4: the dependency check is evaluated each time a write is played, and if it fails, the merge
-procedure finds what to do instead. These tests reorder the writes, as anti-entropy would.
+Each time a write is played, the dependency check is evaluated. If it fails, the merge procedure looks for another slot
+(Terry 1995, section 4). These tests reorder the writes, as anti-entropy would.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from tests.support.rooms_harness import FakeService, Lua, client_of
 
 
 class Building:
-    """Requests of two users at one replica. A slot is written `[DATE ]HH:MM/HH:MM`; the date is 2026-12-01 by
-    default."""
+    """The requests of two users at one replica. A slot is written `[DATE ]HH:MM/HH:MM`; the default date is
+    2026-12-01."""
 
     def __init__(self, lua: Lua, timezone: str = "UTC", offset: str = "+00:00") -> None:
         self.service = FakeService(lua, timezone)
@@ -52,7 +52,8 @@ class Building:
 
 
 def told(code: int, answer: dict[str, Any]) -> str:
-    """An answer in short: `ROOM HH:MM/HH:MM STATE`, `- STATE REASON` without a slot, or the code of a refusal."""
+    """Return an answer in short: `ROOM HH:MM/HH:MM STATE`; `- STATE REASON` if there is no slot; the code of a
+    refusal."""
     if code >= 400:
         return str(answer["error"]["code"])
     if answer["slot"] is None:
@@ -313,8 +314,8 @@ def test_a_cancel_finds_a_tentative_reservation_in_any_of_its_slots(building: Bu
 
 
 def test_a_move_of_a_final_reservation_declares_its_slot_and_a_cancel_all_slots(building: Building) -> None:
-    """A forced promotion may give a cancelled reservation another of its slots, so the cancel declares them all. If a
-    move declared them all, each further move would declare more."""
+    """After a forced promotion, a cancelled reservation could get another of its slots, so its cancel declares them
+    all. A move declares only the current slot. Otherwise each further move would declare more pages."""
     building.reserve("vish/a", "09:00/10:00", "2026-12-02 09:00/10:00")
     building.service.commit()
     building.move("vish/a", "11:00/12:00")
@@ -368,8 +369,8 @@ def test_a_write_that_breaks_the_rules_fails_and_changes_nothing(building: Build
     ids=str,
 )
 def test_an_invalid_window_fails(building: Building, window: dict[str, Any]) -> None:
-    """A window out of bounds could make an entry begin at a minute without eight digits, which no check would find. So
-    the write fails."""
+    """An invalid window could make an entry begin at a minute that has not eight digits. No check would find that
+    entry, so the write fails."""
     building.reserve("vish/a", "09:00/10:00")
     merge = {"name": "nearest_free_time", "window_min": 120}
     building.reserve("neil/b", "09:00/10:00", merge=merge)

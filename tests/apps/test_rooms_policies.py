@@ -1,4 +1,4 @@
-"""The booking policies. Most are checked when a write is accepted; the limit on open reservations at each play."""
+"""The booking policies. Most are checked when a write is accepted, the limit of open reservations at each play."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ NOW = "2026-11-30 13:00"  # local; the harness says 12:00 UTC
 
 
 class Building:
-    """Requests at one replica with these policies. A slot is `DATE HH:MM/HH:MM`, in Brussels."""
+    """Requests at one replica with these policies. A slot is written `DATE HH:MM/HH:MM`, in the time zone of
+    Brussels."""
 
     def __init__(self, lua: Lua, **policies: Any) -> None:
         rooms = ("6.12", OPEN, NIGHT)
@@ -23,7 +24,7 @@ class Building:
         self.client = client_of(self.service)
 
     def begin_anew(self, **policies: Any) -> None:
-        """Set other policies, as when a replica starts after a change of its configuration."""
+        """Set other policies, as if the replica was restarted with another configuration."""
         self.service.policies = PolicySettings(**policies)
         self.client = client_of(self.service)
 
@@ -48,7 +49,7 @@ def slot(text: str) -> dict[str, str]:
 
 
 def rule(answer: Any) -> str | None:
-    """The policy that refused the request; None if it was granted."""
+    """Return the policy that refused the request; None if it was granted."""
     if answer.status_code < 400:
         return None
     error = answer.json["error"]

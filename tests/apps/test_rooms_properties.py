@@ -1,4 +1,4 @@
-"""Random requests, played in any order on busy days: invariants 3, 8 and 13 of the design."""
+"""Random requests on busy days, played in any order: invariants 3, 8 and 13 of the design."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def send(service: FakeService, user: str, asked: Any) -> int:
 
 
 def assert_sound(pages: Pages) -> None:
-    """Check invariant 8, and that the pages of the rooms hold exactly what the pages of the reservations say."""
+    """Check invariant 8, and that the pages of rooms and the pages of reservations agree."""
     standing = set()
     for page, fields in pages.items():
         if not page.startswith("room:"):

@@ -1,4 +1,4 @@
-"""The REST endpoints of the rooms: what each answers, and what each refuses, by code and field."""
+"""The REST endpoints of the rooms: their answers, and their refusals by code and field."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEIL = {"Bayou-User": "neil"}
 
 @pytest.fixture
 def service(lua: Lua) -> FakeService:
-    """A replica at which vish has 6.12 from nine to ten, committed, as vish/a; vish/over was cancelled."""
+    """A replica at which vish holds 6.12 from 9:00 to 10:00 (vish/a, committed) and has cancelled vish/over."""
     service = FakeService(lua)
     client = client_of(service)
     client.post("/reservations", json=body(request="a", purpose="tea"), headers=VISH)

@@ -1,4 +1,5 @@
-"""Series: one write for a rule, each occurrence checked and merged on its own; moving and cancelling one, some, all."""
+"""Series: one write makes all reservations of a rule, and each is checked and merged by itself. Users move and cancel
+one, some or all of them."""
 
 from __future__ import annotations
 
@@ -19,8 +20,7 @@ WEEKLY = "FREQ=WEEKLY;COUNT=4"
 
 
 class Building:
-    """Requests at one replica. Slots are written `DATE HH:MM/HH:MM`, in local time. December 2026 begins on a
-    Tuesday."""
+    """Requests at one replica. A slot is written `DATE HH:MM/HH:MM`, in local time. 1 December 2026 is a Tuesday."""
 
     def __init__(self, lua: Lua, timezone: str = "Europe/Brussels", offset: str = "+01:00") -> None:
         self.service = FakeService(lua, timezone)
@@ -47,7 +47,7 @@ class Building:
         return self.ask("PATCH", f"/series/{name}", {"slots": [self.slot(slot) for slot in slots], **more}, user)
 
     def states(self, name: str) -> list[str]:
-        """A line for each occurrence of a series, by date: `MM-DD ROOM HH:MM` or `MM-DD STATE REASON`."""
+        """Return a line for each occurrence of a series, by date: `MM-DD ROOM HH:MM` or `MM-DD STATE REASON`."""
         return told(self.ask("GET", f"/series/{name}").json)
 
 
@@ -237,16 +237,16 @@ def test_local_time_is_kept_over_clock_changes(lua: Lua) -> None:
     ("rule", "more", "status", "field", "says"),
     [
         ("FREQ=WEEKLY", {}, 400, "rule", "say when it ends"),
-        ("FREQ=HOURLY;COUNT=2", {}, 400, "rule", "not in the form"),
+        ("FREQ=HOURLY;COUNT=2", {}, 400, "rule", "is not valid"),
         ("FREQ=WEEKLY;COUNT=2;COUNT=3", {}, 400, "rule", "appears twice"),
-        ("FREQ=WEEKLY;BYDAY=MO;COUNT=2", {}, 400, "rule", "which BYDAY leaves out"),
-        ("FREQ=WEEKLY;BYHOUR=3;COUNT=2", {}, 400, "rule", "is none of FREQ"),
+        ("FREQ=WEEKLY;BYDAY=MO;COUNT=2", {}, 400, "rule", "BYDAY leaves out"),
+        ("FREQ=WEEKLY;BYHOUR=3;COUNT=2", {}, 400, "rule", "is unknown; use FREQ"),
         ("COUNT=2", {}, 400, "rule", "FREQ is missing"),
         ("FREQ=DAILY;UNTIL=20991231", {}, 400, "rule", "ten years"),
         ("FREQ=YEARLY;COUNT=12", {}, 400, "rule", "only 11 of 12"),
         ("FREQ=WEEKLY;COUNT=1", {"except": ["2026-12-01"]}, 400, "except", "leaves no occurrence"),
         ("FREQ=WEEKLY;COUNT=2", {"except": ["soon"]}, 400, "except.0", "is not a date"),
-        ("FREQ=WEEKLY;COUNT=2", {"series": "label"}, 400, "series", "the user and the request id name the new series"),
+        ("FREQ=WEEKLY;COUNT=2", {"series": "label"}, 400, "series", "a series of its own"),
         ("FREQ=WEEKLY;COUNT=2", {"occurrences": "some"}, 400, "occurrences", "must be 'all_or_nothing'"),
         (None, {"except": ["2026-12-01"]}, 400, "except", "needs a rule"),
         (None, {"occurrences": "best_effort"}, 400, "occurrences", "needs a rule"),

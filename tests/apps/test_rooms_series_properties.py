@@ -29,7 +29,7 @@ DATABASE = 13
 
 @st.composite
 def slots(draw: st.DrawFn) -> list[dict[str, str]]:
-    """Slots on three days, from 22:00 on, some over midnight."""
+    """Return a strategy for slots on three days. They begin at 22:00 or later, and some cross midnight."""
     found = []
     for _ in range(draw(st.integers(1, 2))):
         day, half = draw(st.integers(1, 3)), draw(st.integers(0, 3))
@@ -49,7 +49,7 @@ ONE = st.sampled_from(["", "~2026-12-01", "~2026-12-02", "~2026-12-03"])
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[str, str, str, dict[str, Any] | None]:
-    """A random request: (user, method, path, body)."""
+    """Return a strategy for requests: (user, method, path, body)."""
     user, name, room = draw(st.sampled_from(USERS)), draw(NAMES), draw(st.sampled_from(ROOMS))
     body: dict[str, Any] = {"slots": draw(slots()), "room": room, "merge": draw(MERGES)}
     match draw(st.integers(0, 7)):
@@ -78,8 +78,8 @@ def send(service: FakeService, wanted: tuple[str, str, str, dict[str, Any] | Non
 
 
 def assert_counted(pages: Mapping[str, Mapping[str, str]]) -> None:
-    """Check that each user's page holds exactly the user's reservations with a slot, no more than the limit. This holds
-    if all were made under the policy at one time."""
+    """Check that each user's page lists exactly the user's reservations with a slot, and not more than the limit
+    allows. This requires that all of them were made under one limit."""
     for user in USERS:
         held = {}
         for page, fields in pages.items():
@@ -91,7 +91,7 @@ def assert_counted(pages: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def assert_whole(service: FakeService) -> None:
-    """Check that in a new series that wanted all or nothing, all occurrences have a slot, or none has."""
+    """Check that in each new series with all_or_nothing, either all occurrences have a slot or none has."""
     changed = {write.args.get("reservation", "").partition("~")[0] for write in service.log}
     changed |= {write.args.get("series", "") for write in service.log}
     for page, fields in service.tentative.items():
@@ -132,7 +132,7 @@ def test_in_any_order_nothing_overlaps_and_nothing_is_half_done(
 
 
 class OnStore(FakeService):
-    """A replica with the interface of FakeService over a real store, whose engine rolls back and replays."""
+    """A replica with the interface of FakeService over a real store, so that writes are rolled back and replayed."""
 
     store: Store
     now_us = FIRST_US

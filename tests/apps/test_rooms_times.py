@@ -1,4 +1,4 @@
-"""Times: what is accepted, what is refused and why, the days of a slot, and days on which clocks change."""
+"""Times: valid and invalid texts, the days of a slot, and days on which clocks change."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Two organisers who are cut off from each other import the same real conference. In the end each slot belongs to one
-of them."""
+"""Two organisers who are cut off from each other import the timetable of the same conference. At the end, each slot
+belongs to one of them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _committed(processes: Processes, label: str) -> int:
 
 
 def _outcome(processes: Processes, label: str) -> list[tuple[str, str]]:
-    """The first choice and the state of each reservation."""
+    """Return the first choice and the state of each reservation."""
     found = []
     for user in ("vish", "priyal"):
         path, behind = f"/users/{user}/reservations", ""

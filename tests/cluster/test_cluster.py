@@ -1,4 +1,4 @@
-"""`cluster.py` as users run it: the demo succeeds, `up` stops what it started, and neither leaves anything behind."""
+"""The commands of `cluster.py` as users run them. Neither the demo nor `up` leaves a process or a file behind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BOUND_S = 60
 
 @contextmanager
 def up(configuration: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Run `cluster.py up` until all of its replicas serve, and end it after the block."""
+    """Run `cluster.py up`, and yield when all its replicas serve. End it after the block."""
     settings = load(configuration)
     with command("cluster.py", "up", "--config", configuration, environment=environment) as process:
         try:

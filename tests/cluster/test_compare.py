@@ -1,4 +1,4 @@
-"""The other designs follow their definitions, and the comparison shows the result of each reservation."""
+"""The six designs of the comparison follow their definitions, and the tables show the result of each reservation."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def test_the_greatest_stamp_wins(state: LastWriterWinsMap[int, int], key: int, s
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), ELEMENTS), max_size=12))
 def test_operations_in_any_order_and_more_than_once(seed: int, made: list[tuple[str, bool, int]]) -> None:
-    """At the end all replicas are equal and have applied each operation once, whatever the order of delivery."""
+    """Operations arrive in any order, some twice. At the end all replicas are equal and have applied each operation
+    once."""
     chosen = random.Random(seed)
     replicas = {name: OperationSet[int](name) for name in "abc"}
     for name, adds, element in made:

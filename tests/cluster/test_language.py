@@ -1,4 +1,4 @@
-"""The parser of the scenario language: which lines are commands, what their parts mean, and its complaints."""
+"""The parser of the scenario language: which lines are commands, the values of their parts, and the complaints."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_reservation_is_parsed() -> None:
         ("for", "^usage: reserve"),
         ("2026-12-01T10:00/11:00", "^usage: reserve"),
         ("for fun", ""),
-        ("merge nearest", "^there is no merge procedure nearest; there are first_free_alternative, "),
+        ("merge nearest", "^there is no merge procedure nearest; use one of first_free_alternative, "),
         ("or tomorrow", "^tomorrow is not a time"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Every scenario can be played as a lesson; a picture shows what has happened to each write."""
+"""Every scenario can be played as a lesson. The pictures show how each write has changed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_an_unknown_name_suggests_a_similar_one() -> None:
 
 def test_a_script_without_a_claim_is_refused(tmp_path: Path) -> None:
     (tmp_path / "it.test").write_text("joinServer 0\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="does not open with"):
+    with pytest.raises(ValueError, match="must begin with a line"):
         read_lesson(tmp_path / "it.test")
 
 

@@ -16,20 +16,23 @@ SLOT = "2026-12-01T09:00/10:00"
     [
         ("joinServer 0", "server 0 is already running"),
         ("crash 0\njoinServer 0", "server 0 has crashed; recover it"),
-        ("crash 0\ncrash 1\njoinServer 2", "no server runs that could create 2"),
+        ("crash 0\ncrash 1\njoinServer 2", "no server is running to create 2"),
         ("retireServer 7", "there is no server 7"),
         ("retireServer c", "there is no server c"),
         ("crash 0\nretireServer 0", "server 0 has crashed; recover it first"),
-        ("breakConnection 0 1\nretireServer 0", "server 0 reaches no other server, so it cannot retire"),
-        ("crash 1\nretireServer 0", "server 0 reaches no other server, so it cannot retire"),
+        (
+            "breakConnection 0 1\nretireServer 0",
+            "server 0 reaches no other server, so it cannot retire; restore a link first",
+        ),
+        ("crash 1\nretireServer 0", "server 0 reaches no other server, so it cannot retire; restore a link first"),
         ("joinClient e 7", "there is no server 7"),
         ("breakConnection 0 7", "there is no server or client 7"),
         ("breakConnection 0 0", "0 and 0 are not two servers, nor a client and a server"),
         ("restoreConnection c d", "c and d are not two servers, nor a client and a server"),
         ("put e a 2", "there is no client e"),
-        ("breakConnection c 0\nput c a 2", "client c has no link to a server"),
-        ("crash 0\nput c a 2", "server 0, to which client c is linked, has crashed"),
-        ("retireServer 0\nget c a", "client c has no link to a server"),
+        ("breakConnection c 0\nput c a 2", "client c has no link to a server; use restoreConnection"),
+        ("crash 0\nput c a 2", "server 0 of client c has crashed; recover it first"),
+        ("retireServer 0\nget c a", "client c has no link to a server; use restoreConnection"),
         ("printLog 7", "there is no server 7"),
         ("crash 1\nprintLog 1", "server 1 has crashed; recover it first"),
         ("printVectors 7", "there is no server 7"),
@@ -37,21 +40,21 @@ SLOT = "2026-12-01T09:00/10:00"
         ("calendar 0 6.12 tomorrow", "tomorrow is not a date; write it like 2026-12-01"),
         ("calendar 0 6.12 2026-12-01 final", "usage: calendar SERVER ROOM DATE [committed]"),
         ("reserve c 6.12 tomorrow", "tomorrow is not a time; write it like 2026-12-01T09:00/10:00 (UTC)"),
-        ("recover 0", "server 0 has not crashed"),
+        ("recover 0", "server 0 is already running"),
         ("recover 7", "there is no server 7"),
         ("crash 7", "there is no server 7"),
-        ("promote 0", "server 0 is the primary already"),
-        ("promote 0 force", "server 0 is the primary already"),
+        ("promote 0", "server 0 is already the primary"),
+        ("promote 0 force", "server 0 is already the primary"),
         ("promote 1 now", "usage: promote ID [force]"),
         ("crash 0\npromote 1", "the primary does not run; add `force` to promote without it"),
-        ("breakConnection 0 1\npromote 1", "the link between the primary 0 and 1 is cut"),
+        ("breakConnection 0 1\npromote 1", "the link from 1 to the primary 0 is cut; restore it first"),
         ("clock 7 +2h", "there is no server 7"),
         ("truncate 0 all", "all is not a number of writes; write 0 or more"),
         ("export 0 file to 1", "usage: export ID FILE [from ID]"),
         ("import 0 no/such/file", "no/such/file cannot be read: No such file or directory"),
         ("export 0 no/such/file", "no/such/file cannot be written: No such file or directory"),
         ("stabilise", "there is no command stabilise. Did you mean stabilize?"),
-        ("pause\nstabilize", "anti-entropy is paused, so nothing is exchanged"),
+        ("pause\nstabilize", "anti-entropy is paused, so nothing is exchanged; use start first"),
     ],
 )
 def test_an_impossible_line_is_noted_and_skipped(simulation: SimulatedDriver, lines: str, said: str) -> None:
@@ -70,20 +73,21 @@ def test_only_the_primary_commits_by_hand(simulation: SimulatedDriver) -> None:
 
 @pytest.mark.parametrize("ends", ["c 0", "0 c"])
 def test_a_client_has_one_link(simulation: SimulatedDriver, ends: str) -> None:
-    """Restoring a link moves the client, even if its old link was not broken. Breaking another link has no effect."""
+    """Restoring a link moves the client to that server, even if its old link works. Breaking any other link does
+    nothing."""
     result = run_script(
         simulation,
         f"{BEFORE}pause\nput d b 2\nrestoreConnection c 1\nget c b\nbreakConnection {ends}\nget c b\n"
         f"restoreConnection {ends}\nget c a\nbreakConnection {ends}\nbreakConnection {ends}\nget c a",
     )
     assert result.printed[:2] == ["b:2", "b:2"]
-    assert result.notes[-1:] == ["line 16: client c has no link to a server"]
+    assert result.notes[-1:] == ["line 16: client c has no link to a server; use restoreConnection"]
 
 
 def test_an_id_may_be_a_server_and_a_client(simulation: SimulatedDriver) -> None:
     """A link between two such ids is a link of servers.
 
-    A link of one such id with itself joins its client to its server.
+    A link between an id and itself links the client to the server.
     """
     result = run_script(
         simulation,
@@ -91,7 +95,7 @@ def test_an_id_may_be_a_server_and_a_client(simulation: SimulatedDriver) -> None
         "breakConnection 0 1\nput 0 a 1\nget 1 a\nrestoreConnection 1 0\nget 1 a\nbreakConnection 1 1\nget 1 a",
     )
     assert result.printed == ["a:ERR_KEY", "a:1"]
-    assert result.notes == ["line 11: client 1 has no link to a server"]
+    assert result.notes == ["line 11: client 1 has no link to a server; use restoreConnection"]
 
 
 def test_client_ids_that_are_not_valid_user_names(simulation: SimulatedDriver) -> None:
@@ -137,14 +141,14 @@ def test_the_links_of_an_id_that_joins_again_work(simulation: SimulatedDriver) -
 
 
 def test_a_client_that_has_moved_does_not_return(simulation: SimulatedDriver) -> None:
-    """A server that joins again gets back exactly the clients that it had when it retired."""
+    """A server that joins again gets back the clients that it had when it retired, except those that have moved."""
     result = run_script(
         simulation,
         "joinServer 0\njoinServer 1\njoinClient c 1\njoinClient d 1\njoinClient e 1\nbreakConnection e 1\n"
         "retireServer 1\nrestoreConnection d 0\njoinServer 1\npause\nput d a 1\nget c a\nget d a\nget e a",
     )
     assert result.printed == ["a:ERR_KEY", "a:1"]
-    assert result.notes == ["line 14: client e has no link to a server"]
+    assert result.notes == ["line 14: client e has no link to a server; use restoreConnection"]
 
 
 def test_reservations_over_midnight(simulation: SimulatedDriver) -> None:
@@ -165,7 +169,7 @@ def test_reservations_over_midnight(simulation: SimulatedDriver) -> None:
 
 
 def test_names_of_reservations(simulation: SimulatedDriver) -> None:
-    """A refused reservation gets a name too, but a skipped line does not."""
+    """A refused reservation also gets a name. A skipped line gets none."""
     result = run_script(
         simulation,
         f"{BEFORE}reserve c 6.12 {SLOT}\nreserve d 6.12 {SLOT}\nreserve e 6.12 {SLOT}\nreserve d 6.13 {SLOT}\n"

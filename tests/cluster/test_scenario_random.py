@@ -1,4 +1,4 @@
-"""Random scripts never break the runner, and all servers are equal after the links are healed (invariant 14)."""
+"""A random script never breaks the runner. After its links are healed, all servers are equal (invariant 14)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SEEDS = range(12)
 
 
 def random_script(seed: int, steps: int) -> list[str]:
-    """A script of random commands, many of them impossible.
+    """Return a script of random commands, many of them impossible.
 
     It has no `force`, which may revoke commits (invariant 9).
     """

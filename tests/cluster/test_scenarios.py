@@ -51,7 +51,7 @@ def test_a_scenario_opens_with_its_claim_and_its_source(script: Path) -> None:
 @pytest.mark.parametrize("options", [["--in-process"], []], ids=["in process", "real"])
 @pytest.mark.parametrize("script", COURSE, ids=lambda script: script.stem)
 def test_a_script_of_the_course_prints_its_expected_output(script: Path, options: list[str]) -> None:
-    """The script runs as the course's tester runs it: `COMMAND < script.test`."""
+    """The script runs as the tester of the course runs it: `COMMAND < script.test`."""
     with script.open(encoding="utf-8") as opened:
         result = _run(*options, stdin=opened)
     assert (result.stdout, result.returncode) == (script.with_suffix(".sol").read_text(encoding="utf-8"), 0)
@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.process
 def test_a_script_may_have_any_line_ends_and_encoding_errors(tmp_path: Path) -> None:
-    """A script may have CRLF, a byte order mark, trailing blanks, no newline at its end, and invalid UTF-8."""
+    """A script may have CRLF, a byte order mark, trailing blanks, invalid UTF-8, and no newline at its end."""
     script = tmp_path / "it.test"
     script.write_bytes(
         b"\xef\xbb\xbfjoinServer 0 \r\n\r\n  # c\xff\r\njoinClient c 0\r\nput c \xc3\xa9 1\r\nget c \xc3\xa9  "

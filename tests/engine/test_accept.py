@@ -1,4 +1,4 @@
-"""Accepting a client's write: the engine stamps, plays and logs it, or refuses it and changes nothing."""
+"""Accepting a client's write: the engine either stamps, plays and logs it, or refuses it and changes nothing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_only_the_primary_commits_a_write_at_once() -> None:
 
 
 def test_stamps_follow_the_clock_and_grow_even_if_it_does_not(replica: Replica) -> None:
-    """Stamps grow even if the clock stands still (invariant 10; Terry 1995, section 4.3)."""
+    """Stamps grow even while the clock stands still (invariant 10; Terry 1995, section 4.3)."""
     clock = replica.clock
     stamps: list[int] = []
     for by_us in (5, 0, -3_600_000_000, 0, 7_200_000_000):
@@ -106,7 +106,8 @@ def test_the_log_holds_the_canonical_bytes_of_the_draft(replica: Replica) -> Non
     ids=lambda value: value.op if hasattr(value, "op") else str(value),
 )
 def test_a_refused_write_is_not_recorded(first: bool, wanted: Any, outcome: str) -> None:
-    """A refused write leaves no log entry, stamp, list entry or event: every key of the namespace is as before."""
+    """After a refused write, every key of the namespace is as before: no log entry, stamp, list entry or event is
+    left."""
     replica = Cluster(2).replicas[0 if first else 1]
     replica.take("a", (DAY, "slot 9"), user="neil")
     replica.take("a", (DAY, "slot 10"))
@@ -129,7 +130,8 @@ def test_update_and_merge_get_what_the_check_of_the_same_play_found(replica: Rep
 
 
 def test_an_application_sees_only_its_pages(replica: Replica) -> None:
-    """An application has no Redis, clock, randomness or globals: Redis raises an error for an unknown global."""
+    """The Lua of an application has no access to Redis, clocks, randomness or globals. An unknown global is an
+    error."""
     assert replica.put(draft("look", "a", ["p"], name="type")).outcome == "updated function"
     for name in FORBIDDEN:
         assert replica.put(draft("look", name, ["p"], name=name)).outcome in {"failed", "updated nil"}, name
@@ -144,7 +146,7 @@ def test_fields_are_sorted_bytewise_and_hold_any_text(replica: Replica) -> None:
 
 
 def test_one_write_may_have_many_fields_and_pages(replica: Replica) -> None:
-    """The write has more fields and pages than Lua's stack can hold as arguments of one command."""
+    """The write has more fields and pages than one command can take as arguments from Lua."""
     replica.put(draft("set", "a", ["p"], fields=[[f"f{number:04}", "v"] for number in range(2500)]))
     assert len(replica.page("p")[0]) == 2500
     pages = [f"page{number}" for number in range(400)]
@@ -170,7 +172,7 @@ def test_a_page_declared_twice_is_an_error_of_the_application() -> None:
 
 
 def test_lists_keep_text_only_and_grow_with_the_log() -> None:
-    """Invalid list entries are ignored, and the write is played all the same."""
+    """List entries that are not text are ignored, and the write is played nevertheless."""
     primary, other = Cluster(2)
     for number, entries in enumerate(
         [["l", "m"], ["l", "x", "l", {}], ["l"], [5, 5], [{}, "x"], 5, ["l", "n"], ["l", "x", None, "x"], [["l", "x"]]]
@@ -193,7 +195,7 @@ def test_lists_keep_text_only_and_grow_with_the_log() -> None:
     ],
 )
 def test_an_error_of_redis_aborts_the_transaction(first: bool, family: str, page: str) -> None:
-    """The call raises an error, and nothing is recorded. A key of another type provokes the error."""
+    """A key of the wrong type provokes an error of Redis. The call raises it, and nothing is recorded."""
     replica = Cluster(2).replicas[0 if first else 1]
     replica.note("a", "p", "q")
     key = replica.key(family, page)
@@ -219,7 +221,7 @@ def test_a_full_redis_refuses_and_nothing_changes(replica: Replica) -> None:
 
 
 def test_a_repeated_accept_changes_nothing(replica: Replica) -> None:
-    """A client repeats a request whose reply was lost. The request id identifies the write."""
+    """A client that got no reply repeats its request. The engine knows it by its request id."""
     replica.take("a", (DAY, "slot 9"))
     before = replica.dump()
     assert replica.take("a", (DAY, "slot 9")).outcome == "duplicate"
@@ -227,7 +229,7 @@ def test_a_repeated_accept_changes_nothing(replica: Replica) -> None:
 
 
 def test_namespaces_in_one_redis_are_separate() -> None:
-    """Namespaces are separate even if one label begins with another label."""
+    """Two namespaces do not share keys, even if one label begins with the other."""
     cluster = Cluster(1)
     names = ["r0x", "r", "r0-c", "r0_", "r00"]
     others = [cluster.add(name) for name in names]
@@ -245,7 +247,7 @@ def test_namespaces_in_one_redis_are_separate() -> None:
 
 
 def test_a_namespace_of_another_release_is_not_opened(primary: Replica) -> None:
-    """This release would misread the data of an older release, so it refuses to open it."""
+    """The data of an older release has another format, so this release refuses to open it."""
     primary.client.hdel(primary.key("meta"), "form")
     before = primary.dump()
     with pytest.raises(Conflict, match="written by another release") as refused:
@@ -263,9 +265,9 @@ def test_a_namespace_of_another_cluster_is_not_opened(primary: Replica) -> None:
 
 
 def test_a_namespace_can_get_a_new_id(primary: Replica) -> None:
-    """The writes of the old id stay.
+    """The writes of the old id are kept.
 
-    A primary with a new id is no longer the primary, since it may have lost commits.
+    A primary that gets a new id is no longer the primary, because it may have lost commits.
     """
     first = primary.note("a", "p")
     primary.begin(server="new~bbbbbb", cluster="test", first_primary=True)
@@ -278,7 +280,7 @@ def test_a_namespace_can_get_a_new_id(primary: Replica) -> None:
 
 
 def test_memory_redis_behaves_the_same() -> None:
-    """fakeredis accepts, refuses, orders and commits writes as Redis does."""
+    """On fakeredis, writes are accepted, refused, ordered and committed as on Redis."""
     cluster = Cluster(3, client=memory_redis())
     _, one, two = cluster
     two.note("late", "p", "q")

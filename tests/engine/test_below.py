@@ -1,4 +1,4 @@
-"""`pages.below` finds the last field before a text. The rooms use it, here on crowded days."""
+"""`pages.below` finds the last field of a page before a given text. It is tested through rooms on crowded days."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def search(replica: Replica, request: str, steps: list[Step]) -> list[str]:
 
 
 def expected(fields: set[str], steps: list[Step]) -> list[str]:
-    """The results that the same steps have on a set. The bytewise order of UTF-8 is the order of code points."""
+    """Compute the results of the same steps with a Python set. Code points have the same order as bytes of UTF-8."""
     found = []
     for how, text in steps:
         if how == "below":
@@ -84,14 +84,15 @@ def test_below_reads_the_tentative_copy_of_a_committed_page() -> None:
 
 
 class Room:
-    """One room on one day, in a store of its own. A primary commits at once; otherwise all writes stay tentative."""
+    """One room on one day, in a store of its own. If the replica is the primary, it commits each write at once; else
+    all stay tentative."""
 
     def __init__(self, *, primary: bool) -> None:
         self._store, self._now_us = Store(Cluster(0).client, "below", APPLICATIONS), FIRST_US
         self._store.begin(server="below~aaaaaa", cluster="test", first_primary=primary)
 
     def reserve(self, start: int, stop: int) -> str:
-        """Reserve this slot without alternatives. Returns the status of the reservation."""
+        """Reserve this slot without alternatives. Return the status of the reservation."""
         self._now_us += 1000
         request = f"r{self._now_us}"
         wanted = Draft(

@@ -1,4 +1,5 @@
-"""The cost of a step, counted in the commands that Redis runs and the writes that are rolled back, not in seconds."""
+"""The cost of a step: the number of commands that Redis runs and of writes that are rolled back. No time is
+measured."""
 
 from __future__ import annotations
 
@@ -11,13 +12,13 @@ OTHERS = 300
 
 
 def tentative(replica: Replica, count: int) -> None:
-    """Have the replica accept `count` tentative writes, each on a page of its own."""
+    """Let the replica accept `count` tentative writes, each on a page of its own."""
     for number in range(count):
         replica.note(f"other{number}", f"other{number}")
 
 
 def cost_of(others: int, k: int) -> tuple[int, int]:
-    """The cost (commands, rolled back) of a write that comes before `k` tentative writes of its page.
+    """Return the cost (commands, rolled back) of a write that is ordered before `k` tentative writes of its page.
 
     The replica also holds `others` tentative writes on other pages.
     """
@@ -73,7 +74,7 @@ def test_the_cost_of_accepting_does_not_depend_on_the_log() -> None:
 
 
 def test_commits_in_the_tentative_order_cost_a_few_commands_each() -> None:
-    """A commit plays nothing, neither at the primary nor at a replica that receives notifications."""
+    """Such a commit plays no write again, neither at the primary nor at a replica that receives a notification."""
     cluster = Cluster(2, commit_mode="manual")
     primary, other = cluster
     for number in range(40):
@@ -90,7 +91,7 @@ def test_commits_in_the_tentative_order_cost_a_few_commands_each() -> None:
 
 
 def test_a_commit_that_is_first_on_its_pages_rolls_nothing_back() -> None:
-    """Nothing is rolled back even if writes on other pages are earlier in the tentative order."""
+    """No write is rolled back, even if tentative writes on other pages are earlier in the order."""
     cluster = Cluster(3)
     primary, one, two = cluster
     tentative(one, 20)

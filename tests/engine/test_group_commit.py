@@ -1,4 +1,4 @@
-"""Group commit: writes accepted together, in one transaction, have the same result as writes accepted one by one."""
+"""Group commit: accepting several writes in one transaction gives the same result as accepting them one by one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def requests_of(drafts: list[Draft], mode: str) -> list[Any]:
 
 
 def outcome_of(primary: bool, mode: str, before: list[Draft], drafts: list[Draft], together: bool) -> tuple[Any, Any]:
-    """Return the final data of a replica without the events, and its replies without their pages."""
+    """Return the final data of a replica without its events, and its replies without their pages."""
     client = worker_redis(13)
     client.flushdb()
     replica = Replica(client, "one", Clock(), mode)
@@ -64,7 +64,7 @@ def outcome_of(primary: bool, mode: str, before: list[Draft], drafts: list[Draft
 def test_a_batch_has_the_same_result_as_writes_one_by_one(
     primary: bool, mode: str, before: list[Draft], drafts: list[Draft]
 ) -> None:
-    """The results may differ only in the order in which pages changed, because a batch is one transaction."""
+    """Only the order in which pages changed may differ, because a batch is one transaction."""
     alone, together = (outcome_of(primary, mode, before, drafts, way) for way in (False, True))
     assert together[1] == alone[1]
     held, expected = together[0], alone[0]
@@ -90,7 +90,7 @@ def test_pages_are_shown_as_they_are_after_the_whole_batch() -> None:
 
 
 def test_each_of_many_threads_gets_its_own_answer() -> None:
-    """This holds even if one session is ahead of the replica, and if one write cannot be played."""
+    """This also holds if the session of one thread is ahead of the replica, or if one write cannot be played."""
     replica = Cluster(2).replicas[1]
     count, start = 24, threading.Barrier(24)
 
@@ -126,7 +126,7 @@ def members_of(one: Draft) -> dict[str, Any]:
 
 
 class Batches:
-    """The batches of a GroupCommit. Request 0 is sent alone; 1, 2 and 3 are queued while it is in flight."""
+    """Records the batches of a GroupCommit. Request 0 is sent alone; requests 1, 2 and 3 wait while it is in flight."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.all: list[list[int]] = []
@@ -135,7 +135,7 @@ class Batches:
         self.group_commit = GroupCommit(self._send_all)
 
     def answers(self) -> dict[int, int | BaseException]:
-        """Send the requests. Return each request's reply, or the error that it raised."""
+        """Send the requests. Return for each its reply, or the error that it raised."""
         with ThreadPoolExecutor(4) as pool:
             asked = {0: pool.submit(self.group_commit.submit, 0)}
             assert self._in_flight.wait(20)
@@ -163,9 +163,9 @@ def test_requests_queued_while_a_batch_is_in_flight_are_the_next_batch() -> None
     ("error", "failed", "count"), [(ResponseError("at fault"), {2}, 5), (ConnectionError("gone"), {1, 2, 3}, 2)]
 )
 def test_a_faulty_request_fails_alone(error: Exception, failed: set[int], count: int) -> None:
-    """Only the faulty request fails.
+    """The other requests of its batch succeed.
 
-    After a lost connection all requests fail, because the batch may have been carried out.
+    If the connection is lost, all requests of the batch fail, because Redis may have carried them out.
     """
     batches = Batches(error)
     assert {number for number, answer in batches.answers().items() if answer is error} == failed

@@ -31,15 +31,15 @@ OPS = st.sampled_from(["add", "add", "role", "token", "revoke"])
 
 
 def asking(user: str, request: str, how: int) -> DraftContext:
-    """The context of a request that claims the manager role, whether or not the user has it.
+    """Return the context of a request whose user claims to be a manager, whether or not this is true.
 
-    `how` chooses the policy.
+    `how` selects the policies.
     """
     return clients.request_context(user, request, (None, 3)[how >> 4 & 1], how >> 5, "manager")
 
 
 class Machine(RuleBasedStateMachine):
-    """A state machine: each rule takes one step in the engine and the same step in the model."""
+    """A state machine of hypothesis. Each rule takes one step in the engine and the same step in the model."""
 
     client: Any = None
 

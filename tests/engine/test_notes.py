@@ -1,4 +1,4 @@
-"""Notes on committed pages: an application writes a note at a commit and never reads it.
+"""Notes on committed pages. An application adds a note when a write is committed, and cannot read notes.
 
 All replicas have the same notes.
 """

@@ -1,4 +1,4 @@
-"""The invariants hold after every step, whatever clients request and however sessions meet, break and cross."""
+"""The invariants hold after each of many random steps: requests, and sessions that meet, break or run at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SESSIONS_MAX = 3  # open at once; when another one begins, the oldest is cut
 
 
 def drafted(random: Random) -> Draft:
-    """A random draft of a client. There are few pages and request ids, so drafts often conflict."""
+    """Return a random draft of a client. There are few pages and request ids, so drafts often conflict."""
     request, field = random.choice("abcdefghij"), random.choice("xy")
     slots = [(random.choice(["day:1", "day:2"]), random.choice(["slot 1", "slot 2"])) for _ in range(3)]
     pages = random.sample(["day:1", "p", "q", "r"], random.choice([1, 1, 2, 3]))
@@ -44,7 +44,7 @@ def drafted(random: Random) -> Draft:
 
 
 def step_of(random: Random) -> tuple[str, int, Any]:
-    """A random step: its kind, the number of a replica or session, and what the step needs."""
+    """Return a random step: its kind, the number of a replica or session, and the arguments of the step."""
     who, other = random.sample(range(STORES), 2)
     match random.choice(["accept", "accept", "accept", "meet", "open", "frames", "frames", "commit"]):
         case "accept":  # the clock jumps, so that a write may have any place in the order
@@ -59,7 +59,7 @@ def step_of(random: Random) -> tuple[str, int, Any]:
 
 
 class World:
-    """A cluster with open sessions, in which the test takes its steps."""
+    """A cluster with open sessions. Its methods carry out the steps of the test."""
 
     def __init__(self, commit_mode: str) -> None:
         self.cluster = Cluster(STORES, commit_mode=commit_mode)
@@ -87,9 +87,9 @@ class World:
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["auto", "manual"]), st.randoms(use_true_random=True))
 def test_the_invariants_hold_after_every_step(commit_mode: str, random: Random) -> None:
-    """Invariants 1 to 6, 8, 9, 10 and 13 hold after each step, and 14 at the end.
+    """Invariants 1 to 6, 8, 9, 10 and 13 hold after each step, and invariant 14 at the end.
 
-    True randomness crosses more sessions.
+    The steps come from a true random generator, because hypothesis' own one opens fewer sessions at once.
     """
     with patch.object(reconcile, "BATCH_COUNT_MAX", 2):
         world = World(commit_mode)

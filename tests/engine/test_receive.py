@@ -1,6 +1,6 @@
-"""A replica receives writes that do not fit: gaps, forks, unknown notifications, another history.
+"""A replica receives a batch that does not fit: with a gap, a fork, an unknown notification or another history.
 
-It stores the writes before the first that does not fit.
+It stores the writes before the first one that does not fit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def replica() -> Replica:
 
 
 def chain(count: int, origin: str = X, start: int = FIRST_US) -> list[Any]:
-    """Make `count` consecutive writes of one origin."""
+    """Return `count` consecutive writes of one origin."""
     stamps = [start + number for number in range(count)]
     prevs = [0, *stamps]
     return [write_of(draft("note", f"{origin[0]}{i}", ["p"]), stamps[i], prevs[i], origin) for i in range(count)]
@@ -71,7 +71,7 @@ def test_a_hole_in_the_commits_stops_the_batch(replica: Replica) -> None:
 
 
 def test_two_writes_after_the_same_write_are_a_fork(replica: Replica) -> None:
-    """A fork shows that a server id was used twice, which invariant 10 forbids."""
+    """A fork shows that two servers use one id, which invariant 10 forbids."""
     first, second = chain(2)
     other = write_of(draft("note", "fork", ["p"]), second.stamp + 5, first.stamp, X)
     stored_only(replica, [item(first), item(second), item(other)], 2, "fork")
@@ -89,7 +89,7 @@ def test_a_notification_of_an_unknown_write_stops_the_batch(replica: Replica) ->
 
 
 def test_a_batch_from_another_committed_log_is_refused(replica: Replica) -> None:
-    """Each batch names the commit before its first one, so the receiver sees that the batch continues another log."""
+    """A batch names the commit before its first one. So the receiver notices that the batch continues another log."""
     first, second = chain(2)
     (stranger,) = chain(1, "y~aaaaaa")
     receive(replica, item(first, 1))
@@ -102,7 +102,7 @@ def test_a_batch_from_another_committed_log_is_refused(replica: Replica) -> None
 
 
 def test_known_writes_are_skipped(replica: Replica) -> None:
-    """A replica skips commits up to its CSN, and writes that its vector covers."""
+    """A replica skips commits up to its CSN, and tentative writes that its vector covers."""
     writes = chain(3)
     commits = [item(write, number) for number, write in enumerate(writes, start=1)]
     receive(replica, *commits[:2])
@@ -172,7 +172,7 @@ def test_a_selection_ends_at_its_bounds_and_begins_at_the_vectors() -> None:
 
 
 def test_tentative_writes_of_several_origins_are_sent_in_log_order() -> None:
-    """The log is in stamp order (Petersen 1997, section 3.2), so the receiver rolls nothing back for these writes."""
+    """The log is in the order of stamps (Petersen 1997, section 3.2), so the receiver rolls back nothing."""
     _, one, two = Cluster(3)
     for number in range(3):
         one.note(f"1{number}", "p")

@@ -1,4 +1,4 @@
-"""Rollback, replay and commit: a write takes its place in the middle of the log, and later writes are played again."""
+"""Rollback, replay and commit: when a write is inserted into the log, later writes are played again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cluster() -> Cluster:
 
 
 def early(cluster: Cluster) -> None:
-    """Set the clock back, so that new writes are earlier than all others."""
+    """Set the clock back, so that new writes get earlier stamps than all others."""
     cluster.clock.tick(-100_000_000)
 
 
@@ -47,7 +47,7 @@ def test_a_later_write_gives_way_to_an_earlier_one(cluster: Cluster) -> None:
 
 
 def test_a_rejected_write_may_succeed_in_another_order(cluster: Cluster) -> None:
-    """In the log, `rejected` is an outcome like others: it becomes final when the write is committed."""
+    """A rejected write stays in the log, and its outcome is final only when it is committed."""
     primary, one, two = cluster
     two.take("b", (DAY, "slot 10"))
     early(cluster)
@@ -94,7 +94,7 @@ def test_a_write_that_fails_when_replayed_changes_nothing(cluster: Cluster, op: 
 
 
 def test_rollback_reaches_writes_through_shared_pages(cluster: Cluster) -> None:
-    """The writes q and r are played again because p is; the write s is not."""
+    """p shares a page with q, and q with r, so both are played again when p arrives. s shares none and is not."""
     _, one, two = cluster
     two.note("1", "p", "q")
     two.note("2", "q", "r")
@@ -109,7 +109,7 @@ def test_rollback_reaches_writes_through_shared_pages(cluster: Cluster) -> None:
 
 
 def test_writes_before_the_new_one_are_not_played_again(cluster: Cluster) -> None:
-    """A write that arrives between two others of its page rolls back only the later one."""
+    """If a write arrives that belongs between two others of its page, only the later one is rolled back."""
     _, one, two = cluster
     two.note("1", "p")
     cluster.clock.tick()
@@ -168,7 +168,8 @@ def test_commits_in_the_tentative_order_replay_nothing() -> None:
 
 
 def test_commits_out_of_the_tentative_order_replay_the_writes_they_overtake(cluster: Cluster) -> None:
-    """The primary commits each server's writes in order, but not all writes in stamp order (Terry 1995, section 5)."""
+    """The primary commits the writes of each server in order, but need not commit all writes in the order of stamps
+    (Terry 1995, section 5)."""
     primary, one, two = cluster
     one.take("a", (DAY, "slot 9"), (DAY, "slot 11"))
     two.take("b", (DAY, "slot 9"), (DAY, "slot 10"))
@@ -220,7 +221,7 @@ def test_one_batch_has_commits_notifications_and_tentative_writes(cluster: Clust
 
 @pytest.mark.parametrize("mode", ["auto", "manual"])
 def test_every_transaction_is_safe_to_run_twice(mode: str) -> None:
-    """A transaction runs again if its reply was lost. The second run changes nothing and adds no event."""
+    """If its reply was lost, a transaction is run again. The second run changes nothing and adds no event."""
     cluster = Cluster(3, commit_mode=mode)
     primary, one, two = cluster
     one.take("a", (DAY, "slot 9"), (DAY, "slot 10"))
@@ -271,7 +272,7 @@ def test_in_manual_mode_the_primary_commits_on_request_only() -> None:
 
 
 def test_a_primary_that_changes_to_auto_mode_keeps_the_order() -> None:
-    """No new write overtakes the tentative writes of its origin (invariant 6)."""
+    """A new write is not committed before older tentative writes of its origin (invariant 6)."""
     cluster = Cluster(1, commit_mode="manual")
     manual = cluster.replicas[0]
     manual.note("a", "p")
@@ -296,7 +297,7 @@ def test_many_commits_take_several_transactions(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_effects_of_a_write_have_one_entry_per_field(cluster: Cluster) -> None:
-    """An entry has the old and the last value of a field, however often the write sets the field in between."""
+    """An entry has the value of a field before and after the write, however often the write has set the field."""
     primary, one, _ = cluster
     primary.put(draft("set", "a", ["p"], fields=[["x", "1"], ["same", "s"]]))
     meet(one, primary)
@@ -320,7 +321,7 @@ def test_a_transaction_ends_after_a_bounded_amount_of_play(cluster: Cluster) -> 
 
 
 def test_a_request_submitted_at_two_replicas_takes_one_slot(cluster: Cluster) -> None:
-    """The request takes one slot whichever of its two writes is committed first (invariant 13)."""
+    """The request becomes two writes. Whichever is committed first, it takes one slot (invariant 13)."""
     primary, one, two = cluster
     one.put(take("a", (DAY, "slot 9")))
     two.put(take("a", (DAY, "slot 10")))

@@ -1,4 +1,4 @@
-"""Writes that a peer sends in a session do not go back to it, even if it accepted them after its hello."""
+"""In a session, a peer's writes do not go back to that peer, even if it accepted them after its hello."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("small_batches")
 
 
 def came_to(meeting: Meeting, end: int) -> list[Item]:
-    """Return all items that this end received, in order."""
+    """Return all items that this end has received, in order."""
     return [found for frame in meeting.frames(Batch, end) for found in frame.selection.items]
 
 
@@ -25,7 +25,7 @@ def bodies(items: list[Item]) -> list[str]:
 
 
 def while_it_lasts(meeting: Meeting, *writers: Replica) -> Meeting:
-    """Run a session in which the writers accept a write before each round of frames after the hellos."""
+    """Run a session. Before each round of frames after the hellos, let each of the writers accept a write."""
     meeting.run(2)
     for round_ in range(ROUNDS):
         for writer in writers:
@@ -35,14 +35,14 @@ def while_it_lasts(meeting: Meeting, *writers: Replica) -> Meeting:
 
 
 def with_backlog(*replicas: Replica) -> None:
-    """Give each replica so many writes that a session between them takes more than all rounds."""
+    """Give each replica enough writes that a session lasts longer than all rounds in which the test adds writes."""
     for number in range(12):
         for replica in replicas:
             replica.note(f"{replica.label}-before-{number}", "p")
 
 
 def no_echo(meeting: Meeting) -> None:
-    """Assert that no write has travelled twice, and that the reports of the session say so."""
+    """Assert that no write was sent twice, and that the reports of the session agree."""
     there, back = bodies(came_to(meeting, 1)), bodies(came_to(meeting, 0))
     assert len({*there, *back}) == len(there) + len(back)
     for end, other in (meeting.ends, meeting.ends[::-1]):
@@ -104,7 +104,7 @@ def test_commits_that_the_primary_makes_during_a_session_do_not_come_back() -> N
 
 
 def created(cluster: Cluster, at: Replica, label: str) -> Replica:
-    """Have `at` create a server, and let the new server meet it once. Return the new server."""
+    """Let `at` create a server, and let the new server meet it once. Return the new server."""
     server = at.create(label=label, rest="h:1", anti_entropy="h:2", request=label, now_us=cluster.clock.tick())
     made = Replica(cluster.client, f"{label}-{cluster.number}", cluster.clock)
     made.begin(server=server, cluster="test", first_primary=False)
@@ -114,7 +114,7 @@ def created(cluster: Cluster, at: Replica, label: str) -> Replica:
 
 @pytest.mark.parametrize("writer", [0, 1])
 def test_writes_of_a_server_that_was_created_and_retired_during_a_session_travel_once(writer: int) -> None:
-    """The peer creates the server and receives all of its writes; then the peer accepts another write."""
+    """The peer creates the server, receives all its writes, and then accepts another write itself."""
     cluster = Cluster(3)
     _, one, two = cluster
     with_backlog(one, two)
@@ -137,7 +137,7 @@ def test_writes_of_a_server_that_was_created_and_retired_during_a_session_travel
 
 
 def test_a_creation_from_another_replica_does_not_hide_the_writes_of_the_created_server() -> None:
-    """The peer sends the next write of the creator. That write does not mention the creation before it."""
+    """The peer sends the next write of the creator, which does not show that there was a creation before it."""
     cluster = Cluster(4)
     _, one, two, creator = cluster
     with_backlog(two)
@@ -156,7 +156,7 @@ def test_a_creation_from_another_replica_does_not_hide_the_writes_of_the_created
 
 
 def test_the_primary_sends_notifications_of_the_last_writes_of_a_retired_peer() -> None:
-    """This also holds after the first batch, because the vector needs no entry for a retired server."""
+    """The primary notices that the peer holds these writes, although a retired server has no entry in the vector."""
     cluster = Cluster(2)
     primary, one = cluster
     with_backlog(one)
@@ -170,7 +170,7 @@ def test_the_primary_sends_notifications_of_the_last_writes_of_a_retired_peer() 
 def test_a_creation_committed_by_another_replica_does_not_hide_the_writes_of_the_created_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The peer sends the commit as a notification, which does not say that the write is a creation."""
+    """The peer sends the commit of the creation as a notification, which does not show that the write is a creation."""
     monkeypatch.setattr(anti_entropy, "BATCH_COUNT_MAX", 1)
     cluster = Cluster(4)
     primary, one, two, creator = cluster
@@ -195,7 +195,7 @@ def test_a_creation_committed_by_another_replica_does_not_hide_the_writes_of_the
 def test_a_creation_in_the_peers_full_state_does_not_hide_the_writes_of_the_created_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The creation is in the full state and no longer in the log when the peer sends the creator's next write."""
+    """When the peer sends the creator's next write, the creation is no longer in its log, only in its full state."""
     monkeypatch.setattr(anti_entropy, "BATCH_COUNT_MAX", 1)
     cluster = Cluster(4)
     primary, one, creator, carrier = cluster

@@ -1,4 +1,4 @@
-"""The state machine of a session by itself, with a fake store: its window, its plans and its refusals."""
+"""One end of a session with a fake store: its window, its plans and its refusals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ITEMS = tuple(map(item, range(1, 40)))
 
 
 class FakeStore:
-    """A store that gives the answers that a test sets, and records the changes that it is asked to make."""
+    """A store that returns what a test has set, and records the changes that the session makes."""
 
     def __init__(self, label: str = "one", items: int = 0) -> None:
         real = Cluster(1).replicas[0]
@@ -44,7 +44,7 @@ class FakeStore:
         return "known"
 
     def select(self, csn: int, vector: Any, *_: Any) -> Selection:
-        """Select two writes at a time after the peer's vector, from the beginning if the peer has nothing."""
+        """Select the next two writes that the peer's vector does not cover."""
         self.asked.append((csn, dict(vector)))
         newest = vector.get("x~aaaaaa", 0)
         rest = [found for found in self.left if int(found.id[:16]) > newest]
@@ -68,7 +68,7 @@ def opened(store: Any, *, initiator: bool = True) -> tuple[Session, Hello]:
 
 
 def session(store: Any, *, initiator: bool = True) -> tuple[Session, list[Frame]]:
-    """Return a session that has exchanged hellos with its peer, and the frames that it sent in answer."""
+    """Return a session after the hellos, and the frames that it sent in answer to the peer's hello."""
     made, hello = opened(store, initiator=initiator)
     return made, made.receive(replace(hello, server="peer~aaaaaa", label="peer"))
 
@@ -159,7 +159,8 @@ def test_a_batch_that_does_not_fit_gets_a_new_plan_from_the_receivers_state(stat
 
 
 def test_writes_of_the_peer_do_not_go_back_even_if_they_did_not_fit() -> None:
-    """Writes that were still in flight do not go back either: another replica has brought them meanwhile."""
+    """The peer's batch did not fit, but another replica has brought its writes meanwhile, so this side could send
+    them."""
     store = FakeStore()
     made, _ = session(store, initiator=False)
     store.answers = [taken(0, "hole")]
@@ -197,11 +198,11 @@ def test_the_number_of_plans_is_bounded() -> None:
 @pytest.mark.parametrize(
     ("changed", "code", "sentence"),
     [
-        ({"protocol": PROTOCOL + 1}, "other_protocol", "Bring both to the same release."),
+        ({"protocol": PROTOCOL + 1}, "other_protocol", "Run the same release on both."),
         ({"cluster": "elsewhere"}, "other_cluster", "one belongs to the cluster test and peer to elsewhere."),
         ({"server": "one~aaaaaa"}, "same_server", "Both replicas have the id one~aaaaaa. Check the addresses"),
         ({"applications": ("toy/2",)}, "other_applications", "one has the applications toy/1 and peer has toy/2."),
-        ({"applications": ()}, "other_applications", "Bring both to the same release."),
+        ({"applications": ()}, "other_applications", "Run the same release on both."),
         ({"birth": "two~aaaaaa", "met": True}, "other_birth", "one and peer belong to two clusters of the same name"),
         ({"vector": {"one~aaaaaa": 9}}, "tail_lost", "peer holds writes of one that one has lost."),
     ],

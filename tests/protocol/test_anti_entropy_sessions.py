@@ -1,4 +1,4 @@
-"""Sessions between real stores: cut, repeated and interleaved at any frame."""
+"""Sessions between real stores. Any frame may be lost or repeated, and sessions may run at the same time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("small_batches")
 
 
 def busy(commit_mode: str = "auto") -> Cluster:
-    """Three replicas that each hold writes that the others lack, on shared pages."""
+    """Return three replicas with writes on the same pages. Each holds writes that the others lack."""
     cluster = Cluster(3, commit_mode=commit_mode)
     for round_ in range(3):
         for number, replica in enumerate(cluster.replicas):
@@ -29,7 +29,7 @@ def busy(commit_mode: str = "auto") -> Cluster:
 
 
 def settled(cluster: Cluster) -> bool:
-    """Whether invariant 14 holds: all replicas are equal, and no write is tentative."""
+    """Whether all replicas are equal and no write is tentative (invariant 14)."""
     looks = [Look(replica) for replica in cluster.replicas]
     return all(look.shared == looks[0].shared and look.state.tentative == 0 for look in looks)
 
@@ -80,7 +80,8 @@ def test_commits_of_the_primary_travel_back_in_the_same_session() -> None:
 
 
 def test_a_session_that_the_primary_starts_brings_its_own_commits() -> None:
-    """The primary's commits of the peer's writes may arrive only in the next session, but none is lost."""
+    """If the primary commits the peer's writes during the session, the commits may arrive in the next one, but none is
+    lost."""
     cluster = busy()
     primary, one, _ = cluster
     meet(primary, one)
@@ -125,7 +126,7 @@ def test_a_link_cut_after_any_frame_loses_nothing_that_was_acknowledged(initiato
 
 @pytest.mark.slow
 def test_a_repeated_frame_changes_nothing() -> None:
-    """A repeated batch has no effect, because its writes are known. Any other repeated frame ends the session."""
+    """The writes of a repeated batch are known, so it has no effect. Any other repeated frame ends the session."""
     doubled = 0
     while True:
         cluster = busy()
@@ -159,7 +160,7 @@ frame_numbers = st.lists(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(frame_numbers, st.sampled_from(["auto", "manual"]))
 def test_sessions_between_three_may_cross_in_any_way(frames: list[tuple[int, int, bool]], commit_mode: str) -> None:
-    """Three sessions run at once, with frames in any order and some delivered twice; then all links are cut."""
+    """Three sessions run at once. Frames arrive in any order and some arrive twice; then all links are cut."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(anti_entropy, "BATCH_COUNT_MAX", 2)
         cluster = busy(commit_mode)
@@ -182,7 +183,7 @@ def test_sessions_between_three_may_cross_in_any_way(frames: list[tuple[int, int
 
 
 def test_a_session_makes_a_new_plan_when_a_batch_does_not_fit() -> None:
-    """The first batch is lost, so the second one does not continue from what the receiver holds."""
+    """The first batch is lost, so the second one does not follow the writes that the receiver holds."""
     cluster = Cluster(3, commit_mode="manual")
     primary, one, two = cluster
     for number in range(6):
@@ -203,7 +204,7 @@ def test_a_session_makes_a_new_plan_when_a_batch_does_not_fit() -> None:
 
 
 def refused(one: Any, other: Any, code: str, sentence: str, **options: Any) -> None:
-    """Assert that the session ends with this refusal on both sides, and that neither replica has changed."""
+    """Assert that the session ends with this refusal at both ends, and that neither replica has changed."""
     before = one.dump(), other.dump()
     meeting = Meeting(one, other, **options).run()
     for end in meeting.ends:
@@ -223,11 +224,11 @@ def test_another_cluster_is_refused() -> None:
     stranger = cluster.add("stranger", cluster="elsewhere")
     primary.note("a", "p")
     stranger.note("b", "p")
-    refused(primary, stranger, "other_cluster", "Give both the same cluster name")
+    refused(primary, stranger, "other_cluster", "Give both the same configuration file")
 
 
 def test_a_replica_of_another_birth_is_refused() -> None:
-    """The two replicas belong to different births of the cluster, and each birth has spread to another replica."""
+    """The cluster has two births, and each of the two replicas has met another replica of its own birth."""
     ours, theirs = Cluster(2), Cluster(2)
     for cluster in (ours, theirs):
         cluster.replicas[1].note("a", "p")
@@ -242,7 +243,7 @@ def test_a_replica_refuses_itself() -> None:
 
 
 def test_forks_and_other_histories_end_the_session_on_both_sides() -> None:
-    """The session ends with an error on both sides, but writes received before the fork are kept."""
+    """The session ends with an error at both ends. Writes that were received before the fork are kept."""
     cluster = Cluster(3)
     _, one, two = cluster
     first = write_of(draft("note", "x1", ["p"]), 5, 0, "x~aaaaaa")
@@ -274,7 +275,7 @@ def test_replicas_that_know_no_birth_exchange_writes_and_learn_the_birth_later()
 
 
 def test_a_full_state_includes_pages_that_were_emptied() -> None:
-    """A page that became empty counts as changed, because the receiver must clear its copy."""
+    """A page that a commit has emptied is part of the full state, because the receiver must clear its copy."""
     cluster = Cluster(2, met=False)
     giver, taker = cluster
     giver.put(draft("set", "made", ["p"], fields=[["x", "y"]]))

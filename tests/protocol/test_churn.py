@@ -1,4 +1,4 @@
-"""Servers are created and retired, and leave no entry in any vector (Petersen 1997, sections 4.2 and 4.4).
+"""Servers that were created and have retired leave no entry in any vector (Petersen 1997, sections 4.2 and 4.4).
 
 `python -m tests.support.churn` does the same with 1,000 servers.
 """

@@ -1,4 +1,4 @@
-"""Creation writes: a repeated request gives the same id, and retired servers are forgotten."""
+"""Creation writes: a repeated request gets the same id, and a server that has retired is forgotten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session answers invalid frames of a peer with ProtocolError or Refuse, and stores nothing of them."""
+"""A session answers a peer's invalid frame with ProtocolError or Refuse, and stores no part of the frame."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def here() -> Replica:
 
 
 def counted(replica: Replica) -> dict[str, Any]:
-    """The stored state without staged pages, and without the lists, which may have extra entries."""
+    """Return the stored state, without staged pages and without lists, which may have extra entries."""
     generation = replica.client.hget(replica.key("meta"), "generation").decode()  # type: ignore[union-attr]
     staged = re.compile(rf"(c|changed)(?!{generation}\b)[0-9]+|lists?\b")
     kept = {key: found for key, found in replica.dump().items() if not staged.match(key)}
@@ -102,7 +102,7 @@ def hello_like(here: Replica) -> Hello:
 
 
 def hellos(here: Replica) -> st.SearchStrategy[Hello]:
-    """A strategy for hellos of a peer, with arbitrary values in some fields."""
+    """Return a strategy for a peer's hello, in which some fields have arbitrary values."""
     kinds: dict[str, st.SearchStrategy[Any]] = {
         "str": texts,
         "int": numbers,
@@ -116,7 +116,7 @@ def hellos(here: Replica) -> st.SearchStrategy[Hello]:
 
 
 def fed(here: Replica, sent: list[Frame], *, initiator: bool) -> Session:
-    """Give a session these frames until it ends, as the transport does, and return the session."""
+    """Give a session these frames until it ends, as the transport does. Return the session."""
     session = Session(here, TAGS, initiator=initiator)
     session.start()
     for frame in sent:
@@ -211,9 +211,9 @@ def test_a_frame_beyond_a_bound_is_refused_and_nothing_is_stored(here: Replica, 
 
 @pytest.mark.parametrize("csns", [[2], [1, 3], [2, 1], [None, 1], [1, None, 2], [1, 1], [0]], ids=str)
 def test_a_batch_in_another_order_is_refused(here: Replica, csns: list[int | None]) -> None:
-    """In a batch, commits have consecutive CSNs and tentative writes follow them.
+    """The commits of a batch must have consecutive CSNs, and tentative writes must follow them.
 
-    So a receiver counts CSNs and does not read them.
+    A receiver relies on this: it counts CSNs and does not read them.
     """
     writes = [write_of(draft("note", f"o{number}", ["p"]), number, number - 1, PEER) for number in (1, 2, 3)]
     selection = batch(*(item(found, csn) for found, csn in zip(writes, csns, strict=False)))
@@ -255,10 +255,8 @@ def test_a_batch_in_another_order_is_refused(here: Replica, csns: list[int | Non
     ids=lambda text: repr(text[:30]),
 )
 def test_malformed_pages_are_refused(here: Replica, text: bytes) -> None:
-    """Redis reads the text of a page with its own parser.
-
-    Text that the two parsers read differently must not get there.
-    """
+    """Redis reads the text of pages with another JSON parser, so a text that the two parsers read differently is
+    refused."""
     before = counted(here)
     chunk = StateChunk(0, 0, True, StatePages(1, text), ())
     session = fed(here, [hello_like(here), chunk], initiator=True)

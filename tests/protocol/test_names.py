@@ -1,4 +1,4 @@
-"""Which names and addresses are valid."""
+"""Valid and invalid names and addresses."""
 
 from __future__ import annotations
 

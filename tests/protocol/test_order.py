@@ -1,4 +1,4 @@
-"""Stamps, ids, vectors and the canonical encoding of writes: every replica must put writes in the same order."""
+"""Stamps, ids, vectors and the encoding of writes, by which every replica puts writes in the same order."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ return reply
 
 
 def by_lua(ids: list[str]) -> list[str]:
-    """Have the engine split these ids, sort them and join them again."""
+    """Let the Lua engine split these ids, sort them and join them again. Return the result."""
     order = (FOLDER / "engine" / "order.lua").read_text()
     reply: Any = worker_redis().eval(f"local Order = (function() {order} end)()\n{ORDER}", 0, *ids)
     return [identifier.decode() for identifier in reply]
@@ -67,7 +67,8 @@ def by_lua(ids: list[str]) -> list[str]:
 
 @given(st.lists(st.tuples(stamps, servers), unique=True, max_size=20))
 def test_ids_compare_bytewise_as_stamp_and_origin_do_and_lua_agrees(pairs: list[tuple[int, str]]) -> None:
-    """The order is by stamp, then by server (Terry 1995, section 4.3), whatever the locale of the Redis server is."""
+    """The order is by stamp, then by server (Terry 1995, section 4.3). The locale of the Redis server does not change
+    it."""
     expected = [write_id(*pair) for pair in sorted(pairs, key=lambda pair: (pair[0], pair[1].encode()))]
     ids = [write_id(*pair) for pair in pairs]
     assert sorted(ids, key=str.encode) == expected
@@ -129,7 +130,8 @@ def test_a_write_has_the_same_bytes_everywhere(write: Write) -> None:
 
 @given(writes)
 def test_a_head_and_the_encoded_body_are_the_canonical_bytes(write: Write) -> None:
-    """accept.lua joins a head and an encoded draft, so that it need not decode and encode the draft."""
+    """accept.lua joins the first three fields and an encoded draft, and the result must be the bytes that Python
+    makes."""
     rest = Draft(**{name: getattr(write, name) for name in Draft.__slots__}).encode_body()
     head = f'{{"stamp":"{stamp_text(write.stamp)}","prev":"{stamp_text(write.prev)}","origin":"{write.origin}",'
     assert (head + rest).encode() == write.encode()
@@ -137,7 +139,8 @@ def test_a_head_and_the_encoded_body_are_the_canonical_bytes(write: Write) -> No
 
 @given(writes, st.data())
 def test_only_canonical_bytes_are_a_write(write: Write, data: st.DataObject) -> None:
-    """If a byte is dropped, repeated or changed, the bytes are refused or are the canonical bytes of another write."""
+    """After a byte is dropped, repeated or changed, the bytes are refused, or they are another write in canonical
+    form."""
     body = write.encode()
     place = data.draw(st.integers(0, len(body) - 1))
     other = data.draw(
@@ -153,7 +156,7 @@ def test_only_canonical_bytes_are_a_write(write: Write, data: st.DataObject) -> 
 
 
 def summary_by_decoding(body: bytes) -> Summary | None:
-    """Return the summary that `Summary.of` must find; None for bytes that it must refuse."""
+    """Return the summary that `Summary.of` must return; None for bytes that it must refuse."""
     try:
         write = Write.decode(body)
     except ValueError:
@@ -171,7 +174,7 @@ def summary(body: bytes) -> Summary | None:
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(writes_of_text, writes), st.data())
 def test_a_summary_takes_exactly_the_bytes_that_decode_takes(write: Write, data: st.DataObject) -> None:
-    """The bytes are canonical, or differ in one place, or have a part that another write has in that place."""
+    """The test bytes are canonical, or differ in one place, or have a part of another write in that place."""
     body = write.encode()
     assert summary(body) == summary_by_decoding(body) is not None
     start, stop = sorted((data.draw(st.integers(0, len(body))), data.draw(st.integers(0, len(body)))))

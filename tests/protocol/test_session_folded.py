@@ -28,13 +28,14 @@ def serves(replica: Store, token: Token, view: str = "tentative") -> bool:
 
 
 def read(replica: Replica, token: Token) -> Token:
-    """Read at a replica and return the session token, which is folded although it is small."""
+    """Read at a replica and return the session token after it, folded with `fold`."""
     seen = replica.read(())
     return fold(token.after_read(seen.vector), seen.committed_vector, seen.csn, seen.history)
 
 
 def fold(token: Token, committed: Vector, csn: int, history: str) -> Token:
-    """Fold the token as if it were long: add entries that any committed vector covers, and fold those too."""
+    """Fold a short token as if it were long. First add entries that any committed vector covers, which makes it
+    long."""
     large = replace(token, read={**token.read, **MANY})
     found = large.folded({**committed, **MANY}, csn, history)
     assert not set(found.read) & set(MANY)
@@ -62,7 +63,7 @@ def test_the_size_of_a_token_is_bounded() -> None:
         assert len(folded.encode()) < 200
         assert Token.decode(folded.encode()) == folded
     tentative = Token({f"s{number}~{number:06}": 10**15 + number**3 for number in range(1000)})
-    with pytest.raises(TooLarge, match="Begin a new session") as refusal:
+    with pytest.raises(TooLarge, match="begin a new session") as refusal:
         tentative.folded({}, 0, HISTORY)
     assert refusal.value.details == {"bytes_max": TOKEN_BYTES_MAX}
 

@@ -1,4 +1,4 @@
-"""Session guarantees (Terry 1994): the token by itself, in HTTP headers, and with a client that changes replicas."""
+"""Session guarantees (Terry 1994): the token, the HTTP headers that carry it, and a client that changes replicas."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_which_vector_each_guarantee_needs(guarantee: str, read: dict[str, int],
 def test_the_names_of_guarantees() -> None:
     assert read_guarantees("ryw, MR") == {"RYW", "MR"}
     assert read_guarantees("") == frozenset()
-    with pytest.raises(BadInput, match="no guarantee 'XYZ'; there are RYW, MR, WFR, MW"):
+    with pytest.raises(BadInput, match=r"no guarantee 'XYZ'\. Use any of RYW, MR, WFR, MW"):
         read_guarantees("RYW,XYZ")
 
 

@@ -92,7 +92,7 @@ def test_a_newer_release_is_refused_and_both_sides_see_why(processes: Processes)
     tags = [application.tag for application in APPLICATIONS]
     later = PROTOCOL + 1
     said = refused("later", protocol=later)
-    sentence = f"one speaks protocol {PROTOCOL} and later protocol {later}. Bring both to the same release."
+    sentence = f"one uses protocol version {PROTOCOL} and later uses version {later}. Run the same release on both."
     assert said == f"other_protocol: {sentence}"
     newer = [f"{application.name}/{application.version + 1}" for application in APPLICATIONS]
     said = refused("new", applications=newer)

@@ -1,4 +1,4 @@
-"""The REST endpoints of the meeting rooms. They know a replica only as a Service, and refuse by raising Refusal."""
+"""The REST endpoints of the meeting rooms. They reach a replica only through Service, and refuse by raising Refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON Schema of what the endpoints of the meeting rooms answer; answer_values.py makes the values."""
+"""The JSON Schemas of answers about meeting rooms. answer_values.py makes the values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the handlers of the meeting rooms share: the service, and what they ask of it."""
+"""The base class of the handlers of the meeting rooms, with the methods that several of them use."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MOVE_CONFLICTS = ("slot_taken", "policy", *CANCEL_CONFLICTS)
 
 
 class Handlers:
-    """The base of all handlers."""
+    """The base class of all handlers of the meeting rooms."""
 
     def __init__(self, service: Service, building: Building) -> None:
         self.service = service
@@ -45,12 +45,12 @@ class Handlers:
         self.zone = building.zone
 
     def other_rooms(self, session: ClientSession) -> list[str]:
-        """The rooms that reservations name and the configuration does not."""
+        """Return the rooms that reservations name and the configuration does not."""
         return [name for name in self.service.list_entries("rooms", session) if name not in self.building.rooms]
 
     def require_room(self, name: str, remedy: str, session: ClientSession) -> None:
-        """Raises Unknown, with rooms that have a similar name, if neither the configuration nor a reservation names
-        this room."""
+        """Raise Unknown if neither the configuration nor a reservation names this room. The error suggests rooms with a
+        similar name, and ends with the sentence `remedy`."""
         listed = self.building.rooms
         if name in listed:
             return
@@ -62,7 +62,7 @@ class Handlers:
         raise Unknown("room_unknown", f"There is no room {name}.{hint} {remedy}", room=name, close=close)
 
     def require_rooms(self, room: str | None, merge: Merge, remedy: str, session: ClientSession) -> None:
-        """Call `require_room` for every room that a request names."""
+        """Call `require_room` for each room that a request names."""
         named = [] if room is None else [room]
         if isinstance(merge, AnotherRoom):
             named += merge.rooms or []
@@ -70,7 +70,8 @@ class Handlers:
             self.require_room(name, remedy, session)
 
     def known_room(self, text: str, session: ClientSession) -> str:
-        """The name of the room in a path, as pages have it; raises Unknown if there is no such room."""
+        """Return the name of the room in a path, in the form in which pages have it. Raise Unknown if there is no such
+        room."""
         try:
             name = room_name(text)
         except ValueError as reason:
@@ -79,7 +80,7 @@ class Handlers:
         return name
 
     def context(self, caller: Caller, request: str | None) -> drafts.DraftContext:
-        """What the drafts of a request share. A request without an id gets a new one."""
+        """Return the values that the drafts of a request share. A request without an id gets a new one."""
         return drafts.DraftContext(
             user=caller.name,
             role=caller.role,
@@ -91,12 +92,12 @@ class Handlers:
         )
 
     def views_of(self, identifier: str, session: ClientSession) -> PageViews:
-        """The page of a reservation or series, in both views."""
+        """Return the page of a reservation or series in both views."""
         page = reservation_page(identifier)
         return self.service.read([page], session).pages[page]
 
     def held(self, identifier: str, session: ClientSession) -> tuple[Reservation, bool]:
-        """A reservation and whether it is final; raises Unknown."""
+        """Return a reservation, and whether it is final. Raise Unknown if it does not exist."""
         views = self.views_of(identifier, session)
         reservation = decode_reservation(views.tentative)
         if reservation is None:
@@ -104,15 +105,15 @@ class Handlers:
         return reservation, is_final(views)
 
     def shown(self, identifier: str, views: PageViews) -> Answer:
-        """The RESERVATION of the REST interface; raises Unknown if the page holds no reservation."""
+        """Return the RESERVATION of the REST interface. Raise Unknown if the page holds no reservation."""
         answer = answer_values.reservation(identifier, views, self.zone)
         if answer is None:
             raise refusal("unknown", identifier)
         return answer
 
     def submitted(self, draft: Draft, identifier: str, session: ClientSession) -> PageViews | None:
-        """Submit a draft. Returns the page of the reservation after it, or None for a request that was taken before;
-        raises Refusal."""
+        """Submit a draft, and return the page of the reservation after it; None if the request was accepted before.
+        Raise a Refusal if it is refused."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
         if accepted.logged or accepted.status == "duplicate":
@@ -132,13 +133,13 @@ class Handlers:
         )
 
     def taken(self, asked: list[RoomSlot], but: set[str], session: ClientSession) -> list[Answer]:
-        """The reservations that overlap these slots, except those whose ids are in `but`."""
+        """Return the reservations that overlap these slots. Leave out those whose ids are in `but`."""
         pages = self.service.read(sorted({page for slot in asked for page in slot.pages}), session).pages
         return answer_values.taken(asked, pages, but, self.zone)
 
 
 def slots_asked(args: Mapping[str, Any]) -> list[RoomSlot]:
-    """The slots that the arguments of a write, or of one occurrence, name. Times that its merge procedure would look
-    for are not among them."""
+    """Return the slots in the arguments of a write, or of one occurrence. Slots that only the merge procedure would try
+    are not among them."""
     asked = [RoomSlot(args["room"], *slot) for slot in decode_slots(args["slots"])]
     return asked + [RoomSlot(other, asked[0].start, asked[0].end) for other in args.get("rooms", ())]

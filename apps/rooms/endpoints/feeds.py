@@ -1,7 +1,7 @@
 """The endpoints of calendars that programs poll: /rooms/ROOM/calendar.ics, /users/USER/calendar.ics, free/busy.
 
-A feed holds the last month and the next year. An answer has an ETag, so a client that sends it back gets a short answer
-if nothing has changed.
+A feed covers the last month and the next year. An answer has an ETag: if a client sends it back and nothing has
+changed, the client gets a short answer.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Feeds(Handlers):
         ]
 
     def period(self, back: timedelta = BACK) -> tuple[datetime, datetime]:
-        """The time that a feed covers. It begins at a local midnight."""
+        """Return the beginning and the end of the time that a feed covers. It begins at a local midnight."""
         today = datetime.combine(self.service.now().astimezone(self.zone), time(), self.zone)
         return (today - back).astimezone(UTC), (today + AHEAD).astimezone(UTC)
 
     def of_room(self, room: str, period: tuple[datetime, datetime], session: ClientSession) -> dict[str, FeedEvent]:
-        """The reservations of a room in a period, by id."""
+        """Return the events for the reservations of a room in a period, by reservation id."""
         whole = RoomSlot(room, *map(_minute, period))
         pages = self.service.read(whole.pages, session).pages
         days = [pages[page] for page in whole.pages]
@@ -56,12 +56,12 @@ class Feeds(Handlers):
         }
 
     def of_user(self, user: str, period: tuple[datetime, datetime], session: ClientSession) -> dict[str, FeedEvent]:
-        """The reservations of a user in a period, by id. One without a slot is shown at the slot that was asked for
-        first. Raises Unknown for an invalid name."""
+        """Return the events for the reservations of a user in a period, by reservation id. A reservation without a slot
+        is shown at its first choice. Raise Unknown if the name is invalid."""
         if not NAME.fullmatch(user):
             raise Unknown(
                 "user_unknown",
-                f"{user[:64]!r} cannot be a user: a name has 1 to 64 of A-Z a-z 0-9 . _ @ + -.",
+                f"{user[:64]!r} cannot be a user. Take 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -.",
                 user=user,
             )
         names = [f"{user}/{name}" for name in self.service.list_entries(f"user:{user}", session)]

@@ -1,8 +1,8 @@
-"""The endpoint of a reservation's history: who did what and when, the same everywhere, and how it moved here.
+"""The endpoint of a reservation's history: its events, and how it moved at this replica.
 
-Committed events come from the notes on the reservation's page, which the Lua of the rooms writes, so they outlive the
-log. Tentative events come from the log. How a reservation moved while it was tentative comes from the events of this
-replica, which are kept for a while.
+An event says who did what and when. Committed events come from the notes on the reservation's page, which the Lua of
+the rooms writes; so they are the same at every replica, and stay when the log is truncated. Tentative events come from
+the log. How a tentative reservation moved comes from the event feed of this replica, which is kept for a limited time.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ class Histories(Handlers):
 
 
 def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
-    """The events of a reservation in the order of the log. A note holds WRITE, OP, OUTCOME and, if it was not the
-    owner, the user."""
+    """Yield the events of a reservation in the order of the log. A note has the fields WRITE, OP and OUTCOME, and the
+    user if that was not the owner."""
     owner = identifier.partition("/")[0]
     for csn in sorted(history.notes):
         write, op, outcome, *user = history.notes[csn].split("\t")
@@ -109,7 +109,7 @@ def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
 
 
 def _cause(turn: OutcomeChange, before: RoomSlot | None, writes: Mapping[str, Write]) -> str | None:
-    """The write that took the slot `before` in the same transaction; None if no known write did."""
+    """Return the write that took the slot `before` in the same transaction; None if no known write did."""
     if before is None:
         return None
     for identifier, outcome in turn.others.items():

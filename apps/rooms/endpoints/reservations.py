@@ -1,4 +1,4 @@
-"""The endpoints of reservations: reserve, show, move or cancel one; list those of a user."""
+"""The endpoints of reservations: reserve, show, move and cancel one, and list those of a user."""
 
 from __future__ import annotations
 

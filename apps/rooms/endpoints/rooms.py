@@ -1,4 +1,4 @@
-"""The endpoints of rooms: which rooms exist, which are free, and who has a room when."""
+"""The endpoints of rooms: list all rooms, find free ones, show the calendar of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The endpoints of series. One write reserves, moves or cancels a series, with an outcome for each occurrence."""
+"""The endpoints of series. One write reserves, moves or cancels a whole series; each occurrence has its own outcome."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def _has_no_slot(outcome: str) -> bool:
 
 
 class SeriesHandlers(Handlers):
-    """The base of handlers that make or change a series."""
+    """The base class of handlers that make or change a series."""
 
     def series_shown(self, identifier: str, views: PageViews, session: ClientSession) -> Answer | None:
-        """The answer {"series": SERIES} for a page; None if the page holds no series."""
+        """Return the answer {"series": SERIES} for a page; None if the page holds no series."""
         series = decode_series(views.tentative)
         if series is None:
             return None
@@ -45,7 +45,7 @@ class SeriesHandlers(Handlers):
         return {"series": answer_values.series(identifier, series, [one for one in shown if one])}
 
     def require_series(self, identifier: str, session: ClientSession) -> Series:
-        """The series with this id; raises Unknown."""
+        """Return the series with this id. Raise Unknown if it does not exist."""
         series = decode_series(self.views_of(identifier, session).tentative)
         if series is None:
             raise Unknown(
@@ -63,14 +63,13 @@ class SeriesHandlers(Handlers):
         found = drafts_series.not_cancelled(self._occurrences(identifier, series, session), first)
         if not found:
             since = f" from {first} on" if first else ""
-            raise Conflict(
-                "cancelled", f"All occurrences of {identifier}{since} have been cancelled.", series=identifier
-            )
+            message = f"All occurrences of {identifier}{since} have been cancelled. Make a new series."
+            raise Conflict("cancelled", message, series=identifier)
         return found
 
     def submitted_series(self, draft: Draft, identifier: str, session: ClientSession) -> PageViews | None:
-        """Submit a draft about a series. Returns the page of the series after it, or None for a request that was taken
-        before; raises Refusal."""
+        """Submit a draft about a series, and return the page of the series after it; None if the request was accepted
+        before. Raise a Refusal if it is refused."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
         if accepted.logged or accepted.status == "duplicate":
@@ -93,14 +92,14 @@ class SeriesHandlers(Handlers):
         own = {f"{identifier}~{_date(one)}" for one in occurrences}
         return Conflict(
             "slot_taken",
-            f"Of {len(occurrences)} occurrences, {len(failed)} found nothing free. Ask for other times or another room,"
-            " leave their dates out, or take what is free with occurrences: best_effort; nothing was recorded.",
+            f"Nothing was recorded: of {len(occurrences)} occurrences, {len(failed)} found no free slot. Ask for other"
+            " times or another room, leave out their dates, or send occurrences: best_effort to keep the others.",
             taken=self.taken(asked, own, session),
             occurrences=sorted(failed),
         )
 
     def _occurrences(self, identifier: str, series: Series, session: ClientSession) -> list[tuple[str, str, PageViews]]:
-        """(date, id, page) of each occurrence of a series, all read at one moment."""
+        """Return (date, id, page) of each occurrence of a series, all read at the same moment."""
         occurrences = series.occurrences(identifier)
         pages = self.service.read([reservation_page(own) for own in occurrences.values()], session).pages
         return [(day, own, pages[reservation_page(own)]) for day, own in occurrences.items()]
