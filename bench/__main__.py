@@ -1,4 +1,4 @@
-"""`make bench`: measures this project beside its limits and prints one table.
+"""`make bench`: measure this project, compare each figure with its limit, and print one table.
 
     make bench                       all rows, a few minutes
     make bench ROW=apply,store       some rows
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def measure(names: Sequence[str], size: Size) -> tuple[list[Row], list[str]]:
-    """Measure rows in the order of the table. Returns their lines and the names of the rows that failed."""
+    """Measure rows in the order of the table. Return their lines and the names of the rows that failed."""
     began, rows, failed = time.monotonic(), list[Row](), list[str]()
     measures = ROWS | ON_REQUEST
     wanted = [name for name in measures if name in names]

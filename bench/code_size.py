@@ -74,7 +74,7 @@ def count(revision: str | None = None) -> Counter[tuple[str, str]]:
 
 
 def python_lines(text: str) -> int:
-    """Count the lines that hold code, which is any token outside comments, docstrings and examples."""
+    """Count the lines with at least one token that is not part of a comment, a docstring or an example."""
     spans = list(_skipped(ast.parse(text)))
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -104,7 +104,7 @@ def _name(node: ast.keyword | ast.Assign | ast.AnnAssign) -> str | None:
 
 
 def _span(node: ast.stmt | ast.expr | ast.keyword) -> Span:
-    """The position of a node, from its first character to the comma, colon or bracket after it."""
+    """Return the position of a node, from its first character to the comma, colon or bracket that follows it."""
     return (node.lineno, node.col_offset), (node.end_lineno or node.lineno, (node.end_col_offset or 0) + 1)
 
 

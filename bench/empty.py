@@ -1,6 +1,7 @@
-"""The limit of the REST rows: a flask-restful resource that does nothing, on the replica's web server.
+"""A server that does nothing: a flask-restful resource on the web server of a replica. Its rate is the limit of the
+REST rows.
 
-`python -m bench.empty` prints its port and serves until its input ends.
+`python -m bench.empty` prints its port, and serves until its standard input ends.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Empty(Resource):  # type: ignore[misc]  # flask_restful has no types
 
 @contextlib.contextmanager
 def empty_server() -> Iterator[Address]:
-    """Yield the address of an empty server in a process of its own."""
+    """Start an empty server in a process of its own, yield its address, and stop it at the end."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.empty"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -1,12 +1,12 @@
-"""Measures the transfer of a large full state to a new replica, which is interrupted twice.
+"""Measures the transfer of a large full state to a new replica. The transfer is interrupted twice.
 
     python -m bench.full_state [RESERVATIONS]        by default 100,000
 
-Two real replicas have a Redis each. The first holds the reservations and has truncated its whole log; the second has
-accepted some of its own. A cut link interrupts the transfer, then kill -9 of the receiver; the third attempt completes.
-Meanwhile a reader reads the receiver's calendar. The exit status is 1 unless the reader saw the old state and then the
-new one and nothing else, the receiver's own reservations are committed, the two replicas are equal, and neither process
-used more than 256 MiB (its peak as Linux counts it, without Redis).
+Two real replicas have a Redis each. The first holds the reservations and has truncated its whole log; the second holds
+a few that only it has accepted. A cut link interrupts the first attempt, and kill -9 of the receiver interrupts the
+second one; the third attempt completes. Meanwhile a thread reads the receiver's calendar. The exit status is 1 unless
+the thread saw the old state, then the new one, and nothing else, the receiver's own reservations are committed, the two
+replicas are equal, and neither process used more than 256 MiB (its peak as Linux counts it, without Redis).
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _fill(processes: Processes, reservations: int) -> None:
 
 
 def _selections(reservations: int) -> Iterator[Selection]:
-    """Yield batches of writes of a replica `desk`, which reserve hour after hour in each room."""
+    """Yield batches of writes from a replica `desk`. They reserve one hour after another in each room."""
     prev, items = 0, []
     for number in range(reservations):
         row, room = divmod(number, len(ROOMS))
@@ -137,7 +137,7 @@ def _selections(reservations: int) -> Iterator[Selection]:
 
 
 def _own(number: int) -> dict[str, object]:
-    """The body of a request for an hour before all other reservations of the room."""
+    """Return the body of a request that reserves an hour before all other reservations of the room."""
     start = FIRST_DAY + timedelta(hours=number)
     slot = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
     return {"room": ROOMS[0], "slots": [slot], "request": f"own-{number}"}
@@ -174,7 +174,7 @@ def _replica(rest: Rest) -> dict[str, object]:
 
 
 def _staged(processes: Processes, attempt: int) -> int:
-    """The number of pages that this attempt has staged in the receiver's Redis."""
+    """Return the number of pages that this attempt has staged in the receiver's Redis."""
     with redis.Redis(unix_socket_path=str(processes.settings.data / "new" / "redis.sock")) as client:
         found: int = client.zcard(Namespace("new", str(attempt)).changed)
         return found
@@ -218,12 +218,12 @@ def _calendar(rest: Rest) -> list[dict[str, object]]:
 
 
 def _in_room(reservations: int) -> int:
-    """How many reservations `_calendar` returns when this many are held in all rooms."""
+    """Return how many reservations `_calendar` returns when all rooms together hold this many."""
     return min((reservations + len(ROOMS) - 1) // len(ROOMS), 62 * HOURS)
 
 
 class _Reader:
-    """Reads the receiver's calendar in a thread while the block lasts, and records when the result changes."""
+    """A thread that reads the receiver's calendar during a `with` block, and records when the result changes."""
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest

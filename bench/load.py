@@ -19,7 +19,7 @@ TIMEOUT_S = 60.0
 
 
 def post(path: str, body: Any, user: str = "vish") -> bytes:
-    """The bytes of a POST request with a JSON body."""
+    """Return the bytes of a POST request with a JSON body."""
     return _with_json("POST", path, body, user)
 
 
@@ -53,7 +53,8 @@ class Connection:
         self.socket.sendall(request)
 
     def arrived(self) -> bool:
-        """Read what has arrived. Returns whether the answer is complete. Raises AssertionError for an error status."""
+        """Read the bytes that have arrived. Return True if the answer is complete; raise AssertionError if its status
+        is an error."""
         self._answer += self.socket.recv(1 << 18)
         head, blank, body = self._answer.partition(b"\r\n\r\n")
         if not blank:

@@ -1,4 +1,4 @@
-"""How figures are taken: the compared sides run in turn, A B A B …, in one process, and the median counts.
+"""Takes the figures: the two sides of a comparison run in turn, A B A B …, in one process, and the median counts.
 
 If a shared machine gets slower for a while, both sides do, and their ratio stays the same.
 """
@@ -16,12 +16,12 @@ Measure = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The share of the work that a run does: 1 for the table. Tests run a small part of the work in one round."""
+    """The share of the work that a run does: 1 for the table, and a small part, in one round, for tests."""
 
     scale: float = 1.0
 
     def of(self, count: int, least: int = 1) -> int:
-        """The same share of `count`, but not less than `least`."""
+        """Return this share of `count`, but at least `least`."""
         return max(round(count * self.scale), least)
 
     def rounds(self, count: int) -> int:

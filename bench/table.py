@@ -38,7 +38,8 @@ def at_most(row: str, unit: str, figures: Sequence[float], ratio_max: float, wan
 
 
 def below(row: str, unit: str, ours: float, ours_max: float, limit: float | None = None) -> Row:
-    """Make a line whose figure should be at most `ours_max`, whatever the limit is."""
+    """Make a line whose figure should be at most `ours_max`. The limit is shown, but the bound does not depend on
+    it."""
     return Row(row, ours, limit, unit, ours / limit if limit else None, f"≤ {ours_max:,g}", ours <= ours_max)
 
 
@@ -52,7 +53,7 @@ def as_json(rows: Iterable[Row]) -> str:
 
 
 def as_markdown(rows: Iterable[Row]) -> str:
-    """The table in Markdown, with its columns aligned so that it is readable in a terminal too."""
+    """Return the table in Markdown. Its columns are aligned, so that it is readable in a terminal too."""
     lines = [HEADING, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADING))]
     rule = [("-" * (width - 1) + ":") if column in {1, 2, 4} else "-" * width for column, width in enumerate(widths)]
@@ -66,7 +67,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _number(value: float) -> str:
-    """A number as text, with three significant digits, or all digits of a larger whole number."""
+    """Return a number as text: with three significant digits, or with all digits if it is a larger whole number."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

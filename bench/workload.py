@@ -1,4 +1,5 @@
-"""The writes that rows are measured with: reservations of a timetable, as peers of a replica send them.
+"""Makes the writes that the rows of the benchmark use: reservations of a timetable, in the form in which peers send
+them.
 
 Nothing is random, so every run does the same work.
 """
@@ -28,12 +29,13 @@ def conflicting(count: int, origin: str, *, first: int = 0) -> list[Item]:
 
 
 def undisputed(count: int, origin: str, *, first: int = 0) -> list[Item]:
-    """Make writes with one free slot each, three to a block."""
+    """Make writes with one free slot each. Three consecutive writes reserve neighbouring slots of one room."""
     return _chain([(number // 3, number % 3, 1) for number in range(first, first + count)], origin, first)
 
 
 def in_one_room(count: int, origin: str, stamp: int, *, minutes: int = 1) -> list[Item]:
-    """Make writes on one page, a room on one day. Each reserves the `minutes` after the write before."""
+    """Make writes on one page, which is a room on one day. Each reserves a slot of `minutes`, directly after the
+    previous one."""
     start = _minute(FIRST_DAY + timedelta(days=3000))
     slots = [[[start + number * minutes, start + (number + 1) * minutes]] for number in range(count)]
     return link(
@@ -42,7 +44,7 @@ def in_one_room(count: int, origin: str, stamp: int, *, minutes: int = 1) -> lis
 
 
 def long_writes(count: int, origin: str, stamp: int, size_bytes: int, prev: int = 0, first: int = 0) -> list[Item]:
-    """Make writes without conflict of about `size_bytes` each; a long purpose makes them long."""
+    """Make writes that do not conflict. A long purpose gives each a size of about `size_bytes`."""
     short = len(undisputed(1, origin)[0].body)
     items = []
     for number in range(first, first + count):
@@ -54,7 +56,8 @@ def long_writes(count: int, origin: str, stamp: int, size_bytes: int, prev: int 
 
 
 def draft_in_one_room(number: int) -> Draft:
-    """A client's request for an hour in one room, or one of the two hours after it. Neighbouring requests overlap."""
+    """Return a client's request for an hour in one room or, if it is taken, one of the next two. The hours of
+    consecutive numbers overlap."""
     start = _minute(FIRST_DAY) + number * 30
     return Draft(
         **_reserve(
@@ -83,7 +86,8 @@ def _chain(wanted_slots: Sequence[tuple[int, int, int]], origin: str, first: int
 
 
 def link(members: Sequence[dict[str, Any]], origin: str, stamp: int, prev: int = 0) -> list[Item]:
-    """Make consecutive writes of one origin from these fields. The first is stamped `stamp`."""
+    """Make consecutive writes of one origin, each from the fields of one of `members`. The first has the stamp
+    `stamp`."""
     items = []
     for given in members:
         write = Write(stamp=stamp, prev=prev, origin=origin, **given)
@@ -116,7 +120,7 @@ def batches(items: Sequence[Item]) -> Iterator[Selection]:
 
 
 def take(store: Store, items: Sequence[Item]) -> None:
-    """Have a replica receive all items, in batches."""
+    """Let a replica receive all items, in batches."""
     for selection in batches(items):
         rest = selection
         while rest.items:

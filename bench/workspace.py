@@ -1,4 +1,4 @@
-"""What the rows measure: a Redis configured like a replica's, and replicas that hold reservations from the start.
+"""Prepares what the rows measure: a Redis with the settings of a replica's, and replicas that start with reservations.
 
 A data folder is filled once and copied for each row of the same run that needs the same contents.
 """
@@ -47,7 +47,7 @@ class Workspace:
 
     @contextlib.contextmanager
     def redis(self) -> Iterator[redis.Redis]:
-        """Yield an empty private Redis with the settings of a replica's, but without a file on disk."""
+        """Yield an empty private Redis with the settings that replicas use, but without a file on disk."""
         with private_redis() as client:
             client.config_set("hash-max-ziplist-value", "512")
             client.config_set("lua-time-limit", "0")
@@ -55,7 +55,8 @@ class Workspace:
 
     @contextlib.contextmanager
     def replicas(self, held: Mapping[str, int], **settings: object) -> Iterator[Processes]:
-        """Yield running replicas, the first as primary. `held`: label -> number of committed reservations."""
+        """Yield running replicas, the first as primary. `held` maps each label to its number of committed
+        reservations."""
         folder, labels = self.new_folder(), tuple(held)
         processes = Processes(write_configuration(folder, labels, SETTINGS | settings))
         for label, count in held.items():
@@ -69,7 +70,8 @@ class Workspace:
             processes.stop()
 
     def _with(self, labels: tuple[str, ...], label: str, count: int) -> Path:
-        """The data folder of a replica with `count` committed reservations, which is filled when it is first needed."""
+        """Return the data folder of a replica with `count` committed reservations. It is filled when it is first
+        needed."""
         found = self._filled.get((labels, label, count))
         if found is None:
             report(f"  loading {count:,} reservations")

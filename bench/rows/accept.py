@@ -1,7 +1,7 @@
 """accept: reservations per second at one replica; the limit is an empty POST to the same web server.
 
-accept-flat compares the rate when few and when many reservations are held. A reservation is on the disk before it is
-answered; the limit does not use a disk.
+accept-flat compares the rate when few and when many reservations are held. A replica answers only after the reservation
+is on the disk; the limit does not use a disk.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def rate_at(address: Address, requests: Iterator[bytes], size: Size) -> Measure:
 
 
 def reservations(rooms: int = len(ROOMS), hours: int = HOURS) -> Iterator[bytes]:
-    """Yield requests for one free hour after another, in each room, on each day."""
+    """Yield requests without end. Each reserves another free hour: in the next room, then at the next hour, then on the
+    next day."""
     for number in itertools.count():
         row, room = divmod(number, rooms)
         day, hour = divmod(row, hours)

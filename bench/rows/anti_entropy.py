@@ -1,4 +1,5 @@
-"""apply and full-state: one session over gRPC into an empty replica, between two processes with a Redis each.
+"""apply and full-state: the rate of a session over gRPC into an empty replica. Each replica is a process with its own
+Redis.
 
 For `apply`, the sender's log has all writes; for `full-state`, the log is truncated, so pages are sent instead.
 """
@@ -45,7 +46,7 @@ def measure_full_state(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def transferred(processes: Processes, count: int) -> float:
-    """Reservations per second in one session between replica `two`, which starts empty, and `one`."""
+    """Return the reservations per second that replica `two`, which starts empty, receives in one session with `one`."""
     processes.stop("two")
     shutil.rmtree(processes.settings.data / "two")
     processes.start("two")

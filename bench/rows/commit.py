@@ -61,7 +61,7 @@ def _has_met(rest: Rest) -> bool:
 
 
 def _until_committed(connection: Connection, request: bytes) -> float:
-    """Send a reservation. Returns the milliseconds until it is committed."""
+    """Send a reservation. Return the milliseconds until it is committed."""
     began = time.perf_counter()
     identifier = connection.ask(request)["id"]
     looked = get(f"/reservations/{identifier}")

@@ -38,7 +38,7 @@ def _rounds(client: redis.Redis, choices: random.Random) -> int:
             meet(one, other)
         if len({_held(store) for store in stores}) == 1 and not stores[0].state().tentative:
             return number
-    raise AssertionError(f"not equal after {ROUNDS_MAX} rounds")
+    raise AssertionError(f"the replicas are still not equal after {ROUNDS_MAX} rounds of sessions")
 
 
 def _held(store: Store) -> tuple[object, ...]:

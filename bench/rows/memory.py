@@ -1,6 +1,6 @@
 """memory: the bytes that a reservation takes in Redis, and the memory of an idle replica.
 
-One figure is for reservations that are committed and truncated, another for tentative ones.
+One figure is for committed reservations whose writes were dropped from the log, another for tentative ones.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _used(client: Any) -> int:
-    """The bytes of all keys except the streams of events, whose length is capped."""
+    """Return the bytes of all keys except the streams of events, whose length is capped."""
     streams = sum(client.memory_usage(key, samples=0) or 0 for key in client.scan_iter(match="*:events"))
     return int(client.memory_stats()["dataset.bytes"]) + int(client.memory_stats()["overhead.total"]) - streams
 
 
 def _resident_mib(pid: int) -> float:
-    """The resident memory of a process in MiB: from /proc on Linux, else from `ps`, which every macOS has."""
+    """Return the resident memory of a process in MiB: from /proc on Linux, else from `ps`, which every macOS has."""
     status = Path(f"/proc/{pid}/status")
     if status.exists():
         fields = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())

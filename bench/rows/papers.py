@@ -57,7 +57,7 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _storage_kb(client: redis.Redis, count: int) -> tuple[float, float]:
-    """Fill a replica with all entries, `count` of them tentative. Returns the kB of the log and of all keys."""
+    """Fill a replica with all entries, `count` of them tentative. Return the kB of the log and of all keys."""
     client.flushall()
     store = open_store(client, "papers", primary=True)
     items = conflicting(ENTRIES, "peer~aaaaaa")
@@ -75,7 +75,7 @@ def _bytes(client: Any, prefix: str) -> int:
 
 
 def _undo_redo_ms(client: redis.Redis, size: Size) -> Sequence[float]:
-    """The milliseconds to undo all tentative writes, and to play them again."""
+    """Return the milliseconds to undo all tentative writes, and the milliseconds to play them again."""
     played = (MEMBERS, *APPLICATIONS)
     verb = (FOLDER / "commands" / "commit_tentative.lua").read_text(encoding="utf-8")
     own = Path(__file__).parent.parent.joinpath("undo_redo.lua").read_text(encoding="utf-8")
@@ -125,7 +125,8 @@ def _reserve(request: str, room: str, *hours: int) -> bytes:
 
 
 def _session_rows(workspace: Workspace, size: Size) -> Iterator[Row]:
-    """Rows for sessions over gRPC between two replicas, with a hundred writes and with ten times as many."""
+    """Measure sessions over gRPC between two replicas, with a hundred writes and with a thousand. Return their lines of
+    the table."""
     count = size.of(100, 2)
     rounds = max(size.rounds(ROUNDS), 2)
     with workspace.replicas({"one": 0, "two": 0}) as processes:

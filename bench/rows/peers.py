@@ -81,7 +81,7 @@ def _server(program: Path, folder: Path) -> Iterator[Address]:
 
 
 def _document(item: Item) -> dict[str, object]:
-    """A document with the same fields as our write."""
+    """Return a document with the same fields as our write."""
     return dict(json.loads(item.body))
 
 
@@ -99,7 +99,7 @@ def _load(server: Address, items: Sequence[Item]) -> None:
 
 
 def _replication_s(source: Address, target: Address, database: str, count: int) -> float:
-    """The seconds that `target` takes to pull everything into a new database, in batches of our size."""
+    """Return the seconds that `target` takes to pull everything into a new database, in batches as large as ours."""
     wanted = {"source": f"http://{source}/source", "target": database, "batch_size": BATCH}
     with contextlib.closing(Connection(target)) as connection:
         seconds = seconds_of(lambda: connection.ask(post("/_replicate", wanted)))

@@ -1,4 +1,5 @@
-"""read: how many room calendars of one week are read per second, alternating between both views.
+"""read: how many room calendars of one week are read per second, alternating between the tentative and the committed
+view.
 
 The limit is an empty GET of the same web server.
 """

@@ -1,4 +1,4 @@
-"""rollback-far and rollback-near: the cost of a write that arrives late and is early in the order.
+"""rollback-far and rollback-near: the cost of a write that arrives late but comes early in the order.
 
 `far`: the write is on a page of its own, so nothing is replayed. `near`: it shares a page with the others, which are
 replayed.
@@ -38,7 +38,7 @@ def measure_far(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _early_writes(store: Store, count: int) -> Iterator[float]:
-    """Yield the milliseconds for each of `count` writes with early stamps, each on a page of its own."""
+    """Yield the milliseconds that each of `count` writes takes. Each has an early stamp and a page of its own."""
     numbers, prev = itertools.count(), 0
     while True:
         selections = []
@@ -67,7 +67,7 @@ def measure_near(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _near(client: redis.Redis, count: int) -> Measure:
-    """The seconds that a write takes if it comes before `count` other writes on its page."""
+    """Return the seconds that a write takes if it comes before `count` other writes on its page."""
     later = in_one_room(count, "peer~aaaaaa", LATER)
     before = in_one_room(1, "early~aaaaaa", FIRST_STAMP)
     elsewhere = [alone(0, "far~aaaaaa", FIRST_STAMP, 0)]

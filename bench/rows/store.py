@@ -48,15 +48,15 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def received(client: redis.Redis, items: Sequence[Item], *, primary: bool) -> float:
-    """The seconds that an empty replica takes to receive the items."""
+    """Return the seconds that an empty replica takes to receive the items."""
     client.flushall()
     store = open_store(client, "ours", primary=primary)
     return seconds_of(lambda: take(store, items))
 
 
 def final_commands(client: redis.Redis, items: Sequence[Item], *, primary: bool) -> list[list[Command]]:
-    """Return one list of commands per write. They store its keys with the values that these have in a replica which has
-    received all items."""
+    """Return one list of commands per write, which stores the keys of the write. Their values are those in a replica
+    that has received all items."""
     received(client, items, primary=primary)
     keys, found = Namespace("ours"), []
     family = keys.committed_page if primary else keys.tentative_page
@@ -95,7 +95,7 @@ def _changed(csn: float, write: Write) -> Iterator[int | str]:
 
 
 def _plain(client: redis.Redis, items: Sequence[Item]) -> float:
-    """The seconds that redis-py takes to store each write's body with one `hset` in a pipeline."""
+    """Return the seconds that redis-py takes to store each write's body with one `hset` in a pipeline."""
     client.flushall()
 
     def store() -> None:

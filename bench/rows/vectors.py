@@ -1,4 +1,4 @@
-"""vectors: the cost of a session with many servers in the version vector, created in a star and in a chain.
+"""vectors: the cost of a session with many servers in the version vector. They were created in a star or in a chain.
 
 As in Petersen 1997, section 6, a session carries 100 writes of 3,000 bytes. The entries of the servers are written into
 both vectors directly, as their creations would have left them.
@@ -69,12 +69,12 @@ def _chain_bytes(count: int) -> int:
 
 
 def _star(count: int) -> list[str]:
-    """The ids of servers that were all created by the first server."""
+    """Return the ids of servers that were all created by the first server."""
     return [f"{stamp_text(FIRST_STAMP + number)}:{CREATOR}" for number in range(count)]
 
 
 def _chain(count: int) -> list[str]:
-    """The ids of servers that were each created by the one before."""
+    """Return the ids of servers that were each created by the server before it."""
     ids = [CREATOR]
     for number in range(count):
         ids.append(f"{stamp_text(FIRST_STAMP + number)}:{ids[-1]}")
@@ -82,7 +82,7 @@ def _chain(count: int) -> list[str]:
 
 
 def _session(client: redis.Redis, servers: Sequence[str]) -> Measure:
-    """A measure of the seconds that a session takes if every frame is encoded and decoded."""
+    """Return a function that measures the seconds of a session in which every frame is encoded and decoded."""
     items = long_writes(WRITES, CREATOR, FIRST_STAMP + 10**9, WRITE_BYTES)
 
     def measured() -> float:
@@ -108,7 +108,7 @@ def _carried(frame: Frame) -> Frame:
 
 
 def _hello_bytes(servers: Sequence[str]) -> int:
-    """The number of bytes by which these servers lengthen a hello."""
+    """Return the number of bytes by which these servers lengthen a hello."""
     empty = encode(_hello({})).ByteSize()
     return encode(_hello(dict.fromkeys(servers, FIRST_STAMP))).ByteSize() - empty
 

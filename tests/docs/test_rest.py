@@ -1,4 +1,4 @@
-"""docs/rest.md: its tables list the endpoints as they are declared, and its examples print what it says."""
+"""docs/rest.md: its tables list the declared endpoints, and its examples print the output that the page shows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ VARIABLE = re.compile(r"[a-z0-9_-]+~[a-z0-9]{6}|\b[0-9]{16}\b")
 
 
 def test_the_tables_are_the_endpoints(parts: Parts) -> None:
-    """This holds for each application that has a section on the page; one that somebody adds may have none."""
+    """Each application that has a section on the page is checked. An application that somebody adds may have no
+    section."""
     documented = dict(SECTION.findall(DOCUMENT))
     tables = tables_of(parts, Counters(), Security(parts.settings, parts.store.read))
     assert {"replica", "rooms", "playlist", "people"} == set(documented) <= {"replica", *NAMES}
@@ -64,7 +65,7 @@ def test_the_examples_print_what_the_page_says(tmp_path: Path) -> None:
 
 
 def documents(text: str) -> Iterator[Any]:
-    """The JSON documents of a text, one after another, without what differs from run to run."""
+    """Return the JSON documents in a text, in order, without the values that differ from run to run."""
     rest = VARIABLE.sub("*", text).strip()
     while rest:
         found, end = json.JSONDecoder().raw_decode(rest)

@@ -1,4 +1,4 @@
-"""docs/teaching.md: its scripts print what it says, and each command that it shows can be given."""
+"""docs/teaching.md: its scripts print the output that the page shows, and each command on the page is valid."""
 
 from __future__ import annotations
 

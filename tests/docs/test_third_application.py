@@ -1,7 +1,7 @@
-"""docs/write-an-application.md, run as it stands: its code blocks are an application, and its test passes.
+"""docs/write-an-application.md: its code blocks, used unchanged, are an application, and the test among them passes.
 
-The test puts a project together from the files of this one, unchanged, and the files that the document gives. The
-folders bayou/, storage/ and replica/ are links to the same folders, so nothing in them is changed.
+The test makes a copy of this project and adds the files that the document shows. The folders bayou/, storage/ and
+replica/ of the copy are links to those of this project, so the application needs no change in them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOT_LINKED = {"apps", "tests", "docs", "data", "server.py"}  # what is not linke
 
 
 def files() -> dict[str, str]:
-    """The files that the document gives, by path; the blocks of one file are joined in their order."""
+    """Return the files that the document shows, by path. The blocks of one file are joined in their order."""
     found: dict[str, list[str]] = {}
     for path, text in BLOCK.findall(DOCUMENT.read_text(encoding="utf-8")):
         found.setdefault(path, []).append(text)
@@ -37,8 +37,8 @@ def files() -> dict[str, str]:
 
 
 def _joined(texts: list[str], between: str) -> str:
-    """Join the blocks of one file. Between top-level code there is the text `between`; a block that is indented
-    continues the one before."""
+    """Join the blocks of one file, with the text `between` before each block of top-level code. An indented block
+    continues the block before it."""
     whole = texts[0]
     for text in texts[1:]:
         whole += ("\n" if text.startswith(" ") else between) + text
@@ -47,7 +47,7 @@ def _joined(texts: list[str], between: str) -> str:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with the third application in it."""
+    """Return the folder of a copy of the project that contains the third application."""
     folder = tmp_path_factory.mktemp("project")
     for entry in ROOT.iterdir():
         if entry.name not in NOT_LINKED and not entry.name.startswith("."):
@@ -72,7 +72,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def replicas(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
-    """Two replicas that play the third application, and cannot meet; `one` is the primary."""
+    """Start two replicas that run the third application and cannot reach each other. `one` is the primary."""
     monkeypatch.setattr(cluster.processes, "SERVER", project / "server.py")
     with live(tmp_path, ("one", "two")) as processes:
         link(processes, "one", "two", up=False)

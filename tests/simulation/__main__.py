@@ -1,7 +1,7 @@
-"""`make sim` runs many seeds on all cores, from a random first seed, which it prints.
+"""`make sim` runs many seeds on all cores. It draws the first seed at random, and prints it.
 
-SEED=n runs one seed and prints its trace. SEEDS= sets the number of seeds, STEPS= the steps of each, BASE= the first
-seed, and SECONDS= the time after which no new seed begins.
+SEED=n runs one seed and prints its trace. SEEDS= sets the number of seeds, STEPS= the number of steps per seed, BASE=
+the first seed, and SECONDS= the time after which no new seed begins.
 """
 
 from __future__ import annotations

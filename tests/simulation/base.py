@@ -1,4 +1,4 @@
-"""The state of a simulated world, and how steps choose parts of it by number."""
+"""The state of a simulated world. The numbers of a step choose parts of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asserts the invariants of docs/design.md, numbered as there, after each step on what the step changed.
+"""Asserts the invariants of docs/design.md, with their numbers there. After each step it checks the nodes that changed.
 
 Vectors, prefixes, commits and outcomes are compared after every step. On a sample of the steps, and at the end, all
 pages of a replica are compared with the model's replay, byte for byte.
@@ -143,8 +143,8 @@ class Checker:
     def installed(self, store: FaultyStore, before: State, installed: Installed | None) -> None:
         """Check an installed full state: it must name all commits that it revokes (invariant 9).
 
-        Lost writes are excused from invariant 7. A lost reply also loses the names, so then all revoked writes are
-        excused.
+        Writes that the full state loses are excused from invariant 7. If the reply of Redis was lost, their ids are
+        unknown; then all revoked writes are excused.
         """
         after = store.state()
         self._look(store.label, store)
@@ -254,7 +254,7 @@ class Checker:
 
 
 def unnoted(fields: dict[str, str]) -> dict[str, str]:
-    """Return the fields of a committed page without its notes."""
+    """Return the fields of a committed page, without the notes that commits leave on it."""
     return {name: value for name, value in fields.items() if not name.startswith("#")}
 
 
@@ -269,6 +269,6 @@ def differ(demand: Demand, number: int, label: str, view: str, shown: Pages, wan
 
 
 def delta(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
-    """Return the first three differences as text."""
+    """Return the first three differences between two values as text."""
     names = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
     return "; ".join(f"{name}: {ours.get(name)} but the model {theirs.get(name)}" for name in names[:3])

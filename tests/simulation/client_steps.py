@@ -73,11 +73,11 @@ class ClientSteps(WorldBase):
         return f"{client.name} at {node.label} {view} {snapshot.csn}"
 
     def _near(self, a: int, b: int) -> Node | None:
-        """Choose a node for a client, mostly the same one, so that this node knows the client's requests."""
+        """Choose a node for a client. It is mostly the same node, so that the node knows the client's requests."""
         return self._serving(b >> 2) if b % 4 == 0 else self._serving(a % len(self.clients))
 
     def _who(self, client: Client, node: Node, moment: int, request: str = "", role: str = "user") -> Who:
-        """The context of a client's request under the policy of this node."""
+        """Return the context of a client's request under the policy of this node."""
         limits = self.plan.limits
         limit = limits[int(node.label[1:]) % len(limits)]
         return clients.request_context(client.name, request or self._request(client), limit, moment, role)
@@ -131,5 +131,5 @@ class ClientSteps(WorldBase):
 
 
 def newest(names: Sequence[str], number: int) -> str:
-    """Choose one of the last NEWEST names."""
+    """Choose one of the last NEWEST names by `number`."""
     return names[-1 - number % min(NEWEST, len(names))]

@@ -74,7 +74,7 @@ class Client:
 
 
 def guarantees(number: int) -> tuple[str, ...] | None:
-    """The guarantees of client `number`: mostly all four, else some of them; None for every fourth client."""
+    """Return the guarantees of client `number`: mostly all four, else some of them; None for every fourth client."""
     if number % 4 == 3:
         return None
     return tuple(GUARANTEES[i] for i in range(4) if number % 4 != 2 or (number >> 2) >> i & 1)
@@ -112,7 +112,7 @@ def reserve(context: drafts.DraftContext, room: int, number: int, how: int) -> D
 def change(
     context: drafts.DraftContext, of: str, views: PageViews, number: int, how: int, *, moves: bool
 ) -> Draft | None:
-    """The draft of a move or a cancel. None if the reservation is unknown here."""
+    """Return the draft of a move or a cancel; None if the replica does not know the reservation."""
     seen = decode_reservation(views.tentative)
     if seen is None:
         return None
@@ -143,9 +143,9 @@ def put(user: str, request: str, song: int, how: int) -> Draft:
 def request_context(
     user: str, request: str, limit: int | None = None, moment: int = 0, role: str = "user"
 ) -> drafts.DraftContext:
-    """The context of a request. `limit` bounds open reservations.
+    """Return the context of a request. `limit` is the maximum number of open reservations.
 
-    At every fourth `moment` some of these are already over.
+    At every fourth `moment`, some of the reservations have already ended.
     """
     minute = FIRST_MIN + (0, 0, 0, 23 * 60)[moment % 4]
     policies = Policies(open_reservations=limit)

@@ -17,9 +17,10 @@ WANTED = ("all_or_nothing", "best_effort")
 
 
 def reserve(context: DraftContext, room: int, number: int, how: int) -> Draft:
-    """The draft of a reserve_series. Half of the series begin on the day of single reservations.
+    """Return the draft of a reserve_series. Half of the series begin on the day on which clients make single
+    reservations.
 
-    The others can conflict only with series.
+    The other series can conflict only with series.
     """
     name, days = ROOMS[room % len(ROOMS)], how >> 5 & 1
     body = ReserveBody.model_construct(

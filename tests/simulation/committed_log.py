@@ -31,7 +31,7 @@ class CommittedLog:
         return len(self.ids)
 
     def add(self, write: Write) -> str | None:
-        """Append a commit. Returns what is wrong with it (invariant 6), or None."""
+        """Append a commit. Return a text that says how it violates invariant 6, or None."""
         before = self.vectors[-1]
         if before.complete(write.origin) != write.prev:
             return f"{write.id} follows {write.prev}, and {before.complete(write.origin)} is committed"
@@ -49,7 +49,7 @@ class CommittedLog:
         return None
 
     def commits(self) -> Iterator[tuple[str, str, Pages]]:
-        """All commits in order, as (write id, outcome, changed pages)."""
+        """Return all commits in order, as (write id, outcome, changed pages)."""
         return zip(self.ids, self.outcomes, self._changes, strict=True)
 
     def pages(self, csn: int) -> Pages:

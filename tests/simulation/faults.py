@@ -1,7 +1,8 @@
 """Draws the steps of a run from a seed. Each seed has its own rates of faults.
 
-A step is a name and five numbers, which choose among what exists. So a step is valid in any state of the world, and a
-run without some of its steps is still a run. This makes it possible to shrink failures.
+A step is a name and five numbers. The numbers choose among the nodes, clients and sessions that exist, so a step is
+valid in any state of the world, and a run stays valid if some of its steps are left out. This makes it possible to
+shrink failures.
 """
 
 from __future__ import annotations

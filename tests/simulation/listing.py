@@ -34,7 +34,8 @@ def judge_lists(
 ) -> None:
     """Check invariant 19.
 
-    `found` has all keys of a node without their prefix; `known` has all writes there ever were.
+    `keys` has all keys of a node without their prefix, `held` the writes that the node holds, and `known` all writes of
+    the run.
     """
     names = {name.decode() for name in keys.get("lists", ())}
     shown = {(name, member.decode()) for name in names for member in keys.get(f"list:{name}", ())}

@@ -62,7 +62,7 @@ class Meeting:
         self.wires[end].clear()
 
     def deliver(self, end: int, *, double: bool = False, encoded: bool = False) -> str:
-        """Deliver the next frame to `end`. Returns the kind of the frame."""
+        """Deliver the next frame to `end`. Return the kind of the frame."""
         frame = self.wires[end].popleft()
         if encoded:
             frame = decode(wire.Frame.FromString(encode(frame).SerializeToString()))

@@ -73,7 +73,7 @@ return reply
 class Look:
     """A node's state at one moment.
 
-    `committed` has (CSN, write id, outcome) of the commits since the look before, or of the whole log if `whole` is
+    `committed` has (CSN, write id, outcome) of the commits since the previous look, or of the whole log if `whole` is
     true.
     """
 
@@ -86,8 +86,8 @@ class Look:
 class FaultyStore(Store):
     """The real store with faults.
 
-    `fault` is for the next script that writes: its reply is lost, it runs twice, it never arrives, or Redis has no room
-    in memory (`oom`) or on disk (`misconf`). `counts` counts the faults that happened.
+    `fault` names what happens to the next script that writes: its reply is lost, it runs twice, it never arrives, or
+    Redis has no room in memory (`oom`) or on disk (`misconf`). `counts` counts the faults that happened.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class FaultyStore(Store):
             return super().run(verb, *arguments)
         except ResponseError as error:
             if away_of(error) is None or everything(self._wire, self._label) != before:
-                raise AssertionError(f"{verb} under {fault} has changed something: {error}") from error
+                raise AssertionError(f"{verb} failed with {fault}, but it changed keys: {error}") from error
             raise Lost(str(error).partition(" ")[0]) from None
         finally:
             self._wire.call(*take)
@@ -209,9 +209,10 @@ class FaultyStore(Store):
 class Node:
     """A server and its storage.
 
-    `joined` is true once it has had its first session. `pause` is the number of steps for which it stands still.
-    `power_cut` has the copy of its storage that will remain, and the number of the script from which on everything is
-    lost. `unsure` is true if its storage has lost its tail, so that it must start under a new id.
+    `joined` is true once the server has had its first session. `pause` is the number of steps for which it does
+    nothing. `power_cut` has the copy of the storage that survives a power cut, and the number of the first script whose
+    changes are lost. `unsure` is true if the storage has lost its newest writes, so that the server must start under a
+    new id.
     """
 
     label: str

@@ -79,7 +79,7 @@ def owner_of(write: Write) -> str:
 
 
 def done_of(write: Write, outcome: str) -> list[bool]:
-    """Return whether a write had the requested effect. For a series there is one answer for each occurrence."""
+    """Return True if a write had the requested effect. For a series, return one answer for each occurrence."""
     told = outcome.partition(" ")[2].split("\t") if write.op.endswith("_series") else [outcome]
     return [one.partition(" ")[0] in DONE for one in told]
 
@@ -119,7 +119,7 @@ def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, a
 
 
 def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None:
-    """Check invariant 17: a reservation under the policy keeps to its limit."""
+    """Check invariant 17: a reservation under the policy respects the limit on open reservations."""
     limit = write.args.get("limit")
     if limit and write.op.startswith("reserve") and any(done_of(write, outcome)):
         ends = pages.get(f"user:{write.user}", {}).values()

@@ -38,7 +38,7 @@ class Wire:
     def _reply(self) -> Any:
         line = self._file.readline()
         if not line:
-            raise Lost("Redis is gone")
+            raise Lost("The connection to Redis ended")
         return self._parsed(line)
 
     def _parsed(self, line: bytes) -> Any:

@@ -44,7 +44,7 @@ class Total:
 
     @property
     def speed(self) -> float:
-        """The steps per second of one worker."""
+        """Return the steps per second of one worker."""
         return self.counts["steps"] / max(self.seconds, 0.001)
 
     def lines(self) -> Iterator[str]:

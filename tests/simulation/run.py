@@ -40,7 +40,7 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """The kind of failure. Two failures count as the same if their kinds are equal."""
+        """Return the kind of the failure. Two failures count as the same if their kinds are equal."""
         return f"{type(self.error).__name__} {self.invariant}"
 
 

@@ -1,7 +1,8 @@
 """Writes a run as a script of the scenario language. What the language cannot express becomes a comment.
 
-A script exchanges everything over every working link. So all links are cut, and a session is a link that is restored
-for a moment. Broken sessions, single frames, repeated requests and storage faults are comments.
+In a script, replicas exchange all writes over every working link. So the written script cuts all links, and a session
+becomes a link that is restored for a moment. Broken sessions, single frames, repeated requests and storage faults
+become comments.
 """
 
 from __future__ import annotations

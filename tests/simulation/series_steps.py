@@ -91,7 +91,7 @@ class SeriesSteps(ClientSteps):
         return self._change_one(client, node, of, d, e, self._who(client, node, d >> 8, role=role))
 
     def _manager(self, number: int, node: Node) -> tuple[Client, str]:
-        """Choose a client who is a manager at this node, or else one who is not, and the role that the request claims.
+        """Choose a client and the role that its request claims. If this node has a manager, the client is a manager.
 
         Now and then the client is a former manager: its request was checked earlier, or at another node.
         """

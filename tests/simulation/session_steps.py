@@ -12,7 +12,8 @@ SESSIONS_MAX = 6
 
 
 class SessionSteps(WorldBase):
-    """The steps open, frame, meet, cut, link and heal. It also does what a replica does at the end of a session."""
+    """The steps open, frame, meet, cut, link and heal. The class also does the work of a replica at the end of a
+    session."""
 
     def _do_open(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
         pair = self._two(a, b)
@@ -67,7 +68,7 @@ class SessionSteps(WorldBase):
         return session.error
 
     def _ended(self, session: Meeting) -> None:
-        """Do at both ends what a replica does after a session."""
+        """Do the work of a replica after a session, at both ends."""
         self.counts["sessions"] += 1
         self.checker.demand(15, not session.echo, *session.pair, "sent back", sorted(session.echo))
         for number, (node, end) in enumerate(zip(session.nodes, session.ends, strict=True)):

@@ -132,7 +132,8 @@ def test_a_full_state_of_an_older_epoch_does_not_replace_a_newer_one(laboratory:
 
 
 def test_commits_of_a_peer_whose_hello_had_no_birth_are_refused(laboratory: Lab) -> None:
-    """After its hello the peer learned birth and commits in another session, so their history is unknown here."""
+    """After its hello, the peer learned the birth and the commits in another session. The receiver does not know the
+    history of these commits."""
     trio = Trio(laboratory)
     restored, created = (FaultyStore(laboratory.wire, label, "auto", lambda *_: None) for label in ("x", "y"))
     for store in (restored, created):

@@ -60,7 +60,9 @@ def run_seeds(
             except queue.Empty:
                 yield None
         if any(process.exitcode for process in processes):
-            raise RuntimeError("a worker has ended before its seeds were done")
+            raise RuntimeError(
+                "A worker crashed before its seeds were done: read its error above, then run its seed with SEED=n."
+            )
     finally:
         stopping.set()
         came.cancel_join_thread()

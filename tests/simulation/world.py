@@ -94,7 +94,7 @@ class World(SeriesSteps, FailureSteps, OperatorSteps):
         self._check()
 
     def _end_births(self) -> None:
-        """End all births but the most widespread, as an operator would: restart the servers of other births without
+        """Keep only the most widespread birth, as an operator would: restart the servers of the other births without
         data.
         """
         births = Counter(node.store.state().birth for node in self.nodes.values() if node.store.state().met)

@@ -118,7 +118,7 @@ def main(arguments: list[str]) -> int:
 
 
 def is_as_small(then: Sizes, now: Sizes) -> bool:
-    """Return True if no count has changed. The hello frame may grow by 20 bytes, because its numbers get longer."""
+    """Return True if all counts are the same. The hello frame may grow by 20 bytes, because its numbers get longer."""
     return all(
         getattr(then, name) == getattr(now, name) or (name == "hello" and now.hello <= then.hello + 20)
         for name in (field.name for field in fields(Sizes))

@@ -18,7 +18,7 @@ STREAM_WAIT_S = 20.0
 
 
 class FakeRefusal(Exception):
-    """A request is refused with this HTTP status and error code."""
+    """Raised to refuse a request with this HTTP status and error code."""
 
     def __init__(self, status: int, code: str, message: str, **details: Any) -> None:
         super().__init__(message)
@@ -307,7 +307,8 @@ def handler_of(replica: FakeReplica) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def stream(self) -> None:
-            """Send the events after Last-Event-ID, a position in the list of events; without it, only new events."""
+            """Send the events after the position that Last-Event-ID names in the list; without that header, only new
+            events."""
             self.close_connection = True
             after = self.headers.get("Last-Event-ID")
             self.send_response(200)

@@ -1,4 +1,4 @@
-"""The pure functions of the pages, run in a browser: times of a zone, the nearest free time, how a log changed."""
+"""The pure functions of the web pages, run in a browser: times in a zone, the nearest free time, changes of a log."""
 
 from __future__ import annotations
 
