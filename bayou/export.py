@@ -37,7 +37,8 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The end of a volume. It says what the receiver holds at least after it has taken the volume."""
+    """The end of a volume. After the volume, the receiver holds at least these commits (`csn`) and writes
+    (`vector`)."""
 
     csn: int
     vector: Vector

@@ -1,4 +1,4 @@
-"""The receiver's side of a full state: it stages the parts until all have arrived."""
+"""The receiver's side of a full state. The parts are stored apart from the data ("staged") until all have arrived."""
 
 from __future__ import annotations
 

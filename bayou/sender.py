@@ -55,7 +55,7 @@ class Reach:
                 self.csn += 1
 
     def note_received_state(self, end: StateEnd) -> None:
-        """Add a full state with this end that came from the receiver itself."""
+        """Add a full state that came from the receiver itself. `end` describes that state."""
         self.vector |= {server: stamp for server, stamp in end.vector.items() if stamp > self._held(server)}
         self.csn = max(self.csn, end.csn)
 

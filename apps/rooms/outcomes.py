@@ -1,4 +1,4 @@
-"""The refusals of the rooms by the status with which Lua refuses a write at accept. A refused write is not recorded."""
+"""Maps each status with which the Lua of the rooms refuses a write to a Refusal. A refused write is not recorded."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
         raise _bad(f"is not a valid rule ({reason}); write it like FREQ=WEEKLY;COUNT=10") from None
     if not days or days[0] != first.date():
         begins = f"its first day is {days[0]}" if days else "it has no day"
-        raise _bad(f"leaves out the first slot, on {first.date():%A}, {first.date()}; {begins}. Change one of them")
+        raise _bad(f"leaves out {first.date():%A}, {first.date()}: {begins}. Change the rule or the first slot")
     if "COUNT" in parts and len(days) < count:
         raise _bad(f"only {len(days)} of {count} occurrences fall within ten years; choose a smaller COUNT")
     return days
@@ -107,7 +107,7 @@ def _begins_with(parts: Mapping[str, str], first: datetime) -> None:
     if "BYDAY" in parts and _DAYS.split("|")[first.weekday()] not in re.findall("[A-Z]{2}", parts["BYDAY"]):
         wrong.append("BYDAY")
     if wrong:
-        raise _bad(f"{wrong[0]} leaves out the first slot, on {first.date():%A}, {first.date()}. Change one of them")
+        raise _bad(f"{wrong[0]} leaves out {first.date():%A}, {first.date()}. Change the rule or the first slot")
 
 
 def _until(text: str, zone: ZoneInfo) -> datetime:
