@@ -1,4 +1,5 @@
-"""The transfer of full states: read in parts at one replica, staged and installed at another (Petersen 1997, 4.3)."""
+"""The transfer of full states: one replica reads its state in parts, and another one stages the parts and installs them
+(Petersen 1997, 4.3)."""
 
 from __future__ import annotations
 
@@ -22,17 +23,18 @@ PART_ENTRIES = 1000  # of a list in one part, about; and keys that one UNLINK de
 
 
 class Ids(Protocol):
-    """Notes the id of this replica outside its namespace. `server` reads the id that the namespace has now."""
+    """Records the ids of this replica outside its namespace, so that they survive the loss of the namespace. `server`
+    is a function that reads the namespace's present id."""
 
     def reserve(self, server: Callable[[], str | None]) -> str:
-        """Return a new server id. It is noted outside the namespace before the namespace may use it."""
+        """Return a new server id that the namespace may take. The id is recorded before this method returns."""
 
     def learn(self, server: Callable[[], str | None]) -> object:
-        """Note the id that the namespace has now, after a full state was installed."""
+        """Read the namespace's present id and record it. Called after a full state was installed."""
 
 
 class FullStateStore(Queries):
-    """The part of a store that reads and installs full states. Without `ids`, new ids are noted in the namespace
+    """The part of a store that reads and installs full states. If `ids` is None, new ids are recorded in the namespace
     only."""
 
     def __init__(
@@ -48,8 +50,8 @@ class FullStateStore(Queries):
         self._ids = ids
 
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
-        """Return committed pages after the cursor `after` (CSN, page), in the order of the commit that changed each
-        last.
+        """Return one part of the full state: committed pages after the cursor `after` (CSN, page). Pages are ordered by
+        the CSN of the commit that changed them last.
 
         Atomic. The part ends after `count_max` pages, or with the page that reaches `bytes_max`. Begin at (0, ""), and
         continue at the cursor of each part until a part has an `end`.
@@ -59,8 +61,8 @@ class FullStateStore(Queries):
         return StatePart(StatePages(count, text), cursor, _decode_end(end) if end else None, generation.decode())
 
     def list_parts(self) -> Iterator[ListPart]:
-        """Yield the entries of all lists, in parts of about 1,000. Not atomic: entries added meanwhile may be
-        missing."""
+        """Yield the entries of all lists, in parts of about 1,000 entries. Not atomic: entries that are added meanwhile
+        may be missing."""
         for name in self._redis.smembers(self._keys.lists):
             scan = self._redis.sscan_iter(self._keys.list + name.decode(), count=PART_ENTRIES)
             entries = (entry.decode() for entry in scan)
@@ -68,12 +70,12 @@ class FullStateStore(Queries):
                 yield ListPart(name.decode(), part)
 
     def stage(self, staging: str, pages: StatePages, lists: tuple[ListPart, ...]) -> str | None:
-        """Store a part of a full state where nothing reads it yet. `staging` is empty for the first part, and after
-        that the value that the call before returned.
+        """Store a part of a full state in a place that no reader uses yet. `staging` is empty for the first part; for
+        each later part it is the value that the previous call returned.
 
-        Returns None, with no page stored, if another staging has begun since. The pages are stored atomically. List
-        entries are added before, one list at a time: lists only grow, so entries of a state that is never installed
-        do no harm.
+        Returns None, and stores no page, if another staging has begun meanwhile. The pages are stored atomically. List
+        entries are added first, one list at a time. This is safe even if the state is never installed, because lists
+        only grow.
         """
         if not staging:
             self.sweep()
@@ -84,12 +86,13 @@ class FullStateStore(Queries):
         return number or None
 
     def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed:
-        """Atomically replace the committed state with the staged one, and replay the writes that it does not cover.
+        """Atomically replace the committed state with the staged one, and replay the writes that the staged state does
+        not cover.
 
-        `source` is the label of the sender. If the histories differ, `common_csn` is the last CSN of both, and later
-        commits of this replica are revoked. With the status `superseded` (another staging has begun) or `stale` (the
-        staged state is not newer) nothing has changed. If the replica's own writes are lost, it takes the id that `ids`
-        reserved; see lua/commands/install.lua.
+        `source` is the label of the sender. If the two histories differ, `common_csn` is the last CSN that they share,
+        and the later commits of this replica are revoked. If the status is `superseded` (another staging has begun) or
+        `stale` (the staged state is not newer), nothing has changed. If the replica's own writes are lost, the replica
+        takes the id that `ids` reserved; see lua/commands/install.lua.
         """
         common = "" if common_csn is None else common_csn
         fresh = self._ids.reserve(self.server) if self._ids else mint(self._label)
@@ -102,7 +105,7 @@ class FullStateStore(Queries):
         return Installed(reply["status"], reply.get("kept", 0), **lists)
 
     def sweep(self) -> None:
-        """Delete the committed pages of generations that are no longer used. Not atomic; safe at any time."""
+        """Delete the committed pages of generations that are no longer used. Not atomic, but safe at any time."""
         used = set(self._redis.hmget(self._keys.meta, "generation", "staging"))
         for name in ("committed_page", "changed"):
             before, _, after = KEYS[name][0].partition("{}")

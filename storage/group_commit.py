@@ -30,8 +30,8 @@ class _Pending(Generic[Request]):
 
 
 class GroupCommit(Generic[Request]):
-    """The queue of requests. `send_all` makes one round trip: it takes requests, and returns their replies in the same
-    order."""
+    """The queue of requests. `send_all` makes one round trip to Redis: it takes a list of requests, and returns their
+    replies in the same order."""
 
     def __init__(self, send_all: Callable[[Sequence[Request]], Sequence[Any]]) -> None:
         self._send_all = send_all
@@ -40,10 +40,10 @@ class GroupCommit(Generic[Request]):
         self._is_in_flight = False
 
     def submit(self, request: Request) -> Any:
-        """Return the reply to this request; raises what `send_all` raises. Any thread may call it.
+        """Return the reply to this request, or raise the error that `send_all` raised. Any thread may call this method.
 
-        A ResponseError concerns one request alone: the others of its batch are sent again, one by one. After any other
-        error, all requests of the batch fail.
+        A ResponseError concerns one request alone, so the requests of its batch are sent again, one by one. After any
+        other error, all requests of the batch fail.
         """
         own = _Pending(request)
         with self._changing:

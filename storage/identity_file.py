@@ -1,8 +1,9 @@
-"""The identity file of a replica: its server id, kept outside Redis, and the decision whether it may keep that id.
+"""The identity file of a replica: its server id, kept outside Redis, and the decision whether the replica may keep that
+id.
 
-A server id is never used twice, and never by a replica that may have lost the last writes it made under the id: two
-different writes could then get one stamp. So the file notes whatever is needed at the next start to tell that the state
-is complete. This module does not know Redis.
+A server id is never used twice. A replica that may have lost the last writes it made under an id must not use that id
+again: two different writes could then get the same stamp. So the file records everything that the next start needs to
+know whether the state is complete. This module does not know Redis.
 """
 
 from __future__ import annotations
@@ -24,20 +25,21 @@ NONCE_CHARACTERS = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityFile:
-    """What is noted about a replica's id outside its namespace.
+    """The content of the identity file.
 
     redis_run_id, redis_version
-                 the Redis that last held the namespace; the same run id at the next start means that Redis ran on
-    clean, mark  the replica stopped in order, and the namespace then held `mark` (text compared for equality)
-    repaired     the append-only file lost its damaged end since the id was last confirmed; kept here, because a crash
-                 may come between the repair and the decision on the id
-    next         an id that the namespace may take in the transaction that installs a full state, so that a crash right
-                 after it loses nothing
-    left         the server has retired, and all its writes are held elsewhere
+                 the Redis that last held the namespace; the same run id at the next start means that Redis kept running
+    clean, mark  whether the replica stopped normally, and a text that describes what the namespace held then
+    repaired     whether the append-only file lost a damaged end since the id was last confirmed; recorded here because
+                 a crash may come between the repair and the decision about the id
+    next         an id that is reserved for the installation of a full state; recorded before the installation, so that
+                 a crash directly after it loses nothing
+    left         whether the server has retired and all its writes are held by other replicas
 
-    Only for a server that joins a running cluster: `rest` and `anti_entropy`, the addresses on which it listens;
-    `request`, the request id of its creation; `through`, the anti-entropy address of the replica that it asks. `id` is
-    empty until the creation is answered, and `founded_at` until the first session with that replica is done.
+    These fields are used only by a server that joins a running cluster: `rest` and `anti_entropy`, the addresses at
+    which it listens; `request`, the request id of its creation; `through`, the anti-entropy address of the replica that
+    it asks. `id` is empty until that replica has answered, and `founded_at` is empty until the first session with it
+    has succeeded.
     """
 
     id: str
@@ -59,14 +61,15 @@ class IdentityFile:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The id to write under, None if a new one must be minted; `reason` is a sentence for the operator."""
+    """The id under which the replica may write, or None if it needs a new id. `reason` is a sentence for the
+    operator."""
 
     id: str | None
     reason: str
 
 
 def mint(label: str, randomness: Callable[[int], bytes] = secrets.token_bytes) -> str:
-    """Return a new server id, `LABEL~NONCE`. `randomness(n)` returns n bytes."""
+    """Return a new server id, `LABEL~NONCE`. `randomness(n)` returns n random bytes."""
     return f"{label}~{base64.b32encode(randomness(5))[:NONCE_CHARACTERS].decode().lower()}"
 
 
@@ -79,14 +82,14 @@ def decide(  # noqa: PLR0911 - the table of docs/design.md, one rule a line, in 
     durable: bool,
     restored: bool = False,
 ) -> Decision:
-    """Decide whether the replica may go on writing under its id.
+    """Decide whether the replica may continue to write under its id.
 
-    known         the identity file, None if there is none
-    namespace_id  the id in Redis, None if the namespace is empty
+    known         the identity file; None if there is none
+    namespace_id  the id in Redis; None if the namespace is empty
     run_id        the run id of the Redis that runs now
-    mark          what the namespace holds now, in the form of the mark at a clean stop
-    durable       embedded, with `appendfsync always`
-    restored      the operator says that the data is an older copy
+    mark          what the namespace holds now, in the same form as the mark of a clean stop
+    durable       whether Redis is embedded, with `appendfsync always`
+    restored      whether the operator says that the data is an older copy
     """
     if known is None and namespace_id is None:
         return Decision(None, "This replica starts for the first time.")
@@ -95,7 +98,7 @@ def decide(  # noqa: PLR0911 - the table of docs/design.md, one rule a line, in 
             None, f"The identity file is missing, so nothing shows whether the state of {namespace_id} is complete."
         )
     if namespace_id is None:
-        return Decision(None, f"The namespace is empty: what {known.id} wrote is not here.")
+        return Decision(None, f"The namespace is empty, so the writes of {known.id} are missing.")
     if namespace_id not in {known.id, known.next}:
         return Decision(None, f"The identity file names {known.id}, but the namespace is that of {namespace_id}.")
     if restored:
@@ -105,14 +108,14 @@ def decide(  # noqa: PLR0911 - the table of docs/design.md, one rule a line, in 
     if run_id and run_id == known.redis_run_id:
         return Decision(namespace_id, "Redis has kept running since the id was confirmed.")
     if known.clean and mark == known.mark:
-        return Decision(namespace_id, "The replica stopped in order, and the namespace holds what it held then.")
+        return Decision(namespace_id, "The replica stopped normally, and the namespace has not changed since.")
     if durable:
-        return Decision(namespace_id, "The embedded Redis keeps every acknowledged write, and loaded without repair.")
+        return Decision(namespace_id, "The embedded Redis keeps every acknowledged write, and needed no repair.")
     return Decision(None, f"Redis was restarted or replaced: the last writes of {known.id} may be missing.")
 
 
 def load(folder: Path) -> IdentityFile | None:
-    """Return the identity file of `folder`, None if it does not exist. A file with the former name is renamed first.
+    """Return the identity file of `folder`; None if it does not exist. A file with the former name is renamed first.
 
     Raises Conflict `identity_damaged` if the file cannot be read.
     """
@@ -134,7 +137,8 @@ def load(folder: Path) -> IdentityFile | None:
 
 
 def save(folder: Path, identity: IdentityFile) -> None:
-    """Atomically replace the identity file of `folder`: after a power cut it is the old one or the new one."""
+    """Atomically replace the identity file of `folder`: after a power cut, the file is either the old one or the new
+    one."""
     path, fresh = folder / FILE_NAME, folder / f"{FILE_NAME}.new"
     with fresh.open("w", encoding="utf-8") as file:
         json.dump(asdict(identity), file, indent=2)
@@ -146,7 +150,7 @@ def save(folder: Path, identity: IdentityFile) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Make renames and new files in `folder` survive a power cut."""
+    """Write the folder itself to the disk, so that renames and new files in it survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,8 +1,9 @@
 """The keys of a replica's namespace. Every key that Python or Lua uses is named here and nowhere else.
 
 Every key of the replica `one` begins with `bayou:{one}:`. The braces keep a namespace in one slot of a Redis Cluster. A
-name that ends in a colon is a family of keys: a page, a server id or the name of a list follows. The keys of committed
-pages contain a generation, written {} below, so that a full state can be staged beside the current one.
+name that ends in a colon stands for many keys: the name of a page, the id of a server or the name of a list follows the
+colon. The keys of committed pages contain the number of a generation, written {} below. With it, the pages of a full
+state can be staged beside the current pages.
 """
 
 from __future__ import annotations
@@ -75,10 +76,11 @@ class Namespace:
 
 
 def lua_keys() -> str:
-    """Return Lua code that defines three locals: `keys_of(generation)`; `generation`, the current one, or false if
-    there is no namespace; and `K`, the keys of that generation.
+    """Return Lua code that defines three locals: `keys_of(generation)`, a function that returns the keys of a
+    generation; `generation`, the current one, or false if there is no namespace; and `K`, the keys of the current
+    generation.
 
-    KEYS[1] is the namespace's prefix.
+    The code expects the namespace's prefix in KEYS[1].
     """
     spliced = {name: key.replace("{}", "' .. generation .. '") for name, (key, _, _) in KEYS.items()}
     entries = ", ".join(f"{name} = KEYS[1] .. '{key}'" for name, key in spliced.items())

@@ -1,4 +1,4 @@
-"""The application `members/1`, whose writes create servers, retire them, and name the primary.
+"""The application `members/1`. Its writes create servers, retire servers, and name the primary.
 
 It belongs to the protocol, so every store plays it in addition to the applications that it is given.
 """
@@ -29,7 +29,7 @@ class Member:
 
 
 def membership_draft(op: str, request: str, accepted_at: str, args: Mapping[str, Any]) -> Draft:
-    """Return the draft of a membership write; `op` is create | retire | primary."""
+    """Return the draft of a membership write. `op` is `create`, `retire` or `primary`."""
     return Draft(
         app=MEMBERS.tag,
         op=op,
@@ -44,7 +44,7 @@ def membership_draft(op: str, request: str, accepted_at: str, args: Mapping[str,
 
 
 def decode_members(page: Mapping[str, str]) -> list[Member]:
-    """Return the created servers on the page `members`, by id."""
+    """Return the created servers that the page `members` lists, ordered by id."""
     found = []
     for field, value in sorted(page.items()):
         kind, _, server = field.partition(":")
@@ -54,7 +54,7 @@ def decode_members(page: Mapping[str, str]) -> list[Member]:
 
 
 def label_of(server: str, created: Iterable[Member]) -> str | None:
-    """Return the label of a server; None for a created server that is not among `created`."""
+    """Return the label of a server; None if it is a created server that is not among `created`."""
     label, tilde, _ = server.partition("~")
     if tilde and ":" not in label:
         return label  # a minted id, LABEL~NONCE

@@ -1,4 +1,5 @@
-"""What people read of a store: the log, digests, links, the event stream, and the revisions of feeds.
+"""The parts of a store that people and operators use: the log, digests, links, the event stream, and the revisions of
+feeds.
 
 Nothing here changes the log or a page. Links, events and feed revisions belong to this replica alone.
 """
@@ -28,7 +29,7 @@ REVISIONS_BEGIN_S = 1_577_836_800  # 2020: revision numbers are seconds since th
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A write of the log, with its CSN if it is committed, and the outcome of its latest play."""
+    """A write of the log. `csn` is None while the write is tentative; `outcome` is that of its latest play."""
 
     write: Write
     csn: int | None
@@ -37,7 +38,8 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """SHA-256 over all pages of each view; equal on replicas with the same vector and CSN (invariant 3)."""
+    """The SHA-256 over all pages of each view. Replicas with the same vector and CSN have the same digests (invariant
+    3)."""
 
     committed: str
     tentative: str
@@ -47,28 +49,30 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """The stamp of the oldest tentative write, None if there is none; and the number of bytes that Redis uses."""
+    """`oldest_tentative_us` is the stamp of the oldest tentative write, or None if there is none. `memory_bytes` is the
+    memory that Redis uses."""
 
     oldest_tentative_us: int | None
     memory_bytes: int
 
 
 class Gap(Exception):
-    """The events that were asked for are no longer kept."""
+    """The store no longer keeps the requested events."""
 
 
 class Queries(ScriptRunner):
-    """The part of a store that answers the questions of people and operators."""
+    """The part of a store with which people and operators see its content."""
 
     def server(self) -> str | None:
-        """Return the server id of the namespace, None while there is no namespace. Atomic."""
+        """Return the server id of the namespace; None if there is no namespace. Atomic."""
         found = self._redis.hget(self._keys.meta, "id")
         return found.decode() if found else None
 
     def log(self, after: str | None, count_max: int) -> list[LogEntry] | None:
-        """Return up to `count_max` writes in the order of the log, after the write `after` or from the oldest. Atomic.
+        """Return up to `count_max` writes in the order of the log, beginning after the write `after`, or with the
+        oldest write if it is None. Atomic.
 
-        Returns None if the write `after` is not in the log.
+        Returns None if the log does not have the write `after`.
         """
         flat = self.run("read_log", after or "", count_max)
         if flat is None:
@@ -90,9 +94,10 @@ class Queries(ScriptRunner):
         return History(notes, tuple((Write.of_log(body), outcome.decode()) for outcome, body in rows(flat, 2)))
 
     def digest(self) -> Digest:
-        """Return the digests of all pages of one moment.
+        """Return the digests of all pages, which all come from one moment.
 
-        Pages are read one by one, and again if anything changed meanwhile. Raises Away if writes keep coming in.
+        This method reads the pages one by one, and begins again if anything changed meanwhile. Raises Away if writes
+        keep coming in.
         """
         for _ in range(DIGEST_TRIES):
             before = self._moment()
@@ -110,7 +115,7 @@ class Queries(ScriptRunner):
         )
 
     def vitals(self) -> Vitals:
-        """Return the vitals. They are two readings, which may come from different moments."""
+        """Return the vitals. The two values are read one after the other, so they may come from different moments."""
         oldest = self._redis.zrange(self._keys.tentative, 0, 0)
         memory = self._redis.info("memory").get("used_memory", 0)
         return Vitals(split_id(oldest[0].decode())[0] if oldest else None, memory)
@@ -122,7 +127,8 @@ class Queries(ScriptRunner):
         return {label.decode() for label in self._redis.smembers(self._keys.cut)}
 
     def set_link(self, peer: str, *, up: bool) -> None:
-        """Cut or heal the link to a peer. This stays until it is changed again, and atomically adds an event."""
+        """Atomically cut or heal the link to a peer, and add an event. The link keeps this state until the next call,
+        also after a restart."""
         with self._redis.pipeline(transaction=True) as transaction:
             (transaction.srem if up else transaction.sadd)(self._keys.cut, peer)
             self._add_event(transaction, "link", {"peer": peer, "up": up})
@@ -135,10 +141,10 @@ class Queries(ScriptRunner):
         self._add_event(self._redis, "session", report)
 
     def events(self, after: str, block_ms: int, count_max: int, client: Any) -> list[tuple[str, dict[str, Any]]]:
-        """Return up to `count_max` (id, event) after the event id `after`, oldest first; waits up to `block_ms` for the
-        first.
+        """Return up to `count_max` pairs (id, event) after the event id `after`, oldest first. Waits up to `block_ms`
+        for the first event.
 
-        `client` makes the blocking call. Raises Gap if events after `after` are no longer kept.
+        `client` makes the blocking call. Raises Gap if some events after `after` are no longer kept.
         """
         oldest = self._redis.xrange(self._keys.events, count=1)
         if after != "0-0" and oldest and _event_order(after) < _event_order(oldest[0][0].decode()):
@@ -153,8 +159,11 @@ class Queries(ScriptRunner):
         return newest[0][0].decode() if newest else "0-0"
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
-        """Return how the outcomes of these writes changed, oldest first, and the time of the oldest event that is kept,
-        None if there is none. Reads all events, so its time grows with their number."""
+        """Return the changes of these writes' outcomes, oldest first, and the time of the oldest event that is kept, or
+        None if no event is kept.
+
+        Reads all events, so the call takes longer the more events there are.
+        """
         wanted, found, upto = [one.encode() for one in ids], [], "+"
         while entries := self._redis.xrevrange(self._keys.events, max=upto, count=EVENTS_READ):
             for key, fields in entries:
@@ -167,10 +176,11 @@ class Queries(ScriptRunner):
     # Feeds.
 
     def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]], now_s: int) -> dict[str, FeedRevision]:
-        """Note what the feed `name` shows now, and return the revision of each thing, also of things now gone. Atomic.
+        """Record what the feed `name` shows now, and return the revision of each thing. The result includes things that
+        the feed no longer shows but that are still remembered. Atomic.
 
-        `shown` maps each thing to its text, and to the time (seconds since 1970) until which the thing is remembered
-        once it is gone. The number of a thing grows with each change that is noted, and never falls.
+        `shown` maps each thing to its text and to a time in seconds since 1970; after the thing is gone, it is
+        remembered until that time. The revision number of a thing grows with each recorded change, and never falls.
         """
         flat = [part for thing, (text, keep_until_s) in shown.items() for part in (thing, text, keep_until_s)]
         found = self.run("revise_feed", name, now_s, max(now_s - REVISIONS_BEGIN_S, 0), *flat)
@@ -184,7 +194,7 @@ class Queries(ScriptRunner):
         target.xadd(self._keys.events, fields, maxlen=EVENTS_MAX, approximate=True)
 
     def _moment(self) -> tuple[int, str, dict[str, int]]:
-        """Return CSN, generation and V: while they stay the same, no page has changed."""
+        """Return the CSN, the generation and V. As long as all three stay the same, no page has changed."""
         with self._redis.pipeline(transaction=True) as transaction:
             transaction.hmget(self._keys.meta, "csn", "generation")
             transaction.hgetall(self._keys.vector)

@@ -1,4 +1,4 @@
-"""Runs the scripts of storage/lua/commands on one namespace, and decodes what scripts return."""
+"""Runs the scripts of storage/lua/commands on one namespace, and decodes the replies of the scripts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class ScriptRunner:
     def run(self, verb: str, *arguments: Any) -> Any:
         """Run the script lua/commands/VERB.lua in one transaction, and return its reply.
 
-        A ResponseError means that it changed nothing. After any other RedisError it may have run; it may be run again.
+        After a ResponseError, the script has changed nothing. After any other RedisError, the script may have run; it
+        is safe to run it again.
         """
         try:
             return self._scripts[verb](keys=[self._keys.prefix], args=arguments)
@@ -72,13 +73,13 @@ def json_vector(flat: Sequence[str]) -> dict[str, int]:
 
 
 def vector_texts(vector: Mapping[str, int]) -> dict[str, str]:
-    """Return a vector in the form that Lua takes: its stamps are texts."""
+    """Return a vector in the form that Lua takes, in which stamps are texts."""
     return {server: stamp_text(stamp) for server, stamp in vector.items()}
 
 
 def page_views(committed: Mapping[str, str], tentative: Mapping[str, str] | None) -> PageViews:
-    """Return the views of a page, from its committed fields, with notes among them, and its tentative copy if it has
-    one."""
+    """Return the views of a page. `committed` has its committed fields and its notes; `tentative` has the fields of its
+    tentative copy, or is None if there is no copy."""
     noted = [name for name in committed if name.startswith("#")]
     fields = {name: value for name, value in committed.items() if name not in noted} if noted else committed
     notes = {int(name[1:]): committed[name] for name in noted if _NOTE.fullmatch(name)}

@@ -4,16 +4,16 @@ Each file of lua/commands is a command. Lines at its head name the files below l
 
     --- @include "engine/vectors"
 
-The included file returns a table. The line makes that table a local with the name of the file, `Vectors`. Included
-files may include others; each is loaded once, after the files that it needs.
+The included file returns a table. The line makes that table a local variable with the name of the file, here `Vectors`.
+Included files may include other files. Each file is loaded once, after the files that it needs.
 
-A script consists of, in this order:
+A script consists of these parts, in this order:
 
-1. the applications, as the table Apps, where the command includes engine/play. They come first so that they see no
-   local of the engine, and the globals of Redis are shadowed in them. So an application can neither reach a key nor
-   read a clock or a random number.
-2. what every command may use: EVENTS_MAX, STAMP_MAX, the keys `K` and `keys_of` (storage/keys.py).
-3. the included files, then the command.
+1. The applications, as the table Apps, if the command includes engine/play. They come first, so that they cannot use
+   the local variables of the engine. The globals of Redis are hidden from them. So an application can neither access a
+   key nor read a clock or a random number.
+2. Variables for every command: EVENTS_MAX, STAMP_MAX, and the keys `K` and `keys_of` (storage/keys.py).
+3. The included files, then the command.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def script(verb: str, applications: Sequence[LuaApplication]) -> str:
 
 
 def rules(application: LuaApplication) -> str:
-    """Return the Lua text of an application. Its files may include others of the folder that holds the main one."""
+    """Return the Lua text of an application. Its main file may include other files of the same folder."""
     return assembled(application.lua.parent, application.lua.stem)
 
 
@@ -87,8 +87,8 @@ def _module(name: str, text: str) -> str:
 
 @cache
 def included(root: Path, name: str) -> Mapping[str, str]:
-    """Map the name of the Lua file `name` below `root`, and of all that it includes, to their texts. Each comes after
-    the files that it needs.
+    """Map the name of the Lua file `name` below `root`, and the names of all files that it includes, to their texts. In
+    this map, each file comes after the files that it needs.
 
     Raises ValueError if a line includes a file that does not exist, or if files include each other in a circle.
     """
@@ -98,7 +98,7 @@ def included(root: Path, name: str) -> Mapping[str, str]:
 
 
 def _include(root: Path, path: tuple[str, ...], found: dict[str, str]) -> None:
-    """Add the last file of `path` to `found`, after the files that it includes. In `path`, each file includes the next
+    """Add the last file of `path` to `found`, after the files that it includes. Each file of `path` includes the next
     one."""
     file = _file(root, path[-1])
     text = file.read_text(encoding="utf-8")

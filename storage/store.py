@@ -1,11 +1,12 @@
 """The state of one replica in Redis. Every change is one script of storage/lua/commands, which Redis runs atomically.
 
-For every public method of Store, and of the classes that it extends: it is atomic unless its docstring says otherwise.
-A refusal (bayou.errors) means that nothing changed. A RedisError means that Redis could not be reached or refused: a
-ResponseError changed nothing, and after any other one the call may have taken effect. It is safe to repeat the call.
-Any thread may call any method. Stamps and times whose names end in `_us` are microseconds since 1970.
+These rules hold for every public method of Store and of its base classes. A method is atomic unless its docstring says
+otherwise. A refusal (bayou.errors) means that nothing changed. A RedisError means that Redis could not be reached or
+returned an error: after a ResponseError nothing has changed; after any other one the change may have been made. It is
+safe to repeat the call. Any thread may call any method. Stamps, and times whose names end in `_us`, are microseconds
+since 1970.
 
-This module knows the namespace and the applications, not the network.
+This module knows the namespace and the applications, but not the network.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _REFUSED = {
     "retired": ("retired", "This replica has retired and takes no more writes. Use another replica."),
     "is_primary": ("is_primary", "The primary cannot retire. Promote another replica first."),
     "not_primary": ("not_primary", "Only the primary can do this, and this replica is not the primary."),
-    "pending": ("pending", "Tentative writes wait for their commit here. Try again."),
+    "pending": ("pending", "This replica still has tentative writes to commit. Try again."),
 }
 
 
@@ -64,8 +65,9 @@ class _Read(NamedTuple):
 class Store(FullStateStore):
     """The log and the pages of one replica.
 
-    commit_mode  `auto`: a primary commits at once whatever it accepts or receives; `manual`: only in `commit`
-    ids          notes new ids outside the namespace; None if there is no identity file
+    commit_mode  `auto`: a primary commits every write at once when it accepts or receives it; `manual`: a primary
+                 commits only when `commit` is called
+    ids          records new ids outside the namespace; None if there is no identity file
     emptied      called when a script finds that the namespace is gone
     """
 
@@ -87,10 +89,10 @@ class Store(FullStateStore):
     # The namespace.
 
     def begin(self, *, server: str, cluster: str, first_primary: bool) -> None:
-        """Open the namespace under the id `server`, and create it if it does not exist.
+        """Open the namespace under the id `server`. If the namespace does not exist, create it.
 
-        With `first_primary`, a new namespace is the birth of the cluster. Raises Conflict `other_release` or
-        `other_cluster` if the namespace has another format or belongs to another cluster.
+        With `first_primary`, a server with a new namespace becomes the first primary of the cluster. Raises Conflict
+        `other_release` or `other_cluster` if the namespace has another format or belongs to another cluster.
         """
         status = self.run("begin", server, self._label, cluster, "birth" if first_primary else "", FORMAT_VERSION)
         if status == b"other_form":
@@ -107,7 +109,7 @@ class Store(FullStateStore):
             )
 
     def state(self) -> State:
-        """Return the identity, the vectors and the counters."""
+        """Return the identity, the vectors and the counters of this replica."""
         found = json.loads(self.run("read_state"))
         meta = json_map(found["meta"])
         return State(
@@ -133,10 +135,11 @@ class Store(FullStateStore):
     # Writes of clients.
 
     def accept(self, draft: Draft, now_us: int, needs: Vector = NOTHING, shown: Sequence[str] = ()) -> Accepted:
-        """Accept a client's write: stamp it, play it and log it. A primary in `auto` mode commits it at once.
+        """Accept a client's write: give it a stamp, play it, and add it to the log. A primary in `auto` mode commits it
+        at once.
 
-        A write whose outcome is neither `updated` nor `merged` is not logged. If it is logged, the result has the pages
-        `shown`, as they are after the write. Writes of several threads may share one transaction.
+        A write whose outcome is neither `updated` nor `merged` is not logged. If it is logged, the result contains the
+        pages `shown` as they are after the write. Writes of several threads may share one transaction.
 
         Raises Behind if V does not cover `needs`, Conflict if this replica has retired, TooLarge if the write has too
         many bytes or pages, and BadInput if no stamp is left.
@@ -144,12 +147,11 @@ class Store(FullStateStore):
         if len(set(draft.pages)) < len(draft.pages):
             raise ValueError("a draft declares a page twice")  # no replica would take the write
         if len(draft.pages) > PAGES_MAX:
-            raise TooLarge(
-                "too_many_pages", f"This needs {len(draft.pages)} pages; at most {PAGES_MAX} go in one write."
-            )
+            message = f"This change needs {len(draft.pages)} pages; at most {PAGES_MAX} fit. Make it smaller."
+            raise TooLarge("too_many_pages", message)
         body = draft.encode_body()
         if len(body.encode()) > WRITE_BYTES_MAX:
-            raise TooLarge("too_large", f"This is more than {WRITE_BYTES_MAX} bytes as a write. Send less text.")
+            raise TooLarge("too_large", f"This takes more than {WRITE_BYTES_MAX} bytes as a write. Send less text.")
         return self._accepted(self._accepting.submit(_Accept(now_us, body, self._commit_mode, needs, shown)), shown)
 
     def _accept_all(self, requests: Sequence[_Accept]) -> list[dict[str, Any]]:
@@ -181,7 +183,8 @@ class Store(FullStateStore):
         return Snapshot(pages=_views(pages, reply), **moment)
 
     def _read_all(self, requests: Sequence[_Read]) -> list[tuple[dict[str, Any], Sequence[Any]]]:
-        """Return (vectors, CSN and history of the moment; pages or what is missing) for each request."""
+        """Return a pair for each request: the vectors, CSN and history at the moment of reading; and the pages, or the
+        entries of `needs` that are missing."""
         arguments: list[Any] = []
         for needs, view, pages in requests:
             arguments += _json(vector_texts(needs)), view, json.dumps(list(pages))
@@ -197,17 +200,18 @@ class Store(FullStateStore):
     # Anti-entropy; see also FullStateStore.
 
     def adopt(self, birth: str) -> str:
-        """Note that this replica has met a peer of the cluster that began with `birth`.
+        """Record that this replica has met a peer of the cluster that began with `birth`, the id of its first primary.
 
-        Returns `adopted` if this replica knew no birth, `known` if it knew this one, and `other_birth`, with nothing
-        changed, if it belongs to another cluster.
+        Returns `adopted` if this replica knew no birth, and `known` if it knew this one. Returns `other_birth`, and
+        changes nothing, if this replica belongs to another cluster.
         """
         return str(self.run("adopt", birth).decode())
 
     def receive(self, selection: Selection, source: str) -> Received:
         """Store a selection from the peer with the label `source`, in order, up to the first write that does not fit.
 
-        `status` says whether all was stored, and if not, why. Writes that are known already count as stored.
+        The result has a `status`: whether all writes were stored and, if not, the reason. Writes that this replica
+        already had count as stored.
         """
         commits = sum([item.csn is not None for item in selection.items])
         lines = b"\n".join([item.body or item.id.encode() for item in selection.items])
@@ -217,11 +221,11 @@ class Store(FullStateStore):
     def select(
         self, csn: int, vector: Vector, retired: Sequence[str], count_max: int, bytes_max: int
     ) -> Selection | None:
-        """Return what a peer lacks that holds the commits up to `csn` and the writes that `vector` covers, in the order
-        of sending; `retired` are the minted ids that it knows to have retired.
+        """Return the writes that a peer lacks, in the order of sending. The peer holds the commits up to `csn` and the
+        writes that `vector` covers. `retired` are the minted ids whose retirement the peer knows.
 
         The selection ends after `count_max` writes, or with the write that reaches `bytes_max`. The result is None if
-        the log no longer holds a commit that the peer lacks: the peer needs the full state.
+        the peer lacks a commit that the log no longer holds; then the peer needs the full state.
         """
         arguments = csn, json.dumps(vector_texts(vector)), json.dumps(list(retired)), count_max, bytes_max
         found = self.run("select", *arguments)
@@ -237,7 +241,7 @@ class Store(FullStateStore):
     # The log.
 
     def commit(self) -> int:
-        """Commit all tentative writes, oldest first. Returns their number. Raises Conflict unless this is the primary.
+        """Commit all tentative writes, oldest first. Returns their number. Raises Conflict if this is not the primary.
 
         Each transaction commits up to 500 writes. The method ends early if a commit makes another replica the primary.
         """
@@ -260,7 +264,7 @@ class Store(FullStateStore):
     def truncate(self, keep: int, *, older_than_us: int | None = None) -> int:
         """Drop committed writes from the log. Returns their number. Each transaction drops up to 500 writes.
 
-        The newest `keep` stay, and so do those that were accepted after `older_than_us`.
+        The newest `keep` writes stay, and so do writes that were accepted after `older_than_us`.
         """
         bound = stamp_text(older_than_us) if older_than_us is not None else "9" * 16
         total = 0
@@ -271,14 +275,14 @@ class Store(FullStateStore):
     # The members of the cluster.
 
     def members(self) -> list[Member]:
-        """Return the created servers of the tentative view."""
+        """Return the created servers, as the tentative view of the membership page lists them."""
         return decode_members(self.read([MEMBERS_PAGE]).pages[MEMBERS_PAGE].tentative)
 
     def create(self, *, label: str, rest: str, anti_entropy: str, request: str, now_us: int) -> str:
         """Accept the creation write of a server. Returns the id of that server, `T:X` (Petersen 1997, section 4.4).
 
-        Repeated with the same `request` while that server is a member, it returns the same id. Raises Conflict
-        `chain_too_long` if the id, which contains that of its creator, would be longer than any replica takes.
+        If it is called again with the same `request` while that server is a member, it returns the same id. Raises
+        Conflict `chain_too_long` if the id, which contains the id of its creator, would be longer than replicas accept.
         """
         if len(self.state().server) + STAMP_DIGITS + 1 > SERVER_BYTES_MAX:
             raise Conflict(
@@ -294,8 +298,8 @@ class Store(FullStateStore):
         return f"{stamp_text(stamp)}:{origin}"
 
     def retire(self, now_us: int) -> str:
-        """Accept the retirement write of this server. Returns the id of the write. The server accepts no writes after
-        that.
+        """Accept the retirement write of this server. Returns the id of the write. After it, the server accepts no more
+        writes.
 
         Raises Conflict if this is the primary.
         """
@@ -304,10 +308,10 @@ class Store(FullStateStore):
         return accepted.id
 
     def hand_over(self, to: str, now_us: int) -> None:
-        """Make the server `to` the primary. Raises Conflict unless this is the primary.
+        """Make the server `to` the primary. Raises Conflict if this replica is not the primary.
 
-        Commits all tentative writes, then a primary write, which is the last CSN of this server. This takes several
-        transactions: raises Conflict `pending` if writes came in between.
+        Commits all tentative writes and then a primary write, which gets the last CSN of this server. This takes
+        several transactions. Raises Conflict `pending` if new writes arrived between them.
         """
         self.commit()
         label = label_of(to, self.members()) or to
@@ -317,8 +321,8 @@ class Store(FullStateStore):
     def force(self, server: str, now_us: int) -> None:
         """Become the primary without the old one, under the new id `server`, in a new epoch.
 
-        Commits all tentative writes afterwards in `auto` mode. Raises Conflict `moved_on` if the epoch has changed
-        since it was read.
+        In `auto` mode, this then commits all tentative writes. Raises Conflict `moved_on` if the epoch changed while
+        this method ran.
         """
         epoch = history.decode(self.state().history)[-1:]
         number = epoch[0].number + 1 if epoch else 1
@@ -344,7 +348,7 @@ def _json(value: Mapping[str, str] | Sequence[str]) -> str:
 
 
 def _views(pages: Sequence[str], found: Sequence[Any]) -> dict[str, PageViews]:
-    """Return the views of each page, by page, from the JSON of lua/engine/views.lua."""
+    """Map each page to its views. `found` has the views in the form that lua/engine/views.lua returns."""
     return {
         page: page_views(json_map(committed), None if tentative is False else json_map(tentative))
         for page, (committed, tentative) in zip(pages, found, strict=True)

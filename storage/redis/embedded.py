@@ -1,13 +1,13 @@
-"""The private redis-server of one replica: start it, adopt the one that still runs, wait for its end, stop it.
+"""The private redis-server of one replica: starts it, adopts one that still runs, waits for its end, and stops it.
 
-It listens on a unix socket only, in a folder that its owner alone may enter, and syncs each write to the disk before it
-answers.
+The server listens only on a unix socket, in a folder that only its owner may enter. It syncs each write to the disk
+before it answers.
 
-It runs in a session of its own, so that Ctrl-C in a terminal reaches the replica first. A replica that is killed leaves
-its redis-server running on purpose: the next start adopts it, with nothing lost and nothing to load. `stop_left_behind`
-stops a redis-server that no replica will adopt. A lock on `redis.pid` tells whether the server runs: the server
-inherits the lock, and the kernel releases it when the server ends. So a pid is never mistaken for another process. This
-module knows processes and files, and nothing of the namespace.
+The server runs in a session of its own, so that Ctrl-C in a terminal reaches the replica first. If a replica is killed,
+its redis-server keeps running on purpose: the next start adopts it, loses nothing, and need not load the data.
+`stop_left_behind` stops a redis-server that no replica will adopt. A lock on the file `redis.pid` shows whether the
+server runs: the server inherits the lock, and the kernel releases the lock when the server ends. So a process id is
+never mistaken for that of another process. This module knows processes and files, but nothing of the namespace.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ _log = logging.getLogger(__name__)
 
 
 class EmbeddedRedis(Source):
-    """The redis-server of one folder; implements Source. Call `start` first. After `stop` it is not started again."""
+    """The redis-server of one folder. Implements Source. Call `start` first. After `stop`, it cannot be started
+    again."""
 
     name = "the embedded Redis"
     durable = True
@@ -65,8 +66,8 @@ class EmbeddedRedis(Source):
     def start(self, hooks: StartHooks) -> list[str]:
         """Adopt the server that runs here, or start one on the data of the folder. Returns warnings.
 
-        Raises Away when the server cannot run, Conflict `redis_older` when no installed server can open the data, and
-        Conflict `aof_damaged` when the data cannot be repaired.
+        Raises Away if the server cannot run, Conflict `redis_older` if no installed server can open the data, and
+        Conflict `aof_damaged` if the data cannot be repaired.
         """
         with self._changing:
             return [] if self._is_stopped else self._start(hooks)
@@ -100,8 +101,7 @@ class EmbeddedRedis(Source):
             fcntl.flock(file, fcntl.LOCK_SH)
 
     def stop(self) -> None:
-        """Ask the server to end. If it still runs after STOP_TIMEOUT_S it is killed, which loses no acknowledged
-        write."""
+        """Ask the server to end. If it still runs after STOP_TIMEOUT_S, kill it; this loses no acknowledged write."""
         with self._changing:
             self._is_stopped = True
             self._stop()
@@ -132,7 +132,7 @@ class EmbeddedRedis(Source):
                 self.socket.parent.rmdir()
 
     def stop_if_alive(self) -> bool:
-        """Stop the server that runs here although this object did not start it. Returns False if none runs."""
+        """Stop the server that runs here, even if another process started it. Returns False if no server runs."""
         if self._has_ended(0):
             return False
         self._read_record()
@@ -140,7 +140,7 @@ class EmbeddedRedis(Source):
         return True
 
     def _info(self) -> dict[str, Any] | None:
-        """Return the reply to INFO, None if the server cannot be reached."""
+        """Return the reply to INFO; None if the server cannot be reached."""
         client = self.client(decode_responses=True)
         try:
             return dict(client.info())
@@ -159,8 +159,8 @@ class EmbeddedRedis(Source):
         return True
 
     def _adopt(self) -> bool:
-        """Take over the server that runs here. Returns False if it does not answer, for example because it is about to
-        end."""
+        """Use the server that runs here already. Returns False if it does not answer, for example because it is about
+        to end."""
         self._read_record()
         info = self._info_when_loaded()
         if info is None:
@@ -180,7 +180,7 @@ class EmbeddedRedis(Source):
         if settings != {"dir": str(self.folder), "appendonly": "yes", "appendfsync": "always"}:
             raise Conflict(
                 "foreign_redis",
-                f"The Redis at {self.socket} is not the one of {self.folder}: its settings are {settings}. Stop it.",
+                f"The Redis at {self.socket} is not that of {self.folder}: its settings are {settings}. Stop it.",
             )
         self._pid = int(info["process_id"])
         if self._process and self._process.pid != self._pid:
@@ -231,7 +231,7 @@ class EmbeddedRedis(Source):
         process.kill()
         process.wait()
         last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
-        raise Away("storage_away", f"The embedded Redis did not start. The last lines of {log}:\n" + "\n".join(last))
+        raise Away("storage_away", f"The embedded Redis did not start. See the end of {log}:\n" + "\n".join(last))
 
     def _info_when_loaded(self) -> dict[str, Any] | None:
         deadline = time.monotonic() + LOAD_TIMEOUT_S
@@ -243,10 +243,10 @@ class EmbeddedRedis(Source):
 
 
 def stop_left_behind(folder: Path) -> bool:
-    """Stop the redis-server that a killed replica left running in `folder` (data/LABEL). Returns False if none runs
-    there.
+    """Stop the redis-server that a killed replica left running in `folder` (data/LABEL). Returns False if no server
+    runs there.
 
-    Call it before the data of a cluster is deleted. Raises Conflict `already_running` while the replica runs.
+    Call it before the data of a cluster is deleted. Raises Conflict `already_running` if the replica runs.
     """
     if not (folder / "redis.pid").exists():
         return False
@@ -258,8 +258,8 @@ def stop_left_behind(folder: Path) -> bool:
 
 
 def _socket_path(folder: Path) -> Path:
-    """Return the path of a socket in `folder`; if that is too long for a socket, of one in a private folder named by
-    its hash."""
+    """Return the path of the socket in `folder`. If that path is too long for a socket, return a path in a private
+    temporary folder whose name contains a hash of `folder`."""
     path = folder / "redis.sock"
     if len(os.fsencode(path)) <= SOCKET_BYTES_MAX:
         return path
@@ -301,6 +301,6 @@ def _configuration(folder: Path, socket: Path) -> str:
 
 
 def _quoted(path: Path) -> str:
-    """Return the text quoted for the configuration file, with every byte that is not printable ASCII escaped."""
+    """Return the path quoted for the configuration file. Every byte that is not printable ASCII is escaped."""
     plain = (chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\x{byte:02x}" for byte in os.fsencode(path))
     return '"' + "".join(plain) + '"'

@@ -1,10 +1,10 @@
 """A Redis behind Sentinel or in a Redis Cluster, where another process may take over.
 
-All keys of a namespace are in one slot, so one process holds the namespace in both cases. Sentinel or the cluster is
-asked for that process at the start, and again every second. When another process has taken over, connections to the old
-one are dropped. Whether the new one holds everything that the old one held is decided as after a restart
-(storage/identity_file.py). This module deals only with addresses. It uses a single key, to find the node that serves
-the namespace's slot.
+All keys of a namespace are in one slot, so in both cases one Redis process holds the whole namespace. This module asks
+Sentinel or the cluster for the address of that process at the start, and again every second. When another process has
+taken over, connections to the old one are dropped. The new process may lack the last writes of the old one; this is
+decided as after a restart (storage/identity_file.py). This module handles only addresses. It uses a single key, to find
+the node that serves the namespace's slot.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ _Node, _Cluster, _Sentinel = cast(Any, ClusterNode), cast(Any, RedisCluster), ca
 
 @dataclass(frozen=True, slots=True)
 class FailoverUrl:
-    """The parts of a URL for Sentinel or a cluster: whom to ask, and the options for connections to the process that
-    serves."""
+    """The parts of a URL for Sentinel or a cluster. `nodes` are the addresses of the Sentinels or of the cluster's
+    nodes, and `service` is the name of a Sentinel service. `options` are for connections to the Redis that serves the
+    namespace."""
 
     kind: str  # cluster | sentinel
     nodes: tuple[Address, ...]
@@ -47,7 +48,8 @@ class FailoverUrl:
 
 
 def read_url(url: str) -> FailoverUrl:
-    """Read a URL for Sentinel or a cluster. Raises ValueError, with the forms that are allowed, for any other text."""
+    """Read a URL for Sentinel or a cluster. Raises ValueError, with the allowed forms, if the text is not such a
+    URL."""
     parts = urlsplit(url)
     scheme, _, kind = parts.scheme.partition("+")
     access, _, hosts = parts.netloc.rpartition("@")
@@ -56,7 +58,7 @@ def read_url(url: str) -> FailoverUrl:
     sentinel = kind == "sentinel"
     right = not path if not sentinel else len(path) in {1, 2} and (path[1:] or ["0"])[0].isdigit()
     if parts.scheme not in SCHEMES or not right or parts.query or parts.fragment:
-        raise ValueError(f"write it like {FORMS}")
+        raise ValueError(f"a URL for a cluster or Sentinel has the form {FORMS}")
     user, _, password = access.partition(":")
     options: dict[str, Any] = {"username": unquote(user) or None, "password": unquote(password) or None}
     if sentinel:
@@ -67,13 +69,13 @@ def read_url(url: str) -> FailoverUrl:
 def _node(text: str, port_default: int) -> Address:
     parts = urlsplit(f"//{text}")
     if not parts.hostname or parts.port == 0:
-        raise ValueError(f"{text!r} is not HOST:PORT; write it like {FORMS}")
+        raise ValueError(f"{text!r} is not HOST:PORT; the URL must have the form {FORMS}")
     return parts.hostname, parts.port or port_default
 
 
 class FailoverSource(AddressedSource):
-    """The Redis process that currently holds the slot of `key` in a cluster, or that is the master of a Sentinel
-    service."""
+    """The Redis process that holds the slot of `key` in a cluster now, or that is the master of a Sentinel service
+    now."""
 
     def __init__(self, url: str, key: str) -> None:
         self._url_parts = read_url(url)
@@ -103,14 +105,14 @@ class FailoverSource(AddressedSource):
             self._cluster.close()
 
     def _ask(self) -> Address:
-        """Return the address of the process that serves now. Raises Away if neither Sentinel nor the cluster names
-        one."""
+        """Return the address of the Redis process that serves the namespace now. Raises Away if neither Sentinel nor
+        the cluster names one."""
         try:
             return self._ask_cluster() if self._url_parts.kind == "cluster" else self._ask_sentinel()
         except (redis.RedisError, RedisClusterException, OSError) as reason:
             self._cluster = None
             raise Away(
-                "storage_away", f"{self.name} does not name a process that serves: {reason}. Check that it runs."
+                "storage_away", f"{self.name} does not say which Redis serves now: {reason}. Check that it runs."
             ) from None
 
     def _ask_cluster(self) -> Address:
@@ -137,18 +139,19 @@ class FailoverSource(AddressedSource):
 
 
 class _FollowingConnection(redis.Connection):
-    """A connection to the process that `address` returns each time the connection is taken from the pool."""
+    """A connection that calls `address` each time that it is taken from the pool, and then reaches the process at that
+    address."""
 
     def __init__(self, *, address: Callable[[], Address | None], **options: Any) -> None:
         self._address = address
         super().__init__(**options)  # type: ignore[no-untyped-call]
 
     def connect(self) -> None:
-        """Connect to the process that serves now; does nothing if it is connected to it. The pool calls this before
-        each use."""
+        """Connect to the process that serves now; does nothing if this connection reaches that process already. The
+        pool calls this method before each use."""
         address = self._address()
         if address is None:
-            raise redis.ConnectionError("it is not known which process serves")
+            raise redis.ConnectionError("no Redis is known to serve now")
         if address != (self.host, self.port):
             self.disconnect()  # type: ignore[no-untyped-call]
             self.host, self.port = address

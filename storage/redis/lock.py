@@ -1,8 +1,8 @@
 """The lock of a data folder. Only one process at a time works in the folder: a replica, or a tool that changes its
 data.
 
-The kernel releases the lock when the process ends, however it ends, so no lock is ever left behind. This module knows
-the folder only.
+The kernel releases the lock when the process ends, for whatever reason, so no lock is ever left behind. This module
+knows only files.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class FolderLock:
 
 
 def lock_folder(folder: Path, reason: str) -> FolderLock:
-    """Lock `folder`, which is created for its owner alone if it does not exist.
+    """Lock `folder`. If it does not exist, create it for its owner alone.
 
-    Raises Conflict `already_running` if another process holds the lock. `reason` says what the holder does, for example
-    `serves replica one`; the refusal contains it.
+    Raises Conflict `already_running` if another process holds the lock. `reason` says what this process does, for
+    example `serves replica one`; it appears in the errors of other processes.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -55,7 +55,7 @@ def lock_folder(folder: Path, reason: str) -> FolderLock:
 
 def lock_file(file: Path) -> int | None:
     """Lock `file`, which is created if it does not exist. Returns its descriptor, which holds the lock until it is
-    closed; None if another process holds the lock."""
+    closed. Returns None if another process holds the lock."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,5 @@
-"""The interface to the Redis of a replica, whatever its origin; and the origins that need no process of ours.
+"""The kinds of Redis that a replica may use: the interface that is common to all, and the two kinds that need no
+process of this program.
 
 This module knows how each Redis is reached, started and stopped. It does not know whose data the Redis holds.
 """
@@ -45,10 +46,10 @@ def shown_url(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StartHooks:
-    """What the embedded Redis needs for its start.
+    """The version and the callbacks that the embedded Redis needs for its start.
 
     noted_version  the newest version of Redis that has used the data
-    before_start   called before the data is touched, with the version that will use it
+    before_start   called before the data is touched, with the version that will use the data
     before_repair  called before the data is repaired
     """
 
@@ -60,9 +61,9 @@ class StartHooks:
 class Source(ABC):
     """A Redis, and how to reach it.
 
-    name      the Redis in messages
+    name      how messages name this Redis
     durable   whether every acknowledged write survives, however the process of the Redis ends
-    sections  the sections of INFO that tell one Redis from another; see `identity_in`
+    sections  the sections of INFO that distinguish one Redis from another; see `identity_in`
     """
 
     name: str
@@ -71,11 +72,12 @@ class Source(ABC):
 
     @abstractmethod
     def start(self, hooks: StartHooks) -> list[str]:
-        """Start the Redis if it is ours to start and does not run. Returns warnings."""
+        """Start the Redis if this program has to start it and it does not run yet. Returns warnings for the
+        operator."""
 
     @abstractmethod
     def client(self, **options: Any) -> redis.Redis:
-        """Return a new client. `options` override the usual ones."""
+        """Return a new client. `options` override the default options."""
 
     def identify(self) -> tuple[str, str]:
         """Return (identity, version) of the process that answers now; see `identity_in`. Raises Away if none
@@ -92,17 +94,17 @@ class Source(ABC):
     def await_change(self, suspect: threading.Event) -> None:
         """Block until another process may have taken over.
 
-        Returns at the latest when `suspect` is set and the Redis has been stopped.
+        Return at the latest when `suspect` is set and the Redis has been stopped.
         """
         suspect.wait()
 
     def stop(self) -> None:
-        """Stop the Redis for good, if it is ours."""
+        """Stop the Redis for good, if this program has started it."""
         return
 
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:
-        """Raise Away for an error of Redis in the `with` block."""
+        """Turn an error of Redis in the `with` block into Away."""
         try:
             yield
         except (redis.RedisError, OSError) as reason:
@@ -175,9 +177,10 @@ class MemorySource(Source):
 
 
 def identity_in(info: str) -> str:
-    """Return the identity of a Redis, from the text of its INFO: its process, and the history of its data.
+    """Return the identity of a Redis from the text of its INFO: the id of its process, and the id of its data's
+    history.
 
-    The history matters where a Redis may be a replica of another at times. A process that was made a replica and then
-    promoted again is the same process with other data.
+    The history is needed because a Redis may have been a replica of another Redis for some time. When it is promoted
+    again, the process is the same, but the data is not.
     """
     return "-".join(re.findall(r"^(?:run_id|master_replid):(\w+)", info, re.MULTILINE))

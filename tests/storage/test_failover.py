@@ -274,9 +274,9 @@ def _open_and_decide(open_one: Callable[..., OpenStorage], url: str) -> tuple[Op
     ("url", "said"),
     [
         ("redis+cluster://", "HOST:PORT"),
-        ("redis+cluster://a:1,b:2/0", "write it like"),
-        ("redis+sentinel://a:1", "write it like"),
-        ("redis+sentinel://a:1/rooms/x", "write it like"),
+        ("redis+cluster://a:1,b:2/0", "has the form"),
+        ("redis+sentinel://a:1", "has the form"),
+        ("redis+sentinel://a:1/rooms/x", "has the form"),
         ("redis+sentinel://a:1,:2/rooms", "not HOST:PORT"),
         ("redis+cluster://a:99999", "port"),
     ],

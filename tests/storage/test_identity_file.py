@@ -40,7 +40,7 @@ OTHER = SAME | {"run_id": "run-2"}
         (replace(IDENTITY, repaired=True), OLD, OTHER | {"durable": True}, False, "was repaired"),
         (IDENTITY, OLD, OTHER, False, "restarted or replaced"),
         (IDENTITY, OLD, OTHER | {"durable": True}, True, "every acknowledged write"),
-        (CLEAN, OLD, OTHER, True, "stopped in order"),
+        (CLEAN, OLD, OTHER, True, "stopped normally"),
         (CLEAN, OLD, OTHER | {"mark": "csn 6"}, False, "restarted or replaced"),
         (replace(CLEAN, clean=False), OLD, OTHER, False, "restarted or replaced"),
         (replace(IDENTITY, id="one~zzzzzz", next=OLD), OLD, SAME, True, "has kept running"),
