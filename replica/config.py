@@ -1,7 +1,7 @@
 """The configuration: reads and checks config.yaml. Every error names the file, the line and the setting.
 
-replica/yaml_lines.py leaves every value as the text that was typed. The types below convert it, and refuse unknown
-settings.
+replica/yaml_lines.py returns every value as the text that was typed. The types below convert these texts, and refuse
+unknown settings.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def read_address(value: Any) -> Address:
     """Read an address of the form HOST:PORT or [IPV6]:PORT. Raises ValueError for any other text."""
     found = split_address(value) if isinstance(value, str) else None
     if found is None:
-        raise ValueError("an address is HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:8001")
+        raise ValueError("an address must be HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:8001")
     return Address(*found)
 
 
@@ -76,15 +76,15 @@ def _like(pattern: re.Pattern[str], form: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Label = Annotated[str, _like(LABEL, "a label: 1 to 32 of a-z, 0-9, _ and -")]
-Name = Annotated[str, _like(NAME, "a name: 1 to 64 of letters, digits and . _ @ + -")]
+Label = Annotated[str, _like(LABEL, "a label: a label has 1 to 32 of the characters a-z, 0-9, _ and -")]
+Name = Annotated[str, _like(NAME, "a name: a name has 1 to 64 letters, digits or characters of . _ @ + -")]
 Host = Annotated[str, _like(HOST, "a host name, such as rooms.example.org"), AfterValidator(str.lower)]
 RedisUrl = Annotated[str, AfterValidator(check_setting)]
 
 
 class ReplicaSettings(Settings):
-    """The settings of a founder. `redis` is its own Redis, if it has one; `public` is its host name behind a reverse
-    proxy."""
+    """The settings of a founder. `redis` is given if the replica has its own Redis, and `public` if it has a host name
+    behind a reverse proxy."""
 
     rest: Annotated[Address, BeforeValidator(read_address)]
     anti_entropy: Annotated[Address, BeforeValidator(read_address)]
@@ -130,8 +130,8 @@ class LogSettings(Settings):
 
 
 class Config(Settings):
-    """The whole configuration. `data` and `tls` are relative to the folder of the file; without `tls`, links are not
-    encrypted. `replicas` are the founders, and this server itself if it has joined them."""
+    """The whole configuration. Relative paths in `data` and `tls` start at the folder of the file. Without `tls`, links
+    are not encrypted. `replicas` are the founders and, if this server has joined them, also this server."""
 
     cluster: Name
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
@@ -150,7 +150,7 @@ class Config(Settings):
     _joined: str | None = PrivateAttr(default=None)
 
     def with_joined(self, label: str, rest: Address, anti_entropy: Address) -> Config:
-        """Return the same configuration with this server, which is not a founder, added."""
+        """Return the same configuration with this server added. The server is not a founder."""
         own = ReplicaSettings.model_construct(rest=rest, anti_entropy=anti_entropy, redis=None)
         config = self.model_copy(update={"replicas": {**self.replicas, label: own}})
         config._joined = label
@@ -179,8 +179,8 @@ class Config(Settings):
 
     @property
     def cluster_id(self) -> str:
-        """The id of the cluster, NAME-DIGEST. The digest covers the name and the labels of the founders: another list
-        is another cluster."""
+        """The id of the cluster, NAME-DIGEST. The digest is made from the name and the labels of the founders, so
+        another list of founders is another cluster."""
         founders = json.dumps([self.cluster, sorted(self.founders)], separators=(",", ":"))
         return f"{self.cluster}-{hashlib.sha256(founders.encode()).hexdigest()[:12]}"
 
@@ -192,13 +192,13 @@ def load(path: Path) -> Config:
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}. Name another file with --config."]) from None
     except UnicodeDecodeError:
-        raise ConfigError([f"{path}: is not UTF-8 text."]) from None
+        raise ConfigError([f"{path}: is not UTF-8 text. Save it as UTF-8."]) from None
     return parse(text, path)
 
 
 def parse(text: str, path: Path) -> Config:
-    """Check a configuration from its text. `path` is the path of the file: problems name it, and folders are relative
-    to its folder."""
+    """Check a configuration that is given as text. `path` is the path of the file: errors name it, and the folders of
+    the configuration are relative to its folder."""
     try:
         data, lines = yaml_lines.read(text)
     except yaml_lines.YamlProblem as problem:
@@ -223,7 +223,7 @@ def _line(path: Path, lines: yaml_lines.Lines, where: yaml_lines.Path, what: str
 
 
 def _problem(problem: Mapping[str, Any]) -> tuple[yaml_lines.Path, str]:
-    """Return (setting, message) for one of pydantic's errors."""
+    """Convert one of pydantic's errors to a pair (setting, message)."""
     where = tuple(part for part in problem["loc"] if part != "[key]")
     if problem["type"] == "extra_forbidden":
         return where, f"there is no such setting{_known_settings(where)}"

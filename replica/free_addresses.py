@@ -37,9 +37,9 @@ def listen(address: Address) -> socket.socket:
 
 
 def free_addresses(count: int) -> Iterator[str]:
-    """Find addresses on 127.0.0.1 that are free now. Each port is held until all are found, so they differ.
+    """Find addresses on 127.0.0.1 that are free now. Each port is held until all are found, so the addresses differ.
 
-    Raises OSError if there are not so many.
+    Raises OSError if fewer than `count` addresses are free.
     """
     with contextlib.ExitStack() as held:
         found = []

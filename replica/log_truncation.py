@@ -17,8 +17,8 @@ DAY_US = 86_400_000_000
 
 
 class LogTruncation:
-    """The truncation of one replica. Without the setting `keep_committed`, only operators truncate the log, and `start`
-    does nothing."""
+    """The truncation of one replica's log. Without the setting `keep_committed`, only operators truncate the log, and
+    `start` does nothing."""
 
     def __init__(self, policy: LogSettings, store: Store, clock: Clock) -> None:
         self._policy = policy
@@ -37,7 +37,7 @@ class LogTruncation:
             self._thread.join()
 
     def truncate(self) -> int:
-        """Drop the commits that neither bound keeps. Returns how many."""
+        """Drop the commits that neither `keep_committed` nor `keep_for_days` keeps. Returns their number."""
         if self._policy.keep_committed is None:
             return 0
         oldest_us = microseconds(self._clock()) - int(self._policy.keep_for_days * DAY_US)

@@ -132,7 +132,7 @@ def _open_to_others(settings: Config, label: str) -> Iterator[str]:
         if settings.auth == "none":
             yield f"{said} without authentication. Set `auth: tokens`."
         else:
-            yield f"{said} without encryption, so tokens can be read on the way. See docs/operate.md."
+            yield f"{said} without encryption, so others can read tokens on the network. See docs/operate.md."
     if not own.anti_entropy.is_loopback and settings.tls is None:
         yield (
             f"anti-entropy listens on {own.anti_entropy}, which other machines can reach without authentication."

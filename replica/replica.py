@@ -52,8 +52,8 @@ class StartOptions:
 
 
 class Replica:
-    """One replica. The constructor opens the storage and resolves the id; `start` begins to serve. Both raise Refusal,
-    with nothing left open. `left` is called when the replica has retired and may be stopped for good."""
+    """One replica. The constructor opens the storage and decides the id; `start` begins to serve. If one of them raises
+    Refusal, everything is closed again. `left` is called when the replica has retired and may be stopped for good."""
 
     def __init__(
         self,
@@ -115,8 +115,9 @@ class Replica:
     def stop(self) -> None:
         """Stop streams, sessions, requests and storage, in this order. Open requests are answered.
 
-        If Redis does not answer, the stop waits as long as a slow Redis may need, and then goes on without a mark. That
-        takes STOP_S_MAX in all."""
+        If Redis does not answer, this method waits as long as a slow Redis may need. Then it stops without recording
+        the mark of a clean stop. This takes at most STOP_S_MAX.
+        """
         deadline = time.monotonic() + SILENCE_S_MAX
         if self._storage.is_silent(NOTICED_S):
             self._say(f"Redis does not answer. The replica stops within {STOP_S_MAX} s; nothing acknowledged is lost.")
@@ -142,15 +143,15 @@ class Replica:
         )
 
     def _resolve_again(self, client: Redis) -> None:
-        """Resolve the id again after Redis was restarted or replaced. No other client can reach Redis until this
+        """Decide the id again after Redis was restarted or replaced. No other client can reach Redis until this method
         returns."""
         if not self._is_resolved:
-            raise Away("storage_away", "Redis was restarted while the replica was starting")
+            raise Away("storage_away", "Redis was restarted while the replica was starting. Try again.")
         self._say(self._identity.resolve(self._make_store(client)) or "Redis was restarted; nothing is lost.")
 
     def _resolve_emptied(self) -> None:
-        """Resolve the id again after the namespace was emptied while Redis ran on. Any thread may find that, so a new
-        thread does it."""
+        """Decide the id again after the namespace was emptied while Redis kept running. Any thread may notice the empty
+        namespace, so a new thread decides the id."""
 
         def resolve() -> None:
             with contextlib.suppress(RedisError):  # the next request finds it again

@@ -9,11 +9,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopping:
-    """Receives requests to stop. Once it is made, no signal interrupts the program; each signal ends one `wait`. Make
-    one per process.
+    """Receives requests to stop. After an object of this class was made, no signal interrupts the program any more;
+    instead, each signal ends one `wait`. Make only one object in a process.
 
-    A signal is a byte in a pipe, which the interpreter writes at once. A handler in Python would run only between two
-    steps of the main thread: not at all if the signal comes just before that thread begins to wait.
+    A signal is a byte in a pipe, which the interpreter writes at once. A Python signal handler would run only between
+    two steps of the main thread. It would not run at all if the signal arrives just before that thread begins to wait.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Stopping:
                 signal.signal(number, lambda *_: None)
 
     def set(self) -> None:
-        """Request a stop, as a signal does. Any thread may call it."""
+        """Request a stop, as a signal does. Any thread may call this method."""
         os.write(self._write_end, b"\0")
 
     def wait(self) -> None:

@@ -13,7 +13,7 @@ Path = tuple[str | int, ...]  # keys and positions that lead to a setting
 
 
 class YamlProblem(Exception):
-    """The text is not valid: a message, and the line of the problem, counted from 1."""
+    """The text is not valid YAML, or not valid here. `line` is the line of the problem, counted from 1."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -22,7 +22,7 @@ class YamlProblem(Exception):
 
 
 class Lines(dict[Path, int]):
-    """The line of each setting."""
+    """Maps the path of each setting to its line."""
 
     def of(self, path: Path) -> int:
         """Return the line of a setting; for a missing setting, the line of the setting that should contain it."""
@@ -32,7 +32,8 @@ class Lines(dict[Path, int]):
 
 
 def read(text: str) -> tuple[Any, Lines]:
-    """Return the data and its lines. Raises YamlProblem if the text is not one document, or has a key twice."""
+    """Return the data and the lines of its settings. Raises YamlProblem if the text is not one YAML document, or has a
+    key twice."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -71,7 +72,8 @@ def _mapping(node: yaml.MappingNode, path: Path, lines: Lines, above: tuple[yaml
 
 
 def path_text(path: Path) -> str:
-    """The text of a setting's path, such as `replicas.one.rest` or `rooms[2]`; `the file` for the whole."""
+    """Return the path of a setting as text, such as `replicas.one.rest` or `rooms[2]`; `the file` for the empty
+    path."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

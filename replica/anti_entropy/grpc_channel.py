@@ -1,4 +1,4 @@
-"""A gRPC channel to a peer, and the reason that people read when a call fails."""
+"""Makes gRPC channels to peers, and explains to people why a call failed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def channel_to(address: Address, credentials: Credentials | None) -> grpc.Channe
 
 
 def reason_of(error: grpc.RpcError, timeout_s: float) -> str:
-    """Return the reason why a call failed, as a phrase for people."""
+    """Return the reason why a call failed, as a phrase for people. `timeout_s` is the time limit of the call."""
     code = error.code() if isinstance(error, grpc.Call) else None
     if code == grpc.StatusCode.UNAVAILABLE:
         details = (error.details() or "") if isinstance(error, grpc.Call) else ""

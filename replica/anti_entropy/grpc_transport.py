@@ -1,8 +1,8 @@
-"""Anti-entropy over gRPC: one bidirectional stream for each session, and the unary calls of membership; both ends of
-each.
+"""Anti-entropy over gRPC: one bidirectional stream for each session, and the unary calls of membership. The module has
+both ends of each.
 
-This module moves frames between bayou.anti_entropy.Session and the network, and limits the time of each session.
-scheduler.py decides when to call which peer; replica/membership/rpc.py answers the unary calls.
+It moves frames between bayou.anti_entropy.Session and the network, and limits the time of each session. scheduler.py
+decides when to call which peer; replica/membership/rpc.py answers the unary calls.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ OnHello = Callable[[Hello], None]
 
 @dataclass(frozen=True, slots=True)
 class SessionParts:
-    """What both ends of this replica's sessions share. `on_hello` is called for each hello of a peer."""
+    """The parts that all sessions of this replica use. `make_session` makes a new session, and `on_hello` is called for
+    each hello of a peer."""
 
     registry: SessionRegistry
     make_session: MakeSession
@@ -80,8 +81,8 @@ class PeerServer:
         self._server: grpc.Server | None = None
 
     def start(self, unary_calls: Mapping[str, UnaryCall]) -> None:
-        """Listen for calls; raises Away if the address cannot be used. `unary_calls` maps the name of each unary call
-        to the call."""
+        """Listen for calls. `unary_calls` maps names to the unary calls that peers may make. Raises Away if the address
+        cannot be used."""
         self._server = grpc.server(
             ThreadPoolExecutor(THREADS, thread_name_prefix="anti-entropy"),
             options=SERVER_OPTIONS,
@@ -127,7 +128,7 @@ class PeerServer:
         except (StopIteration, ProtocolError):
             return
         if not isinstance(hello, Hello):
-            yield Refuse(PeerRefusalCode.PROTOCOL, "A session begins with Hello.")
+            yield Refuse(PeerRefusalCode.PROTOCOL, "A session must begin with Hello.")
             return
         if problem := problem_of(hello):
             yield Refuse(PeerRefusalCode.PROTOCOL, f"Hello: {problem}")
@@ -166,7 +167,7 @@ def _unary_handler(call: UnaryCall) -> Any:
 
 
 def _reader(kind: type[Any]) -> Callable[[bytes], Any]:
-    """Return a function that decodes messages of a kind. It turns malformed bytes into an empty message, which is
+    """Return a function that decodes messages of type `kind`. It decodes malformed bytes as an empty message, which is
     refused later."""
 
     def read(data: bytes) -> Any:
@@ -185,7 +186,7 @@ def _serialized(message: Message) -> bytes:
 def _respond(
     session: Session, hello: Hello, messages: Iterator[wire.Frame], timeout: SessionTimeout
 ) -> Iterator[Frame]:
-    """Run the responder's end of a session, from the initiator's hello on, and yield the frames to send."""
+    """Run the responder's end of a session, beginning with the initiator's hello. Yields the frames to send."""
     try:
         yield from session.start()
         yield from session.receive(hello)
@@ -204,8 +205,8 @@ def _respond(
 
 
 def _examined(session: Session, messages: Iterator[wire.Frame], timeout: SessionTimeout) -> Iterator[Examined]:
-    """Yield the incoming frames, examined. A thread examines frames while the session stores earlier ones: up to WINDOW
-    ahead, so that a frame that is expensive to examine does not delay the next one that is to be stored."""
+    """Examine the incoming frames and yield them. A thread examines up to WINDOW frames while the session stores
+    earlier ones. So a frame that takes long to examine does not delay the storing of others."""
     frames = (session.examine(decode(message)) for message in messages)
     ahead = ThreadPoolExecutor(1, thread_name_prefix="examine")
     try:
@@ -235,7 +236,8 @@ class PeerClient:
             self._channel = None
 
     def call(self) -> Report:
-        """Run one session to its end. If it fails, the report's error says why (code `unreachable`, `busy`, ...)."""
+        """Run one session to its end and return its report. If the session fails, the report has an error with a code
+        such as `unreachable` or `busy`."""
         outgoing: queue.SimpleQueue[wire.Frame | None] = queue.SimpleQueue()
         with self._changing:
             if self._channel is None:  # closed: the peer has left
@@ -261,9 +263,9 @@ class PeerClient:
         return session.report
 
     def _replace_channel(self) -> None:
-        """Replace a channel that failed to connect. It would refuse calls during its back-off, but the scheduler
-        decides when to call. The registry still has this call, so no other call uses the channel that is closed
-        here."""
+        """Replace a channel that failed to connect. The old channel would refuse calls for some time, but only the
+        scheduler decides when to call. The registry still has this call, so no other call uses the old channel while it
+        is closed."""
         with self._changing:
             if self._channel is not None:
                 self._channel.close()
@@ -301,8 +303,8 @@ def call_unary(
     timeout_s: float,
     credentials: Credentials | None = None,
 ) -> Reply:
-    """Make one unary call, and return the reply. Raises Away peer_unreachable if no reply came; the peer may have done
-    what was asked nevertheless."""
+    """Make one unary call, and return the reply. Raises Away `peer_unreachable` if no reply came; even then, the peer
+    may have done what the call asked for."""
     with channel_to(address, credentials) as channel:
         call = channel.unary_unary(
             f"/{SERVICE}/{name}", request_serializer=_serialized, response_deserializer=reply.FromString

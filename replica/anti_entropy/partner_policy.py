@@ -11,10 +11,10 @@ Choose = Callable[[Sequence[str]], str]
 def choose_partners(
     policy: str | tuple[str, ...], peers: Sequence[str], primary: str | None, choose: Choose = random.choice
 ) -> list[str]:
-    """Return the labels to call, out of the reachable `peers`, at each interval and after a write.
+    """Return the labels of the peers to call at each interval and after a write. `peers` are the reachable peers.
 
-    The policy `all` chooses every peer, `random` one, and `primary_first` the primary, or a random peer if the primary
-    is not reachable. A tuple lists labels.
+    The policy `all` chooses every peer, and `random` chooses one of them. `primary_first` chooses the primary, or a
+    random peer if the primary is not reachable. A tuple of labels chooses the peers that it lists.
     """
     if policy == "all" or not peers:
         return list(peers)

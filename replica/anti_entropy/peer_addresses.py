@@ -1,7 +1,8 @@
-"""Finds the peers of a replica: the founders and the created servers, except itself and those that have retired.
+"""Finds the peers of a replica: the founders and the created servers, except the replica itself and servers that have
+retired.
 
-A founder is known by its label; its id may change at any time. So a label counts as retired when one of its ids has
-retired and no other id of it is known, neither from its writes nor from a session.
+The label of a founder stays the same, but its id may change at any time. So a founder counts as retired if one of its
+ids has retired and this replica knows no other id of it, neither from writes nor from a session.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from storage.members import Member, label_of
 def peer_addresses(
     settings: Config, own_label: str, state: State, created: Sequence[Member], met: Mapping[str, str]
 ) -> dict[str, Address]:
-    """Map the label of each peer to its anti-entropy address. `met` maps labels to the server id with which each was
-    met last."""
+    """Map the label of each peer to its anti-entropy address. `met` maps labels to server ids: the id that each peer
+    had in its last session with this replica."""
     found = {
         label: founder.anti_entropy
         for label, founder in settings.founders.items()

@@ -1,6 +1,5 @@
-"""The interface through which REST sees the peers of a replica. The scheduler implements it, and so does the
-simulation, whose peers are in memory.
-"""
+"""The interface through which the REST endpoints use the peers of a replica. The scheduler implements it, and so does
+the simulation, whose peers are in memory."""
 
 from __future__ import annotations
 
@@ -19,8 +18,8 @@ class Peers(Protocol):
         """Return one entry for each peer: label, address, link (up | cut), reachable, busy, last_session."""
 
     def sync(self, label: str) -> Report:
-        """Run one session to its end, and return its report. Raises Unknown peer_unknown, Conflict link_cut, Away
-        peer_unreachable."""
+        """Run one session to its end, and return its report. Raises Unknown `peer_unknown`, Conflict `link_cut`, or
+        Away `peer_unreachable`."""
 
     def set_link(self, label: str, *, up: bool) -> None:
         """Cut or heal the link to a peer. Raises Unknown peer_unknown."""

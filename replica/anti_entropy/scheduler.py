@@ -1,7 +1,7 @@
 """Decides when sessions run, and with whom: at an interval, after a write, and on request.
 
 One thread keeps the interval, and each peer has a thread that calls it. A peer that does not answer is called again
-after growing pauses. Writes that a session brings are passed on at once. Peers are added and removed as membership
+after pauses that grow. Writes that arrive in a session are passed on at once. Peers are added and removed as membership
 writes arrive.
 """
 
@@ -68,8 +68,8 @@ def pauses_s(policy: AntiEntropySettings) -> Iterator[float]:
 
 
 class Scheduler:
-    """The sessions of one replica; implements replica.anti_entropy.peers.Peers. `tags` are the applications that it
-    plays, NAME/VERSION."""
+    """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `tags` are the applications that the
+    replica plays, each as NAME/VERSION."""
 
     def __init__(self, settings: Config, label: str, store: Store, tags: Sequence[str]) -> None:
         self._settings = settings
@@ -94,8 +94,8 @@ class Scheduler:
         self._ticking = threading.Thread(target=self._tick, name="interval", daemon=True)
 
     def start(self, unary_calls: Mapping[str, UnaryCall], after_session: AfterSession) -> None:
-        """Listen for sessions of peers, and start sessions with peers. Peers may make the unary calls; `after_session`
-        is called after each session."""
+        """Listen for sessions of peers, and start sessions with peers. Peers may make the calls of `unary_calls`.
+        `after_session` is called after each session."""
         self._after_session = after_session
         self._cut = self._store.cut_links()
         self._server.start(unary_calls)
@@ -160,7 +160,7 @@ class Scheduler:
 
     def linked_address(self, label: str) -> Address:
         """Return the address at which a peer listens. Raises Unknown `peer_unknown`, and Conflict `link_cut` if the
-        link to it is cut."""
+        link to the peer is cut."""
         return self._linked(label).address
 
     def reachable(self) -> list[str]:
@@ -185,7 +185,7 @@ class Scheduler:
         return report
 
     def set_link(self, label: str, *, up: bool) -> None:
-        """Cut or heal the link to a peer. When a link has been cut, no session with the peer runs any more."""
+        """Cut or heal the link to a peer. After a cut, this method waits until the session with the peer has ended."""
         # The link to a peer that has retired can be healed, since the peer may still have writes to send.
         has_retired = up and label in self._cut and label not in self._peers
         peer = None if has_retired else self._known(label)
@@ -224,8 +224,8 @@ class Scheduler:
                 self._warn_of_missing_tokens(hello)
 
     def _warn_of_missing_tokens(self, hello: Hello) -> None:
-        """Log a warning if only one of the two replicas asks its clients for tokens. The session goes on: replicas
-        differ while a cluster changes to tokens, one replica after the other."""
+        """Log a warning if only one of the two replicas requires tokens of its clients. The session continues, because
+        replicas differ for some time when a cluster changes to tokens one replica after the other."""
         if hello.asks_for_tokens in {None, self._asks_for_tokens} or hello.cluster != self._settings.cluster_id:
             return
         strict, lax = self._label, hello.label
@@ -248,8 +248,8 @@ class Scheduler:
         return peer
 
     def _tick(self) -> None:
-        """Ask for sessions at each interval, in the thread that keeps it. A peer that does not answer has its own
-        pauses."""
+        """Ask for sessions at each interval. Runs in the thread that keeps the interval. Peers that do not answer are
+        left out, because their own threads call them again."""
         for pause_s in pauses_s(self._policy):
             if self._stopping.wait(pause_s):
                 return
@@ -258,7 +258,7 @@ class Scheduler:
                 peers[label].wanted.set()
 
     def _run(self, peer: _Peer) -> None:
-        """Call one peer whenever a session is wanted, in the thread of that peer."""
+        """Call one peer whenever a session is wanted. Runs in the thread of that peer."""
         pause_s: float | None = None
         while True:
             if peer.wanted.wait(pause_s):
@@ -272,8 +272,8 @@ class Scheduler:
             peer.is_resting = pause_s is not None
 
     def _pause(self, peer: _Peer, report: Report | None) -> float | None:
-        """Return the seconds until a peer is called again after a session that failed; None to wait until a session is
-        wanted."""
+        """Return the seconds until a peer is called again after a session that failed. Returns None if its thread
+        should wait until a session is wanted."""
         if report is not None and report.code == PeerRefusalCode.BUSY:
             peer.wanted.set()
             return random.uniform(0, BUSY_PAUSE_S_MAX)
@@ -289,13 +289,13 @@ class Scheduler:
         return report
 
     def _note_answered(self, report: Report) -> None:
-        """Note the result of a session that a peer started."""
+        """Record the result of a session that a peer started."""
         if not self._stopping.is_set():
             self._note(report, report.peer, None)
 
     def _note(self, report: Report, label: str, seconds: float | None) -> None:
-        """Do what follows from a session: refresh the peers, note the result, and pass on what was received. If the
-        storage cannot be reached, only the last."""
+        """Follow up a session: refresh the peers, record the result, and pass on the writes that arrived. If the
+        storage cannot be reached, only pass the writes on."""
         try:
             self._follow(report, label)
             peer = self._peers.get(label)
@@ -319,8 +319,7 @@ class Scheduler:
         self._after_session(report.code, hello.vector if hello else {})
 
     def _keep(self, peer: _Peer, report: Report, seconds: float | None) -> None:
-        """Note the result of a session, and record an event if something was sent or received, or if the error is
-        new."""
+        """Record the result of a session. Add an event if something was sent or received, or if the error is new."""
         error = report.error.message if report.error else None
         before = peer.last["error"] if peer.last else None
         peer.reachable = report.code not in {PeerRefusalCode.UNREACHABLE, PeerRefusalCode.BROKEN_OFF}
@@ -337,8 +336,8 @@ class Scheduler:
             self._store.add_session_event({"peer": peer.label, **peer.last, **counts})
 
     def _record_unknown_caller(self, label: str, error: str) -> None:
-        """Record the refusal of a caller that is not a peer. The same error is recorded only once, since the caller may
-        call again and again."""
+        """Record the refusal of a caller that is not a peer. The same error is recorded only once, because the caller
+        may call again and again."""
         if self._unknown_callers.get(label) != error and len(self._unknown_callers) < UNKNOWN_CALLERS_MAX:
             self._unknown_callers[label] = error
             self._store.add_session_event({"peer": label, "sent": 0, "received": 0, "error": error})

@@ -1,4 +1,4 @@
-"""Notes with which peers this replica has a session, so that there is only one session at a time with each."""
+"""Records with which peers this replica has a session, so that there is only one session with each peer at a time."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ Cancel = Callable[[], object]
 
 
 class SessionRegistry:
-    """The running sessions. If two replicas call each other at once, the call of the smaller label goes on, and the
-    other is refused."""
+    """The running sessions. If two replicas call each other at the same time, the call of the replica with the smaller
+    label continues, and the other call is refused."""
 
     def __init__(self, label: str) -> None:
         self._label = label
@@ -19,7 +19,8 @@ class SessionRegistry:
         self._answers: dict[str, Cancel] = {}
 
     def begin_call(self, peer: str, cancel: Cancel) -> bool:
-        """Begin a session that this replica starts. Returns False if it has a session with the peer already."""
+        """Record the start of a session that this replica starts. Returns False if it has a session with the peer
+        already. `cancel` cancels the session."""
         with self._change:
             if peer in self._calls or peer in self._answers:
                 return False
@@ -27,7 +28,8 @@ class SessionRegistry:
             return True
 
     def begin_answer(self, peer: str, cancel: Cancel) -> bool:
-        """Begin a session that the peer starts. Returns False if the peer has to wait."""
+        """Record the start of a session that the peer starts. Returns False if the peer must wait. `cancel` cancels the
+        session."""
         with self._change:
             if peer in self._answers or (peer in self._calls and self._label < peer):
                 return False

@@ -1,6 +1,5 @@
-"""Limits how long a session may take. The limit is long, since a full state may be large; but a silent peer must not
-hold a thread.
-"""
+"""Limits how long a session may take. The limit is long, because a full state may be large. But a silent peer must not
+keep a thread busy."""
 
 from __future__ import annotations
 

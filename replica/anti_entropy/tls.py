@@ -1,8 +1,9 @@
-"""Mutual TLS between replicas: each needs a certificate of the cluster's own authority.
+"""Mutual TLS between replicas: each replica needs a certificate of the cluster's own certificate authority.
 
 The folder of the setting `tls` holds ca.pem (the certificate of the authority), LABEL.pem and LABEL.key (certificate
-and key of this replica, valid for the host of its anti-entropy address, as server and as client). They are read once,
-at the start. The authority must serve this cluster only: whoever has one of its certificates counts as a replica.
+and key of this replica, valid for the host of its anti-entropy address, as server and as client). The files are read
+once, at the start. The authority must serve only this cluster, because whoever has one of its certificates counts as a
+replica.
 """
 
 from __future__ import annotations

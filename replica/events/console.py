@@ -1,11 +1,11 @@
-"""The lines in a replica's terminal: what happened here, one line an event, with colours on a terminal.
+"""The lines that a replica prints about its events: one line for each event, with colours on a terminal.
 
     09:12:03 one  accepted ? vish 6.12 2026-12-01 09:00–10:00
     09:12:04 one  received 12 from two (3 rolled back, 3 replayed)
     09:12:04 one  moved ? priyal 6.12 09:00 → 10:00
     09:12:05 one  committed ✓ #7 vish 6.12 2026-12-01 09:00–10:00
 
-Names may come from peers, so control characters are removed.
+Names may come from peers, so control characters are replaced.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ PLACED = {"updated", "merged"}
 
 
 class Console:
-    """Shows what happens at a replica: `show` prints a transaction, `say` a line. Without `color`, termcolor decides on
-    colours (NO_COLOR, FORCE_COLOR, tty)."""
+    """Prints what happens at a replica: `show` prints the lines of a transaction, `say` prints one line. If `color` is
+    None, termcolor decides whether to use colours (NO_COLOR, FORCE_COLOR, terminal or not)."""
 
     def __init__(
         self,
@@ -102,8 +102,8 @@ class Console:
                 yield from map(self._write_line, found)
 
     def _memberships(self, transaction: Transaction) -> Iterator[str]:
-        """Yield the lines of membership writes: for a creation or retirement when it arrives, for a new primary when
-        its write is committed."""
+        """Yield the lines of membership writes. A creation or a retirement is shown when its write arrives, a new
+        primary when its write is committed."""
         for event in transaction.events:
             membership = event.data.get("membership")
             if membership is None:
@@ -122,8 +122,8 @@ class Console:
                 )
 
     def _revoked(self, transaction: Transaction) -> Iterator[str]:
-        """Yield the lines for an installed full state. Revoked reservations concern users, so they are shown in red and
-        in full."""
+        """Yield the lines for an installed full state. Revoked reservations matter to users, so they are shown in red
+        and not shortened."""
         yield f"installed the full state of {self.name(str(transaction.source))}"
         for event in transaction.events:
             data = event.data
@@ -165,8 +165,8 @@ class Console:
         return self._paint("?", "yellow") if data["csn"] is None else self._paint("✓", "green")
 
     def _result(self, result: Mapping[str, Any]) -> str:
-        """The text of a reservation, such as `6.12 2026-12-01 09:00–10:00`; for another application, the values of its
-        result."""
+        """Return a reservation as text, such as `6.12 2026-12-01 09:00–10:00`. For another application, return the
+        values of its result."""
         times = self._times(result)
         if times is None:
             return harmless(" ".join(str(value) for value in result.values()))
@@ -175,7 +175,8 @@ class Console:
         return f"{harmless(result.get('room', ''))} {day} {start}–{ending}"
 
     def _move(self, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
-        """The text of a move, such as `6.12 09:00 → 10:00` within a day and a room; otherwise both slots in full."""
+        """Return a move as text. Within a day and a room it is short, such as `6.12 09:00 → 10:00`; otherwise it has
+        both slots in full."""
         was, now = (self._times(result) if result else None for result in (before, after))
         if not (before and after and was and now):
             return " → ".join(self._result(result) if result else "nothing" for result in (before, after))
@@ -185,7 +186,7 @@ class Console:
         return f"{harmless(after.get('room', ''))} {start_before} → {start}"
 
     def _times(self, result: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[str, str]] | None:
-        """Return the local day and time of both ends; None if the result has no times."""
+        """Return the day and the time of both ends in local time; None if the result has no times."""
         try:
             return _clock(result["start"], self._zone), _clock(result["end"], self._zone)
         except (KeyError, TypeError, ValueError):
@@ -197,8 +198,8 @@ class Console:
         return f"link to {self.name(str(data.get('peer')))} {state}"
 
     def _session(self, data: Mapping[str, Any]) -> Iterator[str]:
-        """Yield the line of a session that carried something, and each error once: a peer that stays down is shown
-        once."""
+        """Yield the line of a session in which something was sent or received. An error is shown only once while it
+        stays the same, so that a peer that is down does not fill the terminal."""
         peer, error = str(data.get("peer")), data.get("error")
         before = self._session_errors.pop(peer, None)
         if error:
@@ -215,7 +216,7 @@ class Console:
 
 
 def harmless(text: object) -> str:
-    """Return the text with its control characters replaced, since they could control a terminal."""
+    """Return the text with its control characters replaced, because they could control a terminal."""
     return "".join(character if character.isprintable() else "�" for character in str(text))
 
 
@@ -226,7 +227,7 @@ def _request(data: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=10_000)  # the same times are shown again and again
 def _clock(text: str, zone: ZoneInfo) -> tuple[str, str]:
-    """Return the day and the time in the zone, such as `2026-12-01` and `09:00`, of a time in ISO 8601."""
+    """Return the day and the time, such as `2026-12-01` and `09:00`, that an ISO 8601 time has in the time zone."""
     moment = datetime.fromisoformat(text).astimezone(zone).isoformat(timespec="minutes")
     return moment[:10], moment[11:16]
 

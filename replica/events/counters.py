@@ -1,4 +1,4 @@
-"""Counts what happened at a replica since its start, for Prometheus."""
+"""Counts what happens at a replica after its start, for Prometheus."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """Expands transactions of the store into screen events, write by write.
 
 A screen event has the id `STREAMID.NUMBER`: the id of the transaction, and the number of the event in it. Each change
-gives, in this order, accepted or received (the write is new here), moved or rejected (its outcome changed), committed.
-An installed full state gives revoked for each commit that it took back, and reset, since anything on a screen may have
-changed.
+of a write gives these events, in this order: accepted or received (the write is new here), moved or rejected (its
+outcome changed), committed. An installed full state gives one event `revoked` for each commit that it revoked, and then
+`reset`, because anything on a screen may have changed.
 
-Transactions can be summarised for a listener that only counts, without reading the log.
+Transactions can also be summarised, without reading the log, for a listener that only counts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PLACED = {"updated", "merged"}
 
 
 class Cursor(NamedTuple):
-    """A position in the events: directly after the event with this id."""
+    """A position among the events: directly after the event with this id."""
 
     moment_ms: int
     sequence: int
@@ -49,8 +49,8 @@ class Cursor(NamedTuple):
         return f"{self.moment_ms}-{self.sequence}" + ("" if self.number == NUMBER_LAST else f".{self.number}")
 
     def before_transaction(self) -> str:
-        """Return a stream id to read on from. After it come this transaction, unless all its events lie before the
-        cursor, and all later transactions."""
+        """Return the stream id after which to continue reading. The next read returns this transaction again, unless
+        all its events lie before the cursor, and then all later transactions."""
         if self.number == NUMBER_LAST:
             return f"{self.moment_ms}-{self.sequence}"
         if self.sequence > 0:
@@ -76,8 +76,8 @@ class ScreenEvent:
 class Transaction:
     """One transaction of the store, with its events in order.
 
-    In a summary, `events` lacks the events of writes that only arrived or were committed; `summed` counts those events
-    by name, and `csns` has the CSNs of the commits among them.
+    In a summary, `events` does not contain the events of writes that only arrived or were committed. Instead, `summed`
+    counts these events by name, and `csns` has the CSNs of the commits among them.
     """
 
     id: str
@@ -100,7 +100,8 @@ def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str
 
 
 def summarise(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str], tuple[int, ...]]:
-    """Return the entry with only the changes that must be expanded, and `summed` and `csns` of the other changes."""
+    """Split an entry for a summary. Returns the entry with only those changes that must be expanded, and the values
+    `summed` and `csns` for its other changes; see Transaction."""
     expanded: list[Change] = []
     csns, count = [], 0
     for change in entry.get("changes", ()):
@@ -115,8 +116,8 @@ def summarise(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str]
 
 
 def _is_plain(change: Change) -> bool:
-    """Whether the write only arrived or was committed. A membership write is never plain, because the terminal shows
-    each."""
+    """Return whether the write only arrived or was committed. A membership write is never plain, because the terminal
+    shows each of them."""
     return not change.is_membership and change.was in {None, change.now}
 
 
@@ -165,8 +166,9 @@ def _of_changes(
 def _of_revoked(
     entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the events of revoked commits, then a reset. `lost` writes could not be kept, since they follow a write
-    that is nowhere here. The writes of `lost_pages` are not in the log any more, so nobody knows whose they were."""
+    """Yield the events of revoked commits, then a reset. `lost` writes could not be kept, because they follow a
+    write that this replica does not have. The writes of `lost_pages` are no longer in the log, so nobody knows who
+    made them."""
     peer = entry.get("peer") or None
     for fate in ("revoked", "lost"):
         for identifier in entry.get(fate, ()):
@@ -179,8 +181,9 @@ def _of_revoked(
 def _data_of(
     start: Mapping[str, Any], write: Write | None, was: str | None, now: str, describer: Describer
 ) -> Iterator[dict[str, Any]]:
-    """Yield the data of events: `start`, and what the write and its application say, once for each of several `parts`.
-    For a write that is not in the log any more, nothing else is known."""
+    """Yield the data of one write's events. They contain the members of `start`, and what the write and its description
+    say. An application may describe a write in several `parts`; each part gives its own data. If the write is no longer
+    in the log, only `start` and the outcome are known."""
     status = now.partition(" ")[0]
     if write is None:
         nothing: dict[str, Any] = dict.fromkeys(("app", "op", "user", "request", "reservation", "before", "after"))
@@ -207,8 +210,8 @@ def _data_of(
 
 
 def _outcome_event(status: str, before: Any, after: Any) -> str | None:
-    """Return the name of the event for a changed outcome; None if the result is the same, or if another copy of the
-    write counts."""
+    """Return the name of the event for a changed outcome. Returns None if the result is the same, or if the write is a
+    duplicate of another write."""
     if status in _PLACED:
         return "moved" if before != after else None
     return "rejected" if status != "duplicate" else None

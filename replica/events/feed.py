@@ -1,8 +1,8 @@
 """The event feed: one thread reads the store's events, keeps recent ones in memory, and passes them on.
 
-So any number of followers costs one read. A follower reads the store itself if it is too far behind, or after a read
-with so many changes that the feed only counted them. If events were trimmed from the store or lost with it, followers
-get a `reset`, which means: reload what you show.
+So the store is read once for any number of followers. A follower reads the store itself if it is too far behind, or if
+the feed has only counted the events of a read with very many changes. If events were removed from the store or lost
+with it, followers get a `reset` event, after which a screen must load its content again.
 """
 
 from __future__ import annotations
@@ -34,17 +34,18 @@ WAIT_MIN_S, WAIT_MAX_S = 0.1, 5.0
 
 
 class Position(NamedTuple):
-    """A position in the feed: after the event `after`. `resets` is how often the feed had been reset when the position
-    was given; the next reset makes it invalid."""
+    """A position in the feed, after the event `after`. `resets` is the number of resets of the feed at the time when
+    the position was made; the next reset makes the position invalid."""
 
     after: Cursor
     resets: int
 
 
 class EventFeed:
-    """The feed of one replica. After `start`, `listener` gets each transaction in order, in the thread of the feed.
+    """The feed of one replica. After `start`, `listener` is called with each transaction in order, in the thread of the
+    feed.
 
-    That thread makes its own client with `blocking_client`; followers that read the store share `client`.
+    That thread makes its own client with `blocking_client`. Followers that read the store share `client`.
     """
 
     def __init__(
@@ -89,15 +90,16 @@ class EventFeed:
         return self._stopping.is_set()
 
     def follow(self, after: Cursor | None) -> FeedFollower:
-        """Return a follower of the events after `after`; if it is None, of those after the last event so far."""
+        """Return a follower of the events after `after`. If `after` is None, it follows the events that are still to
+        come."""
         with self._changed:
             return FeedFollower(self, Position(self._last if after is None else after, self._resets))
 
     # For followers.
 
     def read(self, position: Position) -> tuple[list[ScreenEvent], Position]:
-        """Return the events after the position, oldest first, and the position after them. There are no events once the
-        feed has stopped."""
+        """Return the events after the position, oldest first, and the position after them. After the feed has stopped,
+        there are no events."""
         with self._changed:
             if self.stopped:
                 return [], position
@@ -114,7 +116,7 @@ class EventFeed:
         return events, Position(after, position.resets)
 
     def wait(self, position: Position, timeout_s: float) -> None:
-        """Wait until `read` has something to return, the feed has stopped, or the time is over."""
+        """Wait until `read` has something to return, until the feed has stopped, or until the time is over."""
         with self._changed:
             self._changed.wait_for(lambda: self._has_news(position), timeout_s)
 
@@ -127,13 +129,14 @@ class EventFeed:
                     await news.wait()
 
     def is_behind(self, position: Position) -> bool:
-        """Whether `read` has to read the store, since the next events are not in memory."""
+        """Return whether `read` must read the store, because the next events are not in memory."""
         with self._changed:
             return not self._is_void(position) and position.after < self._floor
 
     def _read_store(self, after: Cursor, last: Cursor) -> tuple[list[ScreenEvent], Cursor]:
-        """Return the events after `after` and up to `last`, from at most BATCH_MAX transactions, and how far they
-        reach. Raises Gap. Many followers have the same position, so the result of the last read is kept for them."""
+        """Return the events after `after` and up to `last`, from at most BATCH_MAX transactions, and the position
+        that they reach. Raises Gap. Many followers have the same position, so the result of the last read is kept
+        for them."""
         held = self._read_last
         if held is None or held[0] != (after, last):
             entries = self._store.events(after.before_transaction(), 1, BATCH_MAX, self._client)
@@ -148,8 +151,8 @@ class EventFeed:
         return self.stopped or self._is_void(position) or self._last > position.after
 
     def _is_void(self, position: Position) -> bool:
-        """Whether the position can no longer be used: the store lost events after it was given, or it came from
-        elsewhere."""
+        """Return whether the position can no longer be used: the store has lost events since the position was made, or
+        another feed made it."""
         return self._resets != position.resets or position.after > self._last
 
     def _reset_for_follower(self) -> tuple[list[ScreenEvent], Position]:
@@ -158,7 +161,8 @@ class EventFeed:
 
     @contextlib.contextmanager
     def _notifying(self, notify: Callable[[], object]) -> Iterator[None]:
-        """While the context is open, call `notify` after each change, in any thread. `notify` must return at once."""
+        """Call `notify` after each change while the context is open. It is called in any thread, and must return at
+        once."""
         with self._changed:
             self._notified.add(notify)
         try:
@@ -201,8 +205,8 @@ class EventFeed:
             self._reset(Cursor.parse(self._store.last_event()))
 
     def _reconnected(self, broken: bool) -> None:
-        """Reset the feed if the store has lost events: its last event is older than that of the feed. With `broken`,
-        always reset."""
+        """After a new connection, reset the feed if the store has lost events, that is, if the store's last event is
+        older than that of the feed. With `broken`, always reset."""
         last = Cursor.parse(self._store.last_event())
         if broken or last < self._last:
             self._reset(last)
@@ -224,7 +228,7 @@ class EventFeed:
             self._listener(transaction)
 
     def _for_listener(self, entries: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Transaction]:
-        """Yield entries of the store as transactions, summarised if there are many changes."""
+        """Yield entries of the store as transactions. If there are many changes, the transactions are summaries."""
         are_many = sum(len(entry.get("changes", ())) for _, entry in entries) > MANY
         found = [(identifier, *(summarise(entry) if are_many else (entry, None, ()))) for identifier, entry in entries]
         writes = self._store.writes(write_ids((identifier, entry) for identifier, entry, _, _ in found))
@@ -254,7 +258,7 @@ class FeedFollower:
 
     @property
     def after(self) -> Cursor:
-        """The cursor of the last event that was taken."""
+        """The cursor of the last event that `take` has returned."""
         return self._position.after
 
     @property
@@ -263,15 +267,17 @@ class FeedFollower:
 
     @property
     def is_behind(self) -> bool:
-        """Whether `take` has to read the store, since the next events are not in memory."""
+        """Whether `take` must read the store, because the next events are not in memory."""
         return self._feed.is_behind(self._position)
 
     async def changed(self, timeout_s: float) -> None:
-        """Wait, in an event loop, until `take` has something to return, the feed has stopped, or the time is over."""
+        """Wait, in an event loop, until `take` has something to return, until the feed has stopped, or until the time
+        is over."""
         await self._feed.wait_in_loop(self._position, timeout_s)
 
     def take(self, timeout_s: float) -> list[ScreenEvent]:
-        """Return the next events, oldest first; none if none come within the time, or if the feed has stopped."""
+        """Return the next events, oldest first. Returns no events if none come within the time, or if the feed has
+        stopped."""
         self._feed.wait(self._position, timeout_s)
         events, self._position = self._feed.read(self._position)
         return events

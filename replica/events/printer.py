@@ -1,4 +1,5 @@
-"""Writes lines to a terminal in a thread of its own: a terminal that is paused (Ctrl-S) or gone blocks nothing else."""
+"""Writes lines to a terminal in a thread of its own, so that a terminal that is paused (Ctrl-S) or closed does not
+block the replica."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ CLOSE_TIMEOUT_S = 5.0
 
 
 class Printer:
-    """Prints lines. Call it with a line and its newline; it returns at once. `close` waits for the rest, for a bounded
-    time."""
+    """Prints lines. Call it with a line that ends in a newline; the call returns at once. `close` waits for the
+    remaining lines, but not longer than CLOSE_TIMEOUT_S."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write

@@ -1,4 +1,4 @@
-"""The endpoints for operators and for classes: what this replica holds, its sessions and links, and membership."""
+"""The endpoints for operators and for lessons: the content of this replica, its sessions and links, and membership."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ class Admin:
 
 
 class MembershipChanges:
-    """The handlers that only a replica with a membership has."""
+    """The handlers of membership. A replica without membership, as in a simulation, does not have them."""
 
     def __init__(self, parts: Parts, membership: Membership) -> None:
         self._store = parts.store
@@ -266,13 +266,14 @@ class MembershipChanges:
 
 
 def _epoch(history: str) -> Answer | None:
-    """Return the current epoch; None while the cluster's birth is not known."""
+    """Return the current epoch; None while the replica does not know the cluster's birth."""
     epochs = decode(history)
     return {"number": epochs[-1].number, "promoter": epochs[-1].promoter} if epochs else None
 
 
 def _members(settings: Config, created: Sequence[Member]) -> list[dict[str, Any]]:
-    """Return the founders, without the ids that only they know, and the created servers."""
+    """Return the founders and the created servers. The id of a founder is None, because only the founder itself knows
+    it."""
     founders = [
         {"id": None, "label": label, "rest": str(founder.rest), "anti_entropy": str(founder.anti_entropy)}
         for label, founder in settings.founders.items()
@@ -285,5 +286,5 @@ def _members(settings: Config, created: Sequence[Member]) -> list[dict[str, Any]
 
 
 def vector_texts(vector: Vector) -> dict[str, str]:
-    """Return a vector whose stamps are texts of 16 digits."""
+    """Return a vector in which the stamps are texts of 16 digits."""
     return {server: stamp_text(stamp) for server, stamp in sorted(vector.items())}

@@ -24,7 +24,7 @@ from replica.http.routing import Routes
 
 
 def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
-    """Return the WSGI application of one replica. It shares `counters` with the rest of the replica; without them it
+    """Return the WSGI application of one replica. It uses the given `counters`, which the replica shares with it, or
     makes its own."""
     app = Flask("bayou", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = errors.BODY_BYTES_MAX
@@ -93,8 +93,8 @@ def _answer_error(error: Exception) -> Response:
 
 
 def _joined(parts: Parts) -> list[str]:
-    """Return the REST addresses of the created servers; none while the storage is away, when no request is served
-    anyway."""
+    """Return the REST addresses of the created servers. Returns none while the storage is away, because then no request
+    is served anyway."""
     try:
         return [member.rest for member in parts.store.members()]
     except RedisError:

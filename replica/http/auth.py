@@ -4,11 +4,12 @@ With `auth: none` everybody may do everything. With `auth: tokens` a request car
 
     Authorization: Bearer TOKEN        programs and the command line
     Authorization: Basic NAME:TOKEN    programs that know only names and passwords, such as calendars
-    Cookie: bayou_token=TOKEN          the web pages, once PUT /login has set it
+    Cookie: bayou_token=TOKEN          the web pages, after PUT /login has set the cookie
 
-Tokens are looked up in the tentative view. A person who is added or revoked here is so at once, even while the replica
-is cut off. The operator's token is in data/LABEL/operator.token and is new at each start. Whoever can read that file
-runs the machine, and may make the first manager with it. Each endpoint declares the least role that it takes.
+Tokens are looked up in the tentative view. So a change of persons that this replica accepts takes effect here at once,
+even while the replica is cut off. The operator's token is in data/LABEL/operator.token, and changes at each start.
+Whoever can read that file runs the machine, and may create the first manager with the token. Each endpoint declares the
+lowest role that may use it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ Read = Callable[[list[str]], Snapshot]
 
 
 class Security:
-    """The authentication of one replica. `read` reads pages; `operator_hash` is the hash of the operator's token."""
+    """The authentication of one replica. `read` reads pages of the store. `operator_hash` is the hash of the operator's
+    token."""
 
     def __init__(self, settings: Config, read: Read, operator_hash: str | None = None) -> None:
         self.asks_for_tokens = settings.auth == "tokens"
@@ -58,8 +60,8 @@ class Security:
         self._operator_hash = operator_hash
 
     def caller(self, endpoint: Endpoint | None, method: str, headers: Headers) -> Caller:
-        """Return who makes a request to this endpoint (None if there is none at the path). Raises Unauthorized or
-        Forbidden."""
+        """Return who makes a request to this endpoint, which is None if the path has no endpoint. Raises Unauthorized
+        or Forbidden."""
         named = headers.get(USER_HEADER)
         if not self.asks_for_tokens:
             return Caller(_name_of(named) if endpoint and endpoint.is_write else "", "user")
@@ -70,19 +72,19 @@ class Security:
         if RANKS[caller.role] < RANKS[needed]:
             raise Forbidden(
                 "forbidden",
-                f"{caller.name} is a {caller.role}, and this needs a {needed}. A manager can give another role.",
+                f"{caller.name} has the role {caller.role}, but this needs {needed}. Ask a manager for another role.",
                 needs=needed,
             )
         if named not in {None, caller.name}:
             raise Forbidden(
-                "forbidden", f"The token is that of {caller.name}, and {USER_HEADER} names {named}.", needs=named
+                "forbidden", f"The token is that of {caller.name}. Leave {USER_HEADER}: {named} out.", needs=named
             )
         return caller
 
     def holder(self, token: str | None) -> Caller:
         """Return the holder of a token. Raises Unauthorized if the token is missing or not valid."""
         if not token:
-            raise Unauthorized("token_missing", "Say who you are: Authorization: Bearer TOKEN. A manager gives tokens.")
+            raise Unauthorized("token_missing", "Send a token: Authorization: Bearer TOKEN. A manager gives tokens.")
         name = name_of(token)
         if name == OPERATOR and self._operator_hash and is_hash_of(self._operator_hash, token):
             return Caller(OPERATOR, "manager")
@@ -115,7 +117,7 @@ def endpoints(security: Security) -> list[Endpoint]:
 
 
 class Login:
-    """The handlers of /login. The cookie that they set is for web pages."""
+    """The handlers of /login. They set and delete the cookie that web pages use."""
 
     def __init__(self, security: Security) -> None:
         self._security = security
@@ -142,8 +144,8 @@ class Login:
         return {"auth": auth, "user": None}, 200, self._cookie(request, "", 0)
 
     def _cookie(self, request: HttpRequest[Any, Any], token: str, age_s: int) -> dict[str, str]:
-        """Return the header that sets the cookie. Scripts and other sites cannot use the cookie. Behind a proxy with
-        TLS, it is never sent without TLS."""
+        """Return the header that sets the cookie. Scripts and other sites cannot use the cookie. At a host name behind
+        a TLS proxy, browsers send the cookie over TLS only."""
         secure = request.http.host.partition(":")[0] in self._security.public_names
         return {"Set-Cookie": dump_cookie(COOKIE, token, age_s, httponly=True, samesite="Strict", secure=secure)}
 
@@ -153,7 +155,7 @@ def _shown(caller: Caller) -> Answer:
 
 
 def sent_token(headers: Headers) -> str | None:
-    """Return the token of a request, if any; with Basic authentication, it is the password."""
+    """Return the token of a request; None if there is none. With Basic authentication, the token is the password."""
     sent = Authorization.from_header(headers.get("Authorization"))
     if sent is None:
         return parse_cookie(headers.get("Cookie")).get(COOKIE)
@@ -161,7 +163,7 @@ def sent_token(headers: Headers) -> str | None:
 
 
 def _name_of(named: str | None) -> str:
-    """Return the user that the header names, where no tokens are asked for. Raises Unauthorized or BadInput."""
+    """Return the user that the header names, for a replica without tokens. Raises Unauthorized or BadInput."""
     if named is None:
         raise Unauthorized("user_missing", f"Say who you are with the header {USER_HEADER}: NAME.")
     if not NAME.fullmatch(named):
@@ -172,7 +174,8 @@ def _name_of(named: str | None) -> str:
 
 
 def new_operator_token(folder: Path) -> str:
-    """Write a new operator's token into the folder of the replica, readable by its owner only. Returns the hash."""
+    """Write a new operator's token into the folder of the replica. Only the owner of the file can read it. Returns the
+    hash of the token."""
     token = new_token(OPERATOR)
     path = folder / TOKEN_FILE
     fresh = folder / f"{TOKEN_FILE}.{secrets.token_hex(4)}"

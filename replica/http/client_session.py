@@ -1,10 +1,11 @@
 """The client's session in HTTP: the headers that carry it.
 
-    Bayou-Session: TOKEN          the session as the last answer gave it; empty begins one
-    Bayou-Guarantees: RYW,MR      which guarantees this request wants; all four when a token is sent, else none
-    Bayou-Wait: MS                how long the replica may wait until it has seen what the session has seen
+    Bayou-Session: TOKEN          the session token of the last answer; an empty one begins a session
+    Bayou-Guarantees: RYW,MR      the guarantees that this request wants; by default all four with a token, else none
+    Bayou-Wait: MS                how long the replica may wait until it has received what the session has seen
 
-An answer carries the new token where a token was sent or a write was taken. A refused request leaves it unchanged.
+An answer has a new token if the request sent one, or if a write was accepted. A refused request does not change the
+token.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A limit on how many things run at a time: open streams, or requests that wait for a peer or for their session."""
+"""A limit on how many things run at the same time, such as open streams or waiting requests."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from bayou.errors import TooMany
 
 
 class ConcurrencyLimit:
-    """A limit of `count_max`. `acquire` refuses at once if so many are acquired; call `release` once for each. A `with`
-    block does both."""
+    """A limit of `count_max`. `acquire` raises TooMany with `code` if the limit is reached; `what` names in its message
+    what is limited. Call `release` once for each `acquire`. A `with` block does both."""
 
     def __init__(self, count_max: int, code: str, what: str) -> None:
         self._count_max = count_max

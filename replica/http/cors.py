@@ -1,12 +1,12 @@
-"""Which web pages may talk to this replica through a browser. Without tokens, this is its only protection.
+"""Which web pages may use this replica through a browser. Without tokens, these rules are its only protection.
 
 - A write from a page of another origin is refused, so that a foreign page cannot reserve in a user's name.
-- A page of another replica of the cluster may use the endpoints that are declared `for_cluster_pages`: it shows all
-  replicas, and cuts their links.
-- A replica that listens on the loopback only refuses a foreign name in Host. Otherwise a foreign page whose name was
-  made to point at 127.0.0.1 would seem to be the replica's own (DNS rebinding).
+- A page of another replica of the cluster may use the endpoints that are declared `for_cluster_pages`, because it shows
+  all replicas, and cuts their links.
+- A replica that listens only on the loopback address refuses foreign names in the header Host. Otherwise a foreign page
+  could point its own name at 127.0.0.1, and would then seem to be the replica's own page (DNS rebinding).
 
-Programs other than browsers send no Origin, and none of this applies to them.
+Programs other than browsers send no Origin. Only the third rule applies to them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
 class CrossSite:
-    """The rules of one replica, which listens at `address`. `joined` returns the REST addresses of the created servers,
-    which the configuration does not name."""
+    """The rules of one replica that listens at `address`. `joined` returns the REST addresses of the created servers,
+    which the configuration does not have."""
 
     def __init__(self, settings: Config, address: Address, joined: Callable[[], Iterable[str]]) -> None:
         self._loopback_only = address.is_loopback
@@ -55,7 +55,7 @@ class CrossSite:
         )
 
     def permission(self, endpoint: Endpoint | None, origin: str) -> Mapping[str, str]:
-        """Return the headers with which a browser lets a page of another replica read the answer."""
+        """Return the headers that allow a browser to show the answer to a page of another replica."""
         if not _is_shared(endpoint) or not self._is_of_the_cluster(origin):
             return {}
         return {

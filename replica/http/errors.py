@@ -1,7 +1,7 @@
-"""Turns exceptions into HTTP answers: one table of statuses, and one shape.
+"""Turns exceptions into HTTP answers: one table of statuses, and one form for all errors.
 
-The shape is {"error": {"code", "message", "details"}}: a code for programs, a sentence for people, details for both. An
-unexpected exception is logged with its traceback under an id, and the client gets only the id.
+The form is {"error": {"code", "message", "details"}}: the code is for programs, the message for people, and the details
+for both. An unexpected exception is logged with its traceback under an id, and the client gets only the id.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ RETRIED = {429, 503}
 
 
 def answer_error(error: Exception, method: str, path: str) -> Response:
-    """Return the answer to a request METHOD PATH that raised this exception."""
+    """Return the answer to the request METHOD PATH, which raised this exception."""
     if isinstance(error, redis.RedisError) and (away := away_of(error)):
         LOGGER.warning("storage away while serving %s %s: %s", method, path, error)
         error = away
     if isinstance(error, MethodNotAllowed):
         allowed = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
-        message = f"{path} does not take {method}; it takes {', '.join(allowed)}."
+        message = f"{path} does not support {method}. Use {', '.join(allowed)}."
         return _render(405, "method_not_allowed", message, {"allowed": allowed}, {"Allow": ", ".join(allowed)})
     if isinstance(error, HTTPException) and error.code and error.code < 500:
         error = _refusal_of(error, path)
@@ -52,14 +52,14 @@ def answer_error(error: Exception, method: str, path: str) -> Response:
         return _render(STATUS_BY_KIND[type(error)], error.code, error.message, error.details)
     incident = secrets.token_hex(4)
     LOGGER.error("incident %s while serving %s %s", incident, method, path, exc_info=error)
-    message = f"Something went wrong in this replica. Its log has the details under incident {incident}."
+    message = f"This replica failed. Its log has the details under incident {incident}."
     return _render(500, "internal", message, {"incident": incident})
 
 
 def _refusal_of(error: HTTPException, path: str) -> Refusal:
-    """Return the refusal for an error that Flask found in a request."""
+    """Return the refusal for an error that Flask has found in a request."""
     if error.code == 404:
-        return Unknown("not_found", f"There is nothing at {path}. GET / lists what there is.")
+        return Unknown("not_found", f"There is nothing at {path}. GET / lists all paths.")
     if error.code == 413:
         return TooLarge("too_large", f"A body may have at most {BODY_BYTES_MAX} bytes.", bytes_max=BODY_BYTES_MAX)
     return BadInput("bad_input", str(error.description), field="body")

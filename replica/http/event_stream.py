@@ -1,8 +1,9 @@
-"""GET /events: what happens here, as server-sent events (the WHATWG standard of HTML, section 9.2), resumable by id.
+"""GET /events: the events of this replica as server-sent events (the WHATWG standard of HTML, section 9.2). A client
+can resume a stream with the id of the last event that it received.
 
-Flask opens a stream as it answers any request: the same authorisation, the same rules for other sites, the same errors.
-The web server's event loop then sends it (see wsgi.py), so an open stream holds no thread. It ends at once when its
-client leaves.
+Flask begins a stream as it answers any request: the same authorisation, the same rules for other sites, the same
+errors. Then the web server's event loop sends the stream (see wsgi.py), so an open stream holds no thread. It ends at
+once when its client leaves.
 """
 
 from __future__ import annotations
@@ -62,11 +63,11 @@ def endpoint(parts: Parts) -> Endpoint:
 
 
 class EventStream:
-    """The body of one open stream. Every server calls `close` when the answer ends (PEP 3333); only the first call
-    counts.
+    """The body of one open stream. Every server calls `close` when the answer ends (PEP 3333); only the first call has
+    an effect.
 
-    A stream holds the lock `reading` while it reads the store. So all streams together take one thread at most, and
-    most of them find what another one read.
+    A stream holds the lock `reading` while it reads the store. So all streams together use at most one thread, and most
+    streams find that another stream has read the events already.
     """
 
     def __init__(self, label: str, follower: FeedFollower, limit: ConcurrencyLimit, reading: asyncio.Lock) -> None:
@@ -81,8 +82,8 @@ class EventStream:
             limit.release()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Serve a server that supports only plain WSGI: the stream ends at once, and its client comes back with its
-        last id."""
+        """Return the body for a server that supports only plain WSGI. The stream ends at once, and its client comes
+        back with its last id."""
         return iter((self._opening(),))
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:

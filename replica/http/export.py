@@ -1,11 +1,12 @@
-"""Anti-entropy by file (transportable media; Petersen 1997, section 3.4): the writes that another replica lacks, as a
-file.
+"""Anti-entropy by file (transportable media; Petersen 1997, section 3.4): a file with the writes that another replica
+lacks.
 
-GET  /replica/export?csn=N&v=JSON    for a replica that holds the commits up to N and the vector; without, everything;
-                    &volume=BYTES    in volumes of about this size
-POST /replica/import                 takes such a file; if it is damaged, the part before the damage stays taken
+GET  /replica/export?csn=N&v=JSON    the writes for a replica that holds the commits up to N and the vector; without
+                                     these parameters, all writes
+                    &volume=BYTES    the same in volumes of about this size
+POST /replica/import                 takes such a file; of a damaged file, it takes the part before the damage
 
-bayou/export.py knows the frames of a file, replica/http/export_file.py its bytes.
+bayou/export.py defines the frames of a file, replica/http/export_file.py its bytes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ CSN_MAX = 2**53
 
 
 def _vector(text: object) -> dict[str, int]:
-    """Return the vector of a text {"SERVER": "STAMP", ...}, the form in which GET /replica shows V."""
+    """Return the vector that a text {"SERVER": "STAMP", ...} describes. GET /replica shows V in this form."""
     try:
         found = json.loads(text) if isinstance(text, str) and len(text) <= VECTOR_BYTES_MAX else None
         vector = {server: int(stamp) for server, stamp in found.items()} if isinstance(found, dict) else None
@@ -124,7 +125,7 @@ class Files:
 
     def _opened(self, head: Head) -> Importer:
         """Return the importer of a volume. If the volume shows that this replica has lost the end of its log, the
-        replica takes a new id first."""
+        replica first takes a new id."""
         importer = Importer(self._parts.store, self._tags)
         try:
             importer.take(head)
@@ -137,7 +138,7 @@ class Files:
         return importer
 
     def _follow(self, reports: list[Report]) -> None:
-        """Do what follows after an import: learn peers, commit as the primary, and pass the writes on."""
+        """Do what must follow an import: learn new peers, commit as the primary, and pass the writes on."""
         if self._parts.membership is not None:
             self._parts.membership.after_import()
         if any(report.received or report.installed for report in reports):
@@ -145,6 +146,6 @@ class Files:
 
 
 def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Return the same chunks. The first one is made before the answer begins, so that a refusal still becomes an error
-    answer."""
+    """Return the same chunks. The first chunk is made before the answer begins, so that a refusal still becomes an
+    error answer."""
     return chain([next(chunks, b"")], chunks)

@@ -1,7 +1,7 @@
 """The bytes of an export: frames with a checksum each, so that damage is found before a frame is used.
 
-A volume is the line MAGIC, followed by records: length (4 bytes, big-endian), CRC-32 of the payload (4 bytes), payload
-(an ExportFrame of a_e.proto). A volume is complete when its last record is the end.
+A volume is the line MAGIC, followed by records. A record has a length (4 bytes, big-endian), the CRC-32 of the payload
+(4 bytes), and the payload (an ExportFrame of a_e.proto). A volume is complete if its last record is an End.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PREFIX = struct.Struct(">II")
 
 
 def write(frames: Iterable[ExportFrame]) -> Iterator[bytes]:
-    """Yield the bytes of volumes, one after another; each begins with MAGIC."""
+    """Yield the bytes of the volumes, one volume after another. Each volume begins with MAGIC."""
     for frame in frames:
         payload = _encode(frame).SerializeToString()
         if isinstance(frame, Head):
@@ -35,8 +35,8 @@ def write(frames: Iterable[ExportFrame]) -> Iterator[bytes]:
 
 
 def read(file: BinaryIO) -> Iterator[ExportFrame]:
-    """Yield the frames of a file of one or more volumes. Raises BadInput at the first damage, after the frames before
-    it."""
+    """Yield the frames of a file of one or more volumes. Raises BadInput at the first damage, after it has yielded the
+    frames before the damage."""
     inside = False
     while True:
         if not inside:
@@ -73,7 +73,7 @@ def _record(file: BinaryIO) -> ExportFrame:
 def _damaged(reason: str) -> BadInput:
     return BadInput(
         "export_damaged",
-        f"The file is damaged: {reason}. The part before the damage has been taken. Export the file again.",
+        f"The file is damaged: {reason}. The writes before the damage were imported. Export the file again.",
         field="file",
     )
 

@@ -1,4 +1,4 @@
-"""Makes answers in JSON: compact, UTF-8, with a newline at the end."""
+"""Makes JSON answers. They are compact, in UTF-8, and end with a newline."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """GET /metrics: the state and the counters of a replica, for Prometheus. docs/operate.md explains each metric.
 
 Gauges are read at each scrape: the state, the peers, the disk. Counters count what has happened since the start. A
-scrape is answered even while the storage is away: then `bayou_storage_up` is 0, and what only the storage knows is
-absent. No metric names a person or a room, so a scrape needs no token.
+scrape is answered even while the storage is away: then `bayou_storage_up` is 0, and the metrics that come from the
+storage are missing. No metric names a person or a room, so a scrape needs no token.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _State:
         self._parts = parts
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: asking for the names of metrics must not read the store."""
+        """Return nothing, because a question for the names of metrics must not read the store."""
         return ()
 
     def collect(self) -> Iterator[Metric]:

@@ -1,6 +1,6 @@
-"""GET /openapi.json: the whole REST interface as an OpenAPI 3.1 document, made of the declared endpoints.
+"""GET /openapi.json: the whole REST interface as an OpenAPI 3.1 document, made from the declared endpoints.
 
-It knows the endpoints, and what is common to all of them: one shape of errors, and the headers.
+This module adds what all endpoints have in common: the form of errors, and the headers.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ SESSION_ANSWERED = (
 
 
 def endpoint(tables: Tables) -> Endpoint:
-    """Return the endpoint that describes the endpoints of `tables`, and itself once it is added to them."""
+    """Return the endpoint that describes the endpoints of `tables`. It also describes itself after it was added to
+    `tables`."""
 
     def show_openapi(_request: Request[None, None]) -> Answer:
         """Show the OpenAPI document of all endpoints."""
@@ -88,7 +89,7 @@ def document(tables: Tables) -> dict[str, Any]:
 
 
 def errors_of(found: Endpoint) -> dict[int, list[str]]:
-    """Return the error codes with which an endpoint may refuse a request, by HTTP status."""
+    """Map HTTP statuses to the error codes with which an endpoint may refuse a request."""
     codes: dict[int, list[str]] = {}
     tables = [COMMON_ERRORS, found.errors]
     tables += [SESSION_ERRORS] if found.in_session else []
@@ -160,7 +161,7 @@ def _error(codes: Sequence[str]) -> Schema:
 
 
 def _schema_of(model: type[Model], schemas: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a model. Its definitions go to `schemas`, where all endpoints find them."""
+    """Return the schema of a model. The definitions that it uses are added to `schemas`, which all endpoints share."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(schema.pop("$defs", {}))
     return schema

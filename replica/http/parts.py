@@ -1,4 +1,4 @@
-"""What the endpoints of a replica use: its parts."""
+"""The parts of a replica that its endpoints use."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from storage.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one running replica. `membership` is None where nobody can join or leave, as in a simulation.
-    `operator_hash` is the hash of the operator's token; it is None where no tokens are asked for."""
+    """The parts of one running replica. `membership` is None if no replica can join or leave, as in a simulation.
+    `operator_hash` is the hash of the operator's token, or None if the replica requires no tokens."""
 
     label: str
     settings: Config

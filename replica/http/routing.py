@@ -1,6 +1,6 @@
 """Connects the declared endpoints to Flask: a flask-restful resource for each path, which reads and checks the request.
 
-This is where a request of Flask becomes the Request that handlers are given.
+Here a request of Flask becomes the Request that handlers get.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ own_endpoint = partial(Endpoint, in_session=False)
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest(Request[QueryT, BodyT]):
-    """The request that the replica's own handlers get: `http` is Flask's request, for headers and streams."""
+    """The request that the replica's own handlers get. `http` is Flask's request, which has the headers and the stream
+    of the body."""
 
     http: flask.Request
 
@@ -51,14 +52,14 @@ class Routes:
             api.add_resource(resource, _rule(path), endpoint=name, merge_slashes="{+" not in path)
 
     def endpoint_of(self, request: flask.Request, method: str) -> Endpoint | None:
-        """Return the endpoint at the path of a request; None if there is none with this method."""
+        """Return the endpoint at the path of a request; None if the path has no endpoint with this method."""
         if request.url_rule is None:
             return None
         return self._by_name[request.url_rule.endpoint].get("GET" if method == "HEAD" else method)
 
 
 class _RestConverter(BaseConverter):
-    """Matches the rest of a path, which may contain slashes, and begin or end with one."""
+    """Matches the rest of a path. The rest may contain slashes, also at its beginning and end."""
 
     regex = ".+"
     part_isolating = False
@@ -88,8 +89,8 @@ def _body(model: type[Model], http: flask.Request, *, is_required: bool) -> Mode
 
 
 def _response(answer: Any, http: flask.Request) -> Response:
-    """Turn the result of a handler into a response of Flask. This is done here so that flask-restful does not look for
-    what the client accepts: an endpoint has one form of its answer."""
+    """Turn the result of a handler into a response of Flask. Otherwise flask-restful would choose the form of the
+    answer by the header Accept, but an endpoint has only one form."""
     if isinstance(answer, Response):
         return answer
     if isinstance(answer, Content):
@@ -98,7 +99,7 @@ def _response(answer: Any, http: flask.Request) -> Response:
 
 
 def _content(content: Content, http: flask.Request) -> Response:
-    """Return the response with this content, or 304 without the body if the client has it already."""
+    """Return the response with this content. If the client has the content already, return 304 without a body."""
     response = Response(content.body, content_type=content.media_type)
     response.set_etag(content.tag, weak=content.is_weak)
     response.headers["Cache-Control"] = "private, no-cache"

@@ -1,8 +1,7 @@
-"""The web server of one replica: aiohttp listens, Flask answers (wsgi.py says how they meet).
+"""The web server of one replica: aiohttp listens, Flask answers (wsgi.py connects the two).
 
-aiohttp was chosen by measurement (docs/decisions.md). One thread runs its event loop and owns every
-connection. A request takes a thread only while Flask works on it; a slow client, or one that reads a stream of events,
-takes none.
+aiohttp was chosen after measurements (docs/decisions.md). One thread runs its event loop and owns every connection. A
+request uses a thread only while Flask works on it. A slow client or a client that reads a stream of events uses none.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ STOP_TIMEOUT_S = 5.0
 
 
 class WebServer:
-    """Serves one address. `start` returns at once; `stop` waits for requests that are being answered, for a bounded
+    """Serves one address. `start` returns at once; `stop` waits for requests that are being answered, for a limited
     time.
 
-    `address` is where it listens, with the port that the system chose if port 0 was asked for. Raises Conflict
-    `address_unusable`.
+    `address` is the address at which the server listens; for port 0 it has the port that the system chose. The
+    constructor raises Conflict `address_unusable`.
     """
 
     def __init__(self, app: WSGIApplication, address: Address) -> None:
@@ -53,7 +52,8 @@ class WebServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening, let requests end (streams must have been told to end), send what is left, and close."""
+        """Stop listening, let open requests end, send their answers, and close all connections. Streams must have been
+        told to end before."""
         if self._thread.ident is None:
             self._close()
         elif self._thread.is_alive():
@@ -100,7 +100,7 @@ class WebServer:
 
 
 class _Full(asyncio.Protocol):
-    """A connection over the limit: it is answered with 503 at once and closed."""
+    """A connection over the limit. It is answered with 503 at once and closed."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
@@ -109,10 +109,11 @@ class _Full(asyncio.Protocol):
 
 
 def _is_of_interest(record: logging.LogRecord) -> bool:
-    """Whether to log a record. A malformed request is not logged, since it says nothing about this replica."""
+    """Return whether to log a record. Malformed requests are not logged, because they say nothing about this
+    replica."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _drop_server_name(_request: web.Request, response: web.StreamResponse) -> None:
-    """Remove the header Server, which would tell strangers which versions run here."""
+    """Remove the header Server, which would show strangers the versions of the software."""
     del response.headers["Server"]

@@ -1,7 +1,7 @@
-"""What a replica offers to the handlers of its applications: apps.api.service.Service, over the store and the peers.
+"""Implements apps.api.service.Service, the interface that a replica offers to the handlers of its applications.
 
-This module enforces the guarantees of the client session, so handlers need not know them: what a session needs is
-checked in the transaction that reads or accepts.
+This module enforces the guarantees of the client session, so handlers need not know them. Each transaction that reads
+or accepts first checks whether this replica holds what the session needs.
 """
 
 from __future__ import annotations
@@ -32,16 +32,18 @@ class Change(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether no event will come any more, since the replica stops."""
+        """Whether no more events will come, because the replica stops."""
 
     def take(self, timeout_s: float) -> object:
         """Wait for an event after the position, and move the position there."""
 
 
 class ReplicaService:
-    """Implements apps.api.service.Service, and refuses with Behind or TooMany. `clock` gives aware UTC moments.
+    """Implements apps.api.service.Service. Its methods may also raise Behind or TooMany. `clock` returns aware UTC
+    times.
 
-    `follow` gives the current position among the events, for requests that may wait; without it none waits.
+    `follow` returns the current position among the events, for requests that may wait. If it returns None, no request
+    waits.
     """
 
     def __init__(
@@ -105,8 +107,8 @@ class ReplicaService:
         return self._store.feed_revisions(name, shown, int(self._clock().timestamp()))
 
     def _attempt(self, wait_ms: int, attempt: Callable[[], Result]) -> Result:
-        """Call `attempt`. If this replica has not yet seen what the client session has seen, call it again after each
-        event, until `wait_ms` are over."""
+        """Call `attempt`. If this replica has not yet received what the client session has seen, call `attempt` again
+        after each event, for at most `wait_ms`."""
         change = self._follow() if wait_ms else None
         try:
             return attempt()

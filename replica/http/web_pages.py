@@ -1,7 +1,7 @@
-"""The web pages: the calendar for people, the cluster for a class, and the files that they are made of.
+"""The web pages and their files: the calendar for people, and the cluster page for lessons.
 
-Each file of web/ is sent as it is. GET /cluster, asked for JSON, tells a page what it must know of the cluster before
-it can ask other replicas.
+Each file of web/ is sent unchanged. GET /cluster also answers with JSON: a page needs this list of replicas before it
+can ask other replicas.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TYPES = {
 
 
 def endpoints(parts: Parts, tables: Tables) -> list[Endpoint]:
-    """Return the endpoints of the web pages and their files. `tables` are all endpoints; `/` lists them for
+    """Return the endpoints of the web pages and their files. `tables` has all endpoints; `/` lists them for
     programs."""
     pages, endpoint = Pages(parts, tables), partial(own_endpoint, "GET", answers={200: None}, role=None)
     return [
@@ -95,8 +95,8 @@ class Pages:
 
 
 def wants_page(request: HttpRequest[Any, Any]) -> bool:
-    """Whether a browser made the request. Browsers prefer text/html; curl and other programs take anything, and get
-    JSON."""
+    """Return whether a browser made the request. Browsers prefer text/html. Other programs, such as curl, accept
+    anything, and get JSON."""
     accepted = request.http.accept_mimetypes
     return accepted.quality("text/html") > accepted.quality("application/json")
 
@@ -106,15 +106,15 @@ def _data(members: dict[str, Any]) -> Response:
 
 
 def _sent(name: str) -> Response:
-    """Return a file of web/. A browser keeps the file and asks each time whether it changed, so that a page fits its
-    replica."""
+    """Return a file of web/. A browser keeps the file, but asks each time whether it has changed, so that the page
+    always matches the replica."""
     response = flask.send_from_directory(WEB, name, mimetype=TYPES[Path(name).suffix])
     response.headers["Cache-Control"] = "no-cache"
     return response
 
 
 def page(name: str, reached: list[str]) -> Response:
-    """Return a web page that may load its own files and talk to the replicas in `reached`, and nothing else."""
+    """Return a web page. It may load its own files and send requests to the origins in `reached`, and nothing else."""
     response = _sent(name)
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

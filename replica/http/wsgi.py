@@ -1,8 +1,9 @@
-"""Connects aiohttp and Flask: turns a request into a WSGI environ (PEP 3333), and what the application returns into an
+"""Connects aiohttp and Flask: turns a request into a WSGI environ (PEP 3333), and the result of the application into an
 answer.
 
-The event loop reads the body before it asks for a thread, and sends the answer itself, so no thread ever waits for a
-client. An application may return an async iterable instead of an iterable: it is sent without a thread (GET /events).
+The event loop reads the body of a request before it uses a thread, and sends the answer itself. So no thread ever waits
+for a client. An application may return an async iterable instead of an iterable; it is sent without a thread (GET
+/events).
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ WSGIApplication = Callable[[Environ, Callable[..., Any]], Any]
 
 
 class WSGIHandler:
-    """Answers requests of aiohttp: `answer` is an aiohttp handler, `app` makes the answer in one of `threads`, and
-    `address` is where the server listens."""
+    """Answers requests of aiohttp. `answer` is an aiohttp handler. The WSGI application `app` runs in the `threads`,
+    and `address` is where the server listens."""
 
     def __init__(self, app: WSGIApplication, threads: Executor, address: Address) -> None:
         self._app = app
@@ -64,9 +65,9 @@ class WSGIHandler:
 
 
 class _Answer:
-    """What the application returns for one request. `begin` and `close` run in a thread.
+    """The application's answer to one request. `begin` and `close` run in a thread.
 
-    After `begin`, `piece` is the first part of the body. It is the whole body if `is_closed` is set by then.
+    After `begin`, `piece` is the first part of the body. If `is_closed` is then set, it is the whole body.
     """
 
     def __init__(self, app: WSGIApplication, threads: Executor) -> None:
@@ -82,7 +83,7 @@ class _Answer:
         self.is_closed = False
 
     def begin(self, environ: Environ) -> None:
-        """Call the application, and take as much of its answer as fits in one piece."""
+        """Call the application, and take the first piece of its answer."""
         with self._working:
             self._returned = self._app(environ, self._start)
             if not hasattr(self._returned, "__aiter__"):
@@ -94,7 +95,7 @@ class _Answer:
         return _write
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Yield the whole body, in parts."""
+        """Yield the whole body in pieces."""
         if hasattr(self._returned, "__aiter__"):
             async with aclosing(aiter(self._returned)) as pieces:
                 async for piece in pieces:
@@ -110,7 +111,7 @@ class _Answer:
             self._advance()
 
     def _advance(self) -> None:
-        """Take the next piece, and close the answer if it ends with that piece."""
+        """Take the next piece. If the answer ends with it, close the answer."""
         taken: list[bytes] = []
         size = 0
         for chunk in self._chunks:
@@ -135,7 +136,7 @@ class _Answer:
 
 
 async def _receive(request: web.Request, body: IO[bytes]) -> None:
-    """Write the body of the request to `body`. Nothing is read if the declared length is over the limit."""
+    """Write the body of the request to `body`. If the declared length is over the limit, read nothing."""
     if not request.body_exists or (request.content_length or 0) > BODY_BYTES_MAX:
         return
     if request.content.is_eof():  # it came with the head
@@ -148,7 +149,7 @@ async def _receive(request: web.Request, body: IO[bytes]) -> None:
                 body.write(chunk)
                 silence.reschedule(loop.time() + SILENCE_S)
     except TimeoutError:
-        raise web.HTTPRequestTimeout(text=f"No more of the body came for {SILENCE_S:.0f} s.") from None
+        raise web.HTTPRequestTimeout(text=f"No more of the body came for {SILENCE_S:.0f} s. Send it again.") from None
     except web.RequestPayloadError as error:
         raise web.HTTPBadRequest(text=f"The body cannot be read: {error}") from None
 
@@ -202,8 +203,8 @@ def _environ(request: web.Request, body: IO[bytes]) -> Environ:
 
 @lru_cache(256)
 def _key(name: bytes) -> str | None:
-    """Return the name of a header in an environ. None for a name with `_`, which could be taken for another one, and
-    for Transfer-Encoding, which no longer applies to the body."""
+    """Return the name that a header has in an environ. Returns None for a name with `_`, which could be mistaken for
+    another header, and for Transfer-Encoding, which no longer applies to the body."""
     text = name.decode("latin-1").upper()
     if "_" in text or text == "TRANSFER-ENCODING":
         return None
@@ -212,4 +213,4 @@ def _key(name: bytes) -> str | None:
 
 
 def _write(_data: bytes) -> None:
-    raise NotImplementedError("the write callable of PEP 3333 is for old servers; return an iterable")
+    raise NotImplementedError("the write callable of PEP 3333 is not supported; return an iterable")

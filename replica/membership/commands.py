@@ -1,8 +1,8 @@
 """The commands of membership: creation, retirement, hand-over and forced promotion (Petersen 1997, sections 4 and 5).
 
-Each is a write that one replica accepts. This module decides when it may be accepted, together with the other replica
-if there is one. A hand-over needs both replicas: the next primary has a session with the current one, asks it to hand
-over, and fetches the commit of the hand-over in another session.
+Each command is a write that one replica accepts. This module decides when a replica may accept it. A hand-over needs
+two replicas: the next primary has a session with the current primary, asks it to hand over, and fetches the commit of
+the hand-over in another session.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Retired:
 
 
 class Membership:
-    """The membership of this replica. `say` tells the operator; `left` is called once this replica has retired and may
-    end."""
+    """The membership of this replica. `say` prints a line for the operator. `left` is called when this replica has
+    retired and may end."""
 
     def __init__(
         self,
@@ -72,7 +72,8 @@ class Membership:
         self._leaving: threading.Thread | None = None
 
     def start(self) -> None:
-        """Continue what was not finished: the commits of a new primary, and a retirement that no peer knows of."""
+        """Continue work that the last stop interrupted: commit what a new primary has not committed yet, and tell a
+        peer of a retirement."""
         state = self._store.state()
         self._catch_up(state)
         if state.retired:
@@ -86,10 +87,11 @@ class Membership:
     # Commands of operators.
 
     def retire(self, heir: str | None) -> Retired:
-        """Take no more writes, and leave once another replica holds the writes of this one. A primary hands over first.
+        """Take no more writes, and leave the cluster when another replica holds all writes of this one. A primary first
+        hands over to another replica.
 
-        `heir` is the replica that becomes the primary, and that receives the writes; without it, a reachable replica is
-        chosen.
+        `heir` is the label of the replica that becomes the primary and that receives the writes. If it is None, a
+        reachable replica is chosen.
         """
         with self._one_at_a_time():
             state = self._store.state()
@@ -120,7 +122,8 @@ class Membership:
                 raise Conflict("not_primary", f"Only the primary can hand over to {to}. Ask it, or ask {to} itself.")
 
     def force(self) -> str:
-        """Make this replica the primary without the old one, whose later commits become void. Returns its new id."""
+        """Make this replica the primary without the old primary. Later commits of the old primary become void. Returns
+        the new id of this replica."""
         with self._one_at_a_time():
             state = self._store.state()
             self._check_not_retired(state)
@@ -133,10 +136,11 @@ class Membership:
     # What follows from sessions and files.
 
     def after_session(self, code: str | None, vector_of_peer: Vector) -> None:
-        """Take a new id if the session showed that this replica has lost writes. Then, at a primary that commits
-        automatically, commit what is tentative.
+        """Do what a session requires. If it showed that this replica has lost writes, take a new id. If this replica is
+        a primary that commits automatically, commit its tentative writes.
 
-        `code` is the PeerRefusalCode of a session that failed, and the vector is that of the peer's hello.
+        `code` is the PeerRefusalCode of the session if it failed, and `vector_of_peer` is the vector of the peer's
+        hello.
         """
         if code == PeerRefusalCode.TAIL_LOST:
             renewed = self._identity.renew_if_lost(self._store, vector_of_peer)
@@ -146,8 +150,8 @@ class Membership:
         self._catch_up(self._store.state())
 
     def after_import(self) -> None:
-        """Learn the members and the primary, which the import may have changed. Then, at a primary that commits
-        automatically, commit what is tentative."""
+        """Read the members and the primary again, which the import may have changed. If this replica is a primary that
+        commits automatically, commit its tentative writes."""
         self._peers.refresh()
         self._catch_up(self._store.state())
 
@@ -163,7 +167,7 @@ class Membership:
             except ValueError as reason:
                 raise Conflict("bad_input", f"{reason}.") from None
         if not LABEL.fullmatch(new.label) or not 1 <= len(new.request) <= 64 or not new.request.isalnum():
-            raise Conflict("bad_input", "The label or the request id is invalid.")
+            raise Conflict("bad_input", "The label or the request id is invalid. Choose another label.")
         created = {member.label: member for member in self._store.members()}
         other = created.get(new.label)
         if new.label in self._settings.founders or (other is not None and other.request != new.request):
@@ -174,18 +178,18 @@ class Membership:
         return server
 
     def _hand_over(self, heir: Introduction) -> None:
-        """As the primary, hand over to the caller, which has just had a session with this replica."""
+        """Hand over to the caller. This replica is the primary, and the caller has just had a session with it."""
         if heir.label not in self._peers.reachable():
             raise Conflict(
                 PeerRefusalCode.LINK_CUT, f"{self._label} has cut its link to {heir.label}, or does not know it."
             )
         if heir.server in self._store.state().retired_servers:
-            raise Conflict("retired", f"{heir.label} has retired.")
+            raise Conflict("retired", f"{heir.label} has retired. Choose another replica.")
         self._hand_over_when_committed(heir.server)
         self._say(f"This replica has handed over to {heir.label}, which is the primary now.")
 
     def _take_over_from(self, primary: Introduction) -> None:
-        """Become the primary because the caller, which is the primary, asked for it."""
+        """Become the primary, because the caller, which is the present primary, asked for it."""
         with self._one_at_a_time():
             self._peers.sync(primary.label)
             self._take_over(self._store.state())
@@ -193,8 +197,8 @@ class Membership:
     # The steps.
 
     def _take_over(self, state: State) -> None:
-        """Become the primary: have a session with the primary, ask it to hand over, and fetch the commit in another
-        session."""
+        """Become the primary: have a session with the present primary, ask it to hand over, and fetch the commit in
+        another session."""
         self._check_not_retired(state)
         primary = self._other_primary(state)
         try:
@@ -207,8 +211,8 @@ class Membership:
         except Away as error:
             raise Away(
                 error.code,
-                f"{error.message} A hand-over needs the present primary, {primary}. If it is lost for good, promote"
-                " with force; then commits that only it holds become void.",
+                f"{error.message} A hand-over needs the present primary, {primary}. If that replica is lost for good,"
+                " promote with force. Then the commits that only it holds become void.",
                 primary=primary,
             ) from None
         self._peers.sync(primary)
@@ -217,24 +221,23 @@ class Membership:
         self._say("This replica is the primary now.")
 
     def _other_primary(self, state: State) -> str:
-        """Return the label of the primary. Raises Conflict if it is not known, or if it is this replica."""
+        """Return the label of the primary. Raises Conflict if no primary is known, or if this replica is or was the
+        primary."""
         primary = label_of(state.primary, self._store.members())
         if primary is None:
             raise Conflict(
                 "no_primary",
-                "This replica does not know the primary. Let it have a session with a peer that does, or promote it"
-                " with force.",
+                "This replica does not know the primary. Run a session with a peer that knows it, or promote this"
+                " replica with force.",
             )
         if primary == self._label and not state.is_primary:
-            raise Conflict(
-                "no_primary", "This replica was the primary, under an id that it has lost. Promote it with force."
-            )
+            raise Conflict("no_primary", "This replica was the primary under an earlier id. Promote it with force.")
         if state.is_primary:
             raise Conflict("is_primary", "This replica is the primary already.")
         return primary
 
     def _hand_over_to_one_of(self, labels: list[str]) -> None:
-        """Hand over to the first of these replicas that takes over. Raises Conflict if none does."""
+        """Hand over to the first of these replicas that accepts. Raises Conflict if none accepts."""
         problems = []
         for label in labels:
             try:
@@ -245,7 +248,7 @@ class Membership:
                 return
         raise Conflict(
             "is_primary",
-            "The primary hands over before it retires, and no replica could take over. "
+            "The primary must hand over before it retires, but no replica could take over. "
             + (" ".join(problems) or "There is no other replica to which the link is up."),
         )
 
@@ -274,10 +277,11 @@ class Membership:
             self._peers.notify_new_write()
 
     def _leave_writes_to_one_of(self, labels: list[str]) -> str | None:
-        """Have a session with one of these replicas, which then holds all writes of this one. Returns its label; None
-        if every session failed.
+        """Have a session with one of these replicas, which then holds all writes of this replica. Returns the label of
+        that replica; None if every session failed.
 
-        A replica that has retired itself does not count: its own last session may be over.
+        A replica that has retired itself does not count, because it may never have a session with another replica
+        again.
         """
         for label in labels:
             try:

@@ -1,7 +1,8 @@
-"""The id of this replica. It is resolved at each start, and after each restart of Redis, before any write is accepted.
+"""The id of this replica. It is decided at each start, and after each restart of Redis, before any write is accepted.
 
-The identity file and what the namespace holds decide it (storage/identity_file.py has the rules). A new id is noted in
-the identity file before anything is written under it, including an id that comes with a full state.
+The decision depends on the identity file and on the content of the namespace; storage/identity_file.py has the rules. A
+new id is recorded in the identity file before any write is made under it. This is also true for an id that comes with a
+full state.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from storage.store import Store
 
 
 class Identity:
-    """Decides the id of this replica; implements storage.full_state.Ids. `say` tells the operator about a new id."""
+    """Decides the id of this replica. Implements storage.full_state.Ids. `say` prints a line for the operator about a
+    new id."""
 
     def __init__(
         self, storage: OpenStorage, settings: Config, label: str, clock: Clock, say: Callable[[str], object]
@@ -34,10 +36,11 @@ class Identity:
         self._changing = threading.RLock()
 
     def resolve(self, store: Store, *, restored: bool = False) -> str | None:
-        """Decide the id, note it in the identity file, and open the namespace under it. Raises Conflict other_cluster.
+        """Decide the id, record it in the identity file, and open the namespace under it. Raises Conflict
+        `other_cluster`.
 
-        `store` must be one that reaches Redis now, even while other clients are refused. Returns why the id is new;
-        None if it is not new, or at a first start.
+        `store` must be able to reach Redis now, even while other clients are refused. Returns the reason for a new id;
+        None if the id is not new, or if this is the first start.
         """
         with self._changing:
             found, known = store.server(), self._storage.identity_file
@@ -62,7 +65,8 @@ class Identity:
         return _new_id(reason, server, was_primary=was_primary)
 
     def renew_if_lost(self, store: Store, vector: Vector) -> str | None:
-        """Take a new id if a peer with this vector holds writes of this replica that this replica has lost."""
+        """Take a new id if a peer with this vector holds writes of this replica that the replica itself has lost.
+        Returns the reason, or None if the id stays."""
         with self._changing:
             state = store.state()
             if state.retired or vector.get(state.server, 0) <= own_stamp(state.vector, state.server):
@@ -73,7 +77,7 @@ class Identity:
         return _new_id(reason, server, was_primary=state.is_primary)
 
     def force_primary(self, store: Store, now_us: int) -> str:
-        """Become the primary without the old one. Returns the new id of this replica."""
+        """Become the primary without the old primary. Returns the new id of this replica."""
         with self._changing:
             before = self._storage.identity_file
             assert before is not None
@@ -102,12 +106,12 @@ class Identity:
                 self._say(_id_of_full_state(known.id, known.next))
 
     def leave(self) -> None:
-        """Note that another replica holds all writes of this one, which has retired."""
+        """Record that this replica has retired and that another replica holds all its writes."""
         with self._changing:
             self._storage.amend(left=True)
 
     def _begin(self, store: Store, server: str, *, first_primary: bool) -> None:
-        """Note the id, then open the namespace under it. At a first start, `founded_at` is noted after that."""
+        """Record the id, then open the namespace under it. At a first start, `founded_at` is recorded after that."""
         cluster, now = self.settings.cluster_id, self._now()
         noted = self._storage.identity_file or IdentityFile(id=server, label=self.label, cluster=cluster, founded_at="")
         if noted.id != server:
@@ -122,7 +126,8 @@ class Identity:
 
 
 def mark(store: Store) -> str:
-    """Return the mark of a clean stop: what the namespace holds, as a text that differs for each state."""
+    """Return the mark of a clean stop: a text that describes the content of the namespace, and that differs for any two
+    states."""
     if store.server() is None:
         return ""
     state = store.state()

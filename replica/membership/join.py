@@ -1,10 +1,11 @@
 """How a server that the configuration does not name joins the cluster (Petersen 1997, section 4.4).
 
-    1. It chooses its addresses and a request id, and notes both in its identity file, with the address of a replica.
-    2. It asks that replica to create it, and notes the id that it gets. Asked again, the replica gives the same id.
+    1. The server chooses its addresses and a request id. It records both in its identity file, with the address of a
+       replica of the cluster.
+    2. It asks that replica to create it, and records the id that it gets. If it asks again, it gets the same id.
     3. It opens its namespace under the id and has its first session with that replica. Only then does it serve.
 
-If it is stopped in between, it goes on when it is started again.
+If the server is stopped during these steps, the next start continues where it stopped.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ SESSION_TRIES_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class JoinOptions:
-    """Options of the command line: the replica to join through, and where this server listens. Each may be absent."""
+    """Options of the command line: the replica to join through, and the addresses at which this server listens. None
+    means that an option was not given."""
 
     join: str | None = None
     rest: str | None = None
@@ -40,12 +42,12 @@ class JoinOptions:
 
 
 def with_own_address(settings: Config, label: str, options: JoinOptions) -> Config:
-    """Return the configuration, with this server added to it if it is not a founder. Raises ConfigError if it cannot
-    join."""
+    """Return the configuration. If this server is not a founder, add it to the configuration. Raises ConfigError if the
+    server cannot join."""
     if label in settings.founders:
         if options != JoinOptions():
             raise ConfigError(
-                [f"{label} is a founder: the configuration has its addresses. Start it without --join and addresses."]
+                [f"{label} is a founder: the configuration has its addresses. Leave out --join and the addresses."]
             )
         return settings
     known = load(settings.data / label)
@@ -55,7 +57,7 @@ def with_own_address(settings: Config, label: str, options: JoinOptions) -> Conf
             [f"{settings.unknown(label)} To make it a new replica of the running cluster, add --join LABEL."]
         )
     if not LABEL.fullmatch(label):
-        raise ConfigError([f"{label!r} is not a label: 1 to 32 of a-z, 0-9, _ and -."])
+        raise ConfigError([f"{label!r} is not a label: a label has 1 to 32 of the characters a-z, 0-9, _ and -."])
     rest, anti_entropy = _addresses(known, options)
     return settings.with_joined(label, rest, anti_entropy)
 
@@ -69,10 +71,11 @@ def join(
     tags: Sequence[str],
     clock: Clock,
 ) -> str | None:
-    """Join the cluster, if this server has not joined yet. Returns the label of the replica that it joined through.
+    """Join the cluster, if this server has not joined yet. Returns the label of the replica that it joined through;
+    None if it had joined before.
 
-    Raises Conflict if the server cannot join, Away if the replica does not answer. If the server is started again, it
-    goes on from there.
+    Raises Conflict if the server cannot join, and Away if the replica does not answer. After an error, the next start
+    continues where this one stopped.
     """
     known = storage.identity_file
     if known is not None and known.founded_at and not known.left:
@@ -114,7 +117,8 @@ def join(
 
 
 def _first_session(store: Store, settings: Config, label: str, through: Address, tags: Sequence[str]) -> str:
-    """Have sessions with the creator until one succeeds. Returns the label of the creator."""
+    """Start sessions with the replica that has created this server until one succeeds. Returns the label of that
+    replica."""
     met: list[str] = []
     registry = SessionRegistry(label)
 
@@ -143,8 +147,8 @@ def _first_session(store: Store, settings: Config, label: str, through: Address,
 
 
 def _addresses(known: IdentityFile | None, options: JoinOptions) -> tuple[Address, Address]:
-    """Return the REST and the anti-entropy address: each as given by the options, or as noted, or a free one of this
-    machine."""
+    """Return the REST address and the anti-entropy address. Each is taken from the options, else from the identity file
+    `known`, else it is a free address of this machine."""
     noted = (known.rest, known.anti_entropy) if known and not known.left else ("", "")
     given = (options.rest, options.anti_entropy)
     try:
@@ -165,7 +169,7 @@ def _addresses(known: IdentityFile | None, options: JoinOptions) -> tuple[Addres
 
 
 def _address_of(settings: Config, name: str) -> Address:
-    """Return the anti-entropy address that `name` means: a label of the configuration, or HOST:PORT."""
+    """Return the anti-entropy address of `name`, which is either a label of the configuration or HOST:PORT."""
     if name in settings.founders:
         return settings.founders[name].anti_entropy
     try:

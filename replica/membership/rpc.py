@@ -1,6 +1,7 @@
-"""The unary calls of membership between two replicas, at both ends: Create, HandOver and TakeOver of a_e.proto.
+"""The unary calls of membership between two replicas: Create, HandOver and TakeOver of a_e.proto. This module makes the
+calls and answers them.
 
-commands.py and join.py decide when to make a call; commands.py does what a call asks.
+commands.py and join.py decide when to make a call. commands.py carries out what a call asks for.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ Reply = TypeVar("Reply", wire.CreateReply, wire.PromoteReply)
 
 @dataclass(frozen=True, slots=True)
 class NewServer:
-    """What a server that joins says about itself; the addresses are HOST:PORT. The same `request` gives the same id."""
+    """The description that a joining server gives of itself. The addresses are HOST:PORT. If the call is repeated with
+    the same `request`, the server gets the same id."""
 
     label: str
     rest: str
@@ -42,7 +44,7 @@ class NewServer:
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """The fields with which a replica introduces itself in a call."""
+    """How a replica introduces itself in a call: its cluster, its server id and its label."""
 
     cluster: str
     server: str
@@ -52,8 +54,8 @@ class Introduction:
 def request_creation(
     through: Address, cluster: str, tags: Sequence[str], new: NewServer, credentials: Credentials | None
 ) -> str:
-    """Ask a replica to create a server, and return its id. Raises Conflict if it refuses, and Away if no answer
-    came."""
+    """Ask a replica to create a server, and return the id of the server. Raises Conflict if the replica refuses, and
+    Away if no answer came."""
     asked = wire.CreateRequest(protocol=PROTOCOL, cluster=cluster, applications=tags, **asdict(new))
     return _call(through, "Create", asked, wire.CreateReply, credentials).server
 
@@ -142,5 +144,5 @@ def _check_release(own: Introduction, asked: wire.CreateRequest | wire.PromoteRe
 def _refusal_for_peer(error: Refusal | RedisError) -> Refusal:
     if isinstance(error, Refusal):
         return error
-    message = "The storage of this replica failed. Its log has the details."
+    message = "The storage of this replica failed. See the log of the replica."
     return away_of(error) or Away(PeerRefusalCode.STORAGE_AWAY, message)

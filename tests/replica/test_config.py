@@ -114,10 +114,13 @@ def test_a_replica_may_have_its_own_redis() -> None:
         ("cluster: c\nprimary: two\n" + REPLICAS, "2: primary: 'two' is not one of the replicas (one)"),
         ("cluster: c\nprimary: one\nreplicas: {}", "3: replicas: "),
         ("cluster: c\nprimary: A\nreplicas:\n  A: {rest: a:1, anti_entropy: a:2}", "4: replicas.A: 'A' is not a label"),
-        ("cluster: c\nprimary: a\nreplicas:\n  a: {rest: a:0, anti_entropy: a:2}", "4: replicas.a.rest: an address is"),
+        (
+            "cluster: c\nprimary: a\nreplicas:\n  a: {rest: a:0, anti_entropy: a:2}",
+            "4: replicas.a.rest: an address must",
+        ),
         (
             "cluster: c\nprimary: a\nreplicas:\n  a: {rest: '::1:5', anti_entropy: a:2}",
-            "4: replicas.a.rest: an address is",
+            "4: replicas.a.rest: an address must",
         ),
         (
             "cluster: c\nprimary: a\nreplicas:\n a: {rest: a:1, anti_entropy: a:2}\n b: {rest: a:2, anti_entropy: a:3}",

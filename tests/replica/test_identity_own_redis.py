@@ -65,7 +65,7 @@ def test_a_failover_or_an_emptied_namespace_brings_a_new_id_and_lost_writes_come
         # The namespace is emptied while Redis runs on.
         before = pair.state("two")["id"]
         second.client.flushall()
-        new_id(pair, before, f"The namespace is empty: what {before} wrote is not here.")
+        new_id(pair, before, f"The namespace is empty, so the writes of {before} are missing.")
         assert pair.shown("two", "r2") is None
         assert pair.reserve("two", "r4", 14) == "tentative"
         assert pair.meet() == pair.meet() == 200

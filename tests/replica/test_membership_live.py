@@ -290,6 +290,6 @@ def test_a_label_or_an_address_that_is_taken_is_refused(tmp_path: Path) -> None:
         assert f"--rest cannot be changed: this server joined with {known}, and its peers know" in four.output
         with joined(processes, "five") as five:
             five.start("--join", "one", "--anti-entropy", "nonsense")
-            assert "--anti-entropy: an address is HOST:PORT" in five.output
+            assert "--anti-entropy: an address must be HOST:PORT" in five.output
             five.start("--join", "nobody")
             assert "--join takes a label of the configuration (one)" in five.output

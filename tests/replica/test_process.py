@@ -154,4 +154,4 @@ def test_an_emptied_storage_brings_a_new_id_and_a_warning(replica: OneReplica) -
         state = requests.get(f"{replica.url}/replica", timeout=20).json()
     assert state["id"] != identity
     assert state["primary"] == {"id": None, "label": None, "here": False}
-    assert f"warning: The namespace is empty: what {identity} wrote is not here." in replica.output
+    assert f"warning: The namespace is empty, so the writes of {identity} are missing." in replica.output
