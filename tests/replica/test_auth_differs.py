@@ -24,7 +24,7 @@ BY_HAND = SETTINGS.anti_entropy.model_copy(update={"interval_s": 0.0, "after_wri
 
 @pytest.fixture
 def settings() -> Config:
-    """A configuration of `one` and `two` at free addresses, with sessions on request only."""
+    """Return a configuration of `one` and `two` at free addresses. Sessions run only on request."""
     free = map(read_address, free_addresses(4))
     replicas = {label: ReplicaSettings.model_construct(rest=next(free), anti_entropy=next(free)) for label in TWO}
     return SETTINGS.model_copy(update={"replicas": replicas, "anti_entropy": BY_HAND})
@@ -36,7 +36,7 @@ def stores(settings: Config) -> list[Store]:
 
 
 def said_in(settings: Config, stores: Sequence[Store], auth: Sequence[str], caplog: pytest.LogCaptureFixture) -> str:
-    """Run sessions between two replicas, each with its own `auth`, and return the warnings of both."""
+    """Run sessions between two replicas, each with its own value of `auth`. Return the warnings of both."""
     sides = [
         Scheduler(settings.model_copy(update={"auth": own}), label, store, TAGS)
         for label, store, own in zip(TWO, stores, auth, strict=True)

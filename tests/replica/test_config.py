@@ -1,4 +1,4 @@
-"""The configuration: which settings it accepts, and that every error names the line and the setting."""
+"""The configuration: which settings are accepted, and that every error names the line and the setting."""
 
 from __future__ import annotations
 

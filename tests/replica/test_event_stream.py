@@ -1,4 +1,5 @@
-"""GET /events through the real web server: live, resumed and capped streams, and streams that either side ends."""
+"""GET /events through the real web server: live streams, resumed streams, the limit of streams, and how a stream
+ends."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ class Stream:
         self._lines = self.response.iter_lines(chunk_size=1)
 
     def block(self) -> dict[str, str]:
-        """Read the fields up to the next empty line. A comment has the empty string as its name."""
+        """Return the fields of the next block, which ends with an empty line. A comment has the empty string as its
+        name."""
         fields: dict[str, str] = {}
         for line in self._lines:
             if not line:

@@ -137,7 +137,7 @@ def accepted(harness: Harness, stamp: int, csn: int | None = None) -> str:
 
 
 def taken(follower: FeedFollower, count: int) -> list[ScreenEvent]:
-    """Take the next `count` events of a follower."""
+    """Return the next `count` events of a follower."""
     events: list[ScreenEvent] = []
     for _ in range(count):
         if len(events) < count:

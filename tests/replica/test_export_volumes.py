@@ -1,4 +1,5 @@
-"""Anti-entropy by file in several volumes. Each is a file that names what it requires (Petersen 1997, section 3.4)."""
+"""Anti-entropy by file in several volumes. Each volume is a file that says what its receiver must have already
+(Petersen 1997, section 3.4)."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ def cluster() -> Cluster:
 
 
 def written(source: Replica, folder: Path, volume_bytes: int = 1) -> list[Path]:
-    """Write the files of an export as the command line does, from a stream of small pieces, and return them."""
+    """Write an export to files as the command line does, from a stream that comes in small pieces. Return the files."""
     whole = b"".join(write(export_volumes(source, TAGS, 0, {}, volume_bytes)))
     with VolumeWriter(folder / "out") as volumes:
         for at in range(0, len(whole), 1000):
@@ -77,7 +78,7 @@ def test_a_volume_that_does_not_fit_names_what_is_missing_and_changes_nothing(cl
 
 
 def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    """FILE* may match the volumes of two exports, so each volume is checked by itself."""
+    """A pattern FILE* may match the volumes of two exports, so each volume is checked by itself."""
     one, two = cluster
     earlier = [file.read_bytes() for file in written(one, tmp_path)]
     one.accept_only("later", "p")

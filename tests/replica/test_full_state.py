@@ -1,4 +1,5 @@
-"""A full state between real processes; `python -m bench.full_state` does the same with 100,000 reservations."""
+"""The transfer of a full state between real processes. `python -m bench.full_state` tests the same with 100,000
+reservations."""
 
 from __future__ import annotations
 

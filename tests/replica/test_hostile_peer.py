@@ -1,4 +1,5 @@
-"""A program that is not a replica connects to one. It learns and changes nothing, and other sessions still work."""
+"""A program that is not a replica connects to a replica. It learns nothing and changes nothing, and other sessions
+still work."""
 
 from __future__ import annotations
 
@@ -49,7 +50,7 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 
 def send(processes: Processes, method: str, messages: list[bytes]) -> list[wire.Frame]:
-    """Send a replica these messages in one call, and return its answers."""
+    """Send these messages to a replica in one call, and return its answers."""
     answers: list[wire.Frame] = []
     with grpc.insecure_channel(str(processes.settings.replica("one").anti_entropy)) as channel:
         call: Any = channel.stream_stream(method, response_deserializer=wire.Frame.FromString)
@@ -79,7 +80,7 @@ def test_garbage_is_refused_and_sessions_go_on(processes: Processes) -> None:
 
 def test_a_newer_release_is_refused_and_both_sides_see_why(processes: Processes) -> None:
     def refused(label: str, **newer: Any) -> str:
-        """Send a hello that the replica refuses, and wait until its operator sees that.
+        """Send a hello that the replica refuses, and wait until the replica's operator can see the refusal.
 
         Return the code and the message.
         """

@@ -1,4 +1,4 @@
-"""When a replica keeps its id after a restart, and when it takes a new one because its log may have lost its tail."""
+"""When a replica keeps its id after a restart, and when it takes a new id because its log may lack the last writes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUIET = {"interval_s": 0, "after_write": False}  # sessions on request only
 
 
 class Two:
-    """Two replicas that have had a session: `one`, the first primary, and `two`."""
+    """Two replicas that have had a session: `one`, which is the first primary, and `two`."""
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes

@@ -1,4 +1,4 @@
-"""The id of a replica on the user's own Redis: if the log may have lost its tail, the replica takes a new id."""
+"""The id of a replica on the operator's own Redis: if the log may lack the last writes, the replica takes a new id."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ pytestmark = pytest.mark.process
 
 @contextmanager
 def two_with_own_redis(folder: Path) -> Iterator[tuple[Two, Address, OwnRedis]]:
-    """`one`, the first primary, on embedded Redis, and `two` on the user's Redis. They have had a session."""
+    """Run `one`, the first primary, on an embedded Redis, and `two` on the operator's Redis. They have had a
+    session."""
     with address(folder / "r") as place:
         first = place.start("first")
         place.serve(first)

@@ -1,4 +1,4 @@
-"""GET /metrics for Prometheus, including while the storage does not answer. docs/operate.md explains every metric."""
+"""GET /metrics for Prometheus, also while the storage does not answer. docs/operate.md explains every metric."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BOUNDS = ("0.005", "0.01", "10.0", "+Inf")
 
 
 def scraped(harness: Harness, counters: Counters | None = None) -> dict[str, float]:
-    """The samples of GET /metrics, as NAME{LABEL,...} -> value."""
+    """Return the samples of GET /metrics as a map from NAME{LABEL,...} to the value."""
     app = create_app(harness.parts, counters) if counters else harness.app
     answer = app.test_client().get("/metrics")
     assert answer.status_code == 200

@@ -46,7 +46,7 @@ NOT_OVER_REST = frozenset(re.findall(r"\w+", _NOT_OVER_REST))
 
 
 class Unmoved:
-    """A fake membership that never changes."""
+    """A fake membership whose commands change nothing."""
 
     def retire(self, _: str | None) -> None:
         raise Conflict("is_primary", "There is nobody else.")
@@ -132,7 +132,7 @@ def test_every_parameter_is_described_and_every_body_has_an_example(described: A
 
 
 def raised() -> Iterator[tuple[str, str]]:
-    """Yield (kind, code) of each refusal in the source whose code is a literal."""
+    """Yield (kind, code) for each refusal in the source that is raised with a literal code."""
     kinds = {kind.__name__ for kind in STATUS_BY_KIND}
     for folder in ("bayou", "storage", "replica", "apps"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -180,7 +180,7 @@ TIMES = st.datetimes(datetime(2026, 12, 1), datetime(2026, 12, 20)).map(
 
 
 def made(schema: Mapping[str, Any], known: Mapping[str, Any]) -> st.SearchStrategy[Any]:  # noqa: PLR0911, PLR0912 - a line a keyword
-    """A strategy for the values that a schema allows. `known` are the schemas that it refers to."""
+    """Return a strategy for values that a schema allows. `known` has the schemas to which it may refer."""
     if "$ref" in schema:
         return made(known[schema["$ref"].rpartition("/")[2]], known)
     for several in ("anyOf", "oneOf"):
@@ -214,7 +214,7 @@ def made(schema: Mapping[str, Any], known: Mapping[str, Any]) -> st.SearchStrate
 
 
 def spoilt(data: st.DataObject, value: Any) -> Any:
-    """Return the value, sometimes with a random change somewhere in it."""
+    """Return the value, sometimes with one random change in it."""
     turn = data.draw(st.integers(0, 9))
     if turn == 0:
         return data.draw(JUNK)
@@ -231,7 +231,8 @@ def spoilt(data: st.DataObject, value: Any) -> Any:
 
 
 def misfits(value: Any, schema: Mapping[str, Any]) -> list[str]:
-    """Return the places where a value does not fit a schema. It checks the parts of JSON Schema that endpoints use."""
+    """Return the places at which a value does not fit a schema. Only those parts of JSON Schema are checked that
+    endpoints use."""
     if "anyOf" in schema:
         return [] if any(not misfits(value, one) for one in schema["anyOf"]) else [f"{value!r} fits none"]
     if "enum" in schema and value not in schema["enum"]:
@@ -320,7 +321,8 @@ def test_every_answer_to_any_request_is_described(
 
 
 def test_a_session_covers_the_write_of_a_repeated_request(app: Flask) -> None:
-    """A repeated request writes nothing, but the client session must find the first write at any other replica."""
+    """A repeated request writes nothing, but the client session must still find the first write at any other
+    replica."""
     headers = {"Bayou-User": "vish", "Bayou-Session": ""}
     client = app.test_client()
     assert client.put("/playlist/lost", json={"url": "u", "request": "lost"}, headers=headers).status_code == 200

@@ -1,4 +1,4 @@
-"""Which peers a replica has, which of them it calls, and what it drops from its log by itself."""
+"""Which peers a replica has, which of them it calls, and which commits it drops from its log automatically."""
 
 from __future__ import annotations
 

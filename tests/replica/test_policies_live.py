@@ -28,9 +28,9 @@ def state(address: str, request: str) -> str | None:
 
 
 def last_session(address: str) -> Any:
-    """The last session of a replica with its first peer; None before it.
+    """Return the last session of a replica with its first peer; None before the first session.
 
-    A failed session is soon tried again by itself.
+    A failed session is soon repeated automatically.
     """
     return ask(address, "GET", "/replica").json()["peers"][0]["last_session"]
 

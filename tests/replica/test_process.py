@@ -1,4 +1,4 @@
-"""A replica as a process, with embedded Redis: start, refusals, stop and restart."""
+"""A replica as a process with embedded Redis: how it starts, refuses to start, stops and restarts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VISH = {"Bayou-User": "vish"}
 
 
 class OneReplica:
-    """A configuration in a folder of its own, with free ports."""
+    """A replica with its own folder, its own configuration and free ports."""
 
     def __init__(self, folder: Path) -> None:
         self.config = folder / "config.yaml"

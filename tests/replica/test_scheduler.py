@@ -25,7 +25,7 @@ from tests.support.toy import TAGS, TOY
 
 @pytest.fixture
 def extremes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make random.uniform return its lower and its upper bound in turn."""
+    """Make random.uniform return its lower bound and its upper bound in turn."""
     turns = cycle((False, True))
     monkeypatch.setattr("random.uniform", lambda least, most: most if next(turns) else least)
 
@@ -51,7 +51,7 @@ def test_without_an_interval_there_is_at_most_one_round_at_the_start() -> None:
 
 @contextmanager
 def peer_of_another_release(address: Address, *refusals: tuple[str, str]) -> Iterator[None]:
-    """A peer that refuses one session after another with these codes and messages."""
+    """Return a peer that refuses session after session with these codes and messages."""
     left = iter(refusals)
 
     def exchange(_messages: Any, _context: grpc.ServicerContext) -> Iterator[wire.Frame]:
@@ -73,7 +73,7 @@ def peer_of_another_release(address: Address, *refusals: tuple[str, str]) -> Ite
 
 
 def test_a_refusal_is_known_by_its_code_however_another_release_words_it(tmp_path: Path) -> None:
-    """A peer that refuses as busy is called again, and the refusal is not recorded as a failure."""
+    """A peer that refuses a session as busy is called again, and the refusal is not recorded as a failure."""
     settings = load(write_configuration(tmp_path, ("one", "two"), {}))
     store = Store(memory_redis(), "one", [TOY])
     store.begin(server="one~aaaaaa", cluster=settings.cluster_id, first_primary=True)

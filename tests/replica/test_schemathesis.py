@@ -1,7 +1,8 @@
-"""Schemathesis on GET /openapi.json: requests to each operation that fit the description, and requests that do not.
+"""Schemathesis on GET /openapi.json: for each operation, it sends requests that fit the description and requests that
+do not.
 
-The status, type and content of every answer must be as described. test_openapi.py sends requests about users, rooms and
-reservations that exist.
+The status, type and content of every answer must match the description. test_openapi.py sends requests about users,
+rooms and reservations that exist.
 """
 
 from __future__ import annotations

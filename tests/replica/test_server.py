@@ -1,4 +1,4 @@
-"""The web server with a real replica: neither a slow client nor a stopped Redis delays the answers to others."""
+"""The web server of a real replica: neither a slow client nor a stopped Redis delays the answers to other clients."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_requests_that_follow_each_other_on_a_connection_are_answered_in_order(o
 def test_a_spike_of_requests_is_answered(one: Processes) -> None:
     """The test sends three times as many requests at once as there are threads.
 
-    That also takes many connections to Redis.
+    This also opens many connections to Redis.
     """
     with ThreadPoolExecutor(3 * THREADS) as clients:
         writes = [clients.submit(reserve, one, 10 + number // 23, number % 23) for number in range(3 * THREADS)]

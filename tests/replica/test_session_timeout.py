@@ -1,4 +1,4 @@
-"""A session ends if its peer is silent for too long, but not because the session itself takes long."""
+"""A session ends if its peer is silent for too long, but not because the session as a whole takes long."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from replica.anti_entropy.session_timeout import SESSION_S_MAX, SILENCE_S_MAX, S
 
 
 class Timer:
-    """Stands for threading.Timer; the clock calls it."""
+    """A replacement of threading.Timer. Clock calls it when its time has come."""
 
     def __init__(self, clock: Clock, wait_s: float, call: Callable[[], object]) -> None:
         self._clock, self._call = clock, call

@@ -1,4 +1,5 @@
-"""A replica never misses a signal, not even just when it begins to wait, and stops even if Redis does not answer."""
+"""A replica never misses a signal, even at the moment when it begins to wait, and stops even if Redis does not
+answer."""
 
 from __future__ import annotations
 

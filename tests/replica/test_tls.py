@@ -30,8 +30,8 @@ def make(folder: Path, *pairs: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder of certificates. Those of `one` and `two` are valid for this host, that of `other` for another host
-    only. The subfolder `strange` has a `two` from another authority."""
+    """Make a folder of certificates. Those of `one` and `two` are valid for this host, and that of `other` only for
+    another host. The subfolder `strange` has a certificate for `two` from another authority."""
     made = tmp_path_factory.mktemp("tls")
     make(made, "one=127.0.0.1", "two=127.0.0.1", "other=10.9.8.7")
     make(made / "strange", "two=127.0.0.1")

@@ -1,4 +1,5 @@
-"""The web server between a socket and a WSGI application: it parses requests, sends answers, and frees its threads."""
+"""The web server between a socket and a WSGI application: it parses requests, sends answers, and uses no thread longer
+than needed."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def connected(address: Address) -> Iterator[socket.socket]:
 
 
 def asked(address: Address, request: bytes) -> tuple[bytes, dict[bytes, bytes], bytes]:
-    """Send a request, read until the server closes the connection, and return status line, headers and body."""
+    """Send a request, and read until the server closes the connection. Return the status line, the headers and the
+    body."""
     with connected(address) as connection:
         connection.sendall(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
         received = b"".join(iter(lambda: connection.recv(1 << 16), b""))

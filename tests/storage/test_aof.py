@@ -1,4 +1,5 @@
-"""A torn append-only file: writes acknowledged before the tear survive, and so do writes made after the repair."""
+"""A torn append-only file: writes that were acknowledged before the tear survive, and so do writes that follow the
+repair."""
 
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
 
 @pytest.fixture
 def copy(recorded: Recorded, tmp_path: Path) -> Callable[[bytes], Path]:
-    """A function that makes a replica's data folder whose newest file has the given bytes."""
+    """Return a function that makes a replica's data folder. The newest file of the folder has the given bytes."""
 
     def make(content: bytes) -> Path:
         folder = tmp_path / "one"

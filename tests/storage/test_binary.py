@@ -17,7 +17,8 @@ BASE = "appendonly.aof.1.base.rdb"
 
 
 class Places:
-    """The places where redis-servers are looked for: folders below `root`, and two packages that name a server each."""
+    """The places in which redis-servers are searched: folders below `root`, and two packages that each name a
+    server."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path, self.python, wheels = root / "path", root / "python", root / "wheels"

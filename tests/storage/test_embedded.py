@@ -1,4 +1,4 @@
-"""The embedded Redis of a replica: a replica starts it, adopts it, restarts it, refuses it and stops it."""
+"""The embedded Redis of a replica: how a replica starts, adopts, restarts, refuses and stops it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def is_running(pid: int) -> bool:
 
 @pytest.fixture
 def killed_replica(tmp_path: Path) -> Iterator[tuple[str, int]]:
-    """Kill a replica whose Redis still runs, and yield (run_id, pid) of that Redis."""
+    """Kill a replica, but not its Redis. Yield the pair (run_id, pid) of that Redis."""
     process = subprocess.Popen(
         [sys.executable, "-c", REPLICA, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

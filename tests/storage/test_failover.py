@@ -1,4 +1,5 @@
-"""A Redis Cluster of three real nodes, and a master with Sentinel: the client finds the namespace and follows it."""
+"""A Redis Cluster of three real nodes, and a master with Sentinel: the client finds the Redis that has the namespace,
+also after a change."""
 
 from __future__ import annotations
 
@@ -66,9 +67,9 @@ class Servers:
 
 
 def at(port: int) -> Any:
-    """A client of the server on this port.
+    """Return a client of the server on this port.
 
-    It is untyped, because redis-py's annotations mix several kinds of replies.
+    It has no type, because redis-py's annotations mix several kinds of replies.
     """
     return redis.Redis("127.0.0.1", port, protocol=2, decode_responses=True)
 
@@ -102,7 +103,7 @@ def _info(port: int) -> str:
 
 
 def owner(ports: list[int]) -> int:
-    """The port of the node that holds the slot of the namespace."""
+    """Return the port of the node that holds the slot of the namespace."""
     slot = key_slot(PREFIX.encode())
     bounds = [0, SLOTS // 3, 2 * SLOTS // 3, SLOTS]
     return next(port for number, port in enumerate(ports) if bounds[number] <= slot < bounds[number + 1])
@@ -238,7 +239,8 @@ def test_a_failover_by_sentinel_is_followed_under_a_new_id(
 def test_a_process_that_was_a_replica_in_between_counts_as_another_redis(
     servers: Servers, open_one: Callable[..., OpenStorage]
 ) -> None:
-    """The process and its run id are the same, but its data came from elsewhere, so the last writes may be lost."""
+    """The process and its run id are the same as before, but its data came from another Redis, so the last writes may
+    be lost."""
     first, second = servers.start("--appendonly", "yes", count=2)
     url = f"redis://127.0.0.1:{first}/0"
     opened = open_one(url)
@@ -254,7 +256,7 @@ def test_a_process_that_was_a_replica_in_between_counts_as_another_redis(
 
 
 def _open_and_decide(open_one: Callable[..., OpenStorage], url: str) -> tuple[OpenStorage, list[str | None]]:
-    """Open the storage. Return it with a list that gets the decision about the id at each change of Redis.
+    """Open the storage. Return it, and a list to which each change of Redis adds the decision about the id.
 
     The decision is made as in replica/membership/identity.py.
     """

@@ -1,4 +1,5 @@
-"""The identity file and the folder's lock: when a replica may keep its id, and what happens to a damaged file."""
+"""The identity file and the lock of the folder: when a replica may keep its id, and what happens if the file is
+damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator's own Redis, or memory: its requirements, and the errors and warnings if they are not met."""
+"""A Redis of the operator, or one in memory: the requirements, and the errors and warnings if they are not met."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """A function that starts the operator's redis-server, by default on the unix socket `own.sock`."""
+    """Return a function that starts the operator's redis-server, by default on the unix socket `own.sock`."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*options: str) -> subprocess.Popen[bytes]:
@@ -94,7 +94,7 @@ def test_a_redis_that_may_evict_is_refused(open_one, own_redis, tmp_path):
 
 
 def info_reply(**members: object) -> dict[str, object]:
-    """A Redis server's reply to INFO, with some entries changed or (None) left out."""
+    """Return a Redis server's reply to INFO in which some entries are changed. None leaves an entry out."""
     usual = {"redis_version": "7.2.4", "run_id": "r", "maxmemory_policy": "noeviction", "aof_enabled": 1}
     return {name: value for name, value in (usual | members).items() if value is not None}
 

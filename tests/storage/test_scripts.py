@@ -1,4 +1,4 @@
-"""The Lua scripts are put together from files by include lines; see storage/scripts.py."""
+"""How Lua scripts are put together from files with include lines; see storage/scripts.py."""
 
 from __future__ import annotations
 

@@ -1,23 +1,23 @@
--- Accepts writes of this replica's clients, one after another: gives each a stamp, plays it and logs it. The primary
--- also commits it.
+-- Accepts writes of this replica's clients, one after another: gives each write a stamp, plays it and logs it. The
+-- primary also commits it.
 --
 -- KEYS[1]  string  prefix of the namespace's keys
 -- ARGV     five for each write:
 --   integer  the wall clock, microseconds since 1970
 --   string   the write's canonical JSON from the member after `origin` on
---   string   auto | manual: whether a primary commits by itself; now: commit this write, or do nothing
---   JSON     {server: stamp text} that V must cover first (WFR and MW of the client session); '' for nothing
---   JSON     [page, ...] to return as they are after all of these writes; '' for none
+--   string   the mode: auto | manual, whether a primary commits by itself; or now, to commit this write or do nothing
+--   JSON     {server: stamp text} that V must cover first (WFR and MW of the client session); '' if nothing is needed
+--   JSON     [page, ...]: the pages to return, as they are after all of these writes; '' for none
 -- Returns JSON [{status, id, outcome, committed, missing, pages}, ...], one for each write. The status is
---   logged       the write is in the log; `pages` are those asked for, as Views.of returns them
---   refused      its outcome is neither `updated` nor `merged`
---   behind       V does not cover `missing` {server: stamp text}
+--   logged       the write is in the log; `pages` are the requested pages, as Views.of returns them
+--   refused      the outcome of the write is neither `updated` nor `merged`
+--   behind       V does not cover the entries `missing`, {server: stamp text}
 --   retired      this server has retired and accepts no more writes
 --   is_primary   the primary cannot retire before it has handed over
 --   not_primary  mode `now`, and this is not the primary
 --   pending      mode `now`, and tentative writes must be committed first
 --   clock        no stamp is left below the greatest one
--- A write with any status but `logged` has recorded nothing. Keeps invariants 5, 6, 8, 10, 12 and 13.
+-- With any other status than `logged`, nothing was recorded for the write. Keeps invariants 5, 6, 8, 10, 12 and 13.
 
 --- @include "engine/held"
 --- @include "engine/log"

@@ -1,12 +1,12 @@
--- Records that a peer with this birth was met, and learns the birth where none is known.
+-- Records that this replica has met a peer with this birth. If this replica knows no birth yet, it records the birth.
 --
 -- KEYS[1]  string  prefix of the namespace's keys
 -- ARGV[1]  string  the birth: server id of the cluster's first primary
 -- Returns
---   adopted      no birth was known here; now this one is
---   known        this birth was known
---   other_birth  another birth is known; nothing has changed
--- A birth that is known never changes. What came after it, hand-overs and epochs, is learned from the commits.
+--   adopted      no birth was known here before; now this birth is known
+--   known        this birth was known before
+--   other_birth  another birth is known here; nothing has changed
+-- A known birth never changes. Later hand-overs and epochs are learned from the commits.
 
 local birth = ARGV[1]
 

@@ -1,16 +1,16 @@
--- Opens the namespace for a server id: creates it where there is none, or gives it a new id.
+-- Opens the namespace under a server id: creates the namespace if it does not exist, or gives it a new id.
 --
 -- KEYS[1]  string   prefix of the namespace's keys
 -- ARGV[1]  string   server id
 -- ARGV[2]  string   label
 -- ARGV[3]  string   cluster id
--- ARGV[4]  string   `birth` where this server is the cluster's first primary, if the namespace is new; else ''
+-- ARGV[4]  string   `birth` if this server becomes the cluster's first primary when its namespace is new; else ''
 -- ARGV[5]  integer  number of the format in which this release stores data
 -- Returns
 --   opened         the namespace is open
---   other_cluster  it belongs to another cluster; nothing has changed
---   other_form     a release that stores data in another format created it; nothing has changed
--- Keeps invariant 10: what an old id wrote stays, and no write continues under that id.
+--   other_cluster  the namespace belongs to another cluster; nothing has changed
+--   other_form     the namespace has the data format of another release; nothing has changed
+-- Keeps invariant 10: the writes of an old id stay, and no new write is made under that id.
 
 --- @include "engine/order"
 

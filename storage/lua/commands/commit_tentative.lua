@@ -1,11 +1,11 @@
--- Commits tentative writes at the primary, oldest first: in manual mode, and after this replica became the primary.
+-- Commits tentative writes at the primary, oldest first. Used in manual mode, and by a replica that became primary.
 --
 -- KEYS[1]  string   prefix of the namespace's keys
 -- ARGV[1]  integer  how many writes at most
 -- Returns JSON {status, committed, left}; the status is
 --   committed    `committed` writes have got their CSN; `left` are still tentative
 --   not_primary  this is not the primary; nothing has changed
--- Commits in the tentative order replay nothing. Keeps invariants 2 and 6.
+-- Commits in the order of the tentative writes need no replay. Keeps invariants 2 and 6.
 
 --- @include "engine/log"
 --- @include "engine/replay"

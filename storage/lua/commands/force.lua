@@ -1,5 +1,5 @@
--- Makes this replica the primary without the old one: a new id and, as its first write, a primary write that opens an
--- epoch.
+-- Makes this replica the primary without the old primary. It gets a new id; the first write of this id is a primary
+-- write that opens an epoch.
 --
 -- KEYS[1]  string   prefix of the namespace's keys
 -- ARGV[1]  integer  the wall clock, microseconds since 1970
@@ -9,10 +9,10 @@
 -- ARGV[4]  integer  the number of the epoch
 -- Returns JSON {status, id}; the status is
 --   logged    the write `id` is logged and committed
---   moved_on  the last epoch here is not the one before; nothing has changed
--- The write is the first of its id. So it may be committed before what the old id wrote (invariant 6), as the first CSN
--- of its epoch. What the old primary commits from now on is refused as of another epoch (invariant 2). Where no birth
--- is known, because the first primary was lost before it met anybody, this is the birth.
+--   moved_on  the last epoch here does not have the number before ARGV[4]; nothing has changed
+-- The write is the first one of its id. So it may be committed before the writes of the old id (invariant 6), with the
+-- first CSN of its epoch. Later commits of the old primary are refused, because they belong to another epoch
+-- (invariant 2). If no birth is known, because the first primary was lost before it met anybody, this id is the birth.
 
 --- @include "engine/log"
 --- @include "engine/replay"

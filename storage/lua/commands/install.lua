@@ -1,19 +1,19 @@
--- Switches to a full state that was staged, and keeps the writes here that it does not cover (Petersen 1997,
--- section 4.3).
+-- Switches to the full state that was staged, and keeps those writes of this replica that the state does not cover
+-- (Petersen 1997, section 4.3).
 --
 -- KEYS[1]  string   prefix of the namespace's keys
 -- ARGV[1]  integer  number of the staging
 -- ARGV[2]  string   label of the sender
 -- ARGV[3]  JSON     the end of the full state, as read_state_part returns it
--- ARGV[4]  integer  CSN up to which the two histories are the same: later commits here are revoked; '' where the
---                   histories do not differ
--- ARGV[5]  string   a fresh server id, taken where not all writes of the present id are kept, which then may not go on
+-- ARGV[4]  integer  CSN up to which the two histories are the same: later commits here are revoked; '' if the histories
+--                   do not differ
+-- ARGV[5]  string   a new server id; it replaces the present id if not all writes of the present id are kept
 -- Returns JSON {status, kept, revoked, lost, lost_pages}; the status is
 --   installed   readers see the whole new state from now on
 --   superseded  another staging has begun; nothing has changed
---   stale       the state is not newer than what is here, or its history is not; nothing has changed
--- `kept` counts the writes that are kept. The ids `revoked` were committed here and are tentative again. The ids
--- `lost` follow a write that exists nowhere here any more, so they have no place in the order. The pages `lost_pages`
+--   stale       the state or its history is not newer than the one here; nothing has changed
+-- `kept` counts the writes that are kept. The writes `revoked` were committed here and are tentative again. The writes
+-- `lost` follow a write that this replica no longer has, so they have no place in the order. The pages `lost_pages`
 -- were changed by revoked commits whose writes had been dropped from the log. A list without entries is left out.
 -- C and O become those of the state. V is C, extended by each chain of kept writes that has no gap. The kept writes are
 -- replayed on the new state. Keeps invariants 1, 2, 3, 5, 10 and 11.
@@ -56,7 +56,7 @@ if is_stale() then return cjson.encode({status = 'stale'}) end
 
 local new = keys_of(number)
 
--- What is held after the switch: what the new state covers and, later, what is kept on top of it.
+-- The vector after the switch: first that of the new state, later extended by the kept writes.
 local reach = {} -- server -> stamp
 local retired = {} -- minted server id -> true
 for id, stamp in pairs(state.vector) do reach[id] = tonumber(stamp) end

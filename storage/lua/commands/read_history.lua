@@ -1,4 +1,4 @@
--- Reads what became of a page: its committed state with the notes of commits, and the tentative writes that declare it.
+-- Reads the history of a page: its committed state with the notes of commits, and the tentative writes that declare it.
 --
 -- KEYS[1]  string  prefix of the namespace's keys
 -- ARGV[1]  string  the page

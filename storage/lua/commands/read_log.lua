@@ -1,10 +1,10 @@
 -- Reads a part of the log: committed writes by CSN, then tentative ones in their order.
 --
 -- KEYS[1]  string   prefix of the namespace's keys
--- ARGV[1]  string   id of the write after which to begin; '' for the oldest write
--- ARGV[2]  integer  how many writes at most
--- Returns a flat list {id, CSN or '', outcome, bytes, id, ...}, or false where the log does not hold the write to begin
--- after. Changes nothing.
+-- ARGV[1]  string   id of the write after which to begin; '' to begin with the oldest write
+-- ARGV[2]  integer  how many writes to return at most
+-- Returns a flat list {id, CSN or '', outcome, bytes, id, ...}; false if the write of ARGV[1] is not in the log.
+-- Changes nothing.
 
 local after, count_max = ARGV[1], tonumber(ARGV[2])
 

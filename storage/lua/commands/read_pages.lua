@@ -3,12 +3,12 @@
 -- KEYS[1]  string  prefix of the namespace's keys
 -- ARGV     three for each reader:
 --   JSON    {server: stamp text} that the vector of the view must cover first (RYW and MR of the client session);
---           '' for nothing
---   string  the view: tentative (V must cover them) | committed (C must)
+--           '' if nothing is needed
+--   string  the view: tentative, in which V must cover these entries, or committed, in which C must
 --   JSON    [page, ...] to read
 -- Returns JSON {csn, history, vector, committed_vector, replies}. The vectors are flat lists of servers and stamps.
--- Each reply is a list of pages as Views.of returns them, or {missing} {server: stamp text} where the vector does not
--- cover what it must. It is one text because a client reads that faster than a list of many. Changes nothing. Keeps
+-- Each reply is a list of pages as Views.of returns them; or {missing}, whose entries {server: stamp text} the vector
+-- does not cover. All is one text, because a client reads one text faster than a list of many. Changes nothing. Keeps
 -- invariant 12.
 
 --- @include "engine/held"

@@ -1,10 +1,10 @@
--- Reads the identity, the vectors and the counters of one moment.
+-- Reads the identity, the vectors and the counters, all from one moment.
 --
 -- KEYS[1]  string  prefix of the namespace's keys
 -- Returns JSON {meta, vector, committed_vector, omitted_vector, tentative, clock, retired}. The first four are flat
 -- lists of names and values. `tentative` counts the tentative writes, `clock` is the last stamp as text, and `retired`
--- lists the minted ids that have retired. It is one text because a client reads that faster than thousands of entries.
--- Changes nothing.
+-- lists the minted ids that have retired. All is one text, because a client reads that faster than thousands of
+-- entries. Changes nothing.
 
 return cjson.encode({
   meta = redis.call('HGETALL', K.meta),

@@ -1,18 +1,18 @@
--- Reads a part of the full state: committed pages in the order of the CSN that changed them last.
+-- Reads a part of the full state: committed pages, ordered by the CSN of the commit that changed them last.
 --
 -- KEYS[1]  string   prefix of the namespace's keys
--- ARGV[1]  integer  CSN of the cursor after which to go on; 0 at first
--- ARGV[2]  string   page of that cursor; '' at first
--- ARGV[3]  integer  how many pages at most
--- ARGV[4]  integer  how many bytes at most; at least one page is read
+-- ARGV[1]  integer  CSN of the cursor after which to continue; 0 for the first part
+-- ARGV[2]  string   page of that cursor; '' for the first part
+-- ARGV[3]  integer  how many pages to read at most
+-- ARGV[4]  integer  how many bytes to read at most; at least one page is read
 -- Returns {end, generation, count, pages, CSN, page}:
 --   end         JSON {csn, last, clock, birth, primary, history, vector} with the last pages, else ''
---   generation  parts of two generations do not belong together: a full state was installed here in between
---   count       how many pages
+--   generation  it changes when a full state is installed here; parts of two generations do not belong together
+--   count       the number of pages
 --   pages       JSON [[page, CSN as text, its fields as a flat list], ...]
 --   CSN, page   the cursor after this part
--- The end is read in the same moment as the last pages. Any page that changed while earlier parts were read has been
--- read again by then. So all parts together are the state of that moment. Changes nothing.
+-- The end is read in the same moment as the last pages. Before that, each page that changed after an earlier part was
+-- read has been read again. So all parts together are the state of that moment. Changes nothing.
 
 --- @include "engine/order"
 

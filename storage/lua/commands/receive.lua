@@ -1,4 +1,4 @@
--- Takes a batch from a peer, in the order in which it was sent: commits (notifications or whole writes), then tentative
+-- Stores a batch from a peer, in the order of the batch: first commits (notifications or whole writes), then tentative
 -- writes.
 --
 -- KEYS[1]  string   prefix of the namespace's keys
@@ -7,19 +7,19 @@
 -- ARGV[3]  integer  CSN of the commit before the first one of the batch
 -- ARGV[4]  string   its write id; '' for CSN 0
 -- ARGV[5]  JSON     history of the sender's log
--- ARGV[6]  integer  how many commits come first; they have the next CSNs, and the other writes are tentative
--- ARGV[7]  string   one line for each write: its canonical JSON, which contains no newline; for a commit whose write is
---                   held here, the id is enough
--- Returns JSON {taken, new, status, csn, rolled_back, replayed}: `taken` writes were dealt with, known ones included,
--- and `new` of them changed something. The status is
---   taken     all were taken
+-- ARGV[6]  integer  the number of commits in the batch; they have the next CSNs. The other writes are tentative.
+-- ARGV[7]  string   one line for each write: its canonical JSON, which contains no newline; or only its id, if it is a
+--                   commit whose write this replica has already
+-- Returns JSON {taken, new, status, csn, rolled_back, replayed}: `taken` writes are stored, including those that were
+-- known before, and `new` of them changed something. The status is
+--   taken     all writes are stored
 --   more      a bound was reached: send the rest again
---   hole      the next write does not follow what is held here: plan the session again
---   unknown   a notification of a write that is not here: plan the session again
+--   hole      the next write does not follow the writes that are held here: plan the session again
+--   unknown   a notification of a write that is not held here: plan the session again
 --   fork      two different writes follow the same write of their origin: an identity was used twice
---   diverged  the committed log here is not the sender's
--- The writes before the one that stopped the batch are stored. It is safe to run twice. Keeps invariants 2, 5, 6, 9
--- and 10.
+--   diverged  the committed log here differs from that of the sender
+-- The writes before the one that stopped the batch are stored. It is safe to run the script twice. Keeps invariants 2,
+-- 5, 6, 9 and 10.
 
 --- @include "engine/held"
 --- @include "engine/log"
@@ -41,15 +41,15 @@ local is_known_to_follow = false -- the commits of the batch continue the commit
 
 local function is_whole(line) return line:byte() == BRACE end
 
--- The status that says why the write does not follow what is held of its origin; nil where it does.
+-- Returns the status if the write does not follow the writes of its origin that are held here; nil if it does.
 local function misfit(write)
   local held, prev = Held.stamp(write.origin), Order.number[write.prev]
   if prev > held then return 'hole' end
   if prev < held then return 'fork' end
 end
 
--- Whether the sender's log begins with the committed log here. The last commit alone does not tell: two epochs that
--- begin with the same CSN may commit the same write next.
+-- Returns whether the sender's log begins with the committed log here. It is not enough to compare the last commit: two
+-- epochs that begin with the same CSN may commit the same write next.
 local function is_beginning()
   local ours, theirs = cjson.decode(redis.call('HGET', K.meta, 'history')), cjson.decode(sender_history)
   for i, epoch in ipairs(ours) do

@@ -1,4 +1,4 @@
--- Records what a feed shows, and gives each thing a revision number that grows whenever it is shown differently.
+-- Records what a feed shows. Gives each thing a revision number, which grows whenever the thing is shown differently.
 --
 -- KEYS[1]  string   prefix of the namespace's keys
 -- ARGV[1]  string   name of the feed
@@ -6,13 +6,13 @@
 -- ARGV[3]  integer  the number of this second, which a new or changed thing gets
 -- ARGV     three for each thing that is shown:
 --   string   its id
---   string   what is shown of it, without tabs
---   integer  until when it is remembered once it is gone, seconds since 1970
--- Returns a flat list with five values for each thing that is remembered: id, revision number, when it changed last
--- (seconds), 1 where it is shown or 0 where it is gone, and what is shown of it (or was). The removal of a
--- thing is a change. A revision number never falls, whatever is rolled back or replayed: a new number is at least one
--- more than the number before. If all records are lost, the numbers still grow, because they begin at the current
--- second. Running the script again with the same things changes nothing.
+--   string   the text that is shown of it, without tabs
+--   integer  the time until which the thing is remembered after it is gone, seconds since 1970
+-- Returns a flat list with five values for each thing that is remembered: its id; its revision number; the time of its
+-- last change, in seconds; 1 if it is shown or 0 if it is gone; and the text that is (or was) shown of it. The removal
+-- of a thing is a change. A revision number never falls, whatever is rolled back or replayed: a new number is at least
+-- one more than the number before. If all records are lost, the numbers still grow, because they begin at the current
+-- second. If the script runs again with the same things, nothing changes.
 
 --- @include "engine/redis"
 
@@ -30,7 +30,7 @@ end
 
 local changed, forgotten = {}, {}
 
--- Adds a thing to the reply and, where it differs from what is known, to the changes.
+-- Adds a thing to the reply and, if it differs from its record, to the changes.
 local function revise(id, shown, keep_until, here)
   local thing = known[id]
   if not thing or thing.shown ~= shown or thing.here ~= here then

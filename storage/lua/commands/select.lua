@@ -1,17 +1,17 @@
 -- Chooses the writes that a peer lacks: committed ones after its CSN in CSN order, then tentative ones beyond its
--- vector in stamp order (Petersen 1997, section 4.1). Costs what is sent, not the length of the log.
+-- vector in stamp order (Petersen 1997, section 4.1). The cost depends on what is sent, not on the length of the log.
 --
 -- KEYS[1]  string   prefix of the namespace's keys
 -- ARGV[1]  integer  the peer's CSN
 -- ARGV[2]  JSON     its vector, {server: stamp text}
--- ARGV[3]  JSON     its retired minted ids, [server, ...]
--- ARGV[4]  integer  how many writes at most
--- ARGV[5]  integer  how many bytes at most; at least one write is chosen
--- Returns false where commits that the peer lacks were dropped from the log, else {CSN, id, history, heads, bodies}:
---   CSN, id  of the commit before the first one that is chosen; '' for CSN 0
---   history  JSON
---   heads    JSON [[CSN or null, write id, how many bytes], ...]; no bytes where a notification is enough
---   bodies   those bytes, one write's after the other's; one text is read faster than many
+-- ARGV[3]  JSON     [server, ...]: the minted ids that have retired, as far as the peer knows
+-- ARGV[4]  integer  how many writes to choose at most
+-- ARGV[5]  integer  how many bytes to choose at most; at least one write is chosen
+-- Returns false if the peer lacks commits that were dropped from the log, else {CSN, id, history, heads, bodies}:
+--   CSN, id  the CSN and the write id of the commit before the first chosen commit; the id is '' for CSN 0
+--   history  the history of this log, as JSON
+--   heads    JSON [[CSN or null, write id, number of bytes], ...]; the number is 0 if a notification is enough
+--   bodies   the bytes of all writes in one text, because a client reads one text faster than many
 -- Changes nothing. Keeps invariant 5: of each origin the oldest missing write goes first.
 
 --- @include "engine/order"

@@ -1,9 +1,9 @@
--- Stages a part of a peer's full state beside the current pages. Nobody reads it before `install`.
+-- Stores a part of a peer's full state beside the current pages. Nobody reads the staged pages before `install`.
 --
 -- KEYS[1]  string  prefix of the namespace's keys
--- ARGV[1]  string  number of the staging; '' to begin one
--- ARGV[2]  JSON    [[page, CSN as text that changed it last, its fields as a flat list], ...]
--- Returns the number of the staging, or '' where another one has begun meanwhile; then nothing has changed.
+-- ARGV[1]  string  number of the staging; '' to begin a staging
+-- ARGV[2]  JSON    [[page, CSN of the commit that changed it last (text), its fields as a flat list], ...]
+-- Returns the number of the staging. Returns '' if another staging has begun meanwhile; then nothing has changed.
 
 --- @include "engine/redis"
 

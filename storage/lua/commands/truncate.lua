@@ -1,10 +1,10 @@
--- Drops the oldest committed writes from the log; the committed pages keep their effects (Petersen 1997, section 4.2).
+-- Drops the oldest committed writes from the log. Their effects on committed pages stay (Petersen 1997, section 4.2).
 --
 -- KEYS[1]  string   prefix of the namespace's keys
--- ARGV[1]  integer  how many committed writes to keep
--- ARGV[2]  string   stamp text; writes from this stamp on are kept
--- ARGV[3]  integer  how many to drop at most
--- Returns how many were dropped. O and OSN move in the same step. Keeps invariants 5 and 11.
+-- ARGV[1]  integer  how many committed writes to keep at least
+-- ARGV[2]  string   a stamp as text; writes with this stamp or a later one are kept
+-- ARGV[3]  integer  how many writes to drop at most
+-- Returns how many writes were dropped. O and OSN change in the same step. Keeps invariants 5 and 11.
 
 --- @include "engine/membership"
 --- @include "engine/order"
@@ -16,7 +16,7 @@ local csn, osn = unpack(redis.call('HMGET', K.meta, 'csn', 'osn'))
 local excess = math.min(tonumber(csn) - tonumber(osn) - keep, count_max)
 if excess <= 0 then return 0 end
 
-local dropped, stamps = {}, {} -- stamps: server -> stamp text, false where O loses the server
+local dropped, stamps = {}, {} -- stamps: server -> stamp text, false if O loses the server
 local function set(server, stamp) stamps[server] = stamp end
 local function drop(server) stamps[server] = false end
 for _, id in ipairs(redis.call('ZRANGE', K.committed, 0, excess - 1)) do

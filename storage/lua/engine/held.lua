@@ -39,8 +39,8 @@ function Held.retire(server)
   retired_now[server] = true
 end
 
--- The CSN up to which the commits of an epoch, `#NUMBER/PROMOTER`, are here; -1 where none is. A session token uses
--- such a name as an entry of a vector (bayou/session_token.py).
+-- The CSN up to which this replica has the commits of an epoch, `#NUMBER/PROMOTER`; -1 if it has none. A session token
+-- uses such a name as an entry of a vector (bayou/session_token.py).
 local function commits_of(epoch_name)
   local csn, history = unpack(redis.call('HMGET', K.meta, 'csn', 'history'))
   local epochs = cjson.decode(history)
@@ -56,8 +56,8 @@ local function or_commits(of_server)
   return function(name) return name:sub(1, 1) == '#' and commits_of(name) or of_server(name) end
 end
 
--- The entries of `needs` {server: stamp text} that V does not cover, or C where the view is `committed`; nil where it
--- covers all.
+-- The entries of `needs` {server: stamp text} that V does not cover, or C if the view is `committed`; nil if all are
+-- covered.
 function Held.missing(needs, view)
   if view == 'committed' then
     return Vectors.missing(needs, or_commits(committed_stamp_of), has_committed_retirement)

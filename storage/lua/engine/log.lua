@@ -22,7 +22,7 @@ local has_departed = {} -- id -> true
 local known = {} -- id -> write, of those that were in the log before this transaction
 local changes = {} -- for the event, five values for each write: see Log.add_change
 
--- Begins a transaction: reads where the log stands, and sets
+-- Begins a transaction: reads the state of the log, and sets
 --   id, retired  this server's id, and whether it has retired
 --   csn, last    the CSN and the id of the last commit
 --   clock        the last stamp that was seen
@@ -191,7 +191,7 @@ end
 -- Writes the tentative log, as a whole and by origin.
 local function store_tentative()
   local all, gone, joined_of, gone_of = {}, {}, {}, {}
-  local origins = {} -- server -> true, where its tentative writes change
+  local origins = {} -- server -> true, if its tentative writes change
   for _, write in ipairs(joined) do
     append(all, write.stamp, write.id)
     joined_of[write.origin] = append(joined_of[write.origin] or {}, write.stamp, write.id)

@@ -23,8 +23,8 @@ function Membership.cover(write, set, drop)
 end
 
 -- The fields of `meta` that the commit of a membership write changes.
--- A primary write counts only where it was meant to: committed by the primary that it names, or as the epoch that comes
--- next. A primary write that was revoked with its history, and is committed by another primary later, changes nothing.
+-- A primary write counts only if the primary that it names commits it, or if it opens the epoch that comes next. A
+-- primary write that was revoked with its history changes nothing if another primary commits it later.
 function Membership.on_commit(write, csn, primary, history)
   if write.op ~= 'primary' then return {} end
   if write.args.from then return write.args.from == primary and {primary = write.args.to} or {} end

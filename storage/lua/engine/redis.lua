@@ -4,7 +4,7 @@ local Redis = {}
 
 local UNPACK_MAX = 1000 -- even, so that pairs stay together
 
--- Runs COMMAND key arguments..., in as many calls as it takes; in none where there are no arguments. `count` says how
+-- Runs COMMAND key arguments..., in as many calls as needed; in no call if there are no arguments. `count` says how
 -- many of the list are meant; by default all.
 function Redis.many(command, key, arguments, count)
   count = count or #arguments

@@ -1,10 +1,11 @@
 -- Roll back and replay: puts the commits and arrivals of a transaction into the one order (Petersen 1997, section 4.1).
 --
--- First the commits are played on the committed pages, in CSN order. Then every tentative write after the place of a
--- change, on its pages or on pages that such a write shares in turn, is undone. These writes are played again, together
--- with the arrivals. Required cost: a write that lands after everything on its pages rolls nothing back; one that lands
--- before k writes which share its pages costs O(k); a commit that is the first on each of its pages replays nothing.
--- The length of the log never matters. Keeps invariants 3, 4 and 9.
+-- First the commits are played on the committed pages, in CSN order. Then tentative writes are undone: those that come
+-- after the place of a change and share a page with it, and in turn those that come after them and share a page with
+-- them. Finally these writes are played again, together with the arrivals. Required cost: a write that lands after
+-- everything on its pages rolls nothing back; one that lands before k writes which share its pages costs O(k); a commit
+-- that is the first on each of its pages replays nothing. The length of the log never matters. Keeps invariants 3, 4
+-- and 9.
 
 --- @include "engine/log"
 --- @include "engine/order"
@@ -70,7 +71,7 @@ local function enter_committed(write, was, now)
   Log.add_change(write, csn, was, now)
 end
 
--- Makes way for a commit: what is tentative on its pages will be played again after it.
+-- Prepares for a commit: the tentative writes on its pages will be played again after it.
 local function clear(write)
   for _, name in ipairs(write.pages) do
     local page = Pages.open(name)
@@ -102,7 +103,7 @@ function Replay.commit(write, is_tentative)
 end
 
 -- Accepts a write of this replica's clients. It lands after everything that is here, so nothing is rolled back and it
--- is played at once: on the committed pages where `commits` is true. It enters the log only where its status is
+-- is played at once: on the committed pages if `commits` is true. It enters the log only if its status is
 -- `updated` or `merged`. Returns its outcome, and whether it entered the log.
 function Replay.accept(write, commits)
   local outcome, effects = Play.write(write, commits and 'committed' or 'tentative')
@@ -144,8 +145,8 @@ local function put_in_order(writes)
   end
 end
 
--- Undoes these writes. A page on which nothing tentative is left meanwhile starts again from its committed state, so
--- there is nothing to take back of a write that has only such pages.
+-- Undoes these writes. If a page has no other tentative write, it starts again from its committed state. So a write
+-- that has only such pages need not be undone.
 local function undo(writes)
   local partly, ids = {}, {}
   for _, write in ipairs(writes) do

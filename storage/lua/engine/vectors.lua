@@ -1,9 +1,10 @@
--- CompleteV (Petersen 1997, section 4.4): what a vector says about a server that it has no entry for.
+-- CompleteV (Petersen 1997, section 4.4): the meaning of a vector for a server that has no entry in it.
 --
--- The id of a created server is `T:X`: X accepted its creation write with the stamp T. Where the server has no entry,
--- the vector either covers that write, so the server has retired and counts as plus infinity; or it has never heard of
--- the server, which counts as minus infinity. A minted id, LABEL~NONCE, without an entry has retired if it is among the
--- retired ids; otherwise it has written nothing. Keeps invariant 11.
+-- The id of a created server is `T:X`: X accepted its creation write with the stamp T. If the server has no entry,
+-- there are two cases. Either the vector covers the creation write: then the server has retired, and counts as plus
+-- infinity. Or the vector does not cover it: then the server is unknown, and counts as minus infinity. A minted id,
+-- LABEL~NONCE, without an entry has retired if it is among the retired ids; otherwise it has written nothing. Keeps
+-- invariant 11.
 
 local Vectors = {}
 
@@ -19,7 +20,7 @@ function Vectors.complete(server, stamp_of, is_retired)
   return is_retired(server) and math.huge or 0
 end
 
--- The entries of `needs` {server: stamp text} that the vector does not cover; nil where it covers all.
+-- The entries of `needs` {server: stamp text} that the vector does not cover; nil if it covers all of them.
 function Vectors.missing(needs, stamp_of, is_retired)
   local missing
   for server, stamp in pairs(needs) do

@@ -1,9 +1,9 @@
--- What clients read of a page.
+-- The form in which clients read a page.
 
 local Views = {}
 
 -- {committed, tentative}: the fields and values of the page in each view, as flat lists. The tentative one is false
--- where no tentative write declares the page: a tentative copy counts only while the index of its page is not empty
+-- if no tentative write declares the page: a tentative copy counts only while the index of its page is not empty
 -- (invariant 4).
 function Views.of(page)
   local tentative = redis.call('ZCARD', K.index .. page) > 0 and redis.call('HGETALL', K.tentative_page .. page)
