@@ -44,7 +44,7 @@ def answer_error(error: Exception, method: str, path: str) -> Response:
         error = away
     if isinstance(error, MethodNotAllowed):
         allowed = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
-        message = f"{path} does not support {method}. Use {', '.join(allowed)}."
+        message = f"{path} does not support {method}. It takes {', '.join(allowed)}."
         return _render(405, "method_not_allowed", message, {"allowed": allowed}, {"Allow": ", ".join(allowed)})
     if isinstance(error, HTTPException) and error.code and error.code < 500:
         error = _refusal_of(error, path)
