@@ -59,8 +59,9 @@ class _Peer:
 
 
 def pauses_s(policy: AntiEntropySettings) -> Iterator[float]:
-    """Yield the seconds before each round of sessions that starts by itself. The first pause is short, and the others
-    last the interval, with random variations so that replicas which started together do not stay in step."""
+    """Yield the seconds to wait before each automatic round of sessions. The first pause is short. The others last the
+    interval, with random variations, so that replicas that started together do not always start sessions at the same
+    time."""
     if policy.is_automatic:
         yield random.uniform(0, PAUSE_S_FIRST)
     while policy.interval_s:

@@ -91,7 +91,7 @@ class Transaction:
 
 
 def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """Return the ids of the writes that these transactions name, each once."""
+    """Return the ids of all writes that these transactions name, without repetitions."""
     found: dict[str, None] = {}
     for _, entry in transactions:
         found.update(dict.fromkeys(change.write for change in entry.get("changes", ())))

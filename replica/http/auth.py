@@ -72,7 +72,7 @@ class Security:
         if RANKS[caller.role] < RANKS[needed]:
             raise Forbidden(
                 "forbidden",
-                f"{caller.name} has the role {caller.role}, but this needs {needed}. Ask a manager for another role.",
+                f"{caller.name} is a {caller.role}, but this needs a {needed}. Ask a manager for another role.",
                 needs=needed,
             )
         if named not in {None, caller.name}:

@@ -39,8 +39,8 @@ def release(version: str) -> tuple[int, int]:
 
 
 def version_of(info: dict[str, Any]) -> str:
-    """Return the version of the server from its reply to INFO. Valkey's `redis_version` is the Redis version that it
-    claims to be for old clients, so `valkey_version` counts."""
+    """Return the version of the server from its reply to INFO. For Valkey this is `valkey_version`, because its
+    `redis_version` is only a compatible version for old clients."""
     return str(info.get("valkey_version") or info["redis_version"])
 
 
