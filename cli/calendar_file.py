@@ -102,13 +102,17 @@ def read_timetable(
 
 
 def _own_request(event: Component, user: str) -> str | None:
-    """Return the id of the reservation that the event was exported from. Return None if it is not this user's."""
+    """Return the id of the reservation that the event was exported from. Return None unless that reservation is the
+    user's."""
     owner, _, request = str(event.get(RESERVATION, "")).partition("/")
     return request if owner == user and NAME.fullmatch(request) else None
 
 
 def request_id(uid: str, occurrence: str = "") -> str:
-    """Return the request id of an event or of one occurrence: its UID if that is a valid id, else a hash of the UID."""
+    """Return the request id of an event, or of one occurrence of an event.
+
+    It is the UID, with the start of the occurrence added. If that text is not a valid id, it is a hash of the text.
+    """
     name = f"{uid}+{occurrence}" if occurrence else uid
     if NAME.fullmatch(name):
         return name
@@ -136,7 +140,7 @@ def _wanted(
 
 
 def _occurrences(event: Component, start: datetime, zone: tzinfo, until: date | None) -> list[datetime]:
-    """Return the start of each occurrence of a repeating event. The event's own time zone decides its time of day."""
+    """Return the start of each occurrence of a repeating event. Repeated times are in the event's own time zone."""
     last = datetime.combine(until, time(23, 59, 59), zone) if until else None
     starts = {start}
     for rule in _several(event.get("RRULE")):
@@ -266,6 +270,9 @@ def _title(event: Component) -> str:
 
 
 def _nameless(event: Component) -> str:
-    """Return a name for an event without UID: a hash of its content without DTSTAMP, which changes with each export."""
+    """Return a name for an event without UID: a hash of its content.
+
+    The hash leaves out DTSTAMP, because DTSTAMP changes with each export.
+    """
     lines = sorted(line for line in event.to_ical().splitlines() if not line.startswith(b"DTSTAMP"))
     return f"content-{hashlib.sha256(b'|'.join(lines)).hexdigest()[:40]}"

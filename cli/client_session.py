@@ -1,4 +1,4 @@
-"""The user's client session. Its token says what the user has written and read, at any replica.
+"""The user's client session. Its token says what the user has written and read so far, whichever replica was used.
 
 Replicas issue the token and check it; the client only stores it and sends it. The token is kept in a file, so that the
 session continues in the next command and at another replica.

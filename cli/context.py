@@ -50,7 +50,7 @@ class Context:
     def find_replica(self, name: str) -> ReplicaAddress:
         """Return the address of the replica with this label, URL or HOST:PORT. Raise Usage if no such replica is known.
 
-        If config.yaml does not name it, ask the replicas that answer.
+        If config.yaml does not name the replica, ask the known replicas for the members of the cluster.
         """
         try:
             return self.directory.find(name)
@@ -64,7 +64,7 @@ class Context:
             raise Usage(f"{problem.message} No replica that answers knows it either.") from None
 
     def connect(self, address: ReplicaAddress, read_timeout_s: float = READ_TIMEOUT_S) -> Replica:
-        """Connect to a replica outside the client session. The caller closes the connection."""
+        """Connect to a replica. The connection does not use the client session. The caller closes the connection."""
         replica = Replica(address, self.user, self.screen.note, read_timeout_s)
         if token := token_of(self.user, self.environment):
             replica.set_token(token)
@@ -89,8 +89,8 @@ class Context:
     def _chosen(self) -> ReplicaAddress:
         """Return the address of the replica to use.
 
-        It comes from --replica, else from BAYOU_REPLICA, else from the last `use`, else it is the first in config.yaml.
-        Without config.yaml, it is ADDRESS_DEFAULT.
+        The first of these that is given decides: --replica, the variable BAYOU_REPLICA, the last `use`, and the first
+        replica in config.yaml. If none is given, the address is ADDRESS_DEFAULT.
         """
         if self.option:
             return self.find_replica(self.option)
@@ -148,8 +148,8 @@ class Context:
         return f"/series/{segment(user)}/{segment(whole)}"
 
     def _whole_id(self, kind: str, typed: str, known: Collection[str], user: str, lists: str) -> str:
-        """Return the only id in `known` that begins with `typed`. `lists` is a hint for the error: where to find the
-        ids."""
+        """Return the only id in `known` that begins with `typed`. `lists` is the part of the error message that
+        says where to find the ids."""
         matches = [typed] if typed in known else sorted(one for one in known if typed and _begins(one, typed))
         if not matches:
             message = (

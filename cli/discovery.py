@@ -1,4 +1,4 @@
-"""Finds replicas that joined the cluster later and are not in config.yaml. It asks the replicas that answer."""
+"""Finds replicas that have joined the cluster and are not in config.yaml, by asking the replicas that are known."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ ADDRESS_DEFAULT = "127.0.0.1:8001"
 class ReplicaAddress:
     """A replica's label and the URL of its REST interface.
 
-    If config.yaml does not name the replica, its address is its label.
+    If a user gives an address that config.yaml does not name, that address is also the label.
     """
 
     label: str
@@ -57,9 +57,9 @@ class Directory:
 
 
 def read_directory(given: str | None) -> Directory:
-    """Read the replicas from a configuration file.
+    """Read the replicas from the given configuration file.
 
-    It is the given file, else config.yaml in the current folder, else config.yaml beside client.py.
+    If none is given, read config.yaml in the current folder, else config.yaml beside client.py.
     """
     if given is not None:
         return _parse(Path(given))

@@ -81,7 +81,7 @@ class Replica:
         return self._answer(self._send("GET", path, None, query or {}, timeout_s))
 
     def get_all(self, path: str, name: str, query: Query | None = None) -> Json:
-        """Return the answer with the whole list `name`. The replica may send a long list in several parts."""
+        """Return the answer with the whole list `name`, even if the replica sends the list in several parts."""
         answer = part = self.get(path, query)
         while part.get("next"):
             part = self.get(path, {**(query or {}), "after": str(part["next"])})

@@ -62,7 +62,7 @@ def building_zone(name: str) -> ZoneInfo:
 
 
 def read_time(text: str, zone: tzinfo, now: datetime) -> datetime:
-    """Read a time in one of TIME_FORMS. The result has the offset in the text, or else the building's time zone."""
+    """Read a time in one of TIME_FORMS. A text without an offset is a time in `zone`, the building's time zone."""
     text = " ".join(text.split())
     if match := _FULL.fullmatch(text):
         day = _read_day(match[1], text)
@@ -165,7 +165,7 @@ def show_slot(slot: Slot, zone: tzinfo) -> str:
 
 
 def show_zone(zone: tzinfo, moment: datetime) -> str:
-    """Return a time zone as text: `UTC`, or with its offset at that moment, as in `Europe/Brussels (+01:00)`."""
+    """Return a time zone as text, with its offset at that moment: `Europe/Brussels (+01:00)`. UTC is just `UTC`."""
     name = str(zone)
     return name if name == "UTC" else f"{name} ({show_offset(moment.astimezone(zone))})"
 
@@ -240,7 +240,7 @@ def _read_offset(offset: str | None, text: str) -> tzinfo | None:
 def _place(day: date, clock: time, zone: tzinfo) -> datetime:
     """Return the moment at which the clocks of the zone show this day and time.
 
-    Raise Usage unless there is exactly one.
+    Raise Usage if there is no such moment, or if there are two.
     """
     first, second = (datetime.combine(day, clock, zone).replace(fold=fold) for fold in (0, 1))
     try:

@@ -130,8 +130,8 @@ class LogSettings(Settings):
 
 
 class Config(Settings):
-    """The whole configuration. Relative paths in `data` and `tls` start at the folder of the file. Without `tls`, links
-    are not encrypted. `replicas` are the founders and, if this server has joined them, also this server."""
+    """The whole configuration. A relative path in `data` or `tls` starts at the folder of the file. Without `tls`,
+    links are not encrypted. `replicas` are the founders and, if this server has joined them, also this server."""
 
     cluster: Name
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"

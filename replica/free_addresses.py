@@ -16,7 +16,7 @@ PORTS = range(20_000, 32_768)  # below the ports that Linux and macOS use for ou
 
 
 def listen(address: Address) -> socket.socket:
-    """Return a socket that listens on the address. Raises Conflict `address_unusable`."""
+    """Return a socket that listens on the address. Raises Conflict `address_unusable` if that fails."""
     with contextlib.ExitStack() as undo:
         try:
             found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

@@ -37,7 +37,7 @@ class LogTruncation:
             self._thread.join()
 
     def truncate(self) -> int:
-        """Drop the commits that neither `keep_committed` nor `keep_for_days` keeps. Returns their number."""
+        """Drop the commits that neither `keep_committed` nor `keep_for_days` keeps. Returns how many it dropped."""
         if self._policy.keep_committed is None:
             return 0
         oldest_us = microseconds(self._clock()) - int(self._policy.keep_for_days * DAY_US)

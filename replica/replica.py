@@ -116,7 +116,7 @@ class Replica:
         """Stop streams, sessions, requests and storage, in this order. Open requests are answered.
 
         If Redis does not answer, this method waits as long as a slow Redis may need. Then it stops without recording
-        the mark of a clean stop. This takes at most STOP_S_MAX.
+        the mark of a clean stop. Such a stop takes at most STOP_S_MAX.
         """
         deadline = time.monotonic() + SILENCE_S_MAX
         if self._storage.is_silent(NOTICED_S):

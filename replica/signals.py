@@ -12,8 +12,8 @@ class Stopping:
     """Receives requests to stop. After an object of this class was made, no signal interrupts the program any more;
     instead, each signal ends one `wait`. Make only one object in a process.
 
-    A signal is a byte in a pipe, which the interpreter writes at once. A Python signal handler would run only between
-    two steps of the main thread. It would not run at all if the signal arrives just before that thread begins to wait.
+    For each signal, the interpreter at once writes a byte to a pipe. A Python signal handler would run only between two
+    steps of the main thread. It would not run at all if the signal arrives just before that thread begins to wait.
     """
 
     def __init__(self) -> None:

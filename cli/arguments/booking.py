@@ -1,6 +1,6 @@
 """The arguments and help texts of the commands for reservations. This module only parses words.
 
-Times stay text here. They can be read only later, when a replica has told the client its building's time zone.
+Times stay text here, because reading a time needs the building's time zone. The client asks a replica for that zone.
 """
 
 from __future__ import annotations

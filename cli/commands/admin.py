@@ -59,7 +59,7 @@ def _truncate(context: Context, arguments: Namespace) -> None:
 def _export(context: Context, arguments: Namespace) -> None:
     """Download an export and write each volume to a file of its own.
 
-    The files get their names only when all are complete.
+    No file gets its final name before all files are complete.
     """
     from cli.commands.export_files import VolumeWriter  # noqa: PLC0415 (protobuf takes a while to load)
 
@@ -84,7 +84,8 @@ def _export(context: Context, arguments: Namespace) -> None:
 def _what_is_missing(context: Context, arguments: Namespace) -> Query:
     """Return the query that limits an export to the writes that the receiver lacks. An empty query exports everything.
 
-    The receiver itself says what it holds. If it cannot be reached, --since names a file with its answer.
+    With --for, the client asks the receiver what it holds. For a receiver that cannot be reached, --since names a file
+    with the receiver's answer to GET /replica.
     """
     if arguments.receiver:
         with contextlib.closing(context.connect(context.find_replica(arguments.receiver))) as receiver:
@@ -117,7 +118,7 @@ def _import(context: Context, arguments: Namespace) -> None:
 
 
 def by_number(files: Sequence[str]) -> list[str]:
-    """Sort the volumes of each export by their number, and keep the given order otherwise.
+    """Sort the volumes of each export by their number. The exports stay in the given order.
 
     This is needed because a shell expands FILE* to FILE.10 before FILE.2.
     """

@@ -221,7 +221,7 @@ def _refusal_json(one: Wanted, problem: Problem) -> Json:
 def _progress(total: int) -> Iterator[Callable[[], None]]:
     """Show a progress bar on standard error while the block runs, if standard error is a terminal.
 
-    The caller gets a function to call after each step.
+    Yields a function, which the caller calls after each of the `total` steps.
     """
     if not sys.stderr.isatty() or not total:
         yield lambda: None

@@ -1,11 +1,11 @@
 """Writes an anti-entropy export to files. Each volume of the export gets its own file: FILE, FILE.2, FILE.3 …
 
-A volume starts with a fixed first line. Its records follow, each after its length and a checksum.
+A volume starts with a fixed first line. Records follow. Before each record stand its length and its checksum.
 
 A new export replaces the files of the earlier one, so this module must find out which files belong together. The names
 are not enough: somebody may have exported on three days to FILE, FILE.2 and FILE.3. The first and the last record of
-each file (an ExportFrame of a_e.proto) give the answer. A volume continues the volume before it if it begins where that
-volume ends.
+each file (an ExportFrame of a_e.proto) say where in the export the file begins and ends. Two files belong together if
+the second begins where the first ends.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ HELD_CSN, HELD_VECTOR = 1, 2  # fields of its end
 class VolumeWriter:
     """Splits the stream of an export into files. Use it in a `with` block, which removes unfinished files at its end.
 
-    `removed` lists the leftover files of an earlier, longer export, which `finish` removed. Every method may raise
-    OSError.
+    If an earlier export at the same path had more files, `finish` removes the surplus files, and `removed` lists them.
+    Every method may raise OSError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,8 +69,8 @@ class VolumeWriter:
     def finish(self) -> list[Path]:
         """Give the written files their final names and return their paths. The files of an earlier export are replaced.
 
-        Raise FileExistsError, and change nothing, if a later volume needs the name of a file that is not part of an
-        export.
+        Raise FileExistsError if the second or a later volume needs the name of a file that is not part of the earlier
+        export. In that case, no file is changed.
         """
         self._left = len(self._pending)
         self._put(self._pending)
@@ -169,7 +169,7 @@ def _first_and_last(file: BinaryIO, size: int) -> tuple[bytes, bytes]:
 
 
 def _fields(message: bytes) -> dict[int, list[Any]]:
-    """Return the values of each field of a protobuf message, sorted, because map entries have no fixed order."""
+    """Return the values of each field of a protobuf message, sorted because map entries have no fixed order."""
     found: dict[int, list[Any]] = {}
     fields = UnknownFieldSet(Empty.FromString(message))
     for field in (fields[index] for index in range(len(fields))):

@@ -102,7 +102,7 @@ def sync(context: Context, arguments: Namespace) -> int:
 
 
 def log(context: Context, arguments: Namespace) -> None:
-    """Show the end of the log, or with --after all writes after the given one.
+    """Show the last writes of the log. With --after, show all writes after the given write.
 
     The replica sends the log in parts. To save memory, only the writes that will be shown are kept.
     """
@@ -145,7 +145,7 @@ def commit(context: Context, _arguments: Namespace) -> None:
 
 
 def primary_text(answer: Json) -> tuple[str, bool]:
-    """Return a text that says where the primary is. The flag is true if this replica is the primary or can reach it."""
+    """Return a text that says where the primary is, and whether this replica is the primary or can reach it."""
     primary = answer.get("primary") or {}
     if primary.get("here"):
         return "this is the primary", True

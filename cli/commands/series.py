@@ -86,8 +86,8 @@ def show_series(context: Context, answer: Json) -> int:
 def target_of(context: Context, arguments: Namespace) -> tuple[str, Query]:
     """Return the REST path and query for cancelling or moving.
 
-    The path names one reservation, or with --all or --and-later a series. With --and-later, the query names the first
-    occurrence to change.
+    The path names one reservation; with --all or --and-later, it names a series. With --and-later, the query names the
+    first occurrence to change.
     """
     if not arguments.reach:
         return context.reservation_path(arguments.reservation), {}

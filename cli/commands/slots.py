@@ -12,7 +12,10 @@ from cli.times import Slot, read_beside, read_period, read_time, slot_from, slot
 
 
 def merge_of(arguments: Namespace) -> str | Json | None:
-    """Return the merge procedure as REST expects it, or None without --merge. Raise Usage if the options disagree."""
+    """Return the merge procedure as REST expects it; None without --merge.
+
+    Raise Usage if an option belongs to another merge procedure, or if an option that the procedure needs is missing.
+    """
     name = arguments.merge
     if arguments.window and name != "nearest_free_time":
         raise Usage("--window works only with --merge nearest_free_time. Add it, or leave out --window.")
@@ -30,7 +33,10 @@ def merge_of(arguments: Namespace) -> str | Json | None:
 
 
 def slots_of(context: Context, arguments: Namespace, current: Json | None) -> list[Slot]:
-    """Return the slots of --at and --or. If no length is given, it is that of `current`, the reservation to move."""
+    """Return the slots of --at and --or.
+
+    If no length is given, each slot is as long as `current`, the reservation to move.
+    """
     zone, now = context.zone, context.now()
     first = slot_asked(context, arguments.at, arguments, current)
     slots = [first]

@@ -15,7 +15,7 @@ from cli.state import replace_file, state_file
 
 
 def use(context: Context, arguments: Namespace) -> None:
-    """Choose the replica for the next commands. It may be down, because a class may choose it before starting it."""
+    """Choose the replica for the next commands. The replica may be down: it can be chosen before it is started."""
     address = context.find_replica(arguments.name)
     context.switch(address)
     remember(context.user, address, context.environment)

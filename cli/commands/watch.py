@@ -21,7 +21,7 @@ STATES = {"committed": "committed", "rejected": "rejected", "revoked": "rejected
 
 @dataclass(frozen=True)
 class Event:
-    """An event of the replica, or one that the client adds when the stream is `connected` or `lost`."""
+    """An event of the replica, or one that the client adds: `connected` and `lost` say what happened to the stream."""
 
     name: str
     identity: str = ""

@@ -91,7 +91,8 @@ def day_title(day: date) -> str:
 def _hours(lines: Sequence[Line]) -> tuple[int, int]:
     """Return the first and the last hour of the grid.
 
-    The grid shows the opening hours, or FIRST_HOUR to LAST_HOUR without them, and the hours of every reservation.
+    The grid covers the opening hours of every line and the hours of every reservation. A line without opening hours
+    counts as open from FIRST_HOUR to LAST_HOUR.
     """
     first = min(FIRST_HOUR if line.opens is None else int(line.opens) for line in lines)
     last = max(LAST_HOUR if line.closes is None else -int(-line.closes // 1) for line in lines)
@@ -144,13 +145,13 @@ def _touching(entries: Sequence[Json], today: Slot) -> list[Json]:
 
 
 def _walls(entry: Json, today: Slot) -> tuple[float, float]:
-    """Return the start and the end of a reservation on this day's clock, in hours since midnight."""
+    """Return when a reservation starts and ends on the clock, in hours since midnight. Both are limited to this day."""
     slot = slot_of(entry)
     return _wall(max(slot.start, today.start), today), _wall(min(slot.end, today.end), today)
 
 
 def _wall(moment: datetime, today: Slot) -> float:
-    """Return the time that the clock shows at a moment, in hours since midnight. At the end of the day it is 24."""
+    """Return the time that the clock shows at a moment, in hours since midnight. Return 24 for the end of the day."""
     if moment >= today.end:
         return 24.0
     local = moment.astimezone(today.start.tzinfo)

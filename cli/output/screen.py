@@ -112,7 +112,7 @@ def screen_for(out: TextIO, as_json: bool = False) -> Screen:
 
 
 def clean(text: object) -> str:
-    """Replace characters that could move the cursor or change the terminal by spaces."""
+    """Return the text with a space for each character that could move the cursor or change the terminal."""
     return "".join(sign if sign.isprintable() else " " for sign in str(text))
 
 

@@ -1,5 +1,5 @@
-"""Anti-entropy over gRPC: one bidirectional stream for each session, and the unary calls of membership. The module has
-both ends of each.
+"""Anti-entropy over gRPC: one bidirectional stream for each session, and the unary calls of membership. This module
+implements the caller's side and the answering side of both.
 
 It moves frames between bayou.anti_entropy.Session and the network, and limits the time of each session. scheduler.py
 decides when to call which peer; replica/membership/rpc.py answers the unary calls.
@@ -205,8 +205,8 @@ def _respond(
 
 
 def _examined(session: Session, messages: Iterator[wire.Frame], timeout: SessionTimeout) -> Iterator[Examined]:
-    """Examine the incoming frames and yield them. A thread examines up to WINDOW frames while the session stores
-    earlier ones. So a frame that takes long to examine does not delay the storing of others."""
+    """Examine the incoming frames and yield them. A thread examines up to WINDOW frames in advance while the session
+    stores earlier frames. So a frame that takes long to examine does not delay the storing of the frames before it."""
     frames = (session.examine(decode(message)) for message in messages)
     ahead = ThreadPoolExecutor(1, thread_name_prefix="examine")
     try:
@@ -263,9 +263,9 @@ class PeerClient:
         return session.report
 
     def _replace_channel(self) -> None:
-        """Replace a channel that failed to connect. The old channel would refuse calls for some time, but only the
-        scheduler decides when to call. The registry still has this call, so no other call uses the old channel while it
-        is closed."""
+        """Replace a channel that failed to connect. After a failure, gRPC refuses all calls of the old channel for some
+        time, but the scheduler must be able to call at any time. The registry still has the failed call, so no other
+        call uses the old channel while this method closes it."""
         with self._changing:
             if self._channel is not None:
                 self._channel.close()

@@ -1,8 +1,8 @@
 """Finds the peers of a replica: the founders and the created servers, except the replica itself and servers that have
 retired.
 
-The label of a founder stays the same, but its id may change at any time. So a founder counts as retired if one of its
-ids has retired and this replica knows no other id of it, neither from writes nor from a session.
+The label of a founder stays the same, but its id may change at any time. So a founder counts as retired only
+if one of its ids has retired and this replica knows no other id of the founder, neither from writes nor from a session.
 """
 
 from __future__ import annotations

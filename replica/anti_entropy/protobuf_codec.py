@@ -75,7 +75,7 @@ def _values(record: Hello | Ack | StateEnd | Refuse) -> dict[str, Any]:
 
 
 def _read(kind: type[Record], message: Any) -> Record:
-    """Return the record whose fields have the values of the message, with its maps as dicts and its lists as tuples."""
+    """Return a record with the values of the message. A map becomes a dict, and a list becomes a tuple."""
     return kind(**{field.name: _plain(getattr(message, field.name)) for field in fields(kind)})
 
 

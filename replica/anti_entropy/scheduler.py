@@ -273,8 +273,8 @@ class Scheduler:
             peer.is_resting = pause_s is not None
 
     def _pause(self, peer: _Peer, report: Report | None) -> float | None:
-        """Return the seconds until a peer is called again after a session that failed. Returns None if its thread
-        should wait until a session is wanted."""
+        """Return the seconds until a peer is called again after a session that failed. Returns None if the peer's
+        thread should wait until a session is wanted."""
         if report is not None and report.code == PeerRefusalCode.BUSY:
             peer.wanted.set()
             return random.uniform(0, BUSY_PAUSE_S_MAX)
@@ -313,14 +313,14 @@ class Scheduler:
 
     def _follow(self, report: Report, label: str) -> None:
         """Refresh the peers if the session may have changed the members or the primary. Then call `_after_session`,
-        which acts if this replica has lost writes or has become the primary."""
+        which acts if this replica has lost writes or is the primary."""
         hello = self._hellos.get(label)
         if report.received or report.installed or (label not in self._peers and report.error is None):
             self.refresh()
         self._after_session(report.code, hello.vector if hello else {})
 
     def _keep(self, peer: _Peer, report: Report, seconds: float | None) -> None:
-        """Record the result of a session. Add an event if something was sent or received, or if the error is new."""
+        """Record the result of a session. Add an event if something was sent or received, or if the error changed."""
         error = report.error.message if report.error else None
         before = peer.last["error"] if peer.last else None
         peer.reachable = report.code not in {PeerRefusalCode.UNREACHABLE, PeerRefusalCode.BROKEN_OFF}

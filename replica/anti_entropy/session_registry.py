@@ -19,7 +19,7 @@ class SessionRegistry:
         self._answers: dict[str, Cancel] = {}
 
     def begin_call(self, peer: str, cancel: Cancel) -> bool:
-        """Record the start of a session that this replica starts. Returns False if it has a session with the peer
+        """Record the start of a session that this replica starts. Returns False if there is a session with the peer
         already. `cancel` cancels the session."""
         with self._change:
             if peer in self._calls or peer in self._answers:

@@ -1,5 +1,5 @@
-"""Limits how long a session may take. The limit is long, because a full state may be large. But a silent peer must not
-keep a thread busy."""
+"""Limits how long a session may take. The limit for a whole session is long, because a full state may be large. The
+limit for the time without a frame is shorter, so that a silent peer does not keep a thread busy."""
 
 from __future__ import annotations
 

@@ -102,8 +102,8 @@ class Console:
                 yield from map(self._write_line, found)
 
     def _memberships(self, transaction: Transaction) -> Iterator[str]:
-        """Yield the lines of membership writes. A creation or a retirement is shown when its write arrives, a new
-        primary when its write is committed."""
+        """Yield the lines of membership writes. A creation or a retirement is shown when its write arrives. A new
+        primary is shown when its write is committed."""
         for event in transaction.events:
             membership = event.data.get("membership")
             if membership is None:

@@ -49,8 +49,8 @@ class Cursor(NamedTuple):
         return f"{self.moment_ms}-{self.sequence}" + ("" if self.number == NUMBER_LAST else f".{self.number}")
 
     def before_transaction(self) -> str:
-        """Return the stream id after which to continue reading. The next read returns this transaction again, unless
-        all its events lie before the cursor, and then all later transactions."""
+        """Return the stream id after which to continue reading. If the cursor is inside a transaction, the next read
+        begins with that transaction. Otherwise it begins with the next transaction."""
         if self.number == NUMBER_LAST:
             return f"{self.moment_ms}-{self.sequence}"
         if self.sequence > 0:
@@ -117,7 +117,7 @@ def summarise(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str]
 
 def _is_plain(change: Change) -> bool:
     """Return whether the write only arrived or was committed. A membership write is never plain, because the terminal
-    shows each of them."""
+    shows every membership write."""
     return not change.is_membership and change.was in {None, change.now}
 
 
@@ -166,9 +166,9 @@ def _of_changes(
 def _of_revoked(
     entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the events of revoked commits, then a reset. `lost` writes could not be kept, because they follow a
-    write that this replica does not have. The writes of `lost_pages` are no longer in the log, so nobody knows who
-    made them."""
+    """Yield the events of the revoked commits, then a `reset`. The commits in `revoked` are tentative again. Those in
+    `lost` are gone, because they follow a write that this replica does not have. `lost_pages` names the pages whose
+    revoked commits are no longer in the log, so that nobody knows who made them."""
     peer = entry.get("peer") or None
     for fate in ("revoked", "lost"):
         for identifier in entry.get(fate, ()):
@@ -181,9 +181,9 @@ def _of_revoked(
 def _data_of(
     start: Mapping[str, Any], write: Write | None, was: str | None, now: str, describer: Describer
 ) -> Iterator[dict[str, Any]]:
-    """Yield the data of one write's events. They contain the members of `start`, and what the write and its description
-    say. An application may describe a write in several `parts`; each part gives its own data. If the write is no longer
-    in the log, only `start` and the outcome are known."""
+    """Yield the data of one write's events. The data contain the members of `start`, and values from the write and its
+    description. An application may describe a write in several `parts`; each part gives its own data. If the write is
+    no longer in the log, only `start` and the outcome are known."""
     status = now.partition(" ")[0]
     if write is None:
         nothing: dict[str, Any] = dict.fromkeys(("app", "op", "user", "request", "reservation", "before", "after"))

@@ -1,8 +1,8 @@
 """The event feed: one thread reads the store's events, keeps recent ones in memory, and passes them on.
 
-So the store is read once for any number of followers. A follower reads the store itself if it is too far behind, or if
-the feed has only counted the events of a read with very many changes. If events were removed from the store or lost
-with it, followers get a `reset` event, after which a screen must load its content again.
+So the store is read once for any number of followers. If a read has very many changes, the feed only counts their
+events, and does not keep them. A follower whose next events are not in memory reads the store itself. If the store has
+dropped or lost events, followers get a `reset` event, after which a screen must load its content again.
 """
 
 from __future__ import annotations
@@ -135,8 +135,8 @@ class EventFeed:
 
     def _read_store(self, after: Cursor, last: Cursor) -> tuple[list[ScreenEvent], Cursor]:
         """Return the events after `after` and up to `last`, from at most BATCH_MAX transactions, and the position
-        that they reach. Raises Gap. Many followers have the same position, so the result of the last read is kept
-        for them."""
+        that they reach. Raises Gap if the store no longer has these events. Many followers have the same position, so
+        the result of the last read is kept for them."""
         held = self._read_last
         if held is None or held[0] != (after, last):
             entries = self._store.events(after.before_transaction(), 1, BATCH_MAX, self._client)
@@ -161,8 +161,8 @@ class EventFeed:
 
     @contextlib.contextmanager
     def _notifying(self, notify: Callable[[], object]) -> Iterator[None]:
-        """Call `notify` after each change while the context is open. It is called in any thread, and must return at
-        once."""
+        """Call `notify` after each change while the context is open. Any thread may make the call, so `notify` must
+        return at once."""
         with self._changed:
             self._notified.add(notify)
         try:
@@ -206,7 +206,7 @@ class EventFeed:
 
     def _reconnected(self, broken: bool) -> None:
         """After a new connection, reset the feed if the store has lost events, that is, if the store's last event is
-        older than that of the feed. With `broken`, always reset."""
+        older than that of the feed. If `broken` is true, always reset the feed."""
         last = Cursor.parse(self._store.last_event())
         if broken or last < self._last:
             self._reset(last)

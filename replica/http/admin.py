@@ -188,12 +188,12 @@ class Admin:
         }
 
     def show_digest(self, _request: Request[None, None]) -> Answer:
-        """Show hashes of all pages, which are equal on equal replicas."""
+        """Show hashes of all pages of data. Two replicas with the same pages show the same hashes."""
         digest = self._store.digest()
         return asdict(digest) | {"vector": vector_texts(digest.vector)}
 
     def list_log(self, request: Request[LogQuery, None]) -> Answer:
-        """List the log: committed writes by CSN, then tentative ones."""
+        """List the log: first the committed writes by CSN (commit sequence number), then the tentative writes."""
         after, limit = request.query.after, request.query.limit
         entries = self._store.log(after, limit)
         if entries is None:
@@ -230,7 +230,7 @@ class Admin:
         return {"peer": peer, "up": request.body.up}
 
     def commit(self, _request: Request[None, None]) -> Answer:
-        """Commit all tentative writes, at the primary."""
+        """Commit all tentative writes. Only the primary can do this."""
         committed = self._store.commit()
         if committed:
             self._peers.notify_new_write()
@@ -249,12 +249,12 @@ class MembershipChanges:
         self._membership = membership
 
     def retire(self, request: Request[None, RetireBody]) -> Answer:
-        """Take no more writes, and leave the cluster once another replica holds the writes of this one."""
+        """Stop accepting writes, and leave the cluster once another replica holds all writes of this replica."""
         retired = self._membership.retire(request.body.hand_over_to)
         return {"retired": True, "write": retired.write, "held_by": retired.held_by}
 
     def promote(self, request: Request[None, PromoteBody]) -> Answer:
-        """Make this replica the primary; on the primary, hand over to another replica."""
+        """Make this replica the primary. With `to`, the primary hands over to that replica instead."""
         if request.body.force:
             self._membership.force()
         else:
@@ -266,7 +266,7 @@ class MembershipChanges:
 
 
 def _epoch(history: str) -> Answer | None:
-    """Return the current epoch; None while the replica does not know the cluster's birth."""
+    """Return the current epoch; None while this replica does not know who was the first primary of the cluster."""
     epochs = decode(history)
     return {"number": epochs[-1].number, "promoter": epochs[-1].promoter} if epochs else None
 

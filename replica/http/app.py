@@ -24,8 +24,8 @@ from replica.http.routing import Routes
 
 
 def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
-    """Return the WSGI application of one replica. It uses the given `counters`, which the replica shares with it, or
-    makes its own."""
+    """Return the WSGI application of one replica. The application counts its answers in `counters`, which the replica
+    also uses. Without `counters`, the application makes its own."""
     app = Flask("bayou", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = errors.BODY_BYTES_MAX
     app.url_map.strict_slashes = False
@@ -84,7 +84,7 @@ def _add_hooks(app: Flask, routes: Routes, cross_site: CrossSite, security: auth
 
 class _Api(Api):  # type: ignore[misc]  # flask_restful has no types
     def handle_error(self, e: Exception) -> Response:
-        """Answer an error in the same way as for paths that this Api does not own."""
+        """Answer an error in the same form as Flask's own error handler, which flask-restful would bypass."""
         return _answer_error(e)
 
 

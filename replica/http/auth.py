@@ -7,9 +7,9 @@ With `auth: none` everybody may do everything. With `auth: tokens` a request car
     Cookie: bayou_token=TOKEN          the web pages, after PUT /login has set the cookie
 
 Tokens are looked up in the tentative view. So a change of persons that this replica accepts takes effect here at once,
-even while the replica is cut off. The operator's token is in data/LABEL/operator.token, and changes at each start.
-Whoever can read that file runs the machine, and may create the first manager with the token. Each endpoint declares the
-lowest role that may use it.
+even while the replica is cut off. The operator's token is in data/LABEL/operator.token, and changes at each start. With
+this token, whoever runs the machine can create the first manager. Each endpoint declares the lowest role that may use
+it.
 """
 
 from __future__ import annotations
@@ -60,8 +60,11 @@ class Security:
         self._operator_hash = operator_hash
 
     def caller(self, endpoint: Endpoint | None, method: str, headers: Headers) -> Caller:
-        """Return who makes a request to this endpoint, which is None if the path has no endpoint. Raises Unauthorized
-        or Forbidden."""
+        """Return who makes a request. `endpoint` is None if there is none with this path and method.
+
+        Raises Unauthorized if a needed token or name is missing or the token is not valid, BadInput if the name is
+        malformed, and Forbidden if the role of the caller is too low or the token belongs to another name.
+        """
         named = headers.get(USER_HEADER)
         if not self.asks_for_tokens:
             return Caller(_name_of(named) if endpoint and endpoint.is_write else "", "user")
@@ -132,14 +135,14 @@ class Login:
         return _shown(self._security.holder(token)) if token else {"auth": "tokens", "user": None, "role": None}
 
     def log_in(self, request: HttpRequest[None, TokenBody]) -> tuple[Answer, int, dict[str, str]]:
-        """Set the cookie that keeps a token, for web pages."""
+        """Set the cookie that keeps the token of a user of the web pages."""
         if not self._security.asks_for_tokens:
             return OPEN, 200, {}
         token = request.body.token
         return _shown(self._security.holder(token)), 200, self._cookie(request, token, COOKIE_AGE_S)
 
     def log_out(self, request: HttpRequest[None, None]) -> tuple[Answer, int, dict[str, str]]:
-        """Delete the cookie that keeps the token, for web pages."""
+        """Delete the cookie that keeps the token of a user of the web pages."""
         auth = "tokens" if self._security.asks_for_tokens else "none"
         return {"auth": auth, "user": None}, 200, self._cookie(request, "", 0)
 
@@ -163,7 +166,7 @@ def sent_token(headers: Headers) -> str | None:
 
 
 def _name_of(named: str | None) -> str:
-    """Return the user that the header names, for a replica without tokens. Raises Unauthorized or BadInput."""
+    """Return the user that the header names. Raises Unauthorized without a name, and BadInput for a malformed name."""
     if named is None:
         raise Unauthorized("user_missing", f"Say who you are with the header {USER_HEADER}: NAME.")
     if not NAME.fullmatch(named):

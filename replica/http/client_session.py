@@ -4,8 +4,8 @@
     Bayou-Guarantees: RYW,MR      the guarantees that this request wants; by default all four with a token, else none
     Bayou-Wait: MS                how long the replica may wait until it has received what the session has seen
 
-An answer has a new token if the request sent one, or if a write was accepted. A refused request does not change the
-token.
+An answer has a new session token if the request had a session token, or if a write was accepted. A refused request does
+not change the token.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from bayou.errors import TooMany
 
 
 class ConcurrencyLimit:
-    """A limit of `count_max`. `acquire` raises TooMany with `code` if the limit is reached; `what` names in its message
-    what is limited. Call `release` once for each `acquire`. A `with` block does both."""
+    """A limit of `count_max`. If the limit is reached, `acquire` raises TooMany with `code`; its message calls the
+    limited things `what`. Call `release` once for each `acquire`. A `with` block does both."""
 
     def __init__(self, count_max: int, code: str, what: str) -> None:
         self._count_max = count_max

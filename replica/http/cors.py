@@ -1,12 +1,12 @@
 """Which web pages may use this replica through a browser. Without tokens, these rules are its only protection.
 
 - A write from a page of another origin is refused, so that a foreign page cannot reserve in a user's name.
-- A page of another replica of the cluster may use the endpoints that are declared `for_cluster_pages`, because it shows
-  all replicas, and cuts their links.
+- A page of another replica of the cluster may use the endpoints that are declared `for_cluster_pages`, because the
+  cluster page shows all replicas and cuts links of all replicas.
 - A replica that listens only on the loopback address refuses foreign names in the header Host. Otherwise a foreign page
   could point its own name at 127.0.0.1, and would then seem to be the replica's own page (DNS rebinding).
 
-Programs other than browsers send no Origin. Only the third rule applies to them.
+Only browsers send the header Origin. So only the third rule applies to other programs.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """GET /events: the events of this replica as server-sent events (the WHATWG standard of HTML, section 9.2). A client
 can resume a stream with the id of the last event that it received.
 
-Flask begins a stream as it answers any request: the same authorisation, the same rules for other sites, the same
-errors. Then the web server's event loop sends the stream (see wsgi.py), so an open stream holds no thread. It ends at
-once when its client leaves.
+Flask answers the request for a stream like any other request: with the same authorisation, the same rules for other
+sites and the same errors. Then the web server's event loop sends the stream (see wsgi.py), so an open stream holds no
+thread. A stream ends at once when its client leaves.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def endpoint(parts: Parts) -> Endpoint:
     reading = asyncio.Lock()
 
     def stream_events(request: HttpRequest[EventsQuery, None]) -> Response:
-        """Stream what happens here as server-sent events, from now on or after an event. The header Last-Event-ID,
-        which browsers send when they come back, takes precedence over `after`."""
+        """Stream the events of this replica as server-sent events: those after the event `after`, or those from now on.
+        The header Last-Event-ID, which browsers send when they reconnect, takes precedence over `after`."""
         after = request.http.headers.get("Last-Event-ID") or request.query.after
         follower = parts.feed.follow(None if after is None else _cursor(after))
         limit.acquire()
@@ -82,8 +82,8 @@ class EventStream:
             limit.release()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Return the body for a server that supports only plain WSGI. The stream ends at once, and its client comes
-        back with its last id."""
+        """Return the body for a server that supports only plain WSGI. The stream ends at once. Then the client
+        reconnects with the id of the last event that it received."""
         return iter((self._opening(),))
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:

@@ -4,9 +4,9 @@ lacks.
 GET  /replica/export?csn=N&v=JSON    the writes for a replica that holds the commits up to N and the vector; without
                                      these parameters, all writes
                     &volume=BYTES    the same in volumes of about this size
-POST /replica/import                 takes such a file; of a damaged file, it takes the part before the damage
+POST /replica/import                 imports the writes of such a file; if the file is damaged, those before the damage
 
-bayou/export.py defines the frames of a file, replica/http/export_file.py its bytes.
+bayou/export.py defines the frames of a file. replica/http/export_file.py defines how frames become bytes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CSN_MAX = 2**53
 
 
 def _vector(text: object) -> dict[str, int]:
-    """Return the vector that a text {"SERVER": "STAMP", ...} describes. GET /replica shows V in this form."""
+    """Return the vector that a text {"SERVER": "STAMP", ...} describes. GET /replica shows vectors in this form."""
     try:
         found = json.loads(text) if isinstance(text, str) and len(text) <= VECTOR_BYTES_MAX else None
         vector = {server: int(stamp) for server, stamp in found.items()} if isinstance(found, dict) else None
@@ -96,7 +96,7 @@ class Files:
         )
 
     def import_writes(self, request: HttpRequest[None, None]) -> Answer:
-        """Take the writes of an exported file, which is sent as application/octet-stream."""
+        """Import the writes of an exported file. The file is the body, sent as application/octet-stream."""
         request.http.max_content_length = IMPORT_BYTES_MAX
         if (request.http.content_length or 0) > IMPORT_BYTES_MAX:
             raise TooLarge(
@@ -146,6 +146,6 @@ class Files:
 
 
 def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Return the same chunks. The first chunk is made before the answer begins, so that a refusal still becomes an
-    error answer."""
+    """Return all chunks. This function makes the first chunk itself, before the answer begins, so that a refusal can
+    still become an error answer."""
     return chain([next(chunks, b"")], chunks)

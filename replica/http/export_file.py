@@ -1,4 +1,4 @@
-"""The bytes of an export: frames with a checksum each, so that damage is found before a frame is used.
+"""The bytes of an export. Each frame has a checksum, so that damage is found before the frame is used.
 
 A volume is the line MAGIC, followed by records. A record has a length (4 bytes, big-endian), the CRC-32 of the payload
 (4 bytes), and the payload (an ExportFrame of a_e.proto). A volume is complete if its last record is an End.

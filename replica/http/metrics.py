@@ -43,7 +43,7 @@ class _State:
         self._parts = parts
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing, because a question for the names of metrics must not read the store."""
+        """Return no names of metrics. Without this method, prometheus_client would read the store to find the names."""
         return ()
 
     def collect(self) -> Iterator[Metric]:

@@ -89,8 +89,8 @@ def _body(model: type[Model], http: flask.Request, *, is_required: bool) -> Mode
 
 
 def _response(answer: Any, http: flask.Request) -> Response:
-    """Turn the result of a handler into a response of Flask. Otherwise flask-restful would choose the form of the
-    answer by the header Accept, but an endpoint has only one form."""
+    """Turn the result of a handler into a response of Flask. Without this function, flask-restful would choose a
+    format by the header Accept, but an endpoint answers in one format only."""
     if isinstance(answer, Response):
         return answer
     if isinstance(answer, Content):

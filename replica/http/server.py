@@ -32,7 +32,7 @@ class WebServer:
     time.
 
     `address` is the address at which the server listens; for port 0 it has the port that the system chose. The
-    constructor raises Conflict `address_unusable`.
+    constructor raises Conflict `address_unusable` if the server cannot listen there.
     """
 
     def __init__(self, app: WSGIApplication, address: Address) -> None:

@@ -2,8 +2,8 @@
 answer.
 
 The event loop reads the body of a request before it uses a thread, and sends the answer itself. So no thread ever waits
-for a client. An application may return an async iterable instead of an iterable; it is sent without a thread (GET
-/events).
+for a client. An application may return an async iterable instead of an iterable; the event loop sends it without a
+thread. GET /events uses this.
 """
 
 from __future__ import annotations

@@ -72,8 +72,8 @@ class Membership:
         self._leaving: threading.Thread | None = None
 
     def start(self) -> None:
-        """Continue work that the last stop interrupted: commit what a new primary has not committed yet, and tell a
-        peer of a retirement."""
+        """Continue work that the last stop interrupted. If this replica is a primary that commits automatically, commit
+        its tentative writes. If this replica has retired, look for a replica that takes over its writes."""
         state = self._store.state()
         self._catch_up(state)
         if state.retired:
@@ -87,8 +87,8 @@ class Membership:
     # Commands of operators.
 
     def retire(self, heir: str | None) -> Retired:
-        """Take no more writes, and leave the cluster when another replica holds all writes of this one. A primary first
-        hands over to another replica.
+        """Stop accepting writes, and leave the cluster when another replica holds all writes of this replica. A primary
+        first hands over to another replica.
 
         `heir` is the label of the replica that becomes the primary and that receives the writes. If it is None, a
         reachable replica is chosen.
@@ -150,8 +150,8 @@ class Membership:
         self._catch_up(self._store.state())
 
     def after_import(self) -> None:
-        """Read the members and the primary again, which the import may have changed. If this replica is a primary that
-        commits automatically, commit its tentative writes."""
+        """Read the members and the primary again, because the import may have changed them. If this replica is a
+        primary that commits automatically, commit its tentative writes."""
         self._peers.refresh()
         self._catch_up(self._store.state())
 
@@ -221,8 +221,8 @@ class Membership:
         self._say("This replica is the primary now.")
 
     def _other_primary(self, state: State) -> str:
-        """Return the label of the primary. Raises Conflict if no primary is known, or if this replica is or was the
-        primary."""
+        """Return the label of the primary, which is another replica. Raises Conflict if no primary is known, if this
+        replica is the primary, or if the primary is this replica under an earlier id."""
         primary = label_of(state.primary, self._store.members())
         if primary is None:
             raise Conflict(
@@ -280,8 +280,7 @@ class Membership:
         """Have a session with one of these replicas, which then holds all writes of this replica. Returns the label of
         that replica; None if every session failed.
 
-        A replica that has retired itself does not count, because it may never have a session with another replica
-        again.
+        A replica that has also retired does not count, because it may end before it passes the writes on.
         """
         for label in labels:
             try:

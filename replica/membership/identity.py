@@ -37,7 +37,7 @@ class Identity:
 
     def resolve(self, store: Store, *, restored: bool = False) -> str | None:
         """Decide the id, record it in the identity file, and open the namespace under it. Raises Conflict
-        `other_cluster`.
+        `other_cluster` if the namespace belongs to another cluster.
 
         `store` must be able to reach Redis now, even while other clients are refused. Returns the reason for a new id;
         None if the id is not new, or if this is the first start.
@@ -126,8 +126,8 @@ class Identity:
 
 
 def mark(store: Store) -> str:
-    """Return the mark of a clean stop: a text that describes the content of the namespace, and that differs for any two
-    states."""
+    """Return the mark of a clean stop: a text that describes the content of the namespace. Two different states have
+    different marks."""
     if store.server() is None:
         return ""
     state = store.state()

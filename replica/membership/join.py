@@ -71,8 +71,8 @@ def join(
     tags: Sequence[str],
     clock: Clock,
 ) -> str | None:
-    """Join the cluster, if this server has not joined yet. Returns the label of the replica that it joined through;
-    None if it had joined before.
+    """Join the cluster, if this server has not joined yet. Returns the label of the replica that created this server;
+    None if this server had joined before.
 
     Raises Conflict if the server cannot join, and Away if the replica does not answer. After an error, the next start
     continues where this one stopped.
@@ -117,8 +117,8 @@ def join(
 
 
 def _first_session(store: Store, settings: Config, label: str, through: Address, tags: Sequence[str]) -> str:
-    """Start sessions with the replica that has created this server until one succeeds. Returns the label of that
-    replica."""
+    """Have the first session with the replica that has created this server, and return the label of that replica. If
+    that replica is busy, try again. Raises Away if no session succeeds."""
     met: list[str] = []
     registry = SessionRegistry(label)
 
@@ -147,8 +147,8 @@ def _first_session(store: Store, settings: Config, label: str, through: Address,
 
 
 def _addresses(known: IdentityFile | None, options: JoinOptions) -> tuple[Address, Address]:
-    """Return the REST address and the anti-entropy address. Each is taken from the options, else from the identity file
-    `known`, else it is a free address of this machine."""
+    """Return the REST address and the anti-entropy address. Each comes from the options, else from the identity file
+    `known`. If neither has the address, it is a free address of this machine."""
     noted = (known.rest, known.anti_entropy) if known and not known.left else ("", "")
     given = (options.rest, options.anti_entropy)
     try:
