@@ -1,21 +1,21 @@
 """One anti-entropy session between two replicas, as a state machine: frames in, frames out (Petersen 1997, section 3).
 
-It reaches the replica's storage through `AntiEntropyStore`, and uses no network, no clock and no thread. Both ends run
-the same class. One session serves both directions:
+The session reaches the replica's storage through `AntiEntropyStore`, and uses no network, no clock and no thread. Both
+ends run the same class. One session serves both directions:
 
     both            send Hello
     each            sends Batch ... (at most WINDOW of them unacknowledged), and gets an Ack for each that is stored
     the initiator   sends Done, when everything is sent and acknowledged
     the responder   sends the writes and commits that have appeared meanwhile, then Done
 
-The sender sends batches by a plan, which begins at the receiver's vectors. If a batch does not fit, because another
-session has changed the receiver, the receiver's Ack says what it holds now, and the sender makes a new plan.
+The sender plans its batches from the vectors of the receiver. If another session has changed the receiver, a batch may
+no longer fit. Then the receiver's Ack says what the receiver holds now, and the sender makes a new plan.
 
 A peer gets the full state instead of batches (StateChunk ... StateFinish) if it lacks commits that are no longer in the
 log, or if its own history did not prevail. It installs that state, and its Ack asks for a new plan.
 
-An acknowledged frame is stored for good. So a session may break at any point, and the next one goes on from the
-vectors.
+An acknowledged frame is stored for good. So a session may break at any point: the next session continues from what each
+side then holds.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class ProtocolError(Exception):
 
 
 class Session:
-    """One end of a session. `applications` are the tags (NAME/VERSION) that this replica can play. `asks_for_tokens` is
-    only passed on to the peer, in the hello."""
+    """One end of a session. `applications` has the tag (NAME/VERSION) of each application whose writes this replica can
+    play. The session does not use `asks_for_tokens`, but sends it to the peer in the hello."""
 
     def __init__(
         self,
@@ -207,8 +207,9 @@ class Session:
         return [self._replan(batch.plan)]
 
     def _precedes_the_birth(self, batch: Batch) -> bool:
-        """Return True if the batch has commits, but neither this replica nor the peer's hello knows the birth of the
-        cluster. This replica could not tell which commits they follow."""
+        """Return True if the batch has commits, but this replica does not know the birth of the cluster and the peer's
+        hello did not name it. Without the birth, this replica cannot tell which history the commits of the batch belong
+        to."""
         if self._peer is None or self._peer.birth or all(item.csn is None for item in batch.selection.items):
             return False
         return not self._store.state().birth

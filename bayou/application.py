@@ -17,7 +17,7 @@ MEMBERSHIP = "members/1"  # the protocol's own application, which every replica 
 class Accepted:
     """The result of a submitted draft.
 
-    id         the write's id; None if the draft was refused, which leaves no trace
+    id         the write's id; None if the draft was refused, because a refused draft is not stored
     outcome    `STATUS DETAIL`; the write is logged if STATUS is `updated` or `merged`
     committed  whether the primary committed the write at once
     pages      the pages that the caller asked for, as they are after the write; empty if the draft was refused
@@ -103,8 +103,8 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeChange:
-    """A write whose outcome changed here in a replay. `others` has the new outcomes of the other writes that the same
-    transaction changed, by id. The cause of the change is among them."""
+    """A write whose outcome changed here in a replay. `others` maps the id of each other write that the same
+    transaction changed to its new outcome. The write that caused the change is among them."""
 
     at: datetime
     write: str

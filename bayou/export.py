@@ -1,4 +1,4 @@
-"""Anti-entropy by file ("transportable media" in Petersen 1997, section 3.4): a session's frames without its answers.
+"""Anti-entropy by file ("transportable media" in Petersen 1997, section 3.4): one side's frames, without any answers.
 
 An export is one or more volumes. A volume begins with a Head, which says what its receiver must hold at least. The
 frames that a session would send follow. Last comes an End, which says what the receiver holds afterwards. Each volume
@@ -79,8 +79,8 @@ def export_volumes(
 
 
 class Importer:
-    """Takes the frames of one volume, and stores each at once. If a frame is refused or damaged, the frames before it
-    stay stored."""
+    """Takes the frames of one volume, and stores each frame as soon as it comes. If a frame is refused or damaged, the
+    frames before it stay stored."""
 
     def __init__(self, store: AntiEntropyStore, applications: Sequence[str]) -> None:
         self._store = store

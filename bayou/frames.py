@@ -44,8 +44,8 @@ class Batch:
 class StateChunk:
     """A part of the sender's full state. `number` counts the parts of a plan from 0.
 
-    A part with `first` makes the receiver begin a new staging. This may happen in the middle of a plan, if the sender
-    itself has installed another state meanwhile.
+    If `first` is true, the state begins with this part, and the receiver gives up the parts that it has staged before.
+    This may happen in the middle of a plan, if the sender itself has installed another state meanwhile.
     """
 
     plan: int

@@ -12,8 +12,8 @@ from bayou.vectors import own_stamp
 
 
 def judge_hello(state: State, protocol: int, applications: Sequence[str], hello: Hello) -> Refuse | tuple[Verdict, int]:
-    """Return a Refuse if there can be no session. Else return what to do about the two histories, and the last CSN that
-    both logs share."""
+    """Return a Refuse if there can be no session. Otherwise return the verdict on the two histories, and the last CSN
+    that both logs share."""
     refusal = _check_release(state, protocol, applications, hello) or _check_identity(state, hello)
     if refusal:
         return refusal

@@ -48,7 +48,7 @@ class Received:
     """The result of a batch at the receiver, which has handled `taken` items. `new` of them changed something.
 
     status  taken     everything is stored
-            more      the transaction reached a bound; send the rest again
+            more      the transaction reached a bound; store the rest in another transaction
             hole      the next write does not follow the writes held here; make a new plan
             unknown   a notification names a write that is not held here; make a new plan
             fork      two different writes follow the same write; refuse the session
@@ -85,8 +85,8 @@ class ListPart:
 
 @dataclass(frozen=True, slots=True)
 class StateEnd:
-    """The end of a full state. It describes the moment of that state: its CSN, its C (`vector`), and its history as
-    canonical JSON."""
+    """The end of a full state. It describes the replica at the moment of that state: its CSN, the vector of its
+    commits, and its history as canonical JSON."""
 
     csn: int
     last: str
@@ -112,11 +112,12 @@ class StatePart:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The result of an installation. The status is `installed`, `superseded` or `stale`.
+    """The result of an installation. The status is `installed`, `superseded` or `stale`; see AntiEntropyStore.install.
 
+    kept        how many writes were kept, because the new state does not cover them
     revoked     the writes that were committed here and are tentative again
-    lost        the writes that were dropped, because they follow a write that nobody holds here
-    lost_pages  the pages that revoked commits had changed, where the log no longer held those commits
+    lost        the writes that were dropped because this replica no longer has the write before them
+    lost_pages  the pages that were changed by revoked commits that the log no longer held
     """
 
     status: str

@@ -41,8 +41,9 @@ class Reach:
     def note_received(self, selection: Selection) -> None:
         """Add a selection that came from the receiver itself, which therefore holds these writes.
 
-        Only writes that follow this reach without a gap are added. Otherwise a creation may be in the gap. Then the
-        entry of its creator would say that the created server has retired, and that server's writes would not be sent.
+        Only writes that follow this reach without a gap are added, because a gap may hide the creation of a server. The
+        entry of the creator would then say that the created server has retired, and that server's writes would not be
+        sent.
         """
         for item in selection.items:
             stamp, origin = split_id(item.id)
@@ -64,7 +65,7 @@ class Reach:
 
     def _advance(self, stamp: int, origin: str, body: bytes) -> None:
         """Raise the entry of a write's origin. If the write creates a server, also add an entry for that server.
-        Without it, the entry of the creator would say that the created server has retired."""
+        Otherwise the entry of the creator would say that the created server has retired."""
         self.vector[origin] = stamp
         if _IS_MEMBERSHIP in body and Write.decode(body).op == "create":
             self.vector.setdefault(f"{stamp_text(stamp)}:{origin}", stamp)
@@ -75,7 +76,7 @@ def state_frames(
 ) -> Iterator[StateChunk | StateFinish]:
     """Yield the frames of the full state. The lists come last, so that they have every entry that the pages need.
 
-    If this replica itself installs another state meanwhile, the frames begin again with a part that has `first`.
+    If this replica itself installs another state meanwhile, the frames begin again, with a part whose `first` is true.
     """
     cursor, generation, number, first, end = (0, ""), "", 0, True, None
     while end is None:

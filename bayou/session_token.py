@@ -10,10 +10,10 @@ four guarantees:
 
 The transaction that reads or accepts checks this with CompleteV (bayou/vectors.py).
 
-Without folding, a token would grow with each server that its session has seen, even if the server has retired. So if a
-token is long, its committed entries are replaced by a single entry `#NUMBER/PROMOTER` -> CSN. This entry names an epoch
-and covers its commits up to that CSN. The folded token asks for more: a replica may hold the writes before it holds
-their commits. So a short token is not folded.
+A token grows with each server that its session has seen, even if the server has retired. So a long token is folded: a
+single entry `#NUMBER/PROMOTER` -> CSN replaces the entries of committed writes. This entry names an epoch, and stands
+for all commits up to that CSN. A folded token asks for more than it did before, because a replica may hold the writes
+before it holds their commits. So a short token is not folded.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class Token:
         """Return the token with its committed entries folded into one, if it is long. Raise TooLarge if the result is
         still too long.
 
-        `committed` (C), `csn` and `history` (JSON) are those of the replica that serves the session.
+        `committed` (the vector of its commits), `csn` and `history` (JSON) are those of the replica that serves the
+        session.
         """
         if max(len(self.read), len(self.write)) <= ENTRIES_MAX:
             return self
@@ -107,8 +108,8 @@ class Token:
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Return the token of a text that `encode` made; an empty text is an empty token. Raise BadInput bad_token for
-        any other text."""
+        """Return the token of a text that `encode` made; an empty text is an empty token. Raise BadInput `bad_token`
+        for any other text."""
         if not text:
             return cls()
         if len(text) > TOKEN_BYTES_MAX or not text.isascii():

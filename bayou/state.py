@@ -10,8 +10,8 @@ Vector = Mapping[str, int]  # server id -> the newest stamp of that server that 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The state of a replica at one moment. Invariant 1: `vector` covers `committed_vector`, entry by entry, with
-    CompleteV for missing entries.
+    """The state of a replica at one moment. Invariant 1: `vector` covers `committed_vector`, entry by entry;
+    bayou/vectors.py says what a missing entry means.
 
     birth            server id of the cluster's first primary; empty while unknown
     met              whether this replica has met another one with the same birth

@@ -2,8 +2,8 @@
 id.
 
 A server id is never used twice. A replica that may have lost the last writes it made under an id must not use that id
-again: two different writes could then get the same stamp. So the file records everything that the next start needs to
-know whether the state is complete. This module does not know Redis.
+again: two different writes could then get the same stamp. So the file records everything from which the next start can
+tell whether the state is complete. This module does not know Redis.
 """
 
 from __future__ import annotations

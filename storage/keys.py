@@ -2,8 +2,8 @@
 
 Every key of the replica `one` begins with `bayou:{one}:`. The braces keep a namespace in one slot of a Redis Cluster. A
 name that ends in a colon stands for many keys: the name of a page, the id of a server or the name of a list follows the
-colon. The keys of committed pages contain the number of a generation, written {} below. With it, the pages of a full
-state can be staged beside the current pages.
+colon. The keys of committed pages contain the number of a generation, written {} below. A full state gets a new number,
+so its pages can be staged beside the current pages.
 """
 
 from __future__ import annotations

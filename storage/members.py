@@ -1,6 +1,7 @@
 """The application `members/1`. Its writes create servers, retire servers, and name the primary.
 
-It belongs to the protocol, so every store plays it in addition to the applications that it is given.
+This application belongs to the protocol, so every store plays it in addition to the applications that the store is
+given.
 """
 
 from __future__ import annotations

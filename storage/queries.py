@@ -194,7 +194,8 @@ class Queries(ScriptRunner):
         target.xadd(self._keys.events, fields, maxlen=EVENTS_MAX, approximate=True)
 
     def _moment(self) -> tuple[int, str, dict[str, int]]:
-        """Return the CSN, the generation and V. As long as all three stay the same, no page has changed."""
+        """Return the CSN, the generation and the vector of all writes. As long as all three stay the same, no page has
+        changed."""
         with self._redis.pipeline(transaction=True) as transaction:
             transaction.hmget(self._keys.meta, "csn", "generation")
             transaction.hgetall(self._keys.vector)

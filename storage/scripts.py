@@ -98,8 +98,8 @@ def included(root: Path, name: str) -> Mapping[str, str]:
 
 
 def _include(root: Path, path: tuple[str, ...], found: dict[str, str]) -> None:
-    """Add the last file of `path` to `found`, after the files that it includes. Each file of `path` includes the next
-    one."""
+    """Add the last file of `path` to `found`, after the files that this file includes. Each file of `path` includes the
+    next one."""
     file = _file(root, path[-1])
     text = file.read_text(encoding="utf-8")
     for name in _INCLUDE.findall(text):

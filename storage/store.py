@@ -141,8 +141,8 @@ class Store(FullStateStore):
         A write whose outcome is neither `updated` nor `merged` is not logged. If it is logged, the result contains the
         pages `shown` as they are after the write. Writes of several threads may share one transaction.
 
-        Raises Behind if V does not cover `needs`, Conflict if this replica has retired, TooLarge if the write has too
-        many bytes or pages, and BadInput if no stamp is left.
+        Raises Behind if the replica's vector does not cover `needs`, Conflict if this replica has retired, TooLarge if
+        the write has too many bytes or pages, and BadInput if no stamp is left.
         """
         if len(set(draft.pages)) < len(draft.pages):
             raise ValueError("a draft declares a page twice")  # no replica would take the write
@@ -174,8 +174,8 @@ class Store(FullStateStore):
     def read(self, pages: Sequence[str], needs: Vector = NOTHING, view: str = "tentative") -> Snapshot:
         """Return pages in both views, with the vectors of the same moment. A page that does not exist is empty.
 
-        Raises Behind if the vector of `view` (V for `tentative`, C for `committed`) does not cover `needs`. Reads of
-        several threads may share one transaction.
+        Raises Behind if `view` (`tentative` or `committed`) does not cover `needs`. Reads of several threads may share
+        one transaction.
         """
         moment, reply = self._reading.submit(_Read(needs, view, pages))
         if "missing" in reply:
@@ -281,8 +281,8 @@ class Store(FullStateStore):
     def create(self, *, label: str, rest: str, anti_entropy: str, request: str, now_us: int) -> str:
         """Accept the creation write of a server. Returns the id of that server, `T:X` (Petersen 1997, section 4.4).
 
-        If it is called again with the same `request` while that server is a member, it returns the same id. Raises
-        Conflict `chain_too_long` if the id, which contains the id of its creator, would be longer than replicas accept.
+        A second call with the same `request` returns the same id, as long as that server is a member. Raises Conflict
+        `chain_too_long` if the id, which contains the id of its creator, would be longer than replicas accept.
         """
         if len(self.state().server) + STAMP_DIGITS + 1 > SERVER_BYTES_MAX:
             raise Conflict(
@@ -311,7 +311,7 @@ class Store(FullStateStore):
         """Make the server `to` the primary. Raises Conflict if this replica is not the primary.
 
         Commits all tentative writes and then a primary write, which gets the last CSN of this server. This takes
-        several transactions. Raises Conflict `pending` if new writes arrived between them.
+        several transactions. Raises Conflict `pending` if new writes arrived between these transactions.
         """
         self.commit()
         label = label_of(to, self.members()) or to

@@ -16,16 +16,16 @@ from bayou.write import Write
 
 
 def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
-    """Describe a write by its arguments. `result` has the detail of the outcome; it is None if the write was
-    refused."""
+    """Return the arguments of a write as its description. The member `result` has the detail of the outcome; it is None
+    if the write was refused."""
     status, _, detail = outcome.partition(" ")
     return {**write.args, "result": {"detail": detail} if status in {"updated", "merged"} else None}
 
 
 @dataclass(frozen=True, slots=True)
 class Application(LuaApplication):
-    """An application. `endpoints(service)` returns its REST endpoints. `describe(write, outcome)` returns the members
-    that screens show of a write. One of them is `result`: what the write changed, or None if it changed nothing."""
+    """An application. `endpoints(service)` returns its REST endpoints. `describe(write, outcome)` returns what screens
+    show of a write. The member `result` says what the write changed; it is None if the write changed nothing."""
 
     endpoints: Callable[[Service], Sequence[Endpoint]]
     describe: Callable[[Write, str], dict[str, Any]] = describe_plainly

@@ -1,7 +1,7 @@
 """The declaration of an endpoint of the REST interface.
 
 Each of these is made from the declaration: routing, authorisation, CORS, validation, GET /openapi.json, the metrics,
-and the tables in docs/rest.md. It depends on no HTTP library.
+and the tables in docs/rest.md. This module depends on no HTTP library.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Role = Literal["guest", "user", "manager"]
 @dataclass(frozen=True, slots=True)
 class Content:
     """An answer that is not JSON. `tag` is its ETag: if a client sends it back and nothing has changed, the client gets
-    a short answer. `is_weak` says that slightly different bytes may have the same tag."""
+    status 304 without a body. `is_weak` says that slightly different bytes may have the same tag."""
 
     body: bytes
     media_type: str

@@ -31,8 +31,8 @@ class Model(BaseModel):
 
 
 def readable_name(text: str, characters_max: int) -> str:
-    """Return the name in Unicode's composed form (NFC), so that it does not matter how it was typed. Raise ValueError
-    if it is too long, or cannot be shown on one line and typed again."""
+    """Return the name in Unicode's composed form (NFC), so that all ways to type a name give the same text. Raise
+    ValueError if the text cannot be a name."""
     name = unicodedata.normalize("NFC", text)
     is_fine = 1 <= len(name) <= characters_max and name.isprintable() and name == name.strip()
     if not is_fine or name in names.UNREACHABLE:
@@ -85,8 +85,8 @@ class ListQuery(Model):
 
 
 def part_of_list(entries: Sequence[str], query: ListQuery) -> tuple[list[str], str | None]:
-    """Return the part of a list that a query asks for, and the `after` of the next part (None if this is the last one).
-    The list is sorted bytewise."""
+    """Return the part of a list that a query asks for. Also return the value of `after` with which a query gets the
+    next part; None if this part is the last one. The list must be sorted bytewise."""
     start = bisect_right(entries, query.after.encode(), key=str.encode) if query.after else 0
     part = list(entries[start : start + query.limit])
     return part, part[-1] if start + len(part) < len(entries) else None

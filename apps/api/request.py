@@ -18,7 +18,7 @@ BodyT = TypeVar("BodyT")
 class Caller:
     """The person who makes a request.
 
-    name  empty if the request does not give it, which only an endpoint that does not write allows
+    name  empty if the request gives no name; only endpoints that do not write allow that
     role  guest, user or manager; it is user if the replica does not use tokens
     """
 
@@ -32,7 +32,7 @@ class ClientSession:
     request needs, and notes what the client reads and writes.
 
     was_sent     whether the client sent a token
-    notes_reads  whether the request only reads; reads that a handler does before a write do not count
+    notes_reads  whether reads are noted; False if the request writes, because its handler may read before the write
     """
 
     token: Token
@@ -44,8 +44,8 @@ class ClientSession:
     seen: Token | None = None  # the token with what was read; it counts if the request succeeds
 
     def needs_of_read(self) -> dict[str, int]:
-        """Return the vector that a view must cover. It is empty after a write of the same request, because a read then
-        only shows the result of the write."""
+        """Return the vector that a view must cover. The vector is empty after a write of the same request, because a
+        read then only shows the result of that write."""
         return {} if self.has_written or not self.was_sent else self.token.needs_of_read(self.guarantees)
 
     def needs_of_write(self) -> dict[str, int]:
@@ -63,15 +63,15 @@ class ClientSession:
         self.token, self.has_written = self.token.after_write(origin, stamp), True
 
     def note_duplicate(self, held: Vector) -> None:
-        """Note a request that the replica had accepted before, perhaps because the client never got the answer. `held`,
-        the replica's vector, covers the write of that request."""
+        """Note that the replica had already accepted this request. The client may have sent it twice because the first
+        answer was lost. `held` is the replica's vector, which covers the write of the request."""
         if self.was_sent:
             for server, stamp in held.items():
                 self.token = self.token.after_write(server, stamp)
 
     def token_after(self, *, reads_count: bool) -> str | None:
-        """Return the session token for the answer; None if the answer has none. `reads_count` is true if the request
-        found the thing that it names, or found that it does not exist."""
+        """Return the session token for the answer; None if the answer has none. `reads_count` says whether the token
+        includes the reads of this request. It does if the request succeeded or named something that does not exist."""
         if not (self.was_sent or self.has_written):
             return None
         return (self.seen if reads_count and self.seen else self.token).encode()

@@ -37,7 +37,8 @@ class Service(Protocol):
         grows, so a handler may read the list first and then the pages that it names."""
 
     def history(self, page: str) -> History:
-        """Return the notes on a page and the tentative writes that declare it, read at the same moment."""
+        """Return the notes on a page, and the tentative writes that declare the page. Both are read at the same
+        moment."""
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
         """Return how the outcomes of these writes changed at this replica, oldest first. Also return the time since

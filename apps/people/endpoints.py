@@ -98,7 +98,7 @@ class People:
         return {"name": name, "role": None}
 
     def give_token(self, request: Request[None, None], name: str) -> tuple[Answer, int]:
-        """Give a person another token, which is shown only in this answer. The previous token ends."""
+        """Give a person another token, which is shown only in this answer. The previous token becomes invalid."""
         token, page = new_token(name), person_page(name)
         self._submit(request, "token", name, hash=hash_of(token))
         person = decode_person(self._service.read([page], request.session).pages[page].tentative)
@@ -122,7 +122,7 @@ class People:
 
 
 def describe(write: Write, _outcome: str) -> Answer:
-    """Describe a write about a person to users: the name and the role, without the hash."""
+    """Return what screens show of a write about a person: the name and the role, but not the hash of the token."""
     return {"person": write.args.get("name"), "role": write.args.get("role")}
 
 

@@ -81,8 +81,8 @@ class Playlist:
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
-    """Describe a write about a song: its name and, for a put, its URL. `result` has the same, or is None if the write
-    was refused."""
+    """Return what screens show of a write about a song: the name and, for a put, the URL. The member `result` repeats
+    them; it is None if the write was refused."""
     asked = {"song": write.args["song"], **({"url": write.args["url"]} if write.op == "put" else {})}
     return {**asked, "result": asked if outcome == "updated" else None}
 

@@ -1,4 +1,4 @@
-"""Values of answers about rooms, and descriptions of writes, all ready for JSON: reservations, series, calendars.
+"""Makes the JSON values of answers about rooms: reservations, series, calendars, and descriptions of writes.
 
 This module reads pages in both views. It has no access to requests or the store.
 """
@@ -101,8 +101,8 @@ def room(name: str, listed: RoomSettings | None) -> dict[str, Any]:
 
 
 def calendar(period: RoomSlot, days: Sequence[PageViews], view: str, zone: ZoneInfo) -> list[dict[str, Any]]:
-    """Return the reservations of a room in a period, in time order, each once. `days` are the room's pages for that
-    period."""
+    """Return the reservations of a room in a period, in time order. A reservation that crosses midnight is included
+    once. `days` are the room's pages for that period."""
     committed = {start: value for day in days for start, value in day.committed.items()}
     shown = committed
     if view != "committed":
@@ -119,8 +119,8 @@ def calendar(period: RoomSlot, days: Sequence[PageViews], view: str, zone: ZoneI
 
 @lru_cache(maxsize=10_000)  # the same weeks are shown again and again
 def _row(room: str, start: str, value: str, state: str, zone: ZoneInfo) -> tuple[RoomSlot, dict[str, str]]:
-    """Return the slot of a field on a room's page, and the row of the calendar for it. The row is cached, so callers
-    must not change it."""
+    """Return the slot of one field of a room's page, and the calendar row that shows this slot. The row is cached, so
+    callers must not change the row."""
     (entry,) = decode_room(room, {start: value})
     return entry.slot, {**_entry(entry, zone), "state": state}
 
@@ -138,9 +138,10 @@ def taken(asked: list[RoomSlot], pages: Mapping[str, PageViews], but: Set[str], 
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
-    """Describe a write: its request, and as `result` the slot that its outcome gave, or None. Times are in UTC.
+    """Return what screens show of a write: the request and, as `result`, the slot that the outcome gave. `result` is
+    None if the outcome gave no slot. Times are in UTC.
 
-    For a write about a series, `parts` describes each occurrence in the same way.
+    For a write about a series, `result` is None, and `parts` describes each occurrence in the same way.
     """
     args, about = write.args, _about(write)
     if "occurrences" not in args:

@@ -72,10 +72,11 @@ def move(context: DraftContext, identifier: str, reservation: Reservation, final
 
 
 def cancel(context: DraftContext, identifier: str, reservation: Reservation, reason: str | None = None) -> Draft:
-    """Return the draft that cancels a reservation. It contains the room for people who read the log.
+    """Return the draft that cancels a reservation. The draft also names the room, so that people who read the log see
+    it.
 
     The draft declares the pages of every slot that was asked for, even if the reservation is final. A forced promotion
-    may revoke the commit, and the cancelled reservation must not then reappear at its second choice.
+    may revoke the commit. Even then, the cancelled reservation must not reappear at its second choice.
     """
     args = {"reservation": identifier, "room": reservation.room}
     if reason is not None:
@@ -86,8 +87,8 @@ def cancel(context: DraftContext, identifier: str, reservation: Reservation, rea
 
 
 def managing_pages(context: DraftContext, owner: str, reason: str | None) -> list[str]:
-    """Return the page of a manager who cancels another user's reservation, in a list. For any other caller the list is
-    empty. Raise BadInput if the manager gives no reason."""
+    """If a manager cancels another user's reservation, return a list with the manager's page. For any other caller,
+    return an empty list. Raise BadInput if the manager gives no reason."""
     if context.user == owner or context.role != "manager":
         return []
     if reason is None:
@@ -104,8 +105,8 @@ class Needs:
 
 
 def limit_of(context: DraftContext, owner: str) -> Needs:
-    """Return the argument for the owner's limit of open reservations, which each play of the write checks. It is empty
-    if the policies set no limit."""
+    """Return the argument and the page for the owner's limit of open reservations. Each play of the write checks this
+    limit. The result is empty if the policies set no limit."""
     limit = context.policies.open_reservations
     if limit is None:
         return Needs({}, [])
@@ -148,8 +149,8 @@ def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Me
 
 
 def pages_holding(identifier: str, reservation: Reservation, final: bool) -> list[str]:
-    """Return the page of a reservation, and the room pages that may hold it. For a final reservation, these are the
-    pages of its slot, else of every slot that it may get."""
+    """Return the page of a reservation, and the room pages that may hold the reservation. With `final`, the room pages
+    are those of its slot; without `final`, they are those of every slot that it may get."""
     if final:
         room_pages: Iterable[str] = reservation.slot.pages if reservation.slot else ()
     else:

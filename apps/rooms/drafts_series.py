@@ -35,8 +35,8 @@ class Occurrence:
 
 
 def not_cancelled(occurrences: Iterable[tuple[str, str, PageViews]], first: str | None = None) -> list[Occurrence]:
-    """Return the occurrences that are not cancelled, from the date `first` on, or all if `first` is None. `occurrences`
-    are (date, id, page)."""
+    """Return the occurrences that are not cancelled. If `first` is given, leave out those before that date. Each item
+    of `occurrences` is (date, id, page)."""
     return [
         Occurrence(day, identifier, held, is_final(views))
         for day, identifier, views in occurrences
@@ -77,8 +77,8 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
     """Return the draft that moves these occurrences, which are in order of their dates. Raise BadInput, TooLarge or
     Conflict if it is invalid.
 
-    The first occurrence gets the slots of the body. Each later one gets the same local times on another day: the
-    distance between the two days is that between the two dates.
+    The first occurrence gets the slots of the body. A later occurrence gets the same local times, as many days later as
+    its date is after the date of the first occurrence.
     """
     zone, first = context.zone, date.fromisoformat(occurrences[0].day)
     limit = limit_of(context, series.partition("/")[0])
@@ -132,8 +132,8 @@ class _Collected:
         self.shared: dict[str, Any] = {}
 
     def add(self, occurrence: dict[str, Any], search: Needs, pages: Sequence[str]) -> None:
-        """Add an occurrence and the pages that it needs. If they are too many, raise TooLarge, which says how many
-        occurrences fit."""
+        """Add an occurrence and the pages that it needs. If the write would then declare too many pages, raise
+        TooLarge, which says how many occurrences fit."""
         together = self.pages.union(search.pages, pages)
         if len(together) > PAGES_MAX:
             fit = len(self.occurrences)
@@ -169,7 +169,8 @@ def _without_room(search: Needs) -> Needs:
 
 
 def _slots_on(slots: Sequence[Slot], days: int, zone: ZoneInfo, day: date) -> list[Slot]:
-    """Return the slots `days` later, at the same local times. Raise BadInput if clocks skip one of them."""
+    """Return the slots moved by `days` days, at the same local times. Raise BadInput if a change of the clocks leaves
+    no such slot."""
     found = []
     for number, slot in enumerate(slots):
         try:

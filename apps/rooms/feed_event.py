@@ -1,4 +1,4 @@
-"""The event of a feed for a reservation, and its text, which a replica keeps (see Service.feed_revisions)."""
+"""The event with which a feed shows a reservation. A replica keeps each event as text (see Service.feed_revisions)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Maps each status with which the Lua of the rooms refuses a write to a Refusal. A refused write is not recorded."""
+"""Makes a Refusal from the status that the Lua of the rooms returns when it refuses a write. A refused write is not
+recorded."""
 
 from __future__ import annotations
 

@@ -108,8 +108,8 @@ def reservation_page(identifier: str) -> str:
 
 
 def encode_slots(slots: Iterable[tuple[int, int]]) -> str:
-    """Return slots, (start, end) in minutes, as text for writes and pages: START/END of eight digits each, separated by
-    blanks."""
+    """Return slots as text for writes and pages: START/END of eight digits each, separated by blanks. A slot is (start,
+    end), in minutes since 1970."""
     return " ".join([f"{start:08}/{end:08}" for start, end in slots])
 
 
@@ -166,7 +166,8 @@ def decode_series(fields: Mapping[str, str]) -> Series | None:
 
 
 def is_final(views: PageViews) -> bool:
-    """Whether both views of a reservation's page are equal. Then only a write that is accepted later can change it."""
+    """Whether both views of a reservation's page are equal. If they are, only a write that is accepted later can change
+    the page."""
     return dict(views.tentative) == dict(views.committed)
 
 

@@ -52,8 +52,8 @@ Clock = Annotated[int, BeforeValidator(_clock)]
 
 
 class RoomSettings(Settings):
-    """A room. `capacity` is in people; `opens` and `closes` are in minutes of the local day. None means that it is not
-    known."""
+    """A room. `capacity` is in people; `opens` and `closes` are in minutes of the local day. A value is None if the
+    configuration does not give it."""
 
     name: Annotated[str, AfterValidator(room_name)]
     capacity: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -93,7 +93,7 @@ class PolicySettings(Settings):
 
     longest_h          the longest reservation, in hours
     ahead_days         how many days ahead a reservation may begin
-    open_reservations  how many reservations a user may hold that are not over
+    open_reservations  how many reservations a user may hold, not counting those that are over
     """
 
     longest_h: Annotated[float, Field(gt=0, le=366 * 24)] | None = None

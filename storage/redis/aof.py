@@ -1,11 +1,12 @@
 """The append-only file of the embedded Redis: checks that it is complete, and cuts off an incomplete end.
 
-Redis writes a script with several writes to the file as MULTI … EXEC. If a crash tears off the EXEC, Redis' own repair
-(`aof-load-truncated yes`) keeps the MULTI, and the next load loses everything that was appended after it. So this
-module checks the file before each start of Redis. `redis-check-aof` (the redis-server program under another name) says
-how many bytes are valid, and this module decides whether the rest is a torn end. It cuts off only a torn end, and
-leaves any other damage to the operator. It does not check files that have not changed since Redis last stopped
-normally, because a check takes half as long as loading them. This module handles files only, not servers.
+If a script changes several keys, Redis appends the changes to the file as one transaction, MULTI … EXEC. If a crash
+tears off the EXEC, Redis' own repair (`aof-load-truncated yes`) keeps the MULTI, and the next load loses everything
+that was appended after it. So this module checks the file before each start of Redis. `redis-check-aof` (the
+redis-server program under another name) says how many bytes are valid, and this module decides whether the rest is a
+torn end. It cuts off only a torn end, and leaves any other damage to the operator. It does not check files that have
+not changed since Redis last stopped normally, because a check takes half as long as loading them. This module handles
+files only, not servers.
 
 Layouts: `appendonly.aof` (Redis 6.2), or `appendonlydir/` with a manifest, a base and increments (Redis 7 and Valkey).
 From Redis 7.4 and Valkey 9 on, each of the two writes bases that the other cannot read.

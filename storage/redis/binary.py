@@ -40,7 +40,7 @@ def release(version: str) -> tuple[int, int]:
 
 def version_of(info: dict[str, Any]) -> str:
     """Return the version of the server from its reply to INFO. For Valkey this is `valkey_version`, because its
-    `redis_version` is only a compatible version for old clients."""
+    `redis_version` only names the Redis release with which it is compatible."""
     return str(info.get("valkey_version") or info["redis_version"])
 
 

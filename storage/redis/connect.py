@@ -129,7 +129,7 @@ class OpenStorage:
     identity_file   the content of the identity file; None if there is no file
 
     When Redis was restarted or replaced, `on_restart` runs in a thread of its own, with a client that can reach it. All
-    other clients are refused until it returns. If it raises, it runs again later.
+    other clients are refused until it returns. If it raises an error, it is called again after a pause.
     """
 
     def __init__(self, source: Source, folder: Path, lock: FolderLock, on_restart: OnRestart) -> None:
@@ -211,7 +211,7 @@ class OpenStorage:
         """Stop the embedded Redis, close the client and release the lock. Does nothing the second time.
 
         `clean` means that the replica stopped normally. Then `mark` describes the content of the namespace: a text that
-        is different for any two states, for example with the CSN and the newest own stamp.
+        differs between any two states, for example one with the CSN and the newest own stamp.
         """
         if self._closing.is_set():
             return
@@ -263,7 +263,8 @@ class OpenStorage:
         return self._source.client(redis_connect_func=check, **options)
 
     def _keep(self) -> None:
-        """Start or reach Redis again whenever it ends, and check its data. Runs in a thread until `close`."""
+        """Whenever Redis ends or is replaced, start or reach it again, and check its data. Runs in a thread until
+        `close`."""
         backoff_s, since = BACKOFF_FIRST_S, time.monotonic()
         while True:
             self._source.await_change(self._suspect)

@@ -2,9 +2,9 @@
 
 All keys of a namespace are in one slot, so in both cases one Redis process holds the whole namespace. This module asks
 Sentinel or the cluster for the address of that process at the start, and again every second. When another process has
-taken over, connections to the old one are dropped. The new process may lack the last writes of the old one; this is
-decided as after a restart (storage/identity_file.py). This module handles only addresses. It uses a single key, to find
-the node that serves the namespace's slot.
+taken over, connections to the old one are dropped. The new process may lack the last writes of the old one, so the
+replica's id is checked as after a restart (storage/identity_file.py). This module handles only addresses. It uses a
+single key, to find the node that serves the namespace's slot.
 """
 
 from __future__ import annotations

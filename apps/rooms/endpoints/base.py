@@ -45,7 +45,7 @@ class Handlers:
         self.zone = building.zone
 
     def other_rooms(self, session: ClientSession) -> list[str]:
-        """Return the rooms that reservations name and the configuration does not."""
+        """Return the rooms that reservations name but the configuration does not."""
         return [name for name in self.service.list_entries("rooms", session) if name not in self.building.rooms]
 
     def require_room(self, name: str, remedy: str, session: ClientSession) -> None:
@@ -70,8 +70,7 @@ class Handlers:
             self.require_room(name, remedy, session)
 
     def known_room(self, text: str, session: ClientSession) -> str:
-        """Return the name of the room in a path, in the form in which pages have it. Raise Unknown if there is no such
-        room."""
+        """Return the name of the room in a path, in the form that pages use. Raise Unknown if there is no such room."""
         try:
             name = room_name(text)
         except ValueError as reason:

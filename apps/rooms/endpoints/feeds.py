@@ -1,7 +1,7 @@
 """The endpoints of calendars that programs poll: /rooms/ROOM/calendar.ics, /users/USER/calendar.ics, free/busy.
 
 A feed covers the last month and the next year. An answer has an ETag: if a client sends it back and nothing has
-changed, the client gets a short answer.
+changed, the client gets status 304 without a body.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Feeds(Handlers):
         return self.calendar(name, f"room:{name}", self.of_room(name, period, request.session), period)
 
     def show_room_busy(self, request: Request[None, None], room: str) -> Content:
-        """Show when a room is busy as iCalendar, without names."""
+        """Show, as iCalendar without names, when a room is busy."""
         name, period = self.known_room(room, request.session), self.period(timedelta())
         return self.free_busy(name, self.of_room(name, period, request.session), period)
 
@@ -116,7 +116,7 @@ class Feeds(Handlers):
         return self.calendar(user, f"user:{user}", self.of_user(user, period, request.session), period)
 
     def show_user_busy(self, request: Request[None, None], user: str) -> Content:
-        """Show when a user is busy as iCalendar."""
+        """Show, as iCalendar, when a user is busy."""
         period = self.period(timedelta())
         return self.free_busy(user, self.of_user(user, period, request.session), period)
 

@@ -42,7 +42,8 @@ class Histories(Handlers):
         return [Endpoint("GET", path, self.show_history, {200: HISTORY}, OWN, unknown)]
 
     def show_history(self, request: Request[None, None], user: str, name: str) -> Answer:
-        """Show who did what to a reservation, the same everywhere, and how this replica saw it move."""
+        """Show who did what to a reservation (the same at every replica), and how the reservation moved at this
+        replica."""
         identifier = f"{user}/{name}"
         if not self.views_of(identifier, request.session).tentative:  # in the client's session, as any read
             raise refusal("unknown", identifier)
@@ -97,8 +98,8 @@ class Histories(Handlers):
 
 
 def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
-    """Yield the events of a reservation in the order of the log. A note has the fields WRITE, OP and OUTCOME, and the
-    user if that was not the owner."""
+    """Yield the events of a reservation in the order of the log. A note has the fields WRITE, OP and OUTCOME. A fourth
+    field has the user who made the write, if that is not the owner of the reservation."""
     owner = identifier.partition("/")[0]
     for csn in sorted(history.notes):
         write, op, outcome, *user = history.notes[csn].split("\t")
@@ -109,7 +110,8 @@ def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
 
 
 def _cause(turn: OutcomeChange, before: RoomSlot | None, writes: Mapping[str, Write]) -> str | None:
-    """Return the write that took the slot `before` in the same transaction; None if no known write did."""
+    """Return the id of the write that took the slot `before`, in the transaction in which the reservation lost this
+    slot. Return None if no known write did."""
     if before is None:
         return None
     for identifier, outcome in turn.others.items():

@@ -36,8 +36,8 @@ class Reservations(SeriesHandlers):
         ]
 
     def reserve(self, request: Request[None, ReserveBody]) -> tuple[Answer, int]:
-        """Reserve the first free slot of those asked for, or what the merge procedure finds; with a rule, reserve a
-        series. Status 200 means that the request was taken before."""
+        """Reserve the first free slot of those asked for; if none is free, reserve what the merge procedure finds. With
+        a recurrence rule, reserve a series. Status 200 means that the same request had already been accepted."""
         body, session = request.body, request.session
         context = self.context(request.caller, body.request)
         if not body.new_room:

@@ -52,7 +52,7 @@ class Rooms(Handlers):
         }
 
     def list_free_rooms(self, request: Request[FreeQuery, None]) -> Answer:
-        """List the rooms that are free and open for a whole period, the smallest that is large enough first."""
+        """List the rooms that are large enough, and free and open for a whole period. The smallest room comes first."""
         query, session = request.query, request.session
         zone, listed, policies = self.zone, self.building.rooms, self.building.policies
         wanted = {}
@@ -84,7 +84,7 @@ class Rooms(Handlers):
         return {"from": format_minute(query.start, zone), "to": format_minute(query.end, zone), "rooms": free}
 
     def show_calendar(self, request: Request[CalendarQuery, None], room: str) -> Answer:
-        """Show who has a room when, in time order."""
+        """Show the reservations of a room in a period, in time order."""
         query, session, zone = request.query, request.session, self.zone
         period = RoomSlot(self.known_room(room, session), query.start, query.end)
         pages = period.pages

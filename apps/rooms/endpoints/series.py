@@ -124,7 +124,8 @@ class AllSeries(SeriesHandlers):
         return self._answer(identifier, request.session)
 
     def move_series(self, request: Request[SeriesQuery, SeriesMoveBody], user: str, name: str) -> Answer:
-        """Move the occurrences from a date on. An occurrence for which nothing is free stays where it is."""
+        """Move the occurrences of a series from a date on. An occurrence for which nothing is free stays where it
+        is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         remedy = "A new room begins with a new reservation, not with a move."
         self.require_rooms(body.room, body.merge, remedy, session)
@@ -136,7 +137,7 @@ class AllSeries(SeriesHandlers):
         return self._answer(identifier, session)
 
     def cancel_series(self, request: Request[SeriesCancelQuery, None], user: str, name: str) -> Answer:
-        """Cancel the occurrences from a date on."""
+        """Cancel the occurrences of a series from a date on."""
         identifier, query, session = f"{user}/{name}", request.query, request.session
         series, context = self.require_series(identifier, session), self.context(request.caller, query.request)
         if context.request not in series.requests:
