@@ -1,8 +1,8 @@
-"""`make bench`: measure this project, compare each figure with its limit, and print one table.
+"""`make bench`: measure this project, compare each figure with another one (its limit), and print one table.
 
     make bench                       all rows, a few minutes
     make bench ROW=apply,store       some rows
-    make bench PEERS=1               all rows, and ours beside PouchDB, which npm installs for the run
+    make bench PEERS=1               all rows, and `peers`: a comparison with PouchDB, which npm installs for the run
     make bench JSON=1                all rows, as JSON
 
 Progress goes to standard error. docs/performance.md explains each row.
@@ -25,7 +25,7 @@ from bench.workspace import workspace
 def main(arguments: Sequence[str]) -> int:
     """Measure the rows and print the table.
 
-    Return the exit status: 0, 1 if a row could not be measured, 2 for an unknown row.
+    Return 0, or 1 if a row could not be measured. If a row is unknown, end the program with status 2.
     """
     parser = argparse.ArgumentParser(prog="make bench", description="Measure this project beside its limits.")
     every_row = ROWS | ON_REQUEST

@@ -1,10 +1,10 @@
 """Count the product's lines of code in each folder: `python -m bench.code_size [REVISION]`.
 
 The module is in bench/ because it is a measurement, and because modules here are linted and typed. It counts the
-Python, Lua, JavaScript and CSS of the product: the files at the top and the folders in FOLDERS. It does not count blank
-lines, comments, docstrings, generated code, or examples in the OpenAPI document (an argument, a variable or a key named
-`example` or `examples`), so that better explanations do not look like a larger product. With a REVISION of git, it
-counts that revision instead of the files in this folder.
+Python, Lua, JavaScript and CSS of the product: the files in the top folder and in the folders of FOLDERS. It does not
+count blank lines, comments, docstrings, generated code, or examples in the OpenAPI document (an argument, a variable or
+a key named `example` or `examples`), so that better explanations do not look like a larger product. With a REVISION of
+git, it counts that revision instead of the current files.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def count(revision: str | None = None) -> Counter[tuple[str, str]]:
-    """Count lines of code by (folder, suffix), in a revision of git or in the files of this folder."""
+    """Count the lines of code by (folder, suffix): in a revision of git or, if it is None, in the current files."""
     lines: Counter[tuple[str, str]] = Counter()
     for path, text in _files(revision):
         folder = path.parts[0] if len(path.parts) > 1 else TOP

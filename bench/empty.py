@@ -1,5 +1,5 @@
-"""A server that does nothing: a flask-restful resource on the web server of a replica. Its rate is the limit of the
-REST rows.
+"""A server that does nothing: a flask-restful resource on the web server of a replica. The rows `accept` and `read`
+compare the rate of a replica with the rate of this server.
 
 `python -m bench.empty` prints its port, and serves until its standard input ends.
 """

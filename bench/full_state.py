@@ -2,11 +2,16 @@
 
     python -m bench.full_state [RESERVATIONS]        by default 100,000
 
-Two real replicas have a Redis each. The first holds the reservations and has truncated its whole log; the second holds
-a few that only it has accepted. A cut link interrupts the first attempt, and kill -9 of the receiver interrupts the
-second one; the third attempt completes. Meanwhile a thread reads the receiver's calendar. The exit status is 1 unless
-the thread saw the old state, then the new one, and nothing else, the receiver's own reservations are committed, the two
-replicas are equal, and neither process used more than 256 MiB (its peak as Linux counts it, without Redis).
+Two real replicas have a Redis each. The first holds the reservations and has truncated its whole log. The second, the
+receiver, holds a few reservations that it has accepted itself. A cut link interrupts the first attempt, and kill -9 of
+the receiver interrupts the second one; the third attempt completes. Meanwhile a thread reads the receiver's calendar.
+The exit status is 0 only if all of this is true; otherwise it is 1:
+
+- The thread read at least 10 times. It saw no reservation of the first replica at first and all of them later, but
+  never only a part of them.
+- The reservations that the receiver had accepted itself are committed.
+- Both replicas hold the same writes and show the same calendar.
+- Neither process used more than 256 MiB. This is the peak that Linux reports, and does not include Redis.
 """
 
 from __future__ import annotations
@@ -137,7 +142,8 @@ def _selections(reservations: int) -> Iterator[Selection]:
 
 
 def _own(number: int) -> dict[str, object]:
-    """Return the body of a request that reserves an hour before all other reservations of the room."""
+    """Return the body of a request for one hour in ROOMS[0]. The hour is earlier than all reservations of the
+    source."""
     start = FIRST_DAY + timedelta(hours=number)
     slot = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
     return {"room": ROOMS[0], "slots": [slot], "request": f"own-{number}"}
@@ -218,12 +224,13 @@ def _calendar(rest: Rest) -> list[dict[str, object]]:
 
 
 def _in_room(reservations: int) -> int:
-    """Return how many reservations `_calendar` returns when all rooms together hold this many."""
+    """Return the number of reservations in `_calendar` if all rooms together hold `reservations` of them."""
     return min((reservations + len(ROOMS) - 1) // len(ROOMS), 62 * HOURS)
 
 
 class _Reader:
-    """A thread that reads the receiver's calendar during a `with` block, and records when the result changes."""
+    """A thread that reads the receiver's calendar during a `with` block. `seen` has the counts of others' reservations,
+    one for each change."""
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest

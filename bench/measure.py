@@ -1,6 +1,7 @@
-"""Takes the figures: the two sides of a comparison run in turn, A B A B …, in one process, and the median counts.
+"""Takes the figures. The two sides of a comparison run in turn, A B A B …, in one process. Each side's figure is its
+median.
 
-If a shared machine gets slower for a while, both sides do, and their ratio stays the same.
+If a shared machine gets slower for a while, both sides get slower, and their ratio stays the same.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ Measure = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The share of the work that a run does: 1 for the table, and a small part, in one round, for tests."""
+    """How much of the full work a run does. `scale` is 1 for the table and less for tests, which also run only one
+    round."""
 
     scale: float = 1.0
 
     def of(self, count: int, least: int = 1) -> int:
-        """Return this share of `count`, but at least `least`."""
+        """Return `count` times `scale`, but at least `least`."""
         return max(round(count * self.scale), least)
 
     def rounds(self, count: int) -> int:

@@ -13,7 +13,7 @@ HEADING = ("row", "ours", "limit", "unit", "ratio", "wanted", "met")
 class Row:
     """One line of the table: our figure, the figure it is compared with (or None), and the bound that it should meet.
 
-    Invariant: `ratio` is `ours / limit`; `met` is None if there is no bound.
+    Invariant: `ratio` is `ours / limit`, or None if `limit` is None or 0. `met` is None if there is no bound.
     """
 
     row: str
@@ -67,7 +67,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _number(value: float) -> str:
-    """Return a number as text: with three significant digits, or with all digits if it is a larger whole number."""
+    """Return a number as text: from 100 on rounded to a whole number, below 100 with three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

@@ -56,7 +56,7 @@ def long_writes(count: int, origin: str, stamp: int, size_bytes: int, prev: int 
 
 
 def draft_in_one_room(number: int) -> Draft:
-    """Return a client's request for an hour in one room or, if it is taken, one of the next two. The hours of
+    """Return a client's request for an hour in one room; its alternatives are the next two hours. The hours of
     consecutive numbers overlap."""
     start = _minute(FIRST_DAY) + number * 30
     return Draft(
@@ -86,8 +86,8 @@ def _chain(wanted_slots: Sequence[tuple[int, int, int]], origin: str, first: int
 
 
 def link(members: Sequence[dict[str, Any]], origin: str, stamp: int, prev: int = 0) -> list[Item]:
-    """Make consecutive writes of one origin, each from the fields of one of `members`. The first has the stamp
-    `stamp`."""
+    """Make consecutive writes of one origin. Each of `members` has the fields of one write. The first write has the
+    stamp `stamp`."""
     items = []
     for given in members:
         write = Write(stamp=stamp, prev=prev, origin=origin, **given)

@@ -1,4 +1,4 @@
-"""Prepares what the rows measure: a Redis with the settings of a replica's, and replicas that start with reservations.
+"""Prepares what the rows measure: a Redis with the settings that replicas use, and replicas that hold reservations.
 
 A data folder is filled once and copied for each row of the same run that needs the same contents.
 """

@@ -34,7 +34,7 @@ class Unexpected(Exception):
 
 def demo() -> int:
     """Play the demo and return 0. If a step has an unexpected result, print why and return 1. Raise Stopped if the user
-    stops it."""
+    stops the program."""
     stopping = threading.Event()
     # In a thread, because the signal may come while this one holds the lock of the event.
     on_stop(lambda: start_new_thread(stopping.set, ()))
@@ -124,7 +124,7 @@ class _Story:
         self._view.links({(one, other): self._link(one, other) for one, other in PAIRS})
 
     def _link(self, one: str, other: str) -> str:
-        """Return the state of a link, as its two ends report it: `up` or `cut`."""
+        """Return the state of a link: `up` if both ends report that it is up, else `cut`."""
         ends = {
             peer["link"]
             for here, there in ((one, other), (other, one))

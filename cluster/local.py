@@ -18,8 +18,8 @@ ROOMS = ["6.12", "6.13", "7.01"]
 
 
 def write_configuration(folder: Path, labels: Sequence[str], settings: dict[str, Any]) -> Path:
-    """Write `folder`/config.yaml with these replicas on free ports, and return its path. `settings` add to it or
-    replace parts of it."""
+    """Write `folder`/config.yaml with these replicas on free ports, and return its path. `settings` are added to the
+    configuration, or replace parts of it."""
     free = free_addresses(2 * len(labels))
     replicas = {label: {"rest": next(free), "anti_entropy": next(free)} for label in labels}
     whole = {"cluster": folder.name, "primary": labels[0], "rooms": ROOMS, "replicas": replicas} | settings
@@ -33,7 +33,7 @@ def running(
     folder: Path, labels: Sequence[str], settings: dict[str, Any], stopping: threading.Event | None = None
 ) -> Iterator[Processes]:
     """Run these replicas on embedded Redis while the block lasts. Raise NotServing or TooLong if one does not serve,
-    and Stopped if the user stops it."""
+    and Stopped if the user stops the program."""
     with contextlib.ExitStack() as cleanup:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             processes = Processes(write_configuration(folder, labels, settings))

@@ -1,8 +1,8 @@
 """The replicas of one configuration as processes on this machine.
 
-Each replica is in a process group of its own. So Ctrl-C and a hang-up reach only the program that started it, which
-then stops the replica in order. This module runs `server.py` as a command, and otherwise uses only the REST interface
-of replicas.
+Each replica is in a process group of its own. So Ctrl-C and a hang-up reach only the program that started the replica,
+which then stops the replica in order. This module runs `server.py` as a command, and otherwise uses only the REST
+interface of replicas.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class NotServing(Exception):
 class Processes:
     """The processes of a configuration's replicas, by label.
 
-    `on_output` is called with each line of their output, from several threads. `color` makes them colour their output,
-    even though it goes to a pipe.
+    `on_output` is called with each line of their output, from several threads. If `color` is true, the replicas colour
+    their output, although it goes to a pipe.
     """
 
     def __init__(self, configuration: Path, on_output: OnOutput | None = None, *, color: bool = False) -> None:

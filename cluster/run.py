@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def run(script: Path | None, *, in_process: bool, check: Path | None) -> int:
     """Run a script. Return 0, or 1 if an `expect` did not hold or the output differs from the file `check`.
 
-    Raise Stopped if the user stops it, and OSError if a file cannot be read.
+    Raise Stopped if the user stops the program, and OSError if a file cannot be read.
     """
     expected = None if check is None else check.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     printed: list[str] = []

@@ -18,8 +18,8 @@ TIME = re.compile(r"(\x1b\[[0-9;]*m)*\d\d:\d\d:\d\d\b")
 
 
 def up(configuration: Path) -> int:
-    """Run the replicas until the user stops them. Return 0 then, and 1 if a replica ended by itself. Raise ConfigError
-    if the configuration is invalid."""
+    """Run the replicas until the user stops them or all have ended. Return 0, or 1 if a replica ended by itself. Raise
+    ConfigError if the configuration is invalid."""
     events: SimpleQueue[tuple[str, str | None] | None] = SimpleQueue()
     stopping = Stopping()
     color = can_colorize()

@@ -1,4 +1,4 @@
-"""The rows of the table, one file for each: `measure(workspace, size)` returns its lines."""
+"""The rows of the table, one file for each. `measure(workspace, size)` measures a row and returns its lines."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """accept: reservations per second at one replica; the limit is an empty POST to the same web server.
 
-accept-flat compares the rate when few and when many reservations are held. A replica answers only after the reservation
-is on the disk; the limit does not use a disk.
+accept-flat compares a replica that holds many reservations with one that holds few. A replica answers only after the
+reservation is on the disk; the empty POST does not use a disk.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def rate_at(address: Address, requests: Iterator[bytes], size: Size) -> Measure:
 
 
 def reservations(rooms: int = len(ROOMS), hours: int = HOURS) -> Iterator[bytes]:
-    """Yield requests without end. Each reserves another free hour: in the next room, then at the next hour, then on the
-    next day."""
+    """Yield requests without end. Each request reserves another free hour. The requests go through all rooms at one
+    hour, then through the next hours of the day, then through the next days."""
     for number in itertools.count():
         row, room = divmod(number, rooms)
         day, hour = divmod(row, hours)

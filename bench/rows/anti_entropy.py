@@ -1,5 +1,5 @@
-"""apply and full-state: the rate of a session over gRPC into an empty replica. Each replica is a process with its own
-Redis.
+"""apply and full-state: how many reservations per second an empty replica receives in a session over gRPC. Each replica
+is a process with its own Redis.
 
 For `apply`, the sender's log has all writes; for `full-state`, the log is truncated, so pages are sent instead.
 """

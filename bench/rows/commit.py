@@ -1,6 +1,7 @@
-"""commit: the time from a reservation at a replica that is not the primary until its client sees it committed.
+"""commit: the time from the request for a reservation until the client sees that the reservation is committed. The
+replica that gets the request is not the primary.
 
-The limit is a session without writes, which has the round trips that every commit needs.
+The limit is the time of a session without writes, because every commit needs the round trips of a session.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""papers: the tables of 1995 (storage, undo, redo, reads and writes) and a figure of 1997, next to our figures.
+"""papers: the tables of Terry 1995 (storage, undo, redo, reads and writes) and a figure of Petersen 1997, each beside
+the figure of this project.
 
 Terry 1995 measured a bibliographic database of 1,550 entries, some of them tentative; here the entries are
-reservations. `limit` is the paper's figure, from machines of its time.
+reservations. The column `limit` has the paper's figure, measured on a machine of that time.
 """
 
 from __future__ import annotations

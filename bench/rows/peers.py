@@ -1,8 +1,9 @@
-"""peers: our sessions and reservations beside PouchDB's replication and single puts, in the same run.
+"""peers: compares this project with PouchDB in the same run: a session with a replication, and reservations with single
+puts.
 
-PouchDB is another store that takes writes at every replica. It keeps revisions of each document and leaves conflicts to
-its clients; its server stores in LevelDB, and does not wait for the disk. npm installs it into a folder of the run, so
-this row is measured only on request.
+PouchDB is another store that accepts writes at every replica. It keeps revisions of each document and leaves conflicts
+to its clients; its server stores in LevelDB, and does not wait for the disk. npm has to install PouchDB into a
+temporary folder, so this row is measured only on request.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _installed(folder: Path) -> Path:
-    """Install a PouchDB server and its packages into this folder. Returns the path of its program."""
+    """Install a PouchDB server and its packages into this folder. Return the path of the server's program."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         raise FileNotFoundError("This row needs node and npm. Install Node.js 20 or later, or leave the row out.")
@@ -83,7 +84,7 @@ def _server(program: Path, folder: Path) -> Iterator[Address]:
 
 
 def _document(item: Item) -> dict[str, object]:
-    """Return a document with the same fields as our write."""
+    """Return a document with the same fields as the write."""
     return dict(json.loads(item.body))
 
 
@@ -101,7 +102,8 @@ def _load(server: Address, items: Sequence[Item]) -> None:
 
 
 def _replication_s(source: Address, target: Address, database: str, count: int) -> float:
-    """Return the seconds that `target` takes to pull everything into a new database, in batches as large as ours."""
+    """Return the seconds that `target` takes to pull all documents of `source` into a new database. The batches are as
+    large as those of a session."""
     wanted = {"source": f"http://{source}/source", "target": database, "batch_size": BATCH}
     with contextlib.closing(Connection(target)) as connection:
         seconds = seconds_of(lambda: connection.ask(post("/_replicate", wanted)))

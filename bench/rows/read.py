@@ -1,5 +1,5 @@
-"""read: how many room calendars of one week are read per second, alternating between the tentative and the committed
-view.
+"""read: how many room calendars of one week are read per second. Reads of the tentative and of the committed view
+alternate.
 
 The limit is an empty GET of the same web server.
 """

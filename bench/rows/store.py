@@ -1,4 +1,4 @@
-"""store: receiving a peer's batches with conflict detection; the limit stores the same keys without it.
+"""store: how fast a replica receives a peer's batches; the limit stores the same keys without conflict detection.
 
 The limit uses redis-py and sends each batch as one pipeline in MULTI/EXEC, with a command for each key of each write.
 """
@@ -55,8 +55,8 @@ def received(client: redis.Redis, items: Sequence[Item], *, primary: bool) -> fl
 
 
 def final_commands(client: redis.Redis, items: Sequence[Item], *, primary: bool) -> list[list[Command]]:
-    """Return one list of commands per write, which stores the keys of the write. Their values are those in a replica
-    that has received all items."""
+    """Return one list of commands for each write. The commands store the keys of the write, with the values that a
+    replica holds after it has received all items."""
     received(client, items, primary=primary)
     keys, found = Namespace("ours"), []
     family = keys.committed_page if primary else keys.tentative_page

@@ -1,7 +1,8 @@
-"""vectors: the cost of a session with many servers in the version vector. They were created in a star or in a chain.
+"""vectors: the cost of a session if the version vector has many servers. In a star, one server created all others; in a
+chain, each server created the next one.
 
-As in Petersen 1997, section 6, a session carries 100 writes of 3,000 bytes. The entries of the servers are written into
-both vectors directly, as their creations would have left them.
+As in Petersen 1997, section 6, a session carries 100 writes of 3,000 bytes. No server is really created: the entries of
+the servers are written directly into the vectors of both replicas.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ class Refused(Exception):
 class Design:
     """The base class of the designs.
 
-    `states` maps each server to its value of the data type; `empty` is the type. A `now` is the number of the current
-    line of the script.
+    `empty` is the data type, and `states` maps each server to its value of this type. Where a method takes `now`, this
+    is the number of the current line of the script.
     """
 
     name: str
@@ -65,14 +65,14 @@ class Design:
         self.states[server] = self.states[server].remove(booking)
 
     def check(self, reachable: Collection[str]) -> None:
-        """Raise Refused if a server that can reach only `reachable` cannot work."""
+        """Raise Refused if the servers in `reachable` are not enough to serve a request."""
 
     def allowed(self, server: str, choices: Sequence[Booking]) -> Sequence[Booking]:
-        """Return the choices that the data type allows to add. Raise Refused if there is none."""
+        """Return those choices that the data type can still hold. Raise Refused if there is none."""
         return choices
 
     def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
-        """Book the first choice that is free at this server. Raise Refused if none is."""
+        """Book the first choice that is free at this server. Raise Refused if no choice is free."""
         self.check(reachable)
         got = first_free(self.allowed(server, choices), self.held(server))
         self.add(server, got, now)
@@ -183,7 +183,7 @@ class TwoPhase(Design):
 
 
 class OperationBased(Design):
-    """A set that exchanges operations. A cancelled slot can be booked again, but a room may be booked twice."""
+    """A set whose servers exchange operations. A cancelled slot can be booked again, but a room may be booked twice."""
 
     name = "an operation-based set"
     idea = "servers pass on additions and removals, each once and in causal order"

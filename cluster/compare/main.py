@@ -18,8 +18,8 @@ WRONG = 2
 def compare(script: Path) -> int:
     """Play a script under six designs and print the results.
 
-    Return 0, or 2 if the script cannot be compared. Raise Stopped if the user stops it, and OSError if the file cannot
-    be read.
+    Return 0, or 2 if the script cannot be compared. Raise Stopped if the user stops the program, and OSError if the
+    file cannot be read.
     """
     try:
         with script.open(encoding="utf-8-sig", errors="replace") as opened:

@@ -1,8 +1,9 @@
 """An operation-based set (the observed-remove set of Shapiro et al. 2011): replicas exchange operations, not states.
 
-Concurrent operations commute. So each replica only has to apply each operation once, and after the operations that its
-origin had applied before it (causal delivery). Each origin numbers its operations, and an operation that arrives too
-early waits. If an addition and a removal of an element are concurrent, the addition wins.
+Concurrent operations commute. So it is enough that each replica applies each operation once, and only after all
+operations that the origin had applied before it made this one (causal delivery). Each origin numbers its operations,
+and an operation that arrives too early waits. If an addition and a removal of an element are concurrent, the addition
+wins.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ Tag = tuple[str, int]  # names an addition: its origin and number
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[Element]):
-    """The operation with this `number` of a replica, its `origin`.
+    """One operation. `origin` is the replica that made it, and `number` counts the operations of that replica.
 
-    `seen` maps each replica to the number of its operations that the origin had applied before. An addition has
-    `observed` None. A removal removes the additions whose tags are in `observed`: those that its origin knew.
+    `seen` maps each replica to the number of its operations that the origin had applied before. `observed` is None for
+    an addition. For a removal, it has the tags of the additions that are removed: those that the origin knew.
     """
 
     origin: str

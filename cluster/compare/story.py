@@ -12,13 +12,13 @@ from cluster.compare.designs import Booking
 class Row:
     """The result of one `reserve` of the script.
 
-    answer       the booking that the user was told; None if the request was refused
-    refusal      the reason of a refusal
+    answer       the booking in the answer to the user; None if the request was refused
+    refusal      the reason for a refusal
     was_cut_off  whether the reason was a cut link
-    belief       the booking that the user believes to have at the end: the answer, unless the user cancelled it or the
-                 design reported a change
-    is_final     False if the user was told that the belief may still change
-    cancelled    the result of a cancel: `done`, or why it failed; empty without a cancel
+    belief       the booking that the user expects to have at the end: the booking in the answer, unless the user
+                 cancelled it or the design reported a change
+    is_final     False if the design told the user that the booking may still change
+    cancelled    the result of a cancel: `done`, or why the cancel failed; empty without a cancel
     """
 
     name: str
@@ -66,7 +66,7 @@ def verdicts(story: Story) -> list[str]:
 
 
 def rivals(row: Row, story: Story) -> list[Row]:
-    """Return the rows of other users who believe to have the same room at an overlapping time."""
+    """Return the other rows whose user expects to have the same room at an overlapping time."""
     belief = row.belief
     return [
         other

@@ -24,7 +24,7 @@ class Holding:
     """A summary of what a server holds. Servers with equal summaries have nothing to exchange.
 
     `server` is the server id. A server that has lost its own writes continues under a new id. `history` differs between
-    epochs, because a forced promotion revokes commits of the epoch before it.
+    epochs (the terms of primaries). It is compared too, because a forced promotion revokes commits of the epoch before.
     """
 
     server: str
@@ -74,8 +74,8 @@ class Driver(Protocol):
         """Return a summary of what the server holds now."""
 
     def exchange(self, pairs: Sequence[Pair]) -> Mapping[Pair, str]:
-        """Run one complete session for each pair, and return the reasons of those that failed. No server may be in two
-        pairs."""
+        """Run one complete session for each pair. Return the pairs whose session failed, with the reasons. No server
+        may be in two pairs."""
 
     def close(self) -> None:
         """End all servers, and leave nothing behind."""

@@ -1,5 +1,5 @@
-"""A private redis-server on a socket in a temporary folder. It keeps its data only in memory, and ends with its
-user."""
+"""A private redis-server on a socket in a temporary folder. It keeps its data only in memory, and ends when the process
+that started it ends."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The commands of clients, which put songs and make reservations. Each client has one session.
+"""The commands of clients, which put songs and make reservations.
 
-A client is a name and a session token. It sends its REST requests to the server that it is linked to.
+A client is a name and the token of one client session. It sends its REST requests to the server that it is linked to.
 """
 
 from __future__ import annotations

@@ -77,7 +77,8 @@ class Slot:
         return f"{self.start:%Y-%m-%dT}{self.hours(self.start.date())}"
 
     def hours(self, day: date) -> str:
-        """Return the slot as text, such as `09:00/10:00`. A time that is not on `day` gets its date."""
+        """Return the slot as text, such as `09:00/10:00`. The start includes its date if it is not on `day`; the end
+        includes its date if it is not on the day of the start."""
         if self.end.date() == self.start.date() + timedelta(days=1) and f"{self.end:%H:%M}" == "00:00":
             return f"{_time(self.start, day)}/24:00"
         return f"{_time(self.start, day)}/{_time(self.end, self.start.date())}"

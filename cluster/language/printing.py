@@ -19,7 +19,7 @@ Json = Mapping[str, Any]
 class Names:
     """The script's names for the server ids in vectors, in the order in which the servers joined.
 
-    The second server id of a server is printed as `NAME#2`.
+    If a server gets a second server id, this id is printed as `NAME#2`.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ def calendar_line(entry: Json, day: date) -> str:
 
 
 def short_time(times: Json) -> str:
-    """Return a slot as text: `09:00` if it is one full hour, else such as `09:30–10:30`."""
+    """Return a slot as text: `09:00` if it is one full hour, else with its end, such as `09:30–10:30`."""
     slot = _slot(times)
     if slot.end - slot.start == timedelta(hours=1) and slot.start.minute == 0:
         return f"{slot.start:%H:%M}"
@@ -82,7 +82,8 @@ def vector_lines(replica: Json, names: Names) -> Iterator[str]:
     """Yield lines for the vectors and numbers of `GET /replica`. Stamps are in seconds since the beginning of the
     script.
 
-    Each line of a script takes one second. So if a server's clock is right, a stamp is the number of a line.
+    Each line of a script takes one second. So if a server's clock is right, a stamp is the number of the line that made
+    the write.
     """
     for name in ("V", "C", "O"):
         vector = replica["vectors"][name]

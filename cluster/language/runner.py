@@ -1,7 +1,7 @@
 """Runs a script of the scenario language on a driver, one command a line.
 
 This module has the commands of servers and operators, and decides when servers exchange writes. The commands of clients
-are in cluster/language/client_commands.py, the format of results in cluster/language/printing.py.
+are in cluster/language/client_commands.py, and the format of results is in cluster/language/printing.py.
 """
 
 from __future__ import annotations

@@ -159,7 +159,8 @@ class World:
         self._link_client(self.clients.setdefault(identifier, Client(identifier)), found.id, up=True)
 
     def linked(self, identifier: str) -> tuple[Client, Server]:
-        """Return a client and the running server that it is linked to. Raise Complaint if there is none."""
+        """Return a client and the running server that it is linked to. Raise Complaint if there is no such client, or
+        if it has no running server."""
         if identifier not in self.clients:
             raise Complaint(f"there is no client {identifier}")
         client = self.clients[identifier]

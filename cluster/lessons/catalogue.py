@@ -23,7 +23,7 @@ class NoLesson(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a lesson. `lines` are all its lines of the script, with comments. `narration` may be empty."""
+    """One step of a lesson. `lines` are all lines of the step, with comments. `narration` may be empty."""
 
     narration: str
     lines: tuple[str, ...]

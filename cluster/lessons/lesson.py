@@ -34,7 +34,7 @@ def lesson(name: str | None) -> int:
     """Play a lesson, or list all lessons if `name` is None.
 
     Return 0 on success, 1 if an `expect` of the script failed, and 2 if there is no such lesson. Raise Stopped if the
-    user stops it.
+    user stops the program.
     """
     if name is None:
         _list()

@@ -54,7 +54,7 @@ class Side(sides_harness.Side):
         return answer.json
 
     def feed(self, path: str) -> dict[str, Any]:
-        """Return the events of a feed, by the UID without the cluster."""
+        """Return the events of a feed by UID, without the end of the UID that names the cluster."""
         answer = self.client.get(path)
         assert answer.status_code == 200, answer.json
         assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
@@ -110,8 +110,8 @@ def test_the_second_of_two_equal_hours_is_given_in_utc(sides: tuple[Side, Side])
 
 
 def test_the_sequence_grows_with_each_move_and_never_falls(sides: tuple[Side, Side]) -> None:
-    """First an earlier write moves the reservation by a rollback. Then its user moves it twice, the second time back.
-    Each move gives the event a higher SEQUENCE."""
+    """First a write that comes before the reservation takes its slot, so a replay moves the reservation. Then the user
+    moves it twice, the second time back. Each move gives the event a higher SEQUENCE."""
     one, two = sides
     two.reserve("vish", "a", 9, 10)
     seen = [two.feed("/rooms/6.12/calendar.ics")["vish/a"]]

@@ -1,5 +1,5 @@
-"""The history of a reservation. Its committed events are the same at every replica and kept for good. Its moves are
-those that one replica has seen."""
+"""The history of a reservation. Its committed events are the same at every replica and are kept for good. The moves in
+it are only those that the replica itself has seen."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The outcomes of a reservation: when it is accepted, when it is played again after other writes, moved or cancelled.
+"""The outcomes of a reservation when it is accepted, played again after other writes, moved, or cancelled.
 
-Each time a write is played, the dependency check is evaluated. If it fails, the merge procedure looks for another slot
-(Terry 1995, section 4). These tests reorder the writes, as anti-entropy would.
+Each time a write is played, the dependency check is evaluated. If the check fails, the merge procedure looks for
+another slot (Terry 1995, section 4). These tests reorder the writes, as anti-entropy would.
 """
 
 from __future__ import annotations
@@ -314,8 +314,9 @@ def test_a_cancel_finds_a_tentative_reservation_in_any_of_its_slots(building: Bu
 
 
 def test_a_move_of_a_final_reservation_declares_its_slot_and_a_cancel_all_slots(building: Building) -> None:
-    """After a forced promotion, a cancelled reservation could get another of its slots, so its cancel declares them
-    all. A move declares only the current slot. Otherwise each further move would declare more pages."""
+    """A cancel declares the pages of all slots of the reservation, because a forced promotion could give the
+    reservation any of them. A move declares only the pages of the current slot and of the new ones. Otherwise each
+    further move would declare more pages."""
     building.reserve("vish/a", "09:00/10:00", "2026-12-02 09:00/10:00")
     building.service.commit()
     building.move("vish/a", "11:00/12:00")
@@ -369,8 +370,8 @@ def test_a_write_that_breaks_the_rules_fails_and_changes_nothing(building: Build
     ids=str,
 )
 def test_an_invalid_window_fails(building: Building, window: dict[str, Any]) -> None:
-    """An invalid window could make an entry begin at a minute that has not eight digits. No check would find that
-    entry, so the write fails."""
+    """An invalid window could make a reservation begin at a minute that does not have eight digits. No dependency check
+    would find this reservation, so the write fails."""
     building.reserve("vish/a", "09:00/10:00")
     merge = {"name": "nearest_free_time", "window_min": 120}
     building.reserve("neil/b", "09:00/10:00", merge=merge)

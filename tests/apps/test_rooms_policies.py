@@ -1,4 +1,5 @@
-"""The booking policies. Most are checked when a write is accepted, the limit of open reservations at each play."""
+"""The booking policies. Most are checked when a write is accepted. The limit of open reservations is checked each time
+a write is played."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Random requests on busy days, played in any order: invariants 3, 8 and 13 of the design."""
+"""Random requests on busy days, played in any order. The tests check invariants 3 (the same log gives the same state),
+8 (no reservations overlap) and 13 (a request gives at most one reservation) of docs/design.md."""
 
 from __future__ import annotations
 
@@ -58,7 +59,7 @@ def send(service: FakeService, user: str, asked: Any) -> int:
 
 
 def assert_sound(pages: Pages) -> None:
-    """Check invariant 8, and that the pages of rooms and the pages of reservations agree."""
+    """Check that no reservations overlap in a room, and that the pages of rooms and of reservations agree."""
     standing = set()
     for page, fields in pages.items():
         if not page.startswith("room:"):

@@ -1,4 +1,6 @@
-"""Series and policies under random requests at any replica, played in any order: invariants 3, 4, 8 and 13."""
+"""Series and policies under random requests at any replica, played in any order. The tests check invariants 3 (the same
+log gives the same state), 4 (a replay gives the same views), 8 (no reservations overlap) and 13 (a request gives at
+most one reservation or series) of docs/design.md."""
 
 from __future__ import annotations
 
@@ -78,8 +80,8 @@ def send(service: FakeService, wanted: tuple[str, str, str, dict[str, Any] | Non
 
 
 def assert_counted(pages: Mapping[str, Mapping[str, str]]) -> None:
-    """Check that each user's page lists exactly the user's reservations with a slot, and not more than the limit
-    allows. This requires that all of them were made under one limit."""
+    """Check that each user's page lists exactly the user's reservations with a slot, and that their number is within
+    the limit. All reservations must have been made under the same limit."""
     for user in USERS:
         held = {}
         for page, fields in pages.items():

@@ -221,7 +221,7 @@ def test_a_full_redis_refuses_and_nothing_changes(replica: Replica) -> None:
 
 
 def test_a_repeated_accept_changes_nothing(replica: Replica) -> None:
-    """A client that got no reply repeats its request. The engine knows it by its request id."""
+    """A client that got no reply repeats its request. The engine recognises the repeated request by the request id."""
     replica.take("a", (DAY, "slot 9"))
     before = replica.dump()
     assert replica.take("a", (DAY, "slot 9")).outcome == "duplicate"

@@ -1,4 +1,4 @@
-"""A cluster that is started a second time, because its first primary was lost before it met another replica."""
+"""A cluster that is started a second time, because its first primary was lost before any other replica had met it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The invariants hold after each of many random steps: requests, and sessions that meet, break or run at once."""
+"""The invariants hold after each of many random steps: requests, commits, and sessions that complete, stop halfway or
+run at the same time."""
 
 from __future__ import annotations
 
@@ -87,9 +88,11 @@ class World:
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["auto", "manual"]), st.randoms(use_true_random=True))
 def test_the_invariants_hold_after_every_step(commit_mode: str, random: Random) -> None:
-    """Invariants 1 to 6, 8, 9, 10 and 13 hold after each step, and invariant 14 at the end.
+    """Invariants 1 to 6, 8, 9, 10 and 13 of docs/design.md hold after each step. At the end, when all links work, all
+    replicas are equal (invariant 14).
 
-    The steps come from a true random generator, because hypothesis' own one opens fewer sessions at once.
+    The steps come from a true random generator. With the generator of hypothesis, fewer sessions are open at the same
+    time.
     """
     with patch.object(reconcile, "BATCH_COUNT_MAX", 2):
         world = World(commit_mode)

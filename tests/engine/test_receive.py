@@ -89,7 +89,8 @@ def test_a_notification_of_an_unknown_write_stops_the_batch(replica: Replica) ->
 
 
 def test_a_batch_from_another_committed_log_is_refused(replica: Replica) -> None:
-    """A batch names the commit before its first one. So the receiver notices that the batch continues another log."""
+    """A batch names the commit that precedes it. So the receiver notices that the batch continues another committed
+    log."""
     first, second = chain(2)
     (stranger,) = chain(1, "y~aaaaaa")
     receive(replica, item(first, 1))

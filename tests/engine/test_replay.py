@@ -321,7 +321,8 @@ def test_a_transaction_ends_after_a_bounded_amount_of_play(cluster: Cluster) -> 
 
 
 def test_a_request_submitted_at_two_replicas_takes_one_slot(cluster: Cluster) -> None:
-    """The request becomes two writes. Whichever is committed first, it takes one slot (invariant 13)."""
+    """The request becomes two writes. Whichever of them is committed first, the request takes only one slot (invariant
+    13)."""
     primary, one, two = cluster
     one.put(take("a", (DAY, "slot 9")))
     two.put(take("a", (DAY, "slot 10")))

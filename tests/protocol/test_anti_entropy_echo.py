@@ -104,7 +104,7 @@ def test_commits_that_the_primary_makes_during_a_session_do_not_come_back() -> N
 
 
 def created(cluster: Cluster, at: Replica, label: str) -> Replica:
-    """Let `at` create a server, and let the new server meet it once. Return the new server."""
+    """Let `at` create a server, and let the new server meet `at` once. Return the new server."""
     server = at.create(label=label, rest="h:1", anti_entropy="h:2", request=label, now_us=cluster.clock.tick())
     made = Replica(cluster.client, f"{label}-{cluster.number}", cluster.clock)
     made.begin(server=server, cluster="test", first_primary=False)
@@ -137,7 +137,7 @@ def test_writes_of_a_server_that_was_created_and_retired_during_a_session_travel
 
 
 def test_a_creation_from_another_replica_does_not_hide_the_writes_of_the_created_server() -> None:
-    """The peer sends the next write of the creator, which does not show that there was a creation before it."""
+    """The peer sends the creator's next write, but this write does not show that a creation came before it."""
     cluster = Cluster(4)
     _, one, two, creator = cluster
     with_backlog(two)
@@ -170,7 +170,8 @@ def test_the_primary_sends_notifications_of_the_last_writes_of_a_retired_peer() 
 def test_a_creation_committed_by_another_replica_does_not_hide_the_writes_of_the_created_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The peer sends the commit of the creation as a notification, which does not show that the write is a creation."""
+    """The peer sends the commit of the creation as a notification, but a notification does not show what the write
+    does."""
     monkeypatch.setattr(anti_entropy, "BATCH_COUNT_MAX", 1)
     cluster = Cluster(4)
     primary, one, two, creator = cluster

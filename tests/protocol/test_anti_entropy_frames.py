@@ -159,8 +159,8 @@ def test_a_batch_that_does_not_fit_gets_a_new_plan_from_the_receivers_state(stat
 
 
 def test_writes_of_the_peer_do_not_go_back_even_if_they_did_not_fit() -> None:
-    """The peer's batch did not fit, but another replica has brought its writes meanwhile, so this side could send
-    them."""
+    """The peer's batch did not fit. Meanwhile another replica has brought the same writes, so this side could send them
+    back."""
     store = FakeStore()
     made, _ = session(store, initiator=False)
     store.answers = [taken(0, "hole")]

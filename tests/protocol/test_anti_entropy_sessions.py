@@ -80,8 +80,8 @@ def test_commits_of_the_primary_travel_back_in_the_same_session() -> None:
 
 
 def test_a_session_that_the_primary_starts_brings_its_own_commits() -> None:
-    """If the primary commits the peer's writes during the session, the commits may arrive in the next one, but none is
-    lost."""
+    """If the primary commits the peer's writes during the session, the commits may reach the peer only in the next
+    session, but none is lost."""
     cluster = busy()
     primary, one, _ = cluster
     meet(primary, one)
@@ -228,7 +228,8 @@ def test_another_cluster_is_refused() -> None:
 
 
 def test_a_replica_of_another_birth_is_refused() -> None:
-    """The cluster has two births, and each of the two replicas has met another replica of its own birth."""
+    """Two clusters have the same name but different births (first primaries). Each of the two replicas has met another
+    replica of its own cluster."""
     ours, theirs = Cluster(2), Cluster(2)
     for cluster in (ours, theirs):
         cluster.replicas[1].note("a", "p")

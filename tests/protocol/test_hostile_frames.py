@@ -255,8 +255,8 @@ def test_a_batch_in_another_order_is_refused(here: Replica, csns: list[int | Non
     ids=lambda text: repr(text[:30]),
 )
 def test_malformed_pages_are_refused(here: Replica, text: bytes) -> None:
-    """Redis reads the text of pages with another JSON parser, so a text that the two parsers read differently is
-    refused."""
+    """Python checks the text of pages, and Redis reads it with another JSON parser. So a text that the two parsers read
+    differently is refused."""
     before = counted(here)
     chunk = StateChunk(0, 0, True, StatePages(1, text), ())
     session = fed(here, [hello_like(here), chunk], initiator=True)

@@ -28,14 +28,14 @@ def serves(replica: Store, token: Token, view: str = "tentative") -> bool:
 
 
 def read(replica: Replica, token: Token) -> Token:
-    """Read at a replica and return the session token after it, folded with `fold`."""
+    """Read at a replica. Return the session token after the read, folded by `fold`."""
     seen = replica.read(())
     return fold(token.after_read(seen.vector), seen.committed_vector, seen.csn, seen.history)
 
 
 def fold(token: Token, committed: Vector, csn: int, history: str) -> Token:
-    """Fold a short token as if it were long. First add entries that any committed vector covers, which makes it
-    long."""
+    """Fold a token that is too short to be folded. To make it long enough, first add the entries MANY to the token and
+    to the committed vector; folding drops these entries."""
     large = replace(token, read={**token.read, **MANY})
     found = large.folded({**committed, **MANY}, csn, history)
     assert not set(found.read) & set(MANY)

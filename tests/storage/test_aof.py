@@ -25,7 +25,8 @@ pytestmark = pytest.mark.process
 
 @dataclass(frozen=True)
 class Recorded:
-    """A data folder written by a real server. `sizes[n]` is the length of its file when step n was acknowledged."""
+    """A data folder that a real server wrote. `sizes[n]` is the length of the append-only file when step n was
+    acknowledged."""
 
     folder: Path
     content: bytes

@@ -1,5 +1,5 @@
-"""A Redis Cluster of three real nodes, and a master with Sentinel: the client finds the Redis that has the namespace,
-also after a change."""
+"""A Redis Cluster of three real nodes, and a master with Sentinel. The client finds the Redis that has the namespace,
+even after a failover or after the namespace has moved."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Servers:
 def at(port: int) -> Any:
     """Return a client of the server on this port.
 
-    It has no type, because redis-py's annotations mix several kinds of replies.
+    The client is untyped, because redis-py's annotations mix several kinds of replies.
     """
     return redis.Redis("127.0.0.1", port, protocol=2, decode_responses=True)
 
@@ -256,7 +256,8 @@ def test_a_process_that_was_a_replica_in_between_counts_as_another_redis(
 
 
 def _open_and_decide(open_one: Callable[..., OpenStorage], url: str) -> tuple[OpenStorage, list[str | None]]:
-    """Open the storage. Return it, and a list to which each change of Redis adds the decision about the id.
+    """Open the storage, and return it with a list. Each time the client finds another Redis, the list gets the decision
+    about the id: the id that the replica may keep, or None.
 
     The decision is made as in replica/membership/identity.py.
     """

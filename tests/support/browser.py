@@ -105,7 +105,8 @@ class Page:
 
 @contextlib.contextmanager
 def browser(folder: Path, width: int = 1280, height: int = 800, *, calm: bool = False) -> Iterator[Page]:
-    """Start a browser with its profile in `folder`, and quit it at the end. `calm` asks web pages for no animations."""
+    """Start a browser with its profile in `folder`, and quit it at the end. With `calm`, the browser asks web pages to
+    show no animations."""
     if _BROWSER is None or _DRIVER is None:
         raise RuntimeError(WHY_NO_BROWSER)
     options = webdriver.ChromeOptions()

@@ -44,13 +44,14 @@ class Clock:
         self.now_us = FIRST_US
 
     def tick(self, by_us: int = 1_000_000) -> int:
-        """Move the clock by so many microseconds (back if negative), and return the new time."""
+        """Move the clock by `by_us` microseconds (back if negative), and return the new time."""
         self.now_us += by_us
         return self.now_us
 
 
 class Replica(Store):
-    """A store with shortcuts for tests. It records the stamps of accepted writes to check invariant 10."""
+    """A store with shortcuts for tests. For each accepted write, it records the newest stamp that the log had just
+    before. The stamp of the write must be greater (invariant 10)."""
 
     def __init__(self, client: redis.Redis, label: str, clock: Clock, commit_mode: str = "auto") -> None:
         super().__init__(client, label, [TOY], commit_mode=commit_mode)
@@ -118,7 +119,8 @@ class Replica(Store):
 
 
 class Cluster:
-    """Replicas in one Redis; the first one is the primary. Unless `met` is False, all others have met it once."""
+    """Replicas in one Redis; the first one is the primary. Unless `met` is False, all others have met the primary
+    once."""
 
     def __init__(
         self, count: int = 3, *, commit_mode: str = "auto", client: redis.Redis | None = None, met: bool = True

@@ -159,7 +159,8 @@ class Replica:
         self.osn = max(self.osn, self.csn - keep)
 
     def give(self, peer: Replica) -> None:
-        """Send a peer all writes that it lacks, or the full state first (Petersen 1997, 3 and 4)."""
+        """Send a peer all writes that it lacks (Petersen 1997, 3 and 4). If the log no longer has some of them, send
+        the full state first."""
         if self.osn > peer.csn:
             peer.committed, peer.osn, peer.primary = self.committed[:], self.csn, self.primary
             peer.clock = max(peer.clock, self.clock)

@@ -80,7 +80,7 @@ def may_change(desk: Desk, write: Write, owner: str) -> bool:
 
 
 def forget_ended(desk: Desk, write: Write, owner: str) -> None:
-    """Remove the reservations that have ended from the page of the owner, if a limit applies."""
+    """If a limit on open reservations applies, remove the ended reservations from the page of the owner."""
     if limit := write.args.get("limit"):
         page = desk.open(f"user:{owner}")
         for request in [request for request, end in page.items() if int(end) <= limit["at"]]:
@@ -202,7 +202,8 @@ class ReservationChange:
                 del self.desk.open(page)[f"{self.current_slot.start:08}"]
 
     def take(self, slot: RoomSlot) -> None:
-        """Enter the reservation in the pages of the room and, if declared, in the page of the owner."""
+        """Enter the reservation in the pages of the room. If the write declares the page of the owner, enter it there
+        too."""
         self.free_current_slot()
         value = "\t".join((f"{slot.end:08}", self.owner, self.request, self.purpose()))
         for day in slot.pages:
@@ -237,7 +238,8 @@ class ReservationChange:
         return str(self.args["purpose"] if self.op == "reserve" else self.page["asked"].split("\t", 2)[2])
 
     def note_request(self) -> dict[str, str]:
-        """Write what was requested, and the pages where the reservation may be, to the page of the reservation."""
+        """Write to the page of the reservation what was requested and which other pages of rooms may have the
+        reservation."""
         others, purpose, args = self.other_pages(), self.purpose(), self.args
         page = self.note_write()
         page["asked"] = "\t".join([args["room"], args["slots"], purpose])
@@ -264,8 +266,8 @@ class ReservationChange:
         return [page for page in dict.fromkeys(found) if page not in usual and self.desk.declares(page)]
 
     def note_write(self) -> dict[str, str]:
-        """Open the page of the reservation for changes and return it. Record this write in it, unless it makes the
-        reservation."""
+        """Open the page of the reservation for changes and return it. If the write moves or cancels the reservation,
+        record the write in the page."""
         page = self.desk.open(self.name)
         if self.op != "reserve":
             page["write"] = self.write.id
@@ -308,7 +310,8 @@ class Series:
         return "duplicate" if self.write.request in page.get("requests", "").split() else None
 
     def note_series(self) -> None:
-        """Write the rule and the dates of the series, or the id of a later request, to the page of the series."""
+        """Record the write on the page of its series: a reserve writes the rule and the dates, and a later write (move,
+        cancel) adds its request id."""
         page, args = self.desk.open(f"reservation:{self.id}"), self.args
         page["write"] = self.write.id
         if self.op != "reserve":

@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until
 
 
 class OwnRedis:
-    """A redis-server process; if `master` is given, it replicates that one."""
+    """A redis-server process. If `master` is given, the process replicates it."""
 
     def __init__(self, folder: Path, master: OwnRedis | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ class Address:
 
 @contextlib.contextmanager
 def address(folder: Path) -> Iterator[Address]:
-    """Return an address below `folder`, and kill all Redis servers started there at the end."""
+    """Yield an address in `folder`. At the end, kill all Redis servers that were started with `Address.start`."""
     folder.mkdir(parents=True, exist_ok=True)
     found = Address(folder)
     try:

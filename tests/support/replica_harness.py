@@ -95,7 +95,7 @@ class Note(Model):
 
 
 def application(faults: dict[str, Exception] | None = None) -> Application:
-    """Return an application that submits any JSON object as a write. A read with `fault=NAME` raises that exception."""
+    """Return an application that submits any JSON object as a write. A read with `fault=NAME` raises `faults[NAME]`."""
 
     def endpoints(service: Service) -> list[Endpoint]:
         def show_notes(request: Request[NotesQuery, None]) -> Answer:
@@ -261,7 +261,7 @@ def _order(identifier: str) -> tuple[int, int]:
 
 @dataclass
 class FakePeers:
-    """Peers that answer at once without a network; `two` is the only one."""
+    """Peers that answer at once without a network; `two` is the only peer."""
 
     def __init__(self) -> None:
         self.new_writes = 0
@@ -313,7 +313,7 @@ class Harness:
 
 @contextmanager
 def serving(harness: Harness) -> Iterator[Address]:
-    """Run the real web server on a free port, and the event feed; return the address of the server."""
+    """Run the event feed, and the real web server on a free port. Yield the address of the web server."""
     server = WebServer(harness.app, replace(Address("127.0.0.1", 1), port=0))
     harness.feed.start()
     server.start()

@@ -87,7 +87,8 @@ return cjson.encode({outcome = detail and status .. ' ' .. detail or status, pag
 
 @dataclass
 class Lua:
-    """Plays writes with the Lua of the rooms application in a real Redis, with the functions an application may use."""
+    """Plays writes with the Lua of the rooms application in a real Redis. The Lua has only the functions that an
+    application may use."""
 
     client: redis.Redis
     why: str = ""  # the error message of the last failed play

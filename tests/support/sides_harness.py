@@ -44,7 +44,7 @@ class Side:
 
 
 def new_stores(settings: Config, database: int, *labels: str) -> list[Store]:
-    """Create stores in an emptied database. The first is the primary, and all others have met it once."""
+    """Create stores in an emptied database. The first is the primary, and all others have met the primary once."""
     client = worker_redis(database)
     client.flushdb()
     stores = [Store(client, label, APPLICATIONS) for label in labels]

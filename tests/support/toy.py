@@ -59,7 +59,7 @@ def item(write: Write, csn: int | None = None, *, bare: bool = False) -> Item:
 
 
 def batch(*items: Item, after_csn: int = 0, after_id: str = "", history: str = "[]") -> Selection:
-    """Return a selection of these items, which follow the write with `after_csn` or `after_id`."""
+    """Return a selection of these items, which follow the commit with the CSN `after_csn` and the id `after_id`."""
     return Selection(after_csn, after_id, items, history)
 
 

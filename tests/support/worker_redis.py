@@ -13,7 +13,7 @@ from cluster.drivers.private_redis import private_redis
 
 @cache
 def worker_redis(database: int = 0) -> redis.Redis:
-    """Return a client of one of the 16 databases. A test empties the database that it uses first."""
+    """Return a client of one of the 16 databases. A test must empty its database before use."""
     return redis.Redis(unix_socket_path=_socket(), db=database)
 
 
