@@ -65,7 +65,7 @@ def simulation(simulation_redis: redis.Redis) -> Iterator[SimulatedDriver]:
 
 @pytest.fixture(scope="session")
 def laboratory() -> Iterator[Lab]:
-    """Start a Redis in which the simulation of many replicas runs."""
+    """Return a laboratory, which runs simulations of many replicas in its own Redis."""
     with lab() as opened:
         yield opened
 

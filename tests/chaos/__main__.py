@@ -1,4 +1,4 @@
-"""Run the chaos test (`make chaos`). Print its figures, and exit with status 1 if a reservation was lost."""
+"""Run the chaos test (`make chaos`). Print its figures, and exit with status 1 if it found an error."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _stop() -> None:
 
 
 def _show_progress(text: str) -> None:
-    """Replace the progress line on a terminal; print nothing elsewhere."""
+    """Replace the progress line if stderr is a terminal; otherwise print nothing."""
     if sys.stderr.isatty():
         print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
 

@@ -1,4 +1,4 @@
-"""The end of a chaos run: wait until the replicas agree, and compare their reservations with the client records."""
+"""The end of a chaos run: wait until the replicas agree, and compare their reservations with the clients' records."""
 
 from __future__ import annotations
 
@@ -50,10 +50,9 @@ class Findings:
 
 
 def promote_if_no_primary(replicas: Replicas) -> str | None:
-    """If no replica is the primary, promote the one with the highest CSN by force.
+    """If no replica is the primary, force the promotion of the replica with the highest CSN, and return its label.
 
-    A primary that lost its id with its storage is no longer the primary. Return the label of the promoted replica, or
-    None.
+    Otherwise return None. A primary that takes a new id, because its log may lack writes, is no longer the primary.
     """
     found = {label: replicas.look(label) for label in replicas.labels}
     if any(look["primary"]["here"] for look in found.values() if look):
@@ -64,7 +63,7 @@ def promote_if_no_primary(replicas: Replicas) -> str | None:
 
 
 def await_quiet(replicas: Replicas) -> None:
-    """Wait until all replicas have equal pages and no tentative write (invariant 14)."""
+    """Wait until all replicas have equal pages and no tentative write (invariant 14 of docs/design.md)."""
 
     def quiet() -> bool:
         with contextlib.suppress(requests.RequestException):
@@ -82,7 +81,7 @@ def await_quiet(replicas: Replicas) -> None:
 
 
 def audit(replicas: Replicas, books: Books, users: list[str]) -> Findings:
-    """Compare the reservations and calendars of one replica (all are equal by now) with the client records."""
+    """Compare the reservations and calendars of one replica with the clients' records. All replicas are equal now."""
     label = replicas.labels[-1]
     held = {found["id"]: found for user in users for found in _reservations(replicas, label, user)}
     placed = defaultdict(list)
@@ -112,7 +111,10 @@ def _reservations(replicas: Replicas, label: str, user: str) -> Iterator[dict[st
 def _check(
     identifier: str, found: dict[str, Any] | None, entries: list[tuple[str, str, str]], books: Books, findings: Findings
 ) -> None:
-    """Add the errors of one reservation to the findings; `entries` are its entries in the calendars."""
+    """Add the errors of one reservation to the findings.
+
+    `found` is the reservation at the replica, or None. `entries` are its entries in the calendars: (room, start, end).
+    """
     if len(entries) > 1:
         findings.doubled.append(identifier)
     if found is None:

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """A reservation that a replica acknowledged. `origin` and `stamp` identify its write; None and 0 if unknown."""
+    """A reservation or a cancellation that a replica acknowledged.
+
+    `origin` and `stamp` identify the write. They are None and 0 if the write is unknown.
+    """
 
     identifier: str
     label: str
@@ -47,7 +50,7 @@ class Books:
             self.answers[name] += 1
 
     def note_unexpected(self, text: str) -> None:
-        """Record an error of the run: an answer that no client should get, or a failed start."""
+        """Record an error of the run, such as an answer that no client should get, or a failed start."""
         with self._lock:
             self.unexpected.append(text)
 

@@ -84,7 +84,10 @@ class Client:
                 self._books.cancelled[identifier] = self._acknowledged(answer, identifier, label)
 
     def _acknowledged(self, answer: requests.Response, identifier: str, label: str) -> Acknowledged:
-        """Return the record of an answer, with the write that the answer added to the session token, if any."""
+        """Return the record of an answer.
+
+        The record names the write if the answer added exactly one write to the session token.
+        """
         before = Token.decode(self._sent or "").write
         written = Token.decode(answer.headers.get("Bayou-Session", "")).write
         gained = [found for found in written.items() if found not in before.items()]
@@ -106,7 +109,10 @@ class Client:
     def _until_answered(
         self, session: requests.Session, method: str, path: str, body: dict[str, Any] | None
     ) -> tuple[requests.Response | None, str]:
-        """Repeat a request until it is answered. Return the answer (None if the run ends first) and the last label."""
+        """Repeat a request until the status of the answer is not 412, 429 or 503.
+
+        Return the answer and the label of the replica that gave it. The answer is None if the run ends first.
+        """
         label, pause_s = self._chance.choice(self._replicas.labels), 0.02
         while True:
             try:

@@ -15,7 +15,7 @@ ROOMY = "1g"  # a tmpfs uses only the memory of its content
 
 
 class Disks:
-    """The disks of a run: fill one or enlarge it. If `real` is False, no disk was mounted."""
+    """The disks of a run, which a test can fill and enlarge. If `real` is False, they could not be mounted."""
 
     def __init__(self, *, real: bool) -> None:
         self.real = real
@@ -30,13 +30,16 @@ class Disks:
                 return
 
     def roomy(self, folder: Path) -> None:
-        """Enlarge the disk of a folder again."""
+        """Restore the disk of a folder to its original size."""
         _mount("-o", f"remount,size={ROOMY}", str(folder))
 
 
 @contextlib.contextmanager
 def disks(folders: Sequence[Path]) -> Iterator[Disks]:
-    """Create these folders, each on its own disk. Without root or Linux, return Disks with `real` set to False."""
+    """Create these folders, mount a disk at each, and yield the disks. Unmount them at the end.
+
+    Where mounting is impossible, yield Disks with `real` set to False.
+    """
     with contextlib.ExitStack() as mounted:
         real = sys.platform == "linux" and os.geteuid() == 0
         for folder in folders if real else ():

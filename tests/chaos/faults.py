@@ -1,8 +1,8 @@
 """The faults of a chaos run: kill, freeze or damage a replica at a random moment, and wait until it serves again.
 
-One thread per replica injects the faults. The log of the primary is never torn, because the cluster would lose its
-primary for good. A log is torn only while all other replicas serve, so that the test knows exactly which writes no
-other replica holds.
+One thread per replica injects the faults. A torn log is an append-only file that was cut at a random byte. The log of
+the primary is never torn, because the cluster would then have no primary. A log is torn only while all other replicas
+serve, so that the test knows exactly which writes no other replica holds.
 """
 
 from __future__ import annotations
@@ -138,9 +138,9 @@ class FaultInjector:
         self._start()
 
     def torn(self) -> None:
-        """Kill the server and its Redis, and cut the append-only file at a random byte.
+        """Kill the server and its Redis, cut the append-only file at a random byte, and start the replica again.
 
-        Writes that no other replica holds are recorded as destroyed.
+        Reservations that no other replica holds are recorded as destroyed.
         """
         self._books.kill("torn log")
         self._kill_both()
@@ -151,9 +151,9 @@ class FaultInjector:
         self._start()
 
     def full_disk(self) -> None:
-        """Let Redis write only a few more bytes for a while, then give it space again.
+        """For a while, let Redis write only a few more bytes.
 
-        The disk of the replica is filled if it has its own disk; otherwise a limit on the file size of Redis is set.
+        If the replica has its own disk, that disk is filled. Otherwise the size of the files of Redis is limited.
         """
         if self._replicas.disks.real:
             folder = self._replicas.folder(self._label)
@@ -166,7 +166,7 @@ class FaultInjector:
             self._limited_file()
 
     def _limited_file(self) -> None:
-        """Limit the file size of Redis for a while instead of filling a disk."""
+        """For a while, limit the size of the files of Redis, because no disk can be filled."""
         pid = self._replicas.redis_pid(self._label)
         file = newest(self._replicas.folder(self._label))
         if pid is None or not file.exists():
@@ -182,7 +182,10 @@ class FaultInjector:
         self._await()
 
     def power_cut(self) -> None:
-        """Kill all replicas at once, and start them again. Each has synced to disk what it acknowledged."""
+        """Kill all replicas at once, and start them again.
+
+        No acknowledged write is lost, because a replica syncs a write to disk before it acknowledges the write.
+        """
         labels = self._replicas.labels
         for label in labels:
             self._books.kill("power cut")
@@ -243,7 +246,10 @@ class FaultInjector:
         self._books.recovered(time.monotonic() - began)
 
     def _held_by_nobody_else(self) -> set[str]:
-        """Return the acknowledged reservations whose writes no other replica holds. All other replicas must serve."""
+        """Return the ids of reservations that have an acknowledged write which no other replica holds.
+
+        All other replicas must serve.
+        """
         others = [label for label in self._replicas.labels if label != self._label]
         vectors = {label: self._vector(label) for label in others}
 
@@ -264,8 +270,8 @@ class FaultInjector:
 def _tear(file: Path, chance: random.Random) -> None:
     """Cut the append-only file at a random byte near its end, but never between two commands.
 
-    A cut between two commands looks like an older backup, which a replica cannot detect: an operator must start it with
-    --restored.
+    After a cut between two commands, the file looks like an older backup. A replica cannot detect an older backup, so
+    an operator must start the replica with --restored.
     """
     size = file.stat().st_size
     if size < 2:

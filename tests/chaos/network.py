@@ -1,7 +1,8 @@
-"""An unreliable network: a TCP proxy between each two replicas that delays, stalls, cuts and resets connections.
+"""An unreliable network: TCP proxies between the replicas delay, stall, cut and reset connections.
 
-All proxies run in one asyncio loop in one thread. A wire leads from a caller to a listener. The state of a wire, its
-"weather", changes at random until `heal` is called. A wire forwards bytes without reading them.
+A proxy is called a wire. A wire leads from one caller to one listener, and forwards bytes without reading them. The
+state of a wire, its "weather", changes at random from `start_weather` until `heal`. All wires run in one asyncio loop
+in one thread.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Wire:
             writer.transport.abort()
 
     async def vary_weather(self) -> None:
-        """Change the weather of this wire at random intervals until cancelled."""
+        """At random intervals, change the weather of this wire, and sometimes reset its connections."""
         while True:
             weather = self._chance.choice(WEATHER)
             long = weather == STALLED and self._chance.random() < STALL_LONG_SHARE
@@ -117,12 +118,12 @@ class Network:
         self._loop.close()
 
     def address(self, caller: str, listener: str) -> str:
-        """Return the address of the wire at which the caller reaches the listener."""
+        """Return the address of the wire from the caller to the listener."""
         found = next(wire for wire in self.wires if (wire.caller, wire.listener) == (caller, listener))
         return f"127.0.0.1:{found.port}"
 
     def start_weather(self) -> None:
-        """Start to change the weather of all wires."""
+        """From now on, change the weather of all wires at random."""
         self._run_and_wait(self._start_weather())
 
     def heal(self) -> int:

@@ -1,7 +1,7 @@
-"""The replicas of a chaos run: real server processes with their Redis, which reach their peers through bad wires only.
+"""The replicas of a chaos run: real server processes, each with its own Redis, on an unreliable network.
 
-Every replica has its own configuration file, in which the addresses of its peers are those of its wires
-(tests/chaos/network.py). The faults are in tests/chaos/faults.py.
+Every replica has its own configuration file. As the address of each peer, the file gives the address of a proxy to that
+peer (tests/chaos/network.py). The faults are in tests/chaos/faults.py.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LOOK_TIMEOUT_S = 5.0
 
 
 class Replicas:
-    """The processes of all replicas. Only one thread per label may start or kill its processes."""
+    """The processes of all replicas. Only one thread at a time may start or kill the processes of a replica."""
 
     def __init__(self, processes: dict[str, Processes], network: Network, rest: dict[str, str], present: Disks) -> None:
         self.labels = list(processes)

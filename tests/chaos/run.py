@@ -25,7 +25,7 @@ PROGRESS_EVERY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """The options of a run. Faults end after `seconds`, or once `kills` replicas have been killed in all."""
+    """The options of a run. The faults end after `seconds` or after `kills` kills, whichever comes first."""
 
     seconds: float
     kills: int
@@ -35,7 +35,7 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a run: client records, errors found, and figures."""
+    """The result of a run: the clients' records, the errors that were found, and figures."""
 
     options: RunOptions
     books: Books
@@ -71,7 +71,7 @@ class Result:
 def run(options: RunOptions, show_progress: Callable[[str], object] = lambda _text: None) -> Result:
     """Run replicas and clients, inject faults, and check the result. `show_progress` receives lines about the progress.
 
-    Raise NotServing or TooLong if the replicas do not serve or agree in time after the faults.
+    Raises NotServing or TooLong if a replica does not start, and TooLong if the replicas do not agree after the faults.
     """
     labels = LABELS[: options.replicas]
     books, stopping = Books(), threading.Event()

@@ -89,8 +89,8 @@ class Terminal:
         return True
 
     def ended(self) -> int:
-        """Wait until the client ends and return its exit status. Its output is read meanwhile, so that it does not
-        block."""
+        """Wait until the client ends, and return its exit status. Read the output meanwhile, because a client whose
+        output nobody reads would block."""
         deadline = time.monotonic() + BOUND_S
         while self.process.poll() is None and time.monotonic() < deadline:
             if select.select([self._master], [], [], 0.05)[0]:

@@ -1,4 +1,4 @@
-"""The six designs of the comparison follow their definitions, and the tables show the result of each reservation."""
+"""`cluster.py compare`: each design follows its definition, and the tables show the result of each reservation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parser of the scenario language: which lines are commands, the values of their parts, and the complaints."""
+"""The parser of the scenario language: which lines are commands, the values of their parts, and the errors."""
 
 from __future__ import annotations
 

@@ -73,8 +73,8 @@ def test_only_the_primary_commits_by_hand(simulation: SimulatedDriver) -> None:
 
 @pytest.mark.parametrize("ends", ["c 0", "0 c"])
 def test_a_client_has_one_link(simulation: SimulatedDriver, ends: str) -> None:
-    """Restoring a link moves the client to that server, even if its old link works. Breaking any other link does
-    nothing."""
+    """A restored link moves the client to the server of that link, even if the client's old link works. To break a link
+    that the client does not have does nothing."""
     result = run_script(
         simulation,
         f"{BEFORE}pause\nput d b 2\nrestoreConnection c 1\nget c b\nbreakConnection {ends}\nget c b\n"
@@ -85,9 +85,9 @@ def test_a_client_has_one_link(simulation: SimulatedDriver, ends: str) -> None:
 
 
 def test_an_id_may_be_a_server_and_a_client(simulation: SimulatedDriver) -> None:
-    """A link between two such ids is a link of servers.
+    """A link between two such ids connects two servers.
 
-    A link between an id and itself links the client to the server.
+    A link between an id and itself connects the client of that id to the server of that id.
     """
     result = run_script(
         simulation,

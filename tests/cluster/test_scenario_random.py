@@ -1,4 +1,4 @@
-"""A random script never breaks the runner. After its links are healed, all servers are equal (invariant 14)."""
+"""A random script never breaks the runner. Once all links work again, all servers are equal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEEDS = range(12)
 def random_script(seed: int, steps: int) -> list[str]:
     """Return a script of random commands, many of them impossible.
 
-    It has no `force`, which may revoke commits (invariant 9).
+    No server is promoted by force, because a forced promotion may revoke commits.
     """
     chosen = random.Random(seed)
 

@@ -1,7 +1,7 @@
 """Mutation tests: put deliberate faults into the Lua scripts, and check that the simulation finds each one.
 
-`make mutants` prints the seed and the invariant that found each fault. `make mutants MUTANT='forget undo'` prints the
-failure of one fault as a short scenario.
+`make mutants` prints the seed and the invariant that found each fault. `make mutants MUTANT='forget undo'` tries one
+fault, and prints the failure as a short scenario.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ SHRINK_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A fault: a regular expression and its replacement, in the Lua script of one verb, or of all verbs if None."""
+    """A fault: in the Lua script of `verb`, every match of the regular expression `pattern` is replaced.
+
+    If `verb` is None, the fault is in the scripts of all verbs.
+    """
 
     name: str
     pattern: str

@@ -1,4 +1,4 @@
-"""Which web pages may talk to a replica: the status and permission for a method, path, Host and Origin."""
+"""Which web pages may talk to a replica: the status and the CORS headers for a method, path, Host and Origin."""
 
 from __future__ import annotations
 
@@ -83,9 +83,9 @@ def test_a_replica_that_others_can_reach_answers_to_any_name() -> None:
 
 
 def test_behind_a_proxy_a_replica_answers_to_its_public_name() -> None:
-    """The proxy passes on the host name that the browser uses.
+    """The proxy passes on the host name that the browser uses, and the replica accepts this name as its own.
 
-    The web pages of other replicas have public names too.
+    A web page at the public name of another replica may show this replica, but may not let it commit.
     """
     one, two = "one.example.org", "two.example.org"
     text = (

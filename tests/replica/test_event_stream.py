@@ -1,5 +1,5 @@
-"""GET /events through the real web server: live streams, resumed streams, the limit of streams, and how a stream
-ends."""
+"""GET /events through the real web server: live streams, resumed streams, the limit on open streams, and how a
+stream ends."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ class Stream:
         self._lines = self.response.iter_lines(chunk_size=1)
 
     def block(self) -> dict[str, str]:
-        """Return the fields of the next block, which ends with an empty line. A comment has the empty string as its
-        name."""
+        """Return the fields of the next block, which ends with an empty line. A comment is a field without a name."""
         fields: dict[str, str] = {}
         for line in self._lines:
             if not line:

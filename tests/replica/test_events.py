@@ -1,4 +1,4 @@
-"""Screen events: how transactions are expanded, the event feed, and its followers."""
+"""Screen events (the events of GET /events): how they are made from transactions, their feed, and its followers."""
 
 from __future__ import annotations
 

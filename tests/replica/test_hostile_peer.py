@@ -1,5 +1,5 @@
-"""A program that is not a replica connects to a replica. It learns nothing and changes nothing, and other sessions
-still work."""
+"""A program that is not a replica connects to a replica. The program learns nothing and changes nothing, and other
+sessions still work."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_newer_release_is_refused_and_both_sides_see_why(processes: Processes)
 
 
 def test_callers_that_hang_up_or_send_nothing_do_not_block_sessions(processes: Processes) -> None:
-    """Ten callers send one message and hang up. The next session still succeeds."""
+    """Ten callers each send one message and hang up. The next session still succeeds."""
     channel = grpc.insecure_channel(str(processes.settings.replica("one").anti_entropy))
     with channel:
         method: Any = channel.stream_stream(METHOD, response_deserializer=wire.Frame.FromString)

@@ -1,4 +1,4 @@
-"""The id of a replica on the operator's own Redis: if the log may lack the last writes, the replica takes a new id."""
+"""A replica that uses the operator's own Redis takes a new id if its log may lack the last writes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.process
 
 @contextmanager
 def two_with_own_redis(folder: Path) -> Iterator[tuple[Two, Address, OwnRedis]]:
-    """Run `one`, the first primary, on an embedded Redis, and `two` on the operator's Redis. They have had a
-    session."""
+    """Run `one`, the first primary, on an embedded Redis, and `two` on the operator's Redis. The two
+    replicas have had sessions."""
     with address(folder / "r") as place:
         first = place.start("first")
         place.serve(first)

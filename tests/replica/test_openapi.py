@@ -180,7 +180,7 @@ TIMES = st.datetimes(datetime(2026, 12, 1), datetime(2026, 12, 20)).map(
 
 
 def made(schema: Mapping[str, Any], known: Mapping[str, Any]) -> st.SearchStrategy[Any]:  # noqa: PLR0911, PLR0912 - a line a keyword
-    """Return a strategy for values that a schema allows. `known` has the schemas to which it may refer."""
+    """Return a Hypothesis strategy for values that a schema allows. `known` has the schemas that $ref may name."""
     if "$ref" in schema:
         return made(known[schema["$ref"].rpartition("/")[2]], known)
     for several in ("anyOf", "oneOf"):
@@ -214,7 +214,7 @@ def made(schema: Mapping[str, Any], known: Mapping[str, Any]) -> st.SearchStrate
 
 
 def spoilt(data: st.DataObject, value: Any) -> Any:
-    """Return the value, sometimes with one random change in it."""
+    """Return the value, sometimes with random changes in it."""
     turn = data.draw(st.integers(0, 9))
     if turn == 0:
         return data.draw(JUNK)
@@ -231,8 +231,8 @@ def spoilt(data: st.DataObject, value: Any) -> Any:
 
 
 def misfits(value: Any, schema: Mapping[str, Any]) -> list[str]:
-    """Return the places at which a value does not fit a schema. Only those parts of JSON Schema are checked that
-    endpoints use."""
+    """Return one message for each place at which a value does not fit a schema. Only the parts of JSON Schema that
+    endpoints use are checked."""
     if "anyOf" in schema:
         return [] if any(not misfits(value, one) for one in schema["anyOf"]) else [f"{value!r} fits none"]
     if "enum" in schema and value not in schema["enum"]:
@@ -321,8 +321,8 @@ def test_every_answer_to_any_request_is_described(
 
 
 def test_a_session_covers_the_write_of_a_repeated_request(app: Flask) -> None:
-    """A repeated request writes nothing, but the client session must still find the first write at any other
-    replica."""
+    """A repeated request writes nothing, but the session token in its answer must name the write of the first
+    request."""
     headers = {"Bayou-User": "vish", "Bayou-Session": ""}
     client = app.test_client()
     assert client.put("/playlist/lost", json={"url": "u", "request": "lost"}, headers=headers).status_code == 200

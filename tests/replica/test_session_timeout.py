@@ -13,7 +13,7 @@ from replica.anti_entropy.session_timeout import SESSION_S_MAX, SILENCE_S_MAX, S
 
 
 class Timer:
-    """A replacement of threading.Timer. Clock calls it when its time has come."""
+    """A replacement for threading.Timer. The simulated clock runs it when it is due."""
 
     def __init__(self, clock: Clock, wait_s: float, call: Callable[[], object]) -> None:
         self._clock, self._call = clock, call

@@ -45,7 +45,10 @@ def of(folder: Path, label: str) -> Credentials:
 
 
 def called(credentials: Credentials | None, by: Credentials | None) -> str:
-    """Make a unary call to a server with these credentials. Return the answer, or the reason why the call failed."""
+    """Make a unary call with the credentials `by` to a server with `credentials`.
+
+    Return the label in the answer, or the reason why the call failed.
+    """
     address = _free()
     parts = SessionParts(SessionRegistry("one"), lambda _: None, print, credentials)  # type: ignore[arg-type,return-value]
     server = PeerServer(address, parts, lambda _: False, print)

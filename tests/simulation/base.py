@@ -1,4 +1,4 @@
-"""The state of a simulated world. The numbers of a step choose parts of it."""
+"""The state of a simulated world, and how the numbers of a step choose a node or a client in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NONCE = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 class WorldBase:
-    """The state of a world: nodes, clients, links, open sessions and files.
+    """The state of a world: nodes, clients, links, open sessions and export files.
 
     `trace` has a line for each step and its result.
     """

@@ -1,7 +1,7 @@
-"""Asserts the invariants of docs/design.md, with their numbers there. After each step it checks the nodes that changed.
+"""Checks the invariants that are numbered in docs/design.md. After each step it checks the nodes that changed.
 
-Vectors, prefixes, commits and outcomes are compared after every step. On a sample of the steps, and at the end, all
-pages of a replica are compared with the model's replay, byte for byte.
+Vectors, commits and outcomes are checked after every step. On a sample of the steps, and at the end, all pages of a
+node are compared byte for byte with a replay by the model (tests/support/model.py).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.support.model_desk import Pages
 class Checker:
     """Checks the invariants. `acknowledged` has the ids of writes whose client got an answer.
 
-    `excused` has the ids of writes that only a destroyed storage held.
+    `excused` has the ids of writes that may be lost, because a storage was destroyed or a full state was installed.
     """
 
     def __init__(self, wire: Wire, commit_mode: str) -> None:
@@ -64,7 +64,10 @@ class Checker:
             self._tentative[label] = look.tentative
 
     def _learn(self, label: str, look: Look) -> None:
-        """Fetch the bodies of writes that are new to the checker."""
+        """Fetch the writes that are new to the checker.
+
+        Check that each write has a body and its own id, and that no two writes of a server follow the same write.
+        """
         ids = [identifier for _, identifier, _ in look.committed if identifier not in self.writes]
         ids += [identifier for identifier in look.tentative if identifier not in self.writes]
         if not ids:
@@ -124,7 +127,10 @@ class Checker:
         self._vectors[label] = vector
 
     def accepted(self, label: str, identifier: str, before: State) -> None:
-        """Check the id of a write that this node accepted and whose client got the answer (invariant 10)."""
+        """Record that a client got the answer for a write of this node, and check the id of the write (invariant 10).
+
+        The id must name this node's server, and its stamp must exceed all stamps in the state `before` the write.
+        """
         stamp, origin = split_id(identifier)
         self.demand(10, origin == before.server, identifier, "is not by", before.server)
         newest = max(before.vector.values(), default=0)
@@ -141,10 +147,11 @@ class Checker:
             self.demand(12, vector.complete(server) >= stamp, label, "served without", server, stamp, view)
 
     def installed(self, store: FaultyStore, before: State, installed: Installed | None) -> None:
-        """Check an installed full state: it must name all commits that it revokes (invariant 9).
+        """Check an installed full state: its result must name each revoked commit that is no longer held (invariant 9).
 
-        Writes that the full state loses are excused from invariant 7. If the reply of Redis was lost, their ids are
-        unknown; then all revoked writes are excused.
+        Commits that the node had truncated need not be named. They and the lost writes are excused from invariant 7 (no
+        acknowledged write is lost). If the reply of Redis was lost, `installed` is None, and all revoked writes are
+        excused.
         """
         after = store.state()
         self._look(store.label, store)
@@ -170,7 +177,10 @@ class Checker:
     # When storage is destroyed, or a server leaves.
 
     def destroyed(self, label: str, others: Iterable[Node]) -> None:
-        """Excuse the writes that only the destroyed storage held."""
+        """Excuse from invariant 7 (no acknowledged write is lost) each write that only the destroyed storage held.
+
+        `label` is the node whose storage was destroyed, and `others` are the other nodes.
+        """
         others = list(others)
         for identifier in self.acknowledged - self.excused:
             elsewhere = (other.label for other in others if other.label in self._vectors)
@@ -189,7 +199,14 @@ class Checker:
     # On a sample.
 
     def whole(self, node: Node) -> None:
-        """Check invariants 3, 4, 8, 13 and 19: compare all keys of a node with the model."""
+        """Compare all keys of a node with the model, and check these invariants:
+
+        3   outcomes equal those of the model, and nodes with the same vector and CSN have the same pages
+        4   pages equal a replay of the log
+        8   no two reservations overlap
+        13  rooms, reservations and series agree
+        19  the lists of the applications hold what the writes ask for, and nothing else
+        """
         self.counts["whole"] += 1
         state = self._last[node.label]
         found = everything(self._wire, node.label)
@@ -231,7 +248,14 @@ class Checker:
     # At the end.
 
     def quiet(self, nodes: Sequence[Node]) -> None:
-        """Check invariants 7, 14 and 16 to 18, after all links are healed and all sessions have ended."""
+        """Check these invariants at the end of a run, when all links are healed and all sessions have ended:
+
+        7   no acknowledged write is lost
+        14  all nodes are equal, with nothing tentative
+        16  a series that wanted all or nothing got all its slots or changed nothing
+        17  reservations respect the limit on open reservations, and the page of each user lists the open ones
+        18  only permitted users changed reservations and people
+        """
         first = self._last[nodes[0].label]
         for node in nodes:
             state = self._last[node.label]
@@ -254,7 +278,10 @@ class Checker:
 
 
 def unnoted(fields: dict[str, str]) -> dict[str, str]:
-    """Return the fields of a committed page, without the notes that commits leave on it."""
+    """Return the fields of a committed page without its notes.
+
+    A note is a field that a commit leaves on the page; its name begins with #.
+    """
     return {name: value for name, value in fields.items() if not name.startswith("#")}
 
 

@@ -1,4 +1,4 @@
-"""Steps of clients, who repeat requests at other nodes and take their client sessions along."""
+"""Steps of clients. A client may repeat a request at another node, and uses one client session at all nodes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEWEST = 12  # a client changes only its latest reservations
 
 
 class ClientSteps(WorldBase):
-    """The steps reserve, move, cancel, put, get and again."""
+    """The steps reserve, move, cancel, put, get and again (which repeats the last request)."""
 
     def _do_reserve(self, a: int, b: int, c: int, d: int, e: int) -> str:
         client, node = self._client(a), self._serving(b)

@@ -57,7 +57,7 @@ class Client:
     def refused(self) -> None:
         """Count a refusal by a replica that lacks what the client session has seen.
 
-        After PATIENCE refusals in a row the client begins a new session.
+        After PATIENCE refusals in a row the client begins a new client session.
         """
         self.refusals_in_a_row += 1
         if self.refusals_in_a_row == PATIENCE:
@@ -74,7 +74,7 @@ class Client:
 
 
 def guarantees(number: int) -> tuple[str, ...] | None:
-    """Return the guarantees of client `number`: mostly all four, else some of them; None for every fourth client."""
+    """Return the guarantees of a client: all four for half of the clients, some for a quarter, None for a quarter."""
     if number % 4 == 3:
         return None
     return tuple(GUARANTEES[i] for i in range(4) if number % 4 != 2 or (number >> 2) >> i & 1)
@@ -145,7 +145,7 @@ def request_context(
 ) -> drafts.DraftContext:
     """Return the context of a request. `limit` is the maximum number of open reservations.
 
-    At every fourth `moment`, some of the reservations have already ended.
+    For every fourth `moment`, the request is so late that some of the reservations have already ended.
     """
     minute = FIRST_MIN + (0, 0, 0, 23 * 60)[moment % 4]
     policies = Policies(open_reservations=limit)

@@ -17,10 +17,10 @@ WANTED = ("all_or_nothing", "best_effort")
 
 
 def reserve(context: DraftContext, room: int, number: int, how: int) -> Draft:
-    """Return the draft of a reserve_series. Half of the series begin on the day on which clients make single
-    reservations.
+    """Return the draft of a reserve_series.
 
-    The other series can conflict only with series.
+    Half of the series begin on the day of the single reservations. The others begin a day later, so that they can
+    conflict only with series.
     """
     name, days = ROOMS[room % len(ROOMS)], how >> 5 & 1
     body = ReserveBody.model_construct(

@@ -1,7 +1,7 @@
 """The committed log of each history, as the model plays it. Every replica of the history must agree with it.
 
 A history is identified by the text of its epochs. The log holds each commit with its outcome, and the vector and pages
-after it. A history that branches off another one begins with the commits of that one.
+after it. A history that branches off another one begins with the commits of that one up to the branch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ class CommittedLog:
         return len(self.ids)
 
     def add(self, write: Write) -> str | None:
-        """Append a commit. Return a text that says how it violates invariant 6, or None."""
+        """Append a commit and return None.
+
+        If the commit breaks the accept order of its origin (invariant 6), return a message instead.
+        """
         before = self.vectors[-1]
         if before.complete(write.origin) != write.prev:
             return f"{write.id} follows {write.prev}, and {before.complete(write.origin)} is committed"
@@ -97,7 +100,10 @@ OF_NOBODY = {"failed", "duplicate", "unknown", "forbidden"}
 
 
 def notes(write: Write, csn: int, outcome: str) -> Pages:
-    """Return the notes that a commit leaves on committed pages."""
+    """Return the notes of a commit, by page.
+
+    A note is a field of a reservation's page. Its name is # and the CSN; its text says what the write did there.
+    """
     status, _, detail = outcome.partition(" ")
     if write.app != "rooms/1" or status in OF_NOBODY:
         return {}

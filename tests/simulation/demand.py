@@ -15,9 +15,9 @@ class Violation(AssertionError):
 
 
 class Demand:
-    """Raises Violation if an invariant does not hold, with the given words as its message.
+    """A callable that checks whether an invariant holds, and counts the checks of each invariant.
 
-    It also counts the checks.
+    If the invariant does not hold, the call raises Violation with the given words as the message.
     """
 
     def __init__(self) -> None:

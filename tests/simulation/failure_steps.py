@@ -12,7 +12,10 @@ TAIL_MAX = 12  # scripts, including those that only read
 
 
 class FailureSteps(SessionSteps):
-    """The steps crash, restart, pause, reply, flush, tail, copy, restore, birth and clock."""
+    """The steps crash, restart, pause, reply, flush, tail, copy, restore, birth and clock.
+
+    The comments in tests/simulation/faults.py say what the less obvious ones do.
+    """
 
     def _do_crash(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
         node = self._running(a)
@@ -75,7 +78,7 @@ class FailureSteps(SessionSteps):
         return f"{node.label} soon"
 
     def _lose_tails(self) -> None:
-        """Carry out the power cuts that are due."""
+        """Carry out the power cuts that are due: stop the node, and drop the last changes of its storage."""
         for node in self.nodes.values():
             if node.power_cut is not None and node.store.scripts_run >= node.power_cut[1]:
                 self._stop(node)
@@ -86,7 +89,10 @@ class FailureSteps(SessionSteps):
                 self.scenario.say(f"crash {node.label}")
 
     def _replace(self, node: Node, copy: Copy) -> None:
-        """Replace a node's storage by a copy. Writes that only the storage held may be lost."""
+        """Replace a node's storage by a copy.
+
+        A write that is neither in the copy nor at another node is lost; the checker allows this.
+        """
         self.checker.look(node)  # before anything else changes
         self.checker.destroyed(node.label, [other for other in self.nodes.values() if other is not node])
         restore(self.wire, node.label, copy)

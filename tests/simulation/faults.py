@@ -58,7 +58,12 @@ FAULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The numbers of servers and clients and the rates of faults, which are drawn first from a seed."""
+    """What is drawn from a seed before the first step.
+
+    These are the numbers of servers and clients, the commit mode, the severity of the faults (`hell`), the share of
+    frames that are doubled or lost, the items in a frame, the limits on open reservations, and the frequency of each
+    kind of step (`weights`).
+    """
 
     seed: int
     servers: int

@@ -32,7 +32,7 @@ def entries(write: Write) -> set[Entry]:
 def judge_lists(
     demand: Demand, label: str, keys: dict[str, Any], held: Iterable[Write], known: Iterable[Write]
 ) -> None:
-    """Check invariant 19.
+    """Check invariant 19: the lists hold what the writes of the log ask for, and nothing that no write asked for.
 
     `keys` has all keys of a node without their prefix, `held` the writes that the node holds, and `known` all writes of
     the run.

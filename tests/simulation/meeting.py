@@ -50,7 +50,10 @@ class Meeting:
 
     @property
     def echo(self) -> set[str]:
-        """Return the ids of writes that were sent back to their sender; none if another session crossed this one."""
+        """Return the ids of writes that were sent back to their sender, which invariant 15 forbids.
+
+        Return none if another session brought one of the nodes something meanwhile: invariant 15 makes this exception.
+        """
         return self._echoed if self._receipts == [node.store.receipts for node in self.nodes] else set()
 
     def is_waiting(self, end: int) -> bool:
@@ -62,7 +65,10 @@ class Meeting:
         self.wires[end].clear()
 
     def deliver(self, end: int, *, double: bool = False, encoded: bool = False) -> str:
-        """Deliver the next frame to `end`. Return the kind of the frame."""
+        """Deliver the next frame to `end`, and return the kind of the frame.
+
+        If `double` is true, the frame is delivered twice. If `encoded` is true, it is first encoded and decoded.
+        """
         frame = self.wires[end].popleft()
         if encoded:
             frame = decode(wire.Frame.FromString(encode(frame).SerializeToString()))

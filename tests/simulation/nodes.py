@@ -128,7 +128,8 @@ class FaultyStore(Store):
         return reply
 
     def _run_refused(self, fault: str, verb: str, *arguments: Any) -> Any:
-        """Run a script that Redis may refuse. A refused script must change nothing.
+        """Run a script while Redis refuses scripts that write. If Redis refuses the script, check that no key has
+        changed, and raise Lost.
 
         Redis does not refuse scripts that free memory.
         """
@@ -151,7 +152,7 @@ class FaultyStore(Store):
         return self._known
 
     def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed:
-        """Install a full state, and give the checker the state before it and the result."""
+        """Install a full state. Give the checker the state before the installation, and the result."""
         before = self.state()
         try:
             installed = super().install(staging, source, end, common_csn)
@@ -235,7 +236,7 @@ class Node:
 
 
 def everything(wire: Wire, label: str) -> dict[str, Any]:
-    """Return all keys of a namespace without the prefix, in a fixed order."""
+    """Return the content of all keys of a namespace except the events, by the key without the prefix."""
     prefix = Namespace(label).prefix
     flat = Script(wire, _EVERYTHING)([], [prefix.replace("[", "\\[") + "*"])
     found: dict[str, Any] = {}

@@ -1,6 +1,6 @@
 """Checks what users are promised about rooms, series, policies and people, on pages and on the committed log.
 
-This module does not play any write: it compares the outcomes and pages of commits with what such writes may do.
+This module does not play any write. It checks that the outcome and the pages of a commit are possible.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DONE = {"updated", "merged"}
 
 
 def judge_pages(demand: Demand, label: str, pages: Pages) -> None:
-    """Check invariants 8 and 13: room pages agree with reservation pages, and no two reservations overlap."""
+    """Check that no two reservations overlap (invariant 8), and that rooms and reservations agree (invariant 13)."""
     slots_of: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
     for name, fields in pages.items():
         if not name.startswith("room:"):
@@ -57,7 +57,12 @@ def judge_series(demand: Demand, label: str, pages: Pages, identifier: str) -> N
 
 
 def judge_commits(demand: Demand, commits: Sequence[Commit]) -> None:
-    """Check invariants 16 to 18 on a committed log from its beginning."""
+    """Check these invariants on a committed log, from its beginning:
+
+    16  a series that wanted all or nothing got all its slots or changed nothing
+    17  reservations respect the limit on open reservations, and the page of each user lists the open ones
+    18  only permitted users changed reservations and people
+    """
     roles: dict[str, str] = {}
     pages: Pages = {}
     for write, outcome, changes in commits:
@@ -79,13 +84,16 @@ def owner_of(write: Write) -> str:
 
 
 def done_of(write: Write, outcome: str) -> list[bool]:
-    """Return True if a write had the requested effect. For a series, return one answer for each occurrence."""
+    """Return whether a write was carried out, as a list: one entry, or one for each occurrence of a series."""
     told = outcome.partition(" ")[2].split("\t") if write.op.endswith("_series") else [outcome]
     return [one.partition(" ")[0] in DONE for one in told]
 
 
 def judge_managing(demand: Demand, roles: dict[str, str], write: Write, outcome: str) -> None:
-    """Check invariant 18 for a write about people, and update `roles` with it."""
+    """Check invariant 18 for a write about people: only a manager or the operator may make one.
+
+    Then apply the write to `roles`.
+    """
     may = write.user == OPERATOR or roles.get(write.user) == "manager"
     demand(18, (outcome != "forbidden") == may, write.id, write.op, "by", write.user, roles.get(write.user), outcome)
     if outcome == "updated" and write.op == "revoke":
@@ -103,7 +111,7 @@ def judge_owner(demand: Demand, roles: dict[str, str], write: Write, outcome: st
 
 
 def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, after: Pages) -> None:
-    """Check invariant 16: with all-or-nothing, either every occurrence has a slot, or nothing has changed."""
+    """Check invariant 16: if a series wants all or nothing, every occurrence has a slot, or nothing has changed."""
     if write.args.get("occurrences_wanted") != "all_or_nothing" or " " not in outcome:
         return
     series = f"{write.user}/{write.request}" if write.op == "reserve_series" else write.args["series"]
@@ -119,7 +127,7 @@ def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, a
 
 
 def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None:
-    """Check invariant 17: a reservation under the policy respects the limit on open reservations."""
+    """Check invariant 17: a reservation that carries a limit on open reservations respects the limit."""
     limit = write.args.get("limit")
     if limit and write.op.startswith("reserve") and any(done_of(write, outcome)):
         ends = pages.get(f"user:{write.user}", {}).values()
@@ -128,7 +136,10 @@ def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None
 
 
 def judge_listed(demand: Demand, commits: Sequence[Commit], pages: Pages) -> None:
-    """Check invariant 17: the page of a user who always wrote under the policy lists exactly the open reservations."""
+    """Check invariant 17: the page of a user lists exactly the user's open reservations.
+
+    Users who also wrote without the policy on open reservations are left out.
+    """
     seen: set[str] = set()
     outside: set[str] = set()
     latest: dict[str, int] = defaultdict(int)

@@ -1,4 +1,4 @@
-"""Runs a seed, or given steps, in a new world."""
+"""Runs the steps of a seed, or given steps, in a new simulated world."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Run:
 
 @dataclass(slots=True)
 class Lab:
-    """A private Redis and a connection to it."""
+    """A private Redis in which simulations run, with two connections to it."""
 
     wire: Wire
     client: Redis = field(repr=False)
@@ -82,7 +82,7 @@ class Lab:
 
 @contextlib.contextmanager
 def lab() -> Iterator[Lab]:
-    """Yield a laboratory. Its Redis has failed to save once, so that it can be made to refuse scripts (MISCONF)."""
+    """Yield a laboratory. Its Redis has failed to save once, so that a run can make Redis refuse scripts (MISCONF)."""
     with private_redis() as client:
         # A folder with the name of its file makes the save fail.
         Path(str(client.config_get("dir")["dir"]), str(client.config_get("dbfilename")["dbfilename"])).mkdir()

@@ -53,7 +53,10 @@ class SeriesSteps(ClientSteps):
         return self._ask(client, node, e, draft)
 
     def _members(self, client: Client, node: Node, of: str, which: int) -> list[Occurrence]:
-        """Return the reservations of a series at this node: all, or those from the second date on."""
+        """Return the occurrences of a series that are not cancelled at this node.
+
+        For every fourth `which`, return only those from the second date on.
+        """
         page = reservation_page(of)
         series = decode_series(self._read(client, node, [page]).pages[page].tentative)
         if series is None:
@@ -64,7 +67,7 @@ class SeriesSteps(ClientSteps):
         return not_cancelled([(day, member, pages[reservation_page(member)]) for day, member in ids.items()], first)
 
     def _do_person(self, a: int, b: int, c: int, d: int, e: int) -> str:
-        """Have the operator of a node or a manager change a person."""
+        """Let the operator or a manager change a person at a node."""
         node = self._serving(b)
         if node is None:
             return "nobody serves"
@@ -76,7 +79,10 @@ class SeriesSteps(ClientSteps):
         return self._ask(actor, node, e, draft_of(actor.name, request, EPOCH, op, name, **args))
 
     def _do_manage(self, a: int, b: int, c: int, d: int, e: int) -> str:
-        """Have a manager cancel another user's reservation. A user without that role is refused."""
+        """Let a manager cancel another user's reservation or series.
+
+        If this node has no manager, an ordinary user tries it and is refused.
+        """
         node = self._near(a, b)
         if node is None:
             return "nobody serves"
@@ -91,9 +97,10 @@ class SeriesSteps(ClientSteps):
         return self._change_one(client, node, of, d, e, self._who(client, node, d >> 8, role=role))
 
     def _manager(self, number: int, node: Node) -> tuple[Client, str]:
-        """Choose a client and the role that its request claims. If this node has a manager, the client is a manager.
+        """Choose a client and the role that its request claims.
 
-        Now and then the client is a former manager: its request was checked earlier, or at another node.
+        If this node knows a manager, the client is a manager; otherwise an ordinary user. Now and then the client is a
+        former manager who still claims the role, as if the request had been checked earlier or at another node.
         """
         roles = self._roles(node)
         rotated = [self._client(number + offset) for offset in range(len(self.clients))]

@@ -12,7 +12,7 @@ SESSIONS_MAX = 6
 
 
 class SessionSteps(WorldBase):
-    """The steps open, frame, meet, cut, link and heal. The class also does the work of a replica at the end of a
+    """The steps open, frame, meet, cut, link and heal. The class also does what a replica does at the end of a
     session."""
 
     def _do_open(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
@@ -68,7 +68,10 @@ class SessionSteps(WorldBase):
         return session.error
 
     def _ended(self, session: Meeting) -> None:
-        """Do the work of a replica after a session, at both ends."""
+        """Do what a replica does after a session, at both ends, and check the result of the session.
+
+        A node whose storage has lost its last writes takes a new id. A node that has retired leaves.
+        """
         self.counts["sessions"] += 1
         self.checker.demand(15, not session.echo, *session.pair, "sent back", sorted(session.echo))
         for number, (node, end) in enumerate(zip(session.nodes, session.ends, strict=True)):

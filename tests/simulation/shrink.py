@@ -30,7 +30,7 @@ def shrink(lab: Lab, failed: Run, seconds_max: float) -> Run:
 
 
 def _without_idle_ones(run: Run) -> list[Step]:
-    """Leave out the steps that did nothing according to their trace. The last step may have no trace."""
+    """Return the steps that did something according to the trace, and the last step, which may have no trace."""
     last = len(run.steps) - 1
     ends = tuple(f" {text}" for text in IDLE)
     return [step for n, step in enumerate(run.steps) if n == last or not run.trace[n].endswith(ends)]

@@ -132,8 +132,8 @@ def test_a_full_state_of_an_older_epoch_does_not_replace_a_newer_one(laboratory:
 
 
 def test_commits_of_a_peer_whose_hello_had_no_birth_are_refused(laboratory: Lab) -> None:
-    """After its hello, the peer learned the birth and the commits in another session. The receiver does not know the
-    history of these commits."""
+    """After its hello, the peer learned the birth (the cluster's first primary) and the commits in another session. The
+    receiver does not know the history of these commits."""
     trio = Trio(laboratory)
     restored, created = (FaultyStore(laboratory.wire, label, "auto", lambda *_: None) for label in ("x", "y"))
     for store in (restored, created):
@@ -206,7 +206,10 @@ def test_a_primary_that_is_replaced_by_a_batch_commits_nothing_of_it(laboratory:
 def test_writes_of_a_retired_server_travel_in_the_session_of_its_creation(
     laboratory: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The creation is in an earlier batch of the session. The sender itself may retire after this one session."""
+    """The creation of the retired server is in an earlier batch of the same session.
+
+    The writes cannot wait for another session, because the sender itself may retire after this one.
+    """
     monkeypatch.setattr("bayou.anti_entropy.BATCH_COUNT_MAX", 1)
     trio = Trio(laboratory)
     creator, other = trio.stores[1], trio.stores[2]

@@ -94,8 +94,9 @@ class World(SeriesSteps, FailureSteps, OperatorSteps):
         self._check()
 
     def _end_births(self) -> None:
-        """Keep only the most widespread birth, as an operator would: restart the servers of the other births without
-        data.
+        """If servers have different births (first primaries), keep the most frequent birth, as an operator would.
+
+        The servers of the other births restart without their data.
         """
         births = Counter(node.store.state().birth for node in self.nodes.values() if node.store.state().met)
         for birth in sorted(births, key=lambda birth: (births[birth], birth))[:-1]:

@@ -1,4 +1,4 @@
-"""The pure functions of the web pages, run in a browser: times in a zone, the nearest free time, changes of a log."""
+"""Functions of the web pages, run in a browser: times, free slots, changes of a log, and sentences for users."""
 
 from __future__ import annotations
 
