@@ -133,7 +133,7 @@ class Session:
         """
         frame = examined.frame
         if self.finished:
-            raise ProtocolError(f"{type(frame).__name__} after the end of the session")
+            raise ProtocolError(f"A frame {type(frame).__name__} came after the end of the session")
         if isinstance(frame, Refuse):
             self._end(frame)
             return []
@@ -148,7 +148,7 @@ class Session:
                 case Done() if not self._got_done:
                     self._got_done = True
                     return self._send_on()
-        raise ProtocolError(f"{type(frame).__name__} is not expected here")
+        raise ProtocolError(f"A frame {type(frame).__name__} is not allowed at this point of a session")
 
     def refuse(self, code: str, message: str) -> list[Frame]:
         """End the session from this side. Return the frames that give the peer the reason."""
@@ -322,8 +322,8 @@ def hello_of(state: State, applications: Sequence[str], asks_for_tokens: bool | 
 
 
 _REFUSALS: dict[str, str] = {  # status of a batch that was received -> message
-    PeerRefusalCode.FORK: "Two different writes follow the same write: a server id was used twice."
-    " Give one of the two servers a new id.",
+    PeerRefusalCode.FORK: "The two replicas hold different writes that follow the same write, so a server id was used"
+    " twice. Start one of the two replicas without its data: it gets back what its peers hold.",
     PeerRefusalCode.DIVERGED: "The two committed logs do not belong to one history."
     " The next session compares the histories again.",
 }

@@ -46,6 +46,16 @@ class End:
 
 ExportFrame = Head | StateChunk | StateFinish | Batch | End
 
+_GAP = (
+    "The writes in the file do not continue the log of this replica. Export a new file for this replica and import it."
+)
+_MISFITS = {  # status of a batch that is not stored -> message; for any other status, the message is _GAP
+    "fork": "The file and this replica hold different writes that follow the same write, so a server id was used twice."
+    " Start one of the two replicas without its data: it gets back what its peers hold.",
+    "diverged": "A forced promotion has revoked commits of this replica or of the file."
+    " Connect this replica to the replica that wrote the file: a session between the two resolves the difference.",
+}
+
 
 def export_volumes(
     store: AntiEntropyStore, applications: Sequence[str], since_csn: int, since: Vector, volume_bytes_max: int
@@ -93,7 +103,7 @@ class Importer:
         """Store the next frame. Raise Conflict if the volume does not fit this replica, and BadInput if the frame is
         damaged."""
         if problem := self._problem(frame):
-            raise BadInput("export_damaged", f"The file is damaged: {problem}. Export it again.", field="file")
+            raise BadInput("export_damaged", f"The file is damaged: {problem}. Export the file again.", field="file")
         match frame:
             case Head():
                 self._head(frame)
@@ -102,10 +112,7 @@ class Importer:
                     received = self._store.receive(selection, self.report.peer)
                     self._count(received.new, received.rolled_back, received.replayed)
                     if received.status not in {"taken", "more"}:
-                        raise Conflict(
-                            "export_does_not_fit",
-                            f"The file does not fit the log of this replica ({received.status}). Make a new one.",
-                        )
+                        raise Conflict("export_does_not_fit", _MISFITS.get(received.status, _GAP))
                     selection = selection.after(received.taken)
             case StateChunk():
                 if not self._staging.take(frame):
@@ -131,7 +138,7 @@ class Importer:
     def _head(self, head: Head) -> None:
         if self.report.peer:
             raise BadInput(
-                "export_damaged", "The file is damaged: a volume has two heads. Export it again.", field="file"
+                "export_damaged", "The file is damaged: a volume begins twice. Export the file again.", field="file"
             )
         state = self._store.state()
         self.report.peer = head.hello.label
@@ -151,16 +158,16 @@ class Importer:
             if not head.full_state:
                 raise Conflict(
                     "export_needs_full_state",
-                    "A forced promotion has revoked commits of this replica, so it needs a full state, and the file"
-                    " contains none. Connect the two replicas over the network instead.",
+                    "A forced promotion has revoked commits of this replica. It needs a full state, which the file does"
+                    " not contain. Connect the two replicas over the network instead.",
                 )
             self._common_csn = common
         lacking = missing(state.vector, state.retired_servers, head.vector)
         if not head.full_state and (state.csn < head.csn or lacking):
             raise Conflict(
                 "export_does_not_fit",
-                f"This replica (at CSN {state.csn}) lacks writes before the file's first, which follows CSN {head.csn}."
-                " Import the earlier files first, or make a new export for this replica.",
+                f"The file begins after CSN {head.csn}, and this replica (at CSN {state.csn}) lacks some of the writes"
+                " before that point. Import the earlier files first, or make a new export for this replica.",
                 needed={"csn": head.csn, "vector": {server: f"{stamp:016d}" for server, stamp in head.vector.items()}},
                 missing={server: f"{stamp:016d}" for server, stamp in lacking.items()},
             )
@@ -173,7 +180,7 @@ class Importer:
             return  # it is not newer; the batches after it may be
         installed = self._store.install(self._staging.number, self.report.peer, frame.end, self._common_csn)
         if installed.status == "superseded":
-            raise Conflict("busy", "This replica has received another full state meanwhile. Import the file again.")
+            raise Conflict("busy", "This replica has begun to receive another full state. Import the file again later.")
         self.report.installed = installed
 
     def _count(self, new: int, rolled_back: int, replayed: int) -> None:

@@ -75,7 +75,7 @@ def problem_of_writes(selection: Selection, applications: Collection[str]) -> st
         except ValueError as reason:
             return f"{item.id}: {reason}"
         if write.id != item.id or write.app not in played:
-            return f"{item.id} is {write.id} of {write.app}"
+            return f"{item.id} has the body of {write.id}, or this replica has no application {write.app}"
         if write.page_count > PAGES_MAX:
             return f"{item.id} declares more than {PAGES_MAX} pages"
         if not (NAME.fullmatch(write.user) and NAME.fullmatch(write.request)):
@@ -132,7 +132,7 @@ def _selection(selection: Selection) -> str | None:
     if _csn(selection.after_csn) or _csn(last_csn):
         return "invalid CSN"
     if csns[:commits] != [*range(selection.after_csn + 1, last_csn + 1)]:
-        return "a batch is not commits with consecutive CSNs, followed by tentative writes"
+        return "a batch must have commits with consecutive CSNs, and after them only tentative writes"
     ids = [item.id for item in selection.items] + ([selection.after_id] if selection.after_id else [])
     if not all(map(_is_write, ids)):
         return "invalid write id"

@@ -25,7 +25,7 @@ def judge_hello(state: State, protocol: int, applications: Sequence[str], hello:
         return Refuse(
             PeerRefusalCode.OTHER_BIRTH,
             f"{state.label} and {hello.label} belong to two clusters of the same name, each with its own first primary."
-            " Stop the replicas of one of the two and start them again without their data.",
+            " Stop the replicas of one of the two clusters and start them again without their data.",
         )
     return verdict, common
 

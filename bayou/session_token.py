@@ -93,7 +93,7 @@ class Token:
             raise TooLarge(
                 "session_too_large",
                 "This session has seen tentative writes of more servers than its token can hold."
-                " Send no token, to begin a new session, or try again when the writes are committed.",
+                " To begin a new session, send no token. Or try again when the writes are committed.",
                 bytes_max=TOKEN_BYTES_MAX,
             )
         return small

@@ -192,7 +192,7 @@ def _several(value: Any) -> Sequence[Any]:
 def _room(event: Component) -> str:
     room = str(event.get("LOCATION", "")).strip()
     if not room:
-        raise _UnusableError("it has no location, which would name the room")
+        raise _UnusableError("it has no location, so it names no room")
     if len(room) > ROOM_LENGTH_MAX or "/" in room or not room.isprintable():
         raise _UnusableError(
             f"its location cannot be a room: use 1 to {ROOM_LENGTH_MAX} printable characters, but no /"

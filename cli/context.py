@@ -61,7 +61,7 @@ class Context:
             for address in joined(known, probes(self.connect, known)):
                 if address.label == name:
                     return address
-            raise Usage(f"{problem.message} No replica that answers knows it either.") from None
+            raise Usage(f"{problem.message} The replicas that answer do not know this name either.") from None
 
     def connect(self, address: ReplicaAddress, read_timeout_s: float = READ_TIMEOUT_S) -> Replica:
         """Connect to a replica. The connection does not use the client session. The caller closes the connection."""
@@ -98,7 +98,9 @@ class Context:
             try:
                 return self.find_replica(named)
             except Usage as problem:
-                message = f"{problem.message} The name comes from the variable BAYOU_REPLICA: change it, or unset it."
+                message = (
+                    f"{problem.message} The name comes from the variable BAYOU_REPLICA. Change or unset the variable."
+                )
                 raise Usage(message) from problem
         if remembered := recall(self.user, self.environment):
             # The label counts, because config.yaml may name another address for it by now.
@@ -131,7 +133,7 @@ class Context:
         user, _, request = name.rpartition("/")
         user = user or self.user
         if not request:
-            raise Usage(f"{name!r} names no reservation. Give its id, or the beginning of the id.")
+            raise Usage(f"{name!r} names no reservation. Give the id of a reservation, or the beginning of the id.")
         known = {str(one.get("request", "")) for one in self.reservations(user)}
         lists = "`status --all` lists yours" if user == self.user else "`calendar --on DATE --json` shows all ids"
         return f"/reservations/{segment(user)}/{segment(self._whole_id('reservation', request, known, user, lists))}"
@@ -153,7 +155,7 @@ class Context:
         matches = [typed] if typed in known else sorted(one for one in known if typed and _begins(one, typed))
         if not matches:
             message = (
-                f"{self.address.label} knows no {kind} of {user} that begins with {typed!r}; {lists}. "
+                f"{self.address.label} knows no {kind} of {user} whose id begins with {typed!r}; {lists}. "
                 f"A {kind} made at another replica may not have arrived yet."
             )
             raise Problem(f"{kind}_unknown", message)

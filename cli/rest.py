@@ -31,7 +31,7 @@ RETRY_WAIT_S = 0.3
 
 _LOGIN = " Give your token to `login`, or put it into the variable BAYOU_TOKEN."
 HINTS = {
-    "session_ahead": " Add --wait 10 to wait for it, choose another replica with `use`, or forget what you have seen "
+    "session_ahead": " Add --wait 10 to wait, choose another replica with `use`, or forget what you have seen "
     "with `session reset`.",
     "token_missing": _LOGIN,
     "token_wrong": _LOGIN,

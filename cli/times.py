@@ -142,7 +142,7 @@ def slot_from(start: datetime, length: timedelta) -> Slot:
     try:
         end = (start.astimezone(UTC) + length).astimezone(start.tzinfo)
     except OverflowError as error:
-        raise Usage("The slot is not in the years 1 to 9999. Give another time.") from error
+        raise Usage("The slot is outside the years 1 to 9999. Give another time.") from error
     return Slot(start, end)
 
 
@@ -151,7 +151,7 @@ def day_bounds(day: date, days: int, zone: tzinfo) -> Slot:
     try:
         after = day + timedelta(days=days)
     except OverflowError as error:
-        raise Usage("The days are not in the years 1 to 9999. Give another date.") from error
+        raise Usage("The days are outside the years 1 to 9999. Give another date.") from error
     return Slot(datetime.combine(day, time(), zone), datetime.combine(after, time(), zone))
 
 
@@ -247,7 +247,9 @@ def _place(day: date, clock: time, zone: tzinfo) -> datetime:
         before, after = first.utcoffset(), second.utcoffset()
         exists = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == first.replace(tzinfo=None)
     except OverflowError as error:
-        raise Usage(f"In UTC, {day} in {zone} is not in the years 1 to 9999. Give another day.") from error
+        raise Usage(
+            f"{day} in {zone} cannot be used: converted to UTC, it is outside the years 1 to 9999. Give another day."
+        ) from error
     if before == after:
         return first
     wall = f"{first:%Y-%m-%dT%H:%M}"

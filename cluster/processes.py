@@ -36,7 +36,7 @@ class NotServing(Exception):
     """A replica ended before it served. `output` is the end of its output."""
 
     def __init__(self, label: str, status: int, output: str) -> None:
-        super().__init__(f"{label} does not run; it ended with status {status}:\n{output}")
+        super().__init__(f"{label} is not running; it ended with status {status}:\n{output}")
         self.output = output
 
 

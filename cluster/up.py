@@ -44,7 +44,7 @@ def up(configuration: Path) -> int:
             running.discard(label)
             if stopper is None:
                 status = 1
-                others = f"{len(running)} of {len(processes.labels)} still run" if running else "none is left"
+                others = f"{len(running)} of {len(processes.labels)} are still running" if running else "none is left"
                 ending = f"ended by itself with status {processes.status(label)}; {others}."
                 print(_aligned(colored(ending, "red"), names(label)))
     finally:

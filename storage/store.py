@@ -104,8 +104,9 @@ class Store(FullStateStore):
         if status != b"opened":
             raise Conflict(
                 "other_cluster",
-                f"The namespace of {self._label} in Redis belongs to another cluster. Use another Redis, or the"
-                " configuration that created it (the name of the cluster and its replicas).",
+                f"The namespace of {self._label} in this Redis belongs to another cluster. Use another Redis, or the"
+                " configuration with which the namespace was created: the name of the cluster and its replicas must be"
+                " the same.",
             )
 
     def state(self) -> State:
@@ -147,11 +148,17 @@ class Store(FullStateStore):
         if len(set(draft.pages)) < len(draft.pages):
             raise ValueError("a draft declares a page twice")  # no replica would take the write
         if len(draft.pages) > PAGES_MAX:
-            message = f"This change needs {len(draft.pages)} pages; at most {PAGES_MAX} fit. Make it smaller."
+            message = (
+                f"This change needs {len(draft.pages)} pages; the limit for one write is {PAGES_MAX}. Make the"
+                " change smaller."
+            )
             raise TooLarge("too_many_pages", message)
         body = draft.encode_body()
         if len(body.encode()) > WRITE_BYTES_MAX:
-            raise TooLarge("too_large", f"This takes more than {WRITE_BYTES_MAX} bytes as a write. Send less text.")
+            message = (
+                f"This request is too large: its write would have more than {WRITE_BYTES_MAX} bytes. Send less text."
+            )
+            raise TooLarge("too_large", message)
         return self._accepted(self._accepting.submit(_Accept(now_us, body, self._commit_mode, needs, shown)), shown)
 
     def _accept_all(self, requests: Sequence[_Accept]) -> list[dict[str, Any]]:
@@ -287,8 +294,8 @@ class Store(FullStateStore):
         if len(self.state().server) + STAMP_DIGITS + 1 > SERVER_BYTES_MAX:
             raise Conflict(
                 "chain_too_long",
-                f"{self._label} is at the end of a long chain of replicas that joined one through another, so the id of"
-                " the new one would be too long. Join through a replica that the configuration names.",
+                f"The id of a new server contains the id of the replica through which it joins. Through {self._label},"
+                " the id would be too long. Join through a replica that the configuration names.",
             )
         args = {"label": label, "rest": rest, "anti_entropy": anti_entropy, "through": self._label}
         accepted = self._accept_membership("create", request, now_us, args)

@@ -38,6 +38,7 @@ def readable_name(text: str, characters_max: int) -> str:
     if not is_fine or name in names.UNREACHABLE:
         raise ValueError(
             f"{text[:64]!r} cannot be used: take 1 to {characters_max} printable characters, no blank at either end"
+            " (but not . or .. alone)"
         )
     return name
 
@@ -51,7 +52,10 @@ def one_line(text: str) -> str:
 
 def _name(text: str) -> str:
     if not names.NAME.fullmatch(text) or text in names.UNREACHABLE:
-        raise ValueError(f"{text[:64]!r} cannot be used: take 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -")
+        raise ValueError(
+            f"{text[:64]!r} cannot be used: take 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -"
+            " (but not . or .. alone)"
+        )
     return text
 
 
@@ -122,8 +126,8 @@ _SENTENCES = {  # pydantic's kind of error -> the sentence for a user; braces ho
     "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "must match {pattern}",
     "list_type": "must be a list, […]",
-    "too_short": "needs at least {min_length}",
-    "too_long": "takes at most {max_length}",
+    "too_short": "has too few entries; the minimum is {min_length}",
+    "too_long": "has too many entries; the maximum is {max_length}",
     "int_type": "must be a whole number",
     "bool_type": "must be true or false",
     "model_type": "must be an object, {{…}}",

@@ -113,7 +113,8 @@ class People:
         if self._service.settings.auth != "tokens":
             raise Conflict(
                 "auth_off",
-                "Roles are off here: anybody may use any name. Set `auth: tokens` in the configuration.",
+                "This replica has no roles, because its setting `auth: none` lets anybody use any name. To use roles,"
+                " set `auth: tokens` in the configuration.",
             )
         draft = draft_of(request.caller.name, None, self._service.now(), op, name, **args)
         accepted = self._service.submit(draft, request.session)
@@ -128,13 +129,15 @@ def describe(write: Write, _outcome: str) -> Answer:
 
 def _refusal(status: str, name: str) -> Refusal:
     if status == "forbidden":
-        return Forbidden("forbidden", "Only a manager may change people and their roles. Ask one.", needs="manager")
+        return Forbidden(
+            "forbidden", "Only a manager may change people and their roles. Ask a manager.", needs="manager"
+        )
     if status == "exists":
         message = f"{name} has been added already. Give another role or another token, or revoke the person first."
         return Conflict("person_exists", message, name=name)
     assert status == "unknown", status
     message = (
-        f"There is no {name} here. Check the name. If the person was added at another replica, that may not have"
-        " arrived yet."
+        f"There is no person {name} here. Check the name. If the person was added at another replica, that write may"
+        " not have arrived here yet."
     )
     return Unknown("person_unknown", message, name=name)

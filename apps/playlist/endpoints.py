@@ -75,7 +75,7 @@ class Playlist:
         draft = new_draft(RULES, op, args, [page], user=user, at=now, request=request_id)
         accepted = self._service.submit(draft, request.session)
         if not (accepted.logged or accepted.status == "duplicate"):
-            raise RuntimeError(f"{op} of a song came to {accepted.outcome}")
+            raise RuntimeError(f"The {op} of a song has the unexpected outcome {accepted.outcome}")
         views = self._service.read([page], request.session).pages[page]
         return _shown(args["song"], views, "tentative")
 

@@ -30,10 +30,10 @@ from bayou.write import Write
 REASONS = {
     "no_alternative": "An earlier reservation took the slot, and nothing else that was asked for is free. "
     "Move the reservation to another time, or cancel it.",
-    "open_reservations": "The user holds as many reservations as the policy allows that are not over. "
-    "Cancel one, then move this one.",
-    "series": "Another occurrence of the series found no slot, and all or none were wanted. "
-    "Move this one, or ask for a series without those dates.",
+    "open_reservations": "The user already holds as many open reservations as the policy allows. "
+    "Cancel one of them, then move this reservation.",
+    "series": "Another occurrence of the series found no slot, and the request asked for all occurrences or none. "
+    "Move this occurrence, or ask for a series without the dates that have no free slot.",
 }
 WITH_SLOT = {"updated", "merged", "unmoved", "kept"}  # statuses whose detail names the slot of the reservation
 

@@ -142,7 +142,9 @@ def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Me
         args["rooms"] = [slot.room for slot in elsewhere]
         if not args["rooms"]:
             raise BadInput(
-                "bad_input", "merge.rooms: no other configured room is open then. Name some rooms.", field="merge.rooms"
+                "bad_input",
+                "merge.rooms: no other room of the configuration is open at that time. Name the rooms to try.",
+                field="merge.rooms",
             )
         room_slots += elsewhere
     return Needs(args, [page for slot in room_slots for page in slot.pages])

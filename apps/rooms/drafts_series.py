@@ -52,7 +52,7 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
     days = recurrence.without(recurrence.dates(body.rule, begins, zone), body.excluded)
     series = f"{context.user}/{context.request}"
     limit = limit_of(context, context.user)
-    remedy = "take fewer, and the rest as another series; or ask for fewer slots or rooms"
+    remedy = "reserve the other occurrences as another series, or ask for fewer slots or rooms"
     collected = _Collected(len(days), [reservation_page(series), *limit.pages], remedy)
     for day in days:
         slots = _slots_on(body.slots, (day - begins.date()).days, zone, day)
@@ -82,7 +82,7 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
     """
     zone, first = context.zone, date.fromisoformat(occurrences[0].day)
     limit = limit_of(context, series.partition("/")[0])
-    remedy = "move occurrences one by one, or cancel the series from some date on and reserve those again"
+    remedy = "move the occurrences one by one, or cancel the series from some date on and reserve the rest again"
     collected = _Collected(len(occurrences), [reservation_page(series), *limit.pages], remedy)
     for occurrence in occurrences:
         day = date.fromisoformat(occurrence.day)
@@ -110,7 +110,9 @@ def cancel(context: DraftContext, series: str, occurrences: Sequence[Occurrence]
     """Return the draft that cancels occurrences. Raise TooLarge if it would declare too many pages."""
     owner = series.partition("/")[0]
     pages = [reservation_page(series), *limit_of(context, owner).pages, *managing_pages(context, owner, reason)]
-    collected = _Collected(len(occurrences), pages, "cancel the later ones first, with from")
+    collected = _Collected(
+        len(occurrences), pages, "cancel the later occurrences first: give their first date as `from`"
+    )
     for occurrence in occurrences:
         held_on = pages_holding(occurrence.id, occurrence.reservation, final=False)
         collected.add({"date": occurrence.day}, Needs({}, []), held_on)
@@ -178,11 +180,15 @@ def _slots_on(slots: Sequence[Slot], days: int, zone: ZoneInfo, day: date) -> li
         except ValueError as reason:
             raise BadInput(
                 "bad_input",
-                f"slots.{number}: {reason}; choose another time, or leave {day} out with except.",
+                f"slots.{number}: {reason}; choose another time. A new series can also leave out {day} with the field"
+                " `except`.",
                 field=f"slots.{number}",
             ) from None
         if end <= start:
-            message = f"slots.{number}: clocks change on {local_date(slot.start, zone)}, so it would last no time."
+            message = (
+                f"slots.{number}: clocks change on {local_date(slot.start, zone)}. At the same local times on {day},"
+                " the slot would not end after its start. Choose other times."
+            )
             raise BadInput("bad_input", message, field=f"slots.{number}")
         found.append(Slot.model_construct(start=start, end=end))
     return found

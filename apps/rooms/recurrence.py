@@ -71,7 +71,7 @@ def without(days: Iterable[date], excluded: Iterable[date]) -> list[date]:
     gone = set(excluded)
     left = [day for day in days if day not in gone]
     if not left:
-        raise BadInput("bad_input", "except: leaves no occurrence. Leave out fewer dates.", field="except")
+        raise BadInput("bad_input", "except: leaves out every occurrence. Give fewer dates.", field="except")
     return left
 
 
@@ -88,7 +88,7 @@ def _parts(rule: str) -> Mapping[str, str]:
             raise _bad(f"{part[:40]!r} is not valid; write it like FREQ=MONTHLY;BYDAY=1TU;UNTIL=20271231 (RFC 5545)")
         parts[name] = value
     if "FREQ" not in parts:
-        raise _bad("FREQ is missing, as in FREQ=WEEKLY;COUNT=10")
+        raise _bad("FREQ is missing; write the rule like FREQ=WEEKLY;COUNT=10")
     often = parts["FREQ"] in {"DAILY", "WEEKLY"}
     if often and ("BYSETPOS" in parts or re.search("[0-9]", parts.get("BYDAY", ""))):
         raise _bad("BYSETPOS and numbers in BYDAY need FREQ=MONTHLY or FREQ=YEARLY")

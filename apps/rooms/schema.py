@@ -39,7 +39,7 @@ def room_name(text: str) -> str:
 
 def _reason(text: str) -> str:
     if not text.strip():
-        raise ValueError("is blank; give a reason, or leave it out")
+        raise ValueError("is blank; give a reason, or leave this field out")
     return one_line(text)
 
 
@@ -61,7 +61,7 @@ def _merge(value: object) -> object:
     """Read a merge procedure. A name alone means an object with that name and no other member."""
     found = {"name": value} if isinstance(value, str) else value
     if not isinstance(found, dict) or found.get("name") not in MERGES:
-        raise ValueError(f"must be one of {', '.join(MERGES)}, or an object with one of them as its name")
+        raise ValueError(f"must be one of {', '.join(MERGES)}, or an object whose `name` is one of them")
     return found
 
 
@@ -162,14 +162,18 @@ class ReserveBody(Model):
     @classmethod
     def _with_a_rule(cls, value: Any, info: ValidationInfo) -> Any:
         if info.data.get("rule", "") is None:
-            raise ValueError("needs a rule, such as FREQ=WEEKLY;COUNT=10; add one, or leave this out")
+            raise ValueError(
+                'is only for a series. Add the field `rule` (such as "FREQ=WEEKLY;COUNT=10"), or leave this field out'
+            )
         return value
 
     @field_validator("series")
     @classmethod
     def _without_a_rule(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.data.get("rule"):
-            raise ValueError("cannot be combined with a rule, which makes a series of its own; leave one out")
+            raise ValueError(
+                "cannot be combined with the field `rule`, which makes a new series; leave one of the two out"
+            )
         return value
 
 
@@ -235,7 +239,7 @@ class _Period(Model):
     def _bounded(cls, end: int, info: ValidationInfo) -> int:
         start = info.data.get("start", end - 1)
         if not start < end <= start + cls.days_max * DAY_MIN:
-            raise ValueError(f"must be after from, and at most {cls.days_max} days later")
+            raise ValueError(f"must be after `from`, and at most {cls.days_max} days after it")
         return end
 
 

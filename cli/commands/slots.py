@@ -18,9 +18,13 @@ def merge_of(arguments: Namespace) -> str | Json | None:
     """
     name = arguments.merge
     if arguments.window and name != "nearest_free_time":
-        raise Usage("--window works only with --merge nearest_free_time. Add it, or leave out --window.")
+        raise Usage(
+            "--window works only with --merge nearest_free_time. Add this merge procedure, or leave out --window."
+        )
     if arguments.else_rooms and name != "another_room":
-        raise Usage("--else-room works only with --merge another_room. Add it, or leave out --else-room.")
+        raise Usage(
+            "--else-room works only with --merge another_room. Add this merge procedure, or leave out --else-room."
+        )
     if name == "nearest_free_time":
         if not arguments.window:
             raise Usage("--merge nearest_free_time needs --window, such as --window 2h.")
@@ -75,5 +79,7 @@ def _length_of(context: Context, arguments: Namespace, start: datetime, current:
     if current is None:
         raise Usage("The length is missing. Give --for 1h, or --to 10:30, or a span such as tomorrow 9-10:30.")
     if not current.get("slot"):
-        raise Usage("The reservation has no slot now, so it has no length. Give one with --for or --to.")
+        raise Usage(
+            "The reservation has no slot now, so it has no length. Give the length with --for, or the end with --to."
+        )
     return slot_of(current["slot"]).length

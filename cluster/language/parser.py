@@ -172,7 +172,9 @@ def read_offset(text: str) -> int:
 def read_count(text: str) -> int:
     """Parse a number of writes, 0 or more. Raise Complaint if it is malformed."""
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(KEPT_MAX)) or int(text) > KEPT_MAX:
-        raise Complaint(f"{text} is not a number of writes; write 0 or more")
+        raise Complaint(
+            f"{text} cannot be used as the number of writes to keep; give a whole number from 0 to {KEPT_MAX}"
+        )
     return int(text)
 
 

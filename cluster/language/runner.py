@@ -117,7 +117,7 @@ class Runner:
         else:
             creator = next(iter(world.running()), None)
             if creator is None:
-                raise Complaint(f"no server is running to create {identifier}")
+                raise Complaint(f"{identifier} cannot be created, because no server is running; recover one first")
             self._set_clocks(creator.label, label)
             self._driver.create(label, creator.label)
         server = world.join(identifier)
@@ -154,8 +154,8 @@ class Runner:
         self._apply_links()
 
     def _apply_links(self) -> None:
-        """Tell both ends of each link whether it is cut. An end that does not run, or does not know the other, is told
-        later."""
+        """Tell both ends of each link whether it is cut. An end that is not running, or does not know the other, is
+        told later."""
         servers = list(self.world.servers.values())
         for here in servers:
             for there in servers:
@@ -286,7 +286,7 @@ class Runner:
             if replica["primary"]["here"]:
                 found[replica["epoch"]["number"], replica["epoch"]["promoter"]] = one
         if not found:
-            raise Complaint("the primary does not run; add `force` to promote without it")
+            raise Complaint("the primary is not running; add `force` to promote without it")
         primary = found[max(found)]
         if not self.world.is_linked(server.id, primary.id):
             raise Complaint(f"the link from {server.id} to the primary {primary.id} is cut; restore it first")

@@ -149,7 +149,9 @@ class World:
             unknown = [name for name in (one, other) if name not in self.servers and name not in self.clients]
             if unknown:
                 raise Complaint(f"there is no server or client {unknown[0]}")
-            raise Complaint(f"{one} and {other} are not two servers, nor a client and a server")
+            raise Complaint(
+                f"there can be no link between {one} and {other}; give two servers, or a client and a server"
+            )
 
     # Clients
 

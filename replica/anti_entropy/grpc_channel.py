@@ -17,10 +17,10 @@ CHANNEL_OPTIONS = [
 
 _TLS_SIGNS = (  # a part of what gRPC says about a connection -> what it means to an operator
     ("Hostname Verification", "its TLS certificate is not valid for this address"),
-    ("handshake failed", "the TLS handshake failed: see the setting tls and the certificates of both"),
+    ("handshake failed", "the TLS handshake failed: check the setting `tls` and the certificates of both replicas"),
     (
         "Socket closed",
-        "it closed the connection at once, as a replica with the setting tls does to one without a certificate",
+        "it closed the connection at once; a replica with the setting `tls` does so if the caller has no certificate",
     ),
 )
 

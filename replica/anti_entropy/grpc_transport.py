@@ -39,7 +39,7 @@ SERVER_OPTIONS = [
     ("grpc.so_reuseport", 0),  # otherwise two replicas can listen on one port, and neither says so
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
 ]
-BUSY = Refuse(PeerRefusalCode.BUSY, "This replica has another session. Try again in a moment.")
+BUSY = Refuse(PeerRefusalCode.BUSY, "This replica is busy with another session. Try again in a moment.")
 CUT = Refuse(PeerRefusalCode.LINK_CUT, "The link between the two replicas is cut.")
 
 Reply = TypeVar("Reply", bound=Message)
@@ -128,7 +128,7 @@ class PeerServer:
         except (StopIteration, ProtocolError):
             return
         if not isinstance(hello, Hello):
-            yield Refuse(PeerRefusalCode.PROTOCOL, "A session must begin with Hello.")
+            yield Refuse(PeerRefusalCode.PROTOCOL, "The first frame of a session must be Hello.")
             return
         if problem := problem_of(hello):
             yield Refuse(PeerRefusalCode.PROTOCOL, f"Hello: {problem}")
@@ -241,7 +241,9 @@ class PeerClient:
         outgoing: queue.SimpleQueue[wire.Frame | None] = queue.SimpleQueue()
         with self._changing:
             if self._channel is None:  # closed: the peer has left
-                return Report(peer=self._peer, error=Refuse(PeerRefusalCode.UNREACHABLE, "it has left"))
+                return Report(
+                    peer=self._peer, error=Refuse(PeerRefusalCode.UNREACHABLE, "the peer has left the cluster")
+                )
             stream = _exchange(self._channel, outgoing)
             has_begun = self._parts.registry.begin_call(self._peer, stream.cancel)
         if not has_begun:

@@ -179,7 +179,9 @@ class Scheduler:
             report = self._call(peer)
         if report.code == PeerRefusalCode.LINK_CUT:
             raise Conflict(
-                PeerRefusalCode.LINK_CUT, f"{label} has cut the link to this replica. Heal it on {label}.", peer=label
+                PeerRefusalCode.LINK_CUT,
+                f"{label} has cut the link to this replica. Heal the link on {label}.",
+                peer=label,
             )
         if report.error is not None:
             raise Away("peer_unreachable", f"No session with {label}: {report.error.message}", peer=label)

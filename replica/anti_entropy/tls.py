@@ -46,7 +46,7 @@ def read_credentials(settings: Config, label: str) -> Credentials | None:
         try:
             content = path.read_bytes()
         except OSError as error:
-            message = f"{path}: cannot be read: {error.strerror}. The setting tls names their folder."
+            message = f"{path}: cannot be read: {error.strerror}. The setting `tls` must name the folder of this file."
             raise ConfigError([message]) from None
         found.append(content)
     _check(settings.tls, label)

@@ -117,7 +117,7 @@ class PromoteBody(Model):
     @classmethod
     def _not_forced(cls, to: str | None, info: ValidationInfo) -> str | None:
         if info.data.get("force"):
-            raise ValueError("cannot be given with force, which promotes the replica that gets the request")
+            raise ValueError("cannot be combined with `force`, which promotes the replica that gets the request")
         return to
 
 

@@ -75,19 +75,22 @@ class Security:
         if RANKS[caller.role] < RANKS[needed]:
             raise Forbidden(
                 "forbidden",
-                f"{caller.name} is a {caller.role}, but this needs a {needed}. Ask a manager for another role.",
+                f"{caller.name} is a {caller.role}, but this request needs a {needed}. Ask a manager for another role.",
                 needs=needed,
             )
         if named not in {None, caller.name}:
             raise Forbidden(
-                "forbidden", f"The token is that of {caller.name}. Leave {USER_HEADER}: {named} out.", needs=named
+                "forbidden",
+                f"The token belongs to {caller.name}, but the header {USER_HEADER} names {named}. Omit that header, or"
+                f" send the token of {named}.",
+                needs=named,
             )
         return caller
 
     def holder(self, token: str | None) -> Caller:
         """Return the holder of a token. Raises Unauthorized if the token is missing or not valid."""
         if not token:
-            raise Unauthorized("token_missing", "Send a token: Authorization: Bearer TOKEN. A manager gives tokens.")
+            raise Unauthorized("token_missing", "Send the header Authorization: Bearer TOKEN. A manager gives tokens.")
         name = name_of(token)
         if name == OPERATOR and self._operator_hash and is_hash_of(self._operator_hash, token):
             return Caller(OPERATOR, "manager")

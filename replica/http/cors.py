@@ -42,7 +42,8 @@ class CrossSite:
         if self._loopback_only and not (name == "localhost" or name in self._names or _is_ip(name)):
             raise Forbidden(
                 "cross_site",
-                f"This replica does not answer to the name {name}. Use the address that its configuration gives.",
+                f"This replica does not answer to the name {name}. Use the address that the"
+                " configuration gives for this replica.",
                 host=host,
             )
         own = origin is None or urlsplit(origin).netloc.lower() == host.lower()
@@ -50,7 +51,7 @@ class CrossSite:
             return
         raise Forbidden(
             "cross_site",
-            f"A page from {origin} may not change anything here. Use the page that this replica serves.",
+            f"A web page from {origin} may not change anything here. Use the web page that this replica serves.",
             origin=origin,
         )
 

@@ -96,7 +96,11 @@ class Membership:
         with self._one_at_a_time():
             state = self._store.state()
             if state.retired:
-                raise Conflict("retired", "This replica has retired already. It ends once another one has its writes.")
+                raise Conflict(
+                    "retired",
+                    "This replica has already retired. Its process stops when another replica has received all its"
+                    " writes.",
+                )
             if heir is not None:
                 self._peers.check_known(heir)
             if state.is_primary:
@@ -119,7 +123,10 @@ class Membership:
             elif state.is_primary:
                 self._ask_to_take_over(to)
             else:
-                raise Conflict("not_primary", f"Only the primary can hand over to {to}. Ask it, or ask {to} itself.")
+                raise Conflict(
+                    "not_primary",
+                    f"Only the primary can hand over to {to}. Send the request to the primary, or to {to}.",
+                )
 
     def force(self) -> str:
         """Make this replica the primary without the old primary. Later commits of the old primary become void. Returns
@@ -181,7 +188,9 @@ class Membership:
         """Hand over to the caller. This replica is the primary, and the caller has just had a session with it."""
         if heir.label not in self._peers.reachable():
             raise Conflict(
-                PeerRefusalCode.LINK_CUT, f"{self._label} has cut its link to {heir.label}, or does not know it."
+                PeerRefusalCode.LINK_CUT,
+                f"The link to {heir.label} is cut on {self._label}, or {self._label} does not know {heir.label} yet."
+                f" Heal the link on {self._label}, or run a session between the two replicas.",
             )
         if heir.server in self._store.state().retired_servers:
             raise Conflict("retired", f"{heir.label} has retired. Choose another replica.")
@@ -249,7 +258,7 @@ class Membership:
         raise Conflict(
             "is_primary",
             "The primary must hand over before it retires, but no replica could take over. "
-            + (" ".join(problems) or "There is no other replica to which the link is up."),
+            + (" ".join(problems) or "No link to another replica is up."),
         )
 
     def _ask_to_take_over(self, label: str) -> None:
@@ -317,7 +326,7 @@ class Membership:
 
     def _check_not_retired(self, state: State) -> None:
         if state.retired:
-            raise Conflict("retired", "This replica has retired. Use another one.")
+            raise Conflict("retired", "This replica has retired. Use another replica.")
 
     def _introduction(self) -> Introduction:
         state = self._store.state()

@@ -139,5 +139,5 @@ def _id_of_full_state(old: str, new: str) -> str:
 
 
 def _new_id(reason: str, server: str, *, was_primary: bool) -> str:
-    lost = " It is not the primary any more: `promote --force` makes it one." if was_primary else ""
+    lost = " It is no longer the primary. To make it the primary again, run `promote --force`." if was_primary else ""
     return f"{reason} This replica goes on as {server}.{lost}"

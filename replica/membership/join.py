@@ -47,14 +47,17 @@ def with_own_address(settings: Config, label: str, options: JoinOptions) -> Conf
     if label in settings.founders:
         if options != JoinOptions():
             raise ConfigError(
-                [f"{label} is a founder: the configuration has its addresses. Leave out --join and the addresses."]
+                [f"The configuration has the addresses of {label}. Leave out --join, --rest and --anti-entropy."]
             )
         return settings
     known = load(settings.data / label)
     is_known = known is not None and bool(known.anti_entropy)
     if not is_known and options.join is None:
         raise ConfigError(
-            [f"{settings.unknown(label)} To make it a new replica of the running cluster, add --join LABEL."]
+            [
+                f"{settings.unknown(label)} To let {label} join the running cluster as a new replica, add --join and"
+                " the label of a running replica."
+            ]
         )
     if not LABEL.fullmatch(label):
         raise ConfigError([f"{label!r} is not a label: a label has 1 to 32 of the characters a-z, 0-9, _ and -."])
@@ -86,7 +89,11 @@ def join(
             listen(address).close()  # to check it: peers know it by these once it has joined
     if known is None or known.left or not known.anti_entropy:
         if options.join is None:
-            raise Conflict("retired", f"{label} has retired. It can join again, as a new server: add --join LABEL.")
+            raise Conflict(
+                "retired",
+                f"{label} has retired. To let it join again as a new server, add --join and the label of a running"
+                " replica.",
+            )
         known = IdentityFile(
             id="",
             label=label,
@@ -101,8 +108,8 @@ def join(
     elif options.join is not None and str(_address_of(settings, options.join)) != known.through:
         raise Conflict(
             "join_pending",
-            f"{label} has asked {known.through} to create it, and may be known there. Start it with"
-            f" --join {known.through}, or delete its folder to begin again.",
+            f"An earlier start of {label} asked {known.through} to let it join, and that join is not finished. Continue"
+            f" it with --join {known.through}, or delete the folder of {label} and join under another label.",
         )
     through = read_address(known.through)
     if not known.id:
@@ -142,7 +149,7 @@ def _first_session(store: Store, settings: Config, label: str, through: Address,
     raise Away(
         "no_first_session",
         f"{label} is created, but its first session with {through} failed: {report.error.message.rstrip('.')}."
-        " Start it again.",
+        f" Start {label} again.",
     )
 
 

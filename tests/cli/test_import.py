@@ -155,7 +155,7 @@ def test_a_second_import_reserves_nothing_twice(
     assert "?  2  tentative" in out
     assert "✗  1  refused" in out
     assert "6.12 is taken at every time you named; name others. [slot_taken]" in out
-    assert "Talk: it has no location, which would name the room" in out
+    assert "Talk: it has no location, so it names no room" in out
     assert replica.reservations["vish/c"]["room"] == "H.1301"
     before = dict(replica.reservations)
     assert main(["vish", "import", "file.ics", "--json"]) == 3

@@ -60,7 +60,7 @@ def test_an_unreadable_time_names_the_forms(text: str) -> None:
         ("2026-02-30T09:00", "2026-02-30 in .* is not a day"),
         ("2026-12-01T24:00", "24:00 in .* is not a time of day"),
         ("2026-12-01T09:00+15:00", r"\+15:00 in .* is not an offset from UTC"),
-        ("0001-01-01T00:00", "not in the years 1 to 9999"),
+        ("0001-01-01T00:00", "outside the years 1 to 9999"),
     ],
 )
 def test_a_time_that_does_not_exist_is_refused(text: str, message: str) -> None:

@@ -89,7 +89,7 @@ def test_a_failed_demo_says_why_and_leaves_nothing_behind(tmp_path: Path) -> Non
         os.kill(replica, signal.SIGKILL)
         output, _ = process.communicate(timeout=BOUND_S)
     assert process.returncode == 1
-    assert "The demo failed. two does not run; it ended with status -9" in output
+    assert "The demo failed. two is not running; it ended with status -9" in output
     assert_nothing_left(tmp_path)
 
 
@@ -129,7 +129,7 @@ def test_up_reports_a_replica_that_dies(tmp_path: Path, configuration: Path) -> 
         os.kill(replica, signal.SIGKILL)
         assert process.stdout is not None
         said = next(line for line in process.stdout if "ended" in line)
-        assert "two  ended by itself with status -9; 2 of 3 still run." in said
+        assert "two  ended by itself with status -9; 2 of 3 are still running." in said
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=BOUND_S)
     assert process.returncode == 1

@@ -155,5 +155,5 @@ def test_dates_and_counts_are_parsed_or_refused() -> None:
             read_date(text)
     assert [read_count(text) for text in ("0", "17")] == [0, 17]
     for text in ("-1", "+1", "x", "1.5", "9" * 30, "٣"):
-        with pytest.raises(Complaint, match="is not a number of writes"):
+        with pytest.raises(Complaint, match="cannot be used as the number of writes"):
             read_count(text)

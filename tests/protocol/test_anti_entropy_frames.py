@@ -260,7 +260,7 @@ def test_an_unexpected_frame_is_an_error_and_changes_nothing(heard: list[Any], f
         if not made.finished:
             made.receive(hello if earlier == "hello" else earlier)
     before = (made.finished, replace(made.report), list(store.asked), list(store.received))
-    with pytest.raises(ProtocolError, match=r"is not expected here|after the end"):
+    with pytest.raises(ProtocolError, match=r"is not allowed at this point|after the end"):
         made.receive(hello if frame == "hello" else frame)
     assert (made.finished, made.report, store.asked, store.received) == before
 

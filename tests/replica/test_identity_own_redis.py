@@ -107,7 +107,7 @@ def test_a_lone_primary_loses_its_role_when_its_redis_was_restarted(tmp_path: Pa
             place.serve(place.start("first"))
             reason = f"Redis was restarted or replaced: the last writes of {before} may be missing."
             new_id(pair, before, reason, "one")
-            wait_until(lambda: "It is not the primary any more" in processes.output("one"))
+            wait_until(lambda: "It is no longer the primary" in processes.output("one"))
             assert pair.reserve("one", "r3", 11) == "tentative"
             assert ask(pair.addresses["one"], "POST", "/replica/promote", {"force": True}).status_code == 200
             assert pair.reserve("one", "r4", 12) == "committed"

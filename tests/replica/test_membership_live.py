@@ -57,7 +57,7 @@ def test_a_server_joins_through_any_replica_and_keeps_its_id_after_a_restart(tmp
         shown = command(*typed, "admin", "truncate", "5", "--json", environment=state_folder)
         assert json.loads(shown.communicate(timeout=60)[0]) == {"dropped": 0}
         other = command(*typed, "rooms", "--replica", "five", environment=state_folder)
-        assert "No replica that answers knows it either." in other.communicate(timeout=60)[0]
+        assert "The replicas that answer do not know this name either." in other.communicate(timeout=60)[0]
 
         assert reserve(four.identity["rest"], "r2", 10).status_code == 201
         wait_until(lambda: ask(one, "GET", "/reservations/vish/r2").json().get("state") == "committed")
@@ -74,7 +74,7 @@ def test_a_label_needs_join_and_another_join_is_refused(tmp_path: Path) -> None:
         four.start()
         assert four.status == 1
         assert "There is no replica 'four'; the configuration has one." in four.output
-        assert "add --join LABEL" in four.output
+        assert "add --join and the label of a running replica" in four.output
         four.start("--join", "127.0.0.1:1")
         assert four.status == 1
         assert "The request to 127.0.0.1:1 failed: nobody answers at its address." in four.output
@@ -82,7 +82,7 @@ def test_a_label_needs_join_and_another_join_is_refused(tmp_path: Path) -> None:
         assert (asked["id"], asked["through"]) == ("", "127.0.0.1:1")
         four.start("--join", "one")
         assert four.status == 1
-        assert "four has asked 127.0.0.1:1 to create it" in four.output
+        assert "An earlier start of four asked 127.0.0.1:1 to let it join" in four.output
         assert [member["label"] for member in replica(address(processes, "one"))["members"]] == ["one"]
 
 
@@ -104,7 +104,7 @@ def test_a_retired_server_leaves_and_its_label_can_join_again(tmp_path: Path) ->
 
         four.start()
         assert four.status == 1
-        assert "four has retired. It can join again, as a new server: add --join LABEL." in four.output
+        assert "four has retired. To let it join again as a new server, add --join" in four.output
         four.start("--join", "two")
         assert four.status is None, four.output
         assert replica(four.identity["rest"])["id"] not in {first, None}

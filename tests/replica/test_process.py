@@ -128,7 +128,7 @@ def test_an_unknown_label_is_refused(replica: OneReplica) -> None:
     assert (process.returncode, errors) == (
         1,
         "two does not start.\nThere is no replica 'two'; the configuration has one."
-        " To make it a new replica of the running cluster, add --join LABEL.\n",
+        " To let two join the running cluster as a new replica, add --join and the label of a running replica.\n",
     )
 
 

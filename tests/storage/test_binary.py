@@ -71,7 +71,7 @@ def test_a_server_that_cannot_open_the_data_is_skipped(places: Places, tmp_path:
     binary = find_binary(folder, "9.1.0")
     assert (binary.path, binary.skipped) == (
         new,
-        (f"{old} is version 7.2.5, but {folder} was last used by 9.1.0: it could start empty.",),
+        (f"{old} is version 7.2.5, but {folder} was last used by 9.1.0: an older version may start without the data.",),
     )
     new.unlink()
     with pytest.raises(Conflict, match=r"Put redis-server or valkey-server 9.1 or later on PATH.$") as refusal:
@@ -84,7 +84,7 @@ def test_a_server_that_cannot_open_the_data_is_skipped(places: Places, tmp_path:
     [
         (b"REDIS0012", "8.2.1", VALKEY_9, REDIS_8, "is Valkey, and cannot read what Redis 8.2.1 wrote in"),
         (b"VALKEY080", "", REDIS_8, VALKEY_9, "is Redis, and cannot read what Valkey 9.0.0 wrote in"),
-        (b"REDIS0011", "", REDIS_6, VALKEY_9, "was last used by 7.0.0: it could start empty"),
+        (b"REDIS0011", "", REDIS_6, VALKEY_9, "was last used by 7.0.0: an older version may start without"),
     ],
 )
 def test_a_snapshot_is_opened_by_a_server_that_can_read_it(

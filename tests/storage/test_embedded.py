@@ -149,7 +149,7 @@ def test_without_a_redis_server_the_error_says_what_to_do(open_one, tmp_path, mo
     assert open_one().warnings == [f"{old} is version 5.0.14, and 6.2 or later is needed."]
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     monkeypatch.setattr("storage.redis.binary.WHEELS", ())
-    with pytest.raises(Away, match=r"Run `make`.* or install redis-server.* `redis: memory`.* 5.0.14") as refusal:
+    with pytest.raises(Away, match=r"Run `make`.* Or install redis-server.* `redis: memory`.* 5.0.14") as refusal:
         find_binary()
     assert refusal.value.code == "storage_away"
 

@@ -85,7 +85,7 @@ def test_a_redis_that_was_replaced_is_checked_before_use(open_one, own_redis, tm
 
 def test_a_redis_that_may_evict_is_refused(open_one, own_redis, tmp_path):
     own_redis("--maxmemory-policy", "allkeys-lru")
-    with pytest.raises(Conflict, match=r"maxmemory-policy allkeys-lru.*Set it to noeviction") as refusal:
+    with pytest.raises(Conflict, match=r"maxmemory-policy allkeys-lru.*Set that policy to noeviction") as refusal:
         open_one(f"unix://{tmp_path}/own.sock")
     assert refusal.value.code == "redis_evicts"
     with redis.Redis(unix_socket_path=str(tmp_path / "own.sock"), protocol=2) as client:

@@ -75,7 +75,7 @@ class Handlers:
             name = room_name(text)
         except ValueError as reason:
             raise Unknown("room_unknown", f"{reason}.", room=text, close=[]) from None
-        self.require_room(name, "GET /rooms lists them all.", session)
+        self.require_room(name, "GET /rooms lists all rooms.", session)
         return name
 
     def context(self, caller: Caller, request: str | None) -> drafts.DraftContext:

@@ -61,7 +61,7 @@ class Feeds(Handlers):
         if not NAME.fullmatch(user):
             raise Unknown(
                 "user_unknown",
-                f"{user[:64]!r} cannot be a user. Take 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -.",
+                f"{user[:64]!r} cannot be the name of a user. Take 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -.",
                 user=user,
             )
         names = [f"{user}/{name}" for name in self.service.list_entries(f"user:{user}", session)]

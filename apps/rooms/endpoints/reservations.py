@@ -41,7 +41,7 @@ class Reservations(SeriesHandlers):
         body, session = request.body, request.session
         context = self.context(request.caller, body.request)
         if not body.new_room:
-            self.require_rooms(body.room, body.merge, "If it is new, say so with new_room: true.", session)
+            self.require_rooms(body.room, body.merge, "If the room is new, add `new_room: true`.", session)
         identifier = f"{context.user}/{context.request}"
         if body.rule is not None:
             recorded = self.submitted_series(drafts_series.reserve(context, body), identifier, session)
@@ -60,7 +60,7 @@ class Reservations(SeriesHandlers):
     def move_reservation(self, request: Request[None, MoveBody], user: str, name: str) -> Answer:
         """Move a reservation. If nothing is free, it stays where it is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
-        remedy = "A new room begins with a new reservation, not with a move."
+        remedy = "A move cannot name a new room; a new reservation can."
         self.require_rooms(body.room, body.merge, remedy, session)
         reservation, final = self.held(identifier, session)
         context = self.context(request.caller, body.request)

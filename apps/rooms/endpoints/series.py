@@ -92,8 +92,9 @@ class SeriesHandlers(Handlers):
         own = {f"{identifier}~{_date(one)}" for one in occurrences}
         return Conflict(
             "slot_taken",
-            f"Nothing was recorded: of {len(occurrences)} occurrences, {len(failed)} found no free slot. Ask for other"
-            " times or another room, leave out their dates, or send occurrences: best_effort to keep the others.",
+            f"Nothing was recorded, because {len(failed)} of {len(occurrences)} occurrences found no free slot. Ask for"
+            " other times or another room, or leave out the dates without a free slot. With `occurrences: best_effort`,"
+            " the other occurrences are recorded.",
             taken=self.taken(asked, own, session),
             occurrences=sorted(failed),
         )
@@ -127,7 +128,7 @@ class AllSeries(SeriesHandlers):
         """Move the occurrences of a series from a date on. An occurrence for which nothing is free stays where it
         is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
-        remedy = "A new room begins with a new reservation, not with a move."
+        remedy = "A move cannot name a new room; a new reservation can."
         self.require_rooms(body.room, body.merge, remedy, session)
         series, context = self.require_series(identifier, session), self.context(request.caller, body.request)
         if context.request not in series.requests:
