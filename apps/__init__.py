@@ -10,5 +10,6 @@ NAMES = (  # of the packages beside this file
     "rooms",
     "playlist",
     "people",
+    "records",
 )
 APPLICATIONS: tuple[Application, ...] = tuple(import_module(f"apps.{name}").APPLICATION for name in NAMES)

@@ -93,6 +93,12 @@ class Queries(ScriptRunner):
         notes = page_views(text_map(committed), None).notes
         return History(notes, tuple((Write.of_log(body), outcome.decode()) for outcome, body in rows(flat, 2)))
 
+    def not_done(self, app: str, count_max: int) -> list[tuple[Write, str]]:
+        """Return the newest tentative writes of an application that were not done as they were meant: those whose
+        status is not `updated`, each with its outcome. Atomic."""
+        flat = self.run("read_not_done", app, count_max)
+        return [(Write.of_log(flat[i + 1]), flat[i].decode()) for i in range(0, len(flat), 2)]
+
     def digest(self) -> Digest:
         """Return the digests of all pages, which all come from one moment.
 

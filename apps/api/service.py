@@ -40,6 +40,10 @@ class Service(Protocol):
         """Return the notes on a page, and the tentative writes that declare the page. Both are read at the same
         moment."""
 
+    def not_done(self, app: str) -> list[tuple[Write, str]]:
+        """The tentative writes of an application, NAME/VERSION, whose status is not `updated`, each with its outcome:
+        the newest 100, newest first."""
+
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
         """Return how the outcomes of these writes changed at this replica, oldest first. Also return the time since
         which changes are kept; None if none are kept."""

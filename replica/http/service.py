@@ -23,6 +23,7 @@ from storage.members import label_of
 from storage.store import Store
 
 WAITING_MAX = 6  # requests that may wait for what their session needs at a time, below the number of threads
+NOT_DONE_MAX = 100  # writes
 
 Result = TypeVar("Result")
 
@@ -93,6 +94,9 @@ class ReplicaService:
 
     def history(self, page: str) -> History:
         return self._store.history(page)
+
+    def not_done(self, app: str) -> list[tuple[Write, str]]:
+        return self._store.not_done(app, NOT_DONE_MAX)
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
         return self._store.outcome_changes(ids)

@@ -1,0 +1,231 @@
+"""The REST endpoints of relations and records, and what people are shown of a write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from apps.api.endpoint import Answer, Endpoint
+from apps.api.model import ListQuery, RequestQuery, part_of_list
+from apps.api.request import ClientSession, Request
+from apps.api.schema import TEXT, array, nullable, record
+from apps.api.service import Rules, Service, new_draft
+from apps.records.outcomes import conflict_of, done_by, noted, obstacles, relations_of
+from apps.records.relation import Relation, base_name_of, definition_page, definitions, split_name
+from apps.records.rows import answer, pages_of
+from apps.records.schema import (
+    CONFLICTS,
+    RELATION,
+    ROWS,
+    WRITTEN,
+    DefineBody,
+    ReadQuery,
+    WriteBody,
+)
+from bayou.application import Accepted, PageViews
+from bayou.errors import BadInput, Conflict, Refusal, TooLarge, Unknown
+from bayou.write import Write
+
+DEFINE = Rules("records/1", check="name_is_free", merge="keep_beside")
+DROP = Rules("records/1", check="relation_stands", merge="give_up")
+WRITE = Rules("records/1", check="carried", merge="carried")
+Json = dict[str, Any]
+
+NAME_MAX = 64
+MISSING = {404: ("relation_unknown",)}
+
+
+def endpoints(service: Service) -> list[Endpoint]:
+    records, path = Records(service), "/relations/{relation}"
+    named = {"relation": "The name of a relation, or its full name NAME~HASH."}
+    managing = partial(Endpoint, role="manager")
+    conflict = {**MISSING, 409: ("conflict", "page_full"), 413: ("too_many_records",)}
+    return [
+        Endpoint(
+            "GET", "/relations", records.list_relations, {200: record(relations=array(RELATION), next=nullable(TEXT))}
+        ),
+        managing(
+            "POST",
+            "/relations",
+            records.define_relation,
+            {200: RELATION, 201: RELATION},
+            errors={409: ("relation_exists",)},
+        ),
+        managing("DELETE", path, records.drop_relation, {200: record(relation=TEXT)}, named, MISSING),
+        Endpoint("GET", f"{path}/conflicts", records.list_conflicts, {200: CONFLICTS}, named, MISSING),
+        Endpoint("GET", "/records", records.read_records, {200: ROWS}, errors=MISSING),
+        Endpoint("POST", "/records", records.write_records, {200: WRITTEN, 201: WRITTEN}, errors=conflict),
+    ]
+
+
+class Records:
+    """The handlers of the endpoints of relations and records."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def list_relations(self, request: Request[ListQuery, None]) -> Answer:
+        """List the relations in the order of their names."""
+        names, following = part_of_list(self._service.list_entries("relations", request.session), request.query)
+        pages = self._service.read([definition_page(name) for name in names], request.session).pages
+        shown = [
+            _shown(relation, views)
+            for name in names
+            for views in (pages[definition_page(name)],)
+            for relation in definitions(name, views.tentative).values()
+        ]
+        return {"relations": shown, "next": following}
+
+    def define_relation(self, request: Request[None, DefineBody]) -> tuple[Answer, int]:
+        """Define a relation. 200: the same one was defined before. A definition never changes."""
+        body = request.body
+        relation = Relation(body.relation, body.attributes, tuple(body.key), tuple(body.page_by))
+        try:
+            relation.check()
+        except ValueError as reason:
+            raise BadInput("bad_input", f"The relation cannot be defined: {reason}.", field="relation") from None
+        args = {"name": relation.base_name, "hash": relation.hash, "content": relation.content}
+        page = definition_page(relation.base_name)
+        accepted = self._submit(DEFINE, "define", args, [page], request, body.request)
+        if accepted.status == "conflict":
+            raise Conflict(
+                "relation_exists",
+                f"There is another relation {relation.base_name} here. Take another name, or drop that one first.",
+                relation=accepted.detail.removeprefix("+"),
+            )
+        views = self._service.read([page], request.session).pages[page]
+        return _shown(relation, views), 201 if accepted.logged else 200
+
+    def drop_relation(self, request: Request[RequestQuery, None], relation: str) -> Answer:
+        """Drop a relation: its name is free again, and its records can no longer be reached."""
+        found = self._relation(relation, request.session)
+        args, page = {"name": found.base_name, "hash": found.hash}, definition_page(found.base_name)
+        accepted = self._submit(DROP, "drop", args, [page], request, request.query.request)
+        if not accepted.logged:
+            raise Conflict("relation_unknown", f"The relation {found.name} has been dropped meanwhile.")
+        return {"relation": found.name}
+
+    def write_records(self, request: Request[None, WriteBody]) -> tuple[Answer, int]:
+        """Write records: an update, the check that it depends on, and what to do instead. 200: this request was taken
+        before."""
+        body = request.body
+        from apps.records.program import program_of  # noqa: PLC0415  # see sql.py
+
+        program = program_of(body, request.caller.name, lambda name: self._relation(name, request.session))
+        accepted = self._submit(WRITE, "write", program.args, program.pages, request, body.request)
+        if not (accepted.logged or accepted.status == "duplicate"):
+            raise self._refusal(accepted, request.session)
+        changed, step, alternative = done_by(program.args, accepted.outcome)
+        written = {
+            "write": accepted.id,
+            "state": "committed" if accepted.committed else "tentative",
+            "outcome": "merged" if step else "updated",
+            "step": step,
+            "alternative": alternative,
+            "changed": [self._shown_change(change, request.session) for change in changed],
+        }
+        return written, 201 if accepted.logged else 200
+
+    def read_records(self, request: Request[ReadQuery, None]) -> Answer:
+        """Read records by a query, in one view of one moment."""
+        wanted, session = request.query, request.session
+        from apps.records.sql import Source, read_query  # noqa: PLC0415
+
+        values = {"user": request.caller.name} if request.caller.name else {}
+        source = Source(wanted.query, "query", lambda name: self._relation(name, session), values)
+        relation, query = read_query(source, may_list=True)
+        names = list(pages_of(relation, query))
+        pages = self._service.read(names, session, wanted.view).pages if names else {}
+        rows = answer(relation, query, (_in_view(views, wanted.view) for views in pages.values()))
+        return {"view": wanted.view, "relation": relation.name, "rows": rows}
+
+    def list_conflicts(self, request: Request[None, None], relation: str) -> Answer:
+        """List the writes to a relation that could not be done, newest first: those that are tentative, then the newest
+        100 that are committed."""
+        found, known = self._relation(relation, request.session), partial(self._known, session=request.session)
+        page = f"conflicts:{found.name}"
+        notes = self._service.read([page], request.session).pages[page].notes
+        tentative = [
+            {"state": "tentative", **conflict_of(write, outcome, known)}
+            for write, outcome in self._service.not_done(WRITE.app)
+            if outcome.startswith("conflict") and found.name in relations_of(write)
+        ]
+        committed = [{"state": "committed", **noted(text, known)} for _, text in sorted(notes.items(), reverse=True)]
+        return {"conflicts": tentative + committed}
+
+    def _submit(
+        self, rules: Rules, op: str, args: Any, pages: Sequence[str], request: Request[Any, Any], identifier: str | None
+    ) -> Accepted:
+        user, now = request.caller.name, self._service.now()
+        draft = new_draft(rules, op, args, pages, user=user, at=now, request=identifier)
+        return self._service.submit(draft, request.session)
+
+    def _refusal(self, accepted: Accepted, session: ClientSession) -> Refusal:
+        """Why a write was not done, although nothing is wrong with the request."""
+        if accepted.status == "conflict":
+            in_the_way = obstacles(accepted.detail, partial(self._known, session=session))
+            return Conflict(
+                "conflict", "The check does not hold, and no step of the merge does.", in_the_way=in_the_way
+            )
+        if accepted.detail == "too_many_records":
+            return TooLarge("too_many_records", "The queries look at more than 20,000 records. Choose smaller pages.")
+        if accepted.detail == "page_full":
+            return Conflict("page_full", "The records of one page would take more than 256 KiB. Choose smaller pages.")
+        raise RuntimeError(f"a write of records came to {accepted.outcome}")
+
+    def _known(self, name: str, session: ClientSession) -> Relation | None:
+        """The relation with this bare or full name, None if it is not defined here."""
+        base_name, digest = split_name(name)
+        page = definition_page(base_name)
+        fields = self._service.read([page], session).pages[page].tentative
+        return definitions(base_name, fields).get(digest or fields.get("owner", ""))
+
+    def _relation(self, name: str, session: ClientSession) -> Relation:
+        """The same; raises Unknown if it is not defined here."""
+        relation = self._known(name, session) if len(name) <= NAME_MAX else None
+        if relation is None:
+            raise Unknown(
+                "relation_unknown",
+                f"There is no relation {name[:NAME_MAX]} here. Check the name. If it was defined at another replica, it"
+                " may not have arrived yet.",
+            )
+        return relation
+
+    def _shown_change(self, change: Json, session: ClientSession) -> Json:
+        relation = self._relation(change["relation"], session)
+        return {**change, "record": relation.shown_record(change["record"])}
+
+
+def describe(write: Write, outcome: str) -> Answer:
+    """What screens show of a write: its relations and, as its `result`, what it did."""
+    if write.op != "write":
+        return {
+            "relation": write.args["name"],
+            "result": {"relation": write.args["name"]} if outcome == "updated" else None,
+        }
+    changed, _, _ = done_by(write.args, outcome)
+    result = {"changed": "; ".join(map(_text_of, changed))} if changed else None
+    return {"relations": ", ".join(sorted(map(base_name_of, write.args["relations"]))), "result": result}
+
+
+def _text_of(change: Json) -> str:
+    return " ".join([change["op"], base_name_of(change["relation"]), *map(str, change["record"].values())])
+
+
+def _shown(relation: Relation, views: PageViews) -> Answer:
+    """The RELATION of the REST interface. Its state is committed if both views of its page say the same of it."""
+    is_same = all(views.committed.get(name) == views.tentative.get(name) for name in (relation.hash, "owner"))
+    return {
+        "relation": relation.base_name,
+        "name": relation.name,
+        "attributes": dict(relation.attributes),
+        "key": list(relation.key),
+        "page_by": list(relation.page_by),
+        "owns_name": views.tentative.get("owner") == relation.hash,
+        "state": "committed" if is_same else "tentative",
+    }
+
+
+def _in_view(views: PageViews, view: str) -> Mapping[str, str]:
+    return views.committed if view == "committed" else views.tentative

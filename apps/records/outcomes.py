@@ -1,0 +1,102 @@
+"""What a write of records did, or wanted, and what stood in its way. records.lua writes these texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from apps.records.relation import SEPARATOR, Relation, Value
+from bayou.write import Write
+
+LINE, FIELD = "\x1e", "\x1d"
+
+NO_ALTERNATIVE: Mapping[str, Value] = {}
+
+Json = dict[str, Any]
+
+
+def obstacles(detail: str, relation_of: Callable[[str], Relation | None]) -> list[Json]:
+    """Return what stood in the way according to the detail of an outcome `conflict`."""
+    lines = detail.split(LINE) if detail else []
+    return [{"is_missing": line[0] == "-", **_named(line[1:], relation_of)} for line in lines]
+
+
+def noted(text: str, relation_of: Callable[[str], Relation | None]) -> Json:
+    """Return the conflict that a note describes."""
+    write, user, request, accepted_at, wanted, detail = text.split(FIELD)
+    return {
+        "write": write,
+        "user": user,
+        "request": request,
+        "accepted_at": accepted_at,
+        "wanted": [
+            {"op": op, **_named(rest, relation_of)}
+            for op, _, rest in (line.partition(" ") for line in wanted.split(LINE))
+        ],
+        "in_the_way": obstacles(detail, relation_of),
+    }
+
+
+def relations_of(write: Write) -> list[str]:
+    """Return the full names of the relations that a write of records names."""
+    return list(write.args["relations"]) if write.op == "write" else [f"{write.args['name']}~{write.args['hash']}"]
+
+
+def conflict_of(write: Write, outcome: str, relation_of: Callable[[str], Relation | None]) -> Json:
+    """Return what `noted` returns, of a write that is still tentative."""
+    wanted = (
+        [{"op": "define", "relation": write.args["name"], "record": {}}]
+        if write.op == "define"
+        else [{**change, "record": _shown(change, relation_of)} for change in done_by(write.args, "updated")[0]]
+    )
+    return {
+        "write": write.id,
+        "user": write.user,
+        "request": write.request,
+        "accepted_at": write.accepted_at,
+        "wanted": wanted,
+        "in_the_way": obstacles(outcome.partition(" ")[2], relation_of),
+    }
+
+
+def _shown(change: Json, relation_of: Callable[[str], Relation | None]) -> Json:
+    relation = relation_of(change["relation"])
+    return relation.shown_record(change["record"]) if relation else change["record"]
+
+
+def _named(text: str, relation_of: Callable[[str], Relation | None]) -> Json:
+    """Return {relation, record} of RELATION SEPARATOR NAME=VALUE ... Numbers stay text if the relation is not known."""
+    name, *pairs = text.split(SEPARATOR)
+    relation = relation_of(name)
+    record: Json = {}
+    for pair in pairs:
+        attribute, _, value = pair.partition("=")
+        is_number = relation is not None and relation.attributes.get(attribute, "text") != "text"
+        stored = int(value) if is_number else value
+        record[attribute] = relation.shown(attribute, stored) if relation else stored
+    return {"relation": name, "record": record}
+
+
+def done_by(args: Mapping[str, Any], outcome: str) -> tuple[list[Json], int | None, int | None]:
+    """Return what a write with these arguments did according to its outcome: its statements with values in place of
+    parameters, the number of the step that was done (None for the update), and the number of its alternative."""
+    status, _, detail = outcome.partition(" ")
+    if status not in {"updated", "merged", "duplicate"}:
+        return [], None, None
+    if not detail:
+        return list(_statements(args, NO_ALTERNATIVE)), None, None
+    number, _, place = detail.partition(".")
+    step = args["merge"][int(number) - 1]
+    alternative = step["for"][int(place) - 1] if place else NO_ALTERNATIVE
+    return list(_statements(step, alternative)), int(number), int(place) if place else None
+
+
+def _statements(step: Mapping[str, Any], alternative: Mapping[str, Value]) -> Iterator[Json]:
+    """Yield {op, relation, record} of each statement of a step."""
+    for statement in step["update"]:
+        operands = {**statement["key"], **statement.get("values", {})}
+        values = {
+            name: alternative[operand["parameter"]] if isinstance(operand, dict) else operand
+            for name, operand in operands.items()
+        }
+        yield {"op": statement["op"], "relation": statement["relation"], "record": values}

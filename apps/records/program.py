@@ -1,0 +1,147 @@
+"""Makes the arguments of a write, and the pages that it declares, from what a client sent.
+
+A write carries its update, its dependency check and its merge procedure (Terry 1995, sections 4.1 and 4.2), as data:
+SQL is parsed here, once, and every replica plays the canonical form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.records.relation import Relation, Value
+from apps.records.schema import Check, Parameters, WriteBody
+from apps.records.sql import Json, Source, read_query, read_statement
+from bayou.errors import BadInput
+from bayou.write import PAGES_MAX
+
+NO_ALTERNATIVE: Mapping[str, Value] = {}
+
+
+@dataclass(slots=True)
+class Program:
+    """The canonical form of a write: `args` are its arguments, `pages` the pages that any of its steps may touch."""
+
+    args: Json
+    pages: list[str]
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads the steps of one request. `relation_of` finds a relation by its name; `values` are the parameters whose
+    values are known."""
+
+    relation_of: Callable[[str], Relation]
+    values: Parameters
+    relations: dict[str, Relation] = field(default_factory=dict)  # by full name, those that were used
+    pages: set[str] = field(default_factory=set)
+
+    def step(self, place: str, update: str | Sequence[str], check: Check | None, alternatives: Any = None) -> Json:
+        """Return the canonical form of a step; `place` is where it stands in the request."""
+        known = tuple(alternatives or ())
+        for number, alternative in enumerate(known):
+            if both := sorted({*alternative} & {*self.values}):
+                where = f"{place}for.{number}"
+                raise BadInput(
+                    "bad_input", f"{where}: {both[0]} is a parameter of the request too; rename it.", field=where
+                )
+        texts = [update] if isinstance(update, str) else update
+        step: Json = {"update": []}
+        kinds: dict[str, str] = {}
+        for number, text in enumerate(texts):
+            where = f"{place}update" if isinstance(update, str) else f"{place}update.{number}"
+            relation, statement = self._used(*read_statement(self._source(text, where, known)))
+            step["update"].append(statement)
+            self._note_kinds(where, kinds, relation, [*statement["key"].items(), *statement.get("values", {}).items()])
+            self._declare(relation, statement["key"], known)
+        if check is not None:
+            where = f"{place}check.query"
+            source = self._source(check.query, where, known)
+            relation, query = self._used(*read_query(source))
+            expect = [
+                self._row(f"{place}check.expect.{i}", relation, query, row, known) for i, row in enumerate(check.expect)
+            ]
+            step["check"] = {"query": query, "expect": expect}
+            operands = [(name, operand) for name, _, operand in query["where"]]
+            operands += [(name, operand) for row in expect for name, operand in zip(query["select"], row, strict=True)]
+            self._note_kinds(where, kinds, relation, operands)
+            self._declare(
+                relation, {name: operand for name, operator, operand in query["where"] if operator == "="}, known
+            )
+        if alternatives is not None:
+            step["for"] = [
+                {name: self._stored(kinds, name, value) for name, value in alternative.items() if name in kinds}
+                for alternative in known
+            ]
+        return step
+
+    def _source(self, text: str, place: str, alternatives: tuple[Parameters, ...]) -> Source:
+        return Source(text, place, self.relation_of, self.values, alternatives)
+
+    def _used(self, relation: Relation, form: Json) -> tuple[Relation, Json]:
+        self.relations[relation.name] = relation
+        return relation, form
+
+    def _row(self, place: str, relation: Relation, query: Json, row: Any, known: tuple[Parameters, ...]) -> list[Any]:
+        """Return an expected row as operands in the order of the projection."""
+        names = query["select"]
+        source = self._source(str(row), place, known)
+        if isinstance(row, dict):
+            if sorted(row) != sorted(names):
+                source.refuse(f"the row must name exactly what the query selects: {', '.join(names)}")
+            row = [row[name] for name in names]
+        if len(row) != len(names):
+            source.refuse(f"the row must have {len(names)} values, for {', '.join(names)}")
+        return [
+            source.parameter(relation, name, value[1:])
+            if isinstance(value, str) and value.startswith(":")
+            else source.stored(relation, name, value)
+            for name, value in zip(names, row, strict=True)
+        ]
+
+    def _note_kinds(
+        self, place: str, kinds: dict[str, str], relation: Relation, operands: Sequence[tuple[str, Any]]
+    ) -> None:
+        """Note the type that each parameter of the alternatives has, which is that of the attributes it meets."""
+        for attribute, operand in operands:
+            if isinstance(operand, dict):
+                name, kind = operand["parameter"], relation.attributes[attribute]
+                if kinds.setdefault(name, kind) != kind:
+                    message = f"{place}: :{name} is used as {kinds[name]} and as {kind}; use two parameters."
+                    raise BadInput("bad_input", message, field=place)
+
+    def _stored(self, kinds: Mapping[str, str], name: str, value: Value) -> Value:
+        relation = Relation("parameter", {name: kinds[name]}, (name,), (name,))  # type: ignore[dict-item]
+        return relation.stored(name, value)
+
+    def _declare(self, relation: Relation, operands: Mapping[str, Any], alternatives: Sequence[Parameters]) -> None:
+        """Declare the pages that these operands pick, for each alternative."""
+        for alternative in alternatives or (NO_ALTERNATIVE,):
+            values = {}
+            for name in relation.page_by:
+                operand = operands[name]
+                values[name] = (
+                    relation.stored(name, alternative[operand["parameter"]]) if isinstance(operand, dict) else operand
+                )
+            self.pages.add(relation.page(values))
+
+
+def program_of(body: WriteBody, user: str, relation_of: Callable[[str], Relation]) -> Program:
+    """Return the program of a request of this user. Raises BadInput with the place of what is wrong."""
+    parameters = body.parameters or {}
+    if "user" in parameters:
+        raise BadInput(
+            "bad_input", "parameters.user: :user is always the caller; take another name.", field="parameters"
+        )
+    reader = _Reader(relation_of, {**parameters, "user": user})
+    args = reader.step("", body.update, body.check)
+    args["merge"] = [
+        reader.step(f"merge.{number}.", step.update, step.check, step.alternatives)
+        for number, step in enumerate(body.merge)
+    ]
+    args["relations"] = {name: relation.carried for name, relation in reader.relations.items()}
+    if len(reader.pages) > PAGES_MAX:
+        message = f"The write names {len(reader.pages)} pages; {PAGES_MAX} is the most. Give fewer alternatives."
+        raise BadInput("bad_input", message, field="merge")
+    return Program(args, sorted(reader.pages))

@@ -1,0 +1,158 @@
+"""A relation: its attributes and their types, its key, and the pages that hold its records.
+
+A definition never changes. Its content names it: NAME~HASH. So writes can carry the hash and the types that they need,
+and are played without reading the definition.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, Literal, Self
+
+Type = Literal["text", "integer", "time"]
+Value = str | int
+Row = tuple[Value, ...]
+
+IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}")
+ATTRIBUTES_MAX = 32
+TEXT_MAX = 2000  # characters of a value
+WHOLE_MAX = 2**53
+SEPARATOR = "\x1f"  # between the values of a stored record, so it cannot be part of a text
+HASH_DIGITS = 10
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_ESCAPED = re.compile(r"[%/\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A definition. `attributes` maps names to types, in the order of the definition; `page_by` is part of `key`.
+
+    Records whose values of `page_by` are equal share a page. Writes about one page can be in conflict.
+    """
+
+    base_name: str
+    attributes: Mapping[str, Type]
+    key: tuple[str, ...]
+    page_by: tuple[str, ...]
+
+    @classmethod
+    def of_content(cls, base_name: str, content: str) -> Self:
+        """Return the relation whose `content` is this text."""
+        carried = json.loads(content)
+        return cls(base_name, dict(carried["attributes"]), tuple(carried["key"]), tuple(carried["page_by"]))
+
+    def check(self) -> None:
+        """Raise ValueError, with the reason, if the definition cannot be used."""
+        for name in (self.base_name, *self.attributes):
+            if not IDENTIFIER.fullmatch(name):
+                raise ValueError(f"{name[:64]!r} cannot be a name: take a-z, 0-9 and _, a letter first, at most 32")
+        if not 1 <= len(self.attributes) <= ATTRIBUTES_MAX:
+            raise ValueError(f"a relation has 1 to {ATTRIBUTES_MAX} attributes")
+        for part, names in (("key", self.key), ("page_by", self.page_by)):
+            if not names or len(set(names)) < len(names):
+                raise ValueError(f"{part} must name at least one attribute, and each only once")
+            for name in names:
+                if name not in self.attributes:
+                    raise ValueError(f"{part} names {name[:64]!r}, which is not among the attributes")
+        for name in self.page_by:
+            if name not in self.key:
+                raise ValueError(f"page_by names {name!r}, which is not part of the key; add it to the key")
+
+    @cached_property
+    def carried(self) -> dict[str, Any]:
+        """What a write carries of the relation."""
+        return {"attributes": list(map(list, self.attributes.items())), "key": self.key, "page_by": self.page_by}
+
+    @cached_property
+    def content(self) -> str:
+        """The canonical JSON of the definition without its name."""
+        return json.dumps(self.carried, separators=(",", ":"), sort_keys=True)
+
+    @cached_property
+    def hash(self) -> str:
+        return hashlib.sha256(f"{self.base_name} {self.content}".encode()).hexdigest()[:HASH_DIGITS]
+
+    @property
+    def name(self) -> str:
+        """The full name, NAME~HASH."""
+        return f"{self.base_name}~{self.hash}"
+
+    def page(self, values: Mapping[str, Value]) -> str:
+        """Return the page of the records with these values of `page_by`."""
+        texts = [_ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", str(values[name])) for name in self.page_by]
+        return "/".join([f"records:{self.name}", *texts])
+
+    def records(self, page: Mapping[str, str]) -> Iterable[tuple[str, dict[str, Value]]]:
+        """Yield the records of a page, each after the field that holds it."""
+        for field, text in page.items():
+            if field.startswith("="):
+                values = zip(self.attributes.items(), text.split(SEPARATOR), strict=True)
+                yield field, {name: text if kind == "text" else int(text) for (name, kind), text in values}
+
+    def stored(self, attribute: str, value: object) -> Value:
+        """Return a value that a client gave, as it is stored: a time as minutes since 1970. Raises ValueError, with
+        the reason, if it does not fit the type of the attribute."""
+        kind = self.attributes[attribute]
+        if kind == "integer":
+            if type(value) is not int or abs(value) > WHOLE_MAX:
+                raise ValueError(f"{attribute} is an integer; write a whole number up to 2^53, without quotes")
+            return value
+        if type(value) is not str:
+            raise ValueError(f"{attribute} is of type {kind}; write its value in quotes")
+        if kind == "time":
+            return _minutes(attribute, value)
+        if len(value) > TEXT_MAX or SEPARATOR in value or (not value.isprintable() and "\x00" in value):
+            raise ValueError(f"{attribute} takes at most {TEXT_MAX} characters, and no control characters")
+        return value
+
+    def shown(self, attribute: str, value: Value) -> Value:
+        """Return a stored value as clients see it: a time as 2026-12-01T09:00Z."""
+        if self.attributes.get(attribute) != "time":
+            return value
+        try:
+            return f"{_BEGINNING + timedelta(minutes=int(value)):%Y-%m-%dT%H:%MZ}"
+        except (OverflowError, ValueError):
+            return value
+
+    def shown_record(self, record: Mapping[str, Value]) -> dict[str, Value]:
+        return {name: self.shown(name, value) for name, value in record.items()}
+
+
+def definition_page(base_name: str) -> str:
+    return f"relation:{base_name}"
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return the bare name and the hash of NAME~HASH; the hash is empty in a bare name."""
+    base_name, _, digest = name.partition("~")
+    return base_name, digest
+
+
+def base_name_of(full_name: str) -> str:
+    return split_name(full_name)[0]
+
+
+def definitions(base_name: str, page: Mapping[str, str]) -> Mapping[str, Relation]:
+    """Return the relations that a definition page holds, by hash."""
+    return {digest: Relation.of_content(base_name, text) for digest, text in page.items() if digest != "owner"}
+
+
+def _minutes(attribute: str, text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or moment.second or moment.microsecond:
+        raise ValueError(f"{attribute} is a time in whole minutes; write it as 2026-12-01T09:00Z or with an offset")
+    return (moment - _BEGINNING) // timedelta(minutes=1)
+
+
+def by_bytes(value: Value) -> bytes | int:
+    """The key by which values are compared, as in values.lua: numbers by size, texts by their bytes."""
+    return value.encode() if isinstance(value, str) else value

@@ -1,0 +1,54 @@
+"""Answers queries from pages, for clients that read. query.lua does the same inside a play."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from apps.records.relation import Relation, Value, by_bytes
+
+COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "<>": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "in": lambda value, values: value in values,
+}
+
+
+def pages_of(relation: Relation, query: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the pages that a query reads: one for each combination of the values that it gives for page_by."""
+    fixed: dict[str, list[Value]] = {}
+    for name, comparison, operand in query["where"]:
+        if comparison in {"=", "in"} and name in relation.page_by:
+            values = operand if comparison == "in" else [operand]
+            fixed[name] = [value for value in fixed.get(name, values) if value in values]
+    for values in product(*(dict.fromkeys(fixed[name]) for name in relation.page_by)):
+        yield relation.page(dict(zip(relation.page_by, values, strict=True)))
+
+
+def answer(relation: Relation, query: Mapping[str, Any], pages: Iterable[Mapping[str, str]]) -> list[dict[str, Value]]:
+    """Return the rows of a query over these pages, as clients see them. Ties, and rows without an order, come in the
+    order of their keys."""
+    conditions = [(name, COMPARE[comparison], _comparable(operand)) for name, comparison, operand in query["where"]]
+    found = [
+        (field, record)
+        for page in pages
+        for field, record in relation.records(page)
+        if all(holds(by_bytes(record[name]), value) for name, holds, value in conditions)
+    ]
+    found.sort(key=lambda one: one[0].encode())
+    for name, direction in reversed(query["order"]):
+        found.sort(key=lambda one: by_bytes(one[1][name]), reverse=direction == "descending")
+    return [
+        {name: relation.shown(name, record[name]) for name in query["select"]}
+        for _, record in found[: query.get("limit")]
+    ]
+
+
+def _comparable(operand: Any) -> Any:
+    return [by_bytes(value) for value in operand] if isinstance(operand, list) else by_bytes(operand)

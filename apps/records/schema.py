@@ -1,0 +1,153 @@
+"""The models of requests about relations and records, and the schemas of their answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from apps.api.model import Model, RequestId, ViewQuery
+from apps.api.schema import COUNT, FLAG, TEXT, array, nullable, one_of, record
+from apps.records.relation import Type
+
+SQL_MAX = 8000  # characters of one text
+STATEMENTS_MAX = 50  # of one update
+STEPS_MAX = 50
+ALTERNATIVES_MAX = 200  # of one step
+
+Parameter = str | int
+Parameters = dict[str, Parameter]
+Sql = Annotated[str, Field(min_length=1, max_length=SQL_MAX)]
+Update = Annotated[
+    Sql | Annotated[list[Sql], Field(min_length=1, max_length=STATEMENTS_MAX)],
+    Field(description="INSERT, UPDATE or DELETE; several are done together or not at all."),
+]
+
+
+class DefineBody(Model):
+    """The body of POST /relations."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "relation": "meetings",
+                    "attributes": {"room": "text", "day": "text", "start": "integer", "stop": "integer", "who": "text"},
+                    "key": ["room", "day", "start"],
+                    "page_by": ["room", "day"],
+                }
+            ]
+        }
+    )
+
+    relation: Annotated[str, Field(description="The name of the relation: a-z, 0-9 and _.")]
+    attributes: Annotated[dict[str, Type], Field(description="The attributes in order, and the type of each.")]
+    key: Annotated[list[str], Field(description="The attributes that identify a record.")]
+    page_by: Annotated[
+        list[str], Field(description="Part of the key. Records with equal values share a page, and can be in conflict.")
+    ]
+    request: RequestId = None
+
+
+class Check(Model):
+    """A dependency check: a query, and the rows that it is expected to return."""
+
+    query: Annotated[Sql, Field(description="SELECT … FROM … WHERE …")]
+    expect: Annotated[
+        list[list[Parameter] | Parameters],
+        Field(description="The expected rows: lists of values, or objects by attribute. `:name` is a parameter."),
+    ]
+
+
+class Step(Model):
+    """A step of a merge procedure."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    alternatives: Annotated[
+        list[Parameters] | None,
+        Field(alias="for", max_length=ALTERNATIVES_MAX, description="Values of parameters, tried one after another."),
+    ] = None
+    check: Annotated[Check | None, Field(description="What must hold; without it, the step is tried.")] = None
+    update: Update
+
+
+class WriteBody(Model):
+    """The body of POST /records."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "update": "INSERT INTO meetings (room, day, start, stop, who)"
+                    " VALUES ('6.12', '2026-12-01', 540, 600, :user)",
+                    "check": {
+                        "query": "SELECT who FROM meetings"
+                        " WHERE room = '6.12' AND day = '2026-12-01' AND start < 600 AND stop > 540",
+                        "expect": [],
+                    },
+                    "merge": [
+                        {
+                            "for": [{"start": 600, "stop": 660}, {"start": 660, "stop": 720}],
+                            "check": {
+                                "query": "SELECT who FROM meetings"
+                                " WHERE room = '6.12' AND day = '2026-12-01' AND start < :stop AND stop > :start",
+                                "expect": [],
+                            },
+                            "update": "INSERT INTO meetings (room, day, start, stop, who)"
+                            " VALUES ('6.12', '2026-12-01', :start, :stop, :user)",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    update: Update
+    check: Annotated[Check | None, Field(description="What must hold for the update to be done.")] = None
+    merge: Annotated[
+        tuple[Step, ...],
+        Field(max_length=STEPS_MAX, strict=False, description="What to do instead: the first step that holds is done."),
+    ] = ()
+    parameters: Annotated[Parameters | None, Field(description="Values that the SQL names as `:name`.")] = None
+    request: RequestId = None
+
+
+class ReadQuery(ViewQuery):
+    """The query of GET /records."""
+
+    query: Annotated[Sql, Field(description="SELECT … FROM … WHERE …; IN may list values of page_by.")]
+
+
+VIEW = one_of("tentative", "committed")
+ROW = {"type": "object", "additionalProperties": {"type": ["string", "integer"]}}
+RELATION = record(
+    relation=TEXT,
+    name=TEXT,
+    attributes={"type": "object", "additionalProperties": one_of("text", "integer", "time")},
+    key=array(TEXT),
+    page_by=array(TEXT),
+    owns_name=FLAG,
+    state=VIEW,
+)
+CHANGED = record(op=one_of("insert", "replace", "delete"), relation=TEXT, record=ROW)
+WRITTEN = record(
+    write=nullable(TEXT),
+    state=VIEW,
+    outcome=one_of("updated", "merged"),
+    step=nullable(COUNT),
+    alternative=nullable(COUNT),
+    changed=array(CHANGED),
+)
+ROWS = record(view=VIEW, relation=TEXT, rows=array(ROW))
+OBSTACLE = record(relation=TEXT, is_missing=FLAG, record=ROW)
+CONFLICT = record(
+    write=TEXT,
+    user=TEXT,
+    request=TEXT,
+    accepted_at=TEXT,
+    state=VIEW,
+    wanted=array(record(op=TEXT, relation=TEXT, record=ROW)),
+    in_the_way=array(OBSTACLE),
+)
+CONFLICTS = record(conflicts=array(CONFLICT))

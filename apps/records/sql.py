@@ -1,0 +1,267 @@
+"""Reads the SQL of queries and statements into their canonical form (query.lua, changes.lua).
+
+sqlglot parses; what it makes of a text is walked here, and everything that the language of rules does not have is
+refused with its place in the text. The parser takes 16 MB, so this module is imported at its first use.
+
+    SELECT who FROM meetings WHERE room = '6.12' AND day = :day AND start < 600 ORDER BY start LIMIT 3
+    INSERT INTO meetings (room, day, start, stop, who) VALUES ('6.12', :day, 540, 600, :user)
+    UPDATE meetings SET who = 'ann' WHERE room = '6.12' AND day = '2026-12-01' AND start = 540
+    DELETE FROM meetings WHERE room = '6.12' AND day = '2026-12-01' AND start = 540
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import sqlglot
+from sqlglot import exp
+
+from apps.records.relation import Relation, Value
+from bayou.errors import BadInput
+
+IN_MAX = 50  # values that a read may list
+LIMIT_MAX = 10_000
+OPERATORS = {"EQ": "=", "NEQ": "<>", "LT": "<", "LTE": "<=", "GT": ">", "GTE": ">="}
+TURNED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+ALLOWED = {  # parts of an expression that are understood; anything else is refused
+    "Select": {"expressions", "from_", "where", "order", "limit", "kind"},
+    "Insert": {"this", "expression", "is_function"},
+    "Update": {"this", "expressions", "where"},
+    "Delete": {"this", "where"},
+    "Ordered": {"this", "desc", "nulls_first"},
+    "Limit": {"expression"},
+}
+
+Operand = Value | dict[str, str]  # a value, or {"parameter": NAME} of an alternative
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text to parse. `field` is where it stands in the request; `relation_of` finds a relation by the name that the
+    text uses; `values` are the parameters whose values are known; `alternatives` are those of the step, if it has
+    some."""
+
+    text: str
+    field: str
+    relation_of: Callable[[str], Relation]
+    values: Mapping[str, object]
+    alternatives: tuple[Mapping[str, object], ...] = ()
+
+    def refuse(self, reason: str, node: Any = None) -> NoReturn:
+        """Raise BadInput for this reason. `node` is the part of the text that it concerns."""
+        place = _place(node)
+        raise BadInput("bad_input", f"{self.field}{place}: {reason}.", field=self.field, text=self.text)
+
+    def operand(self, relation: Relation, attribute: str, node: Any) -> Operand:
+        """Return the operand that is compared with, or becomes, a value of the attribute."""
+        if isinstance(node, exp.Placeholder) and isinstance(node.this, str):
+            return self.parameter(relation, attribute, node.this)
+        value: object
+        if isinstance(node, exp.Literal):
+            value = node.this if node.is_string else _whole(node.this)
+        elif isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal) and not node.this.is_string:
+            number = _whole(node.this.this)
+            value = None if number is None else -number
+        else:
+            self.refuse(
+                f"{node.sql()[:60]!r} is not a value; write a text in quotes, a whole number or :parameter", node
+            )
+        return self.stored(relation, attribute, value)
+
+    def parameter(self, relation: Relation, attribute: str, name: str) -> Operand:
+        """Return the operand of `:name`: the value of a parameter of the whole request, or a parameter of the
+        alternatives, of which each must fit the type of the attribute."""
+        if name in self.values:
+            return self.stored(relation, attribute, self.values[name])
+        if not self.alternatives or any(name not in alternative for alternative in self.alternatives):
+            known = ", ".join(f":{one}" for one in sorted({*self.values, *(n for a in self.alternatives for n in a)}))
+            self.refuse(f"there is no parameter :{name} here; known are {known}")
+        for alternative in self.alternatives:
+            self.stored(relation, attribute, alternative[name])
+        return {"parameter": name}
+
+    def stored(self, relation: Relation, attribute: str, value: object) -> Value:
+        try:
+            return relation.stored(attribute, value)
+        except ValueError as reason:
+            self.refuse(str(reason))
+
+    def parsed(self) -> exp.Expr:
+        """Return what sqlglot makes of the text."""
+        try:
+            found = [one for one in sqlglot.parse(self.text, read="sqlite") if one is not None]
+        except sqlglot.errors.SqlglotError as error:
+            self.refuse(_parse_error(error))
+        if len(found) != 1:
+            self.refuse("write one statement")
+        return found[0]
+
+    def check_parts(self, node: Any) -> None:
+        """Refuse an expression with a part that is not understood."""
+        for part, value in node.args.items():
+            if value and part not in ALLOWED[type(node).__name__]:
+                self.refuse(f"{part.upper().replace('_', ' ').strip()} is not part of this language", node)
+
+    def relation(self, node: Any) -> Relation:
+        if not isinstance(node, exp.Table) or node.db or node.alias:
+            self.refuse("name one relation, without an alias", node)
+        return self.relation_of(node.name)
+
+    def attribute(self, relation: Relation, node: Any) -> str:
+        if not isinstance(node, (exp.Column, exp.Identifier)) or (isinstance(node, exp.Column) and node.table):
+            self.refuse(f"{node.sql()[:60]!r} is not an attribute", node)
+        if node.name not in relation.attributes:
+            known = ", ".join(relation.attributes)
+            self.refuse(f"{relation.base_name} has no attribute {node.name[:64]!r}; it has {known}", node)
+        name: str = node.name
+        return name
+
+
+def read_query(source: Source, *, may_list: bool = False) -> tuple[Relation, Json]:
+    """Return the relation and the canonical form of a SELECT. `may_list`: IN is allowed for attributes of page_by, as
+    in a read. Raises BadInput."""
+    tree = source.parsed()
+    if not isinstance(tree, exp.Select):
+        source.refuse("write a SELECT")
+    source.check_parts(tree)
+    if tree.args.get("from_") is None:
+        source.refuse("a SELECT needs FROM and a relation")
+    relation = source.relation(tree.args["from_"].this)
+    query: Json = {
+        "relation": relation.name,
+        "select": _projection(source, relation, tree.expressions),
+        "where": _conditions(source, relation, tree.args.get("where"), may_list=may_list),
+        "order": _order(source, relation, tree.args.get("order")),
+    }
+    if limit := tree.args.get("limit"):
+        source.check_parts(limit)
+        number = _whole(limit.expression.this) if isinstance(limit.expression, exp.Literal) else None
+        if number is None or not 1 <= number <= LIMIT_MAX:
+            source.refuse(f"LIMIT takes a whole number from 1 to {LIMIT_MAX:,}", limit.expression)
+        query["limit"] = number
+    fixed = {name for name, operator, _ in query["where"] if operator in {"=", "in"}}
+    if missing := [name for name in relation.page_by if name not in fixed]:
+        source.refuse(
+            f"the query must say which {missing[0]}, as in {missing[0]} = …: records are kept by"
+            f" {', '.join(relation.page_by)}, and a query reads one such page"
+        )
+    return relation, query
+
+
+def read_statement(source: Source) -> tuple[Relation, Json]:
+    """Return the relation and the canonical form of an INSERT, UPDATE or DELETE. Raises BadInput."""
+    tree = source.parsed()
+    if isinstance(tree, exp.Insert):
+        return _insert(source, tree)
+    if not isinstance(tree, (exp.Update, exp.Delete)):
+        source.refuse("write an INSERT, UPDATE or DELETE")
+    source.check_parts(tree)
+    relation = source.relation(tree.this)
+    key = _key(source, relation, tree.args.get("where"))
+    if isinstance(tree, exp.Delete):
+        return relation, {"op": "delete", "relation": relation.name, "key": key}
+    values: Json = {}
+    for one in tree.expressions:
+        if not isinstance(one, exp.EQ):
+            source.refuse(f"{one.sql()[:60]!r} is not NAME = VALUE", one)
+        name = source.attribute(relation, one.this)
+        if name in relation.key:
+            source.refuse(f"{name} is part of the key, which cannot change; DELETE the record and INSERT another", one)
+        values[name] = source.operand(relation, name, one.expression)
+    return relation, {"op": "replace", "relation": relation.name, "key": key, "values": values}
+
+
+def _insert(source: Source, tree: Any) -> tuple[Relation, Json]:
+    source.check_parts(tree)
+    if not isinstance(tree.this, exp.Schema):
+        source.refuse("name the attributes: INSERT INTO relation (a, b) VALUES (…, …)")
+    relation = source.relation(tree.this.this)
+    names = [source.attribute(relation, one) for one in tree.this.expressions]
+    rows = tree.expression.expressions if isinstance(tree.expression, exp.Values) else []
+    if len(rows) != 1 or len(rows[0].expressions) != len(names):
+        source.refuse(f"write VALUES with one list of {len(names)} values")
+    if missing := [name for name in relation.attributes if name not in names]:
+        source.refuse(f"the record needs a value for {', '.join(missing)}")
+    if len(set(names)) < len(names):
+        source.refuse("an attribute is named twice")
+    values = {name: source.operand(relation, name, node) for name, node in zip(names, rows[0].expressions, strict=True)}
+    key = {name: values.pop(name) for name in relation.key}
+    return relation, {"op": "insert", "relation": relation.name, "key": key, "values": values}
+
+
+def _projection(source: Source, relation: Relation, nodes: Iterable[Any]) -> list[str]:
+    found: list[str] = []
+    for node in nodes:
+        found += list(relation.attributes) if isinstance(node, exp.Star) else [source.attribute(relation, node)]
+    return found
+
+
+def _conditions(source: Source, relation: Relation, where: Any, *, may_list: bool = False) -> list[list[Any]]:
+    """Return the conditions [attribute, operator, operand] of a WHERE: comparisons that AND joins."""
+    found: list[list[Any]] = []
+    nodes = [where.this] if where else []
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, exp.And):
+            nodes += [node.expression, node.this]
+        elif isinstance(node, exp.Paren):
+            nodes.append(node.this)
+        elif isinstance(node, exp.In) and node.expressions and may_list:
+            name = source.attribute(relation, node.this)
+            if name not in relation.page_by or len(node.expressions) > IN_MAX:
+                source.refuse(f"IN takes up to {IN_MAX} values of {' or '.join(relation.page_by)}", node.this)
+            found.append([name, "in", [source.operand(relation, name, one) for one in node.expressions]])
+        elif operator := OPERATORS.get(type(node).__name__):
+            left, right = node.this, node.expression
+            if not isinstance(left, exp.Column):
+                left, right, operator = right, left, TURNED[operator]
+            name = source.attribute(relation, left)
+            found.append([name, operator, source.operand(relation, name, right)])
+        else:
+            source.refuse(f"{node.sql()[:60]!r} is not a comparison; join comparisons (= <> < <= > >=) with AND", node)
+    return found
+
+
+def _key(source: Source, relation: Relation, where: Any) -> Json:
+    """Return the key that a WHERE names: one equality for each attribute of the key, and nothing else."""
+    conditions = _conditions(source, relation, where)
+    names = sorted(name for name, _, _ in conditions)
+    if names != sorted(relation.key) or any(operator != "=" for _, operator, _ in conditions):
+        source.refuse(f"WHERE must name the whole key and nothing else: {' = … AND '.join(relation.key)} = …")
+    return {name: operand for name, _, operand in conditions}
+
+
+def _order(source: Source, relation: Relation, order: Any) -> list[list[str]]:
+    found = []
+    for node in order.expressions if order else ():
+        source.check_parts(node)
+        name = source.attribute(relation, node.this)
+        found.append([name, "descending" if node.args.get("desc") else "ascending"])
+    return found
+
+
+def _whole(text: str) -> int | None:
+    """The whole number that a literal stands for; None for a fraction or an exponent."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else None
+
+
+def _place(node: Any) -> str:
+    """Where a part stands in its text, as `, line 1, column 20`; nothing if the parser does not know."""
+    for one in node.walk() if node is not None else ():
+        if "line" in one.meta:
+            return f", line {one.meta['line']}, column {one.meta['col'] - len(one.name) + 1}"
+    return ""
+
+
+def _parse_error(error: Any) -> str:
+    details = getattr(error, "errors", None)
+    if not details:
+        return "the SQL cannot be read; check quotes and brackets"
+    first = details[0]
+    near = (first.get("highlight") or "").strip()
+    return f"the SQL cannot be read at line {first['line']}, column {first['col']}" + (
+        f", near {near!r}" if near else ""
+    )
