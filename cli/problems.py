@@ -56,7 +56,7 @@ class Refused(Problem):
         super().__init__(code, message)
         self.details = details
         self.http_status = http_status
-        if code == "slot_taken":
+        if code in {"slot_taken", "conflict"}:
             self.status = NOTHING_FREE
         elif http_status == 503:
             self.status = UNREACHABLE

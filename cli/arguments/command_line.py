@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from cli.arguments import admin, booking, replicas, values
+from cli.arguments import admin, booking, records, replicas, values
 from cli.arguments.parser import Parser, add_common, add_request
 
 OVERVIEW = """\
@@ -47,6 +47,7 @@ def build() -> Parser:
     _user_state(parser)
     replicas.add_commands(parser)
     _playlist(parser)
+    records.add_commands(parser)
     admin.add_commands(parser)
     return parser
 

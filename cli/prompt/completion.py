@@ -32,7 +32,7 @@ class PromptCompleter(Completer):
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
         words, last = split(document.text_before_cursor)
-        if words and words[0] == "import" and not last.startswith("-"):
+        if words and words[0] in {"import", "define", "write"} and not last.startswith("-"):
             yield from self._paths.get_completions(Document(last), complete_event)
             return
         for text, meaning in self.offers(words, last).items():

@@ -1,0 +1,34 @@
+"""The arguments of the commands for relations of records."""
+
+from __future__ import annotations
+
+from cli.arguments.parser import Parser, add_request
+
+
+def add_commands(commands: Parser) -> None:
+    define = commands.add_command("define", "define a relation of records, from a file", "  define meetings.yaml")
+    write = commands.add_command(
+        "write", "write records, with a check and what to do instead, from a file", "  write meeting.yaml"
+    )
+    read = commands.add_command(
+        "read",
+        "read records by a query",
+        """  read "SELECT start, who FROM meetings WHERE room = '6.12' AND day = '2026-12-01' ORDER BY start"\n"""
+        """  read "SELECT * FROM meetings WHERE room = '6.12' AND day IN ('2026-12-01', '2026-12-02')" --committed""",
+    )
+    commands.add_command("relations", "list the relations and their attributes", "  relations")
+    drop = commands.add_command("drop", "drop a relation; its name is free again", "  drop meetings")
+    conflicts = commands.add_command(
+        "conflicts", "list the writes of records that could not be done, and why", "  conflicts\n  conflicts meetings"
+    )
+    for parser in (define, write):
+        parser.add("file", "FILE", "a YAML file; - reads standard input")
+        add_request(parser)
+    write.add(
+        "--set", "NAME=VALUE", "the value of :NAME in the SQL", dest="parameters", action="append", default=[]
+    )
+    read.add("query", "QUERY", "SELECT … FROM … WHERE …")
+    read.add_flag("--committed", "only what is final")
+    drop.add("relation", "RELATION", "the name of the relation")
+    add_request(drop)
+    conflicts.add("relation", "RELATION", "the name of a relation; by default all of them", nargs="?")

@@ -1,0 +1,149 @@
+"""The commands for relations of records: define, drop, relations, write, read and conflicts."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cli.context import Context
+from cli.output.screen import Screen, clean
+from cli.problems import Refused, Usage
+from cli.rest import Json, new_request, segment
+
+
+def define(context: Context, arguments: Namespace) -> None:
+    request = arguments.request or new_request()
+    status, relation = context.replica.write("POST", "/relations", request, _document(arguments.file))
+    context.screen.json(relation)
+    _show_relation(context.screen, relation)
+    if status == 200:
+        context.screen.line("It was defined before.")
+
+
+def drop(context: Context, arguments: Namespace) -> None:
+    path = f"/relations/{segment(arguments.relation)}"
+    _, dropped = context.replica.write("DELETE", path, arguments.request or new_request())
+    context.screen.json(dropped)
+    context.screen.line(f"dropped {clean(dropped['relation'])}")
+
+
+def relations(context: Context, _arguments: Namespace) -> None:
+    found = context.replica.get_all("/relations", "relations")["relations"]
+    context.screen.json({"relations": found})
+    for relation in found:
+        _show_relation(context.screen, relation)
+    if not found:
+        context.screen.line("There is no relation here yet; `define FILE` defines one.")
+
+
+def write(context: Context, arguments: Namespace) -> None:
+    body = _document(arguments.file)
+    if arguments.parameters:
+        body["parameters"] = {**(body.get("parameters") or {}), **dict(map(_parameter, arguments.parameters))}
+    screen = context.screen
+    try:
+        _, written = context.replica.write("POST", "/records", arguments.request or new_request(), body)
+    except Refused as problem:
+        if problem.code == "conflict":
+            for one in problem.details.get("in_the_way", ()):
+                screen.note(_obstacle(one))
+        raise
+    screen.json(written)
+    how = ""
+    if written["step"]:
+        alternative = f", alternative {written['alternative']}" if written["alternative"] else ""
+        how = f"  merged by step {written['step']}{alternative}"
+    for change in written["changed"]:
+        screen.line(f"{screen.state(written['state'])}  {_change(change)}{how}")
+
+
+def read(context: Context, arguments: Namespace) -> None:
+    view = "committed" if arguments.committed else "tentative"
+    answer = context.replica.get("/records", {"query": arguments.query, "view": view})
+    screen = context.screen
+    screen.json(answer)
+    rows = answer["rows"]
+    if rows:
+        screen.table([list(rows[0]), *([str(value) for value in row.values()] for row in rows)])
+    count = f"{len(rows)} {'record' if len(rows) == 1 else 'records'}"
+    screen.line(f"{count} · {view} view at {context.here}")
+
+
+def conflicts(context: Context, arguments: Namespace) -> None:
+    named = [arguments.relation] if arguments.relation else _names(context)
+    found = [one for name in named for one in context.replica.get(f"/relations/{segment(name)}/conflicts")["conflicts"]]
+    found = list({one["write"]: one for one in found}.values())  # a write may name two relations
+    screen = context.screen
+    screen.json({"conflicts": found})
+    for one in found:
+        wanted = "; ".join(_change(change) for change in one["wanted"])
+        state = "final" if one["state"] == "committed" else "may still change"
+        screen.line(f"{screen.state('rejected')}  {clean(one['user'])} wanted: {wanted}  ({state})")
+        for obstacle in one["in_the_way"]:
+            screen.line(f"    {_obstacle(obstacle)}")
+    if not found:
+        screen.line(f"no conflicts at {context.here}")
+
+
+def _names(context: Context) -> list[str]:
+    return [str(one["name"]) for one in context.replica.get_all("/relations", "relations")["relations"]]
+
+
+def _document(path: str) -> Json:
+    """The YAML document of a file. YAML reads an unquoted 2026-12-01 as a date; the replica gets it as text."""
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).expanduser().read_text(encoding="utf-8")
+        document = yaml.safe_load(text)
+    except OSError as error:
+        raise Usage(f"{path} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Usage(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(document, dict):
+        raise Usage(f"{path} must hold a mapping of names to values, such as `update: …`.")
+    return dict(_plain(document))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value.isoformat() if isinstance(value, date | datetime) else value
+
+
+def _parameter(text: str) -> tuple[str, str | int]:
+    """The name and the value in NAME=VALUE. A whole number is a number, and everything else is text."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise Usage(f"--set {text}: write NAME=VALUE.")
+    is_number = value.removeprefix("-").isdecimal() and value.isascii()
+    return name, int(value) if is_number else value
+
+
+def _show_relation(screen: Screen, relation: Json) -> None:
+    attributes = ", ".join(f"{clean(name)} {kind}" for name, kind in relation["attributes"].items())
+    name = clean(relation["relation"] if relation["owns_name"] else relation["name"])
+    screen.line(
+        f"{screen.state(str(relation['state']))}  {screen.paint(name, bold=True)} ({attributes})"
+        f"  key {', '.join(relation['key'])}; pages by {', '.join(relation['page_by'])}"
+    )
+
+
+def _change(change: Json) -> str:
+    """A change in a line, such as `insert meetings room=6.12 day=2026-12-01`."""
+    return clean(f"{change['op']} {_record(change)}")
+
+
+def _obstacle(one: Json) -> str:
+    return clean(f"{'missing' if one['is_missing'] else 'in the way'}: {_record(one)}")
+
+
+def _record(one: Json) -> str:
+    relation = str(one["relation"]).partition("~")[0]
+    return " ".join([relation, *(f"{name}={value}" for name, value in one["record"].items())])
