@@ -84,19 +84,23 @@ def done_by(args: Mapping[str, Any], outcome: str) -> tuple[list[Json], int | No
     if status not in {"updated", "merged", "duplicate"}:
         return [], None, None
     if not detail:
-        return list(_statements(args, NO_ALTERNATIVE)), None, None
+        return list(_statements(args, args, NO_ALTERNATIVE)), None, None
     number, _, place = detail.partition(".")
     step = args["merge"][int(number) - 1]
     alternative = step["for"][int(place) - 1] if place else NO_ALTERNATIVE
-    return list(_statements(step, alternative)), int(number), int(place) if place else None
+    return list(_statements(args, step, alternative)), int(number), int(place) if place else None
 
 
-def _statements(step: Mapping[str, Any], alternative: Mapping[str, Value]) -> Iterator[Json]:
-    """Yield {op, relation, record} of each statement of a step."""
+def _statements(
+    args: Mapping[str, Any], step: Mapping[str, Any], alternative: Mapping[str, Value]
+) -> Iterator[Json]:
+    """Yield {op, relation, record} of each statement of a step. A record is in the order of its attributes."""
     for statement in step["update"]:
         operands = {**statement["key"], **statement.get("values", {})}
-        values = {
-            name: alternative[operand["parameter"]] if isinstance(operand, dict) else operand
-            for name, operand in operands.items()
-        }
-        yield {"op": statement["op"], "relation": statement["relation"], "record": values}
+        names = [name for name, _ in args["relations"][statement["relation"]]["attributes"] if name in operands]
+        record = {name: _value(operands[name], alternative) for name in names}
+        yield {"op": statement["op"], "relation": statement["relation"], "record": record}
+
+
+def _value(operand: Any, alternative: Mapping[str, Value]) -> Any:
+    return alternative[operand["parameter"]] if isinstance(operand, dict) else operand
