@@ -1,8 +1,7 @@
 -- What the update of a step changes. All its statements hold, or none is done.
 --
--- A statement is {op = 'insert' | 'replace' | 'delete', relation, key = {attribute = operand, ...}, values = {attribute =
--- operand, ...}}. `key` holds the whole key; `values` holds the other attributes: all of them for insert, those that
--- change for replace, none for delete.
+-- A statement is {op = 'insert' | 'replace' | 'delete', relation, values = {attribute = operand, ...}}. `values` holds the
+-- whole key and, besides, all other attributes for insert, and those that change for replace.
 
 --- @include "query"
 --- @include "values"
@@ -32,27 +31,26 @@ end
 --   'full'     the page would hold too much
 function Changes.of(pages, relations, statements, alternative)
   local changed, get, set = overlay(pages)
-  for _, statement in ipairs(statements) do
-    local relation, key, values = relations(statement.relation), statement.key, statement.values or NONE
-    local function key_value(name) return Query.value(key[name], alternative) end
-    local page, field = Values.page(relation, key_value), Values.field(relation, key_value)
+  for i = 1, #statements do
+    local statement, values = statements[i], {}
+    local relation, operands = relations(statement.relation), statement.values
+    for _, name in ipairs(relation.attributes) do values[name] = Query.value(operands[name], alternative) end
+    local page, field = Values.page(relation, values), Values.field(relation, values)
     local old, new = get(page, field), false
     if statement.op == 'insert' then
       if old then return nil, {why = 'exists', relation = relation, record = Values.decode(relation, old)} end
     elseif not old then
       local missing = {}
-      for _, name in ipairs(relation.key) do missing[name] = key_value(name) end
+      for _, name in ipairs(relation.key) do missing[name] = values[name] end
       return nil, {why = 'missing', relation = relation, record = missing}
     end
-    if statement.op ~= 'delete' then
-      local before = old and Values.decode(relation, old)
-      new = Values.encode(relation, function(name)
-        local operand = key[name]
-        if operand == nil then operand = values[name] end
-        if operand == nil then return before[name] end
-        return Query.value(operand, alternative)
-      end)
+    if statement.op == 'replace' then
+      local before = Values.decode(relation, old)
+      for _, name in ipairs(relation.attributes) do
+        if values[name] == nil then values[name] = before[name] end
+      end
     end
+    if statement.op ~= 'delete' then new = Values.encode(relation, values) end
     local size = tonumber(get(page, 'bytes') or 0) + (new and #new + #field or 0) - (old and #old + #field or 0)
     if size > PAGE_BYTES_MAX then return nil, {why = 'full', relation = relation, record = NONE} end
     set(page, field, new)

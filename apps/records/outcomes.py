@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from apps.records.relation import SEPARATOR, Relation, Value
+from apps.records.canonical import Json, value_of
+from apps.records.relation import SEPARATOR, Relation, Value, types_of
 from bayou.write import Write
 
 LINE, FIELD = "\x1e", "\x1d"
 
 NO_ALTERNATIVE: Mapping[str, Value] = {}
-
-Json = dict[str, Any]
 
 
 def obstacles(detail: str, relation_of: Callable[[str], Relation | None]) -> list[Json]:
@@ -91,16 +90,10 @@ def done_by(args: Mapping[str, Any], outcome: str) -> tuple[list[Json], int | No
     return list(_statements(args, step, alternative)), int(number), int(place) if place else None
 
 
-def _statements(
-    args: Mapping[str, Any], step: Mapping[str, Any], alternative: Mapping[str, Value]
-) -> Iterator[Json]:
+def _statements(args: Mapping[str, Any], step: Mapping[str, Any], alternative: Mapping[str, Value]) -> Iterator[Json]:
     """Yield {op, relation, record} of each statement of a step. A record is in the order of its attributes."""
     for statement in step["update"]:
-        operands = {**statement["key"], **statement.get("values", {})}
-        names = [name for name, _ in args["relations"][statement["relation"]]["attributes"] if name in operands]
-        record = {name: _value(operands[name], alternative) for name in names}
+        operands = statement["values"]
+        names = [name for name in types_of(args["relations"][statement["relation"]]) if name in operands]
+        record = {name: value_of(operands[name], alternative) for name in names}
         yield {"op": statement["op"], "relation": statement["relation"], "record": record}
-
-
-def _value(operand: Any, alternative: Mapping[str, Value]) -> Any:
-    return alternative[operand["parameter"]] if isinstance(operand, dict) else operand

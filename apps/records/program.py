@@ -6,13 +6,14 @@ SQL is parsed here, once, and every replica plays the canonical form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from apps.records.canonical import Json, literal, parameter_of, triples, value_of
 from apps.records.relation import Relation, Value
 from apps.records.schema import Check, Parameters, WriteBody
-from apps.records.sql import Json, Source, read_query, read_statement
+from apps.records.sql import Source, read_query, read_statement
 from bayou.errors import BadInput
 from bayou.write import PAGES_MAX
 
@@ -40,12 +41,9 @@ class _Reader:
     def step(self, place: str, update: str | Sequence[str], check: Check | None, alternatives: Any = None) -> Json:
         """Return the canonical form of a step; `place` is where it stands in the request."""
         known = tuple(alternatives or ())
-        for number, alternative in enumerate(known):
-            if both := sorted({*alternative} & {*self.values}):
-                where = f"{place}for.{number}"
-                raise BadInput(
-                    "bad_input", f"{where}: {both[0]} is a parameter of the request too; rename it.", field=where
-                )
+        if any("user" in alternative for alternative in known):
+            message = f"{place}for: :user is always the caller; take another name."
+            raise BadInput("bad_input", message, field=f"{place}for")
         texts = [update] if isinstance(update, str) else update
         step: Json = {"update": []}
         kinds: dict[str, str] = {}
@@ -53,8 +51,8 @@ class _Reader:
             where = f"{place}update" if isinstance(update, str) else f"{place}update.{number}"
             relation, statement = self._used(*read_statement(self._source(text, where, known)))
             step["update"].append(statement)
-            self._note_kinds(where, kinds, relation, [*statement["key"].items(), *statement.get("values", {}).items()])
-            self._declare(relation, statement["key"], known)
+            self._note_kinds(where, kinds, relation, statement["values"].items())
+            self._declare(relation, statement["values"], known)
         if check is not None:
             where = f"{place}check.query"
             source = self._source(check.query, where, known)
@@ -63,12 +61,12 @@ class _Reader:
                 self._row(f"{place}check.expect.{i}", relation, query, row, known) for i, row in enumerate(check.expect)
             ]
             step["check"] = {"query": query, "expect": expect}
-            operands = [(name, operand) for name, _, operand in query["where"]]
+            conditions = list(triples(query["where"]))
+            operands = [(name, operand) for name, _, operand in conditions]
             operands += [(name, operand) for row in expect for name, operand in zip(query["select"], row, strict=True)]
             self._note_kinds(where, kinds, relation, operands)
-            self._declare(
-                relation, {name: operand for name, operator, operand in query["where"] if operator == "="}, known
-            )
+            fixed = {name: operand for name, operator, operand in reversed(conditions) if operator == "="}
+            self._declare(relation, fixed, known)
         if alternatives is not None:
             step["for"] = [
                 {name: self._stored(kinds, name, value) for name, value in alternative.items() if name in kinds}
@@ -77,7 +75,9 @@ class _Reader:
         return step
 
     def _source(self, text: str, place: str, alternatives: tuple[Parameters, ...]) -> Source:
-        return Source(text, place, self.relation_of, self.values, alternatives)
+        varying = {name for alternative in alternatives for name in alternative}
+        values = {name: value for name, value in self.values.items() if name not in varying}
+        return Source(text, place, self.relation_of, values, alternatives)
 
     def _used(self, relation: Relation, form: Json) -> tuple[Relation, Json]:
         self.relations[relation.name] = relation
@@ -96,17 +96,17 @@ class _Reader:
         return [
             source.parameter(relation, name, value[1:])
             if isinstance(value, str) and value.startswith(":")
-            else source.stored(relation, name, value)
+            else literal(source.stored(relation, name, value))
             for name, value in zip(names, row, strict=True)
         ]
 
     def _note_kinds(
-        self, place: str, kinds: dict[str, str], relation: Relation, operands: Sequence[tuple[str, Any]]
+        self, place: str, kinds: dict[str, str], relation: Relation, operands: Iterable[tuple[str, Any]]
     ) -> None:
         """Note the type that each parameter of the alternatives has, which is that of the attributes it meets."""
         for attribute, operand in operands:
-            if isinstance(operand, dict):
-                name, kind = operand["parameter"], relation.attributes[attribute]
+            if name := parameter_of(operand):
+                kind = relation.attributes[attribute]
                 if kinds.setdefault(name, kind) != kind:
                     message = f"{place}: :{name} is used as {kinds[name]} and as {kind}; use two parameters."
                     raise BadInput("bad_input", message, field=place)
@@ -120,9 +120,9 @@ class _Reader:
         for alternative in alternatives or (NO_ALTERNATIVE,):
             values = {}
             for name in relation.page_by:
-                operand = operands[name]
+                parameter = parameter_of(operands[name])
                 values[name] = (
-                    relation.stored(name, alternative[operand["parameter"]]) if isinstance(operand, dict) else operand
+                    relation.stored(name, alternative[parameter]) if parameter else value_of(operands[name], {})
                 )
             self.pages.add(relation.page(values))
 

@@ -1,7 +1,8 @@
 -- Queries over one page of a relation, and the comparison of their result with what a check expects.
 --
--- A query is {relation, where = {{attribute, operator, operand}, ...}, select = {attribute, ...}, order = {{attribute,
--- direction}, ...}, limit}. An operand is a value, or {parameter = NAME}, which stands for a value of the alternative.
+-- A query is {relation, where = {attribute, operator, operand, ...}, select = {attribute, ...}, order = {attribute,
+-- direction, ...}, limit}; order and limit are optional. An operand is a value, or the text :NAME, which stands for a
+-- value of the alternative; a text that begins with a colon itself begins with two.
 -- `where` fixes every attribute of page_by with `=`; the door refuses a query that does not.
 
 --- @include "values"
@@ -9,34 +10,59 @@
 local Query = {}
 
 local KEY_MARK = ('='):byte()
-local byte = string.byte
+local COLON = (':'):byte()
+local NONE = {}
+local byte, sub = string.byte, string.sub
 
-local COMPARE = {
+local less = Values.less
+local NUMBERS = {
   ['='] = function(a, b) return a == b end,
   ['<>'] = function(a, b) return a ~= b end,
-  ['<'] = function(a, b) return Values.less(a, b) end,
-  ['<='] = function(a, b) return not Values.less(b, a) end,
-  ['>'] = function(a, b) return Values.less(b, a) end,
-  ['>='] = function(a, b) return not Values.less(a, b) end,
+  ['<'] = function(a, b) return a < b end,
+  ['<='] = function(a, b) return a <= b end,
+  ['>'] = function(a, b) return a > b end,
+  ['>='] = function(a, b) return a >= b end,
 }
+local TEXTS = {
+  ['='] = NUMBERS['='],
+  ['<>'] = NUMBERS['<>'],
+  ['<'] = less,
+  ['<='] = function(a, b) return not less(b, a) end,
+  ['>'] = function(a, b) return less(b, a) end,
+  ['>='] = function(a, b) return not less(a, b) end,
+}
+
+local function is_of(name, names)
+  for i = 1, #names do
+    if names[i] == name then return true end
+  end
+  return false
+end
 
 -- The value of an operand; `alternative` maps parameters to values.
 function Query.value(operand, alternative)
-  if type(operand) ~= 'table' then return operand end
-  local value = alternative[operand.parameter]
-  assert(value ~= nil, 'the alternative lacks a parameter')
+  if type(operand) ~= 'string' or byte(operand) ~= COLON then return operand end
+  if byte(operand, 2) == COLON then return sub(operand, 2) end
+  local value = alternative[sub(operand, 2)]
+  if value == nil then error('the alternative lacks a parameter') end
   return value
 end
 
--- The conditions with their operands replaced by values, and the page that they pick.
+-- The conditions with their operands replaced by values, as a flat list {attribute, comparison, value, ...}, and the page
+-- that they pick. An equality that only picks the page holds for all of its records, so it is left out.
 local function bound(relation, query, alternative)
   local conditions, fixed = {}, {}
-  for i, condition in ipairs(query.where) do
-    local name, operator, value = condition[1], condition[2], Query.value(condition[3], alternative)
-    conditions[i] = {name, COMPARE[operator], value}
-    if operator == '=' then fixed[name] = value end
+  local where = query.where
+  for i = 1, #where, 3 do
+    local name, operator, value = where[i], where[i + 1], Query.value(where[i + 2], alternative)
+    if operator == '=' and fixed[name] == nil and is_of(name, relation.page_by) then
+      fixed[name] = value
+    else
+      local last, of_kind = #conditions, type(value) == 'number' and NUMBERS or TEXTS
+      conditions[last + 1], conditions[last + 2], conditions[last + 3] = name, of_kind[operator], value
+    end
   end
-  return conditions, Values.page(relation, function(name) return fixed[name] end)
+  return conditions, Values.page(relation, fixed)
 end
 
 -- The records that the query selects, whole and in its order (ascending by key where it has none or a tie), and how
@@ -48,21 +74,21 @@ function Query.records(pages, relation, query, alternative)
     if byte(field) == KEY_MARK then
       looked_at = looked_at + 1
       local record = Values.decode(relation, text)
-      for i = 1, #conditions do
-        local condition = conditions[i]
-        if not condition[2](record[condition[1]], condition[3]) then return false end
+      for i = 1, #conditions, 3 do
+        if not conditions[i + 1](record[conditions[i]], conditions[i + 2]) then return false end
       end
       found[#found + 1] = {record, field}
     end
     return false
   end)
-  table.sort(found, function(a, b)
-    for _, order in ipairs(query.order) do
-      local x, y = a[1][order[1]], b[1][order[1]]
-      if x ~= y then return Values.less(x, y) == (order[2] == 'ascending') end
+  local order = query.order or NONE
+  if #found > 1 then table.sort(found, function(a, b)
+    for i = 1, #order, 2 do
+      local x, y = a[1][order[i]], b[1][order[i]]
+      if x ~= y then return Values.less(x, y) == (order[i + 1] == 'ascending') end
     end
     return Values.less(a[2], b[2])
-  end)
+  end) end
   local records = {}
   for i = 1, math.min(#found, query.limit or #found) do records[i] = found[i][1] end
   return records, looked_at
@@ -79,7 +105,7 @@ local function row_texts(rows, query, value_of)
     end
     texts[i] = table.concat(values, Values.SEPARATOR)
   end
-  if #query.order == 0 then table.sort(texts, Values.less) end
+  if not query.order then table.sort(texts, Values.less) end
   return texts
 end
 

@@ -8,7 +8,7 @@ Writes.
   define  check name_is_free    args name, hash, content: JSON of the relation (apps/records/relation.py)
   drop    check relation_stands args name, hash
   write   check carried         args
-            relations  NAME~HASH -> {attributes = {{name, type}, ...}, key, page_by}, of all relations that it names
+            relations  NAME~HASH -> {attributes = {name, type, ...}, key, page_by}, of all relations that it names
             update     statements (changes.lua)
             check      optional: {query (query.lua), expect = {{operand, ...}, ...}}
             merge      steps in order: {update, check; for = {{parameter = value, ...}, ...}}
@@ -44,7 +44,7 @@ local app = {}
 local LOOKED_AT_MAX = 20000 -- records, in one play
 local IN_THE_WAY_MAX = 5 -- records in the detail of a conflict
 local VALUE_BYTES_MAX = 200 -- of a value there
-local REQUESTS_MAX = 32
+local REQUESTS_BYTES_MAX = 200
 local LINE, FIELD = '\30', '\29'
 local NO_PARAMETERS = {}
 
@@ -63,8 +63,7 @@ local function sign(pages, write, detail)
   local page = write.pages[1]
   local requests = pages.get(page, 'requests')
   requests = (requests and requests .. ' ' or '') .. signature(write) .. detail
-  local _, blanks = string.gsub(requests, ' ', ' ')
-  if blanks >= REQUESTS_MAX then requests = string.match(requests, '^%S* (.*)$') end
+  while #requests > REQUESTS_BYTES_MAX do requests = string.match(requests, '^%S* (.*)$') end
   pages.set(page, 'requests', requests)
 end
 
@@ -220,8 +219,7 @@ local function wanted(write, relations)
   local lines = {}
   for i, statement in ipairs(write.args.update) do
     lines[i] = as_text(statement.op .. ' ', relations(statement.relation), function(name)
-      local value = statement.key[name]
-      return value == nil and statement.values and statement.values[name] or value
+      return Query.value(statement.values[name], NO_PARAMETERS)
     end)
   end
   return table.concat(lines, LINE)

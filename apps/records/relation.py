@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import chain
 from typing import Any, Literal, Self
 
 Type = Literal["text", "integer", "time"]
@@ -45,7 +46,7 @@ class Relation:
     def of_content(cls, base_name: str, content: str) -> Self:
         """Return the relation whose `content` is this text."""
         carried = json.loads(content)
-        return cls(base_name, dict(carried["attributes"]), tuple(carried["key"]), tuple(carried["page_by"]))
+        return cls(base_name, types_of(carried), tuple(carried["key"]), tuple(carried["page_by"]))
 
     def check(self) -> None:
         """Raise ValueError, with the reason, if the definition cannot be used."""
@@ -67,7 +68,7 @@ class Relation:
     @cached_property
     def carried(self) -> dict[str, Any]:
         """What a write carries of the relation."""
-        return {"attributes": list(map(list, self.attributes.items())), "key": self.key, "page_by": self.page_by}
+        return {"attributes": list(chain(*self.attributes.items())), "key": self.key, "page_by": self.page_by}
 
     @cached_property
     def content(self) -> str:
@@ -132,6 +133,12 @@ def split_name(name: str) -> tuple[str, str]:
     """Return the bare name and the hash of NAME~HASH; the hash is empty in a bare name."""
     base_name, _, digest = name.partition("~")
     return base_name, digest
+
+
+def types_of(carried: Mapping[str, Any]) -> dict[str, Type]:
+    """Return the types of the attributes, by name, of a relation that a write carries."""
+    flat = carried["attributes"]
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def base_name_of(full_name: str) -> str:

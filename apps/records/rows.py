@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
+from apps.records.canonical import triples, value_of
 from apps.records.relation import Relation, Value, by_bytes
 
 COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -23,9 +24,9 @@ COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 def pages_of(relation: Relation, query: Mapping[str, Any]) -> Iterator[str]:
     """Yield the pages that a query reads: one for each combination of the values that it gives for page_by."""
     fixed: dict[str, list[Value]] = {}
-    for name, comparison, operand in query["where"]:
+    for name, comparison, operand in triples(query["where"]):
         if comparison in {"=", "in"} and name in relation.page_by:
-            values = operand if comparison == "in" else [operand]
+            values = [value_of(one, {}) for one in (operand if comparison == "in" else [operand])]
             fixed[name] = [value for value in fixed.get(name, values) if value in values]
     for values in product(*(dict.fromkeys(fixed[name]) for name in relation.page_by)):
         yield relation.page(dict(zip(relation.page_by, values, strict=True)))
@@ -34,7 +35,9 @@ def pages_of(relation: Relation, query: Mapping[str, Any]) -> Iterator[str]:
 def answer(relation: Relation, query: Mapping[str, Any], pages: Iterable[Mapping[str, str]]) -> list[dict[str, Value]]:
     """Return the rows of a query over these pages, as clients see them. Ties, and rows without an order, come in the
     order of their keys."""
-    conditions = [(name, COMPARE[comparison], _comparable(operand)) for name, comparison, operand in query["where"]]
+    conditions = [
+        (name, COMPARE[comparison], _comparable(operand)) for name, comparison, operand in triples(query["where"])
+    ]
     found = [
         (field, record)
         for page in pages
@@ -42,7 +45,8 @@ def answer(relation: Relation, query: Mapping[str, Any], pages: Iterable[Mapping
         if all(holds(by_bytes(record[name]), value) for name, holds, value in conditions)
     ]
     found.sort(key=lambda one: one[0].encode())
-    for name, direction in reversed(query["order"]):
+    order = query.get("order", [])
+    for name, direction in reversed(list(zip(order[::2], order[1::2], strict=True))):
         found.sort(key=lambda one: by_bytes(one[1][name]), reverse=direction == "descending")
     return [
         {name: relation.shown(name, record[name]) for name in query["select"]}
@@ -51,4 +55,6 @@ def answer(relation: Relation, query: Mapping[str, Any], pages: Iterable[Mapping
 
 
 def _comparable(operand: Any) -> Any:
-    return [by_bytes(value) for value in operand] if isinstance(operand, list) else by_bytes(operand)
+    if isinstance(operand, list):
+        return [by_bytes(value_of(one, {})) for one in operand]
+    return by_bytes(value_of(operand, {}))

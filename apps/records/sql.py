@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import sqlglot
 from sqlglot import exp
 
+from apps.records.canonical import Json, Operand, literal, triples
 from apps.records.relation import Relation, Value
 from bayou.errors import BadInput
 
@@ -33,9 +34,6 @@ ALLOWED = {  # parts of an expression that are understood; anything else is refu
     "Ordered": {"this", "desc", "nulls_first"},
     "Limit": {"expression"},
 }
-
-Operand = Value | dict[str, str]  # a value, or {"parameter": NAME} of an alternative
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +67,19 @@ class Source:
             self.refuse(
                 f"{node.sql()[:60]!r} is not a value; write a text in quotes, a whole number or :parameter", node
             )
-        return self.stored(relation, attribute, value)
+        return literal(self.stored(relation, attribute, value))
 
     def parameter(self, relation: Relation, attribute: str, name: str) -> Operand:
         """Return the operand of `:name`: the value of a parameter of the whole request, or a parameter of the
         alternatives, of which each must fit the type of the attribute."""
         if name in self.values:
-            return self.stored(relation, attribute, self.values[name])
+            return literal(self.stored(relation, attribute, self.values[name]))
         if not self.alternatives or any(name not in alternative for alternative in self.alternatives):
             known = ", ".join(f":{one}" for one in sorted({*self.values, *(n for a in self.alternatives for n in a)}))
             self.refuse(f"there is no parameter :{name} here; known are {known}")
         for alternative in self.alternatives:
             self.stored(relation, attribute, alternative[name])
-        return {"parameter": name}
+        return f":{name}"
 
     def stored(self, relation: Relation, attribute: str, value: object) -> Value:
         try:
@@ -134,15 +132,16 @@ def read_query(source: Source, *, may_list: bool = False) -> tuple[Relation, Jso
         "relation": relation.name,
         "select": _projection(source, relation, tree.expressions),
         "where": _conditions(source, relation, tree.args.get("where"), may_list=may_list),
-        "order": _order(source, relation, tree.args.get("order")),
     }
+    if order := _order(source, relation, tree.args.get("order")):
+        query["order"] = order
     if limit := tree.args.get("limit"):
         source.check_parts(limit)
         number = _whole(limit.expression.this) if isinstance(limit.expression, exp.Literal) else None
         if number is None or not 1 <= number <= LIMIT_MAX:
             source.refuse(f"LIMIT takes a whole number from 1 to {LIMIT_MAX:,}", limit.expression)
         query["limit"] = number
-    fixed = {name for name, operator, _ in query["where"] if operator in {"=", "in"}}
+    fixed = {name for name, operator, _ in triples(query["where"]) if operator in {"=", "in"}}
     if missing := [name for name in relation.page_by if name not in fixed]:
         source.refuse(
             f"the query must say which {missing[0]}, as in {missing[0]} = …: records are kept by"
@@ -162,8 +161,8 @@ def read_statement(source: Source) -> tuple[Relation, Json]:
     relation = source.relation(tree.this)
     key = _key(source, relation, tree.args.get("where"))
     if isinstance(tree, exp.Delete):
-        return relation, {"op": "delete", "relation": relation.name, "key": key}
-    values: Json = {}
+        return relation, {"op": "delete", "relation": relation.name, "values": key}
+    values = key
     for one in tree.expressions:
         if not isinstance(one, exp.EQ):
             source.refuse(f"{one.sql()[:60]!r} is not NAME = VALUE", one)
@@ -171,7 +170,7 @@ def read_statement(source: Source) -> tuple[Relation, Json]:
         if name in relation.key:
             source.refuse(f"{name} is part of the key, which cannot change; DELETE the record and INSERT another", one)
         values[name] = source.operand(relation, name, one.expression)
-    return relation, {"op": "replace", "relation": relation.name, "key": key, "values": values}
+    return relation, {"op": "replace", "relation": relation.name, "values": values}
 
 
 def _insert(source: Source, tree: Any) -> tuple[Relation, Json]:
@@ -188,8 +187,7 @@ def _insert(source: Source, tree: Any) -> tuple[Relation, Json]:
     if len(set(names)) < len(names):
         source.refuse("an attribute is named twice")
     values = {name: source.operand(relation, name, node) for name, node in zip(names, rows[0].expressions, strict=True)}
-    key = {name: values.pop(name) for name in relation.key}
-    return relation, {"op": "insert", "relation": relation.name, "key": key, "values": values}
+    return relation, {"op": "insert", "relation": relation.name, "values": values}
 
 
 def _projection(source: Source, relation: Relation, nodes: Iterable[Any]) -> list[str]:
@@ -199,9 +197,9 @@ def _projection(source: Source, relation: Relation, nodes: Iterable[Any]) -> lis
     return found
 
 
-def _conditions(source: Source, relation: Relation, where: Any, *, may_list: bool = False) -> list[list[Any]]:
-    """Return the conditions [attribute, operator, operand] of a WHERE: comparisons that AND joins."""
-    found: list[list[Any]] = []
+def _conditions(source: Source, relation: Relation, where: Any, *, may_list: bool = False) -> list[Any]:
+    """Return the conditions of a WHERE, comparisons that AND joins, as [attribute, operator, operand, ...]."""
+    found: list[Any] = []
     nodes = [where.this] if where else []
     while nodes:
         node = nodes.pop()
@@ -213,13 +211,13 @@ def _conditions(source: Source, relation: Relation, where: Any, *, may_list: boo
             name = source.attribute(relation, node.this)
             if name not in relation.page_by or len(node.expressions) > IN_MAX:
                 source.refuse(f"IN takes up to {IN_MAX} values of {' or '.join(relation.page_by)}", node.this)
-            found.append([name, "in", [source.operand(relation, name, one) for one in node.expressions]])
+            found += [name, "in", [source.operand(relation, name, one) for one in node.expressions]]
         elif operator := OPERATORS.get(type(node).__name__):
             left, right = node.this, node.expression
             if not isinstance(left, exp.Column):
                 left, right, operator = right, left, TURNED[operator]
             name = source.attribute(relation, left)
-            found.append([name, operator, source.operand(relation, name, right)])
+            found += [name, operator, source.operand(relation, name, right)]
         else:
             source.refuse(f"{node.sql()[:60]!r} is not a comparison; join comparisons (= <> < <= > >=) with AND", node)
     return found
@@ -227,19 +225,19 @@ def _conditions(source: Source, relation: Relation, where: Any, *, may_list: boo
 
 def _key(source: Source, relation: Relation, where: Any) -> Json:
     """Return the key that a WHERE names: one equality for each attribute of the key, and nothing else."""
-    conditions = _conditions(source, relation, where)
+    conditions = list(triples(_conditions(source, relation, where)))
     names = sorted(name for name, _, _ in conditions)
     if names != sorted(relation.key) or any(operator != "=" for _, operator, _ in conditions):
         source.refuse(f"WHERE must name the whole key and nothing else: {' = … AND '.join(relation.key)} = …")
     return {name: operand for name, _, operand in conditions}
 
 
-def _order(source: Source, relation: Relation, order: Any) -> list[list[str]]:
-    found = []
+def _order(source: Source, relation: Relation, order: Any) -> list[str]:
+    found: list[str] = []
     for node in order.expressions if order else ():
         source.check_parts(node)
         name = source.attribute(relation, node.this)
-        found.append([name, "descending" if node.args.get("desc") else "ascending"])
+        found += [name, "descending" if node.args.get("desc") else "ascending"]
     return found
 
 
