@@ -18,8 +18,8 @@ records.
 
 Pages.
   records:NAME~HASH/VALUE...  the records with these values of page_by. Field: `=` and the key. Value: see values.lua.
-                              bytes: the size of the records; requests: the last requests that changed the page, as
-                              USER/REQUEST=STEP, separated by blanks
+                              requests: the last requests that changed the page, as USER/REQUEST=STEP, separated by
+                              blanks
   relation:NAME               the definitions of this name. owner: the hash of the one that the bare name means.
                               HASH: its content
   conflicts:NAME~HASH         only notes, one for each committed conflict: WRITE ID FIELD USER FIELD REQUEST FIELD
