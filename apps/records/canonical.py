@@ -1,7 +1,7 @@
 """The canonical form of queries and statements, as writes carry it: query.lua and changes.lua describe it.
 
-An operand is a value, or the text :NAME, which stands for a parameter of an alternative. A text that begins with a colon
-itself gets a second one.
+An operand is a value, or the text :NAME, which stands for a parameter of an alternative. A text that begins with a
+colon itself gets a second one.
 """
 
 from __future__ import annotations

@@ -24,9 +24,7 @@ def add_commands(commands: Parser) -> None:
     for parser in (define, write):
         parser.add("file", "FILE", "a YAML file; - reads standard input")
         add_request(parser)
-    write.add(
-        "--set", "NAME=VALUE", "the value of :NAME in the SQL", dest="parameters", action="append", default=[]
-    )
+    write.add("--set", "NAME=VALUE", "the value of :NAME in the SQL", dest="parameters", action="append", default=[])
     read.add("query", "QUERY", "SELECT … FROM … WHERE …")
     read.add_flag("--committed", "only what is final")
     drop.add("relation", "RELATION", "the name of the relation")
