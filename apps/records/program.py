@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.records.canonical import Json, literal, parameter_of, triples, value_of
+from apps.records.canonical import Json, Operand, literal, parameter_of, triples, value_of
 from apps.records.relation import Relation, Value
 from apps.records.schema import Check, Parameters, WriteBody
 from apps.records.sql import Source, read_query, read_statement
@@ -93,12 +93,7 @@ class _Reader:
             row = [row[name] for name in names]
         if len(row) != len(names):
             source.refuse(f"the row must have {len(names)} values, for {', '.join(names)}")
-        return [
-            source.parameter(relation, name, value[1:])
-            if isinstance(value, str) and value.startswith(":")
-            else literal(source.stored(relation, name, value))
-            for name, value in zip(names, row, strict=True)
-        ]
+        return [_expected(source, relation, name, value) for name, value in zip(names, row, strict=True)]
 
     def _note_kinds(
         self, place: str, kinds: dict[str, str], relation: Relation, operands: Iterable[tuple[str, Any]]
@@ -125,6 +120,13 @@ class _Reader:
                     relation.stored(name, alternative[parameter]) if parameter else value_of(operands[name], {})
                 )
             self.pages.add(relation.page(values))
+
+
+def _expected(source: Source, relation: Relation, name: str, value: Value) -> Operand:
+    """Return the operand for a value of an expected row, where texts that begin with a colon are as in `canonical`."""
+    if parameter := parameter_of(value):
+        return source.parameter(relation, name, parameter)
+    return literal(source.stored(relation, name, value_of(value, {})))
 
 
 def program_of(body: WriteBody, user: str, relation_of: Callable[[str], Relation]) -> Program:

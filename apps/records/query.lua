@@ -65,6 +65,21 @@ local function bound(relation, query, alternative)
   return conditions, Values.page(relation, fixed)
 end
 
+-- Sorts records by {attribute, direction, ...}, and those that are equal there by their key.
+local function sort(records, order, key)
+  table.sort(records, function(a, b)
+    for i = 1, #order, 2 do
+      local x, y = a[order[i]], b[order[i]]
+      if x ~= y then return less(x, y) == (order[i + 1] == 'ascending') end
+    end
+    for i = 1, #key do
+      local x, y = a[key[i]], b[key[i]]
+      if x ~= y then return less(x, y) end
+    end
+    return false
+  end)
+end
+
 -- The records that the query selects, whole and in its order (ascending by key where it has none or a tie), and how
 -- many records were looked at.
 function Query.records(pages, relation, query, alternative)
@@ -77,20 +92,13 @@ function Query.records(pages, relation, query, alternative)
       for i = 1, #conditions, 3 do
         if not conditions[i + 1](record[conditions[i]], conditions[i + 2]) then return false end
       end
-      found[#found + 1] = {record, field}
+      found[#found + 1] = record
     end
     return false
   end)
-  local order = query.order or NONE
-  if #found > 1 then table.sort(found, function(a, b)
-    for i = 1, #order, 2 do
-      local x, y = a[1][order[i]], b[1][order[i]]
-      if x ~= y then return Values.less(x, y) == (order[i + 1] == 'ascending') end
-    end
-    return Values.less(a[2], b[2])
-  end) end
+  if #found > 1 then sort(found, query.order or NONE, relation.key) end
   local records = {}
-  for i = 1, math.min(#found, query.limit or #found) do records[i] = found[i][1] end
+  for i = 1, math.min(#found, query.limit or #found) do records[i] = found[i] end
   return records, looked_at
 end
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -89,12 +89,12 @@ class Relation:
         texts = [_ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", str(values[name])) for name in self.page_by]
         return "/".join([f"records:{self.name}", *texts])
 
-    def records(self, page: Mapping[str, str]) -> Iterable[tuple[str, dict[str, Value]]]:
-        """Yield the records of a page, each after the field that holds it."""
+    def records(self, page: Mapping[str, str]) -> Iterator[dict[str, Value]]:
+        """Yield the records of a page."""
         for field, text in page.items():
             if field.startswith("="):
                 values = zip(self.attributes.items(), text.split(SEPARATOR), strict=True)
-                yield field, {name: text if kind == "text" else int(text) for (name, kind), text in values}
+                yield {name: text if kind == "text" else int(text) for (name, kind), text in values}
 
     def stored(self, attribute: str, value: object) -> Value:
         """Return a value that a client gave, as it is stored: a time as minutes since 1970. Raises ValueError, with

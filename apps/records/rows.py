@@ -26,8 +26,8 @@ def pages_of(relation: Relation, query: Mapping[str, Any]) -> Iterator[str]:
     fixed: dict[str, list[Value]] = {}
     for name, comparison, operand in triples(query["where"]):
         if comparison in {"=", "in"} and name in relation.page_by:
-            values = [value_of(one, {}) for one in (operand if comparison == "in" else [operand])]
-            fixed[name] = [value for value in fixed.get(name, values) if value in values]
+            listed = [value_of(one, {}) for one in (operand if comparison == "in" else [operand])]
+            fixed[name] = [value for value in fixed.get(name, listed) if value in listed]
     for values in product(*(dict.fromkeys(fixed[name]) for name in relation.page_by)):
         yield relation.page(dict(zip(relation.page_by, values, strict=True)))
 
@@ -39,18 +39,17 @@ def answer(relation: Relation, query: Mapping[str, Any], pages: Iterable[Mapping
         (name, COMPARE[comparison], _comparable(operand)) for name, comparison, operand in triples(query["where"])
     ]
     found = [
-        (field, record)
+        record
         for page in pages
-        for field, record in relation.records(page)
+        for record in relation.records(page)
         if all(holds(by_bytes(record[name]), value) for name, holds, value in conditions)
     ]
-    found.sort(key=lambda one: one[0].encode())
+    found.sort(key=lambda record: [by_bytes(record[name]) for name in relation.key])
     order = query.get("order", [])
     for name, direction in reversed(list(zip(order[::2], order[1::2], strict=True))):
-        found.sort(key=lambda one: by_bytes(one[1][name]), reverse=direction == "descending")
+        found.sort(key=lambda record: by_bytes(record[name]), reverse=direction == "descending")
     return [
-        {name: relation.shown(name, record[name]) for name in query["select"]}
-        for _, record in found[: query.get("limit")]
+        {name: relation.shown(name, record[name]) for name in query["select"]} for record in found[: query.get("limit")]
     ]
 
 
