@@ -1,0 +1,131 @@
+"""The commands of records against real replicas, with the files of examples/ as they are."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from cluster.processes import Processes
+from tests.support.live import ROOT, link, live, wait_until_equal
+
+pytestmark = pytest.mark.process
+
+MEETINGS, MEETING, CANCEL = (
+    str(ROOT / "examples/meetings" / name) for name in ("meetings.yaml", "meeting.yaml", "cancel.yaml")
+)
+ENTRIES, ENTRY = (str(ROOT / "examples/bibliography" / name) for name in ("entries.yaml", "entry.yaml"))
+ON_DAY = "SELECT day, start, who FROM meetings WHERE room = '6.12' AND day = '2026-12-01' ORDER BY start"
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    with live(tmp_path_factory.mktemp("records"), ("one", "two")) as processes:
+        yield processes
+
+
+@pytest.fixture
+def run(
+    replicas: Processes, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """Return a function that runs one command. It returns (exit status, standard output and error)."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    def command(*words: str, typed: str = "") -> tuple[int, str]:
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        status = main([*words, "--config", str(replicas.configuration)])
+        said = capsys.readouterr()
+        return status, said.out + said.err
+
+    return command
+
+
+def test_the_meetings_of_the_paper(replicas: Processes, run: Run) -> None:
+    status, said = run("vish", "define", MEETINGS)
+    assert status == 0
+    assert said.startswith("✓ committed  meetings (room text, day text, start integer, stop integer, who text)")
+    assert "It was defined before." in run("vish", "define", MEETINGS)[1]
+    wait_until_equal(replicas)
+    link(replicas, "one", "two", up=False)
+
+    at_two = "--replica", "two"
+    assert run("vish", "write", MEETING) == (
+        0,
+        "✓ committed  insert meetings room=6.12 day=2026-12-01 start=540 stop=600 who=vish\n",
+    )
+    assert run("neil", "write", MEETING, *at_two)[1].startswith("? tentative  insert meetings room=6.12 day=2026-12-01")
+    assert run("ann", "write", MEETING, *at_two)[1].endswith(
+        "start=600 stop=660 who=ann  merged by step 1, alternative 1\n"
+    )
+    assert run("bob", "write", MEETING, *at_two)[1].endswith(
+        "start=540 stop=600 who=bob  merged by step 1, alternative 2\n"
+    )
+    status, said = run("eve", "write", MEETING, *at_two)
+    assert status == 3
+    assert "in the way: meetings room=6.12 day=2026-12-01 start=540 stop=600 who=neil" in said
+    assert "[conflict]" in said
+
+    link(replicas, "one", "two", up=True)
+    wait_until_equal(replicas)
+    status, said = run("vish", "read", ON_DAY, "--committed")
+    assert said.splitlines()[:3] == ["day         start  who", "2026-12-01  540    vish", "2026-12-01  600    neil"]
+    status, said = run("vish", "conflicts")
+    assert status == 0
+    assert "bob wanted: insert meetings room=6.12 day=2026-12-01 start=540 stop=600 who=bob  (final)" in said
+    assert said.count("in the way:") == 3
+
+    status, said = run("eve", "write", CANCEL, "--set", "day=2026-12-01", "--set", "start=540")
+    assert (status, "who=vish" in said) == (3, True)
+    assert run("vish", "write", CANCEL, "--set", "day=2026-12-01", "--set", "start=540")[0] == 0
+    assert json.loads(run("vish", "read", ON_DAY, "--json")[1])["rows"] == [
+        {"day": "2026-12-01", "start": 600, "who": "neil"}
+    ]
+
+
+def test_the_bibliography_of_the_paper(run: Run) -> None:
+    assert run("vish", "define", ENTRIES)[0] == 0
+    for title, letter in (("Update Conflicts", ""), ("Mobile Data", "a"), ("Session Guarantees", "b")):
+        written = json.loads(
+            run("vish", "write", ENTRY, "--set", "key=terry95", "--set", f"title={title}", "--json")[1]
+        )
+        assert written["changed"][0]["record"]["letter"] == letter
+    status, said = run("neil", "write", ENTRY, "--set", "key=terry95", "--set", "title=Mobile Data")
+    assert (status, "title=Mobile Data" in said) == (3, True)
+    assert "3 records" in run("vish", "read", "SELECT * FROM entries WHERE wanted = 'terry95'")[1]
+    assert "entries (wanted text, letter text" in run("vish", "relations")[1]
+    assert run("vish", "drop", "entries")[0] == 0
+    assert run("vish", "read", "SELECT * FROM entries WHERE wanted = 'terry95'")[0] == 1
+
+
+def test_a_write_from_standard_input(run: Run) -> None:
+    relation = {"relation": "notes", "attributes": {"day": "text", "text": "text"}, "key": ["day"], "page_by": ["day"]}
+    assert run("vish", "define", "-", typed=json.dumps(relation))[0] == 0
+    write = "update: INSERT INTO notes (day, text) VALUES (:day, 'hello')\nparameters: {day: 2026-12-01}\n"
+    assert "day=2026-12-01 text=hello" in run("vish", "write", "-", typed=write)[1]  # YAML read a date
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("update: [", "- is not YAML: "),
+        ("- a\n- b\n", "must hold a mapping"),
+        ("update: x\nupdates: y", "updates: there is no such field"),
+    ],
+)
+def test_a_file_that_cannot_be_used(run: Run, typed: str, said: str) -> None:
+    status, printed = run("vish", "write", "-", typed=typed)
+    assert status != 0
+    assert said in printed
+
+
+def test_a_file_that_is_not_there(run: Run) -> None:
+    status, said = run("vish", "define", "nowhere.yaml")
+    assert (status, "nowhere.yaml cannot be read: No such file or directory." in said) == (2, True)
+    status, said = run("vish", "write", MEETING, "--set", "day")
+    assert (status, "write NAME=VALUE" in said) == (2, True)
