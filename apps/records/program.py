@@ -15,7 +15,6 @@ from apps.records.relation import Relation, Value
 from apps.records.schema import Check, Parameters, WriteBody
 from apps.records.sql import Source, read_query, read_statement
 from bayou.errors import BadInput
-from bayou.write import PAGES_MAX
 
 NO_ALTERNATIVE: Mapping[str, Value] = {}
 
@@ -143,7 +142,4 @@ def program_of(body: WriteBody, user: str, relation_of: Callable[[str], Relation
         for number, step in enumerate(body.merge)
     ]
     args["relations"] = {name: relation.carried for name, relation in reader.relations.items()}
-    if len(reader.pages) > PAGES_MAX:
-        message = f"The write names {len(reader.pages)} pages; {PAGES_MAX} is the most. Give fewer alternatives."
-        raise BadInput("bad_input", message, field="merge")
     return Program(args, sorted(reader.pages))
