@@ -38,7 +38,7 @@ def test_the_tables_are_the_endpoints(parts: Parts) -> None:
     section."""
     documented = dict(SECTION.findall(DOCUMENT))
     tables = tables_of(parts, Counters(), Security(parts.settings, parts.store.read))
-    assert {"replica", "rooms", "playlist", "people"} == set(documented) <= {"replica", *NAMES}
+    assert {"replica", "rooms", "playlist", "people", "records"} == set(documented) <= {"replica", *NAMES}
     for owner, rows in documented.items():
         expected = [
             f"| {found.method} | `{found.path.replace('{+', '{')}` | {found.summary} | {found.role or '–'} |"

@@ -58,6 +58,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "apps/rooms",
         "apps/playlist",
         "apps/people",
+        "apps/records",
         "tests/__init__.py",
         "tests/support/live.py",
         "tests/support/waiting.py",
