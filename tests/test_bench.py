@@ -20,7 +20,7 @@ from bench.workspace import Workspace
 pytestmark = pytest.mark.slow
 
 TINY = Size(0.01)
-LINES = {"store": 3, "commit": 2, "rollback-near": 4, "memory": 3, "vectors": 6, "papers": 15}
+LINES = {"store": 3, "records": 2, "commit": 2, "rollback-near": 4, "memory": 3, "vectors": 6, "papers": 15}
 NO_PROCESS = ("store", "rollback-far", "rollback-near", "select", "converge", "vectors")
 
 

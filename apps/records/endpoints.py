@@ -103,7 +103,7 @@ class Records:
         args, page = {"name": found.base_name, "hash": found.hash}, definition_page(found.base_name)
         accepted = self._submit(DROP, "drop", args, [page], request, request.query.request)
         if not accepted.logged:
-            raise Conflict("relation_unknown", f"The relation {found.name} has been dropped meanwhile.")
+            raise _unknown(relation)
         return {"relation": found.name}
 
     def write_records(self, request: Request[None, WriteBody]) -> tuple[Answer, int]:
@@ -185,11 +185,7 @@ class Records:
         """The same; raises Unknown if it is not defined here."""
         relation = self._known(name, session) if len(name) <= NAME_MAX else None
         if relation is None:
-            raise Unknown(
-                "relation_unknown",
-                f"There is no relation {name[:NAME_MAX]} here. Check the name. If it was defined at another replica, it"
-                " may not have arrived yet.",
-            )
+            raise _unknown(name)
         return relation
 
     def _shown_change(self, change: Json, session: ClientSession) -> Json:
@@ -207,6 +203,14 @@ def describe(write: Write, outcome: str) -> Answer:
     changed, _, _ = done_by(write.args, outcome)
     result = {"changed": "; ".join(map(_text_of, changed))} if changed else None
     return {"relations": ", ".join(sorted(map(base_name_of, write.args["relations"]))), "result": result}
+
+
+def _unknown(name: str) -> Unknown:
+    return Unknown(
+        "relation_unknown",
+        f"There is no relation {name[:NAME_MAX]} here. Check the name. If it was defined at another replica, it may not"
+        " have arrived yet.",
+    )
 
 
 def _text_of(change: Json) -> str:
