@@ -52,6 +52,9 @@ SORTED = """local function sorted(whole)
 end
 if sorted(add_committed()) then"""
 
+OTHER_ORDER = """local other = step['for'] and step['for'][#step['for'] + 1 - place] or alternative
+      local changed = changes_of(pages, play, step, other)"""
+
 MUTANTS = (
     Mutant("skip the prefix check", r"local status = misfit\(write\)", "local status", "receive"),
     Mutant("CSN order by stamp", r"if add_committed\(\) then", SORTED, "select"),
@@ -86,6 +89,12 @@ MUTANTS = (
         "occurrences_wanted == 0",
     ),
     Mutant("any person is a manager", r' and pages\.get\(person, "role"\) == "manager"', ""),
+    Mutant("ignore the check that a write carries", r"if step\.check and not holds\(", "if false and not holds("),
+    Mutant(
+        "try alternatives in another order",
+        r"local changed = changes_of\(pages, play, step, alternative\)",
+        OTHER_ORDER,
+    ),
     Mutant("forget the first list", r"for i = 1, #entries, 2 do", "for i = 3, #entries, 2 do"),
     Mutant("fork at forced promotion", r"epochs\[#epochs \+ 1\] = ", "epochs[#epochs] = epochs[#epochs] or "),
 )

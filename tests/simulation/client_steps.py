@@ -11,7 +11,7 @@ from bayou.application import Snapshot
 from bayou.errors import Behind, Refusal
 from bayou.stamps import split_id
 from bayou.write import Draft
-from tests.simulation import clients
+from tests.simulation import clients, clients_records
 from tests.simulation.base import WorldBase
 from tests.simulation.clients import Client
 from tests.simulation.nodes import Node
@@ -20,7 +20,7 @@ NEWEST = 12  # a client changes only its latest reservations
 
 
 class ClientSteps(WorldBase):
-    """The steps reserve, move, cancel, put, get and again (which repeats the last request)."""
+    """The steps reserve, move, cancel, put, get, record and again (which repeats the last request)."""
 
     def _do_reserve(self, a: int, b: int, c: int, d: int, e: int) -> str:
         client, node = self._client(a), self._serving(b)
@@ -34,6 +34,12 @@ class ClientSteps(WorldBase):
         if node is None:
             return "nobody serves"
         return self._ask(client, node, e, clients.put(client.name, self._request(client), c, d))
+
+    def _do_record(self, a: int, b: int, c: int, d: int, e: int) -> str:
+        client, node = self._client(a), self._serving(b)
+        if node is None:
+            return "nobody serves"
+        return self._ask(client, node, e, clients_records.record(client.name, self._request(client), c, d))
 
     def _do_again(self, a: int, b: int, _c: int, _d: int, e: int) -> str:
         client, node = self._client(a), self._serving(b)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from bayou.write import Write
 from tests.support.model import Vector, play
 from tests.support.model_desk import Pages
+from tests.support.model_records import notes_of_records
 
 CHECKPOINT = 32  # commits between full copies of the pages
 
@@ -105,6 +106,8 @@ def notes(write: Write, csn: int, outcome: str) -> Pages:
     A note is a field of a reservation's page. Its name is # and the CSN; its text says what the write did there.
     """
     status, _, detail = outcome.partition(" ")
+    if write.app == "records/1":
+        return notes_of_records(write, csn, outcome)
     if write.app != "rooms/1" or status in OF_NOBODY:
         return {}
     op = write.op.removesuffix("_series")

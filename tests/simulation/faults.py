@@ -25,6 +25,7 @@ ORDINARY = {
     "person": (3, 3),
     "manage": (2.5, 2.5),
     "put": (7, 7),
+    "record": (8, 8),
     "get": (10, 10),
     "again": (3, 6),
     "open": (8, 10),

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from bayou.stamps import stamp_text
 from bayou.write import Draft, Write
 from tests.support.model_desk import Desk, Failed, Pages
+from tests.support.model_records import play_records
 from tests.support.model_rooms import play_rooms
 
 LOGGED = {"updated", "merged"}
@@ -238,5 +239,6 @@ APPLICATIONS: dict[str, Callable[[Desk, Write], str]] = {
     "members/1": play_members,
     "people/1": play_people,
     "playlist/1": play_playlist,
+    "records/1": play_records,
     "rooms/1": play_rooms,
 }

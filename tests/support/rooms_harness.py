@@ -152,6 +152,9 @@ class FakeService:
     def history(self, page: str) -> History:
         return History({}, tuple((write, "updated") for write in self.log if page in write.pages))
 
+    def not_done(self, app: str) -> list[tuple[Write, str]]:  # noqa: ARG002
+        return []
+
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:  # noqa: ARG002
         return [], None
 
