@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,10 @@ from apps.records.relation import Relation
 from apps.records.rows import answer
 from apps.records.schema import WriteBody
 from apps.records.sql import Source, read_query
+from apps.rooms import APPLICATION as ROOMS
+from apps.rooms.drafts import DraftContext, reserve
+from apps.rooms.pages import decode_room
+from apps.rooms.schema import FirstFreeAlternative, ReserveBody, Slot
 from bayou.write import Draft
 from storage.store import Store
 from tests.support.engine_harness import Clock, Meeting
@@ -227,8 +232,8 @@ def records_of(store: Store) -> dict[tuple[str, int], str]:
     }
 
 
-def meet(one: Store, other: Store) -> None:
-    meeting = Meeting(one, other, [APPLICATION.tag]).run()
+def meet(one: Store, other: Store, *tags: str) -> None:
+    meeting = Meeting(one, other, tags or (APPLICATION.tag,)).run()
     assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report
 
 
@@ -244,3 +249,87 @@ def test_a_read_answers_as_a_check_does(inserted: dict[tuple[str, int], str], as
     of_box = {field: text for field, text in page.items() if text.startswith(f"{asked.query.box}\x1f")}
     rows = [(row["number"], row["owner"]) for row in answer(relation, query, [of_box])]
     assert rows == model.rows(asked.query, {})
+
+
+# Rooms and records
+
+MEETINGS = Relation(
+    "meetings",
+    {"room": "text", "day": "text", "start": "integer", "stop": "integer", "who": "text"},
+    ("room", "day", "start"),
+    ("room", "day"),
+)
+DAY_START_MIN = 29_934_720  # 2026-12-01 00:00 UTC, in minutes since 1970
+FREE = "SELECT who FROM meetings WHERE room = :room AND day = :day AND start < :stop AND stop > :start"
+TAKE = "INSERT INTO meetings (room, day, start, stop, who) VALUES (:room, :day, :start, :stop, :who)"
+wanted = st.lists(
+    st.tuples(st.integers(16, 22), st.integers(1, 3)).map(lambda slot: (slot[0] * 30, (slot[0] + slot[1]) * 30)),
+    min_size=1,
+    max_size=3,
+)
+requests = st.tuples(st.sampled_from(["6.12", "6.13"]), wanted)
+
+
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None)
+@given(script=st.lists(st.tuples(st.integers(0, 1), requests | st.none()), min_size=1, max_size=10))
+def test_rooms_in_records_give_the_calendar_of_the_rooms(script: list[tuple[int, Any]]) -> None:
+    """Each request is made as a reservation, and as a write that carries the same rules. None is a session."""
+    clock, client = Clock(), worker_redis()
+    client.flushdb()
+    stores = [Store(client, f"r{number}", [APPLICATION, ROOMS]) for number in range(2)]
+    for number, store in enumerate(stores):
+        store.begin(server=f"r{number}~aaaaaa", cluster="test", first_primary=number == 0)
+    for number, (place, request) in enumerate(script):
+        if request is None:
+            meet(stores[0], stores[1], APPLICATION.tag, ROOMS.tag)
+        else:
+            accepted = [
+                stores[place].accept(draft, clock.tick()).status
+                for draft in (_reservation(f"w{number}", *request), _meeting(f"w{number}", *request))
+            ]
+            assert accepted in (["updated"] * 2, ["merged"] * 2, ["rejected", "conflict"])
+        for store in stores:
+            assert _calendar_of_rooms(store) == _calendar_of_records(store)
+
+
+def _reservation(request: str, room: str, slots: Sequence[tuple[int, int]]) -> Draft:
+    body = ReserveBody.model_construct(
+        room=room,
+        slots=[Slot.model_construct(start=DAY_START_MIN + start, end=DAY_START_MIN + stop) for start, stop in slots],
+        purpose="",
+        merge=FirstFreeAlternative(),
+        series=None,
+    )
+    return reserve(DraftContext("vish", request, ACCEPTED_AT, ZoneInfo("UTC"), ["6.12", "6.13"]), body)
+
+
+def _meeting(request: str, room: str, slots: Sequence[tuple[int, int]]) -> Draft:
+    first, *others = ({"start": start, "stop": stop} for start, stop in slots)
+    check = {"query": FREE, "expect": []}
+    body = {
+        "update": TAKE,
+        "check": check,
+        "parameters": {"room": room, "day": "2026-12-01", "who": request, **first},
+        "merge": [{"for": others, "check": check, "update": TAKE}] if others else [],
+    }
+    program = program_of(WriteBody.model_validate(body), "vish", lambda _: MEETINGS)
+    return new_draft(WRITE, "write", program.args, program.pages, user="vish", at=ACCEPTED_AT, request=request)
+
+
+def _calendar_of_rooms(store: Store) -> set[tuple[str, int, int, str]]:
+    pages = store.read([f"room:{room}/2026-12-01" for room in ("6.12", "6.13")]).pages
+    return {
+        (entry.slot.room, entry.slot.start - DAY_START_MIN, entry.slot.end - DAY_START_MIN, entry.request)
+        for page, views in pages.items()
+        for entry in decode_room(page.removeprefix("room:").partition("/")[0], views.tentative)
+    }
+
+
+def _calendar_of_records(store: Store) -> set[tuple[str, int, int, str]]:
+    names = [MEETINGS.page({"room": room, "day": "2026-12-01"}) for room in ("6.12", "6.13")]
+    return {
+        (str(one["room"]), int(one["start"]), int(one["stop"]), str(one["who"]))
+        for views in store.read(names).pages.values()
+        for one in MEETINGS.records(views.tentative)
+    }
