@@ -54,7 +54,7 @@ class ClientCommands:
 
     def get(self, command: Command) -> None:
         client, song = command.words
-        answer = self._as_client(client, Request("GET", _song(song)))
+        answer = self.as_client(client, Request("GET", _song(song)))
         if answer.status == BEHIND:
             self._print_result(f"{song}:ERR_DEP")
         elif answer.status in {UNKNOWN, BAD_NAME}:
@@ -63,7 +63,7 @@ class ClientCommands:
             self._print_result(f"{song}:{accepted(answer)['url']}")
 
     def _write(self, client: str, request: Request) -> None:
-        answer = self._as_client(client, request)
+        answer = self.as_client(client, request)
         if answer.status == BEHIND:
             self._note(f"dropped: {answer.message}")
         else:
@@ -74,7 +74,7 @@ class ClientCommands:
     def reserve(self, command: Command) -> None:
         wanted = read_reserve(command)
         name = f"r{len(self._owners) + 1}"
-        answer = self._as_client(wanted.client, Request("POST", "/reservations", self._body(wanted, name)))
+        answer = self.as_client(wanted.client, Request("POST", "/reservations", self._body(wanted, name)))
         refused = answer.status == CONFLICT and answer.code == "slot_taken"
         if answer.status != BEHIND and not refused:
             accepted(answer)
@@ -90,15 +90,15 @@ class ClientCommands:
     def cancel(self, command: Command) -> None:
         client, name = command.words
         path = f"{self._path(name, client)}?request=c-{next(self._request_ids)}"
-        answer = self._as_client(client, Request("DELETE", path))
+        answer = self.as_client(client, Request("DELETE", path))
         if answer.status == CONFLICT:  # it is already cancelled: print its state
             self._note(answer.message)
-            answer = self._as_client(client, Request("GET", self._path(name, client)))
+            answer = self.as_client(client, Request("GET", self._path(name, client)))
         self._show(name, answer)
 
     def status(self, command: Command) -> None:
         client, name = command.words
-        self._show(name, self._as_client(client, Request("GET", self._path(name, client))))
+        self._show(name, self.as_client(client, Request("GET", self._path(name, client))))
 
     def _show(self, name: str, answer: Answer) -> None:
         problem = {BEHIND: "ERR_DEP", UNKNOWN: "ERR_KEY", FORBIDDEN: "ERR_OWNER"}.get(answer.status)
@@ -127,7 +127,7 @@ class ClientCommands:
 
     # The session
 
-    def _as_client(self, identifier: str, request: Request) -> Answer:
+    def as_client(self, identifier: str, request: Request) -> Answer:
         """Send a request to the client's server.
 
         The client keeps the session token of the answer, unless the answer is a refusal other than 404.

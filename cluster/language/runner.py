@@ -18,13 +18,27 @@ from cluster.language import printing
 from cluster.language.client_commands import ClientCommands, accepted
 from cluster.language.parser import Command, Complaint
 from cluster.language.quiesce import quiesce
+from cluster.language.record_commands import RecordCommands
 from cluster.language.world import Server, World
 from cluster.rest import Answer, Request
 
 LOG_PAGE = 1000
 TICK_US = 1_000_000  # the clock advances by this with each line
 # Commands that leave nothing new to exchange.
-QUIET = {"pause", "printLog", "get", "status", "calendar", "printVectors", "truncate", "export", "clock", "expect"}
+QUIET = {
+    "pause",
+    "printLog",
+    "get",
+    "status",
+    "calendar",
+    "read",
+    "conflicts",
+    "printVectors",
+    "truncate",
+    "export",
+    "clock",
+    "expect",
+}
 
 Print = Callable[[str], object]
 
@@ -50,6 +64,7 @@ class Runner:
         self._offsets_us: dict[str, int] = {}  # by label
         self._printed: list[str] = []  # results of the last command
         clients = ClientCommands(self.world, self._send, self._print, self._note)
+        records = RecordCommands(clients.as_client, self._print)
         self._commands: dict[str, Callable[[Command], object]] = {
             "joinServer": self._join_server,
             "retireServer": self._retire_server,
@@ -66,6 +81,10 @@ class Runner:
             "reserve": clients.reserve,
             "cancel": clients.cancel,
             "status": clients.status,
+            "define": records.define,
+            "write": records.write,
+            "read": records.read,
+            "conflicts": records.conflicts,
             "calendar": self._calendar,
             "printVectors": self._print_vectors,
             "truncate": self._truncate,

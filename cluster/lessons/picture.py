@@ -27,7 +27,7 @@ Text = tuple[str, str]  # plain, and in colour
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A write in a server's log. Two writes about the same `thing` (a room or a song) may conflict."""
+    """A write in a server's log. Two writes about the same `thing` (a room, a song or a relation) may conflict."""
 
     id: str
     text: str
@@ -74,6 +74,13 @@ def entry(write: Mapping[str, Any]) -> Entry | None:
             text = f"{user} {thing} {short_time(result)}"
         else:
             mark, text = "rejected", f"{user} {thing} none {'left' if mark == 'committed' else 'now'}"
+    elif app == "records" and write["op"] == "write":
+        thing, result = described["relations"], described["result"]
+        if result:
+            op, _, values = result["changed"].split(maxsplit=2)
+            text = values if op == "insert" else f"{op} {values}"
+        else:
+            mark, text = "rejected", f"{client_of(write['user'])} conflict{'' if mark == 'committed' else ' now'}"
     else:
         return None
     return Entry(write["id"], text, mark, thing, write["state"] == "committed", write["outcome"])

@@ -1,0 +1,107 @@
+"""The commands of relations and records: define, write, read and conflicts.
+
+The rules of a write stand in a YAML file, which is found from the current folder or from the folder of the project.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import yaml
+
+from cluster.language.client_commands import BEHIND, CONFLICT, accepted
+from cluster.language.parser import Command, Complaint
+from cluster.language.world import client_of
+from cluster.rest import Answer, Request
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class RecordCommands:
+    """Carries out the commands of records. `as_client` sends a request of a client, and `print_result` prints a
+    line."""
+
+    def __init__(self, as_client: Callable[[str, Request], Answer], print_result: Callable[[str], object]) -> None:
+        self._as_client = as_client
+        self._print_result = print_result
+        self._writes = 0
+
+    def define(self, command: Command) -> None:
+        client, path = command.words
+        relation = accepted(self._as_client(client, Request("POST", "/relations", _document(path))))
+        self._print_result(f"{relation['relation']} {relation['state']}")
+
+    def write(self, command: Command) -> None:
+        client, path, *given = command.words
+        self._writes += 1
+        name = f"w{self._writes}"
+        body = _document(path)
+        parameters = {**(body.get("parameters") or {}), **dict(map(_parameter, given))}
+        body |= {"request": name, **({"parameters": parameters} if parameters else {})}
+        answer = self._as_client(client, Request("POST", "/records", body))
+        if answer.status == CONFLICT and answer.code == "conflict":
+            self._print_result(f"{name} refused")
+        elif answer.status == BEHIND:
+            self._print_result(f"{name} ERR_DEP")
+        else:
+            written = accepted(answer)
+            step = ".".join(str(written[part]) for part in ("step", "alternative") if written[part])
+            outcome = f"{written['outcome']} {step}".rstrip()
+            changed = "; ".join(map(_change, written["changed"]))
+            self._print_result(f"{name} {outcome} {written['state']}: {changed}")
+
+    def read(self, command: Command) -> None:
+        client, query = command.words[0], command.text.split(maxsplit=1)[1]
+        answer = self._as_client(client, Request("GET", f"/records?{urlencode({'query': query})}"))
+        if answer.status == BEHIND:
+            self._print_result("ERR_DEP")
+            return
+        for row in accepted(answer)["rows"]:
+            self._print_result(_values(row))
+
+    def conflicts(self, command: Command) -> None:
+        client, relation = command.words
+        answer = self._as_client(client, Request("GET", f"/relations/{quote(relation, safe='')}/conflicts"))
+        for one in accepted(answer)["conflicts"]:
+            wanted = "; ".join(map(_change, one["wanted"]))
+            self._print_result(f"{client_of(one['user'])} {one['state']}: {wanted}")
+            for obstacle in one["in_the_way"]:
+                how = "missing" if obstacle["is_missing"] else "in the way"
+                self._print_result(f"  {how}: {_values(obstacle['record'])}")
+
+
+def _document(path: str) -> dict[str, Any]:
+    """Return the YAML document of a file. Raise Complaint if there is none."""
+    found = next((place for place in (Path(path), ROOT / path) if place.is_file()), None)
+    if found is None:
+        raise Complaint(f"there is no file {path} in this folder or in that of the project")
+    try:
+        document = json.loads(json.dumps(yaml.safe_load(found.read_text(encoding="utf-8")), default=str))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, TypeError) as error:
+        raise Complaint(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict):
+        raise Complaint(f"{path} must hold a mapping of names to values, such as `update: …`")
+    return document
+
+
+def _parameter(text: str) -> tuple[str, str | int]:
+    """Return the name and the value of NAME=VALUE. A whole number is a number; anything else is text."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise Complaint(f"{text} is not NAME=VALUE")
+    is_number = value.isascii() and value.removeprefix("-").isdigit()
+    return name, int(value) if is_number else value
+
+
+def _change(change: Mapping[str, Any]) -> str:
+    relation = str(change["relation"]).partition("~")[0]
+    return f"{change['op']} {relation} {_values(change['record'])}"
+
+
+def _values(record: Mapping[str, Any]) -> str:
+    """Return the values of a record, with `-` for an empty text."""
+    return " ".join(str(value) or "-" for value in record.values())
