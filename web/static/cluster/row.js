@@ -66,9 +66,12 @@ function describe(write, zone) {
   };
 }
 
-/** What a write of another application is about, as far as it says. */
-function otherWords({ app, describe }) {
-  return [app, ...Object.values(describe).filter((value) => typeof value === "string")].join(" · ");
+/** What a write of another application did; what it is about, and its status, if it did nothing. */
+function otherWords(write) {
+  const { result: _, ...about } = write.describe;
+  const status = statusOf(write.outcome);
+  const words = Object.values(resultOf(write) ?? about).filter((value) => typeof value === "string");
+  return [write.app, ...(["updated", "merged"].includes(status) ? [] : [status]), ...words].join(" · ");
 }
 
 /** What a write asked for, if its result differs. */
