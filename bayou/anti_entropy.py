@@ -53,6 +53,7 @@ class Report:
     replayed: int = 0
     installed: Installed | None = None
     error: Refuse | None = None
+    held: Reach | None = None  # what the peer holds, once the session has ended without an error
 
     @property
     def code(self) -> str | None:
@@ -281,6 +282,8 @@ class Session:
         if not waiting and not self._sent_done and (self._initiator or self._got_done):
             self._sent_done = True
             frames.append(Done())
+        if self._sent_done and self._got_done:
+            self.report.held = self._reach
         return frames
 
     def _next(self) -> Frame | None:

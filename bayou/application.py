@@ -114,6 +114,15 @@ class OutcomeChange:
 
 
 @dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A write of the log. `csn` is None while the write is tentative; `outcome` is that of its latest play."""
+
+    write: Write
+    csn: int | None
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class LuaApplication:
     """An application in the form that the store plays. `lua` is the path of a file that returns {check, update, merge,
     lists}; see docs/design.md."""

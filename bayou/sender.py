@@ -60,6 +60,11 @@ class Reach:
         self.vector |= {server: stamp for server, stamp in end.vector.items() if stamp > self._held(server)}
         self.csn = max(self.csn, end.csn)
 
+    def holds(self, identifier: str) -> bool:
+        """Whether the receiver holds the write with this id."""
+        stamp, origin = split_id(identifier)
+        return self._held(origin) >= stamp
+
     def _held(self, server: str) -> float:
         return complete(self.vector, self.retired, server)
 

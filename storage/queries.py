@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bayou.application import Change, FeedRevision, History, OutcomeChange
+from bayou.application import Change, FeedRevision, History, LogEntry, OutcomeChange
 from bayou.errors import Away
 from bayou.stamps import split_id
 from bayou.state import Vector
@@ -23,17 +23,10 @@ from storage.script_runner import ScriptRunner, page_views, rows, text_map
 from storage.scripts import EVENTS_MAX
 
 DIGEST_TRIES = 50
+NOT_DONE_MAX = 200
+OUTCOMES_READ = 20_000  # by `not_done`
 EVENTS_READ = 1000  # at a time, by `outcome_changes`
 REVISIONS_BEGIN_S = 1_577_836_800  # 2020: revision numbers are seconds since then, and stay below 2^31 until 2088
-
-
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """A write of the log. `csn` is None while the write is tentative; `outcome` is that of its latest play."""
-
-    write: Write
-    csn: int | None
-    outcome: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +86,14 @@ class Queries(ScriptRunner):
         notes = page_views(text_map(committed), None).notes
         return History(notes, tuple((Write.of_log(body), outcome.decode()) for outcome, body in rows(flat, 2)))
 
-    def not_done(self, app: str, count_max: int) -> list[tuple[Write, str]]:
-        """Return the newest tentative writes of an application that were not done as they were meant: those whose
-        status is not `updated`, each with its outcome. Atomic."""
-        flat = self.run("read_not_done", app, count_max)
-        return [(Write.of_log(flat[i + 1]), flat[i].decode()) for i in range(0, len(flat), 2)]
+    def not_done(self, app: str, words: Sequence[str]) -> list[LogEntry]:
+        """Return the newest NOT_DONE_MAX writes of an application whose outcome holds one of these words, such as
+        `rejected`: tentative ones, then committed ones that the log still holds, newest first. Atomic."""
+        flat = self.run("read_not_done", app, NOT_DONE_MAX, OUTCOMES_READ, *words)
+        return [
+            LogEntry(Write.of_log(flat[i + 2]), int(flat[i]) if flat[i] else None, flat[i + 1].decode())
+            for i in range(0, len(flat), 3)
+        ]
 
     def digest(self) -> Digest:
         """Return the digests of all pages, which all come from one moment.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from apps.api.request import ClientSession
-from bayou.application import Accepted, FeedRevision, History, OutcomeChange, Snapshot
+from bayou.application import Accepted, FeedRevision, History, LogEntry, OutcomeChange, Snapshot
 from bayou.write import Draft, Write
 
 
@@ -40,9 +40,9 @@ class Service(Protocol):
         """Return the notes on a page, and the tentative writes that declare the page. Both are read at the same
         moment."""
 
-    def not_done(self, app: str) -> list[tuple[Write, str]]:
-        """The tentative writes of an application, NAME/VERSION, whose status is not `updated`, each with its outcome:
-        the newest 100, newest first."""
+    def not_done(self, app: str, words: Sequence[str]) -> Sequence[LogEntry]:
+        """The newest 200 writes of an application, NAME/VERSION, whose outcome holds one of these words: tentative
+        ones, then committed ones that the log still holds, newest first."""
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
         """Return how the outcomes of these writes changed at this replica, oldest first. Also return the time since
@@ -50,6 +50,10 @@ class Service(Protocol):
 
     def writes(self, ids: Sequence[str]) -> Mapping[str, Write]:
         """Return those of the writes with these ids that are still in the log, by id."""
+
+    def holders(self, ids: Collection[str]) -> list[str]:
+        """The labels of the replicas that are known to hold all of these writes, which this replica holds: this one,
+        and peers as their last sessions left them."""
 
     def label(self, server: str) -> str:
         """Return the label of a server. If no server of the cluster has this id, return the id itself."""

@@ -53,7 +53,7 @@ def endpoints(service: Service) -> list[Endpoint]:
             errors={409: ("relation_exists",)},
         ),
         managing("DELETE", path, records.drop_relation, {200: record(relation=TEXT)}, named, MISSING),
-        Endpoint("GET", f"{path}/conflicts", records.list_conflicts, {200: CONFLICTS}, named, MISSING),
+        Endpoint("GET", f"{path}/conflicts", records.list_conflicts_of_relation, {200: CONFLICTS}, named, MISSING),
         Endpoint("GET", "/records", records.read_records, {200: ROWS}, errors=MISSING),
         Endpoint("POST", "/records", records.write_records, {200: WRITTEN, 201: WRITTEN}, errors=conflict),
     ]
@@ -140,16 +140,16 @@ class Records:
         rows = answer(relation, query, (_in_view(views, wanted.view) for views in pages.values()))
         return {"view": wanted.view, "relation": relation.name, "rows": rows}
 
-    def list_conflicts(self, request: Request[None, None], relation: str) -> Answer:
+    def list_conflicts_of_relation(self, request: Request[None, None], relation: str) -> Answer:
         """List the writes to a relation that could not be done, newest first: those that are tentative, then the newest
         100 that are committed."""
         found, known = self._relation(relation, request.session), partial(self._known, session=request.session)
         page = f"conflicts:{found.name}"
         notes = self._service.read([page], request.session).pages[page].notes
         tentative = [
-            {"state": "tentative", **conflict_of(write, outcome, known)}
-            for write, outcome in self._service.not_done(WRITE.app)
-            if outcome.startswith("conflict") and found.name in relations_of(write)
+            {"state": "tentative", **conflict_of(entry.write, entry.outcome, known)}
+            for entry in self._service.not_done(WRITE.app, ["conflict"])
+            if entry.csn is None and found.name in relations_of(entry.write)
         ]
         committed = [{"state": "committed", **noted(text, known)} for _, text in sorted(notes.items(), reverse=True)]
         return {"conflicts": tentative + committed}

@@ -5,7 +5,7 @@ This module reads pages in both views. It has no access to requests or the store
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,7 +24,7 @@ from apps.rooms.pages import (
 )
 from apps.rooms.settings import RoomSettings
 from apps.rooms.times import clock_text, format_minute
-from bayou.application import PageViews
+from bayou.application import LogEntry, PageViews
 from bayou.write import Write
 
 REASONS = {
@@ -35,6 +35,7 @@ REASONS = {
     "series": "Another occurrence of the series found no slot, and the request asked for all occurrences or none. "
     "Move this occurrence, or ask for a series without the dates that have no free slot.",
 }
+NOT_AS_WANTED = ("rejected", "merged", "unmoved", "kept")
 WITH_SLOT = {"updated", "merged", "unmoved", "kept"}  # statuses whose detail names the slot of the reservation
 
 _UTC = ZoneInfo("UTC")
@@ -171,6 +172,31 @@ def _outcomes(write: Write, outcome: str) -> list[tuple[Mapping[str, Any], str]]
     status, _, detail = outcome.partition(" ")
     outcomes = detail.split("\t") if detail else [status] * len(occurrences)
     return list(zip(occurrences, outcomes, strict=True))
+
+
+def not_as_wanted(entry: LogEntry, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
+    """Yield a CONFLICT of the REST interface for each reservation that a write asked for and that did not get its first
+    choice."""
+    write, args, about = entry.write, entry.write.args, _about(entry.write)
+    parts = [(about, args, entry.outcome)]
+    if "occurrences" in args:
+        outcomes = _outcomes(write, entry.outcome)
+        parts = [(f"{about}~{one['date']}", {**args, **one}, outcome) for one, outcome in outcomes]
+    for identifier, asked, outcome in parts:
+        status = outcome.partition(" ")[0]
+        if status in NOT_AS_WANTED and asked.get("slots"):
+            first = RoomSlot(asked["room"], *decode_slots(asked["slots"])[0])
+            yield {
+                "id": identifier,
+                "write": write.id,
+                "op": write.op.removesuffix("_series"),
+                "user": write.user,
+                "accepted_at": write.accepted_at,
+                "state": "tentative" if entry.csn is None else "committed",
+                "outcome": status,
+                "wanted": slot_shown(first, zone),
+                "got": slot_shown(slot_of(outcome), zone),
+            }
 
 
 def outcome_for(write: Write | None, outcome: str, identifier: str) -> str:

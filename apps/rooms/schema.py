@@ -229,6 +229,15 @@ class ReservationsQuery(ListQuery):
         return (self.end is None or start < self.end) and (self.start is None or self.start < end)
 
 
+class ConflictsQuery(Model):
+    """The query of GET /conflicts."""
+
+    user: Annotated[Name | None, Field(description="Only requests of this user.")] = None
+    room: Annotated[RoomName | None, Field(description="Only requests that wanted or got this room.")] = None
+    start: Minute | None = Field(default=None, alias="from", description="Only slots that end after this time.")
+    end: Minute | None = Field(default=None, alias="to", description="Only slots that begin before this time.")
+
+
 class _Period(Model):
     start: Minute = Field(alias="from", description="The beginning, with an offset.")
     end: Minute = Field(alias="to", description="The end, with an offset.")

@@ -55,6 +55,8 @@ def _reserve(commands: Parser) -> None:
     parser.add("--purpose", "TEXT", "what it is for, up to 200 characters", default="")
     _add_merge(parser)
     _add_repeat(parser)
+    what = "wait so long for the primary to commit it, such as 30s; not with a series"
+    parser.add("--until-final", "SECONDS", what, type=values.seconds)
     parser.add_flag("--new-room", "accept a room that was never named before")
     add_request(parser)
 

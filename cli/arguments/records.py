@@ -19,7 +19,9 @@ def add_commands(commands: Parser) -> None:
     commands.add_command("relations", "list the relations and their attributes", "  relations")
     drop = commands.add_command("drop", "drop a relation; its name is free again", "  drop meetings")
     conflicts = commands.add_command(
-        "conflicts", "list the writes of records that could not be done, and why", "  conflicts\n  conflicts meetings"
+        "conflicts",
+        "list what was rejected or moved, and what stood in its way",
+        "  conflicts\n  conflicts --room 6.12\n  conflicts meetings",
     )
     for parser in (define, write):
         parser.add("file", "FILE", "a YAML file; - reads standard input")
@@ -29,4 +31,6 @@ def add_commands(commands: Parser) -> None:
     read.add_flag("--committed", "only what is final")
     drop.add("relation", "RELATION", "the name of the relation")
     add_request(drop)
-    conflicts.add("relation", "RELATION", "the name of a relation; by default all of them", nargs="?")
+    conflicts.add("relation", "RELATION", "only writes to this relation; by default rooms and all relations", nargs="?")
+    conflicts.add("--user", "USER", "only what this user asked for")
+    conflicts.add("--room", "ROOM", "only reservations that wanted or got this room")

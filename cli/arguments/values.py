@@ -17,8 +17,14 @@ MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_u
 CALENDAR_DAYS_MAX = 62
 COUNT_MAX = 10_000
 WAIT_S_MAX = 30
+WAIT_FINAL_S_MAX = 3600
 VOLUME_MIB_MAX = 64
 KEEP_MAX = 10**12
+
+
+def seconds(text: str) -> int:
+    """A time to wait, such as 30s or 30."""
+    return number(1, WAIT_FINAL_S_MAX)(text.removesuffix("s"))
 
 
 def number(low: int, high: int) -> Callable[[str], int]:

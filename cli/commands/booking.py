@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from argparse import Namespace
 from datetime import datetime
 
@@ -12,8 +13,11 @@ from cli.context import Context
 from cli.output.reservations import show_reservation, show_reservations, show_rooms
 from cli.output.screen import clean
 from cli.problems import DONE, NOTHING_FREE, Refused
-from cli.rest import Json, Query, new_request
+from cli.rest import Json, Query, new_request, segment
 from cli.times import Slot, day_bounds, show_length, show_slot, show_zone, slot_of
+
+LOOKED_UP_MAX = 20  # reservations of a list for which `status` asks where they are
+POLL_S = 0.2
 
 
 def reserve(context: Context, arguments: Namespace) -> int:
@@ -41,7 +45,9 @@ def reserve(context: Context, arguments: Namespace) -> int:
         raise
     if status == 200:
         context.screen.line("The replica has this request already. This is its reservation now:")
-    return show_series(context, answer) if repetition else _conclude(context, answer)
+    if repetition:
+        return show_series(context, answer)
+    return _conclude(context, _awaited(context, answer, arguments.until_final) if arguments.until_final else answer)
 
 
 def move(context: Context, arguments: Namespace) -> int:
@@ -83,7 +89,8 @@ def status(context: Context, arguments: Namespace) -> None:
     zone = context.zone
     today = day_bounds(context.now().astimezone(zone).date(), 1, zone)
     shown = [one for one in reservations if arguments.all or _is_current(one, today.start)]
-    show_reservations(screen, shown, zone)
+    looked_up = [_with_holders(context, one) for one in shown[:LOOKED_UP_MAX]]
+    show_reservations(screen, looked_up + shown[LOOKED_UP_MAX:], zone)
     counts = {state: sum(one["state"] == state for one in shown) for state in ("tentative", "committed", "rejected")}
     parts = [screen.state(state, n) for state, n in counts.items() if n]
     if hidden := len(reservations) - len(shown):
@@ -134,6 +141,24 @@ def _echo(context: Context, what: str, slots: list[Slot]) -> None:
     day = shown[0][: len("Tue 2026-12-01 ")]
     times = ", or ".join([shown[0], *(text.removeprefix(day) for text in shown[1:])])
     context.screen.line(f"{what}: {times}, {show_zone(zone, slots[0].start)}")
+
+
+def _with_holders(context: Context, reservation: Json) -> Json:
+    """Return the reservation; if it is tentative, with the replicas that are known to hold it."""
+    return context.replica.get(_path_of(reservation)) if reservation["state"] == "tentative" else reservation
+
+
+def _path_of(reservation: Json) -> str:
+    return f"/reservations/{segment(reservation['user'])}/{segment(reservation['request'])}"
+
+
+def _awaited(context: Context, reservation: Json, seconds: float) -> Json:
+    """Return the reservation as soon as it is final or rejected, or as it is when the time is over."""
+    deadline = time.monotonic() + seconds
+    while reservation["state"] == "tentative" and (left_s := deadline - time.monotonic()) > 0:
+        time.sleep(min(POLL_S, left_s))
+        reservation = context.replica.get(_path_of(reservation))
+    return reservation
 
 
 def _conclude(context: Context, reservation: Json) -> int:

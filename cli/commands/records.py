@@ -12,9 +12,10 @@ from typing import Any
 import yaml
 
 from cli.context import Context
-from cli.output.screen import Screen, clean
+from cli.output.reservations import room_and_slot
+from cli.output.screen import Row, Screen, clean
 from cli.problems import Refused, Usage
-from cli.rest import Json, new_request, segment
+from cli.rest import Json, Query, new_request, segment
 
 
 def define(context: Context, arguments: Namespace) -> None:
@@ -76,19 +77,47 @@ def read(context: Context, arguments: Namespace) -> None:
 
 
 def conflicts(context: Context, arguments: Namespace) -> None:
-    named = [arguments.relation] if arguments.relation else _names(context)
-    found = [one for name in named for one in context.replica.get(f"/relations/{segment(name)}/conflicts")["conflicts"]]
-    found = list({one["write"]: one for one in found}.values())  # a write may name two relations
+    rooms = [] if arguments.relation else _conflicts_of_rooms(context, arguments)
+    named = [arguments.relation] if arguments.relation else [] if arguments.room else _names(context)
+    records = {
+        one["write"]: one  # a write may name two relations
+        for name in named
+        for one in context.replica.get(f"/relations/{segment(name)}/conflicts")["conflicts"]
+        if arguments.user in {None, one["user"]}
+    }
     screen = context.screen
-    screen.json({"conflicts": found})
-    for one in found:
+    screen.json({"rooms": rooms, "records": list(records.values())})
+    if screen.as_json:
+        return
+    screen.table([_conflict_of_room(context, one) for one in rooms])
+    for one in records.values():
         wanted = "; ".join(_change(change) for change in one["wanted"])
-        state = "final" if one["state"] == "committed" else "may still change"
-        screen.line(f"{screen.state('rejected')}  {clean(one['user'])} wanted: {wanted}  ({state})")
+        screen.line(f"{screen.state('rejected')}  {clean(one['user'])} wanted: {wanted}  ({_finality(one)})")
         for obstacle in one["in_the_way"]:
             screen.line(f"    {_obstacle(obstacle)}")
-    if not found:
+    if not rooms and not records:
         screen.line(f"no conflicts at {context.here}")
+
+
+def _conflicts_of_rooms(context: Context, arguments: Namespace) -> list[Json]:
+    query: Query = {"user": arguments.user, "room": arguments.room}
+    return list(context.replica.get("/conflicts", query)["conflicts"])
+
+
+def _conflict_of_room(context: Context, one: Json) -> Row:
+    """Return a row such as `? neil/8f3a  6.12 Tue 2026-12-01 09:00–10:00 → 6.12 Tue 2026-12-01 10:00–11:00  moved`."""
+    got = room_and_slot(one["got"], context.zone) if one["got"] else "nothing"
+    how = {"merged": "moved", "unmoved": "stayed", "kept": "stayed"}.get(str(one["outcome"]), str(one["outcome"]))
+    return (
+        context.screen.mark("rejected" if one["got"] is None else str(one["state"])),
+        str(one["id"]),
+        f"{room_and_slot(one['wanted'], context.zone)} → {got}",
+        f"{how}, {_finality(one)}",
+    )
+
+
+def _finality(one: Json) -> str:
+    return "final" if one["state"] == "committed" else "may still change"
 
 
 def _names(context: Context) -> list[str]:

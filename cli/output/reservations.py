@@ -40,6 +40,12 @@ def room_and_slot(result: Json, zone: tzinfo) -> str:
     return f"{clean(result['room'])} {show_slot(slot_of(result), zone)}"
 
 
+def where(holders: Sequence[str]) -> str:
+    """Return how far a tentative reservation has spread: the labels of the replicas that are known to hold it."""
+    *first, last = map(clean, holders)
+    return f"at {', '.join(first)} and {last}, waiting for the primary" if first else f"at {last} only"
+
+
 def reason_of(reservation: Json) -> str:
     reason = reservation.get("reason")
     return f"{reason.get('message', '')} [{reason.get('code', '')}]" if isinstance(reason, dict) else ""
@@ -64,6 +70,8 @@ def show_reservation(screen: Screen, reservation: Json, zone: tzinfo) -> None:
         lines.append(("note", choice))
     if reservation.get("series"):
         lines.append(("series", clean(reservation["series"])))
+    if holders := reservation.get("held_by"):
+        lines.append(("where", where(holders)))
     if not reservation.get("final", True):
         lines.append(("note", NOT_FINAL))
     for name, text in lines:
@@ -75,13 +83,15 @@ def show_reservations(screen: Screen, reservations: Sequence[Json], zone: tzinfo
     rows = []
     for one in reservations:
         rejected = one["state"] == "rejected"
+        spread = f"({where(one['held_by'])})" if one.get("held_by") else ""
+        remark = reason_of(one) or f"{one.get('purpose', '')} {spread}".strip()
         rows.append(
             (
                 screen.mark(str(one["state"])),
                 brief(str(one["request"])),
                 str(one["room"]),
                 when(one, zone),
-                Cell(reason_of(one), "red") if rejected else reason_of(one) or str(one.get("purpose", "")),
+                Cell(remark, "red" if rejected else None),
             )
         )
     screen.table(rows)

@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -240,6 +240,9 @@ class _Peers:
     def notify_new_write(self) -> None: ...
 
     def status(self) -> list[dict[str, Any]]:
+        return []
+
+    def holders(self, ids: Collection[str]) -> list[str]:  # noqa: ARG002  # sessions in memory are not recorded
         return []
 
     def sync(self, label: str) -> Report:

@@ -3,6 +3,7 @@ the simulation, whose peers are in memory."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Protocol
 
 from bayou.anti_entropy import Report
@@ -16,6 +17,10 @@ class Peers(Protocol):
 
     def status(self) -> list[dict[str, Any]]:
         """Return one entry for each peer: label, address, link (up | cut), reachable, busy, last_session."""
+
+    def holders(self, ids: Collection[str]) -> list[str]:
+        """Return the labels of the peers that held all of these writes at the end of their last session. They are known
+        since the start of this replica."""
 
     def sync(self, label: str) -> Report:
         """Run one session to its end, and return its report. Raises Unknown `peer_unknown`, Conflict `link_cut`, or

@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from redis import RedisError
 from bayou.anti_entropy import Report, Session
 from bayou.errors import Away, Conflict, PeerRefusalCode, Unknown
 from bayou.frames import Hello
+from bayou.sender import Reach
 from bayou.state import Vector
 from replica.anti_entropy.grpc_transport import PeerClient, PeerServer, SessionParts, UnaryCall
 from replica.anti_entropy.partner_policy import choose_partners
@@ -55,6 +56,7 @@ class _Peer:
         self.reachable: bool | None = None
         self.failures = 0  # failed sessions in a row
         self.last: dict[str, Any] | None = None
+        self.held: Reach | None = None  # at the end of the last session that succeeded
         self.thread: threading.Thread | None = None
 
 
@@ -154,6 +156,9 @@ class Scheduler:
             }
             for peer in self._peers.values()
         ]
+
+    def holders(self, ids: Collection[str]) -> list[str]:
+        return [peer.label for peer in self._peers.values() if peer.held and all(peer.held.holds(one) for one in ids)]
 
     def check_known(self, label: str) -> None:
         """Raise Unknown `peer_unknown` if there is no such peer."""
@@ -327,6 +332,7 @@ class Scheduler:
         before = peer.last["error"] if peer.last else None
         peer.reachable = report.code not in {PeerRefusalCode.UNREACHABLE, PeerRefusalCode.BROKEN_OFF}
         peer.failures = 0 if report.error is None else peer.failures + 1
+        peer.held = report.held or peer.held
         peer.last = {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "seconds": None if seconds is None else round(seconds, 4),

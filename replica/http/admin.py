@@ -15,6 +15,7 @@ from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import Count, Model
 from apps.api.request import Request
 from apps.api.schema import ANYTHING, COUNT, FLAG, NUMBER, TEXT, VECTOR, array, nullable, one_of, record
+from bayou.application import LogEntry
 from bayou.errors import Unknown
 from bayou.history import decode
 from bayou.stamps import split_id, stamp_text
@@ -26,7 +27,6 @@ from replica.http.parts import Parts
 from replica.http.routing import own_endpoint
 from replica.membership.commands import Membership
 from storage.members import Member, label_of
-from storage.queries import LogEntry
 
 LOG_ENTRIES = 100
 WAITING_MAX = 4  # requests that may wait for a session at a time, below the number of threads

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from apps.api.request import ClientSession
-from bayou.application import Accepted, FeedRevision, History, OutcomeChange, Snapshot
+from bayou.application import Accepted, FeedRevision, History, LogEntry, OutcomeChange, Snapshot
 from bayou.errors import Behind
 from bayou.write import Draft, Write
 from replica.anti_entropy.peers import Peers
@@ -23,7 +23,6 @@ from storage.members import label_of
 from storage.store import Store
 
 WAITING_MAX = 6  # requests that may wait for what their session needs at a time, below the number of threads
-NOT_DONE_MAX = 100  # writes
 
 Result = TypeVar("Result")
 
@@ -95,14 +94,17 @@ class ReplicaService:
     def history(self, page: str) -> History:
         return self._store.history(page)
 
-    def not_done(self, app: str) -> list[tuple[Write, str]]:
-        return self._store.not_done(app, NOT_DONE_MAX)
+    def not_done(self, app: str, words: Sequence[str]) -> Sequence[LogEntry]:
+        return self._store.not_done(app, words)
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
         return self._store.outcome_changes(ids)
 
     def writes(self, ids: Sequence[str]) -> Mapping[str, Write]:
         return self._store.writes(ids)
+
+    def holders(self, ids: Collection[str]) -> list[str]:
+        return [self.label(self._store.state().server), *self._peers.holders(ids)]
 
     def label(self, server: str) -> str:
         return label_of(server, ()) or label_of(server, self._store.members()) or server

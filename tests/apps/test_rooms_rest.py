@@ -187,7 +187,7 @@ def test_a_request_without_an_id_gets_one(service: FakeService) -> None:
     client = client_of(service)
     first = client.post("/reservations", json=slots(LATER), headers=VISH).json
     assert client.post("/reservations", json=slots(LATER), headers=VISH).status_code == 409
-    assert client.get(f"/reservations/{first['id']}").json == first
+    assert client.get(f"/reservations/{first['id']}").json == {**first, "held_by": ["one"]}
 
 
 def test_slot_taken_lists_the_reservations_in_the_way(service: FakeService) -> None:

@@ -103,6 +103,36 @@ def test_the_bibliography_of_the_paper(run: Run) -> None:
     assert run("vish", "read", "SELECT * FROM entries WHERE wanted = 'terry95'")[0] == 1
 
 
+def test_conflicts_of_rooms(replicas: Processes, run: Run) -> None:
+    wait_until_equal(replicas)
+    link(replicas, "one", "two", up=False)
+    at = ("--room", "6.12", "--at", "2026-12-07T09:00", "--for", "1h")
+    assert run("vish", "reserve", *at)[0] == 0
+    assert run("neil", "reserve", *at, "--or", "11:00", "--replica", "two")[0] == 0
+    assert (
+        run("ann", "reserve", "--room", "6.12", "--at", "2026-12-07T09:30", "--for", "2h", "--replica", "two")[0] == 3
+    )
+    assert "(at two only)" in run("neil", "status", "--replica", "two")[1]
+    link(replicas, "one", "two", up=True)
+    wait_until_equal(replicas)
+    status, said = run("vish", "conflicts", "--room", "6.12")
+    assert status == 0
+    (line,) = said.splitlines()
+    assert line.startswith("✓  neil/")
+    assert "6.12 Mon 2026-12-07 09:00–10:00 → 6.12 Mon 2026-12-07 11:00–12:00" in line
+    assert line.endswith("moved, final")
+    assert run("vish", "conflicts", "--user", "ann", "--room", "6.12")[1] == "no conflicts at one\n"
+
+
+def test_waiting_until_a_reservation_is_final(replicas: Processes, run: Run) -> None:
+    at = ("--room", "6.12", "--at", "2026-12-08T09:00", "--for", "1h", "--replica", "two")
+    link(replicas, "one", "two", up=False)
+    assert "? tentative" in run("vish", "reserve", *at, "--until-final", "1s")[1]
+    link(replicas, "one", "two", up=True)
+    later = ("--room", "6.12", "--at", "2026-12-08T10:00", "--for", "1h", "--replica", "two")
+    assert "✓ committed" in run("vish", "reserve", *later, "--until-final", "60")[1]
+
+
 def test_a_write_from_standard_input(run: Run) -> None:
     relation = {"relation": "notes", "attributes": {"day": "text", "text": "text"}, "key": ["day"], "page_by": ["day"]}
     assert run("vish", "define", "-", typed=json.dumps(relation))[0] == 0

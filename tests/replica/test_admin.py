@@ -10,9 +10,9 @@ import pytest
 
 from apps import APPLICATIONS
 from bayou.anti_entropy import Report
+from bayou.application import LogEntry
 from replica.http import admin as resources_replica
 from replica.http.app import create_app
-from storage.queries import LogEntry
 from tests.support.replica_harness import Harness, write
 
 

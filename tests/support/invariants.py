@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from bayou.application import LogEntry
 from bayou.payloads import Item, Selection
 from bayou.state import covers
-from storage.queries import LogEntry
 from tests.support.engine_harness import Cluster, Replica
 
 APART = ("meta", "clock", "events", "cut", "changed")  # keys that may differ between replicas of the same log

@@ -20,7 +20,7 @@ from apps.api.model import Model
 from apps.api.request import Request
 from apps.api.service import Service
 from bayou.anti_entropy import Report
-from bayou.application import Accepted, FeedRevision, History, OutcomeChange, PageViews, Snapshot
+from bayou.application import Accepted, FeedRevision, History, LogEntry, OutcomeChange, PageViews, Snapshot
 from bayou.errors import Away, Behind, Conflict, Unknown
 from bayou.stamps import stamp_text
 from bayou.state import State, Vector
@@ -35,7 +35,7 @@ from replica.http.parts import Parts
 from replica.http.server import WebServer
 from replica.http.service import ReplicaService
 from storage.members import Member
-from storage.queries import Digest, Gap, LogEntry, Vitals
+from storage.queries import Digest, Gap, Vitals
 from storage.store import Store
 
 NOW = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
@@ -273,6 +273,9 @@ class FakePeers:
 
     def status(self) -> list[dict[str, Any]]:
         return [{"label": label, "link": "up" if up else "cut"} for label, up in self.links.items()]
+
+    def holders(self, ids: Collection[str]) -> list[str]:  # noqa: ARG002
+        return ["two"]
 
     def sync(self, label: str) -> Report:
         self._known(label)

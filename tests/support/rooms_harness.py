@@ -21,7 +21,7 @@ from apps.api.request import Caller, ClientSession
 from apps.rooms import APPLICATION
 from apps.rooms.settings import PolicySettings, RoomSettings
 from bayou import errors
-from bayou.application import Accepted, FeedRevision, History, OutcomeChange, PageViews, Snapshot
+from bayou.application import Accepted, FeedRevision, History, LogEntry, OutcomeChange, PageViews, Snapshot
 from bayou.session_token import Token
 from bayou.write import Draft, Write
 from replica.http.errors import answer_error
@@ -152,7 +152,7 @@ class FakeService:
     def history(self, page: str) -> History:
         return History({}, tuple((write, "updated") for write in self.log if page in write.pages))
 
-    def not_done(self, app: str) -> list[tuple[Write, str]]:  # noqa: ARG002
+    def not_done(self, app: str, words: Sequence[str]) -> list[LogEntry]:  # noqa: ARG002
         return []
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:  # noqa: ARG002
@@ -160,6 +160,9 @@ class FakeService:
 
     def writes(self, ids: Sequence[str]) -> dict[str, Write]:
         return {write.id: write for write in self.log if write.id in ids}
+
+    def holders(self, ids: Collection[str]) -> list[str]:  # noqa: ARG002
+        return ["one"]
 
     def label(self, server: str) -> str:
         return server.partition("~")[0]

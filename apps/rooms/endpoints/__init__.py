@@ -5,6 +5,7 @@ from __future__ import annotations
 from apps.api.endpoint import Endpoint
 from apps.api.service import Service
 from apps.rooms.building import Building
+from apps.rooms.endpoints.conflicts import Conflicts
 from apps.rooms.endpoints.feeds import Feeds
 from apps.rooms.endpoints.history import Histories
 from apps.rooms.endpoints.reservations import Reservations
@@ -14,5 +15,5 @@ from apps.rooms.endpoints.series import AllSeries
 
 def endpoints(service: Service) -> list[Endpoint]:
     building = Building.of(service.settings)
-    groups = (Rooms, Reservations, Histories, AllSeries, Feeds)
+    groups = (Rooms, Reservations, Histories, Conflicts, AllSeries, Feeds)
     return [endpoint for group in groups for endpoint in group(service, building).endpoints()]

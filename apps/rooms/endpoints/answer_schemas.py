@@ -17,6 +17,7 @@ ROOM = record(
     closes=nullable(CLOCK),
 )
 RESERVATION = record(
+    {"held_by": array(TEXT)},
     id=TEXT,
     user=TEXT,
     request=TEXT,
@@ -54,6 +55,18 @@ EVENT = record(
     before=nullable(ROOM_SLOT),
     after=nullable(ROOM_SLOT),
 )
+CONFLICT = record(
+    id=TEXT,
+    write=TEXT,
+    op=one_of("reserve", "move"),
+    user=TEXT,
+    accepted_at=TIME,
+    state=VIEW,
+    outcome=one_of("rejected", "merged", "unmoved", "kept"),
+    wanted=ROOM_SLOT,
+    got=nullable(ROOM_SLOT),
+)
+CONFLICTS = record(conflicts=array(CONFLICT))
 MOVE_SEEN = record({"from": nullable(ROOM_SLOT)}, at=TIME, to=nullable(ROOM_SLOT), because=nullable(TEXT))
 ENTRY = record(id=TEXT, user=TEXT, request=TEXT, purpose=TEXT, start=TIME, end=TIME, state=VIEW)
 ROOMS = record(timezone=TEXT, rooms=array(ROOM), next=nullable(TEXT))

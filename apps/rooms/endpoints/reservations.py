@@ -53,9 +53,13 @@ class Reservations(SeriesHandlers):
         return answer, 201 if recorded else 200
 
     def show_reservation(self, request: Request[None, None], user: str, name: str) -> Answer:
-        """Show a reservation."""
+        """Show a reservation; of a tentative one, also which replicas are known to hold it."""
         identifier = f"{user}/{name}"
-        return self.shown(identifier, self.views_of(identifier, request.session))
+        answer = self.shown(identifier, self.views_of(identifier, request.session))
+        if answer["state"] == "tentative":
+            writes = [write.id for write, _ in self.service.history(reservation_page(identifier)).tentative]
+            answer["held_by"] = self.service.holders(writes)
+        return answer
 
     def move_reservation(self, request: Request[None, MoveBody], user: str, name: str) -> Answer:
         """Move a reservation. If nothing is free, it stays where it is."""

@@ -1,29 +1,54 @@
--- Reads the tentative writes of an application whose latest play did not do them as they were meant.
+-- Reads the writes of an application that the latest play did not do as they were meant.
 --
 -- KEYS[1]  string   prefix of the namespace's keys
 -- ARGV[1]  string   the tag of the application
 -- ARGV[2]  integer  how many writes at most
--- Returns a flat list {outcome, bytes, outcome, bytes, ...}, the newest first: the writes whose status is not `updated`.
--- Changes nothing.
+-- ARGV[3]  integer  how many outcomes are looked at, about
+-- ARGV[4+] string   words: a write is returned if its outcome holds one of them
+-- Returns a flat list {CSN or '', outcome, bytes, CSN, ...}: tentative writes, then committed ones that the log still
+-- holds, each the newest first. Changes nothing.
 
 --- @include "engine/redis"
 
-local app, count_max = ARGV[1], tonumber(ARGV[2])
+local app, count_max, outcomes_max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local PART = 1000 -- outcomes that are read at a time
 
-local reply, first = {}, 0
-while #reply < 2 * count_max do
-  local ids = redis.call('ZREVRANGE', K.tentative, first, first + PART - 1)
-  if #ids == 0 then break end
-  local outcomes, wanted, outcome_of = Redis.fields(K.outcomes, ids), {}, {}
+local reply, looked_at = {}, 0
+
+local function is_wanted(outcome)
+  for i = 4, #ARGV do
+    if outcome:find(ARGV[i], 1, true) then return true end
+  end
+  return false
+end
+
+-- Adds the wanted writes of a part of the log. `found` is a flat list {id, score, ...}.
+local function add(found, has_csn)
+  local ids, wanted, place = {}, {}, {}
+  for i = 1, #found, 2 do ids[#ids + 1] = found[i] end
+  local outcomes = Redis.fields(K.outcomes, ids)
   for i, id in ipairs(ids) do
-    if not outcomes[i]:find('^updated') then wanted[#wanted + 1], outcome_of[#wanted + 1] = id, outcomes[i] end
+    if is_wanted(outcomes[i]) then wanted[#wanted + 1], place[#place + 1] = id, i end
   end
   for i, body in ipairs(Redis.fields(K.writes, wanted)) do
-    if #reply < 2 * count_max and cjson.decode(body).app == app then
-      reply[#reply + 1], reply[#reply + 2] = outcome_of[i], body
+    if #reply < 3 * count_max and cjson.decode(body).app == app then
+      local last = #reply
+      reply[last + 1] = has_csn and found[2 * place[i]] or ''
+      reply[last + 2], reply[last + 3] = outcomes[place[i]], body
     end
   end
-  first = first + PART
 end
+
+local function read(log, has_csn)
+  local first = 0
+  while #reply < 3 * count_max and looked_at < outcomes_max do
+    local found = redis.call('ZREVRANGE', log, first, first + PART - 1, 'WITHSCORES')
+    if #found == 0 then return end
+    add(found, has_csn)
+    first, looked_at = first + PART, looked_at + #found / 2
+  end
+end
+
+read(K.tentative, false)
+read(K.committed, true)
 return reply
