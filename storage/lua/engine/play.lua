@@ -21,12 +21,21 @@ local committed_effects = {}
 -- itself, the write would stay in memory.
 local play = 0
 
+-- The calls of `pages` that the play in progress may still make. They are counted instead of the time, so that every
+-- replica stops at the same call (Terry 1995, section 4.2).
+local PAGE_CALLS_MAX = 1000000
+local calls_left
+
+local function too_many_calls() error('more than ' .. PAGE_CALLS_MAX .. ' calls of pages in one play') end
+
 local known, load, replace = Pages.known, Pages.load, Pages.replace
 
 local function undeclared(name) error('the write does not declare the page ' .. tostring(name)) end
 
 -- The record of a page that the write in play declares.
 local function page_of(name)
+  calls_left = calls_left - 1
+  if calls_left < 0 then too_many_calls() end
   local page = known[name]
   if not page or page.play ~= play then undeclared(name) end
   return page
@@ -34,6 +43,8 @@ end
 
 -- Sets or deletes a field. It repeats page_of, because applications do this most often.
 local function change(name, field, value)
+  calls_left = calls_left - 1
+  if calls_left < 0 then too_many_calls() end
   local page = known[name]
   if not page or page.play ~= play then undeclared(name) end
   local fields = page[view] or load(page, view)
@@ -50,6 +61,8 @@ local NOTHING = {} -- an empty table, never changed
 local api = {} -- what an application sees as `pages`; docs/write-an-application.md describes each function
 
 function api.get(name, field)
+  calls_left = calls_left - 1
+  if calls_left < 0 then too_many_calls() end
   local page = known[name]
   if not page or page.play ~= play then undeclared(name) end
   return (page[view] or load(page, view))[field]
@@ -146,6 +159,7 @@ function Play.write(write, in_view)
   if not application then error('no application ' .. tostring(write.app) .. ' here') end
   local is_tentative = in_view == 'tentative'
   play, playing, view = play + 1, write, in_view
+  calls_left = PAGE_CALLS_MAX
   effects, count, some_replaced = is_tentative and {} or committed_effects, 0, false
   local names = write.pages
   for number = 1, #names do
