@@ -60,7 +60,8 @@ def main() -> None:
 
 
 def count(revision: str | None = None) -> Counter[tuple[str, str]]:
-    """Count the lines of code by (folder, suffix): in a revision of git or, if it is None, in the current files."""
+    """Count the lines of code for each (folder, suffix). With a revision of git, count that revision; with None, count
+    the current files."""
     lines: Counter[tuple[str, str]] = Counter()
     for path, text in _files(revision):
         folder = path.parts[0] if len(path.parts) > 1 else TOP

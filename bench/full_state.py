@@ -7,8 +7,8 @@ receiver, holds a few reservations that it has accepted itself. A cut link inter
 the receiver interrupts the second one; the third attempt completes. Meanwhile a thread reads the receiver's calendar.
 The exit status is 0 only if all of this is true; otherwise it is 1:
 
-- The thread read at least 10 times. It saw no reservation of the first replica at first and all of them later, but
-  never only a part of them.
+- The thread read at least 10 times. Each time it saw either none or all of the first replica's reservations: none
+  before the transfer was complete, all after that.
 - The reservations that the receiver had accepted itself are committed.
 - Both replicas hold the same writes and show the same calendar.
 - Neither process used more than 256 MiB. This is the peak that Linux reports, and does not include Redis.
@@ -120,7 +120,8 @@ def _fill(processes: Processes, reservations: int) -> None:
 
 
 def _selections(reservations: int) -> Iterator[Selection]:
-    """Yield batches of writes from a replica `desk`. They reserve one hour after another in each room."""
+    """Yield batches of writes, as a replica `desk` would send them. In each room, the writes reserve one hour after
+    another."""
     prev, items = 0, []
     for number in range(reservations):
         row, room = divmod(number, len(ROOMS))
@@ -224,13 +225,15 @@ def _calendar(rest: Rest) -> list[dict[str, object]]:
 
 
 def _in_room(reservations: int) -> int:
-    """Return the number of reservations in `_calendar` if all rooms together hold `reservations` of them."""
+    """Return how many of the source's reservations `_calendar` returns: those of ROOMS[0] within 62 days.
+    `reservations` is the number in all rooms and on all days."""
     return min((reservations + len(ROOMS) - 1) // len(ROOMS), 62 * HOURS)
 
 
 class _Reader:
-    """A thread that reads the receiver's calendar during a `with` block. `seen` has the counts of others' reservations,
-    one for each change."""
+    """A thread that reads the receiver's calendar repeatedly during a `with` block, and counts the source's
+    reservations in it. The count is appended to `seen` if it has changed, or if a reservation of the receiver is
+    missing."""
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest

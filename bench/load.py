@@ -76,7 +76,7 @@ class Connection:
 
 
 def rate(address: Address, requests: Iterator[bytes], seconds: float) -> float:
-    """Return the requests per second, measured over `seconds`."""
+    """Send requests for about `seconds`. Return the number of answers per second."""
     connections = [Connection(address) for _ in range(CONNECTIONS)]
     with selectors.DefaultSelector() as selector:
         for connection in connections:

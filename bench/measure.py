@@ -31,7 +31,8 @@ class Size:
 
 
 def in_turn(rounds: int, *measures: Measure) -> list[float]:
-    """Return the median of each measure over `rounds`. If there is more than one round, a warm-up round runs first."""
+    """Run all measures once in each of `rounds` rounds, and return the median of each measure. If `rounds` is more than
+    1, a warm-up round, which does not count, runs first."""
     warm_up = int(rounds > 1)
     taken = [[measure() for measure in measures] for _ in range(warm_up + rounds)]
     return [median(figures) for figures in zip(*taken[warm_up:], strict=True)]

@@ -14,7 +14,8 @@ TAGS = tuple(application.tag for application in APPLICATIONS)
 
 
 def meet(initiator: Store, responder: Store, carry: Callable[[Frame], Frame] = lambda frame: frame) -> int:
-    """Run one session, passing each frame through `carry`. Return the number of frames."""
+    """Run one session, and return the number of its frames. `carry` gets each frame and returns the frame to
+    deliver."""
     ends = Session(initiator, TAGS, initiator=True), Session(responder, TAGS, initiator=False)
     in_flight = deque((1 - end, frame) for end in (0, 1) for frame in ends[end].start())
     frames = 0

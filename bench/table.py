@@ -67,7 +67,8 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _number(value: float) -> str:
-    """Return a number as text: from 100 on rounded to a whole number, below 100 with three significant digits."""
+    """Return a number as text. A number of 100 or more is rounded to a whole number; a smaller number has three
+    significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

@@ -34,8 +34,8 @@ def undisputed(count: int, origin: str, *, first: int = 0) -> list[Item]:
 
 
 def in_one_room(count: int, origin: str, stamp: int, *, minutes: int = 1) -> list[Item]:
-    """Make writes on one page, which is a room on one day. Each reserves a slot of `minutes`, directly after the
-    previous one."""
+    """Make writes on one page, which is a room on one day. Each write reserves a slot of `minutes`, directly after the
+    slot of the previous write."""
     start = _minute(FIRST_DAY + timedelta(days=3000))
     slots = [[[start + number * minutes, start + (number + 1) * minutes]] for number in range(count)]
     return link(
@@ -56,8 +56,8 @@ def long_writes(count: int, origin: str, stamp: int, size_bytes: int, prev: int 
 
 
 def draft_in_one_room(number: int) -> Draft:
-    """Return a client's request for an hour in one room; its alternatives are the next two hours. The hours of
-    consecutive numbers overlap."""
+    """Return a client's request for one hour in ROOMS[0], with the next two hours as alternatives. The first hour
+    starts `number` times 30 minutes after FIRST_DAY, so requests with consecutive numbers overlap."""
     start = _minute(FIRST_DAY) + number * 30
     return Draft(
         **_reserve(
@@ -86,8 +86,8 @@ def _chain(wanted_slots: Sequence[tuple[int, int, int]], origin: str, first: int
 
 
 def link(members: Sequence[dict[str, Any]], origin: str, stamp: int, prev: int = 0) -> list[Item]:
-    """Make consecutive writes of one origin. Each of `members` has the fields of one write. The first write has the
-    stamp `stamp`."""
+    """Make consecutive writes of one origin. Each of `members` has the fields of one write. `stamp` is the stamp of the
+    first write, and `prev` the stamp of the origin's write before that."""
     items = []
     for given in members:
         write = Write(stamp=stamp, prev=prev, origin=origin, **given)

@@ -99,14 +99,15 @@ def workspace() -> Iterator[Workspace]:
 
 
 def open_store(client: redis.Redis, label: str, *, primary: bool) -> Store:
-    """Open the store of a new replica. A primary commits what it receives; another replica keeps it tentative."""
+    """Open the store of a new replica. A primary commits the writes that it receives; another replica keeps them
+    tentative."""
     store = Store(client, label, APPLICATIONS)
     store.begin(server=f"{label}~aaaaaa", cluster=CLUSTER, first_primary=primary)
     return store
 
 
 def store_of(processes: Processes, label: str) -> tuple[Store, redis.Redis]:
-    """Open the store of a running replica, through a separate connection to its Redis, and return both."""
+    """Connect to the Redis of a running replica. Return the replica's store on this connection, and the connection."""
     socket = processes.settings.data / label / "redis.sock"
     client = redis.Redis(unix_socket_path=str(socket), protocol=2)
     return Store(client, label, APPLICATIONS), client

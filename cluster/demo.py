@@ -141,7 +141,8 @@ class _Story:
         return Entry(datetime.fromisoformat(got["slot"]["start"]).hour, got["user"], got["state"])
 
     def _see(self, expected: Calendars, awaited: str) -> None:
-        """Wait until the calendars of the replicas are as expected, and show them. Show them also if the wait fails."""
+        """Wait until the calendars of the replicas are as expected. Then show the calendars, even if the wait has
+        failed."""
         try:
             wait_until(lambda: self._calendars() == expected, STATE_TIMEOUT_S, awaited, self._stopping)
         except TooLong:

@@ -60,5 +60,5 @@ def reservations(rooms: int = len(ROOMS), hours: int = HOURS) -> Iterator[bytes]
 
 
 def _at(path: str, requests: Iterator[bytes]) -> Iterator[bytes]:
-    """Return the same requests with another path."""
+    """Return these requests with their path replaced by `path`."""
     return (request.replace(b"POST /reservations ", f"POST {path} ".encode(), 1) for request in requests)

@@ -1,6 +1,6 @@
 """memory: the bytes that a reservation takes in Redis, and the memory of an idle replica.
 
-One figure is for committed reservations whose writes were dropped from the log, another for tentative ones.
+One figure is for committed reservations, whose writes were dropped from the log. Another is for tentative reservations.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
-"""records: receiving a peer's batches whose writes carry their own check and merge procedure; the limit is `store`, the
-same meetings as reservations of rooms."""
+"""records: how many writes of records per second a replica receives from a peer. Each of these writes carries a check
+and a merge procedure.
+
+The limit is the rate of the same meetings as reservations of rooms, measured as in the row `store`.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,8 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _conflicting(count: int) -> list[Item]:
-    """The meetings of workload.conflicting: three choices each, and every second one finds its first choice taken."""
+    """Make writes of records for the meetings of `workload.conflicting`. Each meeting has three choices of a slot.
+    Every second meeting finds its first choice taken."""
     return link([_meeting(number) for number in range(count)], PEER, FIRST_STAMP)
 
 

@@ -64,7 +64,8 @@ def _cancelled(story: Story, name: str, line: str) -> None:
 
 
 def _look_up(row: Row, printed: Sequence[str]) -> None:
-    """Set what the user of a row believes at the end, from the output of `status`. Without output, the belief stays."""
+    """Set the belief of a row from the output of the command `status` at the end of the script. If the command printed
+    nothing or an error, leave the belief unchanged."""
     if not printed or "ERR_" in printed[0]:
         return
     _, room, when, state = printed[0].split()

@@ -40,8 +40,8 @@ class Refused(Exception):
 class Design:
     """The base class of the designs.
 
-    `empty` is the data type, and `states` maps each server to its value of this type. Where a method takes `now`, this
-    is the number of the current line of the script.
+    `empty` is the class of the data type; a call without arguments makes an empty value. `states` maps each server to
+    its value. The parameter `now` of a method is the number of the current line of the script.
     """
 
     name: str

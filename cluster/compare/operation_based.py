@@ -20,8 +20,9 @@ Tag = tuple[str, int]  # names an addition: its origin and number
 class Operation(Generic[Element]):
     """One operation. `origin` is the replica that made it, and `number` counts the operations of that replica.
 
-    `seen` maps each replica to the number of its operations that the origin had applied before. `observed` is None for
-    an addition. For a removal, it has the tags of the additions that are removed: those that the origin knew.
+    `seen` says, for each replica, how many operations of that replica the origin had applied before it made this one.
+    `observed` is None for an addition. For a removal, it has the tags of the additions to remove, which are those that
+    the origin knew.
     """
 
     origin: str
@@ -37,7 +38,8 @@ class Operation(Generic[Element]):
 
 @dataclass(slots=True)
 class OperationSet(Generic[Element]):
-    """One replica's copy of the set. `log` has the operations that it has applied, in order, to be sent to others."""
+    """One replica's copy of the set. `log` has the operations that this replica has applied, in order. They are sent to
+    other replicas."""
 
     replica: str
     log: list[Operation[Element]] = field(default_factory=list)
@@ -53,7 +55,7 @@ class OperationSet(Generic[Element]):
         self._make(element, None)
 
     def remove(self, element: Element) -> None:
-        """Remove every addition of the element that this replica knows."""
+        """Remove those additions of the element that this replica knows."""
         self._make(element, frozenset(tag for tag, held in self._tags.items() if held == element))
 
     def receive(self, operation: Operation[Element]) -> None:

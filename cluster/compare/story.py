@@ -66,7 +66,8 @@ def verdicts(story: Story) -> list[str]:
 
 
 def rivals(row: Row, story: Story) -> list[Row]:
-    """Return the other rows whose user expects to have the same room at an overlapping time."""
+    """Return the rows that compete with this row: those whose user expects to have the same room as this row's user, at
+    an overlapping time."""
     belief = row.belief
     return [
         other

@@ -39,7 +39,7 @@ NAME, USER, ANSWER = 4, 9, 22
 
 
 def requests(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield a list of the script's requests, which are the same for all designs."""
+    """Yield lines that list the requests of the script. The requests are the same for all designs."""
     yield _bold("The requests, in order")
     for row in rows:
         choices = " or ".join(_time(choice) for choice in row.choices)

@@ -1,1 +1,2 @@
-"""The drivers, which give a scenario a cluster to run on: of real processes, or simulated."""
+"""The drivers. A driver gives a scenario a cluster to run on. The cluster consists of real processes, or is
+simulated."""

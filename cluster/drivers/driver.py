@@ -24,7 +24,8 @@ class Holding:
     """A summary of what a server holds. Servers with equal summaries have nothing to exchange.
 
     `server` is the server id. A server that has lost its own writes continues under a new id. `history` differs between
-    epochs (the terms of primaries). It is compared too, because a forced promotion revokes commits of the epoch before.
+    epochs (the terms of primaries). A summary includes the history, because a forced promotion revokes commits of the
+    previous epoch.
     """
 
     server: str
@@ -65,7 +66,7 @@ class Driver(Protocol):
         """Start a server that has crashed. Return when it answers."""
 
     def set_clock(self, label: str, moment_us: int) -> None:
-        """Set the server's clock, in microseconds since 1970. It stands still until the next call."""
+        """Set the server's clock, in microseconds since 1970. The clock stands still until the next call."""
 
     def send(self, label: str, request: Request) -> Answer:
         """Send a server one REST request and return its answer."""

@@ -183,8 +183,8 @@ def converse(caller: Session, answerer: Session) -> Report:
 
 
 class _Store(Store):
-    """A store that caches its state until a command may change it. This is safe because no other process uses its
-    namespace."""
+    """A store that caches its state. A command that may change the state empties the cache. This is safe because no
+    other process uses the namespace of the store."""
 
     _cached: State | None = None
 

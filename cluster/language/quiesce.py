@@ -31,7 +31,7 @@ def quiesce(driver: Driver, links: Sequence[Pair], failed: Failure) -> None:
 
 
 def disjoint(pairs: Sequence[Pair]) -> list[Pair]:
-    """Return pairs that have no server in common. Earlier pairs are preferred."""
+    """Choose pairs from the list so that no server is in two of them. Earlier pairs are preferred."""
     taken: set[str] = set()
     chosen = []
     for pair in pairs:

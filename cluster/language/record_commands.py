@@ -1,6 +1,7 @@
 """The commands of relations and records: define, write, read and conflicts.
 
-The rules of a write stand in a YAML file, which is found from the current folder or from the folder of the project.
+The definition of a relation and the rules of a write stand in YAML files. A script names a file by its path, relative
+to the current folder or, if there is no such file, to the folder of the project.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class RecordCommands:
-    """Carries out the commands of records. `as_client` sends a request of a client, and `print_result` prints a
-    line."""
+    """Carries out the commands of relations and records. `as_client` sends a client's request, and `print_result`
+    prints a line of the results."""
 
     def __init__(self, as_client: Callable[[str, Request], Answer], print_result: Callable[[str], object]) -> None:
         self._as_client = as_client
@@ -75,7 +76,8 @@ class RecordCommands:
 
 
 def _document(path: str) -> dict[str, Any]:
-    """Return the YAML document of a file. Raise Complaint if there is none."""
+    """Return the YAML document in a file. Raise Complaint if there is no such file, or if it does not hold a YAML
+    mapping."""
     found = next((place for place in (Path(path), ROOT / path) if place.is_file()), None)
     if found is None:
         raise Complaint(f"there is no file {path} in this folder or in that of the project")
@@ -89,7 +91,8 @@ def _document(path: str) -> dict[str, Any]:
 
 
 def _parameter(text: str) -> tuple[str, str | int]:
-    """Return the name and the value of NAME=VALUE. A whole number is a number; anything else is text."""
+    """Split NAME=VALUE into the name and the value. The value is an int if it is a whole number, else text. Raise
+    Complaint if the form is wrong."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise Complaint(f"{text} is not NAME=VALUE")
@@ -103,5 +106,5 @@ def _change(change: Mapping[str, Any]) -> str:
 
 
 def _values(record: Mapping[str, Any]) -> str:
-    """Return the values of a record, with `-` for an empty text."""
+    """Return the values of a record as a text, separated by spaces. An empty value becomes `-`."""
     return " ".join(str(value) or "-" for value in record.values())

@@ -80,7 +80,7 @@ class World:
     def leave(self, server: Server) -> None:
         """Remove a server that has retired.
 
-        If a later server gets the same id, it gets a new label, which no server has known before.
+        A server that joins later with the same id gets another label, which no server has used before.
         """
         del self.servers[server.id]
         self.former_labels.add(self.labels.pop(server.id))

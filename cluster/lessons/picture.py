@@ -87,7 +87,8 @@ def entry(write: Mapping[str, Any]) -> Entry | None:
 
 
 def changes(before: Sequence[Entry], now: Sequence[Entry]) -> dict[str, str]:
-    """Return how each write of the log `now` has changed since the log was `before`: write id -> a key of SIGNS."""
+    """Compare the log that a server had `before` with the log that it has `now`. Return a key of SIGNS for each write
+    that has changed, by write id."""
     known = {old.id: (old, before[:place]) for place, old in enumerate(before)}
     found = {}
     for place, write in enumerate(now):

@@ -195,7 +195,7 @@ def test_lists_keep_text_only_and_grow_with_the_log() -> None:
     ],
 )
 def test_an_error_of_redis_aborts_the_transaction(first: bool, family: str, page: str) -> None:
-    """A key of the wrong type provokes an error of Redis. The call raises it, and nothing is recorded."""
+    """A key of the wrong type provokes an error of Redis. The call raises this error, and nothing is recorded."""
     replica = Cluster(2).replicas[0 if first else 1]
     replica.note("a", "p", "q")
     key = replica.key(family, page)

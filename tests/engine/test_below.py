@@ -27,8 +27,8 @@ def search(replica: Replica, request: str, steps: list[Step]) -> list[str]:
 
 
 def expected(fields: set[str], steps: list[Step]) -> list[str]:
-    """Compute the results of the same steps with a Python set. Python compares code points, which gives the same order
-    as comparing the bytes of UTF-8."""
+    """Take the steps on a Python set of fields, and return the results that the application should give. Python
+    compares code points, which gives the same order as comparing the bytes of UTF-8."""
     found = []
     for how, text in steps:
         if how == "below":

@@ -1,4 +1,5 @@
-"""A play may call `pages` so often and no more: beyond that its outcome is `failed`, at every replica."""
+"""While a write is played, its application may call the functions of `pages` only a limited number of times. With more
+calls, the outcome of the write is `failed`."""
 
 from __future__ import annotations
 

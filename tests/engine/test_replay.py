@@ -94,7 +94,8 @@ def test_a_write_that_fails_when_replayed_changes_nothing(cluster: Cluster, op: 
 
 
 def test_rollback_reaches_writes_through_shared_pages(cluster: Cluster) -> None:
-    """p shares a page with q, and q with r, so both are played again when p arrives. s shares none and is not."""
+    """When p arrives, q and r are played again: p shares a page with q, and q shares one with r. s shares no page with
+    them and is not played again."""
     _, one, two = cluster
     two.note("1", "p", "q")
     two.note("2", "q", "r")
@@ -109,7 +110,8 @@ def test_rollback_reaches_writes_through_shared_pages(cluster: Cluster) -> None:
 
 
 def test_writes_before_the_new_one_are_not_played_again(cluster: Cluster) -> None:
-    """If a write arrives that belongs between two others of its page, only the later one is rolled back."""
+    """A write arrives whose place in the order is between two other writes of its page. Only the later of these two is
+    rolled back."""
     _, one, two = cluster
     two.note("1", "p")
     cluster.clock.tick()
@@ -123,7 +125,8 @@ def test_writes_before_the_new_one_are_not_played_again(cluster: Cluster) -> Non
 
 
 def test_a_page_emptied_by_a_tentative_write_stays_empty(cluster: Cluster) -> None:
-    """Redis deletes a hash with its last field, but the empty tentative copy must still hide the committed page."""
+    """Redis deletes a hash when its last field is deleted, but the empty tentative copy must still hide the committed
+    page."""
     primary, one, two = cluster
     primary.put(draft("set", "a", ["p"], fields=[["x", "y"]]))
     meet(one, primary)
@@ -221,7 +224,7 @@ def test_one_batch_has_commits_notifications_and_tentative_writes(cluster: Clust
 
 @pytest.mark.parametrize("mode", ["auto", "manual"])
 def test_every_transaction_is_safe_to_run_twice(mode: str) -> None:
-    """If its reply was lost, a transaction is run again. The second run changes nothing and adds no event."""
+    """A transaction is run again if its reply was lost. The second run changes nothing and adds no event."""
     cluster = Cluster(3, commit_mode=mode)
     primary, one, two = cluster
     one.take("a", (DAY, "slot 9"), (DAY, "slot 10"))

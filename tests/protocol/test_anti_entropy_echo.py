@@ -1,4 +1,4 @@
-"""In a session, a peer's writes do not go back to that peer, even if it accepted them after its hello."""
+"""In a session, a peer's writes do not go back to that peer, even if the peer accepted them after its hello."""
 
 from __future__ import annotations
 
@@ -196,7 +196,8 @@ def test_a_creation_committed_by_another_replica_does_not_hide_the_writes_of_the
 def test_a_creation_in_the_peers_full_state_does_not_hide_the_writes_of_the_created_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """When the peer sends the creator's next write, the creation is no longer in its log, only in its full state."""
+    """When the peer sends the creator's next write, the creation is no longer in the peer's log, only in the peer's
+    full state."""
     monkeypatch.setattr(anti_entropy, "BATCH_COUNT_MAX", 1)
     cluster = Cluster(4)
     primary, one, creator, carrier = cluster

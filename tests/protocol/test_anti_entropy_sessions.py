@@ -126,7 +126,8 @@ def test_a_link_cut_after_any_frame_loses_nothing_that_was_acknowledged(initiato
 
 @pytest.mark.slow
 def test_a_repeated_frame_changes_nothing() -> None:
-    """The writes of a repeated batch are known, so it has no effect. Any other repeated frame ends the session."""
+    """The receiver knows the writes of a repeated batch, so the batch has no effect. Any other repeated frame ends the
+    session."""
     doubled = 0
     while True:
         cluster = busy()

@@ -85,7 +85,8 @@ def here() -> Replica:
 
 
 def counted(replica: Replica) -> dict[str, Any]:
-    """Return the stored state, without staged pages and without lists, which may have extra entries."""
+    """Return the stored state without the pages of an incomplete full state. Leave out lists too, because they may have
+    extra entries."""
     generation = replica.client.hget(replica.key("meta"), "generation").decode()  # type: ignore[union-attr]
     staged = re.compile(rf"(c|changed)(?!{generation}\b)[0-9]+|lists?\b")
     kept = {key: found for key, found in replica.dump().items() if not staged.match(key)}
@@ -102,7 +103,7 @@ def hello_like(here: Replica) -> Hello:
 
 
 def hellos(here: Replica) -> st.SearchStrategy[Hello]:
-    """Return a strategy for a peer's hello, in which some fields have arbitrary values."""
+    """Return a hypothesis strategy that makes hellos of a peer. Some fields of these hellos have arbitrary values."""
     kinds: dict[str, st.SearchStrategy[Any]] = {
         "str": texts,
         "int": numbers,

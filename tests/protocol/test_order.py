@@ -174,7 +174,7 @@ def summary(body: bytes) -> Summary | None:
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(writes_of_text, writes), st.data())
 def test_a_summary_takes_exactly_the_bytes_that_decode_takes(write: Write, data: st.DataObject) -> None:
-    """The test bytes are canonical, or differ in one place, or have a part of another write in that place."""
+    """The test tries the bytes of a write, and the same bytes after an insertion or a replacement in one place."""
     body = write.encode()
     assert summary(body) == summary_by_decoding(body) is not None
     start, stop = sorted((data.draw(st.integers(0, len(body))), data.draw(st.integers(0, len(body)))))

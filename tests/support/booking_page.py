@@ -74,12 +74,12 @@ def fill(page: Page, selector: str, value: str) -> None:
 
 
 def unfold(page: Page, title: str) -> None:
-    """Open the section of the dialog that has this title."""
+    """Open the dialog's section with this title."""
     _click(page, "#details summary", title)
 
 
 def press(page: Page, text: str) -> None:
-    """Click the button of the dialog that has this text."""
+    """Click the dialog's button with this text."""
     _click(page, "#details button", text)
 
 

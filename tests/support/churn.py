@@ -66,7 +66,8 @@ def churn(servers: int) -> tuple[list[Replica], list[Sizes], list[Sizes]]:
 
 
 def create(via: Replica, number: int) -> Replica:
-    """Create a server through the replica `via`, and return it with an empty store; it has met no other replica."""
+    """Create a server through the replica `via`, and return it. Its store is empty, because the server has not met
+    another replica yet."""
     label = f"s{number % LABELS}-{via.label.split('-')[-1]}"
     request, now_us = f"q{number}", via.clock.tick()
     server = via.create(label=label, rest="h:1", anti_entropy="h:2", request=request, now_us=now_us)
@@ -118,7 +119,8 @@ def main(arguments: list[str]) -> int:
 
 
 def is_as_small(then: Sizes, now: Sizes) -> bool:
-    """Return True if all counts are the same. The hello frame may grow by 20 bytes, because its numbers get longer."""
+    """Return True if the sizes `now` are the same as the sizes `then`. Only the hello frame may be up to 20 bytes
+    longer, because its numbers get longer."""
     return all(
         getattr(then, name) == getattr(now, name) or (name == "hello" and now.hello <= then.hello + 20)
         for name in (field.name for field in fields(Sizes))

@@ -50,8 +50,8 @@ class Clock:
 
 
 class Replica(Store):
-    """A store with shortcuts for tests. For each accepted write, it records the newest stamp that the log had just
-    before. The stamp of the write must be greater (invariant 10)."""
+    """A store with shortcuts for tests. For each accepted write, it records the newest stamp in the log before that
+    write. The stamp of the write must be greater (invariant 10)."""
 
     def __init__(self, client: redis.Redis, label: str, clock: Clock, commit_mode: str = "auto") -> None:
         super().__init__(client, label, [TOY], commit_mode=commit_mode)
@@ -119,7 +119,7 @@ class Replica(Store):
 
 
 class Cluster:
-    """Replicas in one Redis; the first one is the primary. Unless `met` is False, all others have met the primary
+    """Replicas in one Redis; the first one is the primary. If `met` is true, each other replica has met the primary
     once."""
 
     def __init__(
@@ -191,7 +191,7 @@ class Meeting:
         return self
 
     def frames(self, kind: type[Any], end: int | None = None) -> list[Any]:
-        """Return the delivered frames of this type, to both ends or to one."""
+        """Return the frames of this type that were delivered to one end, or to both ends if `end` is None."""
         return [frame for to, frame in self.delivered if isinstance(frame, kind) and end in {None, to}]
 
 

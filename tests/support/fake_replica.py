@@ -307,8 +307,8 @@ def handler_of(replica: FakeReplica) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def stream(self) -> None:
-            """Send the events after the position that Last-Event-ID names in the list; without that header, only new
-            events."""
+            """Send events as they are added. Start after the position in the header Last-Event-ID; without this header,
+            start with the next new event."""
             self.close_connection = True
             after = self.headers.get("Last-Event-ID")
             self.send_response(200)

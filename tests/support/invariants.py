@@ -62,7 +62,8 @@ class Checker:
                 assert (ours.committed, ours.tentative) == (theirs.committed, theirs.tentative)
 
     def _4_views_are_a_replay(self, look: Look) -> None:
-        """Assert that a replay of the log from the start yields the same pages, outcomes, undo and indexes."""
+        """Assert that a replay of the log from the start yields the pages, outcomes, undo data and indexes of the
+        replica."""
         self.fresh.forget()
         self.fresh.begin(server="fresh~aaaaaa", cluster="test", first_primary=False)
         left = Selection(0, "", tuple(Item(entry.write.id, entry.csn, entry.write.encode()) for entry in look.log))

@@ -156,7 +156,7 @@ class Replica:
             self.primary = write.args["to"]
 
     def truncate(self, keep: int) -> None:
-        """Drop all but the newest `keep` committed writes from the log."""
+        """Drop the committed writes from the log, except the newest `keep`."""
         self.osn = max(self.osn, self.csn - keep)
 
     def give(self, peer: Replica) -> None:

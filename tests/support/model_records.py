@@ -1,5 +1,4 @@
-"""The model of records: plays the check and the merge procedure that a write carries, as the README of the application
-says."""
+"""The model of records. It plays the check and the merge procedure of a write, and follows apps/records/README.md."""
 
 from __future__ import annotations
 
@@ -18,7 +17,8 @@ Values = Mapping[str, Any]
 
 
 class _Obstacle(Exception):
-    """A step does not hold. The records are in its way; each is (mark, relation, values)."""
+    """A step cannot be done. `records` are the reason, each as (mark, relation, values). The mark is `+` for a record
+    that is in the way, and `-` for a record that is missing."""
 
     def __init__(self, *records: tuple[str, str, Values]) -> None:
         self.records = records
@@ -32,7 +32,7 @@ class _Play:
         self._relations = write.args["relations"]
 
     def step(self, step: Mapping[str, Any], alternative: Values) -> None:
-        """Do a step; raise _Obstacle, and change nothing, if it does not hold."""
+        """Do a step of the write. If that is impossible, raise _Obstacle and change nothing."""
         if "check" in step:
             self._check(step["check"], alternative)
         pages: dict[str, dict[str, str]] = {}
@@ -125,7 +125,8 @@ def play_records(desk: Desk, write: Write) -> str:
 
 
 def notes_of_records(write: Write, csn: int, outcome: str) -> Pages:
-    """Return the notes that a commit leaves: one for each relation of a write that came to a conflict."""
+    """Return the notes that the commit of a write adds. If the outcome is a conflict, there is one note for each
+    relation that the write would have changed. Otherwise there are none."""
     status, _, detail = outcome.partition(" ")
     if status != "conflict":
         return {}
@@ -139,7 +140,8 @@ def notes_of_records(write: Write, csn: int, outcome: str) -> Pages:
 
 
 def bound(operand: Any, alternative: Values) -> Any:
-    """Return the value of an operand."""
+    """Return the value of an operand. `:NAME` stands for a value of the alternative, and `::TEXT` for the text
+    `:TEXT`."""
     if not isinstance(operand, str) or not operand.startswith(":"):
         return operand
     return operand[1:] if operand.startswith("::") else alternative[operand[1:]]

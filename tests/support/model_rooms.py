@@ -93,7 +93,8 @@ def remember(page: dict[str, str], request: str) -> None:
 
 
 class ReservationChange:
-    """The part of a write that reserves, moves or cancels one reservation; `in_series` if it belongs to a series."""
+    """The part of a write that reserves, moves or cancels one reservation. `in_series` is true if the reservation
+    belongs to a series."""
 
     def __init__(
         self, desk: Desk, write: Write, op: str, identifier: str, args: Mapping[str, Any], *, in_series: bool = False
@@ -113,7 +114,7 @@ class ReservationChange:
         return room_slots(room, slots)
 
     def obstacle(self) -> str | None:
-        """Return the reason to refuse the change before free slots are searched, or None."""
+        """Return the reason to refuse the change even if the slot is free. Return None if there is no such reason."""
         state = self.page.get("state", "").partition(" ")[0]
         if self.op == "reserve":
             return "duplicate" if state else None
@@ -186,7 +187,8 @@ class ReservationChange:
         return RoomSlot(first.room, low, high)
 
     def nearest(self, first: RoomSlot) -> RoomSlot | None:
-        """Return the free slot nearest to the first choice, the earlier of two equally near ones, or None."""
+        """Return the free slot nearest to the first choice; None if there is none. Of two equally near slots, return
+        the earlier."""
         length, window = first.end - first.start, self.window()
         taken = self.entries(window)
         starts = range(window.start, window.end - length + 1)
@@ -234,11 +236,12 @@ class ReservationChange:
         return "updated"
 
     def purpose(self) -> str:
-        """Return the purpose from the write, or from the page when the reservation exists."""
+        """Return the purpose of the reservation. For a reserve, it is in the write; for a move, in the page of the
+        reservation."""
         return str(self.args["purpose"] if self.op == "reserve" else self.page["asked"].split("\t", 2)[2])
 
     def note_request(self) -> dict[str, str]:
-        """Write to the page of the reservation what was requested and which other pages of rooms may have the
+        """Write to the page of the reservation what was requested, and which other room pages may hold the
         reservation."""
         others, purpose, args = self.other_pages(), self.purpose(), self.args
         page = self.note_write()
@@ -330,7 +333,8 @@ class Series:
             )
 
     def outcomes(self) -> Iterable[str]:
-        """Yield the outcome of each occurrence. Take all slots first, because the series may need all or nothing."""
+        """Yield the outcome of each occurrence. First take the slots of all occurrences, because the write may ask for
+        all or nothing."""
         before = {name: dict(fields) for name, fields in self.desk.changes.items()}
         tried: list[tuple[ReservationChange, Found | str, str | None]] = []
         for change in self.reservation_changes():

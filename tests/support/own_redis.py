@@ -1,4 +1,5 @@
-"""A Redis that the user runs, for tests: start it, replicate it, and fail over to the copy at the same address."""
+"""Helpers for tests with a Redis that the user runs: start a Redis, copy it, and let the copy answer at the same
+address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A replica without Redis and without peers for tests of its HTTP layer: fake store, fake peers, small application."""
+"""A replica for tests of its HTTP layer. It has a fake store instead of Redis, fake peers, and a small application."""
 
 from __future__ import annotations
 

@@ -110,7 +110,8 @@ class Lua:
 
 @dataclass
 class FakeService:
-    """The Service that applications call, over pages in memory. A submitted write is tentative until `commit`."""
+    """The Service that applications call, with its pages in memory. A submitted write is tentative until `commit` is
+    called."""
 
     lua: Lua
     timezone: str = "UTC"
