@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cli.output.reservations import where
 from tests.support.browser import Page, browser
 from tests.support.replica_harness import Harness, serving
 
@@ -165,6 +166,19 @@ def test_the_state_of_the_replica_in_one_sentence(
 )
 def test_a_rule_in_words(page: Page, rule: str, words: str) -> None:
     assert call(page, "calendar/facts.js", "ruleWords", rule) == words
+
+
+@pytest.mark.parametrize(
+    ("holders", "words"),
+    [
+        (["two"], "at two only"),
+        (["two", "three"], "at two and three, waiting for the primary"),
+        (["two", "three", "four"], "at two, three and four, waiting for the primary"),
+    ],
+)
+def test_where_a_tentative_reservation_is_held(page: Page, holders: list[str], words: str) -> None:
+    assert where(holders) == words  # in a terminal
+    assert call(page, "shared/words.js", "whereHeld", holders) == words
 
 
 def test_busy_times_are_read_from_a_free_busy_calendar(page: Page) -> None:

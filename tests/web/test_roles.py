@@ -43,8 +43,9 @@ def test_what_each_role_sees_and_may_do(sides: tuple[Side, Side], tmp_path: Path
             log_in(page, server.address, tokens["gil"])
             wait_until(lambda: page.run(BLOCKS) == [["taken", "09:00–10:00"]])
             assert page.text(".known") == "gil, guest"
-            seen = "return ['#form', '#mine', '#find'].map((each) => document.querySelector(each).checkVisibility())"
-            assert page.run(seen) == [False, False, True]
+            seen = "return arguments[0].map((each) => document.querySelector(each).checkVisibility())"
+            parts = ["#form", "#mine", "#conflicts-open", "#find"]
+            assert page.run(seen, parts) == [False, False, False, True]
             assert "vish" not in page.run("return document.body.innerHTML")
             assert page.run(f"return document.querySelector('{CELL}').getAttribute('aria-label')").endswith(
                 "✓ taken, final"
@@ -53,6 +54,7 @@ def test_what_each_role_sees_and_may_do(sides: tuple[Side, Side], tmp_path: Path
             log_in(page, server.address, tokens["vish"])
             wait_until(lambda: page.run(BLOCKS) == [["vish", "09:00–10:00"]])
             assert page.text(".known") == "vish"
+            assert page.run(seen, parts) == [True, True, True, True]
             page.click('[data-time="11:00"]')
             page.click("#form .main")
             wait_until(lambda: len(page.run(BLOCKS)) == 2)

@@ -1,14 +1,16 @@
 // One reservation in a dialog: its room, slot and user, its series and its history. Its user may move and cancel it there.
 
 import { button, element, setText, shape } from "../shared/dom.js";
-import { ask, showProblem, sentenceFor } from "../shared/rest.js";
+import { answers, ask, showProblem, sentenceFor } from "../shared/rest.js";
+import { single } from "../shared/single.js";
 import { dayAndSpan, dayOf, longDay, roomAndSlot, shortDay, span } from "../shared/times.js";
-import { plural } from "../shared/words.js";
+import { plural, whereHeld } from "../shared/words.js";
 import { factsOf, ruleWords } from "./facts.js";
 import { makeHistory } from "./history.js";
 import { makeMover } from "./mover.js";
 import { randomName, reservationPath, seriesPath } from "./paths.js";
 
+const PAUSE_MS = 1000; // events may come in bursts
 const MEANINGS = {
   committed: "Final: it will not move any more.",
   tentative: "Not final yet: an earlier reservation may still turn up and move it.",
@@ -23,7 +25,10 @@ export class Details {
     this.roomOf = roomOf;
     this.names = names;
     this.on = on;
+    this.reservation = null;
+    this.shown = element("div");
     this.said = element("p", { role: "alert" });
+    this.refresh = single(() => this.readAgain(), PAUSE_MS);
     node.addEventListener("close", () => node.replaceChildren());
   }
 
@@ -33,18 +38,32 @@ export class Details {
     try {
       this.reservation = await ask("", "GET", reservationPath(id));
     } catch (problem) {
+      this.reservation = null;
       this.show([makeTitle("Cannot be shown"), element("p", sentenceFor(problem))], []);
       return;
     }
     const { reservation } = this;
-    const parts = [...this.describe(reservation), this.foldOfHistory(reservation)];
+    this.shown.replaceChildren(...this.describe(reservation));
+    const parts = [this.shown, this.foldOfHistory(reservation)];
     if (reservation.occurrence) parts.push(this.foldOfSeries(reservation));
     const mine = reservation.user === me.name;
     const mayChange = reservation.state !== "cancelled" && (mine || me.role === "manager");
     this.show([...parts, this.said], mayChange ? this.actions(reservation, mine) : []);
   }
 
-  describe({ user, room, slot, purpose, state, reason, asked }) {
+  /** Reads the reservation again, and describes it as it is now. Fields and what is unfolded stay as they are. */
+  async readAgain() {
+    const before = this.reservation;
+    if (!this.node.open || !before) return;
+    await answers(async () => {
+      const reservation = await ask("", "GET", reservationPath(before.id));
+      if (this.reservation !== before || JSON.stringify(reservation) === JSON.stringify(before)) return;
+      this.reservation = reservation;
+      this.shown.replaceChildren(...this.describe(reservation));
+    });
+  }
+
+  describe({ user, room, slot, purpose, state, reason, asked, held_by: holders }) {
     const zone = this.zoneOf(room);
     const moved = slot && (asked[0].start !== slot.start || asked[0].room !== room);
     const rows = [
@@ -53,6 +72,7 @@ export class Details {
       ["Who", user],
       moved ? ["Asked first", roomAndSlot(asked[0], zone)] : null,
       reason ? ["Why", reason.message] : null,
+      holders ? ["Held", whereHeld(holders)] : null,
     ];
     return [
       makeTitle(purpose || "Reservation"),

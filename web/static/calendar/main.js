@@ -2,7 +2,9 @@
 
 import { byId, element, setText } from "../shared/dom.js";
 import { askUntilAnswered } from "../shared/rest.js";
+import { dayOf } from "../shared/times.js";
 import { colourOf } from "../shared/words.js";
+import { Conflicts } from "./conflicts.js";
 import { Details } from "./details.js";
 import { factsOf } from "./facts.js";
 import { Finder } from "./finder.js";
@@ -28,6 +30,7 @@ const source = new Source({
   health: () => showHealth(health(source.info, source.up)),
   mine: showReservations,
   event: hear,
+  news: readAgain,
 });
 const view = new View(source, draw);
 const me = new Me(members.users, changeUser);
@@ -35,6 +38,7 @@ const form = new Form(me, roomOf, { change: draw, done: changed });
 const grid = new Grid(byId("calendar"), (changes) => view.go(changes));
 const details = new Details(byId("details"), { roomOf, names: roomNames }, { changed, look: lookAt });
 const finder = new Finder(byId("finder"), source, { choose: takeRoom });
+const conflicts = new Conflicts(byId("conflicts"), byId("conflicts-count"), source, roomOf, { look: openAt });
 const tray = new Tray(byId("tray"), roomOf, { changed });
 new Select(grid, {
   choose: (room, start, end) => source.isGuest || form.add(room, start, end),
@@ -48,10 +52,12 @@ byId("today").addEventListener("click", () => view.go({ day: view.today }));
 byId("day").addEventListener("click", () => view.go({ view: "day", day: view.day }));
 byId("week").addEventListener("click", () => view.go({ view: "week", day: view.day, room: view.room?.name ?? "" }));
 byId("find").addEventListener("click", () => finder.open(view.day));
+byId("conflicts-open").addEventListener("click", () => conflicts.open());
 byId("room").addEventListener("change", () => view.go({ room: byId("room").value }));
 byId("replica").dataset.colour = colourOf(members.replicas.findIndex(({ label }) => label === members.label));
 setText(byId("replica"), members.label);
 await readLogin();
+byId("conflicts-open").hidden = source.isGuest;
 source.user = me.name;
 await source.readRooms();
 draw();
@@ -133,6 +139,12 @@ function hear(name, { reservation, before, after, user, outcome }) {
   if (name === "revoked") tray.noteRevoked(reservation, nameOf(reservation, user), outcome === "lost", mine);
 }
 
+/** Reads again what events do not describe in full: the conflicts, and the details if they are open. */
+function readAgain() {
+  conflicts.read();
+  details.refresh();
+}
+
 /** The name of a reservation in a sentence, as far as this page has seen it. */
 function nameOf(id, user) {
   const seen = [...source.calendars.values()].flat().find((reservation) => reservation.id === id);
@@ -143,6 +155,7 @@ function nameOf(id, user) {
 function changeUser() {
   source.user = me.name;
   source.readMine();
+  conflicts.draw();
   draw();
 }
 
@@ -158,6 +171,14 @@ function changed() {
 
 function lookAt(day, room) {
   view.go(view.isWeek ? { day, room } : { day });
+}
+
+/** Shows the day and the room of a slot, and the details of the reservation. */
+function openAt(id, { room, start }) {
+  lookAt(dayOf({ start }, roomOf(room).timezone), room);
+  draw();
+  grid.lookFor(room, Date.parse(start));
+  open(id);
 }
 
 function takeRoom(name, start, end, day) {

@@ -13,7 +13,10 @@ const GUEST_LOOK_MS = 10_000; // guests get no events
 const WRITES = ["accepted", "received", "moved", "rejected", "committed", "revoked"];
 
 export class Source {
-  /** `on.calendar()`, `on.health()` and `on.mine()` run after a reading; `on.event(name, data)` for each write. */
+  /**
+   * `on.calendar()`, `on.health()` and `on.mine()` run after a reading; `on.event(name, data)` for each write;
+   * `on.news()` for any event, and when everything is read again.
+   */
   constructor(on) {
     this.on = on;
     this.timezone = "UTC";
@@ -55,6 +58,7 @@ export class Source {
   }
 
   async readAll() {
+    this.on.news();
     await Promise.all([this.readRooms(), this.readReplica(), this.readCalendars(), this.readMine()]);
   }
 
@@ -77,6 +81,7 @@ export class Source {
       this.on.event(name, data);
     }
     if (name === "reset") this.readAll();
+    else this.on.news();
     this.readReplica();
   }
 

@@ -29,6 +29,12 @@ export function looksOf(write) {
   return whyNothing(write.outcome) ? "rejected" : write.state;
 }
 
+/** How far a tentative reservation has spread, by the labels of the replicas that are known to hold it. */
+export function whereHeld(holders) {
+  const [first, last] = [holders.slice(0, -1), holders.at(-1)];
+  return first.length ? `at ${first.join(", ")} and ${last}, waiting for the primary` : `at ${last} only`;
+}
+
 export function plural(count, one, many = `${one}s`) {
   return `${count} ${count === 1 ? one : many}`;
 }
