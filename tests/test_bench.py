@@ -30,7 +30,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def check(name: str, rows: list[Row]) -> None:
-    """Assert that a benchmark has returned its lines, each with a unit and a correct ratio."""
+    """Assert that the lines of a benchmark are the expected ones, and that each has a unit and a correct ratio."""
     assert [row.row for row in rows] == [name] * LINES.get(name, 1)
     for row in rows:
         assert row.unit

@@ -1,5 +1,4 @@
-"""Calendar feeds: the events that a calendar program reads after moves, rollbacks and cancels, and imports of a
-feed."""
+"""Calendar feeds: the events in a feed after moves, rollbacks and cancels, and what an import makes of a feed."""
 
 from __future__ import annotations
 
@@ -39,14 +38,14 @@ KHAL_TIMEOUT_S = 60
 
 
 class Side(sides_harness.Side):
-    """A replica with a clock that the test sets. `feed` reads a calendar over its REST interface."""
+    """A replica with a clock that the test sets."""
 
     def __init__(self, store: Store) -> None:
         self.now = NOW
         super().__init__(store, CONFIGURED, lambda: self.now)
 
     def reserve(self, user: str, request: str, *hours: int, room: str = "6.12", **more: Any) -> Any:
-        """Reserve the first of these hours of 1 December (UTC) that is free."""
+        """Reserve one hour on 1 December 2026 (UTC): the first of `hours` that is free."""
         slots = [{"start": f"2026-12-01T{hour:02}:00Z", "end": f"2026-12-01T{hour + 1:02}:00Z"} for hour in hours]
         body = {"room": room, "slots": slots, "request": request, **more}
         answer = self.client.post("/reservations", json=body, headers={"Bayou-User": user})
@@ -54,7 +53,7 @@ class Side(sides_harness.Side):
         return answer.json
 
     def feed(self, path: str) -> dict[str, Any]:
-        """Return the events of a feed by UID, without the end of the UID that names the cluster."""
+        """Return the events of a feed. Each key is the part of the event's UID before the @, without the cluster id."""
         answer = self.client.get(path)
         assert answer.status_code == 200, answer.json
         assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
@@ -110,8 +109,8 @@ def test_the_second_of_two_equal_hours_is_given_in_utc(sides: tuple[Side, Side])
 
 
 def test_the_sequence_grows_with_each_move_and_never_falls(sides: tuple[Side, Side]) -> None:
-    """First a write that comes before the reservation takes its slot, so a replay moves the reservation. Then the user
-    moves it twice, the second time back. Each move gives the event a higher SEQUENCE."""
+    """A replay moves the reservation, because an earlier write takes its slot. Then the user moves the reservation away
+    and back. Each of these three moves gives the event a higher SEQUENCE."""
     one, two = sides
     two.reserve("vish", "a", 9, 10)
     seen = [two.feed("/rooms/6.12/calendar.ics")["vish/a"]]
@@ -239,8 +238,8 @@ def test_an_unknown_room_or_user_has_no_feed(sides: tuple[Side, Side], path: str
 
 
 def test_importing_an_own_feed_finds_every_reservation_there(sides: tuple[Side, Side]) -> None:
-    """If the owner imports the feed, its reservations keep their request ids, so nothing is reserved twice. If somebody
-    else imports it, they get other request ids."""
+    """If the owner imports the feed, the reservations keep their request ids, so nothing is reserved twice. If somebody
+    else imports the feed, the reservations get other request ids."""
     one, _ = sides
     one.reserve("vish", "a", 9, purpose="tea")
     one.reserve("vish", "gone", 12)
@@ -256,7 +255,8 @@ def test_importing_an_own_feed_finds_every_reservation_there(sides: tuple[Side, 
 
 @pytest.mark.skipif(not shutil.which("khal") or not shutil.which("vdirsyncer"), reason="no khal or vdirsyncer")
 def test_khal_and_vdirsyncer_read_a_feed_over_http(sides: tuple[Side, Side], tmp_path: Path) -> None:
-    """To run this test, `pip install khal vdirsyncer` into an environment of its own, and put its bin on PATH."""
+    """To run this test, install khal and vdirsyncer in a separate environment, and add the environment's `bin` to
+    PATH."""
     one, _ = sides
     one.reserve("vish", "a", 9, purpose="weekly tea")
     server = WebServer(one.app, Address("127.0.0.1", 0))
@@ -272,7 +272,7 @@ def test_khal_and_vdirsyncer_read_a_feed_over_http(sides: tuple[Side, Side], tmp
 
 
 def _khal(folder: Path, url: str | None) -> str:
-    """Return the events of the day that khal lists, after vdirsyncer has fetched the feed."""
+    """Let vdirsyncer fetch the feed, and return what khal lists for 1 December. Only the first call needs a URL."""
     if url:
         (folder / "calendars").mkdir()
         (folder / "vdirsyncer").write_text(

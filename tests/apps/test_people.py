@@ -54,7 +54,7 @@ class Side(sides_harness.Side):
 
 @pytest.fixture
 def sides() -> tuple[Side, Side]:
-    """The replicas `one`, the primary, and `two`, which have met."""
+    """Two replicas that have had a session. `one` is the primary."""
     one, two = new_stores(CONFIGURED, 14, "one", "two")
     return Side(one), Side(two)
 
@@ -251,7 +251,7 @@ def test_of_two_people_with_one_name_the_first_in_the_order_counts(sides: tuple[
 
 
 def test_a_manager_who_was_revoked_before_the_write_changes_nothing(sides: tuple[Side, Side]) -> None:
-    """While cut off, `two` accepts a write of a manager who has been revoked at the primary. When the replicas meet,
+    """While cut off, `two` accepts a write from a manager who has been revoked at the primary. When the replicas meet,
     the write is refused."""
     one, two = sides
     boss = one.add("boss", "manager")
@@ -296,7 +296,7 @@ def test_a_manager_cancels_a_series(one: Side) -> None:
 
 
 def test_a_cancel_by_a_former_manager_is_undone(sides: tuple[Side, Side]) -> None:
-    """While cut off, `two` accepts a cancel of a person who is no longer a manager at the primary. When the replicas
+    """While cut off, `two` accepts a cancel from a person who is no longer a manager at the primary. When the replicas
     meet, the cancel is undone."""
     one, two = sides
     vish, boss = one.add("vish", "user"), one.add("boss", "manager")
@@ -311,8 +311,8 @@ def test_a_cancel_by_a_former_manager_is_undone(sides: tuple[Side, Side]) -> Non
 
 
 def test_a_write_accepted_before_the_revocation_arrived_stays(sides: tuple[Side, Side]) -> None:
-    """A replica accepts a reservation before it learns that the user was revoked. The reservation is committed; later
-    requests of the user are refused."""
+    """A replica accepts a reservation before it learns that the user was revoked. The reservation is committed. Once
+    the replica knows of the revocation, it refuses requests from the user."""
     one, two = sides
     vish = one.add("vish", "user")
     meet(two.store, one.store)

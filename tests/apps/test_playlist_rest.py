@@ -22,8 +22,8 @@ LONGEST_URL = "u" * 2000
 
 @pytest.fixture(scope="module")
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    """Three replicas whose links are cut, except while `met` heals them. `one` is the primary, and commits by
-    itself."""
+    """Three replicas. `one` is the primary, and commits automatically. All links are cut, except while `met` heals
+    them."""
     with live(tmp_path_factory.mktemp("playlist")) as processes:
         for one, other in PAIRS:
             link(processes, one, other, up=False)
@@ -36,7 +36,8 @@ PAIRS = [("one", "two"), ("one", "three"), ("two", "three")]
 def ask(
     replicas: Processes, label: str, method: str, path: str, body: Any = None, user: str | None = "vish"
 ) -> tuple[int, Any]:
-    """Send a request to a replica. Return the status, and the answer or its error."""
+    """Send a request to a replica. Return the status and the JSON of the answer. For a refusal, return the status and
+    the error."""
     data = body.encode() if isinstance(body, str) else None
     with requests.Session() as session:
         session.trust_env = False
@@ -110,8 +111,7 @@ def test_both_views_while_a_song_changes(replicas: Processes) -> None:
 
 
 def test_the_last_write_in_the_order_wins_everywhere(replicas: Processes) -> None:
-    """The last write of a song in the common order wins. Committed writes come first, then tentative ones by their
-    stamps."""
+    """If a song has several writes, the last one wins. Committed writes come first, then tentative writes by stamp."""
     put(replicas, "two", "tie", "of two")
     put(replicas, "three", "tie", "of three", user="priyal")
     assert (url_at(replicas, "two", "tie"), url_at(replicas, "three", "tie")) == ("of two", "of three")

@@ -1,4 +1,4 @@
-"""Records over REST on real replicas: a write carries its check and its merge procedure, and all replicas follow it."""
+"""Records over REST on real replicas. Each write carries a check and a merge procedure, which every replica runs."""
 
 from __future__ import annotations
 

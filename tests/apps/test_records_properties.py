@@ -1,4 +1,4 @@
-"""Random relations and writes of records: all replicas agree with a model that is written independently in Python."""
+"""Random writes of records: all replicas agree with a model that is written independently in Python."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Record = tuple[str, int, str]
 
 @dataclass(frozen=True)
 class Query:
-    """A query for boxes and numbers: conditions on number and owner, a direction of the order or none, a limit."""
+    """A query for the records of one box, with conditions on number and owner. `order` is ASC, DESC or empty."""
 
     box: str
     conditions: tuple[tuple[str, str, Any], ...]
@@ -76,7 +76,7 @@ class Step:
 
 
 def escaped(text: str) -> str:
-    """In an expected row, a text that begins with a colon is written with two."""
+    """Return the text as an expected row must give it: a colon at the beginning is doubled."""
     return f":{text}" if text.startswith(":") else text
 
 
@@ -99,7 +99,8 @@ def statement_sql(op: str, box: Any, number: Any, owner: str) -> str:
 
 @dataclass
 class Model:
-    """The records, and what the plays of writes do to them."""
+    """A model of the records. `play` applies one write to the records, and returns the expected outcome of the
+    write."""
 
     records: dict[tuple[str, int], str] = field(default_factory=dict)
 
@@ -199,7 +200,8 @@ def draft_of(steps: Sequence[Step], request: str) -> Draft:
 @settings(max_examples=60, deadline=None)
 @given(script=scripts)
 def test_replicas_agree_with_a_model(script: list[tuple[int, Any]]) -> None:
-    """Each entry of a script is a write at one of three replicas, or None for a session with the next one."""
+    """Each entry of a script names one of three replicas and a write for this replica. If the entry has None instead of
+    a write, the replica has a session with the next replica."""
     clock, client = Clock(), worker_redis()
     client.flushdb()
     stores = [Store(client, f"r{number}", [APPLICATION]) for number in range(3)]
@@ -274,7 +276,8 @@ requests = st.tuples(st.sampled_from(["6.12", "6.13"]), wanted)
 @settings(max_examples=200, deadline=None)
 @given(script=st.lists(st.tuples(st.integers(0, 1), requests | st.none()), min_size=1, max_size=10))
 def test_rooms_in_records_give_the_calendar_of_the_rooms(script: list[tuple[int, Any]]) -> None:
-    """Each request is made as a reservation, and as a write that carries the same rules. None is a session."""
+    """Each request is made twice: as a reservation, and as a write of records with the same rules. If an entry of the
+    script has None instead of a request, the two replicas have a session."""
     clock, client = Clock(), worker_redis()
     client.flushdb()
     stores = [Store(client, f"r{number}", [APPLICATION, ROOMS]) for number in range(2)]

@@ -1,5 +1,5 @@
-"""The history of a reservation. Its committed events are the same at every replica and are kept for good. The moves in
-it are only those that the replica itself has seen."""
+"""The history of a reservation. The committed events are the same at every replica and are kept for good. A replay at a
+replica may also move a reservation, and only this replica lists the move."""
 
 from __future__ import annotations
 
@@ -141,8 +141,8 @@ def test_a_revoked_commit_disappears_from_the_history() -> None:
 
 
 def test_a_cancel_covers_the_slot_that_a_forced_promotion_gives() -> None:
-    """A forced promotion revokes the commit of a cancelled reservation, and gives its first choice to another
-    reservation. The cancelled one must not reappear at its second choice, which is on another day."""
+    """A forced promotion revokes the commit of a cancelled reservation, and another reservation gets the first choice
+    of the cancelled one. The cancelled reservation must not reappear at its second choice, on another day."""
     one, two, three = sites()
     one.reserve("vish/a", NINE, NEXT_DAY)
     meet(one, three)

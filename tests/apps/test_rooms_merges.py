@@ -52,8 +52,8 @@ class Building:
 
 
 def told(code: int, answer: dict[str, Any]) -> str:
-    """Return an answer in short: `ROOM HH:MM/HH:MM STATE`; `- STATE REASON` if there is no slot; the code of a
-    refusal."""
+    """Return a short form of an answer: `ROOM HH:MM/HH:MM STATE`, or `- STATE REASON` if the reservation has no slot.
+    For a refusal, return its code."""
     if code >= 400:
         return str(answer["error"]["code"])
     if answer["slot"] is None:
@@ -315,8 +315,8 @@ def test_a_cancel_finds_a_tentative_reservation_in_any_of_its_slots(building: Bu
 
 def test_a_move_of_a_final_reservation_declares_its_slot_and_a_cancel_all_slots(building: Building) -> None:
     """A cancel declares the pages of all slots of the reservation, because a forced promotion could give the
-    reservation any of them. A move declares only the pages of the current slot and of the new ones. Otherwise each
-    further move would declare more pages."""
+    reservation any of these slots. A move declares only the pages of the current slot and of the new slots. Otherwise
+    each move would declare more pages than the last."""
     building.reserve("vish/a", "09:00/10:00", "2026-12-02 09:00/10:00")
     building.service.commit()
     building.move("vish/a", "11:00/12:00")

@@ -20,7 +20,8 @@ NEIL = {"Bayou-User": "neil"}
 
 @pytest.fixture
 def service(lua: Lua) -> FakeService:
-    """A replica at which vish holds 6.12 from 9:00 to 10:00 (vish/a, committed) and has cancelled vish/over."""
+    """A replica with two reservations of the user vish: vish/a (room 6.12, 9:00 to 10:00) is committed, and vish/over
+    is cancelled."""
     service = FakeService(lua)
     client = client_of(service)
     client.post("/reservations", json=body(request="a", purpose="tea"), headers=VISH)

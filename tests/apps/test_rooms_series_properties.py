@@ -134,7 +134,7 @@ def test_in_any_order_nothing_overlaps_and_nothing_is_half_done(
 
 
 class OnStore(FakeService):
-    """A replica with the interface of FakeService over a real store, so that writes are rolled back and replayed."""
+    """A replica with the interface of FakeService. Its store is real, so writes are rolled back and replayed."""
 
     store: Store
     now_us = FIRST_US

@@ -50,9 +50,10 @@ class Findings:
 
 
 def promote_if_no_primary(replicas: Replicas) -> str | None:
-    """If no replica is the primary, force the promotion of the replica with the highest CSN, and return its label.
+    """If no replica is the primary, promote the one with the highest CSN by force, and return its label.
 
-    Otherwise return None. A primary that takes a new id, because its log may lack writes, is no longer the primary.
+    Return None if there is a primary. A primary whose log may lack writes takes a new id, and is then no longer the
+    primary.
     """
     found = {label: replicas.look(label) for label in replicas.labels}
     if any(look["primary"]["here"] for look in found.values() if look):
@@ -81,7 +82,8 @@ def await_quiet(replicas: Replicas) -> None:
 
 
 def audit(replicas: Replicas, books: Books, users: list[str]) -> Findings:
-    """Compare the reservations and calendars of one replica with the clients' records. All replicas are equal now."""
+    """Compare the reservations and calendars of one replica with the clients' records. One replica is enough, because
+    all replicas are equal by then."""
     label = replicas.labels[-1]
     held = {found["id"]: found for user in users for found in _reservations(replicas, label, user)}
     placed = defaultdict(list)

@@ -84,9 +84,9 @@ class Client:
                 self._books.cancelled[identifier] = self._acknowledged(answer, identifier, label)
 
     def _acknowledged(self, answer: requests.Response, identifier: str, label: str) -> Acknowledged:
-        """Return the record of an answer.
+        """Return the record of an acknowledged request.
 
-        The record names the write if the answer added exactly one write to the session token.
+        The record identifies the write if the session token has gained exactly one write.
         """
         before = Token.decode(self._sent or "").write
         written = Token.decode(answer.headers.get("Bayou-Session", "")).write

@@ -46,7 +46,8 @@ class FaultGate:
 
     @contextlib.contextmanager
     def among_others(self) -> Iterator[None]:
-        """Wait until no fault runs alone, and run the block beside other faults."""
+        """Run the block while other faults may run too. First wait until the fault that runs alone, if any, has
+        ended."""
         with self._change:
             self._change.wait_for(lambda: not self._one)
             self._many += 1
@@ -59,7 +60,7 @@ class FaultGate:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Wait until no other fault runs, and run the block alone."""
+        """Run the block while no other fault may run. First wait until all other faults have ended."""
         with self._change:
             self._change.wait_for(lambda: not self._one)
             self._one = True
@@ -166,7 +167,7 @@ class FaultInjector:
             self._limited_file()
 
     def _limited_file(self) -> None:
-        """For a while, limit the size of the files of Redis, because no disk can be filled."""
+        """For a while, limit the size of the files that Redis may write. The limit acts like a full disk."""
         pid = self._replicas.redis_pid(self._label)
         file = newest(self._replicas.folder(self._label))
         if pid is None or not file.exists():
@@ -206,7 +207,7 @@ class FaultInjector:
         self._freeze("redis", self._replicas.signal_redis, FREEZE_REDIS_S)
 
     def truncated(self) -> None:
-        """Truncate the log of the replica, so that peers that lack the dropped writes need its full state."""
+        """Truncate the log of the replica. A peer that lacks the dropped writes then needs the replica's full state."""
         with contextlib.suppress(requests.RequestException):
             self._replicas.post(self._label, "/replica/truncate", {"keep": self._chance.randint(0, 50)})
 

@@ -27,7 +27,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Run]:
-    """Return a function that runs one command of a user with typed input. It returns (exit status, output)."""
+    """Return a function that runs one command with the given text as typed input, and returns (exit status, output)."""
     server = WebServer(sides[0].app, Address("127.0.0.1", 0))
     server.start()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

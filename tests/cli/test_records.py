@@ -1,4 +1,4 @@
-"""The commands of records against real replicas, with the files of examples/ as they are."""
+"""The commands for records against real replicas. Their input is the unchanged files of examples/."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 def run(
     replicas: Processes, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Run:
-    """Return a function that runs one command. It returns (exit status, standard output and error)."""
+    """Return a function that runs one command, and returns its exit status and its output, including errors."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     def command(*words: str, typed: str = "") -> tuple[int, str]:

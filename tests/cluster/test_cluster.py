@@ -24,7 +24,7 @@ BOUND_S = 60
 
 @contextmanager
 def up(configuration: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Run `cluster.py up`, and yield when all its replicas serve. End it after the block."""
+    """Run `cluster.py up`, and yield its process when all replicas serve. End the process after the block."""
     settings = load(configuration)
     with command("cluster.py", "up", "--config", configuration, environment=environment) as process:
         try:

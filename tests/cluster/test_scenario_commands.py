@@ -1,4 +1,4 @@
-"""Impossible, ambiguous and repeated commands of the scenario language: the complaint, and the state afterwards."""
+"""Impossible, ambiguous and repeated commands of the scenario language: the error message and the effect of each."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def test_only_the_primary_commits_by_hand(simulation: SimulatedDriver) -> None:
 
 @pytest.mark.parametrize("ends", ["c 0", "0 c"])
 def test_a_client_has_one_link(simulation: SimulatedDriver, ends: str) -> None:
-    """A restored link moves the client to the server of that link, even if the client's old link works. To break a link
-    that the client does not have does nothing."""
+    """restoreConnection moves the client to the server of the new link, even if the client's old link works.
+    breakConnection does nothing if the client does not have that link."""
     result = run_script(
         simulation,
         f"{BEFORE}pause\nput d b 2\nrestoreConnection c 1\nget c b\nbreakConnection {ends}\nget c b\n"
@@ -88,7 +88,7 @@ def test_a_client_has_one_link(simulation: SimulatedDriver, ends: str) -> None:
 
 
 def test_an_id_may_be_a_server_and_a_client(simulation: SimulatedDriver) -> None:
-    """A link between two such ids connects two servers.
+    """If two ids each name a server and a client, a link between the ids connects the servers.
 
     A link between an id and itself connects the client of that id to the server of that id.
     """
@@ -144,7 +144,7 @@ def test_the_links_of_an_id_that_joins_again_work(simulation: SimulatedDriver) -
 
 
 def test_a_client_that_has_moved_does_not_return(simulation: SimulatedDriver) -> None:
-    """A server that joins again gets back the clients that it had when it retired, except those that have moved."""
+    """A server that joins again after it has retired gets back its clients, except those that have moved meanwhile."""
     result = run_script(
         simulation,
         "joinServer 0\njoinServer 1\njoinClient c 1\njoinClient d 1\njoinClient e 1\nbreakConnection e 1\n"

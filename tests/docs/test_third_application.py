@@ -1,4 +1,4 @@
-"""docs/write-an-application.md: its code blocks, used unchanged, are an application, and the test among them passes.
+"""docs/write-an-application.md: its code blocks form an application and a test, and the test passes.
 
 The test makes a copy of this project and adds the files that the document shows. The folders bayou/, storage/ and
 replica/ of the copy are links to those of this project, so the application needs no change in them.
@@ -37,8 +37,8 @@ def files() -> dict[str, str]:
 
 
 def _joined(texts: list[str], between: str) -> str:
-    """Join the blocks of one file, with the text `between` before each block of top-level code. An indented block
-    continues the block before it."""
+    """Join the blocks of one file. Put the text `between` before each block, except before an indented block, which
+    continues the previous one."""
     whole = texts[0]
     for text in texts[1:]:
         whole += ("\n" if text.startswith(" ") else between) + text

@@ -36,7 +36,7 @@ def stores(settings: Config) -> list[Store]:
 
 
 def said_in(settings: Config, stores: Sequence[Store], auth: Sequence[str], caplog: pytest.LogCaptureFixture) -> str:
-    """Run sessions between two replicas, each with its own value of `auth`. Return the warnings of both."""
+    """Run sessions between two replicas with these values of `auth`. Return the warnings of both replicas."""
     sides = [
         Scheduler(settings.model_copy(update={"auth": own}), label, store, TAGS)
         for label, store, own in zip(TWO, stores, auth, strict=True)

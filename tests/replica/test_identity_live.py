@@ -26,7 +26,7 @@ QUIET = {"interval_s": 0, "after_write": False}  # sessions on request only
 
 
 class Two:
-    """Two replicas that have had a session: `one`, which is the first primary, and `two`."""
+    """Two replicas, `one` and `two`, that have had a session. `one` is the first primary."""
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes

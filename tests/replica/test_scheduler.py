@@ -51,7 +51,7 @@ def test_without_an_interval_there_is_at_most_one_round_at_the_start() -> None:
 
 @contextmanager
 def peer_of_another_release(address: Address, *refusals: tuple[str, str]) -> Iterator[None]:
-    """Run a peer that refuses each session with the next of these codes and messages."""
+    """Run a peer that refuses every session. Each refusal takes the next code and message from the list."""
     left = iter(refusals)
 
     def exchange(_messages: Any, _context: grpc.ServicerContext) -> Iterator[wire.Frame]:

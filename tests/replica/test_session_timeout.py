@@ -13,7 +13,7 @@ from replica.anti_entropy.session_timeout import SESSION_S_MAX, SILENCE_S_MAX, S
 
 
 class Timer:
-    """A replacement for threading.Timer. The simulated clock runs it when it is due."""
+    """A replacement for threading.Timer. The simulated clock runs a timer when its time has come."""
 
     def __init__(self, clock: Clock, wait_s: float, call: Callable[[], object]) -> None:
         self._clock, self._call = clock, call

@@ -30,8 +30,9 @@ def make(folder: Path, *pairs: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder of certificates. Those of `one` and `two` are valid for this host, and that of `other` only for
-    another host. The subfolder `strange` has a certificate for `two` from another authority."""
+    """Make a folder of certificates. The certificates of `one` and `two` are valid for this host. The certificate of
+    `other` is valid only for another host. The subfolder `strange` has a certificate of `two` from another
+    authority."""
     made = tmp_path_factory.mktemp("tls")
     make(made, "one=127.0.0.1", "two=127.0.0.1", "other=10.9.8.7")
     make(made / "strange", "two=127.0.0.1")
@@ -45,9 +46,9 @@ def of(folder: Path, label: str) -> Credentials:
 
 
 def called(credentials: Credentials | None, by: Credentials | None) -> str:
-    """Make a unary call with the credentials `by` to a server with `credentials`.
+    """Start a server with `credentials`, and make one unary call to this server with the credentials `by`.
 
-    Return the label in the answer, or the reason why the call failed.
+    Return the label in the answer, or the error message if the call failed.
     """
     address = _free()
     parts = SessionParts(SessionRegistry("one"), lambda _: None, print, credentials)  # type: ignore[arg-type,return-value]

@@ -46,10 +46,10 @@ class WorldBase:
         self._labels = 0
 
     def _installed(self, store: FaultyStore, before: State, installed: Installed | None) -> None:
-        """Check an installed full state.
+        """Check the node that has installed a full state.
 
-        The other changed nodes are checked first, because the full state may hold commits that its sender made in the
-        same step.
+        First check the other nodes that changed in this step. One of them may be the sender of the full state, with new
+        commits.
         """
         for node in self.nodes.values():
             if node.store.dirty and node.store is not store:
@@ -113,13 +113,13 @@ class WorldBase:
         self.sessions.remove(session)
 
     def _drop_all(self, node: Node) -> None:
-        """Break all sessions of the node. Frames that it has sent may still arrive."""
+        """Break all sessions of the node. Frames that the node has already sent may still arrive."""
         for session in self.sessions:
             if node in session.nodes:
                 session.leave(session.nodes.index(node))
         self.sessions = [session for session in self.sessions if not session.over]
 
     def _rename(self, node: Node) -> None:
-        """Give the node a new id, because it may have lost writes of its own."""
+        """Give the node a new id, because writes that it accepted may be lost."""
         node.store.begin(server=self.mint(node.label), cluster=CLUSTER, first_primary=False)
         self.counts["new ids"] += 1

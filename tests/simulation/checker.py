@@ -1,7 +1,7 @@
-"""Checks the invariants that are numbered in docs/design.md. After each step it checks the nodes that changed.
+"""Checks the invariants that are numbered in docs/design.md.
 
-Vectors, commits and outcomes are checked after every step. On a sample of the steps, and at the end, all pages of a
-node are compared byte for byte with a replay by the model (tests/support/model.py).
+After each step, the vectors, commits and outcomes of the nodes that changed in the step are checked. After some steps,
+and at the end, all pages of a node are compared byte for byte with a replay by the model (tests/support/model.py).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.support.model_desk import Pages
 
 
 class Checker:
-    """Checks the invariants. `acknowledged` has the ids of writes whose client got an answer.
+    """Checks the invariants. `acknowledged` has the ids of the writes that were acknowledged to a client.
 
     `excused` has the ids of writes that may be lost, because a storage was destroyed or a full state was installed.
     """
@@ -64,9 +64,10 @@ class Checker:
             self._tentative[label] = look.tentative
 
     def _learn(self, label: str, look: Look) -> None:
-        """Fetch the writes that are new to the checker.
+        """Fetch the writes of the node that the checker has not seen yet, and check them.
 
-        Check that each write has a body and its own id, and that no two writes of a server follow the same write.
+        Each write must have a body, and must be stored under the id in its body. No two writes of a server may follow
+        the same write.
         """
         ids = [identifier for _, identifier, _ in look.committed if identifier not in self.writes]
         ids += [identifier for identifier in look.tentative if identifier not in self.writes]
@@ -127,9 +128,10 @@ class Checker:
         self._vectors[label] = vector
 
     def accepted(self, label: str, identifier: str, before: State) -> None:
-        """Record that a client got the answer for a write of this node, and check the id of the write (invariant 10).
+        """Record that this node acknowledged a write to a client, and check the id of the write (invariant 10).
 
-        The id must name this node's server, and its stamp must exceed all stamps in the state `before` the write.
+        `before` is the state of the node before the write. The id must name the server of this state, and the stamp in
+        the id must exceed all stamps of this state.
         """
         stamp, origin = split_id(identifier)
         self.demand(10, origin == before.server, identifier, "is not by", before.server)
@@ -147,11 +149,12 @@ class Checker:
             self.demand(12, vector.complete(server) >= stamp, label, "served without", server, stamp, view)
 
     def installed(self, store: FaultyStore, before: State, installed: Installed | None) -> None:
-        """Check an installed full state: its result must name each revoked commit that is no longer held (invariant 9).
+        """Check the result `installed` of an installed full state.
 
-        Commits that the node had truncated need not be named. They and the lost writes are excused from invariant 7 (no
-        acknowledged write is lost). If the reply of Redis was lost, `installed` is None, and all revoked writes are
-        excused.
+        The result must name each revoked commit that the node no longer holds (invariant 9). Commits that the node had
+        truncated need not be named. Truncated commits that were revoked and the writes in `installed.lost` are excused
+        from invariant 7 (no acknowledged write is lost). If the reply of Redis was lost, `installed` is None, and all
+        revoked commits are excused.
         """
         after = store.state()
         self._look(store.label, store)
@@ -296,6 +299,6 @@ def differ(demand: Demand, number: int, label: str, view: str, shown: Pages, wan
 
 
 def delta(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
-    """Return the first three differences between two values as text."""
+    """Return a text with the first three differences between the store's values and the model's values."""
     names = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
     return "; ".join(f"{name}: {ours.get(name)} but the model {theirs.get(name)}" for name in names[:3])

@@ -79,11 +79,11 @@ class ClientSteps(WorldBase):
         return f"{client.name} at {node.label} {view} {snapshot.csn}"
 
     def _near(self, a: int, b: int) -> Node | None:
-        """Choose a node for a client. It is mostly the same node, so that the node knows the client's requests."""
+        """Return a node for a client, mostly the same one, so that the node knows the client's earlier requests."""
         return self._serving(b >> 2) if b % 4 == 0 else self._serving(a % len(self.clients))
 
     def _who(self, client: Client, node: Node, moment: int, request: str = "", role: str = "user") -> Who:
-        """Return the context of a client's request under the policy of this node."""
+        """Return the context of a client's request. The limit on open reservations is that of the node."""
         limits = self.plan.limits
         limit = limits[int(node.label[1:]) % len(limits)]
         return clients.request_context(client.name, request or self._request(client), limit, moment, role)
@@ -137,5 +137,5 @@ class ClientSteps(WorldBase):
 
 
 def newest(names: Sequence[str], number: int) -> str:
-    """Choose one of the last NEWEST names by `number`."""
+    """Return one of the last NEWEST names; `number` decides which one."""
     return names[-1 - number % min(NEWEST, len(names))]

@@ -145,7 +145,8 @@ def request_context(
 ) -> drafts.DraftContext:
     """Return the context of a request. `limit` is the maximum number of open reservations.
 
-    For every fourth `moment`, the request is so late that some of the reservations have already ended.
+    `moment` decides the time of the request. For one `moment` in four, this time is so late that some reservations have
+    ended.
     """
     minute = FIRST_MIN + (0, 0, 0, 23 * 60)[moment % 4]
     policies = Policies(open_reservations=limit)

@@ -1,4 +1,4 @@
-"""Writes of the simulation's clients that carry their own check and merge procedure: desks of an office."""
+"""Drafts of clients for writes of records. A write takes or gives up a desk in an office."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ AT = datetime(2026, 12, 24, tzinfo=UTC)
 
 
 def record(user: str, request: str, place: int, how: int) -> Draft:
-    """Return a write about a desk: take it if it is free, or else one of two others; give it up; or take it over."""
+    """Return the draft of a write about the desk that `place` chooses.
+
+    Depending on `how`, the write takes a free desk, takes over a desk, gives up a desk, or takes two desks.
+    """
     program = _program(user, FLOORS[place % 3], place // 3 % DESKS_MAX, how % 8)
     return new_draft(WRITE, "write", program.args, program.pages, user=user, at=AT, request=request)
 

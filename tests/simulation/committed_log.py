@@ -1,7 +1,8 @@
-"""The committed log of each history, as the model plays it. Every replica of the history must agree with it.
+"""The committed log of each history, as the model plays it. Every replica with this history must have the same log.
 
-A history is identified by the text of its epochs. The log holds each commit with its outcome, and the vector and pages
-after it. A history that branches off another one begins with the commits of that one up to the branch.
+A history is identified by the text of its epochs. For each commit, the log holds the outcome, and the vector and the
+pages after the commit. A history may branch off another history. It then begins with the commits of the other history
+up to the branch.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class CommittedLog:
     def add(self, write: Write) -> str | None:
         """Append a commit and return None.
 
-        If the commit breaks the accept order of its origin (invariant 6), return a message instead.
+        The commits of an origin must keep its accept order (invariant 6). If this commit does not, return a message
+        instead.
         """
         before = self.vectors[-1]
         if before.complete(write.origin) != write.prev:
@@ -65,7 +67,7 @@ class CommittedLog:
         return pages
 
     def noted(self, csn: int) -> Pages:
-        """Return the committed pages at a CSN, with the notes on them."""
+        """Return the committed pages at a CSN, including the notes that commits have left on the pages."""
         pages = self.pages(csn)
         for noted in self._notes[:csn]:
             for name, fields in noted.items():
@@ -101,9 +103,10 @@ OF_NOBODY = {"failed", "duplicate", "unknown", "forbidden"}
 
 
 def notes(write: Write, csn: int, outcome: str) -> Pages:
-    """Return the notes of a commit, by page.
+    """Return the notes that a commit leaves on pages, by page.
 
-    A note is a field of a reservation's page. Its name is # and the CSN; its text says what the write did there.
+    A note is a field on a page. The name of the field is # and the CSN. The text of the field says what the write did
+    to the page.
     """
     status, _, detail = outcome.partition(" ")
     if write.app == "records/1":

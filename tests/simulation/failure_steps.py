@@ -14,7 +14,7 @@ TAIL_MAX = 12  # scripts, including those that only read
 class FailureSteps(SessionSteps):
     """The steps crash, restart, pause, reply, flush, tail, copy, restore, birth and clock.
 
-    The comments in tests/simulation/faults.py say what the less obvious ones do.
+    The comments in tests/simulation/faults.py explain the steps whose names are not obvious.
     """
 
     def _do_crash(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
@@ -78,7 +78,8 @@ class FailureSteps(SessionSteps):
         return f"{node.label} soon"
 
     def _lose_tails(self) -> None:
-        """Carry out the power cuts that are due: stop the node, and drop the last changes of its storage."""
+        """Carry out the power cuts that are due. Each one stops a node and drops the last changes of the node's
+        storage."""
         for node in self.nodes.values():
             if node.power_cut is not None and node.store.scripts_run >= node.power_cut[1]:
                 self._stop(node)
@@ -107,7 +108,7 @@ class FailureSteps(SessionSteps):
         return f"{node.label} CSN {node.store.state().csn}"
 
     def _do_restore(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
-        """Replace a node's storage by an old copy or by nothing. The replica notices this and takes a new id."""
+        """Replace a node's storage by an old copy or by an empty storage, and give the node a new id."""
         node = self._running(a)
         if node is None or len(self.nodes) < 2:
             return "nothing"
@@ -119,7 +120,7 @@ class FailureSteps(SessionSteps):
         return f"{node.label} {'from a copy' if copy else 'empty'} {node.store.state().server}"
 
     def _do_birth(self, _a: int, _b: int, _c: int, _d: int, _e: int) -> str:
-        """Delete the data folder of the configured primary, so that it starts the cluster a second time."""
+        """Delete the storage of the configured primary. This primary then starts the cluster a second time."""
         node = self.nodes.get("s1")
         if node is None or not node.runs or len(self.nodes) < 2:
             return "nothing"

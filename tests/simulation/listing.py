@@ -1,4 +1,4 @@
-"""The append-only lists of the applications: what each write adds according to its application's contract."""
+"""The append-only lists of the applications: which entries each write must add, and a check of the lists of a node."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Entry = tuple[str, str]  # list, member
 
 
 def entries(write: Write) -> set[Entry]:
-    """Return the entries that a write adds, whatever its outcome."""
+    """Return the entries that a write adds to lists. They do not depend on the outcome of the write."""
     args, user = write.args, f"user:{write.user}"
     if (write.app, write.op) == ("people/1", "add"):
         return {("people", args["name"])}
@@ -32,10 +32,10 @@ def entries(write: Write) -> set[Entry]:
 def judge_lists(
     demand: Demand, label: str, keys: dict[str, Any], held: Iterable[Write], known: Iterable[Write]
 ) -> None:
-    """Check invariant 19: the lists hold what the writes of the log ask for, and nothing that no write asked for.
+    """Check invariant 19 for the lists of a node.
 
-    `keys` has all keys of a node without their prefix, `held` the writes that the node holds, and `known` all writes of
-    the run.
+    The lists must have all entries that the node's writes (`held`) add. Each entry in the lists must come from a write
+    of the run (`known`). `keys` maps each key of the node, without the prefix, to its content.
     """
     names = {name.decode() for name in keys.get("lists", ())}
     shown = {(name, member.decode()) for name in names for member in keys.get(f"list:{name}", ())}

@@ -50,9 +50,10 @@ class Meeting:
 
     @property
     def echo(self) -> set[str]:
-        """Return the ids of writes that were sent back to their sender, which invariant 15 forbids.
+        """Return the ids of the writes that an end sent back to their sender. Invariant 15 forbids this.
 
-        Return none if another session brought one of the nodes something meanwhile: invariant 15 makes this exception.
+        Return an empty set if one of the nodes received something in another session meanwhile. Invariant 15 excepts
+        this case.
         """
         return self._echoed if self._receipts == [node.store.receipts for node in self.nodes] else set()
 
@@ -60,7 +61,7 @@ class Meeting:
         return bool(self.wires[end]) and not self.ends[end].finished and end not in self.gone
 
     def leave(self, end: int) -> None:
-        """Remove this end from the session. The other end receives the frames in flight and no more."""
+        """Remove this end from the session. The other end still receives the frames that this end has already sent."""
         self.gone.add(end)
         self.wires[end].clear()
 

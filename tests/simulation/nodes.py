@@ -1,6 +1,6 @@
-"""One simulated server: the real store in its namespace, what the checker has seen of it, and its next failure.
+"""A simulated server: a real store in a namespace of its own, with the faults that will happen to it.
 
-After each step that may have changed a node, its state and the new part of its log are read in one round trip.
+After each step that may have changed a node, the node's state and the new part of its log are read in one round trip.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ return reply
 class Look:
     """A node's state at one moment.
 
-    `committed` has (CSN, write id, outcome) of the commits since the previous look, or of the whole log if `whole` is
+    `committed` has (CSN, write id, outcome) for each commit since the previous look, or for the whole log if `whole` is
     true.
     """
 
@@ -128,10 +128,10 @@ class FaultyStore(Store):
         return reply
 
     def _run_refused(self, fault: str, verb: str, *arguments: Any) -> Any:
-        """Run a script while Redis refuses scripts that write. If Redis refuses the script, check that no key has
-        changed, and raise Lost.
+        """Run a script while Redis refuses scripts that write.
 
-        Redis does not refuse scripts that free memory.
+        If Redis refuses the script, check that no key has changed, and raise Lost. A script that only frees memory runs
+        as usual.
         """
         before = everything(self._wire, self._label)
         refuse, take = REFUSING[fault]
@@ -152,7 +152,7 @@ class FaultyStore(Store):
         return self._known
 
     def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed:
-        """Install a full state. Give the checker the state before the installation, and the result."""
+        """Install a full state. Then give the checker the result, and the node's state before the installation."""
         before = self.state()
         try:
             installed = super().install(staging, source, end, common_csn)
@@ -163,7 +163,7 @@ class FaultyStore(Store):
         return installed
 
     def looks(self) -> list[Look]:
-        """Return what was seen since the last call, oldest first. The last look is the current state."""
+        """Return the looks at this store since the last call, oldest first. The last look has the current state."""
         self.state()
         pending, self._pending = self._pending, []
         self.dirty = False
@@ -210,10 +210,10 @@ class FaultyStore(Store):
 class Node:
     """A server and its storage.
 
-    `joined` is true once the server has had its first session. `pause` is the number of steps for which it does
-    nothing. `power_cut` has the copy of the storage that survives a power cut, and the number of the first script whose
-    changes are lost. `unsure` is true if the storage has lost its newest writes, so that the server must start under a
-    new id.
+    `joined` is true once the server has had its first session. `pause` is the number of steps for which the server does
+    nothing. `power_cut` describes the next power cut: the copy of the storage that will survive it, and the number of
+    the script after which the power cut happens. `unsure` is true if the storage has lost its newest writes, so that
+    the server must start under a new id.
     """
 
     label: str
@@ -236,7 +236,7 @@ class Node:
 
 
 def everything(wire: Wire, label: str) -> dict[str, Any]:
-    """Return the content of all keys of a namespace except the events, by the key without the prefix."""
+    """Return the content of each key of a namespace, without the events. The keys in the result have no prefix."""
     prefix = Namespace(label).prefix
     flat = Script(wire, _EVERYTHING)([], [prefix.replace("[", "\\[") + "*"])
     found: dict[str, Any] = {}

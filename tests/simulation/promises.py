@@ -19,7 +19,8 @@ DONE = {"updated", "merged"}
 
 
 def judge_pages(demand: Demand, label: str, pages: Pages) -> None:
-    """Check that no two reservations overlap (invariant 8), and that rooms and reservations agree (invariant 13)."""
+    """Check that no reservations overlap (invariant 8), and that pages of rooms and of reservations agree (invariant
+    13)."""
     slots_of: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
     for name, fields in pages.items():
         if not name.startswith("room:"):
@@ -78,19 +79,19 @@ def judge_commits(demand: Demand, commits: Sequence[Commit]) -> None:
 
 
 def owner_of(write: Write) -> str:
-    """Return the owner of the reservation or series that a write is about."""
+    """Return the owner of the reservation or series that a write makes, moves or cancels."""
     subject = write.args.get("reservation") or write.args.get("series", "") if "reserve" not in write.op else ""
     return str(subject).partition("/")[0] or write.user
 
 
 def done_of(write: Write, outcome: str) -> list[bool]:
-    """Return whether a write was carried out, as a list: one entry, or one for each occurrence of a series."""
+    """Return a list that says whether a write succeeded. It has one entry, or one for each occurrence of a series."""
     told = outcome.partition(" ")[2].split("\t") if write.op.endswith("_series") else [outcome]
     return [one.partition(" ")[0] in DONE for one in told]
 
 
 def judge_managing(demand: Demand, roles: dict[str, str], write: Write, outcome: str) -> None:
-    """Check invariant 18 for a write about people: only a manager or the operator may make one.
+    """Check invariant 18 for a write about people: only a manager or the operator is allowed to change people.
 
     Then apply the write to `roles`.
     """
@@ -103,7 +104,8 @@ def judge_managing(demand: Demand, roles: dict[str, str], write: Write, outcome:
 
 
 def judge_owner(demand: Demand, roles: dict[str, str], write: Write, outcome: str) -> None:
-    """Check invariant 18: only its owner changes a reservation, but a manager may cancel it with a reason."""
+    """Check invariant 18: only the owner may change a reservation, but a manager may cancel any reservation with a
+    reason."""
     if write.user == owner_of(write) or outcome.startswith("unknown"):
         return
     may = write.op.startswith("cancel") and bool(write.args.get("reason")) and roles.get(write.user) == "manager"
@@ -127,7 +129,8 @@ def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, a
 
 
 def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None:
-    """Check invariant 17: a reservation that carries a limit on open reservations respects the limit."""
+    """Check invariant 17: after a reservation that carries a limit, its user has no more open reservations than the
+    limit."""
     limit = write.args.get("limit")
     if limit and write.op.startswith("reserve") and any(done_of(write, outcome)):
         ends = pages.get(f"user:{write.user}", {}).values()
@@ -138,7 +141,7 @@ def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None
 def judge_listed(demand: Demand, commits: Sequence[Commit], pages: Pages) -> None:
     """Check invariant 17: the page of a user lists exactly the user's open reservations.
 
-    Users who also wrote without the policy on open reservations are left out.
+    A user with a write that was made without the policy on open reservations is not checked.
     """
     seen: set[str] = set()
     outside: set[str] = set()

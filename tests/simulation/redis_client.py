@@ -52,7 +52,8 @@ class Wire:
         return rest if kind == b"+" else ResponseError(rest.decode())
 
     def _list(self, count: int) -> list[Any]:
-        """Read a list. Most of its entries are texts, which are read without a function call for each."""
+        """Read a list. Most entries are texts. They are read in this function, because a function call for each would
+        be slow."""
         found, readline, read = [], self._file.readline, self._file.read
         for _ in range(count):
             line = readline()

@@ -1,4 +1,4 @@
-"""Runs the steps of a seed, or given steps, in a new simulated world."""
+"""Runs steps in a new simulated world. The steps are drawn from a seed or given by the caller."""
 
 from __future__ import annotations
 
@@ -82,7 +82,8 @@ class Lab:
 
 @contextlib.contextmanager
 def lab() -> Iterator[Lab]:
-    """Yield a laboratory. Its Redis has failed to save once, so that a run can make Redis refuse scripts (MISCONF)."""
+    """Yield a laboratory. Its Redis has failed to save once, so that a run can make this Redis refuse scripts
+    (MISCONF)."""
     with private_redis() as client:
         # A folder with the name of its file makes the save fail.
         Path(str(client.config_get("dir")["dir"]), str(client.config_get("dbfilename")["dbfilename"])).mkdir()

@@ -1,8 +1,8 @@
-"""Writes a run as a script of the scenario language. What the language cannot express becomes a comment.
+"""Writes a run as a script of the scenario language.
 
-In a script, replicas exchange all writes over every working link. So the written script cuts all links, and a session
-becomes a link that is restored for a moment. Broken sessions, single frames, repeated requests and storage faults
-become comments.
+In a script, replicas exchange all writes over every working link. So the script of a run cuts all links. For each
+session of the run, the script restores a link and cuts it at once. The language cannot express broken sessions, single
+frames, repeated requests and storage faults, so they become comments.
 """
 
 from __future__ import annotations

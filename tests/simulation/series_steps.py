@@ -55,7 +55,7 @@ class SeriesSteps(ClientSteps):
     def _members(self, client: Client, node: Node, of: str, which: int) -> list[Occurrence]:
         """Return the occurrences of a series that are not cancelled at this node.
 
-        For every fourth `which`, return only those from the second date on.
+        If `which` is a multiple of four, leave out the occurrence on the first date.
         """
         page = reservation_page(of)
         series = decode_series(self._read(client, node, [page]).pages[page].tentative)

@@ -1,4 +1,5 @@
-"""Shrinks a failing run: leaves out steps, in halves and then one by one, as long as it fails in the same way."""
+"""Shrinks a failing run. It leaves out ever smaller groups of steps, if the run still fails in the same way without
+them."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ from tests.simulation.world import IDLE
 
 
 def shrink(lab: Lab, failed: Run, seconds_max: float) -> Run:
-    """Leave out smaller and smaller parts of a run (delta debugging) while there is time, and return the shrunk run.
+    """Leave out smaller and smaller parts of the run `failed` (delta debugging), and return the shrunk run.
 
-    The result fails in the same way as `failed`.
+    The shrunk run fails in the same way as `failed`. Shrinking ends after `seconds_max` seconds.
     """
     deadline = time.monotonic() + seconds_max
     best = failed
@@ -30,7 +31,8 @@ def shrink(lab: Lab, failed: Run, seconds_max: float) -> Run:
 
 
 def _without_idle_ones(run: Run) -> list[Step]:
-    """Return the steps that did something according to the trace, and the last step, which may have no trace."""
+    """Return the steps of a run without those that did nothing. The last step is always kept, because it may have no
+    trace."""
     last = len(run.steps) - 1
     ends = tuple(f" {text}" for text in IDLE)
     return [step for n, step in enumerate(run.steps) if n == last or not run.trace[n].endswith(ends)]

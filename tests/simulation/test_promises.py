@@ -1,4 +1,5 @@
-"""The checks of series, policies and people find the logs and pages that break a promise."""
+"""The checks in tests/simulation/promises.py find logs and pages that break a promise about series, policies or
+people."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_invariants_hold_under_faults(laboratory: Lab) -> None:
 
 
 def test_the_same_seed_is_the_same_run_byte_for_byte_in_any_process(laboratory: Lab) -> None:
-    """The run is the same even if Python's hashes differ, which changes the order of sets from process to process."""
+    """The runs are equal even if Python's hashes differ. Different hashes change the order of sets."""
     here = laboratory.seed(HELL, 300)
     command = [sys.executable, "-m", "tests.simulation", "--seed", str(HELL), "--steps", "300"]
     environment = os.environ | {"PYTHONHASHSEED": "1"}
@@ -59,9 +59,9 @@ def test_the_same_seed_is_the_same_run_byte_for_byte_in_any_process(laboratory: 
 def test_a_run_is_a_script_of_the_scenario_language(
     laboratory: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every line parses, and most lines run.
+    """Every line of the script of a run parses, and most lines succeed.
 
-    The script has other clocks and ids than the run, so some lines are refused.
+    The clocks and ids of the script differ from those of the run, so some lines are refused.
     """
     monkeypatch.chdir(tmp_path)  # for export files
     run = laboratory.seed(HELL, 300)
@@ -100,9 +100,9 @@ class Trio:
         return accepted.id
 
     def stage(self, giver: int, taker: int) -> tuple[str, object]:
-        """Stage the full state of `giver` at `taker`, without installing it.
+        """Send the full state of `giver` to `taker`, which stages the state and does not install it.
 
-        Return the number of the stage and the end of the state.
+        Return the number of the stage, and the end of the state.
         """
         part = self.stores[giver].state_part((0, ""), 500, 1 << 20)
         number = self.stores[taker].stage("", part.pages, ())
@@ -132,8 +132,9 @@ def test_a_full_state_of_an_older_epoch_does_not_replace_a_newer_one(laboratory:
 
 
 def test_commits_of_a_peer_whose_hello_had_no_birth_are_refused(laboratory: Lab) -> None:
-    """After its hello, the peer learned the birth (the cluster's first primary) and the commits in another session. The
-    receiver does not know the history of these commits."""
+    """The peer says hello before it knows the cluster's first primary (the birth). Then it receives the birth and a
+    commit in another session. The receiver of the hello must refuse this commit, because it does not know the commit's
+    history."""
     trio = Trio(laboratory)
     restored, created = (FaultyStore(laboratory.wire, label, "auto", lambda *_: None) for label in ("x", "y"))
     for store in (restored, created):
@@ -151,7 +152,8 @@ def test_commits_of_a_peer_whose_hello_had_no_birth_are_refused(laboratory: Lab)
 
 
 def test_a_server_that_loses_own_writes_by_a_full_state_takes_a_new_id(laboratory: Lab) -> None:
-    """Two servers are promoted at once. The losing one has truncated its commits, so its own writes cannot be kept."""
+    """Two servers are promoted by force, and `weak` installs the full state of `strong`. `weak` has truncated its
+    commits, so its own writes cannot be kept."""
     trio = Trio(laboratory)
     weak, strong = trio.stores[1], trio.stores[2]
     weak.force("s1~bbbbbb", trio.now_us)
@@ -187,7 +189,8 @@ def test_commits_of_another_epoch_are_refused_though_they_follow_the_same_write(
 
 
 def test_a_primary_that_is_replaced_by_a_batch_commits_nothing_of_it(laboratory: Lab) -> None:
-    """The batch contains the epoch of another primary, then a tentative write."""
+    """The batch contains the epoch of another primary, then a tentative write. The old primary must not commit this
+    write."""
     trio = Trio(laboratory)
     old, other = trio.stores[0], trio.stores[1]
     other.force("s1~bbbbbb", trio.now_us)
@@ -206,9 +209,9 @@ def test_a_primary_that_is_replaced_by_a_batch_commits_nothing_of_it(laboratory:
 def test_writes_of_a_retired_server_travel_in_the_session_of_its_creation(
     laboratory: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The creation of the retired server is in an earlier batch of the same session.
+    """One session sends the creation of a retired server, and in a later batch the writes of that server.
 
-    The writes cannot wait for another session, because the sender itself may retire after this one.
+    These writes cannot wait for another session, because the sender itself may retire after this session.
     """
     monkeypatch.setattr("bayou.anti_entropy.BATCH_COUNT_MAX", 1)
     trio = Trio(laboratory)
@@ -266,7 +269,8 @@ def test_a_full_state_that_lacks_a_part_is_not_installed(
 def test_the_old_primary_stops_committing_when_a_revoked_hand_over_is_committed_again(
     laboratory: Lab,
 ) -> None:
-    """The hand-over is tentative again. When the old primary commits it, the new primary must commit the rest."""
+    """A forced promotion has made the hand-over tentative again. Once the old primary has committed the hand-over, only
+    the new primary may commit the remaining writes."""
     trio = Trio(laboratory)
     old, winner = trio.stores[0], trio.stores[1]
     old.hand_over("s2~aaaaaa", trio.now_us)
@@ -283,7 +287,8 @@ def test_the_old_primary_stops_committing_when_a_revoked_hand_over_is_committed_
 
 
 def test_a_full_state_starts_again_when_its_sender_installs_another_one(laboratory: Lab) -> None:
-    """The parts that were sent before the sender's own log was revoked do not belong to its new state."""
+    """While a server sends its full state, it installs the full state of another server. The parts that were sent
+    before belong to the old state, so all parts of the new state must be sent."""
     trio = Trio(laboratory)
     giver, winner = trio.stores[1], trio.stores[2]
     giver.force("s1~bbbbbb", trio.now_us)

@@ -22,7 +22,8 @@ POLL_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class SeedResult:
-    """The result of a seed. `failure` has the printed lines of a shrunk failure; it is empty if there was none."""
+    """The result of a seed. If the run failed, `failure` has the lines to print about the shrunk run; otherwise it is
+    empty."""
 
     seed: int
     counts: Counter[str]

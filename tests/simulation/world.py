@@ -1,7 +1,7 @@
 """The world of a run: it runs steps, checks invariants after each step, and heals everything at the end.
 
-The code under test has no clock, network, thread or randomness of its own: the steps decide everything. A step that is
-impossible does nothing.
+The code under test has no clock, network, thread or randomness of its own: the steps decide everything. An impossible
+step does nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ WHOLE_EVERY = 60
 
 
 class World(SeriesSteps, FailureSteps, OperatorSteps):
-    """The world of a run. After every `whole_every` steps it checks all keys of the nodes that have changed."""
+    """The world of a run. After each step whose number is a multiple of `whole_every`, all keys of the changed nodes
+    are checked."""
 
     def __init__(self, plan: Plan, wire: Wire, whole_every: int = WHOLE_EVERY) -> None:
         super().__init__(plan, wire)

@@ -1,5 +1,4 @@
-"""A torn append-only file: writes that were acknowledged before the tear survive, and so do writes that follow the
-repair."""
+"""A torn append-only file. The complete writes before the tear survive, and writes after the repair survive too."""
 
 from __future__ import annotations
 
@@ -25,8 +24,8 @@ pytestmark = pytest.mark.process
 
 @dataclass(frozen=True)
 class Recorded:
-    """A data folder that a real server wrote. `sizes[n]` is the length of the append-only file when step n was
-    acknowledged."""
+    """A data folder that a real server wrote in several steps. `sizes[n]` is the length of the append-only file after
+    step n."""
 
     folder: Path
     content: bytes
@@ -53,7 +52,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
 
 @pytest.fixture
 def copy(recorded: Recorded, tmp_path: Path) -> Callable[[bytes], Path]:
-    """Return a function that makes a replica's data folder. The newest file of the folder has the given bytes."""
+    """Return a function that copies the recorded data folder, and replaces the bytes of the newest file in the copy."""
 
     def make(content: bytes) -> Path:
         folder = tmp_path / "one"

@@ -1,4 +1,4 @@
-"""Which redis-server is started if there are several, and which of them can open the data."""
+"""Which redis-server is chosen if several are installed, and which versions can open the existing data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BASE = "appendonly.aof.1.base.rdb"
 
 
 class Places:
-    """The places in which redis-servers are searched: folders below `root`, and two packages that each name a
+    """The places where a replica looks for a redis-server: folders below `root`, and two Python packages that contain a
     server."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ PREFIX = "bayou:{one}:"
 
 
 class Servers:
-    """Starts redis-servers on loopback, each on a free port with a folder of its own."""
+    """Starts redis-servers on loopback. Each server has a free port and its own folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -239,8 +239,8 @@ def test_a_failover_by_sentinel_is_followed_under_a_new_id(
 def test_a_process_that_was_a_replica_in_between_counts_as_another_redis(
     servers: Servers, open_one: Callable[..., OpenStorage]
 ) -> None:
-    """The process and its run id are the same as before, but its data came from another Redis, so the last writes may
-    be lost."""
+    """The Redis process and its run id have not changed. But meanwhile the process has copied its data from another
+    Redis, so the last writes may be lost."""
     first, second = servers.start("--appendonly", "yes", count=2)
     url = f"redis://127.0.0.1:{first}/0"
     opened = open_one(url)
@@ -256,10 +256,9 @@ def test_a_process_that_was_a_replica_in_between_counts_as_another_redis(
 
 
 def _open_and_decide(open_one: Callable[..., OpenStorage], url: str) -> tuple[OpenStorage, list[str | None]]:
-    """Open the storage, and return it with a list. Each time the client finds another Redis, the list gets the decision
-    about the id: the id that the replica may keep, or None.
+    """Open the storage. Return the storage, and a list that grows each time the client finds another Redis.
 
-    The decision is made as in replica/membership/identity.py.
+    Each entry of the list is the id that the replica may keep, or None if the replica needs a new id.
     """
     decided: list[str | None] = []
 

@@ -1,5 +1,5 @@
-"""The identity file and the lock of the folder: when a replica may keep its id, and what happens if the file is
-damaged."""
+"""The identity file and the lock of a replica's folder: when a replica may keep its id, and what a damaged file
+causes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Redis of the operator, or one in memory: the requirements, and the errors and warnings if they are not met."""
+"""The operator's own Redis, or a Redis in memory: what a replica requires of it, and the errors and warnings."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_redis_that_may_evict_is_refused(open_one, own_redis, tmp_path):
 
 
 def info_reply(**members: object) -> dict[str, object]:
-    """Return a Redis server's reply to INFO in which some entries are changed. None leaves an entry out."""
+    """Return a Redis server's usual reply to INFO, changed by `members`. An entry whose value is None is left out."""
     usual = {"redis_version": "7.2.4", "run_id": "r", "maxmemory_policy": "noeviction", "aof_enabled": 1}
     return {name: value for name, value in (usual | members).items() if value is not None}
 

@@ -1,4 +1,5 @@
-"""Booking on the calendar page in a real browser: finding a room, series, moving, history, what policies refuse."""
+"""The calendar page in a real browser: users find a room, make and change a series, read a history, and see
+refusals."""
 
 from __future__ import annotations
 
