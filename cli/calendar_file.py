@@ -1,7 +1,7 @@
 """Reads a calendar file (RFC 5545). Each event becomes one or more reservations, or is skipped for a stated reason.
 
-This module sends nothing to a replica. The same file always gives the same request ids, so that importing it again
-makes no second reservation.
+This module sends nothing to a replica. The same file always gives the same request ids, so that a second import of the
+file makes no second reservation.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def read_timetable(
 
 
 def _own_request(event: Component, user: str) -> str | None:
-    """Return the id of the reservation that the event was exported from. Return None unless that reservation is the
-    user's."""
+    """If the event was exported from a reservation of `user`, return the request id of that reservation. Otherwise
+    return None."""
     owner, _, request = str(event.get(RESERVATION, "")).partition("/")
     return request if owner == user and NAME.fullmatch(request) else None
 
@@ -111,7 +111,8 @@ def _own_request(event: Component, user: str) -> str | None:
 def request_id(uid: str, occurrence: str = "") -> str:
     """Return the request id of an event, or of one occurrence of an event.
 
-    It is the UID, with the start of the occurrence added. If that text is not a valid id, it is a hash of the text.
+    The request id is the UID of the event. For an occurrence, the start of the occurrence is added. If the resulting
+    text is not a valid request id, the request id is a hash of the text.
     """
     name = f"{uid}+{occurrence}" if occurrence else uid
     if NAME.fullmatch(name):
@@ -140,7 +141,7 @@ def _wanted(
 
 
 def _occurrences(event: Component, start: datetime, zone: tzinfo, until: date | None) -> list[datetime]:
-    """Return the start of each occurrence of a repeating event. Repeated times are in the event's own time zone."""
+    """Return the start of each occurrence of a repeating event. Rules apply in the time zone of the event."""
     last = datetime.combine(until, time(23, 59, 59), zone) if until else None
     starts = {start}
     for rule in _several(event.get("RRULE")):
@@ -249,7 +250,8 @@ def _recurrence_key(event: Component, zone: tzinfo) -> datetime | None:
 
 
 def _slot(start: datetime, length: timedelta) -> Slot:
-    """Return the slot in UTC, so that clock changes do not alter its length.
+    """Return the slot that begins at `start` and has this length. The slot is in UTC, so that a clock change does not
+    alter the length.
 
     A local time that the clocks skip is read as RFC 5545 (3.3.5) says.
     """

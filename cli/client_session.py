@@ -26,8 +26,9 @@ GUARANTEES = {
 class ClientSession:
     """A session token and the guarantees that the user chose, such as `RYW,MR`.
 
-    `guarantees` is None until the user chooses. In that case, a request for the committed view asks for no guarantees,
-    because that view does not yet have the user's latest writes. Every other request asks for all four.
+    `guarantees` is None until the user chooses. While it is None, a request for the committed view asks for no
+    guarantees, because that view does not yet have the user's latest writes. Every other request asks for all four
+    guarantees.
     """
 
     path: Path

@@ -33,7 +33,7 @@ class Context:
 
     @property
     def replica(self) -> Replica:
-        """The connection to the replica in use. The replica is chosen when this is first read."""
+        """The connection to the replica in use. The replica is chosen when this property is first read."""
         if self._replica is None:
             self._replica = self._connect_in_session(self._chosen())
         return self._replica
@@ -44,7 +44,7 @@ class Context:
 
     @property
     def here(self) -> str:
-        """The label of the replica in use, in its colour."""
+        """The label of the replica in use, in the colour of that replica."""
         return self.label(self.address.label)
 
     def find_replica(self, name: str) -> ReplicaAddress:
@@ -64,7 +64,7 @@ class Context:
             raise Usage(f"{problem.message} The replicas that answer do not know this name either.") from None
 
     def connect(self, address: ReplicaAddress, read_timeout_s: float = READ_TIMEOUT_S) -> Replica:
-        """Connect to a replica. The connection does not use the client session. The caller closes the connection."""
+        """Return a connection to a replica. The connection does not use the client session. The caller closes it."""
         replica = Replica(address, self.user, self.screen.note, read_timeout_s)
         if token := token_of(self.user, self.environment):
             replica.set_token(token)
@@ -89,8 +89,8 @@ class Context:
     def _chosen(self) -> ReplicaAddress:
         """Return the address of the replica to use.
 
-        The first of these that is given decides: --replica, the variable BAYOU_REPLICA, the last `use`, and the first
-        replica in config.yaml. If none is given, the address is ADDRESS_DEFAULT.
+        The replica is named by --replica, else by the environment variable BAYOU_REPLICA, else by the last `use`, else
+        it is the first replica in config.yaml. Without any of these, the address is ADDRESS_DEFAULT.
         """
         if self.option:
             return self.find_replica(self.option)
@@ -115,7 +115,7 @@ class Context:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The building's time zone. The replica is asked for it once."""
+        """The building's time zone. The client asks the replica for the time zone only once."""
         if self._zone is None:
             self.rooms()
         assert self._zone is not None
@@ -150,8 +150,8 @@ class Context:
         return f"/series/{segment(user)}/{segment(whole)}"
 
     def _whole_id(self, kind: str, typed: str, known: Collection[str], user: str, lists: str) -> str:
-        """Return the only id in `known` that begins with `typed`. `lists` is the part of the error message that
-        says where to find the ids."""
+        """Return the only id in `known` that begins with `typed`. Raise Problem if no id does, and Usage if several do.
+        `lists` is the part of the error message that says where the user can find the ids."""
         matches = [typed] if typed in known else sorted(one for one in known if typed and _begins(one, typed))
         if not matches:
             message = (
@@ -171,7 +171,7 @@ class Context:
         raise Usage(f"{typed!r} is the beginning of {len(matches)} ids: {shown}. Give more of the id.")
 
     def label_cell(self, label: str | None) -> Cell:
-        """A replica's label in its colour."""
+        """Return a table cell with the label of a replica, in the colour of that replica."""
         labels = list(self.directory.replicas)
         color = REPLICA_COLORS[labels.index(label) % len(REPLICA_COLORS)] if label in labels else None
         return Cell(label or "–", color)

@@ -1,4 +1,4 @@
-"""Finds replicas that have joined the cluster and are not in config.yaml, by asking the replicas that are known."""
+"""Asks the known replicas for replicas that have joined the cluster and are not in config.yaml."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def probes(connect: Connect, addresses: Sequence[ReplicaAddress]) -> list[Json |
 
 
 def joined(known: Iterable[ReplicaAddress], states: Iterable[Json | None]) -> list[ReplicaAddress]:
-    """Return the cluster members that the states list and that are not in `known`."""
+    """Return the cluster members that these replica states list. Leave out the members in `known`."""
     labels = {address.label for address in known}
     members = [member for state in states if state for member in state.get("members", [])]
     found = {str(member["label"]): f"http://{member['rest']}" for member in members}

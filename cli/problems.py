@@ -1,4 +1,4 @@
-"""The errors that the client reports to its user, and the exit status of each.
+"""The errors that the client reports to its user. Each error has an exit status.
 
 This module knows neither REST nor the screen.
 """

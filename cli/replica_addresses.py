@@ -1,4 +1,4 @@
-"""Finds the addresses of replicas, in config.yaml and in the file that `use` writes. It sends no requests.
+"""Finds the addresses of replicas in config.yaml and in the file that `use` writes. This module sends no requests.
 
 Every value in config.yaml is read as text, so the label 6.12 stays a name and does not become a number.
 """
@@ -35,7 +35,7 @@ class ReplicaAddress:
 
 @dataclass(frozen=True)
 class Directory:
-    """The replicas of a config.yaml by label, in the order of the file. Without a file, there are none."""
+    """The replicas of a config.yaml by label, in the order of the file. Without a file, the directory is empty."""
 
     path: Path | None = None
     replicas: Mapping[str, ReplicaAddress] = field(default_factory=dict)

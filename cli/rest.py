@@ -1,7 +1,7 @@
 """Sends requests to the REST interface of one replica. Every failure is raised as a Problem.
 
-The client gives each write a request id. If the answer is lost, it can send the write again, because a replica carries
-out a request id only once.
+The client gives each write a request id. If the answer is lost, the client can send the write again, because a replica
+carries out two writes with the same request id only once.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class Replica:
         return self._answer(self._send("GET", path, None, query or {}, timeout_s))
 
     def get_all(self, path: str, name: str, query: Query | None = None) -> Json:
-        """Return the answer with the whole list `name`, even if the replica sends the list in several parts."""
+        """Return the answer to a GET request. If the replica sends the list `name` in several parts, the answer has all
+        parts."""
         answer = part = self.get(path, query)
         while part.get("next"):
             part = self.get(path, {**(query or {}), "after": str(part["next"])})
@@ -129,7 +130,7 @@ class Replica:
         raise AssertionError("the last attempt returns or raises")
 
     def download(self, path: str, query: Query, write: Callable[[bytes], int]) -> int:
-        """Pass the body of the answer to `write` in chunks. Return the number of bytes."""
+        """Send a GET request, and pass the body of the answer to `write` in chunks. Return the number of bytes."""
         with self._opened(path, query, {}, FILE_TIMEOUT_S) as response:
             return sum(write(chunk) for chunk in response.iter_content(CHUNK_BYTES))
 
@@ -168,7 +169,8 @@ class Replica:
     def _opened(
         self, path: str, query: Query, headers: dict[str, str], timeout_s: float
     ) -> Iterator[requests.Response]:
-        """Send a GET request and yield its response if it succeeds. The caller reads the body piece by piece."""
+        """Send a GET request and yield the response, whose body the caller reads in pieces. Raise Problem if the
+        replica answers with an error."""
         url, timeout = self.address.url + path, (CONNECT_TIMEOUT_S, timeout_s)
         with (
             self._errors_as_problems(),

@@ -60,7 +60,8 @@ HANDLERS: Mapping[str, Callable[[Context, Namespace], int | None]] = {
 
 
 def run(context: Context, arguments: Namespace) -> int:
-    """Run the command and return its exit status. A Problem is shown here; KeyboardInterrupt is passed on."""
+    """Run the command and return its exit status. This function shows a Problem to the user. It does not catch
+    KeyboardInterrupt."""
     context.client_session.wait_s = arguments.wait or 0
     try:
         return HANDLERS[arguments.command](context, arguments) or DONE

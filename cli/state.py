@@ -29,7 +29,7 @@ def read_json_file(path: Path) -> dict[str, Any]:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Replace a file atomically. Only its owner can ever read it. Raise OSError if it cannot be written."""
+    """Replace a file atomically. Only the owner can read the file. Raise OSError if the file cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -74,7 +74,8 @@ def read_time(text: str, zone: tzinfo, now: datetime) -> datetime:
 
 
 def read_beside(text: str, first: datetime, zone: tzinfo, now: datetime) -> datetime:
-    """Read a time that follows another. A time without a day, such as 10:00, has the day and time zone of `first`."""
+    """Read a second time, such as the end of a slot that starts at `first`. A text without a day, such as 10:00, has
+    the day and the time zone of `first`."""
     text = " ".join(text.split())
     if _CLOCK.fullmatch(text):
         return _place(first.date(), _read_clock(text, text), first.tzinfo or zone)
@@ -147,7 +148,7 @@ def slot_from(start: datetime, length: timedelta) -> Slot:
 
 
 def day_bounds(day: date, days: int, zone: tzinfo) -> Slot:
-    """Return the slot of some days in a time zone: from midnight at the start of `day` to midnight `days` later."""
+    """Return the slot that covers `days` whole days in a time zone, beginning with `day`."""
     try:
         after = day + timedelta(days=days)
     except OverflowError as error:
@@ -156,7 +157,8 @@ def day_bounds(day: date, days: int, zone: tzinfo) -> Slot:
 
 
 def show_slot(slot: Slot, zone: tzinfo) -> str:
-    """Return a slot as text, such as `Tue 2026-12-01 09:00–10:00`. If it ends on another day, that day is shown too."""
+    """Return a slot as text, such as `Tue 2026-12-01 09:00–10:00`. If the slot ends on another day, the text also has
+    that day."""
     start, end = slot.start.astimezone(zone), slot.end.astimezone(zone)
     last = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%a %Y-%m-%d %H:%M}"
     if start.utcoffset() != end.utcoffset():
@@ -165,7 +167,8 @@ def show_slot(slot: Slot, zone: tzinfo) -> str:
 
 
 def show_zone(zone: tzinfo, moment: datetime) -> str:
-    """Return a time zone as text, with its offset at that moment: `Europe/Brussels (+01:00)`. UTC is just `UTC`."""
+    """Return the name of a time zone and its offset at the given moment, such as `Europe/Brussels (+01:00)`. For UTC,
+    return `UTC`."""
     name = str(zone)
     return name if name == "UTC" else f"{name} ({show_offset(moment.astimezone(zone))})"
 
@@ -197,7 +200,7 @@ def _near_day(word: str, zone: tzinfo, now: datetime) -> date | None:
 
 
 def _hint(text: str) -> str:
-    """Return a hint on how to write what the user probably meant. It is empty if there is no good guess."""
+    """Return a hint on how to write what the user probably meant. The hint is empty if there is no good guess."""
     if re.search(r"\d ?[ap]\.?m", text.lower()):
         return ": the clock has 24 hours, so 9pm is 21:00"
     if re.search(r"\d[/.]\d", text):

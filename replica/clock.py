@@ -1,4 +1,4 @@
-"""The clock of a replica: the clock of the machine or, for tests and classes, a file that holds the time.
+"""The clock of a replica: the clock of the machine or, for tests and lessons, a file that holds the time.
 
 If the environment variable BAYOU_CLOCK names a file, each reading of the clock reads that file. The file holds the time
 in microseconds since 1970. A test that writes the file can make the clock run fast, run slow, or stop.

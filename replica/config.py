@@ -66,7 +66,8 @@ def _timezone(value: str) -> str:
 
 
 def _like(pattern: re.Pattern[str], form: str) -> AfterValidator:
-    """Return a validator of texts that match the pattern. `form` describes these texts in the error."""
+    """Return a validator that accepts only texts that match the pattern. `form` describes these texts in the error
+    message."""
 
     def check(value: str) -> str:
         if not pattern.fullmatch(value):
@@ -130,8 +131,9 @@ class LogSettings(Settings):
 
 
 class Config(Settings):
-    """The whole configuration. A relative path in `data` or `tls` starts at the folder of the file. Without `tls`,
-    links are not encrypted. `replicas` are the founders and, if this server has joined them, also this server."""
+    """The whole configuration. A relative path in `data` or `tls` is relative to the folder of the configuration file.
+    Without `tls`, links are not encrypted. `replicas` are the founders and, if this server has joined them, also this
+    server."""
 
     cluster: Name
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
@@ -174,13 +176,14 @@ class Config(Settings):
         return f"There is no replica {label!r}; the configuration has {', '.join(self.replicas)}.{hint}"
 
     def redis_of(self, label: str) -> str:
-        """Return the setting `redis` that applies to a replica: its own, or that of the cluster."""
+        """Return the setting `redis` that applies to a replica: the one of the replica itself, else the one of the
+        cluster."""
         return self.replica(label).redis or self.redis
 
     @property
     def cluster_id(self) -> str:
-        """The id of the cluster, NAME-DIGEST. The digest is made from the name and the labels of the founders, so
-        another list of founders is another cluster."""
+        """The id of the cluster, NAME-DIGEST. The digest is computed from the name of the cluster and the labels of its
+        founders. So two clusters with different founders have different ids."""
         founders = json.dumps([self.cluster, sorted(self.founders)], separators=(",", ":"))
         return f"{self.cluster}-{hashlib.sha256(founders.encode()).hexdigest()[:12]}"
 
@@ -197,8 +200,8 @@ def load(path: Path) -> Config:
 
 
 def parse(text: str, path: Path) -> Config:
-    """Check a configuration that is given as text. `path` is the path of the file: errors name it, and the folders of
-    the configuration are relative to its folder."""
+    """Check a configuration that is given as text. `path` is the path of the configuration file: errors name the file,
+    and relative paths in the configuration are relative to its folder."""
     try:
         data, lines = yaml_lines.read(text)
     except yaml_lines.YamlProblem as problem:

@@ -1,5 +1,5 @@
-"""Addresses of this machine: sockets that listen on them, and free ones for a server that joins and for temporary
-clusters."""
+"""Makes sockets that listen on addresses of this machine, and finds free addresses for a server that joins or for a
+temporary cluster."""
 
 from __future__ import annotations
 

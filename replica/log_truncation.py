@@ -1,4 +1,4 @@
-"""Automatic truncation: a thread drops from the log the commits that the setting `log` does not keep."""
+"""Automatic truncation of the log: a thread drops old commits. The setting `log` says which commits stay."""
 
 from __future__ import annotations
 

@@ -52,8 +52,9 @@ class StartOptions:
 
 
 class Replica:
-    """One replica. The constructor opens the storage and decides the id; `start` begins to serve. If one of them raises
-    Refusal, everything is closed again. `left` is called when the replica has retired and may be stopped for good."""
+    """One replica. The constructor opens the storage and decides the id; `start` begins to serve. If the constructor or
+    `start` raises Refusal, everything that was opened is closed. `left` is called when the replica has retired and may
+    be stopped for good."""
 
     def __init__(
         self,

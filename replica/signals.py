@@ -9,8 +9,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopping:
-    """Receives requests to stop. After an object of this class was made, no signal interrupts the program any more;
-    instead, each signal ends one `wait`. Make only one object in a process.
+    """Receives requests to stop. Once an object of this class exists, a signal to stop no longer interrupts the
+    program. Instead, the signal ends one `wait`. Make only one object in a process.
 
     For each signal, the interpreter at once writes a byte to a pipe. A Python signal handler would run only between two
     steps of the main thread. It would not run at all if the signal arrives just before that thread begins to wait.

@@ -1,6 +1,7 @@
 """Reads YAML into plain data, and notes the line of every setting for error messages.
 
-Every scalar stays the text that was typed (a room named 6.10 is not the number 6.1); only an empty value is None.
+Every scalar stays the text that was typed, so a room named 6.10 does not become the number 6.1. Only an empty value
+becomes None.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The arguments and help texts of the commands for reservations. This module only parses words.
 
-Times stay text here, because reading a time needs the building's time zone. The client asks a replica for that zone.
+Times stay text here, because reading a time needs the building's time zone. The client gets that time zone from a
+replica.
 """
 
 from __future__ import annotations

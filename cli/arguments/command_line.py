@@ -29,7 +29,7 @@ colour: on a terminal only, and not if NO_COLOR is set"""
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Parse a whole command line: USER [COMMAND …].
 
-    Raise Usage if it is wrong. With --help, print the help and raise SystemExit.
+    Raise Usage if the command line is wrong. With --help, print the help and raise SystemExit.
     """
     return build().parse_args(list(words))
 

@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
     def add(self, name: str, metavar: str | None, meaning: str, group: Any = None, **settings: Any) -> None:
         """Add an argument that takes a value. `meaning` is its help text; `settings` go to argparse unchanged.
 
-        `group` is the argument group of this parser that the argument belongs to, if any.
+        If `group` is given, the argument is added to this argument group of the parser.
         """
         self._add(name, meaning, group, {"metavar": metavar, **settings})
 
@@ -47,7 +47,8 @@ class Parser(argparse.ArgumentParser):
             self.options[name] = meaning
 
     def begin_commands(self, dest: str, metavar: str, required: bool = True) -> None:
-        """Start a list of subcommands. The parsed value `dest` is the name of the subcommand that the user gives."""
+        """Start a list of subcommands. The name of the subcommand that the user gives is stored in the attribute that
+        `dest` names."""
         self._below = self.add_subparsers(dest=dest, metavar=metavar, required=required)
 
     def add_command(self, name: str, summary: str, examples: str) -> Parser:

@@ -23,7 +23,7 @@ KEEP_MAX = 10**12
 
 
 def seconds(text: str) -> int:
-    """A time to wait, such as 30s or 30."""
+    """Read a number of seconds, such as `30s` or `30`."""
     return number(1, WAIT_FINAL_S_MAX)(text.removesuffix("s"))
 
 

@@ -84,8 +84,8 @@ def _export(context: Context, arguments: Namespace) -> None:
 def _what_is_missing(context: Context, arguments: Namespace) -> Query:
     """Return the query that limits an export to the writes that the receiver lacks. An empty query exports everything.
 
-    With --for, the client asks the receiver what it holds. For a receiver that cannot be reached, --since names a file
-    with the receiver's answer to GET /replica.
+    With --for, the client asks the receiver which writes it holds. If the client cannot reach the receiver, --since
+    names a file with the receiver's answer to GET /replica.
     """
     if arguments.receiver:
         with contextlib.closing(context.connect(context.find_replica(arguments.receiver))) as receiver:
@@ -120,7 +120,7 @@ def _import(context: Context, arguments: Namespace) -> None:
 def by_number(files: Sequence[str]) -> list[str]:
     """Sort the volumes of each export by their number. The exports stay in the given order.
 
-    This is needed because a shell expands FILE* to FILE.10 before FILE.2.
+    Sorting is needed because a shell lists FILE.10 before FILE.2 when it expands FILE*.
     """
 
     def place(file: str) -> tuple[int, int]:

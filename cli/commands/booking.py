@@ -144,7 +144,8 @@ def _echo(context: Context, what: str, slots: list[Slot]) -> None:
 
 
 def _with_holders(context: Context, reservation: Json) -> Json:
-    """Return the reservation; if it is tentative, with the replicas that are known to hold it."""
+    """Return a tentative reservation together with the replicas that are known to hold it, which takes one more
+    request. Return any other reservation unchanged."""
     return context.replica.get(_path_of(reservation)) if reservation["state"] == "tentative" else reservation
 
 
@@ -153,7 +154,7 @@ def _path_of(reservation: Json) -> str:
 
 
 def _awaited(context: Context, reservation: Json, seconds: float) -> Json:
-    """Return the reservation as soon as it is final or rejected, or as it is when the time is over."""
+    """Wait until the reservation is no longer tentative, for at most `seconds`, and return its latest state."""
     deadline = time.monotonic() + seconds
     while reservation["state"] == "tentative" and (left_s := deadline - time.monotonic()) > 0:
         time.sleep(min(POLL_S, left_s))

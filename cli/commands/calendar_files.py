@@ -50,7 +50,7 @@ class Tally:
 def export_file(context: Context, arguments: Namespace) -> None:
     """Write the calendar of a room or user to a file.
 
-    The download goes to FILE.part, which gets the name FILE when it is complete.
+    The download is written to FILE.part. When the download is complete, FILE.part is renamed to FILE.
     """
     if arguments.room:
         path = f"/rooms/{segment(arguments.room)}/calendar.ics"

@@ -1,11 +1,11 @@
 """Writes an anti-entropy export to files. Each volume of the export gets its own file: FILE, FILE.2, FILE.3 …
 
-A volume starts with a fixed first line. Records follow. Before each record stand its length and its checksum.
+A volume is a fixed first line, followed by records. Each record is preceded by its length and its checksum.
 
-A new export replaces the files of the earlier one, so this module must find out which files belong together. The names
-are not enough: somebody may have exported on three days to FILE, FILE.2 and FILE.3. The first and the last record of
-each file (an ExportFrame of a_e.proto) say where in the export the file begins and ends. Two files belong together if
-the second begins where the first ends.
+A new export replaces the files of an earlier export at the same path, so this module must find out which files belong
+to one export. The names are not enough: FILE, FILE.2 and FILE.3 may be three exports that were made on three days. The
+first and the last record of each file (an ExportFrame of a_e.proto) say where in the export the file begins and ends.
+Two files belong to one export if the second file begins where the first file ends.
 """
 
 from __future__ import annotations

@@ -56,8 +56,8 @@ def _moment(context: Context, text: str) -> str:
 
 
 def _effect(context: Context, event: Json) -> str:
-    """Return the effect of a write as text: the old and the new slot of the reservation. If the write had no effect,
-    return its outcome."""
+    """Return the effect of a write as text: the old and the new slot of the reservation. If the reservation has no slot
+    before and after the write, return the outcome of the write."""
     before, after = event.get("before"), event.get("after")
     if before == after and after is None:
         return clean(str(event.get("outcome", "")).partition(" ")[0])

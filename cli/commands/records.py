@@ -105,7 +105,8 @@ def _conflicts_of_rooms(context: Context, arguments: Namespace) -> list[Json]:
 
 
 def _conflict_of_room(context: Context, one: Json) -> Row:
-    """Return a row such as `? neil/8f3a  6.12 Tue 2026-12-01 09:00–10:00 → 6.12 Tue 2026-12-01 10:00–11:00  moved`."""
+    """Return the table row of a conflict over a room: the mark of the state, the id of the reservation, what the user
+    wanted and got, and the outcome."""
     got = room_and_slot(one["got"], context.zone) if one["got"] else "nothing"
     how = {"merged": "moved", "unmoved": "stayed", "kept": "stayed"}.get(str(one["outcome"]), str(one["outcome"]))
     return (
@@ -125,7 +126,8 @@ def _names(context: Context) -> list[str]:
 
 
 def _document(path: str) -> Json:
-    """The YAML document of a file. YAML reads an unquoted 2026-12-01 as a date; the replica gets it as text."""
+    """Read a YAML file, or standard input if `path` is `-`. YAML reads an unquoted 2026-12-01 as a date; this function
+    converts dates back to text. Raise Usage if the content is not a YAML mapping."""
     try:
         text = sys.stdin.read() if path == "-" else Path(path).expanduser().read_text(encoding="utf-8")
         document = yaml.safe_load(text)
@@ -147,7 +149,8 @@ def _plain(value: Any) -> Any:
 
 
 def _parameter(text: str) -> tuple[str, str | int]:
-    """The name and the value in NAME=VALUE. A whole number is a number, and everything else is text."""
+    """Split NAME=VALUE, and return the name and the value. A value that is a whole number becomes an int; any other
+    value stays text."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise Usage(f"--set {text}: write NAME=VALUE.")
@@ -165,7 +168,7 @@ def _show_relation(screen: Screen, relation: Json) -> None:
 
 
 def _change(change: Json) -> str:
-    """A change in a line, such as `insert meetings room=6.12 day=2026-12-01`."""
+    """Return one change of a record as text, such as `insert meetings room=6.12 day=2026-12-01`."""
     return clean(f"{change['op']} {_record(change)}")
 
 

@@ -75,7 +75,7 @@ def link(context: Context, arguments: Namespace) -> None:
 def sync(context: Context, arguments: Namespace) -> int:
     """Run an anti-entropy session with each peer, and go on with the next peer if a session fails.
 
-    Return the exit status of the last failure.
+    Return the exit status of the last failure, or DONE if no session fails.
     """
     peers = arguments.peers or [
         str(peer["label"]) for peer in context.replica.get("/replica").get("peers", []) if peer.get("link") != "cut"

@@ -66,7 +66,7 @@ def series(context: Context, arguments: Namespace) -> int:
 
 
 def show_series(context: Context, answer: Json) -> int:
-    """Show a series. Return NOTHING_FREE if occurrences were rejected and none has a slot, else DONE."""
+    """Show a series. Return NOTHING_FREE if occurrences were rejected and no occurrence has a slot, else DONE."""
     screen, found = context.screen, answer["series"]
     held = found["reservations"]
     screen.json(answer)
@@ -84,7 +84,7 @@ def show_series(context: Context, answer: Json) -> int:
 
 
 def target_of(context: Context, arguments: Namespace) -> tuple[str, Query]:
-    """Return the REST path and query for cancelling or moving.
+    """Return the path and query of the REST request that cancels or moves.
 
     The path names one reservation; with --all or --and-later, it names a series. With --and-later, the query names the
     first occurrence to change.
@@ -100,7 +100,7 @@ def target_of(context: Context, arguments: Namespace) -> tuple[str, Query]:
 def occurrence_of(context: Context, arguments: Namespace) -> Json:
     """Return the occurrence that a change of a series starts from.
 
-    With --and-later, the user names this occurrence. With --all, it is the first one that is not cancelled.
+    With --and-later, the user names this occurrence. With --all, it is the first occurrence that is not cancelled.
     """
     name = arguments.reservation
     if arguments.reach == "later":
@@ -115,7 +115,7 @@ def occurrence_of(context: Context, arguments: Namespace) -> Json:
 
 
 def _show_occurrences(context: Context, held: list[Json]) -> None:
-    """Show a line for each occurrence, with a note if it did not get the slot that was asked for first."""
+    """Show a line for each occurrence. If an occurrence did not get its first choice of slot, add a note."""
     rows: list[Row] = []
     for one in held:
         note = reason_of(one)

@@ -1,4 +1,4 @@
-"""Reads the options that say when a reservation should be, and what to do if that time is taken."""
+"""Reads the options that say when a reservation should take place, and what to do if that time is taken."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cli.times import Slot, read_beside, read_period, read_time, slot_from, slot
 
 
 def merge_of(arguments: Namespace) -> str | Json | None:
-    """Return the merge procedure as REST expects it; None without --merge.
+    """Return the merge procedure in the form that the REST interface expects. Return None without --merge.
 
     Raise Usage if an option belongs to another merge procedure, or if an option that the procedure needs is missing.
     """
@@ -39,7 +39,7 @@ def merge_of(arguments: Namespace) -> str | Json | None:
 def slots_of(context: Context, arguments: Namespace, current: Json | None) -> list[Slot]:
     """Return the slots of --at and --or.
 
-    If no length is given, each slot is as long as `current`, the reservation to move.
+    If the user gives no length, each slot is as long as `current`, the reservation to move.
     """
     zone, now = context.zone, context.now()
     first = slot_asked(context, arguments.at, arguments, current)
@@ -52,9 +52,10 @@ def slots_of(context: Context, arguments: Namespace, current: Json | None) -> li
 
 
 def slot_asked(context: Context, words: list[str], arguments: Namespace, current: Json | None = None) -> Slot:
-    """Return the slot that the words ask for. The words are a span, such as `tomorrow 9-10:30`, or a start.
+    """Return the slot that the words ask for. The words are a span, such as `tomorrow 9-10:30`, or only a start.
 
-    After a start, --for or --to gives the length. Without them, the slot has the length of the reservation `current`.
+    If the words are only a start, --for or --to gives the length. Without these options, the slot has the length of the
+    reservation `current`.
     """
     zone, now, text = context.zone, context.now(), " ".join(words)
     if span := read_period(text, zone, now):

@@ -21,7 +21,8 @@ STATES = {"committed": "committed", "rejected": "rejected", "revoked": "rejected
 
 @dataclass(frozen=True)
 class Event:
-    """An event of the replica, or one that the client adds: `connected` and `lost` say what happened to the stream."""
+    """An event to show. Most events come from the replica. The client adds the events `connected` and `lost`, which say
+    what happened to the connection."""
 
     name: str
     identity: str = ""
@@ -83,7 +84,8 @@ def _follow(replica: Replica) -> Iterator[Event]:
 def _events(lines: Iterator[str]) -> Iterator[Event]:
     """Parse the lines of an event stream, and yield its events.
 
-    A block without data becomes an event without a name. It still carries an id from which the stream can continue.
+    A block of lines without data becomes an event without a name. That event still has an id from which the stream can
+    continue.
     """
     next(lines)  # the stream is open
     yield Event("connected")
@@ -164,7 +166,7 @@ def _membership_text(context: Context, name: str, change: Json) -> str:
 
 
 def _write_text(context: Context, name: str, data: Json) -> str:
-    """Return the text of an event of a write, such as
+    """Return the line that shows an event of a write, such as
     `✓ committed  8f3a  6.12  Tue 2026-12-01 09:00–10:00  CSN 17  from two`."""
     screen, zone = context.screen, context.zone
     about = data.get("reservation") or f"{data.get('user')}/{data.get('request')}"

@@ -26,7 +26,8 @@ LEGEND = f"{CLOSED} closed  ? may still move  ✓ final  {MINE} yours; with --li
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the grid: one room on one day. `opens` and `closes` are hours, or None without opening hours."""
+    """A line of the grid: one room on one day. `opens` and `closes` are hours of the day. They are None if the room has
+    no opening hours."""
 
     name: str
     today: Slot
@@ -145,13 +146,15 @@ def _touching(entries: Sequence[Json], today: Slot) -> list[Json]:
 
 
 def _walls(entry: Json, today: Slot) -> tuple[float, float]:
-    """Return when a reservation starts and ends on the clock, in hours since midnight. Both are limited to this day."""
+    """Return the local start and end of a reservation, in hours since midnight. If the reservation begins before this
+    day, its start counts as 0. If the reservation ends after this day, its end counts as 24."""
     slot = slot_of(entry)
     return _wall(max(slot.start, today.start), today), _wall(min(slot.end, today.end), today)
 
 
 def _wall(moment: datetime, today: Slot) -> float:
-    """Return the time that the clock shows at a moment, in hours since midnight. Return 24 for the end of the day."""
+    """Return the local time of a moment, in hours since midnight. Return 24 for the end of the day and any later
+    moment."""
     if moment >= today.end:
         return 24.0
     local = moment.astimezone(today.start.tzinfo)

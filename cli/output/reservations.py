@@ -23,7 +23,8 @@ class Viewer:
 
 
 def when(reservation: Json, zone: tzinfo) -> str:
-    """Return the reservation's slot as text. Without a slot, return the first slot that it asked for, in brackets."""
+    """Return the reservation's slot as text. If the reservation has no slot, return the first slot that the reservation
+    asked for, in brackets."""
     if slot := reservation.get("slot"):
         return show_slot(slot_of(slot), zone)
     asked = reservation.get("asked")
@@ -33,7 +34,8 @@ def when(reservation: Json, zone: tzinfo) -> str:
 def room_and_slot(result: Json, zone: tzinfo) -> str:
     """Return a room and a slot as text, such as `6.12 Tue 2026-12-01 09:00–10:00`.
 
-    The result of another application has no slot. Its values are returned with spaces between them.
+    A result without a slot comes from another application. Return all values of such a result, with spaces
+    between them.
     """
     if "start" not in result:
         return clean(" ".join(str(value) for value in result.values()))
@@ -41,7 +43,8 @@ def room_and_slot(result: Json, zone: tzinfo) -> str:
 
 
 def where(holders: Sequence[str]) -> str:
-    """Return how far a tentative reservation has spread: the labels of the replicas that are known to hold it."""
+    """Return a text that says how far a tentative reservation has spread, such as `at one and two, waiting for the
+    primary`. `holders` are the labels of the replicas that are known to hold the reservation."""
     *first, last = map(clean, holders)
     return f"at {', '.join(first)} and {last}, waiting for the primary" if first else f"at {last} only"
 
@@ -52,7 +55,7 @@ def reason_of(reservation: Json) -> str:
 
 
 def show_reservation(screen: Screen, reservation: Json, zone: tzinfo) -> None:
-    """Show one reservation. Its id, the reason of a rejection and other notes follow on lines of their own."""
+    """Show one reservation. The id, the reason for a rejection, and other notes follow on separate lines."""
     slot = reservation.get("slot")
     moment = slot_of(slot).start if slot else None
     parts = [
@@ -122,7 +125,7 @@ def _hours(room: Json) -> str:
 
 
 def _choice(reservation: Json) -> str:
-    """Return a note if the reservation did not get the slot that was asked for first, else an empty text."""
+    """Return a note if the reservation did not get its first choice of slot, else an empty text."""
     slot, asked = reservation.get("slot"), reservation.get("asked") or []
     if not slot or not asked:
         return ""

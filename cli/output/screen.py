@@ -63,7 +63,7 @@ class Screen:
             print(json.dumps(data, ensure_ascii=False), flush=True)
 
     def note(self, text: str) -> None:
-        """Print a remark to standard error, apart from the results."""
+        """Print a remark to standard error. The results of a command go to standard output."""
         print(self.paint(f"· {clean(text)}", "dark_grey"), file=sys.stderr, flush=True)
 
     def problem(self, problem: Problem) -> None:
@@ -84,7 +84,8 @@ class Screen:
         return self.paint(f"{mark.text} {'' if count is None else f'{count} '}{clean(state)}", mark.color)
 
     def table(self, rows: Sequence[Row], indent: int = 0, cut: int | None = None) -> None:
-        """Print rows in aligned columns. If they are too wide, shorten column `cut`, by default the last one."""
+        """Print rows in aligned columns. If the rows are wider than the screen, shorten the column with the number
+        `cut`, by default the last column."""
         cells = [[Cell(clean(cell)) if isinstance(cell, str) else Cell(clean(cell.text), cell.color) for cell in row]
                  for row in rows]  # fmt: skip
         if not cells:
@@ -122,7 +123,7 @@ def width_of(text: str) -> int:
 
 
 def shorten(text: str, width: int) -> str:
-    """Return the text. If it is wider than `width` columns, cut it and end it with an ellipsis (…)."""
+    """Return the text. If the text is wider than `width` columns, cut it and end it with an ellipsis (…)."""
     if width_of(text) <= width:
         return text
     taken, used = [], 0

@@ -26,7 +26,7 @@ NEWS_MAX = 8
 class Monitor:
     """Polls the replica and keeps its latest answers. `changed` is called after each poll.
 
-    The prompt may read a public field at any time, because a new value always replaces the old one as a whole.
+    The prompt may read a public field at any time: the monitor never changes a value, but replaces it with a new one.
     """
 
     def __init__(self, context: Context, changed: Callable[[], None]) -> None:
@@ -54,7 +54,7 @@ class Monitor:
         self._thread.join(TIMEOUT_S)
 
     def look_again(self, quietly: bool) -> None:
-        """Poll at once, after a command.
+        """Poll the replica at once, because a command has just run.
 
         If `quietly` is true, report no changes, because the command has already shown them.
         """

@@ -44,7 +44,8 @@ class PromptCompleter(Completer):
     def offers(self, words: list[str], last: str) -> Offers:
         """Return all words that may follow the given words, each with its description.
 
-        If `last` begins with a dash, the words are options. The rest of `last` is ignored; the caller filters by it.
+        If `last` begins with a dash, the offered words are options. The caller keeps only the words that begin with
+        `last`.
         """
         summaries = {name: parser.summary for name, parser in self._commands.items()}
         if not words:
@@ -95,7 +96,7 @@ class PromptCompleter(Completer):
     def _reservations(self, command: str) -> Offers:
         """Return the ids of the user's reservations or series.
 
-        The names of other users follow, because the id of another user's reservation begins with USER/.
+        The names of other users are also offered, because a user types USER/ID for another user's reservation.
         """
         zone: tzinfo | None = self._monitor.zone
         changing = command in {"cancel", "move"}

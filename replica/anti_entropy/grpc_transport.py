@@ -49,8 +49,8 @@ OnHello = Callable[[Hello], None]
 
 @dataclass(frozen=True, slots=True)
 class SessionParts:
-    """The parts that all sessions of this replica use. `make_session` makes a new session, and `on_hello` is called for
-    each hello of a peer."""
+    """The parts that all sessions of this replica use. `make_session` makes a new session. `on_hello` is called with
+    the Hello frame of each peer."""
 
     registry: SessionRegistry
     make_session: MakeSession
@@ -167,8 +167,8 @@ def _unary_handler(call: UnaryCall) -> Any:
 
 
 def _reader(kind: type[Any]) -> Callable[[bytes], Any]:
-    """Return a function that decodes messages of type `kind`. It decodes malformed bytes as an empty message, which is
-    refused later."""
+    """Return a function that decodes messages of type `kind`. The function decodes malformed bytes as an empty message.
+    The code that checks the message refuses an empty one."""
 
     def read(data: bytes) -> Any:
         try:

@@ -19,12 +19,12 @@ class Peers(Protocol):
         """Return one entry for each peer: label, address, link (up | cut), reachable, busy, last_session."""
 
     def holders(self, ids: Collection[str]) -> list[str]:
-        """Return the labels of the peers that held all of these writes at the end of their last session. They are known
-        since the start of this replica."""
+        """Return the labels of the peers that held all of these writes at the end of their last session. Sessions
+        before the start of this replica do not count."""
 
     def sync(self, label: str) -> Report:
-        """Run one session to its end, and return its report. Raises Unknown `peer_unknown`, Conflict `link_cut`, or
-        Away `peer_unreachable`."""
+        """Run one session to its end, and return its report. Raises Unknown `peer_unknown` if there is no such peer,
+        Conflict `link_cut` if either replica has cut the link, and Away `peer_unreachable` if the session fails."""
 
     def set_link(self, label: str, *, up: bool) -> None:
-        """Cut or heal the link to a peer. Raises Unknown peer_unknown."""
+        """Cut or heal the link to a peer. Raises Unknown `peer_unknown` if there is no such peer."""

@@ -1,7 +1,7 @@
 """Converts the frames of a session to the messages of a_e.proto, and back.
 
-Most fields have the same name and the same kind of value in the frame and in its message; `_values` and `_read` copy
-these.
+Most fields have the same name and the same kind of value in a frame and in its message. `_values` and `_read` copy
+these fields.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def encode(frame: Frame) -> wire.Frame:
 
 
 def decode(message: wire.Frame) -> Frame:
-    """Return the frame of a message. Raises ProtocolError if this release does not know its kind."""
+    """Return the frame of a message. Raises ProtocolError if this release does not know the kind of message."""
     match message.WhichOneof("kind"):
         case "hello":
             hello = _read(Hello, message.hello)
@@ -75,7 +75,8 @@ def _values(record: Hello | Ack | StateEnd | Refuse) -> dict[str, Any]:
 
 
 def _read(kind: type[Record], message: Any) -> Record:
-    """Return a record with the values of the message. A map becomes a dict, and a list becomes a tuple."""
+    """Return a frame, or a part of a frame, with the values of the message. A map becomes a dict, and a list becomes a
+    tuple."""
     return kind(**{field.name: _plain(getattr(message, field.name)) for field in fields(kind)})
 
 

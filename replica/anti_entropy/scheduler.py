@@ -1,8 +1,8 @@
 """Decides when sessions run, and with whom: at an interval, after a write, and on request.
 
-One thread keeps the interval, and each peer has a thread that calls it. A peer that does not answer is called again
-after pauses that grow. Writes that arrive in a session are passed on at once. Peers are added and removed as membership
-writes arrive.
+One thread waits for the interval, and each peer has a thread that calls it. If a peer does not answer, its thread calls
+again after pauses that grow. Writes that arrive in a session are passed on at once. Peers are added and removed as
+membership writes arrive.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def pauses_s(policy: AntiEntropySettings) -> Iterator[float]:
 
 
 class Scheduler:
-    """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `tags` are the applications that the
-    replica plays, each as NAME/VERSION."""
+    """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `tags` are the applications whose
+    writes this replica can execute, each as NAME/VERSION."""
 
     def __init__(self, settings: Config, label: str, store: Store, tags: Sequence[str]) -> None:
         self._settings = settings
@@ -232,8 +232,9 @@ class Scheduler:
                 self._warn_of_missing_tokens(hello)
 
     def _warn_of_missing_tokens(self, hello: Hello) -> None:
-        """Log a warning if only one of the two replicas requires tokens of its clients. The session continues, because
-        replicas differ for some time when a cluster changes to tokens one replica after the other."""
+        """Log a warning if only one of the two replicas requires tokens of its clients. The session continues: when a
+        cluster begins to use tokens, its replicas are changed one after the other, so two replicas may differ for some
+        time."""
         if hello.asks_for_tokens in {None, self._asks_for_tokens} or hello.cluster != self._settings.cluster_id:
             return
         strict, lax = self._label, hello.label

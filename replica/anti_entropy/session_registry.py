@@ -28,8 +28,8 @@ class SessionRegistry:
             return True
 
     def begin_answer(self, peer: str, cancel: Cancel) -> bool:
-        """Record the start of a session that the peer starts. Returns False if the peer must wait. `cancel` cancels the
-        session."""
+        """Record the start of a session that the peer starts. Returns False if another session with the peer takes
+        precedence. `cancel` cancels the session."""
         with self._change:
             if peer in self._answers or (peer in self._calls and self._label < peer):
                 return False

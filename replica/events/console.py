@@ -64,7 +64,7 @@ class Console:
             self._write(text)
 
     def name(self, label: str) -> str:
-        """Return a replica's label in its colour."""
+        """Return the label of a replica, in the colour of that replica."""
         number = self._labels.index(label) if label in self._labels else len(self._labels)
         return self._paint(harmless(label), LABEL_COLORS[number % len(LABEL_COLORS)])
 
@@ -165,8 +165,8 @@ class Console:
         return self._paint("?", "yellow") if data["csn"] is None else self._paint("✓", "green")
 
     def _result(self, result: Mapping[str, Any]) -> str:
-        """Return a reservation as text, such as `6.12 2026-12-01 09:00–10:00`. For another application, return the
-        values of its result."""
+        """Return the result of a write as text: the room and slot of a reservation, such as
+        `6.12 2026-12-01 09:00–10:00`, or all values of another application's result."""
         times = self._times(result)
         if times is None:
             return harmless(" ".join(str(value) for value in result.values()))
@@ -175,8 +175,8 @@ class Console:
         return f"{harmless(result.get('room', ''))} {day} {start}–{ending}"
 
     def _move(self, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
-        """Return a move as text. Within a day and a room it is short, such as `6.12 09:00 → 10:00`; otherwise it has
-        both slots in full."""
+        """Return the change from one slot to another as text. If the day and the room stay the same, the text is short,
+        such as `6.12 09:00 → 10:00`. Otherwise the text has both slots in full."""
         was, now = (self._times(result) if result else None for result in (before, after))
         if not (before and after and was and now):
             return " → ".join(self._result(result) if result else "nothing" for result in (before, after))
@@ -186,7 +186,8 @@ class Console:
         return f"{harmless(after.get('room', ''))} {start_before} → {start}"
 
     def _times(self, result: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[str, str]] | None:
-        """Return the day and the time of both ends in local time; None if the result has no times."""
+        """Return the start and the end of a result, each as a local day and time. Return None if the result has no
+        times."""
         try:
             return _clock(result["start"], self._zone), _clock(result["end"], self._zone)
         except (KeyError, TypeError, ValueError):
@@ -198,8 +199,8 @@ class Console:
         return f"link to {self.name(str(data.get('peer')))} {state}"
 
     def _session(self, data: Mapping[str, Any]) -> Iterator[str]:
-        """Yield the line of a session in which something was sent or received. An error is shown only once while it
-        stays the same, so that a peer that is down does not fill the terminal."""
+        """Yield a line if the session sent or received something, failed with a new error, or succeeded after a failed
+        session. The same error is not shown twice in a row, so that a peer that is down does not fill the terminal."""
         peer, error = str(data.get("peer")), data.get("error")
         before = self._session_errors.pop(peer, None)
         if error:
@@ -221,7 +222,7 @@ def harmless(text: object) -> str:
 
 
 def _request(data: Mapping[str, Any]) -> str:
-    """Return the name that the user gave the reservation."""
+    """Return the reservation's id without the name of the user."""
     return harmless(str(data["reservation"] or "").removeprefix(f"{data['user']}/"))
 
 

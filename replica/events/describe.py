@@ -1,4 +1,4 @@
-"""Describes writes for screens. The application of a write makes its description."""
+"""Describes writes for screens. Each write names an application, and this application makes the description."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LOGGER = logging.getLogger("bayou.replica")
 
 
 class Describer:
-    """Describes writes for screens. `describe(write, outcome)` never raises an error. For an unknown application it
-    returns an empty description."""
+    """Describes writes for screens. `describe(write, outcome)` never raises an error. If this replica does not know the
+    application, `describe` returns an empty description."""
 
     def __init__(self, applications: Sequence[Application]) -> None:
         self._applications = {application.tag: application for application in applications}

@@ -1,11 +1,11 @@
 """Expands transactions of the store into screen events, write by write.
 
 A screen event has the id `STREAMID.NUMBER`: the id of the transaction, and the number of the event in it. Each change
-of a write gives these events, in this order: accepted or received (the write is new here), moved or rejected (its
-outcome changed), committed. An installed full state gives one event `revoked` for each commit that it revoked, and then
-`reset`, because anything on a screen may have changed.
+of a write gives these events, in this order: `accepted` or `received` if the write is new here, `moved` or `rejected`
+if its outcome changed, and `committed`. When a full state is installed, each commit that is revoked gives an event
+`revoked`. An event `reset` follows, because anything on a screen may have changed.
 
-Transactions can also be summarised, without reading the log, for a listener that only counts.
+For a listener that only counts, this module can summarise transactions without reading the log.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class ScreenEvent:
 class Transaction:
     """One transaction of the store, with its events in order.
 
-    In a summary, `events` does not contain the events of writes that only arrived or were committed. Instead, `summed`
-    counts these events by name, and `csns` has the CSNs of the commits among them.
+    A transaction may be a summary. Then `events` has no events for writes that only arrived or were committed. Instead,
+    `summed` counts such events by name, and `csns` has the CSNs of the commits that it counts.
     """
 
     id: str
@@ -100,8 +100,8 @@ def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str
 
 
 def summarise(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str], tuple[int, ...]]:
-    """Split an entry for a summary. Returns the entry with only those changes that must be expanded, and the values
-    `summed` and `csns` for its other changes; see Transaction."""
+    """Split the entry of a transaction for a summary. Returns the entry with only the changes that need events of their
+    own. For the other changes, returns the fields `summed` and `csns` of a Transaction."""
     expanded: list[Change] = []
     csns, count = [], 0
     for change in entry.get("changes", ()):
@@ -116,8 +116,8 @@ def summarise(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str]
 
 
 def _is_plain(change: Change) -> bool:
-    """Return whether the write only arrived or was committed. A membership write is never plain, because the terminal
-    shows every membership write."""
+    """Return whether the change is plain: the write arrived or was committed, and its outcome did not change. A change
+    of a membership write is never plain, because the terminal shows every membership write."""
     return not change.is_membership and change.was in {None, change.now}
 
 
@@ -166,9 +166,9 @@ def _of_changes(
 def _of_revoked(
     entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the events of the revoked commits, then a `reset`. The commits in `revoked` are tentative again. Those in
-    `lost` are gone, because they follow a write that this replica does not have. `lost_pages` names the pages whose
-    revoked commits are no longer in the log, so that nobody knows who made them."""
+    """Yield the events of the revoked commits, then a `reset`. The commits in `revoked` are tentative again. The
+    commits in `lost` are gone, because each of them follows a write that this replica does not have. `lost_pages` names
+    the pages whose revoked commits are no longer in the log; for these commits, nobody knows which writes they were."""
     peer = entry.get("peer") or None
     for fate in ("revoked", "lost"):
         for identifier in entry.get(fate, ()):
@@ -181,9 +181,9 @@ def _of_revoked(
 def _data_of(
     start: Mapping[str, Any], write: Write | None, was: str | None, now: str, describer: Describer
 ) -> Iterator[dict[str, Any]]:
-    """Yield the data of one write's events. The data contain the members of `start`, and values from the write and its
-    description. An application may describe a write in several `parts`; each part gives its own data. If the write is
-    no longer in the log, only `start` and the outcome are known."""
+    """Yield the data of the events of one write. The data are the members of `start`, values of the write, and values
+    of its description by the application. If the description has several `parts`, yield data for each part. If the
+    write is no longer in the log (`write` is None), the data have only the members of `start` and the outcome."""
     status = now.partition(" ")[0]
     if write is None:
         nothing: dict[str, Any] = dict.fromkeys(("app", "op", "user", "request", "reservation", "before", "after"))

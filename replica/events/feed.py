@@ -1,8 +1,9 @@
 """The event feed: one thread reads the store's events, keeps recent ones in memory, and passes them on.
 
-So the store is read once for any number of followers. If a read has very many changes, the feed only counts their
-events, and does not keep them. A follower whose next events are not in memory reads the store itself. If the store has
-dropped or lost events, followers get a `reset` event, after which a screen must load its content again.
+So the store is read once for any number of followers. If a read returns very many changes, the feed only counts their
+events, and does not keep them in memory. If a follower's next events are not in memory, the follower reads the store
+itself. If the store has dropped or lost events, followers get a `reset` event, after which a screen must load its
+content again.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ class Position(NamedTuple):
 
 
 class EventFeed:
-    """The feed of one replica. After `start`, `listener` is called with each transaction in order, in the thread of the
-    feed.
+    """The feed of one replica. After `start`, the thread of the feed calls `listener` with each transaction in order.
 
-    That thread makes its own client with `blocking_client`. Followers that read the store share `client`.
+    The thread reads the store through a client that `blocking_client` makes. All followers that read the store use
+    `client`.
     """
 
     def __init__(
@@ -98,8 +99,8 @@ class EventFeed:
     # For followers.
 
     def read(self, position: Position) -> tuple[list[ScreenEvent], Position]:
-        """Return the events after the position, oldest first, and the position after them. After the feed has stopped,
-        there are no events."""
+        """Return the events after the position, oldest first, and the new position. After the feed has stopped, return
+        no events."""
         with self._changed:
             if self.stopped:
                 return [], position
@@ -116,7 +117,7 @@ class EventFeed:
         return events, Position(after, position.resets)
 
     def wait(self, position: Position, timeout_s: float) -> None:
-        """Wait until `read` has something to return, until the feed has stopped, or until the time is over."""
+        """Wait until `read` has something to return, until the feed has stopped, or until `timeout_s` is over."""
         with self._changed:
             self._changed.wait_for(lambda: self._has_news(position), timeout_s)
 
@@ -205,8 +206,8 @@ class EventFeed:
             self._reset(Cursor.parse(self._store.last_event()))
 
     def _reconnected(self, broken: bool) -> None:
-        """After a new connection, reset the feed if the store has lost events, that is, if the store's last event is
-        older than that of the feed. If `broken` is true, always reset the feed."""
+        """Called after each new connection to the store. Reset the feed if `broken` is true, or if the last event of
+        the store is older than the last event of the feed, because the store has then lost events."""
         last = Cursor.parse(self._store.last_event())
         if broken or last < self._last:
             self._reset(last)
@@ -271,13 +272,13 @@ class FeedFollower:
         return self._feed.is_behind(self._position)
 
     async def changed(self, timeout_s: float) -> None:
-        """Wait, in an event loop, until `take` has something to return, until the feed has stopped, or until the time
+        """Wait in an event loop until `take` has something to return, until the feed has stopped, or until `timeout_s`
         is over."""
         await self._feed.wait_in_loop(self._position, timeout_s)
 
     def take(self, timeout_s: float) -> list[ScreenEvent]:
-        """Return the next events, oldest first. Returns no events if none come within the time, or if the feed has
-        stopped."""
+        """Wait for the next events, and return them, oldest first. Returns no events if none come within `timeout_s`,
+        or if the feed has stopped."""
         self._feed.wait(self._position, timeout_s)
         events, self._position = self._feed.read(self._position)
         return events

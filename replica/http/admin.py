@@ -254,7 +254,8 @@ class MembershipChanges:
         return {"retired": True, "write": retired.write, "held_by": retired.held_by}
 
     def promote(self, request: Request[None, PromoteBody]) -> Answer:
-        """Make this replica the primary. With `to`, the primary hands over to that replica instead."""
+        """Make this replica the primary. If `to` names another replica, this replica must be the primary, and hands
+        over to that replica."""
         if request.body.force:
             self._membership.force()
         else:

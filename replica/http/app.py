@@ -24,8 +24,8 @@ from replica.http.routing import Routes
 
 
 def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
-    """Return the WSGI application of one replica. The application counts its answers in `counters`, which the replica
-    also uses. Without `counters`, the application makes its own."""
+    """Return the WSGI application of one replica. The application counts its answers in `counters`, which also has the
+    other counters of the replica. Without `counters`, the application makes new counters."""
     app = Flask("bayou", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = errors.BODY_BYTES_MAX
     app.url_map.strict_slashes = False
@@ -93,8 +93,8 @@ def _answer_error(error: Exception) -> Response:
 
 
 def _joined(parts: Parts) -> list[str]:
-    """Return the REST addresses of the created servers. Returns none while the storage is away, because then no request
-    is served anyway."""
+    """Return the REST addresses of the created servers. Returns an empty list while the storage cannot be reached,
+    because then no request can be served."""
     try:
         return [member.rest for member in parts.store.members()]
     except RedisError:

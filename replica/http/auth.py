@@ -9,7 +9,7 @@ With `auth: none` everybody may do everything. With `auth: tokens` a request car
 Tokens are looked up in the tentative view. So a change of persons that this replica accepts takes effect here at once,
 even while the replica is cut off. The operator's token is in data/LABEL/operator.token, and changes at each start. With
 this token, whoever runs the machine can create the first manager. Each endpoint declares the lowest role that may use
-it.
+the endpoint.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Security:
         self._operator_hash = operator_hash
 
     def caller(self, endpoint: Endpoint | None, method: str, headers: Headers) -> Caller:
-        """Return who makes a request. `endpoint` is None if there is none with this path and method.
+        """Return who makes a request. `endpoint` is None if the request matches no endpoint.
 
         Raises Unauthorized if a needed token or name is missing or the token is not valid, BadInput if the name is
         malformed, and Forbidden if the role of the caller is too low or the token belongs to another name.

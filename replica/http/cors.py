@@ -56,7 +56,7 @@ class CrossSite:
         )
 
     def permission(self, endpoint: Endpoint | None, origin: str) -> Mapping[str, str]:
-        """Return the headers that allow a browser to show the answer to a page of another replica."""
+        """Return the headers with which a browser lets a page of another replica read the answer."""
         if not _is_shared(endpoint) or not self._is_of_the_cluster(origin):
             return {}
         return {

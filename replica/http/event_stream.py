@@ -39,8 +39,9 @@ def endpoint(parts: Parts) -> Endpoint:
     reading = asyncio.Lock()
 
     def stream_events(request: HttpRequest[EventsQuery, None]) -> Response:
-        """Stream the events of this replica as server-sent events: those after the event `after`, or those from now on.
-        The header Last-Event-ID, which browsers send when they reconnect, takes precedence over `after`."""
+        """Stream the events of this replica as server-sent events. The stream begins after the event `after`. Without
+        `after`, the stream begins with the next event. The header Last-Event-ID, which browsers send when they
+        reconnect, takes precedence over `after`."""
         after = request.http.headers.get("Last-Event-ID") or request.query.after
         follower = parts.feed.follow(None if after is None else _cursor(after))
         limit.acquire()

@@ -1,10 +1,11 @@
 """Anti-entropy by file (transportable media; Petersen 1997, section 3.4): a file with the writes that another replica
 lacks.
 
-GET  /replica/export?csn=N&v=JSON    the writes for a replica that holds the commits up to N and the vector; without
-                                     these parameters, all writes
-                    &volume=BYTES    the same in volumes of about this size
-POST /replica/import                 imports the writes of such a file; if the file is damaged, those before the damage
+GET  /replica/export?csn=N&v=JSON    the writes for a replica that holds the commits up to N and has the vector v;
+                                     without these parameters, all writes
+                    &volume=BYTES    the same writes in volumes of about this size
+POST /replica/import                 imports the writes of such a file; if the file is damaged, only the writes before
+                                     the damage
 
 bayou/export.py defines the frames of a file. replica/http/export_file.py defines how frames become bytes.
 """
@@ -138,7 +139,8 @@ class Files:
         return importer
 
     def _follow(self, reports: list[Report]) -> None:
-        """Do what must follow an import: learn new peers, commit as the primary, and pass the writes on."""
+        """Do what must follow an import: read the peers again, commit if this replica is the primary, and pass the
+        writes on."""
         if self._parts.membership is not None:
             self._parts.membership.after_import()
         if any(report.received or report.installed for report in reports):

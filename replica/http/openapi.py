@@ -50,8 +50,8 @@ SESSION_ANSWERED = (
 
 
 def endpoint(tables: Tables) -> Endpoint:
-    """Return the endpoint that describes the endpoints of `tables`. It also describes itself after it was added to
-    `tables`."""
+    """Return the endpoint that describes the endpoints of `tables`. Add the returned endpoint to `tables` too, so that
+    the document also describes it."""
 
     def show_openapi(_request: Request[None, None]) -> Answer:
         """Show the OpenAPI document of all endpoints."""

@@ -35,15 +35,15 @@ class Change(Protocol):
         """Whether no more events will come, because the replica stops."""
 
     def take(self, timeout_s: float) -> object:
-        """Wait for an event after the position, and move the position there."""
+        """Wait for an event after the position, and move the position to that event."""
 
 
 class ReplicaService:
     """Implements apps.api.service.Service. Its methods may also raise Behind or TooMany. `clock` returns aware UTC
     times.
 
-    `follow` returns the current position among the events, for requests that may wait. If it returns None, no request
-    waits.
+    `follow` returns the current position among the events, from which a request waits for the next event. If `follow`
+    returns None, no request waits.
     """
 
     def __init__(

@@ -33,8 +33,8 @@ TYPES = {
 
 
 def endpoints(parts: Parts, tables: Tables) -> list[Endpoint]:
-    """Return the endpoints of the web pages and their files. `tables` has all endpoints; `/` lists them for
-    programs."""
+    """Return the endpoints of the web pages and of their files. `tables` has all endpoints of the replica; `/` lists
+    all endpoints for programs."""
     pages, endpoint = Pages(parts, tables), partial(own_endpoint, "GET", answers={200: None}, role=None)
     return [
         endpoint("/", pages.show_calendar_page),
@@ -85,7 +85,8 @@ class Pages:
         }
 
     def _addresses(self) -> dict[str, str]:
-        """Return the address of each replica: those of the configuration, then those that joined."""
+        """Return the URL of each replica by label: first the replicas of the configuration, then the replicas that
+        joined."""
         configured = self._parts.settings.replicas
         found = {label: str(replica.rest) for label, replica in configured.items()}
         for member in self._parts.store.members():
@@ -114,7 +115,8 @@ def _sent(name: str) -> Response:
 
 
 def page(name: str, reached: list[str]) -> Response:
-    """Return a web page. It may load its own files and send requests to the origins in `reached`, and nothing else."""
+    """Return a web page. The page may load its own files and send requests to the origins in `reached`, and nothing
+    else."""
     response = _sent(name)
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

@@ -39,8 +39,8 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """The result of a retirement. `held_by` is the label of a replica that holds all writes of the retired one; None if
-    there is none yet."""
+    """The result of a retirement. `held_by` is the label of a replica that holds all writes of the retired replica. It
+    is None while no other replica holds all of them."""
 
     write: str
     held_by: str | None
@@ -114,8 +114,8 @@ class Membership:
             return Retired(write, holder)
 
     def promote(self, to: str | None) -> None:
-        """Make this replica the primary. If `to` is the label of another replica, hand over to that replica instead,
-        which only the primary can do."""
+        """Make this replica the primary. If `to` is the label of another replica, this replica must be the primary, and
+        hands over to that replica."""
         with self._one_at_a_time():
             state = self._store.state()
             if to is None or to == self._label:

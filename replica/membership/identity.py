@@ -111,7 +111,8 @@ class Identity:
             self._storage.amend(left=True)
 
     def _begin(self, store: Store, server: str, *, first_primary: bool) -> None:
-        """Record the id, then open the namespace under it. At a first start, `founded_at` is recorded after that."""
+        """Record the id in the identity file, then open the namespace under the id. At a first start, record
+        `founded_at` last."""
         cluster, now = self.settings.cluster_id, self._now()
         noted = self._storage.identity_file or IdentityFile(id=server, label=self.label, cluster=cluster, founded_at="")
         if noted.id != server:

@@ -1,9 +1,9 @@
 """How a server that the configuration does not name joins the cluster (Petersen 1997, section 4.4).
 
-    1. The server chooses its addresses and a request id. It records both in its identity file, with the address of a
-       replica of the cluster.
-    2. It asks that replica to create it, and records the id that it gets. If it asks again, it gets the same id.
-    3. It opens its namespace under the id and has its first session with that replica. Only then does it serve.
+    1. The server chooses its addresses and a request id. It records them in its identity file, together with the
+       address of a replica of the cluster.
+    2. The server asks that replica to create it, and records the id in the answer. A second request gets the same id.
+    3. The server opens its namespace under the id and has its first session with that replica. Only then does it serve.
 
 If the server is stopped during these steps, the next start continues where it stopped.
 """
@@ -155,7 +155,7 @@ def _first_session(store: Store, settings: Config, label: str, through: Address,
 
 def _addresses(known: IdentityFile | None, options: JoinOptions) -> tuple[Address, Address]:
     """Return the REST address and the anti-entropy address. Each comes from the options, else from the identity file
-    `known`. If neither has the address, it is a free address of this machine."""
+    `known`. If neither gives an address, a free address of this machine is used."""
     noted = (known.rest, known.anti_entropy) if known and not known.left else ("", "")
     given = (options.rest, options.anti_entropy)
     try:

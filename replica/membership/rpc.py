@@ -63,8 +63,9 @@ def request_creation(
 def request_promotion(
     address: Address, name: Literal["HandOver", "TakeOver"], own: Introduction, credentials: Credentials | None
 ) -> None:
-    """Ask another replica to take part in a hand-over. `HandOver` asks the primary to make this replica the next
-    primary; with `TakeOver`, the primary asks a replica to become the next one.
+    """Ask another replica to take part in a hand-over. With `HandOver`, this replica asks the primary to make this
+    replica the next primary. With `TakeOver`, this replica is the primary and asks another replica to become the next
+    primary.
 
     Raises Conflict if the other replica refuses, and Away if no answer came.
     """
@@ -78,9 +79,9 @@ def unary_calls(
     hand_over: Callable[[Introduction], object],
     take_over: Callable[[Introduction], object],
 ) -> Mapping[str, UnaryCall]:
-    """Return the calls that this replica answers. `create` returns the id of the new server; `hand_over` makes the
-    caller the next primary, and `take_over` makes this replica the next primary after the caller. All three may raise
-    Refusal."""
+    """Return the calls that this replica answers. `create` returns the id of the new server. `hand_over` makes the
+    caller the next primary. `take_over` makes this replica the next primary after the caller. All three functions may
+    raise Refusal."""
 
     def answering(act: Callable[[Call], Reply], refused: type[Reply]) -> Callable[[Call], Reply]:
         def answer(asked: Call) -> Reply:
