@@ -63,7 +63,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A frame that passed the checks. `problem` says why a write of a batch cannot be played; None if all can."""
+    """A frame that passed the checks of `examine`. If the frame is a batch with a write that cannot be played,
+    `problem` says why; otherwise `problem` is None."""
 
     frame: Frame
     problem: str | None = None
@@ -216,7 +217,7 @@ class Session:
         return not self._store.state().birth
 
     def _store_all(self, selection: Selection) -> Received:
-        """Store a batch. It may take several transactions, because the store bounds the size of each."""
+        """Store a batch, in several transactions if needed, because the store bounds the size of each."""
         while True:
             received = self._store.receive(selection, self.report.peer)
             self.report.received += received.new

@@ -103,8 +103,8 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeChange:
-    """A write whose outcome changed here in a replay. `others` maps the id of each other write that the same
-    transaction changed to its new outcome. The write that caused the change is among them."""
+    """A write whose outcome changed here in a replay. `others` has the other writes whose outcomes the same transaction
+    changed, as id -> new outcome. The write that caused the replay is among them."""
 
     at: datetime
     write: str
@@ -124,8 +124,8 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class LuaApplication:
-    """An application in the form that the store plays. `lua` is the path of a file that returns {check, update, merge,
-    lists}; see docs/design.md."""
+    """An application in the form that the store plays. `lua` is the path of its Lua file; see
+    docs/write-an-application.md for what the file returns."""
 
     name: str
     version: int

@@ -152,14 +152,14 @@ class Importer:
         verdict, common = judged
         if verdict is Verdict.PREVAIL:
             raise Conflict(
-                "export_stale", "A forced promotion has revoked commits that the file contains. Make a new export."
+                "export_stale", "A forced promotion has revoked commits that the file contains. Export a new file."
             )
         if verdict is Verdict.YIELD:
             if not head.full_state:
                 raise Conflict(
                     "export_needs_full_state",
-                    "A forced promotion has revoked commits of this replica. It needs a full state, which the file does"
-                    " not contain. Connect the two replicas over the network instead.",
+                    "A forced promotion has revoked commits of this replica, so this replica needs a full state. The"
+                    " file contains no full state. Connect the two replicas over the network instead.",
                 )
             self._common_csn = common
         lacking = missing(state.vector, state.retired_servers, head.vector)

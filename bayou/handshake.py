@@ -60,11 +60,14 @@ def _check_identity(state: State, hello: Hello) -> Refuse | None:
         )
     # A retired server has no entry of its own any more, so its peers may well have a greater one.
     if not state.retired and hello.vector.get(state.server, 0) > own_stamp(state.vector, state.server):
-        return Refuse(
-            PeerRefusalCode.TAIL_LOST, f"{hello.label} holds writes of {state.label} that {state.label} has lost."
-        )
+        return Refuse(PeerRefusalCode.TAIL_LOST, _tail_lost(hello.label, state.label))
     if not hello.retired and state.vector.get(hello.server, 0) > own_stamp(hello.vector, hello.server):
-        return Refuse(
-            PeerRefusalCode.TAIL_LOST_THERE, f"{state.label} holds writes of {hello.label} that {hello.label} has lost."
-        )
+        return Refuse(PeerRefusalCode.TAIL_LOST_THERE, _tail_lost(state.label, hello.label))
     return None
+
+
+def _tail_lost(holder: str, loser: str) -> str:
+    return (
+        f"{holder} holds writes of {loser} that {loser} has lost. {loser} takes a new id by itself, and then the next"
+        f" session can succeed. If {loser} was the primary, promote it with force."
+    )

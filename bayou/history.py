@@ -49,8 +49,7 @@ def decode(text: str) -> list[Epoch]:
 
 
 def judge(mine: Holding, theirs: Holding) -> tuple[Verdict, int]:
-    """Decide what a replica does about a peer's history. Return this verdict, and the last CSN that the two logs
-    share."""
+    """Return the verdict on a peer's history, and the last CSN that the two logs share."""
     if not mine.birth or not theirs.birth:
         return Verdict.AGREE, min(mine.csn, theirs.csn)
     if mine.birth != theirs.birth:

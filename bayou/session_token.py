@@ -48,7 +48,7 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", 
 @dataclass(frozen=True, slots=True)
 class Token:
     """What a client session has read and written. `read` is the maximum of the vectors of all views that it has read.
-    `write` has the newest stamp of each server that has accepted a write of the session."""
+    `write` has, for each server that has accepted writes of the session, the stamp of the newest of these writes."""
 
     read: Vector = field(default_factory=dict)
     write: Vector = field(default_factory=dict)
@@ -92,8 +92,8 @@ class Token:
         if len(small.encode()) > TOKEN_BYTES_MAX - WRITES_BYTES:
             raise TooLarge(
                 "session_too_large",
-                "This session has seen tentative writes of more servers than its token can hold."
-                " To begin a new session, send no token. Or try again when the writes are committed.",
+                "This client session has seen tentative writes of more servers than its session token can hold."
+                " Send no token, which begins a new client session, or try again when the writes are committed.",
                 bytes_max=TOKEN_BYTES_MAX,
             )
         return small

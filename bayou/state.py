@@ -45,5 +45,6 @@ class State:
 
 
 def covers(vector: Vector, other: Vector) -> bool:
-    """Whether no entry of `other` is greater than that of `vector`. A missing entry counts as 0."""
+    """Whether `vector` covers `other`: for each server, the entry of `vector` is not less than the entry of `other`. A
+    missing entry counts as 0."""
     return all(vector.get(server, 0) >= stamp for server, stamp in other.items())

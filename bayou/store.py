@@ -37,14 +37,14 @@ class AntiEntropyStore(Protocol):
         comes first (invariant 5). If the receiver has a commit's write already, the commit is a notification, without a
         body. The selection ends after `count_max` writes, or with the write that makes it reach `bytes_max`. It is
         empty only if the receiver lacks nothing. Return None if the log no longer holds a commit that the receiver
-        lacks: it needs the full state.
+        lacks: the receiver then needs the full state.
         """
 
     def receive(self, selection: Selection, source: str) -> Received:
         """Store a selection from the peer with the label `source`, in order, up to the first write that does not fit.
 
-        The writes before that one are stored, and `status` says why the rest is not. Writes that were known before
-        count as taken. If the status is `taken`, this replica holds the whole selection.
+        The writes before that one are stored, and `status` says why the rest is not. Writes that this replica already
+        held count as taken. If the status is `taken`, this replica holds the whole selection.
         """
 
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
@@ -52,7 +52,8 @@ class AntiEntropyStore(Protocol):
         bounds are those of `select`.
 
         Begin with (0, ""), and continue with each part's cursor until a part has an `end`. A page that changes
-        meanwhile comes again. So if all parts have one generation, together they are the state of the moment of `end`.
+        meanwhile comes again. So if all parts have one generation, together they are the state at the moment that `end`
+        describes.
         """
 
     def list_parts(self) -> Iterator[ListPart]:

@@ -121,8 +121,8 @@ class Summary(NamedTuple):
 
     @classmethod
     def of(cls, body: bytes) -> Self:
-        """Return the summary of the write that has these canonical bytes. Raise ValueError exactly where `Write.decode`
-        does.
+        """Return the summary of the write that has these canonical bytes. Raise ValueError for the same texts as
+        `Write.decode`.
 
         A plain write has no escaped character, and only text as arguments. One regular expression recognises it, in a
         quarter of the time that decoding and encoding takes.

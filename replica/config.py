@@ -193,9 +193,9 @@ def load(path: Path) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}. Name another file with --config."]) from None
+        raise ConfigError([f"{path} cannot be read: {error.strerror}. Name another file with --config."]) from None
     except UnicodeDecodeError:
-        raise ConfigError([f"{path}: is not UTF-8 text. Save it as UTF-8."]) from None
+        raise ConfigError([f"{path} is not UTF-8 text. Save the file as UTF-8."]) from None
     return parse(text, path)
 
 

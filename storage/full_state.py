@@ -30,7 +30,8 @@ class Ids(Protocol):
         """Return a new server id that the namespace may take. The id is recorded before this method returns."""
 
     def learn(self, server: Callable[[], str | None]) -> object:
-        """Read the namespace's present id and record this id. Call this method after a full state was installed."""
+        """Read the namespace's present id and record this id. Call this method after an installation of a full
+        state."""
 
 
 class FullStateStore(Queries):

@@ -87,8 +87,9 @@ class Queries(ScriptRunner):
         return History(notes, tuple((Write.of_log(body), outcome.decode()) for outcome, body in rows(flat, 2)))
 
     def not_done(self, app: str, words: Sequence[str]) -> list[LogEntry]:
-        """Return the newest NOT_DONE_MAX writes of an application whose outcome holds one of these words, such as
-        `rejected`: tentative ones, then committed ones that the log still holds, newest first. Atomic."""
+        """Return the newest NOT_DONE_MAX writes of an application whose outcome contains one of these words, such as
+        `rejected`. Tentative writes come first, then the committed writes that the log still holds. Both begin with the
+        newest write. Atomic."""
         flat = self.run("read_not_done", app, NOT_DONE_MAX, OUTCOMES_READ, *words)
         return [
             LogEntry(Write.of_log(flat[i + 2]), int(flat[i]) if flat[i] else None, flat[i + 1].decode())
@@ -156,15 +157,15 @@ class Queries(ScriptRunner):
         return [(key.decode(), _event(fields)) for entries in streams for key, fields in entries]
 
     def last_event(self) -> str:
-        """Return the id of the newest event, `0-0` if there is none."""
+        """Return the id of the newest event; `0-0` if there is none."""
         newest = self._redis.xrevrange(self._keys.events, count=1)
         return newest[0][0].decode() if newest else "0-0"
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
-        """Return the changes of these writes' outcomes, oldest first, and the time of the oldest event that is kept, or
-        None if no event is kept.
+        """Return how the outcomes of these writes changed, oldest change first. Also return the time of the oldest
+        event that is kept; None if no event is kept.
 
-        Reads all events, so the call takes longer the more events there are.
+        The method reads all events, so it takes long if there are many.
         """
         wanted, found, upto = [one.encode() for one in ids], [], "+"
         while entries := self._redis.xrevrange(self._keys.events, max=upto, count=EVENTS_READ):
@@ -178,11 +179,12 @@ class Queries(ScriptRunner):
     # Feeds.
 
     def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]], now_s: int) -> dict[str, FeedRevision]:
-        """Record what the feed `name` shows now, and return the revision of each thing. The result includes things that
-        the feed no longer shows but that are still remembered. Atomic.
+        """Record which things, such as reservations, the feed `name` shows now. Return the revision of each thing that
+        is recorded for the feed, including things that the feed no longer shows. Atomic.
 
-        `shown` maps each thing to its text and to a time in seconds since 1970; after the thing is gone, it is
-        remembered until that time. The revision number of a thing grows with each recorded change, and never falls.
+        `shown` maps each thing to a text and to a time in seconds since 1970. When the feed no longer shows the thing,
+        its revision is kept until that time. The revision number of a thing grows with each recorded change, and never
+        falls.
         """
         flat = [part for thing, (text, keep_until_s) in shown.items() for part in (thing, text, keep_until_s)]
         found = self.run("revise_feed", name, now_s, max(now_s - REVISIONS_BEGIN_S, 0), *flat)
@@ -196,8 +198,8 @@ class Queries(ScriptRunner):
         target.xadd(self._keys.events, fields, maxlen=EVENTS_MAX, approximate=True)
 
     def _moment(self) -> tuple[int, str, dict[str, int]]:
-        """Return the CSN, the generation and the vector of all writes. As long as all three stay the same, no page has
-        changed."""
+        """Return the CSN, the generation and the vector of all writes. If a later call returns the same three values,
+        no page has changed in between."""
         with self._redis.pipeline(transaction=True) as transaction:
             transaction.hmget(self._keys.meta, "csn", "generation")
             transaction.hgetall(self._keys.vector)

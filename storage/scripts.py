@@ -87,8 +87,8 @@ def _module(name: str, text: str) -> str:
 
 @cache
 def included(root: Path, name: str) -> Mapping[str, str]:
-    """Map the name of the Lua file `name` below `root`, and the names of all files that it includes, to their texts. In
-    this map, each file comes after the files that it needs.
+    """Return file name -> text for the Lua file `name` below `root` and for all files that it includes. In this
+    mapping, each file comes after the files that it needs.
 
     Raises ValueError if a line includes a file that does not exist, or if files include each other in a circle.
     """

@@ -190,8 +190,8 @@ class Store(FullStateStore):
         return Snapshot(pages=_views(pages, reply), **moment)
 
     def _read_all(self, requests: Sequence[_Read]) -> list[tuple[dict[str, Any], Sequence[Any]]]:
-        """Return a pair for each request: the vectors, CSN and history at the moment of reading; and the pages, or the
-        entries of `needs` that are missing."""
+        """Return a pair for each request. Its first item has the vectors, the CSN and the history at the moment of
+        reading. Its second item has the pages or, if the view does not cover `needs`, the missing entries."""
         arguments: list[Any] = []
         for needs, view, pages in requests:
             arguments += _json(vector_texts(needs)), view, json.dumps(list(pages))
@@ -288,7 +288,7 @@ class Store(FullStateStore):
     def create(self, *, label: str, rest: str, anti_entropy: str, request: str, now_us: int) -> str:
         """Accept the creation write of a server. Returns the id of that server, `T:X` (Petersen 1997, section 4.4).
 
-        A second call with the same `request` returns the same id, as long as that server is a member. Raises Conflict
+        While that server is a member, another call with the same `request` returns the same id. Raises Conflict
         `chain_too_long` if the id, which contains the id of its creator, would be longer than replicas accept.
         """
         if len(self.state().server) + STAMP_DIGITS + 1 > SERVER_BYTES_MAX:
@@ -305,8 +305,8 @@ class Store(FullStateStore):
         return f"{stamp_text(stamp)}:{origin}"
 
     def retire(self, now_us: int) -> str:
-        """Accept the retirement write of this server. Returns the id of the write. After it, the server accepts no more
-        writes.
+        """Accept the retirement write of this server. Returns the id of the write. After this write, the server accepts
+        no more writes.
 
         Raises Conflict if this is the primary.
         """
@@ -328,8 +328,8 @@ class Store(FullStateStore):
     def force(self, server: str, now_us: int) -> None:
         """Become the primary without the old one, under the new id `server`, in a new epoch.
 
-        In `auto` mode, this then commits all tentative writes. Raises Conflict `moved_on` if the epoch changed while
-        this method ran.
+        In `auto` mode, the method then commits all tentative writes. Raises Conflict `moved_on` if the epoch changed
+        while this method ran.
         """
         epoch = history.decode(self.state().history)[-1:]
         number = epoch[0].number + 1 if epoch else 1

@@ -24,8 +24,9 @@ def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Application(LuaApplication):
-    """An application. `endpoints(service)` returns its REST endpoints. `describe(write, outcome)` returns what screens
-    show of a write. The member `result` says what the write changed; it is None if the write changed nothing."""
+    """An application. `endpoints(service)` returns its REST endpoints. `describe(write, outcome)` returns the
+    description of a write for screens. Its member `result` says what the write changed, and is None if the write
+    changed nothing."""
 
     endpoints: Callable[[Service], Sequence[Endpoint]]
     describe: Callable[[Write, str], dict[str, Any]] = describe_plainly

@@ -37,8 +37,8 @@ def readable_name(text: str, characters_max: int) -> str:
     is_fine = 1 <= len(name) <= characters_max and name.isprintable() and name == name.strip()
     if not is_fine or name in names.UNREACHABLE:
         raise ValueError(
-            f"{text[:64]!r} cannot be used: take 1 to {characters_max} printable characters, no blank at either end"
-            " (but not . or .. alone)"
+            f"{text[:64]!r} cannot be used; give 1 to {characters_max} printable characters, no blank at either end"
+            " (neither . nor .. alone)"
         )
     return name
 
@@ -53,8 +53,8 @@ def one_line(text: str) -> str:
 def _name(text: str) -> str:
     if not names.NAME.fullmatch(text) or text in names.UNREACHABLE:
         raise ValueError(
-            f"{text[:64]!r} cannot be used: take 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -"
-            " (but not . or .. alone)"
+            f"{text[:64]!r} cannot be used; give 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -"
+            " (neither . nor .. alone)"
         )
     return text
 

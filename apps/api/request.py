@@ -28,8 +28,8 @@ class Caller:
 
 @dataclass(slots=True)
 class ClientSession:
-    """The client's session during one request. A handler only passes it to the service. The service looks up what the
-    request needs, and notes what the client reads and writes.
+    """The client's session during one request. A handler only passes this object to the service. The service asks it
+    which vector the request needs, and notes in it what the client reads and writes.
 
     was_sent     whether the client sent a token
     notes_reads  whether reads are noted; False if the request writes, because its handler may read before the write
@@ -44,8 +44,8 @@ class ClientSession:
     seen: Token | None = None  # the token with what was read; it counts if the request succeeds
 
     def needs_of_read(self) -> dict[str, int]:
-        """Return the vector that a view must cover. The vector is empty after a write of the same request, because a
-        read then only shows the result of that write."""
+        """Return the vector that a view must cover before the request may read it. If the request has already made a
+        write, the vector is empty: the read then only shows the result of that write."""
         return {} if self.has_written or not self.was_sent else self.token.needs_of_read(self.guarantees)
 
     def needs_of_write(self) -> dict[str, int]:
@@ -71,7 +71,8 @@ class ClientSession:
 
     def token_after(self, *, reads_count: bool) -> str | None:
         """Return the session token for the answer; None if the answer has none. `reads_count` says whether the token
-        includes the reads of this request. It does if the request succeeded or named something that does not exist."""
+        includes the reads of this request. It is true if the request succeeded, or if it named something that does not
+        exist."""
         if not (self.was_sent or self.has_written):
             return None
         return (self.seen if reads_count and self.seen else self.token).encode()

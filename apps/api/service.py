@@ -25,52 +25,55 @@ class Service(Protocol):
         """Return the current time in UTC. A test can set it."""
 
     def submit(self, draft: Draft, session: ClientSession, shown: Sequence[str] = ()) -> Accepted:
-        """Accept and play a write, and read the pages `shown` after it, all in one transaction. If the write is
-        refused, nothing is recorded."""
+        """Accept and play a write, and then read the pages `shown`, all in one transaction. If the write is refused,
+        nothing is recorded."""
 
     def read(self, pages: Sequence[str], session: ClientSession, view: str = "tentative") -> Snapshot:
         """Return pages in both views, read at the same moment. A page that does not exist is empty. `view` is the view
-        that the client will be shown."""
+        that the client asked for: the guarantees of the session hold for this view."""
 
     def list_entries(self, name: str, session: ClientSession) -> list[str]:
-        """Return the entries of a list that the `lists` function of the application keeps, sorted bytewise. A list only
-        grows, so a handler may read the list first and then the pages that it names."""
+        """Return the entries of a list, sorted bytewise. The Lua function `lists` of the application says what a write
+        adds to a list. A list only grows, so a handler may first read the list and then the pages that its entries
+        name."""
 
     def history(self, page: str) -> History:
         """Return the notes on a page, and the tentative writes that declare the page. Both are read at the same
         moment."""
 
     def not_done(self, app: str, words: Sequence[str]) -> Sequence[LogEntry]:
-        """The newest 200 writes of an application, NAME/VERSION, whose outcome holds one of these words: tentative
-        ones, then committed ones that the log still holds, newest first."""
+        """Return the newest 200 writes of the application `app` (NAME/VERSION) whose outcome contains one of these
+        words. Tentative writes come first, then the committed writes that the log still holds. Both begin with the
+        newest write."""
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
-        """Return how the outcomes of these writes changed at this replica, oldest first. Also return the time since
-        which changes are kept; None if none are kept."""
+        """Return how the outcomes of these writes changed at this replica, oldest first. Also return the time of the
+        oldest event that this replica still keeps; None if it keeps none."""
 
     def writes(self, ids: Sequence[str]) -> Mapping[str, Write]:
-        """Return those of the writes with these ids that are still in the log, by id."""
+        """Return the writes with these ids, as a mapping from id to write. Ids that are no longer in the log are left
+        out."""
 
     def holders(self, ids: Collection[str]) -> list[str]:
-        """The labels of the replicas that are known to hold all of these writes, which this replica holds: this one,
-        and peers as their last sessions left them."""
+        """Return the labels of the replicas that are known to hold all of these writes. This replica must hold them, so
+        it comes first. A peer follows if it held them at the end of its last session with this replica."""
 
     def label(self, server: str) -> str:
         """Return the label of a server. If no server of the cluster has this id, return the id itself."""
 
     def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, FeedRevision]:
-        """Record what the feed `name` shows now, and return everything that is recorded for the feed, including things
-        that are gone.
+        """Record which things, such as reservations, the feed `name` shows now. Return the revision of each thing that
+        is recorded for the feed, including things that the feed no longer shows.
 
-        `shown` maps each thing to its text, which has no tab, and a time in seconds since 1970. Once the thing is gone,
-        the record of it is kept until that time.
+        `shown` maps each thing to a text without tabs and to a time in seconds since 1970. When the feed no longer
+        shows the thing, its revision is kept until that time.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The Lua that plays a write: the tag of the application (NAME/VERSION), and the names of the dependency check and
-    the merge procedure. The names select a procedure if the application has several, and people see them in the log."""
+    """Says which Lua plays a write: the tag of the application (NAME/VERSION), and the names of a dependency check and
+    a merge procedure. An application may have several of both. People see the names in the log."""
 
     app: str
     check: str

@@ -70,7 +70,8 @@ class Playlist:
         return self._submit("delete", {"song": song_name(song)}, request.query.request, request)
 
     def _submit(self, op: str, args: dict[str, str], request_id: str | None, request: Request[Any, Any]) -> Answer:
-        """Submit a write about a song, and return the song after it. A repeated request changes nothing."""
+        """Submit a write about a song, and return the song as the write leaves it. A repeated request changes
+        nothing."""
         page, user, now = _page(args["song"]), request.caller.name, self._service.now()
         draft = new_draft(RULES, op, args, [page], user=user, at=now, request=request_id)
         accepted = self._service.submit(draft, request.session)
@@ -81,8 +82,8 @@ class Playlist:
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
-    """Return what screens show of a write about a song: the name and, for a put, the URL. The member `result` repeats
-    them; it is None if the write was refused."""
+    """Return what screens show of a write about a song: the name and, for a put, the URL. The member `result` has the
+    same two values; it is None if the write was refused."""
     asked = {"song": write.args["song"], **({"url": write.args["url"]} if write.op == "put" else {})}
     return {**asked, "result": asked if outcome == "updated" else None}
 
@@ -92,7 +93,8 @@ def _page(song: str) -> str:
 
 
 def _shown(song: str, views: PageViews, view: str) -> Answer:
-    """Return the SONG of the REST interface. Its state is `committed` if both views of its page are equal."""
+    """Return the song of a page as a SONG of the REST interface. The state of the song is `committed` if both views of
+    the page are equal."""
     page = views.committed if view == "committed" else views.tentative
     state = "committed" if dict(page) == dict(views.committed) else "tentative"
     return {"song": song, "url": page.get("url"), "state": state}

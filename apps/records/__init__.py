@@ -1,4 +1,5 @@
-"""Records: relations that clients define, and writes that carry their own dependency check and merge procedure."""
+"""The application for records. Clients define relations, and each write of records carries its own dependency check and
+merge procedure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The canonical form of queries and statements, as writes carry it: query.lua and changes.lua describe it.
+"""The canonical form in which a write carries queries and statements. query.lua and changes.lua describe this form.
 
-An operand is a value, or the text :NAME, which stands for a parameter of an alternative. A text that begins with a
-colon itself gets a second one.
+An operand is a value or a parameter. The text :NAME stands for the parameter NAME, whose value each alternative of a
+step gives. If a value is a text that begins with a colon, its operand has a second colon in front.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ Operand = Value
 
 
 def literal(value: Value) -> Operand:
-    """Return the operand for a value."""
+    """Return the operand that stands for this value."""
     return f":{value}" if isinstance(value, str) and value.startswith(":") else value
 
 
 def parameter_of(operand: Operand) -> str | None:
-    """Return the name of the parameter that an operand stands for, None if it is a value."""
+    """Return the name of the parameter that an operand stands for; None if the operand stands for a value."""
     is_parameter = isinstance(operand, str) and operand.startswith(":") and not operand.startswith("::")
     return str(operand)[1:] if is_parameter else None
 
 
 def value_of(operand: Operand, alternative: Mapping[str, Value]) -> Value:
-    """Return the value of an operand, in this alternative."""
+    """Return the value that an operand has in this alternative. `alternative` maps the names of parameters to
+    values."""
     parameter = parameter_of(operand)
     if parameter is not None:
         return alternative[parameter]
@@ -35,5 +36,5 @@ def value_of(operand: Operand, alternative: Mapping[str, Value]) -> Value:
 
 
 def triples(where: Sequence[Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield the attribute, operator and operand of each condition."""
+    """Yield (attribute, operator, operand) for each condition. `where` is a flat list of them."""
     return zip(where[::3], where[1::3], where[2::3], strict=True)

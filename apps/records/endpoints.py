@@ -1,4 +1,4 @@
-"""The REST endpoints of relations and records, and what people are shown of a write."""
+"""The REST endpoints of relations and records, and the description of writes for screens."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ class Records:
         return {"relations": shown, "next": following}
 
     def define_relation(self, request: Request[None, DefineBody]) -> tuple[Answer, int]:
-        """Define a relation. 200: the same one was defined before. A definition never changes."""
+        """Define a relation. A definition never changes. Status 200 means that the same relation had already been
+        defined."""
         body = request.body
         relation = Relation(body.relation, body.attributes, tuple(body.key), tuple(body.page_by))
         try:
@@ -91,14 +92,15 @@ class Records:
         if accepted.status == "conflict":
             raise Conflict(
                 "relation_exists",
-                f"There is another relation {relation.base_name} here. Take another name, or drop that one first.",
+                f"The name {relation.base_name} belongs to a different relation here. Choose another name, or drop that"
+                " relation first.",
                 relation=accepted.detail.removeprefix("+"),
             )
         views = self._service.read([page], request.session).pages[page]
         return _shown(relation, views), 201 if accepted.logged else 200
 
     def drop_relation(self, request: Request[RequestQuery, None], relation: str) -> Answer:
-        """Drop a relation: its name is free again, and its records can no longer be reached."""
+        """Drop a relation. Its name becomes free, and its records can no longer be reached."""
         found = self._relation(relation, request.session)
         args, page = {"name": found.base_name, "hash": found.hash}, definition_page(found.base_name)
         accepted = self._submit(DROP, "drop", args, [page], request, request.query.request)
@@ -107,8 +109,8 @@ class Records:
         return {"relation": found.name}
 
     def write_records(self, request: Request[None, WriteBody]) -> tuple[Answer, int]:
-        """Write records: an update, the check that it depends on, and what to do instead. 200: this request was taken
-        before."""
+        """Write records. The body has an update, a check that must hold for the update to be done, and a merge
+        procedure with what to do otherwise. Status 200 means that the same request had already been accepted."""
         body = request.body
         from apps.records.program import program_of  # noqa: PLC0415  # see sql.py
 
@@ -128,7 +130,7 @@ class Records:
         return written, 201 if accepted.logged else 200
 
     def read_records(self, request: Request[ReadQuery, None]) -> Answer:
-        """Read records by a query, in one view of one moment."""
+        """Show the records that a query selects. All are read in one view, at the same moment."""
         wanted, session = request.query, request.session
         from apps.records.sql import Source, read_query  # noqa: PLC0415
 
@@ -141,8 +143,8 @@ class Records:
         return {"view": wanted.view, "relation": relation.name, "rows": rows}
 
     def list_conflicts_of_relation(self, request: Request[None, None], relation: str) -> Answer:
-        """List the writes to a relation that could not be done, newest first: those that are tentative, then the newest
-        100 that are committed."""
+        """List the writes to a relation that could not be done: first the tentative ones, then the newest 100 committed
+        ones. Both begin with the newest write."""
         found, known = self._relation(relation, request.session), partial(self._known, session=request.session)
         page = f"conflicts:{found.name}"
         notes = self._service.read([page], request.session).pages[page].notes
@@ -162,27 +164,38 @@ class Records:
         return self._service.submit(draft, request.session)
 
     def _refusal(self, accepted: Accepted, session: ClientSession) -> Refusal:
-        """Why a write was not done, although nothing is wrong with the request."""
+        """Return the refusal for a valid write that could not be done."""
         if accepted.status == "conflict":
             in_the_way = obstacles(accepted.detail, partial(self._known, session=session))
             return Conflict(
-                "conflict", "The check does not hold, and no step of the merge does.", in_the_way=in_the_way
+                "conflict",
+                "The update cannot be done, and no step of the merge procedure can be done instead. Nothing was"
+                " changed. `in_the_way` lists the records that are in the way or missing.",
+                in_the_way=in_the_way,
             )
         if accepted.detail == "too_many_records":
-            return TooLarge("too_many_records", "The queries look at more than 20,000 records. Choose smaller pages.")
+            message = (
+                "The checks of this write look at more than 20,000 records. Give the write fewer steps, or keep the"
+                " records on smaller pages: define a relation with more attributes in `page_by`."
+            )
+            return TooLarge("too_many_records", message)
         if accepted.detail == "page_full":
-            return Conflict("page_full", "The records of one page would take more than 256 KiB. Choose smaller pages.")
+            message = (
+                "The records of one page would take more than 256 KiB. Delete some of them, or keep the records on"
+                " smaller pages: define a relation with more attributes in `page_by`."
+            )
+            return Conflict("page_full", message)
         raise RuntimeError(f"a write of records came to {accepted.outcome}")
 
     def _known(self, name: str, session: ClientSession) -> Relation | None:
-        """The relation with this bare or full name, None if it is not defined here."""
+        """Return the relation with this bare or full name; None if it is not defined here."""
         base_name, digest = split_name(name)
         page = definition_page(base_name)
         fields = self._service.read([page], session).pages[page].tentative
         return definitions(base_name, fields).get(digest or fields.get("owner", ""))
 
     def _relation(self, name: str, session: ClientSession) -> Relation:
-        """The same; raises Unknown if it is not defined here."""
+        """Return the relation with this bare or full name. Raises Unknown if it is not defined here."""
         relation = self._known(name, session) if len(name) <= NAME_MAX else None
         if relation is None:
             raise _unknown(name)
@@ -194,7 +207,8 @@ class Records:
 
 
 def describe(write: Write, outcome: str) -> Answer:
-    """What screens show of a write: its relations and, as its `result`, what it did."""
+    """Return what screens show of a write: its relations and, as `result`, what the write changed. `result` is None if
+    the write changed nothing."""
     if write.op != "write":
         return {
             "relation": write.args["name"],
@@ -208,8 +222,8 @@ def describe(write: Write, outcome: str) -> Answer:
 def _unknown(name: str) -> Unknown:
     return Unknown(
         "relation_unknown",
-        f"There is no relation {name[:NAME_MAX]} here. Check the name. If it was defined at another replica, it may not"
-        " have arrived yet.",
+        f"There is no relation {name[:NAME_MAX]} here. Check the name. If the relation was defined at another replica,"
+        " its definition may not have arrived yet.",
     )
 
 
@@ -218,7 +232,8 @@ def _text_of(change: Json) -> str:
 
 
 def _shown(relation: Relation, views: PageViews) -> Answer:
-    """The RELATION of the REST interface. Its state is committed if both views of its page say the same of it."""
+    """Return the relation as a RELATION of the REST interface. Its state is `committed` if it has the same definition
+    and owner in both views of its page."""
     is_same = all(views.committed.get(name) == views.tentative.get(name) for name in (relation.hash, "owner"))
     return {
         "relation": relation.base_name,

@@ -1,4 +1,5 @@
-"""What a write of records did, or wanted, and what stood in its way. records.lua writes these texts."""
+"""Reads outcomes and notes of writes of records: what a write did, what it was meant to do, and what stood in its way.
+records.lua writes these texts."""
 
 from __future__ import annotations
 
@@ -15,13 +16,14 @@ NO_ALTERNATIVE: Mapping[str, Value] = {}
 
 
 def obstacles(detail: str, relation_of: Callable[[str], Relation | None]) -> list[Json]:
-    """Return what stood in the way according to the detail of an outcome `conflict`."""
+    """Return the records that stood in the way of a write, or that it needed but did not find. `detail` is the detail
+    of the outcome `conflict`."""
     lines = detail.split(LINE) if detail else []
     return [{"is_missing": line[0] == "-", **_named(line[1:], relation_of)} for line in lines]
 
 
 def noted(text: str, relation_of: Callable[[str], Relation | None]) -> Json:
-    """Return the conflict that a note describes."""
+    """Return the conflict that a note on the page of conflicts describes."""
     write, user, request, accepted_at, wanted, detail = text.split(FIELD)
     return {
         "write": write,
@@ -37,12 +39,12 @@ def noted(text: str, relation_of: Callable[[str], Relation | None]) -> Json:
 
 
 def relations_of(write: Write) -> list[str]:
-    """Return the full names of the relations that a write of records names."""
+    """Return the full names of the relations that a write is about."""
     return list(write.args["relations"]) if write.op == "write" else [f"{write.args['name']}~{write.args['hash']}"]
 
 
 def conflict_of(write: Write, outcome: str, relation_of: Callable[[str], Relation | None]) -> Json:
-    """Return what `noted` returns, of a write that is still tentative."""
+    """Return the conflict of a tentative write, which has no note yet, in the form that `noted` returns."""
     wanted = (
         [{"op": "define", "relation": write.args["name"], "record": {}}]
         if write.op == "define"
@@ -64,7 +66,8 @@ def _shown(change: Json, relation_of: Callable[[str], Relation | None]) -> Json:
 
 
 def _named(text: str, relation_of: Callable[[str], Relation | None]) -> Json:
-    """Return {relation, record} of RELATION SEPARATOR NAME=VALUE ... Numbers stay text if the relation is not known."""
+    """Return the text RELATION SEPARATOR NAME=VALUE ... as {relation, record}. If the relation is not known here,
+    numbers in the record stay text."""
     name, *pairs = text.split(SEPARATOR)
     relation = relation_of(name)
     record: Json = {}
@@ -77,8 +80,11 @@ def _named(text: str, relation_of: Callable[[str], Relation | None]) -> Json:
 
 
 def done_by(args: Mapping[str, Any], outcome: str) -> tuple[list[Json], int | None, int | None]:
-    """Return what a write with these arguments did according to its outcome: its statements with values in place of
-    parameters, the number of the step that was done (None for the update), and the number of its alternative."""
+    """Return what a write did: its statements, the number of the merge step, and the number of the alternative.
+
+    `args` are the arguments of the write. The statements have values in place of parameters; there are none if the
+    write changed nothing. The step is None if the update itself was done. The alternative is None if the step has none.
+    """
     status, _, detail = outcome.partition(" ")
     if status not in {"updated", "merged", "duplicate"}:
         return [], None, None
@@ -91,7 +97,8 @@ def done_by(args: Mapping[str, Any], outcome: str) -> tuple[list[Json], int | No
 
 
 def _statements(args: Mapping[str, Any], step: Mapping[str, Any], alternative: Mapping[str, Value]) -> Iterator[Json]:
-    """Yield {op, relation, record} of each statement of a step. A record is in the order of its attributes."""
+    """Yield {op, relation, record} for each statement of a step. The attributes of a record are in the order of the
+    relation."""
     for statement in step["update"]:
         operands = statement["values"]
         names = [name for name in types_of(args["relations"][statement["relation"]]) if name in operands]

@@ -1,7 +1,7 @@
-"""Makes the arguments of a write, and the pages that it declares, from what a client sent.
+"""Turns the body of a request into the arguments of a write and the pages that the write declares.
 
-A write carries its update, its dependency check and its merge procedure (Terry 1995, sections 4.1 and 4.2), as data:
-SQL is parsed here, once, and every replica plays the canonical form.
+A write carries its update, its dependency check and its merge procedure (Terry 1995, sections 4.1 and 4.2), as data.
+SQL is parsed only here; the replicas play the canonical form.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ NO_ALTERNATIVE: Mapping[str, Value] = {}
 
 @dataclass(slots=True)
 class Program:
-    """The canonical form of a write: `args` are its arguments, `pages` the pages that any of its steps may touch."""
+    """The canonical form of a write: `args` are the arguments of the write, and `pages` all pages that its steps may
+    read or change."""
 
     args: Json
     pages: list[str]
@@ -29,8 +30,8 @@ class Program:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads the steps of one request. `relation_of` finds a relation by its name; `values` are the parameters whose
-    values are known."""
+    """Reads the steps of one request. `relation_of` finds a relation by its name. `values` are the parameters of the
+    whole request, whose values are known."""
 
     relation_of: Callable[[str], Relation]
     values: Parameters
@@ -38,10 +39,11 @@ class _Reader:
     pages: set[str] = field(default_factory=set)
 
     def step(self, place: str, update: str | Sequence[str], check: Check | None, alternatives: Any = None) -> Json:
-        """Return the canonical form of a step; `place` is where it stands in the request."""
+        """Return the canonical form of a step. `place` is the path of the step in the request, such as `merge.0.`;
+        errors name it."""
         known = tuple(alternatives or ())
         if any("user" in alternative for alternative in known):
-            message = f"{place}for: :user is always the caller; take another name."
+            message = f"{place}for: :user is always the caller, so no parameter may be called `user`."
             raise BadInput("bad_input", message, field=f"{place}for")
         texts = [update] if isinstance(update, str) else update
         step: Json = {"update": []}
@@ -83,7 +85,7 @@ class _Reader:
         return relation, form
 
     def _row(self, place: str, relation: Relation, query: Json, row: Any, known: tuple[Parameters, ...]) -> list[Any]:
-        """Return an expected row as operands in the order of the projection."""
+        """Return an expected row as a list of operands, in the order in which the query selects the attributes."""
         names = query["select"]
         source = self._source(str(row), place, known)
         if isinstance(row, dict):
@@ -97,7 +99,8 @@ class _Reader:
     def _note_kinds(
         self, place: str, kinds: dict[str, str], relation: Relation, operands: Iterable[tuple[str, Any]]
     ) -> None:
-        """Note the type that each parameter of the alternatives has, which is that of the attributes it meets."""
+        """Note in `kinds` the type of each parameter of the alternatives: the type of the attributes with which the
+        parameter is used. Raises BadInput if these attributes have different types."""
         for attribute, operand in operands:
             if name := parameter_of(operand):
                 kind = relation.attributes[attribute]
@@ -110,7 +113,8 @@ class _Reader:
         return relation.stored(name, value)
 
     def _declare(self, relation: Relation, operands: Mapping[str, Any], alternatives: Sequence[Parameters]) -> None:
-        """Declare the pages that these operands pick, for each alternative."""
+        """Declare the page that a statement or query uses, once for each alternative. `operands` gives each attribute
+        of page_by an operand."""
         for alternative in alternatives or (NO_ALTERNATIVE,):
             values = {}
             for name in relation.page_by:
@@ -122,18 +126,22 @@ class _Reader:
 
 
 def _expected(source: Source, relation: Relation, name: str, value: Value) -> Operand:
-    """Return the operand for a value of an expected row, where texts that begin with a colon are as in `canonical`."""
+    """Return the operand for a value of an expected row. The client writes such values as operands, so :NAME is a
+    parameter; see canonical.py."""
     if parameter := parameter_of(value):
         return source.parameter(relation, name, parameter)
     return literal(source.stored(relation, name, value_of(value, {})))
 
 
 def program_of(body: WriteBody, user: str, relation_of: Callable[[str], Relation]) -> Program:
-    """Return the program of a request of this user. Raises BadInput with the place of what is wrong."""
+    """Return the program of a request that `user` makes. Raises BadInput, which names the invalid part of the
+    request."""
     parameters = body.parameters or {}
     if "user" in parameters:
         raise BadInput(
-            "bad_input", "parameters.user: :user is always the caller; take another name.", field="parameters"
+            "bad_input",
+            "parameters.user: :user is always the caller, so no parameter may be called `user`. Rename the parameter.",
+            field="parameters",
         )
     reader = _Reader(relation_of, {**parameters, "user": user})
     args = reader.step("", body.update, body.check)

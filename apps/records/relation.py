@@ -1,7 +1,7 @@
 """A relation: its attributes and their types, its key, and the pages that hold its records.
 
-A definition never changes. Its content names it: NAME~HASH. So writes can carry the hash and the types that they need,
-and are played without reading the definition.
+A definition never changes, and the full name of a relation, NAME~HASH, has the hash of its definition. A write carries
+the full name and the types of each relation that it uses. So a play does not read the definition.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ _ESCAPED = re.compile(r"[%/\x00-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class Relation:
-    """A definition. `attributes` maps names to types, in the order of the definition; `page_by` is part of `key`.
+    """A relation. `attributes` maps names to types, in the order of the definition. All attributes of `page_by` are
+    also in `key`.
 
-    Records whose values of `page_by` are equal share a page. Writes about one page can be in conflict.
+    Records that have equal values in the attributes of `page_by` share a page. Only writes that share a page can be in
+    conflict.
     """
 
     base_name: str
@@ -44,30 +46,33 @@ class Relation:
 
     @classmethod
     def of_content(cls, base_name: str, content: str) -> Self:
-        """Return the relation whose `content` is this text."""
+        """Return the relation with this name and content; see the property `content`."""
         carried = json.loads(content)
         return cls(base_name, types_of(carried), tuple(carried["key"]), tuple(carried["page_by"]))
 
     def check(self) -> None:
-        """Raise ValueError, with the reason, if the definition cannot be used."""
+        """Raise ValueError with the reason if the definition is invalid."""
         for name in (self.base_name, *self.attributes):
             if not IDENTIFIER.fullmatch(name):
-                raise ValueError(f"{name[:64]!r} cannot be a name: take a-z, 0-9 and _, a letter first, at most 32")
+                raise ValueError(
+                    f"{name[:64]!r} cannot be a name; a name begins with a letter a-z and has at most 32 of the"
+                    " characters a-z, 0-9 and _"
+                )
         if not 1 <= len(self.attributes) <= ATTRIBUTES_MAX:
-            raise ValueError(f"a relation has 1 to {ATTRIBUTES_MAX} attributes")
+            raise ValueError(f"a relation must have 1 to {ATTRIBUTES_MAX} attributes")
         for part, names in (("key", self.key), ("page_by", self.page_by)):
             if not names or len(set(names)) < len(names):
-                raise ValueError(f"{part} must name at least one attribute, and each only once")
+                raise ValueError(f"{part} must name at least one attribute, and none twice")
             for name in names:
                 if name not in self.attributes:
-                    raise ValueError(f"{part} names {name[:64]!r}, which is not among the attributes")
+                    raise ValueError(f"{part} names {name[:64]!r}, but the relation has no such attribute")
         for name in self.page_by:
             if name not in self.key:
-                raise ValueError(f"page_by names {name!r}, which is not part of the key; add it to the key")
+                raise ValueError(f"page_by names {name!r}, which is not part of the key; add {name!r} to the key")
 
     @cached_property
     def carried(self) -> dict[str, Any]:
-        """What a write carries of the relation."""
+        """The form in which a write carries the relation: everything but the name."""
         return {"attributes": list(chain(*self.attributes.items())), "key": self.key, "page_by": self.page_by}
 
     @cached_property
@@ -85,7 +90,7 @@ class Relation:
         return f"{self.base_name}~{self.hash}"
 
     def page(self, values: Mapping[str, Value]) -> str:
-        """Return the page of the records with these values of `page_by`."""
+        """Return the name of the page for records that have these values in the attributes of `page_by`."""
         texts = [_ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", str(values[name])) for name in self.page_by]
         return "/".join([f"records:{self.name}", *texts])
 
@@ -97,23 +102,23 @@ class Relation:
                 yield {name: text if kind == "text" else int(text) for (name, kind), text in values}
 
     def stored(self, attribute: str, value: object) -> Value:
-        """Return a value that a client gave, as it is stored: a time as minutes since 1970. Raises ValueError, with
-        the reason, if it does not fit the type of the attribute."""
+        """Return a client's value in the form that pages hold; a time becomes a number of minutes since 1970. Raises
+        ValueError with the reason if the value does not fit the type of the attribute."""
         kind = self.attributes[attribute]
         if kind == "integer":
             if type(value) is not int or abs(value) > WHOLE_MAX:
-                raise ValueError(f"{attribute} is an integer; write a whole number up to 2^53, without quotes")
+                raise ValueError(f"{attribute} is an integer; write a whole number from -2^53 to 2^53, without quotes")
             return value
         if type(value) is not str:
             raise ValueError(f"{attribute} is of type {kind}; write its value in quotes")
         if kind == "time":
             return _minutes(attribute, value)
         if len(value) > TEXT_MAX or SEPARATOR in value or (not value.isprintable() and "\x00" in value):
-            raise ValueError(f"{attribute} takes at most {TEXT_MAX} characters, and no control characters")
+            raise ValueError(f"{attribute} must have at most {TEXT_MAX} characters, and no control characters")
         return value
 
     def shown(self, attribute: str, value: Value) -> Value:
-        """Return a stored value as clients see it: a time as 2026-12-01T09:00Z."""
+        """Return a stored value in the form that clients see; a time becomes a text such as 2026-12-01T09:00Z."""
         if self.attributes.get(attribute) != "time":
             return value
         try:
@@ -130,13 +135,13 @@ def definition_page(base_name: str) -> str:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Return the bare name and the hash of NAME~HASH; the hash is empty in a bare name."""
+    """Return the bare name and the hash of a full name, NAME~HASH. If `name` is a bare name, the hash is empty."""
     base_name, _, digest = name.partition("~")
     return base_name, digest
 
 
 def types_of(carried: Mapping[str, Any]) -> dict[str, Type]:
-    """Return the types of the attributes, by name, of a relation that a write carries."""
+    """Return attribute -> type for a relation. `carried` is the relation in the form in which a write carries it."""
     flat = carried["attributes"]
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
@@ -146,7 +151,7 @@ def base_name_of(full_name: str) -> str:
 
 
 def definitions(base_name: str, page: Mapping[str, str]) -> Mapping[str, Relation]:
-    """Return the relations that a definition page holds, by hash."""
+    """Return hash -> relation for each relation that a definition page holds."""
     return {digest: Relation.of_content(base_name, text) for digest, text in page.items() if digest != "owner"}
 
 
@@ -156,10 +161,13 @@ def _minutes(attribute: str, text: str) -> int:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None or moment.second or moment.microsecond:
-        raise ValueError(f"{attribute} is a time in whole minutes; write it as 2026-12-01T09:00Z or with an offset")
+        raise ValueError(
+            f"{attribute} is a time in whole minutes; write it like 2026-12-01T09:00Z or 2026-12-01T10:00+01:00"
+        )
     return (moment - _BEGINNING) // timedelta(minutes=1)
 
 
 def by_bytes(value: Value) -> bytes | int:
-    """The key by which values are compared, as in values.lua: numbers by size, texts by their bytes."""
+    """Return the sort key of a value: numbers are compared by size, and texts by their bytes. values.lua compares in
+    the same way."""
     return value.encode() if isinstance(value, str) else value

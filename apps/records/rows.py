@@ -1,4 +1,4 @@
-"""Answers queries from pages, for clients that read. query.lua does the same inside a play."""
+"""Answers the queries of clients from pages. query.lua answers the queries of checks in a play."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def pages_of(relation: Relation, query: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the pages that a query reads: one for each combination of the values that it gives for page_by."""
+    """Yield the pages that a query reads: one for each combination of values that the query gives to the attributes of
+    page_by."""
     fixed: dict[str, list[Value]] = {}
     for name, comparison, operand in triples(query["where"]):
         if comparison in {"=", "in"} and name in relation.page_by:
@@ -33,8 +34,8 @@ def pages_of(relation: Relation, query: Mapping[str, Any]) -> Iterator[str]:
 
 
 def answer(relation: Relation, query: Mapping[str, Any], pages: Iterable[Mapping[str, str]]) -> list[dict[str, Value]]:
-    """Return the rows of a query over these pages, as clients see them. Ties, and rows without an order, come in the
-    order of their keys."""
+    """Return the rows that a query selects from these pages, in the form that clients see. Rows that the query does not
+    order are in the order of their keys."""
     conditions = [
         (name, COMPARE[comparison], _comparable(operand)) for name, comparison, operand in triples(query["where"])
     ]

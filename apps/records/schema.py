@@ -50,7 +50,7 @@ class DefineBody(Model):
 
 
 class Check(Model):
-    """A dependency check: a query, and the rows that it is expected to return."""
+    """A dependency check: a query, and the rows that the query must return."""
 
     query: Annotated[Sql, Field(description="SELECT … FROM … WHERE …")]
     expect: Annotated[

@@ -1,7 +1,8 @@
-"""Reads the SQL of queries and statements into their canonical form (query.lua, changes.lua).
+"""Turns the SQL of queries and statements into the canonical form that query.lua and changes.lua describe.
 
-sqlglot parses; what it makes of a text is walked here, and everything that the language of rules does not have is
-refused with its place in the text. The parser takes 16 MB, so this module is imported at its first use.
+sqlglot parses a text into a tree, and this module reads the tree. It refuses everything that the language of records
+(see README.md) does not have, and names the position in the text. sqlglot takes 16 MB of memory, so this module is
+imported only when the first text is parsed.
 
     SELECT who FROM meetings WHERE room = '6.12' AND day = :day AND start < 600 ORDER BY start LIMIT 3
     INSERT INTO meetings (room, day, start, stop, who) VALUES ('6.12', :day, 540, 600, :user)
@@ -38,9 +39,13 @@ ALLOWED = {  # parts of an expression that are understood; anything else is refu
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A text to parse. `field` is where it stands in the request; `relation_of` finds a relation by the name that the
-    text uses; `values` are the parameters whose values are known; `alternatives` are those of the step, if it has
-    some."""
+    """A SQL text to parse.
+
+    field         the field of the request that holds the text
+    relation_of   finds a relation by the name in the text
+    values        the parameters with a known value: those of the whole request
+    alternatives  the alternatives of the step, each with values for other parameters; empty if the step has none
+    """
 
     text: str
     field: str
@@ -49,12 +54,13 @@ class Source:
     alternatives: tuple[Mapping[str, object], ...] = ()
 
     def refuse(self, reason: str, node: Any = None) -> NoReturn:
-        """Raise BadInput for this reason. `node` is the part of the text that it concerns."""
+        """Raise BadInput with this reason. `node` is the part of the text that is refused."""
         place = _place(node)
         raise BadInput("bad_input", f"{self.field}{place}: {reason}.", field=self.field, text=self.text)
 
     def operand(self, relation: Relation, attribute: str, node: Any) -> Operand:
-        """Return the operand that is compared with, or becomes, a value of the attribute."""
+        """Return the operand for `node`, a value or parameter with which the text compares the attribute, or to which
+        it sets the attribute."""
         if isinstance(node, exp.Placeholder) and isinstance(node.this, str):
             return self.parameter(relation, attribute, node.this)
         value: object
@@ -70,8 +76,9 @@ class Source:
         return literal(self.stored(relation, attribute, value))
 
     def parameter(self, relation: Relation, attribute: str, name: str) -> Operand:
-        """Return the operand of `:name`: the value of a parameter of the whole request, or a parameter of the
-        alternatives, of which each must fit the type of the attribute."""
+        """Return the operand for `:name`. If it is a parameter of the whole request, the operand is its value. If it is
+        a parameter of the alternatives, the operand stays `:name`, and each of its values must fit the type of the
+        attribute."""
         if name in self.values:
             return literal(self.stored(relation, attribute, self.values[name]))
         if not self.alternatives or any(name not in alternative for alternative in self.alternatives):
@@ -88,7 +95,7 @@ class Source:
             self.refuse(str(reason))
 
     def parsed(self) -> exp.Expr:
-        """Return what sqlglot makes of the text."""
+        """Return the tree of the text, which must be one statement."""
         try:
             found = [one for one in sqlglot.parse(self.text, read="sqlite") if one is not None]
         except sqlglot.errors.SqlglotError as error:
@@ -98,7 +105,7 @@ class Source:
         return found[0]
 
     def check_parts(self, node: Any) -> None:
-        """Refuse an expression with a part that is not understood."""
+        """Refuse an expression that has a part outside the language of records."""
         for part, value in node.args.items():
             if value and part not in ALLOWED[type(node).__name__]:
                 self.refuse(f"{part.upper().replace('_', ' ').strip()} is not part of this language", node)
@@ -119,8 +126,8 @@ class Source:
 
 
 def read_query(source: Source, *, may_list: bool = False) -> tuple[Relation, Json]:
-    """Return the relation and the canonical form of a SELECT. `may_list`: IN is allowed for attributes of page_by, as
-    in a read. Raises BadInput."""
+    """Return the relation and the canonical form of a SELECT. With `may_list`, IN is allowed for the attributes of
+    page_by. Raises BadInput if the text is invalid."""
     tree = source.parsed()
     if not isinstance(tree, exp.Select):
         source.refuse("write a SELECT")
@@ -151,7 +158,8 @@ def read_query(source: Source, *, may_list: bool = False) -> tuple[Relation, Jso
 
 
 def read_statement(source: Source) -> tuple[Relation, Json]:
-    """Return the relation and the canonical form of an INSERT, UPDATE or DELETE. Raises BadInput."""
+    """Return the relation and the canonical form of an INSERT, UPDATE or DELETE. Raises BadInput if the text is
+    invalid."""
     tree = source.parsed()
     if isinstance(tree, exp.Insert):
         return _insert(source, tree)
@@ -198,7 +206,8 @@ def _projection(source: Source, relation: Relation, nodes: Iterable[Any]) -> lis
 
 
 def _conditions(source: Source, relation: Relation, where: Any, *, may_list: bool = False) -> list[Any]:
-    """Return the conditions of a WHERE, comparisons that AND joins, as [attribute, operator, operand, ...]."""
+    """Return the conditions of a WHERE clause as a flat list [attribute, operator, operand, ...]. The clause must
+    consist of comparisons that are joined with AND."""
     found: list[Any] = []
     nodes = [where.this] if where else []
     while nodes:
@@ -224,7 +233,8 @@ def _conditions(source: Source, relation: Relation, where: Any, *, may_list: boo
 
 
 def _key(source: Source, relation: Relation, where: Any) -> Json:
-    """Return the key that a WHERE names: one equality for each attribute of the key, and nothing else."""
+    """Return attribute -> operand for the key that a WHERE clause names. The clause must have one equality for each
+    attribute of the key, and nothing else."""
     conditions = list(triples(_conditions(source, relation, where)))
     names = sorted(name for name, _, _ in conditions)
     if names != sorted(relation.key) or any(operator != "=" for _, operator, _ in conditions):
@@ -242,12 +252,13 @@ def _order(source: Source, relation: Relation, order: Any) -> list[str]:
 
 
 def _whole(text: str) -> int | None:
-    """The whole number that a literal stands for; None for a fraction or an exponent."""
+    """Return the number that a literal stands for; None if it is not a whole number of at most 16 digits."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else None
 
 
 def _place(node: Any) -> str:
-    """Where a part stands in its text, as `, line 1, column 20`; nothing if the parser does not know."""
+    """Return the position of a part in the text, as `, line 1, column 20`. Return an empty text if the parser does not
+    know the position."""
     for one in node.walk() if node is not None else ():
         if "line" in one.meta:
             return f", line {one.meta['line']}, column {one.meta['col'] - len(one.name) + 1}"

@@ -42,7 +42,8 @@ _UTC = ZoneInfo("UTC")
 
 
 def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, Any] | None:
-    """Return the RESERVATION of the REST interface; None if the page holds no reservation."""
+    """Return the reservation of a page as a RESERVATION of the REST interface; None if the page holds no
+    reservation."""
     held = decode_reservation(views.tentative)
     if held is None:
         return None
@@ -71,7 +72,7 @@ def state(held: Reservation, views: PageViews) -> str:
 
 
 def series(identifier: str, held: Series, reservations: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the SERIES of the REST interface. `reservations` are those of its occurrences."""
+    """Return a series as a SERIES of the REST interface. `reservations` are the reservations of its occurrences."""
     user, _, request = identifier.partition("/")
     return {
         "id": identifier,
@@ -86,8 +87,8 @@ def series(identifier: str, held: Series, reservations: Sequence[dict[str, Any]]
 
 
 def room(name: str, listed: RoomSettings | None) -> dict[str, Any]:
-    """Return the ROOM of the REST interface. `listed` has the settings of the room; None if the configuration lists no
-    such room."""
+    """Return a room as a ROOM of the REST interface. `listed` has the settings of the room; it is None if the
+    configuration does not list the room."""
     known = listed or RoomSettings(name=name)
     hours = known.hours
     return {
@@ -167,7 +168,7 @@ def _about(write: Write) -> str:
 
 
 def _outcomes(write: Write, outcome: str) -> list[tuple[Mapping[str, Any], str]]:
-    """Return each occurrence of a write about a series, with its own outcome."""
+    """Return a pair for each occurrence of a write about a series: the arguments of the occurrence, and its outcome."""
     occurrences = write.args["occurrences"]
     status, _, detail = outcome.partition(" ")
     outcomes = detail.split("\t") if detail else [status] * len(occurrences)
@@ -175,8 +176,7 @@ def _outcomes(write: Write, outcome: str) -> list[tuple[Mapping[str, Any], str]]
 
 
 def not_as_wanted(entry: LogEntry, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
-    """Yield a CONFLICT of the REST interface for each reservation that a write asked for and that did not get its first
-    choice."""
+    """Yield a CONFLICT of the REST interface for each reservation of a write that did not get its first choice."""
     write, args, about = entry.write, entry.write.args, _about(entry.write)
     parts = [(about, args, entry.outcome)]
     if "occurrences" in args:
@@ -200,8 +200,8 @@ def not_as_wanted(entry: LogEntry, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
 
 
 def outcome_for(write: Write | None, outcome: str, identifier: str) -> str:
-    """Return the outcome of a write for one of its reservations. If `write` is None, because the log no longer holds
-    it, the outcome is taken to be about this reservation alone."""
+    """Return the part of a write's outcome that is about one reservation. `write` is None if the log no longer holds
+    the write; then the whole outcome is returned."""
     if write is None or "occurrences" not in write.args:
         return outcome
     day = identifier.removeprefix(f"{_about(write)}~")
@@ -233,12 +233,12 @@ def slot_of(outcome: str) -> RoomSlot | None:
 
 
 def slot_shown(slot: RoomSlot | None, zone: ZoneInfo) -> dict[str, str] | None:
-    """Return the ROOM_SLOT of the REST interface; None if there is no slot."""
+    """Return a slot as a ROOM_SLOT of the REST interface; None if there is no slot."""
     return {"room": slot.room, **_times(slot, zone)} if slot else None
 
 
 def reason(held: Reservation) -> dict[str, str] | None:
-    """Return why a reservation is rejected or cancelled, as a code and a message; None if it has no reason."""
+    """Return why a reservation is rejected or cancelled, as a code and a message; None if it is neither."""
     if held.reason is None:
         return None
     message = "Cancelled by {}: {}".format(*held.why) if held.why else REASONS[held.reason]

@@ -1,8 +1,8 @@
 """Makes the draft of a write from a user's request to reserve, move or cancel.
 
 A write must give the same result at every replica, whatever the configuration there. So the rooms, the local day and
-the opening hours are looked up here, once, and the write carries them as values. It also declares all pages that its
-rules may touch at any replica, in any order of the writes.
+the opening hours are looked up here, once, and the write carries them as values. The write also declares all pages that
+a play of it may touch at any replica, whatever writes come before it there.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class DraftContext:
 
 
 def reserve(context: DraftContext, body: ReserveBody) -> Draft:
-    """Return the draft of a new reservation. Raise BadInput, TooLarge or Conflict if it is invalid."""
+    """Return the draft of a new reservation. Raise BadInput, TooLarge or Conflict if the request cannot be granted."""
     search = search_of(context, body.room, body.slots, body.merge)
     limit = limit_of(context, context.user)
     args: dict[str, Any] = {**search.args, **limit.args, "purpose": body.purpose}
@@ -63,7 +63,8 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
 
 
 def move(context: DraftContext, identifier: str, reservation: Reservation, final: bool, body: MoveBody) -> Draft:
-    """Return the draft that moves a reservation. Raise BadInput, TooLarge or Conflict if it is invalid."""
+    """Return the draft that moves a reservation. Raise BadInput, TooLarge or Conflict if the request cannot be
+    granted."""
     search = search_of(context, body.room or reservation.room, body.slots, body.merge)
     limit = limit_of(context, identifier.partition("/")[0])
     args = {**search.args, **limit.args, "reservation": identifier}
@@ -72,11 +73,11 @@ def move(context: DraftContext, identifier: str, reservation: Reservation, final
 
 
 def cancel(context: DraftContext, identifier: str, reservation: Reservation, reason: str | None = None) -> Draft:
-    """Return the draft that cancels a reservation. The draft also names the room, so that people who read the log see
-    it.
+    """Return the draft that cancels a reservation. The draft also names the room, for people who read the log.
 
-    The draft declares the pages of every slot that was asked for, even if the reservation is final. A forced promotion
-    may revoke the commit. Even then, the cancelled reservation must not reappear at its second choice.
+    The draft declares the pages of every slot that was asked for, even if the reservation is final. The reason: a
+    forced promotion may revoke the commit of the reservation, and even then the cancelled reservation must not reappear
+    at its second choice.
     """
     args = {"reservation": identifier, "room": reservation.room}
     if reason is not None:
@@ -87,12 +88,14 @@ def cancel(context: DraftContext, identifier: str, reservation: Reservation, rea
 
 
 def managing_pages(context: DraftContext, owner: str, reason: str | None) -> list[str]:
-    """If a manager cancels another user's reservation, return a list with the manager's page. For any other caller,
-    return an empty list. Raise BadInput if the manager gives no reason."""
+    """Return the page of the manager, in a list, if a manager cancels another user's reservation. Otherwise return an
+    empty list. Raise BadInput if the manager gives no reason."""
     if context.user == owner or context.role != "manager":
         return []
     if reason is None:
-        raise BadInput("bad_input", f"reason: is missing. Give a reason, which {owner} will read.", field="reason")
+        raise BadInput(
+            "bad_input", f"The field `reason` is missing. Give a reason, which {owner} will read.", field="reason"
+        )
     return [person_page(context.user)]
 
 
@@ -114,7 +117,7 @@ def limit_of(context: DraftContext, owner: str) -> Needs:
 
 
 def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Merge) -> Needs:
-    """Return the arguments of the check and the merge procedure, and all room pages that these may read.
+    """Return the arguments of the check and the merge procedure, and all room pages that the two may read.
 
     The merge procedure can only choose slots that the policies permit. Raise Conflict if the policies forbid a slot
     that was asked for, and BadInput if no other room is open.
@@ -143,7 +146,8 @@ def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Me
         if not args["rooms"]:
             raise BadInput(
                 "bad_input",
-                "merge.rooms: no other room of the configuration is open at that time. Name the rooms to try.",
+                "No other room of the configuration is open at that time. Ask for another time, or name the rooms"
+                " to try in merge.rooms.",
                 field="merge.rooms",
             )
         room_slots += elsewhere
@@ -151,8 +155,8 @@ def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Me
 
 
 def pages_holding(identifier: str, reservation: Reservation, final: bool) -> list[str]:
-    """Return the page of a reservation, and the room pages that may hold the reservation. With `final`, the room pages
-    are those of its slot; without `final`, they are those of every slot that it may get."""
+    """Return the page of a reservation, and the room pages that may hold the reservation. If `final` is true, these are
+    the pages of the present slot. Otherwise they are the pages of every slot that the reservation may get."""
     if final:
         room_pages: Iterable[str] = reservation.slot.pages if reservation.slot else ()
     else:
@@ -161,14 +165,14 @@ def pages_holding(identifier: str, reservation: Reservation, final: bool) -> lis
 
 
 def draft_of(context: DraftContext, op: str, merge: str, args: dict[str, Any], pages: Iterable[str]) -> Draft:
-    """Return the draft of a write. Raise TooLarge if it would declare too many pages."""
+    """Return the draft of a write. Raise TooLarge if the write would declare too many pages."""
     rules = Rules(APP, _CHECKS[op], merge)
     draft = new_draft(rules, op, args, pages, user=context.user, at=context.at, request=context.request)
     if len(draft.pages) > PAGES_MAX:
         raise TooLarge(
             "too_large",
-            f"This request needs {len(draft.pages)} pages (one for each room and day, one for the reservation), and the"
-            f" limit for one write is {PAGES_MAX}. Ask for fewer slots, fewer rooms or shorter times.",
+            f"This request needs {len(draft.pages)} pages: one for each room and day, and one for the reservation. A"
+            f" write may use at most {PAGES_MAX} pages. Ask for fewer slots, fewer rooms or shorter times.",
             pages=len(draft.pages),
             pages_max=PAGES_MAX,
         )

@@ -1,6 +1,6 @@
 """Makes the draft of one write from a user's request about a series. The write has arguments for each occurrence.
 
-Local dates and times become minutes here, in the zone of the building. The write holds no local time.
+This module converts local dates and times to minutes, in the time zone of the building. The write holds no local time.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def not_cancelled(occurrences: Iterable[tuple[str, str, PageViews]], first: str 
 
 
 def reserve(context: DraftContext, body: ReserveBody) -> Draft:
-    """Return the draft of a new series. Raise BadInput, TooLarge or Conflict if it is invalid."""
+    """Return the draft of a new series. Raise BadInput, TooLarge or Conflict if the request cannot be granted."""
     assert body.rule is not None, "a rule makes a series"
     zone, first = context.zone, body.slots[0]
     begins = datetime.fromtimestamp(first.start * 60, zone).replace(tzinfo=None)
     days = recurrence.without(recurrence.dates(body.rule, begins, zone), body.excluded)
     series = f"{context.user}/{context.request}"
     limit = limit_of(context, context.user)
-    remedy = "reserve the other occurrences as another series, or ask for fewer slots or rooms"
+    remedy = "Reserve the other occurrences as another series, or ask for fewer slots or rooms."
     collected = _Collected(len(days), [reservation_page(series), *limit.pages], remedy)
     for day in days:
         slots = _slots_on(body.slots, (day - begins.date()).days, zone, day)
@@ -74,15 +74,15 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
 
 
 def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], body: SeriesMoveBody) -> Draft:
-    """Return the draft that moves these occurrences, which are in order of their dates. Raise BadInput, TooLarge or
-    Conflict if it is invalid.
+    """Return the draft that moves these occurrences, which must be in the order of their dates. Raise BadInput,
+    TooLarge or Conflict if the request cannot be granted.
 
-    The first occurrence gets the slots of the body. A later occurrence gets the same local times, as many days later as
-    its date is after the date of the first occurrence.
+    The first occurrence gets the slots of the body. Every other occurrence gets the same local times, moved by the
+    number of days between its date and the date of the first occurrence.
     """
     zone, first = context.zone, date.fromisoformat(occurrences[0].day)
     limit = limit_of(context, series.partition("/")[0])
-    remedy = "move the occurrences one by one, or cancel the series from some date on and reserve the rest again"
+    remedy = "Move the occurrences one by one. Or cancel those that do not fit, and reserve them as a new series."
     collected = _Collected(len(occurrences), [reservation_page(series), *limit.pages], remedy)
     for occurrence in occurrences:
         day = date.fromisoformat(occurrence.day)
@@ -107,11 +107,11 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
 
 
 def cancel(context: DraftContext, series: str, occurrences: Sequence[Occurrence], reason: str | None) -> Draft:
-    """Return the draft that cancels occurrences. Raise TooLarge if it would declare too many pages."""
+    """Return the draft that cancels these occurrences. Raise TooLarge if the write would declare too many pages."""
     owner = series.partition("/")[0]
     pages = [reservation_page(series), *limit_of(context, owner).pages, *managing_pages(context, owner, reason)]
     collected = _Collected(
-        len(occurrences), pages, "cancel the later occurrences first: give their first date as `from`"
+        len(occurrences), pages, "Cancel the later occurrences first: give their first date as `from`."
     )
     for occurrence in occurrences:
         held_on = pages_holding(occurrence.id, occurrence.reservation, final=False)
@@ -141,8 +141,8 @@ class _Collected:
             fit = len(self.occurrences)
             raise TooLarge(
                 "too_large",
-                f"These {self._count} occurrences need more than {PAGES_MAX} pages, the limit for one write (one page"
-                f" for each room and day, one for each reservation). Only {fit} of them fit. Instead, {self._remedy}.",
+                f"These {self._count} occurrences are too many for one write; only the first {fit} fit. A write may use"
+                f" at most {PAGES_MAX} pages: one for each room and day, and one for each reservation. {self._remedy}",
                 pages=len(together),
                 pages_max=PAGES_MAX,
                 occurrences=self._count,
@@ -155,12 +155,12 @@ class _Collected:
         self.occurrences.append({**own, **occurrence})
 
     def require_apart(self) -> None:
-        """Raise BadInput if the first slot of an occurrence overlaps that of the next one."""
+        """Raise BadInput if the first slot of an occurrence overlaps the first slot of the next occurrence."""
         for before, after in pairwise(decode_slots(occurrence["slots"])[0] for occurrence in self.occurrences):
             if after[0] < before[1]:
                 raise BadInput(
                     "bad_input",
-                    "slots.0: is longer than the time from one occurrence to the next, so the occurrences would"
+                    "The slot slots.0 is longer than the time from one occurrence to the next, so the occurrences would"
                     " overlap. Ask for a shorter slot.",
                     field="slots.0",
                 )

@@ -28,8 +28,8 @@ RESERVATION = "X-BAYOU-RESERVATION"  # USER/REQUEST, by which an import finds th
 def calendar(
     name: str, cluster: str, zone: ZoneInfo, days: tuple[date, date], seen: Mapping[str, FeedRevision]
 ) -> bytes:
-    """Return the feed called `name`, as iCalendar. `seen` maps the ids of reservations to their revisions; each becomes
-    an event. If a reservation is gone, its event has the status CANCELLED.
+    """Return the feed called `name`, as iCalendar. `seen` maps the ids of reservations to their revisions. Each
+    reservation becomes an event; if the reservation is gone, the event has the status CANCELLED.
 
     `days` are the first and the last day for which the feed describes the time zone.
     """

@@ -71,14 +71,14 @@ class Reservation:
 
     @property
     def room_pages(self) -> list[str]:
-        """All room pages that may hold the reservation, also after earlier writes have arrived."""
+        """All room pages that may hold the reservation, now or after writes with earlier stamps have arrived."""
         return [*(page for slot in self.asked for page in slot.pages), *self.pages_beyond]
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
     """The contents of a series' page. `dates` are the dates of its occurrences. `wanted` is all_or_nothing or
-    best_effort. `requests` are the request ids of its last moves and cancels."""
+    best_effort. `requests` are the request ids of the last moves and cancellations."""
 
     rule: str
     zone: str
@@ -166,8 +166,8 @@ def decode_series(fields: Mapping[str, str]) -> Series | None:
 
 
 def is_final(views: PageViews) -> bool:
-    """Whether both views of a reservation's page are equal. If they are, only a write that is accepted later can change
-    the page."""
+    """Whether both views of a reservation's page are equal. If they are equal, only a write that is accepted after this
+    moment can change the page."""
     return dict(views.tentative) == dict(views.committed)
 
 

@@ -1,8 +1,8 @@
 """The policies of a building: opening hours, the length of reservations, and how far ahead they may begin.
 
-They are checked when a write is accepted. They do not depend on the database, and they need the time zone, which the
-Lua that plays a write does not have. The limit of open reservations depends on the database, so the write carries the
-limit, and each play of the write checks it.
+These policies are checked when a write is accepted, because they need the time zone, which the Lua does not have. The
+limit of open reservations is different: it depends on the pages. So the write carries this limit, and each play of the
+write checks it.
 """
 
 from __future__ import annotations

@@ -57,10 +57,12 @@ def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
         found = rrulestr(text, dtstart=first).replace(until=until)
         days = [moment.date() for moment in islice(found, count)]
     except (ValueError, OverflowError, TypeError, IndexError) as reason:
-        raise _bad(f"is not a valid rule ({reason}); write it like FREQ=WEEKLY;COUNT=10") from None
+        raise _bad(f"this is not a valid rule ({reason}); write it like FREQ=WEEKLY;COUNT=10") from None
     if not days or days[0] != first.date():
         begins = f"its first day is {days[0]}" if days else "it has no day"
-        raise _bad(f"leaves out {first.date():%A}, {first.date()}: {begins}. Change the rule or the first slot")
+        raise _bad(
+            f"the rule leaves out {first.date():%A}, {first.date()}: {begins}. Change the rule or the first slot"
+        )
     if "COUNT" in parts and len(days) < count:
         raise _bad(f"only {len(days)} of {count} occurrences fall within ten years; choose a smaller COUNT")
     return days
@@ -71,7 +73,9 @@ def without(days: Iterable[date], excluded: Iterable[date]) -> list[date]:
     gone = set(excluded)
     left = [day for day in days if day not in gone]
     if not left:
-        raise BadInput("bad_input", "except: leaves out every occurrence. Give fewer dates.", field="except")
+        raise BadInput(
+            "bad_input", "The field `except` leaves out every occurrence. Give fewer dates in it.", field="except"
+        )
     return left
 
 

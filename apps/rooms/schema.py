@@ -33,13 +33,13 @@ MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_u
 def room_name(text: str) -> str:
     """Return the name of a room in the form that pages have. Raise ValueError if the text cannot be a name."""
     if "/" in text:
-        raise ValueError(f"{text[:64]!r} cannot be used: take a name without /")
+        raise ValueError(f"{text[:64]!r} cannot be used; give a name without /")
     return readable_name(text, ROOM_MAX)
 
 
 def _reason(text: str) -> str:
     if not text.strip():
-        raise ValueError("is blank; give a reason, or leave this field out")
+        raise ValueError("must not be blank; give a reason, or leave this field out")
     return one_line(text)
 
 

@@ -35,7 +35,7 @@ def _clock(value: Any) -> Any:
 def _words(text: str) -> str:
     if not 1 <= len(text) <= 64 or not text.isprintable() or text != text.strip() or "," in text:
         raise ValueError(
-            f"{text[:64]!r} cannot be used: take 1 to 64 printable characters, no comma, no blank at either end"
+            f"{text[:64]!r} cannot be used; give 1 to 64 printable characters, no comma, no blank at either end"
         )
     return text
 

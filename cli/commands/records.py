@@ -153,7 +153,7 @@ def _parameter(text: str) -> tuple[str, str | int]:
     value stays text."""
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise Usage(f"--set {text}: write NAME=VALUE.")
+        raise Usage(f"--set {text} has no name and value. Write NAME=VALUE, such as --set day=2026-12-01.")
     is_number = value.removeprefix("-").isdecimal() and value.isascii()
     return name, int(value) if is_number else value
 

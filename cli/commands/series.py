@@ -106,7 +106,7 @@ def occurrence_of(context: Context, arguments: Namespace) -> Json:
     if arguments.reach == "later":
         if "~" not in name:
             short = brief(name)
-            raise Usage(f"--and-later needs one occurrence, {short}~DATE. `series {short}` lists the dates.")
+            raise Usage(f"--and-later needs the id of one occurrence, {short}~DATE. `series {short}` lists the dates.")
         return context.replica.get(context.reservation_path(name))
     for one in context.replica.get(context.series_path(name))["series"]["reservations"]:
         if one["state"] != "cancelled":

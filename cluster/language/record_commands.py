@@ -80,7 +80,7 @@ def _document(path: str) -> dict[str, Any]:
     mapping."""
     found = next((place for place in (Path(path), ROOT / path) if place.is_file()), None)
     if found is None:
-        raise Complaint(f"there is no file {path} in this folder or in that of the project")
+        raise Complaint(f"there is no file {path} in this folder or in the folder of the project")
     try:
         document = json.loads(json.dumps(yaml.safe_load(found.read_text(encoding="utf-8")), default=str))
     except (yaml.YAMLError, UnicodeDecodeError, OSError, TypeError) as error:
@@ -95,7 +95,7 @@ def _parameter(text: str) -> tuple[str, str | int]:
     Complaint if the form is wrong."""
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise Complaint(f"{text} is not NAME=VALUE")
+        raise Complaint(f"{text} does not have the form NAME=VALUE")
     is_number = value.isascii() and value.removeprefix("-").isdigit()
     return name, int(value) if is_number else value
 

@@ -308,7 +308,7 @@ class Runner:
             raise Complaint("the primary is not running; add `force` to promote without it")
         primary = found[max(found)]
         if not self.world.is_linked(server.id, primary.id):
-            raise Complaint(f"the link from {server.id} to the primary {primary.id} is cut; restore it first")
+            raise Complaint(f"the link from {server.id} to the primary {primary.id} is cut; restore the link first")
         return primary
 
     def _commit(self, command: Command) -> None:

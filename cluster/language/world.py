@@ -170,7 +170,7 @@ class World:
             raise Complaint(f"client {identifier} has no link to a server; use restoreConnection")
         server = self.servers[client.server]
         if not server.running:
-            raise Complaint(f"server {server.id} of client {identifier} has crashed; recover it first")
+            raise Complaint(f"server {server.id} of client {identifier} has crashed; recover the server first")
         return client, server
 
     def _link_client(self, client: Client, server: str, *, up: bool) -> None:

@@ -40,7 +40,7 @@ SERVER_OPTIONS = [
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
 ]
 BUSY = Refuse(PeerRefusalCode.BUSY, "This replica is busy with another session. Try again in a moment.")
-CUT = Refuse(PeerRefusalCode.LINK_CUT, "The link between the two replicas is cut.")
+CUT = Refuse(PeerRefusalCode.LINK_CUT, "The link between the two replicas is cut. Heal the link first.")
 
 Reply = TypeVar("Reply", bound=Message)
 MakeSession = Callable[[bool], Session]  # is it the initiator's? -> a new session

@@ -189,7 +189,7 @@ class Scheduler:
                 peer=label,
             )
         if report.error is not None:
-            raise Away("peer_unreachable", f"No session with {label}: {report.error.message}", peer=label)
+            raise Away("peer_unreachable", f"The session with {label} failed: {report.error.message}", peer=label)
         return report
 
     def set_link(self, label: str, *, up: bool) -> None:

@@ -46,7 +46,7 @@ def read_credentials(settings: Config, label: str) -> Credentials | None:
         try:
             content = path.read_bytes()
         except OSError as error:
-            message = f"{path}: cannot be read: {error.strerror}. The setting `tls` must name the folder of this file."
+            message = f"{path} cannot be read: {error.strerror}. The setting `tls` must name the folder of this file."
             raise ConfigError([message]) from None
         found.append(content)
     _check(settings.tls, label)
@@ -63,4 +63,6 @@ def _check(folder: Path, label: str) -> None:
         context.load_cert_chain(folder / f"{label}.pem", folder / f"{label}.key")
     except ssl.SSLError as error:
         reason = error.reason or "it is not a PEM file"
-        raise ConfigError([f"{folder / loading}: cannot be used: {reason}."]) from None
+        raise ConfigError(
+            [f"{folder / loading} cannot be used: {reason}. Copy the right files into that folder."]
+        ) from None

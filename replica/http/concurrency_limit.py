@@ -22,7 +22,7 @@ class ConcurrencyLimit:
         if not self._free.acquire(blocking=False):
             raise TooMany(
                 self._code,
-                f"This replica serves at most {self._count_max} {self._what} at a time. Close one, or try again later.",
+                f"This replica serves at most {self._count_max} {self._what} at a time. Try again when one has ended.",
                 count_max=self._count_max,
             )
 

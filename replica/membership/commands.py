@@ -173,8 +173,11 @@ class Membership:
                 read_address(address)
             except ValueError as reason:
                 raise Conflict("bad_input", f"{reason}.") from None
-        if not LABEL.fullmatch(new.label) or not 1 <= len(new.request) <= 64 or not new.request.isalnum():
-            raise Conflict("bad_input", "The label or the request id is invalid. Choose another label.")
+        if not LABEL.fullmatch(new.label):
+            message = f"{new.label!r} is not a label: a label has 1 to 32 of the characters a-z, 0-9, _ and -."
+            raise Conflict("bad_input", message)
+        if not 1 <= len(new.request) <= 64 or not new.request.isalnum():
+            raise Conflict("bad_input", "The request id is invalid: a request id has 1 to 64 letters and digits.")
         created = {member.label: member for member in self._store.members()}
         other = created.get(new.label)
         if new.label in self._settings.founders or (other is not None and other.request != new.request):

@@ -87,7 +87,7 @@ def _file_states(folder: Path) -> dict[str, list[int]]:
 
 def written_by(folder: Path) -> tuple[str, str]:
     """Return (family, version) of the servers that can open the data. The family is "Redis", "Valkey", or "" for both;
-    the version is the oldest one, or "" for any."""
+    the version is the oldest that can open the data, or "" for any version."""
     if not _has_manifest(folder):
         return "", ""
     for file in _files(folder):
@@ -150,8 +150,8 @@ def _run_check(server: Path, *command: str, answer: str = "") -> subprocess.Comp
 
 
 def good_bytes(file: Path, server: Path) -> int | None:
-    """Return None if the whole file is valid, otherwise how many bytes at its beginning are valid; -1 if this number is
-    not known."""
+    """Return None if the whole file is valid. Otherwise return how many bytes at the beginning of the file are valid;
+    -1 if this number is not known."""
     # The redis-check-aof of Valkey 9 cannot read the snapshots of Valkey 9.
     is_valkeys = _head(file).startswith(SNAPSHOT_OF_VALKEY)
     result = _run_check(server, "redis-check-rdb" if is_valkeys else "redis-check-aof", str(file))
@@ -242,9 +242,9 @@ def _beyond_repair(file: Path, good: int) -> Conflict:
     where = f" after its first {good} bytes" if good >= 0 else ""
     return Conflict(
         "aof_damaged",
-        f"{file} is damaged{where}, and not only at its end: cutting the file there would lose acknowledged writes. "
-        "Nothing was changed. Put back a good copy and start with --restored, or move the folder of this replica away: "
-        "the replica then starts empty under a new id, and the other replicas send it the writes that they hold.",
+        f"{file} is damaged{where}. Cutting off the damaged part could lose acknowledged writes, so nothing was"
+        " changed. Put back a good copy and start with --restored. Or move the folder of this replica away: the"
+        " replica then starts empty under a new id, and the other replicas send it the writes that they hold.",
         file=str(file),
         good_bytes=max(good, 0),
     )

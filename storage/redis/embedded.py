@@ -177,11 +177,12 @@ class EmbeddedRedis(Source):
             return False
         finally:
             client.close()
-        if settings != {"dir": str(self.folder), "appendonly": "yes", "appendfsync": "always"}:
+        needed = {"dir": str(self.folder), "appendonly": "yes", "appendfsync": "always"}
+        if settings != needed:
             raise Conflict(
                 "foreign_redis",
-                f"The Redis at {self.socket} does not serve {self.folder}: its settings are {settings}."
-                " Stop that Redis.",
+                f"The Redis at {self.socket} does not serve {self.folder}: its settings are {settings}, but they must"
+                f" be {needed}. Stop that Redis.",
             )
         self._pid = int(info["process_id"])
         if self._process and self._process.pid != self._pid:
@@ -274,8 +275,9 @@ def _socket_path(folder: Path) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise Conflict(
             "foreign_socket",
-            f"The socket of Redis goes into {path.parent}, which is not a private folder of this user. Remove that"
-            " folder, or use a data folder with a shorter path, which can hold the socket itself.",
+            f"The path of the data folder is too long for the socket of Redis, so the socket would go into"
+            f" {path.parent}. But that folder does not belong to this user, or others may use it. Remove it, or"
+            " choose a data folder with a shorter path.",
         )
     return path
 

@@ -74,8 +74,8 @@ def _node(text: str, port_default: int) -> Address:
 
 
 class FailoverSource(AddressedSource):
-    """The Redis process that holds the slot of `key` in a cluster now, or that is the master of a Sentinel service
-    now."""
+    """A Redis in which another process may take over. The process that serves now holds the slot of `key` in a cluster,
+    or is the master of a Sentinel service."""
 
     def __init__(self, url: str, key: str) -> None:
         self._url_parts = read_url(url)
@@ -139,8 +139,8 @@ class FailoverSource(AddressedSource):
 
 
 class _FollowingConnection(redis.Connection):
-    """A connection that calls `address` each time that it is taken from the pool, and then reaches the process at that
-    address."""
+    """A connection that follows a failover. Each time the pool hands it out, the connection calls `address` and
+    connects to the address that it gets."""
 
     def __init__(self, *, address: Callable[[], Address | None], **options: Any) -> None:
         self._address = address

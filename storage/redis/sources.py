@@ -59,11 +59,11 @@ class StartHooks:
 
 
 class Source(ABC):
-    """A Redis, and how to reach it.
+    """The interface to a Redis of any kind: how to start it, reach it and stop it.
 
-    name      how messages name this Redis
-    durable   whether every acknowledged write survives, however the process of the Redis ends
-    sections  the sections of INFO that distinguish one Redis from another; see `identity_in`
+    name      the name of this Redis in messages
+    durable   whether every acknowledged write is kept, even if the process of the Redis is killed
+    sections  the sections of INFO that `identity_in` reads
     """
 
     name: str
@@ -94,7 +94,7 @@ class Source(ABC):
     def await_change(self, suspect: threading.Event) -> None:
         """Block until another process may have taken over.
 
-        Return at the latest when `suspect` is set and the Redis has been stopped.
+        After `suspect` has been set and the Redis has been stopped, the method returns in any case.
         """
         suspect.wait()
 
@@ -130,7 +130,7 @@ class AddressedSource(Source):
         client.close()
         version, policy = version_of(info), info.get("maxmemory_policy")
         if release(version) < VERSION_MIN:
-            raise Conflict("redis_too_old", f"{self.name} is Redis {version}; 6.2 or later is needed.", version=version)
+            raise Conflict("redis_too_old", f"{self.name} is Redis {version}. Use 6.2 or later.", version=version)
         if policy not in {None, "noeviction"}:
             raise Conflict(
                 "redis_evicts",

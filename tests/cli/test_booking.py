@@ -171,7 +171,7 @@ def test_one_occurrence_later_ones_or_all_are_changed(client: Client, replica: F
     assert client("cancel", "s1") == 2
     assert "is a series of 4 reservations. Name one of them, such as s1~2026-12-01" in client.err
     assert client("cancel", "s1", "--and-later") == 2
-    assert "--and-later needs one occurrence, s1~DATE" in client.err
+    assert "--and-later needs the id of one occurrence, s1~DATE" in client.err
     assert client("cancel", "s~2026-12-01") == 0  # each half may be shortened
     assert states() == ["cancelled", "tentative", "tentative", "tentative"]
     assert client("move", "s1~2026-12-15", "--at", "2026-12-15", "14:00", "--and-later") == 0

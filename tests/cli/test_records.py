@@ -158,4 +158,4 @@ def test_a_file_that_is_not_there(run: Run) -> None:
     status, said = run("vish", "define", "nowhere.yaml")
     assert (status, "nowhere.yaml cannot be read: No such file or directory." in said) == (2, True)
     status, said = run("vish", "write", MEETING, "--set", "day")
-    assert (status, "write NAME=VALUE" in said) == (2, True)
+    assert (status, "Write NAME=VALUE" in said) == (2, True)

@@ -31,7 +31,7 @@ SLOT = "2026-12-01T09:00/10:00"
         ("restoreConnection c d", "there can be no link between c and d; give two servers, or a client and a server"),
         ("put e a 2", "there is no client e"),
         ("breakConnection c 0\nput c a 2", "client c has no link to a server; use restoreConnection"),
-        ("crash 0\nput c a 2", "server 0 of client c has crashed; recover it first"),
+        ("crash 0\nput c a 2", "server 0 of client c has crashed; recover the server first"),
         ("retireServer 0\nget c a", "client c has no link to a server; use restoreConnection"),
         ("printLog 7", "there is no server 7"),
         ("crash 1\nprintLog 1", "server 1 has crashed; recover it first"),
@@ -47,7 +47,7 @@ SLOT = "2026-12-01T09:00/10:00"
         ("promote 0 force", "server 0 is already the primary"),
         ("promote 1 now", "usage: promote ID [force]"),
         ("crash 0\npromote 1", "the primary is not running; add `force` to promote without it"),
-        ("breakConnection 0 1\npromote 1", "the link from 1 to the primary 0 is cut; restore it first"),
+        ("breakConnection 0 1\npromote 1", "the link from 1 to the primary 0 is cut; restore the link first"),
         ("clock 7 +2h", "there is no server 7"),
         (
             "truncate 0 all",

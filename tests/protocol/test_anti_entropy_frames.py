@@ -204,7 +204,7 @@ def test_the_number_of_plans_is_bounded() -> None:
         ({"applications": ("toy/2",)}, "other_applications", "one has the applications toy/1 and peer has toy/2."),
         ({"applications": ()}, "other_applications", "Run the same release on both."),
         ({"birth": "two~aaaaaa", "met": True}, "other_birth", "one and peer belong to two clusters of the same name"),
-        ({"vector": {"one~aaaaaa": 9}}, "tail_lost", "peer holds writes of one that one has lost."),
+        ({"vector": {"one~aaaaaa": 9}}, "tail_lost", "that one has lost. one takes a new id by itself"),
     ],
 )
 def test_a_peer_that_does_not_match_is_refused_and_nothing_is_stored(

@@ -98,7 +98,7 @@ def test_a_replica_may_have_its_own_redis() -> None:
         (SMALL + "redis: redis://h:x", "4: redis: redis must be embedded, memory, or a URL"),
         (SMALL + "commit: never", "4: commit: Input should be 'auto' or 'manual'"),
         (SMALL + "rooms: 6.12", "4: rooms: should be a list, not '6.12'"),
-        (SMALL + "rooms:\n  - a\n  - a/b", "6: rooms[1].name: 'a/b' cannot be used: take a name without /"),
+        (SMALL + "rooms:\n  - a\n  - a/b", "6: rooms[1].name: 'a/b' cannot be used; give a name without /"),
         (SMALL + "rooms:\n  - a\n  - {name: a}", "4: rooms: 'a' appears twice"),
         (SMALL + "rooms:\n  - {capacity: 3}", "5: rooms[0].name: is missing"),
         (SMALL + "rooms:\n  - {name: a,\n     seats: 3}", "6: rooms[0].seats: there is no such setting; the settings"),
@@ -143,10 +143,10 @@ def test_an_unknown_label_lists_the_known_ones() -> None:
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file.*--config"):
+    with pytest.raises(ConfigError, match=r"none\.yaml cannot be read: No such file.*--config"):
         load(tmp_path / "none.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"cluster: \xe9")
-    with pytest.raises(ConfigError, match="not UTF-8"):
+    with pytest.raises(ConfigError, match="is not UTF-8"):
         load(tmp_path / "latin.yaml")
 
 

@@ -138,7 +138,7 @@ def test_damage_before_complete_steps_is_refused_and_not_changed(recorded, copy,
     folder = copy(content)
     save(folder, IDENTITY)
     before = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
-    with pytest.raises(Conflict, match="Nothing was changed") as refusal:
+    with pytest.raises(Conflict, match="nothing was changed") as refusal:
         open_storage("embedded", tmp_path, "one")
     assert refusal.value.code == "aof_damaged"
     assert {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()} == before
@@ -167,7 +167,7 @@ def test_only_the_last_of_several_files_may_be_torn(recorded, tmp_path):
     assert aof.repair(tmp_path, server, lambda: None) is None
     for damaged in (base, first):
         damaged.write_bytes(torn)
-        with pytest.raises(Conflict, match="Nothing was changed"):
+        with pytest.raises(Conflict, match="nothing was changed"):
             aof.repair(tmp_path, server, lambda: None)
         assert damaged.read_bytes() == torn
         damaged.write_bytes(recorded.content)

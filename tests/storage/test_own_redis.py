@@ -103,7 +103,7 @@ def test_an_old_redis_is_refused_and_missing_entries_of_info_are_warned_of(open_
     own_redis()
     url = f"unix://{tmp_path}/own.sock"
     monkeypatch.setattr(redis.Redis, "info", lambda *_: info_reply(redis_version="6.0.16"))
-    with pytest.raises(Conflict, match=r"is Redis 6\.0\.16; 6\.2 or later is needed"):
+    with pytest.raises(Conflict, match=r"is Redis 6\.0\.16\. Use 6\.2 or later"):
         open_one(url)
     monkeypatch.setattr(redis.Redis, "info", lambda *_: info_reply(maxmemory_policy=None, aof_enabled=None))
     warnings = open_one(url).warnings

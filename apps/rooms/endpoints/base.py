@@ -79,7 +79,7 @@ class Handlers:
         return name
 
     def context(self, caller: Caller, request: str | None) -> drafts.DraftContext:
-        """Return the values that the drafts of a request share. A request without an id gets a new one."""
+        """Return the values that the drafts of a request share. A request without an id gets a new id."""
         return drafts.DraftContext(
             user=caller.name,
             role=caller.role,
@@ -104,15 +104,16 @@ class Handlers:
         return reservation, is_final(views)
 
     def shown(self, identifier: str, views: PageViews) -> Answer:
-        """Return the RESERVATION of the REST interface. Raise Unknown if the page holds no reservation."""
+        """Return the reservation of a page as a RESERVATION of the REST interface. Raise Unknown if the page holds no
+        reservation."""
         answer = answer_values.reservation(identifier, views, self.zone)
         if answer is None:
             raise refusal("unknown", identifier)
         return answer
 
     def submitted(self, draft: Draft, identifier: str, session: ClientSession) -> PageViews | None:
-        """Submit a draft, and return the page of the reservation after it; None if the request was accepted before.
-        Raise a Refusal if it is refused."""
+        """Submit a draft, and return the page of the reservation as the write leaves it. Return None if the same
+        request had already been accepted. Raise a Refusal if the draft is refused."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
         if accepted.logged or accepted.status == "duplicate":
@@ -138,7 +139,7 @@ class Handlers:
 
 
 def slots_asked(args: Mapping[str, Any]) -> list[RoomSlot]:
-    """Return the slots in the arguments of a write, or of one occurrence. Slots that only the merge procedure would try
-    are not among them."""
+    """Return the slots that a write, or one occurrence of it, asks for. The rooms that `another_room` would try count;
+    the times that `nearest_free_time` would try do not."""
     asked = [RoomSlot(args["room"], *slot) for slot in decode_slots(args["slots"])]
     return asked + [RoomSlot(other, asked[0].start, asked[0].end) for other in args.get("rooms", ())]

@@ -39,7 +39,7 @@ class Feeds(Handlers):
         ]
 
     def period(self, back: timedelta = BACK) -> tuple[datetime, datetime]:
-        """Return the beginning and the end of the time that a feed covers. It begins at a local midnight."""
+        """Return the beginning and the end of the period that a feed covers. The period begins at a local midnight."""
         today = datetime.combine(self.service.now().astimezone(self.zone), time(), self.zone)
         return (today - back).astimezone(UTC), (today + AHEAD).astimezone(UTC)
 
@@ -61,7 +61,7 @@ class Feeds(Handlers):
         if not NAME.fullmatch(user):
             raise Unknown(
                 "user_unknown",
-                f"{user[:64]!r} cannot be the name of a user. Take 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -.",
+                f"{user[:64]!r} is not the name of a user. A name has 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -.",
                 user=user,
             )
         names = [f"{user}/{name}" for name in self.service.list_entries(f"user:{user}", session)]
@@ -101,22 +101,22 @@ class Feeds(Handlers):
         return Content(body, MEDIA_TYPE, hashlib.sha256(lasting).hexdigest()[:32], is_weak=True)
 
     def show_room_feed(self, request: Request[None, None], room: str) -> Content:
-        """Show the reservations of a room as iCalendar, to subscribe to."""
+        """Show the reservations of a room as an iCalendar feed, to which calendar programs can subscribe."""
         name, period = self.known_room(room, request.session), self.period()
         return self.calendar(name, f"room:{name}", self.of_room(name, period, request.session), period)
 
     def show_room_busy(self, request: Request[None, None], room: str) -> Content:
-        """Show, as iCalendar without names, when a room is busy."""
+        """Show in iCalendar when a room is busy, without the names of users."""
         name, period = self.known_room(room, request.session), self.period(timedelta())
         return self.free_busy(name, self.of_room(name, period, request.session), period)
 
     def show_user_feed(self, request: Request[None, None], user: str) -> Content:
-        """Show the reservations of a user as iCalendar, to subscribe to."""
+        """Show the reservations of a user as an iCalendar feed, to which calendar programs can subscribe."""
         period = self.period()
         return self.calendar(user, f"user:{user}", self.of_user(user, period, request.session), period)
 
     def show_user_busy(self, request: Request[None, None], user: str) -> Content:
-        """Show, as iCalendar, when a user is busy."""
+        """Show in iCalendar when a user is busy."""
         period = self.period(timedelta())
         return self.free_busy(user, self.of_user(user, period, request.session), period)
 

@@ -1,8 +1,8 @@
-"""The endpoint of a reservation's history: its events, and how it moved at this replica.
+"""The endpoint of a reservation's history: what people did to it, and how replays moved it at this replica.
 
-An event says who did what and when. Committed events come from the notes on the reservation's page, which the Lua of
-the rooms writes; so they are the same at every replica, and stay when the log is truncated. Tentative events come from
-the log. How a tentative reservation moved comes from the event feed of this replica, which is kept for a limited time.
+An event says who did what and when. Committed events come from notes, which the Lua of the rooms writes on the
+reservation's page. So these events are the same at every replica, and stay when the log is truncated. Tentative events
+come from the log. The moves come from the event feed of this replica, which keeps them for a limited time.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Histories(Handlers):
         return [Endpoint("GET", path, self.show_history, {200: HISTORY}, OWN, unknown)]
 
     def show_history(self, request: Request[None, None], user: str, name: str) -> Answer:
-        """Show who did what to a reservation (the same at every replica), and how the reservation moved at this
-        replica."""
+        """Show who did what to a reservation, which is the same at every replica. Also show how replays moved the
+        reservation at this replica."""
         identifier = f"{user}/{name}"
         if not self.views_of(identifier, request.session).tentative:  # in the client's session, as any read
             raise refusal("unknown", identifier)
@@ -110,8 +110,8 @@ def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
 
 
 def _cause(turn: OutcomeChange, before: RoomSlot | None, writes: Mapping[str, Write]) -> str | None:
-    """Return the id of the write that took the slot `before`, in the transaction in which the reservation lost this
-    slot. Return None if no known write did."""
+    """Return the id of the write that took the slot `before` from the reservation; None if no such write is known.
+    `turn` is the change in which the reservation lost this slot."""
     if before is None:
         return None
     for identifier, outcome in turn.others.items():

@@ -53,7 +53,7 @@ class Reservations(SeriesHandlers):
         return answer, 201 if recorded else 200
 
     def show_reservation(self, request: Request[None, None], user: str, name: str) -> Answer:
-        """Show a reservation; of a tentative one, also which replicas are known to hold it."""
+        """Show a reservation. If it is tentative, also show which replicas are known to hold it."""
         identifier = f"{user}/{name}"
         answer = self.shown(identifier, self.views_of(identifier, request.session))
         if answer["state"] == "tentative":

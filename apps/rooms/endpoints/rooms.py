@@ -65,8 +65,8 @@ class Rooms(Handlers):
         if len(pages) > FREE_PAGES_MAX:
             raise TooLarge(
                 "too_large",
-                f"This search covers {len(pages)} days, counted for each room separately, and the limit is"
-                f" {FREE_PAGES_MAX}. Ask for a shorter time, or for fewer rooms by capacity or features.",
+                f"This search would read {len(pages)} pages, one for each room and day, and may read at most"
+                f" {FREE_PAGES_MAX}. Give a shorter period, or a capacity or features that fewer rooms have.",
                 pages=len(pages),
                 pages_max=FREE_PAGES_MAX,
             )

@@ -59,7 +59,8 @@ class SeriesHandlers(Handlers):
     def not_cancelled(
         self, identifier: str, series: Series, first: str | None, session: ClientSession
     ) -> list[Occurrence]:
-        """Return the occurrences that are not cancelled, from the date `first` on. Raise Conflict if there is none."""
+        """Return the occurrences that are not cancelled. If `first` is given, leave out those before that date. Raise
+        Conflict if none is left."""
         found = drafts_series.not_cancelled(self._occurrences(identifier, series, session), first)
         if not found:
             since = f" from {first} on" if first else ""
@@ -68,8 +69,8 @@ class SeriesHandlers(Handlers):
         return found
 
     def submitted_series(self, draft: Draft, identifier: str, session: ClientSession) -> PageViews | None:
-        """Submit a draft about a series, and return the page of the series after it; None if the request was accepted
-        before. Raise a Refusal if it is refused."""
+        """Submit a draft about a series, and return the page of the series as the write leaves it. Return None if the
+        same request had already been accepted. Raise a Refusal if the draft is refused."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
         if accepted.logged or accepted.status == "duplicate":
@@ -93,8 +94,8 @@ class SeriesHandlers(Handlers):
         return Conflict(
             "slot_taken",
             f"Nothing was recorded, because {len(failed)} of {len(occurrences)} occurrences found no free slot. Ask for"
-            " other times or another room, or leave out the dates without a free slot. With `occurrences: best_effort`,"
-            " the other occurrences are recorded.",
+            " other times or another room, or leave out the dates without a free slot. Or send `occurrences:"
+            " best_effort`, which records the occurrences that do find one.",
             taken=self.taken(asked, own, session),
             occurrences=sorted(failed),
         )
@@ -125,8 +126,8 @@ class AllSeries(SeriesHandlers):
         return self._answer(identifier, request.session)
 
     def move_series(self, request: Request[SeriesQuery, SeriesMoveBody], user: str, name: str) -> Answer:
-        """Move the occurrences of a series from a date on. An occurrence for which nothing is free stays where it
-        is."""
+        """Move all occurrences of a series, or only those on and after the date `from`. An occurrence for which nothing
+        is free stays where it is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         remedy = "A move cannot name a new room; a new reservation can."
         self.require_rooms(body.room, body.merge, remedy, session)
@@ -138,7 +139,7 @@ class AllSeries(SeriesHandlers):
         return self._answer(identifier, session)
 
     def cancel_series(self, request: Request[SeriesCancelQuery, None], user: str, name: str) -> Answer:
-        """Cancel the occurrences of a series from a date on."""
+        """Cancel all occurrences of a series, or only those on and after the date `from`."""
         identifier, query, session = f"{user}/{name}", request.query, request.session
         series, context = self.require_series(identifier, session), self.context(request.caller, query.request)
         if context.request not in series.requests:
