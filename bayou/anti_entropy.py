@@ -20,7 +20,7 @@ side then holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bayou.errors import PeerRefusalCode
@@ -34,7 +34,7 @@ from bayou.sender import Reach, state_frames
 from bayou.state import State
 from bayou.store import AntiEntropyStore
 
-PROTOCOL = 3
+PROTOCOL = 4
 BATCH_COUNT_MAX = 500
 BATCH_BYTES_MAX = 1024 * 1024
 WINDOW = 4  # frames that may be in flight without an acknowledgement
@@ -81,13 +81,13 @@ class Session:
     def __init__(
         self,
         store: AntiEntropyStore,
-        applications: Sequence[str],
+        applications: Mapping[str, str],
         *,
         initiator: bool,
         asks_for_tokens: bool | None = None,
     ) -> None:
         self._store = store
-        self._applications = tuple(applications)
+        self._applications = dict(applications)
         self._asks_for_tokens = asks_for_tokens
         self._initiator = initiator
         self._peer: Hello | None = None
@@ -175,6 +175,8 @@ class Session:
             self._common_csn = common
         elif self._verdict is Verdict.AGREE and hello.birth:
             self._store.adopt(hello.birth)
+        if new := set(hello.log_applications) - set(state.log_applications):
+            self._store.note_log_applications(sorted(new))  # a full state may bring the results of their writes
         self._peer = hello
         self._reach = Reach(hello.csn, dict(hello.vector), hello.retired_servers)
         return self._send_on()
@@ -306,7 +308,7 @@ class Session:
         return Batch(self._plan, selection)
 
 
-def hello_of(state: State, applications: Sequence[str], asks_for_tokens: bool | None = None) -> Hello:
+def hello_of(state: State, applications: Mapping[str, str], asks_for_tokens: bool | None = None) -> Hello:
     """Return the hello of a replica in this state."""
     return Hello(
         protocol=PROTOCOL,
@@ -320,7 +322,8 @@ def hello_of(state: State, applications: Sequence[str], asks_for_tokens: bool | 
         vector=state.vector,
         retired_servers=state.retired_servers,
         retired=state.retired,
-        applications=tuple(applications),
+        applications=dict(applications),
+        log_applications=state.log_applications,
         asks_for_tokens=asks_for_tokens,
     )
 

@@ -125,13 +125,21 @@ class LogEntry:
 @dataclass(frozen=True, slots=True)
 class LuaApplication:
     """An application in the form that the store plays. `lua` is the path of its Lua file; see
-    docs/write-an-application.md for what the file returns."""
+    docs/write-an-application.md for what the file returns. `older` maps earlier versions to their Lua files, since
+    writes of these versions may still be in a log."""
 
     name: str
     version: int
     lua: Path
+    older: Mapping[int, Path] = field(default_factory=dict, kw_only=True)
 
     @property
     def tag(self) -> str:
         """NAME/VERSION, which each write of this application carries."""
         return f"{self.name}/{self.version}"
+
+    @property
+    def rules(self) -> dict[str, Path]:
+        """The main Lua file of each version, by tag. A write is always played by the rules of its own version."""
+        versions = {**self.older, self.version: self.lua}
+        return {f"{self.name}/{version}": lua for version, lua in versions.items()}

@@ -8,7 +8,7 @@ bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bayou.anti_entropy import BATCH_BYTES_MAX, BATCH_COUNT_MAX, PROTOCOL, Report, hello_of
@@ -58,7 +58,7 @@ _MISFITS = {  # status of a batch that is not stored -> message; for any other s
 
 
 def export_volumes(
-    store: AntiEntropyStore, applications: Sequence[str], since_csn: int, since: Vector, volume_bytes_max: int
+    store: AntiEntropyStore, applications: Mapping[str, str], since_csn: int, since: Vector, volume_bytes_max: int
 ) -> Iterator[ExportFrame]:
     """Yield the frames of all volumes for a receiver that holds the commits up to `since_csn` and the writes that
     `since` covers. Each volume runs from a Head to an End."""
@@ -92,9 +92,9 @@ class Importer:
     """Takes the frames of one volume, and stores each frame as soon as it comes. If a frame is refused or damaged, the
     frames before it stay stored."""
 
-    def __init__(self, store: AntiEntropyStore, applications: Sequence[str]) -> None:
+    def __init__(self, store: AntiEntropyStore, applications: Mapping[str, str]) -> None:
         self._store = store
-        self._applications = tuple(applications)
+        self._applications = dict(applications)
         self._common_csn: int | None = None
         self._staging = Staging(store)
         self.report = Report()
@@ -171,6 +171,8 @@ class Importer:
                 needed={"csn": head.csn, "vector": {server: f"{stamp:016d}" for server, stamp in head.vector.items()}},
                 missing={server: f"{stamp:016d}" for server, stamp in lacking.items()},
             )
+        if new := set(head.hello.log_applications) - set(state.log_applications):
+            self._store.note_log_applications(sorted(new))
         if verdict is Verdict.AGREE and head.hello.birth:
             self._store.adopt(head.hello.birth)
 

@@ -112,6 +112,9 @@ def _hello(hello: Hello) -> str | None:
         and (not hello.birth or _is_server(hello.birth))
         and len(hello.applications) <= APPLICATIONS_MAX
         and all(map(_TEXT.fullmatch, hello.applications))
+        and all(map(_TEXT.fullmatch, hello.applications.values()))
+        and len(hello.log_applications) <= APPLICATIONS_MAX
+        and all(map(_TEXT.fullmatch, hello.log_applications))
     )
     if not right:
         return "invalid server, label, cluster or applications"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bayou.payloads import ListPart, Selection, StateEnd, StatePages
@@ -13,7 +14,9 @@ class Hello:
     """The first frame of each side. It says who speaks and what that replica holds. Most fields are those of
     bayou.state.State.
 
-    `asks_for_tokens` says whether the replica asks its clients for tokens; None if it does not say.
+    `applications` maps the tag of each application whose writes the replica can play to a hash of its rules;
+    `log_applications` has the tags of the writes that its log has ever held. `asks_for_tokens` says whether the replica
+    asks its clients for tokens; None if it does not say.
     """
 
     protocol: int
@@ -27,7 +30,8 @@ class Hello:
     vector: Vector
     retired_servers: tuple[str, ...]
     retired: bool
-    applications: tuple[str, ...]
+    applications: Mapping[str, str]
+    log_applications: tuple[str, ...]
     asks_for_tokens: bool | None = None
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 
+from bayou.application import MEMBERSHIP
 from bayou.errors import PeerRefusalCode
 from bayou.frames import Hello, Refuse
 from bayou.history import Holding, Verdict, judge
@@ -11,7 +12,9 @@ from bayou.state import State
 from bayou.vectors import own_stamp
 
 
-def judge_hello(state: State, protocol: int, applications: Sequence[str], hello: Hello) -> Refuse | tuple[Verdict, int]:
+def judge_hello(
+    state: State, protocol: int, applications: Mapping[str, str], hello: Hello
+) -> Refuse | tuple[Verdict, int]:
     """Return a Refuse if there can be no session. Otherwise return the verdict on the two histories, and the last CSN
     that both logs share."""
     refusal = _check_release(state, protocol, applications, hello) or _check_identity(state, hello)
@@ -30,18 +33,35 @@ def judge_hello(state: State, protocol: int, applications: Sequence[str], hello:
     return verdict, common
 
 
-def _check_release(state: State, protocol: int, applications: Sequence[str], hello: Hello) -> Refuse | None:
+def _check_release(state: State, protocol: int, applications: Mapping[str, str], hello: Hello) -> Refuse | None:
     if hello.protocol != protocol:
         return Refuse(
             PeerRefusalCode.OTHER_PROTOCOL,
             f"{state.label} uses protocol version {protocol} and {hello.label} uses version {hello.protocol}."
             " Run the same release on both.",
         )
-    if set(hello.applications) != set(applications):
-        return Refuse(
-            PeerRefusalCode.OTHER_APPLICATIONS,
-            f"{state.label} has the applications {', '.join(applications)} and {hello.label} has"
-            f" {', '.join(hello.applications)}. Run the same release on both.",
+    ours = state.label, applications, state.log_applications
+    theirs = hello.label, hello.applications, hello.log_applications
+    problem = problem_of_applications(*ours, *theirs[:2]) or problem_of_applications(*theirs, *ours[:2])
+    return Refuse(PeerRefusalCode.OTHER_APPLICATIONS, problem) if problem else None
+
+
+def problem_of_applications(
+    label: str, applications: Mapping[str, str], log: Collection[str], other: str, applications_there: Mapping[str, str]
+) -> str | None:
+    """Return why the replica `other` cannot play the log of the replica `label`; None if it can. `applications` and
+    `applications_there` map what each of the two can play to a hash of its rules; `log` has the tags of the log."""
+    for tag, rules in applications.items():
+        if applications_there.get(tag, rules) != rules:
+            return (
+                f"{label} and {other} have different rules for {tag}. Run the same release on both; an application that"
+                " changes needs a new version."
+            )
+    missing = sorted(set(log) - {MEMBERSHIP, *applications_there})
+    if missing:
+        return (
+            f"The log of {label} holds writes of {', '.join(missing)}, which {other} cannot play. Run the release of"
+            f" {label} on {other} too."
         )
     return None
 

@@ -13,12 +13,13 @@ class State:
     """The state of a replica at one moment. Invariant 1: `vector` covers `committed_vector`, entry by entry;
     bayou/vectors.py says what a missing entry means.
 
-    birth            server id of the cluster's first primary; empty while unknown
-    met              whether this replica has met another one with the same birth
-    primary          server id of the primary; empty while unknown
-    history          the epochs as JSON; see bayou/history.py
-    last             id of the last committed write
-    retired_servers  the minted ids that are known to have retired
+    birth             server id of the cluster's first primary; empty while unknown
+    met               whether this replica has met another one with the same birth
+    primary           server id of the primary; empty while unknown
+    history           the epochs as JSON; see bayou/history.py
+    last              id of the last committed write
+    log_applications  the tags of the applications of all writes that the log has ever held
+    retired_servers   the minted ids that are known to have retired
     """
 
     server: str
@@ -38,6 +39,7 @@ class State:
     retired: bool
     tentative: int
     clock: int
+    log_applications: tuple[str, ...] = ()
 
     @property
     def is_primary(self) -> bool:

@@ -27,6 +27,9 @@ class AntiEntropyStore(Protocol):
         different one. In the last case nothing has changed.
         """
 
+    def note_log_applications(self, tags: Sequence[str]) -> None:
+        """Add tags to those of the applications whose writes, or the results of which, are here."""
+
     def select(
         self, csn: int, vector: Vector, retired: Sequence[str], count_max: int, bytes_max: int
     ) -> Selection | None:

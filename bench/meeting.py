@@ -8,15 +8,16 @@ from collections.abc import Callable
 from apps import APPLICATIONS
 from bayou.anti_entropy import Session
 from bayou.frames import Frame
+from storage.scripts import rules_by_tag
 from storage.store import Store
 
-TAGS = tuple(application.tag for application in APPLICATIONS)
+RULES = rules_by_tag(APPLICATIONS)
 
 
 def meet(initiator: Store, responder: Store, carry: Callable[[Frame], Frame] = lambda frame: frame) -> int:
     """Run one session, and return the number of its frames. `carry` gets each frame and returns the frame to
     deliver."""
-    ends = Session(initiator, TAGS, initiator=True), Session(responder, TAGS, initiator=False)
+    ends = Session(initiator, RULES, initiator=True), Session(responder, RULES, initiator=False)
     in_flight = deque((1 - end, frame) for end in (0, 1) for frame in ends[end].start())
     frames = 0
     while in_flight:

@@ -9,13 +9,14 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from redis import Redis, RedisError
 
 from apps.api.application import Application
-from bayou.errors import Away, Refusal
+from bayou.application import MEMBERSHIP
+from bayou.errors import Away, Conflict, Refusal
 from bayou.state import State
 from replica.anti_entropy.scheduler import Scheduler
 from replica.clock import chosen_clock
@@ -35,6 +36,7 @@ from replica.membership.commands import Membership
 from replica.membership.identity import Identity, mark
 from replica.membership.join import JoinOptions, join
 from storage.redis.connect import open_storage
+from storage.scripts import rules_by_tag
 from storage.store import Store
 
 LOGGER = logging.getLogger("bayou.replica")
@@ -71,7 +73,7 @@ class Replica:
         self._console = console
         self._clock = chosen_clock()
         self._is_resolved = False
-        tags = tuple(application.tag for application in applications)
+        rules = rules_by_tag(applications)
         with contextlib.ExitStack() as undo:
             self._storage = open_storage(settings.redis_of(label), settings.data, label, self._resolve_again)
             undo.callback(self._storage.close, clean=False)
@@ -79,13 +81,14 @@ class Replica:
             self.store = self._make_store(self._storage.client)
             self.joined_through: str | None = None
             if label not in settings.founders:
-                joining = self._storage, self.store, settings, label, options.join, tags, self._clock
+                joining = self._storage, self.store, settings, label, options.join, rules, self._clock
                 self.joined_through = join(*joining)
             warning = self._identity.resolve(self.store, restored=options.restored)
+            _check_playable(label, self.store.state(), rules)
             self._is_resolved = True
             self.warnings = [*self._storage.warnings, *([warning] if warning else [])]
-            self._peers = Scheduler(settings, label, self.store, tags)
-            self._membership = Membership(self._identity, self.store, self._peers, tags, self._say, left)
+            self._peers = Scheduler(settings, label, self.store, rules)
+            self._membership = Membership(self._identity, self.store, self._peers, rules, self._say, left)
             self._log_truncation = LogTruncation(settings.log, self.store, self._clock)
             counters = Counters()
 
@@ -174,3 +177,13 @@ class Replica:
             self._storage.close(clean=False)
         else:
             self._storage.close(clean=True, mark=text)
+
+
+def _check_playable(label: str, state: State, rules: Collection[str]) -> None:
+    """Raise Conflict `other_applications` if the log holds writes that this release cannot play."""
+    if unplayable := sorted(set(state.log_applications) - {MEMBERSHIP, *rules}):
+        raise Conflict(
+            "other_applications",
+            f"The log of {label} holds writes of {', '.join(unplayable)}, which this release cannot play. Start a"
+            " release that has these applications, such as the one that ran before.",
+        )

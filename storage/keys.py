@@ -31,6 +31,7 @@ KEYS = {
     "committed_page": ("c{}:", "hash", "per page: its committed state, and notes of commits in fields #CSN"),
     "changed": ("changed{}", "zset", "page by the CSN of the commit that changed it last"),
     "tentative_page": ("t:", "hash", "per page: its tentative state; valid only while its index is not empty"),
+    "log_applications": ("apps", "set", "NAME/VERSION of the application of each write that the log has ever held"),
     "list": ("list:", "set", "per list of an application: its entries, append-only"),
     "lists": ("lists", "set", "names of the lists"),
     "cut": ("cut", "set", "labels of the peers whose link is cut here"),
@@ -38,11 +39,12 @@ KEYS = {
     "events": ("events", "stream", "one entry per transaction; about the newest EVENTS_MAX"),
 }
 
-FORMAT_VERSION = 2  # of all stored data, writes and pages included; raised by a change that older code would misread
+FORMAT_VERSION = 3  # of all stored data, writes and pages included; raised by a change that older code would misread.
+# begin.lua migrates a namespace of the version before.
 
 META = {
     # field of `meta`: what it holds
-    "form": "FORMAT_VERSION of the release that created the namespace; a release with another one does not open it",
+    "form": "FORMAT_VERSION of the release that wrote last; the next release migrates it",
     "id": "the server id under which this replica accepts writes",
     "label": "its name for people",
     "cluster": "the cluster's id",

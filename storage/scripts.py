@@ -18,8 +18,9 @@ A script consists of these parts, in this order:
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from storage.keys import lua_keys
 
 EVENTS_MAX = 10_000  # transactions that the event stream keeps, about
 
+HASH_DIGITS = 16
 EMPTIED = "EMPTIED"  # begins the error of a script that finds no namespace
 
 FOLDER = Path(__file__).parent / "lua"
@@ -62,7 +64,11 @@ def script(verb: str, applications: Sequence[LuaApplication]) -> str:
     parts = [_COLLECTOR]
     if "engine/play" in included(FOLDER, f"commands/{verb}"):
         parts.append("local Apps = {}\n")
-        parts += [f"Apps['{app.tag}'] = function()\n{_SHADOWS}{rules(app)}\nend\n" for app in applications]
+        parts += [
+            f"Apps['{tag}'] = function()\n{_SHADOWS}{_rules(lua)}\nend\n"
+            for application in applications
+            for tag, lua in application.rules.items()
+        ]
         parts.append(_ON_DEMAND)
     parts.append(f"local EVENTS_MAX, STAMP_MAX = {EVENTS_MAX}, {STAMP_MAX}\n")
     parts += [lua_keys(), "" if verb == "begin" else _NAMESPACE_CHECK, assembled(FOLDER, f"commands/{verb}")]
@@ -70,8 +76,23 @@ def script(verb: str, applications: Sequence[LuaApplication]) -> str:
 
 
 def rules(application: LuaApplication) -> str:
-    """Return the Lua text of an application. Its main file may include other files of the same folder."""
-    return assembled(application.lua.parent, application.lua.stem)
+    """Return the Lua text of an application's present version."""
+    return _rules(application.lua)
+
+
+def rules_by_tag(applications: Iterable[LuaApplication]) -> dict[str, str]:
+    """Return a hash of the rules of each version that these applications can play, by tag. Two replicas that play one
+    tag by different rules would come to different results."""
+    return {
+        tag: hashlib.sha256(_rules(lua).encode()).hexdigest()[:HASH_DIGITS]
+        for application in applications
+        for tag, lua in application.rules.items()
+    }
+
+
+def _rules(lua: Path) -> str:
+    """Return the text of a Lua file of an application, after the files that it includes, which lie beside it."""
+    return assembled(lua.parent, lua.stem)
 
 
 @cache

@@ -101,13 +101,16 @@ class Store(FullStateStore):
                 f"The data of {self._label} was written by another release, in a format that this release cannot read."
                 " Continue with that release, or start without the data: the replica gets back what its peers hold.",
             )
-        if status != b"opened":
+        if status not in {b"opened", b"migrated"}:
             raise Conflict(
                 "other_cluster",
                 f"The namespace of {self._label} in this Redis belongs to another cluster. Use another Redis, or the"
                 " configuration with which the namespace was created: the name of the cluster and its replicas must be"
                 " the same.",
             )
+
+    def note_log_applications(self, tags: Sequence[str]) -> None:
+        self._redis.sadd(self._keys.log_applications, *tags)
 
     def state(self) -> State:
         """Return the identity, the vectors and the counters of this replica."""
@@ -131,6 +134,7 @@ class Store(FullStateStore):
             retired=bool(meta["retired"]),
             tentative=found["tentative"],
             clock=int(found["clock"]),
+            log_applications=tuple(sorted(found["apps"])),
         )
 
     # Writes of clients.

@@ -127,5 +127,6 @@ def _hello(vector: dict[str, int]) -> Hello:
         vector=vector,
         retired_servers=(),
         retired=False,
-        applications=(),
+        applications={},
+        log_applications=(),
     )

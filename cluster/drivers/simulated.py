@@ -33,6 +33,7 @@ from replica.http.app import create_app
 from replica.http.parts import Parts
 from replica.http.service import ReplicaService
 from storage.identity_file import mint
+from storage.scripts import rules_by_tag
 from storage.store import Store
 
 CLUSTER = "script"
@@ -214,7 +215,7 @@ class _Server:
         self._web = app.test_client()
 
     def session(self, *, initiator: bool) -> Session:
-        return Session(self.store, [application.tag for application in APPLICATIONS], initiator=initiator)
+        return Session(self.store, rules_by_tag(APPLICATIONS), initiator=initiator)
 
     def send(self, request: Request) -> Answer:
         answer = self._web.open(

@@ -8,6 +8,13 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateRequest(_message.Message):
     __slots__ = ("protocol", "cluster", "applications", "label", "rest", "anti_entropy", "request")
+    class ApplicationsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
     APPLICATIONS_FIELD_NUMBER: _ClassVar[int]
@@ -17,12 +24,12 @@ class CreateRequest(_message.Message):
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     cluster: str
-    applications: _containers.RepeatedScalarFieldContainer[str]
+    applications: _containers.ScalarMap[str, str]
     label: str
     rest: str
     anti_entropy: str
     request: str
-    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., applications: _Optional[_Iterable[str]] = ..., label: _Optional[str] = ..., rest: _Optional[str] = ..., anti_entropy: _Optional[str] = ..., request: _Optional[str] = ...) -> None: ...
+    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., applications: _Optional[_Mapping[str, str]] = ..., label: _Optional[str] = ..., rest: _Optional[str] = ..., anti_entropy: _Optional[str] = ..., request: _Optional[str] = ...) -> None: ...
 
 class CreateReply(_message.Message):
     __slots__ = ("server", "label", "refuse")
@@ -71,7 +78,7 @@ class Frame(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., state_chunk: _Optional[_Union[StateChunk, _Mapping]] = ..., state_finish: _Optional[_Union[StateFinish, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "cluster", "server", "label", "birth", "met", "history", "csn", "vector", "retired_servers", "retired", "applications", "asks_for_tokens")
+    __slots__ = ("protocol", "cluster", "server", "label", "birth", "met", "history", "csn", "vector", "retired_servers", "retired", "applications", "asks_for_tokens", "log_applications")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -79,6 +86,13 @@ class Hello(_message.Message):
         key: str
         value: int
         def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class ApplicationsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
@@ -92,6 +106,7 @@ class Hello(_message.Message):
     RETIRED_FIELD_NUMBER: _ClassVar[int]
     APPLICATIONS_FIELD_NUMBER: _ClassVar[int]
     ASKS_FOR_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    LOG_APPLICATIONS_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     cluster: str
     server: str
@@ -103,9 +118,10 @@ class Hello(_message.Message):
     vector: _containers.ScalarMap[str, int]
     retired_servers: _containers.RepeatedScalarFieldContainer[str]
     retired: bool
-    applications: _containers.RepeatedScalarFieldContainer[str]
+    applications: _containers.ScalarMap[str, str]
     asks_for_tokens: bool
-    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., birth: _Optional[str] = ..., met: _Optional[bool] = ..., history: _Optional[str] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ..., retired: _Optional[bool] = ..., applications: _Optional[_Iterable[str]] = ..., asks_for_tokens: _Optional[bool] = ...) -> None: ...
+    log_applications: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., birth: _Optional[str] = ..., met: _Optional[bool] = ..., history: _Optional[str] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ..., retired: _Optional[bool] = ..., applications: _Optional[_Mapping[str, str]] = ..., asks_for_tokens: _Optional[bool] = ..., log_applications: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Batch(_message.Message):
     __slots__ = ("plan", "after_csn", "after_id", "items", "history")

@@ -74,13 +74,13 @@ class Scheduler:
     """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `tags` are the applications whose
     writes this replica can execute, each as NAME/VERSION."""
 
-    def __init__(self, settings: Config, label: str, store: Store, tags: Sequence[str]) -> None:
+    def __init__(self, settings: Config, label: str, store: Store, rules: Mapping[str, str]) -> None:
         self._settings = settings
         self._label = label
         self._policy = settings.anti_entropy
         self._store = store
         self._asks_for_tokens = settings.auth == "tokens"
-        self._tags = tags
+        self._rules = rules
         self._registry = SessionRegistry(label)
         self._cut: set[str] = set()
         self._hellos: dict[str, Hello] = {}  # label -> the last one
@@ -249,7 +249,7 @@ class Scheduler:
         )
 
     def _make_session(self, initiator: bool) -> Session:
-        return Session(self._store, self._tags, initiator=initiator, asks_for_tokens=self._asks_for_tokens)
+        return Session(self._store, self._rules, initiator=initiator, asks_for_tokens=self._asks_for_tokens)
 
     def _make_peer(self, label: str, address: Address) -> _Peer:
         peer = _Peer(label, address, PeerClient(label, address, self._parts))

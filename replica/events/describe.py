@@ -19,7 +19,7 @@ class Describer:
     application, `describe` returns an empty description."""
 
     def __init__(self, applications: Sequence[Application]) -> None:
-        self._applications = {application.tag: application for application in applications}
+        self._applications = {tag: application for application in applications for tag in application.rules}
 
     def describe(self, write: Write, outcome: str) -> dict[str, Any]:
         if write.app == MEMBERSHIP:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import Annotated, BinaryIO, cast
 
@@ -32,6 +32,7 @@ from replica.http import export_file
 from replica.http.admin import OTHER_CLUSTER
 from replica.http.parts import Parts
 from replica.http.routing import HttpRequest, own_endpoint
+from storage.scripts import rules_by_tag
 
 MEDIA_TYPE = "application/octet-stream"
 VOLUME_BYTES_MAX = 64 * 1024 * 1024
@@ -84,12 +85,15 @@ class Files:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._tags = tuple(application.tag for application in parts.applications)
+
+    @cached_property
+    def _rules(self) -> dict[str, str]:
+        return rules_by_tag(self._parts.applications)
 
     def export_writes(self, request: HttpRequest[ExportQuery, None]) -> Response:
         """Send a file with the writes that another replica lacks."""
         query = request.query
-        frames = export_volumes(self._parts.store, self._tags, query.csn, query.v, query.volume)
+        frames = export_volumes(self._parts.store, self._rules, query.csn, query.v, query.volume)
         return Response(
             _begun(export_file.write(frames)),
             content_type=MEDIA_TYPE,
@@ -127,14 +131,14 @@ class Files:
     def _opened(self, head: Head) -> Importer:
         """Return the importer of a volume. If the volume shows that this replica has lost the end of its log, the
         replica first takes a new id."""
-        importer = Importer(self._parts.store, self._tags)
+        importer = Importer(self._parts.store, self._rules)
         try:
             importer.take(head)
         except Conflict as conflict:
             if conflict.code != PeerRefusalCode.TAIL_LOST or self._parts.membership is None:
                 raise
             self._parts.membership.after_session(conflict.code, head.hello.vector)
-            importer = Importer(self._parts.store, self._tags)
+            importer = Importer(self._parts.store, self._rules)
             importer.take(head)
         return importer
 

@@ -55,7 +55,7 @@ class Membership:
         identity: Identity,
         store: Store,
         peers: Scheduler,
-        tags: tuple[str, ...],
+        rules: Mapping[str, str],
         say: Say,
         left: Callable[[], object],
     ) -> None:
@@ -64,7 +64,7 @@ class Membership:
         self._store = store
         self._credentials = read_credentials(self._settings, self._label)
         self._peers = peers
-        self._tags = tags
+        self._rules = rules
         self._say = say
         self._left = left
         self._changing = threading.Lock()
@@ -165,7 +165,7 @@ class Membership:
     # Calls of peers.
 
     def unary_calls(self) -> Mapping[str, UnaryCall]:
-        return rpc.unary_calls(self._introduction, self._tags, self._create, self._hand_over, self._take_over_from)
+        return rpc.unary_calls(self._introduction, self._rules, self._create, self._hand_over, self._take_over_from)
 
     def _create(self, new: NewServer) -> str:
         for address in (new.rest, new.anti_entropy):

@@ -11,7 +11,7 @@ If the server is stopped during these steps, the next start continues where it s
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bayou.anti_entropy import Session
@@ -71,7 +71,7 @@ def join(
     settings: Config,
     label: str,
     options: JoinOptions,
-    tags: Sequence[str],
+    rules: Mapping[str, str],
     clock: Clock,
 ) -> str | None:
     """Join the cluster, if this server has not joined yet. Returns the label of the replica that created this server;
@@ -115,22 +115,22 @@ def join(
     if not known.id:
         new = NewServer(known.label, known.rest, known.anti_entropy, known.request)
         credentials = read_credentials(settings, label)
-        known = replace(known, id=request_creation(through, settings.cluster_id, tags, new, credentials))
+        known = replace(known, id=request_creation(through, settings.cluster_id, rules, new, credentials))
         storage.confirm(known)
     store.begin(server=known.id, cluster=settings.cluster_id, first_primary=False)
-    creator = _first_session(store, settings, label, through, tags)
+    creator = _first_session(store, settings, label, through, rules)
     storage.confirm(replace(known, founded_at=clock().isoformat(timespec="seconds")))
     return creator
 
 
-def _first_session(store: Store, settings: Config, label: str, through: Address, tags: Sequence[str]) -> str:
+def _first_session(store: Store, settings: Config, label: str, through: Address, rules: Mapping[str, str]) -> str:
     """Have the first session with the replica that has created this server, and return the label of that replica. If
     that replica is busy, try again. Raises Away if no session succeeds."""
     met: list[str] = []
     registry = SessionRegistry(label)
 
     def make(initiator: bool) -> Session:
-        return Session(store, tags, initiator=initiator)
+        return Session(store, rules, initiator=initiator)
 
     credentials = read_credentials(settings, label)
     parts = SessionParts(registry, make, lambda hello: met.append(hello.label), credentials)

@@ -6,7 +6,7 @@ commands.py and join.py decide when to make a call. commands.py carries out what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeVar
 
@@ -15,6 +15,7 @@ from redis import RedisError
 
 from bayou.anti_entropy import PROTOCOL
 from bayou.errors import Away, Conflict, PeerRefusalCode, Refusal
+from bayou.handshake import problem_of_applications
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.grpc_transport import UnaryCall, call_unary
 from replica.anti_entropy.tls import Credentials
@@ -52,11 +53,11 @@ class Introduction:
 
 
 def request_creation(
-    through: Address, cluster: str, tags: Sequence[str], new: NewServer, credentials: Credentials | None
+    through: Address, cluster: str, rules: Mapping[str, str], new: NewServer, credentials: Credentials | None
 ) -> str:
     """Ask a replica to create a server, and return the id of the server. Raises Conflict if the replica refuses, and
     Away if no answer came."""
-    asked = wire.CreateRequest(protocol=PROTOCOL, cluster=cluster, applications=tags, **asdict(new))
+    asked = wire.CreateRequest(protocol=PROTOCOL, cluster=cluster, applications=rules, **asdict(new))
     return _call(through, "Create", asked, wire.CreateReply, credentials).server
 
 
@@ -74,7 +75,7 @@ def request_promotion(
 
 def unary_calls(
     own: Callable[[], Introduction],
-    tags: Sequence[str],
+    rules: Mapping[str, str],
     create: Callable[[NewServer], str],
     hand_over: Callable[[Introduction], object],
     take_over: Callable[[Introduction], object],
@@ -95,12 +96,8 @@ def unary_calls(
         return answer
 
     def answer_create(asked: wire.CreateRequest) -> wire.CreateReply:
-        if set(asked.applications) != set(tags):
-            raise Conflict(
-                PeerRefusalCode.OTHER_APPLICATIONS,
-                f"{own().label} has the applications {', '.join(sorted(tags))} and {asked.label} has"
-                f" {', '.join(sorted(asked.applications))}. Run the same release on both.",
-            )
+        if problem := problem_of_applications(own().label, rules, (), asked.label, asked.applications):
+            raise Conflict(PeerRefusalCode.OTHER_APPLICATIONS, problem)
         server = create(NewServer(asked.label, asked.rest, asked.anti_entropy, asked.request))
         return wire.CreateReply(server=server, label=own().label)
 

@@ -25,6 +25,7 @@ from apps.rooms.drafts import DraftContext, reserve
 from apps.rooms.pages import decode_room
 from apps.rooms.schema import FirstFreeAlternative, ReserveBody, Slot
 from bayou.write import Draft
+from storage.scripts import rules_by_tag
 from storage.store import Store
 from tests.support.engine_harness import Clock, Meeting
 from tests.support.worker_redis import worker_redis
@@ -234,8 +235,8 @@ def records_of(store: Store) -> dict[tuple[str, int], str]:
     }
 
 
-def meet(one: Store, other: Store, *tags: str) -> None:
-    meeting = Meeting(one, other, tags or (APPLICATION.tag,)).run()
+def meet(one: Store, other: Store) -> None:
+    meeting = Meeting(one, other, rules_by_tag([APPLICATION, ROOMS])).run()
     assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report
 
 
@@ -285,7 +286,7 @@ def test_rooms_in_records_give_the_calendar_of_the_rooms(script: list[tuple[int,
         store.begin(server=f"r{number}~aaaaaa", cluster="test", first_primary=number == 0)
     for number, (place, request) in enumerate(script):
         if request is None:
-            meet(stores[0], stores[1], APPLICATION.tag, ROOMS.tag)
+            meet(stores[0], stores[1])
         else:
             accepted = [
                 stores[place].accept(draft, clock.tick()).status

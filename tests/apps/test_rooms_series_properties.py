@@ -15,6 +15,7 @@ from apps import APPLICATIONS
 from apps.rooms.pages import decode_reservation, decode_series
 from apps.rooms.settings import PolicySettings
 from bayou.application import PageViews
+from storage.scripts import rules_by_tag
 from storage.store import Store
 from tests.apps.test_rooms_properties import assert_sound
 from tests.support.engine_harness import FIRST_US, Meeting
@@ -25,7 +26,7 @@ ROOMS = ("6.12", "6.13")
 USERS = ("vish", "neil")
 LIMIT = 4
 RULES = ("FREQ=DAILY;COUNT=3", "FREQ=DAILY;INTERVAL=2;COUNT=2", "FREQ=WEEKLY;COUNT=2", None)
-TAGS = tuple(application.tag for application in APPLICATIONS)
+PLAYED = rules_by_tag(APPLICATIONS)
 DATABASE = 13
 
 
@@ -153,7 +154,7 @@ class OnStore(FakeService):
 
 
 def meet(one: Store, other: Store) -> None:
-    meeting = Meeting(one, other, TAGS).run()
+    meeting = Meeting(one, other, PLAYED).run()
     assert all(end.finished and end.report.error is None for end in meeting.ends)
 
 

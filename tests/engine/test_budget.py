@@ -9,6 +9,7 @@ import pytest
 
 from bayou.application import LuaApplication
 from bayou.write import Draft
+from storage.scripts import rules_by_tag
 from storage.store import Store
 from tests.support.engine_harness import Meeting
 from tests.support.worker_redis import worker_redis
@@ -46,7 +47,7 @@ def test_a_play_that_never_ends_fails(tmp_path: Path, call: str) -> None:
     assert stores[0].accept(_draft(1_000_000, "within"), 1).outcome == "updated"
     refused = stores[0].accept(_draft(10**12, "endless"), 2)
     assert (refused.outcome, refused.id) == ("failed", None)
-    assert Meeting(stores[0], stores[1], [application.tag]).run().ends[0].report.error is None
+    assert Meeting(stores[0], stores[1], rules_by_tag([application])).run().ends[0].report.error is None
     assert [entry.outcome for entry in stores[1].log(None, 10) or ()] == ["updated"]
     assert stores[1].read(["page"]).pages["page"].tentative["before"] == "x"
 

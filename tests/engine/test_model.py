@@ -19,7 +19,7 @@ from apps.rooms.pages import decode_series
 from bayou.write import Draft
 from storage.store import Store
 from tests.simulation import clients, clients_series
-from tests.simulation.nodes import TAGS
+from tests.simulation.nodes import RULES
 from tests.simulation.run import Lab
 from tests.support.engine_harness import Meeting
 from tests.support.model import Replica
@@ -75,7 +75,7 @@ class Machine(RuleBasedStateMachine):
         if one == other:
             return
         for _ in range(2):
-            meeting = Meeting(self.engines[one], self.engines[other], TAGS).run()
+            meeting = Meeting(self.engines[one], self.engines[other], RULES).run()
             assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report
         if self.models[other].osn > self.models[one].csn:  # a full state is sent before anything comes back
             self.models[other].give(self.models[one])

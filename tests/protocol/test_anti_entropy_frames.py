@@ -13,7 +13,7 @@ from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse
 from bayou.payloads import Item, Received, Selection
 from bayou.write import Draft, Write
 from tests.support.engine_harness import Cluster
-from tests.support.toy import TAGS, draft
+from tests.support.toy import RULES, draft
 
 
 def item(number: int) -> Item:
@@ -43,6 +43,8 @@ class FakeStore:
     def adopt(self, *_: Any) -> str:
         return "known"
 
+    def note_log_applications(self, *_: Any) -> None: ...
+
     def select(self, csn: int, vector: Any, *_: Any) -> Selection:
         """Select the next two writes that the peer's vector does not cover."""
         self.asked.append((csn, dict(vector)))
@@ -61,7 +63,7 @@ def taken(count: int, status: str = "taken", taken: int | None = None) -> Receiv
 
 def opened(store: Any, *, initiator: bool = True) -> tuple[Session, Hello]:
     """Return a session that has sent its hello, and that hello."""
-    made = Session(store, TAGS, initiator=initiator)
+    made = Session(store, RULES, initiator=initiator)
     (hello,) = made.start()
     assert isinstance(hello, Hello)
     return made, hello
@@ -201,8 +203,12 @@ def test_the_number_of_plans_is_bounded() -> None:
         ({"protocol": PROTOCOL + 1}, "other_protocol", "Run the same release on both."),
         ({"cluster": "elsewhere"}, "other_cluster", "one belongs to the cluster test and peer to elsewhere."),
         ({"server": "one~aaaaaa"}, "same_server", "Both replicas have the id one~aaaaaa. Check the addresses"),
-        ({"applications": ("toy/2",)}, "other_applications", "one has the applications toy/1 and peer has toy/2."),
-        ({"applications": ()}, "other_applications", "Run the same release on both."),
+        ({"applications": {"toy/1": "x"}}, "other_applications", "one and peer have different rules for toy/1."),
+        (
+            {"log_applications": ("toy/2",)},
+            "other_applications",
+            "The log of peer holds writes of toy/2, which one cannot",
+        ),
         ({"birth": "two~aaaaaa", "met": True}, "other_birth", "one and peer belong to two clusters of the same name"),
         ({"vector": {"one~aaaaaa": 9}}, "tail_lost", "that one has lost. one takes a new id by itself"),
     ],

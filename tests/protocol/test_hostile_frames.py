@@ -29,7 +29,7 @@ from replica.anti_entropy.protobuf_codec import decode, encode
 from replica.http.export_file import read, write
 from storage.members import membership_draft
 from tests.support.engine_harness import Cluster, Replica
-from tests.support.toy import TAGS, batch, draft, item, write_of
+from tests.support.toy import RULES, batch, draft, item, write_of
 
 PEER = "peer~aaaaaa"
 EXAMPLES = settings(
@@ -97,7 +97,7 @@ def counted(replica: Replica) -> dict[str, Any]:
 
 
 def hello_like(here: Replica) -> Hello:
-    (hello,) = Session(here, TAGS, initiator=False).start()
+    (hello,) = Session(here, RULES, initiator=False).start()
     assert isinstance(hello, Hello)
     return replace(hello, server=PEER, label="peer")
 
@@ -110,6 +110,7 @@ def hellos(here: Replica) -> st.SearchStrategy[Hello]:
         "bool": st.booleans(),
         "bool | None": st.none() | st.booleans(),
         "Vector": vectors,
+        "Mapping[str, str]": st.dictionaries(texts, texts, max_size=2),
         "tuple[str, ...]": st.lists(texts, max_size=2).map(tuple),
     }
     changes = st.fixed_dictionaries({}, optional={field.name: kinds[str(field.type)] for field in fields(Hello)})
@@ -118,7 +119,7 @@ def hellos(here: Replica) -> st.SearchStrategy[Hello]:
 
 def fed(here: Replica, sent: list[Frame], *, initiator: bool) -> Session:
     """Give a session these frames until it ends, as the transport does. Return the session."""
-    session = Session(here, TAGS, initiator=initiator)
+    session = Session(here, RULES, initiator=initiator)
     session.start()
     for frame in sent:
         if session.finished:
@@ -290,7 +291,7 @@ def test_a_write_that_cannot_be_played_is_refused_from_a_peer_and_from_a_file(he
     assert session.report.error is not None
     assert session.report.error.code == "malformed"
     with pytest.raises(BadInput, match="The file is damaged"):
-        Importer(here, TAGS).take(Batch(0, selection))
+        Importer(here, RULES).take(Batch(0, selection))
     assert counted(here) == before
 
 
@@ -302,7 +303,7 @@ def test_membership_writes_of_replicas_are_valid(here: Replica) -> None:
         membership_draft("primary", "primary-1", "now", {"from": PEER, "to": f"{1:016d}:{PEER}", "label": "x"}),
         membership_draft("primary", "primary-1", "now", {"to": PEER, "epoch": 1, "label": "x"}),
     ):
-        assert problem_of_writes(batch(item(write_of(wanted, 5, 0, PEER))), TAGS) is None
+        assert problem_of_writes(batch(item(write_of(wanted, 5, 0, PEER))), RULES) is None
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +311,7 @@ def volume() -> bytes:
     cluster = Cluster(2)
     cluster.replicas[0].note("r1", "p")
     cluster.replicas[1].note("r2", "q")
-    return b"".join(write(export_volumes(cluster.replicas[0], TAGS, 0, {}, 1 << 20)))
+    return b"".join(write(export_volumes(cluster.replicas[0], RULES, 0, {}, 1 << 20)))
 
 
 @EXAMPLES
@@ -342,7 +343,7 @@ def test_a_record_with_a_correct_checksum_is_still_checked(here: Replica, volume
     finish = StateFinish(0, 0, StateEnd(9, f"{9:016d}@{PEER}", 9, PEER, PEER, f'[[0,"{PEER}",1]]', {}))
     head = made[0]
     assert isinstance(head, Head)
-    importer = Importer(here, TAGS)
+    importer = Importer(here, RULES)
     importer.take(replace(head, hello=hello_like(here), full_state=True))
     with pytest.raises(Refusal) as refusal:
         importer.take(finish)

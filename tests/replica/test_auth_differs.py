@@ -16,7 +16,7 @@ from replica.config import Config, ReplicaSettings, read_address
 from replica.free_addresses import free_addresses
 from storage.store import Store
 from tests.support.replica_harness import SETTINGS
-from tests.support.sides_harness import TAGS, new_stores
+from tests.support.sides_harness import RULES, new_stores
 
 TWO = ("one", "two")
 BY_HAND = SETTINGS.anti_entropy.model_copy(update={"interval_s": 0.0, "after_write": False})
@@ -38,7 +38,7 @@ def stores(settings: Config) -> list[Store]:
 def said_in(settings: Config, stores: Sequence[Store], auth: Sequence[str], caplog: pytest.LogCaptureFixture) -> str:
     """Run sessions between two replicas with these values of `auth`. Return the warnings of both replicas."""
     sides = [
-        Scheduler(settings.model_copy(update={"auth": own}), label, store, TAGS)
+        Scheduler(settings.model_copy(update={"auth": own}), label, store, RULES)
         for label, store, own in zip(TWO, stores, auth, strict=True)
     ]
     caplog.clear()
@@ -74,8 +74,8 @@ def test_there_is_no_warning_if_both_have_the_same_setting(
 def test_the_warning_comes_again_after_a_change_and_not_for_peers_that_do_not_say(
     settings: Config, stores: list[Store], caplog: pytest.LogCaptureFixture
 ) -> None:
-    scheduler = Scheduler(settings.model_copy(update={"auth": "tokens"}), "one", stores[0], TAGS)
-    hello = hello_of(stores[1].state(), TAGS)
+    scheduler = Scheduler(settings.model_copy(update={"auth": "tokens"}), "one", stores[0], RULES)
+    hello = hello_of(stores[1].state(), RULES)
 
     def warnings_after(heard: Hello) -> int:
         caplog.clear()
@@ -92,7 +92,7 @@ def test_the_warning_comes_again_after_a_change_and_not_for_peers_that_do_not_sa
 
 @pytest.mark.parametrize("asks", [None, False, True])
 def test_a_hello_carries_the_setting_or_leaves_it_out(stores: list[Store], asks: bool | None) -> None:
-    hello = hello_of(stores[0].state(), TAGS, asks)
+    hello = hello_of(stores[0].state(), RULES, asks)
     message = encode(hello)
     assert message.hello.HasField("asks_for_tokens") == (asks is not None)
     assert decode(message) == hello

@@ -17,13 +17,14 @@ from cluster.processes import Processes
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.grpc_channel import MESSAGE_BYTES_MAX
 from replica.anti_entropy.grpc_transport import METHOD
+from storage.scripts import rules_by_tag
 from tests.support.live import live, wait_until_equal
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
 HELLO = wire.Hello(
-    protocol=PROTOCOL, cluster="x", server="peer~aaaaaa", label="peer", applications=["rooms/1", "playlist/1"]
+    protocol=PROTOCOL, cluster="x", server="peer~aaaaaa", label="peer", applications=rules_by_tag(APPLICATIONS)
 )
 MESSAGE = wire.Frame(hello=HELLO).SerializeToString()
 GARBAGE: list[list[bytes]] = [
@@ -84,20 +85,24 @@ def test_a_newer_release_is_refused_and_both_sides_see_why(processes: Processes)
 
         Return the code and the message.
         """
-        given: dict[str, Any] = {"protocol": PROTOCOL, "cluster": processes.settings.cluster_id, "applications": tags}
+        given: dict[str, Any] = {"protocol": PROTOCOL, "cluster": processes.settings.cluster_id, "applications": rules}
         hello = wire.Hello(server=f"{label}~aaaaaa", label=label, history="[]", **(given | newer))
         refusal = send(processes, METHOD, [wire.Frame(hello=hello).SerializeToString()])[-1].refuse
         wait_until(lambda: f"no session with {label}: {refusal.message}" in processes.output("one"))
         return f"{refusal.code}: {refusal.message}"
 
-    tags = [application.tag for application in APPLICATIONS]
+    rules = rules_by_tag(APPLICATIONS)
     later = PROTOCOL + 1
     said = refused("later", protocol=later)
     sentence = f"one uses protocol version {PROTOCOL} and later uses version {later}. Run the same release on both."
     assert said == f"other_protocol: {sentence}"
-    newer = [f"{application.name}/{application.version + 1}" for application in APPLICATIONS]
-    said = refused("new", applications=newer)
-    assert said.startswith(f"other_applications: one has the applications {', '.join(tags)} and new has")
+    said = refused("new", applications={**rules, "rooms/2": "x"}, log_applications=["rooms/2"])
+    sentence = "The log of new holds writes of rooms/2, which one cannot play. Run the release of new on one too."
+    assert said == f"other_applications: {sentence}"
+    said = refused("other", applications={**rules, "rooms/1": "x"})
+    assert said.startswith(
+        "other_applications: one and other have different rules for rooms/1. Run the same release on"
+    )
 
 
 def test_callers_that_hang_up_or_send_nothing_do_not_block_sessions(processes: Processes) -> None:

@@ -20,7 +20,7 @@ from replica.anti_entropy.scheduler import PAUSE_S_FIRST, Scheduler, pauses_s
 from replica.config import Address, AntiEntropySettings, load
 from storage.store import Store
 from tests.support.engine_harness import memory_redis
-from tests.support.toy import TAGS, TOY
+from tests.support.toy import RULES, TOY
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_refusal_is_known_by_its_code_however_another_release_words_it(tmp_pat
     settings = load(write_configuration(tmp_path, ("one", "two"), {}))
     store = Store(memory_redis(), "one", [TOY])
     store.begin(server="one~aaaaaa", cluster=settings.cluster_id, first_primary=True)
-    scheduler = Scheduler(settings, "one", store, TAGS)
+    scheduler = Scheduler(settings, "one", store, RULES)
     busy = ("busy", "Another session is open; come back later.")
     cut = ("link_cut", "No sessions with you for now.")
     with peer_of_another_release(settings.replica("two").anti_entropy, busy, busy, cut):

@@ -8,7 +8,7 @@ from bayou.anti_entropy import ProtocolError, Session
 from bayou.frames import Batch, Frame, Refuse
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.protobuf_codec import decode, encode
-from tests.simulation.nodes import TAGS, Node
+from tests.simulation.nodes import RULES, Node
 
 LOST_TAIL = {
     "tail_lost": True,
@@ -21,7 +21,7 @@ class Meeting:
 
     def __init__(self, initiator: Node, responder: Node) -> None:
         self.nodes = (initiator, responder)
-        self.ends = (Session(initiator.store, TAGS, initiator=True), Session(responder.store, TAGS, initiator=False))
+        self.ends = (Session(initiator.store, RULES, initiator=True), Session(responder.store, RULES, initiator=False))
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.has_caller_retired = initiator.store.state().retired  # before the session began
         self.tail_lost: Node | None = None

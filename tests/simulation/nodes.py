@@ -19,11 +19,12 @@ from bayou.state import State
 from storage.keys import Namespace
 from storage.redis.connect import away_of
 from storage.script_runner import text_map
+from storage.scripts import rules_by_tag
 from storage.store import Store
 from tests.simulation.redis_client import Script, Wire
 
 CLUSTER = "simulated"
-TAGS = tuple(application.tag for application in APPLICATIONS)
+RULES = rules_by_tag(APPLICATIONS)
 Copy = list[tuple[bytes, bytes]]  # (key, content) of a namespace
 OnInstall = Callable[["FaultyStore", State, Installed | None], object]
 READING = {"read_state", "read_pages", "select", "read_log", "read_state_part"}

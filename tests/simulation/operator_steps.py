@@ -10,7 +10,7 @@ from redis import ConnectionError as Lost
 from bayou import export
 from bayou.errors import BadInput
 from replica.http.export_file import read, write
-from tests.simulation.nodes import TAGS
+from tests.simulation.nodes import RULES
 from tests.simulation.session_steps import SessionSteps
 
 NODES_MAX = 9
@@ -96,7 +96,7 @@ class OperatorSteps(SessionSteps):
         state = since.store.state()
         csn, vector = (0, {}) if c % 3 == 0 else (state.csn, dict(state.vector))
         volume: list[export.ExportFrame] = []
-        for frame in export.export_volumes(node.store, TAGS, csn, vector, (200, 2000, 1 << 30)[c % 3]):
+        for frame in export.export_volumes(node.store, RULES, csn, vector, (200, 2000, 1 << 30)[c % 3]):
             volume.append(frame)
             if isinstance(frame, export.End):
                 self.files = [*self.files[-FILES_MAX:], (f"volume-{self.number}", volume)]
@@ -109,7 +109,7 @@ class OperatorSteps(SessionSteps):
         if node is None or not self.files:
             return "nothing"
         name, volume = self.files[a % len(self.files)]
-        importer, text = export.Importer(node.store, TAGS), ""
+        importer, text = export.Importer(node.store, RULES), ""
         if c % 4 == 0:
             self.scenario.note(f"{node.label} imports the file {name}, which was cut")
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import redis
@@ -22,7 +22,7 @@ from bayou.write import Draft
 from storage.keys import Namespace
 from storage.redis.sources import MemorySource
 from storage.store import Store
-from tests.support.toy import TAGS, TOY, Slot, draft, take
+from tests.support.toy import RULES, TOY, Slot, draft, take
 from tests.support.worker_redis import worker_redis
 
 DATABASES = 16
@@ -154,8 +154,17 @@ class Cluster:
 class Meeting:
     """An anti-entropy session in memory. End 0 is the initiator; `wires[end]` queues the frames sent to that end."""
 
-    def __init__(self, initiator: Any, responder: Any, tags: Sequence[str] = TAGS) -> None:
-        self.ends = (Session(initiator, tags, initiator=True), Session(responder, tags, initiator=False))
+    def __init__(
+        self,
+        initiator: Any,
+        responder: Any,
+        rules: Mapping[str, str] = RULES,
+        rules_there: Mapping[str, str] | None = None,
+    ) -> None:
+        self.ends = (
+            Session(initiator, rules, initiator=True),
+            Session(responder, rules_there or rules, initiator=False),
+        )
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.delivered: list[tuple[int, Frame]] = []
         for end in (0, 1):

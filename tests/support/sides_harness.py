@@ -16,12 +16,13 @@ from replica.events.feed import EventFeed
 from replica.http.app import create_app
 from replica.http.parts import Parts
 from replica.http.service import ReplicaService
+from storage.scripts import rules_by_tag
 from storage.store import Store
 from tests.support.engine_harness import Meeting
 from tests.support.replica_harness import FakePeers
 from tests.support.worker_redis import worker_redis
 
-TAGS = tuple(application.tag for application in APPLICATIONS)
+RULES = rules_by_tag(APPLICATIONS)
 
 
 class Side:
@@ -57,5 +58,5 @@ def new_stores(settings: Config, database: int, *labels: str) -> list[Store]:
 
 def meet(initiator: Store, responder: Store) -> None:
     """Run a whole anti-entropy session, and assert that both ends finish without an error."""
-    meeting = Meeting(initiator, responder, TAGS).run()
+    meeting = Meeting(initiator, responder, RULES).run()
     assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report

@@ -11,6 +11,7 @@ from typing import Any
 from bayou.application import LuaApplication
 from bayou.payloads import Item, Selection
 from bayou.write import Draft, Write
+from storage.scripts import rules_by_tag
 
 Slot = tuple[str, str]
 
@@ -23,7 +24,7 @@ TOY = LuaApplication(
     version=1,
     lua=_LUA,
 )
-TAGS = (TOY.tag,)
+RULES = rules_by_tag([TOY])
 
 
 def draft(op: str, request: str, pages: Sequence[str], user: str = "vish", **args: Any) -> Draft:

@@ -8,17 +8,35 @@
 -- ARGV[5]  integer  number of the format in which this release stores data
 -- Returns
 --   opened         the namespace is open
+--   migrated       the same, after its data was changed from the format before this one
 --   other_cluster  the namespace belongs to another cluster; nothing has changed
 --   other_form     the namespace has the data format of another release; nothing has changed
 -- Keeps invariant 10: the writes of an old id stay, and no new write is made under that id.
 
 --- @include "engine/order"
 
+local PART = 1000 -- writes that are read at a time
+
 local server, label, cluster, first_primary, form = unpack(ARGV)
 
 local known_cluster, known_server, known_form = unpack(redis.call('HMGET', K.meta, 'cluster', 'id', 'form'))
 if known_cluster and known_cluster ~= cluster then return 'other_cluster' end
-if known_cluster and known_form ~= form then return 'other_form' end
+local is_older = known_cluster and tonumber(known_form) == tonumber(form) - 1
+if known_cluster and known_form ~= form and not is_older then return 'other_form' end
+-- Format 2 did not note the applications of the log.
+if is_older then
+  local cursor, tags = '0', {members = 'members/1'}
+  repeat
+    local found
+    cursor, found = unpack(redis.call('HSCAN', K.writes, cursor, 'COUNT', PART))
+    for i = 2, #found, 2 do
+      local tag = cjson.decode(found[i]).app
+      tags[tag] = tag
+    end
+  until cursor == '0'
+  for _, tag in pairs(tags) do redis.call('SADD', K.log_applications, tag) end
+  redis.call('HSET', K.meta, 'form', form)
+end
 if not known_cluster then
   local birth = first_primary == 'birth' and server or ''
   local history = birth == '' and '[]' or cjson.encode({{0, birth, 1}})
@@ -30,4 +48,4 @@ if not known_cluster then
 end
 redis.call('HSET', K.meta, 'id', server, 'label', label)
 if known_server ~= server then redis.call('HSET', K.meta, 'retired', '') end
-return 'opened'
+return is_older and 'migrated' or 'opened'

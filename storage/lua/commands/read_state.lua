@@ -1,9 +1,9 @@
 -- Reads the identity, the vectors and the counters, all from one moment.
 --
 -- KEYS[1]  string  prefix of the namespace's keys
--- Returns JSON {meta, vector, committed_vector, omitted_vector, tentative, clock, retired}. The first four are flat
+-- Returns JSON {meta, vector, committed_vector, omitted_vector, tentative, clock, retired, apps}. The first four are flat
 -- lists of names and values. `tentative` counts the tentative writes, `clock` is the last stamp as text, and `retired`
--- lists the minted ids that have retired. All is one text, because a client reads that faster than thousands of
+-- lists the minted ids that have retired, and `apps` the applications of the log. All is one text, because a client reads that faster than thousands of
 -- entries. Changes nothing.
 
 return cjson.encode({
@@ -14,4 +14,5 @@ return cjson.encode({
   tentative = redis.call('ZCARD', K.tentative),
   clock = redis.call('GET', K.clock),
   retired = redis.call('SMEMBERS', K.retired),
+  apps = redis.call('SMEMBERS', K.log_applications),
 })

@@ -20,6 +20,7 @@ local stored = {writes = {}, outcomes = {}, effects = {}, lists = {}, log = {}, 
 local joined, departed = {}, {} -- writes that become tentative, and that no longer are
 local has_departed = {} -- id -> true
 local known = {} -- id -> write, of those that were in the log before this transaction
+local applications = {} -- tag -> true, of the writes that enter
 local changes = {} -- for the event, five values for each write: see Log.add_change
 
 -- Begins a transaction: reads the state of the log, and sets
@@ -119,6 +120,7 @@ local function drop_committed(server) vectors.C[server] = false end
 function Log.enter(write)
   if write.at > Log.clock then Log.clock = write.at end
   append(stored.writes, write.id, write.body)
+  applications[write.app] = true
   local entries, lists = Play.lists(write), stored.lists
   for i = 1, #entries, 2 do
     local list = lists[entries[i]]
@@ -233,6 +235,7 @@ function Log.store(kind, from, rolled_back, replayed)
   Redis.many('HSET', K.writes, stored.writes)
   Redis.many('HSET', K.outcomes, stored.outcomes)
   Redis.many('ZADD', K.committed, stored.log)
+  for tag in pairs(applications) do redis.call('SADD', K.log_applications, tag) end
   store_tentative()
   Redis.many('HSET', K.effects, stored.effects)
   for name, list in pairs(stored.lists) do
