@@ -103,8 +103,8 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeChange:
-    """A write whose outcome changed here in a replay. `others` has the other writes whose outcomes the same transaction
-    changed, as id -> new outcome. The write that caused the replay is among them."""
+    """A write whose outcome changed here in a replay. `others` maps the id of each other write that got an outcome in
+    the same transaction to that outcome. This includes the write that caused the replay."""
 
     at: datetime
     write: str

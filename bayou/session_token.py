@@ -54,11 +54,11 @@ class Token:
     write: Vector = field(default_factory=dict)
 
     def needs_of_read(self, guarantees: Collection[str]) -> dict[str, int]:
-        """Return the vector that a view must cover, so that the session may read it (Terry 1994, section 4.1)."""
+        """Return the vector that a view must cover before the session may read the view (Terry 1994, section 4.1)."""
         return _greatest(self.write if RYW in guarantees else {}, self.read if MR in guarantees else {})
 
     def needs_of_write(self, guarantees: Collection[str]) -> dict[str, int]:
-        """Return the vector that a replica must cover, so that it may accept a write of the session."""
+        """Return the vector that a replica must cover before it may accept a write of the session."""
         return _greatest(self.read if WFR in guarantees else {}, self.write if MW in guarantees else {})
 
     def after_read(self, vector: Vector) -> Token:

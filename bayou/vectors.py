@@ -13,11 +13,11 @@ from bayou.state import Vector
 
 
 def complete(vector: Vector, retired: Collection[str], server: str) -> float:
-    """Return the stamp up to which a vector covers the writes of a server. It is infinity if the server has retired,
-    and minus infinity if the server is unknown.
+    """Return the stamp up to which a vector covers the writes of a server: the server's entry, if it has one.
 
-    `retired` has the minted ids that are known to have retired. For a created id `T:X`, the entry of its creator X
-    decides.
+    Without an entry, a created id `T:X` gives infinity (the server has retired) if the vector covers the stamp T of its
+    creator X, and minus infinity (the server is unknown) if not. A minted id gives infinity if `retired` has it, and 0
+    if not.
     """
     if server in vector:
         return vector[server]

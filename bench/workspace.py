@@ -99,8 +99,8 @@ def workspace() -> Iterator[Workspace]:
 
 
 def open_store(client: redis.Redis, label: str, *, primary: bool) -> Store:
-    """Open the store of a new replica. A primary commits the writes that it receives; another replica keeps them
-    tentative."""
+    """Open the store of a new replica. If `primary` is true, the replica commits the writes that it receives;
+    otherwise they stay tentative there."""
     store = Store(client, label, APPLICATIONS)
     store.begin(server=f"{label}~aaaaaa", cluster=CLUSTER, first_primary=primary)
     return store

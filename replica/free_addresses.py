@@ -4,6 +4,7 @@ temporary cluster."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import random
 import socket
 from collections.abc import Iterator
@@ -27,10 +28,13 @@ def listen(address: Address) -> socket.socket:
             listener.bind(target)
             listener.listen(BACKLOG)  # with SO_REUSEADDR two may bind; only one may listen
         except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                advice = "Stop the program that uses this address"
+            else:
+                advice = "Check that it is an address of this machine and that this user may listen on the port"
             raise Conflict(
                 "address_unusable",
-                f"Cannot listen on {address}: {error.strerror}. Stop the program that uses it, or give this replica"
-                " another address.",
+                f"Cannot listen on {address}: {error.strerror}. {advice}, or give this replica another address.",
             ) from None
         undo.pop_all()
     return listener

@@ -50,7 +50,7 @@ class Vitals:
 
 
 class Gap(Exception):
-    """The store no longer keeps the requested events."""
+    """Some of the requested events are no longer kept."""
 
 
 class Queries(ScriptRunner):
@@ -81,7 +81,7 @@ class Queries(ScriptRunner):
         return {key: Write.of_log(body) for key, body in zip(ids, bodies, strict=True) if body}
 
     def history(self, page: str) -> History:
-        """Return the notes on a page, and the tentative writes that declare it. Atomic."""
+        """Return the notes on a page, and the tentative writes that declare the page. Atomic."""
         committed, *flat = self.run("read_history", page)
         notes = page_views(text_map(committed), None).notes
         return History(notes, tuple((Write.of_log(body), outcome.decode()) for outcome, body in rows(flat, 2)))
@@ -97,9 +97,9 @@ class Queries(ScriptRunner):
         ]
 
     def digest(self) -> Digest:
-        """Return the digests of all pages, which all come from one moment.
+        """Return the digests of all pages as they were at one moment.
 
-        This method reads the pages one by one, and begins again if anything changed meanwhile. Raises Away if writes
+        This method reads the pages one by one, and starts over if anything has changed meanwhile. Raises Away if writes
         keep coming in.
         """
         for _ in range(DIGEST_TRIES):
@@ -182,9 +182,9 @@ class Queries(ScriptRunner):
         """Record which things, such as reservations, the feed `name` shows now. Return the revision of each thing that
         is recorded for the feed, including things that the feed no longer shows. Atomic.
 
-        `shown` maps each thing to a text and to a time in seconds since 1970. When the feed no longer shows the thing,
-        its revision is kept until that time. The revision number of a thing grows with each recorded change, and never
-        falls.
+        `shown` maps each thing to two values: the text that the feed shows of it (without tabs), and a time in seconds
+        since 1970. If the feed stops showing the thing, its revision is kept until this time. The revision number of a
+        thing grows with each recorded change, and never falls.
         """
         flat = [part for thing, (text, keep_until_s) in shown.items() for part in (thing, text, keep_until_s)]
         found = self.run("revise_feed", name, now_s, max(now_s - REVISIONS_BEGIN_S, 0), *flat)
@@ -198,8 +198,9 @@ class Queries(ScriptRunner):
         target.xadd(self._keys.events, fields, maxlen=EVENTS_MAX, approximate=True)
 
     def _moment(self) -> tuple[int, str, dict[str, int]]:
-        """Return the CSN, the generation and the vector of all writes. If a later call returns the same three values,
-        no page has changed in between."""
+        """Return the CSN of the newest commit, the generation (the number of the current committed pages; see keys.py)
+        and the vector of all writes, committed and tentative. If a later call returns the same three values, no page
+        has changed in between."""
         with self._redis.pipeline(transaction=True) as transaction:
             transaction.hmget(self._keys.meta, "csn", "generation")
             transaction.hgetall(self._keys.vector)

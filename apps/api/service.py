@@ -65,8 +65,8 @@ class Service(Protocol):
         """Record which things, such as reservations, the feed `name` shows now. Return the revision of each thing that
         is recorded for the feed, including things that the feed no longer shows.
 
-        `shown` maps each thing to a text without tabs and to a time in seconds since 1970. When the feed no longer
-        shows the thing, its revision is kept until that time.
+        `shown` maps each thing to two values: the text that the feed shows of it (without tabs), and a time in seconds
+        since 1970. If the feed stops showing the thing, its revision is kept until this time.
         """
 
 

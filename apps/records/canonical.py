@@ -36,5 +36,6 @@ def value_of(operand: Operand, alternative: Mapping[str, Value]) -> Value:
 
 
 def triples(where: Sequence[Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield (attribute, operator, operand) for each condition. `where` is a flat list of them."""
+    """Yield (attribute, operator, operand) for each condition. `where` is one flat list: attribute, operator, operand,
+    attribute, ..."""
     return zip(where[::3], where[1::3], where[2::3], strict=True)

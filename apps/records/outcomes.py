@@ -39,7 +39,7 @@ def noted(text: str, relation_of: Callable[[str], Relation | None]) -> Json:
 
 
 def relations_of(write: Write) -> list[str]:
-    """Return the full names of the relations that a write is about."""
+    """Return the full names of the relations that a write reads, changes, defines or drops."""
     return list(write.args["relations"]) if write.op == "write" else [f"{write.args['name']}~{write.args['hash']}"]
 
 

@@ -43,7 +43,10 @@ class _Reader:
         errors name it."""
         known = tuple(alternatives or ())
         if any("user" in alternative for alternative in known):
-            message = f"{place}for: :user is always the caller, so no parameter may be called `user`."
+            message = (
+                f"{place}for: the name `user` is reserved, because `:user` always stands for the caller. Rename the"
+                " parameter."
+            )
             raise BadInput("bad_input", message, field=f"{place}for")
         texts = [update] if isinstance(update, str) else update
         step: Json = {"update": []}
@@ -113,8 +116,8 @@ class _Reader:
         return relation.stored(name, value)
 
     def _declare(self, relation: Relation, operands: Mapping[str, Any], alternatives: Sequence[Parameters]) -> None:
-        """Declare the page that a statement or query uses, once for each alternative. `operands` gives each attribute
-        of page_by an operand."""
+        """Declare the page that a statement or query uses, once for each alternative. `operands` has an operand for
+        each attribute in `page_by`."""
         for alternative in alternatives or (NO_ALTERNATIVE,):
             values = {}
             for name in relation.page_by:
@@ -140,7 +143,8 @@ def program_of(body: WriteBody, user: str, relation_of: Callable[[str], Relation
     if "user" in parameters:
         raise BadInput(
             "bad_input",
-            "parameters.user: :user is always the caller, so no parameter may be called `user`. Rename the parameter.",
+            "parameters.user: this name is reserved, because `:user` always stands for the caller. Rename the"
+            " parameter.",
             field="parameters",
         )
     reader = _Reader(relation_of, {**parameters, "user": user})

@@ -24,19 +24,20 @@ IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}")
 ATTRIBUTES_MAX = 32
 TEXT_MAX = 2000  # characters of a value
 WHOLE_MAX = 2**53
-SEPARATOR = "\x1f"  # between the values of a stored record, so it cannot be part of a text
+SEPARATOR = "\x1f"  # between the values of a stored record; a text has no such character
 HASH_DIGITS = 10
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _ESCAPED = re.compile(r"[%/\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # every control character except tab and newline
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A relation. `attributes` maps names to types, in the order of the definition. All attributes of `page_by` are
+    """A relation. `attributes` maps names to types, in the order of the definition. All attributes in `page_by` are
     also in `key`.
 
-    Records that have equal values in the attributes of `page_by` share a page. Only writes that share a page can be in
-    conflict.
+    Records share a page if they have equal values for all attributes in `page_by`. Only writes that share a page can be
+    in conflict.
     """
 
     base_name: str
@@ -62,13 +63,16 @@ class Relation:
             raise ValueError(f"a relation must have 1 to {ATTRIBUTES_MAX} attributes")
         for part, names in (("key", self.key), ("page_by", self.page_by)):
             if not names or len(set(names)) < len(names):
-                raise ValueError(f"{part} must name at least one attribute, and none twice")
+                raise ValueError(f"`{part}` must list at least one attribute, and none twice")
             for name in names:
                 if name not in self.attributes:
-                    raise ValueError(f"{part} names {name[:64]!r}, but the relation has no such attribute")
+                    raise ValueError(
+                        f"`{part}` lists {name[:64]!r}, which is not an attribute of the relation; add it to the"
+                        f" attributes or take it out of `{part}`"
+                    )
         for name in self.page_by:
             if name not in self.key:
-                raise ValueError(f"page_by names {name!r}, which is not part of the key; add {name!r} to the key")
+                raise ValueError(f"`page_by` lists {name!r}, which is not part of the key; add it to `key`")
 
     @cached_property
     def carried(self) -> dict[str, Any]:
@@ -90,7 +94,7 @@ class Relation:
         return f"{self.base_name}~{self.hash}"
 
     def page(self, values: Mapping[str, Value]) -> str:
-        """Return the name of the page for records that have these values in the attributes of `page_by`."""
+        """Return the name of the page for records that have these values for the attributes in `page_by`."""
         texts = [_ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", str(values[name])) for name in self.page_by]
         return "/".join([f"records:{self.name}", *texts])
 
@@ -113,8 +117,10 @@ class Relation:
             raise ValueError(f"{attribute} is of type {kind}; write its value in quotes")
         if kind == "time":
             return _minutes(attribute, value)
-        if len(value) > TEXT_MAX or SEPARATOR in value or (not value.isprintable() and "\x00" in value):
-            raise ValueError(f"{attribute} must have at most {TEXT_MAX} characters, and no control characters")
+        if len(value) > TEXT_MAX or _CONTROL.search(value):
+            raise ValueError(
+                f"{attribute} must have at most {TEXT_MAX} characters, and no control characters but tab and newline"
+            )
         return value
 
     def shown(self, attribute: str, value: Value) -> Value:

@@ -1,4 +1,5 @@
-"""Answers the queries of clients from pages. query.lua answers the queries of checks in a play."""
+"""Reads pages to answer the queries that clients send. When a write is played, query.lua answers the queries of the
+write's checks."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def pages_of(relation: Relation, query: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the pages that a query reads: one for each combination of values that the query gives to the attributes of
-    page_by."""
+    """Yield the pages that a query reads: one for each combination of values that the query gives to the attributes in
+    `page_by`."""
     fixed: dict[str, list[Value]] = {}
     for name, comparison, operand in triples(query["where"]):
         if comparison in {"=", "in"} and name in relation.page_by:

@@ -116,7 +116,9 @@ class WriteBody(Model):
 class ReadQuery(ViewQuery):
     """The query of GET /records."""
 
-    query: Annotated[Sql, Field(description="SELECT … FROM … WHERE …; IN may list values of page_by.")]
+    query: Annotated[
+        Sql, Field(description="SELECT … FROM … WHERE …; IN may list values of an attribute in `page_by`.")
+    ]
 
 
 VIEW = one_of("tentative", "committed")

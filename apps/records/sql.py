@@ -126,8 +126,8 @@ class Source:
 
 
 def read_query(source: Source, *, may_list: bool = False) -> tuple[Relation, Json]:
-    """Return the relation and the canonical form of a SELECT. With `may_list`, IN is allowed for the attributes of
-    page_by. Raises BadInput if the text is invalid."""
+    """Return the relation and the canonical form of a SELECT. With `may_list`, IN is allowed for the attributes in
+    `page_by`. Raises BadInput if the text is invalid."""
     tree = source.parsed()
     if not isinstance(tree, exp.Select):
         source.refuse("write a SELECT")
@@ -206,8 +206,8 @@ def _projection(source: Source, relation: Relation, nodes: Iterable[Any]) -> lis
 
 
 def _conditions(source: Source, relation: Relation, where: Any, *, may_list: bool = False) -> list[Any]:
-    """Return the conditions of a WHERE clause as a flat list [attribute, operator, operand, ...]. The clause must
-    consist of comparisons that are joined with AND."""
+    """Return the conditions of a WHERE clause as one flat list: attribute, operator, operand, attribute, ... The
+    clause must consist of comparisons that are joined with AND."""
     found: list[Any] = []
     nodes = [where.this] if where else []
     while nodes:

@@ -49,7 +49,7 @@ def rate_at(address: Address, requests: Iterator[bytes], size: Size) -> Measure:
 
 
 def reservations(rooms: int = len(ROOMS), hours: int = HOURS) -> Iterator[bytes]:
-    """Yield requests without end. Each request reserves another free hour. The requests go through all rooms at one
+    """Yield requests without end. Each request reserves a different free hour. The requests go through all rooms at one
     hour, then through the next hours of the day, then through the next days."""
     for number in itertools.count():
         row, room = divmod(number, rooms)

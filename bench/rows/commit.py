@@ -62,7 +62,7 @@ def _has_met(rest: Rest) -> bool:
 
 
 def _until_committed(connection: Connection, request: bytes) -> float:
-    """Send a reservation. Return the milliseconds until it is committed."""
+    """Send a request for a reservation. Return the time until the reservation is committed, in milliseconds."""
     began = time.perf_counter()
     identifier = connection.ask(request)["id"]
     looked = get(f"/reservations/{identifier}")

@@ -58,7 +58,7 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _storage_kb(client: redis.Redis, count: int) -> tuple[float, float]:
-    """Fill a replica with all entries, `count` of them tentative. Return the kB of the log and of all keys."""
+    """Fill a replica with all entries, `count` of them tentative. Return the size of the log and of all keys, in kB."""
     client.flushall()
     store = open_store(client, "papers", primary=True)
     items = conflicting(ENTRIES, "peer~aaaaaa")
@@ -76,7 +76,7 @@ def _bytes(client: Any, prefix: str) -> int:
 
 
 def _undo_redo_ms(client: redis.Redis, size: Size) -> Sequence[float]:
-    """Return the milliseconds to undo all tentative writes, and the milliseconds to play them again."""
+    """Return how long it takes to undo all tentative writes, and to play them again, in milliseconds."""
     played = (MEMBERS, *APPLICATIONS)
     verb = (FOLDER / "commands" / "commit_tentative.lua").read_text(encoding="utf-8")
     own = Path(__file__).parent.parent.joinpath("undo_redo.lua").read_text(encoding="utf-8")

@@ -38,8 +38,8 @@ def measure_far(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _early_writes(store: Store, count: int) -> Iterator[float]:
-    """For each round, receive `count` new writes and yield the mean milliseconds of one. Each write has an early stamp
-    and a page of its own."""
+    """For each round, receive `count` new writes, and yield the mean time of one in milliseconds. Each write has an
+    early stamp and a page of its own."""
     numbers, prev = itertools.count(), 0
     while True:
         selections = []
@@ -68,7 +68,8 @@ def measure_near(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _near(client: redis.Redis, count: int) -> Measure:
-    """Return a function that measures the seconds of a write that comes before `count` other writes on its page."""
+    """Return a function that measures how long, in seconds, a replica takes to receive a write if the page of the write
+    has `count` later writes."""
     later = in_one_room(count, "peer~aaaaaa", LATER)
     before = in_one_room(1, "early~aaaaaa", FIRST_STAMP)
     elsewhere = [alone(0, "far~aaaaaa", FIRST_STAMP, 0)]

@@ -48,7 +48,7 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def received(client: redis.Redis, items: Sequence[Item], *, primary: bool) -> float:
-    """Return the seconds that an empty replica takes to receive the items."""
+    """Return how long an empty replica takes, in seconds, to receive the items."""
     client.flushall()
     store = open_store(client, "ours", primary=primary)
     return seconds_of(lambda: take(store, items))
@@ -95,7 +95,8 @@ def _changed(csn: float, write: Write) -> Iterator[int | str]:
 
 
 def _plain(client: redis.Redis, items: Sequence[Item]) -> float:
-    """Return the seconds that redis-py takes to store each write's body with one `hset` in a pipeline."""
+    """Return how long redis-py takes, in seconds, to store the bodies of all writes, with one `hset` per body in
+    pipelines."""
     client.flushall()
 
     def store() -> None:

@@ -83,7 +83,7 @@ def _chain(count: int) -> list[str]:
 
 
 def _session(client: redis.Redis, servers: Sequence[str]) -> Measure:
-    """Return a function that measures the seconds of a session in which every frame is encoded and decoded."""
+    """Return a function that measures how long a session takes, in seconds. Every frame is encoded and decoded."""
     items = long_writes(WRITES, CREATOR, FIRST_STAMP + 10**9, WRITE_BYTES)
 
     def measured() -> float:

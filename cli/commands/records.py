@@ -136,7 +136,7 @@ def _document(path: str) -> Json:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise Usage(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(document, dict):
-        raise Usage(f"{path} must hold a mapping of names to values, such as `update: …`.")
+        raise Usage(f"{path} must be a YAML mapping of names to values, such as `update: …`.")
     return dict(_plain(document))
 
 

@@ -86,7 +86,7 @@ def _document(path: str) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError, OSError, TypeError) as error:
         raise Complaint(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
-        raise Complaint(f"{path} must hold a mapping of names to values, such as `update: …`")
+        raise Complaint(f"{path} must be a YAML mapping of names to values, such as `update: …`")
     return document
 
 

@@ -143,8 +143,8 @@ class Membership:
     # What follows from sessions and files.
 
     def after_session(self, code: str | None, vector_of_peer: Vector) -> None:
-        """Do what a session requires. If it showed that this replica has lost writes, take a new id. If this replica is
-        a primary that commits automatically, commit its tentative writes.
+        """Act on the end of a session. If the session showed that this replica has lost writes, take a new id. If this
+        replica is a primary that commits automatically, commit its tentative writes.
 
         `code` is the PeerRefusalCode of the session if it failed, and `vector_of_peer` is the vector of the peer's
         hello.
@@ -188,7 +188,8 @@ class Membership:
         return server
 
     def _hand_over(self, heir: Introduction) -> None:
-        """Hand over to the caller. This replica is the primary, and the caller has just had a session with it."""
+        """Make the caller `heir` the primary. This replica must be the primary now, and the caller must have had a
+        session with it just before."""
         if heir.label not in self._peers.reachable():
             raise Conflict(
                 PeerRefusalCode.LINK_CUT,
@@ -201,7 +202,7 @@ class Membership:
         self._say(f"This replica has handed over to {heir.label}, which is the primary now.")
 
     def _take_over_from(self, primary: Introduction) -> None:
-        """Become the primary, because the caller, which is the present primary, asked for it."""
+        """Take over from the caller, the current primary, which has asked for this."""
         with self._one_at_a_time():
             self._peers.sync(primary.label)
             self._take_over(self._store.state())

@@ -232,9 +232,9 @@ def test_an_error_names_the_place_and_says_what_to_do(replicas: Processes, one: 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"page_by": ["who"]}, "page_by names 'who', which is not part of the key"),
-        ({"key": ["room", "colour"]}, "key names 'colour'"),
-        ({"key": []}, "key must name at least one attribute"),
+        ({"page_by": ["who"]}, "`page_by` lists 'who', which is not part of the key"),
+        ({"key": ["room", "colour"]}, "`key` lists 'colour', which is not an attribute"),
+        ({"key": []}, "`key` must list at least one attribute"),
         ({"relation": "Meetings!"}, "'Meetings!' cannot be a name"),
         ({"attributes": {"room": "number"}}, "must be 'text', 'integer' or 'time'"),
     ],
@@ -254,7 +254,11 @@ def test_a_definition_that_cannot_be_used_is_refused(replicas: Processes, change
             meeting("odd", merge=[{"for": [{"day": DAY_1}], "update": INSERT.format("odd")}], parameters={}),
             "no parameter :day here",
         ),
-        (meeting("odd", parameters={"user": "eve"}), ":user is always the caller"),
+        (meeting("odd", parameters={"user": "eve"}), "`:user` always stands for the caller"),
+        (
+            meeting("odd", merge=[{"for": [{"user": "eve"}], "update": INSERT.format("odd")}]),
+            "merge.0.for: the name `user` is reserved",
+        ),
         (meeting("odd", parameters={"day": 5, "start": 1, "stop": 2}), "day is of type text"),
         (meeting("odd", parameters={"day": DAY_1, "start": 2**53 + 1, "stop": 2}), "start is an integer"),
     ],
@@ -268,7 +272,19 @@ def test_a_write_that_cannot_be_read_is_refused(replicas: Processes, one: Rest, 
     assert owners(one, "odd") == {}
 
 
-def test_what_a_play_may_read_is_bounded(replicas: Processes, one: Rest) -> None:
+def test_a_text_has_no_control_characters_but_tab_and_newline(replicas: Processes, one: Rest) -> None:
+    define(replicas, "texts", attributes={"box": "text", "text": "text"}, key=["box"], page_by=["box"])
+    insert = "INSERT INTO texts (box, text) VALUES ('a', :text)"
+    for code in (0x00, 0x08, 0x0B, 0x0D, 0x1B, 0x1D, 0x1E, 0x1F, 0x7F, 0x80, 0x9F):
+        refused = refusal(replicas, "/records", {"update": insert, "parameters": {"text": f"a{chr(code)}b"}})
+        assert refused.status == 400
+        assert "no control characters but tab and newline" in refused.message
+    text = "a\tb\nc \xa0\u2028 é"
+    one.post("/records", {"update": insert, "parameters": {"text": text}}, "vish")
+    assert read(one, "SELECT text FROM texts WHERE box = 'a'") == [{"text": text}]
+
+
+def test_a_write_whose_checks_read_too_many_records_is_refused(replicas: Processes, one: Rest) -> None:
     define(replicas, "many", attributes={"box": "text", "n": "integer"}, key=["box", "n"], page_by=["box"])
     for first in range(0, 1000, 50):
         inserts = [f"INSERT INTO many (box, n) VALUES ('a', {n})" for n in range(first, first + 50)]
@@ -280,7 +296,7 @@ def test_what_a_play_may_read_is_bounded(replicas: Processes, one: Rest) -> None
     assert (refused.status, refused.code) == (413, "too_many_records")
 
 
-def test_a_page_takes_so_much_and_no_more(replicas: Processes, one: Rest) -> None:
+def test_a_write_that_would_make_a_page_too_large_is_refused(replicas: Processes, one: Rest) -> None:
     types = {"box": "text", "n": "integer", "text": "text"}
     define(replicas, "full", attributes=types, key=["box", "n"], page_by=["box"])
     insert = "INSERT INTO full (box, n, text) VALUES ('a', {}, '{}')"

@@ -24,8 +24,8 @@ class Building:
         self.service = FakeService(lua, "Europe/Brussels", rooms, PolicySettings(**policies))
         self.client = client_of(self.service)
 
-    def begin_anew(self, **policies: Any) -> None:
-        """Set other policies, as if the replica was restarted with another configuration."""
+    def restart_with(self, **policies: Any) -> None:
+        """Set other policies, as if the replica had been restarted with another configuration."""
         self.service.policies = PolicySettings(**policies)
         self.client = client_of(self.service)
 
@@ -181,7 +181,7 @@ def test_without_the_limit_writes_of_one_user_share_no_page(lua: Lua) -> None:
 def test_reservations_made_before_the_limit_are_not_counted(lua: Lua) -> None:
     building = Building(lua)
     building.reserve("before", "2026-12-01 09:00/10:00")
-    building.begin_anew(open_reservations=1)
+    building.restart_with(open_reservations=1)
     assert rule(building.reserve("a", "2026-12-02 09:00/10:00")) is None
     assert rule(building.move("vish/before", "2026-12-03 09:00/10:00")) is None, "it holds that one already"
     assert rule(building.reserve("b", "2026-12-04 09:00/10:00")) == "open_reservations"

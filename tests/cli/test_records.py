@@ -144,7 +144,7 @@ def test_a_write_from_standard_input(run: Run) -> None:
     ("typed", "said"),
     [
         ("update: [", "- is not YAML: "),
-        ("- a\n- b\n", "must hold a mapping"),
+        ("- a\n- b\n", "must be a YAML mapping"),
         ("update: x\nupdates: y", "updates: there is no such field"),
     ],
 )

@@ -1,4 +1,6 @@
-"""`pages.below` finds the last field of a page before a given text. It is tested through rooms on crowded days."""
+"""Tests of `pages.below`, which returns the greatest field name of a page that is less than a given text, compared
+bytewise. Some tests call it directly, through the operation `search` of the toy application; others reserve rooms on
+days with many reservations."""
 
 from __future__ import annotations
 

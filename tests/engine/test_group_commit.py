@@ -39,7 +39,8 @@ def requests_of(drafts: list[Draft], mode: str) -> list[Any]:
 
 
 def outcome_of(primary: bool, mode: str, before: list[Draft], drafts: list[Draft], together: bool) -> tuple[Any, Any]:
-    """Return the final data of a replica without its events, and its replies without their pages."""
+    """Let a new replica accept the writes `before` and then `drafts`, either in one transaction (`together`) or one by
+    one. Return the replica's data afterwards, except events, and its replies to `drafts`, with their pages blanked."""
     client = worker_redis(13)
     client.flushdb()
     replica = Replica(client, "one", Clock(), mode)
@@ -135,7 +136,7 @@ class Batches:
         self.group_commit = GroupCommit(self._send_all)
 
     def answers(self) -> dict[int, int | BaseException]:
-        """Send the requests. Return for each its reply, or the error that it raised."""
+        """Send the requests. Return the reply to each request, or the error that it raised."""
         with ThreadPoolExecutor(4) as pool:
             asked = {0: pool.submit(self.group_commit.submit, 0)}
             assert self._in_flight.wait(20)

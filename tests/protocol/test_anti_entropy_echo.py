@@ -170,8 +170,8 @@ def test_the_primary_sends_notifications_of_the_last_writes_of_a_retired_peer() 
 def test_a_creation_committed_by_another_replica_does_not_hide_the_writes_of_the_created_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The peer sends the commit of the creation as a notification, but a notification does not show what the write
-    does."""
+    """`two` sends `one` the commit of the creation as a notification, which has no body. So `one` cannot see that the
+    commit created a server, and must still send the writes of that server."""
     monkeypatch.setattr(anti_entropy, "BATCH_COUNT_MAX", 1)
     cluster = Cluster(4)
     primary, one, two, creator = cluster

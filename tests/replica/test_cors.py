@@ -83,7 +83,7 @@ def test_a_replica_that_others_can_reach_answers_to_any_name() -> None:
 
 
 def test_behind_a_proxy_a_replica_answers_to_its_public_name() -> None:
-    """The proxy passes the public name of the replica on in the Host header, and the replica accepts this name.
+    """The proxy keeps the public name of the replica in the Host header, and the replica accepts this name.
 
     A web page of another replica may read from this replica, but may not make this replica commit.
     """

@@ -77,7 +77,7 @@ class OperatorSteps(SessionSteps):
         return f"{node.label} to {heir.label} {self._whole_session(node, heir, 3 if c % 3 == 0 else 2000)}"
 
     def _do_force(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
-        """Promote by force one node, or two nodes that do not know of each other's promotion."""
+        """Promote one node by force, or two nodes that do not know of each other's promotion."""
         first, second = self._serving(a), self._serving(b) if c % 3 == 0 else None
         chosen = [
             node for node in (first, second) if node and node.store.state().birth and not node.store.state().retired

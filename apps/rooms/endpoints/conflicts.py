@@ -18,8 +18,8 @@ class Conflicts(Handlers):
         return [Endpoint("GET", "/conflicts", self.list_conflicts, {200: CONFLICTS})]
 
     def list_conflicts(self, request: Request[ConflictsQuery, None]) -> Answer:
-        """List the requests that were rejected, or that got another slot than their first choice. The answer has the
-        newest 200 whose writes the log still holds; tentative ones come first."""
+        """List the requests that were rejected, or that got another slot than their first choice. The answer covers
+        the newest 200 such writes that the log still holds. Tentative writes come first, then committed writes."""
         self.service.read([], request.session)  # in the client's session, as any read
         entries = self.service.not_done(APP, answer_values.NOT_AS_WANTED)
         found = [one for entry in entries for one in answer_values.not_as_wanted(entry, self.zone)]
