@@ -15,7 +15,7 @@ from itertools import pairwise
 from bayou.application import MEMBERSHIP
 from bayou.frames import Ack, Batch, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.history import decode
-from bayou.names import LABEL, NAME, SERVER, split_address
+from bayou.names import LABEL, NAME, SERVER, TAG, split_address
 from bayou.payloads import ListPart, Selection, StateEnd, StatePages
 from bayou.stamps import STAMP_DIGITS, STAMP_MAX, stamp_text
 from bayou.state import Vector
@@ -39,7 +39,12 @@ _STAMP_MAX_TEXT = stamp_text(STAMP_MAX)
 _WRITE_ID = re.compile(rf"[0-9]{{{STAMP_DIGITS}}}@{SERVER.pattern}")
 _TEXT = re.compile(r"[^\x00-\x1f\x7f]{0,512}")
 _NUMBER = re.compile(r"[0-9]{1,16}")
-_MEMBERSHIP = {"create": ("label", "rest", "anti_entropy", "through"), "retire": ("label",), "primary": ("to", "label")}
+_MEMBERSHIP = {  # op -> its arguments
+    "create": ("label", "rest", "anti_entropy", "through"),
+    "retire": ("label",),
+    "primary": ("to", "label"),
+    "activate": ("application",),
+}
 
 
 def problem_of(frame: Frame) -> str | None:
@@ -101,7 +106,7 @@ def _is_membership(write: Write) -> bool:
     if op == "primary":
         servers = [args[name] for name in ("from", "to") if name in args]
         return all(map(_is_server, servers)) and (("from" in args) != (type(args.get("epoch")) is int))
-    return True
+    return op != "activate" or TAG.fullmatch(args["application"]) is not None
 
 
 def _hello(hello: Hello) -> str | None:

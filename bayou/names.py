@@ -10,6 +10,7 @@ import re
 NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")  # a user, a request, a series, a cluster
 LABEL = re.compile(r"[a-z0-9_-]{1,32}")  # a replica, to people
 SERVER = re.compile(rf"(?:[0-9]{{16}}:)*{LABEL.pattern}~[a-z0-9]{{1,16}}")  # a server id; the stamps are its creation
+TAG = re.compile(r"([a-z][a-z0-9_]{0,31})/([1-9][0-9]{0,8})")  # an application and its version
 HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")  # the name of a replica behind a reverse proxy
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\]):([0-9]{1,5})")
 PORT_MAX = 65535

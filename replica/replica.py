@@ -19,7 +19,7 @@ from bayou.application import MEMBERSHIP
 from bayou.errors import Away, Conflict, Refusal
 from bayou.state import State
 from replica.anti_entropy.scheduler import Scheduler
-from replica.clock import chosen_clock
+from replica.clock import chosen_clock, microseconds
 from replica.config import Config
 from replica.events.console import Console
 from replica.events.counters import Counters
@@ -85,6 +85,7 @@ class Replica:
                 self.joined_through = join(*joining)
             warning = self._identity.resolve(self.store, restored=options.restored)
             _check_playable(label, self.store.state(), rules)
+            self._activate_at_birth()
             self._is_resolved = True
             self.warnings = [*self._storage.warnings, *([warning] if warning else [])]
             self._peers = Scheduler(settings, label, self.store, rules)
@@ -104,6 +105,14 @@ class Replica:
             parts = Parts(label, settings, *running, applications, self._membership, operator_hash)
             self._web = WebServer(create_app(parts, counters), settings.replica(label).rest)
             undo.pop_all()
+
+    def _activate_at_birth(self) -> None:
+        """In a new cluster, let clients write the newest version of each application from the beginning."""
+        state = self.store.state()
+        if state.is_primary and state.csn == 0 and state.tentative == 0:
+            for application in self._applications:
+                if application.older:
+                    self.store.activate(application.tag, microseconds(self._clock()))
 
     def start(self) -> None:
         """Begin to serve; returns at once."""

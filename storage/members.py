@@ -30,7 +30,7 @@ class Member:
 
 
 def membership_draft(op: str, request: str, accepted_at: str, args: Mapping[str, Any]) -> Draft:
-    """Return the draft of a membership write. `op` is `create`, `retire` or `primary`."""
+    """Return the draft of a membership write. `op` is `create`, `retire`, `primary` or `activate`."""
     return Draft(
         app=MEMBERS.tag,
         op=op,

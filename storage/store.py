@@ -83,6 +83,7 @@ class Store(FullStateStore):
     ) -> None:
         super().__init__(client, label, applications, ids=ids, emptied=emptied)
         self._commit_mode = commit_mode
+        self._versions = {one.name: [*one.older, one.version] for one in applications}
         self._accepting = GroupCommit(self._accept_all)
         self._reading = GroupCommit(self._read_all)
 
@@ -146,8 +147,9 @@ class Store(FullStateStore):
         A write whose outcome is neither `updated` nor `merged` is not logged. If it is logged, the result contains the
         pages `shown` as they are after the write. Writes of several threads may share one transaction.
 
-        Raises Behind if the replica's vector does not cover `needs`, Conflict if this replica has retired, TooLarge if
-        the write has too many bytes or pages, and BadInput if no stamp is left.
+        Raises Behind if the replica's vector does not cover `needs`, Conflict if this replica has retired or if clients
+        may not write this version of the application, TooLarge if the write has too many bytes or pages, and BadInput
+        if no stamp is left.
         """
         if len(set(draft.pages)) < len(draft.pages):
             raise ValueError("a draft declares a page twice")  # no replica would take the write
@@ -157,6 +159,7 @@ class Store(FullStateStore):
                 " change smaller."
             )
             raise TooLarge("too_many_pages", message)
+        self._check_active(draft.app)
         body = draft.encode_body()
         if len(body.encode()) > WRITE_BYTES_MAX:
             message = (
@@ -317,6 +320,30 @@ class Store(FullStateStore):
         accepted = self._accept_membership("retire", f"retire-{now_us}", now_us, {"label": self._label})
         assert accepted.id is not None, "a retirement is always logged"
         return accepted.id
+
+    def activate(self, tag: str, now_us: int) -> str:
+        """Accept a write that makes this version, NAME/VERSION, the one that clients write. Returns the id of the
+        write. It counts once it is committed."""
+        accepted = self._accept_membership("activate", f"activate-{now_us}", now_us, {"application": tag})
+        assert accepted.id is not None, "an activation is always logged"
+        return accepted.id
+
+    def active_tag(self, name: str) -> str:
+        """Return the tag of the version of an application that clients write. This is the version that was activated
+        last or, if none was, the oldest that this replica can play."""
+        versions = self._versions[name]
+        active = self.read([MEMBERS_PAGE]).pages[MEMBERS_PAGE].committed.get(f"active:{name}")
+        return f"{name}/{active or min(versions)}"
+
+    def _check_active(self, tag: str) -> None:
+        """Raise Conflict if clients may not write this version of an application, which has several."""
+        name = tag.partition("/")[0]
+        if len(self._versions.get(name, ())) > 1 and tag != (active := self.active_tag(name)):
+            raise Conflict(
+                "not_active",
+                f"Clients write {active} in this cluster, not {tag}. When all replicas can play {tag}, activate it:"
+                f" admin activate {tag}.",
+            )
 
     def hand_over(self, to: str, now_us: int) -> None:
         """Make the server `to` the primary. Raises Conflict if this replica is not the primary.

@@ -58,6 +58,11 @@ class Service(Protocol):
         """Return the labels of the replicas that are known to hold all of these writes. This replica must hold them, so
         it comes first. A peer follows if it held them at the end of its last session with this replica."""
 
+    def active_tag(self, name: str) -> str:
+        """Return the tag NAME/VERSION that clients' writes of an application carry: that of the version that was
+        activated last or, if none was, of the oldest that this replica can play. An application with one version need
+        not ask."""
+
     def label(self, server: str) -> str:
         """Return the label of a server. If no server of the cluster has this id, return the id itself."""
 

@@ -31,6 +31,12 @@ def add_commands(commands: Parser) -> None:
     )
     promote.add("label", "LABEL", "the new primary (default: the replica that is asked)", nargs="?")
     promote.add_flag("--force", "without the current primary, whose later commits become void")
+    activate = admin.add_command(
+        "activate",
+        "let clients write a new version of an application, which all replicas can play",
+        "  admin activate rooms/2",
+    )
+    activate.add("application", "NAME/VERSION", "the application and its version")
     give = admin.add_command(
         "export",
         "write what another replica lacks into a file",

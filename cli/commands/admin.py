@@ -1,4 +1,4 @@
-"""The commands that operators give to one replica: admin retire, promote, truncate, export and import."""
+"""The commands that operators give to one replica: admin retire, promote, activate, truncate, export and import."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def admin(context: Context, arguments: Namespace) -> None:
     actions = {
         "retire": _retire,
         "promote": _promote,
+        "activate": _activate,
         "truncate": _truncate,
         "export": _export,
         "import": _import,
@@ -48,6 +49,12 @@ def _promote(context: Context, arguments: Namespace) -> None:
     primary, epoch = answer.get("primary") or {}, answer.get("epoch") or {}
     label, identity, number = context.label(primary.get("label")), clean(primary.get("id")), clean(epoch.get("number"))
     context.screen.line(f"{label} is the primary now, as {identity} (epoch {number})")
+
+
+def _activate(context: Context, arguments: Namespace) -> None:
+    answer = context.replica.act("POST", "/replica/activate", {"application": arguments.application})
+    context.screen.json(answer)
+    context.screen.line(f"clients write {clean(answer['application'])} as soon as the primary has committed this")
 
 
 def _truncate(context: Context, arguments: Namespace) -> None:

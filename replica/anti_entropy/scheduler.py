@@ -160,6 +160,12 @@ class Scheduler:
     def holders(self, ids: Collection[str]) -> list[str]:
         return [peer.label for peer in self._peers.values() if peer.held and all(peer.held.holds(one) for one in ids)]
 
+    def lacking(self, tag: str) -> list[str]:
+        """Return the labels of the peers that are not known to play this version of an application, NAME/VERSION. The
+        hello of a session says what a peer can play."""
+        hellos = {label: self._hellos.get(label) for label in self._peers}
+        return [label for label, hello in hellos.items() if hello is None or tag not in hello.applications]
+
     def check_known(self, label: str) -> None:
         """Raise Unknown `peer_unknown` if there is no such peer."""
         self._known(label)

@@ -18,6 +18,7 @@ from apps.api.schema import ANYTHING, COUNT, FLAG, NUMBER, TEXT, VECTOR, array, 
 from bayou.application import LogEntry
 from bayou.errors import Unknown
 from bayou.history import decode
+from bayou.names import TAG
 from bayou.stamps import split_id, stamp_text
 from bayou.state import Vector
 from replica.config import Config
@@ -67,6 +68,7 @@ DIGEST = record(committed=TEXT, tentative=TEXT, csn=COUNT, vector=VECTOR)
 SYNCED = record(peer=TEXT, sent=COUNT, received=COUNT, seconds=NUMBER)
 LINK = record(peer=TEXT, up=FLAG)
 RETIRED = record(retired=FLAG, write=TEXT, held_by=nullable(TEXT))
+ACTIVATED = record(application=TEXT, write=TEXT)
 PROMOTED = record(primary=PRIMARY, epoch=EPOCH)
 OTHER_CLUSTER = ("other_protocol", "other_applications", "other_cluster", "other_birth")
 HAND_OVER_ERRORS = {
@@ -107,6 +109,12 @@ class RetireBody(Model):
     hand_over_to: str | None = Field(default=None, description="The label of the replica that becomes the primary.")
 
 
+class ActivateBody(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"application": "rooms/1"}]})
+
+    application: Annotated[str, Field(pattern=f"^{TAG.pattern}$", description="NAME/VERSION of an application.")]
+
+
 class PromoteBody(Model):
     model_config = ConfigDict(json_schema_extra={"examples": [{"force": True}]})
 
@@ -144,6 +152,9 @@ def endpoints(parts: Parts) -> list[Endpoint]:
         found += [
             handing_over("/replica/retire", changes.retire, {200: RETIRED}),
             handing_over("/replica/promote", changes.promote, {200: PROMOTED}),
+            changing(
+                "POST", "/replica/activate", changes.activate, {200: ACTIVATED}, errors={409: ("not_everywhere",)}
+            ),
         ]
     return found
 
@@ -252,6 +263,11 @@ class MembershipChanges:
         """Stop accepting writes, and leave the cluster once another replica holds all writes of this replica."""
         retired = self._membership.retire(request.body.hand_over_to)
         return {"retired": True, "write": retired.write, "held_by": retired.held_by}
+
+    def activate(self, request: Request[None, ActivateBody]) -> Answer:
+        """Let clients write this version of an application from now on. All replicas must be able to play it."""
+        tag = request.body.application
+        return {"application": tag, "write": self._membership.activate(tag)}
 
     def promote(self, request: Request[None, PromoteBody]) -> Answer:
         """Make this replica the primary. If `to` names another replica, this replica must be the primary, and hands

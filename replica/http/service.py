@@ -106,6 +106,9 @@ class ReplicaService:
     def holders(self, ids: Collection[str]) -> list[str]:
         return [self.label(self._store.state().server), *self._peers.holders(ids)]
 
+    def active_tag(self, name: str) -> str:
+        return self._store.active_tag(name)
+
     def label(self, server: str) -> str:
         return label_of(server, ()) or label_of(server, self._store.members()) or server
 

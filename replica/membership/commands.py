@@ -16,7 +16,7 @@ from typing import Literal
 
 from redis import RedisError
 
-from bayou.errors import Away, Conflict, PeerRefusalCode, Refusal
+from bayou.errors import Away, BadInput, Conflict, PeerRefusalCode, Refusal
 from bayou.names import LABEL
 from bayou.state import State, Vector
 from replica.anti_entropy.grpc_transport import UnaryCall
@@ -112,6 +112,29 @@ class Membership:
             if holder is None:
                 self._begin_to_leave()
             return Retired(write, holder)
+
+    def activate(self, tag: str) -> str:
+        """Make this version of an application, NAME/VERSION, the one that clients write, once the write is committed.
+        Returns the id of the write. Raises BadInput if this replica cannot play it, and Conflict if a peer is not known
+        to play it."""
+        with self._one_at_a_time():
+            self._check_not_retired(self._store.state())
+            if tag not in self._rules:
+                raise BadInput(
+                    "bad_input",
+                    f"application: this replica cannot play {tag}; it plays {', '.join(sorted(self._rules))}.",
+                    field="application",
+                )
+            if lacking := self._peers.lacking(tag):
+                raise Conflict(
+                    "not_everywhere",
+                    f"Not known to play {tag}: {', '.join(lacking)}. Start the new release there, let each of them have"
+                    " a session with this replica, and try again.",
+                    lacking=lacking,
+                )
+            write = self._store.activate(tag, self._now_us())
+            self._peers.notify_new_write()
+            return write
 
     def promote(self, to: str | None) -> None:
         """Make this replica the primary. If `to` is the label of another replica, this replica must be the primary, and

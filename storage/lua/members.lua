@@ -2,6 +2,7 @@
 --
 -- Page `members`. Fields:
 --   server:ID  of a created server: LABEL \t REST address \t anti-entropy address \t the request of its creation
+--   active:APPLICATION  the version of an application that clients write, once one was activated; it never falls
 --   gone:ID    marks a minted id that has retired; a created id needs no mark (see engine/vectors.lua)
 -- A creation that is asked for again, after a lost answer, is a duplicate: the page has its request. What these writes
 -- do to the vectors and to the primary is in engine/membership.lua.
@@ -35,6 +36,10 @@ function app.update(pages, write)
       -- A created server that had lost the tail of its log went on under a minted id; its entry goes too.
       for _, field in ipairs(servers_with(pages, 1, write.args.label)) do pages.delete('members', field) end
     end
+  elseif write.op == 'activate' then
+    local name, version = write.args.application:match('^(.+)/(%d+)$')
+    local field = 'active:' .. name
+    if tonumber(version) > tonumber(pages.get('members', field) or 0) then pages.set('members', field, version) end
   end
   return 'updated'
 end

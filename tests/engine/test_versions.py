@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bayou.application import LuaApplication
+from bayou.errors import Conflict
 from bayou.write import Draft
 from storage.keys import FORMAT_VERSION, Namespace
 from storage.scripts import rules_by_tag
@@ -76,10 +77,15 @@ def test_a_write_is_played_by_the_rules_of_its_version(files: dict[str, Path]) -
     two.accept(draft(1, "a"), 1)
     assert meet(one, new, two, old) == [None, None]  # a log of version 1 is played by both
     one.accept(draft(1, "b"), 2)
+    with pytest.raises(Conflict, match="Clients write app/1 in this cluster, not app/2"):
+        one.accept(draft(2, "x"), 2)
     assert meet(one, new, two, old) == [None, None]
     assert page(one) == page(two) == {"a": "first", "b": "first"}
 
-    one.accept(draft(2, "c"), 3)
+    one.activate("app/2", 3)
+    with pytest.raises(Conflict, match="Clients write app/2 in this cluster, not app/1"):
+        one.accept(draft(1, "x"), 4)
+    one.accept(draft(2, "c"), 4)
     sentence = "The log of one holds writes of app/2, which two cannot play. Run the release of one on two too."
     assert sentence in meet(one, new, two, old)
     assert page(two) == {"a": "first", "b": "first"}

@@ -165,6 +165,9 @@ class FakeService:
     def holders(self, ids: Collection[str]) -> list[str]:  # noqa: ARG002
         return ["one"]
 
+    def active_tag(self, name: str) -> str:
+        return f"{name}/1"
+
     def label(self, server: str) -> str:
         return server.partition("~")[0]
 
