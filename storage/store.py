@@ -89,8 +89,11 @@ class Store(FullStateStore):
 
     # The namespace.
 
-    def begin(self, *, server: str, cluster: str, first_primary: bool) -> None:
-        """Open the namespace under the id `server`. If the namespace does not exist, create it.
+    def begin(self, *, server: str, cluster: str, first_primary: bool) -> bool:
+        """Open the namespace under the id `server`. If the namespace does not exist, create it. If its data has the format
+        before the present one, change the data to the present format.
+
+        Returns whether the data was changed.
 
         With `first_primary`, a server with a new namespace becomes the first primary of the cluster. Raises Conflict
         `other_release` or `other_cluster` if the namespace has another format or belongs to another cluster.
@@ -109,6 +112,7 @@ class Store(FullStateStore):
                 " configuration with which the namespace was created: the name of the cluster and its replicas must be"
                 " the same.",
             )
+        return bool(status == b"migrated")
 
     def note_log_applications(self, tags: Sequence[str]) -> None:
         self._redis.sadd(self._keys.log_applications, *tags)

@@ -118,7 +118,10 @@ class Identity:
         if noted.id != server:
             noted = replace(noted, id=server, next="", founded_at=now if noted.founded_at else "", left=False)
         self._storage.confirm(noted)
-        store.begin(server=server, cluster=cluster, first_primary=first_primary)
+        if store.begin(server=server, cluster=cluster, first_primary=first_primary):
+            self._say(
+                "The data was written by the release before this one, and has been changed to the present format."
+            )
         if not noted.founded_at:
             self._storage.confirm(replace(noted, founded_at=now))
 
