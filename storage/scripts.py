@@ -36,6 +36,7 @@ EMPTIED = "EMPTIED"  # begins the error of a script that finds no namespace
 FOLDER = Path(__file__).parent / "lua"
 VERBS = tuple(sorted(file.stem for file in (FOLDER / "commands").glob("*.lua")))
 
+_COMMENT = re.compile(r"--\[\[.*?\]\]|^[ \t]*--[^\n]*\n?", re.MULTILINE | re.DOTALL)  # whole lines and blocks only
 _INCLUDE = re.compile(r'^--- @include "([^"]*)"$', re.MULTILINE)
 # Scripts allocate much that soon is garbage. By default a collection begins when memory has doubled since the last one;
 # here, when it has tripled. To wait longer costs more, because the freed memory has left the processor's caches. The
@@ -81,10 +82,10 @@ def rules(application: LuaApplication) -> str:
 
 
 def rules_by_tag(applications: Iterable[LuaApplication]) -> dict[str, str]:
-    """Return a hash of the rules of each version that these applications can play, by tag. Two replicas that play one
+    """Return a hash of the rules, without comments, of each version that these applications can play, by tag. Two replicas that play one
     tag by different rules would come to different results."""
     return {
-        tag: hashlib.sha256(_rules(lua).encode()).hexdigest()[:HASH_DIGITS]
+        tag: hashlib.sha256(_COMMENT.sub("", _rules(lua)).encode()).hexdigest()[:HASH_DIGITS]
         for application in applications
         for tag, lua in application.rules.items()
     }

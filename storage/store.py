@@ -90,10 +90,8 @@ class Store(FullStateStore):
     # The namespace.
 
     def begin(self, *, server: str, cluster: str, first_primary: bool) -> bool:
-        """Open the namespace under the id `server`. If the namespace does not exist, create it. If its data has the format
-        before the present one, change the data to the present format.
-
-        Returns whether the data was changed.
+        """Open the namespace under the id `server`. If the namespace does not exist, create it. If its data has the
+        format before the present one, change the data to the present format. Returns whether the data was changed.
 
         With `first_primary`, a server with a new namespace becomes the first primary of the cluster. Raises Conflict
         `other_release` or `other_cluster` if the namespace has another format or belongs to another cluster.

@@ -119,9 +119,7 @@ class Identity:
             noted = replace(noted, id=server, next="", founded_at=now if noted.founded_at else "", left=False)
         self._storage.confirm(noted)
         if store.begin(server=server, cluster=cluster, first_primary=first_primary):
-            self._say(
-                "The data was written by the release before this one, and has been changed to the present format."
-            )
+            self._say("The data was in the format of the release before this one. It is in the present format now.")
         if not noted.founded_at:
             self._storage.confirm(replace(noted, founded_at=now))
 
