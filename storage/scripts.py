@@ -82,8 +82,8 @@ def rules(application: LuaApplication) -> str:
 
 
 def rules_by_tag(applications: Iterable[LuaApplication]) -> dict[str, str]:
-    """Return a hash of the rules, without comments, of each version that these applications can play, by tag. Two replicas that play one
-    tag by different rules would come to different results."""
+    """Return a hash of the rules of each version that these applications can play, by tag. Comments do not count. Two
+    replicas that play one tag by different rules would come to different results."""
     return {
         tag: hashlib.sha256(_COMMENT.sub("", _rules(lua)).encode()).hexdigest()[:HASH_DIGITS]
         for application in applications

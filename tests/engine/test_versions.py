@@ -95,6 +95,16 @@ def test_a_write_is_played_by_the_rules_of_its_version(files: dict[str, Path]) -
     assert page(one) == page(upgraded) == {"a": "first", "b": "first", "c": "second"}
 
 
+def test_comments_are_not_rules(files: dict[str, Path]) -> None:
+    before = rules_by_tag([LuaApplication("app", 1, files["first"])])
+    text = files["first"].read_text().replace("function", "-- a comment\nfunction", 1)
+    commented, changed = (files["first"].with_name(f"{name}.lua") for name in ("commented", "changed"))
+    commented.write_text(f"--[[\nA head.\n]]\n{text}")
+    changed.write_text(text.replace("first", "second"))
+    assert rules_by_tag([LuaApplication("app", 1, commented)]) == before
+    assert rules_by_tag([LuaApplication("app", 1, changed)]) != before
+
+
 def test_other_rules_under_one_tag_are_refused(files: dict[str, Path]) -> None:
     worker_redis().flushdb()
     right, wrong = LuaApplication("app", 1, files["first"]), LuaApplication("app", 1, files["other"])

@@ -57,6 +57,9 @@ class Unmoved:
     def force(self) -> None:
         raise Conflict("is_primary", "It is.")
 
+    def activate(self, _: str) -> str:
+        raise Conflict("not_everywhere", "There is nobody else.")
+
     def __getattr__(self, name: str) -> Any:
         """Return a method that does nothing, for every other name."""
         return lambda *_: None
