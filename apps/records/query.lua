@@ -97,9 +97,8 @@ function Query.records(pages, relation, query, alternative)
     return false
   end)
   if #found > 1 then sort(found, query.order or NONE, relation.key) end
-  local records = {}
-  for i = 1, math.min(#found, query.limit or #found) do records[i] = found[i] end
-  return records, looked_at
+  for i = #found, (query.limit or #found) + 1, -1 do found[i] = nil end
+  return found, looked_at
 end
 
 -- The texts of rows, sorted unless the query has an order. `value_of(row, i)` returns the i-th value of a row.

@@ -46,7 +46,7 @@ local IN_THE_WAY_MAX = 5 -- records in the detail of a conflict
 local VALUE_BYTES_MAX = 200 -- of a value there
 local REQUESTS_BYTES_MAX = 200
 local LINE, FIELD = '\30', '\29'
-local NO_PARAMETERS = {}
+local NO_PARAMETERS, NOTHING = {}, {} -- empty tables, never changed
 
 -- User names and request ids contain neither blanks nor slashes.
 local function signature(write) return write.user .. '/' .. write.request .. '=' end
@@ -97,12 +97,23 @@ end
 
 -- Adds what stands in the way to the play: a record that is there ('+'), or that is missing ('-').
 local function add_obstacle(play, mark, relation, record)
-  if #play.in_the_way >= IN_THE_WAY_MAX then return end
-  local text = as_text(mark, relation, function(name) return record[name] end)
-  if not play.is_known[text] then
-    play.is_known[text] = true
-    play.in_the_way[#play.in_the_way + 1] = text
+  local all, last = play.in_the_way, #play.in_the_way
+  all[last + 1], all[last + 2], all[last + 3] = mark, relation, record
+end
+
+-- What stood in the way, as the detail of a conflict: the first few, each once.
+local function obstacles(play)
+  local all, texts, is_known = play.in_the_way, {}, {}
+  for i = 1, #all, 3 do
+    local record = all[i + 2]
+    local text = as_text(all[i], all[i + 1], function(name) return record[name] end)
+    if not is_known[text] then
+      is_known[text] = true
+      texts[#texts + 1] = text
+      if #texts == IN_THE_WAY_MAX then break end
+    end
   end
+  return #texts > 0 and table.concat(texts, LINE) or nil
 end
 
 -- Whether the check holds.
@@ -143,7 +154,7 @@ local checks, updates, merges = {}, {}, {}
 function checks.write(pages, write)
   local detail = done_before(pages, write)
   if detail then return false, {done_before = detail} end
-  local play = {relations = relations_of(write), looked_at = 0, in_the_way = {}, is_known = {}}
+  local play = {relations = relations_of(write), looked_at = 0, in_the_way = {}}
   local changed = changes_of(pages, play, write.args, NO_PARAMETERS)
   if changed then return true, changed end
   return false, play
@@ -170,7 +181,7 @@ function merges.write(pages, write, play)
     end
   end
   if play.refusal then return 'rejected', play.refusal end
-  return 'conflict', #play.in_the_way > 0 and table.concat(play.in_the_way, LINE) or nil
+  return 'conflict', obstacles(play)
 end
 
 local function definition_page(write) return 'relation:' .. write.args.name end
@@ -210,8 +221,7 @@ function app.update(pages, write, found) return updates[write.op](pages, write, 
 function app.merge(pages, write, found) return merges[write.op](pages, write, found) end
 
 function app.lists(write)
-  if write.op == 'define' then return {'relations', write.args.name} end
-  return {}
+  return write.op == 'define' and {'relations', write.args.name} or NOTHING
 end
 
 -- What the update of a write wanted.
@@ -227,7 +237,7 @@ end
 
 function app.notes(write, outcome)
   local detail = string.match(outcome, '^conflict ?(.*)$')
-  if not detail then return {} end
+  if not detail then return NOTHING end
   local function note(what)
     return table.concat({write.id, write.user, write.request, write.accepted_at, what, detail}, FIELD)
   end
