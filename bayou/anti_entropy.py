@@ -74,6 +74,14 @@ class ProtocolError(Exception):
     """The peer sent a frame that the protocol does not allow at this point. Nothing of the frame is stored."""
 
 
+def malformed(frame: Frame, problem: str) -> ProtocolError:
+    """Return the error for a frame of the peer that breaks a rule. `problem` says which rule."""
+    return ProtocolError(
+        f"The peer's {type(frame).__name__} frame is malformed: {problem}. Check that both replicas run the same"
+        " release."
+    )
+
+
 class Session:
     """One end of a session. `applications` has the tag (NAME/VERSION) of each application whose writes this replica can
     play. The session does not use `asks_for_tokens`, but sends it to the peer in the hello."""
@@ -124,7 +132,7 @@ class Session:
         This is the first half of `receive`. Any thread may call it while earlier frames are being taken.
         """
         if problem := problem_of(frame):
-            raise ProtocolError(f"{type(frame).__name__}: {problem}")
+            raise malformed(frame, problem)
         unplayable = problem_of_writes(frame.selection, self._applications) if isinstance(frame, Batch) else None
         return Examined(frame, unplayable)
 
@@ -135,7 +143,7 @@ class Session:
         """
         frame = examined.frame
         if self.finished:
-            raise ProtocolError(f"A frame {type(frame).__name__} came after the end of the session")
+            raise ProtocolError(f"The peer's {type(frame).__name__} frame came after the end of the session")
         if isinstance(frame, Refuse):
             self._end(frame)
             return []
@@ -150,7 +158,7 @@ class Session:
                 case Done() if not self._got_done:
                     self._got_done = True
                     return self._send_on()
-        raise ProtocolError(f"A frame {type(frame).__name__} is not allowed at this point of a session")
+        raise ProtocolError(f"The peer's {type(frame).__name__} frame is not allowed at this point of a session")
 
     def refuse(self, code: str, message: str) -> list[Frame]:
         """End the session from this side. Return the frames that give the peer the reason."""
@@ -189,7 +197,7 @@ class Session:
         if frame.plan < self._plan_of_peer:
             return []  # sent before the peer learned that it has to make a new plan
         if not isinstance(frame, Batch) and (problem := self._staging.problem_of(frame)):
-            raise ProtocolError(f"{type(frame).__name__}: {problem}")
+            raise malformed(frame, problem)
         match frame:
             case Batch():
                 return self._take_batch(frame, problem_of_batch)

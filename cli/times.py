@@ -106,7 +106,7 @@ def read_period(text: str, zone: tzinfo, now: datetime, beside: datetime | None 
     if end <= start:
         raise Usage(
             f"{text!r} ends before it begins. The clock has 24 hours, so 5 in the afternoon is 17. "
-            "For an end on a later day, give the start alone, and --for or --to."
+            "For an end on a later day, give only the start, and add --for or --to."
         )
     return Slot(start, end)
 

@@ -161,6 +161,7 @@ def flush_folder(folder: Path) -> None:
 def _damaged(path: Path, reason: str) -> Conflict:
     return Conflict(
         "identity_damaged",
-        f"{path} cannot be read ({reason}). Put back a good copy, or delete it: the replica then takes a new id.",
+        f"{path} cannot be read ({reason}). Replace it with a good copy. Or delete the damaged file: the replica then"
+        " takes a new id.",
         file=str(path),
     )

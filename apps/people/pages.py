@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 ROLES = ("user", "manager", "guest")
-OPERATOR = "operator"  # whoever runs the machine of a replica: has no page, and is always a manager
+OPERATOR = "operator"  # runs the machine of a replica: has no page, and is always a manager
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,8 +93,8 @@ def _page(song: str) -> str:
 
 
 def _shown(song: str, views: PageViews, view: str) -> Answer:
-    """Return the song of a page as a SONG of the REST interface. The state of the song is `committed` if both views of
-    the page are equal."""
+    """Return the song of a page as a JSON value with the schema SONG. Its state is `committed` if both views of the
+    page are equal."""
     page = views.committed if view == "committed" else views.tentative
     state = "committed" if dict(page) == dict(views.committed) else "tentative"
     return {"song": song, "url": page.get("url"), "state": state}

@@ -232,8 +232,8 @@ def _text_of(change: Json) -> str:
 
 
 def _shown(relation: Relation, views: PageViews) -> Answer:
-    """Return the relation as a RELATION of the REST interface. Its state is `committed` if it has the same definition
-    and owner in both views of its page."""
+    """Return the relation as a JSON value with the schema RELATION (see schema.py). Its state is `committed` if it has
+    the same definition and owner in both views of its page."""
     is_same = all(views.committed.get(name) == views.tentative.get(name) for name in (relation.hash, "owner"))
     return {
         "relation": relation.base_name,

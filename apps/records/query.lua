@@ -3,7 +3,7 @@
 -- A query is {relation, where = {attribute, operator, operand, ...}, select = {attribute, ...}, order = {attribute,
 -- direction, ...}, limit}; order and limit are optional. An operand is a value, or the text :NAME, which stands for a
 -- value of the alternative; a text that begins with a colon itself begins with two.
--- `where` fixes every attribute of page_by with `=`; the door refuses a query that does not.
+-- `where` fixes every attribute of page_by with `=`; the replica that accepts the write refuses a query that does not.
 
 --- @include "values"
 

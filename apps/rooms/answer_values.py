@@ -42,8 +42,8 @@ _UTC = ZoneInfo("UTC")
 
 
 def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, Any] | None:
-    """Return the reservation of a page as a RESERVATION of the REST interface; None if the page holds no
-    reservation."""
+    """Return the reservation of a page as a JSON value with the schema RESERVATION (see answer_schemas.py); None if the
+    page holds no reservation."""
     held = decode_reservation(views.tentative)
     if held is None:
         return None
@@ -72,7 +72,8 @@ def state(held: Reservation, views: PageViews) -> str:
 
 
 def series(identifier: str, held: Series, reservations: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return a series as a SERIES of the REST interface. `reservations` are the reservations of its occurrences."""
+    """Return a series as a JSON value with the schema SERIES (see answer_schemas.py). `reservations` are the
+    reservations of its occurrences."""
     user, _, request = identifier.partition("/")
     return {
         "id": identifier,
@@ -87,8 +88,8 @@ def series(identifier: str, held: Series, reservations: Sequence[dict[str, Any]]
 
 
 def room(name: str, listed: RoomSettings | None) -> dict[str, Any]:
-    """Return a room as a ROOM of the REST interface. `listed` has the settings of the room; it is None if the
-    configuration does not list the room."""
+    """Return a room as a JSON value with the schema ROOM (see answer_schemas.py). `listed` has the settings of the
+    room; it is None if the configuration does not list the room."""
     known = listed or RoomSettings(name=name)
     hours = known.hours
     return {
@@ -176,7 +177,8 @@ def _outcomes(write: Write, outcome: str) -> list[tuple[Mapping[str, Any], str]]
 
 
 def not_as_wanted(entry: LogEntry, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
-    """Yield a CONFLICT of the REST interface for each reservation of a write that did not get its first choice."""
+    """Find the reservations of a write that did not get the slot they asked for first. For each of them, yield a JSON
+    value with the schema CONFLICT (see answer_schemas.py)."""
     write, args, about = entry.write, entry.write.args, _about(entry.write)
     parts = [(about, args, entry.outcome)]
     if "occurrences" in args:
@@ -233,7 +235,7 @@ def slot_of(outcome: str) -> RoomSlot | None:
 
 
 def slot_shown(slot: RoomSlot | None, zone: ZoneInfo) -> dict[str, str] | None:
-    """Return a slot as a ROOM_SLOT of the REST interface; None if there is no slot."""
+    """Return a slot as a JSON value with the schema ROOM_SLOT (see answer_schemas.py); None if there is no slot."""
     return {"room": slot.room, **_times(slot, zone)} if slot else None
 
 

@@ -25,7 +25,10 @@ def repetition_of(context: Context, arguments: Namespace) -> Json | None:
         return None
     if arguments.rule:
         if arguments.until or arguments.count:
-            raise Usage("Give the end of the series in --rule itself, with ;COUNT=10 or ;UNTIL=20270630.")
+            raise Usage(
+                "--until and --count cannot be combined with --rule. Leave them out, and give the end of the series in"
+                " the rule: add ;COUNT=10 or ;UNTIL=20270630 to it."
+            )
         rule = str(arguments.rule).removeprefix("RRULE:")
     else:
         rule = f"FREQ={arguments.repeat.upper()}"

@@ -42,7 +42,8 @@ class Names:
 
 
 def log_line(write: Json) -> str | None:
-    """Return the line for a write of the log; None for a write of the membership."""
+    """Return the line for a write in the log. Return None for a write of any application but playlist and rooms,
+    such as a membership write."""
     described, op, app = write["describe"], write["op"], write["app"].partition("/")[0]
     if app == "playlist":
         what = f"{described['song']}, {described['url']}" if op == "put" else described["song"]

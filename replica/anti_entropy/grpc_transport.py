@@ -19,7 +19,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from redis import RedisError
 
-from bayou.anti_entropy import WINDOW, Examined, ProtocolError, Report, Session
+from bayou.anti_entropy import WINDOW, Examined, ProtocolError, Report, Session, malformed
 from bayou.errors import Away, PeerRefusalCode
 from bayou.frame_validation import problem_of
 from bayou.frames import Frame, Hello, Refuse
@@ -131,7 +131,7 @@ class PeerServer:
             yield Refuse(PeerRefusalCode.PROTOCOL, "The first frame of a session must be Hello.")
             return
         if problem := problem_of(hello):
-            yield Refuse(PeerRefusalCode.PROTOCOL, f"Hello: {problem}")
+            yield Refuse(PeerRefusalCode.PROTOCOL, str(malformed(hello, problem)))
             return
         if self._is_cut(hello.label):
             yield CUT

@@ -67,7 +67,9 @@ def decode(message: wire.Frame) -> Frame:
             return Done()
         case "refuse":
             return _read(Refuse, message.refuse)
-    raise ProtocolError("unknown kind of frame")
+    raise ProtocolError(
+        "The peer sent a kind of frame that this release does not know. Run the same release on both replicas."
+    )
 
 
 def _values(record: Hello | Ack | StateEnd | Refuse) -> dict[str, Any]:

@@ -105,7 +105,10 @@ class Files:
         request.http.max_content_length = IMPORT_BYTES_MAX
         if (request.http.content_length or 0) > IMPORT_BYTES_MAX:
             raise TooLarge(
-                "too_large", f"A file may have at most {IMPORT_BYTES_MAX} bytes.", bytes_max=IMPORT_BYTES_MAX
+                "too_large",
+                f"The file has more than {IMPORT_BYTES_MAX // 2**20} MiB. Export with `admin export`, which writes each"
+                " volume to its own file, and import these files one after another.",
+                bytes_max=IMPORT_BYTES_MAX,
             )
         reports: list[Report] = []
         importer: Importer | None = None
@@ -119,7 +122,7 @@ class Files:
         finally:
             self._follow(reports)
         if not reports:
-            raise BadInput("export_damaged", "The file is empty. Send one that /replica/export gave.", field="file")
+            raise BadInput("export_damaged", "The file is empty. Send a file from GET /replica/export.", field="file")
         return {
             "from": reports[-1].peer,
             "received": sum(report.received for report in reports),
@@ -143,8 +146,8 @@ class Files:
         return importer
 
     def _follow(self, reports: list[Report]) -> None:
-        """Do what must follow an import: read the peers again, commit if this replica is the primary, and pass the
-        writes on."""
+        """Do what must follow an import: read the list of peers again, commit if this replica is the primary, and
+        pass the writes on."""
         if self._parts.membership is not None:
             self._parts.membership.after_import()
         if any(report.received or report.installed for report in reports):

@@ -16,8 +16,10 @@ NOW = "2026-11-30 13:00"  # local; the harness says 12:00 UTC
 
 
 class Building:
-    """Requests at one replica with these policies. A slot is written `DATE HH:MM/HH:MM`, in the time zone of
-    Brussels."""
+    """A building with one replica, which has the given policies. Its methods send requests to that replica.
+
+    A slot is written `DATE HH:MM/HH:MM`, in the time zone of Brussels.
+    """
 
     def __init__(self, lua: Lua, **policies: Any) -> None:
         rooms = ("6.12", OPEN, NIGHT)

@@ -180,7 +180,8 @@ class Checker:
     # When storage is destroyed, or a server leaves.
 
     def destroyed(self, label: str, others: Iterable[Node]) -> None:
-        """Excuse from invariant 7 (no acknowledged write is lost) each write that only the destroyed storage held.
+        """Note that the writes that only the destroyed storage held may be lost. Invariant 7 (no acknowledged write is
+        lost) does not apply to them.
 
         `label` is the node whose storage was destroyed, and `others` are the other nodes.
         """

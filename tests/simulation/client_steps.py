@@ -20,7 +20,7 @@ NEWEST = 12  # a client changes only its latest reservations
 
 
 class ClientSteps(WorldBase):
-    """The steps reserve, move, cancel, put, get, record and again (which repeats the last request)."""
+    """Has these steps: `reserve`, `move`, `cancel`, `put`, `get`, `record` and `again` (repeats the last request)."""
 
     def _do_reserve(self, a: int, b: int, c: int, d: int, e: int) -> str:
         client, node = self._client(a), self._serving(b)

@@ -12,7 +12,7 @@ TAIL_MAX = 12  # scripts, including those that only read
 
 
 class FailureSteps(SessionSteps):
-    """The steps crash, restart, pause, reply, flush, tail, copy, restore, birth and clock.
+    """Has these steps: `crash`, `restart`, `pause`, `reply`, `flush`, `tail`, `copy`, `restore`, `birth` and `clock`.
 
     The comments in tests/simulation/faults.py explain the steps whose names are not obvious.
     """

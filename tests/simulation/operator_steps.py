@@ -18,7 +18,8 @@ FILES_MAX = 20
 
 
 class OperatorSteps(SessionSteps):
-    """The steps truncate, commit, create, retire, hand (hand over), force (promote by force), export and import."""
+    """Has these steps: `truncate`, `commit`, `create`, `retire`, `hand` (hands over), `force` (promotes by force),
+    `export` and `import`."""
 
     def _do_truncate(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
         node = self._running(a)

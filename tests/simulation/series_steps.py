@@ -17,7 +17,7 @@ GIVEN = ("manager", "manager", *ROLES)
 
 
 class SeriesSteps(ClientSteps):
-    """The steps reserve_series, move_series, cancel_series, person and manage."""
+    """Has these steps: `reserve_series`, `move_series`, `cancel_series`, `person` and `manage`."""
 
     def _do_reserve_series(self, a: int, b: int, c: int, d: int, e: int) -> str:
         client, node = self._client(a), self._near(a, b)

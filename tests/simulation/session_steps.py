@@ -12,7 +12,8 @@ SESSIONS_MAX = 6
 
 
 class SessionSteps(WorldBase):
-    """The steps open, frame, meet, cut, link and heal. The class also ends sessions as a replica does."""
+    """Has these steps: `open`, `frame`, `meet`, `cut`, `link` and `heal`. The class also ends sessions as a replica
+    does."""
 
     def _do_open(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
         pair = self._two(a, b)

@@ -104,8 +104,8 @@ class Handlers:
         return reservation, is_final(views)
 
     def shown(self, identifier: str, views: PageViews) -> Answer:
-        """Return the reservation of a page as a RESERVATION of the REST interface. Raise Unknown if the page holds no
-        reservation."""
+        """Return the reservation of a page as a JSON value with the schema RESERVATION (see answer_schemas.py). Raise
+        Unknown if the page holds no reservation."""
         answer = answer_values.reservation(identifier, views, self.zone)
         if answer is None:
             raise refusal("unknown", identifier)
