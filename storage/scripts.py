@@ -36,7 +36,7 @@ EMPTIED = "EMPTIED"  # begins the error of a script that finds no namespace
 FOLDER = Path(__file__).parent / "lua"
 VERBS = tuple(sorted(file.stem for file in (FOLDER / "commands").glob("*.lua")))
 
-_COMMENT = re.compile(r"--\[\[.*?\]\]|^[ \t]*--[^\n]*\n?", re.MULTILINE | re.DOTALL)  # whole lines and blocks only
+_COMMENT = re.compile(r"--\[\[.*?\]\]\n?|^[ \t]*--[^\n]*\n?", re.MULTILINE | re.DOTALL)  # whole lines and blocks only
 _INCLUDE = re.compile(r'^--- @include "([^"]*)"$', re.MULTILINE)
 # Scripts allocate much that soon is garbage. By default a collection begins when memory has doubled since the last one;
 # here, when it has tripled. To wait longer costs more, because the freed memory has left the processor's caches. The
