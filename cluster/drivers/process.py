@@ -58,6 +58,12 @@ class ProcessDriver:
         self._holdings: dict[str, Holding] = {}  # what servers answered, until a request may change it
 
     def start_primary(self, label: str) -> None:
+        try:
+            self._start_alone(label)
+        except Failed:  # another process may have taken a port since it was found free
+            self._start_alone(label)
+
+    def _start_alone(self, label: str) -> None:
         # Only this server is in the configuration of the cluster; all others are created.
         settings = {"cluster": "script", "rooms": [], "anti_entropy": {"interval_s": 0, "after_write": False}}
         write_configuration(self._folder, [label], settings)
