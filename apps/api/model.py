@@ -126,6 +126,7 @@ _SENTENCES = {  # pydantic's kind of error -> the sentence for a user; braces ho
     "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "must match {pattern}",
     "list_type": "must be a list, […]",
+    "tuple_type": "must be a list, […]",
     "too_short": "has too few entries; the minimum is {min_length}",
     "too_long": "has too many entries; the maximum is {max_length}",
     "int_type": "must be a whole number",
@@ -153,4 +154,7 @@ def _path(steps: Sequence[str | int], value: Any) -> Iterator[str]:
         if isinstance(step, int) or (isinstance(value, dict) and step in value):
             yield str(step)
             value = value[step]
-    yield from map(str, steps[-1:])
+    last = steps[-1] if steps else ""
+    in_object, in_list = isinstance(value, dict) and "[" not in str(last), isinstance(value, list)
+    if in_object or (in_list and isinstance(last, int)):
+        yield str(last)

@@ -12,7 +12,15 @@ from apps.api.request import ClientSession, Request
 from apps.api.schema import TEXT, array, nullable, record
 from apps.api.service import Rules, Service, new_draft
 from apps.records.outcomes import conflict_of, done_by, noted, obstacles, relations_of
-from apps.records.relation import Relation, base_name_of, definition_page, definitions, split_name
+from apps.records.relation import (
+    Relation,
+    base_name_of,
+    definition_page,
+    definitions,
+    shown_value,
+    split_name,
+    types_of,
+)
 from apps.records.rows import answer, pages_of
 from apps.records.schema import (
     CONFLICTS,
@@ -134,7 +142,7 @@ class Records:
         wanted, session = request.query, request.session
         from apps.records.sql import Source, read_query  # noqa: PLC0415
 
-        values = {"user": request.caller.name} if request.caller.name else {}
+        values = {**(wanted.parameters or {}), **({"user": request.caller.name} if request.caller.name else {})}
         source = Source(wanted.query, "query", lambda name: self._relation(name, session), values)
         relation, query = read_query(source, may_list=True)
         names = list(pages_of(relation, query))
@@ -215,7 +223,7 @@ def describe(write: Write, outcome: str) -> Answer:
             "result": {"relation": write.args["name"]} if outcome == "updated" else None,
         }
     changed, _, _ = done_by(write.args, outcome)
-    result = {"changed": "; ".join(map(_text_of, changed))} if changed else None
+    result = {"changed": "; ".join(_text_of(change, write.args) for change in changed)} if changed else None
     return {"relations": ", ".join(sorted(map(base_name_of, write.args["relations"]))), "result": result}
 
 
@@ -227,8 +235,10 @@ def _unknown(name: str) -> Unknown:
     )
 
 
-def _text_of(change: Json) -> str:
-    return " ".join([change["op"], base_name_of(change["relation"]), *map(str, change["record"].values())])
+def _text_of(change: Json, args: Mapping[str, Any]) -> str:
+    types = types_of(args["relations"][change["relation"]])
+    values = (shown_value(types[name], value) for name, value in change["record"].items())
+    return " ".join([change["op"], base_name_of(change["relation"]), *map(str, values)])
 
 
 def _shown(relation: Relation, views: PageViews) -> Answer:

@@ -125,15 +125,20 @@ class Relation:
 
     def shown(self, attribute: str, value: Value) -> Value:
         """Return a stored value in the form that clients see; a time becomes a text such as 2026-12-01T09:00Z."""
-        if self.attributes.get(attribute) != "time":
-            return value
-        try:
-            return f"{_BEGINNING + timedelta(minutes=int(value)):%Y-%m-%dT%H:%MZ}"
-        except (OverflowError, ValueError):
-            return value
+        return shown_value(self.attributes.get(attribute, "text"), value)
 
     def shown_record(self, record: Mapping[str, Value]) -> dict[str, Value]:
         return {name: self.shown(name, value) for name, value in record.items()}
+
+
+def shown_value(kind: Type, value: Value) -> Value:
+    """Return a stored value of this type in the form that clients see."""
+    if kind != "time":
+        return value
+    try:
+        return f"{_BEGINNING + timedelta(minutes=int(value)):%Y-%m-%dT%H:%MZ}"
+    except (OverflowError, ValueError):
+        return value
 
 
 def definition_page(base_name: str) -> str:

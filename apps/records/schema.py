@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import from_json
 
 from apps.api.model import Model, RequestId, ViewQuery
 from apps.api.schema import COUNT, FLAG, TEXT, array, nullable, one_of, record
@@ -113,12 +114,25 @@ class WriteBody(Model):
     request: RequestId = None
 
 
+def _from_json(text: object) -> Any:
+    try:
+        return from_json(text) if isinstance(text, str) else text
+    except ValueError:
+        raise ValueError("must be a JSON object") from None
+
+
 class ReadQuery(ViewQuery):
     """The query of GET /records."""
 
     query: Annotated[
         Sql, Field(description="SELECT … FROM … WHERE …; IN may list values of an attribute in `page_by`.")
     ]
+    parameters: Annotated[
+        Parameters | None,
+        BeforeValidator(_from_json),
+        Field(description="A JSON object of values that the query names as `:name`."),
+        WithJsonSchema({"type": "string", "contentMediaType": "application/json"}),
+    ] = None
 
 
 VIEW = one_of("tentative", "committed")

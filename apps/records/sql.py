@@ -82,8 +82,13 @@ class Source:
         if name in self.values:
             return literal(self.stored(relation, attribute, self.values[name]))
         if not self.alternatives or any(name not in alternative for alternative in self.alternatives):
+            lacking = [i for i, one in enumerate(self.alternatives, 1) if name not in one]
+            if 0 < len(lacking) < len(self.alternatives):
+                self.refuse(
+                    f"alternative {lacking[0]} of `for` has no :{name}; give all alternatives the same parameters"
+                )
             known = ", ".join(f":{one}" for one in sorted({*self.values, *(n for a in self.alternatives for n in a)}))
-            self.refuse(f"there is no parameter :{name} here; known are {known}")
+            self.refuse(f"there is no parameter :{name} here; known are {known}. Give it in `parameters` or by --set")
         for alternative in self.alternatives:
             self.stored(relation, attribute, alternative[name])
         return f":{name}"

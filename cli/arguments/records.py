@@ -8,7 +8,9 @@ from cli.arguments.parser import Parser, add_request
 def add_commands(commands: Parser) -> None:
     define = commands.add_command("define", "define a relation of records, from a file", "  define meetings.yaml")
     write = commands.add_command(
-        "write", "write records, with a check and what to do instead, from a file", "  write meeting.yaml"
+        "write",
+        "write records, with a check and what to do instead, from a file",
+        "  write meeting.yaml\n  write cancel.yaml --set day=2026-12-01 --set start=540",
     )
     read = commands.add_command(
         "read",
@@ -26,7 +28,10 @@ def add_commands(commands: Parser) -> None:
     for parser in (define, write):
         parser.add("file", "FILE", "a YAML file; - reads standard input")
         add_request(parser)
-    write.add("--set", "NAME=VALUE", "the value of :NAME in the SQL", dest="parameters", action="append", default=[])
+    for parser in (write, read):
+        parser.add(
+            "--set", "NAME=VALUE", "the value of :NAME in the SQL", dest="parameters", action="append", default=[]
+        )
     read.add("query", "QUERY", "SELECT … FROM … WHERE …")
     read.add_flag("--committed", "only what is final")
     drop.add("relation", "RELATION", "the name of the relation")

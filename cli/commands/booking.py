@@ -47,7 +47,11 @@ def reserve(context: Context, arguments: Namespace) -> int:
         context.screen.line("The replica has this request already. This is its reservation now:")
     if repetition:
         return show_series(context, answer)
-    return _conclude(context, _awaited(context, answer, arguments.until_final) if arguments.until_final else answer)
+    if arguments.until_final:
+        answer = _awaited(context, answer, arguments.until_final)
+        if answer["state"] == "tentative":
+            context.screen.note(f"It is not final after {arguments.until_final} s. `status` shows when it is.")
+    return _conclude(context, answer)
 
 
 def move(context: Context, arguments: Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -66,7 +67,8 @@ def write(context: Context, arguments: Namespace) -> None:
 
 def read(context: Context, arguments: Namespace) -> None:
     view = "committed" if arguments.committed else "tentative"
-    answer = context.replica.get("/records", {"query": arguments.query, "view": view})
+    parameters = json.dumps(dict(map(_parameter, arguments.parameters))) if arguments.parameters else None
+    answer = context.replica.get("/records", {"query": arguments.query, "view": view, "parameters": parameters})
     screen = context.screen
     screen.json(answer)
     rows = answer["rows"]

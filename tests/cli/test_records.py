@@ -83,6 +83,8 @@ def test_the_meetings_of_the_paper(replicas: Processes, run: Run) -> None:
     status, said = run("eve", "write", CANCEL, "--set", "day=2026-12-01", "--set", "start=540")
     assert (status, "who=vish" in said) == (3, True)
     assert run("vish", "write", CANCEL, "--set", "day=2026-12-01", "--set", "start=540")[0] == 0
+    by_parameter = "SELECT who FROM meetings WHERE room = '6.12' AND day = :day AND start < :until"
+    assert "neil" in run("vish", "read", by_parameter, "--set", "day=2026-12-01", "--set", "until=601")[1]
     assert json.loads(run("vish", "read", ON_DAY, "--json")[1])["rows"] == [
         {"day": "2026-12-01", "start": 600, "who": "neil"}
     ]
@@ -127,7 +129,9 @@ def test_conflicts_of_rooms(replicas: Processes, run: Run) -> None:
 def test_waiting_until_a_reservation_is_final(replicas: Processes, run: Run) -> None:
     at = ("--room", "6.12", "--at", "2026-12-08T09:00", "--for", "1h", "--replica", "two")
     link(replicas, "one", "two", up=False)
-    assert "? tentative" in run("vish", "reserve", *at, "--until-final", "1s")[1]
+    said = run("vish", "reserve", *at, "--until-final", "1s")[1]
+    assert "? tentative" in said
+    assert "It is not final after 1 s." in said
     link(replicas, "one", "two", up=True)
     later = ("--room", "6.12", "--at", "2026-12-08T10:00", "--for", "1h", "--replica", "two")
     assert "✓ committed" in run("vish", "reserve", *later, "--until-final", "60")[1]
@@ -146,6 +150,8 @@ def test_a_write_from_standard_input(run: Run) -> None:
         ("update: [", "- is not YAML: "),
         ("- a\n- b\n", "must be a YAML mapping"),
         ("update: x\nupdates: y", "updates: there is no such field"),
+        ("update: x\nmerge: {update: y}", "merge: must be a list"),
+        ("update: x\nparameters: {a: 6.12}", "parameters.a: must be text in quotes"),
     ],
 )
 def test_a_file_that_cannot_be_used(run: Run, typed: str, said: str) -> None:
