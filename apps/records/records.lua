@@ -44,7 +44,7 @@ local app = {}
 local LOOKED_AT_MAX = 20000 -- records, in one play
 local IN_THE_WAY_MAX = 5 -- records in the detail of a conflict
 local VALUE_BYTES_MAX = 200 -- of a value there
-local REQUESTS_BYTES_MAX = 200
+local REQUESTS_BYTES_MAX = 420 -- three with the longest names, some sixteen as usual
 local LINE, FIELD = '\30', '\29'
 local NO_PARAMETERS, NOTHING = {}, {} -- empty tables, never changed
 
@@ -67,8 +67,9 @@ local function sign(pages, write, detail)
   pages.set(page, 'requests', requests)
 end
 
+-- Returns a function that returns a relation of the write by its full name.
 local function relations_of(write)
-  -- Prepared when they are first named. Their order does not matter, so they need not be listed.
+  -- Each relation is prepared when a step first names it.
   local prepared = {}
   return function(name)
     if not prepared[name] then prepared[name] = Values.relation(name, write.args.relations[name]) end

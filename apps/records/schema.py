@@ -63,8 +63,6 @@ class Check(Model):
 class Step(Model):
     """A step of a merge procedure."""
 
-    model_config = ConfigDict(populate_by_name=True)
-
     alternatives: Annotated[
         list[Parameters] | None,
         Field(alias="for", max_length=ALTERNATIVES_MAX, description="Values of parameters, tried one after another."),

@@ -167,6 +167,17 @@ def test_a_request_sent_twice_counts_once(replicas: Processes) -> None:
     assert (again["write"], again["outcome"], len(again["changed"])) == (None, "updated", 1)
 
 
+def test_a_page_remembers_three_requests_with_the_longest_names(replicas: Processes, one: Rest) -> None:
+    define(replicas, "longest")
+    user, requests = "u" * 64, [f"{number}".rjust(64, "r") for number in range(3)]
+    for hour, request in enumerate(requests):
+        slot = {"day": DAY_1, "start": 60 * hour, "stop": 60 * hour + 60}
+        one.post("/records", meeting("longest", request=request, parameters=slot), user)
+    again = one.post("/records", meeting("longest", request=requests[0]), user)
+    assert again["write"] is None
+    assert len(owners(one, "longest")) == 3
+
+
 def test_several_statements_are_done_together_or_not_at_all(replicas: Processes, one: Rest) -> None:
     define(replicas, "together")
     two_rooms = "INSERT INTO together (room, day, start, stop, who) VALUES (:room, '2026-12-01', 540, 600, :user)"

@@ -9,7 +9,7 @@ from bayou.write import Write
 from tests.support.model_desk import Desk, Pages
 
 UNIT, LINE, GROUP = "\x1f", "\x1e", "\x1d"
-REQUESTS_BYTES_MAX = 200
+REQUESTS_BYTES_MAX = 420
 IN_THE_WAY_MAX = 5
 VALUE_BYTES_MAX = 200
 
