@@ -125,6 +125,12 @@ class Membership:
                     f"application: this replica cannot play {tag}; it plays {', '.join(sorted(self._rules))}.",
                     field="application",
                 )
+            name, _, version = tag.partition("/")
+            active = self._store.active_tag(name)
+            if int(version) < int(active.partition("/")[2]):
+                raise BadInput(
+                    "bad_input", f"application: clients write {active} already, and never go back.", field="application"
+                )
             if lacking := self._peers.lacking(tag):
                 raise Conflict(
                     "not_everywhere",

@@ -114,13 +114,13 @@ def replicas(tmp_path: Path, releases: dict[int, Path], monkeypatch: pytest.Monk
         yield processes
 
 
-def activated(rest: Rest) -> Any:
-    return rest.post("/replica/activate", {"application": "counting/2"}, "vish")
+def activated(rest: Rest, tag: str = "counting/2") -> Any:
+    return rest.post("/replica/activate", {"application": tag}, "vish")
 
 
-def refused(rest: Rest) -> str:
+def refused(rest: Rest, tag: str = "counting/2") -> str:
     with pytest.raises(Refused) as refusal:
-        activated(rest)
+        activated(rest, tag)
     return str(refusal.value)
 
 
@@ -147,6 +147,7 @@ def test_a_rolling_upgrade_under_load(
         wait_until(lambda: load.counted.count("counting/2") > 30)
     finally:
         load.end()
+    assert "clients write counting/2 already, and never go back" in refused(one, "counting/1")
     wait_until_equal(replicas)
     results = list(two.get("/counting").values())
     assert results.count("by version 1") >= load.counted.count("counting/1")
