@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bayou.errors import PeerRefusalCode
+from bayou.errors import Hung, PeerRefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
@@ -152,7 +152,10 @@ class Session:
         if self._peer is not None:
             match frame:
                 case Batch() | StateChunk() | StateFinish() if not self._got_done:
-                    return self._take_data(frame, examined.problem)
+                    try:
+                        return self._take_data(frame, examined.problem)
+                    except Hung as hung:
+                        return self.refuse(PeerRefusalCode.PLAY_HUNG, hung.message)
                 case Ack() if self._in_flight or frame.plan < self._plan:
                     return self._take_ack(frame)
                 case Done() if not self._got_done:

@@ -25,6 +25,7 @@ class PeerRefusalCode(StrEnum):
     OTHER_BIRTH = "other_birth"
     OTHER_CLUSTER = "other_cluster"
     OTHER_PROTOCOL = "other_protocol"
+    PLAY_HUNG = "play_hung"
     PROTOCOL = "protocol"
     SAME_SERVER = "same_server"
     STORAGE_AWAY = "storage_away"
@@ -76,6 +77,11 @@ class TooLarge(Refusal):
 
 class TooMany(Refusal):
     """Too many requests of this kind run at once; try again later."""
+
+
+class Hung(Refusal):
+    """A write cannot be played, because the Lua of its application does not end. The details name both: `write` is the
+    id, empty for a request that got none, and `application` is NAME/VERSION."""
 
 
 class Away(Refusal):

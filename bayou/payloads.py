@@ -35,6 +35,10 @@ class Selection:
     items: tuple[Item, ...]
     history: str = "[]"
 
+    def first(self, count: int) -> Selection:
+        """Return the first `count` items of the selection."""
+        return replace(self, items=self.items[:count])
+
     def after(self, taken: int) -> Selection:
         """Return the rest of the selection after its first `taken` items."""
         rest, commits = self.items[taken:], [item.id for item in self.items[:taken] if item.csn is not None]

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from replica.config import Address
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 40.0  # a replica waits up to 30 s for a busy peer before it answers `sync`
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from replica.membership.join import JoinOptions, join
 from storage.redis.connect import open_storage
 from storage.scripts import rules_by_tag
 from storage.store import Store
+from storage.watchdog import Watchdog
 
 LOGGER = logging.getLogger("bayou.replica")
 NOTICED_S = 1.0  # a Redis that is silent for so long is mentioned
@@ -90,6 +91,7 @@ class Replica:
             self.warnings = [*self._storage.warnings, *([warning] if warning else [])]
             self._peers = Scheduler(settings, label, self.store, rules)
             self._membership = Membership(self._identity, self.store, self._peers, rules, self._say, left)
+            self._watchdog = Watchdog(self._storage, self.store.running)
             self._log_truncation = LogTruncation(settings.log, self.store, self._clock)
             counters = Counters()
 
@@ -118,6 +120,7 @@ class Replica:
         """Begin to serve; returns at once."""
         with contextlib.ExitStack() as undo:
             undo.callback(self.stop)
+            self._watchdog.start()
             self._feed.start()
             self._peers.start(self._membership.unary_calls(), self._membership.after_session)
             self._membership.start()
@@ -136,6 +139,7 @@ class Replica:
             self._say(f"Redis does not answer. The replica stops within {STOP_S_MAX} s; nothing acknowledged is lost.")
         with contextlib.ExitStack() as steps:  # run in reverse order, each of them even if another one fails
             steps.callback(self._close_storage, deadline)
+            steps.callback(self._watchdog.stop)
             steps.callback(self._web.stop)
             steps.callback(self._membership.stop)
             steps.callback(self._peers.stop)  # before the web server: requests may wait for a session

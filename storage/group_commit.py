@@ -13,6 +13,8 @@ from typing import Any, Generic, TypeVar
 
 from redis import ResponseError
 
+from bayou.errors import Hung
+
 Request = TypeVar("Request")
 
 
@@ -42,8 +44,8 @@ class GroupCommit(Generic[Request]):
     def submit(self, request: Request) -> Any:
         """Return the reply to this request, or raise the error that `send_all` raised. Any thread may call this method.
 
-        A ResponseError concerns one request alone, so the requests of its batch are sent again, one by one. After any
-        other error, all requests of the batch fail.
+        A ResponseError or Hung concerns one request alone, so the requests of its batch are sent again, one by one.
+        After any other error, all requests of the batch fail.
         """
         own = _Pending(request)
         with self._changing:
@@ -75,7 +77,7 @@ class GroupCommit(Generic[Request]):
     def _replies(self, requests: Sequence[Request]) -> Sequence[Any]:
         try:
             return self._send_all(requests)
-        except ResponseError as error:
+        except (ResponseError, Hung) as error:
             if len(requests) == 1:
                 return [error]
             # The script changed nothing. One request may be at fault, and must not fail the others.

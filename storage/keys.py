@@ -34,6 +34,7 @@ KEYS = {
     "log_applications": ("apps", "set", "NAME/VERSION of the application of each write that the log has ever held"),
     "list": ("list:", "set", "per list of an application: its entries, append-only"),
     "lists": ("lists", "set", "names of the lists"),
+    "hung": ("hung", "hash", "write id, or a hash of a draft -> NAME/VERSION and hash of the rules that ran for ever"),
     "cut": ("cut", "set", "labels of the peers whose link is cut here"),
     "feed_revisions": ("seen:", "hash", "per feed: thing -> number, time of its last change, until, here, text"),
     "events": ("events", "stream", "one entry per transaction; about the newest EVENTS_MAX"),

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from redis import Redis, ResponseError
 
 from bayou.application import LuaApplication, PageViews
+from bayou.errors import Hung
 from bayou.stamps import stamp_text
 from storage.keys import Namespace
 from storage.members import MEMBERS
-from storage.scripts import EMPTIED, VERBS, script
+from storage.scripts import EMPTIED, HUNG, VERBS, rules_by_tag, script
 
+_log = logging.getLogger(__name__)
+_HUNG = re.compile(rf"^{HUNG} (\S+) (\S+)")  # before Redis adds the place in the script
 _NOTE = re.compile(r"#([0-9]{1,16})")
 
 
 class ScriptRunner:
     """Runs scripts on one replica's namespace in one Redis. `emptied` is called when a script finds that the namespace
-    is gone."""
+    is gone. `running` has the time (time.monotonic) at which each thread that runs a script began it."""
 
     def __init__(
         self,
@@ -32,21 +38,61 @@ class ScriptRunner:
         self._label = label
         self._emptied = emptied
         self._keys = Namespace(label)
+        self.running: dict[int, float] = {}
         played = (MEMBERS, *applications)
+        self._rules = rules_by_tag(applications)
+        self._hung: frozenset[str] = frozenset()
         self._scripts = {verb: client.register_script(script(verb, played)) for verb in VERBS}
 
     def run(self, verb: str, *arguments: Any) -> Any:
         """Run the script lua/commands/VERB.lua in one transaction, and return its reply.
 
         After a ResponseError, the script has changed nothing. After any other RedisError, the script may have run; it
-        is safe to run it again.
+        is safe to run it again. Raises Hung, and changes nothing, if the play of a write did not end.
         """
+        thread = threading.get_ident()
+        self.running[thread] = time.monotonic()
         try:
             return self._scripts[verb](keys=[self._keys.prefix], args=arguments)
         except ResponseError as error:
+            if found := _HUNG.match(str(error)):
+                write, tag = found.groups()
+                if verb != "accept":  # which gives the write a new id each time
+                    self._note_hung(write, tag)
+                raise hung(write, tag) from None
             if EMPTIED in str(error):
                 self._emptied()
             raise
+        finally:
+            del self.running[thread]
+
+    def _note_hung(self, name: str, tag: str) -> None:
+        """Record that a play of this version of an application did not end, so that it is not tried again. `name` is
+        the id of the write, or the hash of a draft."""
+        if self._redis.hset(self._keys.hung, name, f"{tag} {self._rules[tag]}"):
+            _log.warning("The Lua of %s did not end, so it was ended. The write: %s", tag, name)
+        self._hung = self._hung | {name}
+
+    def _load_hung(self) -> None:
+        """Load the records of `_note_hung`. Delete those of rules that this replica does not have any more."""
+        found = {name.decode(): rules.decode() for name, rules in self._redis.hgetall(self._keys.hung).items()}
+        known = {f"{tag} {its_hash}" for tag, its_hash in self._rules.items()}
+        for name in [name for name, rules in found.items() if rules not in known]:
+            self._redis.hdel(self._keys.hung, name)
+            del found[name]
+        self._hung = frozenset(found)
+
+
+def hung(write: str, tag: str) -> Hung:
+    """Return the refusal of a write whose play does not end. `write` is its id, or empty for a request without one."""
+    played = f"the write {write}" if write else "this request"
+    return Hung(
+        "play_hung",
+        f"The Lua of {tag} does not end when it plays {played}. Nothing of it is recorded, and this replica does not"
+        f" try it again. Start the replicas with a release whose Lua of {tag} ends.",
+        write=write,
+        application=tag,
+    )
 
 
 # Redis returns flat lists of names and values as bytes. Text in the JSON of Lua is decoded already, and there an empty

@@ -14,6 +14,9 @@ A script consists of these parts, in this order:
    key nor read a clock or a random number.
 2. Variables for every command: EVENTS_MAX, STAMP_MAX, and the keys `K` and `keys_of` (storage/keys.py).
 3. The included files, then the command.
+
+If a command plays writes, these parts but the first are a function, and a last line calls it. This line returns the
+error HUNG if SCRIPT KILL has ended the play of a write.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from storage.keys import lua_keys
 EVENTS_MAX = 10_000  # transactions that the event stream keeps, about
 
 HASH_DIGITS = 16
+HUNG = "HUNG"  # begins the error of a script that plays a write for ever: HUNG ID NAME/VERSION
 EMPTIED = "EMPTIED"  # begins the error of a script that finds no namespace
 
 FOLDER = Path(__file__).parent / "lua"
@@ -50,6 +54,11 @@ _SHADOWS = (
     "debug, coroutine, print, rawequal, require, module, package, io, dofile, loadfile\n"
     "local math = {floor = math.floor, min = math.min, max = math.max, abs = math.abs, huge = math.huge}\n"
 )
+# One line, because SCRIPT KILL raises an error at every new line.
+_CALL = (
+    "\nend\nlocal ok, reply = pcall(command)"
+    f" if not ok and Hung then return {{err = '{HUNG} ' .. Hung}} end if not ok then error(reply, 0) end return reply\n"
+)
 # The functions of an application are created when its first write is played: most transactions play one application.
 _ON_DEMAND = """
 local chunks = Apps
@@ -63,16 +72,19 @@ end})
 def script(verb: str, applications: Sequence[LuaApplication]) -> str:
     """Return the whole text of a command's script."""
     parts = [_COLLECTOR]
-    if "engine/play" in included(FOLDER, f"commands/{verb}"):
+    plays = "engine/play" in included(FOLDER, f"commands/{verb}")
+    if plays:
         parts.append("local Apps = {}\n")
         parts += [
             f"Apps['{tag}'] = function()\n{_SHADOWS}{_rules(lua)}\nend\n"
             for application in applications
             for tag, lua in application.rules.items()
         ]
-        parts.append(_ON_DEMAND)
+        parts += [_ON_DEMAND, "local Hung\nlocal function command()\n"]
     parts.append(f"local EVENTS_MAX, STAMP_MAX = {EVENTS_MAX}, {STAMP_MAX}\n")
     parts += [lua_keys(), "" if verb == "begin" else _NAMESPACE_CHECK, assembled(FOLDER, f"commands/{verb}")]
+    if plays:
+        parts.append(_CALL)
     return "".join(parts)
 
 

@@ -11,8 +11,11 @@ This module knows the namespace and the applications, but not the network.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -20,7 +23,7 @@ from redis import Redis
 
 from bayou import history
 from bayou.application import Accepted, LuaApplication, PageViews, Snapshot
-from bayou.errors import BadInput, Behind, Conflict, TooLarge
+from bayou.errors import BadInput, Behind, Conflict, Hung, TooLarge
 from bayou.frame_validation import SERVER_BYTES_MAX
 from bayou.payloads import Item, Received, Selection
 from bayou.stamps import STAMP_DIGITS, split_id, stamp_text
@@ -30,7 +33,7 @@ from storage.full_state import FullStateStore, Ids
 from storage.group_commit import GroupCommit
 from storage.keys import FORMAT_VERSION
 from storage.members import MEMBERS_PAGE, Member, decode_members, label_of, membership_draft
-from storage.script_runner import json_map, json_vector, page_views, vector_texts
+from storage.script_runner import hung, json_map, json_vector, page_views, vector_texts
 
 BATCH = 500  # writes that one transaction commits or drops at most
 NOTHING: Vector = {}
@@ -47,6 +50,7 @@ _REFUSED = {
 class _Accept(NamedTuple):
     """One request to lua/commands/accept.lua."""
 
+    draft: Draft
     now_us: int
     body: str
     commit_mode: str
@@ -110,6 +114,7 @@ class Store(FullStateStore):
                 " configuration with which the namespace was created: the name of the cluster and its replicas must be"
                 " the same.",
             )
+        self._load_hung()
         return bool(status == b"migrated")
 
     def note_log_applications(self, tags: Sequence[str]) -> None:
@@ -151,7 +156,7 @@ class Store(FullStateStore):
 
         Raises Behind if the replica's vector does not cover `needs`, Conflict if this replica has retired or if clients
         may not write this version of the application, TooLarge if the write has too many bytes or pages, and BadInput
-        if no stamp is left.
+        if no stamp is left. Raises Hung if the application's Lua does not end with this write.
         """
         if len(set(draft.pages)) < len(draft.pages):
             raise ValueError("a draft declares a page twice")  # no replica would take the write
@@ -162,19 +167,29 @@ class Store(FullStateStore):
             )
             raise TooLarge("too_many_pages", message)
         self._check_active(draft.app)
+        if self._hung and _hash_of(draft) in self._hung:
+            raise hung("", draft.app)
         body = draft.encode_body()
         if len(body.encode()) > WRITE_BYTES_MAX:
             message = (
                 f"This request is too large: its write would have more than {WRITE_BYTES_MAX} bytes. Send less text."
             )
             raise TooLarge("too_large", message)
-        return self._accepted(self._accepting.submit(_Accept(now_us, body, self._commit_mode, needs, shown)), shown)
+        request = _Accept(draft, now_us, body, self._commit_mode, needs, shown)
+        return self._accepted(self._accepting.submit(request), shown)
 
     def _accept_all(self, requests: Sequence[_Accept]) -> list[dict[str, Any]]:
         arguments: list[Any] = []
-        for now_us, body, commit_mode, needs, shown in requests:
+        for _, now_us, body, commit_mode, needs, shown in requests:
             arguments += now_us, body, commit_mode, _json(vector_texts(needs)), _json(shown)
-        return list(json.loads(self.run("accept", *arguments)))
+        try:
+            return list(json.loads(self.run("accept", *arguments)))
+        except Hung:
+            if len(requests) > 1:
+                raise  # the requests are sent again, one by one
+            draft = requests[0].draft
+            self._note_hung(_hash_of(draft), draft.app)
+            raise hung("", draft.app) from None
 
     def _accepted(self, reply: Mapping[str, Any], shown: Sequence[str] = ()) -> Accepted:
         status = reply["status"]
@@ -227,8 +242,25 @@ class Store(FullStateStore):
         """Store a selection from the peer with the label `source`, in order, up to the first write that does not fit.
 
         The result has a `status`: whether all writes were stored and, if not, the reason. Writes that this replica
-        already had count as stored.
+        already had count as stored. Raises Hung if the first write that does not fit cannot be played.
         """
+        count = len(selection.items)
+        while True:
+            try:
+                received = self._receive(selection.first(count), source)
+            except Hung as error:
+                if count == 1:
+                    raise
+                # The write is in the selection, or is played again because of one that is.
+                ids = [item.id for item in selection.items[:count]]
+                write = error.details["write"]
+                before = ids.index(write) if write in ids else 0
+                count = before or count // 2
+            else:
+                is_part = count < len(selection.items) and received.status == "taken"
+                return replace(received, status="more") if is_part else received
+
+    def _receive(self, selection: Selection, source: str) -> Received:
         commits = sum([item.csn is not None for item in selection.items])
         lines = b"\n".join([item.body or item.id.encode() for item in selection.items])
         after = selection.after_csn, selection.after_id, selection.history
@@ -257,13 +289,20 @@ class Store(FullStateStore):
     # The log.
 
     def commit(self) -> int:
-        """Commit all tentative writes, oldest first. Returns their number. Raises Conflict if this is not the primary.
+        """Commit all tentative writes, oldest first. Returns their number. Raises Conflict if this is not the primary,
+        and Hung if the next write cannot be played.
 
         Each transaction commits up to 500 writes. The method ends early if a commit makes another replica the primary.
         """
-        total, left = 0, 1
+        total, left, count_max = 0, 1, BATCH
         while left:
-            reply = json.loads(self.run("commit_tentative", BATCH))
+            try:
+                reply = json.loads(self.run("commit_tentative", count_max))
+            except Hung:
+                if count_max == 1:
+                    raise
+                count_max //= 2
+                continue
             if reply["status"] == "not_primary":
                 if total:  # one of the commits made another replica the primary
                     return total
@@ -272,10 +311,12 @@ class Store(FullStateStore):
         return total
 
     def catch_up(self) -> None:
-        """Commit all tentative writes if this is the primary and commits automatically. Takes several transactions."""
+        """Commit all tentative writes if this is the primary and commits automatically. Takes several transactions.
+        Stops before a write that cannot be played."""
         state = self.state()
         if state.is_primary and state.tentative and self._commit_mode == "auto":
-            self.commit()
+            with contextlib.suppress(Hung):
+                self.commit()
 
     def truncate(self, keep: int, *, older_than_us: int | None = None) -> int:
         """Drop committed writes from the log. Returns their number. Each transaction drops up to 500 writes.
@@ -379,8 +420,16 @@ class Store(FullStateStore):
         self, op: str, request: str, now_us: int, args: Mapping[str, Any], mode: str | None = None
     ) -> Accepted:
         draft = membership_draft(op, request, _iso(now_us), args)
-        (reply,) = self._accept_all([_Accept(now_us, draft.encode_body(), mode or self._commit_mode, NOTHING, ())])
+        (reply,) = self._accept_all(
+            [_Accept(draft, now_us, draft.encode_body(), mode or self._commit_mode, NOTHING, ())]
+        )
         return self._accepted(reply)
+
+
+def _hash_of(draft: Draft) -> str:
+    """Return a hash of what the play of a draft depends on, apart from the user and the time."""
+    text = json.dumps([draft.app, draft.op, draft.check, draft.merge, draft.args, draft.pages], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _json(value: Mapping[str, str] | Sequence[str]) -> str:

@@ -184,9 +184,12 @@ class Scheduler:
         peer = self._linked(label)
         deadline = time.monotonic() + SYNC_S_MAX
         report = self._call(peer)
-        while report.code == PeerRefusalCode.BUSY and time.monotonic() < deadline:
-            self._registry.wait_idle(label, BUSY_PAUSE_S_MAX)
-            self._stopping.wait(random.uniform(0, BUSY_PAUSE_S_MAX))
+        while report.code == PeerRefusalCode.BUSY and (left_s := deadline - time.monotonic()) > 0:
+            # After a session here ends, call at once: under load the next session with this peer begins soon.
+            if self._registry.is_busy(label):
+                self._registry.wait_idle(label, left_s)
+            else:
+                self._stopping.wait(random.uniform(0, BUSY_PAUSE_S_MAX))
             report = self._call(peer)
         if report.code == PeerRefusalCode.LINK_CUT:
             raise Conflict(

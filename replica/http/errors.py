@@ -15,7 +15,19 @@ import redis
 from flask import Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from bayou.errors import Away, BadInput, Behind, Conflict, Forbidden, Refusal, TooLarge, TooMany, Unauthorized, Unknown
+from bayou.errors import (
+    Away,
+    BadInput,
+    Behind,
+    Conflict,
+    Forbidden,
+    Hung,
+    Refusal,
+    TooLarge,
+    TooMany,
+    Unauthorized,
+    Unknown,
+)
 from replica.http.json import json_response
 from storage.redis.connect import away_of
 
@@ -32,6 +44,7 @@ STATUS_BY_KIND: dict[type[Refusal], int] = {
     Behind: 412,
     TooLarge: 413,
     TooMany: 429,
+    Hung: 500,
     Away: 503,
 }
 RETRIED = {429, 503}

@@ -26,7 +26,13 @@ COMMON_ERRORS: Mapping[int, tuple[str, ...]] = {
     503: ("storage_away",),
 }
 SESSION_ERRORS = {412: ("session_ahead",), 413: ("session_too_large",), 429: ("too_many_waiting",)}
-WRITE_ERRORS = {400: ("clock",), 401: ("user_missing",), 409: ("retired", "not_active"), 413: ("too_many_pages",)}
+WRITE_ERRORS = {
+    400: ("clock",),
+    401: ("user_missing",),
+    409: ("retired", "not_active"),
+    413: ("too_many_pages",),
+    500: ("play_hung",),
+}
 
 REQUEST_HEADERS = {
     # name: (description, example)

@@ -173,6 +173,22 @@ class OpenStorage:
             client.close()
         return False
 
+    def end_script(self, wait_s: float) -> bool:
+        """End the script that runs in Redis, if it has changed nothing and has run for `lua-time-limit`. Returns False
+        if Redis does not answer for `wait_s`."""
+        client = self._source.client(socket_timeout=wait_s, socket_connect_timeout=wait_s)
+        try:
+            client.script_kill()
+        except redis.RedisError as error:
+            return not isinstance(error, redis.TimeoutError)
+        finally:
+            client.close()
+        return True
+
+    def kill(self) -> bool:
+        """Kill an embedded Redis, which is then started again and can end scripts. Returns False for another Redis."""
+        return self._source.kill()
+
     def decide(self, namespace_id: str | None, mark: str, *, restored: bool = False) -> Decision:
         """Decide whether the replica may go on writing under its id; see `identity_file.decide`."""
         return decide(

@@ -41,6 +41,7 @@ ANSWER_TIMEOUT_S = 15
 STOP_TIMEOUT_S = 8
 EXIT_TIMEOUT_S = 0.5  # from the close of its connections, at the end of a process, to the end of its lock
 POLL_S = 0.01
+LUA_TIME_LIMIT_MS = 1000  # after this time, SCRIPT KILL can end a script
 LOG_BYTES_MAX = 1024 * 1024
 
 _log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class EmbeddedRedis(Source):
         self._is_stopped = False
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
+        self._lua_time_limit_ms = 0
 
     def start(self, hooks: StartHooks) -> list[str]:
         """Adopt the server that runs here, or start one on the data of the folder. Returns warnings.
@@ -73,18 +75,20 @@ class EmbeddedRedis(Source):
             return [] if self._is_stopped else self._start(hooks)
 
     def _start(self, hooks: StartHooks) -> list[str]:
-        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        deadline, killed = time.monotonic() + ANSWER_TIMEOUT_S, ""
         while (descriptor := lock_file(self._record)) is None:
             if self._adopt():
                 return []
             if time.monotonic() > deadline:
-                raise Away(
-                    "storage_away",
-                    f"The redis-server of {self.folder} (process {self._pid}) does not answer. Stop that process.",
-                )
+                silent = f"The redis-server of {self.folder} (process {self._pid}) did not answer"
+                if killed:
+                    raise Away("storage_away", f"{silent}, and does not end. End that process.")
+                killed = f"{silent}, so it was killed."
+                self.kill()
+                deadline = time.monotonic() + ANSWER_TIMEOUT_S
             time.sleep(POLL_S)
         try:
-            return self._launch(descriptor, hooks)
+            return [*([killed] if killed else []), *self._launch(descriptor, hooks)]
         finally:
             os.close(descriptor)
 
@@ -130,6 +134,13 @@ class EmbeddedRedis(Source):
             with contextlib.suppress(OSError):
                 self.socket.unlink(missing_ok=True)
                 self.socket.parent.rmdir()
+
+    def kill(self) -> bool:
+        """Kill the server, which loses nothing. The next one has a `lua-time-limit`."""
+        self._lua_time_limit_ms = LUA_TIME_LIMIT_MS
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        return True
 
     def stop_if_alive(self) -> bool:
         """Stop the server that runs here, even if another process started it. Returns False if no server runs."""
@@ -203,7 +214,7 @@ class EmbeddedRedis(Source):
             unfinished.unlink()
         self.socket = _socket_path(self.folder)
         configuration = self.folder / "redis.conf"
-        configuration.write_text(_configuration(self.folder, self.socket), encoding="utf-8")
+        configuration.write_text(_configuration(self.folder, self.socket, self._lua_time_limit_ms), encoding="utf-8")
         log = self.folder / "redis.log"
         too_long = log.exists() and log.stat().st_size > LOG_BYTES_MAX
         write_record(descriptor, {"pid": 0, "socket": str(self.socket)})
@@ -282,7 +293,7 @@ def _socket_path(folder: Path) -> Path:
     return path
 
 
-def _configuration(folder: Path, socket: Path) -> str:
+def _configuration(folder: Path, socket: Path, lua_time_limit_ms: int) -> str:
     lines = {
         "port": "0",
         "unixsocket": _quoted(socket),
@@ -300,7 +311,7 @@ def _configuration(folder: Path, socket: Path) -> str:
         "auto-aof-rewrite-min-size": "64mb",
         "maxmemory-policy": "noeviction",
         "hash-max-ziplist-value": "512",
-        "lua-time-limit": "0",  # otherwise Lua counts instructions to answer BUSY in time, which costs 5 %
+        "lua-time-limit": str(lua_time_limit_ms),  # above 0, Lua counts instructions, which costs 5 %
     }
     return "".join(f"{name} {value}\n" for name, value in lines.items())
 

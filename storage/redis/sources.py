@@ -102,6 +102,10 @@ class Source(ABC):
         """Stop the Redis for good, if this program has started it."""
         return
 
+    def kill(self) -> bool:
+        """Kill the process of the Redis if this program has started it. Returns False if it has not."""
+        return False
+
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:
         """Turn an error of Redis in the `with` block into Away."""

@@ -16,6 +16,7 @@ import redis
 
 from bayou.errors import Away, Conflict
 from storage.identity_file import load, save
+from storage.redis import embedded
 from storage.redis.binary import find_binary
 from storage.redis.connect import BACKOFF_FIRST_S, away_of
 from storage.redis.embedded import stop_left_behind
@@ -120,6 +121,17 @@ def test_a_second_start_is_refused_and_the_first_replica_runs_on(open_one):
         open_one()
     assert refusal.value.code == "already_running"
     assert opened.client.ping()
+
+
+def test_a_left_redis_that_does_not_answer_is_killed(killed_replica, open_one, monkeypatch):
+    _, pid = killed_replica
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setitem(CLIENT_OPTIONS, "socket_timeout", 0.2)
+    monkeypatch.setattr(embedded, "ANSWER_TIMEOUT_S", 0.1)
+    opened = open_one()
+    assert len(opened.warnings) == 1
+    assert f"(process {pid}) did not answer, so it was killed." in opened.warnings[0]
+    assert opened.client.get("said by") == b"the first"
 
 
 def test_only_the_socket_moves_where_the_path_is_too_long(open_one, tmp_path):

@@ -28,6 +28,16 @@ local calls_left
 
 local function too_many_calls() error('more than ' .. PAGE_CALLS_MAX .. ' calls of pages in one play') end
 
+-- The writes whose play ran for ever and was ended, as a set: they are not played again (storage/script_runner.py).
+local hung_before = {}
+for _, id in ipairs(redis.call('HKEYS', K.hung)) do hung_before[id] = true end
+
+local function check_hung(write)
+  if not hung_before[write.id] then return end
+  Hung = write.id .. ' ' .. write.app
+  error('this write was not to be played again')
+end
+
 local known, load, replace = Pages.known, Pages.load, Pages.replace
 
 local function undeclared(name) error('the write does not declare the page ' .. tostring(name)) end
@@ -154,9 +164,13 @@ local function net_effects()
 end
 
 -- Plays the write in a view, 'committed' or 'tentative'. Returns its outcome and, in the tentative view, its effects.
+--
+-- If the play runs for ever, SCRIPT KILL raises an error at every line from then on, but not within the line that
+-- catches the error. So that line says in `Hung` which write it was, and the next line ends the script.
 function Play.write(write, in_view)
   local application = Apps[write.app]
   if not application then error('no application ' .. tostring(write.app) .. ' here') end
+  check_hung(write)
   local is_tentative = in_view == 'tentative'
   play, playing, view = play + 1, write, in_view
   calls_left = PAGE_CALLS_MAX
@@ -166,7 +180,8 @@ function Play.write(write, in_view)
     local page = Pages.open(names[number])
     page.play, page.number = play, number
   end
-  local ok, outcome = pcall(steps, application, write)
+  local ok, outcome = pcall(steps, application, write) if not ok then Hung = write.id .. ' ' .. write.app end
+  Hung = nil
   if Pages.broken then error(Pages.broken) end
   if not ok then
     Play.take_back()
@@ -189,7 +204,10 @@ end
 -- The entries that the write adds to lists: list, entry, list, entry, ... Empty where the application fails, because an
 -- error would refuse the whole batch.
 function Play.lists(write)
-  local ok, texts = pcall(pairs_of, Apps[write.app].lists, write)
+  check_hung(write)
+  local lists = Apps[write.app].lists
+  local ok, texts = pcall(pairs_of, lists, write) if not ok then Hung = write.id .. ' ' .. write.app end
+  Hung = nil
   return ok and texts or NOTHING
 end
 
@@ -197,7 +215,9 @@ end
 function Play.notes(write, outcome)
   local notes = Apps[write.app].notes
   if not notes or outcome == 'failed' then return NOTHING end
-  local ok, texts = pcall(pairs_of, notes, write, outcome)
+  check_hung(write)
+  local ok, texts = pcall(pairs_of, notes, write, outcome) if not ok then Hung = write.id .. ' ' .. write.app end
+  Hung = nil
   return ok and texts or NOTHING
 end
 

@@ -1,0 +1,61 @@
+"""Ends a script that does not end by itself, because an application's Lua has a loop that calls nothing.
+
+Such a script blocks Redis for everybody. SCRIPT KILL ends it, if Redis has a `lua-time-limit`. The embedded Redis has
+none at first, because counting the instructions of Lua costs 5 %. It is killed once, and started again with a limit.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+
+from storage.redis.connect import OpenStorage
+
+POLL_S = 1.0
+SCRIPT_S_MAX = 5.0  # the longest script of a healthy replica takes about a second
+ANSWER_S = 2.0
+SILENCE_S_MAX = 20.0  # a Redis that does not answer SCRIPT KILL for so long is killed
+
+_log = logging.getLogger(__name__)
+
+
+class Watchdog:
+    """Watches the scripts that run in a storage. `running` has the time (time.monotonic) at which each of them began;
+    see ScriptRunner."""
+
+    def __init__(self, storage: OpenStorage, running: Mapping[int, float]) -> None:
+        self._storage = storage
+        self._running = running
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(POLL_S):
+            began = min(list(self._running.values()), default=None)
+            if began is not None and time.monotonic() - began > SCRIPT_S_MAX:
+                self._end_script()
+
+    def _end_script(self) -> None:
+        deadline = time.monotonic() + SILENCE_S_MAX
+        while not self._storage.end_script(ANSWER_S):
+            if self._stopping.is_set():
+                return
+            if time.monotonic() > deadline:
+                if self._storage.kill():
+                    _log.warning("Redis ran one script for %d s, so it was killed and starts again.", SILENCE_S_MAX)
+                else:
+                    _log.warning(
+                        "Redis does not answer. If it runs a script that does not end, restart it with a"
+                        " lua-time-limit of 5000."
+                    )
+                return
