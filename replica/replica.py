@@ -164,7 +164,9 @@ class Replica:
         returns."""
         if not self._is_resolved:
             raise Away("storage_away", "Redis was restarted while the replica was starting. Try again.")
-        self._say(self._identity.resolve(self._make_store(client)) or "Redis was restarted; nothing is lost.")
+        store = self._make_store(client)
+        is_whole = self.store.is_whole(store.state()) if store.server() else None
+        self._say(self._identity.resolve(store, is_whole=is_whole) or "Redis was restarted; nothing is lost.")
 
     def _resolve_emptied(self) -> None:
         """Decide the id again after the namespace was emptied while Redis kept running. Any thread may notice the empty

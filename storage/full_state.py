@@ -101,6 +101,7 @@ class FullStateStore(Queries):
         if self._ids:
             self._ids.learn(self.server)
         if reply["status"] == "installed":
+            self._acknowledged.forget_commits()
             self.sweep()
         lists = {name: tuple(reply.get(name, ())) for name in ("revoked", "lost", "lost_pages")}
         return Installed(reply["status"], reply.get("kept", 0), **lists)

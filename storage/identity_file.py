@@ -20,6 +20,8 @@ from bayou.errors import Conflict
 
 FILE_NAME = "identity.json"
 FORMER_NAME = "birth.json"  # before version 0.2.0
+PLACE_NAME = "place"  # a copy of this file has another time of its last change
+MACHINE_ID = Path("/etc/machine-id")
 NONCE_CHARACTERS = 6
 
 
@@ -32,6 +34,7 @@ class IdentityFile:
     clean, mark  whether the replica stopped normally, and a text that describes what the namespace held then
     repaired     whether the append-only file lost a damaged end since the id was last confirmed; recorded here because
                  a crash may come between the repair and the decision about the id
+    place        where the folder is; see `place_of`. Empty in a file of an older version
     next         an id that is reserved for the installation of a full state; recorded before the installation, so that
                  a crash directly after it loses nothing
     left         whether the server has retired and all its writes are held by other replicas
@@ -51,6 +54,7 @@ class IdentityFile:
     clean: bool = False
     mark: str = ""
     repaired: bool = False
+    place: str = ""
     next: str = ""
     rest: str = ""
     anti_entropy: str = ""
@@ -61,11 +65,12 @@ class IdentityFile:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The id under which the replica may write, or None if it needs a new id. `reason` is a sentence for the
-    operator."""
+    """The id under which the replica may write, or None if it needs a new id. `reason` is a sentence for the operator.
+    With `may_be_copy`, the replica may keep the id only if no peer holds later writes of it."""
 
     id: str | None
     reason: str
+    may_be_copy: bool = False
 
 
 def mint(label: str, randomness: Callable[[int], bytes] = secrets.token_bytes) -> str:
@@ -73,44 +78,60 @@ def mint(label: str, randomness: Callable[[int], bytes] = secrets.token_bytes) -
     return f"{label}~{base64.b32encode(randomness(5))[:NONCE_CHARACTERS].decode().lower()}"
 
 
-def decide(  # noqa: PLR0911 - the table of docs/design.md, one rule a line, in its order
-    known: IdentityFile | None,
-    namespace_id: str | None,
-    *,
-    run_id: str,
-    mark: str,
-    durable: bool,
-    restored: bool = False,
-) -> Decision:
-    """Decide whether the replica may continue to write under its id.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a start, or the return of a Redis, finds.
 
-    known         the identity file; None if there is none
     namespace_id  the id in Redis; None if the namespace is empty
     run_id        the run id of the Redis that runs now
     mark          what the namespace holds now, in the same form as the mark of a clean stop
     durable       whether Redis is embedded, with `appendfsync always`
     restored      whether the operator says that the data is an older copy
+    is_here       whether the folder is where it was when the id was confirmed
+    is_whole      whether the namespace holds all that this process acknowledged; None at the start of a process
     """
-    if known is None and namespace_id is None:
+
+    namespace_id: str | None
+    run_id: str
+    mark: str
+    durable: bool
+    restored: bool = False
+    is_here: bool = True
+    is_whole: bool | None = None
+
+
+def decide(known: IdentityFile | None, found: Findings) -> Decision:  # noqa: PLR0911, PLR0912 - a table, rule by rule
+    """Decide whether the replica may continue to write under its id. `known` is the identity file, or None if there is
+    none. The first rule that applies decides."""
+    server = found.namespace_id
+    if known is None and server is None:
         return Decision(None, "This replica starts for the first time.")
     if known is None:
         return Decision(
-            None, f"The identity file is missing, so nothing shows whether the state of {namespace_id} is complete."
+            None, f"The identity file is missing, so nothing shows whether the state of {server} is complete."
         )
-    if namespace_id is None:
+    if server is None:
         return Decision(None, f"The namespace is empty, so the writes of {known.id} are missing.")
-    if namespace_id not in {known.id, known.next}:
-        return Decision(None, f"The identity file names {known.id}, but the namespace is that of {namespace_id}.")
-    if restored:
+    if server not in {known.id, known.next}:
+        return Decision(None, f"The identity file names {known.id}, but the namespace is that of {server}.")
+    if found.restored:
         return Decision(None, f"The data was restored from a copy: writes of {known.id} may be missing.")
+    if found.is_whole:
+        return Decision(server, "The namespace holds everything that this replica has acknowledged.")
+    if found.is_whole is False:
+        return Decision(None, f"Redis was restarted or replaced, and lacks writes of {known.id}.")
     if known.repaired:
         return Decision(None, f"The append-only file was repaired: the last writes of {known.id} may be missing.")
-    if run_id and run_id == known.redis_run_id:
-        return Decision(namespace_id, "Redis has kept running since the id was confirmed.")
-    if known.clean and mark == known.mark:
-        return Decision(namespace_id, "The replica stopped normally, and the namespace has not changed since.")
-    if durable:
-        return Decision(namespace_id, "The embedded Redis keeps every acknowledged write, and needed no repair.")
+    if found.run_id and found.run_id == known.redis_run_id:
+        return Decision(server, "Redis has kept running since the id was confirmed.")
+    if not found.is_here and (found.durable or known.clean):
+        return Decision(server, f"The data folder of {known.id} is a copy, or was moved.", may_be_copy=True)
+    if known.clean and found.mark == known.mark:
+        return Decision(server, "The replica stopped normally, and the namespace has not changed since.")
+    if found.durable and known.clean:
+        return Decision(server, f"The data of {known.id} has changed since the replica stopped.", may_be_copy=True)
+    if found.durable:
+        return Decision(server, "The embedded Redis keeps every acknowledged write, and needed no repair.")
     return Decision(None, f"Redis was restarted or replaced: the last writes of {known.id} may be missing.")
 
 
@@ -147,6 +168,26 @@ def save(folder: Path, identity: IdentityFile) -> None:
         os.fsync(file.fileno())
     fresh.replace(path)
     flush_folder(folder)
+
+
+def place_of(folder: Path) -> str:
+    """Return a text that says where a folder is, empty if `renew_place` was never called there. A copy of the folder,
+    on this machine or another, has another text. A folder that is renamed keeps its text."""
+    try:
+        changed_ns = (folder / PLACE_NAME).stat().st_ctime_ns
+    except FileNotFoundError:
+        return ""
+    machine = MACHINE_ID.read_text(encoding="utf-8").strip() if MACHINE_ID.exists() else ""
+    return f"{changed_ns} {machine}"
+
+
+def renew_place(folder: Path) -> str:
+    """Give a folder a new text, and return it. No program can set the time that it contains, so no copy has it."""
+    with (folder / PLACE_NAME).open("w", encoding="utf-8") as file:
+        file.write(secrets.token_hex(8))  # so that a copy over this folder replaces the file
+        file.flush()
+        os.fsync(file.fileno())
+    return place_of(folder)
 
 
 def flush_folder(folder: Path) -> None:

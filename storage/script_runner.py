@@ -14,6 +14,7 @@ from redis import Redis, ResponseError
 from bayou.application import LuaApplication, PageViews
 from bayou.errors import Hung
 from bayou.stamps import stamp_text
+from storage.acknowledged import Acknowledged
 from storage.keys import Namespace
 from storage.members import MEMBERS
 from storage.scripts import EMPTIED, HUNG, VERBS, rules_by_tag, script
@@ -42,6 +43,7 @@ class ScriptRunner:
         played = (MEMBERS, *applications)
         self._rules = rules_by_tag(applications)
         self._hung: frozenset[str] = frozenset()
+        self._acknowledged = Acknowledged()
         self._scripts = {verb: client.register_script(script(verb, played)) for verb in VERBS}
 
     def run(self, verb: str, *arguments: Any) -> Any:

@@ -124,7 +124,7 @@ class Store(FullStateStore):
         """Return the identity, the vectors and the counters of this replica."""
         found = json.loads(self.run("read_state"))
         meta = json_map(found["meta"])
-        return State(
+        state = State(
             server=meta["id"],
             label=meta["label"],
             cluster=meta["cluster"],
@@ -144,6 +144,13 @@ class Store(FullStateStore):
             clock=int(found["clock"]),
             log_applications=tuple(sorted(found["apps"])),
         )
+        self._acknowledged.note_write(state.server, state.vector.get(state.server, 0), is_committed=False)
+        self._acknowledged.note_csn(state.csn)
+        return state
+
+    def is_whole(self, state: State) -> bool:
+        """Return whether a namespace in this state holds everything that this store has ever returned."""
+        return self._acknowledged.is_held(state)
 
     # Writes of clients.
 
@@ -199,7 +206,11 @@ class Store(FullStateStore):
             raise BadInput("clock", "This replica's clock is beyond the year 2255. Correct it.", field="clock")
         if status in _REFUSED:
             raise Conflict(*_REFUSED[status])
-        pages = _views(shown, reply.get("pages", ())) if status == "logged" else {}
+        pages = {}
+        if status == "logged":
+            pages = _views(shown, reply.get("pages", ()))
+            stamp, server = split_id(reply["id"])
+            self._acknowledged.note_write(server, stamp, is_committed=reply["committed"])
         return Accepted(reply.get("id"), reply["outcome"], reply.get("committed", False), pages)
 
     def read(self, pages: Sequence[str], needs: Vector = NOTHING, view: str = "tentative") -> Snapshot:
@@ -211,6 +222,7 @@ class Store(FullStateStore):
         moment, reply = self._reading.submit(_Read(needs, view, pages))
         if "missing" in reply:
             raise _behind(reply["missing"])
+        self._acknowledged.note_csn(moment["csn"])
         return Snapshot(pages=_views(pages, reply), **moment)
 
     def _read_all(self, requests: Sequence[_Read]) -> list[tuple[dict[str, Any], Sequence[Any]]]:
@@ -264,7 +276,9 @@ class Store(FullStateStore):
         commits = sum([item.csn is not None for item in selection.items])
         lines = b"\n".join([item.body or item.id.encode() for item in selection.items])
         after = selection.after_csn, selection.after_id, selection.history
-        return Received(**json.loads(self.run("receive", self._commit_mode, source, *after, commits, lines)))
+        received = Received(**json.loads(self.run("receive", self._commit_mode, source, *after, commits, lines)))
+        self._acknowledged.note_csn(received.csn)
+        return received
 
     def select(
         self, csn: int, vector: Vector, retired: Sequence[str], count_max: int, bytes_max: int
@@ -284,6 +298,7 @@ class Store(FullStateStore):
         for its_csn, identifier, size in json.loads(heads):
             items.append(Item(identifier, its_csn, bodies[at : at + size]))
             at += size
+        self._acknowledged.note_csn(max((item.csn or 0 for item in items), default=0))
         return Selection(int(after_csn), after_id.decode(), tuple(items), history_there.decode())
 
     # The log.

@@ -59,6 +59,30 @@ class PromoteReply(_message.Message):
     refuse: Refuse
     def __init__(self, refuse: _Optional[_Union[Refuse, _Mapping]] = ...) -> None: ...
 
+class HeldRequest(_message.Message):
+    __slots__ = ("protocol", "cluster", "server", "label")
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    protocol: int
+    cluster: str
+    server: str
+    label: str
+    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ...) -> None: ...
+
+class HeldReply(_message.Message):
+    __slots__ = ("stamp", "server", "runs_elsewhere", "refuse")
+    STAMP_FIELD_NUMBER: _ClassVar[int]
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    RUNS_ELSEWHERE_FIELD_NUMBER: _ClassVar[int]
+    REFUSE_FIELD_NUMBER: _ClassVar[int]
+    stamp: int
+    server: str
+    runs_elsewhere: bool
+    refuse: Refuse
+    def __init__(self, stamp: _Optional[int] = ..., server: _Optional[str] = ..., runs_elsewhere: _Optional[bool] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ...) -> None: ...
+
 class Frame(_message.Message):
     __slots__ = ("hello", "batch", "ack", "done", "refuse", "state_chunk", "state_finish")
     HELLO_FIELD_NUMBER: _ClassVar[int]

@@ -26,7 +26,7 @@ from replica.clock import microseconds
 from replica.config import read_address
 from replica.membership import rpc
 from replica.membership.identity import Identity
-from replica.membership.rpc import Introduction, NewServer
+from replica.membership.rpc import Held, Introduction, NewServer
 from storage.members import label_of
 from storage.store import Store
 
@@ -194,7 +194,17 @@ class Membership:
     # Calls of peers.
 
     def unary_calls(self) -> Mapping[str, UnaryCall]:
-        return rpc.unary_calls(self._introduction, self._rules, self._create, self._hand_over, self._take_over_from)
+        answers = self._create, self._hand_over, self._take_over_from, self._held
+        return rpc.unary_calls(self._introduction, self._rules, *answers)
+
+    def _held(self, asker: Introduction) -> Held:
+        """Return which writes of a replica are here, and whether a replica with its id runs already."""
+        state = self._store.state()
+        runs = False
+        with contextlib.suppress(Refusal):
+            address = self._peers.linked_address(asker.label)
+            runs = rpc.request_held(address, self._introduction(), self._credentials).server == asker.server
+        return Held(state.server, state.vector.get(asker.server, 0), runs)
 
     def _create(self, new: NewServer) -> str:
         for address in (new.rest, new.anti_entropy):

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from bayou.errors import Conflict
+from bayou.errors import Conflict, Refusal
 from bayou.state import Vector
 from bayou.vectors import own_stamp
+from replica.anti_entropy.peer_addresses import peer_addresses
+from replica.anti_entropy.tls import read_credentials
 from replica.clock import Clock
-from replica.config import Config
+from replica.config import Address, Config
+from replica.membership.rpc import Held, Introduction, request_held
 from storage.identity_file import IdentityFile, mint
 from storage.redis.connect import OpenStorage
 from storage.store import Store
@@ -35,9 +39,10 @@ class Identity:
         self._say = say
         self._changing = threading.RLock()
 
-    def resolve(self, store: Store, *, restored: bool = False) -> str | None:
+    def resolve(self, store: Store, *, restored: bool = False, is_whole: bool | None = None) -> str | None:
         """Decide the id, record it in the identity file, and open the namespace under it. Raises Conflict
-        `other_cluster` if the namespace belongs to another cluster.
+        `other_cluster` if the namespace belongs to another cluster. `restored` and `is_whole` are those of
+        storage.identity_file.decide.
 
         `store` must be able to reach Redis now, even while other clients are refused. Returns the reason for a new id;
         None if the id is not new, or if this is the first start.
@@ -49,8 +54,10 @@ class Identity:
             # primary must not be one again.
             in_memory = self.settings.redis_of(self.label) == "memory"
             first = found is None and (known is None or not known.founded_at or in_memory)
-            decision = self._storage.decide(found, mark(store), restored=restored)
+            decision = self._storage.decide(found, mark(store), restored=restored, is_whole=is_whole)
             server, reason = decision.id, decision.reason
+            if server and decision.may_be_copy and (doubt := self._doubt(store, server)):
+                server, reason = None, f"{reason} {doubt}"
             if server and known and known.left:
                 server, reason = None, f"{known.id} has retired."
             was_primary = found is not None and store.state().primary == found
@@ -63,6 +70,34 @@ class Identity:
         if not is_new or first:
             return None
         return _new_id(reason, server, was_primary=was_primary)
+
+    def _doubt(self, store: Store, server: str) -> str | None:
+        """Ask the peers whether they hold later writes of this replica than the data here, which may be an older copy.
+        Returns the reason against the id; None if at least one peer answers and there is no such reason, or if there
+        is no peer."""
+        state = store.state()
+        peers = peer_addresses(self.settings, self.label, state, store.members(), {})
+        own = Introduction(self.settings.cluster_id, server, self.label)
+        credentials = read_credentials(self.settings, self.label)
+        if not peers:
+            return None
+
+        def ask(address: Address) -> Held | None:
+            try:
+                return request_held(address, own, credentials)
+            except Refusal:
+                return None
+
+        with ThreadPoolExecutor(len(peers)) as pool:
+            answers = dict(zip(peers, pool.map(ask, peers.values()), strict=True))
+        for label, held in answers.items():
+            if held and held.runs_elsewhere:
+                return f"{label} reaches another replica that runs under this id."
+            if held and held.stamp > own_stamp(state.vector, server):
+                return f"{label} holds later writes of this replica."
+        if not any(answers.values()):
+            return f"None of its peers ({', '.join(peers)}) answers, so nothing shows that the data is complete."
+        return None
 
     def renew_if_lost(self, store: Store, vector: Vector) -> str | None:
         """Take a new id if a peer with this vector holds writes of this replica that the replica itself has lost.

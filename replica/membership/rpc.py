@@ -1,5 +1,5 @@
-"""The unary calls of membership between two replicas: Create, HandOver and TakeOver of a_e.proto. This module makes the
-calls and answers them.
+"""The unary calls of membership between two replicas: Create, HandOver, TakeOver and Held of a_e.proto. This module
+makes the calls and answers them.
 
 commands.py and join.py decide when to make a call. commands.py carries out what a call asks for.
 """
@@ -26,10 +26,11 @@ TIMEOUTS_S = {
     "Create": 20.0,
     "HandOver": 20.0,
     "TakeOver": 60.0,  # includes a hand-over, and the sessions before and after it
+    "Held": 5.0,
 }
 
-Call = TypeVar("Call", wire.CreateRequest, wire.PromoteRequest)
-Reply = TypeVar("Reply", wire.CreateReply, wire.PromoteReply)
+Call = TypeVar("Call", wire.CreateRequest, wire.PromoteRequest, wire.HeldRequest)
+Reply = TypeVar("Reply", wire.CreateReply, wire.PromoteReply, wire.HeldReply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,16 @@ class Introduction:
     cluster: str
     server: str
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a replica with the id `server` says about another one: the stamp of the newest write of that other one that
+    it holds, and whether a replica with the same id answers at the address of the other one."""
+
+    server: str
+    stamp: int
+    runs_elsewhere: bool
 
 
 def request_creation(
@@ -73,16 +84,24 @@ def request_promotion(
     _call(address, name, wire.PromoteRequest(protocol=PROTOCOL, **asdict(own)), wire.PromoteReply, credentials)
 
 
+def request_held(address: Address, own: Introduction, credentials: Credentials | None) -> Held:
+    """Ask another replica which writes of this replica it holds. Raises Conflict if the other replica refuses, and Away
+    if no answer came."""
+    reply = _call(address, "Held", wire.HeldRequest(protocol=PROTOCOL, **asdict(own)), wire.HeldReply, credentials)
+    return Held(reply.server, reply.stamp, reply.runs_elsewhere)
+
+
 def unary_calls(
     own: Callable[[], Introduction],
     rules: Mapping[str, str],
     create: Callable[[NewServer], str],
     hand_over: Callable[[Introduction], object],
     take_over: Callable[[Introduction], object],
+    held: Callable[[Introduction], Held],
 ) -> Mapping[str, UnaryCall]:
     """Return the calls that this replica answers. `create` returns the id of the new server. `hand_over` makes the
-    caller the next primary. `take_over` makes this replica the next primary after the caller. All three functions may
-    raise Refusal."""
+    caller the next primary. `take_over` makes this replica the next primary after the caller. These three functions may
+    raise Refusal. `held` returns what is known here about the caller."""
 
     def answering(act: Callable[[Call], Reply], refused: type[Reply]) -> Callable[[Call], Reply]:
         def answer(asked: Call) -> Reply:
@@ -108,7 +127,11 @@ def unary_calls(
 
         return UnaryCall(wire.PromoteRequest, answering(answer_promote, wire.PromoteReply))
 
+    def answer_held(asked: wire.HeldRequest) -> wire.HeldReply:
+        return wire.HeldReply(**asdict(held(Introduction(asked.cluster, asked.server, asked.label))))
+
     return {
+        "Held": UnaryCall(wire.HeldRequest, answering(answer_held, wire.HeldReply)),
         "Create": UnaryCall(wire.CreateRequest, answering(answer_create, wire.CreateReply)),
         "HandOver": promoting(hand_over),
         "TakeOver": promoting(take_over),
@@ -124,7 +147,7 @@ def _call(
     return reply
 
 
-def _check_release(own: Introduction, asked: wire.CreateRequest | wire.PromoteRequest) -> None:
+def _check_release(own: Introduction, asked: wire.CreateRequest | wire.PromoteRequest | wire.HeldRequest) -> None:
     if asked.protocol != PROTOCOL:
         raise Conflict(
             PeerRefusalCode.OTHER_PROTOCOL,

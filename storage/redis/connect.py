@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import redis
 
 from bayou.errors import Away, BadInput
-from storage.identity_file import Decision, IdentityFile, decide, load, save
+from storage.identity_file import Decision, Findings, IdentityFile, decide, load, place_of, renew_place, save
 from storage.keys import Namespace
 from storage.redis.embedded import EmbeddedRedis
 from storage.redis.failover import FORMS, SCHEMES, FailoverSource, read_url
@@ -189,16 +189,21 @@ class OpenStorage:
         """Kill an embedded Redis, which is then started again and can end scripts. Returns False for another Redis."""
         return self._source.kill()
 
-    def decide(self, namespace_id: str | None, mark: str, *, restored: bool = False) -> Decision:
+    def decide(
+        self, namespace_id: str | None, mark: str, *, restored: bool = False, is_whole: bool | None = None
+    ) -> Decision:
         """Decide whether the replica may go on writing under its id; see `identity_file.decide`."""
-        return decide(
-            self.identity_file,
-            namespace_id,
+        known = self.identity_file
+        found = Findings(
+            namespace_id=namespace_id,
             run_id=self.run_id,
             mark=mark,
             durable=self.durable,
             restored=restored,
+            is_here=known is None or known.place in {"", place_of(self._folder)},
+            is_whole=is_whole,
         )
+        return decide(known, found)
 
     def confirm(self, identity: IdentityFile) -> None:
         """Write the identity file. This confirms that its id is valid with the Redis that runs now.
@@ -213,6 +218,7 @@ class OpenStorage:
                 clean=False,
                 mark="",
                 repaired=False,
+                place=renew_place(self._folder),
             )
             save(self._folder, self.identity_file)
 

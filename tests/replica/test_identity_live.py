@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cluster.processes import Processes
+from replica.free_addresses import free_addresses
+from storage.identity_file import place_of
 from storage.redis.embedded import stop_left_behind
 from tests.support.joined import ask, code, joined, reserve
 from tests.support.live import command, live, wait_until_equal
@@ -127,25 +130,106 @@ def test_the_option_restored_brings_a_new_id(tmp_path: Path) -> None:
         pair.processes.stop("two")
         process = command("server.py", "two", "--restored", "--config", pair.processes.configuration)
         try:
-            wait_until(lambda: pair.state("two")["id"] != before if _answers(pair, "two") else False)
+            wait_until(lambda: pair.state("two")["id"] != before if serves(pair.addresses["two"]) else False)
         finally:
             process.terminate()
             output, _ = process.communicate(timeout=30)
         assert f"The data was restored from a copy: writes of {before} may be missing." in output
 
 
-def test_a_peer_notices_a_restored_copy(tmp_path: Path) -> None:
+def put_back(copy: Path) -> Callable[[Path], None]:
+    """Return a function that replaces a folder by a copy, as an operator does with a backup."""
+
+    def replace(folder: Path) -> None:
+        shutil.rmtree(folder)
+        shutil.copytree(copy, folder)
+
+    return replace
+
+
+def roll_back(copy: Path) -> Callable[[Path], None]:
+    """Return a function that replaces a folder by a copy that looks like the folder itself, as a snapshot of a whole
+    machine does."""
+
+    def replace(folder: Path) -> None:
+        put_back(copy)(folder)
+        file = folder / "identity.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"place": place_of(folder)}))
+
+    return replace
+
+
+@pytest.mark.parametrize("label", ["one", "two"])
+def test_a_restored_copy_is_recognised_at_its_start(tmp_path: Path, label: str) -> None:
+    with two_that_met(tmp_path) as pair:
+        before = pair.state(label)["id"]
+        pair.restart(label, lambda folder: shutil.copytree(folder, tmp_path / "copy"))
+        pair.reserve(label, "r3", 11)
+        assert pair.meet() == 200
+        pair.restart(label, put_back(tmp_path / "copy"))
+        other = "two" if label == "one" else "one"
+        reason = f"The data folder of {before} is a copy, or was moved. {other} holds later writes of this replica."
+        wait_until(lambda: reason in pair.processes.output(label))
+        assert pair.state(label)["id"] != before
+        assert pair.reserve(label, "r4", 12) == "tentative"
+        if label == "one":
+            assert ask(pair.addresses["one"], "POST", "/replica/promote", {"force": True}).status_code == 200
+        assert pair.meet() == pair.meet() == 200
+        wait_until_equal(pair.processes)
+        assert [pair.shown("two", name) for name in ("r1", "r2", "r3", "r4")] == ["committed"] * 4
+
+
+def test_a_folder_that_was_only_moved_keeps_id_and_role(tmp_path: Path) -> None:
+    with two_that_met(tmp_path) as pair:
+        before = pair.state("one")["id"]
+
+        def move(folder: Path) -> None:
+            shutil.copytree(folder, tmp_path / "new")
+            put_back(tmp_path / "new")(folder)
+
+        pair.restart("one", move)
+        assert pair.state("one")["id"] == before
+        assert pair.reserve("one", "r3", 11) == "committed"
+
+
+def test_a_moved_folder_gets_a_new_id_if_no_peer_can_be_asked(tmp_path: Path) -> None:
+    with two_that_met(tmp_path) as pair:
+        before = pair.state("two")["id"]
+        pair.processes.stop("one")
+        pair.restart("two", lambda folder: (shutil.copytree(folder, tmp_path / "c"), put_back(tmp_path / "c")(folder)))
+        reason = f"{before} is a copy, or was moved. None of its peers (one) answers"
+        wait_until(lambda: reason in pair.processes.output("two"))
+        pair.start("one")
+        assert pair.meet() == 200
+        wait_until_equal(pair.processes)
+
+
+def test_a_copy_beside_the_running_original_gets_a_new_id(tmp_path: Path) -> None:
+    with two_that_met(tmp_path) as pair:
+        before = pair.state("two")["id"]
+        pair.restart("two", lambda folder: shutil.copytree(folder, tmp_path / "copy" / "two"))
+        free = free_addresses(2)
+        settings = yaml.safe_load(pair.processes.configuration.read_text())
+        settings["data"] = str(tmp_path / "copy")
+        settings["replicas"]["two"] = {"rest": next(free), "anti_entropy": next(free)}
+        (tmp_path / "copy" / "config.yaml").write_text(yaml.safe_dump(settings))
+        process = command("server.py", "two", "--config", tmp_path / "copy" / "config.yaml")
+        try:
+            rest = settings["replicas"]["two"]["rest"]
+            wait_until(lambda: ask(rest, "GET", "/replica").json()["id"] != before if serves(rest) else False)
+        finally:
+            process.terminate()
+            output, _ = process.communicate(timeout=30)
+        assert "one reaches another replica that runs under this id." in output
+
+
+def test_a_peer_notices_a_machine_that_was_rolled_back(tmp_path: Path) -> None:
     with two_that_met(tmp_path) as pair:
         before = pair.state("two")["id"]
         pair.restart("two", lambda folder: shutil.copytree(folder, tmp_path / "copy"))
         assert pair.reserve("two", "r3", 11) == "tentative"
         assert pair.meet() == 200
-
-        def put_back(folder: Path) -> None:
-            shutil.rmtree(folder)
-            shutil.copytree(tmp_path / "copy", folder)
-
-        pair.restart("two", put_back)
+        pair.restart("two", roll_back(tmp_path / "copy"))
         assert pair.state("two")["id"] == before
         assert pair.shown("two", "r3") is None
         assert pair.meet() == 503
@@ -232,8 +316,8 @@ def test_a_created_server_that_lost_its_namespace_gets_a_minted_id(tmp_path: Pat
         assert reserve(four.identity["rest"], "r4", 12).status_code == 201
 
 
-def _answers(pair: Two, label: str) -> bool:
+def serves(address: str) -> bool:
     try:
-        return ask(pair.addresses[label], "GET", "/replica").ok
+        return ask(address, "GET", "/replica").ok
     except OSError:
         return False

@@ -56,7 +56,7 @@ def test_a_failover_or_an_emptied_namespace_brings_a_new_id_and_lost_writes_come
         assert pair.reserve("two", "lost", 12) == "tentative"
         place.serve(second)
         first.kill()
-        new_id(pair, before, f"Redis was restarted or replaced: the last writes of {before} may be missing.")
+        new_id(pair, before, f"Redis was restarted or replaced, and lacks writes of {before}.")
         assert pair.shown("two", "held") is None
         assert pair.reserve("two", "r3", 13) == "tentative"
         assert pair.meet() == pair.meet() == 200
@@ -94,21 +94,40 @@ def test_an_older_copy_of_redis_brings_a_new_id(tmp_path: Path) -> None:
         wait_until_equal(pair.processes)
 
 
-def test_a_lone_primary_loses_its_role_when_its_redis_was_restarted(tmp_path: Path) -> None:
-    with address(tmp_path / "r") as place:
+@contextmanager
+def lone_primary(folder: Path) -> Iterator[tuple[Two, Address, OwnRedis]]:
+    with address(folder / "r") as place:
         first = place.start("first")
         place.serve(first)
-        with live(tmp_path, ("one",), anti_entropy=QUIET, redis=place.url) as processes:
+        with live(folder, ("one",), anti_entropy=QUIET, redis=place.url) as processes:
             pair = Two(processes)
             assert pair.reserve("one", "r1", 9) == "committed"
-            before = pair.state("one")["id"]
-            first.kill()
-            assert reserve(pair.addresses["one"], "r2", 10).status_code == 503
-            place.serve(place.start("first"))
-            reason = f"Redis was restarted or replaced: the last writes of {before} may be missing."
-            new_id(pair, before, reason, "one")
-            wait_until(lambda: "It is no longer the primary" in processes.output("one"))
-            assert pair.reserve("one", "r3", 11) == "tentative"
-            assert ask(pair.addresses["one"], "POST", "/replica/promote", {"force": True}).status_code == 200
-            assert pair.reserve("one", "r4", 12) == "committed"
-            assert pair.shown("one", "r3") == "committed"
+            yield pair, place, first
+
+
+def test_a_redis_that_restarts_with_everything_costs_nothing(tmp_path: Path) -> None:
+    with lone_primary(tmp_path) as (pair, place, first):
+        before = pair.state("one")["id"]
+        first.kill()
+        assert reserve(pair.addresses["one"], "r2", 10).status_code == 503
+        place.serve(place.start("first"))
+        wait_until(lambda: "Redis was restarted; nothing is lost." in pair.processes.output("one"))
+        assert pair.reserve("one", "r3", 11) == "committed"
+        assert pair.state("one")["id"] == before
+
+
+def test_a_lone_primary_loses_its_role_when_its_redis_comes_back_with_older_data(tmp_path: Path) -> None:
+    with lone_primary(tmp_path) as (pair, place, first):
+        before = pair.state("one")["id"]
+        first.client.bgrewriteaof()
+        wait_until(lambda: first.client.info("persistence")["aof_rewrite_in_progress"] == 0)
+        shutil.copytree(first.folder, tmp_path / "r" / "older", ignore=shutil.ignore_patterns("s"))
+        assert pair.reserve("one", "r2", 10) == "committed"
+        first.kill()
+        place.serve(place.start("older"))
+        new_id(pair, before, f"Redis was restarted or replaced, and lacks writes of {before}.", "one")
+        wait_until(lambda: "It is no longer the primary" in pair.processes.output("one"))
+        assert pair.reserve("one", "r3", 11) == "tentative"
+        assert ask(pair.addresses["one"], "POST", "/replica/promote", {"force": True}).status_code == 200
+        assert pair.reserve("one", "r4", 12) == "committed"
+        assert pair.shown("one", "r3") == "committed"

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from bayou.errors import Away, Conflict
-from storage.identity_file import load, save
+from storage.identity_file import load, place_of, save
 from storage.redis import embedded
 from storage.redis.binary import find_binary
 from storage.redis.connect import BACKOFF_FIRST_S, away_of
@@ -94,7 +94,7 @@ def test_replies_are_bytes_and_lists_of_scripts_stay_flat(open_one):
     assert client.eval(r"return 'Z' < 'a' and 'a' < '\195\164'", 0) == 1
 
 
-def test_writes_are_there_after_a_stop_in_order(open_one):
+def test_writes_are_there_after_a_stop_in_order(open_one, tmp_path):
     opened = open_one()
     pid = redis_pid(opened)
     opened.confirm(IDENTITY)
@@ -105,7 +105,12 @@ def test_writes_are_there_after_a_stop_in_order(open_one):
     again = open_one()
     assert again.client.mget("p", "q") == [b"1", b"1"]
     assert again.identity_file == replace(
-        IDENTITY, redis_run_id=opened.run_id, redis_version=opened.redis_version, clean=True, mark="csn 1"
+        IDENTITY,
+        redis_run_id=opened.run_id,
+        redis_version=opened.redis_version,
+        clean=True,
+        mark="csn 1",
+        place=place_of(tmp_path / "one"),
     )
     assert again.run_id != opened.run_id
     assert again.decide(IDENTITY.id, "csn 1").id == IDENTITY.id

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bayou.errors import Conflict
-from storage.identity_file import IdentityFile, decide, load, mint, save
+from storage.identity_file import Findings, IdentityFile, decide, load, mint, save
 from storage.redis.lock import lock_folder
 
 OLD = "one~aaaaaa"
@@ -51,7 +51,7 @@ OTHER = SAME | {"run_id": "run-2"}
     ],
 )
 def test_an_id_is_kept_only_if_the_state_is_known_to_be_complete(known, namespace_id, now, kept, reason):
-    decision = decide(known, namespace_id, **now)
+    decision = decide(known, Findings(namespace_id=namespace_id, **now))
     assert decision.id == (OLD if kept else None)
     assert reason in decision.reason
 

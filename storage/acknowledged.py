@@ -1,0 +1,46 @@
+"""What this process has said of its namespace to clients and peers. A Redis that comes back must still hold it.
+
+Redis keeps its changes in their order. So if the namespace holds the last change that anybody was told of, it holds all
+of them, and the replica need not take a new id.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from bayou.state import State
+
+
+class Acknowledged:
+    """The greatest stamp of a write of each server id of this replica, the greatest of a committed one, and the last
+    CSN. Any thread may call any method."""
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._stamps: dict[str, int] = {}
+        self._committed: dict[str, int] = {}
+        self._csn = 0
+
+    def note_write(self, server: str, stamp: int, *, is_committed: bool) -> None:
+        with self._changing:
+            for known in (self._stamps, self._committed) if is_committed else (self._stamps,):
+                known[server] = max(known.get(server, 0), stamp)
+
+    def note_csn(self, csn: int) -> None:
+        with self._changing:
+            self._csn = max(self._csn, csn)
+
+    def forget_commits(self) -> None:
+        """Forget the commits, because a full state has revoked some."""
+        with self._changing:
+            self._committed, self._csn = {}, 0
+
+    def is_held(self, state: State) -> bool:
+        """Return whether a namespace in this state holds everything that was noted under its server id."""
+        own = state.server
+        return (
+            # A server that has retired has no entry in its vector.
+            (state.retired or state.vector.get(own, 0) >= self._stamps.get(own, 0))
+            and state.committed_vector.get(own, 0) >= self._committed.get(own, 0)
+            and state.csn >= self._csn
+        )
