@@ -73,6 +73,10 @@ class Wire:
         names = fields[0] if isinstance(fields[0], list) else fields
         return self.call("HMGET", key, *names)
 
+    def hgetall(self, key: str) -> dict[bytes, bytes]:
+        flat = self.call("HGETALL", key)
+        return dict(zip(flat[::2], flat[1::2], strict=True))
+
     def smembers(self, key: str) -> set[bytes]:
         return set(self.call("SMEMBERS", key))
 
