@@ -10,7 +10,7 @@ export PYTHONUTF8 := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test chaos sim mutants bench check format proto picture clean
+.PHONY: help demo up reset test chaos sim mutants bench check format proto picture clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ demo: $(INSTALLED) ## three replicas disagree and agree again, in a few seconds
 
 up: $(INSTALLED) ## run all replicas of config.yaml until Ctrl-C
 	@$(PYTHON) cluster.py up
+
+reset: $(INSTALLED) ## delete the data of all replicas of config.yaml, to start over
+	@$(PYTHON) cluster.py reset
 
 test: $(INSTALLED) ## run the tests
 	@$(PYTHON) -m pytest

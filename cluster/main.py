@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from bayou.errors import Conflict
 from cluster.demo import demo
+from cluster.fresh import delete_data
 from cluster.language.parser import USAGES
 from cluster.processes import NotServing
 from cluster.up import up
@@ -22,6 +24,7 @@ EXAMPLES = """\
 examples:
   python cluster.py up                       all replicas of config.yaml, until Ctrl-C
   python cluster.py up --config mine.yaml    those of another configuration
+  python cluster.py up --fresh               start over: delete their data first
   python cluster.py demo                     three replicas disagree, and agree again
   python cluster.py run scenarios/FILE.test  a script of the scenario language
   python cluster.py lesson displaced         one of scenarios/, step by step, for a class
@@ -48,8 +51,8 @@ def main(arguments: Sequence[str]) -> int:
             from cluster.compare.main import compare  # noqa: PLC0415
 
             return compare(asked.script)
-        return demo() if asked.command == "demo" else up(asked.config)
-    except (ConfigError, NotServing) as problem:
+        return demo() if asked.command == "demo" else _up_or_reset(asked)
+    except (ConfigError, Conflict, NotServing) as problem:
         print(problem, file=sys.stderr)
         return 1
     except Stopped:
@@ -63,6 +66,12 @@ def main(arguments: Sequence[str]) -> int:
             raise
         print(f"{problem.filename}: {problem.strerror}.", file=sys.stderr)
         return 2
+
+
+def _up_or_reset(asked: argparse.Namespace) -> int:
+    if asked.command == "reset" or asked.fresh:
+        delete_data(asked.config)
+    return 0 if asked.command == "reset" else up(asked.config)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,9 +88,17 @@ def _parser() -> argparse.ArgumentParser:
         help="start all replicas of the configuration and show their output",
         description="Start all replicas of the configuration and show their output. Ctrl-C stops them.",
     )
-    runs.add_argument(
-        "--config", metavar="PATH", type=Path, default=CONFIG_FILE, help="the configuration (beside cluster.py)"
+    runs.add_argument("--fresh", action="store_true", help="delete the data of these replicas first")
+    resets = add(
+        "reset",
+        help="delete the data of all replicas of the configuration",
+        description="Delete the data of all replicas of the configuration, so that they start over as a new cluster.\n"
+        "The replicas must not run. Nothing else is deleted.",
     )
+    for command in (runs, resets):
+        command.add_argument(
+            "--config", metavar="PATH", type=Path, default=CONFIG_FILE, help="the configuration (beside cluster.py)"
+        )
     add(
         "demo",
         help="play a conflict and its resolution, in a few seconds",

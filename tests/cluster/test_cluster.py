@@ -23,10 +23,10 @@ BOUND_S = 60
 
 
 @contextmanager
-def up(configuration: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+def up(configuration: Path, *options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Run `cluster.py up`, and yield its process when all replicas serve. End the process after the block."""
     settings = load(configuration)
-    with command("cluster.py", "up", "--config", configuration, environment=environment) as process:
+    with command("cluster.py", "up", *options, "--config", configuration, environment=environment) as process:
         try:
             for label in settings.replicas:
                 wait_until(lambda label=label: Rest(label, settings.replica(label).rest).get("/replica"))  # type: ignore[misc]
@@ -147,6 +147,82 @@ def test_a_second_up_is_refused_and_the_first_goes_on(configuration: Path) -> No
         assert len(processes_with("server.py", configuration)) == len(LABELS)
 
 
+def done(*words: str | Path) -> tuple[int, str]:
+    """Run a command of cluster.py to its end. Return the exit status and the output."""
+    with command("cluster.py", *words) as process:
+        output, _ = process.communicate(timeout=BOUND_S)
+    return process.returncode, output
+
+
+def test_a_fresh_start_deletes_what_was_reserved(tmp_path: Path, configuration: Path) -> None:
+    rest = Rest("one", load(configuration).replica("one").rest)
+    with up(configuration):
+        birth = rest.get("/replica")["birth"]
+        status, output = done("reset", "--config", configuration)
+        assert (status, "already in use" in output) == (1, True)
+        assert done("up", "--fresh", "--config", configuration)[0] == 1
+        (replica,) = processes_with("server.py two ", configuration)
+        os.kill(replica, signal.SIGKILL)  # its Redis goes on
+        assert rest.get("/replica")["birth"] == birth
+    with up(configuration, "--fresh") as process:
+        assert rest.get("/replica")["birth"] != birth
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=BOUND_S)
+    assert [f"Deleted the data in {tmp_path}/data/{label}.\n" in output for label in LABELS] == [True] * 3
+    assert processes_with(tmp_path) == {}
+
+
+def test_a_reset_stops_the_redis_that_was_left_behind(tmp_path: Path) -> None:
+    with live(tmp_path, ("one",)) as processes:
+        processes.kill("one")
+        assert len(processes_with(tmp_path, "redis")) == 1
+        status, output = done("reset", "--config", processes.configuration)
+        assert (status, output) == (0, f"Deleted the data in {tmp_path}/data/one.\n")
+        assert processes_with(tmp_path, "redis") == {}
+        assert [path.name for path in (tmp_path / "data" / "one").iterdir()] == ["lock"]
+        assert done("reset", "--config", processes.configuration) == (
+            0,
+            f"There is no data of one in {tmp_path}/data.\n",
+        )
+
+
+def test_a_reset_deletes_the_folders_of_the_configuration_and_nothing_else(tmp_path: Path) -> None:
+    configuration = write_configuration(tmp_path, ("one", "two"), {"redis": "memory"})
+    data = tmp_path / "data"
+    for label in ("one", "four"):
+        (data / label / "inner").mkdir(parents=True)
+        for name in ("lock", "identity.json", "inner/file"):
+            (data / label / name).touch()
+    (data / "two").mkdir()
+    (data / "two" / "thesis.odt").touch()
+
+    status, output = done("reset", "--config", configuration)
+    assert (status, "two was not made by a replica" in output, "Nothing was deleted" in output) == (1, True, True)
+    shutil.rmtree(data / "two")
+    (data / "two").symlink_to(data / "four")
+    status, output = done("reset", "--config", configuration)
+    assert (status, "two is a link" in output) == (1, True)
+    assert (data / "one" / "inner" / "file").exists()
+
+    (data / "two").unlink()
+    (data / "one" / "inner" / "four").symlink_to(data / "four")
+    status, output = done("reset", "--config", configuration)
+    assert (status, f"{data / 'four'} stays" in output) == (0, True), output
+    assert [path.name for path in (data / "one").iterdir()] == ["lock"]
+    assert sorted(path.name for path in (data / "four").iterdir()) == ["identity.json", "inner", "lock"]
+
+
+def test_a_reset_is_refused_where_the_data_is_in_a_redis_of_its_own(tmp_path: Path) -> None:
+    configuration = write_configuration(tmp_path, ("one",), {"redis": "redis://127.0.0.1:1/0"})
+    (tmp_path / "data" / "one").mkdir(parents=True)
+    for name in ("lock", "identity.json"):
+        (tmp_path / "data" / "one" / name).touch()
+    status, output = done("reset", "--config", configuration)
+    assert (status, "one has its data in the Redis at redis://127.0.0.1:1/0" in output) == (1, True)
+    assert "begin with bayou:{one}:" in output
+    assert (tmp_path / "data" / "one" / "identity.json").exists()
+
+
 def test_up_names_the_error_in_the_configuration(tmp_path: Path) -> None:
     wrong = tmp_path / "config.yaml"
     wrong.write_text("cluster: building-6\nprimary: four\nreplicas: {}\n", encoding="utf-8")
@@ -181,7 +257,7 @@ def test_a_replica_that_is_killed_comes_back_and_catches_up(tmp_path: Path) -> N
 
 def test_make_lists_its_targets() -> None:
     shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
-    for target in ("demo", "up", "test", "check", "format", "clean", "proto"):
+    for target in ("demo", "up", "reset", "test", "check", "format", "clean", "proto"):
         assert f"make {target} " in shown
 
 

@@ -1,0 +1,78 @@
+"""Starting over: deletes the data of the replicas that a configuration names."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+
+from replica.config import Config, ConfigError, load
+from storage.identity_file import FILE_NAME
+from storage.redis.embedded import EmbeddedRedis
+from storage.redis.lock import LOCK_FILE, lock_folder
+
+IN_THE_FOLDER = {"embedded", "memory"}  # settings of `redis` with which no data is outside the folder
+
+
+def delete_data(configuration: Path) -> None:
+    """Delete the data of all replicas of a configuration, after stopping the Redis servers that they left behind. Say
+    what is deleted, and what stays.
+
+    Only folders DATA/LABEL of the configuration are touched. Nothing is deleted if one of them cannot be: raise
+    Conflict `already_running` if a replica runs, and ConfigError if a folder is not that of a replica or if a replica
+    has its data in a Redis of its own.
+    """
+    settings = load(configuration)
+    folders = [settings.data / label for label in settings.replicas]
+    problems = [*_elsewhere(settings), *(problem for folder in folders for problem in _not_of_a_replica(folder))]
+    if problems:
+        raise ConfigError([*problems, "Nothing was deleted."])
+    found = [folder for folder in folders if _contents(folder)]
+    with contextlib.ExitStack() as locks:
+        for folder in found:
+            locks.callback(lock_folder(folder, "deletes its data").release)
+        for folder in found:
+            EmbeddedRedis(folder).stop_if_alive()
+            for path in _contents(folder):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+            print(f"Deleted the data in {folder}.")
+    if not found:
+        print(f"There is no data of {', '.join(settings.replicas)} in {settings.data}.")
+    for folder in _others(settings):
+        print(f"{folder} stays: {configuration} does not name this replica. Delete the folder yourself.")
+
+
+def _elsewhere(settings: Config) -> list[str]:
+    return [
+        f"{label} has its data in the Redis at {settings.redis_of(label)}, which is not touched from here. Delete the"
+        f" keys that begin with bayou:{{{label}}}: there, and then the folder {settings.data / label}."
+        for label in settings.replicas
+        if settings.redis_of(label) not in IN_THE_FOLDER
+    ]
+
+
+def _not_of_a_replica(folder: Path) -> list[str]:
+    """Say what is wrong with a folder whose content must not be deleted. A replica locks its folder before anything
+    else, and so leaves a lock file in it."""
+    if folder.is_symlink():
+        return [f"{folder} is a link. Delete what it leads to yourself."]
+    if folder.exists() and not folder.is_dir():
+        return [f"{folder} is no folder. Name another one with `data` in the configuration."]
+    if _contents(folder) and not (folder / LOCK_FILE).is_file():
+        return [f"{folder} was not made by a replica. Name another folder with `data` in the configuration."]
+    return []
+
+
+def _contents(folder: Path) -> list[Path]:
+    """Return what is in the folder, but not the lock file: it stays, because another process may wait for the lock."""
+    return sorted(path for path in folder.iterdir() if path.name != LOCK_FILE) if folder.is_dir() else []
+
+
+def _others(settings: Config) -> list[Path]:
+    """Return the data folders of replicas that have joined the cluster."""
+    return sorted(
+        path.parent for path in settings.data.glob(f"*/{FILE_NAME}") if path.parent.name not in settings.replicas
+    )
