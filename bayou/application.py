@@ -20,12 +20,14 @@ class Accepted:
     id         the write's id; None if the draft was refused, because a refused draft is not stored
     outcome    `STATUS DETAIL`; the write is logged if STATUS is `updated` or `merged`
     committed  whether the primary committed the write at once
+    birth      the birth of the cluster, as State.birth
     pages      the pages that the caller asked for, as they are after the write; empty if the draft was refused
     """
 
     id: str | None
     outcome: str
     committed: bool
+    birth: str = ""
     pages: Mapping[str, PageViews] = field(default_factory=dict)
 
     @property
@@ -52,13 +54,15 @@ class PageViews:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Pages and vectors, read at the same moment. `history` is the list of epochs as JSON; see bayou/history.py."""
+    """Pages and vectors, read at the same moment. `history` is the list of epochs as JSON; see bayou/history.py.
+    `birth` is the birth of the cluster, as State.birth."""
 
     vector: Mapping[str, int]
     committed_vector: Mapping[str, int]
     csn: int
     pages: Mapping[str, PageViews]
     history: str = "[]"
+    birth: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,11 @@ four guarantees:
 
 The transaction that reads or accepts checks this with CompleteV (bayou/vectors.py).
 
+A token also names the birth of its cluster, in a short form. A cluster that was started over with new data has another
+birth, and will never hold what the token asks for. So a replica refuses a token of another birth, instead of asking the
+client to wait. A token has no birth while its session has met only replicas that know none yet; it gets the birth from
+the first replica that knows it.
+
 A token grows with each server that its session has seen, even if the server has retired. So a long token is folded: a
 single entry `#NUMBER/PROMOTER` -> CSN replaces the entries of committed writes. This entry names an epoch, and stands
 for all commits up to that CSN. A folded token asks for more than it did before, because a replica may hold the writes
@@ -19,10 +24,12 @@ before it holds their commits. So a short token is not folded.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import re
 import zlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from bayou.errors import BadInput, TooLarge
@@ -41,17 +48,21 @@ PACKING = (12, 5)  # window and memory of zlib, as powers of two; setting up the
 PLAIN_BYTES_MAX = 128  # a token up to this size is not packed
 WRITES_BYTES = 1024  # left free in a token: the entry of a write is added after the write is done
 EPOCH_SIGN = "#"  # begins the name of an epoch
+BIRTH_DIGITS = 12  # of the short form of a birth; storage/lua/engine/held.lua makes the same form
 
+BIRTH = re.compile(f"[0-9a-f]{{{BIRTH_DIGITS}}}")
 _ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
     """What a client session has read and written. `read` is the maximum of the vectors of all views that it has read.
-    `write` has, for each server that has accepted writes of the session, the stamp of the newest of these writes."""
+    `write` has, for each server that has accepted writes of the session, the stamp of the newest of these writes.
+    `birth` is the birth of the cluster in its short form; empty while unknown."""
 
     read: Vector = field(default_factory=dict)
     write: Vector = field(default_factory=dict)
+    birth: str = ""
 
     def needs_of_read(self, guarantees: Collection[str]) -> dict[str, int]:
         """Return the vector that a view must cover before the session may read the view (Terry 1994, section 4.1)."""
@@ -63,11 +74,16 @@ class Token:
 
     def after_read(self, vector: Vector) -> Token:
         """Return the token after the client has read a view with this vector."""
-        return Token(_greatest(self.read, vector), self.write)
+        return replace(self, read=_greatest(self.read, vector))
 
     def after_write(self, server: str, stamp: int) -> Token:
         """Return the token after this server has accepted a write with this stamp."""
-        return Token(self.read, _greatest(self.write, {server: stamp}))
+        return replace(self, write=_greatest(self.write, {server: stamp}))
+
+    def born(self, birth: str) -> Token:
+        """Return the token after a replica that knows this birth, a server id, has served the session. The token stays
+        as it is if the replica knows no birth."""
+        return replace(self, birth=_short(birth)) if birth else self
 
     def folded(self, committed: Vector, csn: int, history: str) -> Token:
         """Return the token with its committed entries folded into one, if it is long. Raise TooLarge if the result is
@@ -88,7 +104,7 @@ class Token:
                 kept[f"{EPOCH_SIGN}{epochs[-1].number}/{epochs[-1].promoter}"] = csn
             return kept
 
-        small = Token(fold(self.read), fold(self.write))
+        small = replace(self, read=fold(self.read), write=fold(self.write))
         if len(small.encode()) > TOKEN_BYTES_MAX - WRITES_BYTES:
             raise TooLarge(
                 "session_too_large",
@@ -100,7 +116,8 @@ class Token:
 
     def encode(self) -> str:
         """Return the token as text for a header. Equal tokens have equal texts."""
-        packed = _ENCODE({"r": self.read, "w": self.write}).encode()
+        birth = {"b": self.birth} if self.birth else {}
+        packed = _ENCODE({**birth, "r": self.read, "w": self.write}).encode()
         if len(packed) > PLAIN_BYTES_MAX:
             packing = zlib.compressobj(9, zlib.DEFLATED, *PACKING)
             packed = packing.compress(packed) + packing.flush()
@@ -116,11 +133,12 @@ class Token:
             raise _bad()
         try:
             packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            vectors = json.loads(packed if packed.startswith(b"{") else _unpacked(packed))
-            if set(vectors) != {"r", "w"}:
+            found = json.loads(packed if packed.startswith(b"{") else _unpacked(packed))
+            birth = found.pop("b", "")
+            if set(found) != {"r", "w"} or not (birth == "" or BIRTH.fullmatch(birth)):
                 raise _bad()
-            return cls(_vector(vectors["r"]), _vector(vectors["w"]))
-        except (ValueError, zlib.error, RecursionError, TypeError):
+            return cls(_vector(found["r"]), _vector(found["w"]), birth)
+        except (ValueError, zlib.error, RecursionError, TypeError, AttributeError):
             raise _bad() from None
 
 
@@ -153,6 +171,10 @@ def _covers(committed: Vector, csn: int, epochs: Sequence[Epoch], server: str, s
         if server == f"{EPOCH_SIGN}{epoch.number}/{epoch.promoter}":
             return stamp <= (epochs[at + 1].first_csn - 1 if at + 1 < len(epochs) else csn)
     return False
+
+
+def _short(birth: str) -> str:
+    return hashlib.sha1(birth.encode(), usedforsecurity=False).hexdigest()[:BIRTH_DIGITS]
 
 
 def _greatest(one: Vector, other: Vector) -> dict[str, int]:

@@ -185,9 +185,30 @@ class Replica:
     ) -> requests.Response:
         # What concerns the replica itself, and the list of rooms, is not data of the client session.
         session = self.client_session if path != "/rooms" and not path.startswith("/replica") else None
+        response = self._send_once(method, path, body, query, session, timeout_s)
+        if session and session.token and _code_of(response) == "session_foreign":
+            session.token = ""
+            self._note(
+                f"{self.address.label} belongs to another cluster than your session, or its cluster was started over;"
+                " a new session begins"
+            )
+            response = self._send_once(method, path, body, query, session, timeout_s)
+        if session:
+            session.token = response.headers.get("Bayou-Session", session.token)
+        return response
+
+    def _send_once(
+        self,
+        method: str,
+        path: str,
+        body: Json | None,
+        query: Query,
+        session: ClientSession | None,
+        timeout_s: float | None,
+    ) -> requests.Response:
         timeout_s = timeout_s or self._read_timeout_s
         with self._errors_as_problems():
-            response = self._http.request(
+            return self._http.request(
                 method,
                 self.address.url + path,
                 params=query,
@@ -196,15 +217,9 @@ class Replica:
                 timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s + (session.wait_s if session else 0)),
                 allow_redirects=False,
             )
-        if session:
-            session.token = response.headers.get("Bayou-Session", session.token)
-        return response
 
     def _answer(self, response: requests.Response) -> Json:
-        try:
-            answer = response.json()
-        except (ValueError, requests.RequestException):
-            answer = None
+        answer = _json_of(response)
         if isinstance(answer, dict) and response.ok and response.status_code < 300:
             return answer
         error = answer.get("error") if isinstance(answer, dict) else None
@@ -235,6 +250,21 @@ class Replica:
             why = "broke the connection" if sent else "cannot be reached: nothing answers at that address"
         advice = "" if sent else " Start it, or choose another with --replica or `use REPLICA`."
         return Unreachable("replica_unreachable", f"{self._name} {why}.{advice}", replica=self.address.label, sent=sent)
+
+
+def _json_of(response: requests.Response) -> Any:
+    """Return the body of an answer as JSON; None if it is not JSON."""
+    try:
+        return response.json()
+    except (ValueError, requests.RequestException):
+        return None
+
+
+def _code_of(response: requests.Response) -> str:
+    """Return the error code of an answer; empty if it is not a refusal."""
+    answer = None if response.ok else _json_of(response)
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return str(error.get("code", "")) if isinstance(error, dict) else ""
 
 
 def _lines(response: requests.Response) -> Iterator[str]:

@@ -37,6 +37,7 @@ from storage.script_runner import hung, json_map, json_vector, page_views, vecto
 
 BATCH = 500  # writes that one transaction commits or drops at most
 NOTHING: Vector = {}
+SESSION_FOREIGN = "session_foreign"  # the code of a refusal
 
 _REFUSED = {
     # status of lua/commands/accept.lua: (code, message)
@@ -55,6 +56,7 @@ class _Accept(NamedTuple):
     body: str
     commit_mode: str
     needs: Vector
+    birth: str
     shown: Sequence[str]
 
 
@@ -62,6 +64,7 @@ class _Read(NamedTuple):
     """One request to lua/commands/read_pages.lua."""
 
     needs: Vector
+    birth: str
     view: str
     pages: Sequence[str]
 
@@ -154,16 +157,19 @@ class Store(FullStateStore):
 
     # Writes of clients.
 
-    def accept(self, draft: Draft, now_us: int, needs: Vector = NOTHING, shown: Sequence[str] = ()) -> Accepted:
+    def accept(
+        self, draft: Draft, now_us: int, needs: Vector = NOTHING, shown: Sequence[str] = (), birth: str = ""
+    ) -> Accepted:
         """Accept a client's write: give it a stamp, play it, and add it to the log. A primary in `auto` mode commits it
         at once.
 
         A write whose outcome is neither `updated` nor `merged` is not logged. If it is logged, the result contains the
         pages `shown` as they are after the write. Writes of several threads may share one transaction.
 
-        Raises Behind if the replica's vector does not cover `needs`, Conflict if this replica has retired or if clients
-        may not write this version of the application, TooLarge if the write has too many bytes or pages, and BadInput
-        if no stamp is left. Raises Hung if the application's Lua does not end with this write.
+        Raises Behind if the replica's vector does not cover `needs`, or if `birth` (of a session token, in its short
+        form) is not the birth of this cluster; an empty or unknown birth fits all. Raises Conflict if this replica has
+        retired or if clients may not write this version of the application, TooLarge if the write has too many bytes or
+        pages, and BadInput if no stamp is left. Raises Hung if the application's Lua does not end with this write.
         """
         if len(set(draft.pages)) < len(draft.pages):
             raise ValueError("a draft declares a page twice")  # no replica would take the write
@@ -182,13 +188,13 @@ class Store(FullStateStore):
                 f"This request is too large: its write would have more than {WRITE_BYTES_MAX} bytes. Send less text."
             )
             raise TooLarge("too_large", message)
-        request = _Accept(draft, now_us, body, self._commit_mode, needs, shown)
+        request = _Accept(draft, now_us, body, self._commit_mode, needs, birth, shown)
         return self._accepted(self._accepting.submit(request), shown)
 
     def _accept_all(self, requests: Sequence[_Accept]) -> list[dict[str, Any]]:
         arguments: list[Any] = []
-        for _, now_us, body, commit_mode, needs, shown in requests:
-            arguments += now_us, body, commit_mode, _json(vector_texts(needs)), _json(shown)
+        for _, now_us, body, commit_mode, needs, birth, shown in requests:
+            arguments += now_us, body, commit_mode, _json(vector_texts(needs)), birth, _json(shown)
         try:
             return list(json.loads(self.run("accept", *arguments)))
         except Hung:
@@ -202,6 +208,8 @@ class Store(FullStateStore):
         status = reply["status"]
         if status == "behind":
             raise _behind(reply["missing"])
+        if status == "foreign":
+            raise _foreign()
         if status == "clock":
             raise BadInput("clock", "This replica's clock is beyond the year 2255. Correct it.", field="clock")
         if status in _REFUSED:
@@ -211,17 +219,20 @@ class Store(FullStateStore):
             pages = _views(shown, reply.get("pages", ()))
             stamp, server = split_id(reply["id"])
             self._acknowledged.note_write(server, stamp, is_committed=reply["committed"])
-        return Accepted(reply.get("id"), reply["outcome"], reply.get("committed", False), pages)
+        birth = reply.get("birth", "")
+        return Accepted(reply.get("id"), reply["outcome"], reply.get("committed", False), birth, pages)
 
-    def read(self, pages: Sequence[str], needs: Vector = NOTHING, view: str = "tentative") -> Snapshot:
+    def read(self, pages: Sequence[str], needs: Vector = NOTHING, view: str = "tentative", birth: str = "") -> Snapshot:
         """Return pages in both views, with the vectors of the same moment. A page that does not exist is empty.
 
-        Raises Behind if `view` (`tentative` or `committed`) does not cover `needs`. Reads of several threads may share
-        one transaction.
+        Raises Behind if `view` (`tentative` or `committed`) does not cover `needs`, or if `birth` does not fit, as in
+        `accept`. Reads of several threads may share one transaction.
         """
-        moment, reply = self._reading.submit(_Read(needs, view, pages))
+        moment, reply = self._reading.submit(_Read(needs, birth, view, pages))
         if "missing" in reply:
             raise _behind(reply["missing"])
+        if "foreign" in reply:
+            raise _foreign()
         self._acknowledged.note_csn(moment["csn"])
         return Snapshot(pages=_views(pages, reply), **moment)
 
@@ -229,11 +240,11 @@ class Store(FullStateStore):
         """Return a pair for each request. Its first item has the vectors, the CSN and the history at the moment of
         reading. Its second item has the pages or, if the view does not cover `needs`, the missing entries."""
         arguments: list[Any] = []
-        for needs, view, pages in requests:
-            arguments += _json(vector_texts(needs)), view, json.dumps(list(pages))
+        for needs, birth, view, pages in requests:
+            arguments += _json(vector_texts(needs)), birth, view, json.dumps(list(pages))
         found = json.loads(self.run("read_pages", *arguments))
         vectors = {name: json_vector(found[name]) for name in ("vector", "committed_vector")}
-        moment = {**vectors, "csn": int(found["csn"]), "history": found["history"]}
+        moment = {**vectors, "csn": int(found["csn"]), "history": found["history"], "birth": found["birth"]}
         return [(moment, reply) for reply in found["replies"]]
 
     def list_entries(self, name: str) -> list[str]:
@@ -436,7 +447,7 @@ class Store(FullStateStore):
     ) -> Accepted:
         draft = membership_draft(op, request, _iso(now_us), args)
         (reply,) = self._accept_all(
-            [_Accept(draft, now_us, draft.encode_body(), mode or self._commit_mode, NOTHING, ())]
+            [_Accept(draft, now_us, draft.encode_body(), mode or self._commit_mode, NOTHING, "", ())]
         )
         return self._accepted(reply)
 
@@ -464,6 +475,14 @@ def _behind(missing: Mapping[str, str]) -> Behind:
         "session_ahead",
         "This replica has not yet received what your session has seen or written. Wait, or use another replica.",
         missing=missing,
+    )
+
+
+def _foreign() -> Behind:
+    return Behind(
+        SESSION_FOREIGN,
+        "Your session began in another cluster, or in this one before it was started over with new data. Send an empty"
+        " Bayou-Session, which begins a new session.",
     )
 
 

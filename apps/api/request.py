@@ -8,7 +8,6 @@ from typing import Generic, TypeVar
 from bayou.application import Snapshot
 from bayou.session_token import Token
 from bayou.stamps import split_id
-from bayou.state import Vector
 
 QueryT = TypeVar("QueryT")
 BodyT = TypeVar("BodyT")
@@ -43,6 +42,11 @@ class ClientSession:
     has_written: bool = False
     seen: Token | None = None  # the token with what was read; it counts if the request succeeds
 
+    @property
+    def birth(self) -> str:
+        """The birth of the cluster that the client's token names, in its short form; empty if it names none."""
+        return self.token.birth if self.was_sent else ""
+
     def needs_of_read(self) -> dict[str, int]:
         """Return the vector that a view must cover before the request may read it. If the request has already made a
         write, the vector is empty: the read then only shows the result of that write."""
@@ -55,19 +59,21 @@ class ClientSession:
     def note_read(self, snapshot: Snapshot, view: str) -> None:
         if self.was_sent and self.notes_reads:
             seen = snapshot.vector if view == "tentative" else snapshot.committed_vector
-            token = (self.seen or self.token).after_read(seen)
+            token = (self.seen or self.token).after_read(seen).born(snapshot.birth)
             self.seen = token.folded(snapshot.committed_vector, snapshot.csn, snapshot.history)
 
-    def note_write(self, identifier: str) -> None:
+    def note_write(self, identifier: str, birth: str) -> None:
+        """Note the id of a write that the replica has accepted. `birth` is the birth that the replica knows."""
         stamp, origin = split_id(identifier)
-        self.token, self.has_written = self.token.after_write(origin, stamp), True
+        self.token, self.has_written = self.token.after_write(origin, stamp).born(birth), True
 
-    def note_duplicate(self, held: Vector) -> None:
+    def note_duplicate(self, held: Snapshot) -> None:
         """Note that the replica had already accepted this request. The client may have sent it twice because the first
-        answer was lost. `held` is the replica's vector, which covers the write of the request."""
+        answer was lost. The vector of `held` covers the write of the request."""
         if self.was_sent:
-            for server, stamp in held.items():
+            for server, stamp in held.vector.items():
                 self.token = self.token.after_write(server, stamp)
+            self.token = self.token.born(held.birth)
 
     def token_after(self, *, reads_count: bool) -> str | None:
         """Return the session token for the answer; None if the answer has none. `reads_count` says whether the token

@@ -25,7 +25,7 @@ COMMON_ERRORS: Mapping[int, tuple[str, ...]] = {
     500: ("internal",),
     503: ("storage_away",),
 }
-SESSION_ERRORS = {412: ("session_ahead",), 413: ("session_too_large",), 429: ("too_many_waiting",)}
+SESSION_ERRORS = {412: ("session_ahead", "session_foreign"), 413: ("session_too_large",), 429: ("too_many_waiting",)}
 WRITE_ERRORS = {
     400: ("clock",),
     401: ("user_missing",),

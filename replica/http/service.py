@@ -20,7 +20,7 @@ from replica.clock import Clock, microseconds, utc_now
 from replica.config import Config
 from replica.http.concurrency_limit import ConcurrencyLimit
 from storage.members import label_of
-from storage.store import Store
+from storage.store import SESSION_FOREIGN, Store
 
 WAITING_MAX = 6  # requests that may wait for what their session needs at a time, below the number of threads
 
@@ -70,24 +70,24 @@ class ReplicaService:
 
     def submit(self, draft: Draft, session: ClientSession, shown: Sequence[str] = ()) -> Accepted:
         """Submit a draft in one transaction. Peers are notified if the write was logged."""
-        needs = session.needs_of_write()
+        needs, birth = session.needs_of_write(), session.birth
         now_us = microseconds(self._clock())
-        accepted = self._attempt(session.wait_ms, lambda: self._store.accept(draft, now_us, needs, shown))
+        accepted = self._attempt(session.wait_ms, lambda: self._store.accept(draft, now_us, needs, shown, birth))
         if accepted.id is not None:
-            session.note_write(accepted.id)
+            session.note_write(accepted.id, accepted.birth)
             self._peers.notify_new_write()
         elif accepted.status == "duplicate":
-            session.note_duplicate(self._store.read(()).vector)
+            session.note_duplicate(self._store.read(()))
         return accepted
 
     def read(self, pages: Sequence[str], session: ClientSession, view: str = "tentative") -> Snapshot:
-        needs = session.needs_of_read()
-        snapshot = self._attempt(session.wait_ms, lambda: self._store.read(pages, needs, view))
+        needs, birth = session.needs_of_read(), session.birth
+        snapshot = self._attempt(session.wait_ms, lambda: self._store.read(pages, needs, view, birth))
         session.note_read(snapshot, view)
         return snapshot
 
     def list_entries(self, name: str, session: ClientSession) -> list[str]:
-        if session.needs_of_read():
+        if session.birth or session.needs_of_read():
             self.read((), session)
         return self._store.list_entries(name)
 
@@ -121,8 +121,8 @@ class ReplicaService:
         change = self._follow() if wait_ms else None
         try:
             return attempt()
-        except Behind:
-            if change is None:
+        except Behind as behind:
+            if change is None or behind.code == SESSION_FOREIGN:
                 raise
         deadline = time.monotonic() + wait_ms / 1000
         with self._waiting:
@@ -130,6 +130,6 @@ class ReplicaService:
                 change.take(max(deadline - time.monotonic(), 0))
                 try:
                     return attempt()
-                except Behind:
-                    if change.ended or time.monotonic() >= deadline:
+                except Behind as behind:
+                    if change.ended or time.monotonic() >= deadline or behind.code == SESSION_FOREIGN:
                         raise

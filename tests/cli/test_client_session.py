@@ -73,6 +73,21 @@ def test_a_client_session_holds_at_every_replica(vish: User) -> None:
     vish.succeeds("status", "--replica", "one")
 
 
+def test_a_new_session_begins_where_the_cluster_was_started_over(tmp_path: Path) -> None:
+    said = "one belongs to another cluster than your session, or its cluster was started over; a new session begins"
+    with live(tmp_path / "before", ("one",)) as processes:
+        User(processes, tmp_path).reserves("one", 9)
+    with live(tmp_path / "after", ("one",)) as processes:
+        vish = User(processes, tmp_path)
+        assert vish.succeeds("status").splitlines() == [f"· {said}", "vish has no reservation here  (UTC, at one)"]
+        assert said not in vish.succeeds("status")
+    with live(tmp_path / "again", ("one",)) as processes:
+        vish = User(processes, tmp_path)
+        words = ("reserve", "--room", "6.12", "--at", "2026-12-01T10:00", "--for", "1h")
+        assert vish.succeeds(*words).count(said) == 1
+        assert "10:00" in vish.succeeds("status")
+
+
 def test_a_command_waits_for_what_the_client_session_has_seen(vish: User) -> None:
     vish.reserves("two", 9)
     waiting = vish.begins("status", "--replica", "one", "--wait", "30")

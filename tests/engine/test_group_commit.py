@@ -35,7 +35,7 @@ SHOWN = ["day", "other", "none"]
 
 
 def requests_of(drafts: list[Draft], mode: str) -> list[Any]:
-    return [(one, FIRST_US + 1000 * n, one.encode_body(), mode, {}, SHOWN) for n, one in enumerate(drafts)]
+    return [(one, FIRST_US + 1000 * n, one.encode_body(), mode, {}, "", SHOWN) for n, one in enumerate(drafts)]
 
 
 def outcome_of(primary: bool, mode: str, before: list[Draft], drafts: list[Draft], together: bool) -> tuple[Any, Any]:

@@ -53,6 +53,7 @@ def test_committed_entries_are_folded_into_one_and_the_others_stay() -> None:
     assert token.folded(committed, 77, HISTORY) == Token(
         {"two~bbbbbb": 9, "four~cccccc": 3, "#1/x~aaaaaa": 3, "#2/two~bbbbbb": 77}, {"two~bbbbbb": 9}
     )
+    assert token.born("one~aaaaaa").folded(committed, 77, HISTORY).birth == token.born("one~aaaaaa").birth != ""
     assert "#0/one~aaaaaa" in Token({**MANY, "#0/one~aaaaaa": 50}).folded(committed, 77, HISTORY).read
 
 

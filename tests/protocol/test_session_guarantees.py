@@ -28,9 +28,12 @@ VECTORS = st.dictionaries(st.text(min_size=1, max_size=40), st.integers(0, STAMP
 ONE = "one~aaaaaa"
 
 
-@given(VECTORS, VECTORS)
-def test_a_token_survives_encoding(read: dict[str, int], written: dict[str, int]) -> None:
-    token = Token(read, written)
+BIRTHS = st.text(max_size=40)
+
+
+@given(VECTORS, VECTORS, BIRTHS)
+def test_a_token_survives_encoding(read: dict[str, int], written: dict[str, int], birth: str) -> None:
+    token = Token(read, written).born(birth)
     assert Token.decode(token.encode()) == token
     assert Token.decode(token.encode()).encode() == token.encode()
     assert Token.decode("") == Token()
@@ -57,6 +60,9 @@ def packed(members: Any) -> str:
         packed({"r": {}, "w": {"": 1}}),
         packed({"r": {}, "w": {"1:" * 1000: 1}}),
         packed({"r": {"x": 1}, "w": {}, "g": 0}),
+        packed({"r": {}, "w": {}, "b": 0}),
+        packed({"r": {}, "w": {}, "b": "one~aaaaaa"}),
+        packed({"r": {}, "w": {}, "b": "0" * 13}),
         packed({"r": {}, "w": {}, "filler": "0" * 1_000_000}),
         packed({"r": {}, "w": {}})[:-6],
         packed("[" * 50_000),
@@ -148,6 +154,40 @@ def test_the_time_to_wait_and_the_number_of_waiting_requests_are_bounded(monkeyp
     assert client.post("/notes", json={}, headers=headers).status_code == 412
     monkeypatch.setattr(service, "WAITING_MAX", 0)
     assert Harness().app.test_client().post("/notes", json={}, headers=headers).status_code == 429
+
+
+@pytest.mark.process
+def test_a_session_of_another_cluster_is_refused_at_once(tmp_path: Path) -> None:
+    """A replica that knows no birth yet takes the session for one of its own cluster, which it may be."""
+    quiet = {"anti_entropy": {"interval_s": 0, "after_write": False}}
+    wait = {"Bayou_Wait": "30000"}
+    with live(tmp_path / "before", ("one", "two"), **quiet) as before:
+        one, two = (str(before.settings.replica(label).rest) for label in ("one", "two"))
+        unborn = reserve(two, "r1", 9).headers["Bayou-Session"]
+        assert Token.decode(unborn).birth == ""
+        token = reserve(one, "r1", 10).headers["Bayou-Session"]
+        birth = Token.decode(token).birth
+        read = ask(one, "GET", "/reservations/vish/r1", Bayou_Session="").headers["Bayou-Session"]
+        again = ask(one, "GET", "/users/vish/reservations", Bayou_Session=token).headers["Bayou-Session"]
+        assert [Token.decode(found).birth for found in (read, again)] == [birth, birth]
+        assert len(birth) == 12
+        duplicate = reserve(one, "r1", 10, Bayou_Session="")
+        assert (duplicate.status_code, Token.decode(duplicate.headers["Bayou-Session"]).birth) == (200, birth)
+        ask(two, "POST", "/replica/sync/one")
+        born = ask(one, "GET", "/reservations/vish/r1", Bayou_Session=unborn).headers["Bayou-Session"]
+        assert Token.decode(born).birth == birth
+    with live(tmp_path / "after", ("one", "two"), **quiet) as after:
+        one, two = (str(after.settings.replica(label).rest) for label in ("one", "two"))
+        foreign = (412, "session_foreign")
+        for session in ({"Bayou_Session": token}, {"Bayou_Session": token, "Bayou_Guarantees": ""}):
+            assert code(reserve(one, "r1", 10, **session, **wait)) == foreign
+            assert code(ask(one, "GET", "/reservations/vish/r1", **session, **wait)) == foreign
+            assert code(ask(one, "GET", "/users/vish/reservations", **session, **wait)) == foreign
+        assert code(ask(two, "GET", "/reservations/vish/r1", Bayou_Session=token)) == (412, "session_ahead")
+        assert code(ask(one, "GET", "/reservations/vish/r1", Bayou_Session=unborn)) == (412, "session_ahead")
+        ask(two, "POST", "/replica/sync/one")
+        assert code(ask(two, "GET", "/reservations/vish/r1", Bayou_Session=token)) == foreign
+        assert code(ask(two, "GET", "/reservations/vish/r1", Bayou_Session="")) == (404, "reservation_unknown")
 
 
 @pytest.mark.process

@@ -162,7 +162,7 @@ class FakeStore:
     def digest(self) -> Digest:
         return Digest("aa", "bb", 7, {"one~aaaaaa": 9})
 
-    def accept(self, draft: Draft, now_us: int, needs: Vector, shown: Sequence[str]) -> Accepted:
+    def accept(self, draft: Draft, now_us: int, needs: Vector, shown: Sequence[str], birth: str) -> Accepted:  # noqa: ARG002
         self._fail()
         self._check(needs, self.vector)
         assert now_us == 1_796_112_000_000_000
@@ -173,7 +173,13 @@ class FakeStore:
         pages = self.read(shown).pages
         return Accepted("0000000000000001@one~aaaaaa", self.outcome, committed=False, pages=pages)
 
-    def read(self, pages: Sequence[str], needs: Vector = NOTHING, view: str = "tentative") -> Snapshot:
+    def read(
+        self,
+        pages: Sequence[str],
+        needs: Vector = NOTHING,
+        view: str = "tentative",
+        birth: str = "",  # noqa: ARG002
+    ) -> Snapshot:
         self._check(needs, self.vector if view == "tentative" else self.committed)
         return Snapshot(self.vector, self.committed, 0, {page: PageViews({}, {}) for page in pages})
 

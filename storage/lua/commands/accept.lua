@@ -2,16 +2,19 @@
 -- primary also commits it.
 --
 -- KEYS[1]  string  prefix of the namespace's keys
--- ARGV     five for each write:
+-- ARGV     six for each write:
 --   integer  the wall clock, microseconds since 1970
 --   string   the write's canonical JSON from the member after `origin` on
 --   string   the mode: auto | manual, whether a primary commits by itself; or now, to commit this write or do nothing
 --   JSON     {server: stamp text} that V must cover first (WFR and MW of the client session); '' if nothing is needed
+--   string   the birth of the cluster that the session token names, in its short form; '' for none
 --   JSON     [page, ...]: the pages to return, as they are after all of these writes; '' for none
--- Returns JSON [{status, id, outcome, committed, missing, pages}, ...], one for each write. The status is
---   logged       the write is in the log; `pages` are the requested pages, as Views.of returns them
+-- Returns JSON [{status, id, outcome, committed, birth, missing, pages}, ...], one for each write. The status is
+--   logged       the write is in the log; `birth` is that of this cluster; `pages` are the requested pages, as Views.of
+--                returns them
 --   refused      the outcome of the write is neither `updated` nor `merged`
 --   behind       V does not cover the entries `missing`, {server: stamp text}
+--   foreign      the token names another birth than this cluster's
 --   retired      this server has retired and accepts no more writes
 --   is_primary   the primary cannot retire before it has handed over
 --   not_primary  mode `now`, and this is not the primary
@@ -26,14 +29,15 @@
 --- @include "engine/replay"
 --- @include "engine/views"
 
-local FIELDS = 5
+local FIELDS = 6
 
 Log.start()
 
 -- A primary that still has tentative writes commits those first. This keeps each origin's order.
 local is_caught_up = not Pages.was_any_tentative
 
-local function accept(clock_us, tail, mode, needs)
+local function accept(clock_us, tail, mode, needs, birth)
+  if Held.is_foreign(birth) then return {status = 'foreign'} end
   local missing = needs ~= '' and Held.missing(cjson.decode(needs), 'tentative')
   if missing then return {status = 'behind', missing = missing} end
   if Log.retired then return {status = 'retired'} end
@@ -48,13 +52,13 @@ local function accept(clock_us, tail, mode, needs)
   local outcome, is_logged = Replay.accept(write, commits)
   if not is_logged then return {status = 'refused', outcome = outcome} end
   is_caught_up = is_caught_up and commits
-  return {status = 'logged', id = write.id, outcome = outcome, committed = commits}
+  return {status = 'logged', id = write.id, outcome = outcome, committed = commits, birth = Held.birth()}
 end
 
 local replies, shown_of, is_any_logged = {}, {}, false
 for number = 1, #ARGV / FIELDS do
-  local clock_us, tail, mode, needs, shown = unpack(ARGV, (number - 1) * FIELDS + 1, number * FIELDS)
-  local reply = accept(clock_us, tail, mode, needs)
+  local clock_us, tail, mode, needs, birth, shown = unpack(ARGV, (number - 1) * FIELDS + 1, number * FIELDS)
+  local reply = accept(clock_us, tail, mode, needs, birth)
   is_any_logged = is_any_logged or reply.status == 'logged'
   replies[number], shown_of[number] = reply, shown
 end

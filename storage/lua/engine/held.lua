@@ -3,9 +3,12 @@
 
 --- @include "engine/vectors"
 
+local BIRTH_DIGITS = 12
+
 local Held = {}
 
 local vector, committed = {}, {} -- server -> stamp, false for no entry; those that were asked for or changed
+local birth -- as stored; nil until it is read
 local retired_now = {} -- server -> true: retired in this transaction
 
 -- A function that returns the stored entry of a server, and remembers it in `cache`.
@@ -63,6 +66,19 @@ function Held.missing(needs, view)
     return Vectors.missing(needs, or_commits(committed_stamp_of), has_committed_retirement)
   end
   return Vectors.missing(needs, or_commits(stamp_of), is_retired)
+end
+
+-- The birth of the cluster, a server id; '' while unknown.
+function Held.birth()
+  if not birth then birth = redis.call('HGET', K.meta, 'birth') end
+  return birth
+end
+
+-- Whether a birth, in the short form of session tokens (bayou/session_token.py), is not that of this cluster. While one
+-- of the two is unknown ('') it may be.
+function Held.is_foreign(short_birth)
+  if short_birth == '' or Held.birth() == '' then return false end
+  return redis.sha1hex(Held.birth()):sub(1, BIRTH_DIGITS) ~= short_birth
 end
 
 return Held
