@@ -138,6 +138,7 @@ class Replica:
         if self._storage.is_silent(NOTICED_S):
             self._say(f"Redis does not answer. The replica stops within {STOP_S_MAX} s; nothing acknowledged is lost.")
         with contextlib.ExitStack() as steps:  # run in reverse order, each of them even if another one fails
+            steps.callback(self._feed.join)  # after the storage, whose end interrupts a read that waits for events
             steps.callback(self._close_storage, deadline)
             steps.callback(self._watchdog.stop)
             steps.callback(self._web.stop)

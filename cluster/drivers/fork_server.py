@@ -12,6 +12,7 @@ Input: one JSON object a line with `arguments`, `output` and `environment`. Outp
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -66,6 +67,7 @@ def is_running(pid: int) -> bool:
 
 def main() -> None:
     """Fork a server for each line of input, until the input ends."""
+    gc.disable()  # as in server.py
     for module in LOADED:
         importlib.import_module(module)
     running: set[int] = set()

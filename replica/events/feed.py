@@ -79,10 +79,14 @@ class EventFeed:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, and wake every follower."""
+        """Wake every follower, and ask the thread to end. It ends when its read of the store does, after up to BLOCK_MS
+        or when the storage is closed."""
         self._stopping.set()
         with self._changed:
             self._notify()
+
+    def join(self) -> None:
+        """Wait for the end of the thread, after `stop`."""
         if self._thread.ident is not None:
             self._thread.join(WAIT_MAX_S)
 
