@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,17 @@ def write_configuration(folder: Path, labels: Sequence[str], settings: dict[str,
 
 @contextlib.contextmanager
 def running(
-    folder: Path, labels: Sequence[str], settings: dict[str, Any], stopping: threading.Event | None = None
+    folder: Path,
+    labels: Sequence[str],
+    settings: dict[str, Any],
+    stopping: threading.Event | None = None,
+    processes_of: Callable[[Path], Processes] = Processes,
 ) -> Iterator[Processes]:
     """Run these replicas on embedded Redis while the block lasts. Raise NotServing or TooLong if one does not serve,
-    and Stopped if the user stops the program."""
+    and Stopped if the user stops the program. `processes_of` makes the processes of a configuration."""
     with contextlib.ExitStack() as cleanup:
         for attempt in range(1, ATTEMPTS_MAX + 1):
-            processes = Processes(write_configuration(folder, labels, settings))
+            processes = processes_of(write_configuration(folder, labels, settings))
             cleanup.callback(processes.stop)
             try:
                 processes.start()

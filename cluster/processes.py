@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Protocol
 
 from bayou.errors import Conflict
 from cluster.rest import Refused, Rest, Silent
@@ -40,6 +41,19 @@ class NotServing(Exception):
         self.output = output
 
 
+class Process(Protocol):
+    """What is used of subprocess.Popen."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def stdout(self) -> IO[str] | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
 class Processes:
     """The processes of a configuration's replicas, by label.
 
@@ -52,7 +66,7 @@ class Processes:
         self.settings = load(configuration)
         self.labels = list(self.settings.replicas)
         self._on_output = on_output or (lambda _label, _line: None)
-        self._environment = {
+        self.environment = {
             name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}
         } | {"PYTHONUTF8": "1", "FORCE_COLOR" if color else "NO_COLOR": "1"}
         self._running: dict[str, _Running] = {}
@@ -60,8 +74,20 @@ class Processes:
     def start(self, *labels: str) -> None:
         """Start the replicas with these labels; without labels, start all. Return at once."""
         for label in labels or self.labels:
-            command = [sys.executable, str(SERVER), label, "--config", str(self.configuration)]
-            self._running[label] = _Running(label, command, self._environment, self._on_output)
+            self._running[label] = _Running(label, self.launch(label), self._on_output)
+
+    def launch(self, label: str) -> Process:
+        """Start the process of a replica in a session of its own, with its output in a pipe."""
+        return subprocess.Popen(
+            [sys.executable, str(SERVER), label, "--config", str(self.configuration)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            env=self.environment,
+            start_new_session=True,
+        )
 
     def wait_until_serving(self, *labels: str, stopping: threading.Event | None = None) -> None:
         """Wait until these replicas answer; without labels, all. Raise NotServing or TooLong if one does not, and
@@ -120,19 +146,10 @@ class Processes:
 class _Running:
     """A process of a replica, and the thread that reads its output."""
 
-    def __init__(self, label: str, command: Sequence[str], environment: dict[str, str], on_output: OnOutput) -> None:
+    def __init__(self, label: str, process: Process, on_output: OnOutput) -> None:
         self.label = label
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            env=environment,
-            start_new_session=True,
-        )
+        self.process = process
         self._reader = threading.Thread(target=self._read, args=(on_output,), name=f"output of {label}", daemon=True)
         self._reader.start()
 

@@ -60,6 +60,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "apps/people",
         "apps/records",
         "tests/__init__.py",
+        "tests/support/forked.py",
         "tests/support/live.py",
         "tests/support/waiting.py",
     ):

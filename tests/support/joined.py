@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
-import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +13,7 @@ import requests
 from cluster.processes import Processes
 from replica.config import read_address
 from storage.redis.embedded import stop_left_behind
-from tests.support.live import ROOT
+from tests.support.forked import Forked
 from tests.support.waiting import wait_until
 
 TIMEOUT_S = 60.0
@@ -28,21 +27,18 @@ class Joined:
         self.label = label
         self.folder = processes.settings.data / label
         self._configuration = processes.configuration
-        self._output = processes.configuration.parent / f"{label}.out"
-        self.process: subprocess.Popen[bytes] | None = None
+        self._environment = processes.environment
+        self._lines: list[str] = []
+        self._reader: threading.Thread | None = None
+        self.process: Forked | None = None
 
     def start(self, *options: str) -> None:
         """Start the process, and wait until it serves requests or has ended."""
-        with self._output.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-W", "error", "server.py", self.label, *options, "--config", self._configuration],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-        process = self.process
-        wait_until(lambda: process.poll() is not None or self._serves())
+        arguments = [self.label, *options, "--config", str(self._configuration)]
+        process = self.process = Forked(arguments, self._environment)
+        reader = self._reader = threading.Thread(target=self._read, args=(process,), daemon=True)
+        reader.start()
+        wait_until(lambda: (process.poll() is not None and not reader.is_alive()) or self._serves())
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -52,8 +48,8 @@ class Joined:
 
     @property
     def output(self) -> str:
-        """Return all that the process has printed."""
-        return self._output.read_text()
+        """Return all that the process and earlier ones have printed."""
+        return "".join(self._lines)
 
     @property
     def status(self) -> int | None:
@@ -63,7 +59,10 @@ class Joined:
 
     def wait(self) -> int:
         assert self.process is not None
-        return self.process.wait(TIMEOUT_S)
+        assert self._reader is not None
+        status = self.process.wait(TIMEOUT_S)
+        self._reader.join(TIMEOUT_S)
+        return status
 
     def kill(self) -> None:
         assert self.process is not None
@@ -74,6 +73,11 @@ class Joined:
         assert self.process is not None
         self.process.terminate()
         return self.wait()
+
+    def _read(self, process: Forked) -> None:
+        assert process.stdout is not None
+        with process.stdout as output:
+            self._lines.extend(output)
 
     def _serves(self) -> bool:
         with contextlib.suppress(requests.RequestException, OSError, ValueError, KeyError):

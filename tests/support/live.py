@@ -13,6 +13,7 @@ from typing import Any
 from cluster.local import running, write_configuration
 from cluster.processes import Processes
 from cluster.rest import Rest
+from tests.support.forked import ForkedProcesses
 from tests.support.waiting import BOUND_S, wait_until
 
 __all__ = ["command", "link", "live", "processes_with", "wait_until_equal", "write_configuration"]
@@ -29,7 +30,7 @@ def live(folder: Path, labels: Sequence[str] = LABELS, **settings: Any) -> Itera
     replica `one`, and `.kill("one")`, `.stop("one")` and `.start("one")` act on its process.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with running(folder, labels, settings) as processes:
+    with running(folder, labels, settings, processes_of=ForkedProcesses) as processes:
         yield processes
 
 

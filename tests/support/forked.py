@@ -1,0 +1,90 @@
+"""Replicas that are forked from one process of the test worker, which has loaded their code once.
+
+A replica that starts from scratch spends most of its start on loading code. A forked one is a process like any other,
+and runs the same `main` with the same arguments and environment. The tests of the commands (`server.py`, `cluster.py`)
+start them from scratch.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import chdir
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO
+
+import cluster.processes
+from cluster.processes import Processes
+
+ROOT = Path(__file__).parent.parent.parent
+SERVER = cluster.processes.SERVER
+LOADED = ["apps", "replica.main", "replica.anti_entropy.scheduler", __name__]
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(LOADED)
+
+
+class Forked:
+    """The process of `server.py ARGUMENTS`, forked. It implements cluster.processes.Process. A warning is an error."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        read_end, write_end = multiprocessing.Pipe(duplex=False)
+        self._process = _context.Process(target=_serve, args=(list(arguments), dict(environment), write_end))
+        with chdir(ROOT):  # the fork server, which the first process starts, finds our modules there
+            self._process.start()
+        write_end.close()
+        self.stdout: IO[str] | None = os.fdopen(os.dup(read_end.fileno()), encoding="utf-8", errors="replace")
+        read_end.close()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        status = self._process.exitcode
+        if status is None:
+            raise subprocess.TimeoutExpired("server.py", timeout or 0)
+        return status
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+class ForkedProcesses(Processes):
+    """The processes of a configuration's replicas, forked unless a test has replaced `server.py` by its own."""
+
+    def launch(self, label: str) -> cluster.processes.Process:
+        if cluster.processes.SERVER != SERVER:
+            return super().launch(label)
+        return Forked([label, "--config", str(self.configuration)], self.environment)
+
+
+def _serve(arguments: Sequence[str], environment: Mapping[str, str], output: Connection) -> None:
+    """Run `server.py ARGUMENTS` in the forked process."""
+    from apps import APPLICATIONS  # noqa: PLC0415
+    from replica.main import main  # noqa: PLC0415
+
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(environment)
+    for standard in (1, 2):
+        os.dup2(output.fileno(), standard)
+    output.close()
+    warnings.simplefilter("error")
+    sys.stdout, sys.stderr = (os.fdopen(standard, "w", encoding="utf-8") for standard in (1, 2))
+    sys.exit(main(arguments, APPLICATIONS))
