@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, from_json
 
 from apps.api.schema import COUNT, NAME
@@ -115,11 +116,11 @@ def read_members(model: type[ModelT], members: Mapping[str, Any]) -> ModelT:
     try:
         return model.model_validate(members)
     except ValidationError as reason:
-        raise _bad_input(reason.errors()[0], members) from None
+        raise _bad_input(_first(reason.errors()), members, model) from None
 
 
 _SENTENCES = {  # pydantic's kind of error -> the sentence for a user; braces hold values of its context
-    "extra_forbidden": "there is no such field; leave it out",
+    "extra_forbidden": "there is no such field; the fields are {fields}",
     "missing": "is missing",
     "string_type": "must be text in quotes",
     "string_too_short": "has too few characters; the minimum is {min_length}",
@@ -139,12 +140,43 @@ _SENTENCES = {  # pydantic's kind of error -> the sentence for a user; braces ho
 }
 
 
-def _bad_input(error: ErrorDetails, members: Mapping[str, Any]) -> BadInput:
+def _first(errors: Sequence[ErrorDetails]) -> ErrorDetails:
+    """Return the error to report. A misspelt field makes two errors, of which the unknown name says more than the
+    missing one."""
+    first = errors[0]
+    unknown = (one for one in errors if one["type"] == "extra_forbidden" and one["loc"][:-1] == first["loc"][:-1])
+    return next(unknown, first) if first["type"] == "missing" else first
+
+
+def _bad_input(error: ErrorDetails, members: Mapping[str, Any], model: type[Model]) -> BadInput:
     """Return the BadInput for an error of pydantic. Its `field` is a path such as slots.0.start."""
-    field = ".".join(_path(error["loc"], members))
+    steps = list(_path(error["loc"], members))
+    field = ".".join(steps)
     sentence = _SENTENCES.get(error["type"])
-    said = sentence.format(**error.get("ctx", {})) if sentence else error["msg"]
+    known = ", ".join(_fields_of(_models_at(model, steps[:-1]))) or "none"
+    said = sentence.format(fields=known, **error.get("ctx", {})) if sentence else error["msg"]
     return BadInput("bad_input", f"{field}: {said}.", field=field)
+
+
+def _fields_of(models: Iterable[type[BaseModel]]) -> dict[str, FieldInfo]:
+    """Return the fields of these models by the names that clients use."""
+    return {field.alias or name: field for model in models for name, field in model.model_fields.items()}
+
+
+def _models_at(model: type[BaseModel], steps: Iterable[str]) -> list[type[BaseModel]]:
+    """Return the models of the object to which a path leads; a union may have several."""
+    models = [model]
+    for step in steps:
+        if field := _fields_of(models).get(step):  # an index of a list leads to no other model
+            models = list(_models_in(field.annotation))
+    return models
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
 
 
 def _path(steps: Sequence[str | int], value: Any) -> Iterator[str]:

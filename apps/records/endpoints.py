@@ -140,11 +140,12 @@ class Records:
     def read_records(self, request: Request[ReadQuery, None]) -> Answer:
         """Show the records that a query selects. All are read in one view, at the same moment."""
         wanted, session = request.query, request.session
-        from apps.records.sql import Source, read_query  # noqa: PLC0415
+        from apps.records.sql import Source, check_parameters, read_query  # noqa: PLC0415
 
         values = {**(wanted.parameters or {}), **({"user": request.caller.name} if request.caller.name else {})}
         source = Source(wanted.query, "query", lambda name: self._relation(name, session), values)
         relation, query = read_query(source, may_list=True)
+        check_parameters(wanted.parameters or (), source.used)
         names = list(pages_of(relation, query))
         pages = self._service.read(names, session, wanted.view).pages if names else {}
         rows = answer(relation, query, (_in_view(views, wanted.view) for views in pages.values()))
@@ -230,8 +231,8 @@ def describe(write: Write, outcome: str) -> Answer:
 def _unknown(name: str) -> Unknown:
     return Unknown(
         "relation_unknown",
-        f"There is no relation {name[:NAME_MAX]} here. Check the name. If the relation was defined at another replica,"
-        " its definition may not have arrived yet.",
+        f"There is no relation {name[:NAME_MAX]} here. `client.py NAME relations`, or GET /relations, lists those that"
+        " are known here. If the relation was defined at another replica, its definition may not have arrived yet.",
     )
 
 

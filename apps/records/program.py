@@ -13,7 +13,7 @@ from typing import Any
 from apps.records.canonical import Json, Operand, literal, parameter_of, triples, value_of
 from apps.records.relation import Relation, Value
 from apps.records.schema import Check, Parameters, WriteBody
-from apps.records.sql import Source, read_query, read_statement
+from apps.records.sql import Source, check_parameters, read_query, read_statement
 from bayou.errors import BadInput
 
 NO_ALTERNATIVE: Mapping[str, Value] = {}
@@ -37,6 +37,7 @@ class _Reader:
     values: Parameters
     relations: dict[str, Relation] = field(default_factory=dict)  # by full name, those that were used
     pages: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)  # the names of the parameters that the SQL uses
 
     def step(self, place: str, update: str | Sequence[str], check: Check | None, alternatives: Any = None) -> Json:
         """Return the canonical form of a step. `place` is the path of the step in the request, such as `merge.0.`;
@@ -81,7 +82,7 @@ class _Reader:
     def _source(self, text: str, place: str, alternatives: tuple[Parameters, ...]) -> Source:
         varying = {name for alternative in alternatives for name in alternative}
         values = {name: value for name, value in self.values.items() if name not in varying}
-        return Source(text, place, self.relation_of, values, alternatives)
+        return Source(text, place, self.relation_of, values, alternatives, self.used)
 
     def _used(self, relation: Relation, form: Json) -> tuple[Relation, Json]:
         self.relations[relation.name] = relation
@@ -153,5 +154,6 @@ def program_of(body: WriteBody, user: str, relation_of: Callable[[str], Relation
         reader.step(f"merge.{number}.", step.update, step.check, step.alternatives)
         for number, step in enumerate(body.merge)
     ]
+    check_parameters(parameters, reader.used)
     args["relations"] = {name: relation.carried for name, relation in reader.relations.items()}
     return Program(args, sorted(reader.pages))

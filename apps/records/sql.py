@@ -13,7 +13,7 @@ imported only when the first text is parsed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import sqlglot
@@ -41,22 +41,24 @@ ALLOWED = {  # parts of an expression that are understood; anything else is refu
 class Source:
     """A SQL text to parse.
 
-    field         the field of the request that holds the text
+    place         the field of the request that holds the text
     relation_of   finds a relation by the name in the text
     values        the parameters with a known value: those of the whole request
     alternatives  the alternatives of the step, each with values for other parameters; empty if the step has none
+    used          the names of the parameters that were read; each text adds its own
     """
 
     text: str
-    field: str
+    place: str
     relation_of: Callable[[str], Relation]
     values: Mapping[str, object]
     alternatives: tuple[Mapping[str, object], ...] = ()
+    used: set[str] = field(default_factory=set)
 
     def refuse(self, reason: str, node: Any = None) -> NoReturn:
         """Raise BadInput with this reason. `node` is the part of the text that is refused."""
-        place = _place(node)
-        raise BadInput("bad_input", f"{self.field}{place}: {reason}.", field=self.field, text=self.text)
+        position = _place(node)
+        raise BadInput("bad_input", f"{self.place}{position}: {reason}.", field=self.place, text=self.text)
 
     def operand(self, relation: Relation, attribute: str, node: Any) -> Operand:
         """Return the operand for `node`, a value or parameter with which the text compares the attribute, or to which
@@ -79,6 +81,7 @@ class Source:
         """Return the operand for `:name`. If it is a parameter of the whole request, the operand is its value. If it is
         a parameter of the alternatives, the operand stays `:name`, and each of its values must fit the type of the
         attribute."""
+        self.used.add(name)
         if name in self.values:
             return literal(self.stored(relation, attribute, self.values[name]))
         if not self.alternatives or any(name not in alternative for alternative in self.alternatives):
@@ -128,6 +131,15 @@ class Source:
             self.refuse(f"{relation.base_name} has no attribute {node.name[:64]!r}; it has {known}", node)
         name: str = node.name
         return name
+
+
+def check_parameters(given: Iterable[str], used: Iterable[str]) -> None:
+    """Raise BadInput if the SQL of a request uses one of the given parameters nowhere."""
+    for name in given:
+        if name not in used:
+            known = ", ".join(f":{one}" for one in sorted(used)) or "no parameter"
+            message = f"parameters.{name[:64]}: the SQL does not use :{name[:64]}; it uses {known}."
+            raise BadInput("bad_input", message, field=f"parameters.{name[:64]}")
 
 
 def read_query(source: Source, *, may_list: bool = False) -> tuple[Relation, Json]:

@@ -91,12 +91,10 @@ def conflicts(context: Context, arguments: Namespace) -> None:
     screen.json({"rooms": rooms, "records": list(records.values())})
     if screen.as_json:
         return
-    screen.table([_conflict_of_room(context, one) for one in rooms])
+    rows = [_conflict_of_room(context, one) for one in rooms]
     for one in records.values():
-        wanted = "; ".join(_change(change) for change in one["wanted"])
-        screen.line(f"{screen.state('rejected')}  {clean(one['user'])} wanted: {wanted}  ({_finality(one)})")
-        for obstacle in one["in_the_way"]:
-            screen.line(f"    {_obstacle(obstacle)}")
+        rows += _conflict_of_records(context, one)
+    screen.table(rows)
     if not rooms and not records:
         screen.line(f"no conflicts at {context.here}")
 
@@ -117,6 +115,14 @@ def _conflict_of_room(context: Context, one: Json) -> Row:
         f"{room_and_slot(one['wanted'], context.zone)} → {got}",
         f"{how}, {_finality(one)}",
     )
+
+
+def _conflict_of_records(context: Context, one: Json) -> list[Row]:
+    """Return the table rows of a write of records that could not be done: what it wanted, and what stood in its way."""
+    wanted = "; ".join(map(_change, one["wanted"]))
+    write = f"{one['user']}/{one['request']}"
+    first: Row = (context.screen.mark("conflict"), write, f"{wanted} → nothing", f"conflict, {_finality(one)}")
+    return [first, *(("", "", _obstacle(obstacle)) for obstacle in one["in_the_way"])]
 
 
 def _finality(one: Json) -> str:

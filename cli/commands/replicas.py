@@ -118,7 +118,7 @@ def log(context: Context, arguments: Namespace) -> None:
     if context.screen.as_json:
         return
     zone = context.zone
-    rows: list[Row] = [_heading("", "CSN", "accepted", "at", "what", "reservation", "outcome")]
+    rows: list[Row] = [_heading("", "CSN", "accepted", "at", "what", "write", "outcome")]
     for write in kept:
         accepted = str(write.get("accepted_at") or "")
         identity = f"{write.get('user', '')}/{brief(str(write.get('request', '')))}"

@@ -23,6 +23,7 @@ STATES = {
     "tentative": ("?", "yellow"),
     "committed": ("✓", "green"),
     "rejected": ("✗", "red"),
+    "conflict": ("✗", "red"),
     "cancelled": ("–", "dark_grey"),
 }
 REPLICA_COLORS = ("cyan", "magenta", "blue", "light_green", "light_yellow", "light_red", "light_magenta")

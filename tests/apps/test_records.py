@@ -265,6 +265,10 @@ def test_a_definition_that_cannot_be_used_is_refused(replicas: Processes, change
             meeting("odd", merge=[{"for": [{"day": DAY_1}], "update": INSERT.format("odd")}], parameters={}),
             "no parameter :day here",
         ),
+        (
+            meeting("odd", parameters={"day": DAY_1, "start": 540, "stop": 600, "dya": DAY_2}),
+            "parameters.dya: the SQL does not use :dya; it uses :day, :start, :stop, :user.",
+        ),
         (meeting("odd", parameters={"user": "eve"}), "`:user` always stands for the caller"),
         (
             meeting("odd", merge=[{"for": [{"user": "eve"}], "update": INSERT.format("odd")}]),

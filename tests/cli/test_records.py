@@ -77,8 +77,11 @@ def test_the_meetings_of_the_paper(replicas: Processes, run: Run) -> None:
     assert said.splitlines()[:3] == ["day         start  who", "2026-12-01  540    vish", "2026-12-01  600    neil"]
     status, said = run("vish", "conflicts")
     assert status == 0
-    assert "bob wanted: insert meetings room=6.12 day=2026-12-01 start=540 stop=600 who=bob  (final)" in said
-    assert said.count("in the way:") == 3
+    wanted, *obstacles = said.splitlines()
+    assert wanted.startswith("✗  bob/")
+    assert "  insert meetings room=6.12 day=2026-12-01 start=540 stop=600 who=bob → nothing  " in wanted
+    assert wanted.endswith("  conflict, final")
+    assert [line.strip()[: len("in the way: ")] for line in obstacles] == ["in the way: "] * 3
 
     status, said = run("eve", "write", CANCEL, "--set", "day=2026-12-01", "--set", "start=540")
     assert (status, "who=vish" in said) == (3, True)
@@ -149,7 +152,9 @@ def test_a_write_from_standard_input(run: Run) -> None:
     [
         ("update: [", "- is not YAML: "),
         ("- a\n- b\n", "must be a YAML mapping"),
-        ("update: x\nupdates: y", "updates: there is no such field"),
+        ("update: x\nupdates: y", "updates: there is no such field; the fields are update, check, merge, parameters, "),
+        ("update: x\ncheck: {querry: y}", "check.querry: there is no such field; the fields are query, expect."),
+        ("update: x\nmerge: [{updat: y}]", "merge.0.updat: there is no such field; the fields are for, check, update."),
         ("update: x\nmerge: {update: y}", "merge: must be a list"),
         ("update: x\nparameters: {a: 6.12}", "parameters.a: must be text in quotes"),
     ],
@@ -165,3 +170,17 @@ def test_a_file_that_is_not_there(run: Run) -> None:
     assert (status, "nowhere.yaml cannot be read: No such file or directory." in said) == (2, True)
     status, said = run("vish", "write", MEETING, "--set", "day")
     assert (status, "Write NAME=VALUE" in said) == (2, True)
+
+
+def test_a_misspelt_parameter_or_relation(run: Run) -> None:
+    assert run("vish", "define", MEETINGS)[0] == 0
+    on_day = "SELECT who FROM meetings WHERE room = '6.12' AND day = :day"
+    status, said = run("vish", "read", on_day, "--set", "day=2026-12-01", "--set", "dya=2026-12-02")
+    assert (status, "parameters.dya: the SQL does not use :dya; it uses :day. [bad_input]" in said) == (1, True)
+    status, said = run("vish", "conflicts", "meetngs")
+    assert (status, "There is no relation meetngs here. `client.py NAME relations`" in said) == (1, True)
+
+
+def test_the_log_lists_writes_of_all_applications(run: Run) -> None:
+    assert run("vish", "define", MEETINGS)[0] == 0
+    assert run("vish", "log")[1].splitlines()[0].split()[-2:] == ["write", "outcome"]
