@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from bayou.names import SERVER
 from cli.client_session import ClientSession
 from cli.discovery import joined, probes
 from cli.output.screen import REPLICA_COLORS, Cell, Screen, brief
@@ -15,6 +17,8 @@ from cli.replica_addresses import Directory, ReplicaAddress, recall
 from cli.rest import READ_TIMEOUT_S, Json, Replica, segment
 from cli.state import token_of
 from cli.times import building_zone
+
+WRITE_ID = re.compile(rf"[0-9]{{16}}@{SERVER.pattern}")
 
 
 @dataclass
@@ -138,6 +142,28 @@ class Context:
         lists = "`status --all` lists yours" if user == self.user else "`calendar --on DATE --json` shows all ids"
         return f"/reservations/{segment(user)}/{segment(self._whole_id('reservation', request, known, user, lists))}"
 
+    def writes(self, user: str | None = None) -> list[Json]:
+        """Return the newest writes of records of a user, as far as the replica's log holds them."""
+        return list(self.replica.get(f"/users/{segment(user or self.user)}/writes")["writes"])
+
+    def path_of(self, name: str) -> str:
+        """Return the REST path of a reservation or of a write of records. `name` is its id or the beginning of its id,
+        or the whole id with which the log names a write.
+
+        Another user's is written USER/ID. Raise Usage or Problem unless exactly one fits.
+        """
+        if WRITE_ID.fullmatch(name):
+            return f"/writes/{segment(name)}"
+        user, _, request = name.rpartition("/")
+        user = user or self.user
+        reservations = {str(one["request"]) for one in self.reservations(user)}
+        writes = {str(one["request"]): str(one["write"]) for one in self.writes(user)}
+        lists = "`status --all` lists yours. A write that is final may no longer be in the log"
+        whole = self._whole_id("reservation or write", request, reservations | set(writes), user, lists)
+        if whole in reservations:
+            return f"/reservations/{segment(user)}/{segment(whole)}"
+        return f"/writes/{segment(writes[whole])}"
+
     def series_path(self, name: str) -> str:
         """Return the REST path of a series. `name` is its id, the beginning of its id, or the id of an occurrence.
 
@@ -158,7 +184,7 @@ class Context:
                 f"{self.address.label} knows no {kind} of {user} whose id begins with {typed!r}; {lists}. "
                 f"A {kind} made at another replica may not have arrived yet."
             )
-            raise Problem(f"{kind}_unknown", message)
+            raise Problem(f"{kind.partition(' ')[0]}_unknown", message)
         if len(matches) == 1:
             return matches[0]
         if len({one.partition("~")[0] for one in matches}) == 1:

@@ -14,17 +14,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bayou.application import Change, FeedRevision, History, LogEntry, OutcomeChange
-from bayou.errors import Away
+from bayou.errors import Away, Unknown
 from bayou.stamps import split_id
 from bayou.state import Vector
+from bayou.vectors import complete
 from bayou.write import Write
 from storage.keys import Namespace
 from storage.script_runner import ScriptRunner, page_views, rows, text_map
 from storage.scripts import EVENTS_MAX
 
 DIGEST_TRIES = 50
-NOT_DONE_MAX = 200
-OUTCOMES_READ = 20_000  # by `not_done`
+NEWEST_MAX = 200  # writes that `newest_writes` returns
+OUTCOMES_READ = 20_000  # outcomes that it looks at if it is given words
+WRITES_READ = 5000  # writes that it looks at otherwise, since these take longer to read
 EVENTS_READ = 1000  # at a time, by `outcome_changes`
 REVISIONS_BEGIN_S = 1_577_836_800  # 2020: revision numbers are seconds since then, and stay below 2^31 until 2088
 
@@ -56,6 +58,10 @@ class Gap(Exception):
 class Queries(ScriptRunner):
     """The part of a store with which people and operators see its content."""
 
+    @property
+    def label(self) -> str:
+        return self._label
+
     def server(self) -> str | None:
         """Return the server id of the namespace; None if there is no namespace. Atomic."""
         found = self._redis.hget(self._keys.meta, "id")
@@ -86,11 +92,45 @@ class Queries(ScriptRunner):
         notes = page_views(text_map(committed), None).notes
         return History(notes, tuple((Write.of_log(body), outcome.decode()) for outcome, body in rows(flat, 2)))
 
-    def not_done(self, app: str, words: Sequence[str]) -> list[LogEntry]:
-        """Return the newest NOT_DONE_MAX writes of an application whose outcome contains one of these words, such as
-        `rejected`. Tentative writes come first, then the committed writes that the log still holds. Both begin with the
-        newest write. Atomic."""
-        flat = self.run("read_not_done", app, NOT_DONE_MAX, OUTCOMES_READ, *words)
+    def log_entry(self, identifier: str) -> LogEntry:
+        """Return the write with this id. Atomic.
+
+        Raises Unknown `write_dropped` if the write was committed and then dropped from the log, and `write_unknown` if
+        this replica does not hold it.
+        """
+        stamp, server = split_id(identifier)
+        with self._redis.pipeline(transaction=True) as transaction:
+            transaction.hget(self._keys.writes, identifier)
+            transaction.hget(self._keys.outcomes, identifier)
+            transaction.zscore(self._keys.committed, identifier)
+            transaction.hgetall(self._keys.omitted_vector)
+            transaction.smembers(self._keys.retired)
+            body, outcome, csn, omitted, retired = transaction.execute()
+        if body:
+            return LogEntry(Write.of_log(body), None if csn is None else int(csn), outcome.decode())
+        dropped = {origin.decode(): int(last) for origin, last in omitted.items()}
+        if complete(dropped, {one.decode() for one in retired}, server) >= stamp:
+            message = (
+                f"The log of this replica no longer holds the write {identifier}: the write was committed, and dropped"
+                " from the log later. It is final."
+            )
+            raise Unknown("write_dropped", message, write=identifier)
+        message = (
+            f"This replica does not hold the write {identifier}. Check the id. If another replica accepted the write,"
+            " it may not have arrived yet."
+        )
+        raise Unknown("write_unknown", message, write=identifier)
+
+    def newest_writes(
+        self, app: str, *, user: str = "", request: str = "", words: Sequence[str] = ()
+    ) -> list[LogEntry]:
+        """Return the newest NEWEST_MAX writes of an application, of those by this user, with this request id, and with
+        an outcome that contains one of these words, such as `rejected`. What is empty does not count. Tentative writes
+        come first, then the committed writes that the log still holds. Both begin with the newest write. Atomic.
+
+        The method looks at the newest OUTCOMES_READ writes of the log if it is given words, and else at WRITES_READ.
+        """
+        flat = self.run("read_newest", app, user, request, NEWEST_MAX, OUTCOMES_READ if words else WRITES_READ, *words)
         return [
             LogEntry(Write.of_log(flat[i + 2]), int(flat[i]) if flat[i] else None, flat[i + 1].decode())
             for i in range(0, len(flat), 3)

@@ -41,10 +41,17 @@ class Service(Protocol):
         """Return the notes on a page, and the tentative writes that declare the page. Both are read at the same
         moment."""
 
-    def not_done(self, app: str, words: Sequence[str]) -> Sequence[LogEntry]:
-        """Return the newest 200 writes of the application `app` (NAME/VERSION) whose outcome contains one of these
-        words. Tentative writes come first, then the committed writes that the log still holds. Both begin with the
-        newest write."""
+    def log_entry(self, identifier: str) -> LogEntry:
+        """Return the write with this id, with its present outcome. Raise Unknown `write_dropped` if the write was
+        committed and then dropped from the log, and Unknown `write_unknown` if this replica does not hold it."""
+
+    def newest_writes(
+        self, app: str, *, user: str = "", request: str = "", words: Sequence[str] = ()
+    ) -> Sequence[LogEntry]:
+        """Return the newest 200 writes of the application `app` (NAME/VERSION), of those by this user, with this
+        request id, and with an outcome that contains one of these words. What is empty does not count. Tentative writes
+        come first, then the committed writes that the log still holds. Both begin with the newest write. Without words,
+        only the newest 5,000 writes of the log are looked at."""
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
         """Return how the outcomes of these writes changed at this replica, oldest first. Also return the time of the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,28 +11,30 @@ from apps.api.model import ListQuery, RequestQuery, part_of_list
 from apps.api.request import ClientSession, Request
 from apps.api.schema import TEXT, array, nullable, record
 from apps.api.service import Rules, Service, new_draft
-from apps.records.outcomes import conflict_of, done_by, noted, obstacles, relations_of
+from apps.records.outcomes import changes_shown, conflict_of, done_by, noted, obstacles, present_state, relations_of
 from apps.records.relation import (
     Relation,
     base_name_of,
     definition_page,
     definitions,
-    shown_value,
     split_name,
-    types_of,
 )
 from apps.records.rows import answer, pages_of
 from apps.records.schema import (
     CONFLICTS,
+    PRESENT_STATE,
     RELATION,
     ROWS,
+    WRITES,
     WRITTEN,
     DefineBody,
     ReadQuery,
     WriteBody,
+    WritesQuery,
 )
-from bayou.application import Accepted, PageViews
+from bayou.application import Accepted, LogEntry, PageViews
 from bayou.errors import BadInput, Conflict, Refusal, TooLarge, Unknown
+from bayou.stamps import split_id
 from bayou.write import Write
 
 DEFINE = Rules("records/1", check="name_is_free", merge="keep_beside")
@@ -64,6 +66,17 @@ def endpoints(service: Service) -> list[Endpoint]:
         Endpoint("GET", f"{path}/conflicts", records.list_conflicts_of_relation, {200: CONFLICTS}, named, MISSING),
         Endpoint("GET", "/records", records.read_records, {200: ROWS}, errors=MISSING),
         Endpoint("POST", "/records", records.write_records, {200: WRITTEN, 201: WRITTEN}, errors=conflict),
+        Endpoint(
+            "GET",
+            "/writes/{write}",
+            records.show_write,
+            {200: PRESENT_STATE},
+            {"write": "The id of a write, as the answer to POST /records gives it."},
+            {404: ("write_unknown", "write_dropped")},
+        ),
+        Endpoint(
+            "GET", "/users/{user}/writes", records.list_writes, {200: WRITES}, {"user": "The user who made the writes."}
+        ),
     ]
 
 
@@ -126,10 +139,15 @@ class Records:
         accepted = self._submit(WRITE, "write", program.args, program.pages, request, body.request)
         if not (accepted.logged or accepted.status == "duplicate"):
             raise self._refusal(accepted, request.session)
+        identifier, is_final = accepted.id, accepted.committed
+        if not accepted.logged:  # a write that the log no longer holds is final
+            found = self._writes_of(request.caller.name, body.request or "")
+            first = next((entry for entry in found if entry.outcome.startswith(("updated", "merged"))), None)
+            identifier, is_final = (first.write.id, first.csn is not None) if first else (None, True)
         changed, step, alternative = done_by(program.args, accepted.outcome)
         written = {
-            "write": accepted.id,
-            "state": "committed" if accepted.committed else "tentative",
+            "write": identifier,
+            "state": "committed" if is_final else "tentative",
             "outcome": "merged" if step else "updated",
             "step": step,
             "alternative": alternative,
@@ -151,6 +169,26 @@ class Records:
         rows = answer(relation, query, (_in_view(views, wanted.view) for views in pages.values()))
         return {"view": wanted.view, "relation": relation.name, "rows": rows}
 
+    def show_write(self, request: Request[None, None], write: str) -> Answer:
+        """Show the present state of a write of records. If it is tentative, also show which replicas are known to hold
+        it."""
+        self._service.read([], request.session)  # in the client's session, as any read
+        try:
+            split_id(write)
+        except ValueError as reason:
+            raise BadInput("bad_input", f"{reason}.", field="write") from None
+        entry = self._service.log_entry(write)
+        if (entry.write.app, entry.write.op) != (WRITE.app, "write"):
+            message = f"{write} is not a write of records. GET /replica/log shows the writes of all applications."
+            raise Unknown("write_unknown", message, write=write)
+        return self._state_of(entry)
+
+    def list_writes(self, request: Request[WritesQuery, None], user: str) -> Answer:
+        """List the newest writes of records of a user: up to 200, among the newest 5,000 writes of the log. Tentative
+        writes come first, then committed writes. Both begin with the newest write."""
+        self._service.read([], request.session)
+        return {"user": user, "writes": list(map(self._state_of, self._writes_of(user, request.query.request or "")))}
+
     def list_conflicts_of_relation(self, request: Request[None, None], relation: str) -> Answer:
         """List the writes to a relation that could not be done: first the tentative ones, then the newest 100 committed
         ones. Both begin with the newest write."""
@@ -158,12 +196,22 @@ class Records:
         page = f"conflicts:{found.name}"
         notes = self._service.read([page], request.session).pages[page].notes
         tentative = [
-            {"state": "tentative", **conflict_of(entry.write, entry.outcome, known)}
-            for entry in self._service.not_done(WRITE.app, ["conflict"])
+            {"state": "tentative", **conflict_of(entry.write, entry.outcome)}
+            for entry in self._service.newest_writes(WRITE.app, words=["conflict"])
             if entry.csn is None and found.name in relations_of(entry.write)
         ]
         committed = [{"state": "committed", **noted(text, known)} for _, text in sorted(notes.items(), reverse=True)]
         return {"conflicts": tentative + committed}
+
+    def _writes_of(self, user: str, request: str) -> Iterator[LogEntry]:
+        """Yield the newest writes of a user, or those with one request id. A request sent twice counts once."""
+        for entry in self._service.newest_writes(WRITE.app, user=user, request=request):
+            if entry.write.op == "write" and not entry.outcome.startswith("duplicate"):
+                yield entry
+
+    def _state_of(self, entry: LogEntry) -> Answer:
+        held_by = {"held_by": self._service.holders([entry.write.id])} if entry.csn is None else {}
+        return present_state(entry) | held_by
 
     def _submit(
         self, rules: Rules, op: str, args: Any, pages: Sequence[str], request: Request[Any, Any], identifier: str | None
@@ -216,16 +264,27 @@ class Records:
 
 
 def describe(write: Write, outcome: str) -> Answer:
-    """Return what screens show of a write: its relations and, as `result`, what the write changed. `result` is None if
-    the write changed nothing."""
+    """Return what screens show of a write: its relations and, as `result`, what the write changed and which step of its
+    merge procedure did it. `result` is None if the write changed nothing. A conflict has `wanted` and `in_the_way`."""
     if write.op != "write":
         return {
             "relation": write.args["name"],
             "result": {"relation": write.args["name"]} if outcome == "updated" else None,
         }
-    changed, _, _ = done_by(write.args, outcome)
-    result = {"changed": "; ".join(_text_of(change, write.args) for change in changed)} if changed else None
-    return {"relations": ", ".join(sorted(map(base_name_of, write.args["relations"]))), "result": result}
+    relations = ", ".join(sorted(map(base_name_of, write.args["relations"])))
+    changed, step, alternative = done_by(write.args, outcome)
+    if changed:
+        how = f"step {step}" + (f", alternative {alternative}" if alternative else "")
+        texts = {"changed": _text_of(changes_shown(write, changed))} | ({"how": f"merged by {how}"} if step else {})
+        return {"relations": relations, "result": texts}
+    conflict = conflict_of(write, outcome)
+    stood = [f"{'missing' if one['is_missing'] else 'in the way'}: {_text_of([one])}" for one in conflict["in_the_way"]]
+    return {
+        "relations": relations,
+        "result": None,
+        "wanted": _text_of(conflict["wanted"]),
+        "in_the_way": "; ".join(stood),
+    }
 
 
 def _unknown(name: str) -> Unknown:
@@ -236,10 +295,10 @@ def _unknown(name: str) -> Unknown:
     )
 
 
-def _text_of(change: Json, args: Mapping[str, Any]) -> str:
-    types = types_of(args["relations"][change["relation"]])
-    values = (shown_value(types[name], value) for name, value in change["record"].items())
-    return " ".join([change["op"], base_name_of(change["relation"]), *map(str, values)])
+def _text_of(records: Iterable[Json]) -> str:
+    """Return records, and what changed them, as text, such as `insert meetings 6.12 2026-12-01 540 600 vish`."""
+    texts = ((one.get("op", ""), base_name_of(one["relation"]), *map(str, one["record"].values())) for one in records)
+    return "; ".join(" ".join(filter(None, words)) for words in texts)
 
 
 def _shown(relation: Relation, views: PageViews) -> Answer:

@@ -3,11 +3,12 @@ records.lua writes these texts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from apps.records.canonical import Json, value_of
-from apps.records.relation import SEPARATOR, Relation, Value, types_of
+from apps.records.relation import SEPARATOR, Relation, Value, base_name_of, types_of
+from bayou.application import LogEntry
 from bayou.write import Write
 
 LINE, FIELD = "\x1e", "\x1d"
@@ -43,12 +44,14 @@ def relations_of(write: Write) -> list[str]:
     return list(write.args["relations"]) if write.op == "write" else [f"{write.args['name']}~{write.args['hash']}"]
 
 
-def conflict_of(write: Write, outcome: str, relation_of: Callable[[str], Relation | None]) -> Json:
-    """Return the conflict of a tentative write, which has no note yet, in the form that `noted` returns."""
+def conflict_of(write: Write, outcome: str) -> Json:
+    """Return what a write wanted and what stands in its way, in the form that `noted` returns. A tentative write has no
+    note yet."""
+    status, _, detail = outcome.partition(" ")
     wanted = (
         [{"op": "define", "relation": write.args["name"], "record": {}}]
         if write.op == "define"
-        else [{**change, "record": _shown(change, relation_of)} for change in done_by(write.args, "updated")[0]]
+        else changes_shown(write, done_by(write.args, "updated")[0])
     )
     return {
         "write": write.id,
@@ -56,13 +59,40 @@ def conflict_of(write: Write, outcome: str, relation_of: Callable[[str], Relatio
         "request": write.request,
         "accepted_at": write.accepted_at,
         "wanted": wanted,
-        "in_the_way": obstacles(outcome.partition(" ")[2], relation_of),
+        "in_the_way": obstacles(detail if status == "conflict" else "", _carried_by(write)),
     }
 
 
-def _shown(change: Json, relation_of: Callable[[str], Relation | None]) -> Json:
-    relation = relation_of(change["relation"])
-    return relation.shown_record(change["record"]) if relation else change["record"]
+def present_state(entry: LogEntry) -> Json:
+    """Return the present state of a write of records, with the schema PRESENT_STATE (see schema.py)."""
+    status, _, detail = entry.outcome.partition(" ")
+    changed, step, alternative = done_by(entry.write.args, entry.outcome)
+    return {
+        **conflict_of(entry.write, entry.outcome),
+        "state": "tentative" if entry.csn is None else "committed",
+        "csn": entry.csn,
+        "outcome": status,
+        "reason": detail if status in {"rejected", "failed"} else None,
+        "step": step,
+        "alternative": alternative,
+        "changed": changes_shown(entry.write, changed),
+    }
+
+
+def changes_shown(write: Write, changes: Iterable[Json]) -> list[Json]:
+    """Return changes of a write with their values in the form that clients see."""
+    relation_of = _carried_by(write)
+    return [
+        {**change, "record": relation.shown_record(change["record"])}
+        for change in changes
+        if (relation := relation_of(change["relation"]))
+    ]
+
+
+def _carried_by(write: Write) -> Callable[[str], Relation | None]:
+    """Return a function that returns a relation that the write carries, by its full name."""
+    carried = write.args.get("relations", {})
+    return lambda name: Relation.of_carried(base_name_of(name), carried[name]) if name in carried else None
 
 
 def _named(text: str, relation_of: Callable[[str], Relation | None]) -> Json:

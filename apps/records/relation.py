@@ -48,7 +48,11 @@ class Relation:
     @classmethod
     def of_content(cls, base_name: str, content: str) -> Self:
         """Return the relation with this name and content; see the property `content`."""
-        carried = json.loads(content)
+        return cls.of_carried(base_name, json.loads(content))
+
+    @classmethod
+    def of_carried(cls, base_name: str, carried: Mapping[str, Any]) -> Self:
+        """Return the relation with this name, from the form in which a write carries it."""
         return cls(base_name, types_of(carried), tuple(carried["key"]), tuple(carried["page_by"]))
 
     def check(self) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import from_json
 
-from apps.api.model import Model, RequestId, ViewQuery
+from apps.api.model import Model, Name, RequestId, ViewQuery
 from apps.api.schema import COUNT, FLAG, TEXT, array, nullable, one_of, record
 from apps.records.relation import Type
 
@@ -133,6 +133,12 @@ class ReadQuery(ViewQuery):
     ] = None
 
 
+class WritesQuery(Model):
+    """The query of GET /users/{user}/writes."""
+
+    request: Annotated[Name | None, Field(description="Only the write with this request id.")] = None
+
+
 VIEW = one_of("tentative", "committed")
 ROW = {"type": "object", "additionalProperties": {"type": ["string", "integer"]}}
 RELATION = record(
@@ -155,6 +161,23 @@ WRITTEN = record(
 )
 ROWS = record(view=VIEW, relation=TEXT, rows=array(ROW))
 OBSTACLE = record(relation=TEXT, is_missing=FLAG, record=ROW)
+PRESENT_STATE = record(
+    {"held_by": array(TEXT)},
+    write=TEXT,
+    user=TEXT,
+    request=TEXT,
+    accepted_at=TEXT,
+    state=VIEW,
+    csn=nullable(COUNT),
+    outcome=one_of("updated", "merged", "conflict", "rejected", "duplicate", "failed"),
+    reason=nullable(TEXT),
+    step=nullable(COUNT),
+    alternative=nullable(COUNT),
+    changed=array(CHANGED),
+    wanted=array(CHANGED),
+    in_the_way=array(OBSTACLE),
+)
+WRITES = record(user=TEXT, writes=array(PRESENT_STATE))
 CONFLICT = record(
     write=TEXT,
     user=TEXT,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from cli.arguments import values
-from cli.arguments.parser import Parser, add_request
+from cli.arguments.parser import Parser, add_request, add_until_final
 from cli.times import DATE_FORMS, LENGTH_FORMS, PERIOD_FORMS
 
 TIMES_HELP = f"""\
@@ -56,8 +56,7 @@ def _reserve(commands: Parser) -> None:
     parser.add("--purpose", "TEXT", "what it is for, up to 200 characters", default="")
     _add_merge(parser)
     _add_repeat(parser)
-    what = "wait so long for the primary to commit it, such as 30s; not with a series"
-    parser.add("--until-final", "SECONDS", what, type=values.seconds)
+    add_until_final(parser, "; not with a series")
     parser.add_flag("--new-room", "accept a room that was never named before")
     add_request(parser)
 
@@ -118,11 +117,11 @@ def _free(commands: Parser) -> None:
 def _status(commands: Parser) -> None:
     parser = commands.add_command(
         "status",
-        "show your reservations, or one",
+        "show your reservations and writes of records, or one of them",
         "  status\n  status 8f3a\n  status --all\n  status priyal/8f3a",
     )
-    parser.add("reservation", "ID", ID_HELP, nargs="?")
-    parser.add_flag("--all", "past and cancelled ones too (--json always lists all)")
+    parser.add("identifier", "ID", ID_HELP, nargs="?")
+    parser.add_flag("--all", "past and cancelled reservations and final writes too (--json always lists all)")
 
 
 def _calendar(commands: Parser) -> None:

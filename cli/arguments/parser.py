@@ -79,3 +79,8 @@ def add_common(parser: Parser, top: bool) -> None:
 
 def add_request(parser: Parser) -> None:
     parser.add("--request", "ID", "repeat a request that got no answer", type=values.name("request id"))
+
+
+def add_until_final(parser: Parser, but: str = "") -> None:
+    what = f"wait so long for the primary to commit it, such as 30s{but}"
+    parser.add("--until-final", "SECONDS", what, type=values.seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.arguments.parser import Parser, add_request
+from cli.arguments.parser import Parser, add_request, add_until_final
 
 
 def add_commands(commands: Parser) -> None:
@@ -10,7 +10,8 @@ def add_commands(commands: Parser) -> None:
     write = commands.add_command(
         "write",
         "write records, with a check and what to do instead, from a file",
-        "  write meeting.yaml\n  write cancel.yaml --set day=2026-12-01 --set start=540",
+        "  write meeting.yaml\n  write cancel.yaml --set day=2026-12-01 --set start=540\n"
+        "  write meeting.yaml --until-final 30s",
     )
     read = commands.add_command(
         "read",
@@ -32,6 +33,7 @@ def add_commands(commands: Parser) -> None:
         parser.add(
             "--set", "NAME=VALUE", "the value of :NAME in the SQL", dest="parameters", action="append", default=[]
         )
+    add_until_final(write)
     read.add("query", "QUERY", "SELECT … FROM … WHERE …")
     read.add_flag("--committed", "only what is final")
     drop.add("relation", "RELATION", "the name of the relation")

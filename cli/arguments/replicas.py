@@ -9,13 +9,15 @@ from cli.arguments.parser import Parser
 def add_commands(commands: Parser) -> None:
     watch = commands.add_command(
         "watch",
-        "show your reservations move and commit as it happens, until Ctrl-C",
-        "  watch             your reservations\n  watch 8f3a        one of them\n"
+        "show your reservations and writes of records move and commit as it happens, until Ctrl-C",
+        "  watch             what you asked for\n  watch 8f3a        one reservation or write of records\n"
         "  watch --all       everything that the replica does\n  watch --json      an event a line, for programs",
     )
     which = watch.add_mutually_exclusive_group()
-    watch.add("reservation", "ID", "only this reservation", which, nargs="?")
-    watch.add_flag("--all", "everybody's reservations and songs, links, sessions, and changes of the membership", which)
+    watch.add("identifier", "ID", "only this reservation or write", which, nargs="?")
+    watch.add_flag(
+        "--all", "everybody's reservations, writes and songs, links, sessions, and changes of the membership", which
+    )
     commands.add_command(
         "replicas", "show every replica of the cluster, and how far each one is", "  replicas\n  replicas --json"
     )

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import shlex
-import time
 from argparse import Namespace
+from collections import Counter
 from datetime import datetime
 
 from cli.commands.series import occurrence_of, repetition_of, show_series, target_of
 from cli.commands.slots import merge_of, slot_asked, slots_of
+from cli.commands.until_final import awaited
 from cli.context import Context
+from cli.output.records import show_write, show_writes, state_of
 from cli.output.reservations import show_reservation, show_reservations, show_rooms
-from cli.output.screen import clean
+from cli.output.screen import STATES, clean
 from cli.problems import DONE, NOTHING_FREE, Refused
 from cli.rest import Json, Query, new_request, segment
 from cli.times import Slot, day_bounds, show_length, show_slot, show_zone, slot_of
 
 LOOKED_UP_MAX = 20  # reservations of a list for which `status` asks where they are
-POLL_S = 0.2
 
 
 def reserve(context: Context, arguments: Namespace) -> int:
@@ -48,9 +49,7 @@ def reserve(context: Context, arguments: Namespace) -> int:
     if repetition:
         return show_series(context, answer)
     if arguments.until_final:
-        answer = _awaited(context, answer, arguments.until_final)
-        if answer["state"] == "tentative":
-            context.screen.note(f"It is not final after {arguments.until_final} s. `status` shows when it is.")
+        answer = awaited(context, answer, _path_of(answer), arguments.until_final, _is_tentative)
     return _conclude(context, answer)
 
 
@@ -83,11 +82,16 @@ def cancel(context: Context, arguments: Namespace) -> int:
 
 def status(context: Context, arguments: Namespace) -> None:
     screen = context.screen
-    if arguments.reservation:
-        _conclude(context, context.replica.get(context.reservation_path(arguments.reservation)))
+    if arguments.identifier:
+        answer = context.replica.get(context.path_of(arguments.identifier))
+        if "room" in answer:
+            _conclude(context, answer)
+        else:
+            screen.json(answer)
+            show_write(screen, answer)
         return
-    reservations = context.reservations()
-    screen.json({"user": context.user, "reservations": reservations})
+    reservations, writes = context.reservations(), context.writes()
+    screen.json({"user": context.user, "reservations": reservations, "writes": writes})
     if screen.as_json:
         return
     zone = context.zone
@@ -95,10 +99,14 @@ def status(context: Context, arguments: Namespace) -> None:
     shown = [one for one in reservations if arguments.all or _is_current(one, today.start)]
     looked_up = [_with_holders(context, one) for one in shown[:LOOKED_UP_MAX]]
     show_reservations(screen, looked_up + shown[LOOKED_UP_MAX:], zone)
-    counts = {state: sum(one["state"] == state for one in shown) for state in ("tentative", "committed", "rejected")}
-    parts = [screen.state(state, n) for state, n in counts.items() if n]
+    shown_writes = [one for one in writes if arguments.all or state_of(one) != "committed"]
+    show_writes(screen, shown_writes)
+    states = Counter([*(one["state"] for one in shown), *map(state_of, shown_writes)])
+    parts = [screen.state(state, states[state]) for state in (*STATES, "failed") if states[state]]
     if hidden := len(reservations) - len(shown):
         parts.append(f"{hidden} past or cancelled: status --all")
+    if hidden := len(writes) - len(shown_writes):
+        parts.append(f"{hidden} final {'write' if hidden == 1 else 'writes'} of records: status --all")
     summary = ", ".join(parts) or f"{context.user} has no reservation here"
     screen.line(f"{summary}  ({show_zone(zone, context.now())}, at {context.here})")
 
@@ -157,13 +165,8 @@ def _path_of(reservation: Json) -> str:
     return f"/reservations/{segment(reservation['user'])}/{segment(reservation['request'])}"
 
 
-def _awaited(context: Context, reservation: Json, seconds: float) -> Json:
-    """Wait until the reservation is no longer tentative, for at most `seconds`, and return its latest state."""
-    deadline = time.monotonic() + seconds
-    while reservation["state"] == "tentative" and (left_s := deadline - time.monotonic()) > 0:
-        time.sleep(min(POLL_S, left_s))
-        reservation = context.replica.get(_path_of(reservation))
-    return reservation
+def _is_tentative(reservation: Json) -> bool:
+    return bool(reservation["state"] == "tentative")
 
 
 def _conclude(context: Context, reservation: Json) -> int:

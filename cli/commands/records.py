@@ -12,10 +12,12 @@ from typing import Any
 
 import yaml
 
+from cli.commands.until_final import awaited
 from cli.context import Context
+from cli.output.records import change_text, is_done, obstacle_text, show_write
 from cli.output.reservations import room_and_slot
 from cli.output.screen import Row, Screen, clean
-from cli.problems import Refused, Usage
+from cli.problems import DONE, NOTHING_FREE, Refused, Usage
 from cli.rest import Json, Query, new_request, segment
 
 
@@ -44,25 +46,31 @@ def relations(context: Context, _arguments: Namespace) -> None:
         context.screen.line("There is no relation here yet; `define FILE` defines one.")
 
 
-def write(context: Context, arguments: Namespace) -> None:
+def write(context: Context, arguments: Namespace) -> int:
     body = _document(arguments.file)
     if arguments.parameters:
         body["parameters"] = {**(body.get("parameters") or {}), **dict(map(_parameter, arguments.parameters))}
-    screen = context.screen
+    screen, request = context.screen, arguments.request or new_request()
     try:
-        _, written = context.replica.write("POST", "/records", arguments.request or new_request(), body)
+        status, answer = context.replica.write("POST", "/records", request, body)
     except Refused as problem:
         if problem.code == "conflict":
             for one in problem.details.get("in_the_way", ()):
-                screen.note(_obstacle(one))
+                screen.note(obstacle_text(one))
         raise
+    if status == 200:
+        screen.line("The replica has this request already. This is what it did:")
+    written = {"user": context.user, "request": request, **answer}
+    if arguments.until_final:
+        path = f"/writes/{segment(str(written['write']))}"
+        written = awaited(context, written, path, arguments.until_final, _may_change)
     screen.json(written)
-    how = ""
-    if written["step"]:
-        alternative = f", alternative {written['alternative']}" if written["alternative"] else ""
-        how = f"  merged by step {written['step']}{alternative}"
-    for change in written["changed"]:
-        screen.line(f"{screen.state(written['state'])}  {_change(change)}{how}")
+    show_write(screen, written)
+    return DONE if is_done(written) else NOTHING_FREE
+
+
+def _may_change(write: Json) -> bool:
+    return write["state"] == "tentative" and is_done(write)
 
 
 def read(context: Context, arguments: Namespace) -> None:
@@ -119,10 +127,10 @@ def _conflict_of_room(context: Context, one: Json) -> Row:
 
 def _conflict_of_records(context: Context, one: Json) -> list[Row]:
     """Return the table rows of a write of records that could not be done: what it wanted, and what stood in its way."""
-    wanted = "; ".join(map(_change, one["wanted"]))
+    wanted = "; ".join(map(change_text, one["wanted"]))
     write = f"{one['user']}/{one['request']}"
     first: Row = (context.screen.mark("conflict"), write, f"{wanted} → nothing", f"conflict, {_finality(one)}")
-    return [first, *(("", "", _obstacle(obstacle)) for obstacle in one["in_the_way"])]
+    return [first, *(("", "", obstacle_text(obstacle)) for obstacle in one["in_the_way"])]
 
 
 def _finality(one: Json) -> str:
@@ -173,17 +181,3 @@ def _show_relation(screen: Screen, relation: Json) -> None:
         f"{screen.state(str(relation['state']))}  {screen.paint(name, bold=True)} ({attributes})"
         f"  key {', '.join(relation['key'])}; pages by {', '.join(relation['page_by'])}"
     )
-
-
-def _change(change: Json) -> str:
-    """Return one change of a record as text, such as `insert meetings room=6.12 day=2026-12-01`."""
-    return clean(f"{change['op']} {_record(change)}")
-
-
-def _obstacle(one: Json) -> str:
-    return clean(f"{'missing' if one['is_missing'] else 'in the way'}: {_record(one)}")
-
-
-def _record(one: Json) -> str:
-    relation = str(one["relation"]).partition("~")[0]
-    return " ".join([relation, *(f"{name}={value}" for name, value in one["record"].items())])

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cli.context import Context
+from cli.output.records import show_writes
 from cli.output.reservations import room_and_slot, show_reservations
 from cli.output.screen import brief, clean
 from cli.problems import Problem, Refused, Unreachable
@@ -16,6 +17,7 @@ from cli.rest import Json, Replica
 
 RECONNECT_WAITS_S = (0.2, 0.5, 1.0, 2.0, *[5.0] * 60)  # after these five minutes the replica counts as gone
 SESSION_COUNTS = ("sent", "received", "rolled_back", "replayed")
+NOT_DONE = {"rejected", "conflict", "failed"}  # outcomes of writes that changed nothing
 STATES = {"committed": "committed", "rejected": "rejected", "revoked": "rejected"}
 
 
@@ -30,8 +32,8 @@ class Event:
 
 
 def watch(context: Context, arguments: Namespace) -> None:
-    path = context.reservation_path(arguments.reservation) if arguments.reservation else None
-    only = str(context.replica.get(path)["id"]) if path else None
+    path = context.path_of(arguments.identifier) if arguments.identifier else None
+    only = _name_of(context.replica.get(path)) if path else None
     if not context.screen.as_json:
         context.rooms()  # for the time zone, before the stream is open
     try:
@@ -124,14 +126,21 @@ def _show_current(context: Context, event: Event, path: str | None) -> None:
     else:
         moving = {"tentative", "rejected"}
         shown = [one for one in context.reservations() if one["state"] in moving and not one.get("final")]
-    show_reservations(screen, shown, context.zone)
+        shown += [one for one in context.writes() if one["state"] == "tentative"]
+    show_reservations(screen, [one for one in shown if "room" in one], context.zone)
+    show_writes(screen, [one for one in shown if "room" not in one])
 
 
 def _concerns(event: Event, user: str, only: str | None) -> bool:
     if event.name == "reset":
         return True
-    reservation = str(event.data.get("reservation", ""))
-    return reservation == only if only else reservation.startswith(f"{user}/")
+    name = _name_of(event.data)
+    return name == only if only else name.startswith(f"{user}/")
+
+
+def _name_of(data: Json) -> str:
+    """Return USER/REQUEST of the reservation or write that an event or an answer is about."""
+    return str(data.get("reservation") or f"{data.get('user') or ''}/{data.get('request') or ''}")
 
 
 def _show(context: Context, event: Event) -> None:
@@ -169,22 +178,25 @@ def _write_text(context: Context, name: str, data: Json) -> str:
     """Return the line that shows an event of a write, such as
     `✓ committed  8f3a  6.12  Tue 2026-12-01 09:00–10:00  CSN 17  from two`."""
     screen, zone = context.screen, context.zone
-    about = data.get("reservation") or f"{data.get('user')}/{data.get('request')}"
-    owner, _, request = str(about).rpartition("/")
+    owner, _, request = _name_of(data).rpartition("/")
     before, after = (room_and_slot(data[end], zone) if data.get(end) else None for end in ("before", "after"))
     cancelled = data.get("op") == "cancel" and not after
-    what = f"{name}: cancelled" if cancelled else name
-    mark = screen.mark(STATES.get(name, "tentative"))
+    outcome = str(data.get("outcome"))
+    what = f"{name}: cancelled" if cancelled else outcome if name == "rejected" and outcome == "conflict" else name
+    mark = screen.mark("rejected" if outcome in NOT_DONE else STATES.get(name, "tentative"))
     parts = [
         screen.paint(f"{mark.text} {what:<9}", mark.color),
         clean(brief(request)) if owner == context.user else f"{clean(owner)}/{clean(brief(request))}",
     ]
     if before and not (after or cancelled):
-        parts.append(f"{before} → {screen.paint('no slot', 'red')}")
+        nothing = "no slot" if "start" in data["before"] else "nothing"
+        parts.append(f"{before} → {screen.paint(nothing, 'red')}")
     elif before and after and before != after:
         parts.append(f"{before} → {screen.paint(after, bold=True)}")
     elif after:
         parts.append(after)
+    elif outcome in NOT_DONE and what != outcome:
+        parts.append(screen.paint(outcome, "red"))
     if name == "revoked":
         parts.append("lost: reserve again" if data.get("outcome") == "lost" else "was final, is tentative again")
     if data.get("csn") is not None:

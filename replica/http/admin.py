@@ -56,6 +56,7 @@ REPLICA = record(
 )
 WRITE_TEXTS = ("app", "op", "user", "request", "origin", "accepted_at")
 WRITE = record(
+    {"held_by": array(TEXT)},
     id=TEXT,
     csn=nullable(COUNT),
     state=one_of("tentative", "committed"),
@@ -204,7 +205,8 @@ class Admin:
         return asdict(digest) | {"vector": vector_texts(digest.vector)}
 
     def list_log(self, request: Request[LogQuery, None]) -> Answer:
-        """List the log: first the committed writes by CSN (commit sequence number), then the tentative writes."""
+        """List the log: first the committed writes by CSN (commit sequence number), then the tentative writes. A
+        tentative write shows which replicas are known to hold it."""
         after, limit = request.query.after, request.query.limit
         entries = self._store.log(after, limit)
         if entries is None:
@@ -225,6 +227,7 @@ class Admin:
             **{name: getattr(write, name) for name in WRITE_TEXTS},
             "outcome": entry.outcome,
             "describe": self._describer.describe(write, entry.outcome),
+            **({"held_by": self._parts.service.holders([write.id])} if entry.csn is None else {}),
         }
 
     def sync(self, _request: Request[None, None], peer: str) -> Answer:

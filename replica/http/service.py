@@ -94,8 +94,13 @@ class ReplicaService:
     def history(self, page: str) -> History:
         return self._store.history(page)
 
-    def not_done(self, app: str, words: Sequence[str]) -> Sequence[LogEntry]:
-        return self._store.not_done(app, words)
+    def log_entry(self, identifier: str) -> LogEntry:
+        return self._store.log_entry(identifier)
+
+    def newest_writes(
+        self, app: str, *, user: str = "", request: str = "", words: Sequence[str] = ()
+    ) -> Sequence[LogEntry]:
+        return self._store.newest_writes(app, user=user, request=request, words=words)
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
         return self._store.outcome_changes(ids)
@@ -104,7 +109,7 @@ class ReplicaService:
         return self._store.writes(ids)
 
     def holders(self, ids: Collection[str]) -> list[str]:
-        return [self.label(self._store.state().server), *self._peers.holders(ids)]
+        return [self._store.label, *self._peers.holders(ids)]
 
     def active_tag(self, name: str) -> str:
         return self._store.active_tag(name)

@@ -121,6 +121,69 @@ def test_a_conflict_is_listed_while_it_is_tentative(tmp_path: Path) -> None:
             assert conflict["in_the_way"][0]["record"]["who"] == "neil"
 
 
+def test_the_present_state_of_a_write(tmp_path: Path) -> None:
+    with live(tmp_path, ("one", "two", "three"), anti_entropy={"interval_s": 0, "after_write": False}) as replicas:
+        one, two, three = map(replicas.rest, ("one", "two", "three"))
+
+        def sync(rest: Rest, peer: str) -> None:
+            rest.post(f"/replica/sync/{peer}", {}, "vish")
+
+        one.post("/relations", {"relation": "states", **MEETINGS}, "vish")
+        sync(one, "two")
+        sync(one, "three")
+        ann = two.post("/records", meeting("states", request="r1"), "ann")
+        bob = three.post("/records", meeting("states", request="r2", merge=[]), "bob")
+        found = two.get(f"/writes/{ann['write']}")
+        assert {name: found[name] for name in ("user", "request", "state", "csn", "outcome", "step", "held_by")} == {
+            "user": "ann", "request": "r1", "state": "tentative", "csn": None, "outcome": "updated", "step": None,
+            "held_by": ["two"],
+        }  # fmt: skip
+        assert two.get("/users/ann/writes") == {"user": "ann", "writes": [found]}
+        assert [change["record"]["start"] for change in found["changed"]] == [540]
+
+        sync(two, "three")  # bob's write came later, and has no alternative
+        conflict = three.get(f"/writes/{bob['write']}")
+        assert (conflict["state"], conflict["outcome"], conflict["changed"]) == ("tentative", "conflict", [])
+        assert [stood["record"]["who"] for stood in conflict["in_the_way"]] == ["ann"]
+        assert [change["record"]["who"] for change in conflict["wanted"]] == ["bob"]
+        assert two.get(f"/writes/{ann['write']}")["held_by"] == ["two", "three"]
+
+        vish = one.post("/records", meeting("states", request="r3"), "vish")
+        sync(one, "two")
+        moved = two.get("/users/ann/writes", request="r1")["writes"][0]
+        assert (moved["state"], moved["outcome"], moved["step"], moved["alternative"]) == ("committed", "merged", 1, 1)
+        assert (moved["csn"], [change["record"]["start"] for change in moved["changed"]]) == (3, [600])
+        assert "held_by" not in moved
+        again = two.post("/records", meeting("states", request="r1"), "ann")
+        assert (again["write"], again["state"], again["alternative"]) == (ann["write"], "committed", 1)
+
+        sync(two, "three")
+        conflict = three.get(f"/writes/{bob['write']}")
+        assert (conflict["state"], conflict["outcome"]) == ("committed", "conflict")
+        assert [stood["record"]["who"] for stood in conflict["in_the_way"]] == ["vish"]
+        later = three.post("/records", meeting("states"), "eve")
+        refused = refusal(replicas, f"/writes/{later['write']}", None, method="GET")
+        assert (refused.status, refused.code) == (404, "write_unknown")
+        one.post("/replica/truncate", {"keep": 0}, "vish")
+        refused = refusal(replicas, f"/writes/{vish['write']}", None, method="GET")
+        assert (refused.status, refused.code) == (404, "write_dropped")
+        assert "was committed, and dropped from the log later" in refused.message
+        assert one.get("/users/vish/writes")["writes"] == []
+        again = one.post("/records", meeting("states", request="r3"), "vish")
+        assert (again["write"], again["state"], again["outcome"]) == (None, "committed", "updated")
+
+
+def test_what_is_no_write_of_records_has_no_state(replicas: Processes, one: Rest) -> None:
+    refused = refusal(replicas, "/writes/8f3a", None, method="GET")
+    assert (refused.status, "'8f3a' is not a write id" in refused.message) == (400, True)
+    one.post(
+        "/reservations", {"room": "6.12", "slots": [{"start": "2030-06-03T09:00Z", "end": "2030-06-03T10:00Z"}]}, "vish"
+    )
+    reservation = one.get("/replica/log")["writes"][-1]["id"]
+    refused = refusal(replicas, f"/writes/{reservation}", None, method="GET")
+    assert (refused.status, refused.code) == (404, "write_unknown")
+
+
 def test_two_definitions_of_one_name_are_two_relations(replicas: Processes) -> None:
     one, two = map(replicas.rest, ("one", "two"))
     link(replicas, "one", "two", up=False)
@@ -158,23 +221,27 @@ def test_a_request_sent_twice_counts_once(replicas: Processes) -> None:
     one, two = map(replicas.rest, ("one", "two"))
     define(replicas, "once")
     link(replicas, "one", "two", up=False)
-    one.post("/records", meeting("once", request="r1"), "vish")
-    two.post("/records", meeting("once", request="r1"), "vish")
+    first = one.post("/records", meeting("once", request="r1"), "vish")
+    second = two.post("/records", meeting("once", request="r1"), "vish")
     link(replicas, "one", "two", up=True)
     wait_until_equal(replicas)
     assert owners(one, "once") == owners(two, "once") == {(DAY_1, 540): "vish"}
     again = one.post("/records", meeting("once", request="r1"), "vish")
-    assert (again["write"], again["outcome"], len(again["changed"])) == (None, "updated", 1)
+    assert (again["write"], again["outcome"], len(again["changed"])) == (first["write"], "updated", 1)
+    assert [found["write"] for found in one.get("/users/vish/writes", request="r1")["writes"]] == [first["write"]]
+    repeat = one.get(f"/writes/{second['write']}")
+    assert (repeat["outcome"], repeat["changed"]) == ("duplicate", again["changed"])
 
 
 def test_a_page_remembers_three_requests_with_the_longest_names(replicas: Processes, one: Rest) -> None:
     define(replicas, "longest")
     user, requests = "u" * 64, [f"{number}".rjust(64, "r") for number in range(3)]
+    writes = []
     for hour, request in enumerate(requests):
         slot = {"day": DAY_1, "start": 60 * hour, "stop": 60 * hour + 60}
-        one.post("/records", meeting("longest", request=request, parameters=slot), user)
+        writes.append(one.post("/records", meeting("longest", request=request, parameters=slot), user)["write"])
     again = one.post("/records", meeting("longest", request=requests[0]), user)
-    assert again["write"] is None
+    assert again["write"] == writes[0]
     assert len(owners(one, "longest")) == 3
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 
 from cli.main import main
 from cluster.processes import Processes
-from tests.support.live import ROOT, link, live, wait_until_equal
+from tests.support.live import ROOT, command, link, live, wait_until_equal
+from tests.support.waiting import BOUND_S, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -37,13 +39,13 @@ def run(
     """Return a function that runs one command, and returns its exit status and its output, including errors."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
-    def command(*words: str, typed: str = "") -> tuple[int, str]:
+    def run_command(*words: str, typed: str = "") -> tuple[int, str]:
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))
         status = main([*words, "--config", str(replicas.configuration)])
         said = capsys.readouterr()
         return status, said.out + said.err
 
-    return command
+    return run_command
 
 
 def test_the_meetings_of_the_paper(replicas: Processes, run: Run) -> None:
@@ -55,17 +57,16 @@ def test_the_meetings_of_the_paper(replicas: Processes, run: Run) -> None:
     link(replicas, "one", "two", up=False)
 
     at_two = "--replica", "two"
-    assert run("vish", "write", MEETING) == (
+    assert run("vish", "write", MEETING, "--request", "r1") == (
         0,
-        "✓ committed  insert meetings room=6.12 day=2026-12-01 start=540 stop=600 who=vish\n",
+        "✓ committed  insert meetings room=6.12 day=2026-12-01 start=540 stop=600 who=vish\n  id     vish/r1\n",
     )
     assert run("neil", "write", MEETING, *at_two)[1].startswith("? tentative  insert meetings room=6.12 day=2026-12-01")
-    assert run("ann", "write", MEETING, *at_two)[1].endswith(
-        "start=600 stop=660 who=ann  merged by step 1, alternative 1\n"
-    )
-    assert run("bob", "write", MEETING, *at_two)[1].endswith(
-        "start=540 stop=600 who=bob  merged by step 1, alternative 2\n"
-    )
+    for user, start, alternative in (("ann", "600 stop=660", 1), ("bob", "540 stop=600", 2)):
+        first, name, note = run(user, "write", MEETING, *at_two)[1].splitlines()
+        assert first.endswith(f"start={start} who={user}  merged by step 1, alternative {alternative}")
+        assert name.startswith(f"  id     {user}/")
+        assert note.startswith("  note   not final")
     status, said = run("eve", "write", MEETING, *at_two)
     assert status == 3
     assert "in the way: meetings room=6.12 day=2026-12-01 start=540 stop=600 who=neil" in said
@@ -91,6 +92,108 @@ def test_the_meetings_of_the_paper(replicas: Processes, run: Run) -> None:
     assert json.loads(run("vish", "read", ON_DAY, "--json")[1])["rows"] == [
         {"day": "2026-12-01", "start": 600, "who": "neil"}
     ]
+
+
+def test_where_a_write_is(replicas: Processes, run: Run) -> None:
+    assert run("vish", "define", MEETINGS)[0] == 0
+    wait_until_equal(replicas)
+    link(replicas, "one", "two", up=False)
+    at_nine, later = (("--set", "day=2026-12-09", "--set", f"start={start}") for start in (540, 570))
+    alone = "update: INSERT INTO meetings (room, day, start, stop, who) VALUES ('6.12', :day, :start, 600, :user)\n"
+    merge = f"merge:\n  - {alone.replace(':start, 600', '600, 660')}"
+    at_two = "--replica", "two"
+
+    status, said = run(
+        "sue", "write", "-", *at_nine, *at_two, "--request", "r1", "--until-final", "1s", typed=alone + merge
+    )
+    assert (status, "It is not final after 1 s." in said, "  where  at two only" in said) == (0, True, True)
+    assert run("rob", "write", "-", *later, *at_two, "--request", "r2", typed=alone)[0] == 0
+    said = run("sue", "status", *at_two)[1]
+    assert "?  r1  insert meetings room=6.12 day=2026-12-09 start=540 stop=600 who=sue  (at two only)" in said
+    assert "? 1 tentative" in said
+
+    for at in (at_nine, later):
+        assert run("vish", "write", "-", *at, typed=alone)[0] == 0
+    link(replicas, "one", "two", up=True)
+    wait_until_equal(replicas)
+    for name in ("r1", "sue/r1"):
+        assert run("sue", "status", name, *at_two) == (
+            0,
+            "✓ committed  insert meetings room=6.12 day=2026-12-09 start=600 stop=660 who=sue  merged by step 1\n"
+            "  id     sue/r1\n",
+        )
+    said = run("rob", "status", "r2")[1]
+    assert "✗ conflict  insert meetings room=6.12 day=2026-12-09 start=570 stop=600 who=rob → nothing\n" in said
+    assert "  why    in the way: meetings room=6.12 day=2026-12-09 start=570 stop=600 who=vish\n" in said
+    assert "✗ 1 conflict" in run("rob", "status")[1]
+    assert "1 final write of records: status --all" in run("sue", "status")[1]
+    assert "✓  r1  insert meetings" in run("sue", "status", "--all")[1]
+    assert "this request already" in run("sue", "write", "-", *at_nine, "--request", "r1", typed=alone + merge)[1]
+
+    identity = json.loads(run("sue", "status", "r1", "--json")[1])["write"]
+    assert run("vish", "admin", "truncate", "0")[0] == 0
+    status, said = run("sue", "status", identity)
+    assert (status, "no longer holds the write" in said, "[write_dropped]" in said) == (1, True, True)
+    status, said = run("sue", "status", "r1")
+    assert (status, "A write that is final may no longer be in the log." in said) == (1, True)
+
+
+def test_a_write_waits_until_it_is_final_or_cannot_be_done(replicas: Processes, run: Run) -> None:
+    assert run("vish", "define", MEETINGS)[0] == 0
+    wait_until_equal(replicas)
+    write = "update: INSERT INTO meetings (room, day, start, stop, who) VALUES ('6.12', '2026-12-10', 540, 600, :user)"
+    at_two = "--replica", "two", "--until-final", "60s"
+    assert run("neil", "write", "-", *at_two, typed=write)[1].startswith("✓ committed  insert meetings")
+
+    link(replicas, "one", "two", up=False)
+    later = write.replace("540, 600", "600, 660")
+    assert run("vish", "write", "-", typed=later)[0] == 0
+
+    def heal_when_it_is_written() -> None:
+        two = replicas.rest("two")
+        wait_until(lambda: two.get("/users/neil/writes")["writes"][0]["state"] == "tentative")
+        link(replicas, "one", "two", up=True)
+
+    healing = threading.Thread(target=heal_when_it_is_written)
+    healing.start()
+    status, said = run("neil", "write", "-", *at_two, typed=later)
+    healing.join()
+    assert (status, said.startswith("✗ conflict  insert meetings")) == (3, True)
+    assert "in the way: meetings room=6.12 day=2026-12-10 start=600 stop=660 who=vish" in said
+
+
+def test_the_watch_of_writes(replicas: Processes, run: Run, tmp_path: Path) -> None:
+    assert run("vish", "define", MEETINGS)[0] == 0
+    wait_until_equal(replicas)
+    link(replicas, "one", "two", up=False)
+    write = (
+        "update: INSERT INTO meetings (room, day, start, stop, who) VALUES ('6.13', :day, 540, 600, :user)\n"
+        "merge:\n  - for: [{day: '2026-12-12'}]\n"
+        "    update: INSERT INTO meetings (room, day, start, stop, who) VALUES ('6.13', :day, 540, 600, :user)\n"
+    )
+    on_day, at_two = ("--set", "day=2026-12-11"), ("--replica", "two")
+    words = ("client.py", "ann", *at_two, "--config", str(replicas.configuration), "watch")
+    with command(*words, environment={"XDG_STATE_HOME": str(tmp_path), "NO_COLOR": "1"}) as watch:
+        assert watch.stdout is not None
+        lines = iter(watch.stdout.readline, "")
+        bound = threading.Timer(BOUND_S, watch.kill)
+        bound.start()
+        assert next(lines).startswith("watching two")
+        for request in ("r1", "r2"):  # the second one gets its alternative
+            assert run("ann", "write", "-", *on_day, *at_two, "--request", request, typed=write)[0] == 0
+        assert run("vish", "write", "-", *on_day, typed=write)[0] == 0
+        link(replicas, "one", "two", up=True)
+        nine, later = (f"insert meetings 6.13 2026-12-{day} 540 600 ann" for day in (11, 12))
+        shown = [next(lines).split(maxsplit=1)[1].strip() for _ in range(6)]
+        assert shown[:2] == [f"? accepted   r1  {nine}", f"? accepted   r2  {later} merged by step 1, alternative 1"]
+        assert {text.partition("  CSN")[0].partition("  from")[0] for text in shown[2:]} == {
+            f"? moved      r1  {nine} → {later} merged by step 1, alternative 1",
+            f"✓ committed  r1  {later} merged by step 1, alternative 1",
+            f"✗ conflict   r2  {later} merged by step 1, alternative 1 → nothing",
+            "✗ committed  r2  conflict",
+        }
+        bound.cancel()
+        watch.terminate()
 
 
 def test_the_bibliography_of_the_paper(run: Run) -> None:

@@ -75,6 +75,8 @@ def test_moves_and_commits_of_a_reservation_are_shown(tmp_path: Path, chunked: b
         assert "from two" in line
         assert "✓ committed  r1  6.12 Tue 2026-12-01 10:00–11:00  CSN 17" in next_line(process)
         assert "✗ rejected   r2  6.12 Tue 2026-12-01 09:00–10:00 → no slot" in next_line(process)
+        replica.publish("committed", **event_data("r2", after=None, outcome="rejected", csn=18))
+        assert "✗ committed  r2  rejected  CSN 18" in next_line(process)
         replica.publish("revoked", **event_data("r1", after=TEN, outcome="revoked"))
         line = next_line(process)
         assert "✗ revoked    r1" in line

@@ -102,6 +102,7 @@ def test_the_log_comes_in_parts(harness: Harness) -> None:
     assert [(entry["state"], entry["csn"], entry["describe"]) for entry in second["writes"]] == [
         ("tentative", None, {})
     ]
+    assert [entry["held_by"] for entry in second["writes"]] == [["one", "two"]]
     assert second["next"] is None
 
 

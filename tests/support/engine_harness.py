@@ -55,7 +55,7 @@ class Replica(Store):
 
     def __init__(self, client: redis.Redis, label: str, clock: Clock, commit_mode: str = "auto") -> None:
         super().__init__(client, label, [TOY], commit_mode=commit_mode)
-        self.client, self.label, self.clock, self.commit_mode = client, label, clock, commit_mode
+        self.client, self.clock, self.commit_mode = client, clock, commit_mode
         self.prefix = Namespace(label).prefix
         self.accepted: dict[str, int] = {}  # write id -> newest stamp in the log just before
 

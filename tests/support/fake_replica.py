@@ -50,6 +50,7 @@ class FakeReplica:
             for at, name in enumerate(["two", "three"], start=2)
         ]
         self.writes: list[Json] = []
+        self.records: list[Json] = []  # present states of writes of records
         self.lose_answers = 0  # number of next writes that are carried out but not answered
         self.seen: list[tuple[str, str, Any]] = []  # method, path with query, body
         self.events: list[tuple[str, Json]] = []
@@ -93,10 +94,8 @@ class FakeReplica:
                 return 200, self._one(method, f"{owner}/{request}", user, query, body)
             case [_, "series", owner, request]:
                 return 200, self._one_series(method, f"{owner}/{request}", query, body)
-            case ["GET", "users", name, "reservations"]:
-                own = [one for one in self.reservations.values() if one["user"] == name]
-                own.sort(key=lambda one: one["slot"]["start"] if one["slot"] else "9")
-                return 200, {"user": name, **self._page("reservations", own, query)}
+            case ["GET", "users", name, what]:
+                return 200, {"user": name, **self._of_user(name, what, query)}
             case [method, "replica" | "cluster" as what, *rest]:
                 users: Json = {"label": self.label, "users": ["vish", "priyal"], "replicas": []}
                 return 200, users if what == "cluster" else self._replica(method, rest, query, body)
@@ -127,6 +126,13 @@ class FakeReplica:
             }
         )  # fmt: skip
         return 201, self.reservations[key]
+
+    def _of_user(self, name: str, what: str, query: dict[str, str]) -> Json:
+        if what == "writes":
+            return {"writes": [one for one in self.records if one["user"] == name]}
+        own = [one for one in self.reservations.values() if one["user"] == name]
+        own.sort(key=lambda one: one["slot"]["start"] if one["slot"] else "9")
+        return self._page("reservations", own, query)
 
     def _page(self, name: str, items: list[Json], query: dict[str, str]) -> Json:
         first = int(query.get("after", 0))

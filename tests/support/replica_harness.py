@@ -134,6 +134,10 @@ class FakeStore:
         self.truncated: list[tuple[int, int | None]] = []
         self._changed = threading.Condition()
 
+    @property
+    def label(self) -> str:
+        return "one"
+
     def state(self) -> State:
         self._fail()
         return State(

@@ -153,7 +153,10 @@ class FakeService:
     def history(self, page: str) -> History:
         return History({}, tuple((write, "updated") for write in self.log if page in write.pages))
 
-    def not_done(self, app: str, words: Sequence[str]) -> list[LogEntry]:  # noqa: ARG002
+    def log_entry(self, identifier: str) -> LogEntry:
+        raise errors.Unknown("write_unknown", f"This replica does not hold the write {identifier}.")
+
+    def newest_writes(self, app: str, **_wanted: object) -> list[LogEntry]:  # noqa: ARG002
         return []
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:  # noqa: ARG002

@@ -21,7 +21,7 @@ class Conflicts(Handlers):
         """List the requests that were rejected, or that got another slot than their first choice. The answer covers
         the newest 200 such writes that the log still holds. Tentative writes come first, then committed writes."""
         self.service.read([], request.session)  # in the client's session, as any read
-        entries = self.service.not_done(APP, answer_values.NOT_AS_WANTED)
+        entries = self.service.newest_writes(APP, words=answer_values.NOT_AS_WANTED)
         found = [one for entry in entries for one in answer_values.not_as_wanted(entry, self.zone)]
         return {"conflicts": [one for one in found if _is_asked_for(one, request.query)]}
 

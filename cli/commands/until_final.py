@@ -1,0 +1,23 @@
+"""Waits for the primary to commit what was asked for: the option --until-final."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from cli.context import Context
+from cli.rest import Json
+
+POLL_S = 0.2
+
+
+def awaited(context: Context, answer: Json, path: str, seconds: float, is_open: Callable[[Json], bool]) -> Json:
+    """Ask for `path` until its answer is no longer open, for at most `seconds`, and return the latest answer. `answer`
+    is the first one. If it is still open at the end, say so."""
+    deadline = time.monotonic() + seconds
+    while is_open(answer) and (left_s := deadline - time.monotonic()) > 0:
+        time.sleep(min(POLL_S, left_s))
+        answer = context.replica.get(path)
+    if is_open(answer):
+        context.screen.note(f"It is not final after {seconds} s. `status` shows when it is.")
+    return answer
