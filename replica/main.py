@@ -61,6 +61,10 @@ def main(arguments: Sequence[str], applications: Sequence[Application]) -> int:
     except (ConfigError, Refusal, RedisError) as error:
         print(f"{asked.label} does not start.\n{error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        print(f"{asked.label} does not start.\n{name}{error.strerror}. Nothing acknowledged is lost.", file=sys.stderr)
+        return 1
     try:
         for line in _banner(replica, settings, console):
             printer(f"{line}\n")
@@ -104,10 +108,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _banner(replica: Replica, settings: Config, console: Console) -> Iterator[str]:
     state, own = replica.state(), settings.replica(replica.label)
+    label = label_of(state.primary, replica.store.members())
     if state.is_primary:
         primary = "this replica"
+    elif label == replica.label:
+        primary = console.warning("none: this replica was it under an earlier id; promote one with --force")
     else:
-        label = label_of(state.primary, replica.store.members())
         primary = console.name(label or state.primary) if state.primary else "not known yet"
     rows = {
         "id": state.server,

@@ -74,6 +74,7 @@ class Replica:
         self._console = console
         self._clock = chosen_clock()
         self._is_resolved = False
+        self._left = left
         rules = rules_by_tag(applications)
         with contextlib.ExitStack() as undo:
             self._storage = open_storage(settings.redis_of(label), settings.data, label, self._resolve_again)
@@ -91,7 +92,7 @@ class Replica:
             self.warnings = [*self._storage.warnings, *([warning] if warning else [])]
             self._peers = Scheduler(settings, label, self.store, rules)
             self._membership = Membership(self._identity, self.store, self._peers, rules, self._say, left)
-            self._watchdog = Watchdog(self._storage, self.store.running)
+            self._watchdog = Watchdog(self._storage, self.store.running, self._end_without_folder)
             self._log_truncation = LogTruncation(settings.log, self.store, self._clock)
             counters = Counters()
 
@@ -180,11 +181,23 @@ class Replica:
 
         threading.Thread(target=resolve, name="emptied", daemon=True).start()
 
+    def _end_without_folder(self) -> None:
+        """End, because what is acknowledged from now on could not be kept."""
+        folder = self._settings.data / self.label
+        self._say(
+            f"The data folder {folder} was deleted or replaced while the replica ran, so it stops. Start it again: it"
+            " goes on with what is in the folder, and gets from its peers what they hold."
+        )
+        self._left()
+
     def _say(self, text: str) -> None:
         self._console.say(self._console.warning(text), self._clock())
 
     def _close_storage(self, deadline: float) -> None:
         try:
+            if not self._storage.is_folder_there():
+                self._storage.kill()
+                raise Away("storage_away", "the data folder is gone")
             if self._storage.is_silent(max(deadline - time.monotonic(), NOTICED_S)):
                 raise Away("storage_away", "Redis does not answer")
             text = mark(self.store)

@@ -1,7 +1,9 @@
-"""Ends a script that does not end by itself, because an application's Lua has a loop that calls nothing.
+"""Watches the storage of a replica: ends a script that does not end by itself, and notices that the data folder is
+gone.
 
-Such a script blocks Redis for everybody. SCRIPT KILL ends it, if Redis has a `lua-time-limit`. The embedded Redis has
-none at first, because counting the instructions of Lua costs 5 %. It is killed once, and started again with a limit.
+A script does not end if an application's Lua has a loop that calls nothing. It blocks Redis for everybody. SCRIPT KILL
+ends it, if Redis has a `lua-time-limit`. The embedded Redis has none at first, because counting the instructions of Lua
+costs 5 %. It is killed once, and started again with a limit.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from storage.redis.connect import OpenStorage
 
@@ -22,12 +24,15 @@ _log = logging.getLogger(__name__)
 
 
 class Watchdog:
-    """Watches the scripts that run in a storage. `running` has the time (time.monotonic) at which each of them began;
-    see ScriptRunner."""
+    """Watches a storage. `running` has the time (time.monotonic) at which each of the scripts that run began; see
+    ScriptRunner. `folder_lost` is called once if the data folder is deleted or replaced."""
 
-    def __init__(self, storage: OpenStorage, running: Mapping[int, float]) -> None:
+    def __init__(
+        self, storage: OpenStorage, running: Mapping[int, float], folder_lost: Callable[[], object] = lambda: None
+    ) -> None:
         self._storage = storage
         self._running = running
+        self._folder_lost = folder_lost
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
@@ -41,6 +46,9 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._stopping.wait(POLL_S):
+            if not self._storage.is_folder_there():
+                self._folder_lost()
+                return
             began = min(list(self._running.values()), default=None)
             if began is not None and time.monotonic() - began > SCRIPT_S_MAX:
                 self._end_script()

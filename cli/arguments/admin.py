@@ -31,6 +31,7 @@ def add_commands(commands: Parser) -> None:
     )
     promote.add("label", "LABEL", "the new primary (default: the replica that is asked)", nargs="?")
     promote.add_flag("--force", "without the current primary, whose later commits become void")
+    promote.add_flag("--yes", "with --force: also if the current primary answers")
     activate = admin.add_command(
         "activate",
         "let clients write a new version of an application, which all replicas can play",

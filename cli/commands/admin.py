@@ -41,7 +41,7 @@ def _retire(context: Context, arguments: Namespace) -> None:
 
 
 def _promote(context: Context, arguments: Namespace) -> None:
-    body: Json = {"force": True} if arguments.force else {}
+    body: Json = {"force": True, "although_it_answers": arguments.yes} if arguments.force else {}
     if arguments.label and arguments.label != context.address.label:
         body["to"] = arguments.label
     answer = context.replica.act("POST", "/replica/promote", body)

@@ -152,6 +152,8 @@ def primary_text(answer: Json) -> tuple[str, bool]:
     name = primary.get("label")
     if not name:
         return "no primary known yet", False
+    if primary.get("gone"):
+        return f"no primary: {name} was it under an earlier id; promote one with --force", False
     peer = next((peer for peer in answer.get("peers", []) if peer.get("label") == name), None)
     if peer is None:
         return f"primary {name}, no direct link", False

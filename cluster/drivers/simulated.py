@@ -243,6 +243,9 @@ class _Peers:
     def status(self) -> list[dict[str, Any]]:
         return []
 
+    def servers(self) -> dict[str, str]:
+        return {}
+
     def holders(self, ids: Collection[str]) -> list[str]:  # noqa: ARG002  # sessions in memory are not recorded
         return []
 

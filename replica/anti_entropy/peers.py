@@ -3,7 +3,7 @@ the simulation, whose peers are in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from bayou.anti_entropy import Report
@@ -17,6 +17,9 @@ class Peers(Protocol):
 
     def status(self) -> list[dict[str, Any]]:
         """Return one entry for each peer: label, address, link (up | cut), reachable, busy, last_session."""
+
+    def servers(self) -> Mapping[str, str]:
+        """Return the label and the server id of each replica that this one has met since it started."""
 
     def holders(self, ids: Collection[str]) -> list[str]:
         """Return the labels of the peers that held all of these writes at the end of their last session. Sessions

@@ -123,7 +123,7 @@ class Scheduler:
     def refresh(self) -> None:
         """Read the peers from the store, and start or end their threads."""
         state, created = self._store.state(), self._store.members()
-        met = {label: hello.server for label, hello in list(self._hellos.items())}
+        met = self.servers()
         self._primary = label_of(state.primary, created)
         wanted = peer_addresses(self._settings, self._label, state, created, met)
         with self._changing:
@@ -156,6 +156,9 @@ class Scheduler:
             }
             for peer in self._peers.values()
         ]
+
+    def servers(self) -> dict[str, str]:
+        return {label: hello.server for label, hello in list(self._hellos.items())}
 
     def holders(self, ids: Collection[str]) -> list[str]:
         return [peer.label for peer in self._peers.values() if peer.held and all(peer.held.holds(one) for one in ids)]

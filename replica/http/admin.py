@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ from bayou.errors import Unknown
 from bayou.history import decode
 from bayou.names import TAG
 from bayou.stamps import split_id, stamp_text
-from bayou.state import Vector
+from bayou.state import State, Vector
 from replica.config import Config
 from replica.events.describe import Describer
 from replica.http.concurrency_limit import ConcurrencyLimit
@@ -33,7 +33,7 @@ LOG_ENTRIES = 100
 WAITING_MAX = 4  # requests that may wait for a session at a time, below the number of threads
 KEEP_MAX = 2**53
 
-PRIMARY = record(id=nullable(TEXT), label=nullable(TEXT), here=FLAG)
+PRIMARY = record(id=nullable(TEXT), label=nullable(TEXT), here=FLAG, gone=FLAG)
 EPOCH = nullable(record(number=COUNT, promoter=TEXT))
 PEER = {"type": "object", "properties": {"label": TEXT, "link": one_of("up", "cut")}, "required": ["label", "link"]}
 REPLICA = record(
@@ -76,6 +76,7 @@ HAND_OVER_ERRORS = {
     404: ("peer_unknown",),
     409: (
         *("no_primary", "is_primary", "not_primary", "retired", "pending", "busy", "link_cut", "moved_on"),
+        "primary_answers",
         *OTHER_CLUSTER,
     ),
     503: ("peer_unreachable",),
@@ -120,6 +121,9 @@ class PromoteBody(Model):
     model_config = ConfigDict(json_schema_extra={"examples": [{"force": True}]})
 
     force: Annotated[bool, Field(description="Promote this replica without the present primary.")] = False
+    although_it_answers: Annotated[bool, Field(description="With `force`: also if the present primary answers.")] = (
+        False
+    )
     to: str | None = Field(default=None, description="The label of the replica that the primary hands over to.")
 
     @field_validator("to")
@@ -177,11 +181,7 @@ class Admin:
             "label": self._parts.label,
             "cluster": state.cluster,
             "birth": state.birth or None,
-            "primary": {
-                "id": state.primary or None,
-                "label": label_of(state.primary, created),
-                "here": state.is_primary,
-            },
+            "primary": _primary(state, created, self._peers.servers()),
             "epoch": _epoch(state.history),
             "history": json.loads(state.history),
             "retired": state.retired,
@@ -259,7 +259,7 @@ class MembershipChanges:
     """The handlers of membership. A replica without membership, as in a simulation, does not have them."""
 
     def __init__(self, parts: Parts, membership: Membership) -> None:
-        self._store = parts.store
+        self._store, self._peers = parts.store, parts.peers
         self._membership = membership
 
     def retire(self, request: Request[None, RetireBody]) -> Answer:
@@ -276,13 +276,27 @@ class MembershipChanges:
         """Make this replica the primary. If `to` names another replica, this replica must be the primary, and hands
         over to that replica."""
         if request.body.force:
-            self._membership.force()
+            self._membership.force(although_it_answers=request.body.although_it_answers)
         else:
             self._membership.promote(request.body.to)
         state = self._store.state()
-        label = label_of(state.primary, self._store.members())
-        primary = {"id": state.primary, "label": label, "here": state.is_primary}
-        return {"primary": primary, "epoch": _epoch(state.history)}
+        return {
+            "primary": _primary(state, self._store.members(), self._peers.servers()),
+            "epoch": _epoch(state.history),
+        }
+
+
+def _primary(state: State, created: Sequence[Member], servers: Mapping[str, str]) -> Answer:
+    """Describe the primary. It is `gone` if the replica with its label goes on under another id. `servers` has the ids
+    of the peers."""
+    label = label_of(state.primary, created)
+    server = state.server if label == state.label else servers.get(label or "", state.primary)
+    return {
+        "id": state.primary or None,
+        "label": label,
+        "here": state.is_primary,
+        "gone": server != state.primary,
+    }
 
 
 def _epoch(history: str) -> Answer | None:

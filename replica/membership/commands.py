@@ -157,14 +157,23 @@ class Membership:
                     f"Only the primary can hand over to {to}. Send the request to the primary, or to {to}.",
                 )
 
-    def force(self) -> str:
+    def force(self, *, although_it_answers: bool = False) -> str:
         """Make this replica the primary without the old primary. Later commits of the old primary become void. Returns
-        the new id of this replica."""
+        the new id of this replica. Raises Conflict `primary_answers` if the primary answers, unless
+        `although_it_answers`."""
         with self._one_at_a_time():
             state = self._store.state()
             self._check_not_retired(state)
             if state.is_primary:
                 raise Conflict("is_primary", "This replica is the primary already.")
+            primary = label_of(state.primary, self._store.members())
+            if primary and not although_it_answers and self._answers(primary, state.primary):
+                raise Conflict(
+                    "primary_answers",
+                    f"The primary, {primary}, answers. Promote without force, so that it hands over. With --yes"
+                    " (although_it_answers), the commits that only it holds become void.",
+                    primary=primary,
+                )
             server = self._identity.force_primary(self._store, self._now_us())
             self._peers.notify_new_write()
             return server
@@ -200,11 +209,16 @@ class Membership:
     def _held(self, asker: Introduction) -> Held:
         """Return which writes of a replica are here, and whether a replica with its id runs already."""
         state = self._store.state()
-        runs = False
-        with contextlib.suppress(Refusal):
-            address = self._peers.linked_address(asker.label)
-            runs = rpc.request_held(address, self._introduction(), self._credentials).server == asker.server
+        runs = self._answers(asker.label, asker.server)
         return Held(state.server, state.vector.get(asker.server, 0), runs)
+
+    def _answers(self, label: str, server: str) -> bool:
+        """Return whether the replica with this label answers under this id. A replica whose link is cut does not."""
+        try:
+            address = self._peers.linked_address(label)
+            return rpc.request_held(address, self._introduction(), self._credentials).server == server
+        except Refusal:
+            return False
 
     def _create(self, new: NewServer) -> str:
         for address in (new.rest, new.anti_entropy):

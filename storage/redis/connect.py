@@ -173,6 +173,10 @@ class OpenStorage:
             client.close()
         return False
 
+    def is_folder_there(self) -> bool:
+        """Return whether the folder is still there. If not, nothing that Redis writes to it can be read again."""
+        return self._lock.is_there()
+
     def end_script(self, wait_s: float) -> bool:
         """End the script that runs in Redis, if it has changed nothing and has run for `lua-time-limit`. Returns False
         if Redis does not answer for `wait_s`."""

@@ -111,6 +111,8 @@ class EmbeddedRedis(Source):
             self._stop()
 
     def _stop(self) -> None:
+        if not self._record.exists():
+            return  # the folder was deleted, and the server was killed
         deadline = time.monotonic() + STOP_TIMEOUT_S
         client = self.client(socket_timeout=STOP_TIMEOUT_S)
         with contextlib.suppress(redis.RedisError, OSError):

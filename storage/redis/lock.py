@@ -21,10 +21,20 @@ LOCK_FILE = "lock"
 
 
 class FolderLock:
-    """A lock that is held until `release`."""
+    """The lock on a file, which is held until `release`."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, file: Path, descriptor: int) -> None:
+        self._file = file
         self._descriptor: int | None = descriptor
+
+    def is_there(self) -> bool:
+        """Return whether the file that is locked is still in its folder. If not, the folder was deleted or replaced."""
+        if self._descriptor is None:
+            return False
+        try:
+            return os.path.samestat(self._file.stat(), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         """Release the lock; does nothing the second time."""
@@ -50,7 +60,7 @@ def lock_folder(folder: Path, reason: str) -> FolderLock:
             folder=str(folder),
         )
     write_record(descriptor, {"pid": os.getpid(), "reason": reason})
-    return FolderLock(descriptor)
+    return FolderLock(file, descriptor)
 
 
 def lock_file(file: Path) -> int | None:

@@ -109,7 +109,9 @@ def test_an_operator_truncates_promotes_and_retires(vish: User) -> None:
     assert "primary" in vish.succeeds("links", "--replica", "two")
     vish.processes.start("one")
     vish.processes.wait_until_serving("one")
-    assert "(epoch 1)" in vish.succeeds("admin", "promote", "--force", "--replica", "one")
+    status, output = vish.types("admin", "promote", "--force", "--replica", "one")
+    assert (status, "The primary, two, answers." in output) == (1, True)
+    assert "(epoch 1)" in vish.succeeds("admin", "promote", "--force", "--yes", "--replica", "one")
 
 
 @pytest.mark.parametrize(

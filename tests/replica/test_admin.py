@@ -39,7 +39,7 @@ def test_a_replica_shows_what_it_is_and_holds(harness: Harness) -> None:
         "label": "one",
         "cluster": "building-6",
         "birth": "two~bbbbbb",
-        "primary": {"id": "two~bbbbbb", "label": "two", "here": False},
+        "primary": {"id": "two~bbbbbb", "label": "two", "here": False, "gone": False},
         "epoch": {"number": 1, "promoter": "two~bbbbbb"},
         "history": [[0, "two~bbbbbb", 1], [1, "two~bbbbbb", 5]],
         "retired": False,

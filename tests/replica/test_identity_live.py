@@ -173,6 +173,9 @@ def test_a_restored_copy_is_recognised_at_its_start(tmp_path: Path, label: str) 
         assert pair.state(label)["id"] != before
         assert pair.reserve(label, "r4", 12) == "tentative"
         if label == "one":
+            assert "none: this replica was it under an earlier id" in pair.processes.output("one")
+            pair.meet()
+            assert [pair.state(each)["primary"]["gone"] for each in ("one", "two")] == [True, True]
             assert ask(pair.addresses["one"], "POST", "/replica/promote", {"force": True}).status_code == 200
         assert pair.meet() == pair.meet() == 200
         wait_until_equal(pair.processes)
@@ -250,7 +253,7 @@ def test_a_first_primary_without_its_folder_yields_to_the_birth_of_its_peers(tmp
         before = pair.state("one")["id"]
         pair.restart("one", shutil.rmtree)
         fresh = pair.state("one")
-        assert fresh["primary"] == {"id": fresh["id"], "label": "one", "here": True}
+        assert fresh["primary"] == {"id": fresh["id"], "label": "one", "here": True, "gone": False}
         assert pair.reserve("one", "alone", 9) == "committed"
         assert pair.meet() == 200
         joined_again = pair.state("one")
@@ -280,7 +283,8 @@ def test_a_new_id_of_a_full_state_is_noted_at_once_and_survives_a_crash(tmp_path
         before = pair.state("one")["id"]
         assert pair.reserve("one", "late", 12) == "committed"
         assert ask(pair.addresses["one"], "POST", "/replica/truncate", {"keep": 0}).status_code == 200
-        assert ask(pair.addresses["two"], "POST", "/replica/promote", {"force": True}).status_code == 200
+        forced = {"force": True, "although_it_answers": True}
+        assert ask(pair.addresses["two"], "POST", "/replica/promote", forced).status_code == 200
         assert pair.meet() == 200
         after = pair.state("one")["id"]
         assert after != before

@@ -208,7 +208,7 @@ def test_a_hand_over_starts_at_the_next_primary_or_at_the_present_one(tmp_path: 
         # Replica three still believes that one is the primary; one names the new primary.
         answer = ask(two, "POST", "/replica/promote", {"to": "three"})
         assert answer.status_code == 200, answer.text
-        assert answer.json()["primary"] == {"id": replica(three)["id"], "label": "three", "here": False}
+        assert answer.json()["primary"] == {"id": replica(three)["id"], "label": "three", "here": False, "gone": False}
         answer = ask(one, "POST", "/replica/promote")
         assert answer.status_code == 200, answer.text
         assert replica(one)["primary"]["here"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -122,6 +124,36 @@ def test_a_port_in_use_is_named(replica: OneReplica) -> None:
         pass
 
 
+def test_a_full_disk_ends_the_start_with_a_sentence(replica: OneReplica) -> None:
+    process = subprocess.run(
+        [sys.executable, "server.py", "one", "--config", str(replica.config)],
+        cwd=ROOT,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),  # each write fails
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (process.returncode, process.stdout) == (1, "")
+    assert process.stderr == "one does not start.\nFile too large. Nothing acknowledged is lost.\n"
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_replica_whose_folder_is_deleted_stops(replica: OneReplica, is_replaced: bool) -> None:
+    with replica.running() as process:
+        folder = replica.config.parent / "data" / "one"
+        shutil.copytree(folder, folder.parent / "copy", ignore=shutil.ignore_patterns("*.sock"))
+        shutil.rmtree(folder)
+        if is_replaced:
+            (folder.parent / "copy").rename(folder)
+        wait_until(lambda: process.poll() is not None)
+        assert not replica.answers()
+    assert f"The data folder {folder} was deleted or replaced while the replica ran" in replica.output
+    assert "Traceback" not in replica.errors
+    with replica.running():
+        pass
+
+
 def test_an_unknown_label_is_refused(replica: OneReplica) -> None:
     process = replica.start("two")
     _, errors = process.communicate(timeout=30)
@@ -153,5 +185,5 @@ def test_an_emptied_storage_brings_a_new_id_and_a_warning(replica: OneReplica) -
     with replica.running():
         state = requests.get(f"{replica.url}/replica", timeout=20).json()
     assert state["id"] != identity
-    assert state["primary"] == {"id": None, "label": None, "here": False}
+    assert state["primary"] == {"id": None, "label": None, "here": False, "gone": False}
     assert f"warning: The namespace is empty, so the writes of {identity} are missing." in replica.output

@@ -270,7 +270,7 @@ class FakeReplica:
         return {
             "id": f"{self.label}~abcdef", "label": self.label, "cluster": "c", "birth": None,
             "epoch": 0, "csn": 7, "osn": 0,
-            "primary": {"id": f"{primary}~abcdef", "label": primary, "here": self.primary_here},
+            "primary": {"id": f"{primary}~abcdef", "label": primary, "here": self.primary_here, "gone": False},
             "tentative": tentative, "committed": 7, "vectors": {"V": {"x": str(len(self.writes))}, "C": {}, "O": {}},
             "timezone": self.timezone, "peers": self.peers,
         }  # fmt: skip

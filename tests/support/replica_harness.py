@@ -284,6 +284,9 @@ class FakePeers:
     def status(self) -> list[dict[str, Any]]:
         return [{"label": label, "link": "up" if up else "cut"} for label, up in self.links.items()]
 
+    def servers(self) -> dict[str, str]:
+        return {}
+
     def holders(self, ids: Collection[str]) -> list[str]:  # noqa: ARG002
         return ["two"]
 

@@ -111,7 +111,7 @@ def test_which_writes_were_replayed(
 
 def info(primary: str, tentative: int, **links: tuple[str, bool | None]) -> dict[str, Any]:
     peers = [{"label": label, "link": link, "reachable": reachable} for label, (link, reachable) in links.items()]
-    named = {"label": primary, "here": primary == "two"}
+    named = {"label": primary, "here": primary == "two", "gone": False}
     return {"label": "two", "primary": named, "peers": peers, "tentative": tentative}
 
 

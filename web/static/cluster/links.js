@@ -36,7 +36,7 @@ export class Links {
       const node = this.nodes.get(follower.label);
       node.dataset.up = String(follower.up !== false);
       node.dataset.primary = String(follower.info?.primary.here ?? false);
-      setText(node.querySelector(".mark"), follower.info?.primary.here ? "★ primary" : "");
+      setText(node.querySelector(".mark"), markOf(follower));
     }
     for (const link of this.links) {
       link.up = !followers.some((end) => saysCut(end, link));
@@ -106,6 +106,12 @@ function arc(x1, x2, y, top, corner) {
 function makeNode(label, colours) {
   const attributes = { "data-label": label, "data-colour": colours.get(label) };
   return element("div.node", attributes, element("span.name", label), element("span.mark.optional"));
+}
+
+/** What stands beside a replica: whether it is the primary, or was it until it took another id. */
+function markOf({ label, info }) {
+  if (info?.primary.here) return "★ primary";
+  return info?.primary.gone && info.primary.label === label ? "☆ was primary" : "";
 }
 
 function saysCut(follower, { one, other }) {
