@@ -24,6 +24,8 @@ def replicas(context: Context, _arguments: Namespace) -> None:
     states = probes(context.connect, addresses)
     others = joined(addresses, states)
     addresses, states = [*addresses, *others], [*states, *probes(context.connect, others)]
+    members = [member for state in states if state for member in state.get("members", [])]
+    retired = {member["label"] for member in members if member.get("retired")}
     found = []
     rows: list[Row] = [_heading("", "replica", "address", "", "CSN", "committed", "tentative", "id")]
     for address, state in zip(addresses, states, strict=True):
@@ -34,7 +36,7 @@ def replicas(context: Context, _arguments: Namespace) -> None:
         arrow = Cell("→" if address == current else "", "cyan")
         row: list[Cell | str] = [arrow, context.label_cell(address.label), address.short_url]
         if state is None:
-            rows.append([*row, Cell("unreachable", "red")])
+            rows.append([*row, "retired" if address.label in retired else Cell("unreachable", "red")])
             continue
         role = Cell("primary", "green") if state.get("primary", {}).get("here") else ""
         csn, committed, tentative = (str(state.get(name, "")) for name in ("csn", "committed", "tentative"))

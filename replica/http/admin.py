@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any
@@ -45,7 +45,7 @@ REPLICA = record(
     epoch=EPOCH,
     history=array(ANYTHING),
     retired=FLAG,
-    members=array(record(id=nullable(TEXT), label=TEXT, rest=TEXT, anti_entropy=TEXT)),
+    members=array(record(id=nullable(TEXT), label=TEXT, rest=TEXT, anti_entropy=TEXT, retired=FLAG)),
     csn=COUNT,
     osn=COUNT,
     tentative=COUNT,
@@ -176,6 +176,8 @@ class Admin:
     def show_replica(self, _request: Request[None, None]) -> Answer:
         """Show what this replica is and holds."""
         state, created = self._store.state(), self._store.members()
+        peers = self._peers.status()
+        present = {state.label, *[peer["label"] for peer in peers]}
         return {
             "id": state.server,
             "label": self._parts.label,
@@ -185,7 +187,7 @@ class Admin:
             "epoch": _epoch(state.history),
             "history": json.loads(state.history),
             "retired": state.retired,
-            "members": _members(self._parts.settings, created),
+            "members": _members(self._parts.settings, created, present),
             "csn": state.csn,
             "osn": state.osn,
             "tentative": state.tentative,
@@ -196,7 +198,7 @@ class Admin:
                 "O": vector_texts(state.omitted_vector),
             },
             "timezone": self._parts.settings.timezone,
-            "peers": self._peers.status(),
+            "peers": peers,
         }
 
     def show_digest(self, _request: Request[None, None]) -> Answer:
@@ -305,18 +307,16 @@ def _epoch(history: str) -> Answer | None:
     return {"number": epochs[-1].number, "promoter": epochs[-1].promoter} if epochs else None
 
 
-def _members(settings: Config, created: Sequence[Member]) -> list[dict[str, Any]]:
+def _members(settings: Config, created: Sequence[Member], present: Collection[str]) -> list[dict[str, Any]]:
     """Return the founders and the created servers. The id of a founder is None, because only the founder itself knows
-    it."""
-    founders = [
-        {"id": None, "label": label, "rest": str(founder.rest), "anti_entropy": str(founder.anti_entropy)}
+    it. `present` are the labels of those that have not retired; a created server that has retired is left out."""
+    found = [
+        (None, label, str(founder.rest), str(founder.anti_entropy), label not in present)
         for label, founder in settings.founders.items()
     ]
-    others = [
-        {"id": member.id, "label": member.label, "rest": member.rest, "anti_entropy": member.anti_entropy}
-        for member in created
-    ]
-    return founders + others
+    created_ones = [(member.id, member.label, member.rest, member.anti_entropy, False) for member in created]
+    names = ("id", "label", "rest", "anti_entropy", "retired")
+    return [dict(zip(names, each, strict=True)) for each in (*found, *created_ones)]
 
 
 def vector_texts(vector: Vector) -> dict[str, str]:

@@ -44,13 +44,14 @@ def test_a_replica_shows_what_it_is_and_holds(harness: Harness) -> None:
         "history": [[0, "two~bbbbbb", 1], [1, "two~bbbbbb", 5]],
         "retired": False,
         "members": [
-            {"id": None, "label": "one", "rest": "127.0.0.1:8001", "anti_entropy": "127.0.0.1:9001"},
-            {"id": None, "label": "two", "rest": "127.0.0.1:8002", "anti_entropy": "127.0.0.1:9002"},
+            {"id": None, "label": "one", "rest": "127.0.0.1:8001", "anti_entropy": "127.0.0.1:9001", "retired": False},
+            {"id": None, "label": "two", "rest": "127.0.0.1:8002", "anti_entropy": "127.0.0.1:9002", "retired": False},
             {
                 "id": "0000000000000003:one~aaaaaa",
                 "label": "four",
                 "rest": "127.0.0.1:8004",
                 "anti_entropy": "127.0.0.1:9004",
+                "retired": False,
             },
         ],
         "csn": 7,

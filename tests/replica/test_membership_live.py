@@ -119,6 +119,8 @@ def test_a_retired_founder_may_be_started_again_under_a_new_id(tmp_path: Path) -
         assert ask(three, "POST", "/replica/retire").status_code == 200
         wait_until(lambda: processes.status("three") == 0)
         wait_until(lambda: labels(one) == ["two"])
+        retired = {member["label"]: member["retired"] for member in replica(one)["members"]}
+        assert retired == {"one": False, "two": False, "three": True}
         processes.start("three")
         processes.wait_until_serving("three")
         assert replica(three)["id"] != before

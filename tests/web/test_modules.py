@@ -120,6 +120,13 @@ def info(primary: str, tentative: int, **links: tuple[str, bool | None]) -> dict
     [
         (None, None, "ok", ""),
         (info("two", 0), True, "ok", ""),
+        (
+            info("one", 1, one=("up", True)) | {"primary": {"label": "one", "here": False, "gone": True}},
+            True,
+            "cut",
+            "There is no primary: one was it under an earlier id. An operator must promote one by force."
+            " 1 reservation waits to be final.",
+        ),
         (info("two", 2), True, "cut", "2 reservations wait to be final – commits are made by hand here."),
         (info("one", 0, one=("up", True)), True, "ok", ""),
         (info("one", 1, one=("up", None)), True, "ok", "1 reservation waits to be final."),

@@ -12,7 +12,7 @@ say("");
 const labels = members.replicas.map(({ label }) => label);
 const colours = new Map(labels.map((label, index) => [label, colourOf(index)]));
 const zone = members.timezone;
-const columns = new Map(labels.map((label) => [label, new Column(label, { zone, colours, labelOf, sourceOf })]));
+const columns = new Map(labels.map((label) => [label, new Column(label, { zone, colours, labelOf, sourceOf, isRetired })]));
 const links = new Links(labels, colours, toggle);
 // This page may have been reached under another name than the configured one, so it asks its own replica relatively.
 const followers = members.replicas.map(
@@ -57,6 +57,10 @@ function labelOf(server) {
   if (!server.includes(":")) return server.split("~", 1)[0];
   const members = followers.flatMap(({ info }) => info?.members ?? []);
   return members.find(({ id }) => id === server)?.label ?? server;
+}
+
+function isRetired(label) {
+  return followers.some(({ info }) => info?.members.some((member) => member.label === label && member.retired));
 }
 
 /** Where a write is on the page at the peer that sent it, which may not have drawn it yet: then the peer's whole log. */
