@@ -32,7 +32,7 @@ CHOSEN = ("11:00", "12:00", "14:00")
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         at = Path(folder)
-        with live(at / "cluster", LABELS, rooms=ROOMS) as processes, browser(at / "browser", calm=True) as page:
+        with live(at / "cluster", LABELS, rooms=ROOMS) as processes, browser(calm=True) as page:
             _reserve(processes, "one", BEFORE)
             wait_until_equal(processes)
             for other in ("one", "three"):

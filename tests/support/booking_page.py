@@ -45,7 +45,7 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """Start a browser without animations, and close it after the last test of the module."""
-    with browser(tmp_path_factory.mktemp("browser"), calm=True) as started:
+    with browser(calm=True) as started:
         yield started
 
 

@@ -5,11 +5,11 @@ Each text is read from the page by one script, because a page may replace an ele
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
@@ -33,6 +33,8 @@ FLAGS = (
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _BROWSER = next((found for name in BROWSERS if (found := shutil.which(name))), None)
 _DRIVER = shutil.which("chromedriver")
+
+_idle: list[webdriver.Chrome] = []  # browsers of this worker that no test uses
 
 # The reason why tests marked `browser` are skipped; empty if they can run.
 WHY_NO_BROWSER = (
@@ -104,21 +106,41 @@ class Page:
 
 
 @contextlib.contextmanager
-def browser(folder: Path, width: int = 1280, height: int = 800, *, calm: bool = False) -> Iterator[Page]:
-    """Start a browser with its profile in `folder`, and quit it at the end. With `calm`, the browser asks web pages to
-    show no animations."""
+def browser(width: int = 1280, height: int = 800, *, calm: bool = False) -> Iterator[Page]:
+    """Open a window without cookies, stored data or cache, and close it at the end. With `calm`, the browser asks web
+    pages to show no animations.
+
+    A browser takes more than a second to start and to quit, so it stays for later windows, until the tests end. Windows
+    that are open at the same time belong to different browsers.
+    """
+    driver = _idle.pop() if _idle else _start()
+    first = driver.current_window_handle
+    driver.switch_to.new_window("tab")
+    driver.set_window_size(width, height)
+    driver.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})  # as in the window of a user
+    if calm:
+        still = {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", still)
+    yield Page(driver)
+    # Only a browser whose test has passed is used again.
+    driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    driver.execute_cdp_cmd("Network.clearBrowserCache", {})
+    driver.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+    driver.close()
+    driver.switch_to.window(first)
+    driver.get_log("browser")
+    _idle.append(driver)
+
+
+def _start() -> webdriver.Chrome:
+    """Start a browser with a new profile, and quit it when the tests end."""
     if _BROWSER is None or _DRIVER is None:
         raise RuntimeError(WHY_NO_BROWSER)
     options = webdriver.ChromeOptions()
     options.binary_location = _BROWSER
-    for flag in (*FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}"):
+    for flag in FLAGS:
         options.add_argument(flag)
-    if calm:
-        options.add_argument("--force-prefers-reduced-motion")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = Service(_DRIVER, log_output=os.devnull)
-    driver = webdriver.Chrome(options=options, service=service)
-    try:
-        yield Page(driver)
-    finally:
-        driver.quit()
+    driver = webdriver.Chrome(options=options, service=Service(_DRIVER, log_output=os.devnull))
+    atexit.register(driver.quit)
+    return driver

@@ -56,8 +56,8 @@ def cut_off(processes: Processes, label: str, *, up: bool = False) -> None:
 def test_two_reserve_the_same_while_cut_off_and_one_moves(tmp_path: Path) -> None:
     with (
         live(tmp_path / "c") as processes,
-        browser(tmp_path / "b1") as first,
-        browser(tmp_path / "b2", 1920, 1080) as second,
+        browser() as first,
+        browser(1920, 1080) as second,
     ):
         opened(first, processes, "one", "vish")
         opened(second, processes, "two", "priyal")
@@ -87,7 +87,7 @@ def test_two_reserve_the_same_while_cut_off_and_one_moves(tmp_path: Path) -> Non
 
 
 def test_a_lost_slot_is_shown_and_the_nearest_free_time_is_found(tmp_path: Path) -> None:
-    with live(tmp_path / "c", LABELS[:2]) as processes, browser(tmp_path / "b") as page:
+    with live(tmp_path / "c", LABELS[:2]) as processes, browser() as page:
         opened(page, processes, "two", "priyal")
         cut_off(processes, "two")
         reserve(processes, "two", "priyal", 9, purpose="budget")
@@ -105,7 +105,7 @@ def test_a_lost_slot_is_shown_and_the_nearest_free_time_is_found(tmp_path: Path)
 
 
 def test_a_page_without_its_replica_says_so_and_recovers(tmp_path: Path) -> None:
-    with live(tmp_path / "c", LABELS[:2]) as processes, browser(tmp_path / "b") as page:
+    with live(tmp_path / "c", LABELS[:2]) as processes, browser() as page:
         opened(page, processes, "two", "vish")
         reserve(processes, "two", "vish", 9)
         wait_until(lambda: len(page.run(BLOCKS)) == 1)

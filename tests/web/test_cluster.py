@@ -51,7 +51,7 @@ def all_cut(page: Page, state: str) -> None:
 
 
 def test_two_conflict_while_cut_off_and_one_moves_when_links_heal(tmp_path: Path) -> None:
-    with live(tmp_path / "c") as processes, browser(tmp_path / "b") as page:
+    with live(tmp_path / "c") as processes, browser() as page:
         opened(page, processes)
         page.run(WATCH)
         page.click("[data-link='one-two']")
@@ -78,7 +78,7 @@ def test_two_conflict_while_cut_off_and_one_moves_when_links_heal(tmp_path: Path
 
 
 def test_a_link_is_cut_and_healed_by_keyboard_alone(tmp_path: Path) -> None:
-    with live(tmp_path / "c") as processes, browser(tmp_path / "b") as page:
+    with live(tmp_path / "c") as processes, browser() as page:
         opened(page, processes)
         page.run("document.querySelector('[data-link=\"two-three\"]').focus()")
         for state, word in (("cut", "cut"), ("up", "healed")):
@@ -90,7 +90,7 @@ def test_a_link_is_cut_and_healed_by_keyboard_alone(tmp_path: Path) -> None:
 
 
 def test_without_movement_the_same_is_shown(tmp_path: Path) -> None:
-    with live(tmp_path / "c") as processes, browser(tmp_path / "b", calm=True) as page:
+    with live(tmp_path / "c") as processes, browser(calm=True) as page:
         opened(page, processes, at="two")
         page.run(WATCH)
         reserve(processes, "two", "vish", 9)
@@ -100,7 +100,7 @@ def test_without_movement_the_same_is_shown(tmp_path: Path) -> None:
 
 
 def test_a_dead_replica_is_shown_and_comes_back_by_itself(tmp_path: Path) -> None:
-    with live(tmp_path / "c") as processes, browser(tmp_path / "b") as page:
+    with live(tmp_path / "c") as processes, browser() as page:
         opened(page, processes)
         processes.kill("three")
         page.wait_for_text("[data-label='three'] .reach", "does not answer")
@@ -114,7 +114,7 @@ def test_a_dead_replica_is_shown_and_comes_back_by_itself(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("purpose", ["<img src=x onerror=alert(1)>", "</li><script>document.title='broken'</script>"])
 def test_what_users_typed_stays_text(tmp_path: Path, purpose: str) -> None:
-    with live(tmp_path / "c", LABELS[:1]) as processes, browser(tmp_path / "b") as page:
+    with live(tmp_path / "c", LABELS[:1]) as processes, browser() as page:
         page.open(f"http://{processes.settings.replica('one').rest}/cluster")
         reserve(processes, "one", "vish", 9, purpose=purpose)
         page.wait_for_text(".write .what", purpose)

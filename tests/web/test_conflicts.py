@@ -35,7 +35,7 @@ GOT_11 = "6.12, Mon 3 Jun 11:00–12:00"
 
 
 def test_the_details_say_how_far_a_reservation_has_spread(tmp_path: Path) -> None:
-    with live(tmp_path / "c") as processes, browser(tmp_path / "b", calm=True) as page:
+    with live(tmp_path / "c") as processes, browser(calm=True) as page:
         cut_off(processes, "one")
         link(processes, "two", "three", up=False)
         opened(page, processes, "two", "priyal")
@@ -56,7 +56,7 @@ def test_the_details_say_how_far_a_reservation_has_spread(tmp_path: Path) -> Non
 
 
 def test_conflicts_are_listed_and_lead_to_their_reservations(tmp_path: Path) -> None:
-    with live(tmp_path / "c") as processes, browser(tmp_path / "b", calm=True) as page:
+    with live(tmp_path / "c") as processes, browser(calm=True) as page:
         cut_off(processes, "one")
         link(processes, "two", "three", up=False)
         opened(page, processes, "two", "priyal", "&view=day")
@@ -99,7 +99,7 @@ def test_conflicts_are_listed_and_lead_to_their_reservations(tmp_path: Path) -> 
 
 
 def test_conflicts_are_read_at_most_once_a_second(tmp_path: Path) -> None:
-    with live(tmp_path / "c", LABELS[:1]) as processes, browser(tmp_path / "b", calm=True) as page:
+    with live(tmp_path / "c", LABELS[:1]) as processes, browser(calm=True) as page:
         opened(page, processes, "one", "vish")
         for hour in range(8, 18):
             reserve(processes, "one", "vish", hour)
@@ -112,7 +112,7 @@ def test_conflicts_are_read_at_most_once_a_second(tmp_path: Path) -> None:
 
 
 def test_without_a_name_the_conflicts_of_all_are_shown(tmp_path: Path) -> None:
-    with live(tmp_path / "c", LABELS[:1]) as processes, browser(tmp_path / "b", calm=True) as page:
+    with live(tmp_path / "c", LABELS[:1]) as processes, browser(calm=True) as page:
         reserve(processes, "one", "vish", 9)
         reserve(processes, "one", "neil", 9, 11)
         opened(page, processes, "one", "")

@@ -21,7 +21,7 @@ def test_a_token_opens_the_calendar_and_logging_out_closes_it(sides: tuple[Side,
     server = WebServer(one.app, Address("127.0.0.1", 0))
     server.start()
     try:
-        with browser(tmp_path / "profile") as page:
+        with browser() as page:
             page.open(f"http://{server.address}/")
             page.wait_for("location.pathname === '/login' && !document.getElementById('form').hidden")
             page.type("#token", "vish.nonsensenonsensenonsense")

@@ -22,7 +22,7 @@ HOUR_MS = 3_600_000
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with serving(Harness()) as address, browser(tmp_path_factory.mktemp("browser")) as opened:
+    with serving(Harness()) as address, browser() as opened:
         opened.open(f"http://{address}/static/icon.svg")
         yield opened
 

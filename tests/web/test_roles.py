@@ -39,7 +39,7 @@ def test_what_each_role_sees_and_may_do(sides: tuple[Side, Side], tmp_path: Path
     server = WebServer(one.app, Address("127.0.0.1", 0))
     server.start()
     try:
-        with browser(tmp_path / "profile", calm=True) as page:
+        with browser(calm=True) as page:
             log_in(page, server.address, tokens["gil"])
             wait_until(lambda: page.run(BLOCKS) == [["taken", "09:00–10:00"]])
             assert page.text(".known") == "gil, guest"
