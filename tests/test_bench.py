@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
+import bench.full_state
+import bench.workspace
 from bench.__main__ import main
 from bench.code_size import COMMENTS, other_lines, python_lines
 from bench.measure import Size, in_turn
 from bench.rows import ON_REQUEST, ROWS
 from bench.table import HEADING, Row, as_json, as_markdown, at_least, at_most, below, figure
 from bench.workspace import Workspace
+from tests.support.forked import ForkedProcesses
 
 pytestmark = pytest.mark.slow
 
@@ -25,8 +28,12 @@ NO_PROCESS = ("store", "rollback-far", "rollback-near", "select", "converge", "v
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return Workspace(tmp_path_factory.mktemp("bench"))
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """Return a workspace whose replicas are forked, because the size of a figure does not matter here."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (bench.workspace, bench.full_state):
+            patch.setattr(module, "Processes", ForkedProcesses)
+        yield Workspace(tmp_path_factory.mktemp("bench"))
 
 
 def check(name: str, rows: list[Row]) -> None:
