@@ -7,13 +7,11 @@ rooms and reservations that exist.
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode, openapi
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -48,6 +46,8 @@ def test_every_answer_is_described(app: Flask, endpoints: list[Endpoint], mode: 
         operation = found.ok()
         if operation.path in endless:
             continue
+        if mode is GenerationMode.NEGATIVE and not _may_be_invalid(operation):
+            continue
 
         @settings(
             max_examples=EXAMPLES,
@@ -60,5 +60,10 @@ def test_every_answer_is_described(app: Flask, endpoints: list[Endpoint], mode: 
         def ask(case: Case[Any]) -> None:
             case.call_and_validate(headers={"Bayou-User": "vish"}, checks=CHECKS)
 
-        with contextlib.suppress(Unsatisfiable):  # an operation without parameters has no invalid request
-            ask()
+        ask()
+
+
+def _may_be_invalid(operation: Any) -> bool:
+    """Return whether a request can differ from the description. Schemathesis would try hundreds of times to find an
+    invalid text for a name in the path or for an optional header."""
+    return bool(operation.query or operation.body or any(header.is_required for header in operation.headers))
