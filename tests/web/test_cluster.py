@@ -9,8 +9,9 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from cluster.processes import Processes
+from tests.apps.test_records import DAY_1, MEETINGS, meeting
 from tests.support.browser import Page, browser
-from tests.support.live import LABELS, live, wait_until_equal
+from tests.support.live import LABELS, link, live, wait_until_equal
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.browser
@@ -19,6 +20,10 @@ ROWS = """
 return [...document.querySelectorAll(`[data-label="${arguments[0]}"] .write`)].map((row) => [
   row.dataset.looks, row.querySelector(".csn").textContent,
   row.querySelector(".who b").textContent, row.querySelector(".when").textContent])
+"""
+WRITES = """
+return [...document.querySelectorAll(`[data-label="${arguments[0]}"] .write`)].map((row) => [
+  row.dataset.looks, row.querySelector(`.${arguments[1]}`).textContent])
 """
 LINKS = "return Object.fromEntries([...document.querySelectorAll('.link')].map((b) => [b.dataset.link, b.dataset.up]))"
 # What passes too quickly to be seen: rows that were lifted off, and copies that travelled.
@@ -74,6 +79,48 @@ def test_two_conflict_while_cut_off_and_one_moves_when_links_heal(tmp_path: Path
         assert page.text("[data-label='one'] .mark") == "★ primary"
         assert "asked 09:00–10:00" in page.text("[data-label='two'] .write:last-child .what")
         assert page.run("return document.querySelectorAll('.vectors .behind').length") == 0
+        assert page.problems() == []
+
+
+def test_writes_of_records_show_how_they_are_and_how_far_they_have_spread(tmp_path: Path) -> None:
+    with live(tmp_path / "c") as processes, browser(tmp_path / "b") as page:
+        processes.rest("one").post("/relations", {"relation": "meetings", **MEETINGS}, "vish")
+        wait_until_equal(processes)
+        for one, other in (("one", "two"), ("one", "three"), ("two", "three")):
+            link(processes, one, other, up=False)
+        opened(page, processes)
+        two, three = map(processes.rest, ("two", "three"))
+        two.post("/records", meeting("meetings"), "ann")
+        three.post("/records", meeting("meetings"), "bob")
+        three.post(
+            "/records", meeting("meetings", parameters={"day": DAY_1, "start": 600, "stop": 660}, merge=[]), "eve"
+        )
+        reserve(processes, "two", "priyal", 9)
+
+        def records(label: str, column: str) -> Any:
+            return page.run(WRITES, label, column)[1:]  # after the definition
+
+        nine = "insert meetings 6.12 2026-12-01 540 600"
+        wait_until(lambda: records("two", "what")[0] == ["tentative", f"{nine} ann"])
+        wait_until(lambda: records("two", "held") == [["tentative", "at two only"]] * 2)
+        link(processes, "two", "three", up=True)
+        both = "at three and two, waiting for the primary"
+        wait_until(
+            lambda: records("three", "held") == [*[["tentative", both]] * 2, ["rejected", both], ["tentative", both]]
+        )
+        merged = "merged by step 1, alternative 1 · insert meetings 6.12 2026-12-01 600 660 bob"
+        stands = "in the way: meetings 6.12 2026-12-01 600 660 bob"
+        assert records("three", "what")[1:3] == [
+            ["tentative", merged],
+            ["rejected", f"conflict · insert meetings 6.12 2026-12-01 600 660 eve · {stands}"],
+        ]
+        for other in ("two", "three"):
+            link(processes, "one", other, up=True)
+        wait_until(
+            lambda: [looks for looks, _ in records("three", "what")] == [*["committed"] * 2, "rejected", "committed"]
+        )
+        assert records("three", "what")[1] == ["committed", merged]
+        assert {held for _, held in records("three", "held")} == {""}
         assert page.problems() == []
 
 

@@ -2,7 +2,7 @@
 
 import { element, setText } from "../shared/dom.js";
 import { dayOf, shortDay, span } from "../shared/times.js";
-import { SIGNS, looksOf, statusOf, whyNothing } from "../shared/words.js";
+import { SIGNS, looksOf, statusOf, whereHeld, whyNothing } from "../shared/words.js";
 import { resultOf } from "./log.js";
 
 const VERBS = {
@@ -21,8 +21,9 @@ export function makeRow(id) {
     element("span.badge", element("span.sign"), element("span.csn.optional")),
     element("span.who.clipped", element("b"), " ", element("span.where.soft")),
     element("span.when"),
-    element("span.what.clipped.soft"),
+    element("span.what.soft"),
     element("span.origin.replica"),
+    element("span.held.optional"),
   );
 }
 
@@ -34,17 +35,22 @@ export function fill(row, write, zone, { colours, labelOf }) {
   row.dataset.looks = looks;
   row.dataset.state = write.state;
   row.dataset.outcome = statusOf(write.outcome);
-  const [badge, who, time, detail, from] = row.children;
+  const held = write.held_by ? whereHeld(write.held_by) : "";
+  const [badge, who, time, detail, from, spread] = row.children;
   setText(badge.firstChild, SIGNS[looks]);
   setText(badge.lastChild, write.csn === null ? "" : String(write.csn));
   setText(who.firstChild, write.user || write.op);
   setText(who.lastChild, where);
   setText(time, when);
   setText(detail, what);
+  detail.title = what;
+  // A reservation has its times in a line of their own. What any other write did is in these words alone.
+  detail.classList.toggle("clipped", write.describe.room !== undefined);
+  setText(spread, held);
   setText(from, origin);
   from.dataset.colour = colours.get(origin) ?? "other";
   from.title = `accepted at ${origin}`;
-  const number = write.csn === null ? "tentative" : `committed, number ${write.csn}`;
+  const number = write.csn === null ? ["tentative", held].filter(Boolean).join(", ") : `committed, number ${write.csn}`;
   row.setAttribute("aria-label", `${number}: ${who.textContent} ${when} ${what}, accepted at ${origin}`);
 }
 
@@ -68,10 +74,12 @@ function describe(write, zone) {
 
 /** What a write of another application did; what it is about, and its status, if it did nothing. */
 function otherWords(write) {
-  const { result: _, ...about } = write.describe;
+  const { result: _, relations, ...about } = write.describe;
+  const { how, ...did } = resultOf(write) ?? about;
   const status = statusOf(write.outcome);
-  const words = Object.values(resultOf(write) ?? about).filter((value) => typeof value === "string");
-  return [write.app, ...(["updated", "merged"].includes(status) ? [] : [status]), ...words].join(" · ");
+  const first = ["updated", "merged"].includes(status) ? how : status;
+  const words = Object.values(did).filter((value) => typeof value === "string");
+  return [relations ? null : write.app, first, ...words].filter(Boolean).join(" · ");
 }
 
 /** What a write asked for, if its result differs. */

@@ -5,6 +5,7 @@ export const SIGNS = { committed: "✓", tentative: "?", rejected: "✗", cancel
 // The outcomes of a write that was rejected or changed nothing.
 const NOTHING = {
   rejected: "no slot left",
+  conflict: "conflict",
   unmoved: "stays where it was",
   forbidden: "not the owner",
   unknown: "no such reservation",
@@ -29,7 +30,7 @@ export function looksOf(write) {
   return whyNothing(write.outcome) ? "rejected" : write.state;
 }
 
-/** How far a tentative reservation has spread, by the labels of the replicas that are known to hold it. */
+/** How far a tentative reservation or write has spread, by the labels of the replicas that are known to hold it. */
 export function whereHeld(holders) {
   const [first, last] = [holders.slice(0, -1), holders.at(-1)];
   return first.length ? `at ${first.join(", ")} and ${last}, waiting for the primary` : `at ${last} only`;
