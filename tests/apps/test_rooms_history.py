@@ -3,6 +3,7 @@ replica may also move a reservation, and only this replica lists the move."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apps.rooms.settings import RoomSettings
@@ -16,6 +17,16 @@ NINE = {"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"
 TEN = {"start": "2026-12-01T10:00:00+00:00", "end": "2026-12-01T11:00:00+00:00"}
 NEXT_DAY = {"start": "2026-12-02T09:00:00+00:00", "end": "2026-12-02T10:00:00+00:00"}
 NOON = {"start": "2026-12-01T12:00:00+00:00", "end": "2026-12-01T13:00:00+00:00"}
+
+
+class Clock:
+    """A wall clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 29, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
 
 
 class Site(Side):
@@ -159,3 +170,22 @@ def test_a_cancel_covers_the_slot_that_a_forced_promotion_gives() -> None:
         ]
         assert site.ask("GET", "/reservations/vish/a")["state"] == "cancelled"
         assert site.ask("GET", "/rooms/6.12/calendar?from=2026-12-02T00:00Z&to=2026-12-03T00:00Z")["reservations"] == []
+
+
+def test_a_clock_that_was_ahead_does_not_change_the_time_of_later_events() -> None:
+    wall = Clock()
+    one, two, three = (Site(site.store, CONFIGURED, wall) for site in sites())
+    now = wall.now
+    wall.now = now + timedelta(days=300)
+    one.reserve("vish/a", NINE)
+    wall.now = now
+    one.reserve("vish/b", TEN)
+    one.ask("DELETE", "/reservations/vish/b?request=c", user="vish")
+    meet(two, one)
+    one.store.truncate(0)
+    meet(three, one)
+    for site in (one, two, three):
+        (first,) = site.history("vish/a")["events"]
+        assert datetime.fromisoformat(first["accepted_at"]) - now == timedelta(days=300)
+        later = site.history("vish/b")["events"]
+        assert [datetime.fromisoformat(event["accepted_at"]) - now for event in later] == [timedelta()] * 2

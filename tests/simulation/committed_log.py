@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from bayou.write import Write
 from tests.support.model import Vector, play
@@ -121,8 +122,12 @@ def notes(write: Write, csn: int, outcome: str) -> Pages:
         days = [occurrence["date"] for occurrence in write.args["occurrences"]]
         became = zip(days, detail.split("\t"), strict=True)
         told = {subject: status} | {f"{subject}~{day}": text for day, text in became}
-    head, tail = [write.id, "" if op == "reserve" else op], [write.user]
-    tail = tail if subject.partition("/")[0] != write.user else []
+    user = write.user if subject.partition("/")[0] != write.user else ""
+    head, tail = [write.id, "" if op == "reserve" else op], [user] if user else []
+    if write.accepted_at:
+        stamped = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(write.id.partition("@")[0]))
+        accepted = datetime.fromisoformat(write.accepted_at).replace(microsecond=0)
+        tail = tail if abs(stamped - accepted) < timedelta(minutes=1) else [user, write.accepted_at]
     return {
         f"reservation:{name}": {f"#{csn}": "\t".join([*head, text, *tail])}
         for name, text in told.items()

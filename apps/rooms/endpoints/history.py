@@ -25,6 +25,7 @@ from bayou.write import Write
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GONE = {"rejected", "failed"}
+STAMP_OFF_MAX = timedelta(minutes=1)  # as in apps/rooms/lua/application.lua
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class _Event:
     user: str
     outcome: str
     csn: int | None
+    accepted_at: str  # empty: its stamp says when it was accepted
 
 
 class Histories(Handlers):
@@ -60,7 +62,7 @@ class Histories(Handlers):
     def _shown_events(self, events: list[_Event]) -> Iterator[Answer]:
         slot: RoomSlot | None = None
         for event in events:
-            stamp, origin = split_id(event.write)
+            _, origin = split_id(event.write)
             status, before = event.outcome.partition(" ")[0], slot
             if status in {"updated", "merged"}:
                 slot = answer_values.slot_of(event.outcome)
@@ -70,7 +72,7 @@ class Histories(Handlers):
                 "write": event.write,
                 "op": event.op,
                 "user": event.user,
-                "accepted_at": self._moment(_EPOCH + timedelta(microseconds=stamp)),
+                "accepted_at": self._moment(_accepted_at(event)),
                 "accepted_by": self.service.label(origin),
                 "csn": event.csn,
                 "state": "tentative" if event.csn is None else "committed",
@@ -98,15 +100,26 @@ class Histories(Handlers):
 
 
 def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
-    """Yield the events of a reservation in the order of the log. A note has the fields WRITE, OP and OUTCOME. A fourth
-    field has the user who made the write, if that is not the owner of the reservation."""
+    """Yield the events of a reservation in the order of the log. For the notes, see apps/rooms/lua/application.lua."""
     owner = identifier.partition("/")[0]
     for csn in sorted(history.notes):
-        write, op, outcome, *user = history.notes[csn].split("\t")
-        yield _Event(write, op or "reserve", user[0] if user else owner, outcome, csn)
+        write, op, outcome, user, accepted_at = [*history.notes[csn].split("\t"), "", ""][:5]
+        yield _Event(write, op or "reserve", user or owner, outcome, csn, accepted_at)
     for tentative, outcome in history.tentative:
         own = answer_values.outcome_for(tentative, outcome, identifier)
-        yield _Event(tentative.id, tentative.op.removesuffix("_series"), tentative.user, own, None)
+        op = tentative.op.removesuffix("_series")
+        yield _Event(tentative.id, op, tentative.user, own, None, tentative.accepted_at)
+
+
+def _accepted_at(event: _Event) -> datetime:
+    """Return when a write was accepted. Its stamp says this to the microsecond, unless a clock was ahead, because a
+    stamp is never smaller than an earlier one."""
+    stamped = _EPOCH + timedelta(microseconds=split_id(event.write)[0])
+    try:
+        accepted = datetime.fromisoformat(event.accepted_at)
+    except ValueError:
+        return stamped
+    return stamped if abs(accepted - stamped) < STAMP_OFF_MAX else accepted
 
 
 def _cause(turn: OutcomeChange, before: RoomSlot | None, writes: Mapping[str, Write]) -> str | None:

@@ -43,8 +43,8 @@ Pages (apps/rooms/pages.py reads the same format).
                             Of a series: state series; rule, zone, except, wanted, dates (of its occurrences, separated
                             by blanks), write, requests. So one request is one reservation or one series.
   user:USER                 the open reservations of a user, kept only under that policy. Field: request. Value: END8.
-  Notes, on the page of a reservation: WRITE ID \t OP (empty for reserve) \t OUTCOME and, where it is not the owner,
-  \t USER.
+  Notes, on the page of a reservation: WRITE ID \t OP (empty for reserve) \t OUTCOME and, where it is not the owner or
+  the stamp of the write is not its time, \t USER (empty for the owner); in the latter case also \t ACCEPTED_AT.
 
 Statuses.
   updated, merged    done; the detail is START8/END8 ROOM, none for a cancel
@@ -70,6 +70,8 @@ Invariants kept: 8 (no two reservations of a room overlap: every entry was teste
 
 local PART_OPS = Requests.PART_OPS
 local gmatch, match, sub = string.gmatch, string.match, string.sub
+local abs, floor = math.abs, math.floor
+local STAMP_OFF_S_MAX = 60 -- a stamp that is further from the time of the write does not count as its time
 
 local CHECKS = {
   reserve = "first_choice_free",
@@ -174,9 +176,32 @@ function app.lists(write)
   return entries
 end
 
+-- Seconds since 1970 of a time in ISO 8601 (UTC). Days are counted from March, so that a leap day ends a year.
+local function seconds_of(time)
+  local year, month, day, hour, minute, second = match(time or "", "^(%d+)-(%d+)-(%d+)T(%d+):(%d+):(%d+)")
+  if not year then
+    return
+  end
+  local months = year * 12 + month - 3 -- since March of the year 0
+  local years = floor(months / 12)
+  local days = years * 365 + floor(years / 4) - floor(years / 100) + floor(years / 400)
+  days = days + floor((months % 12 * 153 + 2) / 5) + day - 719469
+  return ((days * 24 + hour) * 60 + minute) * 60 + second
+end
+
+-- Whether the stamp says when the write was accepted. It does not after a clock that was ahead: stamps never fall.
+local function is_timely(write)
+  local seconds = seconds_of(write.accepted_at)
+  return not seconds or abs(match(write.id, "^%d+") / 1000000 - seconds) < STAMP_OFF_S_MAX
+end
+
 local function note(write, owner, op, outcome)
   local text = write.id .. "\t" .. (op == "reserve" and "" or op) .. "\t" .. outcome
-  return write.user == owner and text or text .. "\t" .. write.user
+  local user = write.user == owner and "" or write.user
+  if is_timely(write) then
+    return user == "" and text or text .. "\t" .. user
+  end
+  return text .. "\t" .. user .. "\t" .. write.accepted_at
 end
 
 -- What the commit of this write with this outcome adds to the history of reservations: page, text, page, text, ...
