@@ -26,6 +26,7 @@ from replica.events.counters import Counters
 from replica.events.describe import Describer
 from replica.events.expand import Transaction
 from replica.events.feed import EventFeed
+from replica.follow_ups import FollowUps
 from replica.http.app import create_app
 from replica.http.auth import new_operator_token
 from replica.http.parts import Parts
@@ -98,11 +99,13 @@ class Replica:
 
             def on_transaction(transaction: Transaction) -> None:
                 counters.note(transaction)
+                self._follow_ups.note(transaction)
                 console.show(transaction)
 
             clients = self._storage.client, self._storage.blocking_client
             self._feed = EventFeed(self.store, *clients, Describer(applications), label, on_transaction)
             service = ReplicaService(settings, self.store, self._peers, self._clock, lambda: self._feed.follow(None))
+            self._follow_ups = FollowUps(label, service, applications)
             operator_hash = new_operator_token(settings.data / label) if settings.auth == "tokens" else None
             running = service, self.store, self._peers, self._feed
             parts = Parts(label, settings, *running, applications, self._membership, operator_hash)
@@ -126,6 +129,7 @@ class Replica:
             self._peers.start(self._membership.unary_calls(), self._membership.after_session)
             self._membership.start()
             self._log_truncation.start()
+            self._follow_ups.start()
             self._web.start()
             undo.pop_all()
 
@@ -146,6 +150,7 @@ class Replica:
             steps.callback(self._membership.stop)
             steps.callback(self._peers.stop)  # before the web server: requests may wait for a session
             steps.callback(self._log_truncation.stop)
+            steps.callback(self._follow_ups.stop)
             steps.callback(self._feed.stop)
 
     def state(self) -> State:

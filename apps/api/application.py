@@ -5,14 +5,14 @@ An application has no access to Redis, gRPC or other replicas.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from apps.api.endpoint import Endpoint
 from apps.api.service import Service
-from bayou.application import LuaApplication
-from bayou.write import Write
+from bayou.application import LogEntry, LuaApplication
+from bayou.write import Draft, Write
 
 
 def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
@@ -23,6 +23,17 @@ def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What an application does about writes that this replica has acknowledged and that a replay made do nothing.
+    `words` are outcomes, such as `moved_meanwhile`. `drafts(service, entry)` yields drafts that do what such a write
+    should have done. The same write must always give drafts with the same requests, because they may be submitted
+    twice."""
+
+    words: Sequence[str]
+    drafts: Callable[[Service, LogEntry], Iterable[Draft]]
+
+
+@dataclass(frozen=True, slots=True)
 class Application(LuaApplication):
     """An application. `endpoints(service)` returns its REST endpoints. `describe(write, outcome)` returns the
     description of a write for screens. Its member `result` says what the write changed, and is None if the write
@@ -30,3 +41,4 @@ class Application(LuaApplication):
 
     endpoints: Callable[[Service], Sequence[Endpoint]]
     describe: Callable[[Write, str], dict[str, Any]] = describe_plainly
+    follow_up: FollowUp | None = None

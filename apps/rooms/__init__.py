@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from apps.api.application import Application
-from apps.rooms import endpoints
+from apps.api.application import Application, FollowUp
+from apps.rooms import endpoints, follow_up
 from apps.rooms.answer_values import describe
 
 APPLICATION = Application(
@@ -14,4 +14,5 @@ APPLICATION = Application(
     lua=Path(__file__).parent / "lua" / "application.lua",
     describe=describe,
     endpoints=endpoints.endpoints,
+    follow_up=FollowUp(follow_up.WORDS, follow_up.drafts_after),
 )

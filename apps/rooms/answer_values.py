@@ -176,6 +176,14 @@ def _outcomes(write: Write, outcome: str) -> list[tuple[Mapping[str, Any], str]]
     return list(zip(occurrences, outcomes, strict=True))
 
 
+def outcomes_of(entry: LogEntry) -> list[tuple[str, str]]:
+    """Return the reservations that a write is about, each with its outcome."""
+    write, about = entry.write, _about(entry.write)
+    if "occurrences" not in write.args:
+        return [(about, entry.outcome)]
+    return [(f"{about}~{one['date']}", outcome) for one, outcome in _outcomes(write, entry.outcome)]
+
+
 def not_as_wanted(entry: LogEntry, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
     """Find the reservations of a write that did not get the slot they asked for first. For each of them, yield a JSON
     value with the schema CONFLICT (see answer_schemas.py)."""

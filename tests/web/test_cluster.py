@@ -83,7 +83,7 @@ def test_two_conflict_while_cut_off_and_one_moves_when_links_heal(tmp_path: Path
 
 
 def test_writes_of_records_show_how_they_are_and_how_far_they_have_spread(tmp_path: Path) -> None:
-    with live(tmp_path / "c") as processes, browser(tmp_path / "b") as page:
+    with live(tmp_path / "c") as processes, browser() as page:
         processes.rest("one").post("/relations", {"relation": "meetings", **MEETINGS}, "vish")
         wait_until_equal(processes)
         for one, other in (("one", "two"), ("one", "three"), ("two", "three")):
