@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from apps.api.endpoint import Answer, Endpoint
@@ -11,8 +12,8 @@ from apps.api.schema import TEXT, VIEW, array, nullable, record
 from apps.api.service import Rules, Service, new_draft
 from apps.playlist.schema import PutBody, SongsQuery, song_name
 from bayou.application import PageViews
-from bayou.errors import Unknown
-from bayou.write import Write
+from bayou.errors import Conflict, Unknown
+from bayou.write import Draft, Write
 
 RULES = Rules("playlist/1", check="request_is_new", merge="keep_first")
 SONG = record(song=TEXT, url=nullable(TEXT), state=VIEW)
@@ -21,12 +22,12 @@ SONGS = record(view=VIEW, songs=array(SONG), next=nullable(TEXT))
 
 def endpoints(service: Service) -> list[Endpoint]:
     playlist, path = Playlist(service), "/playlist/{+song}"
-    parameters = {"song": "The name of a song; it may hold slashes."}
+    parameters, differs = {"song": "The name of a song; it may hold slashes."}, {409: ("request_differs",)}
     return [
         Endpoint("GET", "/playlist", playlist.list_songs, {200: SONGS}),
         Endpoint("GET", path, playlist.show_song, {200: SONG}, parameters, {404: ("song_unknown",)}),
-        Endpoint("PUT", path, playlist.put_song, {200: SONG}, parameters),
-        Endpoint("DELETE", path, playlist.delete_song, {200: SONG}, parameters),
+        Endpoint("PUT", path, playlist.put_song, {200: SONG}, parameters, differs),
+        Endpoint("DELETE", path, playlist.delete_song, {200: SONG}, parameters, differs),
     ]
 
 
@@ -71,13 +72,16 @@ class Playlist:
 
     def _submit(self, op: str, args: dict[str, str], request_id: str | None, request: Request[Any, Any]) -> Answer:
         """Submit a write about a song, and return the song as the write leaves it. A repeated request changes
-        nothing."""
+        nothing. Raise Conflict if the newest write of the song had the same request id and asked for something else;
+        the page does not tell what an earlier one asked for."""
         page, user, now = _page(args["song"]), request.caller.name, self._service.now()
         draft = new_draft(RULES, op, args, [page], user=user, at=now, request=request_id)
         accepted = self._service.submit(draft, request.session)
         if not (accepted.logged or accepted.status == "duplicate"):
             raise RuntimeError(f"The {op} of a song has the unexpected outcome {accepted.outcome}")
         views = self._service.read([page], request.session).pages[page]
+        if accepted.status == "duplicate":
+            _require_same(draft, views.tentative)
         return _shown(args["song"], views, "tentative")
 
 
@@ -86,6 +90,20 @@ def describe(write: Write, outcome: str) -> dict[str, Any]:
     same two values; it is None if the write was refused."""
     asked = {"song": write.args["song"], **({"url": write.args["url"]} if write.op == "put" else {})}
     return {**asked, "result": asked if outcome == "updated" else None}
+
+
+def _require_same(draft: Draft, page: Mapping[str, str]) -> None:
+    url = page.get("url")
+    if page["requests"].split()[-1] != f"{draft.user}/{draft.request}" or draft.args.get("url") == url:
+        return
+    was = f"put the URL {url}" if url else "deleted the song"
+    raise Conflict(
+        "request_differs",
+        f"A request with the id {draft.request} was accepted before, and {was}. Nothing was changed. Give each request"
+        " an id of its own.",
+        request=draft.request,
+        earlier={"op": "put" if url else "delete", "song": draft.args["song"], **({"url": url} if url else {})},
+    )
 
 
 def _page(song: str) -> str:

@@ -50,7 +50,7 @@ def endpoints(service: Service) -> list[Endpoint]:
     records, path = Records(service), "/relations/{relation}"
     named = {"relation": "The name of a relation, or its full name NAME~HASH."}
     managing = partial(Endpoint, role="manager")
-    conflict = {**MISSING, 409: ("conflict", "page_full"), 413: ("too_many_records",)}
+    conflict = {**MISSING, 409: ("conflict", "page_full", "request_differs"), 413: ("too_many_records",)}
     return [
         Endpoint(
             "GET", "/relations", records.list_relations, {200: record(relations=array(RELATION), next=nullable(TEXT))}
@@ -137,12 +137,13 @@ class Records:
 
         program = program_of(body, request.caller.name, lambda name: self._relation(name, request.session))
         accepted = self._submit(WRITE, "write", program.args, program.pages, request, body.request)
+        if accepted.status == "differs":
+            raise _differs(str(body.request), accepted.detail, self._first(request))
         if not (accepted.logged or accepted.status == "duplicate"):
             raise self._refusal(accepted, request.session)
         identifier, is_final = accepted.id, accepted.committed
         if not accepted.logged:  # a write that the log no longer holds is final
-            found = self._writes_of(request.caller.name, body.request or "")
-            first = next((entry for entry in found if entry.outcome.startswith(("updated", "merged"))), None)
+            first = self._first(request)
             identifier, is_final = (first.write.id, first.csn is not None) if first else (None, True)
         changed, step, alternative = done_by(program.args, accepted.outcome)
         written = {
@@ -202,6 +203,11 @@ class Records:
         ]
         committed = [{"state": "committed", **noted(text, known)} for _, text in sorted(notes.items(), reverse=True)]
         return {"conflicts": tentative + committed}
+
+    def _first(self, request: Request[None, WriteBody]) -> LogEntry | None:
+        """Return the write that was done under the id of this request; None if the log no longer holds it."""
+        found = self._writes_of(request.caller.name, request.body.request or "")
+        return next((entry for entry in found if entry.outcome.startswith(("updated", "merged"))), None)
 
     def _writes_of(self, user: str, request: str) -> Iterator[LogEntry]:
         """Yield the newest writes of a user, or those with one request id. A request sent twice counts once."""
@@ -285,6 +291,25 @@ def describe(write: Write, outcome: str) -> Answer:
         "wanted": _text_of(conflict["wanted"]),
         "in_the_way": "; ".join(stood),
     }
+
+
+def _differs(request: str, detail: str, first: LogEntry | None) -> Conflict:
+    """Return the refusal for a write whose request id was used before. `detail` is that of the outcome of the earlier
+    write, and `first` is that write; None if the log no longer holds it."""
+    step, _, alternative = detail.partition(".")
+    was = f"step {detail} of its merge procedure" if step else "its update"
+    earlier = {
+        "outcome": "merged" if step else "updated",
+        "step": int(step) if step else None,
+        "alternative": int(alternative) if alternative else None,
+    }
+    return Conflict(
+        "request_differs",
+        f"A write with the id {request} was accepted before, with other content; {was} was done. Nothing was changed."
+        " Give each write an id of its own.",
+        request=request,
+        earlier=earlier | ({"write": first.write.id, "changed": present_state(first)["changed"]} if first else {}),
+    )
 
 
 def _unknown(name: str) -> Unknown:

@@ -6,6 +6,9 @@ SQL is parsed only here; the replicas play the canonical form.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +19,7 @@ from apps.records.schema import Check, Parameters, WriteBody
 from apps.records.sql import Source, check_parameters, read_query, read_statement
 from bayou.errors import BadInput
 
+DIGEST_CHARACTERS = 6
 NO_ALTERNATIVE: Mapping[str, Value] = {}
 
 
@@ -137,6 +141,11 @@ def _expected(source: Source, relation: Relation, name: str, value: Value) -> Op
     return literal(source.stored(relation, name, value_of(value, {})))
 
 
+def _digest(args: Json) -> str:
+    text = json.dumps(args, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())[:DIGEST_CHARACTERS].decode()
+
+
 def program_of(body: WriteBody, user: str, relation_of: Callable[[str], Relation]) -> Program:
     """Return the program of a request that `user` makes. Raises BadInput, which names the invalid part of the
     request."""
@@ -156,4 +165,5 @@ def program_of(body: WriteBody, user: str, relation_of: Callable[[str], Relation
     ]
     check_parameters(parameters, reader.used)
     args["relations"] = {name: relation.carried for name, relation in reader.relations.items()}
+    args["digest"] = _digest(args)
     return Program(args, sorted(reader.pages))

@@ -8,6 +8,7 @@ Writes.
   define  check name_is_free    args name, hash, content: JSON of the relation (apps/records/relation.py)
   drop    check relation_stands args name, hash
   write   check carried         args
+            digest     of all other arguments, a few characters: tells two requests with one id apart
             relations  NAME~HASH -> {attributes = {name, type, ...}, key, page_by}, of all relations that it names
             update     statements (changes.lua)
             check      optional: {query (query.lua), expect = {{operand, ...}, ...}}
@@ -18,8 +19,8 @@ records.
 
 Pages.
   records:NAME~HASH/VALUE...  the records with these values of page_by. Field: `=` and the key. Value: see values.lua.
-                              requests: the last requests that changed the page, as USER/REQUEST=STEP, separated by
-                              blanks
+                              requests: the last requests that changed the page, as USER/REQUEST=STEP:DIGEST,
+                              separated by blanks
   relation:NAME               the definitions of this name. owner: the hash of the one that the bare name means.
                               HASH: its content
   conflicts:NAME~HASH         only notes, one for each committed conflict: WRITE ID FIELD USER FIELD REQUEST FIELD
@@ -32,6 +33,7 @@ Statuses.
   conflict   nothing held. The detail lists what stood in the way: MARK RELATION SEPARATOR NAME=VALUE ..., one after another,
              separated by LINE. MARK is + for a record that is there, - for one that is missing
   duplicate  this request was done before; the detail is that of its outcome
+  differs    a request with this id was done before, with other arguments; the detail is that of its outcome
   rejected   too_many_records: the queries looked at too many; page_full: see changes.lua
 ]]
 
@@ -44,25 +46,26 @@ local app = {}
 local LOOKED_AT_MAX = 20000 -- records, in one play
 local IN_THE_WAY_MAX = 5 -- records in the detail of a conflict
 local VALUE_BYTES_MAX = 200 -- of a value there
-local REQUESTS_BYTES_MAX = 420 -- three with the longest names, some sixteen as usual
+local REQUESTS_BYTES_MAX = 440 -- three with the longest names, some fourteen as usual
 local LINE, FIELD = '\30', '\29'
 local NO_PARAMETERS, NOTHING = {}, {} -- empty tables, never changed
 
 -- User names and request ids contain neither blanks nor slashes.
 local function signature(write) return write.user .. '/' .. write.request .. '=' end
 
--- The outcome detail of the request if it was done before: a client may send it again at another replica.
+-- The outcome detail and the digest of the request if it was done before: a client may send it again at another
+-- replica.
 local function done_before(pages, write)
   local requests = pages.get(write.pages[1], 'requests')
   if not requests then return nil end
   local _, stop = string.find(' ' .. requests, ' ' .. signature(write), 1, true)
-  return stop and string.match(requests, '^%S*', stop)
+  if stop then return string.match(requests, '^([^ :]*):(%S*)', stop) end
 end
 
 local function sign(pages, write, detail)
   local page = write.pages[1]
   local requests = pages.get(page, 'requests')
-  requests = (requests and requests .. ' ' or '') .. signature(write) .. detail
+  requests = (requests and requests .. ' ' or '') .. signature(write) .. detail .. ':' .. write.args.digest
   while #requests > REQUESTS_BYTES_MAX do requests = string.match(requests, '^%S* (.*)$') end
   pages.set(page, 'requests', requests)
 end
@@ -153,8 +156,8 @@ end
 local checks, updates, merges = {}, {}, {}
 
 function checks.write(pages, write)
-  local detail = done_before(pages, write)
-  if detail then return false, {done_before = detail} end
+  local detail, digest = done_before(pages, write)
+  if detail then return false, {done_before = detail, digest = digest} end
   local play = {relations = relations_of(write), looked_at = 0, in_the_way = {}}
   local changed = changes_of(pages, play, write.args, NO_PARAMETERS)
   if changed then return true, changed end
@@ -168,7 +171,10 @@ function updates.write(pages, write, changed)
 end
 
 function merges.write(pages, write, play)
-  if play.done_before then return 'duplicate', play.done_before ~= '' and play.done_before or nil end
+  if play.done_before then
+    local status = play.digest == write.args.digest and 'duplicate' or 'differs'
+    return status, play.done_before ~= '' and play.done_before or nil
+  end
   for number, step in ipairs(write.args.merge or NO_PARAMETERS) do
     for place, alternative in ipairs(step['for'] or {NO_PARAMETERS}) do
       if play.refusal then return 'rejected', play.refusal end

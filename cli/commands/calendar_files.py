@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from cli.commands.slots import merge_of
 from cli.context import Context
 from cli.output.screen import Cell, Screen, clean, shorten
-from cli.problems import DONE, FAILED, NOTHING_FREE, Problem, Unreachable
+from cli.problems import DONE, FAILED, NOTHING_FREE, Problem, Refused, Unreachable
 from cli.rest import Json, Replica, segment
 from cli.times import read_date, show_slot, slot_of
 
@@ -107,7 +107,7 @@ def _send_all(
             return None
         replica = idle.get()
         try:
-            return replica.write("POST", "/reservations", one.request, _body(one, known, merge))
+            return _send_one(replica, context.user, one, _body(one, known, merge))
         except Problem as problem:
             if isinstance(problem, Unreachable):
                 gone.set()
@@ -133,6 +133,16 @@ def _send_all(
             for replica in replicas:
                 replica.close()
     return tally, lost
+
+
+def _send_one(replica: Replica, user: str, one: Wanted, body: Json) -> tuple[int, Json]:
+    try:
+        return replica.write("POST", "/reservations", one.request, body)
+    except Refused as problem:
+        if problem.code != "request_differs":
+            raise
+        # The event was imported before, and the file or the options have changed since.
+        return 200, replica.get(f"/reservations/{segment(user)}/{segment(one.request)}")
 
 
 def _body(one: Wanted, known: set[str], merge: str | Json) -> Json:

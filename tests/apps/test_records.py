@@ -233,6 +233,36 @@ def test_a_request_sent_twice_counts_once(replicas: Processes) -> None:
     assert (repeat["outcome"], repeat["changed"]) == ("duplicate", again["changed"])
 
 
+def test_a_request_with_other_content_is_refused(replicas: Processes) -> None:
+    one, two = map(replicas.rest, ("one", "two"))
+    define(replicas, "differs")
+    one.post("/records", meeting("differs", request="r0"), "neil")
+    merged = one.post("/records", meeting("differs", request="r1"), "vish")
+    assert merged["outcome"] == "merged"
+    wait_until_equal(replicas)
+    before = owners(one, "differs")
+    for label in ("one", "two"):
+        refused = refusal(replicas, "/records", meeting("differs", request="r1", merge=[]), label=label)
+        assert (refused.status, refused.code) == (409, "request_differs")
+        earlier = {name: merged[name] for name in ("outcome", "step", "alternative", "write", "changed")}
+        assert refused.body["error"]["details"] == {"request": "r1", "earlier": earlier}
+        assert (
+            replicas.rest(label).post("/records", meeting("differs", request="r1"), "vish")["write"] == merged["write"]
+        )
+    assert owners(one, "differs") == before
+
+    link(replicas, "one", "two", up=False)
+    key = {"day": DAY_1, "start": 900, "stop": 960}
+    taken = {**meeting("differs", request="r2"), "parameters": {**key, "start": 540, "stop": 600}}
+    assert one.post("/records", taken, "ann")["outcome"] == "merged"
+    two.post("/records", meeting("differs", request="r2", parameters=key, merge=[]), "ann")
+    link(replicas, "one", "two", up=True)
+    wait_until_equal(replicas)
+    assert "ann" not in {owner for (_, start), owner in owners(two, "differs").items() if start == 900}
+    log = two.get("/replica/log", limit="1000")["writes"]
+    assert [write["outcome"] for write in log if write["request"] == "r2"] == ["merged 1.2", "differs 1.2"]
+
+
 def test_a_page_remembers_three_requests_with_the_longest_names(replicas: Processes, one: Rest) -> None:
     define(replicas, "longest")
     user, requests = "u" * 64, [f"{number}".rjust(64, "r") for number in range(3)]
@@ -240,7 +270,8 @@ def test_a_page_remembers_three_requests_with_the_longest_names(replicas: Proces
     for hour, request in enumerate(requests):
         slot = {"day": DAY_1, "start": 60 * hour, "stop": 60 * hour + 60}
         writes.append(one.post("/records", meeting("longest", request=request, parameters=slot), user)["write"])
-    again = one.post("/records", meeting("longest", request=requests[0]), user)
+    slot = {"day": DAY_1, "start": 0, "stop": 60}
+    again = one.post("/records", meeting("longest", request=requests[0], parameters=slot), user)
     assert again["write"] == writes[0]
     assert len(owners(one, "longest")) == 3
 

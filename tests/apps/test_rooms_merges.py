@@ -206,7 +206,8 @@ def test_one_request_accepted_by_two_replicas_is_one_reservation(building: Build
     building.service.tentative = {}
     building.reserve("vish/a", "11:00/12:00")
     assert building.service.replay(building.service.log) == ["updated 29935260/29935320 6.12", "duplicate"]
-    assert building.reserve("vish/a", "15:00/16:00") == "6.12 09:00/10:00 tentative"
+    assert building.reserve("vish/a", "15:00/16:00") == "request_differs"
+    assert building.status("vish/a") == "6.12 09:00/10:00 tentative"
 
 
 def test_a_move_may_overlap_the_slot_that_it_leaves(building: Building) -> None:

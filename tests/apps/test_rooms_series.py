@@ -68,6 +68,12 @@ def code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json["error"]["code"]
 
 
+def differs(answer: Any) -> list[str]:
+    error = answer.json["error"]
+    assert (answer.status_code, error["code"]) == (409, "request_differs")
+    return list(error["details"]["differs"])
+
+
 @pytest.fixture
 def building(lua: Lua) -> Building:
     return Building(lua)
@@ -94,13 +100,13 @@ def test_a_rule_makes_a_reservation_for_each_occurrence_in_one_write(building: B
 
 def test_a_repeated_request_is_the_same_series(building: Building) -> None:
     first = building.reserve("vish/w", "2026-12-01 09:00/10:00")
-    again = building.reserve("vish/w", "2026-12-02 11:00/12:00")
+    again = building.reserve("vish/w", "2026-12-01 09:00/10:00")
     assert (again.status_code, again.json) == (200, first.json)
-    as_one = building.reserve("vish/w", "2026-12-02 11:00/12:00", rule=None)
-    assert (as_one.status_code, as_one.json) == (200, first.json), "one request is one thing"
+    assert differs(building.reserve("vish/w", "2026-12-02 11:00/12:00")) == ["slots"]
+    assert differs(building.reserve("vish/w", "2026-12-01 09:00/10:00", room="6.13")) == ["room"]
+    assert "op" in differs(building.reserve("vish/w", "2026-12-01 09:00/10:00", rule=None)), "one request is one thing"
     building.one("vish/a", "2026-12-03 09:00/10:00")
-    as_series = building.reserve("vish/a", "2026-12-04 09:00/10:00")
-    assert (as_series.status_code, as_series.json["id"]) == (200, "vish/a")
+    assert "op" in differs(building.reserve("vish/a", "2026-12-03 09:00/10:00"))
     assert len(building.service.log) == 2
 
 
@@ -176,6 +182,7 @@ def test_this_and_later_occurrences_are_cancelled(building: Building) -> None:
     assert gone.status_code == 200
     assert told(gone.json)[2:] == ["12-15 cancelled", "12-22 cancelled"]
     assert building.ask("DELETE", "/series/vish/w?from=2026-12-15&request=x").json == gone.json, "asked again"
+    assert differs(building.ask("DELETE", "/series/vish/w?from=2026-12-15&request=x&reason=over")) == ["reason"]
     assert code(building.ask("DELETE", "/series/vish/w?from=2026-12-15&request=y")) == (409, "cancelled")
     building.one("neil/b", "2026-12-22 09:00/10:00")
     rest = building.ask("DELETE", "/series/vish/w?reason=over")
@@ -193,7 +200,11 @@ def test_this_and_later_occurrences_move_by_days_and_local_time(building: Buildi
         "12-15 6.12 12-16 11:30",
         "12-22 6.12 12-22 09:00",
     ], "the one that finds nothing stays"
-    assert building.move("vish/w?from=2026-12-08", "2026-12-30 11:30/12:30", request="m").json == moved.json
+    assert building.move("vish/w?from=2026-12-08", "2026-12-09 11:30/12:30", request="m").json == moved.json
+    assert differs(building.move("vish/w?from=2026-12-08", "2026-12-30 11:30/12:30", request="m")) == ["slots"]
+    assert differs(building.move("vish/w?from=2026-12-15", "2026-12-09 11:30/12:30", request="m")) == ["from"]
+    assert "op" in differs(building.ask("DELETE", "/series/vish/w?request=m"))
+    assert building.states("vish/w") == told(moved.json)
     refused = building.move("vish/w?from=2026-12-08", "2026-12-09 11:00/12:00", occurrences="all_or_nothing")
     assert code(refused) == (409, "slot_taken")
     assert refused.json["error"]["details"]["occurrences"] == ["2026-12-22"]

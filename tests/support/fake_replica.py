@@ -103,8 +103,12 @@ class FakeReplica:
 
     def _reserve(self, user: str, body: Json) -> tuple[int, Json]:
         key = f"{user}/{body['request']}"
-        if key in self.reservations:
-            return 200, self.reservations[key]
+        if known := self.reservations.get(key):
+            asked = [{"room": body.get("room"), **one} for one in body.get("slots", [])]
+            if known["asked"] != asked:
+                message = f"A request with the id {body['request']} was accepted before."
+                raise FakeRefusal(409, "request_differs", message, earlier={"op": "reserve"})
+            return 200, known
         if "rule" in body:
             return 201, self._reserve_series(key, user, body)
         room = body["room"]

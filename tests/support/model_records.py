@@ -9,7 +9,7 @@ from bayou.write import Write
 from tests.support.model_desk import Desk, Pages
 
 UNIT, LINE, GROUP = "\x1f", "\x1e", "\x1d"
-REQUESTS_BYTES_MAX = 420
+REQUESTS_BYTES_MAX = 440
 IN_THE_WAY_MAX = 5
 VALUE_BYTES_MAX = 200
 
@@ -100,7 +100,8 @@ def play_records(desk: Desk, write: Write) -> str:
     requests = desk.read(first).get("requests", "").split()
     for done in requests:
         if done.startswith(mine):
-            return f"duplicate {done.removeprefix(mine)}".strip()
+            detail, _, digest = done.removeprefix(mine).partition(":")
+            return f"{'duplicate' if digest == write.args['digest'] else 'differs'} {detail}".strip()
     play, found, args = _Play(desk, write), dict[str, None](), write.args
     steps: list[tuple[str, Values, Values]] = [("", args, {})]
     for number, step in enumerate(args.get("merge", []), 1):
@@ -116,7 +117,7 @@ def play_records(desk: Desk, write: Write) -> str:
                 if len(found) < IN_THE_WAY_MAX:
                     found[play.as_text(*record)] = None
             continue
-        text = " ".join([*requests, mine + name])
+        text = " ".join([*requests, f"{mine}{name}:{write.args['digest']}"])
         while len(text.encode()) > REQUESTS_BYTES_MAX:
             text = text.partition(" ")[2]
         desk.open(first)["requests"] = text

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from apps.api.endpoint import Answer
 from apps.api.request import Caller, ClientSession
 from apps.api.service import Service, new_request_id
-from apps.rooms import answer_values, drafts
+from apps.rooms import answer_values, asked, drafts
 from apps.rooms.building import Building
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import (
@@ -25,15 +25,20 @@ from apps.rooms.policies import too_many
 from apps.rooms.schema import AnotherRoom, Merge, room_name
 from bayou.application import PageViews
 from bayou.errors import Conflict, Unknown
-from bayou.write import Draft
+from bayou.write import Draft, Write
 
 # Parameters of paths.
 OWN = {"user": "The user who made it.", "name": "The id of the request that made it."}
 ROOM_NAME = {"room": "The name of a room."}
 USER_NAME = {"user": "The name of a user."}
 
-CANCEL_CONFLICTS = ("cancelled", "moved_meanwhile")
+CANCEL_CONFLICTS = ("cancelled", "moved_meanwhile", "request_differs")
 MOVE_CONFLICTS = ("slot_taken", "policy", *CANCEL_CONFLICTS)
+
+
+# Two requests about one reservation or series are the same if they have the same id and their ops are of one group.
+_SAME_IDS = ({"reserve", "reserve_series"}, {"move", "cancel"}, {"move_series", "cancel_series"})
+_NOT_TAKEN = {"duplicate", "unknown", "forbidden"}  # outcomes of writes whose request was not taken
 
 
 class Handlers:
@@ -111,11 +116,14 @@ class Handlers:
             raise refusal("unknown", identifier)
         return answer
 
-    def submitted(self, draft: Draft, identifier: str, session: ClientSession) -> PageViews | None:
+    def submitted(self, draft: Draft, identifier: str, session: ClientSession, wanted: asked.Asked) -> PageViews | None:
         """Submit a draft, and return the page of the reservation as the write leaves it. Return None if the same
-        request had already been accepted. Raise a Refusal if the draft is refused."""
+        request had already been accepted. Raise a Refusal if the draft is refused, or if a request with the same id was
+        accepted that asked for something else than `wanted`."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
+        if accepted.status == "duplicate":
+            self.require_same(wanted, identifier, draft.request, session)
         if accepted.logged or accepted.status == "duplicate":
             return accepted.pages.get(page)
         if "open_reservations" in {accepted.status, accepted.detail}:
@@ -123,6 +131,28 @@ class Handlers:
         if accepted.status in {"rejected", "unmoved"}:
             raise self._slot_taken(draft, identifier, accepted.detail, session)
         raise refusal(accepted.status, identifier)
+
+    def require_same(self, wanted: asked.Asked, identifier: str, request: str, session: ClientSession) -> None:
+        """Raise Conflict if a request with this id was accepted that asked for something else than `wanted`.
+
+        What it asked for is in the log. If the log has dropped it, the page tells much of what a new reservation or
+        series asked for, and nothing of what a move or a cancel did; then these count as the same.
+        """
+        ops = next(group for group in _SAME_IDS if wanted["op"] in group)
+        write = self._accepted_before(identifier, request, ops)
+        if write is not None:
+            asked.require_same(wanted, asked.in_write(write), request, self.zone)
+        elif "reserve" in ops:
+            page = self.views_of(identifier, session).tentative
+            asked.require_same(wanted, asked.in_page(page), request, self.zone)
+
+    def _accepted_before(self, identifier: str, request: str, ops: Collection[str]) -> Write | None:
+        history = self.service.history(reservation_page(identifier))
+        ids = [note.partition("\t")[0] for _, note in sorted(history.notes.items())]
+        committed = self.service.writes(ids)
+        writes = [committed[found] for found in ids if found in committed]
+        writes += [write for write, outcome in history.tentative if outcome.partition(" ")[0] not in _NOT_TAKEN]
+        return next((write for write in reversed(writes) if write.request == request and write.op in ops), None)
 
     def _slot_taken(self, draft: Draft, identifier: str, detail: str, session: ClientSession) -> Conflict:
         stays = "; the reservation stays where it is" if draft.op == "move" and decode_detail(detail) else ""

@@ -7,7 +7,7 @@ from functools import partial
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import part_of_list
 from apps.api.request import Request
-from apps.rooms import answer_values, drafts, drafts_series
+from apps.rooms import answer_values, asked, drafts, drafts_series
 from apps.rooms.endpoints.answer_schemas import RESERVATION, RESERVATIONS, RESERVED
 from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, USER_NAME
 from apps.rooms.endpoints.series import SeriesHandlers
@@ -27,7 +27,7 @@ class Reservations(SeriesHandlers):
                 "/reservations",
                 self.reserve,
                 {200: RESERVED, 201: RESERVED},
-                errors={404: ("room_unknown",), 409: ("slot_taken", "policy")},
+                errors={404: ("room_unknown",), 409: ("slot_taken", "policy", "request_differs")},
             ),
             reservation("GET", handler=self.show_reservation, errors={404: unknown}),
             reservation("PATCH", handler=self.move_reservation, errors=cannot_move),
@@ -43,10 +43,9 @@ class Reservations(SeriesHandlers):
         if not body.new_room:
             self.require_rooms(body.room, body.merge, "If the room is new, add `new_room: true`.", session)
         identifier = f"{context.user}/{context.request}"
-        if body.rule is not None:
-            recorded = self.submitted_series(drafts_series.reserve(context, body), identifier, session)
-        else:
-            recorded = self.submitted(drafts.reserve(context, body), identifier, session)
+        draft = drafts.reserve(context, body) if body.rule is None else drafts_series.reserve(context, body)
+        submitted = self.submitted if body.rule is None else self.submitted_series
+        recorded = submitted(draft, identifier, session, asked.by_reserve(draft, body))
         # A request that was taken before keeps its kind: a reservation or a series.
         views = recorded or self.views_of(identifier, session)
         answer = self.series_shown(identifier, views, session) or self.shown(identifier, views)
@@ -69,7 +68,8 @@ class Reservations(SeriesHandlers):
         reservation, final = self.held(identifier, session)
         context = self.context(request.caller, body.request)
         draft = drafts.move(context, identifier, reservation, final, body)
-        views = self.submitted(draft, identifier, session) or self.views_of(identifier, session)
+        wanted = asked.by_move(draft.op, body)
+        views = self.submitted(draft, identifier, session, wanted) or self.views_of(identifier, session)
         return self.shown(identifier, views)
 
     def cancel_reservation(self, request: Request[CancelQuery, None], user: str, name: str) -> Answer:
@@ -77,7 +77,8 @@ class Reservations(SeriesHandlers):
         identifier, query, session = f"{user}/{name}", request.query, request.session
         reservation, _ = self.held(identifier, session)
         draft = drafts.cancel(self.context(request.caller, query.request), identifier, reservation, query.reason)
-        views = self.submitted(draft, identifier, session) or self.views_of(identifier, session)
+        wanted = asked.by_cancel(draft.op, query.reason)
+        views = self.submitted(draft, identifier, session, wanted) or self.views_of(identifier, session)
         return self.shown(identifier, views)
 
     def list_reservations(self, request: Request[ReservationsQuery, None], user: str) -> Answer:

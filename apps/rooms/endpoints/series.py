@@ -8,7 +8,7 @@ from typing import Any
 
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.request import ClientSession, Request
-from apps.rooms import answer_values, drafts_series
+from apps.rooms import answer_values, asked, drafts_series
 from apps.rooms.drafts_series import Occurrence
 from apps.rooms.endpoints.answer_schemas import SERIES
 from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, Handlers, slots_asked
@@ -68,11 +68,14 @@ class SeriesHandlers(Handlers):
             raise Conflict("cancelled", message, series=identifier)
         return found
 
-    def submitted_series(self, draft: Draft, identifier: str, session: ClientSession) -> PageViews | None:
-        """Submit a draft about a series, and return the page of the series as the write leaves it. Return None if the
-        same request had already been accepted. Raise a Refusal if the draft is refused."""
+    def submitted_series(
+        self, draft: Draft, identifier: str, session: ClientSession, wanted: asked.Asked
+    ) -> PageViews | None:
+        """Submit a draft about a series, and return the page of the series as the write leaves it. See `submitted`."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
+        if accepted.status == "duplicate":
+            self.require_same(wanted, identifier, draft.request, session)
         if accepted.logged or accepted.status == "duplicate":
             return accepted.pages.get(page)
         if not accepted.detail:
@@ -89,14 +92,14 @@ class SeriesHandlers(Handlers):
 
     def _nothing_free(self, draft: Draft, identifier: str, failed: Set[str], session: ClientSession) -> Conflict:
         occurrences = draft.args["occurrences"]
-        asked = [slot for one in occurrences if _date(one) in failed for slot in slots_asked({**draft.args, **one})]
+        slots = [slot for one in occurrences if _date(one) in failed for slot in slots_asked({**draft.args, **one})]
         own = {f"{identifier}~{_date(one)}" for one in occurrences}
         return Conflict(
             "slot_taken",
             f"Nothing was recorded, because {len(failed)} of {len(occurrences)} occurrences found no free slot. Ask for"
             " other times or another room, or leave out the dates without a free slot. Or send `occurrences:"
             " best_effort`, which records the occurrences that do find one.",
-            taken=self.taken(asked, own, session),
+            taken=self.taken(slots, own, session),
             occurrences=sorted(failed),
         )
 
@@ -132,20 +135,26 @@ class AllSeries(SeriesHandlers):
         remedy = "A move cannot name a new room; a new reservation can."
         self.require_rooms(body.room, body.merge, remedy, session)
         series, context = self.require_series(identifier, session), self.context(request.caller, body.request)
-        if context.request not in series.requests:
+        wanted = asked.by_move("move_series", body, request.query.first)
+        if context.request in series.requests:
+            self.require_same(wanted, identifier, context.request, session)
+        else:
             occurrences = self.not_cancelled(identifier, series, request.query.first, session)
             draft = drafts_series.move(context, identifier, occurrences, body)
-            self.submitted_series(draft, identifier, session)
+            self.submitted_series(draft, identifier, session, wanted)
         return self._answer(identifier, session)
 
     def cancel_series(self, request: Request[SeriesCancelQuery, None], user: str, name: str) -> Answer:
         """Cancel all occurrences of a series, or only those on and after the date `from`."""
         identifier, query, session = f"{user}/{name}", request.query, request.session
         series, context = self.require_series(identifier, session), self.context(request.caller, query.request)
-        if context.request not in series.requests:
+        wanted = asked.by_cancel("cancel_series", query.reason, query.first)
+        if context.request in series.requests:
+            self.require_same(wanted, identifier, context.request, session)
+        else:
             occurrences = self.not_cancelled(identifier, series, query.first, session)
             draft = drafts_series.cancel(context, identifier, occurrences, query.reason)
-            self.submitted_series(draft, identifier, session)
+            self.submitted_series(draft, identifier, session, wanted)
         return self._answer(identifier, session)
 
     def _answer(self, identifier: str, session: ClientSession) -> Answer:

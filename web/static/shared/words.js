@@ -13,6 +13,7 @@ const NOTHING = {
   moved_meanwhile: "was moved meanwhile",
   failed: "failed",
   duplicate: "a repeat",
+  differs: "its id was used before",
 };
 
 /** The status in an outcome such as `merged 29934720/29934780 6.12`. */

@@ -1,0 +1,108 @@
+"""What a request asked for, in a form in which two requests with the same id can be compared.
+
+The form has only what the client chose. What the replica added from its configuration, such as the opening hours, may
+differ where the same request is sent again, later or to another replica.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from apps.rooms.answer_values import slot_shown
+from apps.rooms.pages import RoomSlot, decode_slots, encode_slots
+from apps.rooms.schema import AnotherRoom, Merge, MoveBody, NearestFreeTime, ReserveBody, SeriesMoveBody
+from bayou.errors import Conflict
+from bayou.write import Draft, Write
+
+# Name of a value -> the value; None if the client gave none. A name that is missing is not compared.
+Asked = Mapping[str, Any]
+
+_OF_THE_MERGE = ("merge", "window_min", "rooms")
+
+
+def in_write(write: Write | Draft) -> Asked:
+    """Return what a write asks for. The slots of a series are those of its first occurrence, and `from` is the date of
+    that occurrence."""
+    args, asked = write.args, dict[str, Any](op=write.op)
+    if "occurrences" in args:
+        first = min(args["occurrences"], key=lambda occurrence: str(occurrence["date"]))
+        args, asked["from"] = {**args, **first}, first["date"]
+    if write.op in {"cancel", "cancel_series"}:
+        return {**asked, "reason": args.get("reason")}
+    asked["merge"] = write.merge
+    asked |= {name: args.get(name) for name in ("room", "slots", "window_min", "rooms")}
+    if write.op == "reserve":
+        asked |= {"purpose": args["purpose"], "series": args.get("series")}
+    if write.op == "reserve_series":
+        asked |= {name: args[name] for name in ("purpose", "rule", "except")}
+    if "occurrences_wanted" in args:
+        asked["occurrences"] = args["occurrences_wanted"]
+    return asked
+
+
+def in_page(fields: Mapping[str, str]) -> Asked:
+    """Return what the request that made a reservation or series asked for, as far as its page tells. A move replaces
+    the room and the slots on the page."""
+    if fields["state"] == "series":
+        named = {"rule": fields["rule"], "except": fields["except"], "occurrences": fields["wanted"]}
+        return {"op": "reserve_series", **named}
+    room, slots, purpose = fields["asked"].split("\t", 2)
+    asked = {"op": "reserve", "purpose": purpose, "series": fields.get("series")}
+    return asked if "write" in fields else {**asked, "room": room, "slots": slots}
+
+
+def by_reserve(draft: Draft, body: ReserveBody) -> Asked:
+    """Return what a request to reserve asks for; `draft` was made from it."""
+    asked = {name: value for name, value in in_write(draft).items() if name not in {*_OF_THE_MERGE, "from"}}
+    return {**asked, **_merge(body.merge)}
+
+
+def by_move(op: str, body: MoveBody, first: str | None = None) -> Asked:
+    """Return what a request to move a reservation or a series asks for; `first` is the date from which a series is to
+    be moved."""
+    asked = {"op": op, "slots": encode_slots((slot.start, slot.end) for slot in body.slots), **_merge(body.merge)}
+    if body.room is not None:
+        asked["room"] = body.room
+    if isinstance(body, SeriesMoveBody):
+        asked |= {"occurrences": body.occurrences, "from": first}
+    return asked
+
+
+def by_cancel(op: str, reason: str | None, first: str | None = None) -> Asked:
+    return {"op": op, "reason": reason, "from": first}
+
+
+def require_same(wanted: Asked, earlier: Asked, request: str, zone: ZoneInfo) -> None:
+    """Raise Conflict if a request with this id asked for something else earlier."""
+    differing = [name for name, value in wanted.items() if name in earlier and not _fits(name, value, earlier[name])]
+    if not differing:
+        return
+    shown, was = {name: value for name, value in earlier.items() if value is not None}, str(earlier["op"])
+    if "slots" in shown:
+        slots = [slot_shown(RoomSlot(shown["room"], *slot), zone) for slot in decode_slots(shown["slots"])]
+        shown["slots"] = slots
+        was += " {room} from {start} to {end}".format(**slots[0] or {})
+    raise Conflict(
+        "request_differs",
+        f"A request with the id {request} was accepted before, and asked for something else ({was}). It differs in"
+        f" {', '.join(differing)}. Nothing was changed. Give each request an id of its own.",
+        request=request,
+        differs=differing,
+        earlier=shown,
+    )
+
+
+def _merge(merge: Merge) -> Asked:
+    """Return what a request says of its merge procedure. Rooms that it leaves to the configuration are not compared."""
+    asked: dict[str, Any] = {"merge": merge.name}
+    asked["window_min"] = merge.window_min if isinstance(merge, NearestFreeTime) else None
+    if not isinstance(merge, AnotherRoom) or merge.rooms:
+        asked["rooms"] = merge.rooms if isinstance(merge, AnotherRoom) else None
+    return asked
+
+
+def _fits(name: str, value: Any, earlier: Any) -> bool:
+    # Occurrences from a date on: the first one of them may have been cancelled before.
+    return value is None or value <= earlier if name == "from" else value == earlier
