@@ -110,6 +110,8 @@ def _fill(processes: Processes, reservations: int) -> None:
     """Commit the reservations in the source's Redis, as a session with another replica would."""
     opened = open_storage("embedded", processes.settings.data, "source")
     try:
+        assert opened.identity_file is not None
+        opened.confirm(opened.identity_file)  # so that the mark of this change counts at the next start
         store = Store(opened.client, "source", APPLICATIONS)
         for selection in _selections(reservations):
             rest = selection
