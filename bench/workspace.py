@@ -9,7 +9,7 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import redis
@@ -23,6 +23,7 @@ from cluster.processes import Processes
 from replica.clock import utc_now
 from replica.config import load
 from replica.membership.identity import Identity, mark
+from storage import identity_file
 from storage.redis.connect import open_storage
 from storage.store import Store
 
@@ -61,7 +62,7 @@ class Workspace:
         processes = Processes(write_configuration(folder, labels, SETTINGS | settings))
         for label, count in held.items():
             if count:
-                shutil.copytree(self._with(labels, label, count), folder / "data" / label)
+                _copy(self._with(labels, label, count), folder / "data" / label)
         try:
             processes.start()
             processes.wait_until_serving()
@@ -89,6 +90,15 @@ class Workspace:
         finally:
             opened.close(clean=True, mark=mark(store))
         return folder / "data" / label
+
+
+def _copy(filled: Path, folder: Path) -> None:
+    """Copy the folder of a replica, and make the copy count as that folder. Otherwise the replica would take a new
+    id."""
+    shutil.copytree(filled, folder)
+    identity = identity_file.load(folder)
+    assert identity is not None
+    identity_file.save(folder, replace(identity, place=identity_file.renew_place(folder)))
 
 
 @contextlib.contextmanager
