@@ -1,7 +1,7 @@
 """One anti-entropy session between two replicas, as a state machine: frames in, frames out (Petersen 1997, section 3).
 
-The session reaches the replica's storage through `AntiEntropyStore`, and uses no network, no clock and no thread. Both
-ends run the same class. One session serves both directions:
+The session reaches the replica's storage through `AntiEntropyStore`, is given the clock, and uses no network and no
+thread. Both ends run the same class. One session serves both directions:
 
     both            send Hello
     each            sends Batch ... (at most WINDOW of them unacknowledged), and gets an Ack for each that is stored
@@ -16,11 +16,15 @@ log, or if its own history did not prevail. It installs that state, and its Ack 
 
 An acknowledged frame is stored for good. So a session may break at any point: the next session continues from what each
 side then holds.
+
+A peer may be faulty, and bayou/trust.py has what is not taken from it. If its hello claims writes of this replica that
+the replica does not hold, this side only looks through the batches for one of these writes: it stores none of them and
+sends nothing. Such a session always ends with a refusal, unless a full state has brought this replica a new id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bayou.errors import Hung, PeerRefusalCode
@@ -33,8 +37,18 @@ from bayou.payloads import Installed, Received, Selection
 from bayou.sender import Reach, state_frames
 from bayou.state import State
 from bayou.store import AntiEntropyStore
+from bayou.trust import (
+    check_end,
+    is_missing_own,
+    lost_write,
+    place_of_ahead,
+    refuse_ahead,
+    refuse_claim,
+    refuse_foreign,
+    refuse_lost,
+)
 
-PROTOCOL = 4
+PROTOCOL = 5
 BATCH_COUNT_MAX = 500
 BATCH_BYTES_MAX = 1024 * 1024
 WINDOW = 4  # frames that may be in flight without an acknowledgement
@@ -54,6 +68,7 @@ class Report:
     installed: Installed | None = None
     error: Refuse | None = None
     held: Reach | None = None  # what the peer holds, once the session has ended without an error
+    lost: str | None = None  # this replica's id, if the peer has sent a write of it that is lost here
 
     @property
     def code(self) -> str | None:
@@ -84,7 +99,8 @@ def malformed(frame: Frame, problem: str) -> ProtocolError:
 
 class Session:
     """One end of a session. `applications` has the tag (NAME/VERSION) of each application whose writes this replica can
-    play. The session does not use `asks_for_tokens`, but sends it to the peer in the hello."""
+    play. `clock_us` returns the wall clock, in microseconds since 1970. The session does not use `asks_for_tokens`, but
+    sends it to the peer in the hello."""
 
     def __init__(
         self,
@@ -92,13 +108,17 @@ class Session:
         applications: Mapping[str, str],
         *,
         initiator: bool,
+        clock_us: Callable[[], int],
         asks_for_tokens: bool | None = None,
     ) -> None:
         self._store = store
         self._applications = dict(applications)
+        self._clock_us = clock_us
         self._asks_for_tokens = asks_for_tokens
         self._initiator = initiator
         self._peer: Hello | None = None
+        self._label = self._server = self._history = ""  # of this replica, when the peer's hello came
+        self._is_claimed = False  # the peer claims writes of this replica that are not here
         self._verdict = Verdict.AGREE
         self._common_csn: int | None = None  # the last CSN of both histories, while this side has to yield
         self._reach = Reach(0, {}, ())
@@ -119,7 +139,7 @@ class Session:
 
     def start(self) -> list[Frame]:
         """Return the frame that begins the session at this end: the hello."""
-        return [hello_of(self._store.state(), self._applications, self._asks_for_tokens)]
+        return [hello_of(self._store.state(), self._applications, self._clock_us(), self._asks_for_tokens)]
 
     def receive(self, frame: Frame) -> list[Frame]:
         """Take one frame of the peer, and return the frames to send, in order. Raise ProtocolError if the frame is not
@@ -160,12 +180,16 @@ class Session:
                     return self._take_ack(frame)
                 case Done() if not self._got_done:
                     self._got_done = True
+                    if self._is_claimed and self._has_same_id():
+                        return self._refuse(refuse_claim(self._label, self.report.peer))
                     return self._send_on()
         raise ProtocolError(f"The peer's {type(frame).__name__} frame is not allowed at this point of a session")
 
     def refuse(self, code: str, message: str) -> list[Frame]:
         """End the session from this side. Return the frames that give the peer the reason."""
-        refusal = Refuse(code, message)
+        return self._refuse(Refuse(code, message))
+
+    def _refuse(self, refusal: Refuse) -> list[Frame]:
         self._end(refusal)
         return [refusal]
 
@@ -178,10 +202,14 @@ class Session:
     def _take_hello(self, hello: Hello) -> list[Frame]:
         state = self._store.state()
         self.report.peer = hello.label
-        judged = judge_hello(state, PROTOCOL, self._applications, hello)
+        judged = judge_hello(state, PROTOCOL, self._applications, hello, self._clock_us())
         if isinstance(judged, Refuse):
-            return self.refuse(judged.code, judged.message)
+            return self._refuse(judged)
+        self._label, self._server, self._history = state.label, state.server, state.history
         self._verdict, common = judged
+        # A peer that has to yield sends nothing before it has our state.
+        is_missing = is_missing_own(state, hello.vector.get(state.server, 0))
+        self._is_claimed = is_missing and self._verdict is not Verdict.PREVAIL
         if self._verdict is Verdict.YIELD:
             self._common_csn = common
         elif self._verdict is Verdict.AGREE and hello.birth:
@@ -210,24 +238,59 @@ class Session:
                 return self._take_finish(frame)
 
     def _take_batch(self, batch: Batch, problem: str | None) -> list[Frame]:
-        if self._precedes_the_birth(batch):
-            return self.refuse(PeerRefusalCode.DIVERGED, _REFUSALS[PeerRefusalCode.DIVERGED])
         if problem:
             return self.refuse(PeerRefusalCode.MALFORMED, f"A write of the batch cannot be played: {problem}.")
-        received = self._store_all(batch.selection)
-        if received.status in _REFUSALS:
-            return self.refuse(received.status, _REFUSALS[received.status])
-        if received.status == "taken":
-            return [Ack(batch.plan, replan=False, csn=received.csn, vector={})]
-        return [self._replan(batch.plan)]
+        now_us = self._clock_us()
+        ahead = place_of_ahead(batch.selection, now_us)
+        selection = batch.selection if ahead is None else batch.selection.first(ahead)
+        if self._has_lost_write(selection):
+            self.report.lost = self._server
+            return self._refuse(refuse_lost(self._label, self.report.peer))
+        received = self._received(selection)
+        if received.status in {PeerRefusalCode.DIVERGED, PeerRefusalCode.FORK, PeerRefusalCode.FOREIGN_COMMIT}:
+            return self._refuse(self._refusal_of(received.status))
+        if received.status != "taken":
+            return [self._replan(batch.plan)]
+        if ahead is not None:
+            return self._refuse(refuse_ahead(self._label, now_us, self.report.peer, batch.selection.items[ahead]))
+        return [Ack(batch.plan, replan=False, csn=received.csn, vector={})]
 
-    def _precedes_the_birth(self, batch: Batch) -> bool:
-        """Return True if the batch has commits, but this replica does not know the birth of the cluster and the peer's
-        hello did not name it. Without the birth, this replica cannot tell which history the commits of the batch belong
-        to."""
-        if self._peer is None or self._peer.birth or all(item.csn is None for item in batch.selection.items):
+    def _received(self, selection: Selection) -> Received:
+        """Store a selection, unless nothing is taken from this peer, or its commits do not belong to a history that was
+        compared with the history here."""
+        if self._is_claimed:
+            return Received("taken", 0, 0, 0, 0, 0)
+        has_commits = any(item.csn is not None for item in selection.items)
+        if has_commits and (self._precedes_the_birth() or self._is_new_to_primary(selection.history)):
+            return Received(PeerRefusalCode.DIVERGED, 0, 0, 0, 0, 0)
+        return self._store_all(selection)
+
+    def _refusal_of(self, status: str) -> Refuse:
+        if status == PeerRefusalCode.FOREIGN_COMMIT:
+            return refuse_foreign(self._label, self.report.peer)
+        return Refuse(status, _REFUSALS[status])
+
+    def _has_lost_write(self, selection: Selection) -> bool:
+        """Whether the peer shows, with a whole write, that this replica has lost writes of its own."""
+        own = f"@{self._server}"
+        if not any(item.id.endswith(own) and item.body for item in selection.items):
             return False
-        return not self._store.state().birth
+        state = self._store.state()
+        return state.server == self._server and lost_write(selection, state) is not None
+
+    def _has_same_id(self) -> bool:
+        return self._store.state().server == self._server
+
+    def _is_new_to_primary(self, history: str) -> bool:
+        """Whether this replica is the primary, and neither hello of this session had this history. A primary gives way
+        to another history only after it has compared the two."""
+        assert self._peer is not None
+        return history not in {self._history, self._peer.history} and self._store.state().is_primary
+
+    def _precedes_the_birth(self) -> bool:
+        """Return True if this replica does not know the birth of the cluster and the peer's hello did not name it.
+        Without the birth, this replica cannot tell which history the commits of a batch belong to."""
+        return self._peer is not None and not self._peer.birth and not self._store.state().birth
 
     def _store_all(self, selection: Selection) -> Received:
         """Store a batch, in several transactions if needed, because the store bounds the size of each."""
@@ -247,7 +310,14 @@ class Session:
         return [Ack(chunk.plan, replan=False, csn=0, vector={})]
 
     def _take_finish(self, frame: StateFinish) -> list[Frame]:
+        if refusal := check_end(self._label, self._clock_us(), self.report.peer, frame.end):
+            return self._refuse(refusal)
+        if self._is_new_to_primary(frame.end.history):
+            return self._refuse(self._refusal_of(PeerRefusalCode.DIVERGED))
         installed = self._store.install(self._staging.number, self.report.peer, frame.end, self._common_csn)
+        if installed.status == PeerRefusalCode.FOREIGN_COMMIT:
+            return self._refuse(self._refusal_of(installed.status))
+        self._is_claimed = self._is_claimed and self._has_same_id()
         if installed.status == "installed":
             self.report.installed = installed
             self._verdict = Verdict.AGREE
@@ -302,8 +372,8 @@ class Session:
 
     def _next(self) -> Frame | None:
         """Return the next frame to send; None if there is nothing to send now."""
-        if self._verdict is Verdict.YIELD:
-            return None  # the peer's state will replace what is here
+        if self._verdict is Verdict.YIELD or self._is_claimed:
+            return None  # the peer's state will replace what is here; or the session will be refused
         if self._full_state is not None:
             return next(self._full_state, None)
         selection = None
@@ -319,7 +389,9 @@ class Session:
         return Batch(self._plan, selection)
 
 
-def hello_of(state: State, applications: Mapping[str, str], asks_for_tokens: bool | None = None) -> Hello:
+def hello_of(
+    state: State, applications: Mapping[str, str], clock_us: int, asks_for_tokens: bool | None = None
+) -> Hello:
     """Return the hello of a replica in this state."""
     return Hello(
         protocol=PROTOCOL,
@@ -335,6 +407,7 @@ def hello_of(state: State, applications: Mapping[str, str], asks_for_tokens: boo
         retired=state.retired,
         applications=dict(applications),
         log_applications=state.log_applications,
+        clock=max(0, clock_us),
         asks_for_tokens=asks_for_tokens,
     )
 

@@ -17,7 +17,10 @@ class PeerRefusalCode(StrEnum):
     # A session is refused or ends early:
     BROKEN_OFF = "broken_off"
     BUSY = "busy"
+    CLOCK_AHEAD = "clock_ahead"
+    CLOCK_DIFFERS = "clock_differs"
     DIVERGED = "diverged"
+    FOREIGN_COMMIT = "foreign_commit"
     FORK = "fork"
     LINK_CUT = "link_cut"
     MALFORMED = "malformed"
@@ -30,7 +33,7 @@ class PeerRefusalCode(StrEnum):
     SAME_SERVER = "same_server"
     STORAGE_AWAY = "storage_away"
     TAIL_LOST = "tail_lost"
-    TAIL_LOST_THERE = "tail_lost_there"
+    UNPROVEN = "unproven"
     UNREACHABLE = "unreachable"
     UNSTEADY = "unsteady"
     # A hand-over is refused:

@@ -8,7 +8,7 @@ bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bayou.anti_entropy import BATCH_BYTES_MAX, BATCH_COUNT_MAX, PROTOCOL, Report, hello_of
@@ -18,9 +18,11 @@ from bayou.frames import Ack, Batch, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
 from bayou.handshake import judge_hello
 from bayou.history import Verdict
+from bayou.payloads import Selection
 from bayou.sender import Reach, state_frames
 from bayou.state import Vector
 from bayou.store import AntiEntropyStore
+from bayou.trust import check_end, lost_write, place_of_ahead, refuse_ahead, refuse_foreign, refuse_lost
 from bayou.vectors import missing
 
 
@@ -58,11 +60,16 @@ _MISFITS = {  # status of a batch that is not stored -> message; for any other s
 
 
 def export_volumes(
-    store: AntiEntropyStore, applications: Mapping[str, str], since_csn: int, since: Vector, volume_bytes_max: int
+    store: AntiEntropyStore,
+    applications: Mapping[str, str],
+    since_csn: int,
+    since: Vector,
+    volume_bytes_max: int,
+    clock_us: int,
 ) -> Iterator[ExportFrame]:
     """Yield the frames of all volumes for a receiver that holds the commits up to `since_csn` and the writes that
-    `since` covers. Each volume runs from a Head to an End."""
-    hello = hello_of(store.state(), applications)
+    `since` covers. Each volume runs from a Head to an End. `clock_us` is the wall clock."""
+    hello = hello_of(store.state(), applications, clock_us)
     reach = Reach(since_csn, dict(since), ())
     first = True
     while True:
@@ -90,30 +97,30 @@ def export_volumes(
 
 class Importer:
     """Takes the frames of one volume, and stores each frame as soon as it comes. If a frame is refused or damaged, the
-    frames before it stay stored."""
+    frames before it stay stored. `clock_us` returns the wall clock."""
 
-    def __init__(self, store: AntiEntropyStore, applications: Mapping[str, str]) -> None:
+    def __init__(self, store: AntiEntropyStore, applications: Mapping[str, str], clock_us: Callable[[], int]) -> None:
         self._store = store
         self._applications = dict(applications)
+        self._clock_us = clock_us
         self._common_csn: int | None = None
         self._staging = Staging(store)
         self.report = Report()
 
     def take(self, frame: ExportFrame) -> None:
         """Store the next frame. Raise Conflict if the volume does not fit this replica, and BadInput if the frame is
-        damaged."""
+        damaged.
+
+        Raise Conflict `tail_lost` if the frame shows that this replica has lost writes of its own. Once the replica has
+        a new id, the importer can take the same frame.
+        """
         if problem := self._problem(frame):
             raise BadInput("export_damaged", f"The file is damaged: {problem}. Export the file again.", field="file")
         match frame:
             case Head():
                 self._head(frame)
             case Batch(_, selection):
-                while selection.items:
-                    received = self._store.receive(selection, self.report.peer)
-                    self._count(received.new, received.rolled_back, received.replayed)
-                    if received.status not in {"taken", "more"}:
-                        raise Conflict("export_does_not_fit", _MISFITS.get(received.status, _GAP))
-                    selection = selection.after(received.taken)
+                self._batch(selection)
             case StateChunk():
                 if not self._staging.take(frame):
                     raise Conflict("busy", "This replica is receiving another full state. Import the file again later.")
@@ -135,6 +142,23 @@ class Importer:
             case _:
                 return problem_of(frame)
 
+    def _batch(self, selection: Selection) -> None:
+        state, now_us = self._store.state(), self._clock_us()
+        ahead = place_of_ahead(selection, now_us)
+        rest = selection if ahead is None else selection.first(ahead)
+        if lost_write(rest, state):
+            raise _conflict(refuse_lost(state.label, self.report.peer))
+        while rest.items:
+            received = self._store.receive(rest, self.report.peer)
+            self._count(received.new, received.rolled_back, received.replayed)
+            if received.status == PeerRefusalCode.FOREIGN_COMMIT:
+                raise _conflict(refuse_foreign(state.label, self.report.peer))
+            if received.status not in {"taken", "more"}:
+                raise Conflict("export_does_not_fit", _MISFITS.get(received.status, _GAP))
+            rest = rest.after(received.taken)
+        if ahead is not None:
+            raise _conflict(refuse_ahead(state.label, now_us, self.report.peer, selection.items[ahead]))
+
     def _head(self, head: Head) -> None:
         if self.report.peer:
             raise BadInput(
@@ -142,13 +166,11 @@ class Importer:
             )
         state = self._store.state()
         self.report.peer = head.hello.label
-        judged = judge_hello(state, PROTOCOL, self._applications, head.hello)
+        judged = judge_hello(state, PROTOCOL, self._applications, head.hello, None)
         if isinstance(judged, Refuse):
             if judged.code == PeerRefusalCode.SAME_SERVER:
                 raise Conflict("export_own", "This replica wrote the file. Import it at another replica.")
-            if judged.code != PeerRefusalCode.TAIL_LOST_THERE:  # the file is only older than what we have
-                raise Conflict(judged.code, judged.message)
-            judged = Verdict.AGREE, state.csn
+            raise _conflict(judged)
         verdict, common = judged
         if verdict is Verdict.PREVAIL:
             raise Conflict(
@@ -180,12 +202,20 @@ class Importer:
         state = self._store.state()
         if self._common_csn is None and state.csn >= frame.end.csn:
             return  # it is not newer; the batches after it may be
+        if refusal := check_end(state.label, self._clock_us(), self.report.peer, frame.end):
+            raise _conflict(refusal)
         installed = self._store.install(self._staging.number, self.report.peer, frame.end, self._common_csn)
         if installed.status == "superseded":
             raise Conflict("busy", "This replica has begun to receive another full state. Import the file again later.")
+        if installed.status == PeerRefusalCode.FOREIGN_COMMIT:
+            raise _conflict(refuse_foreign(state.label, self.report.peer))
         self.report.installed = installed
 
     def _count(self, new: int, rolled_back: int, replayed: int) -> None:
         self.report.received += new
         self.report.rolled_back += rolled_back
         self.report.replayed += replayed
+
+
+def _conflict(refusal: Refuse) -> Conflict:
+    return Conflict(refusal.code, refusal.message)

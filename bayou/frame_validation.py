@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from bayou.application import MEMBERSHIP
 from bayou.frames import Ack, Batch, Frame, Hello, Refuse, StateChunk, StateFinish
-from bayou.history import decode
+from bayou.history import Epoch, decode
 from bayou.names import LABEL, NAME, SERVER, TAG, split_address
 from bayou.payloads import ListPart, Selection, StateEnd, StatePages
 from bayou.stamps import STAMP_DIGITS, STAMP_MAX, stamp_text
@@ -120,11 +120,12 @@ def _hello(hello: Hello) -> str | None:
         and all(map(_TEXT.fullmatch, hello.applications.values()))
         and len(hello.log_applications) <= APPLICATIONS_MAX
         and all(map(_TEXT.fullmatch, hello.log_applications))
+        and 0 <= hello.clock <= STAMP_MAX
     )
     if not right:
-        return "invalid server, label, cluster or applications"
+        return "invalid server, label, cluster, applications or clock"
     return (
-        _history(hello.history, hello.birth)
+        _history(hello.history, hello.birth, hello.csn)
         or _csn(hello.csn)
         or _vector(hello.vector)
         or _retired(hello.retired_servers)
@@ -185,12 +186,13 @@ def _end(end: StateEnd) -> str | None:
     right = end.clock <= STAMP_MAX and _is_server(end.birth) and _is_server(end.primary)
     if not right or (end.csn > 0) != bool(end.last) or (end.last and not _is_write(end.last)):
         return "inconsistent end of a full state"
-    return _csn(end.csn) or _history(end.history, end.birth) or _vector(end.vector)
+    return _csn(end.csn) or _history(end.history, end.birth, end.csn) or _vector(end.vector)
 
 
-def _history(text: str, birth: str | None = None) -> str | None:
-    """Return what is wrong with a history; None if nothing is. The numbers of its epochs must not decrease. If `birth`
-    is given, the history must have epochs if and only if `birth` is not empty."""
+def _history(text: str, birth: str | None = None, csn: int = CSN_MAX) -> str | None:
+    """Return what is wrong with a history; None if nothing is. Its epochs are numbered from 0 on, and each begins with
+    a commit, so at a CSN up to `csn`. If `birth` is given, the history begins with it, or has no epoch if `birth` is
+    empty."""
     if len(text) > HISTORY_BYTES_MAX:
         return "the history is too long"
     try:
@@ -198,11 +200,13 @@ def _history(text: str, birth: str | None = None) -> str | None:
         right = all(
             type(number) is int and type(first) is int and isinstance(promoter, str) and _is_server(promoter)
             for number, promoter, first in epochs
-        ) and all(before.number <= after.number for before, after in pairwise(epochs))
+        )
+        right = right and all(epoch.number == number for number, epoch in enumerate(epochs))
+        right = right and all(0 < before.first_csn <= after.first_csn <= csn for before, after in pairwise(epochs))
     except (ValueError, TypeError, RecursionError):
         right, epochs = False, []
     if birth is not None:
-        right = right and bool(epochs) == bool(birth)
+        right = right and epochs[:1] == ([Epoch(0, birth, 1)] if birth else [])
     return None if right and len(epochs) <= EPOCHS_MAX else "invalid history"
 
 

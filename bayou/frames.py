@@ -16,7 +16,7 @@ class Hello:
 
     `applications` maps the tag of each application whose writes the replica can play to a hash of its rules;
     `log_applications` has the tags of the writes that its log has ever held. `asks_for_tokens` says whether the replica
-    asks its clients for tokens; None if it does not say.
+    asks its clients for tokens; None if it does not say. `clock` is its wall clock, in microseconds since 1970.
     """
 
     protocol: int
@@ -32,6 +32,7 @@ class Hello:
     retired: bool
     applications: Mapping[str, str]
     log_applications: tuple[str, ...]
+    clock: int
     asks_for_tokens: bool | None = None
 
 

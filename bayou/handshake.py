@@ -9,15 +9,17 @@ from bayou.errors import PeerRefusalCode
 from bayou.frames import Hello, Refuse
 from bayou.history import Holding, Verdict, judge
 from bayou.state import State
-from bayou.vectors import own_stamp
+from bayou.trust import check_clocks
 
 
 def judge_hello(
-    state: State, protocol: int, applications: Mapping[str, str], hello: Hello
+    state: State, protocol: int, applications: Mapping[str, str], hello: Hello, now_us: int | None
 ) -> Refuse | tuple[Verdict, int]:
     """Return a Refuse if there can be no session. Otherwise return the verdict on the two histories, and the last CSN
-    that both logs share."""
+    that both logs share. `now_us` is the wall clock; None if the hello is not of this moment, as in a file."""
     refusal = _check_release(state, protocol, applications, hello) or _check_identity(state, hello)
+    if refusal is None and now_us is not None:
+        refusal = check_clocks(state.label, now_us, hello)
     if refusal:
         return refusal
     verdict, common = judge(
@@ -78,16 +80,4 @@ def _check_identity(state: State, hello: Hello) -> Refuse | None:
             PeerRefusalCode.SAME_SERVER,
             f"Both replicas have the id {state.server}. Check the addresses of the replicas in the configuration.",
         )
-    # A retired server has no entry of its own any more, so its peers may well have a greater one.
-    if not state.retired and hello.vector.get(state.server, 0) > own_stamp(state.vector, state.server):
-        return Refuse(PeerRefusalCode.TAIL_LOST, _tail_lost(hello.label, state.label))
-    if not hello.retired and state.vector.get(hello.server, 0) > own_stamp(hello.vector, hello.server):
-        return Refuse(PeerRefusalCode.TAIL_LOST_THERE, _tail_lost(state.label, hello.label))
     return None
-
-
-def _tail_lost(holder: str, loser: str) -> str:
-    return (
-        f"{holder} holds writes of {loser} that {loser} has lost. {loser} takes a new id by itself, and then the next"
-        f" session can succeed. If {loser} was the primary, promote it with force."
-    )

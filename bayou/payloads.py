@@ -57,6 +57,7 @@ class Received:
             unknown   a notification names a write that is not held here; make a new plan
             fork      two different writes follow the same write; refuse the session
             diverged  the committed logs differ; refuse the session
+            foreign_commit  this is the primary, and did not make the next commit; refuse the session
     """
 
     status: str
@@ -116,7 +117,8 @@ class StatePart:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The result of an installation. The status is `installed`, `superseded` or `stale`; see AntiEntropyStore.install.
+    """The result of an installation. The status is `installed`, `superseded`, `stale` or `foreign_commit`; see
+    AntiEntropyStore.install.
 
     kept        how many writes were kept, because the new state does not cover them
     revoked     the writes that were committed here and are tentative again

@@ -7,8 +7,12 @@ have 16 digits, so ids that are compared bytewise are in the order of (stamp, se
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 STAMP_DIGITS = 16
 STAMP_MAX = 9_000_000_000_000_000  # below 2**53, so that a Lua number and a sorted-set score hold it exactly
+DAY_US = 24 * 3600 * 1_000_000
+AHEAD_US_MAX = 365 * DAY_US  # how far a stamp may be ahead of the wall clock of the replica that gives or takes it
 
 
 def stamp_text(stamp: int) -> str:
@@ -27,6 +31,11 @@ def split_id(identifier: str) -> tuple[int, str]:
     if len(digits) != STAMP_DIGITS or not digits.isascii() or not digits.isdigit() or not at or not origin:
         raise ValueError(f"{identifier!r} is not a write id (16 digits, @, a server id)")
     return int(digits), origin
+
+
+def moment(stamp: int) -> str:
+    """Return the time of a stamp, or of a wall clock in microseconds since 1970, for people."""
+    return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=stamp):%Y-%m-%d %H:%M} UTC"
 
 
 def created_at(server: str) -> int:

@@ -73,6 +73,7 @@ class AntiEntropyStore(Protocol):
         """Replace the state with the staged one, and replay the writes that the staged state does not cover.
 
         If the histories differ, `common_csn` is the last CSN that both share; later commits of this replica are
-        revoked. If the status is `superseded` (another staging has begun) or `stale` (the staged state is not newer),
-        nothing has changed.
+        revoked. If the status is `superseded` (another staging has begun), `stale` (the staged state is not newer) or
+        `foreign_commit` (this is the primary, and did not make the commits of the state), nothing has changed. If the
+        state does not end with this replica's last write, the replica takes a new id.
         """

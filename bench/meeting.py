@@ -8,6 +8,7 @@ from collections.abc import Callable
 from apps import APPLICATIONS
 from bayou.anti_entropy import Session
 from bayou.frames import Frame
+from replica.clock import microseconds, utc_now
 from storage.scripts import rules_by_tag
 from storage.store import Store
 
@@ -17,7 +18,10 @@ RULES = rules_by_tag(APPLICATIONS)
 def meet(initiator: Store, responder: Store, carry: Callable[[Frame], Frame] = lambda frame: frame) -> int:
     """Run one session, and return the number of its frames. `carry` gets each frame and returns the frame to
     deliver."""
-    ends = Session(initiator, RULES, initiator=True), Session(responder, RULES, initiator=False)
+    ends = (
+        Session(initiator, RULES, initiator=True, clock_us=_now_us),
+        Session(responder, RULES, initiator=False, clock_us=_now_us),
+    )
     in_flight = deque((1 - end, frame) for end in (0, 1) for frame in ends[end].start())
     frames = 0
     while in_flight:
@@ -26,3 +30,7 @@ def meet(initiator: Store, responder: Store, carry: Callable[[Frame], Frame] = l
         in_flight.extend((1 - to, answer) for answer in ends[to].receive(carry(frame)))
     assert all(end.finished and end.report.error is None for end in ends), [end.report for end in ends]
     return frames
+
+
+def _now_us() -> int:
+    return microseconds(utc_now())

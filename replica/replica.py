@@ -91,7 +91,7 @@ class Replica:
             self._activate_at_birth()
             self._is_resolved = True
             self.warnings = [*self._storage.warnings, *([warning] if warning else [])]
-            self._peers = Scheduler(settings, label, self.store, rules)
+            self._peers = Scheduler(settings, label, self.store, rules, self._clock)
             self._membership = Membership(self._identity, self.store, self._peers, rules, self._say, left)
             self._watchdog = Watchdog(self._storage, self.store.running, self._end_without_folder)
             self._log_truncation = LogTruncation(settings.log, self.store, self._clock)

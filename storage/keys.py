@@ -11,7 +11,7 @@ from __future__ import annotations
 KEYS = {
     # name: (key, Redis type, what it holds)
     "meta": ("meta", "hash", "identity, counters and history: see META"),
-    "clock": ("clock", "string", "the last stamp seen, 16 digits; never falls"),
+    "clock": ("clock", "string", "the last stamp seen, 16 digits; begin.lua says when it may fall"),
     "vector": ("V", "hash", "server id -> stamp: what this replica holds"),
     "committed_vector": ("C", "hash", "server id -> stamp: what is committed here"),
     "omitted_vector": ("O", "hash", "server id -> stamp: what was dropped from the log"),

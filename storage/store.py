@@ -26,7 +26,7 @@ from bayou.application import Accepted, LuaApplication, PageViews, Snapshot
 from bayou.errors import BadInput, Behind, Conflict, Hung, TooLarge
 from bayou.frame_validation import SERVER_BYTES_MAX
 from bayou.payloads import Item, Received, Selection
-from bayou.stamps import STAMP_DIGITS, split_id, stamp_text
+from bayou.stamps import STAMP_DIGITS, moment, split_id, stamp_text
 from bayou.state import State, Vector
 from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Draft
 from storage.full_state import FullStateStore, Ids
@@ -96,14 +96,17 @@ class Store(FullStateStore):
 
     # The namespace.
 
-    def begin(self, *, server: str, cluster: str, first_primary: bool) -> bool:
+    def begin(self, *, server: str, cluster: str, first_primary: bool, clock_us: int | None = None) -> bool:
         """Open the namespace under the id `server`. If the namespace does not exist, create it. If its data has the
         format before the present one, change the data to the present format. Returns whether the data was changed.
 
-        With `first_primary`, a server with a new namespace becomes the first primary of the cluster. Raises Conflict
-        `other_release` or `other_cluster` if the namespace has another format or belongs to another cluster.
+        With `first_primary`, a server with a new namespace becomes the first primary of the cluster. With the wall
+        clock `clock_us`, the stamps of a new id go on from it, even if the log has stamps more than a year beyond it.
+        Raises Conflict `other_release` or `other_cluster` if the namespace has another format or belongs to another
+        cluster.
         """
-        status = self.run("begin", server, self._label, cluster, "birth" if first_primary else "", FORMAT_VERSION)
+        birth, clock = "birth" if first_primary else "", "" if clock_us is None else clock_us
+        status = self.run("begin", server, self._label, cluster, birth, FORMAT_VERSION, clock)
         if status == b"other_form":
             raise Conflict(
                 "other_release",
@@ -169,7 +172,8 @@ class Store(FullStateStore):
         Raises Behind if the replica's vector does not cover `needs`, or if `birth` (of a session token, in its short
         form) is not the birth of this cluster; an empty or unknown birth fits all. Raises Conflict if this replica has
         retired or if clients may not write this version of the application, TooLarge if the write has too many bytes or
-        pages, and BadInput if no stamp is left. Raises Hung if the application's Lua does not end with this write.
+        pages, and BadInput if no stamp is left. Raises Conflict `clock_behind` if the log has stamps more than a year
+        beyond `now_us`, and Hung if the application's Lua does not end with this write.
         """
         if len(set(draft.pages)) < len(draft.pages):
             raise ValueError("a draft declares a page twice")  # no replica would take the write
@@ -212,6 +216,8 @@ class Store(FullStateStore):
             raise _foreign()
         if status == "clock":
             raise BadInput("clock", "This replica's clock is beyond the year 2255. Correct it.", field="clock")
+        if status == "clock_behind":
+            raise self._clock_behind(reply)
         if status in _REFUSED:
             raise Conflict(*_REFUSED[status])
         pages = {}
@@ -429,13 +435,15 @@ class Store(FullStateStore):
         """Become the primary without the old one, under the new id `server`, in a new epoch.
 
         In `auto` mode, the method then commits all tentative writes. Raises Conflict `moved_on` if the epoch changed
-        while this method ran.
+        while this method ran, and `clock_behind` as `accept` does.
         """
         epoch = history.decode(self.state().history)[-1:]
         number = epoch[0].number + 1 if epoch else 1
         args = {"to": server, "epoch": number, "label": self._label}
         draft = membership_draft("primary", f"primary-{now_us}", _iso(now_us), args)
         reply = json.loads(self.run("force", now_us, server, draft.encode_body(), number))
+        if reply["status"] == "clock_behind":
+            raise self._clock_behind(reply)
         if reply["status"] != "logged":
             raise Conflict(
                 "moved_on", "Another replica has become the primary meanwhile. Check which one, and decide again."
@@ -450,6 +458,14 @@ class Store(FullStateStore):
             [_Accept(draft, now_us, draft.encode_body(), mode or self._commit_mode, NOTHING, "", ())]
         )
         return self._accepted(reply)
+
+    def _clock_behind(self, reply: Mapping[str, Any]) -> Conflict:
+        clock, newest = moment(int(reply["clock"])), moment(int(reply["newest"]))
+        return Conflict(
+            "clock_behind",
+            f"The clock of {self._label} says {clock}, but its log has stamps of {newest}, more than a year later."
+            f" Correct the clock. If it is right, it was wrong before: start {self._label} once with --restored.",
+        )
 
 
 def _hash_of(draft: Draft) -> str:

@@ -128,5 +128,6 @@ def _hello(vector: dict[str, int]) -> Hello:
         retired_servers=(),
         retired=False,
         applications={},
+        clock=FIRST_STAMP,
         log_applications=(),
     )

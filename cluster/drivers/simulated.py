@@ -20,9 +20,8 @@ from redis import Redis
 
 from apps import APPLICATIONS
 from bayou.anti_entropy import ProtocolError, Report, Session
-from bayou.errors import Conflict, PeerRefusalCode, Refusal, Unknown
+from bayou.errors import Conflict, Refusal, Unknown
 from bayou.frames import Frame
-from bayou.stamps import created_at
 from bayou.state import State
 from cluster.drivers.driver import Failed, Holding, Pair
 from cluster.rest import Answer, Request
@@ -130,10 +129,10 @@ class SimulatedDriver:
     def session(self, caller: str, answerer: str) -> Report:
         """Run one session to its end. Return the report of the caller."""
         one, other = self._servers[caller], self._servers[answerer]
-        report = converse(one.session(initiator=True), other.session(initiator=False))
-        if report.code == PeerRefusalCode.TAIL_LOST:
-            self._renew_if_lost(one.store, other.store)
-            self._renew_if_lost(other.store, one.store)
+        ends = one.session(initiator=True), other.session(initiator=False)
+        report = converse(*ends)
+        for server, end in zip((one, other), ends, strict=True):
+            self._renew_if_lost(server.store, end.report.lost)
         return report
 
     def store(self, label: str) -> Store:
@@ -150,11 +149,11 @@ class SimulatedDriver:
         if error is not None:
             raise Failed(f"no session between {caller} and {answerer}: {error.message}")
 
-    def _renew_if_lost(self, store: Store, peer: Store) -> None:
-        """Give a server a new id if it has lost writes that a peer holds. See replica/membership/identity.py."""
+    def _renew_if_lost(self, store: Store, lost: str | None) -> None:
+        """Give a server a new id if a peer has shown that writes of the id `lost` are lost. See
+        replica/membership/identity.py."""
         state = store.state()
-        own = state.vector.get(state.server) or created_at(state.server)
-        if not state.retired and peer.state().vector.get(state.server, 0) > own:
+        if state.server == lost:
             store.begin(server=mint(state.label), cluster=CLUSTER, first_primary=False)
 
     def _start(self, label: str, server_id: str, *, first_primary: bool) -> None:
@@ -207,6 +206,7 @@ class _Server:
         self, cluster: SimulatedDriver, label: str, store: Store, client: Redis, clock_us: Callable[[], int]
     ) -> None:
         self.store = store
+        self._clock_us = clock_us
         settings = parse(CONFIGURATION.format(label=label), Path("script"))
         peers = _Peers(cluster, label, store)
         service = ReplicaService(settings, store, peers, lambda: EPOCH + timedelta(microseconds=clock_us()))
@@ -215,7 +215,7 @@ class _Server:
         self._web = app.test_client()
 
     def session(self, *, initiator: bool) -> Session:
-        return Session(self.store, rules_by_tag(APPLICATIONS), initiator=initiator)
+        return Session(self.store, rules_by_tag(APPLICATIONS), initiator=initiator, clock_us=self._clock_us)
 
     def send(self, request: Request) -> Answer:
         answer = self._web.open(

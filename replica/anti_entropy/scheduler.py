@@ -21,12 +21,13 @@ from bayou.anti_entropy import Report, Session
 from bayou.errors import Away, Conflict, PeerRefusalCode, Unknown
 from bayou.frames import Hello
 from bayou.sender import Reach
-from bayou.state import Vector
+from bayou.stamps import AHEAD_US_MAX, DAY_US, moment
 from replica.anti_entropy.grpc_transport import PeerClient, PeerServer, SessionParts, UnaryCall
 from replica.anti_entropy.partner_policy import choose_partners
 from replica.anti_entropy.peer_addresses import peer_addresses
 from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import read_credentials
+from replica.clock import Clock, microseconds, utc_now
 from replica.config import Address, AntiEntropySettings, Config
 from storage.members import label_of
 from storage.store import Store
@@ -40,7 +41,7 @@ UNKNOWN_CALLERS_MAX = 100  # unknown callers whose refusal is noted
 HELLOS_MAX = 1000
 SYNC_S_MAX = 30.0  # how long a session on request waits for another one to end
 
-AfterSession = Callable[[str | None, Vector], object]  # a PeerRefusalCode, or None; the vector of the peer's hello
+AfterSession = Callable[[str | None], object]  # the id of this replica, if a peer has shown that its writes are lost
 
 
 class _Peer:
@@ -74,22 +75,26 @@ class Scheduler:
     """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `tags` are the applications whose
     writes this replica can execute, each as NAME/VERSION."""
 
-    def __init__(self, settings: Config, label: str, store: Store, rules: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: Config, label: str, store: Store, rules: Mapping[str, str], clock: Clock = utc_now
+    ) -> None:
         self._settings = settings
         self._label = label
         self._policy = settings.anti_entropy
         self._store = store
         self._asks_for_tokens = settings.auth == "tokens"
         self._rules = rules
+        self._clock = clock
         self._registry = SessionRegistry(label)
         self._cut: set[str] = set()
         self._hellos: dict[str, Hello] = {}  # label -> the last one
+        self._warned_of_clock: set[str] = set()  # labels of peers
         self._primary: str | None = None  # its label; None while unknown
         self._unknown_callers: dict[str, str] = {}  # label -> why it was refused
         self._stopping = threading.Event()
         self._changing = threading.Lock()
         self._peers: dict[str, _Peer] = {}  # replaced as a whole, so it may be read without the lock
-        self._after_session: AfterSession = lambda _code, _vector: None
+        self._after_session: AfterSession = lambda _lost: None
         credentials = read_credentials(settings, label)
         self._parts = SessionParts(self._registry, self._make_session, self._note_hello, credentials)
         address = settings.replica(label).anti_entropy
@@ -242,6 +247,7 @@ class Scheduler:
             self._hellos[hello.label] = hello
             if before is None or before.asks_for_tokens != hello.asks_for_tokens:
                 self._warn_of_missing_tokens(hello)
+            self._warn_of_clock(hello)
 
     def _warn_of_missing_tokens(self, hello: Hello) -> None:
         """Log a warning if only one of the two replicas requires tokens of its clients. The session continues: when a
@@ -260,8 +266,34 @@ class Scheduler:
             lax,
         )
 
+    def _warn_of_clock(self, hello: Hello) -> None:
+        """Log a warning if the clocks of the two replicas are more than a day apart: once for each peer, until they
+        agree again. If they are more than a year apart, the session is refused, and the refusal says so."""
+        now_us = self._now_us()
+        if abs(hello.clock - now_us) <= DAY_US:
+            self._warned_of_clock.discard(hello.label)
+        elif abs(hello.clock - now_us) <= AHEAD_US_MAX and hello.label not in self._warned_of_clock:
+            self._warned_of_clock.add(hello.label)
+            LOGGER.warning(
+                "The clock of %s says %s, and the clock of %s says %s. Tentative writes are ordered by these clocks:"
+                " correct the wrong one.",
+                self._label,
+                moment(now_us),
+                hello.label,
+                moment(hello.clock),
+            )
+
+    def _now_us(self) -> int:
+        return microseconds(self._clock())
+
     def _make_session(self, initiator: bool) -> Session:
-        return Session(self._store, self._rules, initiator=initiator, asks_for_tokens=self._asks_for_tokens)
+        return Session(
+            self._store,
+            self._rules,
+            initiator=initiator,
+            clock_us=self._now_us,
+            asks_for_tokens=self._asks_for_tokens,
+        )
 
     def _make_peer(self, label: str, address: Address) -> _Peer:
         peer = _Peer(label, address, PeerClient(label, address, self._parts))
@@ -334,10 +366,9 @@ class Scheduler:
     def _follow(self, report: Report, label: str) -> None:
         """Refresh the peers if the session may have changed the members or the primary. Then call `_after_session`,
         which acts if this replica has lost writes or is the primary."""
-        hello = self._hellos.get(label)
         if report.received or report.installed or (label not in self._peers and report.error is None):
             self.refresh()
-        self._after_session(report.code, hello.vector if hello else {})
+        self._after_session(report.lost)
 
     def _keep(self, peer: _Peer, report: Report, seconds: float | None) -> None:
         """Record the result of a session. Add an event if something was sent or received, or if the error changed."""

@@ -76,7 +76,7 @@ HAND_OVER_ERRORS = {
     404: ("peer_unknown",),
     409: (
         *("no_primary", "is_primary", "not_primary", "retired", "pending", "busy", "link_cut", "moved_on"),
-        "primary_answers",
+        *("primary_answers", "clock_behind"),
         *OTHER_CLUSTER,
     ),
     503: ("peer_unreachable",),

@@ -26,8 +26,9 @@ from apps.api.model import Count, Model
 from apps.api.schema import COUNT, FLAG, TEXT, record
 from bayou.anti_entropy import Report
 from bayou.errors import BadInput, Conflict, PeerRefusalCode, TooLarge
-from bayou.export import Head, Importer, export_volumes
+from bayou.export import ExportFrame, Head, Importer, export_volumes
 from bayou.stamps import STAMP_MAX
+from replica.clock import microseconds
 from replica.http import export_file
 from replica.http.admin import OTHER_CLUSTER
 from replica.http.parts import Parts
@@ -71,8 +72,9 @@ class ExportQuery(Model):
 def endpoints(parts: Parts) -> list[Endpoint]:
     files = Files(parts)
     taken = record({"from": TEXT}, received=COUNT, rolled_back=COUNT, replayed=COUNT, full_state=FLAG)
-    conflicts = ("busy", "export_own", "export_stale", "export_needs_full_state", "export_does_not_fit", "tail_lost")
-    errors = {400: ("export_damaged",), 409: (*conflicts, *OTHER_CLUSTER)}
+    misfits = ("export_own", "export_stale", "export_needs_full_state", "export_does_not_fit")
+    conflicts = ("busy", *misfits, "clock_ahead", "foreign_commit", "tail_lost", *OTHER_CLUSTER)
+    errors = {400: ("export_damaged",), 409: conflicts}
     endpoint = partial(own_endpoint, role="manager")
     return [
         endpoint("GET", "/replica/export", files.export_writes, {200: None}, for_cluster_pages=True),
@@ -93,7 +95,7 @@ class Files:
     def export_writes(self, request: HttpRequest[ExportQuery, None]) -> Response:
         """Send a file with the writes that another replica lacks."""
         query = request.query
-        frames = export_volumes(self._parts.store, self._rules, query.csn, query.v, query.volume)
+        frames = export_volumes(self._parts.store, self._rules, query.csn, query.v, query.volume, self._now_us())
         return Response(
             _begun(export_file.write(frames)),
             content_type=MEDIA_TYPE,
@@ -115,10 +117,10 @@ class Files:
         try:
             for frame in export_file.read(cast(BinaryIO, request.http.stream)):
                 if isinstance(frame, Head):
-                    importer = self._opened(frame)
+                    importer = Importer(self._parts.store, self._rules, self._now_us)
                     reports.append(importer.report)
-                elif importer is not None:
-                    importer.take(frame)
+                if importer is not None:
+                    self._take(importer, frame)
         finally:
             self._follow(reports)
         if not reports:
@@ -131,19 +133,20 @@ class Files:
             "full_state": any(report.installed for report in reports),
         }
 
-    def _opened(self, head: Head) -> Importer:
-        """Return the importer of a volume. If the volume shows that this replica has lost the end of its log, the
-        replica first takes a new id."""
-        importer = Importer(self._parts.store, self._rules)
+    def _now_us(self) -> int:
+        return microseconds(self._parts.service.now())
+
+    def _take(self, importer: Importer, frame: ExportFrame) -> None:
+        """Import a frame. If it shows that this replica has lost the end of its log, the replica first takes a new
+        id."""
+        server = self._parts.store.state().server
         try:
-            importer.take(head)
+            importer.take(frame)
         except Conflict as conflict:
             if conflict.code != PeerRefusalCode.TAIL_LOST or self._parts.membership is None:
                 raise
-            self._parts.membership.after_session(conflict.code, head.hello.vector)
-            importer = Importer(self._parts.store, self._rules)
-            importer.take(head)
-        return importer
+            self._parts.membership.after_session(server)
+            importer.take(frame)
 
     def _follow(self, reports: list[Report]) -> None:
         """Do what must follow an import: read the list of peers again, commit if this replica is the primary, and

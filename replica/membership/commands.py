@@ -18,7 +18,7 @@ from redis import RedisError
 
 from bayou.errors import Away, BadInput, Conflict, PeerRefusalCode, Refusal
 from bayou.names import LABEL
-from bayou.state import State, Vector
+from bayou.state import State
 from replica.anti_entropy.grpc_transport import UnaryCall
 from replica.anti_entropy.scheduler import Scheduler
 from replica.anti_entropy.tls import read_credentials
@@ -180,15 +180,11 @@ class Membership:
 
     # What follows from sessions and files.
 
-    def after_session(self, code: str | None, vector_of_peer: Vector) -> None:
-        """Act on the end of a session. If the session showed that this replica has lost writes, take a new id. If this
-        replica is a primary that commits automatically, commit its tentative writes.
-
-        `code` is the PeerRefusalCode of the session if it failed, and `vector_of_peer` is the vector of the peer's
-        hello.
-        """
-        if code == PeerRefusalCode.TAIL_LOST:
-            renewed = self._identity.renew_if_lost(self._store, vector_of_peer)
+    def after_session(self, lost: str | None) -> None:
+        """Act on the end of a session. If the session showed that this replica has lost writes of its id `lost`, take a
+        new id. If this replica is a primary that commits automatically, commit its tentative writes."""
+        if lost is not None:
+            renewed = self._identity.renew(self._store, lost)
             if renewed:
                 self._say(renewed)
                 self._peers.notify_new_write()

@@ -13,11 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from bayou.errors import Conflict, Refusal
-from bayou.state import Vector
 from bayou.vectors import own_stamp
 from replica.anti_entropy.peer_addresses import peer_addresses
 from replica.anti_entropy.tls import read_credentials
-from replica.clock import Clock
+from replica.clock import Clock, microseconds
 from replica.config import Address, Config
 from replica.membership.rpc import Held, Introduction, request_held
 from storage.identity_file import IdentityFile, mint
@@ -64,7 +63,8 @@ class Identity:
             founder = self.label in self.settings.founders
             is_new = server is None
             server = server or mint(self.label)
-            self._begin(store, server, first_primary=first and founder and self.label == self.settings.primary)
+            first_primary = first and founder and self.label == self.settings.primary
+            self._begin(store, server, first_primary=first_primary, restored=restored)
         if known and server == known.next:
             return _id_of_full_state(known.id, server)
         if not is_new or first:
@@ -99,12 +99,12 @@ class Identity:
             return f"None of its peers ({', '.join(peers)}) answers, so nothing shows that the data is complete."
         return None
 
-    def renew_if_lost(self, store: Store, vector: Vector) -> str | None:
-        """Take a new id if a peer with this vector holds writes of this replica that the replica itself has lost.
-        Returns the reason, or None if the id stays."""
+    def renew(self, store: Store, lost: str) -> str | None:
+        """Take a new id, because a peer has sent a write of the id `lost` that this replica has lost. Returns the
+        reason, or None if this replica has another id by now."""
         with self._changing:
             state = store.state()
-            if state.retired or vector.get(state.server, 0) <= own_stamp(state.vector, state.server):
+            if state.server != lost:
                 return None
             server = mint(self.label)
             self._begin(store, server, first_primary=False)
@@ -145,15 +145,17 @@ class Identity:
         with self._changing:
             self._storage.amend(left=True)
 
-    def _begin(self, store: Store, server: str, *, first_primary: bool) -> None:
+    def _begin(self, store: Store, server: str, *, first_primary: bool, restored: bool = False) -> None:
         """Record the id in the identity file, then open the namespace under the id. At a first start, record
-        `founded_at` last."""
+        `founded_at` last. If the operator says that the data is an older copy, the stamps of a new id go on from the
+        clock even if a wrong clock has left stamps far beyond it."""
         cluster, now = self.settings.cluster_id, self._now()
         noted = self._storage.identity_file or IdentityFile(id=server, label=self.label, cluster=cluster, founded_at="")
         if noted.id != server:
             noted = replace(noted, id=server, next="", founded_at=now if noted.founded_at else "", left=False)
         self._storage.confirm(noted)
-        if store.begin(server=server, cluster=cluster, first_primary=first_primary):
+        clock_us = microseconds(self.clock()) if restored else None
+        if store.begin(server=server, cluster=cluster, first_primary=first_primary, clock_us=clock_us):
             self._say("The data was in the format of the release before this one. It is in the present format now.")
         if not noted.founded_at:
             self._storage.confirm(replace(noted, founded_at=now))

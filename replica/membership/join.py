@@ -20,7 +20,7 @@ from bayou.names import LABEL
 from replica.anti_entropy.grpc_transport import PeerClient, SessionParts
 from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import read_credentials
-from replica.clock import Clock
+from replica.clock import Clock, microseconds
 from replica.config import Address, Config, ConfigError, read_address
 from replica.free_addresses import free_addresses, listen
 from replica.membership.rpc import NewServer, request_creation
@@ -118,19 +118,21 @@ def join(
         known = replace(known, id=request_creation(through, settings.cluster_id, rules, new, credentials))
         storage.confirm(known)
     store.begin(server=known.id, cluster=settings.cluster_id, first_primary=False)
-    creator = _first_session(store, settings, label, through, rules)
+    creator = _first_session(store, settings, label, through, rules, clock)
     storage.confirm(replace(known, founded_at=clock().isoformat(timespec="seconds")))
     return creator
 
 
-def _first_session(store: Store, settings: Config, label: str, through: Address, rules: Mapping[str, str]) -> str:
+def _first_session(
+    store: Store, settings: Config, label: str, through: Address, rules: Mapping[str, str], clock: Clock
+) -> str:
     """Have the first session with the replica that has created this server, and return the label of that replica. If
     that replica is busy, try again. Raises Away if no session succeeds."""
     met: list[str] = []
     registry = SessionRegistry(label)
 
     def make(initiator: bool) -> Session:
-        return Session(store, rules, initiator=initiator)
+        return Session(store, rules, initiator=initiator, clock_us=lambda: microseconds(clock()))
 
     credentials = read_credentials(settings, label)
     parts = SessionParts(registry, make, lambda hello: met.append(hello.label), credentials)

@@ -10,7 +10,7 @@ from tests.support.engine_harness import Cluster, meet
 def test_a_forced_promotion_is_the_birth_if_none_is_known() -> None:
     _, alone, other = Cluster(3, met=False)
     alone.note("a", "p")
-    alone.force("alone~zzzzzz", 2_000_000_000_000_000)
+    alone.force("alone~zzzzzz", alone.clock.tick())
     state = alone.state()
     assert (state.birth, state.primary, state.is_primary) == ("alone~zzzzzz", "alone~zzzzzz", True)
     assert json.loads(state.history) == [[0, "alone~zzzzzz", 1], [1, "alone~zzzzzz", 1]]

@@ -11,8 +11,9 @@ from bayou import anti_entropy
 from bayou.anti_entropy import PLANS_MAX, PROTOCOL, WINDOW, ProtocolError, Session
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse
 from bayou.payloads import Item, Received, Selection
+from bayou.stamps import AHEAD_US_MAX
 from bayou.write import Draft, Write
-from tests.support.engine_harness import Cluster
+from tests.support.engine_harness import FIRST_US, Cluster
 from tests.support.toy import RULES, draft
 
 
@@ -63,7 +64,7 @@ def taken(count: int, status: str = "taken", taken: int | None = None) -> Receiv
 
 def opened(store: Any, *, initiator: bool = True) -> tuple[Session, Hello]:
     """Return a session that has sent its hello, and that hello."""
-    made = Session(store, RULES, initiator=initiator)
+    made = Session(store, RULES, initiator=initiator, clock_us=lambda: FIRST_US)
     (hello,) = made.start()
     assert isinstance(hello, Hello)
     return made, hello
@@ -209,8 +210,17 @@ def test_the_number_of_plans_is_bounded() -> None:
             "other_applications",
             "The log of peer holds writes of toy/2, which one cannot",
         ),
-        ({"birth": "two~aaaaaa", "met": True}, "other_birth", "one and peer belong to two clusters of the same name"),
-        ({"vector": {"one~aaaaaa": 9}}, "tail_lost", "that one has lost. one takes a new id by itself"),
+        (
+            {"birth": "two~aaaaaa", "met": True, "history": '[[0,"two~aaaaaa",1]]'},
+            "other_birth",
+            "one and peer belong to two clusters of the same name",
+        ),
+        (
+            {"clock": FIRST_US + AHEAD_US_MAX + 60_000_000},
+            "clock_differs",
+            "The clock of one says 2026-12-01 08:00 UTC, and the clock of peer says 2027-12-01 08:01 UTC.",
+        ),
+        ({"clock": 120_000_000}, "clock_differs", "and the clock of peer says 1970-01-01 00:02 UTC."),
     ],
 )
 def test_a_peer_that_does_not_match_is_refused_and_nothing_is_stored(

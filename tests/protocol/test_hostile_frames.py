@@ -28,7 +28,7 @@ from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.protobuf_codec import decode, encode
 from replica.http.export_file import read, write
 from storage.members import membership_draft
-from tests.support.engine_harness import Cluster, Replica
+from tests.support.engine_harness import FIRST_US, Cluster, Replica, clock_of
 from tests.support.toy import RULES, batch, draft, item, write_of
 
 PEER = "peer~aaaaaa"
@@ -97,7 +97,7 @@ def counted(replica: Replica) -> dict[str, Any]:
 
 
 def hello_like(here: Replica) -> Hello:
-    (hello,) = Session(here, RULES, initiator=False).start()
+    (hello,) = Session(here, RULES, initiator=False, clock_us=clock_of(here)).start()
     assert isinstance(hello, Hello)
     return replace(hello, server=PEER, label="peer")
 
@@ -119,7 +119,7 @@ def hellos(here: Replica) -> st.SearchStrategy[Hello]:
 
 def fed(here: Replica, sent: list[Frame], *, initiator: bool) -> Session:
     """Give a session these frames until it ends, as the transport does. Return the session."""
-    session = Session(here, RULES, initiator=initiator)
+    session = Session(here, RULES, initiator=initiator, clock_us=clock_of(here))
     session.start()
     for frame in sent:
         if session.finished:
@@ -291,7 +291,7 @@ def test_a_write_that_cannot_be_played_is_refused_from_a_peer_and_from_a_file(he
     assert session.report.error is not None
     assert session.report.error.code == "malformed"
     with pytest.raises(BadInput, match="The file is damaged"):
-        Importer(here, RULES).take(Batch(0, selection))
+        Importer(here, RULES, clock_of(here)).take(Batch(0, selection))
     assert counted(here) == before
 
 
@@ -311,7 +311,7 @@ def volume() -> bytes:
     cluster = Cluster(2)
     cluster.replicas[0].note("r1", "p")
     cluster.replicas[1].note("r2", "q")
-    return b"".join(write(export_volumes(cluster.replicas[0], RULES, 0, {}, 1 << 20)))
+    return b"".join(write(export_volumes(cluster.replicas[0], RULES, 0, {}, 1 << 20, FIRST_US)))
 
 
 @EXAMPLES
@@ -343,7 +343,7 @@ def test_a_record_with_a_correct_checksum_is_still_checked(here: Replica, volume
     finish = StateFinish(0, 0, StateEnd(9, f"{9:016d}@{PEER}", 9, PEER, PEER, f'[[0,"{PEER}",1]]', {}))
     head = made[0]
     assert isinstance(head, Head)
-    importer = Importer(here, RULES)
+    importer = Importer(here, RULES, clock_of(here))
     importer.take(replace(head, hello=hello_like(here), full_state=True))
     with pytest.raises(Refusal) as refusal:
         importer.take(finish)

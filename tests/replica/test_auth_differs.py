@@ -12,6 +12,7 @@ from bayou.anti_entropy import hello_of
 from bayou.frames import Hello
 from replica.anti_entropy.protobuf_codec import decode, encode
 from replica.anti_entropy.scheduler import Scheduler
+from replica.clock import microseconds, utc_now
 from replica.config import Config, ReplicaSettings, read_address
 from replica.free_addresses import free_addresses
 from storage.store import Store
@@ -19,6 +20,7 @@ from tests.support.replica_harness import SETTINGS
 from tests.support.sides_harness import RULES, new_stores
 
 TWO = ("one", "two")
+NOW_US = microseconds(utc_now())
 BY_HAND = SETTINGS.anti_entropy.model_copy(update={"interval_s": 0.0, "after_write": False})
 
 
@@ -44,7 +46,7 @@ def said_in(settings: Config, stores: Sequence[Store], auth: Sequence[str], capl
     caplog.clear()
     try:
         for side in sides:
-            side.start({}, lambda _code, _vector: None)
+            side.start({}, lambda _lost: None)
         for _ in range(2):
             sides[0].sync("two")
             sides[1].sync("one")
@@ -75,7 +77,7 @@ def test_the_warning_comes_again_after_a_change_and_not_for_peers_that_do_not_sa
     settings: Config, stores: list[Store], caplog: pytest.LogCaptureFixture
 ) -> None:
     scheduler = Scheduler(settings.model_copy(update={"auth": "tokens"}), "one", stores[0], RULES)
-    hello = hello_of(stores[1].state(), RULES)
+    hello = hello_of(stores[1].state(), RULES, NOW_US)
 
     def warnings_after(heard: Hello) -> int:
         caplog.clear()
@@ -92,7 +94,7 @@ def test_the_warning_comes_again_after_a_change_and_not_for_peers_that_do_not_sa
 
 @pytest.mark.parametrize("asks", [None, False, True])
 def test_a_hello_carries_the_setting_or_leaves_it_out(stores: list[Store], asks: bool | None) -> None:
-    hello = hello_of(stores[0].state(), RULES, asks)
+    hello = hello_of(stores[0].state(), RULES, NOW_US, asks)
     message = encode(hello)
     assert message.hello.HasField("asks_for_tokens") == (asks is not None)
     assert decode(message) == hello

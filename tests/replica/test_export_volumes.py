@@ -13,7 +13,7 @@ from bayou.export import Head, Importer, export_volumes
 from cli.commands.admin import by_number
 from cli.commands.export_files import VolumeWriter
 from replica.http.export_file import MAGIC, read, write
-from tests.support.engine_harness import Cluster, Replica
+from tests.support.engine_harness import Cluster, Replica, clock_of
 from tests.support.toy import RULES
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ def cluster() -> Cluster:
 
 def written(source: Replica, folder: Path, volume_bytes: int = 1) -> list[Path]:
     """Write an export to files as the command line does, from a stream that comes in small pieces. Return the files."""
-    whole = b"".join(write(export_volumes(source, RULES, 0, {}, volume_bytes)))
+    whole = b"".join(write(export_volumes(source, RULES, 0, {}, volume_bytes, source.clock.now_us)))
     with VolumeWriter(folder / "out") as volumes:
         for at in range(0, len(whole), 1000):
             volumes.write(whole[at : at + 1000])
@@ -45,7 +45,7 @@ def take(receiver: Replica, content: bytes) -> None:
     importer = None
     for frame in read(io.BytesIO(content)):
         if isinstance(frame, Head):
-            importer = Importer(receiver, RULES)
+            importer = Importer(receiver, RULES, clock_of(receiver))
         assert importer is not None
         importer.take(frame)
 
@@ -83,7 +83,7 @@ def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path
     one, two = cluster
     earlier = [file.read_bytes() for file in written(one, tmp_path)]
     one.accept_only("later", "p")
-    whole = b"".join(write(export_volumes(one, RULES, 0, {}, 64 * 1024 * 1024)))
+    whole = b"".join(write(export_volumes(one, RULES, 0, {}, 64 * 1024 * 1024, one.clock.now_us)))
     take(two, whole)
     before = two.dump()
     for volume in earlier[1:]:
@@ -94,7 +94,7 @@ def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path
 def exported(source: Replica, folder: Path, volume_bytes: int) -> tuple[list[str], list[str]]:
     """Write an export, and return the names of its files and the names of the files that it removed."""
     with VolumeWriter(folder / "out") as volumes:
-        for chunk in write(export_volumes(source, RULES, 0, {}, volume_bytes)):
+        for chunk in write(export_volumes(source, RULES, 0, {}, volume_bytes, source.clock.now_us)):
             volumes.write(chunk)
         return [file.name for file in volumes.finish()], [file.name for file in volumes.removed]
 

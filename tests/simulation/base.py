@@ -13,11 +13,10 @@ from tests.simulation.checker import Checker
 from tests.simulation.clients import Client
 from tests.simulation.faults import Plan
 from tests.simulation.meeting import Meeting
-from tests.simulation.nodes import CLUSTER, FaultyStore, Node
+from tests.simulation.nodes import BEGIN_US, CLUSTER, FaultyStore, Node
 from tests.simulation.redis_client import Wire
 from tests.simulation.scenario import ScenarioWriter
 
-BEGIN_US = 1_796_112_000_000_000  # 2026-12-01 08:00 UTC
 NONCE = "abcdefghijklmnopqrstuvwxyz234567"
 
 

@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections import deque
 
 from bayou.anti_entropy import ProtocolError, Session
-from bayou.frames import Batch, Frame, Refuse
+from bayou.frames import Batch, Frame
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.protobuf_codec import decode, encode
-from tests.simulation.nodes import RULES, Node
-
-LOST_TAIL = {
-    "tail_lost": True,
-    "tail_lost_there": False,
-}  # refusal code -> whether it is the refusing side that has lost its tail
+from tests.simulation.nodes import BEGIN_US, RULES, Node
 
 
 class Meeting:
-    """A session. `nodes` are its initiator and its responder; `wires[end]` has the frames in flight to that end."""
+    """A session. `nodes` are its initiator and its responder; `wires[end]` has the frames in flight to that end.
+    `now_us` is the true time."""
 
-    def __init__(self, initiator: Node, responder: Node) -> None:
+    def __init__(self, initiator: Node, responder: Node, now_us: int = BEGIN_US) -> None:
         self.nodes = (initiator, responder)
-        self.ends = (Session(initiator.store, RULES, initiator=True), Session(responder.store, RULES, initiator=False))
+        self.ends = (
+            Session(initiator.store, RULES, initiator=True, clock_us=lambda: now_us + initiator.offset_us),
+            Session(responder.store, RULES, initiator=False, clock_us=lambda: now_us + responder.offset_us),
+        )
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.has_caller_retired = initiator.store.state().retired  # before the session began
-        self.tail_lost: Node | None = None
         self._came: tuple[set[str], set[str]] = (set(), set())  # ids of the writes that each end received
         self._echoed: set[str] = set()  # ids of the writes that each end sent back
         self._receipts = [node.store.receipts for node in self.nodes]  # before, and in this session
@@ -84,8 +82,6 @@ class Meeting:
             except ProtocolError as error:
                 answers = session.refuse("protocol", str(error))
             for answer in answers:
-                if isinstance(answer, Refuse) and answer.code in LOST_TAIL:
-                    self.tail_lost = self.nodes[end if LOST_TAIL[answer.code] else 1 - end]
                 self._echoed |= _writes_of(answer) & self._came[end]
             if 1 - end not in self.gone:
                 self.wires[1 - end].extend(answers)

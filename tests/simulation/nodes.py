@@ -24,6 +24,7 @@ from storage.store import Store
 from tests.simulation.redis_client import Script, Wire
 
 CLUSTER = "simulated"
+BEGIN_US = 1_796_112_000_000_000  # 2026-12-01 08:00 UTC, when a run begins
 RULES = rules_by_tag(APPLICATIONS)
 Copy = list[tuple[bytes, bytes]]  # (key, content) of a namespace
 OnInstall = Callable[["FaultyStore", State, Installed | None], object]

@@ -97,7 +97,9 @@ class OperatorSteps(SessionSteps):
         state = since.store.state()
         csn, vector = (0, {}) if c % 3 == 0 else (state.csn, dict(state.vector))
         volume: list[export.ExportFrame] = []
-        for frame in export.export_volumes(node.store, RULES, csn, vector, (200, 2000, 1 << 30)[c % 3]):
+        for frame in export.export_volumes(
+            node.store, RULES, csn, vector, (200, 2000, 1 << 30)[c % 3], self._clock(node)
+        ):
             volume.append(frame)
             if isinstance(frame, export.End):
                 self.files = [*self.files[-FILES_MAX:], (f"volume-{self.number}", volume)]
@@ -110,7 +112,7 @@ class OperatorSteps(SessionSteps):
         if node is None or not self.files:
             return "nothing"
         name, volume = self.files[a % len(self.files)]
-        importer, text = export.Importer(node.store, RULES), ""
+        importer, text = export.Importer(node.store, RULES, lambda: self._clock(node)), ""
         if c % 4 == 0:
             self.scenario.note(f"{node.label} imports the file {name}, which was cut")
         else:

@@ -9,6 +9,7 @@ from tests.simulation.meeting import Meeting
 from tests.simulation.nodes import Node, restore
 
 SESSIONS_MAX = 6
+LIES = {"unproven", "foreign_commit"}  # refusals that an honest peer never gets
 
 
 class SessionSteps(WorldBase):
@@ -22,7 +23,7 @@ class SessionSteps(WorldBase):
         labels = {node.label for node in pair}
         if any(set(session.pair) == labels and not session.gone for session in self.sessions):
             return "busy"
-        self.sessions.append(Meeting(*pair))
+        self.sessions.append(Meeting(*pair, self.now_us))
         return " ".join(self.sessions[-1].pair)
 
     def _do_frame(self, a: int, b: int, c: int, d: int, e: int) -> str:
@@ -58,7 +59,7 @@ class SessionSteps(WorldBase):
         return f"{pair[0].label} {pair[1].label} {self._whole_session(*pair, 2000)}"
 
     def _whole_session(self, one: Node, other: Node, frames_max: int) -> str:
-        session = Meeting(one, other)
+        session = Meeting(one, other, self.now_us)
         for number in range(frames_max):
             if session.over:
                 break
@@ -82,11 +83,12 @@ class SessionSteps(WorldBase):
             if end.report.error:
                 self.counts[f"error {end.report.error.code}"] += 1
                 self.checker.demand(10, end.report.error.code != "fork", *session.pair, "found a fork of an identity")
+                self.checker.demand(20, end.report.error.code not in LIES, *session.pair, end.report.error.message)
             self.checker.look(node)
             if end.report.installed is not None:
                 self.counts["full states"] += 1
-        if session.tail_lost is not None and session.nodes.index(session.tail_lost) not in session.gone:
-            self._rename(session.tail_lost)
+            if end.report.lost == node.store.state().server:
+                self._rename(node)
         if not session.succeeded:
             return
         self.scenario.session(*session.pair)

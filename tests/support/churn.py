@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 
 from bayou.anti_entropy import hello_of
 from replica.anti_entropy.protobuf_codec import encode
-from tests.support.engine_harness import Cluster, Replica, meet
+from tests.support.engine_harness import FIRST_US, Cluster, Replica, meet
 from tests.support.toy import RULES
 
 SERVERS = 1000
@@ -103,7 +103,7 @@ def _sizes(replica: Replica) -> Sizes:
         members_committed=len(committed),
         tentative=state.tentative,
         keys=len(list(replica.client.scan_iter(match=replica.prefix + "*", count=10_000))),
-        hello=encode(hello_of(state, RULES)).ByteSize(),
+        hello=encode(hello_of(state, RULES, FIRST_US)).ByteSize(),
     )
 
 

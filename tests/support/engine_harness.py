@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis
@@ -19,6 +19,7 @@ from bayou.frames import Frame
 from bayou.payloads import Selection
 from bayou.state import Vector
 from bayou.write import Draft
+from replica.clock import microseconds, utc_now
 from storage.keys import Namespace
 from storage.redis.sources import MemorySource
 from storage.store import Store
@@ -162,8 +163,8 @@ class Meeting:
         rules_there: Mapping[str, str] | None = None,
     ) -> None:
         self.ends = (
-            Session(initiator, rules, initiator=True),
-            Session(responder, rules_there or rules, initiator=False),
+            Session(initiator, rules, initiator=True, clock_us=clock_of(initiator)),
+            Session(responder, rules_there or rules, initiator=False, clock_us=clock_of(responder)),
         )
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.delivered: list[tuple[int, Frame]] = []
@@ -202,6 +203,11 @@ class Meeting:
     def frames(self, kind: type[Any], end: int | None = None) -> list[Any]:
         """Return the frames of this type that were delivered to one end, or to both ends if `end` is None."""
         return [frame for to, frame in self.delivered if isinstance(frame, kind) and end in {None, to}]
+
+
+def clock_of(store: Any) -> Callable[[], int]:
+    """Return the wall clock of a replica of these tests, or else of this machine."""
+    return (lambda: store.clock.now_us) if isinstance(store, Replica) else lambda: microseconds(utc_now())
 
 
 def meet(initiator: Any, responder: Any) -> Meeting:

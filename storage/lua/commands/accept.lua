@@ -20,11 +20,14 @@
 --   not_primary  mode `now`, and this is not the primary
 --   pending      mode `now`, and tentative writes must be committed first
 --   clock        no stamp is left below the greatest one
+--   clock_behind the stamp would be more than a year beyond the wall clock: `newest` and
+--                `clock` are the newest stamp in the log and the wall clock
 -- With any other status than `logged`, nothing was recorded for the write. Keeps invariants 5, 6, 8, 10, 12 and 13.
 
 --- @include "engine/held"
 --- @include "engine/log"
 --- @include "engine/membership"
+--- @include "engine/order"
 --- @include "engine/pages"
 --- @include "engine/replay"
 --- @include "engine/views"
@@ -43,6 +46,9 @@ local function accept(clock_us, tail, mode, needs, birth)
   if Log.retired then return {status = 'retired'} end
   local stamp = math.max(tonumber(clock_us), Log.clock + 1)
   if stamp > STAMP_MAX then return {status = 'clock'} end
+  if stamp - tonumber(clock_us) > AHEAD_US_MAX then
+    return {status = 'clock_behind', newest = Order.text(Log.clock), clock = clock_us}
+  end
   if mode == 'now' and not Log.is_primary() then return {status = 'not_primary'} end
   if mode == 'now' and not is_caught_up then return {status = 'pending'} end
   local commits = mode ~= 'manual' and Log.is_primary() and is_caught_up

@@ -10,11 +10,14 @@
 -- Returns JSON {status, id}; the status is
 --   logged    the write `id` is logged and committed
 --   moved_on  the last epoch here does not have the number before ARGV[4]; nothing has changed
+--   clock_behind  the stamp would be more than a year beyond the wall clock: `newest` and `clock` are the newest
+--                 stamp in the log and the wall clock; nothing has changed
 -- The write is the first one of its id. So it may be committed before the writes of the old id (invariant 6), with the
 -- first CSN of its epoch. Later commits of the old primary are refused, because they belong to another epoch
 -- (invariant 2). If no birth is known, because the first primary was lost before it met anybody, this id is the birth.
 
 --- @include "engine/log"
+--- @include "engine/order"
 --- @include "engine/replay"
 
 local clock_us, server, tail, number = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -24,7 +27,11 @@ local birth, history = unpack(redis.call('HMGET', K.meta, 'birth', 'history'))
 local epochs = cjson.decode(history)
 if number ~= (#epochs > 0 and epochs[#epochs][1] or 0) + 1 then return cjson.encode({status = 'moved_on'}) end
 
-local write = Log.new_write(math.max(clock_us, Log.clock + 1), 0, server, tail)
+local stamp = math.max(clock_us, Log.clock + 1)
+if stamp - clock_us > AHEAD_US_MAX then
+  return cjson.encode({status = 'clock_behind', newest = Order.text(Log.clock), clock = ARGV[1]})
+end
+local write = Log.new_write(stamp, 0, server, tail)
 if birth == '' then Log.set_birth(server) end
 Log.enter(write)
 Replay.commit(write, false)

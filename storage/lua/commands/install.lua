@@ -7,16 +7,18 @@
 -- ARGV[3]  JSON     the end of the full state, as read_state_part returns it
 -- ARGV[4]  integer  CSN up to which the two histories are the same: later commits here are revoked; '' if the histories
 --                   do not differ
--- ARGV[5]  string   a new server id; it replaces the present id if not all writes of the present id are kept
+-- ARGV[5]  string   a new server id; it replaces the present id if not all writes of the present id are kept, or if the
+--                   state has writes of the present id that are not here
 -- Returns JSON {status, kept, revoked, lost, lost_pages}; the status is
 --   installed   readers see the whole new state from now on
 --   superseded  another staging has begun; nothing has changed
 --   stale       the state or its history is not newer than the one here; nothing has changed
+--   foreign_commit  this is the primary, and it did not make the commits of the state; nothing has changed
 -- `kept` counts the writes that are kept. The writes `revoked` were committed here and are tentative again. The writes
 -- `lost` follow a write that this replica no longer has, so they have no place in the order. The pages `lost_pages`
 -- were changed by revoked commits whose writes had been dropped from the log. A list without entries is left out.
 -- C and O become those of the state. V is C, extended by each chain of kept writes that has no gap. The kept writes are
--- replayed on the new state. Keeps invariants 1, 2, 3, 5, 10 and 11.
+-- replayed on the new state. Keeps invariants 1, 2, 3, 5, 10, 11 and 20.
 
 --- @include "engine/log"
 --- @include "engine/membership"
@@ -28,10 +30,11 @@
 local number, source, state, fresh_server = ARGV[1], ARGV[2], cjson.decode(ARGV[3]), ARGV[5]
 local revoked_after = tonumber(ARGV[4])
 
-local staging, csn, osn, server, birth, history =
-  unpack(redis.call('HMGET', K.meta, 'staging', 'csn', 'osn', 'id', 'birth', 'history'))
+local staging, csn, osn, server, birth, history, primary, has_retired =
+  unpack(redis.call('HMGET', K.meta, 'staging', 'csn', 'osn', 'id', 'birth', 'history', 'primary', 'retired'))
 csn, osn = tonumber(csn), tonumber(osn)
 local common = revoked_after or csn -- the last CSN that the two histories share
+local has_same_epochs = false
 if staging ~= number or staging == '' then return cjson.encode({status = 'superseded'}) end
 
 -- The histories may have changed since the session compared them (bayou/history.py), for example by a forced promotion
@@ -45,7 +48,8 @@ local function is_stale()
   end
   if shared == #ours then -- theirs begins with ours
     common = theirs[shared + 1] and math.min(theirs[shared + 1][3] - 1, csn) or csn
-    return tonumber(state.csn) <= csn and shared == #theirs
+    has_same_epochs = shared == #theirs
+    return tonumber(state.csn) <= csn and has_same_epochs
   end
   if shared == #theirs then return true end
   local last, other = ours[#ours], theirs[#theirs]
@@ -53,6 +57,8 @@ local function is_stale()
   return other[1] < last[1] or other[1] == last[1] and Order.bytewise(other[2], last[2])
 end
 if is_stale() then return cjson.encode({status = 'stale'}) end
+-- In its own epoch, the primary makes all commits.
+if primary == server and has_same_epochs then return cjson.encode({status = 'foreign_commit'}) end
 
 local new = keys_of(number)
 
@@ -105,12 +111,14 @@ local lost_pages = {}
 if osn > common then
   lost_pages = redis.call('ZRANGEBYSCORE', K.changed, '(' .. common, '+inf', 'LIMIT', 0, 1000)
 end
-local own_stamp = redis.call('HGET', K.vector, server)
+local own_stamp, own_reach = tonumber(redis.call('HGET', K.vector, server) or nil), reached(server)
+local is_incomplete = own_stamp and own_reach < own_stamp
+  or has_retired ~= '1' and own_reach > (own_stamp or tonumber(server:match('^(%d+):')) or 0)
 local origins = redis.call('ZRANGE', K.origins, 0, -1)
 local clock = math.max(tonumber(redis.call('GET', K.clock)), tonumber(state.clock))
 
 -- The switch. From here on nothing may fail.
-if own_stamp and reached(server) < tonumber(own_stamp) then
+if is_incomplete then
   redis.call('HSET', K.meta, 'id', fresh_server, 'retired', '')
 end
 for _, origin in ipairs(origins) do redis.call('UNLINK', K.origin .. origin) end

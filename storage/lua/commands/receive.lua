@@ -18,11 +18,13 @@
 --   unknown   a notification of a write that is not held here: plan the session again
 --   fork      two different writes follow the same write of their origin: an identity was used twice
 --   diverged  the committed log here differs from that of the sender
+--   foreign_commit  this is the primary, and it did not make the next commit
 -- The writes before the one that stopped the batch are stored. It is safe to run the script twice. Keeps invariants 2,
--- 5, 6, 9 and 10.
+-- 5, 6, 9, 10 and 20.
 
 --- @include "engine/held"
 --- @include "engine/log"
+--- @include "engine/membership"
 --- @include "engine/order"
 --- @include "engine/pages"
 --- @include "engine/replay"
@@ -38,6 +40,8 @@ Log.start()
 local commits_itself = mode == 'auto' and Log.is_primary() and not Pages.was_any_tentative
 local taken, new, pages = 0, 0, 0
 local is_known_to_follow = false -- the commits of the batch continue the committed log here
+local lines = {}
+local forced, theirs = 0, nil -- see forced_csn; the history of the sender's log
 
 local function is_whole(line) return line:byte() == BRACE end
 
@@ -51,13 +55,31 @@ end
 -- Returns whether the sender's log begins with the committed log here. It is not enough to compare the last commit: two
 -- epochs that begin with the same CSN may commit the same write next.
 local function is_beginning()
-  local ours, theirs = cjson.decode(redis.call('HGET', K.meta, 'history')), cjson.decode(sender_history)
+  local ours = cjson.decode(redis.call('HGET', K.meta, 'history'))
+  theirs = cjson.decode(sender_history)
   for i, epoch in ipairs(ours) do
     local other = theirs[i]
     if not other or other[1] ~= epoch[1] or other[2] ~= epoch[2] or other[3] ~= epoch[3] then return false end
   end
   local next_epoch = theirs[#ours + 1]
   return not next_epoch or next_epoch[3] > Log.csn
+end
+
+-- The CSN up to which the primary takes commits of another replica, from the commit `csn` on: the first CSN of the
+-- sender's next epoch, if the batch has that commit; else 0. The first write of the promoter opens an epoch; see
+-- force.lua.
+local function forced_csn(csn)
+  local next_epoch = {0, '', 0}
+  for i = #theirs, 1, -1 do
+    if theirs[i][3] >= csn then next_epoch = theirs[i] end
+  end
+  local number, promoter, first_csn = unpack(next_epoch)
+  local line = lines[first_csn - before_csn]
+  if not line or first_csn - before_csn > commit_count or promoter == Log.id then return 0 end
+  local write = is_whole(line) and Log.decode(line) or Log.is_tentative(line) and Log.write(line)
+  local opens = write and Membership.is_membership(write) and write.op == 'primary' and write.args.epoch == number
+    and write.args.to == promoter and write.origin == promoter and Order.number[write.prev] == 0
+  return opens and first_csn or 0
 end
 
 local function take_commit(csn, line)
@@ -70,6 +92,10 @@ local function take_commit(csn, line)
   if not is_known_to_follow then
     if not is_beginning() then return 'diverged' end
     is_known_to_follow = true
+  end
+  if Log.is_primary() and csn > forced then
+    forced = forced_csn(csn)
+    if forced == 0 then return 'foreign_commit' end
   end
   local is_tentative = Log.is_tentative(id)
   if is_tentative then
@@ -99,7 +125,7 @@ local function take_tentative(line)
   new, pages = new + 1, pages + #write.pages
 end
 
-local lines, notified, from = {}, {}, 1
+local notified, from = {}, 1
 while from <= #text do
   local stop = text:find('\n', from, true) or #text + 1
   local line = text:sub(from, stop - 1)

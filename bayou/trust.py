@@ -1,0 +1,117 @@
+"""What a replica does not take from a peer, or from a file, even if its form is right.
+
+One faulty peer must not stop the others. So a stamp far beyond the own clock is refused, and a replica believes that it
+has lost writes only when it sees one of them. docs/design.md, "Whom a replica trusts", says what is not promised.
+"""
+
+from __future__ import annotations
+
+from bayou.errors import PeerRefusalCode
+from bayou.frames import Hello, Refuse
+from bayou.payloads import Item, Selection, StateEnd
+from bayou.stamps import AHEAD_US_MAX, STAMP_DIGITS, moment, split_id, stamp_text, write_id
+from bayou.state import State
+from bayou.vectors import own_stamp
+from bayou.write import prev_of
+
+
+def check_clocks(label: str, now_us: int, hello: Hello) -> Refuse | None:
+    """Return a Refuse if the clocks of two replicas are more than a year apart."""
+    if abs(hello.clock - now_us) <= AHEAD_US_MAX:
+        return None
+    return Refuse(
+        PeerRefusalCode.CLOCK_DIFFERS,
+        f"The clock of {label} says {moment(now_us)}, and the clock of {hello.label} says {moment(hello.clock)}. They"
+        " are more than a year apart. Correct the wrong one; then the next session can succeed.",
+    )
+
+
+def place_of_ahead(selection: Selection, now_us: int) -> int | None:
+    """Return the position of the first write whose stamp is more than a year beyond the clock; None if there is none.
+    Notifications do not count: their writes are here already."""
+    bound = stamp_text(now_us + AHEAD_US_MAX)
+    if max((item.id for item in selection.items), default="") <= bound:
+        return None
+    ahead = (place for place, item in enumerate(selection.items) if item.body and item.id[:STAMP_DIGITS] > bound)
+    return next(ahead, None)
+
+
+def refuse_ahead(label: str, now_us: int, source: str, item: Item) -> Refuse:
+    """Return the Refuse for a write that `place_of_ahead` has found. `source` is the label of its sender."""
+    stamp, origin = split_id(item.id)
+    return Refuse(
+        PeerRefusalCode.CLOCK_AHEAD,
+        f"{source} has the write {item.id} of {origin}. Its stamp, {moment(stamp)}, is more than a year beyond the"
+        f" clock of {label}, which says {moment(now_us)}, so {label} does not take it. {_remedy(label, source)}",
+    )
+
+
+def check_end(label: str, now_us: int, source: str, end: StateEnd) -> Refuse | None:
+    """Return a Refuse if a stamp in the end of a full state is more than a year beyond the clock."""
+    server, stamp = max(end.vector.items(), key=lambda entry: entry[1], default=("", 0))
+    newest = max(write_id(stamp, server), end.last, stamp_text(end.clock))
+    if newest[:STAMP_DIGITS] <= stamp_text(now_us + AHEAD_US_MAX):
+        return None
+    return Refuse(
+        PeerRefusalCode.CLOCK_AHEAD,
+        f"The full state of {source} has the stamp {newest}. It is more than a year beyond the clock of {label}, which"
+        f" says {moment(now_us)}, so {label} does not take the state. {_remedy(label, source)}",
+    )
+
+
+def _remedy(label: str, source: str) -> str:
+    return (
+        f"Correct the clock of {label} if it is wrong. Otherwise a clock was wrong when the write was made, or {source}"
+        f" is faulty: start {source} again without its data; it gets back what its peers hold."
+    )
+
+
+def is_missing_own(state: State, vector_of_peer: int) -> bool:
+    """Whether a peer claims to hold writes of this replica that the replica itself does not hold. `vector_of_peer` is
+    the peer's entry for this replica. This is a claim, not evidence."""
+    return not state.retired and vector_of_peer > own_stamp(state.vector, state.server)
+
+
+def lost_write(selection: Selection, state: State) -> Item | None:
+    """Return a write of this replica that the replica itself has lost; None if there is none.
+
+    Only a whole write is evidence. It must follow a write that is held here: either it is the next one of this server,
+    or another one has the place of the next one.
+    """
+    if state.retired:
+        return None
+    own = own_stamp(state.vector, state.server)
+    for item in selection.items:
+        stamp, origin = split_id(item.id)
+        if item.body and origin == state.server and prev_of(item.body) <= own < stamp:
+            return item
+    return None
+
+
+def refuse_lost(label: str, source: str) -> Refuse:
+    """Return the Refuse for a selection in which `lost_write` has found a write."""
+    return Refuse(
+        PeerRefusalCode.TAIL_LOST,
+        f"{source} holds writes of {label} that {label} has lost. {label} takes a new id by itself, and then the next"
+        f" session can succeed. If {label} was the primary, promote it with force.",
+    )
+
+
+def refuse_claim(label: str, source: str) -> Refuse:
+    """Return the Refuse for a peer that claims to hold writes of this replica, and sends none of them."""
+    return Refuse(
+        PeerRefusalCode.UNPROVEN,
+        f"{source} claims to hold writes of {label} that {label} does not hold, but sends none of them. {source} is"
+        f" faulty, so {label} takes nothing from it. Start {source} again without its data; it gets back what its peers"
+        " hold.",
+    )
+
+
+def refuse_foreign(label: str, source: str) -> Refuse:
+    """Return the Refuse for a commit that the primary `label` did not make."""
+    return Refuse(
+        PeerRefusalCode.FOREIGN_COMMIT,
+        f"{source} has commits that {label}, the primary, did not make, so {label} does not take them. Either {source}"
+        f" is faulty: start it again without its data; it gets back what its peers hold. Or the data of {label} is an"
+        f" older copy: start {label} once with --restored, then promote it with force.",
+    )
