@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
+from bayou.frames import Batch, Hello
+from bayou.payloads import Item, Selection
+from bayou.stamps import AHEAD_US_MAX, DAY_US
+from bayou.state import State
+from bayou.write import Draft, Write
+from tests.simulation import clients
+from tests.simulation.meeting import Meeting
 from tests.simulation.nodes import CLUSTER, FAULTS, Copy, Node, dump, restore
 from tests.simulation.session_steps import SessionSteps
 
-YEAR_US = 365 * 24 * 3600 * 1_000_000
-JUMPS_US = (1000, 60_000_000, 3600_000_000, 86_400_000_000, YEAR_US, 3 * YEAR_US)
+JUMPS_US = (1000, 60_000_000, 3600_000_000, DAY_US, 100 * DAY_US, 365 * DAY_US)
 PAUSE_MAX = 80  # steps
 TAIL_MAX = 12  # scripts, including those that only read
 
 
+LIES: tuple[Callable[[Hello, State], Hello], ...] = (  # the hello of the peer, the state of the victim -> a hello
+    lambda hello, state: replace(hello, vector={**hello.vector, state.server: hello.clock + DAY_US}),
+    lambda hello, _: replace(hello, vector={server: stamp + DAY_US for server, stamp in hello.vector.items()}),
+    lambda hello, _: replace(hello, vector={**hello.vector, "ghost~aaaaaa": hello.clock}),
+    lambda hello, _: replace(hello, csn=hello.csn + 1000),
+    lambda hello, state: replace(hello, retired=not hello.retired, retired_servers=(state.server,)),
+    lambda hello, _: replace(hello, clock=hello.clock + 2 * AHEAD_US_MAX),
+)
+
+
 class FailureSteps(SessionSteps):
-    """Has these steps: `crash`, `restart`, `pause`, `reply`, `flush`, `tail`, `copy`, `restore`, `birth` and `clock`.
+    """Has these steps: `crash`, `restart`, `pause`, `reply`, `flush`, `tail`, `copy`, `restore`, `birth`, `clock` and
+    `lie`.
 
     The comments in tests/simulation/faults.py explain the steps whose names are not obvious.
     """
@@ -135,7 +155,70 @@ class FailureSteps(SessionSteps):
         node = self._running(a)
         if node is None:
             return "nothing"
+        if abs(node.offset_us) > AHEAD_US_MAX:
+            return f"{node.label} {self._correct_clock(node)}"
         jump = JUMPS_US[b % len(JUMPS_US)] * (c % 7 - 3)
-        node.offset_us = max(-40 * YEAR_US, min(60 * YEAR_US, node.offset_us + jump))
+        node.offset_us += jump
         self.scenario.clock(node.label, node.offset_us)
         return f"{node.label} {jump}"
+
+    def _correct_clock(self, node: Node) -> str:
+        """Set a clock right, as an operator does. If the log has stamps that no peer takes, the node starts again
+        without its data."""
+        node.offset_us = 0
+        self.scenario.clock(node.label, 0)
+        if node.store.state().clock <= self.now_us + AHEAD_US_MAX:
+            return "right"
+        self._drop_all(node)
+        if len(self.nodes) < 2:
+            node.store.begin(
+                server=self.mint(node.label), cluster=CLUSTER, first_primary=False, clock_us=self._clock(node)
+            )
+        else:
+            self._replace(node, [])
+            self._rename(node)
+        node.joined = True
+        self.counts["stamps ahead"] += 1
+        self.scenario.note(f"the operator starts {node.label} again without its data")
+        return "right, without its data"
+
+    def _do_lie(self, a: int, b: int, c: int, d: int, _e: int) -> str:
+        """Run a session in which one node, the liar, sends one altered hello, or one forged batch after its hello.
+
+        Check invariant 20: the other node, the victim, keeps its id and, if it is the primary, its role and its commits."""
+        pair = self._two(a, b)
+        if pair is None:
+            return "nothing"
+        victim, liar = pair
+        before = victim.store.state()
+        session = Meeting(*(pair if d % 2 else pair[::-1]), self.now_us)
+        end = session.nodes.index(victim)
+        wire, kind = session.wires[end], c % (len(LIES) + 2)
+        forged = self._forged(kind == len(LIES), before, self._clock(victim))
+        if kind < len(LIES):
+            hello = wire.popleft()
+            assert isinstance(hello, Hello)
+            wire.append(LIES[kind](hello, before))
+        elif kind == len(LIES) or before.is_primary:
+            wire.append(Batch(0, forged))
+        for number in range(2000):
+            if session.over:
+                break
+            session.deliver(number % 2 if session.is_waiting(number % 2) else 1 - number % 2)
+        after = victim.store.state()
+        text = f"{victim.label} is told lie {kind} by {liar.label}: {session.error}"
+        self.checker.demand(20, session.ends[end].report.lost is None and after.server == before.server, text)
+        self.checker.demand(20, not before.is_primary or after.history == before.history, text)
+        stamp, origin = forged.items[0].id.split("@")
+        self.checker.demand(20, after.vector.get(origin, 0) < int(stamp), text, "and has taken", forged.items[0].id)
+        return text
+
+    def _forged(self, is_ahead: bool, state: State, now_us: int) -> Selection:
+        """Return a write that nobody has made: a tentative one with a stamp far ahead of the clock, or the next
+        commit of this state."""
+        draft: Draft = clients.put("liar", f"lie{self.number}", 1, 1)
+        fields = {name: getattr(draft, name) for name in Draft.__slots__}
+        stamp = now_us + 2 * AHEAD_US_MAX if is_ahead else now_us
+        write = Write(**fields, stamp=stamp, prev=0, origin=f"liar~{self.number:06}")
+        item = Item(write.id, None if is_ahead else state.csn + 1, write.encode())
+        return Selection(state.csn, state.last, (item,), state.history)

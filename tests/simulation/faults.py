@@ -46,6 +46,7 @@ FAULTS = {
     "restore": (0, 0.6),  # the storage is lost, or replaced by an older copy
     "birth": (0, 0.15),  # the first primary loses its storage and starts the cluster again
     "clock": (0.5, 2),
+    "lie": (0, 1.5),  # a peer whose hello or first batch says one thing that is not so
     "truncate": (0.3, 2),
     "create": (0.05, 0.8),
     "retire": (0.05, 0.7),

@@ -82,6 +82,8 @@ class World(SeriesSteps, FailureSteps, OperatorSteps):
             if not node.running:
                 self.scenario.say(f"recover {node.label}")
             node.running, node.pause, node.store.fault, node.power_cut, node.unsure = True, 0, "", None, False
+        for node in list(self.nodes.values()):
+            self._correct_clock(node)
         self.scenario.heal()
         errors: list[str] = []
         for round_number in range(30):
