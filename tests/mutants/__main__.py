@@ -96,6 +96,12 @@ MUTANTS = (
         OTHER_ORDER,
     ),
     Mutant("forget the first list", r"for i = 1, #entries, 2 do", "for i = 3, #entries, 2 do"),
+    Mutant(
+        "take commits of others at the primary",
+        r"if Log\.is_primary\(\) and csn > forced then",
+        "if false then",
+        "receive",
+    ),
     Mutant("fork at forced promotion", r"epochs\[#epochs \+ 1\] = ", "epochs[#epochs] = epochs[#epochs] or "),
 )
 

@@ -185,7 +185,9 @@ class FailureSteps(SessionSteps):
     def _do_lie(self, a: int, b: int, c: int, d: int, _e: int) -> str:
         """Run a session in which one node, the liar, sends one altered hello, or one forged batch after its hello.
 
-        Check invariant 20: the other node, the victim, keeps its id and, if it is the primary, its role and its commits."""
+        Check invariant 20: the other node, the victim, keeps its id and, if it is the primary, its role and its
+        commits.
+        """
         pair = self._two(a, b)
         if pair is None:
             return "nothing"
@@ -207,8 +209,10 @@ class FailureSteps(SessionSteps):
             session.deliver(number % 2 if session.is_waiting(number % 2) else 1 - number % 2)
         after = victim.store.state()
         text = f"{victim.label} is told lie {kind} by {liar.label}: {session.error}"
-        self.checker.demand(20, session.ends[end].report.lost is None and after.server == before.server, text)
-        self.checker.demand(20, not before.is_primary or after.history == before.history, text)
+        report, histories = session.ends[end].report, {before.history, liar.store.state().history}
+        has_id = report.lost is None and (after.server == before.server or report.installed is not None)
+        self.checker.demand(20, has_id, text, after.server, "was", before.server)
+        self.checker.demand(20, not before.is_primary or after.history in histories, text, after.history)
         stamp, origin = forged.items[0].id.split("@")
         self.checker.demand(20, after.vector.get(origin, 0) < int(stamp), text, "and has taken", forged.items[0].id)
         return text
