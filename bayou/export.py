@@ -60,16 +60,11 @@ _MISFITS = {  # status of a batch that is not stored -> message; for any other s
 
 
 def export_volumes(
-    store: AntiEntropyStore,
-    applications: Mapping[str, str],
-    since_csn: int,
-    since: Vector,
-    volume_bytes_max: int,
-    clock_us: int,
+    store: AntiEntropyStore, applications: Mapping[str, str], since_csn: int, since: Vector, volume_bytes_max: int
 ) -> Iterator[ExportFrame]:
     """Yield the frames of all volumes for a receiver that holds the commits up to `since_csn` and the writes that
-    `since` covers. Each volume runs from a Head to an End. `clock_us` is the wall clock."""
-    hello = hello_of(store.state(), applications, clock_us)
+    `since` covers. Each volume runs from a Head to an End."""
+    hello = hello_of(store.state(), applications, clock_us=0)  # a file is read later, so its clock says nothing
     reach = Reach(since_csn, dict(since), ())
     first = True
     while True:

@@ -95,7 +95,7 @@ class Files:
     def export_writes(self, request: HttpRequest[ExportQuery, None]) -> Response:
         """Send a file with the writes that another replica lacks."""
         query = request.query
-        frames = export_volumes(self._parts.store, self._rules, query.csn, query.v, query.volume, self._now_us())
+        frames = export_volumes(self._parts.store, self._rules, query.csn, query.v, query.volume)
         return Response(
             _begun(export_file.write(frames)),
             content_type=MEDIA_TYPE,

@@ -28,7 +28,7 @@ from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.protobuf_codec import decode, encode
 from replica.http.export_file import read, write
 from storage.members import membership_draft
-from tests.support.engine_harness import FIRST_US, Cluster, Replica, clock_of
+from tests.support.engine_harness import Cluster, Replica, clock_of
 from tests.support.toy import RULES, batch, draft, item, write_of
 
 PEER = "peer~aaaaaa"
@@ -311,7 +311,7 @@ def volume() -> bytes:
     cluster = Cluster(2)
     cluster.replicas[0].note("r1", "p")
     cluster.replicas[1].note("r2", "q")
-    return b"".join(write(export_volumes(cluster.replicas[0], RULES, 0, {}, 1 << 20, FIRST_US)))
+    return b"".join(write(export_volumes(cluster.replicas[0], RULES, 0, {}, 1 << 20)))
 
 
 @EXAMPLES

@@ -355,7 +355,7 @@ def test_a_file_is_held_to_the_same_bounds(scene: Scene) -> None:
     clock = scene.cluster.clock
     clock.tick(AHEAD_US_MAX + 5_000_000)
     far = scene.liar.note("far", "p").id
-    frames = list(export_volumes(scene.liar, RULES, 0, {}, 1 << 20, clock.now_us))
+    frames = list(export_volumes(scene.liar, RULES, 0, {}, 1 << 20))
     clock.tick(-AHEAD_US_MAX - 5_000_000)
     importer = Importer(scene.victim, RULES, clock_of(scene.victim))
     with pytest.raises(Conflict, match=f"has the write {far} of") as conflict:

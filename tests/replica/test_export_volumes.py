@@ -31,7 +31,7 @@ def cluster() -> Cluster:
 
 def written(source: Replica, folder: Path, volume_bytes: int = 1) -> list[Path]:
     """Write an export to files as the command line does, from a stream that comes in small pieces. Return the files."""
-    whole = b"".join(write(export_volumes(source, RULES, 0, {}, volume_bytes, source.clock.now_us)))
+    whole = b"".join(write(export_volumes(source, RULES, 0, {}, volume_bytes)))
     with VolumeWriter(folder / "out") as volumes:
         for at in range(0, len(whole), 1000):
             volumes.write(whole[at : at + 1000])
@@ -83,7 +83,7 @@ def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path
     one, two = cluster
     earlier = [file.read_bytes() for file in written(one, tmp_path)]
     one.accept_only("later", "p")
-    whole = b"".join(write(export_volumes(one, RULES, 0, {}, 64 * 1024 * 1024, one.clock.now_us)))
+    whole = b"".join(write(export_volumes(one, RULES, 0, {}, 64 * 1024 * 1024)))
     take(two, whole)
     before = two.dump()
     for volume in earlier[1:]:
@@ -94,7 +94,7 @@ def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path
 def exported(source: Replica, folder: Path, volume_bytes: int) -> tuple[list[str], list[str]]:
     """Write an export, and return the names of its files and the names of the files that it removed."""
     with VolumeWriter(folder / "out") as volumes:
-        for chunk in write(export_volumes(source, RULES, 0, {}, volume_bytes, source.clock.now_us)):
+        for chunk in write(export_volumes(source, RULES, 0, {}, volume_bytes)):
             volumes.write(chunk)
         return [file.name for file in volumes.finish()], [file.name for file in volumes.removed]
 

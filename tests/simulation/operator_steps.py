@@ -97,9 +97,7 @@ class OperatorSteps(SessionSteps):
         state = since.store.state()
         csn, vector = (0, {}) if c % 3 == 0 else (state.csn, dict(state.vector))
         volume: list[export.ExportFrame] = []
-        for frame in export.export_volumes(
-            node.store, RULES, csn, vector, (200, 2000, 1 << 30)[c % 3], self._clock(node)
-        ):
+        for frame in export.export_volumes(node.store, RULES, csn, vector, (200, 2000, 1 << 30)[c % 3]):
             volume.append(frame)
             if isinstance(frame, export.End):
                 self.files = [*self.files[-FILES_MAX:], (f"volume-{self.number}", volume)]

@@ -11,8 +11,8 @@ from tests.simulation.run import Run
 CLIENTS = ("reserve", "move", "cancel", "put", "get", "again", "operations", "refused", "behind", "writes")
 ARRANGING = ("reserve_series", "move_series", "cancel_series", "person", "manage")
 SESSIONS = ("sessions", "frame", "rolled back", "replayed", "full states", "revoked")
-NETWORK = ("cut", "link", "heal", "doubled frames", "lost frames")
-PROCESSES = ("crash", "restart", "pause", "clock")
+NETWORK = ("cut", "link", "heal", "doubled frames", "lost frames", "lie")
+PROCESSES = ("crash", "restart", "pause", "clock", "stamps ahead")
 REDIS = ("reply lost", "reply twice", "reply before", "reply oom", "reply misconf", "flush")
 STORAGE = ("lost tails", "restore", "birth", "two births", "new ids", "truncate", "export", "import", "cut files")
 MEMBERS = ("create", "retire", "left", "hand", "force", "forced twice")
@@ -26,7 +26,7 @@ GROUPS = {
     "storage": STORAGE,
     "membership": MEMBERS,
 }
-INVARIANTS = range(1, 19)
+INVARIANTS = range(1, 21)
 
 
 @dataclass(slots=True)

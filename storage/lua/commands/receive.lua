@@ -70,7 +70,7 @@ end
 -- force.lua.
 local function forced_csn(csn)
   local next_epoch = {0, '', 0}
-  for i = #theirs, 1, -1 do
+  for i = #theirs, 2, -1 do
     if theirs[i][3] >= csn then next_epoch = theirs[i] end
   end
   local number, promoter, first_csn = unpack(next_epoch)
