@@ -188,8 +188,8 @@ def _respond(
 ) -> Iterator[Frame]:
     """Run the responder's end of a session, beginning with the initiator's hello. Yields the frames to send."""
     try:
-        yield from session.start()
-        yield from session.receive(hello)
+        # Judged before the first frame goes out: an initiator that refuses our hello ends the stream at once.
+        yield from [*session.start(), *session.receive(hello)]
         incoming = _examined(session, messages, timeout)
         while not session.finished:
             examined = next(incoming, None)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from bayou.errors import Away
 from replica.anti_entropy.scheduler import Scheduler
-from replica.clock import utc_now
+from replica.clock import CLOCK_VARIABLE, microseconds, utc_now
 from replica.config import Config, ReplicaSettings, read_address
 from replica.free_addresses import free_addresses
 from storage.store import Store
+from tests.support.joined import ask, code, reserve
+from tests.support.live import command, live
 from tests.support.replica_harness import SETTINGS
 from tests.support.sides_harness import RULES, new_stores
+from tests.support.waiting import wait_until
 
 TWO = ("one", "two")
 BY_HAND = SETTINGS.anti_entropy.model_copy(update={"interval_s": 0.0, "after_write": False})
@@ -60,6 +65,12 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return found
 
 
+def is_refused(side: Scheduler) -> bool:
+    """Whether the last session with the only peer was refused because of the clocks."""
+    (peer,) = side.status()
+    return "more than a year apart" in ((peer["last_session"] or {}).get("error") or "")
+
+
 def test_both_warn_once_of_clocks_that_are_days_apart_and_again_after_they_agreed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -87,5 +98,44 @@ def test_clocks_that_are_years_apart_end_the_session_on_both_sides(days: int) ->
         for side, peer in zip(two.sides, reversed(TWO), strict=True):
             with pytest.raises(Away, match=r"The clock of \w+ says .* UTC, and the clock of \w+ says .* UTC. They are"):
                 side.sync(peer)
+            for end in two.sides:
+                wait_until(partial(is_refused, end))
         two.ahead = timedelta()
         two.meet()
+
+
+@pytest.mark.process
+def test_a_clock_that_was_wrong_is_named_and_the_operator_lets_the_stamps_fall_to_it(tmp_path: Path) -> None:
+    file = tmp_path / "clock"
+    with live(tmp_path / "data", ("one", "two"), anti_entropy={"interval_s": 0, "after_write": False}) as processes:
+        processes.stop("one")
+        address = str(processes.settings.replica("one").rest)
+
+        @contextmanager
+        def running(at: str, *options: str) -> Iterator[None]:
+            """Run `one` with its clock at this time."""
+            file.write_text(str(microseconds(datetime.fromisoformat(at))), encoding="ascii")
+            words: tuple[str | Path, ...] = ("server.py", "one", *options, "--config", processes.configuration)
+            process = command(*words, environment={CLOCK_VARIABLE: str(file)})
+            try:
+                wait_until(lambda: answers(address))
+                yield
+            finally:
+                process.terminate()
+                process.communicate(timeout=30)
+
+        with running("2030-01-01T00:00+00:00"):
+            assert reserve(address, "r1", 9).status_code == 201
+        with running("2027-01-01T00:00+00:00"):
+            answer = reserve(address, "r2", 10)
+            assert code(answer) == (409, "clock_behind")
+            assert "says 2027-01-01 00:00 UTC, but its log has stamps of 2030-01-01 00:0" in answer.text
+        with running("2027-01-01T00:00+00:00", "--restored"):
+            assert reserve(address, "r2", 10).status_code == 201
+
+
+def answers(address: str) -> bool:
+    try:
+        return ask(address, "GET", "/replica").ok
+    except OSError:
+        return False
