@@ -170,13 +170,8 @@ class FailureSteps(SessionSteps):
         if node.store.state().clock <= self.now_us + AHEAD_US_MAX:
             return "right"
         self._drop_all(node)
-        if len(self.nodes) < 2:
-            node.store.begin(
-                server=self.mint(node.label), cluster=CLUSTER, first_primary=False, clock_us=self._clock(node)
-            )
-        else:
-            self._replace(node, [])
-            self._rename(node)
+        self._replace(node, [])
+        self._rename(node)
         node.joined = True
         self.counts["stamps ahead"] += 1
         self.scenario.note(f"the operator starts {node.label} again without its data")
