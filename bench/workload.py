@@ -90,7 +90,8 @@ def link(members: Sequence[dict[str, Any]], origin: str, stamp: int, prev: int =
     first write, and `prev` the stamp of the origin's write before that."""
     items = []
     for given in members:
-        write = Write(stamp=stamp, prev=prev, origin=origin, **given)
+        accepted_at = datetime.fromtimestamp(stamp / 1_000_000, UTC).isoformat(timespec="milliseconds")
+        write = Write(stamp=stamp, prev=prev, origin=origin, accepted_at=accepted_at, **given)
         items.append(Item(write.id, None, write.encode()))
         prev, stamp = stamp, stamp + STAMP_STEP_US
     return items
@@ -110,7 +111,6 @@ def _reserve(user: str, request: str, room: str, slots: list[list[int]]) -> dict
         "pages": (f"reservation:{user}/{request}", f"room:{room}/{_day(slots[0][0])}"),
         "user": user,
         "request": request,
-        "accepted_at": FIRST_DAY.isoformat(timespec="milliseconds"),
     }
 
 
