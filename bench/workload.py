@@ -91,7 +91,7 @@ def link(members: Sequence[dict[str, Any]], origin: str, stamp: int, prev: int =
     items = []
     for given in members:
         accepted_at = datetime.fromtimestamp(stamp / 1_000_000, UTC).isoformat(timespec="milliseconds")
-        write = Write(stamp=stamp, prev=prev, origin=origin, accepted_at=accepted_at, **given)
+        write = Write(stamp=stamp, prev=prev, origin=origin, **given | {"accepted_at": accepted_at})
         items.append(Item(write.id, None, write.encode()))
         prev, stamp = stamp, stamp + STAMP_STEP_US
     return items
@@ -111,6 +111,7 @@ def _reserve(user: str, request: str, room: str, slots: list[list[int]]) -> dict
         "pages": (f"reservation:{user}/{request}", f"room:{room}/{_day(slots[0][0])}"),
         "user": user,
         "request": request,
+        "accepted_at": FIRST_DAY.isoformat(timespec="milliseconds"),
     }
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apps.rooms.settings import RoomSettings
+from replica.clock import microseconds, utc_now
 from tests.support import sides_harness
 from tests.support.replica_harness import SETTINGS
 from tests.support.sides_harness import Side, new_stores
@@ -140,7 +141,7 @@ def test_a_revoked_commit_disappears_from_the_history() -> None:
     meet(one, two)
     one.reserve("vish/a", NINE)
     assert one.history("vish/a")["events"][0]["csn"] == 2
-    two.store.force("two~bbbbbb", 1_900_000_000_000_000)
+    two.store.force("two~bbbbbb", microseconds(utc_now()))
     two.reserve("neil/b", NINE)
     meet(one, two)
     for site in (one, two):
@@ -158,7 +159,7 @@ def test_a_cancel_covers_the_slot_that_a_forced_promotion_gives() -> None:
     one.reserve("vish/a", NINE, NEXT_DAY)
     meet(one, three)
     three.ask("DELETE", "/reservations/vish/a?request=c")
-    two.store.force("two~bbbbbb", 1_900_000_000_000_000)
+    two.store.force("two~bbbbbb", microseconds(utc_now()))
     two.reserve("neil/b", NINE)
     meet(three, two)
     meet(one, two)

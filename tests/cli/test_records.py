@@ -172,6 +172,7 @@ def test_the_watch_of_writes(replicas: Processes, run: Run, tmp_path: Path) -> N
         "    update: INSERT INTO meetings (room, day, start, stop, who) VALUES ('6.13', :day, 540, 600, :user)\n"
     )
     on_day, at_two = ("--set", "day=2026-12-11"), ("--replica", "two")
+    assert run("ann", "write", "-", "--set", "day=2026-12-20", *at_two, "--request", "r0", typed=write)[0] == 0
     words = ("client.py", "ann", *at_two, "--config", str(replicas.configuration), "watch")
     with command(*words, environment={"XDG_STATE_HOME": str(tmp_path), "NO_COLOR": "1"}) as watch:
         assert watch.stdout is not None
@@ -179,14 +180,16 @@ def test_the_watch_of_writes(replicas: Processes, run: Run, tmp_path: Path) -> N
         bound = threading.Timer(BOUND_S, watch.kill)
         bound.start()
         assert next(lines).startswith("watching two")
+        assert "r0" in next(lines)  # from here on it shows events
         for request in ("r1", "r2"):  # the second one gets its alternative
             assert run("ann", "write", "-", *on_day, *at_two, "--request", request, typed=write)[0] == 0
         assert run("vish", "write", "-", *on_day, typed=write)[0] == 0
         link(replicas, "one", "two", up=True)
         nine, later = (f"insert meetings 6.13 2026-12-{day} 540 600 ann" for day in (11, 12))
-        shown = [next(lines).split(maxsplit=1)[1].strip() for _ in range(6)]
+        shown = [next(lines).split(maxsplit=1)[1].strip() for _ in range(7)]
         assert shown[:2] == [f"? accepted   r1  {nine}", f"? accepted   r2  {later} merged by step 1, alternative 1"]
         assert {text.partition("  CSN")[0].partition("  from")[0] for text in shown[2:]} == {
+            "✓ committed  r0  insert meetings 6.13 2026-12-20 540 600 ann",
             f"? moved      r1  {nine} → {later} merged by step 1, alternative 1",
             f"✓ committed  r1  {later} merged by step 1, alternative 1",
             f"✗ conflict   r2  {later} merged by step 1, alternative 1 → nothing",
