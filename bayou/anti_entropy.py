@@ -31,7 +31,7 @@ from bayou.errors import Hung, PeerRefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
-from bayou.handshake import judge_hello
+from bayou.handshake import LOGS_DIFFER, judge_hello
 from bayou.history import Verdict
 from bayou.payloads import Installed, Received, Selection
 from bayou.sender import Reach, state_frames
@@ -402,6 +402,7 @@ def hello_of(
         met=state.met,
         history=state.history,
         csn=state.csn,
+        last=state.last,
         vector=state.vector,
         retired_servers=state.retired_servers,
         retired=state.retired,
@@ -415,8 +416,7 @@ def hello_of(
 _REFUSALS: dict[str, str] = {  # status of a batch that was received -> message
     PeerRefusalCode.FORK: "The two replicas hold different writes that follow the same write, so a server id was used"
     " twice. Start one of the two replicas without its data: it gets back what its peers hold.",
-    PeerRefusalCode.DIVERGED: "The two committed logs do not belong to one history."
-    " The next session compares the histories again.",
+    PeerRefusalCode.DIVERGED: LOGS_DIFFER,
 }
 
 

@@ -16,7 +16,7 @@ from bayou.errors import BadInput, Conflict, PeerRefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
-from bayou.handshake import judge_hello
+from bayou.handshake import LOGS_DIFFER, judge_hello
 from bayou.history import Verdict
 from bayou.payloads import Selection
 from bayou.sender import Reach, state_frames
@@ -54,8 +54,7 @@ _GAP = (
 _MISFITS = {  # status of a batch that is not stored -> message; for any other status, the message is _GAP
     "fork": "The file and this replica hold different writes that follow the same write, so a server id was used twice."
     " Start one of the two replicas without its data: it gets back what its peers hold.",
-    "diverged": "A forced promotion has revoked commits of this replica or of the file."
-    " Connect this replica to the replica that wrote the file: a session between the two resolves the difference.",
+    "diverged": LOGS_DIFFER,
 }
 
 

@@ -121,9 +121,11 @@ def _hello(hello: Hello) -> str | None:
         and len(hello.log_applications) <= APPLICATIONS_MAX
         and all(map(_TEXT.fullmatch, hello.log_applications))
         and 0 <= hello.clock <= STAMP_MAX
+        and (hello.csn > 0) == bool(hello.last)
+        and (not hello.last or _is_write(hello.last))
     )
     if not right:
-        return "invalid server, label, cluster, applications or clock"
+        return "invalid server, label, cluster, applications, clock or last write"
     return (
         _history(hello.history, hello.birth, hello.csn)
         or _csn(hello.csn)

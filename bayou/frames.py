@@ -27,6 +27,7 @@ class Hello:
     met: bool
     history: str
     csn: int
+    last: str
     vector: Vector
     retired_servers: tuple[str, ...]
     retired: bool

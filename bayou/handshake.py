@@ -11,6 +11,12 @@ from bayou.history import Holding, Verdict, judge
 from bayou.state import State
 from bayou.trust import check_clocks
 
+LOGS_DIFFER = (
+    "The committed logs of the two replicas differ. If a promotion was forced just now, the next session resolves this."
+    " Otherwise the data of one of them is an older copy: start that replica again without its data. It gets back what"
+    " its peers hold; what only it holds is lost. If it was the primary, promote it with force then."
+)
+
 
 def judge_hello(
     state: State, protocol: int, applications: Mapping[str, str], hello: Hello, now_us: int | None
@@ -32,6 +38,8 @@ def judge_hello(
             f"{state.label} and {hello.label} belong to two clusters of the same name, each with its own first primary."
             " Stop the replicas of one of the two clusters and start them again without their data.",
         )
+    if (state.history, state.csn) == (hello.history, hello.csn) and state.last != hello.last:
+        return Refuse(PeerRefusalCode.DIVERGED, LOGS_DIFFER)
     return verdict, common
 
 

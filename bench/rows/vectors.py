@@ -124,6 +124,7 @@ def _hello(vector: dict[str, int]) -> Hello:
         met=True,
         history="[]",
         csn=0,
+        last="",
         vector=vector,
         retired_servers=(),
         retired=False,

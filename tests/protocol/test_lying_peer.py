@@ -158,7 +158,8 @@ LIES: dict[str, Lie] = {
     ],
     "says that it has retired itself": in_hello(retired=True),
     "claims commits": in_hello(csn=2**50),
-    "forgets all commits": in_hello(csn=0, vector={}),
+    "forgets all commits": in_hello(csn=0, last="", vector={}),
+    "another last commit": lambda scene: [replace(scene.hello, last=f"{scene.hello.last[:16]}@{LIAR}")],
     "another birth": in_hello(birth=LIAR, history=json.dumps([[0, LIAR, 1]]), met=False),
     "another birth, of a cluster that has met": in_hello(birth=LIAR, history=json.dumps([[0, LIAR, 1]]), met=True),
     "an epoch of a huge number": lambda scene: [
@@ -212,6 +213,7 @@ LIES: dict[str, Lie] = {
 REFUSALS = {  # lie -> the code with which it is refused; the others are not refused, because they do no harm
     "claims more of the victim": "unproven",
     "claims more of the victim than any clock allows": "unproven",
+    "another last commit": "diverged",
     "another birth, of a cluster that has met": "other_birth",
     "an epoch of a huge number": "protocol",
     "an epoch that begins after the last commit": "protocol",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from cluster.processes import Processes
@@ -25,6 +26,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
+VISH = {"Bayou-User": "vish"}
 QUIET = {"interval_s": 0, "after_write": False}  # sessions on request only
 
 
@@ -246,6 +248,29 @@ def test_a_peer_notices_a_machine_that_was_rolled_back(tmp_path: Path) -> None:
         assert pair.reserve("two", "r4", 12) == "tentative"
         assert pair.meet() == 200
         wait_until_equal(pair.processes)
+
+
+def test_a_primary_that_was_rolled_back_and_committed_is_found_and_can_be_mended(tmp_path: Path) -> None:
+    """Both replicas have the same number of commits. Neither takes anything, and the cure of the error works."""
+    with two_that_met(tmp_path) as pair:
+        pair.restart("one", lambda folder: shutil.copytree(folder, tmp_path / "copy"))
+        assert pair.reserve("one", "r3", 11) == "committed"
+        assert pair.meet() == 200
+        pair.restart("one", roll_back(tmp_path / "copy"))
+        assert pair.reserve("one", "r4", 12) == "committed"
+        answer = ask(pair.addresses["two"], "POST", "/replica/sync/one")
+        assert answer.status_code == 503
+        assert "start that replica again without its data" in answer.json()["error"]["message"]
+        file = ask(pair.addresses["two"], "GET", "/replica/export").content
+        imported = requests.post(f"http://{pair.addresses['one']}/replica/import", data=file, headers=VISH, timeout=20)
+        assert imported.status_code == 409
+        assert "start that replica again without its data" in imported.json()["error"]["message"]
+        pair.restart("one", shutil.rmtree)
+        assert pair.meet() == 200
+        assert ask(pair.addresses["one"], "POST", "/replica/promote", {"force": True}).status_code == 200
+        assert pair.meet() == 200
+        wait_until_equal(pair.processes)
+        assert [pair.shown("one", name) for name in ("r1", "r2", "r3")] == ["committed"] * 3
 
 
 def test_a_first_primary_without_its_folder_yields_to_the_birth_of_its_peers(tmp_path: Path) -> None:

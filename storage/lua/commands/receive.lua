@@ -88,7 +88,10 @@ local function take_commit(csn, line)
   local write = is_whole(line) and Log.decode(line)
   local id = write and write.id or line
   before_id = id
-  if csn <= Log.csn then return end
+  if csn <= Log.csn then
+    local known = redis.call('ZRANGEBYSCORE', K.committed, csn, csn)[1]
+    return known and known ~= id and 'diverged' or nil
+  end
   if not is_known_to_follow then
     if not is_beginning() then return 'diverged' end
     is_known_to_follow = true
