@@ -52,6 +52,7 @@ PROTOCOL = 5
 BATCH_COUNT_MAX = 500
 BATCH_BYTES_MAX = 1024 * 1024
 WINDOW = 4  # frames that may be in flight without an acknowledgement
+NO_SETTINGS: Mapping[str, str] = {}
 PLANS_MAX = 20  # new plans in one session; a receiver for which nothing fits is not worth more
 
 
@@ -99,7 +100,7 @@ def malformed(frame: Frame, problem: str) -> ProtocolError:
 
 class Session:
     """One end of a session. `applications` has the tag (NAME/VERSION) of each application whose writes this replica can
-    play. `clock_us` returns the wall clock, in microseconds since 1970. The session does not use `asks_for_tokens`, but
+    play. `clock_us` returns the wall clock, in microseconds since 1970. The session does not use `settings`, but
     sends it to the peer in the hello."""
 
     def __init__(
@@ -109,12 +110,12 @@ class Session:
         *,
         initiator: bool,
         clock_us: Callable[[], int],
-        asks_for_tokens: bool | None = None,
+        settings: Mapping[str, str] = NO_SETTINGS,
     ) -> None:
         self._store = store
         self._applications = dict(applications)
         self._clock_us = clock_us
-        self._asks_for_tokens = asks_for_tokens
+        self._settings = settings
         self._initiator = initiator
         self._peer: Hello | None = None
         self._label = self._server = self._history = ""  # of this replica, when the peer's hello came
@@ -139,7 +140,7 @@ class Session:
 
     def start(self) -> list[Frame]:
         """Return the frame that begins the session at this end: the hello."""
-        return [hello_of(self._store.state(), self._applications, self._clock_us(), self._asks_for_tokens)]
+        return [hello_of(self._store.state(), self._applications, self._clock_us(), self._settings)]
 
     def receive(self, frame: Frame) -> list[Frame]:
         """Take one frame of the peer, and return the frames to send, in order. Raise ProtocolError if the frame is not
@@ -390,7 +391,7 @@ class Session:
 
 
 def hello_of(
-    state: State, applications: Mapping[str, str], clock_us: int, asks_for_tokens: bool | None = None
+    state: State, applications: Mapping[str, str], clock_us: int, settings: Mapping[str, str] = NO_SETTINGS
 ) -> Hello:
     """Return the hello of a replica in this state."""
     return Hello(
@@ -409,7 +410,7 @@ def hello_of(
         applications=dict(applications),
         log_applications=state.log_applications,
         clock=max(0, clock_us),
-        asks_for_tokens=asks_for_tokens,
+        settings=dict(settings),
     )
 
 

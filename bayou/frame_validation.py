@@ -120,12 +120,14 @@ def _hello(hello: Hello) -> str | None:
         and all(map(_TEXT.fullmatch, hello.applications.values()))
         and len(hello.log_applications) <= APPLICATIONS_MAX
         and all(map(_TEXT.fullmatch, hello.log_applications))
+        and len(hello.settings) <= APPLICATIONS_MAX
+        and all(map(_TEXT.fullmatch, (*hello.settings, *hello.settings.values())))
         and 0 <= hello.clock <= STAMP_MAX
         and (hello.csn > 0) == bool(hello.last)
         and (not hello.last or _is_write(hello.last))
     )
     if not right:
-        return "invalid server, label, cluster, applications, clock or last write"
+        return "invalid server, label, cluster, applications, settings, clock or last write"
     return (
         _history(hello.history, hello.birth, hello.csn)
         or _csn(hello.csn)

@@ -15,8 +15,8 @@ class Hello:
     bayou.state.State.
 
     `applications` maps the tag of each application whose writes the replica can play to a hash of its rules;
-    `log_applications` has the tags of the writes that its log has ever held. `asks_for_tokens` says whether the replica
-    asks its clients for tokens; None if it does not say. `clock` is its wall clock, in microseconds since 1970.
+    `log_applications` has the tags of the writes that its log has ever held. `settings` has the settings of the
+    replica that should be the same everywhere, by name. `clock` is its wall clock, in microseconds since 1970.
     """
 
     protocol: int
@@ -34,7 +34,7 @@ class Hello:
     applications: Mapping[str, str]
     log_applications: tuple[str, ...]
     clock: int
-    asks_for_tokens: bool | None = None
+    settings: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,4 +131,5 @@ def _hello(vector: dict[str, int]) -> Hello:
         applications={},
         clock=FIRST_STAMP,
         log_applications=(),
+        settings={},
     )

@@ -102,7 +102,7 @@ class Frame(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., state_chunk: _Optional[_Union[StateChunk, _Mapping]] = ..., state_finish: _Optional[_Union[StateFinish, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "cluster", "server", "label", "birth", "met", "history", "csn", "vector", "retired_servers", "retired", "applications", "asks_for_tokens", "log_applications", "clock", "last")
+    __slots__ = ("protocol", "cluster", "server", "label", "birth", "met", "history", "csn", "vector", "retired_servers", "retired", "applications", "settings", "log_applications", "clock", "last")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +111,13 @@ class Hello(_message.Message):
         value: int
         def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     class ApplicationsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class SettingsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -129,7 +136,7 @@ class Hello(_message.Message):
     RETIRED_SERVERS_FIELD_NUMBER: _ClassVar[int]
     RETIRED_FIELD_NUMBER: _ClassVar[int]
     APPLICATIONS_FIELD_NUMBER: _ClassVar[int]
-    ASKS_FOR_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
     LOG_APPLICATIONS_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]
@@ -145,11 +152,11 @@ class Hello(_message.Message):
     retired_servers: _containers.RepeatedScalarFieldContainer[str]
     retired: bool
     applications: _containers.ScalarMap[str, str]
-    asks_for_tokens: bool
+    settings: _containers.ScalarMap[str, str]
     log_applications: _containers.RepeatedScalarFieldContainer[str]
     clock: int
     last: str
-    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., birth: _Optional[str] = ..., met: _Optional[bool] = ..., history: _Optional[str] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ..., retired: _Optional[bool] = ..., applications: _Optional[_Mapping[str, str]] = ..., asks_for_tokens: _Optional[bool] = ..., log_applications: _Optional[_Iterable[str]] = ..., clock: _Optional[int] = ..., last: _Optional[str] = ...) -> None: ...
+    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., birth: _Optional[str] = ..., met: _Optional[bool] = ..., history: _Optional[str] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ..., retired: _Optional[bool] = ..., applications: _Optional[_Mapping[str, str]] = ..., settings: _Optional[_Mapping[str, str]] = ..., log_applications: _Optional[_Iterable[str]] = ..., clock: _Optional[int] = ..., last: _Optional[str] = ...) -> None: ...
 
 class Batch(_message.Message):
     __slots__ = ("plan", "after_csn", "after_id", "items", "history")

@@ -7,7 +7,7 @@ these fields.
 from __future__ import annotations
 
 from collections.abc import MutableMapping, MutableSequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from bayou.anti_entropy import ProtocolError
@@ -47,8 +47,7 @@ def decode(message: wire.Frame) -> Frame:
     """Return the frame of a message. Raises ProtocolError if this release does not know the kind of message."""
     match message.WhichOneof("kind"):
         case "hello":
-            hello = _read(Hello, message.hello)
-            return hello if message.hello.HasField("asks_for_tokens") else replace(hello, asks_for_tokens=None)
+            return _read(Hello, message.hello)
         case "batch":
             batch = message.batch
             items = tuple(Item(id=item.id, csn=item.csn or None, body=item.body) for item in batch.items)

@@ -82,7 +82,7 @@ class Scheduler:
         self._label = label
         self._policy = settings.anti_entropy
         self._store = store
-        self._asks_for_tokens = settings.auth == "tokens"
+        self._alike = {"auth": settings.auth, "timezone": settings.timezone}
         self._rules = rules
         self._clock = clock
         self._registry = SessionRegistry(label)
@@ -245,26 +245,33 @@ class Scheduler:
         before = self._hellos.get(hello.label)
         if before is not None or len(self._hellos) < HELLOS_MAX:
             self._hellos[hello.label] = hello
-            if before is None or before.asks_for_tokens != hello.asks_for_tokens:
-                self._warn_of_missing_tokens(hello)
+            if hello.cluster == self._settings.cluster_id and (before is None or before.settings != hello.settings):
+                self._warn_of_settings(hello)
             self._warn_of_clock(hello)
 
-    def _warn_of_missing_tokens(self, hello: Hello) -> None:
-        """Log a warning if only one of the two replicas requires tokens of its clients. The session continues: when a
-        cluster begins to use tokens, its replicas are changed one after the other, so two replicas may differ for some
-        time."""
-        if hello.asks_for_tokens in {None, self._asks_for_tokens} or hello.cluster != self._settings.cluster_id:
-            return
-        strict, lax = self._label, hello.label
-        if not self._asks_for_tokens:
-            strict, lax = lax, strict
-        LOGGER.warning(
-            "%s asks its clients for tokens, and %s does not (auth: none). A client of %s can use any name, and its"
-            " writes count on every replica. Give both the same configuration.",
-            strict,
-            lax,
-            lax,
-        )
+    def _warn_of_settings(self, hello: Hello) -> None:
+        """Log a warning for each setting that differs and should be the same at the two replicas. The session
+        continues: when a setting is changed, the replicas are changed one after the other."""
+        one, other = self._label, hello.label
+        here, there = self._alike, hello.settings
+        if here["auth"] != there.get("auth", here["auth"]):
+            strict, lax = (one, other) if here["auth"] == "tokens" else (other, one)
+            LOGGER.warning(
+                "%s asks its clients for tokens, and %s does not (auth: none). A client of %s can use any name, and its"
+                " writes count on every replica. Give both the same configuration.",
+                strict,
+                lax,
+                lax,
+            )
+        if here["timezone"] != there.get("timezone", here["timezone"]):
+            LOGGER.warning(
+                "%s has the time zone %s, and %s has %s. Each judges opening hours and shows times in its own zone."
+                " Give both the same configuration.",
+                one,
+                here["timezone"],
+                other,
+                there["timezone"],
+            )
 
     def _warn_of_clock(self, hello: Hello) -> None:
         """Log a warning if the clocks of the two replicas are more than a day apart: once for each peer, until they
@@ -292,7 +299,7 @@ class Scheduler:
             self._rules,
             initiator=initiator,
             clock_us=self._now_us,
-            asks_for_tokens=self._asks_for_tokens,
+            settings=self._alike,
         )
 
     def _make_peer(self, label: str, address: Address) -> _Peer:

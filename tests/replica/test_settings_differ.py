@@ -1,4 +1,4 @@
-"""One replica requires tokens of its clients and another does not: both warn once and continue."""
+"""Two replicas have different settings that should be the same: both warn once and continue."""
 
 from __future__ import annotations
 
@@ -85,16 +85,23 @@ def test_the_warning_comes_again_after_a_change_and_not_for_peers_that_do_not_sa
         return len(caplog.records)
 
     assert warnings_after(hello) == 0
-    assert warnings_after(replace(hello, asks_for_tokens=False)) == 1
-    assert warnings_after(replace(hello, asks_for_tokens=False)) == 0
-    assert warnings_after(replace(hello, asks_for_tokens=True)) == 0
-    assert warnings_after(replace(hello, asks_for_tokens=False)) == 1
-    assert warnings_after(replace(hello, asks_for_tokens=False, label="three", cluster="elsewhere")) == 0
+    assert warnings_after(replace(hello, settings={"auth": "none"})) == 1
+    assert warnings_after(replace(hello, settings={"auth": "none"})) == 0
+    assert warnings_after(replace(hello, settings={"auth": "tokens"})) == 0
+    assert warnings_after(replace(hello, settings={"auth": "none"})) == 1
+    assert warnings_after(replace(hello, settings={"auth": "none"}, label="three", cluster="elsewhere")) == 0
 
 
-@pytest.mark.parametrize("asks", [None, False, True])
-def test_a_hello_carries_the_setting_or_leaves_it_out(stores: list[Store], asks: bool | None) -> None:
-    hello = hello_of(stores[0].state(), RULES, NOW_US, asks)
-    message = encode(hello)
-    assert message.hello.HasField("asks_for_tokens") == (asks is not None)
-    assert decode(message) == hello
+def test_both_warn_of_different_time_zones(
+    settings: Config, stores: list[Store], caplog: pytest.LogCaptureFixture
+) -> None:
+    scheduler = Scheduler(settings.model_copy(update={"timezone": "Europe/Brussels"}), "one", stores[0], RULES)
+    (hello,) = Scheduler(settings, "two", stores[1], RULES)._make_session(initiator=True).start()
+    assert isinstance(hello, Hello)
+    scheduler._note_hello(hello)
+    assert "one has the time zone Europe/Brussels, and two has UTC." in caplog.text
+
+
+def test_a_hello_carries_the_settings(stores: list[Store]) -> None:
+    hello = hello_of(stores[0].state(), RULES, NOW_US, {"auth": "tokens", "timezone": "UTC"})
+    assert decode(encode(hello)) == hello
