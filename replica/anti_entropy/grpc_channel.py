@@ -37,6 +37,8 @@ def reason_of(error: grpc.RpcError, timeout_s: float) -> str:
     if code == grpc.StatusCode.UNAVAILABLE:
         details = (error.details() or "") if isinstance(error, grpc.Call) else ""
         return next((meaning for sign, meaning in _TLS_SIGNS if sign in details), "nobody answers at its address")
+    if code == grpc.StatusCode.PERMISSION_DENIED and isinstance(error, grpc.Call) and error.details():
+        return str(error.details())
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"it took longer than {timeout_s:.0f} s"
     if code == grpc.StatusCode.CANCELLED:

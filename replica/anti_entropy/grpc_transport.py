@@ -133,7 +133,10 @@ class PeerServer:
         if problem := problem_of(hello):
             yield Refuse(PeerRefusalCode.PROTOCOL, str(malformed(hello, problem)))
             return
-        if self._is_cut(hello.label):
+        certified = _certified_label(context)
+        if certified is not None and not _is_of(hello, certified):
+            yield _certificate_differs(hello, f"the certificate is for {certified}")
+        elif self._is_cut(hello.label):
             yield CUT
         elif not self._answers.acquire(blocking=False):
             yield BUSY
@@ -158,9 +161,37 @@ class PeerServer:
             self._on_report(session.report)
 
 
+def _certified_label(context: grpc.ServicerContext) -> str | None:
+    """Return the label in the certificate of the caller; None without TLS."""
+    names: Any = context.auth_context().get("x509_common_name")  # a list, whatever its annotation says
+    return names[0].decode(errors="replace") if names else None
+
+
+def _is_of(hello: Hello, label: str) -> bool:
+    """Whether a hello has this label and an id that a server with this label may have."""
+    return hello.label == label and hello.server.partition("~")[0] in {label, hello.server}
+
+
+def _certificate_differs(hello: Hello, expected: str) -> Refuse:
+    return Refuse(
+        PeerRefusalCode.CERTIFICATE_DIFFERS,
+        f"The hello of the peer says {hello.label}, with the id {hello.server}, but {expected}. Check the addresses in"
+        " the configuration, and that each replica has its own certificate.",
+    )
+
+
 def _unary_handler(call: UnaryCall) -> Any:
+    def answer(message: Any, context: grpc.ServicerContext) -> Message:
+        certified = _certified_label(context)
+        if certified not in {None, message.label}:
+            context.abort(
+                grpc.StatusCode.PERMISSION_DENIED,
+                f"the request names {message.label or 'nobody'}, but the certificate is for {certified}",
+            )
+        return call.answer(message)
+
     return grpc.unary_unary_rpc_method_handler(
-        lambda message, _context: call.answer(message),
+        answer,
         request_deserializer=_reader(call.request),
         response_serializer=_serialized,
     )
@@ -264,6 +295,12 @@ class PeerClient:
         session.report.peer = self._peer
         return session.report
 
+    def _is_another(self, hello: Hello) -> bool:
+        """Whether, under TLS, another replica answers than the one that was called. Its certificate is valid for the
+        address, which belongs to one label. A server that joins calls an address, since it knows no label yet."""
+        has_label = self._parts.credentials is not None and ":" not in self._peer
+        return has_label and not _is_of(hello, self._peer)
+
     def _replace_channel(self) -> None:
         """Replace a channel that failed to connect. After a failure, gRPC refuses all calls of the old channel for some
         time, but the scheduler must be able to call at any time. The registry still has the failed call, so no other
@@ -281,9 +318,15 @@ class PeerClient:
             for frame in session.start():
                 outgoing.put(encode(frame))
             for examined in _examined(session, stream, timeout):
+                frame = examined.frame
+                if isinstance(frame, Hello) and self._is_another(frame):
+                    differs = _certificate_differs(frame, f"this is the address of {self._peer}")
+                    (refusal,) = session.refuse(differs.code, differs.message)
+                    outgoing.put(encode(refusal))
+                    return
                 answers = session.take(examined)
-                if isinstance(examined.frame, Hello):
-                    self._parts.on_hello(examined.frame)
+                if isinstance(frame, Hello):
+                    self._parts.on_hello(frame)
                 for answer in answers:
                     outgoing.put(encode(answer))
                 if session.finished:

@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from bayou.errors import Away
+from cluster.rest import Refused
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.grpc_transport import PeerServer, SessionParts, UnaryCall, call_unary
 from replica.anti_entropy.session_registry import SessionRegistry
@@ -45,8 +46,9 @@ def of(folder: Path, label: str) -> Credentials:
     return found
 
 
-def called(credentials: Credentials | None, by: Credentials | None) -> str:
-    """Start a server with `credentials`, and make one unary call to this server with the credentials `by`.
+def called(credentials: Credentials | None, by: Credentials | None, label: str = "two") -> str:
+    """Start a server with `credentials`, and make one unary call to this server in the name of `label`, with the
+    credentials `by`.
 
     Return the label in the answer, or the error message if the call failed.
     """
@@ -55,7 +57,7 @@ def called(credentials: Credentials | None, by: Credentials | None) -> str:
     server = PeerServer(address, parts, lambda _: False, print)
     server.start({"Create": UnaryCall(wire.CreateRequest, lambda _: wire.CreateReply(label="one"))})
     try:
-        return call_unary(address, "Create", wire.CreateRequest(), wire.CreateReply, TIMEOUT_S, by).label
+        return call_unary(address, "Create", wire.CreateRequest(label=label), wire.CreateReply, TIMEOUT_S, by).label
     except Away as away:
         return away.message
     finally:
@@ -64,6 +66,11 @@ def called(credentials: Credentials | None, by: Credentials | None) -> str:
 
 def test_a_replica_with_a_certificate_of_the_authority_is_answered(folder: Path) -> None:
     assert called(of(folder, "one"), of(folder, "two")) == "one"
+
+
+def test_a_caller_that_takes_another_name_is_refused(folder: Path) -> None:
+    text = called(of(folder, "one"), of(folder, "two"), "three")
+    assert "the request names three, but the certificate is for two" in text
 
 
 def test_no_other_caller_is_answered(folder: Path) -> None:
@@ -101,6 +108,21 @@ def test_replicas_meet_under_tls(folder: Path, tmp_path: Path) -> None:
         with pytest.raises(grpc.FutureTimeoutError):
             grpc.channel_ready_future(plain).result(timeout=1)
         plain.close()
+
+
+@pytest.mark.process
+def test_a_replica_with_the_certificate_of_another_is_refused(folder: Path, tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed"
+    shutil.copytree(folder, mixed)
+    for suffix in ("pem", "key"):
+        shutil.copy(folder / f"one.{suffix}", mixed / f"two.{suffix}")
+    quiet = {"interval_s": 0, "after_write": False}
+    with live(tmp_path / "tls", ("one", "two"), tls=str(mixed), anti_entropy=quiet) as processes:
+        with pytest.raises(
+            Refused, match=r"The hello of the peer says two, with the id two~\w+, but the certificate is"
+        ):
+            processes.rest("two").post("/replica/sync/one")
+        assert processes.rest("two").get("/replica")["birth"] is None
 
 
 def _free() -> Address:
