@@ -13,15 +13,17 @@ from collections.abc import Sequence
 
 from redis import RedisError
 
-from apps.api.application import Application
+from apps.api.application import Application, FollowUp
 from apps.api.request import ClientSession
 from apps.api.service import Service
+from bayou.application import LogEntry
 from bayou.errors import Refusal
 from bayou.session_token import Token
 from replica.events.expand import Transaction
 
 LOGGER = logging.getLogger("bayou.replica")
-PAUSE_S = 1.0  # between two looks
+PAUSE_S = 1.0  # between two looks; doubles while something is refused
+PAUSE_S_MAX = 60.0
 CHANGES = {"moved", "rejected"}
 
 
@@ -33,6 +35,7 @@ class FollowUps:
         self._service = service
         self._applications = [one for one in applications if one.follow_up is not None]
         self._done: set[str] = set()
+        self._refused: set[str] = set()
         self._wanted = threading.Event()
         self._wanted.set()
         self._stopping = threading.Event()
@@ -52,27 +55,44 @@ class FollowUps:
         if any(event.name in CHANGES for event in transaction.events):
             self._wanted.set()
 
-    def look(self) -> None:
-        """Submit the writes that follow up what is in the log now."""
+    def look(self) -> bool:
+        """Submit the writes that follow up what is in the log now. Returns False if one was refused."""
+        is_done = True
         for application in self._applications:
             follow_up = application.follow_up
             assert follow_up is not None
-            for entry in self._service.newest_writes(application.tag, words=follow_up.words):
-                write = entry.write
-                if write.id not in self._done and self._service.label(write.origin) == self._label:
-                    for draft in follow_up.drafts(self._service, entry):
-                        self._service.submit(draft, ClientSession(Token()))
-                    self._done.add(write.id)
+            for tag in application.rules:
+                for entry in self._service.newest_writes(tag, words=follow_up.words):
+                    is_done = self._follow(follow_up, entry) and is_done
+        return is_done
+
+    def _follow(self, follow_up: FollowUp, entry: LogEntry) -> bool:
+        write = entry.write
+        if write.id in self._done or self._service.label(write.origin) != self._label:
+            return True
+        try:
+            for draft in follow_up.drafts(self._service, entry):
+                self._service.submit(draft, ClientSession(Token()))
+        except Refusal as refusal:
+            if write.id not in self._refused:
+                LOGGER.warning("what %s promised is followed up later: %s", write.id, refusal)
+            self._refused.add(write.id)
+            return False
+        self._done.add(write.id)
+        return True
 
     def _run(self) -> None:
+        pause_s = PAUSE_S
         while True:
             self._wanted.wait()
             if self._stopping.is_set():
                 return
             self._wanted.clear()
             try:
-                self.look()
-            except (Refusal, RedisError) as error:
-                LOGGER.warning("what was acknowledged is followed up later: %s", error)
+                is_done = self.look()
+            except RedisError:
+                is_done = False
+            pause_s = PAUSE_S if is_done else min(pause_s * 2, PAUSE_S_MAX)
+            if not is_done:
                 self._wanted.set()
-            self._stopping.wait(PAUSE_S)
+            self._stopping.wait(pause_s)

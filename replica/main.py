@@ -38,8 +38,8 @@ GARBAGE_OBJECTS = 20_000  # new objects before a collection; Python's default is
 
 
 def main(arguments: Sequence[str], applications: Sequence[Application]) -> int:
-    """Run a replica. Returns the exit status: 0 after an orderly stop, 1 if it cannot start, 2 for a wrong command
-    line."""
+    """Run a replica. Returns the exit status: 0 after an orderly stop, 1 if it cannot start or cannot go on, 2 for a
+    wrong command line."""
     asked = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     for stream in (sys.stdout, sys.stderr):
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str], applications: Sequence[Application]) -> int:
     finally:
         replica.stop()
         printer.close()
-    return 0
+    return 1 if replica.has_failed else 0
 
 
 def _parser() -> argparse.ArgumentParser:

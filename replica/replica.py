@@ -75,6 +75,7 @@ class Replica:
         self._console = console
         self._clock = chosen_clock()
         self._is_resolved = False
+        self.has_failed = False  # it stops because of a fault
         self._left = left
         rules = rules_by_tag(applications)
         with contextlib.ExitStack() as undo:
@@ -193,6 +194,7 @@ class Replica:
             f"The data folder {folder} was deleted or replaced while the replica ran, so it stops. Start it again: it"
             " goes on with what is in the folder, and gets from its peers what they hold."
         )
+        self.has_failed = True
         self._left()
 
     def _say(self, text: str) -> None:

@@ -7,7 +7,9 @@ of them, and the replica need not take a new id.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
+from bayou.stamps import split_id
 from bayou.state import State
 
 
@@ -20,6 +22,18 @@ class Acknowledged:
         self._stamps: dict[str, int] = {}
         self._committed: dict[str, int] = {}
         self._csn = 0
+        self._server = ""
+
+    def note_server(self, server: str) -> None:
+        """Note the present id of this replica."""
+        self._server = f"@{server}"
+
+    def note_sent(self, ids: Iterable[str]) -> None:
+        """Note writes that a peer gets; only those of this replica count."""
+        newest = max((identifier for identifier in ids if identifier.endswith(self._server)), default="")
+        if newest and self._server:
+            stamp, server = split_id(newest)
+            self.note_write(server, stamp, is_committed=False)
 
     def note_write(self, server: str, stamp: int, *, is_committed: bool) -> None:
         with self._changing:
@@ -38,9 +52,8 @@ class Acknowledged:
     def is_held(self, state: State) -> bool:
         """Return whether a namespace in this state holds everything that was noted under its server id."""
         own = state.server
-        return (
-            # A server that has retired has no entry in its vector.
-            (state.retired or state.vector.get(own, 0) >= self._stamps.get(own, 0))
-            and state.committed_vector.get(own, 0) >= self._committed.get(own, 0)
-            and state.csn >= self._csn
-        )
+        is_own_held = state.vector.get(own, 0) >= self._stamps.get(own, 0) and state.committed_vector.get(
+            own, 0
+        ) >= self._committed.get(own, 0)
+        # A server that has retired has no entry in the vectors.
+        return (state.retired or is_own_held) and state.csn >= self._csn

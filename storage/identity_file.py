@@ -124,15 +124,16 @@ def decide(known: IdentityFile | None, found: Findings) -> Decision:  # noqa: PL
         return Decision(None, f"The append-only file was repaired: the last writes of {known.id} may be missing.")
     if found.run_id and found.run_id == known.redis_run_id:
         return Decision(server, "Redis has kept running since the id was confirmed.")
-    if not found.is_here and (found.durable or known.clean):
+    is_unchanged = known.clean and found.mark == known.mark
+    if not found.durable and not is_unchanged:
+        return Decision(None, f"Redis was restarted or replaced: the last writes of {known.id} may be missing.")
+    if not found.is_here:
         return Decision(server, f"The data folder of {known.id} is a copy, or was moved.", may_be_copy=True)
-    if known.clean and found.mark == known.mark:
+    if is_unchanged:
         return Decision(server, "The replica stopped normally, and the namespace has not changed since.")
-    if found.durable and known.clean:
+    if known.clean:
         return Decision(server, f"The data of {known.id} has changed since the replica stopped.", may_be_copy=True)
-    if found.durable:
-        return Decision(server, "The embedded Redis keeps every acknowledged write, and needed no repair.")
-    return Decision(None, f"Redis was restarted or replaced: the last writes of {known.id} may be missing.")
+    return Decision(server, "The embedded Redis keeps every acknowledged write, and needed no repair.")
 
 
 def load(folder: Path) -> IdentityFile | None:

@@ -12,7 +12,7 @@ from typing import Any
 from redis import Redis, ResponseError
 
 from bayou.application import LuaApplication, PageViews
-from bayou.errors import Hung
+from bayou.errors import Hung, PeerRefusalCode
 from bayou.stamps import stamp_text
 from storage.acknowledged import Acknowledged
 from storage.keys import Namespace
@@ -41,7 +41,7 @@ class ScriptRunner:
         self._keys = Namespace(label)
         self.running: dict[int, float] = {}
         played = (MEMBERS, *applications)
-        self._rules = rules_by_tag(applications)
+        self._rules = rules_by_tag(played)
         self._hung: frozenset[str] = frozenset()
         self._acknowledged = Acknowledged()
         self._scripts = {verb: client.register_script(script(verb, played)) for verb in VERBS}
@@ -58,10 +58,7 @@ class ScriptRunner:
             return self._scripts[verb](keys=[self._keys.prefix], args=arguments)
         except ResponseError as error:
             if found := _HUNG.match(str(error)):
-                write, tag = found.groups()
-                if verb != "accept":  # which gives the write a new id each time
-                    self._note_hung(write, tag)
-                raise hung(write, tag) from None
+                raise hung(*found.groups()) from None
             if EMPTIED in str(error):
                 self._emptied()
             raise
@@ -76,7 +73,7 @@ class ScriptRunner:
         self._hung = self._hung | {name}
 
     def _load_hung(self) -> None:
-        """Load the records of `_note_hung`. Delete those of rules that this replica does not have any more."""
+        """Load the records of `_note_hung`. Delete those whose rules have changed."""
         found = {name.decode(): rules.decode() for name, rules in self._redis.hgetall(self._keys.hung).items()}
         known = {f"{tag} {its_hash}" for tag, its_hash in self._rules.items()}
         for name in [name for name, rules in found.items() if rules not in known]:
@@ -89,7 +86,7 @@ def hung(write: str, tag: str) -> Hung:
     """Return the refusal of a write whose play does not end. `write` is its id, or empty for a request without one."""
     played = f"the write {write}" if write else "this request"
     return Hung(
-        "play_hung",
+        PeerRefusalCode.PLAY_HUNG,
         f"The Lua of {tag} does not end when it plays {played}. Nothing of it is recorded, and this replica does not"
         f" try it again. Start the replicas with a release whose Lua of {tag} ends.",
         write=write,

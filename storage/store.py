@@ -150,6 +150,7 @@ class Store(FullStateStore):
             clock=int(found["clock"]),
             log_applications=tuple(sorted(found["apps"])),
         )
+        self._acknowledged.note_server(state.server)
         self._acknowledged.note_write(state.server, state.vector.get(state.server, 0), is_committed=False)
         self._acknowledged.note_csn(state.csn)
         return state
@@ -278,13 +279,13 @@ class Store(FullStateStore):
             try:
                 received = self._receive(selection.first(count), source)
             except Hung as error:
-                if count == 1:
+                write = error.details["write"]
+                if count == 1:  # alone, so the whole batch was not just slow
+                    self._note_hung(write, error.details["application"])
                     raise
                 # The write is in the selection, or is played again because of one that is.
                 ids = [item.id for item in selection.items[:count]]
-                write = error.details["write"]
-                before = ids.index(write) if write in ids else 0
-                count = before or count // 2
+                count = (ids.index(write) or 1) if write in ids else count // 2
             else:
                 is_part = count < len(selection.items) and received.status == "taken"
                 return replace(received, status="more") if is_part else received
@@ -316,6 +317,7 @@ class Store(FullStateStore):
             items.append(Item(identifier, its_csn, bodies[at : at + size]))
             at += size
         self._acknowledged.note_csn(max((item.csn or 0 for item in items), default=0))
+        self._acknowledged.note_sent(item.id for item in items)
         return Selection(int(after_csn), after_id.decode(), tuple(items), history_there.decode())
 
     # The log.
@@ -330,8 +332,9 @@ class Store(FullStateStore):
         while left:
             try:
                 reply = json.loads(self.run("commit_tentative", count_max))
-            except Hung:
+            except Hung as error:
                 if count_max == 1:
+                    self._note_hung(error.details["write"], error.details["application"])
                     raise
                 count_max //= 2
                 continue

@@ -46,24 +46,28 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._stopping.wait(POLL_S):
-            if not self._storage.is_folder_there():
-                self._folder_lost()
-                return
+            try:
+                if not self._storage.is_folder_there():
+                    self._folder_lost()
+                    return
+            except OSError as error:
+                _log.warning("The data folder cannot be looked at: %s", error)
             began = min(list(self._running.values()), default=None)
             if began is not None and time.monotonic() - began > SCRIPT_S_MAX:
                 self._end_script()
 
     def _end_script(self) -> None:
         deadline = time.monotonic() + SILENCE_S_MAX
-        while not self._storage.end_script(ANSWER_S):
+        while problem := self._storage.end_script(ANSWER_S):
             if self._stopping.is_set():
                 return
             if time.monotonic() > deadline:
                 if self._storage.kill():
-                    _log.warning("Redis ran one script for %d s, so it was killed and starts again.", SILENCE_S_MAX)
+                    _log.warning("A script could not be ended (%s), so Redis was killed and starts again.", problem)
                 else:
                     _log.warning(
-                        "Redis does not answer. If it runs a script that does not end, restart it with a"
-                        " lua-time-limit of 5000."
+                        "A script may run for ever, and cannot be ended: %s. Give Redis a lua-time-limit of 5000, let"
+                        " this replica run SCRIPT KILL, and restart Redis.",
+                        problem,
                     )
                 return

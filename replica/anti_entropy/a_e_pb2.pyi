@@ -60,28 +60,32 @@ class PromoteReply(_message.Message):
     def __init__(self, refuse: _Optional[_Union[Refuse, _Mapping]] = ...) -> None: ...
 
 class HeldRequest(_message.Message):
-    __slots__ = ("protocol", "cluster", "server", "label")
+    __slots__ = ("protocol", "cluster", "server", "label", "is_probe")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
+    IS_PROBE_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     cluster: str
     server: str
     label: str
-    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ...) -> None: ...
+    is_probe: bool
+    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., is_probe: _Optional[bool] = ...) -> None: ...
 
 class HeldReply(_message.Message):
-    __slots__ = ("stamp", "server", "runs_elsewhere", "refuse")
+    __slots__ = ("stamp", "server", "runs_elsewhere", "refuse", "csn")
     STAMP_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
     RUNS_ELSEWHERE_FIELD_NUMBER: _ClassVar[int]
     REFUSE_FIELD_NUMBER: _ClassVar[int]
+    CSN_FIELD_NUMBER: _ClassVar[int]
     stamp: int
     server: str
     runs_elsewhere: bool
     refuse: Refuse
-    def __init__(self, stamp: _Optional[int] = ..., server: _Optional[str] = ..., runs_elsewhere: _Optional[bool] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ...) -> None: ...
+    csn: int
+    def __init__(self, stamp: _Optional[int] = ..., server: _Optional[str] = ..., runs_elsewhere: _Optional[bool] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., csn: _Optional[int] = ...) -> None: ...
 
 class Frame(_message.Message):
     __slots__ = ("hello", "batch", "ack", "done", "refuse", "state_chunk", "state_finish")

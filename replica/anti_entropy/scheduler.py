@@ -163,7 +163,8 @@ class Scheduler:
         ]
 
     def servers(self) -> dict[str, str]:
-        return {label: hello.server for label, hello in list(self._hellos.items())}
+        hellos = list(self._hellos.items())
+        return {label: hello.server for label, hello in hellos if hello.cluster == self._settings.cluster_id}
 
     def holders(self, ids: Collection[str]) -> list[str]:
         return [peer.label for peer in self._peers.values() if peer.held and all(peer.held.holds(one) for one in ids)]

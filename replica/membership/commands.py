@@ -202,19 +202,21 @@ class Membership:
         answers = self._create, self._hand_over, self._take_over_from, self._held
         return rpc.unary_calls(self._introduction, self._rules, *answers)
 
-    def _held(self, asker: Introduction) -> Held:
-        """Return which writes of a replica are here, and whether a replica with its id runs already."""
+    def _held(self, asker: Introduction, is_probe: bool) -> Held:
+        """Return which writes of a replica are here and, unless this is a probe, whether a replica with its id runs
+        already."""
         state = self._store.state()
-        runs = self._answers(asker.label, asker.server)
-        return Held(state.server, state.vector.get(asker.server, 0), runs)
+        runs = not is_probe and self._answers(asker.label, asker.server)
+        return Held(state.server, state.vector.get(asker.server, 0), state.csn, runs)
 
     def _answers(self, label: str, server: str) -> bool:
         """Return whether the replica with this label answers under this id. A replica whose link is cut does not."""
         try:
             address = self._peers.linked_address(label)
-            return rpc.request_held(address, self._introduction(), self._credentials).server == server
+            held = rpc.request_held(address, self._introduction(), self._credentials, is_probe=True)
         except Refusal:
             return False
+        return held.server == server
 
     def _create(self, new: NewServer) -> str:
         for address in (new.rest, new.anti_entropy):
@@ -296,6 +298,9 @@ class Membership:
             raise Conflict("no_primary", "This replica was the primary under an earlier id. Promote it with force.")
         if state.is_primary:
             raise Conflict("is_primary", "This replica is the primary already.")
+        if self._peers.servers().get(primary, state.primary) != state.primary:
+            message = f"{primary} was the primary under an earlier id. Promote a replica with force."
+            raise Conflict("no_primary", message)
         return primary
 
     def _hand_over_to_one_of(self, labels: list[str]) -> None:

@@ -73,8 +73,7 @@ class Identity:
 
     def _doubt(self, store: Store, server: str) -> str | None:
         """Ask the peers whether they hold later writes of this replica than the data here, which may be an older copy.
-        Returns the reason against the id; None if at least one peer answers and there is no such reason, or if there
-        is no peer."""
+        Returns the reason against the id; None if every peer answers and there is no such reason."""
         state = store.state()
         peers = peer_addresses(self.settings, self.label, state, store.members(), {})
         own = Introduction(self.settings.cluster_id, server, self.label)
@@ -95,8 +94,10 @@ class Identity:
                 return f"{label} reaches another replica that runs under this id."
             if held and held.stamp > own_stamp(state.vector, server):
                 return f"{label} holds later writes of this replica."
-        if not any(answers.values()):
-            return f"None of its peers ({', '.join(peers)}) answers, so nothing shows that the data is complete."
+            if held and state.is_primary and held.csn > state.csn:
+                return f"{label} holds later commits of this replica."
+        if silent := [label for label, held in answers.items() if held is None]:
+            return f"{', '.join(silent)} cannot be asked, and may hold later writes of this replica."
         return None
 
     def renew(self, store: Store, lost: str) -> str | None:

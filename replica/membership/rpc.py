@@ -55,11 +55,13 @@ class Introduction:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a replica with the id `server` says about another one: the stamp of the newest write of that other one that
-    it holds, and whether a replica with the same id answers at the address of the other one."""
+    """What a replica with the id `server` says about itself and another one: the stamp of the newest write of the other
+    one that it holds, the last CSN that it holds, and whether a replica with the same id answers at the address of the
+    other one."""
 
     server: str
     stamp: int
+    csn: int
     runs_elsewhere: bool
 
 
@@ -84,11 +86,14 @@ def request_promotion(
     _call(address, name, wire.PromoteRequest(protocol=PROTOCOL, **asdict(own)), wire.PromoteReply, credentials)
 
 
-def request_held(address: Address, own: Introduction, credentials: Credentials | None) -> Held:
-    """Ask another replica which writes of this replica it holds. Raises Conflict if the other replica refuses, and Away
-    if no answer came."""
-    reply = _call(address, "Held", wire.HeldRequest(protocol=PROTOCOL, **asdict(own)), wire.HeldReply, credentials)
-    return Held(reply.server, reply.stamp, reply.runs_elsewhere)
+def request_held(
+    address: Address, own: Introduction, credentials: Credentials | None, *, is_probe: bool = False
+) -> Held:
+    """Ask another replica which writes of this replica it holds. With `is_probe`, only ask who it is. Raises Conflict
+    if the other replica refuses, and Away if no answer came."""
+    asked = wire.HeldRequest(protocol=PROTOCOL, is_probe=is_probe, **asdict(own))
+    reply = _call(address, "Held", asked, wire.HeldReply, credentials)
+    return Held(reply.server, reply.stamp, reply.csn, reply.runs_elsewhere)
 
 
 def unary_calls(
@@ -97,11 +102,11 @@ def unary_calls(
     create: Callable[[NewServer], str],
     hand_over: Callable[[Introduction], object],
     take_over: Callable[[Introduction], object],
-    held: Callable[[Introduction], Held],
+    held: Callable[[Introduction, bool], Held],
 ) -> Mapping[str, UnaryCall]:
     """Return the calls that this replica answers. `create` returns the id of the new server. `hand_over` makes the
     caller the next primary. `take_over` makes this replica the next primary after the caller. These three functions may
-    raise Refusal. `held` returns what is known here about the caller."""
+    raise Refusal. `held` returns what is known here about the caller; its second argument is `is_probe`."""
 
     def answering(act: Callable[[Call], Reply], refused: type[Reply]) -> Callable[[Call], Reply]:
         def answer(asked: Call) -> Reply:
@@ -128,7 +133,7 @@ def unary_calls(
         return UnaryCall(wire.PromoteRequest, answering(answer_promote, wire.PromoteReply))
 
     def answer_held(asked: wire.HeldRequest) -> wire.HeldReply:
-        return wire.HeldReply(**asdict(held(Introduction(asked.cluster, asked.server, asked.label))))
+        return wire.HeldReply(**asdict(held(Introduction(asked.cluster, asked.server, asked.label), asked.is_probe)))
 
     return {
         "Held": UnaryCall(wire.HeldRequest, answering(answer_held, wire.HeldReply)),

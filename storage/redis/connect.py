@@ -177,17 +177,21 @@ class OpenStorage:
         """Return whether the folder is still there. If not, nothing that Redis writes to it can be read again."""
         return self._lock.is_there()
 
-    def end_script(self, wait_s: float) -> bool:
-        """End the script that runs in Redis, if it has changed nothing and has run for `lua-time-limit`. Returns False
-        if Redis does not answer for `wait_s`."""
+    def end_script(self, wait_s: float) -> str | None:
+        """End the script that runs in Redis, if it has changed nothing and has run for `lua-time-limit`. Returns the
+        reason why it could not be ended; None if no script runs any more. Redis may take `wait_s` to answer."""
         client = self._source.client(socket_timeout=wait_s, socket_connect_timeout=wait_s)
         try:
             client.script_kill()
+        except redis.TimeoutError:
+            return f"Redis does not answer within {wait_s:g} s"
+        except redis.ConnectionError:
+            return None
         except redis.RedisError as error:
-            return not isinstance(error, redis.TimeoutError)
+            return None if "NOTBUSY" in str(error) or "No scripts in execution" in str(error) else str(error)
         finally:
             client.close()
-        return True
+        return None
 
     def kill(self) -> bool:
         """Kill an embedded Redis, which is then started again and can end scripts. Returns False for another Redis."""
@@ -222,8 +226,10 @@ class OpenStorage:
                 clean=False,
                 mark="",
                 repaired=False,
-                place=renew_place(self._folder),
+                place="",
             )
+            save(self._folder, self.identity_file)  # first without the place: a crash now must not make it look moved
+            self.identity_file = replace(self.identity_file, place=renew_place(self._folder))
             save(self._folder, self.identity_file)
 
     def amend(self, **changes: Any) -> None:

@@ -41,7 +41,7 @@ ANSWER_TIMEOUT_S = 15
 STOP_TIMEOUT_S = 8
 EXIT_TIMEOUT_S = 0.5  # from the close of its connections, at the end of a process, to the end of its lock
 POLL_S = 0.01
-LUA_TIME_LIMIT_MS = 1000  # after this time, SCRIPT KILL can end a script
+LUA_TIME_LIMIT_MS = 5000  # after this time, SCRIPT KILL can end a script
 LOG_BYTES_MAX = 1024 * 1024
 
 _log = logging.getLogger(__name__)
@@ -140,8 +140,9 @@ class EmbeddedRedis(Source):
     def kill(self) -> bool:
         """Kill the server, which loses nothing. The next one has a `lua-time-limit`."""
         self._lua_time_limit_ms = LUA_TIME_LIMIT_MS
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
+        if self._pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
         return True
 
     def stop_if_alive(self) -> bool:

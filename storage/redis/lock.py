@@ -33,7 +33,7 @@ class FolderLock:
             return False
         try:
             return os.path.samestat(self._file.stat(), os.fstat(self._descriptor))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
 
     def release(self) -> None:

@@ -184,6 +184,18 @@ def test_a_restored_copy_is_recognised_at_its_start(tmp_path: Path, label: str) 
         assert [pair.shown("two", name) for name in ("r1", "r2", "r3", "r4")] == ["committed"] * 4
 
 
+def test_a_restored_primary_is_recognised_by_later_commits_of_others(tmp_path: Path) -> None:
+    with two_that_met(tmp_path) as pair:
+        before = pair.state("one")["id"]
+        pair.restart("one", lambda folder: shutil.copytree(folder, tmp_path / "copy"))
+        pair.reserve("two", "r3", 11)
+        assert pair.meet() == 200
+        pair.restart("one", put_back(tmp_path / "copy"))
+        assert pair.state("one")["id"] != before
+        wait_until(lambda: "two holds later commits of this replica." in pair.processes.output("one"))
+        assert pair.reserve("one", "r4", 11) == "tentative"
+
+
 def test_a_folder_that_was_only_moved_keeps_id_and_role(tmp_path: Path) -> None:
     with two_that_met(tmp_path) as pair:
         before = pair.state("one")["id"]
@@ -202,7 +214,7 @@ def test_a_moved_folder_gets_a_new_id_if_no_peer_can_be_asked(tmp_path: Path) ->
         before = pair.state("two")["id"]
         pair.processes.stop("one")
         pair.restart("two", lambda folder: (shutil.copytree(folder, tmp_path / "c"), put_back(tmp_path / "c")(folder)))
-        reason = f"{before} is a copy, or was moved. None of its peers (one) answers"
+        reason = f"{before} is a copy, or was moved. one cannot be asked, and may hold later writes of this replica."
         wait_until(lambda: reason in pair.processes.output("two"))
         pair.start("one")
         assert pair.meet() == 200

@@ -149,6 +149,7 @@ def test_a_replica_whose_folder_is_deleted_stops(replica: OneReplica, is_replace
         wait_until(lambda: process.poll() is not None)
         assert not replica.answers()
     assert f"The data folder {folder} was deleted or replaced while the replica ran" in replica.output
+    assert process.returncode == 1
     assert "Traceback" not in replica.errors
     with replica.running():
         pass

@@ -48,12 +48,21 @@ OTHER = SAME | {"run_id": "run-2"}
         (replace(IDENTITY, id="one~zzzzzz", next=OLD), OLD, OTHER, False, "restarted or replaced"),
         (replace(IDENTITY, next="one~zzzzzz"), OLD, SAME, True, "has kept running"),
         (replace(IDENTITY, redis_run_id=""), OLD, SAME | {"run_id": ""}, False, "restarted or replaced"),
+        (IDENTITY, OLD, OTHER | {"is_whole": True}, True, "everything that this replica has acknowledged"),
+        (replace(IDENTITY, repaired=True), OLD, OTHER | {"is_whole": True}, True, "everything"),
+        (CLEAN, OLD, OTHER | {"is_whole": False, "durable": True}, False, "lacks writes"),
+        (CLEAN, OLD, OTHER | {"is_here": False}, True, "is a copy, or was moved"),
+        (CLEAN, OLD, OTHER | {"is_here": False, "mark": "csn 6"}, False, "restarted or replaced"),
+        (IDENTITY, OLD, OTHER | {"is_here": False, "durable": True}, True, "is a copy, or was moved"),
+        (IDENTITY, OLD, SAME | {"is_here": False, "durable": True}, True, "has kept running"),
+        (CLEAN, OLD, OTHER | {"mark": "csn 6", "durable": True}, True, "has changed since the replica stopped"),
     ],
 )
 def test_an_id_is_kept_only_if_the_state_is_known_to_be_complete(known, namespace_id, now, kept, reason):
     decision = decide(known, Findings(namespace_id=namespace_id, **now))
     assert decision.id == (OLD if kept else None)
     assert reason in decision.reason
+    assert decision.may_be_copy == (reason in {"is a copy, or was moved", "has changed since the replica stopped"})
 
 
 def test_minted_ids_have_the_label_and_six_characters_and_differ():

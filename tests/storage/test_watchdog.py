@@ -221,6 +221,42 @@ def test_a_primary_commits_up_to_a_write_that_loops(
     assert opened_store(storage, "one", mended, mode="manual").commit() == 4
 
 
+def test_a_full_state_on_which_a_known_write_would_be_played_changes_nothing(
+    storage: OpenStorage, application: LuaApplication, mended: LuaApplication
+) -> None:
+    one, three = opened_store(storage, "one", application), opened_store(storage, "three", mended)
+    two = opened_store(storage, "two", mended, is_primary=True)
+    assert meet(one, two, application) is None
+    one.accept(draft("x", page="other"), 1)
+    three.accept(draft("armed"), 2)
+    name = one.accept(draft("b", loops=True), 4).id
+    with watched(storage, one):
+        assert f"the write {name}" in str(meet(one, three, application))
+    two.accept(draft("w"), 3)
+    two.truncate(0)
+    before = one.state()
+    assert f"the write {name}" in str(meet(one, two, application))
+    assert (one.state().vector, one.state().csn) == (before.vector, before.csn)
+    assert (fields(one), fields(one, "other")) == ({"b"}, {"x"})
+    one = opened_store(storage, "one", mended)
+    assert meet(one, two, mended) is None
+    assert (fields(one), fields(one, "other")) == ({"w", "b"}, {"x"})
+
+
+def test_a_batch_that_is_only_slow_is_stored(
+    storage: OpenStorage, application: LuaApplication, mended: LuaApplication, tmp_path: Path
+) -> None:
+    slow = "for _ = 1, 100 do for _ = 1, 100000 do local _ = 1 end end"
+    (tmp_path / "slow.lua").write_text(LUA % (slow, ""))
+    one = opened_store(storage, "one", LuaApplication("app", 1, tmp_path / "slow.lua"))
+    two = opened_store(storage, "two", mended)
+    for number in range(12):
+        two.accept(draft(f"f{number}", loops=True), 100 + number)
+    with watched(storage, one):
+        assert meet(one, two, application) is None
+    assert len(fields(one)) == 12
+
+
 def test_an_embedded_redis_is_killed_once_and_then_ends_scripts(tmp_path: Path, application: LuaApplication) -> None:
     storage = open_storage("embedded", tmp_path, "one")
     one = opened_store(storage, "one", application, is_primary=True)

@@ -23,6 +23,7 @@
 --- @include "engine/log"
 --- @include "engine/membership"
 --- @include "engine/order"
+--- @include "engine/play"
 --- @include "engine/redis"
 --- @include "engine/replay"
 --- @include "engine/vectors"
@@ -100,6 +101,7 @@ for _, id in ipairs(candidates) do
   elseif tonumber(write.prev) ~= held then
     dropped[#dropped + 1], lost[#lost + 1] = id, id
   else
+    Play.check_hung({id = id, app = write.app})
     kept[#kept + 1] = id
     if not is_tentative[id] then revoked[#revoked + 1] = id end
     reach[write.origin] = Order.stamp(id)

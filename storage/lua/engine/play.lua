@@ -32,11 +32,13 @@ local function too_many_calls() error('more than ' .. PAGE_CALLS_MAX .. ' calls 
 local hung_before = {}
 for _, id in ipairs(redis.call('HKEYS', K.hung)) do hung_before[id] = true end
 
-local function check_hung(write)
+-- Ends the script with the error HUNG if the write is known not to end.
+function Play.check_hung(write)
   if not hung_before[write.id] then return end
   Hung = write.id .. ' ' .. write.app
-  error('this write was not to be played again')
+  error('this write is known not to end')
 end
+local check_hung = Play.check_hung
 
 local known, load, replace = Pages.known, Pages.load, Pages.replace
 
