@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.state import read_json_file, replace_file, state_file
@@ -35,12 +36,29 @@ class ClientSession:
     token: str = ""
     guarantees: str | None = None
     wait_s: int = 0
+    kept: tuple[str, str | None] = ("", None)  # the token and the guarantees as they were last read or written
+    changing: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
     def load(cls, user: str, environment: Mapping[str, str]) -> ClientSession:
-        path = state_file(user, ".session.json", environment)
-        kept = read_json_file(path)
-        return cls(path, str(kept.get("token", "")), kept.get("guarantees"))
+        found = cls(state_file(user, ".session.json", environment))
+        found.refresh()
+        return found
+
+    def refresh(self) -> None:
+        """Take over what another process of this user has written to the file."""
+        with self.changing:
+            found = read_json_file(self.path)
+            kept = str(found.get("token", "")), found.get("guarantees")
+            if kept != self.kept:
+                self.kept = kept
+                self.token, self.guarantees = kept
+
+    def advance(self, token: str) -> None:
+        """Continue with the token of an answer, and let other processes of this user continue from there."""
+        with self.changing:
+            self.token = token
+            self.save()
 
     def headers(self, *, committed: bool) -> dict[str, str]:
         """Return the HTTP headers of the session. `committed` is true for a request that reads the committed view."""
@@ -53,6 +71,9 @@ class ClientSession:
         return headers
 
     def save(self) -> None:
-        """Write the session to its file. If the file cannot be written, the session ends with this process."""
-        with contextlib.suppress(OSError):
-            replace_file(self.path, json.dumps({"token": self.token, "guarantees": self.guarantees}))
+        """Write the session to its file, if it has changed. If the file cannot be written, the session ends with this
+        process."""
+        with self.changing, contextlib.suppress(OSError):
+            if self.kept != (self.token, self.guarantees):
+                replace_file(self.path, json.dumps({"token": self.token, "guarantees": self.guarantees}))
+                self.kept = self.token, self.guarantees

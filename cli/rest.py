@@ -185,6 +185,8 @@ class Replica:
     ) -> requests.Response:
         # What concerns the replica itself, and the list of rooms, is not data of the client session.
         session = self.client_session if path != "/rooms" and not path.startswith("/replica") else None
+        if session:
+            session.refresh()
         response = self._send_once(method, path, body, query, session, timeout_s)
         if session and session.token and _code_of(response) == "session_foreign":
             session.token = ""
@@ -194,7 +196,7 @@ class Replica:
             )
             response = self._send_once(method, path, body, query, session, timeout_s)
         if session:
-            session.token = response.headers.get("Bayou-Session", session.token)
+            session.advance(response.headers.get("Bayou-Session", session.token))
         return response
 
     def _send_once(

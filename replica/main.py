@@ -112,7 +112,9 @@ def _banner(replica: Replica, settings: Config, console: Console) -> Iterator[st
     if state.is_primary:
         primary = "this replica"
     elif label == replica.label:
-        primary = console.warning("none: this replica was it under an earlier id; promote one with --force")
+        primary = console.warning(
+            "none: this replica was it under an earlier id; promote a replica with `admin promote --force`"
+        )
     else:
         primary = console.name(label or state.primary) if state.primary else "not known yet"
     rows = {

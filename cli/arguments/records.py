@@ -23,7 +23,7 @@ def add_commands(commands: Parser) -> None:
     drop = commands.add_command("drop", "drop a relation; its name is free again", "  drop meetings")
     conflicts = commands.add_command(
         "conflicts",
-        "list what was rejected or moved, and what stood in its way",
+        "list what was rejected or moved; for records, what stood in the way",
         "  conflicts\n  conflicts --room 6.12\n  conflicts meetings",
     )
     for parser in (define, write):
@@ -39,5 +39,5 @@ def add_commands(commands: Parser) -> None:
     drop.add("relation", "RELATION", "the name of the relation")
     add_request(drop)
     conflicts.add("relation", "RELATION", "only writes to this relation; by default rooms and all relations", nargs="?")
-    conflicts.add("--user", "USER", "only what this user asked for")
+    conflicts.add("--user", "USER", "only what this user asked for", dest="of_user")
     conflicts.add("--room", "ROOM", "only reservations that wanted or got this room")

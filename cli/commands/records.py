@@ -93,7 +93,7 @@ def conflicts(context: Context, arguments: Namespace) -> None:
         one["write"]: one  # a write may name two relations
         for name in named
         for one in context.replica.get(f"/relations/{segment(name)}/conflicts")["conflicts"]
-        if arguments.user in {None, one["user"]}
+        if arguments.of_user in {None, one["user"]}
     }
     screen = context.screen
     screen.json({"rooms": rooms, "records": list(records.values())})
@@ -108,7 +108,7 @@ def conflicts(context: Context, arguments: Namespace) -> None:
 
 
 def _conflicts_of_rooms(context: Context, arguments: Namespace) -> list[Json]:
-    query: Query = {"user": arguments.user, "room": arguments.room}
+    query: Query = {"user": arguments.of_user, "room": arguments.room}
     return list(context.replica.get("/conflicts", query)["conflicts"])
 
 

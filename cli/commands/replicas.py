@@ -44,6 +44,11 @@ def replicas(context: Context, _arguments: Namespace) -> None:
         rows.append([*row, role, csn, committed, waiting, str(state.get("id", ""))])
     screen.json({"replicas": found})
     screen.table(rows)
+    known = [state for state in states if state]
+    if any(state.get("primary", {}).get("gone") for state in known) and not any(
+        state.get("primary", {}).get("here") for state in known
+    ):
+        screen.line(next(primary_text(state)[0] for state in known if state.get("primary", {}).get("gone")))
 
 
 def links(context: Context, _arguments: Namespace) -> None:
@@ -155,7 +160,7 @@ def primary_text(answer: Json) -> tuple[str, bool]:
     if not name:
         return "no primary known yet", False
     if primary.get("gone"):
-        return f"no primary: {name} was it under an earlier id; promote one with --force", False
+        return f"no primary: {name} was it under an earlier id; promote a replica with `admin promote --force`", False
     peer = next((peer for peer in answer.get("peers", []) if peer.get("label") == name), None)
     if peer is None:
         return f"primary {name}, no direct link", False

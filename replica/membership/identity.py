@@ -179,5 +179,9 @@ def _id_of_full_state(old: str, new: str) -> str:
 
 
 def _new_id(reason: str, server: str, *, was_primary: bool) -> str:
-    lost = " It is no longer the primary. To make it the primary again, run `promote --force`." if was_primary else ""
+    lost = (
+        " It is no longer the primary. To make it the primary again, run `admin promote --force`."
+        if was_primary
+        else ""
+    )
     return f"{reason} This replica goes on as {server}.{lost}"

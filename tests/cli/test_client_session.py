@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,18 @@ def test_a_client_session_holds_at_every_replica(vish: User) -> None:
     assert vish.types("status", "--replica", "one")[0] == 1
     assert "begins with your next command" in vish.succeeds("session", "reset")
     vish.succeeds("status", "--replica", "one")
+
+
+def test_a_session_goes_on_from_the_last_command_whichever_ends_last(vish: User) -> None:
+    with vish.begins("watch", "--replica", "two") as watch:
+        assert watch.stdout is not None
+        assert watch.stdout.readline().startswith("watching two")
+        vish.reserves("two", 9)
+        assert "6.12" in watch.stdout.readline()
+        watch.send_signal(signal.SIGINT)
+        watch.communicate(timeout=30)
+    status, output = vish.types("status", "--replica", "one")
+    assert (status, "has not yet received what your session has seen or written" in output) == (1, True)
 
 
 def test_a_new_session_begins_where_the_cluster_was_started_over(tmp_path: Path) -> None:

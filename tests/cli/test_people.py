@@ -115,3 +115,8 @@ def test_a_calendar_file_is_exported_and_imported(run: Run, boss: str, tmp_path:
     assert "[room_unknown]" in run(boss, "export", file, "--room", "nowhere")[1]
     assert b"SUMMARY:tea" in Path(file).read_bytes()
     assert "[file_unusable]" in run(boss, "export", str(tmp_path / "no" / "way.ics"))[1]
+
+
+def test_conflicts_are_asked_for_in_the_name_of_the_caller(run: Run, boss: str) -> None:
+    assert run(boss, "conflicts")[0] == 0
+    assert run(boss, "conflicts", "--user", "vish")[0] == 0
