@@ -101,7 +101,7 @@ def test_writes_of_records_show_how_they_are_and_how_far_they_have_spread(tmp_pa
             return page.run(WRITES, label, column)[1:]  # after the definition
 
         nine = "insert meetings 6.12 2026-12-01 540 600"
-        wait_until(lambda: records("two", "what")[0] == ["tentative", f"{nine} ann"])
+        wait_until(lambda: records("two", "what")[:1] == [["tentative", f"{nine} ann"]])
         wait_until(lambda: records("two", "held") == [["tentative", "at two only"]] * 2)
         link(processes, "two", "three", up=True)
         both = "at three and two, waiting for the primary"
