@@ -62,8 +62,8 @@ MUTANTS = (
     Mutant("re-add a retired server", r"return is_retired\(server\) and math\.huge or 0", "return 0"),
     Mutant(  # also removes the prefix check, which would refuse the second commit as a fork
         "apply a commit twice",
-        r"(?s)if csn <= Log\.csn then return end(.*?)local status = misfit\(write\)(.*?)local function",
-        r"if csn < Log.csn then return end\1local status\2local function",
+        r"(?s)if csn <= Log\.csn then\n.*?\n  end\n(.*?)local status = misfit\(write\)(.*?)local function",
+        r"if csn < Log.csn then return end\n\1local status\2local function",
         "receive",
     ),
     Mutant(
