@@ -54,10 +54,11 @@ _SHADOWS = (
     "debug, coroutine, print, rawequal, require, module, package, io, dofile, loadfile\n"
     "local math = {floor = math.floor, min = math.min, max = math.max, abs = math.abs, huge = math.huge}\n"
 )
-# One line, because SCRIPT KILL raises an error at every new line.
+# One line, because SCRIPT KILL raises an error at every new line. An error of Redis is returned and not raised again,
+# because that would hide its code, such as MISCONF.
 _CALL = (
     "\nend\nlocal ok, reply = pcall(command)"
-    f" if not ok and Hung then return {{err = '{HUNG} ' .. Hung}} end if not ok then error(reply, 0) end return reply\n"
+    f" if not ok then return {{err = Hung and '{HUNG} ' .. Hung or reply}} end return reply\n"
 )
 # The functions of an application are created when its first write is played: most transactions play one application.
 _ON_DEMAND = """
