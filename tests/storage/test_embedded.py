@@ -59,7 +59,7 @@ def killed_replica(tmp_path: Path) -> Iterator[tuple[str, int]]:
         process.kill()
     yield run_id, int(pid)
     stop_left_behind(tmp_path / "one")
-    assert not is_running(int(pid))
+    wait_until(lambda: not is_running(int(pid)))
 
 
 # Start and stop
@@ -101,7 +101,7 @@ def test_writes_are_there_after_a_stop_in_order(open_one, tmp_path):
     opened.client.eval(SEVERAL, 2, "p", "q", "1")
     opened.close(clean=True, mark="csn 1")
     opened.close(clean=True, mark="ignored")
-    assert not is_running(pid)
+    wait_until(lambda: not is_running(pid))
     again = open_one()
     assert again.client.mget("p", "q") == [b"1", b"1"]
     assert again.identity_file == replace(
@@ -198,7 +198,7 @@ def test_a_killed_replica_adopts_its_redis_at_the_next_start(killed_replica, ope
     assert opened.client.get("said by") == b"the first"
     opened.confirm(IDENTITY)
     opened.close(clean=True)
-    assert not is_running(killed_replica[1])
+    wait_until(lambda: not is_running(killed_replica[1]))
 
 
 def test_an_adopted_redis_is_brought_back_when_it_ends(killed_replica, open_one):
@@ -210,7 +210,7 @@ def test_an_adopted_redis_is_brought_back_when_it_ends(killed_replica, open_one)
 
 def test_the_redis_of_a_killed_replica_can_be_stopped(killed_replica, tmp_path):
     assert stop_left_behind(tmp_path / "one") is True
-    assert not is_running(killed_replica[1])
+    wait_until(lambda: not is_running(killed_replica[1]))
     assert stop_left_behind(tmp_path / "one") is False
     assert stop_left_behind(tmp_path / "two") is False
     assert not (tmp_path / "two").exists()
@@ -221,7 +221,7 @@ def test_a_redis_that_hangs_is_killed(killed_replica, tmp_path, monkeypatch):
     monkeypatch.setitem(CLIENT_OPTIONS, "socket_timeout", 0.2)
     os.kill(killed_replica[1], signal.SIGSTOP)
     assert stop_left_behind(tmp_path / "one") is True
-    assert not is_running(killed_replica[1])
+    wait_until(lambda: not is_running(killed_replica[1]))
 
 
 def test_the_redis_of_a_running_replica_is_not_stopped(open_one, tmp_path):
