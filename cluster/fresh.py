@@ -26,11 +26,12 @@ def delete_data(configuration: Path) -> None:
     folders = [settings.data / label for label in settings.replicas]
     problems = [*_elsewhere(settings), *(problem for folder in folders for problem in _not_of_a_replica(folder))]
     if problems:
-        raise ConfigError([*problems, "Nothing was deleted."])
-    found = [folder for folder in folders if _contents(folder)]
+        raise ConfigError([f"Nothing is deleted: {problem}" for problem in problems])
     with contextlib.ExitStack() as locks:
-        for folder in found:
-            locks.callback(lock_folder(folder, "deletes its data").release)
+        for folder in folders:
+            if folder.is_dir():  # also an empty one: a replica that has just started has locked it
+                locks.callback(lock_folder(folder, "deletes its data").release)
+        found = [folder for folder in folders if _contents(folder)]
         for folder in found:
             EmbeddedRedis(folder).stop_if_alive()
             for path in _contents(folder):

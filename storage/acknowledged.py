@@ -52,8 +52,7 @@ class Acknowledged:
     def is_held(self, state: State) -> bool:
         """Return whether a namespace in this state holds everything that was noted under its server id."""
         own = state.server
-        is_own_held = state.vector.get(own, 0) >= self._stamps.get(own, 0) and state.committed_vector.get(
-            own, 0
-        ) >= self._committed.get(own, 0)
+        accepted, committed = state.vector.get(own, 0), state.committed_vector.get(own, 0)
+        is_own_held = accepted >= self._stamps.get(own, 0) and committed >= self._committed.get(own, 0)
         # A server that has retired has no entry in the vectors.
         return (state.retired or is_own_held) and state.csn >= self._csn

@@ -336,7 +336,7 @@ class Store(FullStateStore):
                 if count_max == 1:
                     self._note_hung(error.details["write"], error.details["application"])
                     raise
-                count_max //= 2
+                count_max = 1  # up to that write, one by one
                 continue
             if reply["status"] == "not_primary":
                 if total:  # one of the commits made another replica the primary

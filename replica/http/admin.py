@@ -72,6 +72,7 @@ RETIRED = record(retired=FLAG, write=TEXT, held_by=nullable(TEXT))
 ACTIVATED = record(application=TEXT, write=TEXT)
 PROMOTED = record(primary=PRIMARY, epoch=EPOCH)
 OTHER_CLUSTER = ("other_protocol", "other_applications", "other_cluster", "other_birth")
+HUNG = ("play_hung",)
 HAND_OVER_ERRORS = {
     404: ("peer_unknown",),
     409: (
@@ -79,6 +80,7 @@ HAND_OVER_ERRORS = {
         *("primary_answers", "clock_behind"),
         *OTHER_CLUSTER,
     ),
+    500: HUNG,
     503: ("peer_unreachable",),
 }
 
@@ -148,7 +150,7 @@ def endpoints(parts: Parts) -> list[Endpoint]:
         changing(
             "PUT", "/replica/links/{peer}", admin.set_link, {200: LINK}, peer, {404: unknown}, for_cluster_pages=True
         ),
-        changing("POST", "/replica/commit", admin.commit, {200: committed}, errors={409: ("not_primary",)}),
+        changing("POST", "/replica/commit", admin.commit, {200: committed}, errors={409: ("not_primary",), 500: HUNG}),
         changing("POST", "/replica/truncate", admin.truncate, {200: dropped}),
     ]
     if parts.membership is not None:

@@ -74,7 +74,7 @@ def endpoints(parts: Parts) -> list[Endpoint]:
     taken = record({"from": TEXT}, received=COUNT, rolled_back=COUNT, replayed=COUNT, full_state=FLAG)
     misfits = ("export_own", "export_stale", "export_needs_full_state", "export_does_not_fit")
     conflicts = ("busy", *misfits, "clock_ahead", "foreign_commit", "tail_lost", *OTHER_CLUSTER)
-    errors = {400: ("export_damaged",), 409: conflicts}
+    errors = {400: ("export_damaged",), 409: conflicts, 500: ("play_hung",)}
     endpoint = partial(own_endpoint, role="manager")
     return [
         endpoint("GET", "/replica/export", files.export_writes, {200: None}, for_cluster_pages=True),

@@ -170,8 +170,8 @@ class Membership:
             if primary and not although_it_answers and self._answers(primary, state.primary):
                 raise Conflict(
                     "primary_answers",
-                    f"The primary, {primary}, answers. Promote without force, so that it hands over. With --yes"
-                    " (although_it_answers), the commits that only it holds become void.",
+                    f"The primary, {primary}, answers. Promote without force, so that it hands over. To take over all"
+                    " the same, add --yes (in REST: although_it_answers); the commits that only it holds become void.",
                     primary=primary,
                 )
             server = self._identity.force_primary(self._store, self._now_us())

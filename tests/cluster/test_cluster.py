@@ -198,7 +198,7 @@ def test_a_reset_deletes_the_folders_of_the_configuration_and_nothing_else(tmp_p
     (data / "two" / "thesis.odt").touch()
 
     status, output = done("reset", "--config", configuration)
-    assert (status, "two was not made by a replica" in output, "Nothing was deleted" in output) == (1, True, True)
+    assert (status, "two was not made by a replica" in output, "Nothing is deleted: " in output) == (1, True, True)
     shutil.rmtree(data / "two")
     (data / "two").symlink_to(data / "four")
     status, output = done("reset", "--config", configuration)

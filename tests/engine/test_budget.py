@@ -12,23 +12,16 @@ from bayou.write import Draft
 from storage.scripts import rules_by_tag
 from storage.store import Store
 from tests.support.engine_harness import Meeting
+from tests.support.lua_rules import rules
 from tests.support.worker_redis import worker_redis
 
-LUA = """
-local app = {}
-function app.check(pages, write) return true end
-function app.update(pages, write)
-  pages.set("page", "before", "x")
-  local calls = 1
-  while calls < write.args.calls do
-    %s
-    calls = calls + 1
-  end
-  return "updated"
+UPDATE = """
+pages.set("page", "before", "x")
+local calls = 1
+while calls < write.args.calls do
+  %s
+  calls = calls + 1
 end
-function app.merge() return "rejected" end
-function app.lists() return {} end
-return app
 """
 
 
@@ -37,7 +30,7 @@ return app
     ['pages.get("page", "x")', 'pages.set("page", "x", "1")', 'pages.delete("page", "x")', 'pages.below("page", "x")'],
 )
 def test_a_play_that_never_ends_fails(tmp_path: Path, call: str) -> None:
-    (tmp_path / "loop.lua").write_text(LUA % call)
+    (tmp_path / "loop.lua").write_text(rules(UPDATE % call))
     application = LuaApplication("loop", 1, tmp_path / "loop.lua")
     client = worker_redis()
     client.flushdb()

@@ -13,19 +13,10 @@ from storage.keys import FORMAT_VERSION, Namespace
 from storage.scripts import rules_by_tag
 from storage.store import Store
 from tests.support.engine_harness import Meeting
+from tests.support.lua_rules import rules
 from tests.support.worker_redis import worker_redis
 
-LUA = """
-local app = {}
-function app.check() return true end
-function app.update(pages, write)
-  pages.set("page", write.request, "%s")
-  return "updated"
-end
-function app.merge() return "rejected" end
-function app.lists() return {} end
-return app
-"""
+UPDATE = 'pages.set("page", write.request, "%s")'
 
 
 @pytest.fixture
@@ -33,7 +24,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     """The rules of two versions, and others that also call themselves version 1."""
     found = {name: tmp_path / f"{name}.lua" for name in ("first", "second", "other")}
     for name, path in found.items():
-        path.write_text(LUA % name)
+        path.write_text(rules(UPDATE % name))
     return found
 
 

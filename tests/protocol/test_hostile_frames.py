@@ -28,7 +28,7 @@ from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.protobuf_codec import decode, encode
 from replica.http.export_file import read, write
 from storage.members import membership_draft
-from tests.support.engine_harness import Cluster, Replica, clock_of
+from tests.support.engine_harness import Cluster, Replica, clock_of, fed
 from tests.support.toy import RULES, batch, draft, item, write_of
 
 PEER = "peer~aaaaaa"
@@ -115,20 +115,6 @@ def hellos(here: Replica) -> st.SearchStrategy[Hello]:
     }
     changes = st.fixed_dictionaries({}, optional={field.name: kinds[str(field.type)] for field in fields(Hello)})
     return changes.map(lambda changed: replace(hello_like(here), **changed))
-
-
-def fed(here: Replica, sent: list[Frame], *, initiator: bool) -> Session:
-    """Give a session these frames until it ends, as the transport does. Return the session."""
-    session = Session(here, RULES, initiator=initiator, clock_us=clock_of(here))
-    session.start()
-    for frame in sent:
-        if session.finished:
-            break
-        try:
-            session.receive(frame)
-        except ProtocolError as error:
-            session.refuse("protocol", str(error))
-    return session
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bayou.anti_entropy import ProtocolError, Session
+from bayou.anti_entropy import Session
 from bayou.errors import Conflict
 from bayou.export import Head, Importer, export_volumes
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
@@ -22,7 +22,7 @@ from bayou.payloads import StateEnd, StatePages
 from bayou.stamps import AHEAD_US_MAX, DAY_US, STAMP_MAX, split_id
 from bayou.write import Write
 from storage.members import membership_draft
-from tests.support.engine_harness import Cluster, Meeting, Replica, clock_of, meet
+from tests.support.engine_harness import Cluster, Meeting, Replica, clock_of, fed, meet
 from tests.support.toy import RULES, batch, draft, item, write_of
 
 LIAR = "liar~aaaaaa"
@@ -52,17 +52,7 @@ class Scene:
 
     def tell(self, *frames: Frame, to: Replica | None = None, initiator: bool = False) -> Session:
         """Give the victim a session with these frames of the peer and Done. Return the victim's end."""
-        store = to or self.victim
-        session = Session(store, RULES, initiator=initiator, clock_us=clock_of(store))
-        session.start()
-        for frame in (*frames, Done()):
-            if session.finished:
-                break
-            try:
-                session.receive(frame)
-            except ProtocolError as error:
-                session.refuse("protocol", str(error))
-        return session
+        return fed(to or self.victim, [*frames, Done()], initiator=initiator)
 
     def commit(self, *writes: Write, history: str | None = None) -> Batch:
         """Return a batch that says that these writes are the next commits of the victim's log."""

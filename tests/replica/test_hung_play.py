@@ -11,21 +11,14 @@ import cluster.processes
 from cluster.processes import Processes
 from cluster.rest import Refused, Rest, Silent
 from tests.support.live import ROOT, live
+from tests.support.lua_rules import rules
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
-LUA = """
-local app = {}
-function app.check() return true end
-function app.update(pages, write)
-  if write.args.loops then while true do end end
-  pages.set("page", write.request, "x")
-  return "updated"
-end
-function app.merge() return "rejected" end
-function app.lists() return {} end
-return app
+UPDATE = """
+if write.args.loops then while true do end end
+pages.set("page", write.request, "x")
 """
 SERVER = """
 import sys
@@ -65,7 +58,7 @@ if __name__ == "__main__":
 @pytest.fixture
 def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Processes, Rest]]:
     lua, program = tmp_path / "loop.lua", tmp_path / "server_loop.py"
-    lua.write_text(LUA)
+    lua.write_text(rules(UPDATE))
     program.write_text(SERVER.format(root=str(ROOT), lua=str(lua)))
     monkeypatch.setattr(cluster.processes, "SERVER", program)
     with live(tmp_path / "cluster", labels=("one",)) as processes:

@@ -14,21 +14,12 @@ import cluster.processes
 from cluster.processes import Processes
 from cluster.rest import Refused, Rest
 from tests.support.live import LABELS, ROOT, live, wait_until_equal
+from tests.support.lua_rules import rules
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
-LUA = """
-local app = {}
-function app.check() return true end
-function app.update(pages, write)
-  pages.set("counted", write.request, "%s")
-  return "updated"
-end
-function app.merge() return "rejected" end
-function app.lists() return {} end
-return app
-"""
+UPDATE = 'pages.set("counted", write.request, "by version %d")'
 SERVER = """
 import sys
 from pathlib import Path
@@ -76,7 +67,7 @@ def releases(tmp_path: Path) -> dict[int, Path]:
     """The program `server.py` of two releases: the second one also has version 2 of the application `counting`."""
     found = {}
     for version in (1, 2):
-        (tmp_path / f"{version}.lua").write_text(LUA % f"by version {version}")
+        (tmp_path / f"{version}.lua").write_text(rules(UPDATE % version))
         found[version] = tmp_path / f"server_{version}.py"
         found[version].write_text(SERVER.format(root=str(ROOT), folder=str(tmp_path), version=version))
     return found

@@ -22,27 +22,17 @@ from storage.scripts import rules_by_tag
 from storage.store import Store
 from storage.watchdog import Watchdog
 from tests.support.engine_harness import Meeting
+from tests.support.lua_rules import rules
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
 LOOP = 'while pages.get("page", "armed") do local _ = 1 while true do end end'
-LUA = """
-local app = {}
-function app.check() return true end
-function app.update(pages, write)
-  if write.args.loops then %s end
-  pages.set(write.pages[1], write.args.field, "x")
-  return "updated"
-end
-function app.merge() return "rejected" end
-function app.lists() return {} end
-function app.notes(write)
-  if write.args.notes_loop and write.request == "f6" then %s end
-  return {}
-end
-return app
+UPDATE = """
+if write.args.loops then %s end
+pages.set(write.pages[1], write.args.field, "x")
 """
+NOTES = 'if write.args.notes_loop and write.request == "f6" then while true do end end'
 SAME_LINE = "local ok = pcall(function() while true do end end) return 'survived'"
 NEW_LINE = "local ok = pcall(function() while true do end end)\nreturn 'survived'"
 
@@ -71,14 +61,14 @@ def storage(server: redis.Redis, tmp_path: Path) -> Iterator[OpenStorage]:
 @pytest.fixture
 def application(tmp_path: Path) -> LuaApplication:
     """An application that loops on a page with a field `armed`, if a write has the argument `loops`."""
-    (tmp_path / "loop.lua").write_text(LUA % (LOOP, "while true do end"))
+    (tmp_path / "loop.lua").write_text(rules(UPDATE % LOOP, NOTES))
     return LuaApplication("app", 1, tmp_path / "loop.lua")
 
 
 @pytest.fixture
 def mended(tmp_path: Path) -> LuaApplication:
     """The same application without the loop."""
-    (tmp_path / "mended.lua").write_text(LUA % ("", ""))
+    (tmp_path / "mended.lua").write_text(rules(UPDATE % ""))
     return LuaApplication("app", 1, tmp_path / "mended.lua")
 
 
@@ -244,17 +234,27 @@ def test_a_full_state_on_which_a_known_write_would_be_played_changes_nothing(
 
 
 def test_a_batch_that_is_only_slow_is_stored(
-    storage: OpenStorage, application: LuaApplication, mended: LuaApplication, tmp_path: Path
+    storage: OpenStorage, application: LuaApplication, mended: LuaApplication, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = "for _ = 1, 100 do for _ = 1, 100000 do local _ = 1 end end"
-    (tmp_path / "slow.lua").write_text(LUA % (slow, ""))
-    one = opened_store(storage, "one", LuaApplication("app", 1, tmp_path / "slow.lua"))
+    """No write of the batch takes long, but together they take longer than a script may."""
+    ended: list[str | None] = []
+    end_script = storage.end_script
+
+    def counting(wait_s: float) -> str | None:
+        ended.append(end_script(wait_s))
+        return ended[-1]
+
+    monkeypatch.setattr(storage, "end_script", counting)
+    monkeypatch.setattr(watchdog, "SCRIPT_S_MAX", 0.7)
+    (mended.lua.parent / "slow.lua").write_text(rules(UPDATE % "for _ = 1, 4000000 do local _ = 1 end"))
+    one = opened_store(storage, "one", LuaApplication("app", 1, mended.lua.parent / "slow.lua"))
     two = opened_store(storage, "two", mended)
-    for number in range(12):
+    for number in range(60):
         two.accept(draft(f"f{number}", loops=True), 100 + number)
     with watched(storage, one):
         assert meet(one, two, application) is None
-    assert len(fields(one)) == 12
+    assert len(fields(one)) == 60
+    assert ended
 
 
 def test_an_embedded_redis_is_killed_once_and_then_ends_scripts(tmp_path: Path, application: LuaApplication) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import redis
 
-from bayou.anti_entropy import Session
+from bayou.anti_entropy import ProtocolError, Session
 from bayou.application import Accepted
 from bayou.frames import Frame
 from bayou.payloads import Selection
@@ -208,6 +208,20 @@ class Meeting:
 def clock_of(store: Any) -> Callable[[], int]:
     """Return the wall clock of a replica of these tests, or else of this machine."""
     return (lambda: store.clock.now_us) if isinstance(store, Replica) else lambda: microseconds(utc_now())
+
+
+def fed(here: Replica, sent: Iterable[Frame], *, initiator: bool) -> Session:
+    """Give a session these frames until it ends, as the transport does. Return the session."""
+    session = Session(here, RULES, initiator=initiator, clock_us=clock_of(here))
+    session.start()
+    for frame in sent:
+        if session.finished:
+            break
+        try:
+            session.receive(frame)
+        except ProtocolError as error:
+            session.refuse("protocol", str(error))
+    return session
 
 
 def meet(initiator: Any, responder: Any) -> Meeting:

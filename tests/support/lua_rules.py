@@ -1,0 +1,25 @@
+"""The Lua of a small application, for tests of what happens to its writes."""
+
+from __future__ import annotations
+
+FORM = """
+local app = {{}}
+function app.check() return true end
+function app.update(pages, write)
+  {update}
+  return "updated"
+end
+function app.merge() return "rejected" end
+function app.lists() return {{}} end
+function app.notes(write)
+  {notes}
+  return {{}}
+end
+return app
+"""
+
+
+def rules(update: str, notes: str = "") -> str:
+    """Return the Lua of an application. Each of its writes runs the statements `update`, and `notes` when it is
+    committed."""
+    return FORM.format(update=update, notes=notes)
