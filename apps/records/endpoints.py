@@ -22,12 +22,14 @@ from apps.records.relation import (
 from apps.records.rows import answer, pages_of
 from apps.records.schema import (
     CONFLICTS,
+    MERGED,
     PRESENT_STATE,
     RELATION,
     ROWS,
     WRITES,
     WRITTEN,
     DefineBody,
+    MergedQuery,
     ReadQuery,
     WriteBody,
     WritesQuery,
@@ -74,6 +76,7 @@ def endpoints(service: Service) -> list[Endpoint]:
             {"write": "The id of a write, as the answer to POST /records gives it."},
             {404: ("write_unknown", "write_dropped")},
         ),
+        Endpoint("GET", "/writes/merged", records.list_merged, {200: MERGED}),
         Endpoint(
             "GET", "/users/{user}/writes", records.list_writes, {200: WRITES}, {"user": "The user who made the writes."}
         ),
@@ -189,6 +192,13 @@ class Records:
         writes come first, then committed writes. Both begin with the newest write."""
         self._service.read([], request.session)
         return {"user": user, "writes": list(map(self._state_of, self._writes_of(user, request.query.request or "")))}
+
+    def list_merged(self, request: Request[MergedQuery, None]) -> Answer:
+        """List the writes of records whose merge procedure did something else than they wanted: up to 200. Tentative
+        writes come first, then committed writes. Both begin with the newest write."""
+        self._service.read([], request.session)
+        entries = self._service.newest_writes(WRITE.app, user=request.query.user or "", words=["merged"])
+        return {"writes": [self._state_of(entry) for entry in entries if entry.outcome.startswith("merged")]}
 
     def list_conflicts_of_relation(self, request: Request[None, None], relation: str) -> Answer:
         """List the writes to a relation that could not be done: first the tentative ones, then the newest 100 committed

@@ -139,6 +139,12 @@ class WritesQuery(Model):
     request: Annotated[Name | None, Field(description="Only the write with this request id.")] = None
 
 
+class MergedQuery(Model):
+    """The query of GET /writes/merged."""
+
+    user: Annotated[Name | None, Field(description="Only the writes of this user.")] = None
+
+
 VIEW = one_of("tentative", "committed")
 ROW = {"type": "object", "additionalProperties": {"type": ["string", "integer"]}}
 RELATION = record(
@@ -178,6 +184,7 @@ PRESENT_STATE = record(
     in_the_way=array(OBSTACLE),
 )
 WRITES = record(user=TEXT, writes=array(PRESENT_STATE))
+MERGED = record(writes=array(PRESENT_STATE))
 CONFLICT = record(
     write=TEXT,
     user=TEXT,

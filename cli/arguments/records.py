@@ -24,7 +24,7 @@ def add_commands(commands: Parser) -> None:
     conflicts = commands.add_command(
         "conflicts",
         "list what was rejected or moved; for records, what stood in the way",
-        "  conflicts\n  conflicts --room 6.12\n  conflicts meetings",
+        "  conflicts\n  conflicts --room 6.12 --on tomorrow\n  conflicts meetings",
     )
     for parser in (define, write):
         parser.add("file", "FILE", "a YAML file; - reads standard input")
@@ -41,3 +41,4 @@ def add_commands(commands: Parser) -> None:
     conflicts.add("relation", "RELATION", "only writes to this relation; by default rooms and all relations", nargs="?")
     conflicts.add("--user", "USER", "only what this user asked for", dest="of_user")
     conflicts.add("--room", "ROOM", "only reservations that wanted or got this room")
+    conflicts.add("--on", "DATE", "only reservations that wanted or got a time on this day")

@@ -19,6 +19,7 @@ from cli.output.reservations import room_and_slot
 from cli.output.screen import Row, Screen, clean
 from cli.problems import DONE, NOTHING_FREE, Refused, Usage
 from cli.rest import Json, Query, new_request, segment
+from cli.times import day_bounds, read_date
 
 
 def define(context: Context, arguments: Namespace) -> None:
@@ -88,28 +89,54 @@ def read(context: Context, arguments: Namespace) -> None:
 
 def conflicts(context: Context, arguments: Namespace) -> None:
     rooms = [] if arguments.relation else _conflicts_of_rooms(context, arguments)
-    named = [arguments.relation] if arguments.relation else [] if arguments.room else _names(context)
+    of_rooms = arguments.room or arguments.on
+    named = [arguments.relation] if arguments.relation else [] if of_rooms else _names(context)
     records = {
         one["write"]: one  # a write may name two relations
         for name in named
         for one in context.replica.get(f"/relations/{segment(name)}/conflicts")["conflicts"]
         if arguments.of_user in {None, one["user"]}
     }
+    merged = [] if of_rooms else _merged(context, arguments)
     screen = context.screen
-    screen.json({"rooms": rooms, "records": list(records.values())})
+    screen.json({"rooms": rooms, "records": list(records.values()), "merged": merged})
     if screen.as_json:
         return
     rows = [_conflict_of_room(context, one) for one in rooms]
     for one in records.values():
         rows += _conflict_of_records(context, one)
+    rows += [_merged_row(context, one) for one in merged]
     screen.table(rows)
-    if not rooms and not records:
+    if not rows:
         screen.line(f"no conflicts at {context.here}")
 
 
 def _conflicts_of_rooms(context: Context, arguments: Namespace) -> list[Json]:
     query: Query = {"user": arguments.of_user, "room": arguments.room}
+    if arguments.on:
+        zone = context.zone
+        day = day_bounds(read_date(arguments.on, zone, context.now()), 1, zone)
+        query |= {"from": day.start.isoformat(), "to": day.end.isoformat()}
     return list(context.replica.get("/conflicts", query)["conflicts"])
+
+
+def _merged(context: Context, arguments: Namespace) -> list[Json]:
+    """Return the writes of records that did something else than they wanted, in the form of GET /writes/merged."""
+    found = context.replica.get("/writes/merged", {"user": arguments.of_user})["writes"]
+    named = arguments.relation and str(arguments.relation).partition("~")[0]
+    return [
+        one
+        for one in found
+        if not named or named in {str(change["relation"]).partition("~")[0] for change in one["changed"]}
+    ]
+
+
+def _merged_row(context: Context, one: Json) -> Row:
+    """Return the table row of a write of records that did something else than it wanted: what it wanted, and what it
+    did."""
+    wanted, done = ("; ".join(map(change_text, one[name])) for name in ("wanted", "changed"))
+    write = f"{one['user']}/{one['request']}"
+    return context.screen.mark(str(one["state"])), write, f"{wanted} → {done}", f"moved, {_finality(one)}"
 
 
 def _conflict_of_room(context: Context, one: Json) -> Row:

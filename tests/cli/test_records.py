@@ -78,7 +78,12 @@ def test_the_meetings_of_the_paper(replicas: Processes, run: Run) -> None:
     assert said.splitlines()[:3] == ["day         start  who", "2026-12-01  540    vish", "2026-12-01  600    neil"]
     status, said = run("vish", "conflicts")
     assert status == 0
-    wanted, *obstacles = said.splitlines()
+    (moved,) = [line for line in said.splitlines() if "who=neil → " in line]
+    one_hour = "insert meetings room=6.12 day=2026-12-01 start={} stop={} who=neil"
+    assert f"{one_hour.format(540, 600)} → {one_hour.format(600, 660)}" in moved
+    assert moved.endswith("moved, final")
+    assert "who=neil" in run("vish", "conflicts", "meetings", "--user", "neil")[1]
+    wanted, *obstacles = [line for line in said.splitlines() if not line.endswith(("moved, final", "may still change"))]
     assert wanted.startswith("✗  bob/")
     assert "  insert meetings room=6.12 day=2026-12-01 start=540 stop=600 who=bob → nothing  " in wanted
     assert wanted.endswith("  conflict, final")
@@ -232,6 +237,8 @@ def test_conflicts_of_rooms(replicas: Processes, run: Run) -> None:
     assert line.startswith("✓  neil/")
     assert "6.12 Mon 2026-12-07 09:00–10:00 → 6.12 Mon 2026-12-07 11:00–12:00" in line
     assert line.endswith("moved, final")
+    assert run("vish", "conflicts", "--on", "2026-12-07")[1] == said
+    assert run("vish", "conflicts", "--on", "2026-12-08")[1] == "no conflicts at one\n"
     assert run("vish", "conflicts", "--user", "ann", "--room", "6.12")[1] == "no conflicts at one\n"
 
 
