@@ -81,8 +81,8 @@ class Token:
         return replace(self, write=_greatest(self.write, {server: stamp}))
 
     def born(self, birth: str) -> Token:
-        """Return the token after a replica that knows this birth, a server id, has served the session. The token stays
-        as it is if the replica knows no birth."""
+        """Return the token with the birth of the cluster of the replica that serves the session. `birth` is a server
+        id; if it is empty, the replica knows no birth, and the token stays as it is."""
         return replace(self, birth=_short(birth)) if birth else self
 
     def folded(self, committed: Vector, csn: int, history: str) -> Token:

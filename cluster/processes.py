@@ -42,7 +42,7 @@ class NotServing(Exception):
 
 
 class Process(Protocol):
-    """What is used of subprocess.Popen."""
+    """The part of subprocess.Popen that this module uses."""
 
     @property
     def pid(self) -> int: ...

@@ -75,7 +75,7 @@ class FollowUps:
                 self._service.submit(draft, ClientSession(Token()))
         except Refusal as refusal:
             if write.id not in self._refused:
-                LOGGER.warning("what %s promised is followed up later: %s", write.id, refusal)
+                LOGGER.warning("The write %s had no effect, and could not be made up for yet: %s", write.id, refusal)
             self._refused.add(write.id)
             return False
         self._done.add(write.id)

@@ -1,4 +1,5 @@
-"""What this process has said of its namespace to clients and peers. A Redis that comes back must still hold it.
+"""Remembers what this process has told clients and peers about its namespace. A Redis that comes back must still hold
+all of it.
 
 Redis keeps its changes in their order. So if the namespace holds the last change that anybody was told of, it holds all
 of them, and the replica need not take a new id.

@@ -80,7 +80,7 @@ def mint(label: str, randomness: Callable[[int], bytes] = secrets.token_bytes) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What a start, or the return of a Redis, finds.
+    """The facts on which `decide` decides, at a start or when a Redis has come back.
 
     namespace_id  the id in Redis; None if the namespace is empty
     run_id        the run id of the Redis that runs now
@@ -172,8 +172,8 @@ def save(folder: Path, identity: IdentityFile) -> None:
 
 
 def place_of(folder: Path) -> str:
-    """Return a text that says where a folder is, empty if `renew_place` was never called there. A copy of the folder,
-    on this machine or another, has another text. A folder that is renamed keeps its text."""
+    """Return a text that identifies a folder on this machine; empty if `renew_place` was never called for the folder. A
+    copy of the folder has another text. A folder that is renamed keeps its text."""
     try:
         changed_ns = (folder / PLACE_NAME).stat().st_ctime_ns
     except FileNotFoundError:
@@ -183,7 +183,8 @@ def place_of(folder: Path) -> str:
 
 
 def renew_place(folder: Path) -> str:
-    """Give a folder a new text, and return it. No program can set the time that it contains, so no copy has it."""
+    """Write the file `place` of a folder anew, and return the new text of `place_of`. The text contains the time at
+    which the file was changed last. No program can set this time, so the text of a copy differs."""
     with (folder / PLACE_NAME).open("w", encoding="utf-8") as file:
         file.write(secrets.token_hex(8))  # so that a copy over this folder replaces the file
         file.flush()

@@ -24,9 +24,9 @@ def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """What an application does about writes that this replica has acknowledged and that a replay made do nothing.
+    """Makes up for writes that this replica has acknowledged and that a replay has turned into writes without effect.
     `words` are outcomes, such as `moved_meanwhile`. `drafts(service, entry)` yields drafts that do what such a write
-    should have done. The same write must always give drafts with the same requests, because they may be submitted
+    should have done. The same write must always give drafts with the same request ids, because they may be submitted
     twice."""
 
     words: Sequence[str]

@@ -1,7 +1,7 @@
-"""What a request asked for, in a form in which two requests with the same id can be compared.
+"""Compares two requests with the same id: did both ask for the same?
 
-The form has only what the client chose. What the replica added from its configuration, such as the opening hours, may
-differ where the same request is sent again, later or to another replica.
+Only what the client chose is compared. The replica adds values of its configuration, such as the opening hours. They
+may differ when the same request is sent again, later or to another replica.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def require_same(wanted: Asked, earlier: Asked, request: str, zone: ZoneInfo) ->
 
 
 def _merge(merge: Merge) -> Asked:
-    """Return what a request says of its merge procedure. Rooms that it leaves to the configuration are not compared."""
+    """Return what a request says of its merge procedure. If the request names no rooms, the rooms are not compared."""
     asked: dict[str, Any] = {"merge": merge.name}
     asked["window_min"] = merge.window_min if isinstance(merge, NearestFreeTime) else None
     if not isinstance(merge, AnotherRoom) or merge.rooms:

@@ -1,4 +1,4 @@
-"""What a replica does when a cancel that it accepted turns out to have done nothing.
+"""Cancels a reservation again if a cancel that this replica accepted turns out to have had no effect.
 
 A reservation may have been moved at one replica and cancelled at another that had not seen the move. Then the cancel
 finds the reservation on a page that it did not declare, its outcome is `moved_meanwhile`, and the room stays taken. The

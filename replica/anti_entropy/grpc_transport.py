@@ -168,7 +168,7 @@ def _certified_label(context: grpc.ServicerContext) -> str | None:
 
 
 def _is_of(hello: Hello, label: str) -> bool:
-    """Whether a hello has this label and an id that a server with this label may have."""
+    """Return whether a hello names this label, and an id that belongs to the label."""
     return hello.label == label and hello.server.partition("~")[0] in {label, hello.server}
 
 
@@ -296,8 +296,8 @@ class PeerClient:
         return session.report
 
     def _is_another(self, hello: Hello) -> bool:
-        """Whether, under TLS, another replica answers than the one that was called. Its certificate is valid for the
-        address, which belongs to one label. A server that joins calls an address, since it knows no label yet."""
+        """Return whether, under TLS, another replica answers than the one that was called. Its certificate is valid for
+        the address, which belongs to one label. A server that joins calls an address, since it knows no label yet."""
         has_label = self._parts.credentials is not None and ":" not in self._peer
         return has_label and not _is_of(hello, self._peer)
 

@@ -55,9 +55,9 @@ class Introduction:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a replica with the id `server` says about itself and another one: the stamp of the newest write of the other
-    one that it holds, the last CSN that it holds, and whether a replica with the same id answers at the address of the
-    other one."""
+    """The answer of the replica `server` to the call Held of another one. `stamp` is that of the caller's newest write
+    that `server` holds, and `csn` is the last CSN that it holds. `runs_elsewhere` says whether a replica with the
+    caller's id answers at the caller's address."""
 
     server: str
     stamp: int
