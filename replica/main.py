@@ -46,7 +46,7 @@ def main(arguments: Sequence[str], applications: Sequence[Application]) -> int:
         stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
     stopping = Stopping()
     try:
-        join_options = JoinOptions(asked.join, asked.rest, asked.anti_entropy)
+        join_options = JoinOptions(asked.join, asked.rest, asked.anti_entropy, asked.invitation)
         settings = with_own_address(load(asked.config), asked.label, join_options)
         printer = Printer(sys.stdout.write)
         console = Console(asked.label, list(settings.replicas), settings.timezone, printer)
@@ -102,6 +102,11 @@ def _parser() -> argparse.ArgumentParser:
         "--rest", metavar="HOST:PORT", help="the address for clients (default: a free port, kept for later starts)"
     )
     joining.add_argument("--anti-entropy", metavar="HOST:PORT", help="the address for peers (default: the same)")
+    joining.add_argument(
+        "--invitation",
+        metavar="TEXT",
+        help="with `auth: tokens`: the text that a manager got with `admin invite LABEL` from the replica of --join",
+    )
     parser.add_argument("--restored", action="store_true", help="the data is a restored copy: take a new server id")
     return parser
 

@@ -38,6 +38,12 @@ def add_commands(commands: Parser) -> None:
         "  admin activate rooms/2",
     )
     activate.add("application", "NAME/VERSION", "the application and its version")
+    invite = admin.add_command(
+        "invite",
+        "let a new replica join through this one within an hour; needed with `auth: tokens`",
+        "  admin invite four --replica one",
+    )
+    invite.add("label", "LABEL", "the label of the new replica")
     give = admin.add_command(
         "export",
         "write what another replica lacks into a file",

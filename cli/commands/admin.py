@@ -1,4 +1,5 @@
-"""The commands that operators give to one replica: admin retire, promote, activate, truncate, export and import."""
+"""The commands that operators give to one replica: admin retire, promote, activate, invite, truncate, export and
+import."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ def admin(context: Context, arguments: Namespace) -> None:
         "retire": _retire,
         "promote": _promote,
         "activate": _activate,
+        "invite": _invite,
         "truncate": _truncate,
         "export": _export,
         "import": _import,
@@ -55,6 +57,16 @@ def _activate(context: Context, arguments: Namespace) -> None:
     answer = context.replica.act("POST", "/replica/activate", {"application": arguments.application})
     context.screen.json(answer)
     context.screen.line(f"clients write {clean(answer['application'])} as soon as the primary has committed this")
+
+
+def _invite(context: Context, arguments: Namespace) -> None:
+    answer = context.replica.act("POST", "/replica/invite", {"label": arguments.label})
+    context.screen.json(answer)
+    label, here = clean(answer["label"]), context.address.label
+    context.screen.line(
+        f"python server.py {label} --join {here} --invitation {clean(answer['invitation'])}\n"
+        f"lets {label} join through {context.here}, within an hour"
+    )
 
 
 def _truncate(context: Context, arguments: Namespace) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateRequest(_message.Message):
-    __slots__ = ("protocol", "cluster", "applications", "label", "rest", "anti_entropy", "request")
+    __slots__ = ("protocol", "cluster", "applications", "label", "rest", "anti_entropy", "request", "invitation")
     class ApplicationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,7 @@ class CreateRequest(_message.Message):
     REST_FIELD_NUMBER: _ClassVar[int]
     ANTI_ENTROPY_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
+    INVITATION_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     cluster: str
     applications: _containers.ScalarMap[str, str]
@@ -29,7 +30,8 @@ class CreateRequest(_message.Message):
     rest: str
     anti_entropy: str
     request: str
-    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., applications: _Optional[_Mapping[str, str]] = ..., label: _Optional[str] = ..., rest: _Optional[str] = ..., anti_entropy: _Optional[str] = ..., request: _Optional[str] = ...) -> None: ...
+    invitation: str
+    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., applications: _Optional[_Mapping[str, str]] = ..., label: _Optional[str] = ..., rest: _Optional[str] = ..., anti_entropy: _Optional[str] = ..., request: _Optional[str] = ..., invitation: _Optional[str] = ...) -> None: ...
 
 class CreateReply(_message.Message):
     __slots__ = ("server", "label", "refuse")

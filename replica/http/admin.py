@@ -14,11 +14,11 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_va
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import Count, Model
 from apps.api.request import Request
-from apps.api.schema import ANYTHING, COUNT, FLAG, NUMBER, TEXT, VECTOR, array, nullable, one_of, record
+from apps.api.schema import ANYTHING, COUNT, FLAG, NUMBER, TEXT, TIME, VECTOR, array, nullable, one_of, record
 from bayou.application import LogEntry
 from bayou.errors import Unknown
 from bayou.history import decode
-from bayou.names import TAG
+from bayou.names import LABEL, TAG
 from bayou.stamps import split_id, stamp_text
 from bayou.state import State, Vector
 from replica.config import Config
@@ -70,6 +70,7 @@ SYNCED = record(peer=TEXT, sent=COUNT, received=COUNT, seconds=NUMBER)
 LINK = record(peer=TEXT, up=FLAG)
 RETIRED = record(retired=FLAG, write=TEXT, held_by=nullable(TEXT))
 ACTIVATED = record(application=TEXT, write=TEXT)
+INVITED = record(label=TEXT, invitation=TEXT, until=TIME)
 PROMOTED = record(primary=PRIMARY, epoch=EPOCH)
 OTHER_CLUSTER = ("other_protocol", "other_applications", "other_cluster", "other_birth")
 HUNG = ("play_hung",)
@@ -119,6 +120,12 @@ class ActivateBody(Model):
     application: Annotated[str, Field(pattern=f"^{TAG.pattern}$", description="NAME/VERSION of an application.")]
 
 
+class InviteBody(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"label": "four"}]})
+
+    label: Annotated[str, Field(pattern=f"^{LABEL.pattern}$", description="The label of the server that may join.")]
+
+
 class PromoteBody(Model):
     model_config = ConfigDict(json_schema_extra={"examples": [{"force": True}]})
 
@@ -162,6 +169,7 @@ def endpoints(parts: Parts) -> list[Endpoint]:
             changing(
                 "POST", "/replica/activate", changes.activate, {200: ACTIVATED}, errors={409: ("not_everywhere",)}
             ),
+            changing("POST", "/replica/invite", changes.invite, {200: INVITED}, errors={409: ("label_taken",)}),
         ]
     return found
 
@@ -275,6 +283,13 @@ class MembershipChanges:
         """Let clients write this version of an application from now on. All replicas must be able to play it."""
         tag = request.body.application
         return {"application": tag, "write": self._membership.activate(tag)}
+
+    def invite(self, request: Request[None, InviteBody]) -> Answer:
+        """Make an invitation with which a server of this label may join through this replica within an hour. A server
+        needs none with `auth: none`."""
+        label = request.body.label
+        invitation, until = self._membership.invite(label)
+        return {"label": label, "invitation": invitation, "until": until.isoformat()}
 
     def promote(self, request: Request[None, PromoteBody]) -> Answer:
         """Make this replica the primary. If `to` names another replica, this replica must be the primary, and hands

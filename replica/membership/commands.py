@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Literal
 
 from redis import RedisError
@@ -26,6 +27,7 @@ from replica.clock import microseconds
 from replica.config import read_address
 from replica.membership import rpc
 from replica.membership.identity import Identity
+from replica.membership.invitations import Invitations
 from replica.membership.rpc import Held, Introduction, NewServer
 from storage.members import label_of
 from storage.store import Store
@@ -67,6 +69,7 @@ class Membership:
         self._rules = rules
         self._say = say
         self._left = left
+        self._invitations = Invitations(self._label, identity.clock, is_needed=self._settings.auth == "tokens")
         self._changing = threading.Lock()
         self._stopping = threading.Event()
         self._leaving: threading.Thread | None = None
@@ -112,6 +115,12 @@ class Membership:
             if holder is None:
                 self._begin_to_leave()
             return Retired(write, holder)
+
+    def invite(self, label: str) -> tuple[str, datetime]:
+        """Return an invitation with which a server of this label may join through this replica, and the time at which
+        the invitation ends. Raises Conflict `label_taken` if there is a replica of this label."""
+        self._check_free(label)
+        return self._invitations.invite(label)
 
     def activate(self, tag: str) -> str:
         """Make this version of an application, NAME/VERSION, the one that clients write, once the write is committed.
@@ -218,7 +227,7 @@ class Membership:
             return False
         return held.server == server
 
-    def _create(self, new: NewServer) -> str:
+    def _create(self, new: NewServer, invitation: str) -> str:
         for address in (new.rest, new.anti_entropy):
             try:
                 read_address(address)
@@ -229,14 +238,20 @@ class Membership:
             raise Conflict("bad_input", message)
         if not 1 <= len(new.request) <= 64 or not new.request.isalnum():
             raise Conflict("bad_input", "The request id is invalid: a request id has 1 to 64 letters and digits.")
-        created = {member.label: member for member in self._store.members()}
-        other = created.get(new.label)
-        if new.label in self._settings.founders or (other is not None and other.request != new.request):
-            raise Conflict("label_taken", f"There is a replica {new.label} already. Choose another label.")
+        if self._check_free(new.label, but=new.request):
+            self._invitations.check(new.label, invitation)
         server = self._store.create(**asdict(new), now_us=self._now_us())
         self._peers.refresh()
         self._peers.notify_new_write()
         return server
+
+    def _check_free(self, label: str, but: str = "") -> bool:
+        """Raise Conflict `label_taken` if there is a replica of this label that was not created by the request `but`.
+        Return whether there is none at all."""
+        other = next((member for member in self._store.members() if member.label == label), None)
+        if label in self._settings.founders or (other is not None and other.request != but):
+            raise Conflict("label_taken", f"There is a replica {label} already. Choose another label.")
+        return other is None
 
     def _hand_over(self, heir: Introduction) -> None:
         """Make the caller `heir` the primary. This replica must be the primary now, and the caller must have had a

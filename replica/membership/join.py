@@ -33,12 +33,13 @@ SESSION_TRIES_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class JoinOptions:
-    """Options of the command line: the replica to join through, and the addresses at which this server listens. None
-    means that an option was not given."""
+    """Options of the command line: the replica to join through, the addresses at which this server listens, and the
+    invitation. None means that an option was not given."""
 
     join: str | None = None
     rest: str | None = None
     anti_entropy: str | None = None
+    invitation: str | None = None
 
 
 def with_own_address(settings: Config, label: str, options: JoinOptions) -> Config:
@@ -47,7 +48,10 @@ def with_own_address(settings: Config, label: str, options: JoinOptions) -> Conf
     if label in settings.founders:
         if options != JoinOptions():
             raise ConfigError(
-                [f"The configuration has the addresses of {label}. Leave out --join, --rest and --anti-entropy."]
+                [
+                    f"The configuration has the addresses of {label}. Leave out --join, --rest, --anti-entropy and"
+                    " --invitation."
+                ]
             )
         return settings
     known = load(settings.data / label)
@@ -115,7 +119,8 @@ def join(
     if not known.id:
         new = NewServer(known.label, known.rest, known.anti_entropy, known.request)
         credentials = read_credentials(settings, label)
-        known = replace(known, id=request_creation(through, settings.cluster_id, rules, new, credentials))
+        invitation = options.invitation or ""
+        known = replace(known, id=request_creation(through, settings.cluster_id, rules, new, invitation, credentials))
         storage.confirm(known)
     store.begin(server=known.id, cluster=settings.cluster_id, first_primary=False)
     creator = _first_session(store, settings, label, through, rules, clock)

@@ -66,11 +66,18 @@ class Held:
 
 
 def request_creation(
-    through: Address, cluster: str, rules: Mapping[str, str], new: NewServer, credentials: Credentials | None
+    through: Address,
+    cluster: str,
+    rules: Mapping[str, str],
+    new: NewServer,
+    invitation: str,
+    credentials: Credentials | None,
 ) -> str:
-    """Ask a replica to create a server, and return the id of the server. Raises Conflict if the replica refuses, and
-    Away if no answer came."""
-    asked = wire.CreateRequest(protocol=PROTOCOL, cluster=cluster, applications=rules, **asdict(new))
+    """Ask a replica to create a server, and return the id of the server. `invitation` is a text of that replica, or
+    empty. Raises Conflict if the replica refuses, and Away if no answer came."""
+    asked = wire.CreateRequest(
+        protocol=PROTOCOL, cluster=cluster, applications=rules, invitation=invitation, **asdict(new)
+    )
     return _call(through, "Create", asked, wire.CreateReply, credentials).server
 
 
@@ -99,14 +106,15 @@ def request_held(
 def unary_calls(
     own: Callable[[], Introduction],
     rules: Mapping[str, str],
-    create: Callable[[NewServer], str],
+    create: Callable[[NewServer, str], str],
     hand_over: Callable[[Introduction], object],
     take_over: Callable[[Introduction], object],
     held: Callable[[Introduction, bool], Held],
 ) -> Mapping[str, UnaryCall]:
-    """Return the calls that this replica answers. `create` returns the id of the new server. `hand_over` makes the
-    caller the next primary. `take_over` makes this replica the next primary after the caller. These three functions may
-    raise Refusal. `held` returns what is known here about the caller; its second argument is `is_probe`."""
+    """Return the calls that this replica answers. `create` gets an invitation too, and returns the id of the new
+    server. `hand_over` makes the caller the next primary. `take_over` makes this replica the next primary after the
+    caller. These three functions may raise Refusal. `held` returns what is known here about the caller; its second
+    argument is `is_probe`."""
 
     def answering(act: Callable[[Call], Reply], refused: type[Reply]) -> Callable[[Call], Reply]:
         def answer(asked: Call) -> Reply:
@@ -122,7 +130,7 @@ def unary_calls(
     def answer_create(asked: wire.CreateRequest) -> wire.CreateReply:
         if problem := problem_of_applications(own().label, rules, (), asked.label, asked.applications):
             raise Conflict(PeerRefusalCode.OTHER_APPLICATIONS, problem)
-        server = create(NewServer(asked.label, asked.rest, asked.anti_entropy, asked.request))
+        server = create(NewServer(asked.label, asked.rest, asked.anti_entropy, asked.request), asked.invitation)
         return wire.CreateReply(server=server, label=own().label)
 
     def promoting(command: Callable[[Introduction], object]) -> UnaryCall:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bayou.errors import Conflict
 from cluster.processes import Processes
+from replica.membership.invitations import Invitations
 from tests.support.joined import ask, code, joined, reserve
 from tests.support.live import command, link, live, wait_until_equal
 from tests.support.waiting import wait_until
@@ -84,6 +87,61 @@ def test_a_label_needs_join_and_another_join_is_refused(tmp_path: Path) -> None:
         assert four.status == 1
         assert "An earlier start of four asked 127.0.0.1:1 to let it join" in four.output
         assert [member["label"] for member in replica(address(processes, "one"))["members"]] == ["one"]
+
+
+def test_with_tokens_a_server_joins_only_with_an_invitation_of_a_manager(tmp_path: Path) -> None:
+    """Follow what the error says. An invitation serves one label, and ends with the replica that made it."""
+    with live(tmp_path, ("one",), anti_entropy=LIVELY, auth="tokens") as processes:
+        one = address(processes, "one")
+
+        def token() -> str:
+            return (processes.settings.data / "one" / "operator.token").read_text().strip()
+
+        def members() -> list[str]:
+            answer = ask(one, "GET", "/replica", Authorization=f"Bearer {token()}")
+            return [member["label"] for member in answer.json()["members"]]
+
+        def invitation(label: str) -> str:
+            typed = ("client.py", "operator", "--config", processes.configuration, "--replica", "one")
+            shown = command(*typed, "admin", "invite", label, "--json", environment={"BAYOU_TOKEN": token()})
+            return str(json.loads(shown.communicate(timeout=60)[0])["invitation"])
+
+        with joined(processes, "four") as four:
+            four.start("--join", "one")
+            assert four.status == 1
+            assert "four can join only with an invitation. A manager gets one with `admin invite four" in four.output
+            old = invitation("four")
+            processes.stop("one")
+            processes.start("one")
+            processes.wait_until_serving("one")
+            for wrong in (old, invitation("five"), "nonsense"):
+                four.start("--join", "one", "--invitation", wrong)
+                assert four.status == 1
+                assert "the given one was not made by one for four since the last start" in four.output
+            assert members() == ["one"]
+            four.start("--join", "one", "--invitation", invitation("four"))
+            assert four.status is None, four.output
+            wait_until(lambda: members() == ["one", "four"])
+            assert four.stop() == 0
+            four.start()
+            assert four.status is None, four.output
+        answer = ask(one, "POST", "/replica/invite", {"label": "four"}, Authorization=f"Bearer {token()}")
+        assert code(answer) == (409, "label_taken")
+
+
+def test_an_invitation_ends_after_an_hour() -> None:
+    now = datetime(2026, 12, 1, 8, 0, 0, 500_000, UTC)
+    invitations = Invitations("one", lambda: now, is_needed=True)
+    invitation, until = invitations.invite("four")
+    assert until == datetime(2026, 12, 1, 9, tzinfo=UTC)
+    now = until
+    invitations.check("four", invitation)
+    now += timedelta(seconds=1)
+    with pytest.raises(Conflict, match="the given one has ended"):
+        invitations.check("four", invitation)
+    longer = f"{int(invitation[:10]) + 3600}{invitation[10:]}"
+    with pytest.raises(Conflict, match="was not made by one for four"):
+        invitations.check("four", longer)
 
 
 def test_a_retired_server_leaves_and_its_label_can_join_again(tmp_path: Path) -> None:

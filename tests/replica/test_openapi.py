@@ -40,7 +40,7 @@ ROOT = Path(__file__).parent.parent.parent
 # Codes that no client sees: they end the start of a replica, or travel to a peer.
 _NOT_OVER_REST = """
 already_running aof_damaged identity_damaged foreign_redis foreign_socket redis_older redis_too_old redis_evicts
-address_taken address_unusable join_pending no_first_session label_taken chain_too_long other_release
+address_taken address_unusable join_pending no_first_session not_invited chain_too_long other_release
 """
 NOT_OVER_REST = frozenset(re.findall(r"\w+", _NOT_OVER_REST))
 
@@ -59,6 +59,9 @@ class Unmoved:
 
     def activate(self, _: str) -> str:
         raise Conflict("not_everywhere", "There is nobody else.")
+
+    def invite(self, _: str) -> tuple[str, datetime]:
+        raise Conflict("label_taken", "There is one.")
 
     def __getattr__(self, name: str) -> Any:
         """Return a method that does nothing, for every other name."""

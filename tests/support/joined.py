@@ -81,7 +81,8 @@ class Joined:
 
     def _serves(self) -> bool:
         with contextlib.suppress(requests.RequestException, OSError, ValueError, KeyError):
-            return bool(ask(self.identity["rest"], "GET", "/replica").json()["label"] == self.label)
+            answer = ask(self.identity["rest"], "GET", "/replica")
+            return answer.status_code == 401 or bool(answer.json()["label"] == self.label)
         return False
 
 
