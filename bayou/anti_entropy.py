@@ -31,7 +31,7 @@ from bayou.errors import Hung, PeerRefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
-from bayou.handshake import LOGS_DIFFER, judge_hello
+from bayou.handshake import EARLY_PROMOTION, LOGS_DIFFER, judge_hello
 from bayou.history import Verdict
 from bayou.payloads import Installed, Received, Selection
 from bayou.sender import Reach, state_frames
@@ -248,7 +248,7 @@ class Session:
             self.report.lost = self._server
             return self._refuse(refuse_lost(self._label, self.report.peer))
         received = self._received(selection)
-        if received.status in {PeerRefusalCode.DIVERGED, PeerRefusalCode.FORK, PeerRefusalCode.FOREIGN_COMMIT}:
+        if received.status in _REFUSALS or received.status == PeerRefusalCode.FOREIGN_COMMIT:
             return self._refuse(self._refusal_of(received.status))
         if received.status != "taken":
             return [self._replan(batch.plan)]
@@ -418,6 +418,7 @@ _REFUSALS: dict[str, str] = {  # status of a batch that was received -> message
     PeerRefusalCode.FORK: "The two replicas hold different writes that follow the same write, so a server id was used"
     " twice. Start one of the two replicas without its data: it gets back what its peers hold.",
     PeerRefusalCode.DIVERGED: LOGS_DIFFER,
+    PeerRefusalCode.EARLY_PROMOTION: EARLY_PROMOTION,
 }
 
 

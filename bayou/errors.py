@@ -21,6 +21,7 @@ class PeerRefusalCode(StrEnum):
     CLOCK_AHEAD = "clock_ahead"
     CLOCK_DIFFERS = "clock_differs"
     DIVERGED = "diverged"
+    EARLY_PROMOTION = "early_promotion"
     FOREIGN_COMMIT = "foreign_commit"
     FORK = "fork"
     LINK_CUT = "link_cut"

@@ -16,7 +16,7 @@ from bayou.errors import BadInput, Conflict, PeerRefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
-from bayou.handshake import LOGS_DIFFER, judge_hello
+from bayou.handshake import EARLY_PROMOTION, LOGS_DIFFER, judge_hello
 from bayou.history import Verdict
 from bayou.payloads import Selection
 from bayou.sender import Reach, state_frames
@@ -55,6 +55,7 @@ _MISFITS = {  # status of a batch that is not stored -> message; for any other s
     "fork": "The file and this replica hold different writes that follow the same write, so a server id was used twice."
     " Start one of the two replicas without its data: it gets back what its peers hold.",
     "diverged": LOGS_DIFFER,
+    "early_promotion": EARLY_PROMOTION,
 }
 
 

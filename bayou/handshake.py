@@ -17,6 +17,12 @@ LOGS_DIFFER = (
     " its peers hold; what only it holds is lost. If it was the primary, promote it with force then."
 )
 
+EARLY_PROMOTION = (
+    "The peer has a forced promotion as a tentative write, although a replica commits its promotion at once. The peer,"
+    " or the replica from which it has the write, is faulty: start that replica again without its data. It gets back"
+    " what its peers hold."
+)
+
 
 def judge_hello(
     state: State, protocol: int, applications: Mapping[str, str], hello: Hello, now_us: int | None

@@ -58,6 +58,7 @@ class Received:
             fork      two different writes follow the same write; refuse the session
             diverged  the committed logs differ; refuse the session
             foreign_commit  this is the primary, and did not make the next commit; refuse the session
+            early_promotion  a tentative write opens an epoch that is not known here; refuse the session
     """
 
     status: str

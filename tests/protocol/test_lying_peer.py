@@ -138,6 +138,18 @@ def promotion(
     return lie
 
 
+def tentative_promotion(*, of_victim: bool = False, **args: Any) -> Lie:
+    """Return a lie: a tentative write that makes the peer the primary. If `of_victim` is true, it names the victim as
+    the primary that hands over."""
+
+    def lie(scene: Scene) -> list[Frame]:
+        whose = {"from": scene.victim.state().server} if of_victim else {}
+        drafted = membership_draft("primary", "p", "now", {"to": LIAR, "label": "liar", **whose, **args})
+        return [scene.hello, Batch(0, batch(item(write_of(drafted, scene.now_us, 0, LIAR))))]
+
+    return lie
+
+
 LIES: dict[str, Lie] = {
     "claims more of the victim": claiming(None),
     "claims more of the victim than any clock allows": claiming(None, STAMP_MAX),
@@ -167,6 +179,9 @@ LIES: dict[str, Lie] = {
     "a forced promotion of the victim": promotion(1, to="victim"),
     "a forced promotion that begins later": promotion(1, first_csn=10_000),
     "a forced promotion of a huge number": promotion(2**50),
+    "a tentative hand-over by the victim": tentative_promotion(of_victim=True),
+    "a tentative promotion": tentative_promotion(epoch=1),
+    "a tentative promotion that counts after the next one": tentative_promotion(epoch=2),
     "a batch after a commit that does not exist": after_hello(
         lambda scene: [Batch(0, replace(scene.commit(scene.forged()).selection, after_id=f"{1:016d}@{LIAR}"))]
     ),
@@ -216,6 +231,8 @@ REFUSALS = {  # lie -> the code with which it is refused; the others are not ref
     "a forced promotion of the victim": "foreign_commit",
     "a forced promotion that begins later": "foreign_commit",
     "a forced promotion of a huge number": "protocol",
+    "a tentative promotion": "early_promotion",
+    "a tentative promotion that counts after the next one": "early_promotion",
     "a batch after a commit that does not exist": "diverged",
     "a stamp of 2255": "clock_ahead",
     "a stamp beyond the bound": "clock_ahead",
@@ -241,7 +258,7 @@ def test_no_lie_deposes_the_primary_moves_its_commits_or_stops_acceptance(
     after = scene.victim.state()
     assert (after.server, after.primary, after.history) == (before.server, before.primary, before.history)
     took = after.csn - before.csn  # the primary itself has committed a write that it took
-    assert took == (1 if name == "a stamp at the bound" else 0)
+    assert took == (1 if name in {"a stamp at the bound", "a tentative hand-over by the victim"} else 0)
     assert after.clock <= scene.now_us + AHEAD_US_MAX
     assert scene.victim.note("on", "p").committed
     for replica in (scene.honest, scene.liar):

@@ -19,6 +19,7 @@
 --   fork      two different writes follow the same write of their origin: an identity was used twice
 --   diverged  the committed log here differs from that of the sender
 --   foreign_commit  this is the primary, and it did not make the next commit
+--   early_promotion  a tentative write opens an epoch that this replica does not know
 -- The writes before the one that stopped the batch are stored. It is safe to run the script twice. Keeps invariants 2,
 -- 5, 6, 9, 10 and 20.
 
@@ -119,6 +120,7 @@ local function take_tentative(line)
   if write.at <= Held.stamp(write.origin) then return end
   local status = misfit(write)
   if status then return status end
+  if Membership.opens_later_epoch(write, Log.epochs()) then return 'early_promotion' end
   Log.enter(write)
   if commits_itself and Log.is_primary() then -- a commit of this batch may have named another primary
     Replay.commit(write, false)

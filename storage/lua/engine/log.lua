@@ -158,6 +158,9 @@ function Log.commit(write)
   return text
 end
 
+-- The epochs of the log.
+function Log.epochs() return cjson.decode(meta.history or history) end
+
 -- Records the outcome of a play and, for a tentative write, its effects.
 function Log.record(write, outcome, effects)
   append(stored.outcomes, write.id, outcome)

@@ -22,14 +22,27 @@ function Membership.cover(write, set, drop)
   end
 end
 
+-- The number of the last of these epochs; 0 if there is none.
+function Membership.last_epoch(epochs) return #epochs > 0 and epochs[#epochs][1] or 0 end
+
+-- Whether the write opens an epoch that comes after these. Such a write is committed as soon as it is made, so no
+-- replica has it as a tentative write before the epoch is known.
+function Membership.opens_later_epoch(write, epochs)
+  if not Membership.is_membership(write) or write.op ~= 'primary' or write.args.from then return false end
+  return write.args.epoch > Membership.last_epoch(epochs)
+end
+
 -- The fields of `meta` that the commit of a membership write changes.
--- A primary write counts only if the primary that it names commits it, or if it opens the epoch that comes next. A
--- primary write that was revoked with its history changes nothing if another primary commits it later.
+-- A primary write counts only if the primary that it names has made it and commits it, or if it opens the epoch that
+-- comes next. A primary write that was revoked with its history changes nothing if another primary commits it later.
 function Membership.on_commit(write, csn, primary, history)
   if write.op ~= 'primary' then return {} end
-  if write.args.from then return write.args.from == primary and {primary = write.args.to} or {} end
+  if write.args.from then
+    local counts = write.args.from == primary and write.origin == primary
+    return counts and {primary = write.args.to} or {}
+  end
   local epochs = cjson.decode(history)
-  if write.args.epoch ~= (#epochs > 0 and epochs[#epochs][1] or 0) + 1 then return {} end
+  if write.args.epoch ~= Membership.last_epoch(epochs) + 1 or write.origin ~= write.args.to then return {} end
   epochs[#epochs + 1] = {write.args.epoch, write.args.to, csn}
   return {primary = write.args.to, history = cjson.encode(epochs)}
 end
