@@ -10,7 +10,14 @@ from typing import NamedTuple
 
 from bayou.write import Write
 
+DONE = ("updated", "merged")  # the statuses of writes that did something; a client's write is only logged with these
 MEMBERSHIP = "members/1"  # the protocol's own application, which every replica plays; see storage/members.py
+
+
+def had_no_effect(outcome: str) -> bool:
+    """Return whether a logged write with this outcome did nothing, although it was acknowledged: a replay in another
+    place found something else than the write expects. A `duplicate` had its effect before."""
+    return outcome.partition(" ")[0] not in {*DONE, "duplicate"}
 
 
 @dataclass(frozen=True, slots=True)

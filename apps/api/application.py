@@ -11,15 +11,17 @@ from typing import Any
 
 from apps.api.endpoint import Endpoint
 from apps.api.service import Service
-from bayou.application import LogEntry, LuaApplication
+from bayou.application import DONE, LogEntry, LuaApplication
 from bayou.write import Draft, Write
+
+REQUEST_TAKEN = "a request with the same id was taken before, and asked for something else"  # why a write did nothing
 
 
 def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
     """Return the arguments of a write as its description. The member `result` has the detail of the outcome; it is None
     if the write was refused."""
     status, _, detail = outcome.partition(" ")
-    return {**write.args, "result": {"detail": detail} if status in {"updated", "merged"} else None}
+    return {**write.args, "result": {"detail": detail} if status in DONE else None}
 
 
 @dataclass(frozen=True, slots=True)

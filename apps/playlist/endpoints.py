@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from apps.api.application import REQUEST_TAKEN
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import RequestQuery, ViewQuery, part_of_list
 from apps.api.request import Request
@@ -72,37 +73,42 @@ class Playlist:
 
     def _submit(self, op: str, args: dict[str, str], request_id: str | None, request: Request[Any, Any]) -> Answer:
         """Submit a write about a song, and return the song as the write leaves it. A repeated request changes
-        nothing. Raise Conflict if the newest write of the song had the same request id and asked for something else;
-        the page does not tell what an earlier one asked for."""
+        nothing. Raise Conflict if a request with the same id was accepted that asked for something else."""
         page, user, now = _page(args["song"]), request.caller.name, self._service.now()
         draft = new_draft(RULES, op, args, [page], user=user, at=now, request=request_id)
         accepted = self._service.submit(draft, request.session)
+        views = self._service.read([page], request.session).pages[page]
+        if accepted.status == "differs":
+            raise _differs(draft, views.tentative)
         if not (accepted.logged or accepted.status == "duplicate"):
             raise RuntimeError(f"The {op} of a song has the unexpected outcome {accepted.outcome}")
-        views = self._service.read([page], request.session).pages[page]
-        if accepted.status == "duplicate":
-            _require_same(draft, views.tentative)
         return _shown(args["song"], views, "tentative")
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
     """Return what screens show of a write about a song: the name and, for a put, the URL. The member `result` has the
-    same two values; it is None if the write was refused."""
+    same two values; it is None if the write was refused. `why` says why the write had no effect."""
     asked = {"song": write.args["song"], **({"url": write.args["url"]} if write.op == "put" else {})}
-    return {**asked, "result": asked if outcome == "updated" else None}
+    why = f"The {write.op} of {write.args['song']} had no effect: {REQUEST_TAKEN}." if outcome == "differs" else None
+    return {**asked, "result": asked if outcome == "updated" else None, "why": why}
 
 
-def _require_same(draft: Draft, page: Mapping[str, str]) -> None:
-    url = page.get("url")
-    if page["requests"].split()[-1] != f"{draft.user}/{draft.request}" or draft.args.get("url") == url:
-        return
-    was = f"put the URL {url}" if url else "deleted the song"
-    raise Conflict(
+def _differs(draft: Draft, page: Mapping[str, str]) -> Conflict:
+    """Return the refusal for a request whose id was taken before. If the earlier request is the newest of the song, say
+    what it asked for; the page does not tell that of others."""
+    was, details = "asked for something else", {}
+    if page["requests"].split(" ")[-1].startswith(f"{draft.user}/{draft.request}="):
+        url = page.get("url")
+        was = f"put the URL {url}" if url else "deleted the song"
+        details["earlier"] = {"op": "put" if url else "delete", "song": draft.args["song"]} | (
+            {"url": url} if url else {}
+        )
+    return Conflict(
         "request_differs",
         f"A request with the id {draft.request} was accepted before, and {was}. Nothing was changed. Give each request"
         " an id of its own.",
         request=draft.request,
-        earlier={"op": "put" if url else "delete", "song": draft.args["song"], **({"url": url} if url else {})},
+        **details,
     )
 
 

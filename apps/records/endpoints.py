@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from apps.api.application import REQUEST_TAKEN
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import ListQuery, RequestQuery, part_of_list
 from apps.api.request import ClientSession, Request
@@ -34,7 +35,7 @@ from apps.records.schema import (
     WriteBody,
     WritesQuery,
 )
-from bayou.application import Accepted, LogEntry, PageViews
+from bayou.application import Accepted, LogEntry, PageViews, had_no_effect
 from bayou.errors import BadInput, Conflict, Refusal, TooLarge, Unknown
 from bayou.stamps import split_id
 from bayou.write import Write
@@ -281,18 +282,20 @@ class Records:
 
 def describe(write: Write, outcome: str) -> Answer:
     """Return what screens show of a write: its relations and, as `result`, what the write changed and which step of its
-    merge procedure did it. `result` is None if the write changed nothing. A conflict has `wanted` and `in_the_way`."""
+    merge procedure did it. `result` is None if the write changed nothing. A conflict has `wanted` and `in_the_way`.
+    `why` is a sentence that says why an acknowledged write had no effect."""
     if write.op != "write":
         return {
             "relation": write.args["name"],
             "result": {"relation": write.args["name"]} if outcome == "updated" else None,
+            "why": _no_effect(write, outcome, ""),
         }
     relations = ", ".join(sorted(map(base_name_of, write.args["relations"])))
     changed, step, alternative = done_by(write.args, outcome)
     if changed:
         how = f"step {step}" + (f", alternative {alternative}" if alternative else "")
         texts = {"changed": _text_of(changes_shown(write, changed))} | ({"how": f"merged by {how}"} if step else {})
-        return {"relations": relations, "result": texts}
+        return {"relations": relations, "result": texts, "why": _no_effect(write, outcome, "")}
     conflict = conflict_of(write, outcome)
     stood = [f"{'missing' if one['is_missing'] else 'in the way'}: {_text_of([one])}" for one in conflict["in_the_way"]]
     return {
@@ -300,7 +303,22 @@ def describe(write: Write, outcome: str) -> Answer:
         "result": None,
         "wanted": _text_of(conflict["wanted"]),
         "in_the_way": "; ".join(stood),
+        "why": _no_effect(write, outcome, "; ".join(stood)),
     }
+
+
+def _no_effect(write: Write, outcome: str, stood: str) -> str | None:
+    """Return a sentence that says why an acknowledged write had no effect; None if it had its effect."""
+    if not had_no_effect(outcome):
+        return None
+    status, _, detail = outcome.partition(" ")
+    because = {
+        "conflict": stood or "another relation has the name",
+        "differs": REQUEST_TAKEN,
+        "unknown": "the relation had been dropped",
+        "rejected": detail,
+    }
+    return f"{write.user}’s {write.op} ({write.request}) had no effect: {because.get(status, 'its rules failed')}."
 
 
 def _differs(request: str, detail: str, first: LogEntry | None) -> Conflict:

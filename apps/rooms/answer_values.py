@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from apps.rooms.outcomes import NO_EFFECT, no_effect
 from apps.rooms.pages import (
     Entry,
     Reservation,
@@ -35,7 +36,7 @@ REASONS = {
     "series": "Another occurrence of the series found no slot, and the request asked for all occurrences or none. "
     "Move this occurrence, or ask for a series without the dates that have no free slot.",
 }
-NOT_AS_WANTED = ("rejected", "merged", "unmoved", "kept")
+NOT_AS_WANTED = ("merged", *NO_EFFECT)
 WITH_SLOT = {"updated", "merged", "unmoved", "kept"}  # statuses whose detail names the slot of the reservation
 
 _UTC = ZoneInfo("UTC")
@@ -142,7 +143,8 @@ def taken(asked: list[RoomSlot], pages: Mapping[str, PageViews], but: Set[str], 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
     """Return what screens show of a write: the request and, as `result`, the slot that the outcome gave. `result` is
-    None if the outcome gave no slot. Times are in UTC.
+    None if the outcome gave no slot. `why` is a sentence that says why an acknowledged write had no effect. Times are
+    in UTC.
 
     For a write about a series, `result` is None, and `parts` describes each occurrence in the same way.
     """
@@ -157,7 +159,14 @@ def describe(write: Write, outcome: str) -> dict[str, Any]:
         }
         for occurrence, part in _outcomes(write, outcome)
     ]
-    return {**parts[0], "reservation": about, "result": None, "outcome": outcome.partition(" ")[0], "parts": parts}
+    return {
+        **parts[0],
+        "reservation": about,
+        "result": None,
+        "why": None,
+        "outcome": outcome.partition(" ")[0],
+        "parts": parts,
+    }
 
 
 def _about(write: Write) -> str:
@@ -185,26 +194,29 @@ def outcomes_of(entry: LogEntry) -> list[tuple[str, str]]:
 
 
 def not_as_wanted(entry: LogEntry, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
-    """Find the reservations of a write that did not get the slot they asked for first. For each of them, yield a JSON
-    value with the schema CONFLICT (see answer_schemas.py)."""
+    """Find the reservations of a write that did not get the slot they asked for first, and those for which the write
+    had no effect. For each of them, yield a JSON value with the schema CONFLICT (see answer_schemas.py). `got` is the
+    slot that the outcome names, if it names one."""
     write, args, about = entry.write, entry.write.args, _about(entry.write)
     parts = [(about, args, entry.outcome)]
     if "occurrences" in args:
         outcomes = _outcomes(write, entry.outcome)
         parts = [(f"{about}~{one['date']}", {**args, **one}, outcome) for one, outcome in outcomes]
     for identifier, asked, outcome in parts:
-        status = outcome.partition(" ")[0]
-        if status in NOT_AS_WANTED and asked.get("slots"):
-            first = RoomSlot(asked["room"], *decode_slots(asked["slots"])[0])
+        status, op = outcome.partition(" ")[0], write.op.removesuffix("_series")
+        why = no_effect(write.user, op, identifier, asked["room"], outcome)
+        if status == "merged" or why:
+            slots = decode_slots(asked.get("slots", ""))
             yield {
                 "id": identifier,
                 "write": write.id,
-                "op": write.op.removesuffix("_series"),
+                "op": op,
                 "user": write.user,
                 "accepted_at": write.accepted_at,
                 "state": "tentative" if entry.csn is None else "committed",
                 "outcome": status,
-                "wanted": slot_shown(first, zone),
+                "why": why,
+                "wanted": slot_shown(RoomSlot(asked["room"], *slots[0]) if slots else None, zone),
                 "got": slot_shown(slot_of(outcome), zone),
             }
 
@@ -226,6 +238,7 @@ def slots_of(write: Write, outcome: str) -> list[RoomSlot]:
 
 
 def _described(write: Write, identifier: str, args: Mapping[str, Any], outcome: str) -> dict[str, Any]:
+    op = write.op.removesuffix("_series")
     return {
         "reservation": identifier,
         "room": args["room"],
@@ -233,6 +246,7 @@ def _described(write: Write, identifier: str, args: Mapping[str, Any], outcome: 
         "purpose": args.get("purpose"),
         "merge": write.merge,
         "result": slot_shown(slot_of(outcome), _UTC),
+        "why": no_effect(write.user, op, identifier, args["room"], outcome),
     }
 
 

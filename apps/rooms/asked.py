@@ -43,14 +43,12 @@ def in_write(write: Write | Draft) -> Asked:
 
 
 def in_page(fields: Mapping[str, str]) -> Asked:
-    """Return what the request that made a reservation or series asked for, as far as its page tells. A move replaces
-    the room and the slots on the page."""
+    """Return what the request that made a reservation or series asked for, as far as its page tells."""
     if fields["state"] == "series":
         named = {"rule": fields["rule"], "except": fields["except"], "occurrences": fields["wanted"]}
         return {"op": "reserve_series", **named}
-    room, slots, purpose = fields["asked"].split("\t", 2)
-    asked = {"op": "reserve", "purpose": purpose, "series": fields.get("series")}
-    return asked if "write" in fields else {**asked, "room": room, "slots": slots}
+    room, slots, purpose = fields.get("first", fields["asked"]).split("\t", 2)
+    return {"op": "reserve", "room": room, "slots": slots, "purpose": purpose, "series": fields.get("series")}
 
 
 def by_reserve(draft: Draft, body: ReserveBody) -> Asked:

@@ -1,8 +1,10 @@
-"""Makes a Refusal from the status that the Lua of the rooms returns when it refuses a write. A refused write is not
-recorded."""
+"""Says what an outcome of the rooms means: as a Refusal if a write is refused, which is then not recorded, and as a
+sentence if a replay turned an acknowledged write into one without effect."""
 
 from __future__ import annotations
 
+from apps.api.application import REQUEST_TAKEN
+from bayou.application import had_no_effect
 from bayou.errors import Conflict, Forbidden, Refusal, Unknown
 
 _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code, sentence
@@ -20,6 +22,34 @@ _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code
         "The reservation {id} was moved while you asked. Look at it again, and repeat the request.",
     ),
 }
+
+_NO_EFFECT = {  # status, or the detail of `rejected` -> why the write had no effect
+    "no_alternative": "an earlier reservation took the slot, and nothing else that was asked for is free",
+    "open_reservations": "its user already held as many open reservations as the policy allows",
+    "series": "another occurrence of the series found no slot",
+    "unmoved": "nothing that it asked for is free any more",
+    "kept": "another occurrence of the series found no slot",
+    "cancelled": "it had been cancelled meanwhile",
+    "moved_meanwhile": "it had been moved meanwhile",
+    "unknown": "there is no such reservation",
+    "forbidden": "only its user, or a manager with a reason, may do that",
+    "differs": REQUEST_TAKEN,
+    "failed": "its rules failed",
+}
+
+# The statuses of acknowledged writes that had no effect.
+NO_EFFECT = ("rejected", *(word for word in _NO_EFFECT if word not in {"no_alternative", "series"}))
+
+
+def no_effect(user: str, op: str, identifier: str, room: str, outcome: str) -> str | None:
+    """Return a sentence that says why an acknowledged write of `user` about the reservation `identifier` had no effect;
+    None if it had its effect. A cancel of what is cancelled already has it."""
+    status, _, detail = outcome.partition(" ")
+    if not had_no_effect(outcome) or (op, status) == ("cancel", "cancelled"):
+        return None
+    because = _NO_EFFECT.get(detail if status == "rejected" else status, status)
+    what = f"reservation of {room}, {identifier}," if op == "reserve" else f"{op} of {identifier}"
+    return f"{user}’s {what} had no effect: {because}."
 
 
 def refusal(status: str, identifier: str) -> Refusal:

@@ -161,7 +161,7 @@ def decode_series(fields: Mapping[str, str]) -> Series | None:
         excluded=tuple(fields["except"].split()),
         wanted=fields["wanted"],
         dates=tuple(fields["dates"].split()),
-        requests=tuple(fields.get("requests", "").split()),
+        requests=tuple(request.partition("=")[0] for request in fields.get("requests", "").split(" ")),
     )
 
 

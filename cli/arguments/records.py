@@ -23,7 +23,7 @@ def add_commands(commands: Parser) -> None:
     drop = commands.add_command("drop", "drop a relation; its name is free again", "  drop meetings")
     conflicts = commands.add_command(
         "conflicts",
-        "list what was rejected or moved; for records, what stood in the way",
+        "list what was rejected, moved or without effect; for records, what stood in the way",
         "  conflicts\n  conflicts --room 6.12 --on tomorrow\n  conflicts meetings",
     )
     for parser in (define, write):

@@ -13,7 +13,7 @@ from cli.commands.until_final import awaited
 from cli.context import Context
 from cli.output.records import show_write, show_writes, state_of
 from cli.output.reservations import show_reservation, show_reservations, show_rooms
-from cli.output.screen import STATES, clean
+from cli.output.screen import STATES, Screen, clean
 from cli.problems import DONE, NOTHING_FREE, Refused
 from cli.rest import Json, Query, new_request, segment
 from cli.times import Slot, day_bounds, show_length, show_slot, show_zone, slot_of
@@ -91,7 +91,12 @@ def status(context: Context, arguments: Namespace) -> None:
             show_write(screen, answer)
         return
     reservations, writes = context.reservations(), context.writes()
-    screen.json({"user": context.user, "reservations": reservations, "writes": writes})
+    lost = [
+        one
+        for one in context.replica.get("/conflicts", {"user": context.user})["conflicts"]
+        if one["why"] and one["outcome"] != "rejected"  # a rejected reservation is shown as such
+    ]
+    screen.json({"user": context.user, "reservations": reservations, "writes": writes, "without_effect": lost})
     if screen.as_json:
         return
     zone = context.zone
@@ -99,6 +104,7 @@ def status(context: Context, arguments: Namespace) -> None:
     shown = [one for one in reservations if arguments.all or _is_current(one, today.start)]
     looked_up = [_with_holders(context, one) for one in shown[:LOOKED_UP_MAX]]
     show_reservations(screen, looked_up + shown[LOOKED_UP_MAX:], zone)
+    _show_lost(screen, [one for one in lost if arguments.all or _is_open(one, today.start)])
     shown_writes = [one for one in writes if arguments.all or state_of(one) != "committed"]
     show_writes(screen, shown_writes)
     states = Counter([*(one["state"] for one in shown), *map(state_of, shown_writes)])
@@ -153,6 +159,21 @@ def _echo(context: Context, what: str, slots: list[Slot]) -> None:
     day = shown[0][: len("Tue 2026-12-01 ")]
     times = ", or ".join([shown[0], *(text.removeprefix(day) for text in shown[1:])])
     context.screen.line(f"{what}: {times}, {show_zone(zone, slots[0].start)}")
+
+
+def _show_lost(screen: Screen, conflicts: list[Json]) -> None:
+    """Show accepted requests that had no effect. All occurrences of a series that have the same reason share a line."""
+    texts = dict.fromkeys((one["write"], one["outcome"]) for one in conflicts)
+    for write, outcome in texts:
+        first, *others = [one["why"] for one in conflicts if (one["write"], one["outcome"]) == (write, outcome)]
+        more = f" So it is with {len(others)} more of the series." if others else ""
+        mark = screen.mark("rejected")
+        screen.line(screen.paint(f"{mark.text} {clean(first + more)}", mark.color))
+
+
+def _is_open(conflict: Json, since: datetime) -> bool:
+    slots = [slot for slot in (conflict["wanted"], conflict["got"]) if slot]
+    return not slots or any(slot_of(slot).end > since for slot in slots)
 
 
 def _with_holders(context: Context, reservation: Json) -> Json:

@@ -143,12 +143,13 @@ def _conflict_of_room(context: Context, one: Json) -> Row:
     """Return the table row of a conflict over a room: the mark of the state, the id of the reservation, what the user
     wanted and got, and the outcome."""
     got = room_and_slot(one["got"], context.zone) if one["got"] else "nothing"
-    how = {"merged": "moved", "unmoved": "stayed", "kept": "stayed"}.get(str(one["outcome"]), str(one["outcome"]))
+    wanted = room_and_slot(one["wanted"], context.zone) if one["wanted"] else one["op"]
+    how = {"merged": "moved", "rejected": "rejected"}.get(str(one["outcome"]), one["why"])
     return (
-        context.screen.mark("rejected" if one["got"] is None else str(one["state"])),
+        context.screen.mark(str(one["state"]) if one["outcome"] == "merged" else "rejected"),
         str(one["id"]),
-        f"{room_and_slot(one['wanted'], context.zone)} → {got}",
-        f"{how}, {_finality(one)}",
+        f"{wanted} → {got}",
+        f"{how}, {_finality(one)}" if how in {"moved", "rejected"} else f"{_finality(one)}. {how}",
     )
 
 

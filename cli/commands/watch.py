@@ -17,7 +17,6 @@ from cli.rest import Json, Replica
 
 RECONNECT_WAITS_S = (0.2, 0.5, 1.0, 2.0, *[5.0] * 60)  # after these five minutes the replica counts as gone
 SESSION_COUNTS = ("sent", "received", "rolled_back", "replayed")
-NOT_DONE = {"rejected", "conflict", "failed"}  # outcomes of writes that changed nothing
 STATES = {"committed": "committed", "rejected": "rejected", "revoked": "rejected"}
 
 
@@ -135,7 +134,7 @@ def _concerns(event: Event, user: str, only: str | None) -> bool:
     if event.name == "reset":
         return True
     name = _name_of(event.data)
-    return name == only if only else name.startswith(f"{user}/")
+    return name == only if only else name.startswith(f"{user}/") or event.data.get("user") == user
 
 
 def _name_of(data: Json) -> str:
@@ -180,10 +179,16 @@ def _write_text(context: Context, name: str, data: Json) -> str:
     screen, zone = context.screen, context.zone
     owner, _, request = _name_of(data).rpartition("/")
     before, after = (room_and_slot(data[end], zone) if data.get(end) else None for end in ("before", "after"))
-    cancelled = data.get("op") == "cancel" and not after
-    outcome = str(data.get("outcome"))
-    what = f"{name}: cancelled" if cancelled else outcome if name == "rejected" and outcome == "conflict" else name
-    mark = screen.mark("rejected" if outcome in NOT_DONE else STATES.get(name, "tentative"))
+    why, outcome = data.get("why"), str(data.get("outcome"))
+    cancelled = data.get("op") == "cancel" and not after and not why
+    what = (
+        f"{name}: cancelled"
+        if cancelled
+        else "no effect"
+        if name == "rejected" and why and outcome != "rejected"
+        else name
+    )
+    mark = screen.mark("rejected" if why else STATES.get(name, "tentative"))
     parts = [
         screen.paint(f"{mark.text} {what:<9}", mark.color),
         clean(brief(request)) if owner == context.user else f"{clean(owner)}/{clean(brief(request))}",
@@ -195,8 +200,8 @@ def _write_text(context: Context, name: str, data: Json) -> str:
         parts.append(f"{before} → {screen.paint(after, bold=True)}")
     elif after:
         parts.append(after)
-    elif outcome in NOT_DONE and what != outcome:
-        parts.append(screen.paint(outcome, "red"))
+    if why:
+        parts.append(screen.paint(clean(why), "red"))
     if name == "revoked":
         parts.append("lost: reserve again" if data.get("outcome") == "lost" else "was final, is tentative again")
     if data.get("csn") is not None:

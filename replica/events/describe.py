@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from apps.api.application import Application
-from bayou.application import MEMBERSHIP
+from bayou.application import MEMBERSHIP, had_no_effect
 from bayou.write import Write
 from storage.members import describe as describe_membership
 
@@ -16,7 +16,10 @@ LOGGER = logging.getLogger("bayou.replica")
 
 class Describer:
     """Describes writes for screens. `describe(write, outcome)` never raises an error. If this replica does not know the
-    application, `describe` returns an empty description."""
+    application, `describe` returns an empty description.
+
+    The member `why` of a description, or of each of its `parts`, is a sentence that says why an acknowledged write had
+    no effect; it is None if the write had its effect. An application that does not say why gets a general sentence."""
 
     def __init__(self, applications: Sequence[Application]) -> None:
         self._applications = {tag: application for application in applications for tag in application.rules}
@@ -27,8 +30,9 @@ class Describer:
         application = self._applications.get(write.app)
         if application is None:
             return {}
+        why = f"{write.user}’s {write.op} had no effect ({outcome})." if had_no_effect(outcome) else None
         try:
-            return application.describe(write, outcome)
+            return {"why": why, **application.describe(write, outcome)}
         except Exception:  # arguments of a peer may be unexpected; the other events must still be shown
             LOGGER.exception("%s cannot describe %s", write.app, write.id)
             return {}

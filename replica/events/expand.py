@@ -19,14 +19,13 @@ from functools import cached_property
 from itertools import zip_longest
 from typing import Any, NamedTuple, Self
 
-from bayou.application import Change
+from bayou.application import DONE, Change
 from bayou.write import Write
 from replica.events.describe import Describer
 
 NUMBER_LAST = 2**31  # after every event of a transaction
 _ID = re.compile(r"(\d{1,20})-(\d{1,20})(?:\.(\d{1,9}))?")
 _SEQUENCE_LAST = 2**64 - 1
-_PLACED = {"updated", "merged"}
 
 
 class Cursor(NamedTuple):
@@ -157,7 +156,7 @@ def _of_changes(
             data["replica"] = label
             if was is None:
                 yield arrived, data
-            elif was != now and (name := _outcome_event(data["outcome"], data["before"], data["after"])):
+            elif was != now and (name := _outcome_event(data)):
                 yield name, data
             if csn is not None:
                 yield "committed", data
@@ -186,7 +185,8 @@ def _data_of(
     write is no longer in the log (`write` is None), the data have only the members of `start` and the outcome."""
     status = now.partition(" ")[0]
     if write is None:
-        nothing: dict[str, Any] = dict.fromkeys(("app", "op", "user", "request", "reservation", "before", "after"))
+        names = ("app", "op", "user", "request", "reservation", "before", "after", "why")
+        nothing: dict[str, Any] = dict.fromkeys(names)
         yield {**start, **nothing, "outcome": status}
         return
     after = describer.describe(write, now)
@@ -203,15 +203,16 @@ def _data_of(
             "before": then.get("result"),
             "after": part.get("result"),
             "outcome": part.get("outcome", status),
+            "why": part.get("why"),
         }
         if "membership" in part:
             data["membership"] = part
         yield data
 
 
-def _outcome_event(status: str, before: Any, after: Any) -> str | None:
-    """Return the name of the event for a changed outcome. Returns None if the result is the same, or if the write is a
-    duplicate of another write."""
-    if status in _PLACED:
-        return "moved" if before != after else None
-    return "rejected" if status != "duplicate" else None
+def _outcome_event(data: Mapping[str, Any]) -> str | None:
+    """Return the name of the event for a changed outcome. Returns None if the result is the same, or if the write does
+    nothing because what it asked for is done already."""
+    if data["outcome"] in DONE:
+        return "moved" if data["before"] != data["after"] else None
+    return "rejected" if data["why"] else None

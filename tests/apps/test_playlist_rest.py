@@ -130,7 +130,7 @@ def test_deleting_a_song_that_does_not_exist_is_a_write(replicas: Processes) -> 
     met(replicas)
     (write,) = log_of(replicas, "three", "never")
     assert (write["op"], write["outcome"], write["state"]) == ("delete", "updated", "committed")
-    assert write["describe"] == {"song": "never", "result": {"song": "never"}}
+    assert write["describe"] == {"song": "never", "result": {"song": "never"}, "why": None}
 
 
 def test_a_repeated_request_is_one_write(replicas: Processes) -> None:
@@ -259,7 +259,7 @@ def test_a_song_remembers_its_last_eight_requests(replicas: Processes) -> None:
     new."""
     for number in range(9):
         put(replicas, "two", "bounded", f"u{number}", request=f"r{number}")
-    assert put(replicas, "two", "bounded", "x", request="r1")["url"] == "u8"
+    assert put(replicas, "two", "bounded", "u1", request="r1")["url"] == "u8"
     assert put(replicas, "two", "bounded", "x", request="r0")["url"] == "x"
 
 

@@ -205,7 +205,9 @@ def test_one_request_accepted_by_two_replicas_is_one_reservation(building: Build
     building.reserve("vish/a", "09:00/10:00")
     building.service.tentative = {}
     building.reserve("vish/a", "11:00/12:00")
-    assert building.service.replay(building.service.log) == ["updated 29935260/29935320 6.12", "duplicate"]
+    assert building.service.replay(building.service.log) == ["updated 29935260/29935320 6.12", "differs"]
+    first = building.service.log[0]
+    assert building.service.replay([first, replace(first, stamp=9)]) == ["updated 29935260/29935320 6.12", "duplicate"]
     assert building.reserve("vish/a", "15:00/16:00") == "request_differs"
     assert building.status("vish/a") == "6.12 09:00/10:00 tentative"
 
@@ -282,7 +284,7 @@ def test_a_repeated_move_is_made_once(building: Building) -> None:
     for number in range(7):
         building.move("vish/a", "14:00/15:00", request=f"later{number}")
     kept = building.service.tentative["reservation:vish/a"]["requests"].split(" ")
-    assert kept == ["n", *(f"later{number}" for number in range(7))]
+    assert [request.partition("=")[0] for request in kept] == ["n", *(f"later{number}" for number in range(7))]
 
 
 def test_a_cancel_that_finds_the_reservation_elsewhere_changes_nothing(building: Building) -> None:

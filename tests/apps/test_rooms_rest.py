@@ -263,6 +263,7 @@ def test_a_write_is_described_for_screens(service: FakeService) -> None:
         "purpose": "tea",
         "merge": "first_free_alternative",
         "result": {"room": "6.12", **nine},
+        "why": None,
     }
     assert APPLICATION.describe(made, "rejected no_alternative")["result"] is None
     assert APPLICATION.describe(cancelled, "updated")["room"] == "6.12"

@@ -190,6 +190,8 @@ def test_the_watch_of_writes(replicas: Processes, run: Run, tmp_path: Path) -> N
             assert run("ann", "write", "-", *on_day, *at_two, "--request", request, typed=write)[0] == 0
         assert run("vish", "write", "-", *on_day, typed=write)[0] == 0
         link(replicas, "one", "two", up=True)
+        taken = [f"in the way: meetings 6.13 2026-12-{day} 540 600 {who}" for day, who in ((11, "vish"), (12, "ann"))]
+        why = f"ann’s write (r2) had no effect: {'; '.join(taken)}."
         nine, later = (f"insert meetings 6.13 2026-12-{day} 540 600 ann" for day in (11, 12))
         shown = [next(lines).split(maxsplit=1)[1].strip() for _ in range(7)]
         assert shown[:2] == [f"? accepted   r1  {nine}", f"? accepted   r2  {later} merged by step 1, alternative 1"]
@@ -197,8 +199,8 @@ def test_the_watch_of_writes(replicas: Processes, run: Run, tmp_path: Path) -> N
             "✓ committed  r0  insert meetings 6.13 2026-12-20 540 600 ann",
             f"? moved      r1  {nine} → {later} merged by step 1, alternative 1",
             f"✓ committed  r1  {later} merged by step 1, alternative 1",
-            f"✗ conflict   r2  {later} merged by step 1, alternative 1 → nothing",
-            "✗ committed  r2  conflict",
+            f"✗ no effect  r2  {later} merged by step 1, alternative 1 → nothing  {why}",
+            f"✗ committed  r2  {why}",
         }
         bound.cancel()
         watch.terminate()

@@ -69,14 +69,14 @@ def test_moves_and_commits_of_a_reservation_are_shown(tmp_path: Path, chunked: b
         replica.publish("received", **event_data("theirs", user="priyal", reservation="priyal/theirs"))
         replica.publish("moved", **event_data("r1", before=NINE, after=TEN, **{"from": "two"}))
         replica.publish("committed", **event_data("r1", before=TEN, after=TEN, csn=17))
-        replica.publish("rejected", **event_data("r2", before=NINE, after=None))
+        replica.publish("rejected", **event_data("r2", before=NINE, after=None, outcome="rejected", why="It had none."))
         line = next_line(process)
         assert "? moved      r1  6.12 Tue 2026-12-01 09:00–10:00 → 6.12 Tue 2026-12-01 10:00–11:00" in line
         assert "from two" in line
         assert "✓ committed  r1  6.12 Tue 2026-12-01 10:00–11:00  CSN 17" in next_line(process)
-        assert "✗ rejected   r2  6.12 Tue 2026-12-01 09:00–10:00 → no slot" in next_line(process)
-        replica.publish("committed", **event_data("r2", after=None, outcome="rejected", csn=18))
-        assert "✗ committed  r2  rejected  CSN 18" in next_line(process)
+        assert "✗ rejected   r2  6.12 Tue 2026-12-01 09:00–10:00 → no slot  It had none." in next_line(process)
+        replica.publish("committed", **event_data("r2", after=None, outcome="rejected", why="It had none.", csn=18))
+        assert "✗ committed  r2  It had none.  CSN 18" in next_line(process)
         replica.publish("revoked", **event_data("r1", after=TEN, outcome="revoked"))
         line = next_line(process)
         assert "✗ revoked    r1" in line

@@ -88,6 +88,7 @@ def test_the_data_of_an_event() -> None:
         "before": slot("updated 09"),
         "after": slot("updated 10"),
         "outcome": "merged",
+        "why": None,
         "replica": "one",
     }
 

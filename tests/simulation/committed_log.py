@@ -100,7 +100,7 @@ class CommittedLogs:
         return self._lines[history]
 
 
-OF_NOBODY = {"failed", "duplicate", "unknown", "forbidden"}
+OF_NOBODY = {"failed", "duplicate", "differs", "unknown", "forbidden"}
 
 
 def notes(write: Write, csn: int, outcome: str) -> Pages:

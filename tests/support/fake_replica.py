@@ -80,10 +80,8 @@ class FakeReplica:
     def answer(self, method: str, path: str, query: dict[str, str], body: Any, user: str) -> tuple[int, Json]:
         parts = [unquote(part) for part in path.strip("/").split("/")]
         match [method, *parts]:
-            case ["GET", "rooms"]:
-                named = sorted({one["room"] for one in self.reservations.values()} - set(self.rooms))
-                rooms = [self._room(name) for name in [*self.rooms, *named]]
-                return 200, {"timezone": self.timezone, **self._page("rooms", rooms, query)}
+            case ["GET", "rooms" | "conflicts" as what]:
+                return 200, self._rooms(query) if what == "rooms" else {"conflicts": []}
             case ["GET", "rooms", *rest]:
                 return 200, self._calendar(rest[0], query) if rest[1:] else self._free_rooms(query)
             case ["POST", "reservations"]:
@@ -100,6 +98,11 @@ class FakeReplica:
                 users: Json = {"label": self.label, "users": ["vish", "priyal"], "replicas": []}
                 return 200, users if what == "cluster" else self._replica(method, rest, query, body)
         raise FakeRefusal(404, "not_found", f"There is nothing at {path}.")
+
+    def _rooms(self, query: dict[str, str]) -> Json:
+        named = sorted({one["room"] for one in self.reservations.values()} - set(self.rooms))
+        rooms = [self._room(name) for name in [*self.rooms, *named]]
+        return {"timezone": self.timezone, **self._page("rooms", rooms, query)}
 
     def _reserve(self, user: str, body: Json) -> tuple[int, Json]:
         key = f"{user}/{body['request']}"

@@ -8,6 +8,7 @@ Papers: Terry 1995 (write, order, views), Petersen 1997 (anti-entropy, membershi
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -209,15 +210,21 @@ def play_members(desk: Desk, write: Write) -> str:
 def play_playlist(desk: Desk, write: Write) -> str:
     """Play a write of the playlist, where the last write to a song wins, and return the outcome."""
     page = desk.open(f"song:{write.args['song']}")
-    requests, mine = page.get("requests", "").split(), f"{write.user}/{write.request}"
-    if mine in requests:
-        return "duplicate"
+    requests, mine = page.get("requests", "").split(), f"{write.user}/{write.request}="
+    own = mine + checksum(f"{write.op} {write.args.get('url', '')}")
+    if earlier := next((one for one in requests if one.startswith(mine)), None):
+        return "duplicate" if earlier == own else "differs"
     if write.op == "put":
         page["url"] = write.args["url"]
     else:
         page.pop("url", None)
-    page["requests"] = " ".join([*requests, mine][-8:])
+    page["requests"] = " ".join([*requests, own][-8:])
     return "updated"
+
+
+def checksum(text: str) -> str:
+    """Return a number of 32 bits that tells the contents of two requests apart."""
+    return f"{functools.reduce(lambda sum_, byte: (sum_ * 31 + byte) % 2**32, text.encode(), 0):08x}"
 
 
 def play_people(desk: Desk, write: Write) -> str:

@@ -87,9 +87,24 @@ def forget_ended(desk: Desk, write: Write, owner: str) -> None:
             del page[request]
 
 
-def remember(page: dict[str, str], request: str) -> None:
-    """Add a request id to the page, which keeps the newest REQUESTS_MAX."""
-    page["requests"] = " ".join([*page.get("requests", "").split(), request][-REQUESTS_MAX:])
+def remember(page: dict[str, str], write: Write) -> None:
+    """Add a request to the page, which keeps the newest REQUESTS_MAX."""
+    own = f"{write.request}={what_is_asked(write)}"
+    page["requests"] = " ".join([*page.get("requests", "").split(" "), own][-REQUESTS_MAX:]).strip(" ")
+
+
+def what_is_asked(write: Write) -> str:
+    """Return a text that tells two moves or cancels with one request id apart."""
+    args = {**write.args, **write.args.get("occurrences", [{}])[0]}
+    return f"{args['slots'].split(' ')[0]}@{args['room']}".replace(" ", "\t") if "slots" in args else "cancel"
+
+
+def asked_before(page: Mapping[str, str], write: Write) -> str | None:
+    """Return the outcome of a move or cancel whose request id the page remembers; None if it does not."""
+    known = dict(request.split("=", 1) for request in page.get("requests", "").split(" ") if request)
+    if write.request not in known:
+        return None
+    return "duplicate" if known[write.request] == what_is_asked(write) else "differs"
 
 
 class ReservationChange:
@@ -113,17 +128,22 @@ class ReservationChange:
         room, slots, _ = self.page["asked"].split("\t", 2)
         return room_slots(room, slots)
 
+    def is_same(self) -> bool:
+        """Return True if the request that made the reservation asked for the same."""
+        made = self.page.get("first") or self.page.get("asked")
+        return made == "\t".join([self.args["room"], self.args["slots"], self.args["purpose"]])
+
     def obstacle(self) -> str | None:
         """Return the reason to refuse the change even if the slot is free. Return None if there is no such reason."""
         state = self.page.get("state", "").partition(" ")[0]
         if self.op == "reserve":
-            return "duplicate" if state else None
+            return ("duplicate" if self.is_same() else "differs") if state else None
         if state in {"", "series"}:
             return "unknown"
         if not may_change(self.desk, self.write, self.owner):
             return "forbidden"
-        if not self.in_series and self.write.request in self.page.get("requests", "").split():
-            return "duplicate"
+        if not self.in_series and (outcome := asked_before(self.page, self.write)):
+            return outcome
         if state == "cancelled":
             return "cancelled"
         if self.current_slot and not all(self.desk.declares(page) for page in self.current_slot.pages):
@@ -245,6 +265,8 @@ class ReservationChange:
         reservation."""
         others, purpose, args = self.other_pages(), self.purpose(), self.args
         page = self.note_write()
+        if self.op == "move":
+            page.setdefault("first", page["asked"])
         page["asked"] = "\t".join([args["room"], args["slots"], purpose])
         page.pop("pages", None)
         if others:
@@ -275,7 +297,7 @@ class ReservationChange:
         if self.op != "reserve":
             page["write"] = self.write.id
             if not self.in_series:
-                remember(page, self.write.request)
+                remember(page, self.write)
         return page
 
 
@@ -305,12 +327,16 @@ class Series:
         """Return why the whole write is refused, or None."""
         page = self.desk.read(f"reservation:{self.id}")
         if self.op == "reserve":
-            return "duplicate" if "state" in page else None
+            if "state" not in page:
+                return None
+            same = page["state"] == "series" and page["wanted"] == self.args["occurrences_wanted"]
+            same = same and all(change.is_same() for change in self.reservation_changes())
+            return "duplicate" if same else "differs"
         if page.get("state") != "series":
             return "unknown"
         if not may_change(self.desk, self.write, self.owner):
             return "forbidden"
-        return "duplicate" if self.write.request in page.get("requests", "").split() else None
+        return asked_before(page, self.write)
 
     def note_series(self) -> None:
         """Record the write on the page of its series: a reserve writes the rule and the dates, and a later write (move,
@@ -318,7 +344,7 @@ class Series:
         page, args = self.desk.open(f"reservation:{self.id}"), self.args
         page["write"] = self.write.id
         if self.op != "reserve":
-            remember(page, self.write.request)
+            remember(page, self.write)
             return
         page.update({"state": "series", "wanted": args["occurrences_wanted"]})
         page.update({name: args[name] for name in ("rule", "zone", "except")})

@@ -62,7 +62,7 @@ def test_conflicts_are_listed_and_lead_to_their_reservations(tmp_path: Path) -> 
         opened(page, processes, "two", "priyal", "&view=day")
         page.wait_for_text("#conflicts-open", "Conflicts 0")
         page.click("#conflicts-open")
-        assert page.text("#conflicts [role=status]") == "Nothing was rejected or moved."
+        assert page.text("#conflicts [role=status]") == "Nothing was rejected or moved, and everything had its effect."
         page.press(Keys.ESCAPE)
 
         for hour in (9, 13):
@@ -124,3 +124,22 @@ def test_without_a_name_the_conflicts_of_all_are_shown(tmp_path: Path) -> None:
         page.type("#me", "vish")
         page.wait_for_text("#conflicts-open", "Conflicts 0")
         assert page.run("return location.hash") == f"#day={DAY}"
+
+
+def test_a_request_without_effect_is_told_at_once_and_listed(tmp_path: Path) -> None:
+    with live(tmp_path / "c") as processes, browser(calm=True) as page:
+        cut_off(processes, "two")
+        opened(page, processes, "two", "vish", "&view=day")
+        reserve(processes, "one", "vish", 9)
+        asked = {"room": "6.13", "slots": [slot(9)], "request": "r9"}
+        processes.rest("two").post("/reservations", asked, user="vish")
+        cut_off(processes, "two", up=True)
+        why = "vish’s reservation of 6.13, vish/r9, had no effect: a request with the same id was taken before"
+        page.wait_for_text(".notice.mine", why)
+        page.wait_for_text("#conflicts-open", "Conflicts 1")
+        page.click("#conflicts-open")
+        wait_until(lambda: page.run(ROWS)[0][1] == "vishfinal")
+        (row,) = page.run(ROWS)
+        assert row[0] == "rejected"
+        assert row[2].startswith(f"{WANTED_9.replace('6.12', '6.13')} → {WANTED_9}{why}")
+        assert page.problems() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apps.api.schema import COUNT, DATE, FLAG, NAME, TEXT, TIME, VIEW, Schema, array, nullable, one_of, record
+from apps.rooms.answer_values import NOT_AS_WANTED
 
 CLOCK: Schema = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"}
 SLOT = record(start=TIME, end=TIME)
@@ -58,12 +59,13 @@ EVENT = record(
 CONFLICT = record(
     id=TEXT,
     write=TEXT,
-    op=one_of("reserve", "move"),
+    op=one_of("reserve", "move", "cancel"),
     user=TEXT,
     accepted_at=TIME,
     state=VIEW,
-    outcome=one_of("rejected", "merged", "unmoved", "kept"),
-    wanted=ROOM_SLOT,
+    outcome=one_of(*NOT_AS_WANTED),
+    why=nullable(TEXT),
+    wanted=nullable(ROOM_SLOT),
     got=nullable(ROOM_SLOT),
 )
 CONFLICTS = record(conflicts=array(CONFLICT))

@@ -38,7 +38,8 @@ MOVE_CONFLICTS = ("slot_taken", "policy", *CANCEL_CONFLICTS)
 
 # Two requests about one reservation or series are the same if they have the same id and their ops are of one group.
 _SAME_IDS = ({"reserve", "reserve_series"}, {"move", "cancel"}, {"move_series", "cancel_series"})
-_NOT_TAKEN = {"duplicate", "unknown", "forbidden"}  # outcomes of writes whose request was not taken
+TAKEN = {"duplicate", "differs"}  # outcomes of writes whose request id was taken before
+_NOT_TAKEN = {"duplicate", "differs", "unknown", "forbidden"}  # outcomes of writes whose request was not taken
 
 
 class Handlers:
@@ -122,9 +123,9 @@ class Handlers:
         accepted that asked for something else than `wanted`."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
-        if accepted.status == "duplicate":
+        if accepted.status in TAKEN:
             self.require_same(wanted, identifier, draft.request, session)
-        if accepted.logged or accepted.status == "duplicate":
+        if accepted.logged or accepted.status in TAKEN:
             return accepted.pages.get(page)
         if "open_reservations" in {accepted.status, accepted.detail}:
             raise too_many(draft.args["limit"]["open"], identifier.partition("/")[0])

@@ -1,15 +1,18 @@
-"""The endpoint of conflicts: requests that were rejected, or that got another slot than their first choice."""
+"""The endpoint of conflicts: requests that were rejected, that got another slot than their first choice, or that had no
+effect."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from apps.api.endpoint import Answer, Endpoint
-from apps.api.request import Request
+from apps.api.request import ClientSession, Request
 from apps.rooms import answer_values
 from apps.rooms.drafts import APP
 from apps.rooms.endpoints.answer_schemas import CONFLICTS
 from apps.rooms.endpoints.base import Handlers
+from apps.rooms.pages import decode_reservation, reservation_page
 from apps.rooms.schema import ConflictsQuery
 
 
@@ -18,17 +21,38 @@ class Conflicts(Handlers):
         return [Endpoint("GET", "/conflicts", self.list_conflicts, {200: CONFLICTS})]
 
     def list_conflicts(self, request: Request[ConflictsQuery, None]) -> Answer:
-        """List the requests that were rejected, or that got another slot than their first choice. The answer covers
-        the newest 200 such writes that the log still holds. Tentative writes come first, then committed writes."""
-        self.service.read([], request.session)  # in the client's session, as any read
-        entries = self.service.newest_writes(APP, words=answer_values.NOT_AS_WANTED)
+        """List the requests that were rejected, that got another slot than their first choice, or that had no effect
+        although they were accepted; `why` says why. The answer covers the newest 200 such writes that the log still
+        holds. Tentative writes come first, then committed writes."""
+        user = request.query.user or ""
+        entries = self.service.newest_writes(APP, user=user, words=answer_values.NOT_AS_WANTED)
         found = [one for entry in entries for one in answer_values.not_as_wanted(entry, self.zone)]
-        return {"conflicts": [one for one in found if _is_asked_for(one, request.query)]}
+        shown = self._with_present_slots(found, request.session)
+        return {"conflicts": [one for one in shown if _is_asked_for(one, request.query)]}
+
+    def _with_present_slots(self, conflicts: list[Answer], session: ClientSession) -> Iterator[Answer]:
+        """Yield the conflicts. If the outcome of a write names no slot, `got` is where the reservation stands now.
+        Leave out a cancel if the reservation has been cancelled by now."""
+        pages = {one["id"]: reservation_page(one["id"]) for one in conflicts if not _is_told(one)}
+        views = self.service.read(sorted(pages.values()), session).pages  # in the client's session, as any read
+        for one in conflicts:
+            held = decode_reservation(views[pages[one["id"]]].tentative) if one["id"] in pages else None
+            if held and held.slot:
+                yield {**one, "got": answer_values.slot_shown(held.slot, self.zone)}
+            elif one["op"] != "cancel" or not (held and held.state == "cancelled"):
+                yield one
+
+
+def _is_told(conflict: Answer) -> bool:
+    """Return whether the outcome itself tells which slot the reservation got."""
+    return bool(conflict["got"]) or conflict["outcome"] == "rejected"
 
 
 def _is_asked_for(conflict: Answer, query: ConflictsQuery) -> bool:
     slots = [slot for slot in (conflict["wanted"], conflict["got"]) if slot]
-    return (query.user is None or conflict["user"] == query.user) and any(
+    if query.room is None and query.start is None and query.end is None:
+        return True
+    return any(
         (query.room is None or slot["room"] == query.room)
         and (query.start is None or query.start < _minute(slot["end"]))
         and (query.end is None or _minute(slot["start"]) < query.end)

@@ -11,7 +11,7 @@ from apps.api.request import ClientSession, Request
 from apps.rooms import answer_values, asked, drafts_series
 from apps.rooms.drafts_series import Occurrence
 from apps.rooms.endpoints.answer_schemas import SERIES
-from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, Handlers, slots_asked
+from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, TAKEN, Handlers, slots_asked
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import Series, decode_reservation, decode_series, reservation_page
 from apps.rooms.policies import too_many
@@ -74,9 +74,9 @@ class SeriesHandlers(Handlers):
         """Submit a draft about a series, and return the page of the series as the write leaves it. See `submitted`."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
-        if accepted.status == "duplicate":
+        if accepted.status in TAKEN:
             self.require_same(wanted, identifier, draft.request, session)
-        if accepted.logged or accepted.status == "duplicate":
+        if accepted.logged or accepted.status in TAKEN:
             return accepted.pages.get(page)
         if not accepted.detail:
             raise refusal(accepted.status, identifier)

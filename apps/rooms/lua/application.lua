@@ -35,10 +35,12 @@ Pages (apps/rooms/pages.py reads the same format).
   reservation:USER/REQUEST  of a reservation:
                               state     reserved START8/END8 ROOM, rejected CODE, cancelled, or cancelled USER \t REASON
                               asked     what was asked for last: ROOM \t START8/END8 ... \t PURPOSE
+                              first     the same of the request that made it, once a move has replaced `asked`
                               series    the request of the series that it belongs to
                               pages     the room pages that may hold it beyond those of the slots, separated by newlines
                               write     the id of the last move or cancel that changed it
-                              requests  the last moves and cancels, separated by blanks
+                              requests  the last moves and cancels, as REQUEST=WHAT (Requests.what), separated by
+                                        blanks
                             The request of an occurrence is SERIES~DATE.
                             Of a series: state series; rule, zone, except, wanted, dates (of its occurrences, separated
                             by blanks), write, requests. So one request is one reservation or one series.
@@ -49,7 +51,8 @@ Pages (apps/rooms/pages.py reads the same format).
 Statuses.
   updated, merged    done; the detail is START8/END8 ROOM, none for a cancel
   rejected           no slot; the detail is no_alternative, open_reservations, or series: another occurrence got none
-  duplicate          this request was taken before
+  duplicate          this request was taken before; it has its effect
+  differs            a request with this id was taken before, and asked for something else
   unknown            no such reservation
   forbidden          the user is not its owner
   cancelled          it is cancelled already
@@ -82,7 +85,7 @@ local CHECKS = {
   cancel_series = "every_reservation_stands",
 }
 -- Outcomes that are no part of the history of the reservation. They have no detail.
-local NOT_IN_HISTORY = { duplicate = true, unknown = true, forbidden = true }
+local NOT_IN_HISTORY = { duplicate = true, differs = true, unknown = true, forbidden = true }
 
 local app = {}
 

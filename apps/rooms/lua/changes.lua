@@ -43,10 +43,10 @@ local function unclaim(pages, request, slot, was_open)
   set_open(pages, request, was_open)
 end
 
--- Notes on a page that this request id was taken. The page keeps the last few.
-local function remember(pages, page, request_id)
-  local requests = pages.get(page, "requests")
-  requests = requests and requests .. " " .. request_id or request_id
+-- Notes on a page that this request was taken. The page keeps the last few.
+local function remember(pages, page, write)
+  local requests, own = pages.get(page, "requests"), write.request .. "=" .. Requests.what(write)
+  requests = requests and requests .. " " .. own or own
   local _, blanks = gsub(requests, " ", " ")
   if blanks >= REQUEST_IDS_MAX then
     requests = match(requests, "^[^ ]* (.*)$")
@@ -62,7 +62,7 @@ local function sign(pages, write, request)
   end
   pages.set(request.page, "write", write.id)
   if not request.is_occurrence then
-    remember(pages, request.page, write.request)
+    remember(pages, request.page, write)
   end
 end
 
@@ -121,6 +121,9 @@ local function write_page(pages, write, request, state)
     pages.set(page, "pages", table.concat(beyond, "\n"))
   elseif request.op ~= "reserve" then -- the page of a new reservation is empty
     pages.delete(page, "pages")
+  end
+  if request.op == "move" and not pages.get(page, "first") then
+    pages.set(page, "first", pages.get(page, "asked"))
   end
   pages.set(page, "asked", args.room .. "\t" .. args.slots .. "\t" .. purpose_of(pages, request))
   pages.set(page, "state", state)

@@ -1,6 +1,7 @@
 -- Which slot a reservation holds, whether a slot is free, what stands in the way of a request, and how many open
 -- reservations a user has.
 
+--- @include "requests"
 --- @include "slots"
 
 local any_page, days_of, room_page = Slots.any_page, Slots.days_of, Slots.room_page
@@ -57,9 +58,22 @@ local function may_change(pages, write, owner)
   return cancels and write.args.reason and pages.declares(person) and pages.get(person, "role") == "manager"
 end
 
--- Whether the page of a reservation or series remembers this request id.
-local function was_asked(pages, page, request_id)
-  return find(" " .. (pages.get(page, "requests") or "") .. " ", " " .. request_id .. " ", 1, true)
+-- The status of a move or a cancel whose request id the page of the reservation or series remembers: `duplicate`, or
+-- `differs` where that request asked for something else; nil where the page does not remember it.
+local function was_asked(pages, page, write)
+  local requests = " " .. (pages.get(page, "requests") or "") .. " "
+  local _, stop = find(requests, " " .. write.request .. "=", 1, true)
+  if not stop then
+    return nil
+  end
+  return match(requests, "^[^ ]*", stop + 1) == Requests.what(write) and "duplicate" or "differs"
+end
+
+-- Whether the reservation on the page of the request was made by a request that asked for the same.
+local function was_made_by(pages, request)
+  local args = request.args
+  local made = pages.get(request.page, "first") or pages.get(request.page, "asked")
+  return made == args.room .. "\t" .. args.slots .. "\t" .. args.purpose
 end
 
 -- The slot that a reservation in this state holds, {room, start8, stop8}; nil where it holds none.
@@ -76,8 +90,9 @@ local function obstacle_of(pages, write, request, state)
   if not may_change(pages, write, request.owner) then
     return "forbidden"
   end
-  if not request.is_occurrence and was_asked(pages, request.page, write.request) then
-    return "duplicate"
+  local asked_before = not request.is_occurrence and was_asked(pages, request.page, write)
+  if asked_before then
+    return asked_before
   end
   if sub(state, 1, 9) == "cancelled" then
     return "cancelled"
@@ -101,7 +116,7 @@ local function inspect(pages, write, request)
     request.current_slot = slot_of(state)
     request.obstacle = obstacle_of(pages, write, request, state)
   elseif state then
-    request.obstacle = "duplicate"
+    request.obstacle = was_made_by(pages, request) and "duplicate" or "differs"
   end
 end
 
@@ -161,6 +176,7 @@ return {
   detail_of = detail_of,
   may_change = may_change,
   was_asked = was_asked,
+  was_made_by = was_made_by,
   inspect = inspect,
   limit_reached = limit_reached,
   set_open = set_open,

@@ -71,6 +71,18 @@ local function requests_of(write)
   return requests
 end
 
+-- What a move or a cancel asks for, as a text without blanks: tells two requests with one id apart. Of a move of a
+-- series, its first occurrence counts.
+local function what(write)
+  local args = write.args
+  local first = args.occurrences and args.occurrences[1] or args
+  if not first.slots then
+    return "cancel"
+  end
+  local slot = match(first.slots, "^%S+")
+  return slot .. "@" .. (string.gsub(first.room, " ", "\t"))
+end
+
 -- For a request that takes the nearest free time: the first and the last minute of the search, as numbers.
 local function search_window(request)
   local args, ends = request.args, request.ends
@@ -86,5 +98,6 @@ return {
   page_of = page_of,
   request_of = request_of,
   requests_of = requests_of,
+  what = what,
   search_window = search_window,
 }

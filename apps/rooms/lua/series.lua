@@ -5,11 +5,24 @@
 --- @include "occupancy"
 --- @include "requests"
 
+-- Whether the series on the page was made by a request that asked for the same.
+local function is_same(pages, write, page, state)
+  if state ~= "series" or pages.get(page, "wanted") ~= write.args.occurrences_wanted then
+    return false
+  end
+  for _, request in ipairs(Requests.requests_of(write)) do
+    if not Occupancy.was_made_by(pages, request) then
+      return false
+    end
+  end
+  return true
+end
+
 -- The status that stands in the way of the write as a whole; nil where nothing does.
 local function obstacle_of(pages, write, page, owner)
   local state = pages.get(page, "state")
   if write.op == "reserve_series" then
-    return state and "duplicate"
+    return state and (is_same(pages, write, page, state) and "duplicate" or "differs")
   end
   if state ~= "series" then
     return "unknown"
@@ -17,7 +30,7 @@ local function obstacle_of(pages, write, page, owner)
   if not Occupancy.may_change(pages, write, owner) then
     return "forbidden"
   end
-  return Occupancy.was_asked(pages, page, write.request) and "duplicate" or nil
+  return Occupancy.was_asked(pages, page, write)
 end
 
 -- Whether the first choices follow each other, forward or backward in time; then no two overlap.
@@ -118,7 +131,7 @@ local function write_page(pages, write, page)
   local args, dates = write.args, {}
   pages.set(page, "write", write.id)
   if write.op ~= "reserve_series" then
-    Changes.remember(pages, page, write.request)
+    Changes.remember(pages, page, write)
     return
   end
   for number, occurrence in ipairs(args.occurrences) do

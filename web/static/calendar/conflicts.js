@@ -1,4 +1,5 @@
-// The conflicts of reservations: who wanted which slot, what they got instead, and whether that is final.
+// The conflicts of reservations: who wanted which slot, what they got instead, and whether that is final; and the
+// requests that had no effect, and why.
 
 import { button, element, setText, shape } from "../shared/dom.js";
 import { answers, ask } from "../shared/rest.js";
@@ -73,28 +74,29 @@ export class Conflicts {
     const { row } = document.activeElement?.dataset ?? {};
     this.list.replaceChildren(...shown.slice(0, SHOWN_MAX).map((conflict) => this.makeRow(conflict)));
     const more = shown.length > SHOWN_MAX ? `The first ${SHOWN_MAX} of ${shown.length}:` : "";
-    setText(this.said, shown.length ? more : "Nothing was rejected or moved.");
+    setText(this.said, shown.length ? more : "Nothing was rejected or moved, and everything had its effect.");
     if (row) this.list.querySelector(`[data-row="${CSS.escape(row)}"]`)?.focus({ preventScroll: true });
   }
 
-  makeRow({ id, write, user, state, wanted, got }) {
+  makeRow({ id, write, op, user, state, outcome, why, wanted, got }) {
     const look = () => {
       this.node.close();
       this.on.look(id, got ?? wanted);
     };
-    const first = this.slotWords(wanted);
+    const first = wanted ? this.slotWords(wanted) : op;
     const second = got ? this.slotWords(got) : "nothing";
     const finality = state === "committed" ? "final" : "may still change";
-    const label = `${user} wanted ${first}, got ${second}, ${finality}`;
+    const told = outcome === "rejected" ? null : why; // the words "→ nothing" tell of a rejection
+    const label = [`${user} wanted ${first}, got ${second}, ${finality}`, told].filter(Boolean).join(". ");
     return element(
       "li",
       button(
         "",
         look,
         { "aria-label": label, "data-row": `${write} ${id}` },
-        shape(got ? state : "rejected"),
+        shape(why ? "rejected" : state),
         element("span.who", element("b.clipped", user), element("span.note", finality)),
-        element("span.slots", element("span", first), " ", element("b", `→ ${second}`)),
+        element("span.slots", element("span", first), " ", element("b", `→ ${second}`), element("span.note.optional", told)),
       ),
     );
   }

@@ -2,6 +2,7 @@
 
 import { element, shape } from "../shared/dom.js";
 import { clock, roomAndSlot, shortDay, wallClock } from "../shared/times.js";
+import { whyNothing } from "../shared/words.js";
 
 const PAST_TENSE = { reserve: "reserved", move: "moved", cancel: "cancelled" };
 
@@ -17,15 +18,16 @@ export function makeHistory({ events, moves_seen_here: moves, moves_kept_since: 
   ].filter(Boolean);
 }
 
-function makeEvent({ op, user, accepted_at: at, accepted_by: by, csn, state, before, after }, zone) {
+function makeEvent({ op, user, accepted_at: at, accepted_by: by, csn, state, outcome, before, after }, zone) {
   const [first, last] = [before, after].map((result) => (result ? roomAndSlot(result, zone) : ""));
   const where = first && last && first !== last ? `from ${first} to ${last}` : last;
+  const why = whyNothing(outcome);
   return element(
     "li",
-    shape(state),
+    shape(why ? "rejected" : state),
     element(
       "span",
-      element("b", `${PAST_TENSE[op] ?? op} by ${user}`),
+      element("b", why ? `${op} by ${user} had no effect: ${why}` : `${PAST_TENSE[op] ?? op} by ${user}`),
       ` at ${by.split("~")[0]}, ${momentWords(at, zone)}`,
       element("span.where.optional", where),
       element("span.note", csn === null ? "not final yet" : `final, number ${csn} of all`),

@@ -124,7 +124,7 @@ function showReservations() {
 }
 
 /** The event of a write. The calendar is read again anyway; this shows what the calendar does not say. */
-function hear(name, { reservation, before, after, user, outcome }) {
+function hear(name, { reservation, before, after, user, outcome, why }) {
   if (!reservation) return; // of another application
   const mine = user === me.name;
   if (name === "moved" && before && after) {
@@ -135,7 +135,10 @@ function hear(name, { reservation, before, after, user, outcome }) {
     }, MARK_MS);
     tray.noteMoved(reservation, nameOf(reservation, user), before, after, mine);
   }
-  if (name === "rejected" && !mine) tray.noteRejected(reservation, nameOf(reservation, user));
+  if (name === "rejected" && outcome !== "rejected") tray.note(reservation, "✗", why, mine);
+  if (name === "rejected" && outcome === "rejected" && !mine) {
+    tray.noteRejected(reservation, nameOf(reservation, user));
+  }
   if (name === "revoked") tray.noteRevoked(reservation, nameOf(reservation, user), outcome === "lost", mine);
 }
 
@@ -174,11 +177,13 @@ function lookAt(day, room) {
 }
 
 /** Shows the day and the room of a slot, and the details of the reservation. */
-function openAt(id, { room, start }) {
+function openAt(id, slot) {
+  if (!slot) return open(id);
+  const { room, start } = slot;
   lookAt(dayOf({ start }, roomOf(room).timezone), room);
   draw();
   grid.lookFor(room, Date.parse(start));
-  open(id);
+  return open(id);
 }
 
 function takeRoom(name, start, end, day) {

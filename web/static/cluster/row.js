@@ -74,7 +74,7 @@ function describe(write, zone) {
 
 /** What a write of another application did; what it is about, and its status, if it did nothing. */
 function otherWords(write) {
-  const { result: _, relations, ...about } = write.describe;
+  const { result: _, why: __, relations, ...about } = write.describe;
   const { how, ...did } = resultOf(write) ?? about;
   const status = statusOf(write.outcome);
   const first = ["updated", "merged"].includes(status) ? how : status;

@@ -7,6 +7,8 @@ const NOTHING = {
   rejected: "no slot left",
   conflict: "conflict",
   unmoved: "stays where it was",
+  kept: "stays with its series",
+  open_reservations: "too many open reservations",
   forbidden: "not the owner",
   unknown: "no such reservation",
   cancelled: "was cancelled before",
