@@ -18,7 +18,8 @@ class State:
     primary           server id of the primary; empty while unknown
     history           the epochs as JSON; see bayou/history.py
     last              id of the last committed write
-    log_applications  the tags of the applications of all writes that the log has ever held
+    log_applications  the tags of the applications of all writes that the log has ever held; in a new cluster also the
+                      newest version of each
     retired_servers   the minted ids that are known to have retired
     """
 

@@ -99,7 +99,7 @@ def link(members: Sequence[dict[str, Any]], origin: str, stamp: int, prev: int =
 
 def _reserve(user: str, request: str, room: str, slots: list[list[int]]) -> dict[str, Any]:
     return {
-        "app": "rooms/1",
+        "app": "rooms/2",
         "op": "reserve",
         "check": "first_choice_free",
         "merge": "first_free_alternative",
@@ -107,6 +107,8 @@ def _reserve(user: str, request: str, room: str, slots: list[list[int]]) -> dict
             "purpose": "Seminar",
             "room": room,
             "slots": " ".join(f"{start:08}/{stop:08}" for start, stop in slots),
+            "zone": "Europe/Brussels",
+            "offsets": "60",
         },
         "pages": (f"reservation:{user}/{request}", f"room:{room}/{_day(slots[0][0])}"),
         "user": user,

@@ -37,6 +37,7 @@ class Wanted:
     slot: Slot
     purpose: str
     series: str | None
+    timezone: str | None  # the time zone that the event names, if it has a common name
 
 
 @dataclass(frozen=True)
@@ -130,14 +131,17 @@ def _wanted(
     purpose = _purpose(event)
     key = _recurrence_key(event, zone)
     series = request_id(uid)
+    own = _plain(event, "DTSTART").tzinfo
+    named = getattr(own, "key", "UTC" if own is UTC else None)
     if key is not None:
-        yield Wanted(request_id(uid, _stamp(key)), room, _slot(start, length), purpose, series)
+        yield Wanted(request_id(uid, _stamp(key)), room, _slot(start, length), purpose, series, named)
     elif "RRULE" in event or "RDATE" in event:
         for occurrence in _occurrences(event, start, zone, until):
             if occurrence.astimezone(UTC) not in moved:
-                yield Wanted(request_id(uid, _stamp(occurrence)), room, _slot(occurrence, length), purpose, series)
+                request = request_id(uid, _stamp(occurrence))
+                yield Wanted(request, room, _slot(occurrence, length), purpose, series, named)
     else:
-        yield Wanted(series, room, _slot(start, length), purpose, None)
+        yield Wanted(series, room, _slot(start, length), purpose, None, named)
 
 
 def _occurrences(event: Component, start: datetime, zone: tzinfo, until: date | None) -> list[datetime]:

@@ -135,7 +135,7 @@ def _banner(replica: Replica, settings: Config, console: Console) -> Iterator[st
     yield f"Bayou replica {console.name(replica.label)} of {settings.cluster}{joined}{retired}"
     for name, text in rows.items():
         yield f"  {name:<13} {text}"
-    for warning in [*replica.warnings, *_open_to_others(settings, replica.label)]:
+    for warning in [*replica.warnings, *_open_to_others(settings, replica.label), *replica.warnings_of_applications()]:
         yield console.warning(f"  warning: {warning}")
 
 

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from redis import Redis, RedisError
@@ -19,7 +19,7 @@ from bayou.application import MEMBERSHIP
 from bayou.errors import Away, Conflict, Refusal
 from bayou.state import State
 from replica.anti_entropy.scheduler import Scheduler
-from replica.clock import chosen_clock, microseconds
+from replica.clock import chosen_clock
 from replica.config import Config
 from replica.events.console import Console
 from replica.events.counters import Counters
@@ -89,7 +89,7 @@ class Replica:
                 self.joined_through = join(*joining)
             warning = self._identity.resolve(self.store, restored=options.restored)
             _check_playable(label, self.store.state(), rules)
-            self._activate_at_birth()
+            self._note_newest_at_birth()
             self._is_resolved = True
             self.warnings = [*self._storage.warnings, *([warning] if warning else [])]
             self._peers = Scheduler(settings, label, self.store, rules, self._clock)
@@ -105,7 +105,9 @@ class Replica:
 
             clients = self._storage.client, self._storage.blocking_client
             self._feed = EventFeed(self.store, *clients, Describer(applications), label, on_transaction)
-            service = ReplicaService(settings, self.store, self._peers, self._clock, lambda: self._feed.follow(None))
+            service = self._service = ReplicaService(
+                settings, self.store, self._peers, self._clock, lambda: self._feed.follow(None)
+            )
             self._follow_ups = FollowUps(label, service, applications)
             operator_hash = new_operator_token(settings.data / label) if settings.auth == "tokens" else None
             running = service, self.store, self._peers, self._feed
@@ -113,13 +115,13 @@ class Replica:
             self._web = WebServer(create_app(parts, counters), settings.replica(label).rest)
             undo.pop_all()
 
-    def _activate_at_birth(self) -> None:
-        """In a new cluster, let clients write the newest version of each application from the beginning."""
+    def _note_newest_at_birth(self) -> None:
+        """In a new cluster, let clients write the newest version of each application from the beginning: the first
+        primary notes these versions for its log, and the others learn them in their first session."""
         state = self.store.state()
-        if state.is_primary and state.csn == 0 and state.tentative == 0:
-            for application in self._applications:
-                if application.older:
-                    self.store.activate(application.tag, microseconds(self._clock()))
+        tags = [application.tag for application in self._applications if application.older]
+        if tags and state.is_primary and state.csn == 0 and state.tentative == 0:
+            self.store.note_log_applications(tags)
 
     def start(self) -> None:
         """Begin to serve; returns at once."""
@@ -156,6 +158,13 @@ class Replica:
 
     def state(self) -> State:
         return self.store.state()
+
+    def warnings_of_applications(self) -> Iterator[str]:
+        """Yield what the applications want the operator to know at the start. Nothing if Redis does not answer."""
+        with contextlib.suppress(RedisError, Refusal):
+            for application in self._applications:
+                if application.warnings is not None:
+                    yield from application.warnings(self._service)
 
     def _make_store(self, client: Redis) -> Store:
         return Store(

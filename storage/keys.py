@@ -31,7 +31,11 @@ KEYS = {
     "committed_page": ("c{}:", "hash", "per page: its committed state, and notes of commits in fields #CSN"),
     "changed": ("changed{}", "zset", "page by the CSN of the commit that changed it last"),
     "tentative_page": ("t:", "hash", "per page: its tentative state; valid only while its index is not empty"),
-    "log_applications": ("apps", "set", "NAME/VERSION of the application of each write that the log has ever held"),
+    "log_applications": (
+        "apps",
+        "set",
+        "NAME/VERSION that the log may hold: of each write that it has ever held, and in a new cluster the newest",
+    ),
     "list": ("list:", "set", "per list of an application: its entries, append-only"),
     "lists": ("lists", "set", "names of the lists"),
     "hung": ("hung", "hash", "write id, or a hash of a draft -> NAME/VERSION and hash of the rules that ran for ever"),

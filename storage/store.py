@@ -91,6 +91,8 @@ class Store(FullStateStore):
         super().__init__(client, label, applications, ids=ids, emptied=emptied)
         self._commit_mode = commit_mode
         self._versions = {one.name: [*one.older, one.version] for one in applications}
+        # Newest versions that were found active. All replicas can play them, so this is not looked up again.
+        self._active_for_good: set[str] = set()
         self._accepting = GroupCommit(self._accept_all)
         self._reading = GroupCommit(self._read_all)
 
@@ -408,10 +410,19 @@ class Store(FullStateStore):
 
     def active_tag(self, name: str) -> str:
         """Return the tag of the version of an application that clients write. This is the version that was activated
-        last or, if none was, the oldest that this replica can play."""
+        last, or a newer one that is noted for the log: every replica that meets this one can play it. Without either,
+        it is the oldest version that this replica can play."""
         versions = self._versions[name]
+        newest = f"{name}/{max(versions)}"
+        if newest in self._active_for_good:
+            return newest
         active = self.read([MEMBERS_PAGE]).pages[MEMBERS_PAGE].committed.get(f"active:{name}")
-        return f"{name}/{active or min(versions)}"
+        tags = {tag.decode() for tag in self._redis.smembers(self._keys.log_applications)}
+        noted = [version for version in versions if f"{name}/{version}" in tags]
+        tag = f"{name}/{max([int(active or min(versions)), *noted])}"
+        if tag == newest:
+            self._active_for_good.add(tag)
+        return tag
 
     def _check_active(self, tag: str) -> None:
         """Raise Conflict if clients may not write this version of an application, which has several."""

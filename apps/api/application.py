@@ -39,8 +39,9 @@ class FollowUp:
 class Application(LuaApplication):
     """An application. `endpoints(service)` returns its REST endpoints. `describe(write, outcome)` returns the
     description of a write for screens. Its member `result` says what the write changed, and is None if the write
-    changed nothing."""
+    changed nothing. `warnings(service)` yields sentences for the operator, which the replica shows at its start."""
 
     endpoints: Callable[[Service], Sequence[Endpoint]]
     describe: Callable[[Write, str], dict[str, Any]] = describe_plainly
     follow_up: FollowUp | None = None
+    warnings: Callable[[Service], Iterable[str]] | None = None

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from apps.rooms.local_times import Shifted, slot_asked_at
 from apps.rooms.outcomes import NO_EFFECT, no_effect
 from apps.rooms.pages import (
     Entry,
@@ -49,6 +50,7 @@ def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, 
     if held is None:
         return None
     user, _, request = identifier.partition("/")
+    asked_at = slot_asked_at(held, zone)
     return {
         "id": identifier,
         "user": user,
@@ -62,7 +64,29 @@ def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, 
         "series": held.series,
         "occurrence": occurrence_date(request),
         "asked": [{"room": slot.room, **_times(slot, zone)} for slot in held.asked],
+        **({"shifted": local_shown(held, asked_at, zone)} if asked_at else {}),
     }
+
+
+def shifted(one: Shifted, zone: ZoneInfo) -> dict[str, Any]:
+    """Return a reservation that is not at its local time as a JSON value with the members SHIFTED (see
+    answer_schemas.py)."""
+    assert one.held.slot is not None, "it has a slot, at another local time"
+    return {
+        "id": one.id,
+        "user": one.id.partition("/")[0],
+        "room": one.held.room,
+        "purpose": one.held.purpose,
+        "slot": _times(one.held.slot, zone),
+        "shifted": {**local_shown(one.held, one.asked_at, zone), "overlaps": list(one.overlaps)},
+    }
+
+
+def local_shown(held: Reservation, asked_at: RoomSlot, zone: ZoneInfo) -> dict[str, str]:
+    """Return the local times that a reservation was asked for as a JSON value with the schema LOCAL (see
+    answer_schemas.py)."""
+    assert held.local is not None, "its local times are known"
+    return {"timezone": held.local.zone or zone.key, **_times(asked_at, zone)}
 
 
 def state(held: Reservation, views: PageViews) -> str:

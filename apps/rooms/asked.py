@@ -37,6 +37,8 @@ def in_write(write: Write | Draft) -> Asked:
         asked |= {"purpose": args["purpose"], "series": args.get("series")}
     if write.op == "reserve_series":
         asked |= {name: args[name] for name in ("purpose", "rule", "except")}
+    if "zone" in args:
+        asked["timezone"] = args["zone"] if args.get("own_zone") else None
     if "occurrences_wanted" in args:
         asked["occurrences"] = args["occurrences_wanted"]
     return asked
@@ -60,7 +62,8 @@ def by_reserve(draft: Draft, body: ReserveBody) -> Asked:
 def by_move(op: str, body: MoveBody, first: str | None = None) -> Asked:
     """Return what a request to move a reservation or a series asks for; `first` is the date from which a series is to
     be moved."""
-    asked = {"op": op, "slots": encode_slots((slot.start, slot.end) for slot in body.slots), **_merge(body.merge)}
+    slots = encode_slots((slot.start, slot.end) for slot in body.slots)
+    asked = {"op": op, "slots": slots, "timezone": body.timezone, **_merge(body.merge)}
     if body.room is not None:
         asked["room"] = body.room
     if isinstance(body, SeriesMoveBody):

@@ -7,22 +7,31 @@ a play of it may touch at any replica, whatever writes come before it there.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from apps.api.service import Rules, new_draft
 from apps.people.pages import person_page
-from apps.rooms.pages import Reservation, RoomSlot, encode_slots, reservation_page, user_page
+from apps.rooms.pages import (
+    Reservation,
+    RoomSlot,
+    decode_slots,
+    encode_detail,
+    encode_slots,
+    reservation_page,
+    user_page,
+)
 from apps.rooms.policies import NO_POLICIES, Policies
-from apps.rooms.schema import AnotherRoom, Merge, MoveBody, NearestFreeTime, ReserveBody, Slot
-from apps.rooms.times import local_day
+from apps.rooms.schema import AnotherRoom, GiveUp, Merge, MoveBody, NearestFreeTime, ReserveBody, Slot
+from apps.rooms.times import encode_offsets, local_day
 from bayou.errors import BadInput, TooLarge
 from bayou.write import PAGES_MAX, Draft
 
-APP = "rooms/1"
+WITHOUT_LOCAL_TIMES = "rooms/1"
+TAGS = (WITHOUT_LOCAL_TIMES, "rooms/2")
 
 _CHECKS = {
     "reserve": "first_choice_free",
@@ -36,7 +45,12 @@ _CHECKS = {
 
 @dataclass(frozen=True, slots=True)
 class DraftContext:
-    """The values that the drafts of one request share: the user, the request id, the time (UTC) and the policies."""
+    """The values that the drafts of one request share: the user, the request id, the time (UTC) and the policies.
+
+    zone      the time zone of the building, in which the policies hold
+    own_zone  the time zone that the request names for its local times; None if these are the building's
+    app       the version of the rooms that clients write, NAME/VERSION
+    """
 
     user: str
     request: str
@@ -45,6 +59,13 @@ class DraftContext:
     listed_rooms: Collection[str]
     policies: Policies = NO_POLICIES
     role: str = "user"
+    own_zone: ZoneInfo | None = None
+    app: str = WITHOUT_LOCAL_TIMES
+
+    @property
+    def local_zone(self) -> ZoneInfo:
+        """The time zone of the local times."""
+        return self.own_zone or self.zone
 
     @property
     def at_min(self) -> int:
@@ -70,6 +91,18 @@ def move(context: DraftContext, identifier: str, reservation: Reservation, final
     args = {**search.args, **limit.args, "reservation": identifier}
     pages = [*pages_holding(identifier, reservation, final), *search.pages, *limit.pages]
     return draft_of(context, "move", body.merge.name, args, pages)
+
+
+def move_back(context: DraftContext, identifier: str, held: Reservation, to: RoomSlot, by: str) -> Draft:
+    """Return the draft that moves a reservation to the slot `to`, which has the local times that it was asked for. The
+    draft is in the name of its owner; `by` is the user who asked for it. It does nothing if the owner moves the
+    reservation meanwhile. Raise Conflict if the policies forbid the slot."""
+    assert held.slot is not None, "only a reservation with a slot has local times"
+    body = MoveBody.model_construct(
+        slots=[Slot.model_construct(start=to.start, end=to.end)], merge=GiveUp(name="give_up")
+    )
+    draft = move(context, identifier, held, False, body)
+    return replace(draft, args={**draft.args, "back": {"by": by, "from": encode_detail(held.slot)}})
 
 
 def cancel(context: DraftContext, identifier: str, reservation: Reservation, reason: str | None = None) -> Draft:
@@ -164,9 +197,27 @@ def pages_holding(identifier: str, reservation: Reservation, final: bool) -> lis
     return [reservation_page(identifier), *room_pages]
 
 
+def local_times(context: DraftContext, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that say at which local times the slots are that a write with these arguments may get; see
+    lua/local_times.lua."""
+    spans: list[tuple[int, int]] = []
+    for occurrence in args.get("occurrences", [{}]):
+        one = {**args, **occurrence}
+        slots = decode_slots(one["slots"])
+        spans += slots
+        if "window_min" in one:
+            (start, end), window_min = slots[0], one["window_min"]
+            spans.append((max(one["day_start"], start - window_min), min(one["day_end"], end + window_min)))
+    zone = context.local_zone
+    named = {"zone": zone.key, "own_zone": True} if context.own_zone else {"zone": zone.key}
+    return {**named, "offsets": encode_offsets(spans, zone)}
+
+
 def draft_of(context: DraftContext, op: str, merge: str, args: dict[str, Any], pages: Iterable[str]) -> Draft:
     """Return the draft of a write. Raise TooLarge if the write would declare too many pages."""
-    rules = Rules(APP, _CHECKS[op], merge)
+    rules = Rules(context.app, _CHECKS[op], merge)
+    if context.app != WITHOUT_LOCAL_TIMES and not op.startswith("cancel"):
+        args = {**args, **local_times(context, args)}
     draft = new_draft(rules, op, args, pages, user=context.user, at=context.at, request=context.request)
     if len(draft.pages) > PAGES_MAX:
         raise TooLarge(

@@ -1,6 +1,7 @@
 """Makes the draft of one write from a user's request about a series. The write has arguments for each occurrence.
 
-This module converts local dates and times to minutes, in the time zone of the building. The write holds no local time.
+This module converts local dates and times to minutes, in the time zone that the request names or the building's. The
+write holds minutes.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def not_cancelled(occurrences: Iterable[tuple[str, str, PageViews]], first: str 
 def reserve(context: DraftContext, body: ReserveBody) -> Draft:
     """Return the draft of a new series. Raise BadInput, TooLarge or Conflict if the request cannot be granted."""
     assert body.rule is not None, "a rule makes a series"
-    zone, first = context.zone, body.slots[0]
+    zone, first = context.local_zone, body.slots[0]
     begins = datetime.fromtimestamp(first.start * 60, zone).replace(tzinfo=None)
     days = recurrence.without(recurrence.dates(body.rule, begins, zone), body.excluded)
     series = f"{context.user}/{context.request}"
@@ -80,7 +81,7 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
     The first occurrence gets the slots of the body. Every other occurrence gets the same local times, moved by the
     number of days between its date and the date of the first occurrence.
     """
-    zone, first = context.zone, date.fromisoformat(occurrences[0].day)
+    zone, first = context.local_zone, date.fromisoformat(occurrences[0].day)
     limit = limit_of(context, series.partition("/")[0])
     remedy = "Move the occurrences one by one. Or cancel those that do not fit, and reserve them as a new series."
     collected = _Collected(len(occurrences), [reservation_page(series), *limit.pages], remedy)

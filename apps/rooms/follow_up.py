@@ -42,6 +42,7 @@ def drafts_after(service: Service, entry: LogEntry) -> Iterator[Draft]:
                 zone=building.zone,
                 listed_rooms=building.rooms,
                 policies=building.policies,
+                app=service.active_tag("rooms"),
                 role="manager",  # if the user was none, the outcome is `forbidden`, as before
             )
             yield drafts.cancel(context, identifier, reservation, write.args.get("reason"))

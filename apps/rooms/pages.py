@@ -45,6 +45,20 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalTimes:
+    """The local times of a slot, as clocks showed them by the rules of the time of the request.
+
+    zone          the time zone that the request named; None if it named none, which means the building's
+    start_offset  by how many minutes local time was ahead of UTC at the start of the slot
+    end_offset    the same at its end
+    """
+
+    zone: str | None
+    start_offset: int
+    end_offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reservation:
     """The contents of a reservation's page.
 
@@ -53,6 +67,7 @@ class Reservation:
     reason        the code of the reason why it is rejected or cancelled; None if it is neither
     why           the user who cancelled it and that user's reason; None if no reason was given
     pages_beyond  the room pages that may hold it, in addition to those of `asked`
+    local         the local times of the slot; None if the write that gave it the slot did not say them
     """
 
     state: str
@@ -63,6 +78,7 @@ class Reservation:
     purpose: str
     series: str | None
     pages_beyond: tuple[str, ...]
+    local: LocalTimes | None
 
     @property
     def room(self) -> str:
@@ -139,15 +155,17 @@ def decode_reservation(fields: Mapping[str, str]) -> Reservation | None:
     if state == "cancelled" and detail:
         who, _, text = detail.partition("\t")
         reason, why = state, (who, text)
+    slot = decode_detail(detail) if state == "reserved" else None
     return Reservation(
         state=state,
-        slot=decode_detail(detail) if state == "reserved" else None,
+        slot=slot,
         asked=tuple(RoomSlot(room, *slot) for slot in decode_slots(slots)),
         reason=reason,
         why=why,
         purpose=purpose,
         series=fields.get("series"),
         pages_beyond=tuple(fields["pages"].split("\n")) if "pages" in fields else (),
+        local=_local_times(slot, fields["local"]) if slot and "local" in fields else None,
     )
 
 
@@ -175,6 +193,19 @@ def decode_detail(detail: str) -> RoomSlot | None:
     """Return the slot in the detail of an outcome (`START8/END8 ROOM`); None if there is not exactly one."""
     slot, _, room = detail.partition(" ")
     return RoomSlot(room, *decode_slots(slot)[0]) if room and "/" in slot else None
+
+
+def _local_times(slot: RoomSlot, text: str) -> LocalTimes | None:
+    start, offsets, *zone = text.split(" ")
+    if int(start) != slot.start:
+        return None  # a write of version 1 has moved the reservation since
+    at_start, _, at_end = offsets.partition("/")
+    return LocalTimes(zone[0] if zone else None, int(at_start), int(at_end or at_start))
+
+
+def encode_detail(slot: RoomSlot) -> str:
+    """Return a slot as the detail of an outcome, from which `decode_detail` reads it."""
+    return f"{encode_slots([(slot.start, slot.end)])} {slot.room}"
 
 
 def _entry(room: str, start: str, value: str) -> Entry:

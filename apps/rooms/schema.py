@@ -6,6 +6,7 @@ rooms exist, are configured or are free.
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -21,7 +22,7 @@ from pydantic import (
 
 from apps.api.model import Count, ListQuery, Model, Name, RequestId, RequestQuery, ViewQuery, one_line, readable_name
 from apps.api.schema import DATE, TEXT, TIME
-from apps.rooms.times import DAY_MIN, SLOT_DAYS_MAX, parse_minute
+from apps.rooms.times import DAY_MIN, SLOT_DAYS_MAX, parse_minute, zone_named
 
 CALENDAR_DAYS_MAX = 62
 FREE_DAYS_MAX = 31
@@ -57,6 +58,12 @@ def _features(text: object) -> tuple[str, ...]:
     return tuple(word.strip() for word in str(text).split(",") if word.strip())
 
 
+def _time_zone(name: str) -> str:
+    if not re.fullmatch("[A-Za-z0-9_/+-]{1,64}", name) or zone_named(name) is None:
+        raise ValueError(f"there is no time zone {name[:64]!r} here; write it like Europe/Brussels or UTC")
+    return name
+
+
 def _merge(value: object) -> object:
     """Read a merge procedure. A name alone means an object with that name and no other member."""
     found = {"name": value} if isinstance(value, str) else value
@@ -71,6 +78,10 @@ RoomName = Annotated[str, AfterValidator(room_name), WithJsonSchema({**TEXT, "mi
 Purpose = Annotated[str, Field(max_length=200, description="What it is for."), AfterValidator(one_line)]
 Reason = Annotated[str, Field(max_length=200), AfterValidator(_reason)]
 LocalDate = Annotated[date, BeforeValidator(parse_date), WithJsonSchema(dict(DATE))]
+TimeZone = Annotated[
+    Annotated[str, AfterValidator(_time_zone), WithJsonSchema(dict(TEXT))] | None,
+    Field(description="The time zone in which the times were meant, if it is not the building's; see local times."),
+]
 Features = Annotated[tuple[str, ...], BeforeValidator(_features), WithJsonSchema(dict(TEXT))]
 
 
@@ -156,6 +167,7 @@ class ReserveBody(Model):
     )
     occurrences: Occurrences = "best_effort"
     series: Name | None = Field(default=None, description="The series that this single reservation belongs to.")
+    timezone: TimeZone = None
     new_room: Annotated[bool, Field(description="The room may be one that nobody has named before.")] = False
 
     @field_validator("excluded", "occurrences")
@@ -190,6 +202,7 @@ class MoveBody(Model):
     room: RoomName | None = None
     merge: Merge = FirstFreeAlternative()
     request: RequestId = None
+    timezone: TimeZone = None
 
 
 class SeriesMoveBody(MoveBody):

@@ -7,10 +7,11 @@ no time zone. A zone is used only to show a time, and to find the local day of a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from itertools import pairwise
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DAY_MIN = 24 * 60
 SLOT_DAYS_MAX = 366  # a year; the pages that a write may declare bound it further
@@ -103,3 +104,55 @@ def shifted(minute: int, days: int, zone: ZoneInfo) -> int:
 
 def local_date(minute: int, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(minute * 60, zone).date()
+
+
+def zone_named(name: str) -> ZoneInfo | None:
+    """Return the time zone with this name; None if this machine knows none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+@lru_cache(maxsize=10_000)
+def offset_min(minute: int, zone: ZoneInfo) -> int:
+    """Return by how many minutes local time is ahead of UTC at this moment."""
+    offset = datetime.fromtimestamp(minute * 60, zone).utcoffset()
+    assert offset is not None, "a time zone has an offset"
+    return offset // timedelta(minutes=1)
+
+
+def encode_offsets(spans: Iterable[tuple[int, int]], zone: ZoneInfo) -> str:
+    """Return by how many minutes local time is ahead of UTC in these spans of minutes, as a write carries it:
+    OFFSET, then MINUTE:OFFSET for each change. Between the spans the text means nothing."""
+    found: dict[int, int] = {}
+    for low, high in spans:
+        found[low] = offset_min(low, zone)
+        for before, after in pairwise([*range(low, high, DAY_MIN), high]):
+            if offset_min(before, zone) != offset_min(after, zone):
+                found[_change(before, after, zone)] = offset_min(after, zone)
+    minutes = sorted(found)
+    parts = [str(found[minutes[0]])]
+    parts += [f"{minute}:{found[minute]}" for last, minute in pairwise(minutes) if found[minute] != found[last]]
+    return " ".join(parts)
+
+
+def present_minute(minute: int, offset: int, zone: ZoneInfo) -> int:
+    """Return the minute at which clocks in `zone` show, by the rules that this machine knows, what clocks showed at
+    `minute` when local time was `offset` minutes ahead of UTC."""
+    if offset_min(minute, zone) == offset:
+        return minute
+    wall = datetime(1970, 1, 1) + timedelta(minutes=minute + offset)  # a wall clock has no zone
+    return int(wall.replace(tzinfo=zone).timestamp()) // 60
+
+
+def _change(before: int, after: int, zone: ZoneInfo) -> int:
+    """Return the first minute of (before, after] that has the offset of `after`."""
+    wanted = offset_min(after, zone)
+    while after - before > 1:
+        middle = (before + after) // 2
+        if offset_min(middle, zone) == wanted:
+            after = middle
+        else:
+            before = middle
+    return after

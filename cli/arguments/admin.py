@@ -65,6 +65,12 @@ def add_commands(commands: Parser) -> None:
     take.add("files", "FILE", "the files of the export", nargs="+")
     truncate = admin.add_command("truncate", "drop old committed writes from the log", "  admin truncate 1000")
     truncate.add("keep", "KEEP", "how many committed writes stay", type=values.number(0, values.KEEP_MAX))
+    check = admin.add_command(
+        "check-times",
+        "list reservations that stand at another local time than asked for, after time zones have changed",
+        "  admin check-times\n  admin check-times --move-back    move each to the local time asked for; 3: some stay",
+    )
+    check.add_flag("--move-back", "move them to the local times that were asked for")
     _add_user(admin)
 
 

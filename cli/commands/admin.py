@@ -1,14 +1,15 @@
-"""The commands that operators give to one replica: admin retire, promote, activate, invite, truncate, export and
-import."""
+"""The commands that operators give to one replica: admin retire, promote, activate, invite, truncate, check-times,
+export and import."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from cli.commands.local_times import check_times
 from cli.commands.people import people
 from cli.context import Context
 from cli.output.screen import clean
@@ -18,8 +19,8 @@ from cli.rest import Json, Query
 MIB = 1024 * 1024
 
 
-def admin(context: Context, arguments: Namespace) -> None:
-    actions = {
+def admin(context: Context, arguments: Namespace) -> int | None:
+    actions: dict[str, Callable[[Context, Namespace], int | None]] = {
         "retire": _retire,
         "promote": _promote,
         "activate": _activate,
@@ -27,9 +28,10 @@ def admin(context: Context, arguments: Namespace) -> None:
         "truncate": _truncate,
         "export": _export,
         "import": _import,
+        "check-times": check_times,
         "user": people,
     }
-    actions[arguments.action](context, arguments)
+    return actions[arguments.action](context, arguments)
 
 
 def _retire(context: Context, arguments: Namespace) -> None:

@@ -149,6 +149,8 @@ def _body(one: Wanted, known: set[str], merge: str | Json) -> Json:
     body: Json = {"room": one.room, "slots": [one.slot.as_json()], "purpose": one.purpose, "merge": merge}
     if one.series:
         body["series"] = one.series
+    if one.timezone:
+        body["timezone"] = one.timezone
     if one.room not in known:
         body["new_room"] = True
     return body

@@ -67,6 +67,8 @@ def show_reservation(screen: Screen, reservation: Json, zone: tzinfo) -> None:
         parts.append(clean(reservation["purpose"]))
     screen.line("  ".join(parts))
     lines = [("id", clean(reservation["id"]))]
+    if shifted := reservation.get("shifted"):
+        lines.append(("note", f"asked for {show_slot(slot_of(shifted), zone)}; time zones have changed since"))
     if reservation.get("reason"):
         lines.append(("why", clean(reason_of(reservation))))
     elif choice := _choice(reservation):

@@ -41,7 +41,7 @@ def starts(table: Timetable) -> list[str]:
 def test_an_event_becomes_a_reservation() -> None:
     table = timetable(event("2025-1").replace("SUMMARY:Talk", "SUMMARY:A\\nB " + "x" * 300))
     (wanted,) = table.wanted
-    assert (wanted.request, wanted.room, wanted.series) == ("2025-1", "6.12", None)
+    assert (wanted.request, wanted.room, wanted.series, wanted.timezone) == ("2025-1", "6.12", None, None)
     assert wanted.slot.start.isoformat() == "2026-12-01T08:00:00+00:00"
     assert wanted.purpose == "A B " + "x" * 196
 
@@ -55,6 +55,7 @@ def test_known_and_unknown_time_zones() -> None:
         event("c", start="20261201T090000Z", end="20261201T100000Z"),
     )
     assert starts(table) == ["12-01 15:00 +0100", "12-01 10:00 +0100"]
+    assert [wanted.timezone for wanted in table.wanted] == ["America/New_York", "UTC"]
     assert [one.why for one in table.skipped] == ["its time zone Mars/Base is not known"]
 
 

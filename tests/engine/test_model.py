@@ -35,7 +35,17 @@ def asking(user: str, request: str, how: int) -> DraftContext:
 
     `how` selects the policies.
     """
-    return clients.request_context(user, request, (None, 3)[how >> 4 & 1], how >> 5, "manager")
+    limit, is_older = (None, 3)[how >> 4 & 1], how >> 9 & 3 == 3
+    return clients.request_context(user, request, limit, how >> 5, "manager", is_older=is_older)
+
+
+class AnyVersion(Store):
+    """A store that accepts writes of the version `active` of the rooms, as during an upgrade of a cluster."""
+
+    active = ""
+
+    def active_tag(self, name: str) -> str:  # noqa: ARG002
+        return self.active
 
 
 class Machine(RuleBasedStateMachine):
@@ -47,7 +57,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.client.flushdb()
         self.now = BEGIN_US
-        self.engines: list[Store] = []
+        self.engines: list[AnyVersion] = []
         self.models: list[Replica] = []
         self.series: list[str] = []
         for number in range(3):
@@ -55,7 +65,7 @@ class Machine(RuleBasedStateMachine):
             self._exchange(0, number)
 
     def _add(self, server: str, primary: str, *, first_primary: bool = False, clock: int = 0) -> None:
-        store = Store(self.client, f"s{len(self.engines)}", APPLICATIONS)
+        store = AnyVersion(self.client, f"s{len(self.engines)}", APPLICATIONS)
         store.begin(server=server, cluster="model", first_primary=first_primary)
         self.engines.append(store)
         self.models.append(Replica(server, primary, clock))
@@ -67,6 +77,8 @@ class Machine(RuleBasedStateMachine):
         self.now += 1000
         if self.models[number].retired:
             return
+        if draft.app.startswith("rooms/"):
+            self.engines[number].active = draft.app
         outcome = self.engines[number].accept(draft, self.now).outcome
         assert outcome == self.models[number].accept(draft, self.now)
 

@@ -96,8 +96,8 @@ def test_a_newer_release_is_refused_and_both_sides_see_why(processes: Processes)
     said = refused("later", protocol=later)
     sentence = f"one uses protocol version {PROTOCOL} and later uses version {later}. Run the same release on both."
     assert said == f"other_protocol: {sentence}"
-    said = refused("new", applications={**rules, "rooms/2": "x"}, log_applications=["rooms/2"])
-    sentence = "The log of new holds writes of rooms/2, which one cannot play. Run the release of new on one too."
+    said = refused("new", applications={**rules, "rooms/3": "x"}, log_applications=["rooms/3"])
+    sentence = "The log of new holds writes of rooms/3, which one cannot play. Run the release of new on one too."
     assert said == f"other_applications: {sentence}"
     said = refused("other", applications={**rules, "rooms/1": "x"})
     assert said.startswith(

@@ -20,7 +20,7 @@ FIRST_MIN = 29_967_840  # 2026-12-24 00:00 UTC
 SLOTS = 16  # half hours from 20:00 on, across midnight
 PATIENCE = 6
 REASON = "the room is painted"
-UTC_ZONE = ZoneInfo("UTC")
+UTC_ZONE, BRUSSELS = ZoneInfo("UTC"), ZoneInfo("Europe/Brussels")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -141,16 +141,25 @@ def put(user: str, request: str, song: int, how: int) -> Draft:
 
 
 def request_context(
-    user: str, request: str, limit: int | None = None, moment: int = 0, role: str = "user"
+    user: str,
+    request: str,
+    limit: int | None = None,
+    moment: int = 0,
+    role: str = "user",
+    *,
+    is_older: bool = False,
 ) -> drafts.DraftContext:
-    """Return the context of a request. `limit` is the maximum number of open reservations.
+    """Return the context of a request. `limit` is the maximum number of open reservations. `is_older` chooses the older
+    rules of the rooms, which know no local times.
 
     `moment` decides the time of the request. For one `moment` in four, this time is so late that some reservations have
     ended.
     """
     minute = FIRST_MIN + (0, 0, 0, 23 * 60)[moment % 4]
     policies = Policies(open_reservations=limit)
-    return drafts.DraftContext(user, request, EPOCH + timedelta(minutes=minute), UTC_ZONE, ROOMS, policies, role)
+    at, own_zone = EPOCH + timedelta(minutes=minute), (None, BRUSSELS)[moment >> 2 & 1]
+    app = ("rooms/2", "rooms/1")[is_older]
+    return drafts.DraftContext(user, request, at, UTC_ZONE, ROOMS, policies, role, own_zone, app)
 
 
 def owner_of(identifier: str) -> str:

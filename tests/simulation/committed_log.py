@@ -112,7 +112,7 @@ def notes(write: Write, csn: int, outcome: str) -> Pages:
     status, _, detail = outcome.partition(" ")
     if write.app == "records/1":
         return notes_of_records(write, csn, outcome)
-    if write.app != "rooms/1" or status in OF_NOBODY:
+    if not write.app.startswith("rooms/") or status in OF_NOBODY:
         return {}
     op = write.op.removesuffix("_series")
     subject = write.args.get("reservation") or write.args.get("series") or ""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, timedelta
 from typing import Any
 
 from bayou.write import Write
 from tests.simulation.demand import Demand
+from tests.support.model_rooms import offset_at
 
 Entry = tuple[str, str]  # list, member
+DAY_MIN = 24 * 60
 
 
 def entries(write: Write) -> set[Entry]:
@@ -18,7 +21,7 @@ def entries(write: Write) -> set[Entry]:
         return {("people", args["name"])}
     if (write.app, write.op) == ("playlist/1", "put"):
         return {("songs", args["song"])}
-    if write.app != "rooms/1" or write.op in {"cancel", "cancel_series"}:
+    if not write.app.startswith("rooms/") or write.op in {"cancel", "cancel_series"}:
         return set()
     wishes = [args, *args.get("occurrences", ())]
     found = {("rooms", room) for wish in wishes for room in (wish.get("room"), *wish.get("rooms", ())) if room}
@@ -26,7 +29,24 @@ def entries(write: Write) -> set[Entry]:
         found.add((user, write.request))
     if write.op == "reserve_series":
         found |= {(user, f"{write.request}~{occurrence['date']}") for occurrence in args["occurrences"]}
+    if write.app != "rooms/1":
+        found |= {("local_days", day) for one in args.get("occurrences", [{}]) for day in local_days({**args, **one})}
     return found
+
+
+def local_days(args: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the UTC days on which a slot of a request may begin or end, with the offsets of its local times."""
+    zone = f" {args['zone']}" if args.get("own_zone") else ""
+    slots = [slot.split("/") for slot in args["slots"].split()]
+    ends = [(int(start), int(stop)) for start, stop in slots]
+    times = [(minute // DAY_MIN, at) for start, stop in ends for minute, at in ((start, start), (stop - 1, stop))]
+    if "window_min" in args:
+        low, high = args["day_start"], args["day_end"]
+        low, high = max(low, ends[0][0] - args["window_min"]), min(high, ends[0][1] + args["window_min"])
+        for day in range(low // DAY_MIN, (high - 1) // DAY_MIN + 1):
+            times += [(day, max(low, day * DAY_MIN)), (day, min(high, (day + 1) * DAY_MIN))]
+    for day, minute in times:
+        yield f"{date(1970, 1, 1) + timedelta(days=day)} {offset_at(args['offsets'], minute)}{zone}"
 
 
 def judge_lists(

@@ -108,6 +108,10 @@ class FaultyStore(Store):
         self._pending: list[Look] = []
         self.dirty = True
 
+    def active_tag(self, name: str) -> str:
+        """Return the newest version: all nodes can play it. Which version is active is tested elsewhere."""
+        return f"{name}/{max(self._versions[name])}"
+
     def run(self, verb: str, *arguments: Any) -> Any:
         self.scripts_run += 1
         self.receipts += verb in RECEIVING

@@ -16,6 +16,7 @@ from tests.support.model_desk import Pages
 Demand = Callable[..., None]  # (number of an invariant, whether it holds, *message)
 Commit = tuple[Write, str, Pages]  # (write, outcome, changed pages)
 DONE = {"updated", "merged"}
+ROOMS = {"rooms/1", "rooms/2"}
 
 
 def judge_pages(demand: Demand, label: str, pages: Pages) -> None:
@@ -71,7 +72,7 @@ def judge_commits(demand: Demand, commits: Sequence[Commit]) -> None:
         before, pages = pages, {**pages, **changes}
         if write.app == "people/1":
             judge_managing(demand, roles, write, outcome)
-        if write.app == "rooms/1":
+        if write.app in ROOMS:
             judge_owner(demand, roles, write, outcome)
             judge_wholeness(demand, write, outcome, before, pages)
             judge_open(demand, write, outcome, pages)
@@ -147,7 +148,7 @@ def judge_listed(demand: Demand, commits: Sequence[Commit], pages: Pages) -> Non
     outside: set[str] = set()
     latest: dict[str, int] = defaultdict(int)
     for write, _, _ in commits:
-        if write.app == "rooms/1":
+        if write.app in ROOMS:
             owner = owner_of(write)
             seen.add(owner)
             latest[owner] = max(latest[owner], write.args.get("limit", {}).get("at", 0))

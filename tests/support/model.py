@@ -248,4 +248,5 @@ APPLICATIONS: dict[str, Callable[[Desk, Write], str]] = {
     "playlist/1": play_playlist,
     "records/1": play_records,
     "rooms/1": play_rooms,
+    "rooms/2": play_rooms,
 }

@@ -52,6 +52,20 @@ def room_slots(room: str, slots: str) -> list[RoomSlot]:
     return [RoomSlot(room, *map(int, slot.split("/"))) for slot in slots.split()]
 
 
+def offset_at(offsets: str, minute: int) -> int:
+    """Return the offset from UTC at a minute. `offsets` is `OFFSET MINUTE:OFFSET ...`: the first, and the changes."""
+    first, *changes = offsets.split()
+    known = [(int(since), int(offset)) for since, offset in (change.split(":") for change in changes)]
+    return next((offset for since, offset in reversed(known) if since <= minute), int(first))
+
+
+def local_text(args: Mapping[str, Any], slot: RoomSlot) -> str:
+    """Return how the page of a reservation says the local times of its slot."""
+    start, end = offset_at(args["offsets"], slot.start), offset_at(args["offsets"], slot.end)
+    words = [f"{slot.start:08}", str(start) if start == end else f"{start}/{end}"]
+    return " ".join([*words, args["zone"]] if args.get("own_zone") else words)
+
+
 def play_rooms(desk: Desk, write: Write) -> str:
     """Play a write about a reservation or a series, and return the outcome."""
     if write.op.endswith("_series"):
@@ -236,7 +250,10 @@ class ReservationChange:
     def record(self, found: Found | str) -> str:
         """Write the result to the page of the reservation, and return the outcome."""
         if isinstance(found, Found):
-            self.note_request()["state"] = f"reserved {found.slot.text}"
+            page = self.note_request()
+            page["state"] = f"reserved {found.slot.text}"
+            if "offsets" in self.args:
+                page["local"] = local_text(self.args, found.slot)
             return f"{found.status} {found.slot.text}"
         if self.op == "reserve":
             self.note_request()["state"] = f"rejected {found}"

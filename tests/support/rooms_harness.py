@@ -79,7 +79,8 @@ local ok, status, detail = pcall(function()
   if is_met then return chunk().update(api, write, found) end
   return chunk().merge(api, write, found)
 end)
-local lists = chunk().lists(write)
+local is_listed, lists = pcall(chunk().lists, write)
+if not is_listed then lists = {} end
 if not ok then return cjson.encode({outcome = 'failed', why = status, lists = lists}) end
 return cjson.encode({outcome = detail and status .. ' ' .. detail or status, pages = all, lists = lists})
 """
@@ -121,6 +122,7 @@ class FakeService:
     committed: Pages = field(default_factory=dict)
     lists: dict[str, set[str]] = field(default_factory=dict)
     log: list[Write] = field(default_factory=list)
+    active: str = APPLICATION.tag
 
     @property
     def settings(self) -> Any:
@@ -169,7 +171,7 @@ class FakeService:
         return ["one"]
 
     def active_tag(self, name: str) -> str:
-        return f"{name}/1"
+        return self.active if name == "rooms" else f"{name}/1"
 
     def label(self, server: str) -> str:
         return server.partition("~")[0]

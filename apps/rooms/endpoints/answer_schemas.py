@@ -17,8 +17,9 @@ ROOM = record(
     opens=nullable(CLOCK),
     closes=nullable(CLOCK),
 )
+LOCAL = record({"overlaps": array(TEXT)}, timezone=TEXT, start=TIME, end=TIME)
 RESERVATION = record(
-    {"held_by": array(TEXT)},
+    {"held_by": array(TEXT), "shifted": LOCAL},
     id=TEXT,
     user=TEXT,
     request=TEXT,
@@ -55,6 +56,12 @@ EVENT = record(
     outcome=TEXT,
     before=nullable(ROOM_SLOT),
     after=nullable(ROOM_SLOT),
+)
+SHIFTED = {"id": TEXT, "user": TEXT, "room": TEXT, "purpose": TEXT, "slot": SLOT, "shifted": LOCAL}
+SHIFTED_ONES = record(timezone=TEXT, reservations=array(record(**SHIFTED)))
+MOVED_BACK = record(
+    moved=array(record(**SHIFTED)),
+    not_moved=array(record(**SHIFTED, error=record(code=TEXT, message=TEXT))),
 )
 CONFLICT = record(
     id=TEXT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from apps.api.endpoint import Answer
 from apps.api.request import Caller, ClientSession
@@ -84,8 +85,9 @@ class Handlers:
         self.require_room(name, "GET /rooms lists all rooms.", session)
         return name
 
-    def context(self, caller: Caller, request: str | None) -> drafts.DraftContext:
-        """Return the values that the drafts of a request share. A request without an id gets a new id."""
+    def context(self, caller: Caller, request: str | None, timezone: str | None = None) -> drafts.DraftContext:
+        """Return the values that the drafts of a request share. A request without an id gets a new id. `timezone` is
+        the zone that the request names."""
         return drafts.DraftContext(
             user=caller.name,
             role=caller.role,
@@ -94,6 +96,8 @@ class Handlers:
             zone=self.zone,
             listed_rooms=self.building.rooms,
             policies=self.building.policies,
+            own_zone=ZoneInfo(timezone) if timezone else None,
+            app=self.service.active_tag("rooms"),
         )
 
     def views_of(self, identifier: str, session: ClientSession) -> PageViews:

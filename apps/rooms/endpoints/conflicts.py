@@ -9,11 +9,13 @@ from datetime import datetime
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.request import ClientSession, Request
 from apps.rooms import answer_values
-from apps.rooms.drafts import APP
+from apps.rooms.drafts import TAGS
 from apps.rooms.endpoints.answer_schemas import CONFLICTS
 from apps.rooms.endpoints.base import Handlers
 from apps.rooms.pages import decode_reservation, reservation_page
 from apps.rooms.schema import ConflictsQuery
+
+NEWEST = 200  # writes that one answer looks at
 
 
 class Conflicts(Handlers):
@@ -25,8 +27,10 @@ class Conflicts(Handlers):
         although they were accepted; `why` says why. The answer covers the newest 200 such writes that the log still
         holds. Tentative writes come first, then committed writes."""
         user = request.query.user or ""
-        entries = self.service.newest_writes(APP, user=user, words=answer_values.NOT_AS_WANTED)
-        found = [one for entry in entries for one in answer_values.not_as_wanted(entry, self.zone)]
+        words = answer_values.NOT_AS_WANTED
+        entries = [entry for tag in TAGS for entry in self.service.newest_writes(tag, user=user, words=words)]
+        entries.sort(key=lambda entry: (entry.csn is None, entry.csn or entry.write.stamp), reverse=True)
+        found = [one for entry in entries[:NEWEST] for one in answer_values.not_as_wanted(entry, self.zone)]
         shown = self._with_present_slots(found, request.session)
         return {"conflicts": [one for one in shown if _is_asked_for(one, request.query)]}
 

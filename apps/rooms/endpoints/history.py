@@ -108,7 +108,8 @@ def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
     for tentative, outcome in history.tentative:
         own = answer_values.outcome_for(tentative, outcome, identifier)
         op = tentative.op.removesuffix("_series")
-        yield _Event(tentative.id, op, tentative.user, own, None, tentative.accepted_at)
+        user = tentative.args.get("back", {}).get("by", tentative.user)
+        yield _Event(tentative.id, op, user, own, None, tentative.accepted_at)
 
 
 def _accepted_at(event: _Event) -> datetime:

@@ -39,7 +39,7 @@ class Reservations(SeriesHandlers):
         """Reserve the first free slot of those asked for; if none is free, reserve what the merge procedure finds. With
         a recurrence rule, reserve a series. Status 200 means that the same request had already been accepted."""
         body, session = request.body, request.session
-        context = self.context(request.caller, body.request)
+        context = self.context(request.caller, body.request, body.timezone)
         if not body.new_room:
             self.require_rooms(body.room, body.merge, "If the room is new, add `new_room: true`.", session)
         identifier = f"{context.user}/{context.request}"
@@ -66,7 +66,7 @@ class Reservations(SeriesHandlers):
         remedy = "A move cannot name a new room; a new reservation can."
         self.require_rooms(body.room, body.merge, remedy, session)
         reservation, final = self.held(identifier, session)
-        context = self.context(request.caller, body.request)
+        context = self.context(request.caller, body.request, body.timezone)
         draft = drafts.move(context, identifier, reservation, final, body)
         wanted = asked.by_move(draft.op, body)
         views = self.submitted(draft, identifier, session, wanted) or self.views_of(identifier, session)

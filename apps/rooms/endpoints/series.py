@@ -134,7 +134,8 @@ class AllSeries(SeriesHandlers):
         identifier, body, session = f"{user}/{name}", request.body, request.session
         remedy = "A move cannot name a new room; a new reservation can."
         self.require_rooms(body.room, body.merge, remedy, session)
-        series, context = self.require_series(identifier, session), self.context(request.caller, body.request)
+        series = self.require_series(identifier, session)
+        context = self.context(request.caller, body.request, body.timezone)
         wanted = asked.by_move("move_series", body, request.query.first)
         if context.request in series.requests:
             self.require_same(wanted, identifier, context.request, session)

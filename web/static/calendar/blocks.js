@@ -52,7 +52,7 @@ function makeBlock(id) {
   );
 }
 
-function fillBlock(node, { id, user, purpose, state, from, to, start, end }, column, me, mark) {
+function fillBlock(node, { id, user, purpose, state, asked, from, to, start, end }, column, me, mark) {
   const extent = extentOf(column, from, to);
   const times = span({ start, end }, column.zone);
   stretch(node, extent);
@@ -66,9 +66,10 @@ function fillBlock(node, { id, user, purpose, state, from, to, start, end }, col
   setText(name, user ?? "taken");
   setText(time, times);
   setText(what, purpose ?? "");
-  setText(moved, mark ? `↷ from ${originOf(mark, column)}` : "");
+  setText(moved, mark ? `↷ from ${originOf(mark, column)}` : asked && `⚠ ${asked}`);
+  node.dataset.shifted = String(asked !== "");
   node.classList.toggle("moved", mark !== null);
-  node.title = `${user ?? "Taken"} ${times}${purpose ? ` – ${purpose}` : ""}`;
+  node.title = `${user ?? "Taken"} ${times}${purpose ? ` – ${purpose}` : ""}${asked ? ` – ${asked}; time zones have changed since` : ""}`;
 }
 
 /** The text that says from where a reservation moved, without what is the same in this column. */

@@ -18,6 +18,8 @@ const MEANINGS = {
   cancelled: "It was cancelled.",
 };
 
+const SHIFTED = "The time zone or its rules have changed since. Move it, or ask a manager to move back all of these.";
+
 export class Details {
   /** `roomOf(name)` gives what is known of a room, `names()` the names of all; `on.changed()` runs after a change. */
   constructor(node, { roomOf, names }, on) {
@@ -63,12 +65,13 @@ export class Details {
     });
   }
 
-  describe({ user, room, slot, purpose, state, reason, asked, held_by: holders }) {
+  describe({ user, room, slot, purpose, state, reason, asked, shifted, held_by: holders }) {
     const zone = this.zoneOf(room);
     const moved = slot && (asked[0].start !== slot.start || asked[0].room !== room);
     const rows = [
       ["Room", room, factsOf(this.roomOf(room)).join(" · ")],
       ["When", slot ? `${longDay(dayOf(slot, zone))}, ${span(slot, zone)}` : "–"],
+      shifted ? ["Asked for", dayAndSpan(shifted, zone), SHIFTED] : null,
       ["Who", user],
       moved ? ["Asked first", roomAndSlot(asked[0], zone)] : null,
       reason ? ["Why", reason.message] : null,

@@ -2,7 +2,7 @@
 // focus; what is drawn over them (blocks.js) is only for the eye.
 
 import { button, element } from "../shared/dom.js";
-import { clock, wallClock } from "../shared/times.js";
+import { clock, dayAndSpan, dayOf, span, wallClock } from "../shared/times.js";
 import { SIGNS } from "../shared/words.js";
 import { drawChoices, drawNow, drawReservations } from "./blocks.js";
 import { STEPS, cellsOf, inColumn } from "./cells.js";
@@ -22,12 +22,15 @@ export class Grid {
   }
 
   /** Shows these columns. The same ones as before keep their cells, and with them the focus. */
-  show({ columns, zone, calendars, choices, me, marks }) {
+  show({ columns, zone, calendars, choices, me, marks, shifted }) {
     const shape = JSON.stringify([columns, zone]);
     if (shape !== this.shape) this.build(columns, zone);
     this.shape = shape;
     columns.forEach((column, index) => {
-      const held = inColumn(calendars.get(column.room) ?? [], column);
+      const held = inColumn(calendars.get(column.room) ?? [], column).map((reservation) => ({
+        ...reservation,
+        asked: askedWords(shifted.get(reservation.id), column),
+      }));
       const chosen = choices.flatMap(({ room, start, end }, position) =>
         room === column.room ? [{ from: start, to: end, number: position + 1 }] : [],
       );
@@ -164,12 +167,18 @@ export class Grid {
   }
 }
 
+/** For a reservation that stands at another local time than it was asked for: that time, in words. */
+function askedWords(slot, { day, zone }) {
+  if (!slot) return "";
+  return `asked for ${dayOf(slot, zone) === day ? span(slot, zone) : dayAndSpan(slot, zone)}`;
+}
+
 /** What is in a cell, in words. */
 function contentOf({ start, taken, choice, closed }) {
   if (start === null) return "does not exist: clocks change";
   if (taken) {
     const who = `${SIGNS[taken.state]} ${taken.user ?? "taken"}`;
-    return [who, taken.purpose, WORDS[taken.state]].filter(Boolean).join(", ");
+    return [who, taken.purpose, WORDS[taken.state], taken.asked].filter(Boolean).join(", ");
   }
   if (choice) return `chosen as ${choice}`;
   return closed ? "free, outside opening hours" : "free";

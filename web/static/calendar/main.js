@@ -99,6 +99,7 @@ function draw() {
     choices: form.choices,
     me: me.name,
     marks,
+    shifted: source.shifted,
   });
 }
 

@@ -26,11 +26,13 @@ export class Source {
     this.info = null;
     this.up = null;
     this.mine = [];
+    this.shifted = new Map(); // reservation id -> the slot that has the local time asked for
     this.user = "";
     this.isGuest = false; // a guest sees when rooms are busy, and nothing else
     this.readCalendars = single((rooms) => this.calendarsOf(rooms));
     this.readReplica = single(() => this.replica());
     this.readMine = single(() => this.reservations());
+    this.readShifted = single(() => this.localTimes());
   }
 
   async start() {
@@ -59,7 +61,7 @@ export class Source {
 
   async readAll() {
     this.on.news();
-    await Promise.all([this.readRooms(), this.readReplica(), this.readCalendars(), this.readMine()]);
+    await Promise.all([this.readRooms(), this.readReplica(), this.readCalendars(), this.readMine(), this.readShifted()]);
   }
 
   async readRooms() {
@@ -76,6 +78,7 @@ export class Source {
       // A move or a cancel may have left a room that its event does not name.
       this.readCalendars(touched.length && data.op === "reserve" ? touched : undefined);
       if (data.reservation?.startsWith(`${this.user}/`)) this.readMine();
+      if (this.shifted.size) this.readShifted();
       const isKnown = (room) => this.rooms.some((known) => known.name === room);
       if (!touched.every(isKnown)) this.readRooms().then(this.on.calendar);
       this.on.event(name, data);
@@ -112,6 +115,17 @@ export class Source {
       if (user !== this.user) return;
       this.mine = answer.reservations;
       this.on.mine();
+    });
+  }
+
+  /** Reads which reservations stand at another local time than asked for; nearly always there is none. */
+  async localTimes() {
+    if (this.isGuest) return;
+    await this.attempt(async () => {
+      const { reservations } = await ask("", "GET", "/local-times");
+      const had = this.shifted.size > 0;
+      this.shifted = new Map(reservations.map(({ id, shifted }) => [id, shifted]));
+      if (had || this.shifted.size) this.on.calendar();
     });
   }
 

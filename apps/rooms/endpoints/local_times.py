@@ -1,0 +1,74 @@
+"""The endpoints of local times: which reservations stand at another local time than asked for, and how they go back."""
+
+from __future__ import annotations
+
+from apps.api.endpoint import Answer, Endpoint
+from apps.api.request import Caller, Request
+from apps.rooms import answer_values, drafts
+from apps.rooms.endpoints.answer_schemas import MOVED_BACK, SHIFTED_ONES
+from apps.rooms.endpoints.base import Handlers
+from apps.rooms.local_times import Shifted, find_shifted
+from bayou.errors import Conflict, TooLarge, Unknown
+
+MOVED_MAX = 500  # by one request
+
+
+class LocalTimes(Handlers):
+    def endpoints(self) -> list[Endpoint]:
+        return [
+            Endpoint("GET", "/local-times", self.list_shifted, {200: SHIFTED_ONES}),
+            Endpoint(
+                "POST",
+                "/local-times/move-back",
+                self.move_back,
+                {200: MOVED_BACK},
+                role="manager",
+                body_is_required=False,
+            ),
+        ]
+
+    def list_shifted(self, request: Request[None, None]) -> Answer:
+        """List the reservations that are not over and stand at another local time than they were asked for, because
+        `timezone` or the rules of a time zone have changed."""
+        self.service.read([], request.session)  # in the client's session, as any read
+        found = find_shifted(self.service, self.building)
+        return {
+            "timezone": self.zone.key,
+            "reservations": [answer_values.shifted(one, self.zone) for one in found],
+        }
+
+    def move_back(self, request: Request[None, None]) -> Answer:
+        """Move the reservations of `GET /local-times` back to the local times that they were asked for, at most 500 of
+        them. Each is moved in the name of its owner; its history says who asked for it. `not_moved` lists those that
+        stay where they are, and why. Repeat the request until `moved` is empty: one that moves may make room for
+        another one."""
+        moved: list[Answer] = []
+        not_moved: list[Answer] = []
+        for one in _in_order(find_shifted(self.service, self.building)):
+            if len(moved) == MOVED_MAX:
+                break
+            shown = answer_values.shifted(one, self.zone)
+            try:
+                self._move_back(one, request)
+            except (Conflict, TooLarge, Unknown) as error:
+                not_moved.append({**shown, "error": {"code": error.code, "message": error.message}})
+            else:
+                moved.append(shown)
+        return {"moved": moved, "not_moved": not_moved}
+
+    def _move_back(self, one: Shifted, request: Request[None, None]) -> None:
+        owner, local = Caller(one.id.partition("/")[0], "user"), one.held.local
+        context = self.context(owner, None, local.zone if local else None)
+        draft = drafts.move_back(context, one.id, one.held, one.asked_at, by=request.caller.name)
+        self.submitted(draft, one.id, request.session, {"op": draft.op})
+
+
+def _in_order(found: list[Shifted]) -> list[Shifted]:
+    """Return them in an order in which one that moves makes room for the next: first those that move to earlier times,
+    from the earliest on; then the others, from the latest on."""
+    earlier: list[Shifted] = []
+    later: list[Shifted] = []
+    for one in found:
+        moves_earlier = one.held.slot is not None and one.asked_at.start < one.held.slot.start
+        (earlier if moves_earlier else later).append(one)
+    return [*earlier, *reversed(later)]

@@ -1,0 +1,185 @@
+"""The local times of reservations: which slot they belong to, what is found after time zones have changed, and how a
+reservation goes back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from apps.rooms.pages import decode_reservation, reservation_page
+from tests.support.rooms_harness import FakeService, Lua, client_of
+
+BRUSSELS = ZoneInfo("Europe/Brussels")
+CHANGE = datetime(2027, 3, 28, 1, tzinfo=UTC)  # clocks in Brussels go from 02:00 to 03:00
+NEAREST = {"name": "nearest_free_time", "window_min": 300}
+
+
+def ask(service: FakeService, method: str, path: str, body: dict[str, Any] | None = None, user: str = "vish") -> Any:
+    answer = client_of(service).open(path, method=method, json=body, headers={"Bayou-User": user})
+    assert answer.status_code < 300, answer.json
+    return answer.json
+
+
+def slot(start: datetime, length_min: int = 60) -> dict[str, str]:
+    return {"start": start.isoformat(), "end": (start + timedelta(minutes=length_min)).isoformat()}
+
+
+def reserve(service: FakeService, name: str, *slots: dict[str, str], **more: Any) -> Any:
+    user, _, request = name.partition("/")
+    body = {"room": "6.12", "slots": list(slots), "request": request, **more}
+    return ask(service, "POST", "/reservations", body, user)
+
+
+def shifted(service: FakeService) -> dict[str, tuple[str, str, list[str]]]:
+    """Return id -> (present start, start that was asked for, overlaps) of the reservations that are found."""
+    return {
+        one["id"]: (one["slot"]["start"], one["shifted"]["start"], one["shifted"]["overlaps"])
+        for one in ask(service, "GET", "/local-times")["reservations"]
+    }
+
+
+def require_exact_local_times(service: FakeService) -> None:
+    """The offsets on each page are those of the time zone at both ends of the slot that was granted."""
+    for page, fields in service.tentative.items():
+        held = decode_reservation(fields) if page.startswith("reservation:") else None
+        if held and held.slot:
+            assert held.local is not None, page
+            ends = [datetime.fromtimestamp(minute * 60, BRUSSELS) for minute in (held.slot.start, held.slot.end)]
+            kept = [timedelta(minutes=held.local.start_offset), timedelta(minutes=held.local.end_offset)]
+            assert kept == [end.utcoffset() for end in ends], page
+
+
+@pytest.fixture
+def service(lua: Lua) -> FakeService:
+    return FakeService(lua, "Europe/Brussels")
+
+
+@pytest.mark.parametrize(("hours", "merge"), [*product(range(-6, 4), ("first", "another", "nearest"))])
+def test_every_slot_that_is_granted_around_a_change_of_the_clocks_has_its_own_local_time(
+    service: FakeService, hours: int, merge: str
+) -> None:
+    first = CHANGE + timedelta(hours=hours)
+    alternative = first + timedelta(days=200)
+    reserve(service, "ann/taken", slot(first, 150), new_room=True)
+    if merge == "first":
+        reserve(service, "vish/a", slot(first), slot(alternative), merge="first_free_alternative")
+    elif merge == "another":
+        reserve(service, "vish/a", slot(first), merge={"name": "another_room", "rooms": ["6.13"]})
+    else:
+        reserve(service, "vish/a", slot(first), merge=NEAREST)
+    assert len(service.log) == 2
+    require_exact_local_times(service)
+    ask(service, "PATCH", "/reservations/vish/a", {"slots": [slot(first), slot(first - timedelta(days=30))]})
+    ask(service, "PATCH", "/reservations/ann/taken", {"slots": [slot(first, 30)], "merge": NEAREST}, "ann")
+    require_exact_local_times(service)
+    assert shifted(service) == {}
+
+
+def test_a_series_over_a_change_of_the_clocks(service: FakeService) -> None:
+    start = datetime(2027, 3, 22, 9, tzinfo=BRUSSELS)
+    body = {"room": "6.12", "slots": [slot(start)], "rule": "FREQ=WEEKLY;COUNT=3", "request": "s"}
+    ask(service, "POST", "/reservations", body)
+    require_exact_local_times(service)
+    offsets = [
+        service.tentative[reservation_page(f"vish/s~{day}")]["local"].split(" ")[1]
+        for day in ("2027-03-22", "2027-03-29", "2027-04-05")
+    ]
+    assert offsets == ["60", "120", "120"]
+    ask(service, "PATCH", "/series/vish/s", {"slots": [slot(start + timedelta(hours=2))]})
+    require_exact_local_times(service)
+    service.timezone = "Europe/London"
+    assert sorted(shifted(service)) == [f"vish/s~{day}" for day in ("2027-03-22", "2027-03-29", "2027-04-05")]
+
+
+def test_a_series_in_another_time_zone_repeats_at_its_local_time(service: FakeService) -> None:
+    new_york = ZoneInfo("America/New_York")
+    start = datetime(2027, 3, 8, 9, tzinfo=new_york)  # clocks change there on 14 March
+    body = {"room": "6.12", "slots": [slot(start)], "rule": "FREQ=WEEKLY;COUNT=2", "timezone": "America/New_York"}
+    found = ask(service, "POST", "/reservations", body)["series"]
+    assert found["timezone"] == "America/New_York"
+    starts = [datetime.fromisoformat(one["slot"]["start"]).astimezone(new_york) for one in found["reservations"]]
+    assert [start.hour for start in starts] == [9, 9]
+    service.timezone = "Europe/London"
+    assert shifted(service) == {}
+
+
+def test_a_corrected_time_zone_shifts_what_was_said_in_it_alone(service: FakeService) -> None:
+    reserve(service, "vish/a", slot(datetime(2026, 12, 1, 9, tzinfo=BRUSSELS)))
+    reserve(service, "vish/b", slot(datetime(2026, 12, 1, 12, tzinfo=BRUSSELS)), timezone="Europe/Brussels")
+    assert shifted(service) == {}
+    service.timezone = "Europe/London"
+    assert shifted(service) == {"vish/a": ("2026-12-01T08:00:00+00:00", "2026-12-01T09:00:00+00:00", [])}
+    assert "shifted" not in ask(service, "GET", "/reservations/vish/b")
+    assert ask(service, "GET", "/reservations/vish/a")["shifted"] == {
+        "timezone": "Europe/London",
+        "start": "2026-12-01T09:00:00+00:00",
+        "end": "2026-12-01T10:00:00+00:00",
+    }
+
+
+def test_what_is_over_or_has_no_slot_is_not_found(service: FakeService) -> None:
+    reserve(service, "vish/past", slot(datetime(2026, 11, 29, 9, tzinfo=BRUSSELS)))
+    reserve(service, "vish/gone", slot(datetime(2026, 12, 1, 9, tzinfo=BRUSSELS)))
+    ask(service, "DELETE", "/reservations/vish/gone")
+    service.timezone = "Europe/London"
+    assert shifted(service) == {}
+
+
+def test_reservations_that_overlap_at_the_wall_clock_are_named(service: FakeService) -> None:
+    reserve(service, "vish/old", slot(datetime(2026, 12, 1, 9, tzinfo=BRUSSELS)))
+    service.timezone = "Europe/London"
+    reserve(service, "ann/new", slot(datetime(2026, 12, 1, 9, 30, tzinfo=UTC)))
+    assert shifted(service)["vish/old"][2] == ["ann/new"]
+
+
+def test_they_go_back_in_an_order_in_which_each_makes_room_for_the_next(service: FakeService) -> None:
+    for hour in (9, 10, 11):
+        reserve(service, f"vish/at{hour}", slot(datetime(2026, 12, 1, hour, tzinfo=BRUSSELS)))
+    service.timezone = "Europe/London"
+    answer = ask(service, "POST", "/local-times/move-back", user="boss")
+    assert (len(answer["moved"]), answer["not_moved"]) == (3, [])
+    starts = [ask(service, "GET", f"/reservations/vish/at{hour}")["slot"]["start"] for hour in (9, 10, 11)]
+    assert starts == [f"2026-12-01T{hour:02}:00:00+00:00" for hour in (9, 10, 11)]
+    assert shifted(service) == {}
+
+
+def test_one_in_the_way_of_another_is_reported_and_stays(service: FakeService) -> None:
+    reserve(service, "vish/old", slot(datetime(2026, 12, 1, 9, tzinfo=BRUSSELS)))
+    service.timezone = "Europe/London"
+    reserve(service, "ann/new", slot(datetime(2026, 12, 1, 9, 30, tzinfo=UTC)))
+    answer = ask(service, "POST", "/local-times/move-back", user="boss")
+    assert answer["moved"] == []
+    assert [(one["id"], one["error"]["code"]) for one in answer["not_moved"]] == [("vish/old", "slot_taken")]
+    ask(service, "DELETE", "/reservations/ann/new", user="ann")
+    assert [one["id"] for one in ask(service, "POST", "/local-times/move-back", user="boss")["moved"]] == ["vish/old"]
+
+
+def test_one_that_its_owner_moves_meanwhile_does_not_go_back(service: FakeService) -> None:
+    reserve(service, "vish/a", slot(datetime(2026, 12, 1, 9, tzinfo=BRUSSELS)))
+    service.timezone = "Europe/London"
+    ask(service, "POST", "/local-times/move-back", user="boss")
+    reserved, back = service.log
+    service.timezone = "Europe/Brussels"
+    service.replay([reserved])
+    later = slot(datetime(2026, 12, 1, 14, tzinfo=BRUSSELS))
+    ask(service, "PATCH", "/reservations/vish/a", {"slots": [later]})
+    assert service.replay([reserved, service.log[-1], back])[-1] == "moved_meanwhile"
+
+
+def test_a_move_by_the_rules_before_leaves_no_local_time(service: FakeService) -> None:
+    reserve(service, "vish/a", slot(datetime(2026, 12, 1, 9, tzinfo=BRUSSELS)))
+    service.active = "rooms/1"
+    ask(service, "PATCH", "/reservations/vish/a", {"slots": [slot(datetime(2027, 6, 1, 9, tzinfo=BRUSSELS))]})
+    assert "shifted" not in ask(service, "GET", "/reservations/vish/a")
+    service.timezone = "Europe/London"
+    assert shifted(service) == {}
+
+
+def test_an_unknown_time_zone_is_refused(service: FakeService) -> None:
+    body = {"room": "6.12", "slots": [slot(CHANGE)], "timezone": "Europe/Atlantis"}
+    answer = client_of(service).post("/reservations", json=body, headers={"Bayou-User": "vish"})
+    assert (answer.status_code, answer.json["error"]["details"]["field"]) == (400, "timezone")
