@@ -42,6 +42,8 @@ _NUMBER = re.compile(r"[0-9]{1,16}")
 _MEMBERSHIP = {  # op -> its arguments
     "create": ("label", "rest", "anti_entropy", "through"),
     "retire": ("label",),
+    "forget": ("label", "by"),
+    "return": ("label",),
     "primary": ("to", "label"),
     "activate": ("application",),
 }
@@ -103,6 +105,8 @@ def _is_membership(write: Write) -> bool:
     if op == "create":
         labels = LABEL.fullmatch(args["label"]) and LABEL.fullmatch(args["through"])
         return bool(labels and split_address(args["rest"]) and split_address(args["anti_entropy"]))
+    if op in {"forget", "return"}:
+        return LABEL.fullmatch(args["label"]) is not None
     if op == "primary":
         servers = [args[name] for name in ("from", "to") if name in args]
         return all(map(_is_server, servers)) and (("from" in args) != (type(args.get("epoch")) is int))

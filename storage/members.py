@@ -30,7 +30,8 @@ class Member:
 
 
 def membership_draft(op: str, request: str, accepted_at: str, args: Mapping[str, Any]) -> Draft:
-    """Return the draft of a membership write. `op` is `create`, `retire`, `primary` or `activate`."""
+    """Return the draft of a membership write. `op` is `create`, `retire`, `forget`, `return`, `primary` or
+    `activate`."""
     return Draft(
         app=MEMBERS.tag,
         op=op,
@@ -52,6 +53,11 @@ def decode_members(page: Mapping[str, str]) -> list[Member]:
         if kind == "server":
             found.append(Member(server, *value.split("\t")))
     return found
+
+
+def decode_forgotten(page: Mapping[str, str]) -> set[str]:
+    """Return the labels of the servers that were forgotten and have not returned."""
+    return {field.partition(":")[2] for field in page if field.startswith("forgotten:")}
 
 
 def label_of(server: str, created: Iterable[Member]) -> str | None:

@@ -32,7 +32,7 @@ from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Draft
 from storage.full_state import FullStateStore, Ids
 from storage.group_commit import GroupCommit
 from storage.keys import FORMAT_VERSION
-from storage.members import MEMBERS_PAGE, Member, decode_members, label_of, membership_draft
+from storage.members import MEMBERS_PAGE, Member, decode_forgotten, decode_members, label_of, membership_draft
 from storage.script_runner import hung, json_map, json_vector, page_views, vector_texts
 
 BATCH = 500  # writes that one transaction commits or drops at most
@@ -372,6 +372,11 @@ class Store(FullStateStore):
         """Return the created servers, as the tentative view of the membership page lists them."""
         return decode_members(self.read([MEMBERS_PAGE]).pages[MEMBERS_PAGE].tentative)
 
+    def forgotten(self) -> set[str]:
+        """Return the labels of the servers that were forgotten and have not returned, as the tentative view of the
+        membership page lists them."""
+        return decode_forgotten(self.read([MEMBERS_PAGE]).pages[MEMBERS_PAGE].tentative)
+
     def create(self, *, label: str, rest: str, anti_entropy: str, request: str, now_us: int) -> str:
         """Accept the creation write of a server. Returns the id of that server, `T:X` (Petersen 1997, section 4.4).
 
@@ -400,6 +405,17 @@ class Store(FullStateStore):
         accepted = self._accept_membership("retire", f"retire-{now_us}", now_us, {"label": self._label})
         assert accepted.id is not None, "a retirement is always logged"
         return accepted.id
+
+    def forget_server(self, label: str, now_us: int) -> str:
+        """Accept a write that says that the server with this label is lost for good. Returns the id of the write."""
+        args = {"label": label, "by": self._label}
+        accepted = self._accept_membership("forget", f"forget-{now_us}", now_us, args)
+        assert accepted.id is not None, "such a write is always logged"
+        return accepted.id
+
+    def come_back(self, now_us: int) -> None:
+        """Accept a write that says that this server, which was forgotten, is not lost."""
+        self._accept_membership("return", f"return-{now_us}", now_us, {"label": self._label})
 
     def activate(self, tag: str, now_us: int) -> str:
         """Accept a write that makes this version, NAME/VERSION, the one that clients write. Returns the id of the

@@ -14,6 +14,7 @@ def add_commands(commands: Parser) -> None:
         "operate a replica, and manage people",
         "  admin retire --replica three\n  admin promote --replica two            two asks the primary to hand over\n"
         "  admin promote --force --replica two    the primary is lost for good\n  admin truncate 1000\n"
+        "  admin forget three --yes               three is lost for good\n  admin waiting\n"
         "  admin export out.bayou --for three\n  admin import out.bayou --replica three\n  admin user add priyal",
     )
     admin.begin_commands("action", "ACTION")
@@ -23,6 +24,18 @@ def add_commands(commands: Parser) -> None:
         "  admin retire --replica three\n  admin retire --replica one --to two",
     )
     retire.add("--to", "LABEL", "the peer to hand over to; it gets the writes first")
+    forget = admin.add_command(
+        "forget",
+        "retire another replica that is lost for good; what the others hold of it is kept",
+        "  admin forget three        says what may be lost\n  admin forget three --yes",
+    )
+    forget.add("lost", "ID", "the label or the id of the lost replica")
+    forget.add_flag("--yes", "also if writes that only it holds are lost")
+    admin.add_command(
+        "waiting",
+        "list tentative writes that wait for long, or whose replica is lost; and what helps",
+        "  admin waiting --replica two",
+    )
     promote = admin.add_command(
         "promote",
         "make a replica the primary",

@@ -1,5 +1,4 @@
-"""The commands that operators give to one replica: admin retire, promote, activate, invite, truncate, check-times,
-export and import."""
+"""The commands that operators give to one replica, such as admin retire, promote, truncate, export and import."""
 
 from __future__ import annotations
 
@@ -7,12 +6,14 @@ import contextlib
 import json
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from cli.commands.local_times import check_times
 from cli.commands.people import people
 from cli.context import Context
-from cli.output.screen import clean
+from cli.output.reservations import room_and_slot
+from cli.output.screen import Cell, Row, brief, clean
 from cli.problems import Problem
 from cli.rest import Json, Query
 
@@ -22,6 +23,8 @@ MIB = 1024 * 1024
 def admin(context: Context, arguments: Namespace) -> int | None:
     actions: dict[str, Callable[[Context, Namespace], int | None]] = {
         "retire": _retire,
+        "forget": _forget,
+        "waiting": _waiting,
         "promote": _promote,
         "activate": _activate,
         "invite": _invite,
@@ -42,6 +45,45 @@ def _retire(context: Context, arguments: Namespace) -> None:
     if holder := answer.get("held_by"):
         end = f"{context.label(holder)} holds all its writes, so it stops"
     context.screen.line(f"{context.here} has retired and takes no more writes; {end}")
+
+
+def _forget(context: Context, arguments: Namespace) -> None:
+    body = {"replica": arguments.lost, "confirmed": arguments.yes}
+    answer = context.replica.act("POST", "/replica/forget", body)
+    context.screen.json(answer)
+    context.screen.line(f"{context.label(answer['label'])} is forgotten; what the others hold of it is kept")
+
+
+def _waiting(context: Context, _arguments: Namespace) -> None:
+    answer = context.replica.get("/replica/waiting")
+    context.screen.json(answer)
+    if context.screen.as_json:
+        return
+    rows: list[Row] = [tuple(Cell(name, "dark_grey") for name in ("since", "write", "what", "accepted by", "held by"))]
+    for write in answer["writes"]:
+        since = datetime.fromisoformat(write["accepted_at"]).astimezone(context.zone)
+        state = {"forgotten": ", which was forgotten", "unreachable": ", which does not answer"}
+        rows.append(
+            (
+                f"{since:%Y-%m-%d %H:%M:%S}",
+                f"{write['user']}/{brief(str(write['request']))}",
+                _what_is_asked(write, context),
+                f"{write['accepted_by']}{state.get(write['because'], '')}",
+                ", ".join(write["held_by"]),
+            )
+        )
+    if len(rows) == 1:
+        context.screen.line("No tentative write waits for long, and no replica that accepted one is lost.")
+        return
+    context.screen.table(rows)
+    context.screen.line(clean(answer["help"]))
+
+
+def _what_is_asked(write: Json, context: Context) -> str:
+    """Return what a write asks for, such as `reserve 6.12 Tue 2026-12-01 09:00–10:00`."""
+    about = write["describe"]
+    slot = about.get("result") or ({"room": about["room"], **about["slots"][0]} if about.get("slots") else None)
+    return f"{write['op']} {room_and_slot(slot, context.zone)}" if slot else str(write["op"])
 
 
 def _promote(context: Context, arguments: Namespace) -> None:

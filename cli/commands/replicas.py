@@ -25,7 +25,11 @@ def replicas(context: Context, _arguments: Namespace) -> None:
     others = joined(addresses, states)
     addresses, states = [*addresses, *others], [*states, *probes(context.connect, others)]
     members = [member for state in states if state for member in state.get("members", [])]
-    retired = {member["label"] for member in members if member.get("retired")}
+    gone = {
+        member["label"]: "forgotten" if member.get("forgotten") else "retired"
+        for member in members
+        if member.get("retired")
+    }
     found = []
     rows: list[Row] = [_heading("", "replica", "address", "", "CSN", "committed", "tentative", "id")]
     for address, state in zip(addresses, states, strict=True):
@@ -36,7 +40,7 @@ def replicas(context: Context, _arguments: Namespace) -> None:
         arrow = Cell("→" if address == current else "", "cyan")
         row: list[Cell | str] = [arrow, context.label_cell(address.label), address.short_url]
         if state is None:
-            rows.append([*row, "retired" if address.label in retired else Cell("unreachable", "red")])
+            rows.append([*row, gone.get(address.label, Cell("unreachable", "red"))])
             continue
         role = Cell("primary", "green") if state.get("primary", {}).get("here") else ""
         csn, committed, tentative = (str(state.get(name, "")) for name in ("csn", "committed", "tentative"))
@@ -65,6 +69,9 @@ def links(context: Context, _arguments: Namespace) -> None:
         link_cell = Cell("✂ cut", "red") if cut else Cell("up", "green")
         reach = REACH.get(peer.get("reachable"), Cell("–"))
         rows.append((name, address, link_cell, reach, _last_session(peer.get("last_session"), zone)))
+    for member in answer.get("members", []):
+        if member.get("forgotten"):
+            rows.append((context.label_cell(str(member["label"])), str(member["anti_entropy"]), "–", "forgotten", "–"))
     context.screen.table(rows)
     context.screen.line(f"{context.label(str(answer.get('label')))}: {primary_text(answer)[0]}")
 

@@ -168,6 +168,8 @@ def _membership_text(context: Context, name: str, change: Json) -> str:
     texts = {
         "create": f"{label} joined through {context.label(str(change.get('through')))}",
         "retire": f"{label} retired",
+        "return": f"{label}, which was forgotten, is back",
+        "forget": f"{label} was forgotten by {context.label(str(change.get('by')))}",
         "primary": f"primary is {label}",
     }
     return f"{name}: {texts.get(str(change['membership']), '')}"

@@ -1,13 +1,15 @@
 """Finds the peers of a replica: the founders and the created servers, except the replica itself and servers that have
-retired.
+retired or were forgotten.
 
 The label of a founder stays the same, but its id may change at any time. So a founder counts as retired only
 if one of its ids has retired and this replica knows no other id of the founder, neither from writes nor from a session.
+A forgotten server is no peer, unless it is the primary: it may have become the primary where the one who forgot it
+could not see that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bayou.state import State
 from replica.config import Address, Config, read_address
@@ -15,10 +17,15 @@ from storage.members import Member, label_of
 
 
 def peer_addresses(
-    settings: Config, own_label: str, state: State, created: Sequence[Member], met: Mapping[str, str]
+    settings: Config,
+    own_label: str,
+    state: State,
+    created: Sequence[Member],
+    met: Mapping[str, str],
+    forgotten: Collection[str],
 ) -> dict[str, Address]:
     """Map the label of each peer to its anti-entropy address. `met` maps labels to server ids: the id that each peer
-    had in its last session with this replica."""
+    had in its last session with this replica. `forgotten` are the labels of forgotten servers."""
     found = {
         label: founder.anti_entropy
         for label, founder in settings.founders.items()
@@ -27,7 +34,8 @@ def peer_addresses(
     for member in created:
         if member.label not in {own_label, *settings.founders}:
             found[member.label] = read_address(member.anti_entropy)
-    return found
+    lost = set(forgotten) - {label_of(state.primary, created)}
+    return {label: address for label, address in found.items() if label not in lost}
 
 
 def _is_gone(label: str, state: State, met: Mapping[str, str]) -> bool:

@@ -130,7 +130,7 @@ class Scheduler:
         state, created = self._store.state(), self._store.members()
         met = self.servers()
         self._primary = label_of(state.primary, created)
-        wanted = peer_addresses(self._settings, self._label, state, created, met)
+        wanted = peer_addresses(self._settings, self._label, state, created, met, self._store.forgotten())
         with self._changing:
             if self._stopping.is_set():
                 return
@@ -174,6 +174,9 @@ class Scheduler:
         hello of a session says what a peer can play."""
         hellos = {label: self._hellos.get(label) for label in self._peers}
         return [label for label, hello in hellos.items() if hello is None or tag not in hello.applications]
+
+    def labels(self) -> list[str]:
+        return list(self._peers)
 
     def check_known(self, label: str) -> None:
         """Raise Unknown `peer_unknown` if there is no such peer."""

@@ -114,12 +114,14 @@ class Console:
                     epoch = f" (epoch {harmless(membership['epoch'])})" if "epoch" in membership else ""
                     yield self._paint(f"primary is now {label}{epoch}", "yellow")
             elif event.name in {"accepted", "received"}:
-                created = membership["membership"] == "create"
-                yield (
-                    f"{label} joined through {self.name(str(membership.get('through')))}"
-                    if created
-                    else f"{label} retired"
-                )
+                texts = {
+                    "create": f"{label} joined through {self.name(str(membership.get('through')))}",
+                    "retire": f"{label} retired",
+                    "forget": f"{label} was forgotten by {self.name(str(membership.get('by')))}",
+                    "return": f"{label}, which was forgotten, is back",
+                    "activate": f"clients write {harmless(membership.get('application'))} once this is committed",
+                }
+                yield texts.get(membership["membership"], "")
 
     def _revoked(self, transaction: Transaction) -> Iterator[str]:
         """Yield the lines for an installed full state. Revoked reservations matter to users, so they are shown in red

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
@@ -30,6 +31,8 @@ from replica.membership.commands import Membership
 from storage.members import Member, label_of
 
 LOG_ENTRIES = 100
+TENTATIVE_LOOKED_AT = 1000  # the first ones in the order
+WAITS_LONG = timedelta(minutes=10)
 WAITING_MAX = 4  # requests that may wait for a session at a time, below the number of threads
 KEEP_MAX = 2**53
 
@@ -45,7 +48,7 @@ REPLICA = record(
     epoch=EPOCH,
     history=array(ANYTHING),
     retired=FLAG,
-    members=array(record(id=nullable(TEXT), label=TEXT, rest=TEXT, anti_entropy=TEXT, retired=FLAG)),
+    members=array(record(id=nullable(TEXT), label=TEXT, rest=TEXT, anti_entropy=TEXT, retired=FLAG, forgotten=FLAG)),
     csn=COUNT,
     osn=COUNT,
     tentative=COUNT,
@@ -69,11 +72,37 @@ DIGEST = record(committed=TEXT, tentative=TEXT, csn=COUNT, vector=VECTOR)
 SYNCED = record(peer=TEXT, sent=COUNT, received=COUNT, seconds=NUMBER)
 LINK = record(peer=TEXT, up=FLAG)
 RETIRED = record(retired=FLAG, write=TEXT, held_by=nullable(TEXT))
+FORGOTTEN = record(label=TEXT, write=TEXT)
+BECAUSE = ("waits_long", "unreachable", "forgotten")
+WAITING = record(
+    writes=array(
+        record(
+            id=TEXT,
+            user=TEXT,
+            request=TEXT,
+            app=TEXT,
+            op=TEXT,
+            describe=ANYTHING,
+            accepted_at=TEXT,
+            accepted_by=TEXT,
+            because=one_of(*BECAUSE),
+            held_by=array(TEXT),
+        )
+    ),
+    help=nullable(TEXT),
+)
 ACTIVATED = record(application=TEXT, write=TEXT)
 INVITED = record(label=TEXT, invitation=TEXT, until=TIME)
 PROMOTED = record(primary=PRIMARY, epoch=EPOCH)
 OTHER_CLUSTER = ("other_protocol", "other_applications", "other_cluster", "other_birth")
 HUNG = ("play_hung",)
+FORGET_ERRORS = {
+    404: ("peer_unknown",),
+    409: (
+        *("own_label", "forgotten", "is_primary", "peer_answers", "not_confirmed"),
+        *("retired", "busy", "clock_behind"),
+    ),
+}
 HAND_OVER_ERRORS = {
     404: ("peer_unknown",),
     409: (
@@ -112,6 +141,13 @@ class RetireBody(Model):
     model_config = ConfigDict(json_schema_extra={"examples": [{"hand_over_to": "two"}]})
 
     hand_over_to: str | None = Field(default=None, description="The label of the replica that becomes the primary.")
+
+
+class ForgetBody(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"replica": "three", "confirmed": True}]})
+
+    replica: Annotated[str, Field(description="The label or the id of the replica.")]
+    confirmed: Annotated[bool, Field(description="Also if writes that only it holds are lost.")] = False
 
 
 class ActivateBody(Model):
@@ -153,6 +189,7 @@ def endpoints(parts: Parts) -> list[Endpoint]:
         reading("/replica", admin.show_replica, {200: REPLICA}),
         reading("/replica/digest", admin.show_digest, {200: DIGEST}),
         reading("/replica/log", admin.list_log, {200: LOG}, errors={404: ("write_unknown",)}),
+        reading("/replica/waiting", admin.list_waiting, {200: WAITING}),
         changing("POST", "/replica/sync/{peer}", admin.sync, {200: SYNCED}, peer, session_errors),
         changing(
             "PUT", "/replica/links/{peer}", admin.set_link, {200: LINK}, peer, {404: unknown}, for_cluster_pages=True
@@ -166,6 +203,7 @@ def endpoints(parts: Parts) -> list[Endpoint]:
         found += [
             handing_over("/replica/retire", changes.retire, {200: RETIRED}),
             handing_over("/replica/promote", changes.promote, {200: PROMOTED}),
+            changing("POST", "/replica/forget", changes.forget, {200: FORGOTTEN}, errors=FORGET_ERRORS),
             changing(
                 "POST", "/replica/activate", changes.activate, {200: ACTIVATED}, errors={409: ("not_everywhere",)}
             ),
@@ -197,7 +235,7 @@ class Admin:
             "epoch": _epoch(state.history),
             "history": json.loads(state.history),
             "retired": state.retired,
-            "members": _members(self._parts.settings, created, present),
+            "members": _members(self._parts.settings, created, present, self._store.forgotten()),
             "csn": state.csn,
             "osn": state.osn,
             "tentative": state.tentative,
@@ -242,6 +280,38 @@ class Admin:
             **({"held_by": self._parts.service.holders([write.id])} if entry.csn is None else {}),
         }
 
+    def list_waiting(self, _request: Request[None, None]) -> Answer:
+        """List the tentative writes that wait for more than ten minutes, or whose replica does not answer or was
+        forgotten: who asked for what, when and where, and which replicas are known to hold it. `help` says what
+        helps. The answer covers the first 1,000 tentative writes in the order."""
+        state = self._store.state()
+        entries = self._store.log(state.last or None, TENTATIVE_LOOKED_AT)
+        if entries is None:  # the last commit was dropped from the log, and all commits before it
+            entries = self._store.log(None, TENTATIVE_LOOKED_AT) or []
+        peers = {peer["label"]: peer for peer in self._peers.status()}
+        absent = {label for label, peer in peers.items() if peer["link"] == "cut" or peer.get("reachable") is False}
+        forgotten = self._store.forgotten() - {state.label, *peers}
+        long_ago = self._parts.service.now() - WAITS_LONG
+        found = []
+        for entry in entries:
+            write = entry.write
+            by = self._parts.service.label(write.origin)
+            waits_long = datetime.fromisoformat(write.accepted_at) < long_ago
+            if entry.csn is None and (waits_long or by in absent | forgotten):
+                because = "forgotten" if by in forgotten else "unreachable" if by in absent else "waits_long"
+                found.append(
+                    {
+                        "id": write.id,
+                        **{name: getattr(write, name) for name in ("user", "request", "app", "op", "accepted_at")},
+                        "describe": self._describer.describe(write, entry.outcome),
+                        "accepted_by": by,
+                        "because": because,
+                        "held_by": self._parts.service.holders([write.id]),
+                    }
+                )
+        primary = _primary(state, self._store.members(), self._peers.servers())
+        return {"writes": found, "help": _what_helps(primary, peers.get(primary["label"]), absent) if found else None}
+
     def sync(self, _request: Request[None, None], peer: str) -> Answer:
         """Run one anti-entropy session with a peer to its end."""
         with self._syncing:
@@ -278,6 +348,13 @@ class MembershipChanges:
         """Stop accepting writes, and leave the cluster once another replica holds all writes of this replica."""
         retired = self._membership.retire(request.body.hand_over_to)
         return {"retired": True, "write": retired.write, "held_by": retired.held_by}
+
+    def forget(self, request: Request[None, ForgetBody]) -> Answer:
+        """Retire another replica that is lost for good. What another replica holds of it is kept. Without `confirmed`
+        the request is refused, and the refusal says what may be lost."""
+        name = request.body.replica
+        write = self._membership.forget(name, confirmed=request.body.confirmed)
+        return {"label": label_of(name, self._store.members()) or name, "write": write}
 
     def activate(self, request: Request[None, ActivateBody]) -> Answer:
         """Let clients write this version of an application from now on. All replicas must be able to play it."""
@@ -324,16 +401,51 @@ def _epoch(history: str) -> Answer | None:
     return {"number": epochs[-1].number, "promoter": epochs[-1].promoter} if epochs else None
 
 
-def _members(settings: Config, created: Sequence[Member], present: Collection[str]) -> list[dict[str, Any]]:
+def _what_helps(primary: Answer, peer: Answer | None, absent: Collection[str]) -> str:
+    """Say what gets tentative writes committed. `peer` is the primary as a peer, and `absent` has the labels of the
+    peers that cannot be reached."""
+    label = primary["label"]
+    if primary["here"]:
+        return "This is the primary: `commit` commits them."
+    if label is None:
+        return "This replica does not know the primary yet. It learns it from a replica that does: `sync PEER`."
+    if primary["gone"]:
+        return "There is no primary any more. Make a replica the primary: `admin promote --force`."
+    if peer and peer["link"] == "cut":
+        return f"The link to the primary, {label}, is cut. They are committed once it is healed: `link heal {label}`."
+    if label in absent:
+        return (
+            f"The primary, {label}, does not answer. They are committed once a replica that holds them reaches it. If"
+            " it is lost for good, make another replica the primary: `admin promote --force`."
+        )
+    return f"They are committed once a replica that holds them has a session with the primary, {label}: `sync {label}`."
+
+
+def _members(
+    settings: Config, created: Sequence[Member], present: Collection[str], forgotten: Collection[str]
+) -> list[dict[str, Any]]:
     """Return the founders and the created servers. The id of a founder is None, because only the founder itself knows
-    it. `present` are the labels of those that have not retired; a created server that has retired is left out."""
-    found = [
+    it. `present` are the labels of those that have not retired and are not `forgotten`; a created server that has
+    retired by itself is left out."""
+    found: list[tuple[str | None, str, str, str, bool]] = [
         (None, label, str(founder.rest), str(founder.anti_entropy), label not in present)
         for label, founder in settings.founders.items()
     ]
-    created_ones = [(member.id, member.label, member.rest, member.anti_entropy, False) for member in created]
+    found += [
+        (
+            member.id,
+            member.label,
+            member.rest,
+            member.anti_entropy,
+            member.label in forgotten and member.label not in present,
+        )
+        for member in created
+    ]
     names = ("id", "label", "rest", "anti_entropy", "retired")
-    return [dict(zip(names, each, strict=True)) for each in (*found, *created_ones)]
+    return [
+        {**dict(zip(names, each, strict=True)), "forgotten": each[1] in forgotten and each[1] not in present}
+        for each in found
+    ]
 
 
 def vector_texts(vector: Vector) -> dict[str, str]:

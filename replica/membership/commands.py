@@ -19,6 +19,7 @@ from redis import RedisError
 
 from bayou.errors import Away, BadInput, Conflict, PeerRefusalCode, Refusal
 from bayou.names import LABEL
+from bayou.stamps import moment
 from bayou.state import State
 from replica.anti_entropy.grpc_transport import UnaryCall
 from replica.anti_entropy.scheduler import Scheduler
@@ -122,6 +123,53 @@ class Membership:
         self._check_free(label)
         return self._invitations.invite(label)
 
+    def forget(self, name: str, *, confirmed: bool) -> str:
+        """Retire another replica that will never come back. `name` is its label or its id. Returns the id of the write.
+
+        The vectors keep the entries of the replica, so that writes of it which some replica holds are still taken.
+        Raises Conflict `not_confirmed`, which says what may be lost, unless `confirmed`; and Conflict if the replica is
+        this one, is the primary, answers, or was forgotten before.
+        """
+        with self._one_at_a_time():
+            state, created = self._store.state(), self._store.members()
+            self._check_not_retired(state)
+            label = label_of(name, created) or name
+            if label == self._label:
+                raise Conflict("own_label", f"A replica cannot forget itself. To let {label} leave: admin retire.")
+            if label in self._store.forgotten() and label not in self._peers.labels():
+                raise Conflict("forgotten", f"{label} was forgotten before.")
+            self._peers.check_known(label)
+            if label == label_of(state.primary, created):
+                raise Conflict(
+                    "is_primary",
+                    f"{label} is the primary, and nothing is committed without one. First promote a replica that is"
+                    " there: admin promote --force. Then forget it.",
+                )
+            if self._answers(label):
+                raise Conflict(
+                    "peer_answers",
+                    f"{label} answers at its address, so it is not lost. To let it leave, retire it:"
+                    f" admin retire --replica {label}.",
+                )
+            if not confirmed:
+                raise Conflict("not_confirmed", self._what_may_be_lost(label, state), label=label)
+            write = self._store.forget_server(label, self._now_us())
+            self._peers.refresh()
+            self._peers.notify_new_write()
+            self._say(f"This replica has forgotten {label}, which is lost for good.")
+            return write
+
+    def _what_may_be_lost(self, label: str, state: State) -> str:
+        created = self._store.members()
+        newest = max((stamp for one, stamp in state.vector.items() if label_of(one, created) == label), default=0)
+        since = (
+            f"after {moment(newest)}, when it accepted the newest of its writes that is held here," if newest else ""
+        )
+        return (
+            f"What {label} accepted {since or 'at any time'} is not held here. Where no other replica holds it, it is"
+            f" lost with {label}. To forget {label}, add --yes (in REST: confirmed)."
+        )
+
     def activate(self, tag: str) -> str:
         """Make this version of an application, NAME/VERSION, the one that clients write, once the write is committed.
         Returns the id of the write. Raises BadInput if this replica cannot play it, and Conflict if a peer is not known
@@ -197,6 +245,7 @@ class Membership:
             if renewed:
                 self._say(renewed)
                 self._peers.notify_new_write()
+        self._return_if_forgotten()
         self._catch_up(self._store.state())
 
     def after_import(self) -> None:
@@ -204,6 +253,13 @@ class Membership:
         primary that commits automatically, commit its tentative writes."""
         self._peers.refresh()
         self._catch_up(self._store.state())
+
+    def _return_if_forgotten(self) -> None:
+        """If this replica was forgotten, tell the others that it is not lost."""
+        if self._label in self._store.forgotten() and not self._store.state().retired:
+            self._store.come_back(self._now_us())
+            self._say("This replica was forgotten by its peers, which took it for lost. It tells them that it is back.")
+            self._peers.notify_new_write()
 
     # Calls of peers.
 
@@ -218,14 +274,15 @@ class Membership:
         runs = not is_probe and self._answers(asker.label, asker.server)
         return Held(state.server, state.vector.get(asker.server, 0), state.csn, runs)
 
-    def _answers(self, label: str, server: str) -> bool:
-        """Return whether the replica with this label answers under this id. A replica whose link is cut does not."""
+    def _answers(self, label: str, server: str | None = None) -> bool:
+        """Return whether the replica with this label answers; with `server`, whether it does so under this id. A
+        replica whose link is cut does not."""
         try:
             address = self._peers.linked_address(label)
             held = rpc.request_held(address, self._introduction(), self._credentials, is_probe=True)
         except Refusal:
             return False
-        return held.server == server
+        return server is None or held.server == server
 
     def _create(self, new: NewServer, invitation: str) -> str:
         for address in (new.rest, new.anti_entropy):

@@ -75,7 +75,8 @@ class Identity:
         """Ask the peers whether they hold later writes of this replica than the data here, which may be an older copy.
         Returns the reason against the id; None if every peer answers and there is no such reason."""
         state = store.state()
-        peers = peer_addresses(self.settings, self.label, state, store.members(), {})
+        # Forgotten servers are asked too: one that is not lost after all may hold later writes of this replica.
+        peers = peer_addresses(self.settings, self.label, state, store.members(), {}, ())
         own = Introduction(self.settings.cluster_id, server, self.label)
         credentials = read_credentials(self.settings, self.label)
         if not peers:

@@ -16,6 +16,7 @@ from apps.people.tokens import hash_of
 from apps.rooms.drafts import DraftContext
 from apps.rooms.drafts_series import Occurrence, not_cancelled
 from apps.rooms.pages import decode_series
+from bayou.stamps import stamp_text
 from bayou.write import Draft
 from storage.store import Store
 from tests.simulation import clients, clients_series
@@ -185,6 +186,21 @@ class Machine(RuleBasedStateMachine):
         self.now += 1000
         identifier = self.engines[number].retire(self.now)
         assert model.accept(self.engines[number].writes([identifier])[identifier], self.now) == "updated"
+
+    @rule(at=SERVERS, lost=SERVERS)
+    def forget(self, at: int, lost: int) -> None:
+        """Forget a server; or, if it is the same one, let it say that it is back."""
+        number, other = self._pick(at), self._pick(lost)
+        model, store = self.models[number], self.engines[number]
+        if model.retired:
+            return
+        self.now += 1000
+        if number == other:
+            store.come_back(self.now)
+        else:
+            store.forget_server(f"s{other}", self.now)
+        identifier = f"{stamp_text(store.state().vector[model.server])}@{model.server}"
+        assert model.accept(store.writes([identifier])[identifier], self.now) == "updated"
 
     @rule(to=SERVERS)
     def hand_over(self, to: int) -> None:

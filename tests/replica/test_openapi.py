@@ -57,6 +57,9 @@ class Unmoved:
     def force(self) -> None:
         raise Conflict("is_primary", "It is.")
 
+    def forget(self, _: str, *, confirmed: bool) -> str:  # noqa: ARG002
+        raise Conflict("not_confirmed", "It may be needed.")
+
     def activate(self, _: str) -> str:
         raise Conflict("not_everywhere", "There is nobody else.")
 

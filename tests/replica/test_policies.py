@@ -63,13 +63,20 @@ def state(**members: Any) -> State:
 def test_a_founder_is_gone_once_its_last_id_has_retired(
     members: dict[str, Any], met: dict[str, str], there: bool
 ) -> None:
-    assert ("two" in peer_addresses(SETTINGS, "one", state(**members), (), met)) is there
+    assert ("two" in peer_addresses(SETTINGS, "one", state(**members), (), met, ())) is there
 
 
 def test_created_servers_are_peers_of_the_others() -> None:
     created = [Member(f"{at}:one~aaaaaa", label, "h:8", f"h:{at}", "r") for at, label in ((21, "four"), (22, "five"))]
-    found = peer_addresses(SETTINGS, "four", state(), created, {})
+    found = peer_addresses(SETTINGS, "four", state(), created, {}, ())
     assert {label: str(address) for label, address in found.items()} == {"one": "h:11", "two": "h:12", "five": "h:22"}
+
+
+def test_a_forgotten_server_is_no_peer_unless_it_is_the_primary() -> None:
+    created = [Member("21:one~aaaaaa", "four", "h:8", "h:21", "r")]
+    for primary, there in (("one~aaaaaa", set()), ("21:one~aaaaaa", {"four"})):
+        found = peer_addresses(SETTINGS, "one", state(primary=primary), created, {}, {"two", "four"})
+        assert set(found) == there
 
 
 def test_the_log_is_truncated_beyond_both_bounds() -> None:

@@ -50,6 +50,7 @@ FAULTS = {
     "truncate": (0.3, 2),
     "create": (0.05, 0.8),
     "retire": (0.05, 0.7),
+    "forget": (0.05, 0.7),  # a server that is down is taken for lost; it may come back all the same
     "hand": (0.1, 1.2),
     "force": (0, 0.5),
     "export": (0.1, 1),

@@ -10,6 +10,7 @@ from redis import ConnectionError as Lost
 from bayou import export
 from bayou.errors import BadInput
 from replica.http.export_file import read, write
+from storage.members import label_of
 from tests.simulation.nodes import RULES
 from tests.simulation.session_steps import SessionSteps
 
@@ -18,8 +19,8 @@ FILES_MAX = 20
 
 
 class OperatorSteps(SessionSteps):
-    """Has these steps: `truncate`, `commit`, `create`, `retire`, `hand` (hands over), `force` (promotes by force),
-    `export` and `import`."""
+    """Has these steps: `truncate`, `commit`, `create`, `retire`, `forget`, `hand` (hands over), `force` (promotes by
+    force), `export` and `import`."""
 
     def _do_truncate(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
         node = self._running(a)
@@ -60,6 +61,18 @@ class OperatorSteps(SessionSteps):
         if node is None or not others:
             return "nothing"
         return f"{node.label} {node.store.retire(self._clock(node))}"
+
+    def _do_forget(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
+        """Forget a node that is down, as its operator believes for good, at a node that does not know it as the
+        primary."""
+        node = self._serving(a)
+        down = [other for other in self.nodes.values() if not other.running]
+        if node is None or not down or node.store.state().retired:
+            return "nothing"
+        lost, state, created = down[b % len(down)], node.store.state(), node.store.members()
+        if lost.label == label_of(state.primary, created):
+            return "the primary"
+        return f"{lost.label} by {node.label}: {node.store.forget_server(lost.label, self._clock(node))}"
 
     def _do_hand(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
         primaries = [node for node in self._all_serving() if node.store.state().is_primary]

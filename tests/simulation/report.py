@@ -15,7 +15,7 @@ NETWORK = ("cut", "link", "heal", "doubled frames", "lost frames", "lie")
 PROCESSES = ("crash", "restart", "pause", "clock", "stamps ahead")
 REDIS = ("reply lost", "reply twice", "reply before", "reply oom", "reply misconf", "flush")
 STORAGE = ("lost tails", "restore", "birth", "two births", "new ids", "truncate", "export", "import", "cut files")
-MEMBERS = ("create", "retire", "left", "hand", "force", "forced twice")
+MEMBERS = ("create", "retire", "left", "forget", "returned", "hand", "force", "forced twice")
 GROUPS = {
     "clients": CLIENTS,
     "series and people": ARRANGING,

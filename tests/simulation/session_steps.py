@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from redis import ConnectionError as Lost
 
+from bayou.errors import Conflict
 from tests.simulation.base import WorldBase
 from tests.simulation.meeting import Meeting
 from tests.simulation.nodes import Node, restore
@@ -89,6 +90,7 @@ class SessionSteps(WorldBase):
                 self.counts["full states"] += 1
             if end.report.lost == node.store.state().server:
                 self._rename(node)
+            self._return_if_forgotten(node)
         if not session.succeeded:
             return
         self.scenario.session(*session.pair)
@@ -104,6 +106,15 @@ class SessionSteps(WorldBase):
                 self._leave(caller)
                 self.scenario.leave(caller.label, peer.label)
                 self.counts["left"] += 1
+
+    def _return_if_forgotten(self, node: Node) -> None:
+        """Let a node that was forgotten say that it is back, like replica/membership/commands.py."""
+        if node.label in node.store.forgotten() and not node.store.state().retired:
+            try:
+                node.store.come_back(self._clock(node))
+            except (Lost, Conflict):
+                return  # it tries again after its next session
+            self.counts["returned"] += 1
 
     def _leave(self, node: Node) -> None:
         self._drop_all(node)

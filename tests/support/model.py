@@ -197,6 +197,10 @@ def play_members(desk: Desk, write: Write) -> str:
             return "duplicate"
         parts = (write.args["label"], write.args["rest"], write.args["anti_entropy"], write.request)
         page[f"server:{stamp_text(write.stamp)}:{write.origin}"] = "\t".join(parts)
+    if write.op == "forget":
+        page[f"forgotten:{write.args['label']}"] = stamp_text(write.stamp)
+    if write.op in {"return", "retire"}:
+        page.pop(f"forgotten:{write.args['label']}", None)
     if write.op == "retire":
         page.pop(f"server:{write.origin}", None)
         if ":" not in write.origin:

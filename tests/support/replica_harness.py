@@ -222,6 +222,9 @@ class FakeStore:
     def members(self) -> list[Member]:
         return [Member("0000000000000003:one~aaaaaa", "four", "127.0.0.1:8004", "127.0.0.1:9004", "r")]
 
+    def forgotten(self) -> set[str]:
+        return set()
+
     def tell(self, entry: Mapping[str, Any], *writes: Write) -> str:
         """Append a transaction to the event feed, and return its id."""
         with self._changed:

@@ -167,3 +167,27 @@ def test_what_users_typed_stays_text(tmp_path: Path, purpose: str) -> None:
         page.wait_for_text(".write .what", purpose)
         assert page.run("return document.querySelectorAll('main img, main script').length") == 0
         assert "broken" not in page.driver.title
+
+
+def test_a_forgotten_replica_and_what_waits_are_shown(tmp_path: Path) -> None:
+    with live(tmp_path / "c") as processes, browser() as page:
+        wait_until_equal(processes)
+        reserve(processes, "one", "ann", 8)
+        wait_until_equal(processes)
+        for other in ("two", "three"):
+            link(processes, "one", other, up=False)
+        reserve(processes, "three", "vish", 9)
+        wait_until(lambda: processes.rest("two").get("/replica")["tentative"] == 1)
+        opened(page, processes, at="two")
+        assert page.run("return document.querySelector('#waiting').hidden")
+        processes.kill("three")
+        waits = "reserve 6.12, Mon 3 Jun 09:00–10:00"
+        page.wait_for_text("#waiting li", "accepted by three, which does not answer; at two and three")
+        assert waits in page.text("#waiting li")
+        processes.rest("two").post("/replica/forget", {"replica": "three", "confirmed": True})
+        page.wait_for_text("[data-label='three'] .reach", "lost, was forgotten")
+        page.wait_for_text("#waiting li", "accepted by three, which was forgotten; at two only")
+        assert "link heal one" in page.text("#waiting .help")
+        link(processes, "one", "two", up=True)
+        page.wait_for("document.querySelector('#waiting').hidden")
+        assert page.problems() == []

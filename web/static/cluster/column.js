@@ -12,13 +12,13 @@ const STEPS_MAX = 12; // rows that move one by one; of more, a class sees no sin
 
 export class Column {
   /** `sourceOf(peer, id)` gives the rectangle at the peer from which a write comes, or null. */
-  constructor(label, { zone, colours, labelOf, sourceOf, isRetired }) {
+  constructor(label, { zone, colours, labelOf, sourceOf, whyGone }) {
     this.label = label;
     this.zone = zone;
     this.colours = colours;
     this.labelOf = labelOf;
     this.sourceOf = sourceOf;
-    this.isRetired = isRetired;
+    this.whyGone = whyGone;
     this.writes = null; // as drawn; null before the first time
     this.rows = new Map();
     this.drawing = Promise.resolve();
@@ -71,7 +71,7 @@ export class Column {
 
   showState({ up, info, address }, news) {
     this.node.dataset.up = up === null ? "unknown" : String(up);
-    const silent = this.isRetired(this.node.dataset.label) ? "has retired" : "does not answer – trying again";
+    const silent = this.whyGone(this.label) ?? "does not answer – trying again";
     const texts = { true: new URL(address).host, false: silent };
     setText(this.reach, texts[up] ?? "asking …");
     if (info === null) return;

@@ -6,13 +6,14 @@ import { colourOf } from "../shared/words.js";
 import { Column } from "./column.js";
 import { Follower } from "./follower.js";
 import { Links } from "./links.js";
+import { Waiting } from "./waiting.js";
 
 const members = await askUntilAnswered("/cluster", say);
 say("");
 const labels = members.replicas.map(({ label }) => label);
 const colours = new Map(labels.map((label, index) => [label, colourOf(index)]));
 const zone = members.timezone;
-const columns = new Map(labels.map((label) => [label, new Column(label, { zone, colours, labelOf, sourceOf, isRetired })]));
+const columns = new Map(labels.map((label) => [label, new Column(label, { zone, colours, labelOf, sourceOf, whyGone })]));
 const links = new Links(labels, colours, toggle);
 // This page may have been reached under another name than the configured one, so it asks its own replica relatively.
 const followers = members.replicas.map(
@@ -30,6 +31,7 @@ const overview = byId("overview");
 overview.style.setProperty("--columns", String(labels.length));
 overview.append(links.node, element("div.columns", ...[...columns.values()].map(({ node }) => node)));
 overview.setAttribute("aria-busy", "false");
+const waiting = new Waiting(byId("waiting"), zone);
 
 function say(text) {
   setText(byId("said"), text);
@@ -37,6 +39,7 @@ function say(text) {
 
 function show(follower, news) {
   links.show(followers);
+  waiting.read();
   columns.get(follower.label).show(follower, news);
   for (const peer of new Set(news.received.values())) links.glow(peer, follower.label);
   if (hasOthers(follower.info?.members ?? [])) reloadIfServed();
@@ -59,8 +62,11 @@ function labelOf(server) {
   return members.find(({ id }) => id === server)?.label ?? server;
 }
 
-function isRetired(label) {
-  return followers.some(({ info }) => info?.members.some((member) => member.label === label && member.retired));
+/** Why a replica is not expected to answer; null if it is. */
+function whyGone(label) {
+  const members = followers.flatMap(({ info }) => info?.members ?? []).filter((member) => member.label === label);
+  if (members.some(({ forgotten }) => forgotten)) return "lost, was forgotten";
+  return members.some(({ retired }) => retired) ? "has retired" : null;
 }
 
 /** Where a write is on the page at the peer that sent it, which may not have drawn it yet: then the peer's whole log. */

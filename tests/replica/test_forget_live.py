@@ -1,0 +1,186 @@
+"""A lost replica is forgotten: what the others hold of it is kept, and it may come back all the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import main
+from cluster.processes import Processes
+from tests.support.joined import ask, joined
+from tests.support.live import LABELS, link, live, wait_until_equal
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
+
+LIVELY = {"interval_s": 0.3, "debounce_ms": 1}
+DAY = "2030-06-03"
+
+
+@pytest.fixture
+def replicas(tmp_path: Path) -> Iterator[Processes]:
+    with live(tmp_path / "c", LABELS, anti_entropy=LIVELY) as processes:
+        yield processes
+
+
+class Client:
+    """Runs `client.py vish … --replica AT` in this process, with one client session for each replica."""
+
+    def __init__(self, replicas: Processes, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._replicas, self._folder, self._capsys = replicas, folder, capsys
+
+    def __call__(self, at: str, *words: str) -> str:
+        """Return what the command prints, on both outputs."""
+        os.environ["XDG_STATE_HOME"] = str(self._folder / at)
+        main(["vish", *words, "--config", str(self._replicas.configuration), "--replica", at])
+        return "".join(self._capsys.readouterr())
+
+    def reserve(self, at: str, hour: int, request: str) -> None:
+        words = ("--at", f"{DAY}T{hour:02}:00", "--for", "1h", "--request", request)
+        assert f"vish/{request}" in self(at, "reserve", "--room", "6.12", *words)
+
+
+@pytest.fixture
+def client(
+    replicas: Processes, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Client:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # and restored at the end
+    monkeypatch.delenv("BAYOU_REPLICA", raising=False)
+    return Client(replicas, tmp_path, capsys)
+
+
+def state(replicas: Processes, label: str) -> Any:
+    return replicas.rest(label).get("/replica")
+
+
+def member(replicas: Processes, at: str, label: str) -> tuple[bool, bool]:
+    """Return whether a replica counts as retired, and whether it was forgotten."""
+    (found,) = [one for one in state(replicas, at)["members"] if one["label"] == label]
+    return found["retired"], found["forgotten"]
+
+
+def peers(replicas: Processes, at: str) -> list[str]:
+    return [peer["label"] for peer in state(replicas, at)["peers"]]
+
+
+def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Processes, client: Client) -> None:
+    wait_until(lambda: all(state(replicas, label)["primary"]["label"] == "one" for label in LABELS))
+    for pair in (("one", "two"), ("one", "three")):
+        link(replicas, *pair, up=False)
+    client.reserve("three", 9, "held")
+    wait_until(lambda: "vish/held" in client("two", "conflicts") or "held" in client("two", "status"))
+    link(replicas, "two", "three", up=False)
+    client.reserve("three", 11, "alone")
+    replicas.kill("three")
+    link_up = replicas.rest("two").put("/replica/links/three", {"up": True})
+    assert link_up["up"]
+    former = replicas.rest("two").get("/replica")["vectors"]["V"]
+
+    wait_until(lambda: "three, which does not answer" in client("two", "admin", "waiting"))
+    refused = client("two", "admin", "forget", "three")
+    assert "when it accepted the newest of its writes that is held here, is not held here" in refused
+    assert "[not_confirmed]" in refused
+    assert "three is forgotten; what the others hold of it is kept" in client(
+        "two", "admin", "forget", "three", "--yes"
+    )
+    assert "[forgotten]" in client("two", "admin", "forget", "three", "--yes")
+    assert member(replicas, "two", "three") == (True, True)
+    assert peers(replicas, "two") == ["one"]
+    shown = {line.split()[0]: line for line in client("two", "links").splitlines()}
+    assert shown["three"].split()[3] == "forgotten"
+    listed = client("two", "replicas").splitlines()
+    assert next(line for line in listed if line.split()[0] == "three").split()[-1] == "forgotten"
+
+    # What is held of it waits for the primary, and what the list recommends helps.
+    waiting = client("two", "admin", "waiting")
+    assert "reserve 6.12 Mon 2030-06-03 09:00–10:00  three, which was forgotten  two" in waiting
+    assert "They are committed once it is healed: `link heal one`." in waiting
+    client("two", "link", "heal", "one")
+    client("one", "link", "heal", "two")
+    wait_until(lambda: "✓" in client("one", "status", "held"))
+    wait_until(lambda: "No tentative write waits for long" in client("two", "admin", "waiting"))
+    assert member(replicas, "one", "three") == (True, True)
+    assert set(former) <= set(state(replicas, "one")["vectors"]["V"]), "the vectors keep its entries"
+
+    # It was not lost after all: it says so, and nothing that it has accepted is lost.
+    replicas.rest("one").put("/replica/links/three", {"up": True})
+    replicas.start("three")
+    wait_until(lambda: client("three", "link", "heal", "one", "two").count(": up") == 2)
+    wait_until(lambda: "was forgotten by its peers, which took it for lost." in replicas.output("three"))
+    wait_until(lambda: "three, which was forgotten, is back" in replicas.output("one"))
+    wait_until(lambda: "✓" in client("one", "status", "alone"))
+    wait_until(lambda: "three" in peers(replicas, "one") and "three" in peers(replicas, "two"))
+    assert state(replicas, "three")["id"] in former
+    client.reserve("three", 13, "later")
+    wait_until(lambda: "✓" in client("one", "status", "later"))
+    wait_until_equal(replicas)
+    assert member(replicas, "one", "three") == member(replicas, "three", "three") == (False, False)
+    replicas.kill("three")  # and it can be forgotten again
+    wait_until(lambda: "is forgotten" in client("one", "admin", "forget", "three", "--yes"))
+    assert member(replicas, "one", "three") == (True, True)
+
+
+def test_what_is_refused_and_the_cures(replicas: Processes, client: Client) -> None:
+    client.reserve("one", 9, "r")
+    wait_until_equal(replicas)
+    assert "To let one leave: admin retire. [own_label]" in client("one", "admin", "forget", "one", "--yes")
+    assert "[peer_unknown]" in client("one", "admin", "forget", "nine", "--yes")
+    answers = client("one", "admin", "forget", "three", "--yes")
+    assert "retire it: admin retire --replica three. [peer_answers]" in answers
+    wait_until(lambda: "has retired" in client("three", "admin", "retire"))
+
+    replicas.kill("one")
+    primary = client("two", "admin", "forget", "one", "--yes")
+    assert "First promote a replica that is there: admin promote --force." in primary
+    assert "[is_primary]" in primary
+    assert "two is the primary now" in client("two", "admin", "promote", "--force")
+    assert "one is forgotten" in client("two", "admin", "forget", "one", "--yes")
+    assert member(replicas, "two", "one") == (True, True)
+    client.reserve("two", 10, "r2")
+    assert "✓" in client("two", "status", "r2")
+
+    # The old primary comes back: its epoch is over.
+    replicas.start("one")
+    wait_until(lambda: "one" in peers(replicas, "two"))
+    wait_until_equal(replicas, "one", "two")
+    client.reserve("one", 11, "r3")
+    wait_until(lambda: "✓" in client("two", "status", "r3"))
+
+
+def test_a_server_that_joined_is_forgotten_and_comes_back(replicas: Processes, client: Client) -> None:
+    with joined(replicas, "four") as four:
+        four.start("--join", "two")
+        server = ask(four.identity["rest"], "GET", "/replica").json()["id"]
+        wait_until(lambda: "four" in peers(replicas, "one") and "four" in peers(replicas, "two"))
+        assert four.process is not None
+        four.process.kill()
+        four.wait()
+        wait_until(lambda: "four is forgotten" in client("one", "admin", "forget", server, "--yes"))
+        wait_until(lambda: all("four" not in peers(replicas, label) for label in LABELS))
+        assert member(replicas, "three", "four") == (True, True)
+        four.start()
+        wait_until(lambda: all("four" in peers(replicas, label) for label in LABELS))
+        assert ask(four.identity["rest"], "GET", "/replica").json()["id"] == server
+        assert member(replicas, "three", "four") == (False, False)
+
+
+def test_without_a_primary_the_list_says_how_to_get_one(replicas: Processes, client: Client) -> None:
+    client.reserve("one", 9, "r")
+    wait_until_equal(replicas)
+    replicas.kill("one")
+    wait_until(lambda: any(p["reachable"] is False for p in state(replicas, "two")["peers"]))
+    client.reserve("two", 10, "mine")
+    client.reserve("three", 11, "theirs")
+    wait_until_equal(replicas, "two", "three")
+    replicas.kill("three")
+    wait_until(lambda: "theirs" in client("two", "admin", "waiting"))
+    waiting = client("two", "admin", "waiting")
+    assert "mine" not in waiting, "it has not waited for long, and its replica is here"
+    assert "If it is lost for good, make another replica the primary: `admin promote --force`." in waiting
+    client("two", "admin", "promote", "--force")
+    assert "No tentative write waits" in client("two", "admin", "waiting")
+    assert "✓" in client("two", "status", "theirs")
