@@ -6,6 +6,7 @@ The names of rooms and songs have their own rules in apps/, because the protocol
 from __future__ import annotations
 
 import re
+import unicodedata
 
 NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")  # a user, a request, a series, a cluster
 LABEL = re.compile(r"[a-z0-9_-]{1,32}")  # a replica, to people
@@ -16,6 +17,19 @@ _ADDRESS = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-
 PORT_MAX = 65535
 
 UNREACHABLE = (".", "..")  # a browser resolves these in a path, so no name in a path may be one of them
+
+# Invisible, but part of a written word or of an emoji: they are allowed in the names of rooms.
+JOINERS = {"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))}
+
+
+def fold_spaces(text: str) -> str:
+    """Return the text in Unicode's composed form (NFC), with a plain space for each kind of space."""
+    return "".join(" " if unicodedata.category(sign) == "Zs" else sign for sign in unicodedata.normalize("NFC", text))
+
+
+def is_readable(text: str) -> bool:
+    """Return whether people can see every character of the text, apart from joiners."""
+    return all(sign.isprintable() or sign in JOINERS for sign in text)
 
 
 def split_address(text: str) -> tuple[str, int] | None:

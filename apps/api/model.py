@@ -32,10 +32,10 @@ class Model(BaseModel):
 
 
 def readable_name(text: str, characters_max: int) -> str:
-    """Return the name in Unicode's composed form (NFC), so that all ways to type a name give the same text. Raise
-    ValueError if the text cannot be a name."""
-    name = unicodedata.normalize("NFC", text)
-    is_fine = 1 <= len(name) <= characters_max and name.isprintable() and name == name.strip()
+    """Return the name in Unicode's composed form (NFC) and with plain spaces, so that all ways to type a name give the
+    same text. Raise ValueError if the text cannot be a name."""
+    name = names.fold_spaces(text)
+    is_fine = 1 <= len(name) <= characters_max and names.is_readable(name) and name == name.strip()
     if not is_fine or name in names.UNREACHABLE:
         raise ValueError(
             f"{text[:64]!r} cannot be used; give 1 to {characters_max} printable characters, no blank at either end"

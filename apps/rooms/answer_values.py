@@ -64,6 +64,7 @@ def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, 
         "series": held.series,
         "occurrence": occurrence_date(request),
         "asked": [{"room": slot.room, **_times(slot, zone)} for slot in held.asked],
+        "changed_by": list(held.changed_by),
         **({"shifted": local_shown(held, asked_at, zone)} if asked_at else {}),
     }
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from apps.rooms.answer_values import slot_shown
 from apps.rooms.pages import RoomSlot, decode_slots, encode_slots
-from apps.rooms.schema import AnotherRoom, Merge, MoveBody, NearestFreeTime, ReserveBody, SeriesMoveBody
+from apps.rooms.schema import AnotherRoom, Merge, MoveBody, NearestFreeTime, ReservationMoveBody, SeriesMoveBody
 from bayou.errors import Conflict
 from bayou.write import Draft, Write
 
@@ -35,6 +35,8 @@ def in_write(write: Write | Draft) -> Asked:
     asked |= {name: args.get(name) for name in ("room", "slots", "window_min", "rooms")}
     if write.op == "reserve":
         asked |= {"purpose": args["purpose"], "series": args.get("series")}
+    if write.op == "move" and "purpose" in args:
+        asked["purpose"] = args["purpose"]
     if write.op == "reserve_series":
         asked |= {name: args[name] for name in ("purpose", "rule", "except")}
     if "zone" in args:
@@ -53,10 +55,10 @@ def in_page(fields: Mapping[str, str]) -> Asked:
     return {"op": "reserve", "room": room, "slots": slots, "purpose": purpose, "series": fields.get("series")}
 
 
-def by_reserve(draft: Draft, body: ReserveBody) -> Asked:
-    """Return what a request to reserve asks for; `draft` was made from it."""
+def by_reserve(draft: Draft, merge: Merge) -> Asked:
+    """Return what a request to reserve asks for; `draft` was made from it, and `merge` is its merge procedure."""
     asked = {name: value for name, value in in_write(draft).items() if name not in {*_OF_THE_MERGE, "from"}}
-    return {**asked, **_merge(body.merge)}
+    return {**asked, **_merge(merge)}
 
 
 def by_move(op: str, body: MoveBody, first: str | None = None) -> Asked:
@@ -66,6 +68,8 @@ def by_move(op: str, body: MoveBody, first: str | None = None) -> Asked:
     asked = {"op": op, "slots": slots, "timezone": body.timezone, **_merge(body.merge)}
     if body.room is not None:
         asked["room"] = body.room
+    if isinstance(body, ReservationMoveBody) and body.purpose is not None:
+        asked["purpose"] = body.purpose
     if isinstance(body, SeriesMoveBody):
         asked |= {"occurrences": body.occurrences, "from": first}
     return asked

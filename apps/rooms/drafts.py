@@ -25,7 +25,7 @@ from apps.rooms.pages import (
     user_page,
 )
 from apps.rooms.policies import NO_POLICIES, Policies
-from apps.rooms.schema import AnotherRoom, GiveUp, Merge, MoveBody, NearestFreeTime, ReserveBody, Slot
+from apps.rooms.schema import AnotherRoom, GiveUp, Merge, NearestFreeTime, ReservationMoveBody, ReserveBody, Slot
 from apps.rooms.times import encode_offsets, local_day
 from bayou.errors import BadInput, TooLarge
 from bayou.write import PAGES_MAX, Draft
@@ -83,12 +83,16 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
     return draft_of(context, "reserve", body.merge.name, args, pages)
 
 
-def move(context: DraftContext, identifier: str, reservation: Reservation, final: bool, body: MoveBody) -> Draft:
+def move(
+    context: DraftContext, identifier: str, reservation: Reservation, final: bool, body: ReservationMoveBody
+) -> Draft:
     """Return the draft that moves a reservation. Raise BadInput, TooLarge or Conflict if the request cannot be
     granted."""
     search = search_of(context, body.room or reservation.room, body.slots, body.merge)
     limit = limit_of(context, identifier.partition("/")[0])
     args = {**search.args, **limit.args, "reservation": identifier}
+    if body.purpose is not None:
+        args["purpose"] = body.purpose
     pages = [*pages_holding(identifier, reservation, final), *search.pages, *limit.pages]
     return draft_of(context, "move", body.merge.name, args, pages)
 
@@ -98,7 +102,7 @@ def move_back(context: DraftContext, identifier: str, held: Reservation, to: Roo
     draft is in the name of its owner; `by` is the user who asked for it. It does nothing if the owner moves the
     reservation meanwhile. Raise Conflict if the policies forbid the slot."""
     assert held.slot is not None, "only a reservation with a slot has local times"
-    body = MoveBody.model_construct(
+    body = ReservationMoveBody.model_construct(
         slots=[Slot.model_construct(start=to.start, end=to.end)], merge=GiveUp(name="give_up")
     )
     draft = move(context, identifier, held, False, body)

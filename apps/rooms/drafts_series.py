@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from apps.rooms import recurrence
 from apps.rooms.drafts import DraftContext, Needs, draft_of, limit_of, managing_pages, pages_holding, search_of
 from apps.rooms.pages import Reservation, decode_reservation, decode_slots, is_final, reservation_page
-from apps.rooms.schema import ReserveBody, SeriesMoveBody, Slot
+from apps.rooms.schema import ReserveBody, SeriesBody, SeriesMoveBody, Slot
 from apps.rooms.times import local_date, shifted
 from bayou.application import PageViews
 from bayou.errors import BadInput, TooLarge
@@ -60,14 +60,44 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
         search = _without_room(search_of(context, body.room, slots, body.merge))
         collected.add({"date": day.isoformat()}, search, [reservation_page(f"{series}~{day}")])
     collected.require_apart()
+    return _reserving(context, body, body.rule, body.excluded, collected, limit)
+
+
+def reserve_listed(context: DraftContext, body: SeriesBody) -> Draft:
+    """Return the draft of a new series whose occurrences are listed. Raise TooLarge or Conflict if the request cannot
+    be granted."""
+    series = f"{context.user}/{context.request}"
+    limit = limit_of(context, context.user)
+    remedy = "Reserve the other occurrences as another series."
+    collected = _Collected(len(body.times), [reservation_page(series), *limit.pages], remedy)
+    for one in body.times:
+        day = one.day.isoformat()
+        occurrence = {"date": day}
+        if one.room not in {None, body.room}:
+            occurrence["room"] = one.room
+        if one.purpose not in {None, body.purpose}:
+            occurrence["purpose"] = one.purpose
+        search = _without_room(search_of(context, one.room or body.room, [one], body.merge))
+        collected.add(occurrence, search, [reservation_page(f"{series}~{day}")])
+    return _reserving(context, body, body.rule, (), collected, limit)
+
+
+def _reserving(
+    context: DraftContext,
+    body: ReserveBody | SeriesBody,
+    rule: str,
+    excluded: Iterable[date],
+    collected: _Collected,
+    limit: Needs,
+) -> Draft:
     args = {
         **collected.shared,
         **limit.args,
         "room": body.room,
         "purpose": body.purpose,
-        "rule": body.rule,
-        "except": " ".join(sorted(day.isoformat() for day in set(body.excluded))),
-        "zone": zone.key,
+        "rule": rule,
+        "except": " ".join(sorted(day.isoformat() for day in set(excluded))),
+        "zone": context.local_zone.key,
         "occurrences": collected.occurrences,
         "occurrences_wanted": body.occurrences,
     }

@@ -68,6 +68,7 @@ class Reservation:
     why           the user who cancelled it and that user's reason; None if no reason was given
     pages_beyond  the room pages that may hold it, in addition to those of `asked`
     local         the local times of the slot; None if the write that gave it the slot did not say them
+    changed_by    the request ids of the last moves and cancels of this reservation alone, the newest last
     """
 
     state: str
@@ -79,6 +80,7 @@ class Reservation:
     series: str | None
     pages_beyond: tuple[str, ...]
     local: LocalTimes | None
+    changed_by: tuple[str, ...]
 
     @property
     def room(self) -> str:
@@ -166,6 +168,7 @@ def decode_reservation(fields: Mapping[str, str]) -> Reservation | None:
         series=fields.get("series"),
         pages_beyond=tuple(fields["pages"].split("\n")) if "pages" in fields else (),
         local=_local_times(slot, fields["local"]) if slot and "local" in fields else None,
+        changed_by=_request_ids(fields),
     )
 
 
@@ -179,8 +182,13 @@ def decode_series(fields: Mapping[str, str]) -> Series | None:
         excluded=tuple(fields["except"].split()),
         wanted=fields["wanted"],
         dates=tuple(fields["dates"].split()),
-        requests=tuple(request.partition("=")[0] for request in fields.get("requests", "").split(" ")),
+        requests=_request_ids(fields),
     )
+
+
+def _request_ids(fields: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the ids of the last moves and cancels. The page has them with what each asked for."""
+    return tuple(request.partition("=")[0] for request in fields.get("requests", "").split(" ") if request)
 
 
 def is_final(views: PageViews) -> bool:

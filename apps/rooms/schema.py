@@ -27,6 +27,7 @@ from apps.rooms.times import DAY_MIN, SLOT_DAYS_MAX, parse_minute, zone_named
 CALENDAR_DAYS_MAX = 62
 FREE_DAYS_MAX = 31
 EXCEPT_MAX = 400
+TIMES_MAX = 400  # fewer fit into one write, but how many depends on their pages
 ROOM_MAX = 64  # characters of a name
 MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_up")
 
@@ -77,6 +78,7 @@ Minute = Annotated[int, BeforeValidator(parse_minute), WithJsonSchema(dict(TIME)
 RoomName = Annotated[str, AfterValidator(room_name), WithJsonSchema({**TEXT, "minLength": 1, "maxLength": ROOM_MAX})]
 Purpose = Annotated[str, Field(max_length=200, description="What it is for."), AfterValidator(one_line)]
 Reason = Annotated[str, Field(max_length=200), AfterValidator(_reason)]
+NewRoom = Annotated[bool, Field(description="The room may be one that nobody has named before.")]
 LocalDate = Annotated[date, BeforeValidator(parse_date), WithJsonSchema(dict(DATE))]
 TimeZone = Annotated[
     Annotated[str, AfterValidator(_time_zone), WithJsonSchema(dict(TEXT))] | None,
@@ -168,7 +170,7 @@ class ReserveBody(Model):
     occurrences: Occurrences = "best_effort"
     series: Name | None = Field(default=None, description="The series that this single reservation belongs to.")
     timezone: TimeZone = None
-    new_room: Annotated[bool, Field(description="The room may be one that nobody has named before.")] = False
+    new_room: NewRoom = False
 
     @field_validator("excluded", "occurrences")
     @classmethod
@@ -189,8 +191,54 @@ class ReserveBody(Model):
         return value
 
 
+class Occurrence(Slot):
+    """An occurrence of a series: its date, which is the second half of its id, and its slot. Without a room or a
+    purpose it has those of the series."""
+
+    day: LocalDate = Field(alias="date")
+    room: RoomName | None = None
+    purpose: Purpose | None = None
+
+
+class SeriesBody(Model):
+    """The body of POST /series: a series whose occurrences are listed. `rule` is kept for people; nothing is computed
+    from it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "room": "6.12",
+                    "times": [
+                        {"date": "2026-12-01", "start": "2026-12-01T09:00+01:00", "end": "2026-12-01T10:00+01:00"},
+                        {"date": "2026-12-08", "start": "2026-12-09T14:00+01:00", "end": "2026-12-09T15:00+01:00"},
+                    ],
+                    "purpose": "tea",
+                }
+            ]
+        }
+    )
+
+    room: RoomName
+    times: Annotated[list[Occurrence], Field(min_length=1, max_length=TIMES_MAX)]
+    purpose: Purpose = ""
+    merge: Merge = FirstFreeAlternative()
+    request: RequestId = None
+    rule: Annotated[str, Field(max_length=400), AfterValidator(one_line)] = ""
+    occurrences: Occurrences = "best_effort"
+    timezone: TimeZone = None
+    new_room: NewRoom = False
+
+    @field_validator("times")
+    @classmethod
+    def _of_different_dates(cls, times: list[Occurrence]) -> list[Occurrence]:
+        if len({one.day for one in times}) < len(times):
+            raise ValueError("must have different dates, because the date is part of the id of an occurrence")
+        return sorted(times, key=lambda one: one.day)
+
+
 class MoveBody(Model):
-    """The body of PATCH /reservations/ID. If `room` is None, the reservation stays in its room."""
+    """What the bodies of moves share. If `room` is None, a reservation stays in its room."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -203,6 +251,13 @@ class MoveBody(Model):
     merge: Merge = FirstFreeAlternative()
     request: RequestId = None
     timezone: TimeZone = None
+
+
+class ReservationMoveBody(MoveBody):
+    """The body of PATCH /reservations/ID. If `purpose` is None, the reservation keeps its purpose."""
+
+    purpose: Purpose | None = None
+    new_room: NewRoom = False
 
 
 class SeriesMoveBody(MoveBody):

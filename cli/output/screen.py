@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from termcolor import colored
 
+from bayou.names import JOINERS, is_readable
 from cli.problems import Problem
 
 # The mark and the colour of each state are the same on every screen of the project.
@@ -115,7 +116,7 @@ def screen_for(out: TextIO, as_json: bool = False) -> Screen:
 
 def clean(text: object) -> str:
     """Return the text with a space for each character that could move the cursor or change the terminal."""
-    return "".join(sign if sign.isprintable() else " " for sign in str(text))
+    return "".join(sign if is_readable(sign) else " " for sign in str(text))
 
 
 def width_of(text: str) -> int:
@@ -147,6 +148,6 @@ def brief(request: str) -> str:
 
 
 def _columns(sign: str) -> int:
-    if unicodedata.combining(sign):
+    if unicodedata.combining(sign) or sign in JOINERS:
         return 0
     return 2 if unicodedata.east_asian_width(sign) in "WF" else 1

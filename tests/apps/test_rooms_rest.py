@@ -95,7 +95,7 @@ REFUSED = [  # method, path, body, status, code, field
     ("POST", "/reservations", slots(YEAR, NEXT_YEAR), 413, "too_large", None),
     ("POST", "/reservations", body(), 409, "slot_taken", None),
     ("PATCH", "/reservations/vish/a", {}, 400, "bad_input", "slots"),
-    ("PATCH", "/reservations/vish/a", {"slots": [SLOT], "purpose": "x"}, 400, "bad_input", "purpose"),
+    ("PATCH", "/reservations/vish/a", {"slots": [SLOT], "series": "x"}, 400, "bad_input", "series"),
     ("PATCH", "/reservations/vish/a", body(room="9.99"), 404, "room_unknown", None),
     ("PATCH", "/reservations/vish/none", {"slots": [SLOT]}, 404, "reservation_unknown", None),
     ("PATCH", "/reservations/neil/a", {"slots": [SLOT]}, 404, "reservation_unknown", None),
@@ -167,6 +167,7 @@ def test_a_reservation_is_shown_with_all_members(service: FakeService) -> None:
         "series": None,
         "occurrence": None,
         "asked": [{"room": "6.12", "start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"}],
+        "changed_by": [],
     }
     assert client_of(service).get("/reservations/vish/a").json == shown
     assert client_of(service).post("/reservations", json=body(request="a", purpose="tea"), headers=VISH).json == shown

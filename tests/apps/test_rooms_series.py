@@ -353,3 +353,57 @@ def test_a_write_that_changed_no_occurrence_is_not_in_its_history(lua: Lua, outc
     script = f"local app = (function()\n{rules(APPLICATION)}\nend)()\nreturn app.notes(cjson.decode(ARGV[1]), ARGV[2])"
     notes = lua.client.eval(script, 0, json.dumps(write), outcome)
     assert [page.decode() for page in notes[::2]] == told
+
+
+def listed(building: Building, name: str, **more: Any) -> Any:
+    """Reserve a series of two listed occurrences: 1 December 9:00, and the one of 8 December on the 9th, in 6.13."""
+    times = [
+        {"date": "2026-12-08", **building.slot("2026-12-09 14:00/15:00"), "room": "6.13", "purpose": "guests"},
+        {"date": "2026-12-01", **building.slot("2026-12-01 09:00/10:00")},
+    ]
+    user, _, request = name.partition("/")
+    body = {"room": "6.12", "times": times, "purpose": "tea", "request": request, "rule": "FREQ=WEEKLY", **more}
+    return building.ask("POST", "/series", body, user)
+
+
+def test_the_occurrences_of_a_series_may_be_listed(building: Building) -> None:
+    answer = listed(building, "vish/s")
+    assert answer.status_code == 201, answer.json
+    assert told(answer.json) == ["12-01 6.12 12-01 09:00", "12-08 6.13 12-09 14:00"]
+    assert [one["purpose"] for one in answer.json["series"]["reservations"]] == ["tea", "guests"]
+    assert listed(building, "vish/s").status_code == 200
+    assert differs(listed(building, "vish/s", purpose="cake")) == ["purpose"]
+    building.one("neil/other", "2026-12-09 14:00/15:00", room="7.01")
+    assert building.ask("DELETE", "/series/vish/s").status_code == 200
+    assert building.states("vish/s") == ["12-01 cancelled", "12-08 cancelled"]
+
+
+def test_listed_occurrences_have_different_dates_and_known_rooms(building: Building) -> None:
+    time = {"date": "2026-12-01", **building.slot("2026-12-01 09:00/10:00")}
+    assert code(listed(building, "vish/s", times=[time, time])) == (400, "bad_input")
+    assert code(listed(building, "vish/s", times=[{**time, "room": "none"}])) == (404, "room_unknown")
+    assert listed(building, "vish/s", times=[{**time, "room": "none"}], new_room=True).status_code == 201
+
+
+def test_a_move_may_change_the_purpose(building: Building) -> None:
+    building.one("vish/a", "2026-12-01 09:00/10:00", purpose="tea")
+    body = {"slots": [building.slot("2026-12-01 09:00/10:00")], "purpose": "cake", "request": "m"}
+    for _ in range(2):
+        answer = building.ask("PATCH", "/reservations/vish/a", body)
+        assert (answer.status_code, answer.json["purpose"], answer.json["changed_by"]) == (200, "cake", ["m"])
+    assert differs(building.ask("PATCH", "/reservations/vish/a", {**body, "purpose": "pie"})) == ["purpose"]
+    elsewhere = {**body, "request": "n", "room": "attic", "purpose": ""}
+    assert code(building.ask("PATCH", "/reservations/vish/a", elsewhere)) == (404, "room_unknown")
+    moved = building.ask("PATCH", "/reservations/vish/a", {**elsewhere, "new_room": True}).json
+    assert (moved["room"], moved["purpose"]) == ("attic", "")
+    day = "from=2026-12-01T00:00Z&to=2026-12-02T00:00Z"
+    assert building.ask("GET", f"/rooms/attic/calendar?{day}").json["reservations"][0]["purpose"] == ""
+    assert building.ask("GET", f"/rooms/6.12/calendar?{day}").json["reservations"] == []
+
+
+def test_names_of_rooms_may_have_emoji_joiners_and_any_space(building: Building) -> None:
+    building.one("vish/a", "2026-12-01 09:00/10:00", room="Lab 👩‍💻", new_room=True)
+    building.one("vish/b", "2026-12-01 09:00/10:00", room="Salle\u00a0B53", new_room=True)
+    assert building.ask("GET", "/reservations/vish/b").json["room"] == "Salle B53"
+    rooms = {room["name"] for room in building.ask("GET", "/rooms").json["rooms"]}
+    assert rooms >= {"Lab 👩‍💻", "Salle B53"}

@@ -28,7 +28,7 @@ def test_two_organisers_who_are_cut_off_import_the_same_timetable(tmp_path: Path
         imports = [
             command(
                 *("client.py", "--config", tmp_path / "config.yaml", "--replica", replica, user),
-                *("import", TIMETABLE, "--merge", "give_up"),
+                *("import", TIMETABLE, "--merge", "give_up", "--new-rooms"),
                 environment={"XDG_STATE_HOME": str(tmp_path / user)},
             )
             for replica, user in (("two", "vish"), ("three", "priyal"))

@@ -9,7 +9,15 @@ from zoneinfo import ZoneInfo
 from apps.rooms import drafts
 from apps.rooms.pages import decode_reservation, is_final, reservation_page
 from apps.rooms.policies import Policies
-from apps.rooms.schema import AnotherRoom, FirstFreeAlternative, GiveUp, MoveBody, NearestFreeTime, ReserveBody, Slot
+from apps.rooms.schema import (
+    AnotherRoom,
+    FirstFreeAlternative,
+    GiveUp,
+    NearestFreeTime,
+    ReservationMoveBody,
+    ReserveBody,
+    Slot,
+)
 from apps.rooms.times import DAY_MIN
 from bayou.application import PageViews
 from bayou.session_token import GUARANTEES, Token
@@ -120,7 +128,7 @@ def change(
         return drafts.cancel(context, of, seen, REASON if context.user != owner_of(of) else None)
     room = ROOMS[how % len(ROOMS)]
     slots = [slot(number), slot(number + 3)][: 1 + how % 2]
-    body = MoveBody.model_construct(room=room if how % 3 else None, slots=slots, merge=merge(how, room))
+    body = ReservationMoveBody.model_construct(room=room if how % 3 else None, slots=slots, merge=merge(how, room))
     return drafts.move(context, of, seen, is_final(views), body)
 
 

@@ -110,7 +110,10 @@ def remember(page: dict[str, str], write: Write) -> None:
 def what_is_asked(write: Write) -> str:
     """Return a text that tells two moves or cancels with one request id apart."""
     args = {**write.args, **write.args.get("occurrences", [{}])[0]}
-    return f"{args['slots'].split(' ')[0]}@{args['room']}".replace(" ", "\t") if "slots" in args else "cancel"
+    if "slots" not in args:
+        return "cancel"
+    purpose = f"/{args['purpose']}" if args.get("purpose") is not None else ""
+    return f"{args['slots'].split(' ')[0]}@{args['room']}{purpose}".replace(" ", "\t")
 
 
 def asked_before(page: Mapping[str, str], write: Write) -> str | None:
@@ -273,9 +276,9 @@ class ReservationChange:
         return "updated"
 
     def purpose(self) -> str:
-        """Return the purpose of the reservation. For a reserve, it is in the write; for a move, in the page of the
-        reservation."""
-        return str(self.args["purpose"] if self.op == "reserve" else self.page["asked"].split("\t", 2)[2])
+        """Return the purpose of the reservation. It is in the write; for a move that gives none, in the page of
+        the reservation."""
+        return str(self.args["purpose"] if "purpose" in self.args else self.page["asked"].split("\t", 2)[2])
 
     def note_request(self) -> dict[str, str]:
         """Write to the page of the reservation what was requested, and which other room pages may hold the

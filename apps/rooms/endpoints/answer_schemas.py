@@ -32,6 +32,7 @@ RESERVATION = record(
     series=nullable(NAME),
     occurrence=nullable(DATE),
     asked=array(ROOM_SLOT),
+    changed_by=array(NAME),
 )
 SERIES = record(
     series=record(

@@ -12,7 +12,7 @@ from apps.rooms.endpoints.answer_schemas import RESERVATION, RESERVATIONS, RESER
 from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, USER_NAME
 from apps.rooms.endpoints.series import SeriesHandlers
 from apps.rooms.pages import Reservation, RoomSlot, decode_reservation, reservation_page
-from apps.rooms.schema import CancelQuery, MoveBody, ReservationsQuery, ReserveBody
+from apps.rooms.schema import CancelQuery, ReservationMoveBody, ReservationsQuery, ReserveBody
 
 
 class Reservations(SeriesHandlers):
@@ -45,7 +45,7 @@ class Reservations(SeriesHandlers):
         identifier = f"{context.user}/{context.request}"
         draft = drafts.reserve(context, body) if body.rule is None else drafts_series.reserve(context, body)
         submitted = self.submitted if body.rule is None else self.submitted_series
-        recorded = submitted(draft, identifier, session, asked.by_reserve(draft, body))
+        recorded = submitted(draft, identifier, session, asked.by_reserve(draft, body.merge))
         # A request that was taken before keeps its kind: a reservation or a series.
         views = recorded or self.views_of(identifier, session)
         answer = self.series_shown(identifier, views, session) or self.shown(identifier, views)
@@ -60,11 +60,11 @@ class Reservations(SeriesHandlers):
             answer["held_by"] = self.service.holders(writes)
         return answer
 
-    def move_reservation(self, request: Request[None, MoveBody], user: str, name: str) -> Answer:
-        """Move a reservation. If nothing is free, it stays where it is."""
+    def move_reservation(self, request: Request[None, ReservationMoveBody], user: str, name: str) -> Answer:
+        """Move a reservation, or give it another purpose. If nothing is free, it stays as it is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
-        remedy = "A move cannot name a new room; a new reservation can."
-        self.require_rooms(body.room, body.merge, remedy, session)
+        if not body.new_room:
+            self.require_rooms(body.room, body.merge, "If the room is new, add `new_room: true`.", session)
         reservation, final = self.held(identifier, session)
         context = self.context(request.caller, body.request, body.timezone)
         draft = drafts.move(context, identifier, reservation, final, body)

@@ -10,12 +10,12 @@ from apps.api.endpoint import Answer, Endpoint
 from apps.api.request import ClientSession, Request
 from apps.rooms import answer_values, asked, drafts_series
 from apps.rooms.drafts_series import Occurrence
-from apps.rooms.endpoints.answer_schemas import SERIES
+from apps.rooms.endpoints.answer_schemas import RESERVED, SERIES
 from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, TAKEN, Handlers, slots_asked
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import Series, decode_reservation, decode_series, reservation_page
 from apps.rooms.policies import too_many
-from apps.rooms.schema import SeriesCancelQuery, SeriesMoveBody, SeriesQuery
+from apps.rooms.schema import SeriesBody, SeriesCancelQuery, SeriesMoveBody, SeriesQuery
 from bayou.application import PageViews
 from bayou.errors import Conflict, Unknown
 from bayou.write import Draft
@@ -117,10 +117,32 @@ class AllSeries(SeriesHandlers):
         cannot_move = {403: ("not_owner",), 404: (*unknown, "room_unknown"), 409: MOVE_CONFLICTS}
         cannot_cancel = {403: ("not_owner",), 404: unknown, 409: CANCEL_CONFLICTS}
         return [
+            Endpoint(
+                "POST",
+                "/series",
+                self.reserve_listed,
+                {200: RESERVED, 201: RESERVED},
+                errors={404: ("room_unknown",), 409: ("slot_taken", "policy", "request_differs")},
+            ),
             series("GET", handler=self.show_series, errors={404: ("series_unknown",)}),
             series("PATCH", handler=self.move_series, errors=cannot_move),
             series("DELETE", handler=self.cancel_series, errors=cannot_cancel),
         ]
+
+    def reserve_listed(self, request: Request[None, SeriesBody]) -> tuple[Answer, int]:
+        """Reserve a series whose occurrences are listed. Status 200 means that the same request had already been
+        accepted."""
+        body, session = request.body, request.session
+        context = self.context(request.caller, body.request, body.timezone)
+        if not body.new_room:
+            for room in dict.fromkeys([body.room, *(one.room for one in body.times)]):
+                self.require_rooms(room, body.merge, "If the room is new, add `new_room: true`.", session)
+        identifier = f"{context.user}/{context.request}"
+        draft = drafts_series.reserve_listed(context, body)
+        recorded = self.submitted_series(draft, identifier, session, asked.by_reserve(draft, body.merge))
+        views = recorded or self.views_of(identifier, session)
+        answer = self.series_shown(identifier, views, session) or self.shown(identifier, views)
+        return answer, 201 if recorded else 200
 
     def show_series(self, request: Request[None, None], user: str, name: str) -> Answer:
         """Show a series."""

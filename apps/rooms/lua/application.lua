@@ -10,10 +10,10 @@ else. An error makes the outcome `failed`, and nothing changes.
 Writes. Times are whole minutes since 1970 (UTC); a slot is START8/END8, each time in eight digits. Arguments after `;`
 are optional.
   reserve  check first_choice_free   args room, slots = START8/END8 ... by preference, purpose; series, limit
-  move     check first_choice_free   args reservation = "USER/REQUEST", room, slots; limit
+  move     check first_choice_free   args reservation = "USER/REQUEST", room, slots; limit, purpose
   cancel   check reservation_stands  args reservation, room (for people only); reason
   reserve_series  check every_first_choice_free   args room, purpose, rule, except (dates, separated by blanks), zone,
-                  occurrences_wanted, occurrences = {{date, slots; day_start, day_end}, ...}; limit
+                  occurrences_wanted, limit, occurrences = {{date, slots; room, purpose, day_start, day_end}, ...}
   move_series     check every_first_choice_free   args series = "USER/REQUEST", occurrences_wanted,
                   occurrences = {{date, room, slots; ...}, ...}; limit
   cancel_series   check every_reservation_stands  args series, room, occurrences = {{date}, ...}; reason

@@ -36,9 +36,9 @@ local function asked_of(pages, page)
   return match(pages.get(page, "asked"), "^([^\t]*)\t([^\t]*)\t(.*)$")
 end
 
--- The purpose of the reservation: the one it was made for.
+-- The purpose of the reservation: the one that the request gives it; where a move gives none, the one that it has.
 local function purpose_of(pages, request)
-  return request.op == "reserve" and request.args.purpose or select(3, asked_of(pages, request.page))
+  return request.args.purpose or select(3, asked_of(pages, request.page))
 end
 
 -- The detail of an outcome that grants this slot.

@@ -63,7 +63,7 @@ local function requests_of(write)
       day_end = occurrence.day_end,
       window_min = common.window_min,
       rooms = occurrence.rooms or common.rooms,
-      purpose = common.purpose,
+      purpose = occurrence.purpose or common.purpose,
       reason = common.reason,
       series = series,
     }, true)
@@ -79,8 +79,8 @@ local function what(write)
   if not first.slots then
     return "cancel"
   end
-  local slot = match(first.slots, "^%S+")
-  return slot .. "@" .. (string.gsub(first.room, " ", "\t"))
+  local asked = match(first.slots, "^%S+") .. "@" .. first.room .. (args.purpose and "/" .. args.purpose or "")
+  return (string.gsub(asked, " ", "\t"))
 end
 
 -- For a request that takes the nearest free time: the first and the last minute of the search, as numbers.
