@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 from bayou.errors import BadInput
 from bayou.session_token import JSON_BYTES_MAX, Token
 from cli import times
-from cli.calendar_file import OCCURRENCES_MAX, read_timetable
+from cli.calendar_files.recurrence import OCCURRENCES_MAX
+from cli.calendar_files.rooms import Rooms
+from cli.calendar_files.timetable import read_timetable
 from cli.problems import Problem, Usage
 from cluster.language import parser as language
 from cluster.language.parser import Complaint
@@ -136,7 +138,7 @@ def test_a_calendar_file_is_accepted_or_refused_and_each_skipped_event_has_a_rea
         lines = lines or [""]
     content = "\r\n".join(lines).encode(errors="replace")
     try:
-        table = read_timetable(content, ROME, until=until)
+        table = read_timetable(content, ROME, Rooms(), until=until)
     except Problem:
         return
     assert len(table.wanted) <= OCCURRENCES_MAX * max(1, table.events)
@@ -147,7 +149,7 @@ def test_a_calendar_file_is_accepted_or_refused_and_each_skipped_event_has_a_rea
 @given(st.binary(max_size=200))
 def test_random_bytes_are_refused_as_a_calendar_file(content: bytes) -> None:
     with contextlib.suppress(Problem):
-        read_timetable(content, ROME)
+        read_timetable(content, ROME, Rooms())
 
 
 def packed(plain: bytes) -> str:

@@ -190,14 +190,21 @@ def _history(commands: Parser) -> None:
 def _calendar_files(commands: Parser) -> None:
     take = commands.add_command(
         "import",
-        "reserve every event of a calendar file; a second import adds only what is new",
-        "  import timetable.ics\n  import timetable.ics --merge nearest_free_time --window 2h\n"
+        "reserve every event of a calendar file, and follow the file when it changes",
+        "  import timetable.ics --dry-run         shows what would be added, changed and cancelled\n"
+        "  import timetable.ics --merge nearest_free_time --window 2h\n"
+        "  import timetable.ics --map 'Room 6.12 (Building A)=6.12'\n"
         "  import timetable.ics --part 2/3        every third event, from the second\n"
-        "  import weekly.ics --until 2027-06-30   for events that repeat without an end",
+        "  import weekly.ics --until 2027-06-30   for events that repeat without an end\n"
+        "An event with a higher SEQUENCE than at the last import moves, changes or cancels what that import made. The\n"
+        "same file again changes nothing. What cannot be read is listed, and the exit status is not 0.",
     )
     take.add("file", "FILE.ics", "an iCalendar file; an event's LOCATION is its room")
     take.add("--part", "K/N", "only every Nth event, from the Kth", type=values.part)
     take.add("--until", "DATE", f"the last day of repeating events: {DATE_FORMS}")
+    take.add("--map", "NAME=ROOM", "the room that a LOCATION means (repeatable)", action="append", default=[])
+    take.add_flag("--new-rooms", "accept rooms that were never named before")
+    take.add_flag("--dry-run", "show what would be done, and send nothing")
     _add_merge(take, "give_up")
     give = commands.add_command(
         "export",

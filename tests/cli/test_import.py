@@ -1,207 +1,377 @@
-"""The command `import`: how it reads a calendar file, the requests it sends, and its summary."""
+"""The command `import`: what it makes of a calendar file at a real replica, how it follows the file when that changes,
+and what it prints."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from bayou.names import NAME
-from cli.calendar_file import Timetable, read_timetable, request_id
 from cli.main import main
-from cli.problems import Problem
-from tests.support.fake_replica import FakeReplica, serving
+from tests.support.calendar_text import calendar, event
+from tests.support.import_harness import Desk, desk
 
-BRUSSELS = ZoneInfo("Europe/Brussels")
 FOSDEM = Path(__file__).parent.parent.parent.parent / "shared" / "data" / "fosdem-2025.ics"
-
-
-def timetable(*events: str, until: date | None = None, part: tuple[int, int] = (1, 1)) -> Timetable:
-    return read_timetable(calendar(*events), BRUSSELS, part, until)
-
-
-def calendar(*events: str) -> bytes:
-    bodies = "".join(f"BEGIN:VEVENT\n{event}\nEND:VEVENT\n" for event in events)
-    return f"BEGIN:VCALENDAR\nVERSION:2.0\n{bodies}END:VCALENDAR\n".replace("\n", "\r\n").encode()
-
-
-def event(uid: str, *lines: str, start: str = "20261201T090000", end: str = "20261201T100000") -> str:
-    return "\n".join([f"UID:{uid}", "LOCATION:6.12", "SUMMARY:Talk", f"DTSTART:{start}", f"DTEND:{end}", *lines])
-
-
-def starts(table: Timetable) -> list[str]:
-    return [f"{wanted.slot.start.astimezone(BRUSSELS):%m-%d %H:%M %z}" for wanted in table.wanted]
-
-
-def test_an_event_becomes_a_reservation() -> None:
-    table = timetable(event("2025-1").replace("SUMMARY:Talk", "SUMMARY:A\\nB " + "x" * 300))
-    (wanted,) = table.wanted
-    assert (wanted.request, wanted.room, wanted.series, wanted.timezone) == ("2025-1", "6.12", None, None)
-    assert wanted.slot.start.isoformat() == "2026-12-01T08:00:00+00:00"
-    assert wanted.purpose == "A B " + "x" * 196
-
-
-def test_known_and_unknown_time_zones() -> None:
-    table = timetable(
-        event("a")
-        .replace("DTSTART:", "DTSTART;TZID=America/New_York:")
-        .replace("DTEND:", "DTEND;TZID=America/New_York:"),
-        event("b").replace("DTSTART:", "DTSTART;TZID=Mars/Base:"),
-        event("c", start="20261201T090000Z", end="20261201T100000Z"),
-    )
-    assert starts(table) == ["12-01 15:00 +0100", "12-01 10:00 +0100"]
-    assert [wanted.timezone for wanted in table.wanted] == ["America/New_York", "UTC"]
-    assert [one.why for one in table.skipped] == ["its time zone Mars/Base is not known"]
-
-
-def test_a_weekly_series_keeps_its_wall_clock_time_and_its_exceptions() -> None:
-    table = timetable(
-        event(
-            "weekly",
-            "RRULE:FREQ=WEEKLY;UNTIL=20261109T080000Z",
-            "EXDATE:20261026T090000",
-            "RDATE:20261104T150000",
-            start="20261012T090000",
-            end="20261012T100000",
-        ),
-        event("weekly", "RECURRENCE-ID:20261102T090000", start="20261102T110000", end="20261102T123000"),
-    )
-    assert starts(table) == [
-        "10-12 09:00 +0200",
-        "10-19 09:00 +0200",
-        "11-04 15:00 +0100",
-        "11-09 09:00 +0100",
-        "11-02 11:00 +0100",
-    ]
-    assert {wanted.series for wanted in table.wanted} == {"weekly"}
-    assert table.wanted[-1].request == "weekly+20261102T0800Z"
-    assert len({wanted.request for wanted in table.wanted}) == 5
-
-
-def test_a_series_without_an_end_needs_until() -> None:
-    endless = event("daily", "RRULE:FREQ=DAILY")
-    assert "--until DATE" in timetable(endless).skipped[0].why
-    assert len(timetable(endless, until=date(2026, 12, 10)).wanted) == 10
-    assert "more than 1000 times" in timetable(endless, until=date(2036, 12, 10)).skipped[0].why
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        (event("x").replace("LOCATION:6.12\n", ""), "no location"),
-        (event("x").replace("LOCATION:6.12", "LOCATION:6/12"), "cannot be a room"),
-        (event("x").replace("DTSTART:20261201T090000", "DTSTART;VALUE=DATE:20261201"), "all day"),
-        (event("x").replace("DTEND:20261201T100000\n", "").replace("\nDTEND:20261201T100000", ""), "no end"),
-        (event("x", end="20261201T080000"), "ends before"),
-        (event("x", end="20261201T090000"), "no length"),
-        (event("x", end="20261201T093030"), "whole minutes"),
-        (event("x", start="tomorrow"), "cannot be read"),
-        (event("x", "STATUS:CANCELLED"), "cancelled"),
-    ],
-)
-def test_a_bad_event_is_skipped_with_its_reason(text: str, why: str) -> None:
-    table = timetable(text, event("good"))
-    assert [wanted.request for wanted in table.wanted] == ["good"]
-    assert why in table.skipped[0].why
-
-
-def test_a_uid_that_is_used_twice_is_skipped() -> None:
-    table = timetable(event("x"), event("x", start="20261202T090000", end="20261202T100000"))
-    assert (len(table.wanted), table.skipped[0].why) == (1, "its UID is in the file twice")
-
-
-def test_request_ids_are_valid_and_stable() -> None:
-    for uid in ("040000008200E00074C5B7101A82E008" * 4, "a b", "ä", "x/y"):
-        assert NAME.fullmatch(request_id(uid))
-        assert request_id(uid) == request_id(uid)
-        assert request_id(uid) != request_id(uid, "20261201T0900Z")
-    nameless = event("x").replace("UID:x\n", "")
-    assert timetable(nameless).wanted == timetable(nameless).wanted
-
-
-def test_parts_divide_the_events_and_keep_a_series_together() -> None:
-    events = [event(f"e{number}") for number in range(7)] + [event("s", "RRULE:FREQ=DAILY;COUNT=3")]
-    parts = [{wanted.request for wanted in timetable(*events, part=(turn, 3)).wanted} for turn in (1, 2, 3)]
-    assert sum(len(part) for part in parts) == len(set.union(*parts)) == 10
-    assert {"e0", "e3", "e6"} == parts[0]
-
-
-def test_a_file_that_is_not_a_calendar() -> None:
-    with pytest.raises(Problem, match="not a calendar file"):
-        read_timetable(b"hello", BRUSSELS)
+ROOMS = ["6.12", {"name": "6.13", "opens": "08:00", "closes": "20:00"}, "Café"]
+WEEKLY = "RRULE:FREQ=WEEKLY;COUNT=3"
 
 
 @pytest.fixture
-def replica(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeReplica]:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    with serving() as fake:
-        monkeypatch.setenv("BAYOU_REPLICA", fake.url)
-        yield fake
+def here(tmp_path: Path) -> Iterator[Desk]:
+    with desk(tmp_path, ROOMS) as found:
+        yield found
 
 
-def test_a_second_import_reserves_nothing_twice(
-    replica: FakeReplica, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other_room = event("c").replace("LOCATION:6.12", "LOCATION:H.1301")
-    (tmp_path / "file.ics").write_bytes(calendar(event("a"), event("b"), other_room, event("d").replace("6.12", "")))
-    assert main(["vish", "import", "file.ics"]) == 3
+def hours(first: int, last: int, day: str = "01") -> dict[str, str]:
+    return {"start": f"202612{day}T{first:02}0000", "end": f"202612{day}T{last:02}0000"}
+
+
+def moved(day: str, *lines: str, first: int = 14) -> str:
+    """Return the exception that moves the occurrence of this day of the series `s`, which is at 9:00."""
+    return event("s", f"RECURRENCE-ID:202612{day}T090000", *lines, **hours(first, first + 1, day))
+
+
+def counts(answer: dict[str, Any]) -> tuple[int, int, int, int]:
+    return answer["added"], answer["changed"], answer["cancelled"], answer["already_there"]
+
+
+def after(here: Desk, *events: str, options: tuple[str, ...] = ()) -> tuple[int, int, int, int]:
+    """Import these events, which must succeed. Return how many were added, changed, cancelled, and there already.
+
+    A preview must say the same before, and a second import must change nothing.
+    """
+    content = calendar(*events)
+    preview = here.take(content, "--dry-run", *options)[1]
+    status, answer = here.take(content, *options)
+    assert (status, counts(preview)) == (0, counts(answer)), answer
+    booked = here.booked()
+    status, again = here.take(content, *options)
+    assert (status, counts(again)[:3], here.booked()) == (0, (0, 0, 0), booked), again
+    return counts(answer)
+
+
+def test_a_second_import_reserves_nothing_twice(here: Desk) -> None:
+    events = [event("a"), event("b"), event("c", "LOCATION:6.13"), event("d", "LOCATION:")]
+    status, answer = here.take(calendar(*events))
+    assert (status, counts(answer), answer["refused_count"]) == (3, (2, 0, 0, 0), 1)
+    assert answer["refused"][0]["error"]["code"] == "slot_taken"
+    assert answer["skipped"] == [{"title": "Talk", "why": "it has no location, so it names no room"}]
+    booked = here.booked()
+    assert booked == ["2026-12-01T08:00 60 6.12 Talk", "2026-12-01T08:00 60 6.13 Talk"]
+    status, answer = here.take(calendar(*events))
+    assert (status, counts(answer), answer["refused_count"], here.booked()) == (3, (0, 0, 0, 2), 1, booked)
+
+
+def test_of_events_that_overlap_the_first_in_the_file_wins(here: Desk) -> None:
+    pairs = [
+        (
+            event(f"first{day}", "SUMMARY:first", **hours(9, 11, f"{day:02}")),
+            event(f"second{day}", **hours(10, 12, f"{day:02}")),
+        )
+        for day in range(1, 29)
+    ]
+    status, answer = here.take(calendar(*(one for pair in pairs for one in pair)))
+    assert (status, answer["refused_count"]) == (3, 28)
+    assert {line.split(" ")[-1] for line in here.booked()} == {"first"}
+
+
+def test_a_preview_sends_nothing(here: Desk) -> None:
+    status, answer = here.take(calendar(event("a"), event("s", WEEKLY, "LOCATION:6.13")), "--dry-run")
+    assert (status, answer["dry_run"], counts(answer), here.booked()) == (0, True, (4, 0, 0, 0), [])
+
+
+def test_a_higher_sequence_moves_and_changes(here: Desk) -> None:
+    assert after(here, event("a")) == (1, 0, 0, 0)
+    assert after(here, event("a", "SEQUENCE:1", "SUMMARY:Longer talk", **hours(14, 16))) == (0, 1, 0, 0)
+    assert here.booked() == ["2026-12-01T13:00 120 6.12 Longer talk"]
+    assert after(here, event("a", "SEQUENCE:2", "LOCATION:6.13", **hours(14, 16, "02"))) == (0, 1, 0, 0)
+    assert after(here, event("a", "SEQUENCE:7", "LOCATION:6.13", "SUMMARY:", **hours(14, 16, "02"))) == (0, 1, 0, 0)
+    assert here.booked() == ["2026-12-02T13:00 120 6.13"]
+    assert [one["request"] for one in here.reservations()] == ["a"]
+
+
+def test_a_lower_or_equal_sequence_changes_nothing_and_says_so(here: Desk) -> None:
+    after(here, event("a", "SEQUENCE:3"))
+    for sequence, why in ((2, "older version"), (3, "SEQUENCE of the event is not higher")):
+        status, answer = here.take(calendar(event("a", f"SEQUENCE:{sequence}", **hours(14, 15))))
+        assert (status, counts(answer)) == (0, (0, 0, 0, 1))
+        assert why in answer["kept"][0]["why"]
+    assert here.booked() == ["2026-12-01T08:00 60 6.12 Talk"]
+    after(here, event("a", "SEQUENCE:4", **hours(14, 15)))
+    here.take(calendar(event("a", "SEQUENCE:3")))
+    assert here.booked() == ["2026-12-01T13:00 60 6.12 Talk"]
+
+
+def test_what_was_moved_by_hand_stays_until_the_event_changes(here: Desk) -> None:
+    after(here, event("a"))
+    later = {"slots": [{"start": "2026-12-01T18:00Z", "end": "2026-12-01T19:00Z"}]}
+    here.ask("PATCH", "/reservations/vish/a", later)
+    status, answer = here.take(calendar(event("a")))
+    assert (status, counts(answer)) == (0, (0, 0, 0, 1))
+    assert "changed here" in answer["kept"][0]["why"]
+    assert here.booked() == ["2026-12-01T18:00 60 6.12 Talk"]
+    assert after(here, event("a", "SEQUENCE:1")) == (0, 1, 0, 0)
+    assert here.booked() == ["2026-12-01T08:00 60 6.12 Talk"]
+
+
+@pytest.mark.parametrize("how", [("STATUS:CANCELLED", "SEQUENCE:1"), ("STATUS:CANCELLED",)])
+def test_a_cancelled_event_cancels(here: Desk, how: tuple[str, ...]) -> None:
+    after(here, event("a"), event("b", **hours(11, 12)))
+    assert after(here, event("a", *how), event("b", **hours(11, 12))) == (0, 0, 1, 1)
+    assert here.booked() == ["2026-12-01T10:00 60 6.12 Talk"]
+    here.take(calendar(event("a")))
+    assert here.booked() == ["2026-12-01T10:00 60 6.12 Talk"]
+    assert after(here, event("a", "SEQUENCE:2")) == (1, 0, 0, 0)
+    assert len(here.booked()) == 2
+
+
+def test_a_calendar_with_the_method_cancel_cancels(here: Desk) -> None:
+    after(here, event("a"), event("s", WEEKLY, "LOCATION:6.13"))
+    status, answer = here.take(calendar(moved("08"), event("a"), event("never"), head="METHOD:CANCEL"))
+    assert (status, counts(answer)) == (0, (0, 0, 2, 0))
+    assert here.booked() == ["2026-12-01T08:00 60 6.13 Talk", "2026-12-15T08:00 60 6.13 Talk"]
+    assert answer["skipped"] == [{"title": "Talk", "why": "it is cancelled"}]
+
+
+def test_what_was_cancelled_by_hand_stays_cancelled(here: Desk) -> None:
+    after(here, event("a"), event("s", WEEKLY, "LOCATION:6.13"))
+    here.ask("DELETE", "/reservations/vish/a")
+    here.ask("DELETE", "/reservations/vish/s~2026-12-08")
+    assert counts(here.take(calendar(event("a"), event("s", WEEKLY, "LOCATION:6.13")))[1]) == (0, 0, 0, 4)
+    assert len(here.booked()) == 2
+
+
+def test_a_repeating_event_becomes_a_series(here: Desk) -> None:
+    assert after(here, event("s", WEEKLY), moved("08", "LOCATION:6.13", "SUMMARY:guests")) == (3, 0, 0, 0)
+    assert here.booked() == [
+        "2026-12-01T08:00 60 6.12 Talk",
+        "2026-12-08T13:00 60 6.13 guests",
+        "2026-12-15T08:00 60 6.12 Talk",
+    ]
+    found = here.ask("GET", "/series/vish/s")["series"]
+    assert (found["rule"], len(found["reservations"])) == ("FREQ=WEEKLY;COUNT=3", 3)
+    here.ask("DELETE", "/series/vish/s")
+    assert here.booked() == []
+
+
+def test_a_series_follows_its_file(here: Desk) -> None:
+    after(here, event("s", WEEKLY))
+    assert after(here, event("s", WEEKLY, "EXDATE:20261208T090000")) == (0, 0, 1, 2)
+    assert after(here, event("s", WEEKLY, "EXDATE:20261208T090000"), moved("15")) == (0, 1, 0, 1)
+    assert here.booked() == ["2026-12-01T08:00 60 6.12 Talk", "2026-12-15T13:00 60 6.12 Talk"]
+    longer = event("s", "RRULE:FREQ=WEEKLY;COUNT=5", "SEQUENCE:1", **hours(10, 11))
+    assert after(here, longer) == (3, 2, 0, 0)
+    assert [line[:16] for line in here.booked()] == [f"2026-12-{day}T09:00" for day in ("01", "08", "15", "22", "29")]
+    shorter = event("s", "RRULE:FREQ=WEEKLY;COUNT=2", "SEQUENCE:2", **hours(10, 11))
+    assert after(here, shorter) == (0, 0, 3, 2)
+    assert after(here, event("s", "STATUS:CANCELLED", "SEQUENCE:3")) == (0, 0, 2, 0)
+    assert here.booked() == []
+
+
+def test_a_series_that_goes_to_another_day_keeps_its_reservations(here: Desk) -> None:
+    after(here, event("s", WEEKLY))
+    assert after(here, event("s", WEEKLY, "SEQUENCE:1", **hours(9, 10, "02"))) == (0, 3, 0, 0)
+    assert [line[:10] for line in here.booked()] == ["2026-12-02", "2026-12-09", "2026-12-16"]
+    assert len(here.reservations()) == 3
+    assert after(here, event("s", "SEQUENCE:2", **hours(9, 10, "03"))) == (0, 1, 2, 0)
+    assert here.booked() == ["2026-12-03T08:00 60 6.12 Talk"]
+
+
+def test_a_daily_series_moves_past_itself(here: Desk) -> None:
+    """Each occurrence takes the slot that the next one leaves, so they move in the right order."""
+    daily = "RRULE:FREQ=DAILY;COUNT=5"
+    night = {"start": "20261201T100000", "end": "20261202T090000"}
+    after(here, event("s", daily, **night))
+    later = {"start": "20261201T180000", "end": "20261202T170000"}
+    assert after(here, event("s", daily, "SEQUENCE:1", **later)) == (0, 5, 0, 0)
+    assert after(here, event("s", daily, "SEQUENCE:2", **night)) == (0, 5, 0, 0)
+
+
+def test_an_event_that_begins_to_repeat(here: Desk) -> None:
+    after(here, event("a"))
+    assert after(here, event("a", WEEKLY, "SEQUENCE:1")) == (2, 0, 0, 1)
+    assert after(here, event("a", "SEQUENCE:2")) == (0, 0, 2, 1)
+
+
+def test_an_exception_alone_changes_its_series(here: Desk) -> None:
+    after(here, event("s", WEEKLY))
+    assert counts(here.take(calendar(moved("08", "SEQUENCE:1")))[1]) == (0, 1, 0, 0)
+    assert here.booked()[1] == "2026-12-08T13:00 60 6.12 Talk"
+    assert len(here.booked()) == 3
+
+
+def test_a_later_end_of_an_endless_series_adds_what_is_missing(here: Desk) -> None:
+    endless = event("s", "RRULE:FREQ=WEEKLY")
+    assert here.take(calendar(endless))[0] == 1
+    assert after(here, endless, options=("--until", "2026-12-31")) == (5, 0, 0, 0)
+    assert after(here, endless, options=("--until", "2027-01-31")) == (4, 0, 0, 5)
+    assert after(here, endless, options=("--until", "2026-12-31")) == (0, 0, 0, 5)
+
+
+def test_a_series_too_long_for_one_write(here: Desk) -> None:
+    daily = event("s", "RRULE:FREQ=DAILY;COUNT=450")
+    assert after(here, daily) == (450, 0, 0, 0)
+    assert after(here, event("s", "RRULE:FREQ=DAILY;COUNT=450", "EXDATE:20270801T090000")) == (0, 0, 1, 449)
+    twice = event("t", "RRULE:FREQ=DAILY;BYHOUR=9,14;COUNT=6", "LOCATION:6.13")
+    assert after(here, twice) == (6, 0, 0, 0)
+
+
+def test_events_of_whole_days(here: Desk) -> None:
+    whole = event("a", start="20261201", end="20261203")
+    with_hours = event("b", "LOCATION:6.13", start="20261201", end="20261203")
+    assert after(here, whole, with_hours) == (3, 0, 0, 0)
+    assert here.booked() == [
+        "2026-11-30T23:00 2880 6.12 Talk",
+        "2026-12-01T07:00 720 6.13 Talk",
+        "2026-12-02T07:00 720 6.13 Talk",
+    ]
+    longer = event("b", "LOCATION:6.13", "SEQUENCE:1", start="20261202", end="20261204")
+    assert after(here, whole, longer) == (0, 1, 0, 2)
+    assert [line[:10] for line in here.booked()] == ["2026-11-30", "2026-12-02", "2026-12-03"]
+
+
+def test_unknown_rooms_are_refused_with_the_nearest_name(here: Desk) -> None:
+    named = {
+        "a": "café",
+        "b": "Room 6.12 (Building A)",
+        "c": "Microsoft Teams Meeting\\; 6.12",
+        "d": "Mars",
+        "e": "Cafe",
+    }
+    content = calendar(*(event(uid, f"LOCATION:{room}") for uid, room in named.items()), event("f"))
+    status, answer = here.take(content)
+    assert (status, here.booked()) == (1, ["2026-12-01T08:00 60 6.12 Talk"])
+    assert {one["room"]: one["nearest"] for one in answer["unknown_rooms"]} == {
+        "café": "Café",
+        "Room 6.12 (Building A)": "6.12",
+        "Microsoft Teams Meeting; 6.12": "6.12",
+        "Mars": None,
+        "Cafe": "Café",
+    }
+
+
+def test_rooms_may_be_mapped_or_new(here: Desk) -> None:
+    content = calendar(
+        event("a", "LOCATION:Room 6.12 (Building A)"), event("b", "LOCATION:a=b"), event("c", "LOCATION:attic")
+    )
+    status, answer = here.take(content, "--map", "Room 6.12 (Building A)=6.12", "--map", "a=b=6.13", "--new-rooms")
+    assert (status, answer["unknown_rooms"]) == (0, [])
+    assert [line.split(" ")[2] for line in here.booked()] == ["6.12", "6.13", "attic"]
+    elsewhere = calendar(event("c", "LOCATION:cellar", "SEQUENCE:1"))
+    assert here.take(elsewhere)[0] == 1
+    assert here.take(elsewhere, "--new-rooms")[0] == 0
+    assert here.booked()[-1].split(" ")[2] == "cellar"
+    assert main(["vish", "import", "file.ics", "--map", "6.12"]) == 2
+
+
+def test_a_damaged_file_is_no_success(here: Desk) -> None:
+    content = calendar(event("a"), event("b", **hours(11, 12)))
+    status, answer = here.take(content[: content.index(b"UID:b") + 20])
+    assert (status, len(here.booked())) == (1, 1)
+    assert len(answer["damage"]) == 2
+    assert here.take(calendar(event("x", start="tomorrow")))[0] == 1
+    assert here.take(calendar())[0] == 0
+
+
+def test_a_move_that_finds_nothing_free_is_refused_and_keeps_its_slot(here: Desk) -> None:
+    after(here, event("a"), event("b", **hours(14, 15)))
+    status, answer = here.take(calendar(event("a", "SEQUENCE:1", **hours(14, 15))))
+    assert (status, counts(answer), answer["refused_count"]) == (3, (0, 0, 0, 0), 1)
+    assert len(here.booked()) == 2
+    here.ask("DELETE", "/reservations/vish/b")
+    assert after(here, event("a", "SEQUENCE:1", **hours(14, 15))) == (0, 1, 0, 0)
+
+
+def test_a_series_keeps_the_occurrences_that_find_a_slot(here: Desk) -> None:
+    after(here, event("a", **hours(9, 10, "08")))
+    status, answer = here.take(calendar(event("s", WEEKLY)))
+    assert (status, counts(answer), answer["refused_count"]) == (3, (2, 0, 0, 0), 1)
+    status, answer = here.take(calendar(event("s", WEEKLY)))
+    assert (status, counts(answer), answer["refused_count"]) == (3, (0, 0, 0, 2), 1)
+    merged = here.take(calendar(event("t", WEEKLY)), "--merge", "nearest_free_time", "--window", "2h")
+    assert (merged[0], counts(merged[1])) == (0, (3, 0, 0, 0))
+    assert after(here, event("t", WEEKLY)) == (0, 0, 0, 3)
+
+
+def test_policies_refuse_single_occurrences(tmp_path: Path) -> None:
+    with desk(tmp_path, ROOMS, more="policies: {ahead_days: 9000}\n") as here:
+        yearly = event("s", "RRULE:FREQ=YEARLY;COUNT=40", "LOCATION:6.13")
+        evening = event("e", WEEKLY, "LOCATION:6.13", **hours(20, 21))
+        status, answer = here.take(calendar(yearly, evening))
+        assert status == 1
+        assert {one["error"]["code"] for one in answer["refused"]} == {"policy"}
+        assert 20 < answer["added"] < 30
+        assert answer["added"] + answer["refused_count"] == 43
+
+
+def test_two_users_may_import_one_file(here: Desk) -> None:
+    after(here, event("a"))
+    assert here.take(calendar(event("a")), user="neil")[0] == 3
+    assert here.take(calendar(event("a", "STATUS:CANCELLED", "SEQUENCE:1")), user="neil")[0] == 0
+    assert len(here.booked()) == 1
+
+
+def test_what_people_read(here: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    after(here, event("a"), event("gone", **hours(16, 17)))
+    file = here.folder / "file.ics"
+    file.write_bytes(
+        calendar(
+            event("a", "SEQUENCE:1", **hours(14, 15)),
+            event("gone", "STATUS:CANCELLED", **hours(16, 17)),
+            event("n", **hours(11, 12)),
+            event("taken", **hours(11, 12)),
+            event("u", "LOCATION:Room 6.12"),
+            event("x", start="tomorrow"),
+            event("odd", "RRULE:FREQ=WEEKLY;COUNT=2", "EXDATE:20270101T090000", "LOCATION:6.13"),
+        )[:-10]
+    )
+    capsys.readouterr()
+    assert main(["vish", "import", str(file), "--dry-run"]) == 1
+    preview = capsys.readouterr().out
+    for text in (
+        "7 events, 6 reservations in 3 rooms",
+        "a preview, nothing was sent",
+        "+  4  to be added",
+        "~  1  to be changed",
+        "–  1  to be cancelled",
+        "vish/a  6.12 Tue 2026-12-01 09:00–10:00 → 6.12 Tue 2026-12-01 14:00–15:00",
+        "Room 6.12: 1 reservations; the nearest name is 6.12",
+        "Talk: its DTSTART tomorrow cannot be read",
+        "the file is cut off",
+        "its EXDATE 2027-01-01 09:00 fits no occurrence",
+    ):
+        assert text in preview
+    assert main(["vish", "import", str(file)]) == 1
     out = capsys.readouterr().out
-    assert "4 events, 3 reservations in 2 rooms" in out
-    assert "?  2  tentative" in out
-    assert "✗  1  refused" in out
-    assert "6.12 is taken at every time you named; name others. [slot_taken]" in out
-    assert "Talk: it has no location, so it names no room" in out
-    assert replica.reservations["vish/c"]["room"] == "H.1301"
-    before = dict(replica.reservations)
-    assert main(["vish", "import", "file.ics", "--json"]) == 3
-    answer: Any = json.loads(capsys.readouterr().out)
-    assert (answer["already_there"], answer["accepted"]["tentative"], answer["refused_count"]) == (2, 0, 1)
-    assert replica.reservations == before
+    for text in ("✓  3  committed", "~  1  changed", "–  1  cancelled", "✗  1  refused", "[slot_taken]"):
+        assert text in out
 
 
-def test_reservations_for_other_times_are_listed(
-    replica: FakeReplica, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file.ics").write_bytes(calendar(event("a")))
-    main(["vish", "import", "file.ics"])
-    (tmp_path / "file.ics").write_bytes(calendar(event("a", end="20261201T110000")))
-    assert main(["vish", "import", "file.ics"]) == 0
-    assert "1 of those already there asked for another time than the file" in capsys.readouterr().out
-
-
-def test_only_the_first_refusals_are_listed(
-    replica: FakeReplica, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file.ics").write_bytes(calendar(*(event(f"e{number}") for number in range(31))))
-    assert main(["vish", "import", "file.ics", "--merge", "nearest_free_time", "--window", "2h"]) == 3
+def test_only_the_first_refusals_are_listed(here: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    (here.folder / "file.ics").write_bytes(calendar(*(event(f"e{number}") for number in range(31))))
+    assert main(["vish", "import", "file.ics"]) == 3
     out = capsys.readouterr().out
     assert out.count("[slot_taken]") == 20
     assert "… and 10 more" in out
-    sent = next(body for method, _, body in replica.seen if method == "POST")
-    assert sent["merge"] == {"name": "nearest_free_time", "window_min": 120}
 
 
 def test_an_unreachable_replica_ends_the_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "file.ics").write_bytes(calendar(event("a")))
-    with serving() as fake:
-        url = fake.url
-    assert main(["vish", "--replica", url, "import", str(tmp_path / "file.ics")]) == 4
-    assert main(["vish", "--replica", url, "import", str(tmp_path / "none.ics")]) == 1
+    with desk(tmp_path) as here:
+        here.take(calendar(event("a")))
+    assert main(["vish", "--replica", "127.0.0.1:1", "import", str(tmp_path / "file.ics")]) == 4
+    assert main(["vish", "--replica", "127.0.0.1:1", "import", str(tmp_path / "none.ics")]) == 1
     assert "Cannot read" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not FOSDEM.exists(), reason="the timetable is not here")
-def test_a_conference_without_a_conflict(replica: FakeReplica, capsys: pytest.CaptureFixture[str]) -> None:
-    replica.committing = True
-    for turn in (1, 2, 3):
-        assert main(["vish", "import", str(FOSDEM), "--part", f"{turn}/3", "--json"]) == 0
-        answer: Any = json.loads(capsys.readouterr().out)
-        assert (answer["refused_count"], answer["skipped_count"]) == (0, 0)
-    assert len(replica.reservations) == 1105
-    assert len({one["room"] for one in replica.reservations.values()}) == 35
+def test_a_conference_without_a_conflict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with desk(tmp_path) as here:
+        for turn in (1, 2, 3):
+            assert main(["vish", "import", str(FOSDEM), "--part", f"{turn}/3", "--new-rooms", "--json"]) == 0
+            answer: Any = json.loads(capsys.readouterr().out)
+            assert (answer["refused_count"], answer["skipped_count"]) == (0, 0)
+        assert len(here.reservations()) == 1105
+        assert len({one["room"] for one in here.reservations()}) == 35

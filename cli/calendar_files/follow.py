@@ -1,0 +1,142 @@
+"""Carries out the plan of an import, one request after the other, so that the same file gives the same result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cli.calendar_files.plan import Add, Cancel, Change, Plan
+from cli.calendar_files.timetable import Course, Wanted
+from cli.problems import Problem, Unreachable
+from cli.rest import Json, Replica, segment
+from cli.times import slot_of
+
+
+@dataclass
+class Tally:
+    """What became of a plan. `unsent` counts what was not sent because the replica could not be reached (`lost`)."""
+
+    tentative: int = 0
+    committed: int = 0
+    changed: int = 0
+    cancelled: int = 0
+    refused: list[tuple[Wanted, Problem]] = field(default_factory=list)
+    not_cancelled: list[tuple[Cancel, Problem]] = field(default_factory=list)
+    unsent: int = 0
+    lost: Unreachable | None = None
+
+
+@dataclass
+class Follower:
+    """Sends the requests of a plan. `step` is called after each of them."""
+
+    replica: Replica
+    user: str
+    merge: str | Json
+    new_rooms: bool
+    step: Callable[[], None]
+    tally: Tally = field(default_factory=Tally)
+
+    def follow(self, plan: Plan) -> Tally:
+        for action in (*plan.cancels, *plan.steps):
+            try:
+                if self.tally.lost is None:
+                    self._act(action)
+                else:
+                    self._leave(action)
+            except Unreachable as problem:
+                self.tally.lost = problem
+                self._leave(action)
+            self.step()
+        return self.tally
+
+    def _leave(self, action: Add | Change | Cancel) -> None:
+        self.tally.unsent += len(action.wanted) if isinstance(action, Add) else 1
+
+    def _act(self, action: Add | Change | Cancel) -> None:
+        if isinstance(action, Cancel):
+            self._cancel(action)
+        elif isinstance(action, Change):
+            self._change(action)
+        elif action.course.repeats:
+            self._add_series(action, list(action.wanted))
+        else:
+            self._add(action, action.wanted[0])
+
+    def _path(self, request: str) -> str:
+        return f"/reservations/{segment(self.user)}/{segment(request)}"
+
+    def _cancel(self, action: Cancel) -> None:
+        try:
+            self.replica.write("DELETE", self._path(action.held.request), action.request)
+            self.tally.cancelled += 1
+        except Unreachable:
+            raise
+        except Problem as problem:
+            self.tally.not_cancelled.append((action, problem))
+
+    def _change(self, action: Change) -> None:
+        one = action.wanted
+        body = self._body(one, action.course) | {"slots": [one.slot.as_json()]}
+        try:
+            self.replica.write("PATCH", self._path(action.held.request), action.request, body)
+            self.tally.changed += 1
+        except Unreachable:
+            raise
+        except Problem as problem:
+            self.tally.refused.append((one, problem))
+
+    def _add(self, action: Add, one: Wanted) -> None:
+        body = self._body(one, action.course) | {"slots": [one.slot.as_json()]}
+        try:
+            _, answer = self.replica.write("POST", "/reservations", action.request, body)
+            self._count(one, answer)
+        except Unreachable:
+            raise
+        except Problem as problem:
+            self.tally.refused.append((one, problem))
+
+    def _add_series(self, action: Add, wanted: list[Wanted]) -> None:
+        """Reserve a series. Occurrences that the policies forbid are left out, one after the other."""
+        while wanted:
+            first = wanted[0]
+            times = [
+                {"date": one.key, **one.slot.as_json(), "room": one.room, "purpose": one.purpose} for one in wanted
+            ]
+            body = self._body(first, action.course) | {"times": times, "rule": action.course.rule}
+            try:
+                _, answer = self.replica.write("POST", "/series", action.request, body)
+            except Unreachable:
+                raise
+            except Problem as problem:
+                forbidden = [one for one in wanted if _is_about(problem, one)] or wanted
+                self.tally.refused += [(one, problem) for one in forbidden]
+                wanted = [one for one in wanted if one not in forbidden]
+                continue
+            made = {str(one["occurrence"]): one for one in answer["series"]["reservations"]}
+            for one in wanted:
+                self._count(one, made[one.key])
+            return
+
+    def _body(self, one: Wanted, course: Course) -> Json:
+        body: Json = {"room": one.room, "purpose": one.purpose, "merge": self.merge}
+        if course.timezone:
+            body["timezone"] = course.timezone
+        if self.new_rooms:
+            body["new_room"] = True
+        return body
+
+    def _count(self, one: Wanted, answer: Json) -> None:
+        if answer.get("state") == "rejected":
+            reason = answer.get("reason") or {}
+            self.tally.refused.append((one, Problem("slot_taken", str(reason.get("message", "Nothing is free.")))))
+        elif answer.get("state") == "committed":
+            self.tally.committed += 1
+        else:
+            self.tally.tentative += 1
+
+
+def _is_about(problem: Problem, one: Wanted) -> bool:
+    """Return whether a refusal by the policies names the slot of this reservation."""
+    slot = problem.details.get("slot") if problem.code == "policy" else None
+    return slot is not None and slot_of(slot) == one.slot and problem.details.get("room") == one.room

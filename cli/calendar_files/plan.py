@@ -1,0 +1,331 @@
+"""Compares what a calendar file asks for with what an earlier import made of it, and plans what to do.
+
+The SEQUENCE of an event says which of two versions is newer. A newer version moves, changes and cancels what older ones
+made. The same version changes nothing, also if somebody has moved a reservation by hand since. What a version says of
+single occurrences (EXDATE, RECURRENCE-ID, CANCELLED) counts from an equal SEQUENCE on, because many programs do not
+raise it then.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, tzinfo
+from itertools import zip_longest
+
+from cli.calendar_files import requests
+from cli.calendar_files.rooms import Rooms
+from cli.calendar_files.timetable import Course, Skipped, Timetable, Wanted
+from cli.rest import Json
+from cli.times import Slot, slot_of
+
+
+@dataclass(frozen=True)
+class Held:
+    """A reservation that the user has already.
+
+    request   its own id; `made_by` is the id of the request that made it, without the date of an occurrence
+    key       the day that names it in its series; of a single reservation, the day on which it starts
+    asked     what was asked for last, wherever it stands now
+    sequence  the newest version of its event that was followed
+    by_hand   whether its last change was not made by an import
+    """
+
+    id: str
+    request: str
+    made_by: str
+    key: str
+    room: str
+    asked: Slot
+    purpose: str
+    state: str
+    reason: str
+    sequence: int
+    by_hand: bool
+
+    @property
+    def active(self) -> bool:
+        return self.state != "cancelled"
+
+    def is_as(self, one: Wanted) -> bool:
+        return (self.room, self.purpose) == (one.room, one.purpose) and self.asked == one.slot
+
+
+@dataclass(frozen=True)
+class Add:
+    """Makes reservations: a single one, or a series of all of them."""
+
+    request: str
+    course: Course
+    wanted: tuple[Wanted, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """Moves a reservation, or gives it another room or purpose."""
+
+    request: str
+    course: Course
+    held: Held
+    wanted: Wanted
+
+
+@dataclass(frozen=True)
+class Cancel:
+    request: str
+    held: Held
+
+
+@dataclass(frozen=True)
+class PageCount:
+    """Counts the pages that a reservation needs in a write: those of the merge procedure, too."""
+
+    window_min: int = 0
+    other_rooms: int = 0
+
+    PAGES_MAX = 390  # of one series; a replica allows 400 and needs some for itself
+
+    def of(self, one: Wanted) -> int:
+        margin = self.window_min * 60
+        first = int(one.slot.start.timestamp() - margin) // 86400
+        last = int(one.slot.end.timestamp() + margin - 1) // 86400
+        return 1 + (last - first + 1) * (1 + self.other_rooms)
+
+
+@dataclass
+class Plan:
+    """What an import is to do. The order is the same each time: of two events that overlap, the first of the file wins.
+
+    unknown  each name that is no known room, with what was wanted there
+    kept     (what the file wants, reservation that stays another) for those that differ but are not followed
+    without  (what the file wants, reservation) for those that are there but have no slot
+    """
+
+    cancels: list[Cancel] = field(default_factory=list)
+    steps: list[Add | Change] = field(default_factory=list)
+    unchanged: int = 0
+    unknown: dict[str, list[Wanted]] = field(default_factory=dict)
+    kept: list[tuple[str, str]] = field(default_factory=list)
+    without: list[tuple[Wanted, Held]] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    @property
+    def added(self) -> int:
+        return sum(len(step.wanted) for step in self.steps if isinstance(step, Add))
+
+    @property
+    def changed(self) -> int:
+        return sum(isinstance(step, Change) for step in self.steps)
+
+
+def plan_of(
+    table: Timetable,
+    reservations: Iterable[Json],
+    rooms: Rooms,
+    zone: tzinfo,
+    *,
+    until: date | None,
+    new_rooms: bool,
+    pages_of: PageCount,
+) -> Plan:
+    """Return what to do. `reservations` are all those of the user, as GET /users/USER/reservations has them."""
+    by_base: dict[str, list[Held]] = defaultdict(list)
+    by_id: dict[str, Held] = {}
+    for one in reservations:
+        held = held_of(one, zone)
+        by_base[requests.split(held.made_by)[0]].append(held)
+        by_id[held.id] = held
+    plan = Plan()
+    for course in table.courses:
+        if course.own and course.own in by_id:
+            _compare_own(plan, course, by_id[course.own])
+        else:
+            _Following(plan, course, by_base[course.request], rooms, until, new_rooms, pages_of).run()
+    return plan
+
+
+def held_of(one: Json, zone: tzinfo) -> Held:
+    made_by = str(one["request"]).partition("~")[0]
+    base, sequence = requests.split(made_by)
+    changes = [requests.split(request) for request in one.get("changed_by", [])]
+    asked = one["asked"][0]
+    slot = slot_of(asked)
+    return Held(
+        id=str(one["id"]),
+        request=str(one["request"]),
+        made_by=made_by,
+        key=str(one.get("occurrence") or slot.start.astimezone(zone).date().isoformat()),
+        room=str(asked["room"]),
+        asked=Slot(slot.start.astimezone(UTC), slot.end.astimezone(UTC)),
+        purpose=str(one.get("purpose", "")),
+        state=str(one["state"]),
+        reason=str((one.get("reason") or {}).get("message", "")),
+        sequence=max([sequence, *(number for name, number in changes if name == base)]),
+        by_hand=bool(changes) and changes[-1][0] != base,
+    )
+
+
+def _compare_own(plan: Plan, course: Course, held: Held) -> None:
+    """Plan for an event that was exported from a reservation. The reservation counts: the file shows an older state."""
+    plan.unchanged += 1
+    if course.wanted and held.active and not held.is_as(course.wanted[0]):
+        plan.kept.append((held.id, "it was made here, and the file has another time, room or purpose"))
+
+
+class _Following:
+    """Plans for one UID."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        course: Course,
+        held: list[Held],
+        rooms: Rooms,
+        until: date | None,
+        new_rooms: bool,
+        pages_of: PageCount,
+    ) -> None:
+        self.plan, self.course, self.held = plan, course, held
+        self.rooms, self.until, self.new_rooms, self.pages_of = rooms, until, new_rooms, pages_of
+        self.known = max((one.sequence for one in held), default=-1)
+        self.changes: list[Change] = []
+        self.adds: list[Wanted] = []
+
+    def run(self) -> None:
+        course = self.course
+        if course.cancelled:
+            active = [one for one in self.held if one.active]
+            for one in active:
+                self.cancel(one, course.sequence)
+            if not active:
+                self.plan.skipped.append(Skipped(course.title, "it is cancelled", expected=True))
+            return
+        self.cancel_removed()
+        pairs, wanted, held = self.matched()
+        for pair in pairs:
+            self.compare(*pair)
+        self.match_the_rest(wanted, held)
+        # Where all move to later times, the last moves first, so that none is in the way of the one before it.
+        self.changes.sort(key=lambda one: one.wanted.slot.start)
+        later = [one for one in self.changes if one.wanted.slot.start > one.held.asked.start]
+        self.plan.steps += [one for one in self.changes if one not in later] + later[::-1]
+        self.add_all()
+
+    def cancel_removed(self) -> None:
+        again = {one.key for one in self.course.wanted}
+        for one in self.held:
+            if one.active and one.key in self.course.removed and one.key not in again:
+                self.cancel(one, self.course.removed[one.key])
+        if not self.course.wanted and not self.held:
+            self.plan.skipped.append(Skipped(self.course.title, "it is cancelled", expected=True))
+
+    def matched(self) -> tuple[list[tuple[Wanted, Held]], list[Wanted], list[Held]]:
+        """Return what belongs together by its key, then what is wanted beyond, and what is held beyond."""
+        pairs, wanted_left, held_left = [], [], []
+        keys = {one.key for one in self.course.wanted}
+        for key in sorted(keys | {one.key for one in self.held}):
+            wanted = sorted((one for one in self.course.wanted if one.key == key), key=lambda one: one.slot.start)
+            held = sorted(
+                (one for one in self.held if one.key == key), key=lambda one: (not one.active, one.asked.start)
+            )
+            for one, other in zip_longest(wanted, held):
+                if one and other:
+                    pairs.append((one, other))
+                elif one:
+                    wanted_left.append(one)
+                elif other and other.active and key not in self.course.removed:
+                    held_left.append(other)
+        return pairs, wanted_left, held_left
+
+    def match_the_rest(self, wanted: list[Wanted], held: list[Held]) -> None:
+        """Pair what is left in the order of time: an event whose days have changed keeps its reservations."""
+        if not self.course.complete:
+            held = []
+        if self.until and self.course.repeats:
+            held = [one for one in held if one.key <= self.until.isoformat()]
+        for one, other in zip_longest(wanted, held):
+            if one and other:
+                self.compare(one, other)
+            elif one and one.sequence < self.known:
+                self.keep_older()
+            elif one:
+                self.adds.append(one)
+            elif other:
+                self.cancel(other, self.course.sequence, needs_newer=True)
+
+    def compare(self, one: Wanted, other: Held) -> None:
+        newer = one.sequence > other.sequence
+        if not other.active:
+            if newer and not other.by_hand:
+                self.adds.append(one)
+            else:
+                self.plan.unchanged += 1
+            return
+        if other.is_as(one):
+            if other.state == "rejected":
+                self.plan.without.append((one, other))
+            else:
+                self.plan.unchanged += 1
+            return
+        is_new_exception = one.sequence == other.sequence and one.unmoved == other.asked.start
+        if not newer and not is_new_exception:
+            self.plan.unchanged += 1
+            if one.sequence < other.sequence:
+                self.keep_older()
+            else:
+                why = "it was changed here" if other.by_hand else "the SEQUENCE of the event is not higher"
+                self.plan.kept.append((other.id, f"the file has another time, room or purpose, but {why}"))
+        elif self.is_known(one):
+            request = requests.to_change(self.course.request, one.sequence)
+            self.changes.append(Change(request, self.course, other, one))
+
+    def cancel(self, one: Held, sequence: int, *, needs_newer: bool = False) -> None:
+        sequence = max(sequence, self.course.sequence)
+        if sequence > one.sequence or (sequence == one.sequence and not needs_newer):
+            self.plan.cancels.append(Cancel(requests.to_cancel(self.course.request, sequence), one))
+            return
+        self.plan.unchanged += 1
+        if sequence < one.sequence:
+            self.keep_older()
+        else:
+            self.plan.kept.append((one.id, "the file has it no longer, but the SEQUENCE of the event is not higher"))
+
+    def keep_older(self) -> None:
+        said = (self.course.request, f"the file has an older version of it than the one imported last ({self.known})")
+        if said not in self.plan.kept:
+            self.plan.kept.append(said)
+
+    def is_known(self, one: Wanted) -> bool:
+        """Return whether the room of what is wanted may be used. If not, note that it is unknown."""
+        if one.room in self.rooms.known or self.new_rooms:
+            return True
+        self.plan.unknown.setdefault(one.room, []).append(one)
+        return False
+
+    def add_all(self) -> None:
+        """Plan what is to be added: a single reservation, or as many series as writes are needed."""
+        used = {one.made_by for one in self.held}
+        left = [one for one in self.adds if self.is_known(one)]
+        while left:
+            part = _first_part(left, self.pages_of) if self.course.repeats else left[:1]
+            left = [one for one in left if one not in part]
+            sequence = 0 if self.course.own else max(self.course.sequence, 0)
+            request = requests.to_reserve(self.course.request, sequence, part[0].key, used)
+            used.add(request)
+            self.plan.steps.append(Add(request, self.course, tuple(part)))
+
+
+def _first_part(wanted: Sequence[Wanted], pages_of: PageCount) -> list[Wanted]:
+    """Return the first of those wanted that fit into one series: on different days, and not too many pages."""
+    part: list[Wanted] = []
+    days: set[str] = set()
+    pages = 0
+    for one in wanted:
+        pages += pages_of.of(one)
+        if part and pages > PageCount.PAGES_MAX:
+            break
+        if one.key not in days:
+            part.append(one)
+            days.add(one.key)
+    return part

@@ -1,0 +1,106 @@
+"""Computes when a recurrence rule (RFC 5545, RRULE and EXRULE) has occurrences, in local times without a zone.
+
+python-dateutil computes them. This module adds what calendar files need: UNTIL in any form, DTSTART as the first
+occurrence, local times that clocks skip, and an end for rules that never match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, tzinfo
+from itertools import takewhile
+
+from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
+
+from cli.calendar_files.errors import UnusableError
+
+OCCURRENCES_MAX = 1000  # of one event
+HORIZON = datetime(2160, 1, 1)  # replicas hold no later time
+_TOO_OFTEN = {"SECONDLY", "MINUTELY", "HOURLY"}
+_LIKE_NOW = {"RSCALE": "GREGORIAN", "SKIP": "OMIT"}  # RFC 7529; other values are not followed
+
+
+class Rule:
+    """A recurrence rule. Raise UnusableError if the rule cannot be followed."""
+
+    def __init__(self, text: str) -> None:
+        parts: dict[str, str] = {}
+        for part in filter(None, text.upper().replace(" ", "").split(";")):
+            name, sign, value = part.partition("=")
+            if not sign or not value or name in parts:
+                raise UnusableError(f"its rule {text} cannot be read")
+            parts[name] = value
+        self.text = ";".join(f"{name}={value}" for name, value in parts.items())
+        if parts.get("FREQ") in _TOO_OFTEN:
+            # With a condition that is never true, the search would take hours.
+            raise UnusableError("it repeats more often than daily; write each time as a separate event")
+        for name, value in _LIKE_NOW.items():
+            if parts.pop(name, value) != value:
+                raise UnusableError(f"its rule {text} cannot be followed because of {name}")
+        try:
+            self.count = int(parts.pop("COUNT")) if "COUNT" in parts else None
+            interval = int(parts.get("INTERVAL", 1))
+        except ValueError:
+            raise UnusableError(f"its rule {text} cannot be read") from None
+        if interval < 1 or self.count == 0:
+            raise UnusableError(f"its rule {text} never ends" if interval < 1 else f"its rule {text} has no occurrence")
+        self.until = parts.pop("UNTIL", None)
+        self._parts = ";".join(f"{name}={value}" for name, value in parts.items())
+
+    @property
+    def has_end(self) -> bool:
+        return self.count is not None or self.until is not None
+
+    def last(self, zone: tzinfo | None) -> datetime | None:
+        """Return the local time of UNTIL. A date means the end of that day. Return None without UNTIL."""
+        if self.until is None:
+            return None
+        try:
+            if "T" not in self.until:
+                return datetime.combine(datetime.strptime(self.until, "%Y%m%d"), time(23, 59, 59))
+            moment = datetime.strptime(self.until[:15], "%Y%m%dT%H%M%S")
+            if self.until.endswith("Z") and zone is not None:
+                return moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+        except (ValueError, OverflowError):
+            raise UnusableError(f"its UNTIL={self.until} cannot be read") from None
+        return moment
+
+    def starts(
+        self,
+        first: datetime,
+        zone: tzinfo | None,
+        last: datetime | None,
+        exists: Callable[[datetime], bool] = lambda _: True,
+        *,
+        with_first: bool = True,
+    ) -> list[datetime]:
+        """Return the local times of the occurrences, up to OCCURRENCES_MAX + 1. The first is DTSTART, which counts even
+        where the rule leaves it out (3.8.5.3), unless `with_first` is false. A time that does not exist does not count
+        (3.3.10)."""
+        end = min(filter(None, [HORIZON, last, self.last(zone)]))
+        found = [first] if with_first else []
+        try:
+            if self._ever_matches(first):
+                rule = rrulestr(self._parts, dtstart=first)
+                for start in takewhile(lambda one: one <= end, rule):
+                    if len(found) > OCCURRENCES_MAX or len(found) == self.count:
+                        break
+                    if (start != first or not with_first) and exists(start):
+                        found.append(start)
+        except (ValueError, TypeError, IndexError, OverflowError, KeyError) as error:
+            raise UnusableError(f"its rule {self.text} cannot be followed: {error}") from None
+        return found
+
+    def _ever_matches(self, first: datetime) -> bool:
+        """Return whether the rule matches within some decades.
+
+        Without a match, python-dateutil would search all years up to 9999, for minutes. So this looks at the last
+        decades before 9999 alone: at those that begin with a year that has the same days as the year of `first`.
+        """
+        new_year, leap = date(first.year, 1, 1).weekday(), _is_leap(first.year)
+        year = next(y for y in range(9915, 9945) if _is_leap(y) == leap and date(y, 1, 1).weekday() == new_year)
+        return next(iter(rrulestr(self._parts, dtstart=first.replace(year=year))), None) is not None
+
+
+def _is_leap(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)

@@ -1,0 +1,177 @@
+"""Shows what an import did or, as a preview, what it would do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.calendar_files.follow import Tally
+from cli.calendar_files.plan import Change, Plan
+from cli.calendar_files.rooms import Rooms
+from cli.calendar_files.timetable import Timetable, Wanted
+from cli.context import Context
+from cli.output.screen import Cell, Row, Screen, clean, shorten
+from cli.problems import DONE, FAILED, NOTHING_FREE, Problem
+from cli.rest import Json
+from cli.times import show_slot
+
+LISTED_MAX = 20  # lines of one list on the screen
+LISTED_JSON_MAX = 1000
+
+
+@dataclass
+class Report:
+    """The result of an import. `tally` is None for a preview."""
+
+    name: str
+    table: Timetable
+    plan: Plan
+    rooms: Rooms
+    tally: Tally | None
+
+    @property
+    def refused(self) -> list[tuple[Wanted, Problem]]:
+        """What is wanted and has no slot: refused now, or without a slot since an earlier import."""
+        found = list(self.tally.refused) if self.tally else []
+        found += [(one, Problem("slot_taken", held.reason or "It has no slot.")) for one, held in self.plan.without]
+        return sorted(found, key=lambda pair: (pair[0].slot.start, pair[0].room, pair[0].key))
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        return [(one.title, one.why) for one in (*self.table.skipped, *self.plan.skipped)]
+
+    @property
+    def status(self) -> int:
+        """The exit status. It is not DONE if something that the file asks for was not read or not done."""
+        lost = any(not one.expected for one in (*self.table.skipped, *self.plan.skipped))
+        failed = self.tally is not None and bool(self.tally.not_cancelled)
+        refused = self.refused
+        if lost or failed or self.table.damage or self.plan.unknown:
+            return FAILED
+        if any(problem.code != "slot_taken" for _, problem in refused):
+            return FAILED
+        return NOTHING_FREE if refused else DONE
+
+    def show(self, context: Context) -> None:
+        context.screen.json(self._as_json())
+        if not context.screen.as_json:
+            self._print(context)
+
+    def _as_json(self) -> Json:
+        plan, tally, refused, skipped = self.plan, self.tally or Tally(), self.refused, self.skipped
+        return {
+            "file": self.name,
+            "dry_run": self.tally is None,
+            "events": self.table.events,
+            "reservations": len(self.table.wanted),
+            "added": plan.added if self.tally is None else tally.tentative + tally.committed,
+            "accepted": {"tentative": tally.tentative, "committed": tally.committed},
+            "changed": plan.changed if self.tally is None else tally.changed,
+            "cancelled": len(plan.cancels) if self.tally is None else tally.cancelled,
+            "already_there": plan.unchanged,
+            "kept": [{"id": identity, "why": why} for identity, why in plan.kept[:LISTED_JSON_MAX]],
+            "unsent": tally.unsent,
+            "unknown_rooms": [
+                {"room": room, "nearest": self.rooms.nearest(room), "reservations": len(wanted)}
+                for room, wanted in plan.unknown.items()
+            ],
+            "refused_count": len(refused),
+            "refused": [_refusal(one, problem) for one, problem in refused[:LISTED_JSON_MAX]],
+            "not_cancelled": [
+                {"id": one.held.id, **problem.as_json()} for one, problem in tally.not_cancelled[:LISTED_JSON_MAX]
+            ],
+            "skipped_count": len(skipped),
+            "skipped": [{"title": title, "why": why} for title, why in skipped[:LISTED_JSON_MAX]],
+            "damage": self.table.damage[:LISTED_JSON_MAX],
+            "remarks": self.table.remarks[:LISTED_JSON_MAX],
+        }
+
+    def _print(self, context: Context) -> None:
+        screen, zone = context.screen, context.zone
+        wanted = self.table.wanted
+        screen.line(
+            f"{Path(self.name).name}: {self.table.events:,} events, {len(wanted):,} reservations in"
+            f" {len({one.room for one in wanted})} rooms, at {context.here}"
+            + ("; a preview, nothing was sent" if self.tally is None else "")
+        )
+        counts = self._counts(screen)
+        width = max((len(f"{count:,}") for _, count, _ in counts), default=1)
+        rows: list[Row] = [(mark, f"{count:>{width},}", what) for mark, count, what in counts if count]
+        screen.table(rows, indent=2)
+        self._print_plan(context)
+        sign = screen.paint("✗", "red")
+        unknown = []
+        for room, wanted in self.plan.unknown.items():
+            near = self.rooms.nearest(room)
+            hint = f"; the nearest name is {clean(near)}" if near else ""
+            unknown.append(f"  {sign} {clean(room)}: {len(wanted)} reservations{hint}")
+        what = "unknown rooms; --map 'NAME=ROOM' says which room is meant, --new-rooms makes them rooms:"
+        _list(screen, what, unknown)
+        _list(screen, "refused:", [
+            f"  {sign} {clean(one.room)}  {show_slot(one.slot, zone)}  {shorten(clean(one.purpose), 40)}\n"
+            f"    {clean(problem.message)} [{clean(problem.code)}]"
+            for one, problem in self.refused
+        ])  # fmt: skip
+        failed = self.tally.not_cancelled if self.tally else []
+        _list(screen, "not cancelled:", [
+            f"  {sign} {clean(one.held.id)}: {clean(problem.message)} [{clean(problem.code)}]"
+            for one, problem in failed
+        ])  # fmt: skip
+        _list(screen, "there, but not as in the file; `move` and `cancel` change them:", [
+            f"  {clean(identity)}: {why}" for identity, why in self.plan.kept
+        ])  # fmt: skip
+        _list(screen, "skipped:", [f"  – {shorten(title, 40)}: {clean(why)}" for title, why in self.skipped])
+        _list(screen, "could not be read:", [f"  {sign} {clean(one)}" for one in self.table.damage])
+        _list(screen, "remarks:", [f"  · {clean(one)}" for one in self.table.remarks])
+
+    def _counts(self, screen: Screen) -> list[tuple[Cell, int, str]]:
+        plan, tally = self.plan, self.tally
+        unknown = sum(map(len, plan.unknown.values()))
+        there: list[tuple[Cell, int, str]] = [
+            (Cell("="), plan.unchanged, "already there"),
+            (Cell("?", "red"), unknown, "in unknown rooms"),
+            (screen.mark("rejected"), len(self.refused), "refused"),
+            (screen.mark("cancelled"), len(self.skipped), "events skipped"),
+        ]
+        if tally is None:
+            return [
+                (Cell("+", "green"), plan.added, "to be added"),
+                (Cell("~", "yellow"), plan.changed, "to be changed"),
+                (Cell("–"), len(plan.cancels), "to be cancelled"),
+                *there,
+            ]
+        return [
+            (screen.mark("committed"), tally.committed, "committed"),
+            (screen.mark("tentative"), tally.tentative, "tentative"),
+            (Cell("~", "yellow"), tally.changed, "changed"),
+            (Cell("–"), tally.cancelled, "cancelled"),
+            *there,
+            (Cell("!", "red"), tally.unsent, "not sent; give the same command again to send them"),
+        ]
+
+    def _print_plan(self, context: Context) -> None:
+        """List what a preview would change and cancel."""
+        if self.tally is not None:
+            return
+        zone = context.zone
+        changes = [step for step in self.plan.steps if isinstance(step, Change)]
+        _list(context.screen, "to be changed:", [
+            f"  ~ {clean(one.held.id)}  {clean(one.held.room)} {show_slot(one.held.asked, zone)} →"
+            f" {clean(one.wanted.room)} {show_slot(one.wanted.slot, zone)}  {shorten(clean(one.wanted.purpose), 40)}"
+            for one in changes
+        ])  # fmt: skip
+        _list(context.screen, "to be cancelled:", [
+            f"  – {clean(one.held.id)}  {clean(one.held.room)} {show_slot(one.held.asked, zone)}"
+            for one in self.plan.cancels
+        ])  # fmt: skip
+
+
+def _list(screen: Screen, title: str, lines: list[str]) -> None:
+    if lines:
+        screen.line("\n".join([title, *lines[:LISTED_MAX]]))
+    if len(lines) > LISTED_MAX:
+        screen.line(f"  … and {len(lines) - LISTED_MAX:,} more")
+
+
+def _refusal(one: Wanted, problem: Problem) -> Json:
+    return {"room": one.room, "date": one.key, **one.slot.as_json(), "purpose": one.purpose, **problem.as_json()}

@@ -1,0 +1,54 @@
+"""The request ids of an import. They tell which UID made a reservation, and from which SEQUENCE of it.
+
+An id begins with its base, which comes from the UID. Marks follow:
+
+    BASE[+sN][+YYYYMMDD]   makes a reservation or series; N is the SEQUENCE, unless it is 0; the day tells several apart
+    BASE+sN                moves a reservation, or changes its purpose or room
+    BASE+cN                cancels a reservation
+
+So the same version of an event is followed once, whoever asks how often, and no older version is followed after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection
+
+from bayou.names import NAME, UNREACHABLE
+
+BASE_LENGTH_MAX = 40  # leaves room for the marks in a name of 64
+_MARKED = re.compile(r"(?P<base>.+?)(?:\+(?P<verb>[sc])(?P<sequence>\d{1,9}))?(?P<day>\+\d{8,10})?")
+
+
+def base_of(uid: str) -> str:
+    """Return the beginning of the request ids of a UID: the UID itself or, if it is no name or too long, a hash."""
+    if NAME.fullmatch(uid) and len(uid) <= BASE_LENGTH_MAX and uid not in UNREACHABLE and split(uid)[0] == uid:
+        return uid
+    return f"ics-{hashlib.sha256(uid.encode()).hexdigest()[:32]}"
+
+
+def split(request: str) -> tuple[str, int]:
+    """Return the base and the SEQUENCE of a request id."""
+    match = _MARKED.fullmatch(request)
+    assert match is not None, "a request id is not empty"
+    return match["base"], int(match["sequence"] or 0)
+
+
+def to_reserve(base: str, sequence: int, day: str, used: Collection[str]) -> str:
+    """Return an id that makes a reservation or series. `day` is the key of its first occurrence. `used` are the ids
+    that the base has already."""
+    found = base + (f"+s{sequence}" if sequence else "")
+    if found not in used:
+        return found
+    plain = f"{found}+{day.replace('-', '')}"
+    numbered = (plain + (str(number) if number > 1 else "") for number in range(1, 100))
+    return next(one for one in numbered if one not in used)
+
+
+def to_change(base: str, sequence: int) -> str:
+    return f"{base}+s{sequence}"
+
+
+def to_cancel(base: str, sequence: int) -> str:
+    return f"{base}+c{sequence}"
