@@ -31,10 +31,13 @@ from bayou.errors import Hung, PeerRefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
-from bayou.handshake import EARLY_PROMOTION, LOGS_DIFFER, judge_hello
+from bayou.handshake import EARLY_PROMOTION, LOGS_DIFFER, LOGS_FORK, judge_hello
 from bayou.history import Verdict
 from bayou.payloads import Installed, Received, Selection
-from bayou.sender import Reach, state_frames
+from bayou.seal_check import SealCheck, Unheld
+from bayou.sealing import Sealing
+from bayou.seals import Signing
+from bayou.sender import Reach
 from bayou.state import State
 from bayou.store import AntiEntropyStore
 from bayou.trust import (
@@ -46,6 +49,7 @@ from bayou.trust import (
     refuse_claim,
     refuse_foreign,
     refuse_lost,
+    refuse_to_give_state,
 )
 
 PROTOCOL = 5
@@ -101,7 +105,7 @@ def malformed(frame: Frame, problem: str) -> ProtocolError:
 class Session:
     """One end of a session. `applications` has the tag (NAME/VERSION) of each application whose writes this replica can
     play. `clock_us` returns the wall clock, in microseconds since 1970. The session does not use `settings`, but
-    sends it to the peer in the hello."""
+    sends it to the peer in the hello. With `signing`, commits and full states are signed, and checked."""
 
     def __init__(
         self,
@@ -111,6 +115,7 @@ class Session:
         initiator: bool,
         clock_us: Callable[[], int],
         settings: Mapping[str, str] = NO_SETTINGS,
+        signing: Signing | None = None,
     ) -> None:
         self._store = store
         self._applications = dict(applications)
@@ -127,7 +132,9 @@ class Session:
         self._in_flight: list[int] = []  # sizes of the frames of this plan that are not acknowledged
         self._full_state: Iterator[Frame] | None = None  # the rest of the full state that is being sent
         self._plan_of_peer = 0
-        self._staging = Staging(store)
+        self._check = SealCheck(store, signing) if signing else None
+        self._outgoing = Sealing(store, signing)
+        self._staging = Staging(store, is_checked=signing is not None)
         self._sent_done = False
         self._got_done = False
         self._ended = False
@@ -247,6 +254,12 @@ class Session:
         if self._has_lost_write(selection):
             self.report.lost = self._server
             return self._refuse(refuse_lost(self._label, self.report.peer))
+        try:
+            refusal = self._check_seals(batch.selection)
+        except Unheld:
+            return [self._replan(batch.plan)]
+        if refusal:
+            return self._refuse(refusal)
         received = self._received(selection)
         if received.status in _REFUSALS or received.status == PeerRefusalCode.FOREIGN_COMMIT:
             return self._refuse(self._refusal_of(received.status))
@@ -265,6 +278,11 @@ class Session:
         if has_commits and (self._precedes_the_birth() or self._is_new_to_primary(selection.history)):
             return Received(PeerRefusalCode.DIVERGED, 0, 0, 0, 0, 0)
         return self._store_all(selection)
+
+    def _check_seals(self, selection: Selection) -> Refuse | None:
+        if self._check is None or self._is_claimed or self._precedes_the_birth():
+            return None
+        return self._check.commits(selection, self.report.peer)
 
     def _refusal_of(self, status: str) -> Refuse:
         if status == PeerRefusalCode.FOREIGN_COMMIT:
@@ -315,7 +333,12 @@ class Session:
             return self._refuse(refusal)
         if self._is_new_to_primary(frame.end.history):
             return self._refuse(self._refusal_of(PeerRefusalCode.DIVERGED))
-        installed = self._store.install(self._staging.number, self.report.peer, frame.end, self._common_csn)
+        if self._check and (refusal := self._check.state(frame, self._staging, self.report.peer)):
+            return self._refuse(refusal)
+        self._staging.store_lists()
+        successions = frame.proof.successions if self._check and frame.proof else ()
+        peer, common = self.report.peer, self._common_csn
+        installed = self._store.install(self._staging.number, peer, frame.end, common, successions)
         if installed.status == PeerRefusalCode.FOREIGN_COMMIT:
             return self._refuse(self._refusal_of(installed.status))
         self._is_claimed = self._is_claimed and self._has_same_id()
@@ -328,7 +351,7 @@ class Session:
 
     def _replan(self, plan: int) -> Ack:
         self._plan_of_peer = plan + 1
-        self._staging = Staging(self._store)
+        self._staging = Staging(self._store, is_checked=self._check is not None)
         state = self._store.state()
         return Ack(plan, replan=True, csn=state.csn, vector=state.vector, retired_servers=state.retired_servers)
 
@@ -343,6 +366,7 @@ class Session:
             self._plan += 1
             self._in_flight.clear()
             self._full_state = None
+            self._outgoing.begin_again()
             if self._verdict is Verdict.PREVAIL:
                 self._verdict = Verdict.AGREE  # the peer has our history now
             self._reach = Reach(ack.csn, dict(ack.vector), ack.retired_servers)
@@ -357,6 +381,8 @@ class Session:
         """Return the next frames, as many as the window has room for. Done is the last one, if nothing is left to send
         and this side may end."""
         frames: list[Frame] = []
+        if self._verdict is Verdict.PREVAIL and not self._outgoing.can_give_state():
+            return self._refuse(refuse_to_give_state(self._label, self.report.peer))
         while not self._sent_done and len(self._in_flight) < WINDOW:
             frame = self._next()
             if frame is None:
@@ -368,7 +394,10 @@ class Session:
             self._sent_done = True
             frames.append(Done())
         if self._sent_done and self._got_done:
-            self.report.held = self._reach
+            if self._outgoing.is_incomplete:
+                self.report.error = refuse_to_give_state(self._label, self.report.peer)
+            else:
+                self.report.held = self._reach
         return frames
 
     def _next(self) -> Frame | None:
@@ -379,10 +408,9 @@ class Session:
             return next(self._full_state, None)
         selection = None
         if self._verdict is Verdict.AGREE:
-            reach = self._reach
-            selection = self._store.select(reach.csn, reach.vector, reach.retired, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+            selection = self._outgoing.select(self._reach, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
         if selection is None:
-            self._full_state = state_frames(self._store, self._plan, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+            self._full_state = self._outgoing.state_frames(self._plan, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
             return next(self._full_state)
         if not selection.items:
             return None
@@ -415,8 +443,7 @@ def hello_of(
 
 
 _REFUSALS: dict[str, str] = {  # status of a batch that was received -> message
-    PeerRefusalCode.FORK: "The two replicas hold different writes that follow the same write, so a server id was used"
-    " twice. Start one of the two replicas without its data: it gets back what its peers hold.",
+    PeerRefusalCode.FORK: LOGS_FORK,
     PeerRefusalCode.DIVERGED: LOGS_DIFFER,
     PeerRefusalCode.EARLY_PROMOTION: EARLY_PROMOTION,
 }

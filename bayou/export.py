@@ -19,7 +19,10 @@ from bayou.full_state import Staging
 from bayou.handshake import EARLY_PROMOTION, LOGS_DIFFER, judge_hello
 from bayou.history import Verdict
 from bayou.payloads import Selection
-from bayou.sender import Reach, state_frames
+from bayou.seal_check import SealCheck, Unheld
+from bayou.sealing import Sealing
+from bayou.seals import Signing
+from bayou.sender import Reach
 from bayou.state import Vector
 from bayou.store import AntiEntropyStore
 from bayou.trust import check_end, lost_write, place_of_ahead, refuse_ahead, refuse_foreign, refuse_lost
@@ -60,25 +63,37 @@ _MISFITS = {  # status of a batch that is not stored -> message; for any other s
 
 
 def export_volumes(
-    store: AntiEntropyStore, applications: Mapping[str, str], since_csn: int, since: Vector, volume_bytes_max: int
+    store: AntiEntropyStore,
+    applications: Mapping[str, str],
+    since_csn: int,
+    since: Vector,
+    volume_bytes_max: int,
+    signing: Signing | None = None,
 ) -> Iterator[ExportFrame]:
     """Yield the frames of all volumes for a receiver that holds the commits up to `since_csn` and the writes that
-    `since` covers. Each volume runs from a Head to an End."""
+    `since` covers. Each volume runs from a Head to an End. With `signing`, the commits are signed. Raises Conflict
+    `state_not_signed` if the receiver needs a full state that this replica cannot sign."""
+    outgoing = Sealing(store, signing)
     hello = hello_of(store.state(), applications, clock_us=0)  # a file is read later, so its clock says nothing
     reach = Reach(since_csn, dict(since), ())
     first = True
     while True:
-        selection = store.select(reach.csn, reach.vector, reach.retired, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+        selection = outgoing.select(reach, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
         if selection is not None and not selection.items and not first:
             return
+        if outgoing.is_incomplete and first:
+            raise Conflict(
+                PeerRefusalCode.STATE_NOT_SIGNED,
+                "The file needs a full state, and with TLS only the primary can sign it. Export from the primary.",
+            )
         yield Head(hello, reach.csn, dict(reach.vector), selection is None)
         first = False
         if selection is None:
-            for frame in state_frames(store, 0, BATCH_COUNT_MAX, BATCH_BYTES_MAX):
+            for frame in outgoing.state_frames(0, BATCH_COUNT_MAX, BATCH_BYTES_MAX):
                 yield frame
                 if isinstance(frame, StateFinish):
                     reach = Reach(frame.end.csn, dict(frame.end.vector), hello.retired_servers)
-            selection = store.select(reach.csn, reach.vector, reach.retired, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+            selection = outgoing.select(reach, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
         written = 0
         while selection is not None and selection.items:
             yield Batch(0, selection)
@@ -86,20 +101,28 @@ def export_volumes(
             written += sum(len(item.body) + len(item.id) for item in selection.items)
             if written >= volume_bytes_max:
                 break
-            selection = store.select(reach.csn, reach.vector, reach.retired, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+            selection = outgoing.select(reach, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
         yield End(reach.csn, dict(reach.vector))
 
 
 class Importer:
     """Takes the frames of one volume, and stores each frame as soon as it comes. If a frame is refused or damaged, the
-    frames before it stay stored. `clock_us` returns the wall clock."""
+    frames before it stay stored. `clock_us` returns the wall clock. With `signing`, commits and full states must be
+    signed."""
 
-    def __init__(self, store: AntiEntropyStore, applications: Mapping[str, str], clock_us: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: AntiEntropyStore,
+        applications: Mapping[str, str],
+        clock_us: Callable[[], int],
+        signing: Signing | None = None,
+    ) -> None:
         self._store = store
         self._applications = dict(applications)
         self._clock_us = clock_us
         self._common_csn: int | None = None
-        self._staging = Staging(store)
+        self._check = SealCheck(store, signing) if signing else None
+        self._staging = Staging(store, is_checked=signing is not None)
         self.report = Report()
 
     def take(self, frame: ExportFrame) -> None:
@@ -143,6 +166,7 @@ class Importer:
         rest = selection if ahead is None else selection.first(ahead)
         if lost_write(rest, state):
             raise _conflict(refuse_lost(state.label, self.report.peer))
+        self._check_seals(selection)
         while rest.items:
             received = self._store.receive(rest, self.report.peer)
             self._count(received.new, received.rolled_back, received.replayed)
@@ -153,6 +177,14 @@ class Importer:
             rest = rest.after(received.taken)
         if ahead is not None:
             raise _conflict(refuse_ahead(state.label, now_us, self.report.peer, selection.items[ahead]))
+
+    def _check_seals(self, selection: Selection) -> None:
+        try:
+            refusal = self._check.commits(selection, self.report.peer) if self._check else None
+        except Unheld:
+            raise Conflict("export_does_not_fit", _GAP) from None
+        if refusal:
+            raise _conflict(refusal)
 
     def _head(self, head: Head) -> None:
         if self.report.peer:
@@ -199,7 +231,12 @@ class Importer:
             return  # it is not newer; the batches after it may be
         if refusal := check_end(state.label, self._clock_us(), self.report.peer, frame.end):
             raise _conflict(refusal)
-        installed = self._store.install(self._staging.number, self.report.peer, frame.end, self._common_csn)
+        if self._check and (refusal := self._check.state(frame, self._staging, self.report.peer)):
+            raise _conflict(refusal)
+        self._staging.store_lists()
+        successions = frame.proof.successions if self._check and frame.proof else ()
+        peer, common = self.report.peer, self._common_csn
+        installed = self._store.install(self._staging.number, peer, frame.end, common, successions)
         if installed.status == "superseded":
             raise Conflict("busy", "This replica has begun to receive another full state. Import the file again later.")
         if installed.status == PeerRefusalCode.FOREIGN_COMMIT:

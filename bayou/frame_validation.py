@@ -16,7 +16,7 @@ from bayou.application import MEMBERSHIP
 from bayou.frames import Ack, Batch, Frame, Hello, Refuse, StateChunk, StateFinish
 from bayou.history import Epoch, decode
 from bayou.names import LABEL, NAME, SERVER, TAG, split_address
-from bayou.payloads import ListPart, Selection, StateEnd, StatePages
+from bayou.payloads import ListPart, Seal, Selection, StateEnd, StatePages, StateProof, Succession
 from bayou.stamps import STAMP_DIGITS, STAMP_MAX, stamp_text
 from bayou.state import Vector
 from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Summary, Write
@@ -32,6 +32,10 @@ ITEMS_MAX = 500  # of a batch; also the pages of a part of a full state
 ENTRIES_MAX = 1_000  # of a list, in a part of a full state
 NAME_BYTES_MAX = 1024  # of a page, of a list, of an entry of one
 CODE_MAX, MESSAGE_MAX = 64, 2000
+HASH_BYTES = 32  # of SHA-256
+AFTER_MAX = 10_000  # hashes of commits after a batch, in a seal
+CERTIFICATE_BYTES_MAX, SIGNATURE_BYTES_MAX = 16 * 1024, 1024
+SUCCESSIONS_MAX = 10_000  # with a full state
 
 _WRITE_ID_BYTES_MAX = STAMP_DIGITS + 1 + SERVER_BYTES_MAX
 _STAMP_MAX_TEXT = stamp_text(STAMP_MAX)
@@ -60,8 +64,8 @@ def problem_of(frame: Frame) -> str | None:
             return _csn(frame.csn) or _vector(frame.vector) or _retired(frame.retired_servers)
         case StateChunk():
             return _pages(frame.pages) or _lists(frame.lists)
-        case StateFinish(_, _, end):
-            return _end(end)
+        case StateFinish(_, _, end, proof):
+            return _end(end) or (_proof(proof) if proof else None)
         case Refuse(code, message):
             right = len(code) <= CODE_MAX and len(message) <= MESSAGE_MAX and (code + message).isprintable()
             return None if right else "malformed refusal"
@@ -153,6 +157,8 @@ def _selection(selection: Selection) -> str | None:
     ids = [item.id for item in selection.items] + ([selection.after_id] if selection.after_id else [])
     if not all(map(_is_write, ids)):
         return "invalid write id"
+    if len(selection.seals) > ITEMS_MAX or not all(map(_is_seal, selection.seals)):
+        return "invalid seal"
     return _history(selection.history)
 
 
@@ -195,6 +201,34 @@ def _end(end: StateEnd) -> str | None:
     if not right or (end.csn > 0) != bool(end.last) or (end.last and not _is_write(end.last)):
         return "inconsistent end of a full state"
     return _csn(end.csn) or _history(end.history, end.birth, end.csn) or _vector(end.vector)
+
+
+def _proof(proof: StateProof) -> str | None:
+    right = len(proof.certificate) <= CERTIFICATE_BYTES_MAX and len(proof.signature) <= SIGNATURE_BYTES_MAX
+    right = right and len(proof.successions) <= SUCCESSIONS_MAX
+    return None if right and all(map(_is_succession, proof.successions)) else "invalid proof of a full state"
+
+
+def _is_succession(succession: Succession) -> bool:
+    if len(succession.body) > BODY_BYTES_MAX or _csn(succession.csn):
+        return False
+    if succession.seal is not None and not _is_seal(succession.seal):
+        return False
+    try:
+        write = Write.decode(succession.body)
+    except ValueError:
+        return False
+    return write.app == MEMBERSHIP and write.op == "primary" and _is_membership(write)
+
+
+def _is_seal(seal: Seal) -> bool:
+    return (
+        0 < seal.csn <= CSN_MAX
+        and len(seal.before) == HASH_BYTES
+        and len(seal.after) <= AFTER_MAX * HASH_BYTES
+        and len(seal.certificate) <= CERTIFICATE_BYTES_MAX
+        and len(seal.signature) <= SIGNATURE_BYTES_MAX
+    )
 
 
 def _history(text: str, birth: str | None = None, csn: int = CSN_MAX) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bayou.payloads import ListPart, Selection, StateEnd, StatePages
+from bayou.payloads import ListPart, Selection, StateEnd, StatePages, StateProof
 from bayou.state import Vector
 
 
@@ -64,11 +64,12 @@ class StateChunk:
 @dataclass(frozen=True, slots=True)
 class StateFinish:
     """Tells the receiver that all `number` parts are sent, and that it shall install the state. The receiver answers
-    with an Ack that asks for a new plan."""
+    with an Ack that asks for a new plan. Without TLS there is no `proof`."""
 
     plan: int
     number: int
     end: StateEnd
+    proof: StateProof | None = None
 
 
 @dataclass(frozen=True, slots=True)

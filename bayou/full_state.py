@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from bayou.frames import StateChunk, StateFinish
+from bayou.payloads import ListPart, StatePages
+from bayou.seals import BEGINNING, folded_part
 from bayou.store import AntiEntropyStore
 
 
 class Staging:
-    """Stores the parts of one full state, in order and each once. A missing part would make the state inconsistent."""
+    """Stores the parts of one full state, in order and each once. A missing part would make the state inconsistent.
 
-    def __init__(self, store: AntiEntropyStore) -> None:
+    If the state `is_checked`, `digest` is the running hash of its parts, and no entry of a list is stored before
+    `store_lists`: the store could not take it back. `is_empty` says whether the parts have no page.
+    """
+
+    def __init__(self, store: AntiEntropyStore, *, is_checked: bool) -> None:
         self._store = store
+        self._is_checked = is_checked
+        self._lists: list[ListPart] = []
         self._taken = 0
+        self.digest = BEGINNING
+        self.is_empty = True
         self.number = ""  # of the staging in the store; empty before the first part
 
     def problem_of(self, frame: StateChunk | StateFinish) -> str | None:
@@ -26,9 +36,24 @@ class Staging:
         meanwhile."""
         if chunk.number < self._taken:
             return True
-        number = self._store.stage("" if chunk.first else self.number, chunk.pages, chunk.lists)
+        lists = () if self._is_checked else chunk.lists
+        number = self._store.stage("" if chunk.first else self.number, chunk.pages, lists)
         if number is None:
             return False
         self.number = number
         self._taken += 1
+        self.is_empty = self.is_empty and not chunk.pages.count
+        if self._is_checked:
+            self.digest = folded_part(self.digest, chunk)
+            self._lists = [*([] if chunk.first else self._lists), *chunk.lists]
         return True
+
+    def forget_lists(self) -> None:
+        """Give up the entries of lists that were kept back."""
+        self._lists = []
+
+    def store_lists(self) -> None:
+        """Store the entries of lists that were kept back."""
+        if self._lists:
+            self._store.stage(self.number, StatePages(), tuple(self._lists))
+            self.forget_lists()

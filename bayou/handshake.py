@@ -17,6 +17,10 @@ LOGS_DIFFER = (
     " its peers hold; what only it holds is lost. If it was the primary, promote it with force then."
 )
 
+LOGS_FORK = (
+    "The two replicas hold different writes that follow the same write, so a server id was used twice. Start one of the"
+    " two replicas without its data: it gets back what its peers hold."
+)
 EARLY_PROMOTION = (
     "The peer has a forced promotion as a tentative write, although a replica commits its promotion at once. The peer,"
     " or the replica from which it has the write, is faulty: start that replica again without its data. It gets back"

@@ -32,6 +32,12 @@ def is_readable(text: str) -> bool:
     return all(sign.isprintable() or sign in JOINERS for sign in text)
 
 
+def label_in(server: str) -> str | None:
+    """Return the label in a minted server id, LABEL~NONCE; None for the id of a created server."""
+    label, tilde, _ = server.partition("~")
+    return label if tilde and ":" not in label else None
+
+
 def split_address(text: str) -> tuple[str, int] | None:
     """Return the host and the port of HOST:PORT; None if the text is not an address. An IPv6 host comes without its
     brackets.

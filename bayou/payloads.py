@@ -22,18 +22,72 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """A primary's signature over its commits up to `csn`; see bayou/seals.py.
+
+    before       the running hash before the first commit that the seal comes with
+    after        the hashes of the covered commits that come after the last one that it comes with
+    certificate  of the signer
+    """
+
+    csn: int
+    before: bytes
+    after: bytes
+    certificate: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSeal:
+    """A seal as a store keeps it, beside the commits that it covers: from the one after `start` up to `csn`. `before`
+    and `digest` are the running hash before and after them. `epoch` is the promoter of the epoch of these commits."""
+
+    start: int
+    csn: int
+    before: bytes
+    digest: bytes
+    epoch: str
+    certificate: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """A commit with which another server became the primary: its CSN, the canonical bytes of the write, and a seal of
+    the server that made the commit. The seal is None if none is known. `deposed` is the id of the server that was the
+    primary before, where a store knows it."""
+
+    csn: int
+    body: bytes
+    seal: Seal | None
+    deposed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StateProof:
+    """A primary's signature over its full state, and all commits with which it, and others before it, became the
+    primary."""
+
+    certificate: bytes
+    signature: bytes
+    successions: tuple[Succession, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """Writes that a peer lacks: first commits in CSN order, then tentative writes. The first commit follows the one
     with `after_csn` and `after_id`.
 
     `history` is the history of the sender's log (the epochs as canonical JSON), because a write may have the same CSN
-    in two histories.
+    in two histories. `seals` prove the commits; without TLS there are none. Each covers the commits up to its CSN, from
+    the first one of the selection or the one after the seal before.
     """
 
     after_csn: int
     after_id: str
     items: tuple[Item, ...]
     history: str = "[]"
+    seals: tuple[Seal, ...] = ()
 
     def first(self, count: int) -> Selection:
         """Return the first `count` items of the selection."""

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from bayou.payloads import Installed, ListPart, Received, Selection, StateEnd, StatePages, StatePart
+from bayou.payloads import (
+    Installed,
+    ListPart,
+    Received,
+    Selection,
+    StateEnd,
+    StatePages,
+    StatePart,
+    StoredSeal,
+    Succession,
+)
 from bayou.state import State, Vector
 
 
@@ -69,11 +79,40 @@ class AntiEntropyStore(Protocol):
         None and store nothing if another staging has begun since.
         """
 
-    def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed:
+    def install(
+        self,
+        staging: str,
+        source: str,
+        end: StateEnd,
+        common_csn: int | None,
+        successions: Sequence[Succession] = (),
+    ) -> Installed:
         """Replace the state with the staged one, and replay the writes that the staged state does not cover.
 
         If the histories differ, `common_csn` is the last CSN that both share; later commits of this replica are
         revoked. If the status is `superseded` (another staging has begun), `stale` (the staged state is not newer) or
         `foreign_commit` (this is the primary, and did not make the commits of the state), nothing has changed. If the
-        state does not end with this replica's last write, the replica takes a new id.
+        state does not end with this replica's last write, the replica takes a new id. `successions` are those that came
+        with the state.
         """
+
+    # Seals (bayou/seals.py). Without TLS, nobody calls these.
+
+    def commits(self, after_csn: int, upto_csn: int) -> list[bytes] | None:
+        """Return the canonical bytes of the commits after `after_csn` up to `upto_csn`, in CSN order. Return None if
+        the log does not hold all of them."""
+
+    def bodies(self, ids: Sequence[str]) -> Mapping[str, bytes]:
+        """Return the canonical bytes of those of these writes that the log holds, by id."""
+
+    def seals(self, csn: int) -> list[StoredSeal]:
+        """Return the first few stored seals that end with this commit or a later one, in the order of their ends."""
+
+    def note_seals(self, seals: Iterable[StoredSeal], successions: Iterable[Succession]) -> None:
+        """Store seals that were checked, and the seals of these successions."""
+
+    def successions(self) -> list[Succession]:
+        """Return all commits that are known to have named another primary, in CSN order, with their seals."""
+
+    def primary_label(self) -> str | None:
+        """Return the label of the primary by the committed members; None if it is not known."""

@@ -115,3 +115,33 @@ def refuse_foreign(label: str, source: str) -> Refuse:
         f" is faulty: start it again without its data; it gets back what its peers hold. Or the data of {label} is an"
         f" older copy: start {label} once with --restored, then promote it with force.",
     )
+
+
+def refuse_unsigned(label: str, source: str, primary: str, csn: int) -> Refuse:
+    """Return the Refuse for commits up to `csn`, not all of which the replica `primary` has signed."""
+    return Refuse(
+        PeerRefusalCode.COMMIT_NOT_SIGNED,
+        f"{source} has commits up to CSN {csn} that the primary, {primary or 'which is not known'}, has not signed as"
+        f" they are, so {label} does not take them. Either {source} is faulty: start it again without its data; it gets"
+        f" back what its peers hold. Or {label} holds an altered write: if several replicas are refused, start {label}"
+        " again without its data.",
+    )
+
+
+def refuse_unsigned_state(label: str, source: str, primary: str) -> Refuse:
+    """Return the Refuse for a full state that the replica `primary` should have signed."""
+    return Refuse(
+        PeerRefusalCode.STATE_NOT_SIGNED,
+        f"The full state of {source} is not signed by {primary}, or {label} has no proof that {primary} is the primary,"
+        f" so {label} does not take the state. Either {source} is faulty: start it again without its data. Or {primary}"
+        " became the primary before the cluster used TLS: promote a replica by force, once.",
+    )
+
+
+def refuse_to_give_state(label: str, receiver: str) -> Refuse:
+    """Return the Refuse of a replica that is not the primary, and whose peer needs a full state."""
+    return Refuse(
+        PeerRefusalCode.STATE_NOT_SIGNED,
+        f"{receiver} needs a full state, and with TLS only the primary can sign it. So {label} does not give {receiver}"
+        f" one. Connect {receiver} with the primary. If it is lost for good, promote a replica by force first.",
+    )

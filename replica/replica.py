@@ -111,7 +111,7 @@ class Replica:
             self._follow_ups = FollowUps(label, service, applications)
             operator_hash = new_operator_token(settings.data / label) if settings.auth == "tokens" else None
             running = service, self.store, self._peers, self._feed
-            parts = Parts(label, settings, *running, applications, self._membership, operator_hash)
+            parts = Parts(label, settings, *running, applications, self._membership, operator_hash, self._peers.signing)
             self._web = WebServer(create_app(parts, counters), settings.replica(label).rest)
             undo.pop_all()
 

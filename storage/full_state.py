@@ -12,12 +12,12 @@ from typing import Protocol
 from redis import Redis
 
 from bayou.application import LuaApplication
-from bayou.payloads import Installed, ListPart, StateEnd, StatePages, StatePart
+from bayou.payloads import Installed, ListPart, StateEnd, StatePages, StatePart, Succession
 from bayou.stamps import stamp_text
 from storage.identity_file import mint
 from storage.keys import KEYS
-from storage.queries import Queries
 from storage.script_runner import vector_texts
+from storage.seals import SealStore, succession_texts
 
 PART_ENTRIES = 1000  # of a list in one part, about; and keys that one UNLINK deletes
 
@@ -34,7 +34,7 @@ class Ids(Protocol):
         state."""
 
 
-class FullStateStore(Queries):
+class FullStateStore(SealStore):
     """The part of a store that reads and installs full states. If `ids` is None, new ids are recorded in the namespace
     only."""
 
@@ -86,18 +86,26 @@ class FullStateStore(Queries):
         number = self.run("stage", staging, pages.text).decode()
         return number or None
 
-    def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed:
+    def install(
+        self,
+        staging: str,
+        source: str,
+        end: StateEnd,
+        common_csn: int | None,
+        successions: Sequence[Succession] = (),
+    ) -> Installed:
         """Atomically replace the committed state with the staged one, and replay the writes that the staged state does
         not cover.
 
         `source` is the label of the sender. If the two histories differ, `common_csn` is the last CSN that they share,
         and the later commits of this replica are revoked. If the status is `superseded` (another staging has begun) or
         `stale` (the staged state is not newer), nothing has changed. If the replica's own writes are lost, the replica
-        takes the id that `ids` reserved; see lua/commands/install.lua.
+        takes the id that `ids` reserved; see lua/commands/install.lua. `successions` are those of the sender.
         """
         common = "" if common_csn is None else common_csn
+        proofs = map(json.dumps, succession_texts(successions))
         fresh = self._ids.reserve(self.server) if self._ids else mint(self._label)
-        reply = json.loads(self.run("install", staging, source, _encode_end(end), common, fresh))
+        reply = json.loads(self.run("install", staging, source, _encode_end(end), common, fresh, *proofs))
         if self._ids:
             self._ids.learn(self.server)
         if reply["status"] == "installed":

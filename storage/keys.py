@@ -36,6 +36,13 @@ KEYS = {
         "set",
         "NAME/VERSION that the log may hold: of each write that it has ever held, and in a new cluster the newest",
     ),
+    "primary_writes": (
+        "primaries",
+        "hash",
+        "CSN of a commit that named another primary -> id of the primary before, newline, its canonical bytes",
+    ),
+    "primary_seals": ("primary_seals", "hash", "CSN of such a commit -> its seal as JSON; only with TLS"),
+    "seals": ("seals", "zset", "seals of the committed log as JSON, by the last CSN that they cover; only with TLS"),
     "list": ("list:", "set", "per list of an application: its entries, append-only"),
     "lists": ("lists", "set", "names of the lists"),
     "hung": ("hung", "hash", "write id, or a hash of a draft -> NAME/VERSION and hash of the rules that ran for ever"),

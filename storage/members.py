@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bayou.application import LuaApplication
+from bayou.names import label_in
 from bayou.write import Draft, Write
 
 MEMBERS_PAGE = "members"
@@ -62,10 +63,8 @@ def decode_forgotten(page: Mapping[str, str]) -> set[str]:
 
 def label_of(server: str, created: Iterable[Member]) -> str | None:
     """Return the label of a server; None if it is a created server that is not among `created`."""
-    label, tilde, _ = server.partition("~")
-    if tilde and ":" not in label:
-        return label  # a minted id, LABEL~NONCE
-    return next((member.label for member in created if member.id == server), None)
+    minted = label_in(server)
+    return minted or next((member.label for member in created if member.id == server), None)
 
 
 def describe(write: Write) -> dict[str, Any]:

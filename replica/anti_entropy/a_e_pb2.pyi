@@ -165,18 +165,34 @@ class Hello(_message.Message):
     def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., birth: _Optional[str] = ..., met: _Optional[bool] = ..., history: _Optional[str] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ..., retired: _Optional[bool] = ..., applications: _Optional[_Mapping[str, str]] = ..., settings: _Optional[_Mapping[str, str]] = ..., log_applications: _Optional[_Iterable[str]] = ..., clock: _Optional[int] = ..., last: _Optional[str] = ...) -> None: ...
 
 class Batch(_message.Message):
-    __slots__ = ("plan", "after_csn", "after_id", "items", "history")
+    __slots__ = ("plan", "after_csn", "after_id", "items", "history", "seals")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     AFTER_CSN_FIELD_NUMBER: _ClassVar[int]
     AFTER_ID_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
+    SEALS_FIELD_NUMBER: _ClassVar[int]
     plan: int
     after_csn: int
     after_id: str
     items: _containers.RepeatedCompositeFieldContainer[Item]
     history: str
-    def __init__(self, plan: _Optional[int] = ..., after_csn: _Optional[int] = ..., after_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., history: _Optional[str] = ...) -> None: ...
+    seals: _containers.RepeatedCompositeFieldContainer[Seal]
+    def __init__(self, plan: _Optional[int] = ..., after_csn: _Optional[int] = ..., after_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., history: _Optional[str] = ..., seals: _Optional[_Iterable[_Union[Seal, _Mapping]]] = ...) -> None: ...
+
+class Seal(_message.Message):
+    __slots__ = ("csn", "before", "after", "certificate", "signature")
+    CSN_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    csn: int
+    before: bytes
+    after: bytes
+    certificate: bytes
+    signature: bytes
+    def __init__(self, csn: _Optional[int] = ..., before: _Optional[bytes] = ..., after: _Optional[bytes] = ..., certificate: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class Item(_message.Message):
     __slots__ = ("id", "csn", "body")
@@ -246,7 +262,7 @@ class ListPart(_message.Message):
     def __init__(self, name: _Optional[str] = ..., entries: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StateFinish(_message.Message):
-    __slots__ = ("plan", "number", "csn", "last", "clock", "birth", "primary", "history", "vector")
+    __slots__ = ("plan", "number", "csn", "last", "clock", "birth", "primary", "history", "vector", "proof")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -263,6 +279,7 @@ class StateFinish(_message.Message):
     PRIMARY_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
     plan: int
     number: int
     csn: int
@@ -272,7 +289,28 @@ class StateFinish(_message.Message):
     primary: str
     history: str
     vector: _containers.ScalarMap[str, int]
-    def __init__(self, plan: _Optional[int] = ..., number: _Optional[int] = ..., csn: _Optional[int] = ..., last: _Optional[str] = ..., clock: _Optional[int] = ..., birth: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ..., vector: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    proof: StateProof
+    def __init__(self, plan: _Optional[int] = ..., number: _Optional[int] = ..., csn: _Optional[int] = ..., last: _Optional[str] = ..., clock: _Optional[int] = ..., birth: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ..., vector: _Optional[_Mapping[str, int]] = ..., proof: _Optional[_Union[StateProof, _Mapping]] = ...) -> None: ...
+
+class StateProof(_message.Message):
+    __slots__ = ("certificate", "signature", "successions")
+    CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    SUCCESSIONS_FIELD_NUMBER: _ClassVar[int]
+    certificate: bytes
+    signature: bytes
+    successions: _containers.RepeatedCompositeFieldContainer[Succession]
+    def __init__(self, certificate: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., successions: _Optional[_Iterable[_Union[Succession, _Mapping]]] = ...) -> None: ...
+
+class Succession(_message.Message):
+    __slots__ = ("csn", "body", "seal")
+    CSN_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    SEAL_FIELD_NUMBER: _ClassVar[int]
+    csn: int
+    body: bytes
+    seal: Seal
+    def __init__(self, csn: _Optional[int] = ..., body: _Optional[bytes] = ..., seal: _Optional[_Union[Seal, _Mapping]] = ...) -> None: ...
 
 class ExportFrame(_message.Message):
     __slots__ = ("head", "frame", "end")

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 from bayou.anti_entropy import ProtocolError
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
-from bayou.payloads import Item, ListPart, Selection, StateEnd, StatePages
+from bayou.payloads import Item, ListPart, Seal, Selection, StateEnd, StatePages, StateProof, Succession
 from replica.anti_entropy import a_e_pb2 as wire
 
-Record = TypeVar("Record", Hello, Ack, StateEnd, Refuse)
+Record = TypeVar("Record", Hello, Ack, StateEnd, Refuse, Seal)
 
 
 def encode(frame: Frame) -> wire.Frame:
@@ -26,7 +26,8 @@ def encode(frame: Frame) -> wire.Frame:
         case Batch(plan, selection):
             items = [wire.Item(id=item.id, csn=item.csn or 0, body=item.body) for item in selection.items]
             csn, identifier, history = selection.after_csn, selection.after_id, selection.history
-            batch = wire.Batch(plan=plan, after_csn=csn, after_id=identifier, items=items, history=history)
+            seals = [wire.Seal(**_values(seal)) for seal in selection.seals]
+            batch = wire.Batch(plan=plan, after_csn=csn, after_id=identifier, items=items, history=history, seals=seals)
             return wire.Frame(batch=batch)
         case Ack():
             return wire.Frame(ack=wire.Ack(**_values(frame)))
@@ -35,8 +36,11 @@ def encode(frame: Frame) -> wire.Frame:
             chunk = wire.StateChunk(plan=plan, number=number, first=first, lists=lists)
             chunk.pages, chunk.pages_count = pages.text, pages.count
             return wire.Frame(state_chunk=chunk)
-        case StateFinish(plan, number, end):
-            return wire.Frame(state_finish=wire.StateFinish(plan=plan, number=number, **_values(end)))
+        case StateFinish(plan, number, end, proof):
+            finish = wire.StateFinish(plan=plan, number=number, **_values(end))
+            if proof is not None:
+                finish.proof.CopyFrom(_proof(proof))
+            return wire.Frame(state_finish=finish)
         case Done():
             return wire.Frame(done=wire.Done())
         case Refuse():
@@ -51,7 +55,8 @@ def decode(message: wire.Frame) -> Frame:
         case "batch":
             batch = message.batch
             items = tuple(Item(id=item.id, csn=item.csn or None, body=item.body) for item in batch.items)
-            return Batch(batch.plan, Selection(batch.after_csn, batch.after_id, items, batch.history))
+            seals = tuple(_read(Seal, seal) for seal in batch.seals)
+            return Batch(batch.plan, Selection(batch.after_csn, batch.after_id, items, batch.history, seals))
         case "ack":
             return _read(Ack, message.ack)
         case "state_chunk":
@@ -61,7 +66,8 @@ def decode(message: wire.Frame) -> Frame:
             return StateChunk(chunk.plan, chunk.number, chunk.first, pages, lists)
         case "state_finish":
             finish = message.state_finish
-            return StateFinish(finish.plan, finish.number, _read(StateEnd, finish))
+            proof = _read_proof(finish.proof) if finish.HasField("proof") else None
+            return StateFinish(finish.plan, finish.number, _read(StateEnd, finish), proof)
         case "done":
             return Done()
         case "refuse":
@@ -71,7 +77,23 @@ def decode(message: wire.Frame) -> Frame:
     )
 
 
-def _values(record: Hello | Ack | StateEnd | Refuse) -> dict[str, Any]:
+def _proof(proof: StateProof) -> wire.StateProof:
+    successions = [
+        wire.Succession(csn=one.csn, body=one.body, seal=wire.Seal(**_values(one.seal)) if one.seal else None)
+        for one in proof.successions
+    ]
+    return wire.StateProof(certificate=proof.certificate, signature=proof.signature, successions=successions)
+
+
+def _read_proof(message: wire.StateProof) -> StateProof:
+    successions = tuple(
+        Succession(one.csn, one.body, _read(Seal, one.seal) if one.HasField("seal") else None)
+        for one in message.successions
+    )
+    return StateProof(message.certificate, message.signature, successions)
+
+
+def _values(record: Hello | Ack | StateEnd | Refuse | Seal) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 

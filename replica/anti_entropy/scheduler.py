@@ -26,7 +26,7 @@ from replica.anti_entropy.grpc_transport import PeerClient, PeerServer, SessionP
 from replica.anti_entropy.partner_policy import choose_partners
 from replica.anti_entropy.peer_addresses import peer_addresses
 from replica.anti_entropy.session_registry import SessionRegistry
-from replica.anti_entropy.tls import read_credentials
+from replica.anti_entropy.tls import read_credentials, read_signing
 from replica.clock import Clock, microseconds, utc_now
 from replica.config import Address, AntiEntropySettings, Config
 from storage.members import label_of
@@ -96,6 +96,7 @@ class Scheduler:
         self._peers: dict[str, _Peer] = {}  # replaced as a whole, so it may be read without the lock
         self._after_session: AfterSession = lambda _lost: None
         credentials = read_credentials(settings, label)
+        self.signing = read_signing(settings, label)
         self._parts = SessionParts(self._registry, self._make_session, self._note_hello, credentials)
         address = settings.replica(label).anti_entropy
         self._server = PeerServer(address, self._parts, self._is_cut, self._note_answered)
@@ -304,6 +305,7 @@ class Scheduler:
             initiator=initiator,
             clock_us=self._now_us,
             settings=self._alike,
+            signing=self.signing,
         )
 
     def _make_peer(self, label: str, address: Address) -> _Peer:

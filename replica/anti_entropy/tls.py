@@ -14,6 +14,7 @@ from pathlib import Path
 
 import grpc
 
+from bayou.seals import Signing
 from replica.config import Config, ConfigError
 
 AUTHORITY = "ca.pem"
@@ -51,6 +52,22 @@ def read_credentials(settings: Config, label: str) -> Credentials | None:
         found.append(content)
     _check(settings.tls, label)
     return Credentials(*found)
+
+
+def read_signing(settings: Config, label: str) -> Signing | None:
+    """Return how this replica signs; None without TLS. Raises ConfigError as `read_credentials` does, and if the
+    certificate cannot be used for signatures."""
+    credentials = read_credentials(settings, label)
+    if settings.tls is None or credentials is None:
+        return None
+    from replica.anti_entropy.signing import make_signing  # noqa: PLC0415 (cryptography takes a while to load)
+
+    try:
+        return make_signing(label, credentials.authority, credentials.certificate, credentials.key)
+    except ValueError as reason:
+        raise ConfigError(
+            [f"{settings.tls / label}.pem cannot be used to sign commits: {reason}. See deploy/certificates.sh."]
+        ) from None
 
 
 def _check(folder: Path, label: str) -> None:

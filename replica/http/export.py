@@ -39,6 +39,7 @@ MEDIA_TYPE = "application/octet-stream"
 VOLUME_BYTES_MAX = 64 * 1024 * 1024
 IMPORT_BYTES_MAX = 256 * 1024 * 1024
 VECTOR_BYTES_MAX = 64 * 1024
+UNSIGNED = ("commit_not_signed", "state_not_signed", "fork")
 CSN_MAX = 2**53
 
 
@@ -73,11 +74,18 @@ def endpoints(parts: Parts) -> list[Endpoint]:
     files = Files(parts)
     taken = record({"from": TEXT}, received=COUNT, rolled_back=COUNT, replayed=COUNT, full_state=FLAG)
     misfits = ("export_own", "export_stale", "export_needs_full_state", "export_does_not_fit")
-    conflicts = ("busy", *misfits, "clock_ahead", "foreign_commit", "tail_lost", *OTHER_CLUSTER)
+    conflicts = ("busy", *misfits, "clock_ahead", "foreign_commit", "tail_lost", *UNSIGNED, *OTHER_CLUSTER)
     errors = {400: ("export_damaged",), 409: conflicts, 500: ("play_hung",)}
     endpoint = partial(own_endpoint, role="manager")
     return [
-        endpoint("GET", "/replica/export", files.export_writes, {200: None}, for_cluster_pages=True),
+        endpoint(
+            "GET",
+            "/replica/export",
+            files.export_writes,
+            {200: None},
+            errors={409: ("state_not_signed",)},
+            for_cluster_pages=True,
+        ),
         endpoint("POST", "/replica/import", files.import_writes, {200: taken}, errors=errors),
     ]
 
@@ -95,7 +103,7 @@ class Files:
     def export_writes(self, request: HttpRequest[ExportQuery, None]) -> Response:
         """Send a file with the writes that another replica lacks."""
         query = request.query
-        frames = export_volumes(self._parts.store, self._rules, query.csn, query.v, query.volume)
+        frames = export_volumes(self._parts.store, self._rules, query.csn, query.v, query.volume, self._parts.signing)
         return Response(
             _begun(export_file.write(frames)),
             content_type=MEDIA_TYPE,
@@ -117,7 +125,7 @@ class Files:
         try:
             for frame in export_file.read(cast(BinaryIO, request.http.stream)):
                 if isinstance(frame, Head):
-                    importer = Importer(self._parts.store, self._rules, self._now_us)
+                    importer = Importer(self._parts.store, self._rules, self._now_us, self._parts.signing)
                     reports.append(importer.report)
                 if importer is not None:
                     self._take(importer, frame)

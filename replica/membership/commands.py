@@ -297,6 +297,14 @@ class Membership:
             raise Conflict("bad_input", "The request id is invalid: a request id has 1 to 64 letters and digits.")
         if self._check_free(new.label, but=new.request):
             self._invitations.check(new.label, invitation)
+        state = self._store.state()
+        if self._credentials is not None and state.osn > 0 and not state.is_primary:
+            primary = label_of(state.primary, self._store.members()) or "which is not known here"
+            raise Conflict(
+                "not_primary",
+                f"{self._label} has dropped old commits from its log, so a new replica needs a full state, and with TLS"
+                f" only the primary, {primary}, can sign it. Join through the primary.",
+            )
         server = self._store.create(**asdict(new), now_us=self._now_us())
         self._peers.refresh()
         self._peers.notify_new_write()

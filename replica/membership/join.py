@@ -19,7 +19,7 @@ from bayou.errors import Away, BadInput, Conflict, PeerRefusalCode
 from bayou.names import LABEL
 from replica.anti_entropy.grpc_transport import PeerClient, SessionParts
 from replica.anti_entropy.session_registry import SessionRegistry
-from replica.anti_entropy.tls import read_credentials
+from replica.anti_entropy.tls import read_credentials, read_signing
 from replica.clock import Clock, microseconds
 from replica.config import Address, Config, ConfigError, read_address
 from replica.free_addresses import free_addresses, listen
@@ -137,9 +137,10 @@ def _first_session(
     registry = SessionRegistry(label)
 
     def make(initiator: bool) -> Session:
-        return Session(store, rules, initiator=initiator, clock_us=lambda: microseconds(clock()))
+        return Session(store, rules, initiator=initiator, clock_us=lambda: microseconds(clock()), signing=signing)
 
     credentials = read_credentials(settings, label)
+    signing = read_signing(settings, label)
     parts = SessionParts(registry, make, lambda hello: met.append(hello.label), credentials)
     client = PeerClient(str(through), through, parts)
     try:

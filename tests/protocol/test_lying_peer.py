@@ -22,7 +22,7 @@ from bayou.payloads import StateEnd, StatePages
 from bayou.stamps import AHEAD_US_MAX, DAY_US, STAMP_MAX, split_id
 from bayou.write import Write
 from storage.members import membership_draft
-from tests.support.engine_harness import Cluster, Meeting, Replica, clock_of, fed, meet
+from tests.support.engine_harness import Cluster, Meeting, Replica, clock_of, fed, meet, session_of
 from tests.support.toy import RULES, batch, draft, item, write_of
 
 LIAR = "liar~aaaaaa"
@@ -32,8 +32,8 @@ Lie = Callable[["Scene"], list[Frame]]
 class Scene:
     """A primary, the victim, a peer that lies, and an honest peer. All hold the same committed writes."""
 
-    def __init__(self) -> None:
-        self.cluster = Cluster(3)
+    def __init__(self, *, signed: bool = False) -> None:
+        self.cluster = Cluster(3, signed=signed)
         self.victim, self.liar, self.honest = self.cluster.replicas
         for replica in self.cluster.replicas:
             replica.note(f"from-{replica.label}", "p")
@@ -42,7 +42,7 @@ class Scene:
     @property
     def hello(self) -> Hello:
         """The hello of the peer, before a lie."""
-        (frame,) = Session(self.liar, RULES, initiator=True, clock_us=clock_of(self.liar)).start()
+        (frame,) = session_of(self.liar, RULES, initiator=True).start()
         assert isinstance(frame, Hello)
         return frame
 
@@ -247,14 +247,29 @@ REFUSALS = {  # lie -> the code with which it is refused; the others are not ref
 }
 
 
+NOT_SIGNED = {  # the same with TLS, where the codes differ
+    "a forged commit": "commit_not_signed",
+    "a commit of the next epoch that does not open it": "commit_not_signed",
+    "the same without a word in its hello": "commit_not_signed",
+    "a forced promotion that its hello did not name": "commit_not_signed",
+    "a forced promotion of the victim": "commit_not_signed",
+    "a forced promotion that begins later": "commit_not_signed",
+    "a batch after a commit that does not exist": "commit_not_signed",
+    "a full state of the same epoch": "state_not_signed",
+}
+
+
 @pytest.mark.parametrize("initiator", [False, True], ids=["called", "calling"])
+@pytest.mark.parametrize("signed", [False, True], ids=["plain", "signed"])
 @pytest.mark.parametrize("name", list(LIES))
 def test_no_lie_deposes_the_primary_moves_its_commits_or_stops_acceptance(
-    scene: Scene, name: str, initiator: bool
+    name: str, signed: bool, initiator: bool
 ) -> None:
+    scene = Scene(signed=signed)
     before = scene.victim.state()
     session = scene.tell(*LIES[name](scene), initiator=initiator)
-    assert (session.report.code, session.report.lost) == (REFUSALS.get(name), None)
+    refusals = REFUSALS | (NOT_SIGNED if signed else {})
+    assert (session.report.code, session.report.lost) == (refusals.get(name), None)
     after = scene.victim.state()
     assert (after.server, after.primary, after.history) == (before.server, before.primary, before.history)
     took = after.csn - before.csn  # the primary itself has committed a write that it took

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
+import requests
 
+from apps import APPLICATIONS
+from bayou.anti_entropy import Report, Session
 from bayou.errors import Away
-from cluster.rest import Refused
+from bayou.export import export_volumes
+from bayou.payloads import Item, Selection
+from cluster.processes import NotServing, Processes
 from replica.anti_entropy import a_e_pb2 as wire
-from replica.anti_entropy.grpc_transport import PeerServer, SessionParts, UnaryCall, call_unary
+from replica.anti_entropy.grpc_transport import PeerClient, PeerServer, SessionParts, UnaryCall, call_unary
 from replica.anti_entropy.session_registry import SessionRegistry
-from replica.anti_entropy.tls import Credentials, read_credentials
+from replica.anti_entropy.tls import Credentials, read_credentials, read_signing
+from replica.clock import microseconds, utc_now
 from replica.config import Address, ConfigError
 from replica.free_addresses import free_addresses
-from tests.support.live import ROOT, live
+from replica.http.export_file import write
+from storage.redis.sources import MemorySource
+from storage.scripts import rules_by_tag
+from storage.store import Store
+from tests.support.joined import ask, code, reserve
+from tests.support.live import ROOT, link, live, wait_until_equal
 from tests.support.replica_harness import SETTINGS
 from tests.support.waiting import wait_until
 
 TIMEOUT_S = 10.0
+QUIET = {"interval_s": 0, "after_write": False}
+LIVELY = {"interval_s": 0.3, "debounce_ms": 1}
+RULES = rules_by_tag(APPLICATIONS)
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl, which makes the certificates")
 
 
@@ -31,11 +46,11 @@ def make(folder: Path, *pairs: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder of certificates. The certificates of `one` and `two` are valid for this host. The certificate of
+    """Make a folder of certificates. The certificates of `one`, `two` and `three` are valid for this host. That of
     `other` is valid only for another host. The subfolder `strange` has a certificate of `two` from another
     authority."""
     made = tmp_path_factory.mktemp("tls")
-    make(made, "one=127.0.0.1", "two=127.0.0.1", "other=10.9.8.7")
+    make(made, "one=127.0.0.1", "two=127.0.0.1", "three=127.0.0.1", "other=10.9.8.7")
     make(made / "strange", "two=127.0.0.1")
     return made
 
@@ -87,8 +102,8 @@ def test_a_certificate_is_valid_for_its_host_only(folder: Path) -> None:
 
 
 def test_an_error_names_the_file_and_the_problem(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"three\.pem cannot be read"):
-        of(folder, "three")
+    with pytest.raises(ConfigError, match=r"four\.pem cannot be read"):
+        of(folder, "four")
     for name in ("ca.pem", "one.pem"):
         shutil.copy(folder / name, tmp_path)
     shutil.copy(folder / "two.key", tmp_path / "one.key")
@@ -111,18 +126,134 @@ def test_replicas_meet_under_tls(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_a_replica_with_the_certificate_of_another_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_replica_with_the_certificate_of_another_does_not_start(folder: Path, tmp_path: Path) -> None:
     mixed = tmp_path / "mixed"
     shutil.copytree(folder, mixed)
     for suffix in ("pem", "key"):
         shutil.copy(folder / f"one.{suffix}", mixed / f"two.{suffix}")
-    quiet = {"interval_s": 0, "after_write": False}
-    with live(tmp_path / "tls", ("one", "two"), tls=str(mixed), anti_entropy=quiet) as processes:
-        with pytest.raises(
-            Refused, match=r"The hello of the peer says two, with the id two~\w+, but the certificate is"
-        ):
-            processes.rest("two").post("/replica/sync/one")
-        assert processes.rest("two").get("/replica")["birth"] is None
+    with (
+        pytest.raises(NotServing, match=r"two\.pem cannot be used to sign commits: its name \(CN\) is not two"),
+        live(tmp_path / "tls", ("one", "two"), tls=str(mixed)),
+    ):
+        pass
+
+
+@pytest.mark.process
+def test_a_hello_in_another_name_is_refused(folder: Path, tmp_path: Path) -> None:
+    with live(tmp_path / "tls", ("one", "two"), tls=str(folder), anti_entropy=QUIET) as processes:
+        report = Liar(processes, folder, "three", certificate="two").session("one")
+        assert report.error is not None
+        assert report.code == "certificate_differs"
+        assert "says three, with the id three~aaaaaa, but the certificate is for two" in report.error.message
+
+
+class Liar:
+    """A replica of this process that speaks with replicas of a cluster. It has the certificate of its label, or of
+    another one."""
+
+    def __init__(self, processes: Processes, folder: Path, label: str, *, certificate: str = "") -> None:
+        self.settings = processes.settings
+        self.store = Store(MemorySource().client(), label, APPLICATIONS)
+        self.store.begin(server=f"{label}~aaaaaa", cluster=self.settings.cluster_id, first_primary=False)
+        self._label = label
+        self._credentials = of(folder, certificate or label)
+        self._signing = read_signing(SETTINGS.model_copy(update={"tls": folder}), certificate or label)
+
+    def session(self, peer: str, *, signs: bool = True) -> Report:
+        """Run a session with a replica. If `signs` is false, send commits without seals, and take them so."""
+
+        def make(initiator: bool) -> Session:
+            signing = self._signing if signs else None
+            now_us = lambda: microseconds(utc_now())  # noqa: E731
+            return Session(self.store, RULES, initiator=initiator, clock_us=now_us, signing=signing)
+
+        parts = SessionParts(SessionRegistry(self._label), make, lambda _: None, self._credentials)
+        client = PeerClient(peer, self.settings.replica(peer).anti_entropy, parts)
+        try:
+            return client.call()
+        finally:
+            client.close()
+
+
+@pytest.mark.process
+def test_a_forged_commit_is_refused_over_the_network_and_in_a_file(folder: Path, tmp_path: Path) -> None:
+    with live(tmp_path / "tls", ("one", "two"), tls=str(folder), anti_entropy=QUIET) as processes:
+        one, two = processes.rest("one"), processes.rest("two")
+        two.post("/replica/sync/one")
+        assert reserve(str(processes.settings.replica("one").rest), "r1", 9).status_code == 201
+        two.post("/replica/sync/one")
+        liar = Liar(processes, folder, "three")
+        assert liar.session("two").error is None
+        state = liar.store.state()
+        assert state.csn == one.get("/replica")["csn"]
+        (entry,) = [entry for entry in liar.store.log(None, 1000) or () if entry.write.request == "r1"]
+        forged = replace(entry.write, origin="three~aaaaaa", prev=0, stamp=entry.write.stamp + 5, request="r2")
+        item = Item(forged.id, state.csn + 1, forged.encode())
+        assert liar.store.receive(Selection(state.csn, state.last, (item,), state.history), "x").status == "taken"
+        report = liar.session("two", signs=False)
+        assert report.error is not None
+        assert report.code == "commit_not_signed"
+        assert "three has commits up to CSN" in report.error.message
+        assert "that the primary, one, has not signed as they are, so two does not take them" in report.error.message
+        file = b"".join(write(export_volumes(liar.store, RULES, state.csn, state.vector, 1 << 20)))
+        answer = requests.post(
+            f"http://{processes.settings.replica('two').rest}/replica/import",
+            data=file,
+            headers={"Content-Type": "application/octet-stream"},
+            timeout=TIMEOUT_S,
+        )
+        assert code(answer) == (409, "commit_not_signed")
+        assert two.get("/replica")["csn"] == state.csn
+        assert ask(str(processes.settings.replica("two").rest), "GET", "/reservations/vish/r2").status_code == 404
+        assert liar.session("two").error is None  # sends the write as a tentative one
+        assert two.get("/replica")["csn"] == state.csn
+
+
+@pytest.mark.process
+def test_commits_are_passed_on_and_primaries_change_under_tls(folder: Path, tmp_path: Path) -> None:
+    with live(tmp_path / "tls", tls=str(folder), anti_entropy=LIVELY) as processes:
+        one, two, three = (str(processes.settings.replica(label).rest) for label in processes.labels)
+        link(processes, "one", "three", up=False)
+
+        def is_committed(at: str, request: str) -> bool:
+            return bool(ask(at, "GET", f"/reservations/vish/{request}").json().get("state") == "committed")
+
+        assert reserve(one, "r1", 9).status_code == 201
+        assert reserve(three, "r2", 10).status_code == 201
+        wait_until(lambda: all(is_committed(at, request) for at in (one, two, three) for request in ("r1", "r2")))
+        assert ask(two, "POST", "/replica/promote", {}).status_code == 200
+        assert reserve(one, "r3", 11).status_code == 201
+        wait_until(lambda: all(is_committed(at, "r3") for at in (one, two, three)))
+        processes.stop("two")
+        link(processes, "one", "three", up=True)
+        assert ask(three, "POST", "/replica/promote", {"force": True}).status_code == 200
+        assert reserve(one, "r4", 12).status_code == 201
+        wait_until(lambda: all(is_committed(at, "r4") for at in (one, three)))
+        assert ask(three, "POST", "/replica/truncate", {"keep": 0}).status_code == 200
+        processes.start("two")
+        processes.wait_until_serving("two")
+        wait_until_equal(processes)
+        assert is_committed(two, "r4")
+
+
+def test_a_signature_counts_only_with_a_certificate_of_the_authority(folder: Path) -> None:
+    settings = SETTINGS.model_copy(update={"tls": folder})
+    one, two = read_signing(settings, "one"), read_signing(settings, "two")
+    stranger = read_signing(SETTINGS.model_copy(update={"tls": folder / "strange"}), "two")
+    assert one is not None
+    assert two is not None
+    assert stranger is not None
+    signature = one.sign(b"text")
+    assert two.signer_of(one.certificate, signature, b"text") == "one"
+    for certificate, signed, text in (
+        (one.certificate, signature, b"another"),
+        (two.certificate, signature, b"text"),
+        (stranger.certificate, stranger.sign(b"text"), b"text"),
+        (b"nothing", signature, b"text"),
+        (one.certificate, b"", b"text"),
+    ):
+        assert two.signer_of(certificate, signed, text) is None
+    assert read_signing(SETTINGS, "one") is None
 
 
 def _free() -> Address:

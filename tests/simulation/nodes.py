@@ -14,7 +14,7 @@ from redis import ConnectionError as Lost
 from redis import ResponseError
 
 from apps import APPLICATIONS
-from bayou.payloads import Installed, StateEnd
+from bayou.payloads import Installed, StateEnd, Succession
 from bayou.state import State
 from storage.keys import Namespace
 from storage.redis.connect import away_of
@@ -157,11 +157,18 @@ class FaultyStore(Store):
         assert self._known is not None
         return self._known
 
-    def install(self, staging: str, source: str, end: StateEnd, common_csn: int | None) -> Installed:
+    def install(
+        self,
+        staging: str,
+        source: str,
+        end: StateEnd,
+        common_csn: int | None,
+        successions: Sequence[Succession] = (),
+    ) -> Installed:
         """Install a full state. Then give the checker the result, and the node's state before the installation."""
         before = self.state()
         try:
-            installed = super().install(staging, source, end, common_csn)
+            installed = super().install(staging, source, end, common_csn, successions)
         except Lost:
             self._installed(self, before, None)
             raise

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from redis import ConnectionError as Lost
@@ -90,6 +90,18 @@ class Wire:
 
     def sadd(self, key: str, *members: str) -> Any:
         return self.call("SADD", key, *members)
+
+    def hset(self, key: str, field: str, value: str) -> Any:
+        return self.call("HSET", key, field, value)
+
+    def zrangebyscore(self, key: str, low: Any, high: Any, start: int = 0, num: int = -1) -> Any:
+        return self.call("ZRANGEBYSCORE", key, low, high, "LIMIT", start, num)
+
+    def zadd(self, key: str, members: Mapping[str, int]) -> Any:
+        return self.call("ZADD", key, *[word for member, score in members.items() for word in (score, member)])
+
+    def zrem(self, key: str, *members: bytes) -> Any:
+        return self.call("ZREM", key, *members)
 
     def unlink(self, *keys: Any) -> Any:
         return self.call("UNLINK", *keys)

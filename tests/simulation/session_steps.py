@@ -10,7 +10,7 @@ from tests.simulation.meeting import Meeting
 from tests.simulation.nodes import Node, restore
 
 SESSIONS_MAX = 6
-LIES = {"unproven", "foreign_commit", "early_promotion"}  # refusals that an honest peer never gets
+LIES = {"unproven", "foreign_commit", "early_promotion", "commit_not_signed"}  # refusals that an honest peer never gets
 
 
 class SessionSteps(WorldBase):

@@ -17,12 +17,14 @@ from bayou.anti_entropy import ProtocolError, Session
 from bayou.application import Accepted
 from bayou.frames import Frame
 from bayou.payloads import Selection
+from bayou.seals import Signing
 from bayou.state import Vector
 from bayou.write import Draft
 from replica.clock import microseconds, utc_now
 from storage.keys import Namespace
 from storage.redis.sources import MemorySource
 from storage.store import Store
+from tests.support.signing import signing_of
 from tests.support.toy import RULES, TOY, Slot, draft, take
 from tests.support.worker_redis import worker_redis
 
@@ -57,6 +59,7 @@ class Replica(Store):
     def __init__(self, client: redis.Redis, label: str, clock: Clock, commit_mode: str = "auto") -> None:
         super().__init__(client, label, [TOY], commit_mode=commit_mode)
         self.client, self.clock, self.commit_mode = client, clock, commit_mode
+        self.signing: Signing | None = None  # set in a cluster with TLS
         self.prefix = Namespace(label).prefix
         self.accepted: dict[str, int] = {}  # write id -> newest stamp in the log just before
 
@@ -121,11 +124,18 @@ class Replica(Store):
 
 class Cluster:
     """Replicas in one Redis; the first one is the primary. If `met` is true, each other replica has met the primary
-    once."""
+    once. If `signed` is true, commits are signed, as with TLS."""
 
     def __init__(
-        self, count: int = 3, *, commit_mode: str = "auto", client: redis.Redis | None = None, met: bool = True
+        self,
+        count: int = 3,
+        *,
+        commit_mode: str = "auto",
+        client: redis.Redis | None = None,
+        met: bool = True,
+        signed: bool = False,
     ) -> None:
+        self.signed = signed
         self.clock = Clock()
         self.number = next(_numbers)
         self.client = client or worker_redis(self.number % DATABASES)
@@ -138,6 +148,7 @@ class Cluster:
     def add(self, name: str, commit_mode: str = "auto", cluster: str = "test") -> Replica:
         label = f"{name}-{self.number}"
         replica = Replica(self.client, label, self.clock, commit_mode)
+        replica.signing = signing_of(label) if self.signed else None
         replica.begin(server=f"{label}~aaaaaa", cluster=cluster, first_primary=name == "r0")
         return replica
 
@@ -163,8 +174,8 @@ class Meeting:
         rules_there: Mapping[str, str] | None = None,
     ) -> None:
         self.ends = (
-            Session(initiator, rules, initiator=True, clock_us=clock_of(initiator)),
-            Session(responder, rules_there or rules, initiator=False, clock_us=clock_of(responder)),
+            session_of(initiator, rules, initiator=True),
+            session_of(responder, rules_there or rules, initiator=False),
         )
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.delivered: list[tuple[int, Frame]] = []
@@ -210,9 +221,15 @@ def clock_of(store: Any) -> Callable[[], int]:
     return (lambda: store.clock.now_us) if isinstance(store, Replica) else lambda: microseconds(utc_now())
 
 
+def session_of(store: Any, rules: Mapping[str, str], *, initiator: bool) -> Session:
+    """Return one end of a new session."""
+    signing = store.signing if isinstance(store, Replica) else None
+    return Session(store, rules, initiator=initiator, clock_us=clock_of(store), signing=signing)
+
+
 def fed(here: Replica, sent: Iterable[Frame], *, initiator: bool) -> Session:
     """Give a session these frames until it ends, as the transport does. Return the session."""
-    session = Session(here, RULES, initiator=initiator, clock_us=clock_of(here))
+    session = session_of(here, RULES, initiator=initiator)
     session.start()
     for frame in sent:
         if session.finished:

@@ -9,6 +9,8 @@
 --                   do not differ
 -- ARGV[5]  string   a new server id; it replaces the present id if not all writes of the present id are kept, or if the
 --                   state has writes of the present id that are not here
+-- ARGV[6]  JSON     [CSN, newline and body, ...]: the commits that named another primary, if the sender has sent them
+-- ARGV[7]  JSON     [CSN, seal, ...]: their seals
 -- Returns JSON {status, kept, revoked, lost, lost_pages}; the status is
 --   installed   readers see the whole new state from now on
 --   superseded  another staging has begun; nothing has changed
@@ -30,6 +32,7 @@
 
 local number, source, state, fresh_server = ARGV[1], ARGV[2], cjson.decode(ARGV[3]), ARGV[5]
 local revoked_after = tonumber(ARGV[4])
+local successions, succession_seals = cjson.decode(ARGV[6]), cjson.decode(ARGV[7])
 
 local staging, csn, osn, server, birth, history, primary, has_retired =
   unpack(redis.call('HMGET', K.meta, 'staging', 'csn', 'osn', 'id', 'birth', 'history', 'primary', 'retired'))
@@ -124,6 +127,15 @@ if is_incomplete then
   redis.call('HSET', K.meta, 'id', fresh_server, 'retired', '')
 end
 for _, origin in ipairs(origins) do redis.call('UNLINK', K.origin .. origin) end
+redis.call('UNLINK', K.seals)
+for _, at in ipairs(redis.call('HKEYS', K.primary_writes)) do
+  if tonumber(at) > common then
+    redis.call('HDEL', K.primary_writes, at)
+    redis.call('HDEL', K.primary_seals, at)
+  end
+end
+Redis.many('HSET', K.primary_writes, successions)
+Redis.many('HSET', K.primary_seals, succession_seals)
 for page in pairs(tentative_pages) do redis.call('UNLINK', K.index .. page, K.tentative_page .. page) end
 redis.call('UNLINK', K.tentative, K.origins, K.effects, K.committed, K.vector, K.committed_vector, K.omitted_vector,
   K.retired)

@@ -103,7 +103,9 @@ local function take_commit(csn, line)
   end
   local is_tentative = Log.is_tentative(id)
   if is_tentative then
-    write = Log.write(id)
+    local own = Log.write(id)
+    if write and write.body ~= own.body then return 'fork' end
+    write = own
   elseif not write then
     return 'unknown'
   else

@@ -38,5 +38,7 @@ end
 Redis.many('HDEL', K.writes, dropped)
 Redis.many('HDEL', K.outcomes, dropped)
 redis.call('ZREMRANGEBYRANK', K.committed, 0, #dropped - 1)
-redis.call('HSET', K.meta, 'osn', string.format('%.0f', tonumber(osn) + #dropped), 'osn_id', dropped[#dropped])
+local new_osn = string.format('%.0f', tonumber(osn) + #dropped)
+redis.call('ZREMRANGEBYSCORE', K.seals, '-inf', new_osn)
+redis.call('HSET', K.meta, 'osn', new_osn, 'osn_id', dropped[#dropped])
 return #dropped

@@ -16,7 +16,9 @@ local primary, history -- `history` as it was when the transaction began
 local first_csn -- the CSN when the transaction began
 local meta = {} -- changed fields of `meta`
 local vectors = {V = {}, C = {}} -- changed entries: server -> stamp text, false to drop it
-local stored = {writes = {}, outcomes = {}, effects = {}, lists = {}, log = {}, retired = {}} -- what Log.store writes
+local stored = { -- what Log.store writes
+  writes = {}, outcomes = {}, effects = {}, lists = {}, log = {}, retired = {}, primary_writes = {},
+}
 local joined, departed = {}, {} -- writes that become tentative, and that no longer are
 local has_departed = {} -- id -> true
 local known = {} -- id -> write, of those that were in the log before this transaction
@@ -151,7 +153,10 @@ function Log.commit(write)
     Membership.cover(write, hold_committed, drop_committed)
     local changed = Membership.on_commit(write, Log.csn, primary, meta.history or history)
     for field, value in pairs(changed) do meta[field] = value end
-    primary = meta.primary or primary
+    if changed.primary then
+      append(stored.primary_writes, string.format('%d', Log.csn), primary .. '\n' .. write.body)
+      primary = changed.primary
+    end
   end
   local text = string.format('%d', Log.csn)
   append(stored.log, text, write.id)
@@ -238,6 +243,7 @@ function Log.store(kind, from, rolled_back, replayed)
   Redis.many('HSET', K.writes, stored.writes)
   Redis.many('HSET', K.outcomes, stored.outcomes)
   Redis.many('ZADD', K.committed, stored.log)
+  Redis.many('HSET', K.primary_writes, stored.primary_writes)
   for tag in pairs(applications) do redis.call('SADD', K.log_applications, tag) end
   store_tentative()
   Redis.many('HSET', K.effects, stored.effects)

@@ -1,0 +1,224 @@
+"""The sender's side of seals: a store's writes with the seals that prove their commits.
+
+A primary signs what it sends, once for each batch. Every other replica passes on the seals that it has stored. If it
+has none for the next commit, because that commit was made before TLS was switched on, it sends the write as a tentative
+one: the write spreads, and its commit follows from the primary. Only the primary can sign a full state.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from bayou.frames import StateChunk, StateFinish
+from bayou.history import decode
+from bayou.names import label_in
+from bayou.payloads import Item, Seal, Selection, StateEnd, StateProof, Succession
+from bayou.seals import (
+    BEGINNING,
+    Signing,
+    epochs_at,
+    folded,
+    folded_part,
+    hash_of,
+    primary_write,
+    text_of_commits,
+    text_of_state,
+)
+from bayou.sender import Reach, state_frames
+from bayou.store import AntiEntropyStore
+
+BLOCK = 64  # a running hash begins at a CSN that is a multiple of this, so that a store can merge the seals after it
+
+Reigns = Sequence[tuple[float, str]]  # (the last CSN of a reign, the label of the primary that made its commits)
+
+
+class Sealing:
+    """Chooses what a receiver lacks. If `signing` is None, there is no TLS: the choice is that of the store."""
+
+    def __init__(self, store: AntiEntropyStore, signing: Signing | None) -> None:
+        self._store = store
+        self._signing = signing
+        self._passed_csn: int | None = None  # commits up to here went as tentative writes, and later ones will
+        self.is_incomplete = False  # the receiver lacks writes that it gets from the primary only
+
+    def begin_again(self) -> None:
+        """Look for proofs again: the receiver has said what it holds now."""
+        self._passed_csn, self.is_incomplete = None, False
+
+    def can_give_state(self) -> bool:
+        """Whether a receiver takes a full state of this replica: from the primary, and from the one before it if the
+        hand-over is the last commit. It takes an empty one from everybody: where two clusters begin at once, one of
+        them learns its birth from such a state."""
+        if self._signing is None:
+            return True
+        state = self._store.state()
+        if state.is_primary or state.csn == 0:
+            return True
+        return _reign_at(self._reigns(state.history, state.primary), state.csn)[2] == self._signing.label
+
+    def select(self, reach: Reach, count_max: int, bytes_max: int) -> Selection | None:
+        """Return the next writes for a receiver, with seals. As in AntiEntropyStore.select, it is None if the receiver
+        needs the full state; but if this replica cannot give it, the selection is empty, and `is_incomplete` is set.
+        Without TLS it comes from there as it is."""
+        bounds = count_max, bytes_max
+        if self._passed_csn is None:
+            selection = self._store.select(reach.csn, reach.vector, reach.retired, *bounds)
+            if self._signing is None or (selection is not None and not _commits(selection.items)):
+                return selection
+            if selection is None:
+                return None if self.can_give_state() else self._nothing(reach)
+            if proven := self._proven(selection, self._signing):
+                return proven
+            if self.can_give_state():
+                return None
+            self._passed_csn = reach.csn
+        while True:
+            selection = self._store.select(self._passed_csn, reach.vector, reach.retired, *bounds)
+            if selection is None or self.is_incomplete:
+                return self._nothing(reach)
+            commits = _commits(selection.items)
+            self._passed_csn += len(commits)
+            items = self._as_tentative(selection.items)
+            if items or not commits:
+                return replace(selection, items=items)
+
+    def state_frames(self, plan: int, count_max: int, bytes_max: int) -> Iterator[StateChunk | StateFinish]:
+        """Yield the frames of the full state, as bayou.sender.state_frames does; with TLS, the last one has a proof."""
+        digest = BEGINNING
+        for frame in state_frames(self._store, plan, count_max, bytes_max):
+            if self._signing is None:
+                yield frame
+            elif isinstance(frame, StateChunk):
+                digest = folded_part(digest, frame)
+                yield frame
+            else:
+                yield replace(frame, proof=self._proof(digest, frame.end, self._signing))
+
+    def _nothing(self, reach: Reach) -> Selection:
+        self.is_incomplete = True
+        return Selection(reach.csn, "", ())
+
+    def _as_tentative(self, items: Iterable[Item]) -> tuple[Item, ...]:
+        """Return the items without CSNs, up to the first commit that names a primary: as a tentative write it would
+        only be refused, or be committed a second time."""
+        found = []
+        for item in items:
+            if item.csn is not None and item.body and primary_write(item.body):
+                self.is_incomplete = True
+                break
+            if item.body:
+                found.append(replace(item, csn=None))
+        return tuple(found)
+
+    def _proven(self, selection: Selection, signing: Signing) -> Selection | None:
+        """Return the selection with seals, up to the last commit that is covered by one; None if not even the first
+        commit is."""
+        state = self._store.state()
+        reigns = self._reigns(selection.history, state.primary)
+        position, last_csn = selection.after_csn, selection.after_csn + len(_commits(selection.items))
+        seals: list[Seal] = []
+        while position < last_csn:
+            begin, end, label = _reign_at(reigns, position + 1)
+            if label == signing.label:
+                upto = int(min(end, last_csn))
+                found = self._signed(selection, (int(begin), position, upto), state.cluster, signing)
+            else:
+                found = self._stored(selection.history, position, last_csn, is_first=not seals)
+            if found is None:
+                break
+            seals.append(found)
+            position = min(found.csn, last_csn)
+        if not seals:
+            return None
+        if position < last_csn:
+            selection = selection.first(position - selection.after_csn)
+        return replace(selection, seals=tuple(seals))
+
+    def _signed(self, selection: Selection, span: tuple[int, int, int], cluster: str, signing: Signing) -> Seal | None:
+        """Return a new seal over own commits; None if they have just been dropped from the log. `span` has three CSNs:
+        that before the reign, that before the first commit of the seal, and that of its last commit."""
+        begin, position, upto = span
+        start = max(begin, position - position % BLOCK)
+        earlier = self._store.commits(start, position)
+        before = BEGINNING if earlier is None else folded(BEGINNING, earlier)
+        first = position - selection.after_csn
+        bodies: list[bytes] | None = [item.body for item in selection.items[first : first + upto - position]]
+        if bodies is None or not all(bodies):
+            bodies = self._store.commits(position, upto)  # some are notifications
+        if bodies is None:
+            return None
+        digest = folded(before, bodies)
+        text = text_of_commits(cluster, epochs_at(selection.history, upto), upto, digest)
+        return Seal(upto, before, b"", signing.certificate, signing.sign(text))
+
+    def _stored(self, history: str, position: int, last_csn: int, *, is_first: bool) -> Seal | None:
+        """Return a stored seal that covers the commit after `position`; None if there is none. If it covers commits
+        after `last_csn`, it is used only if it is the first seal of a batch: otherwise the next batch has it."""
+        for seal in self._store.seals(position + 1):
+            epochs = epochs_at(history, seal.csn)
+            if seal.start > position or not epochs or epochs[-1].promoter != seal.epoch:
+                continue
+            earlier = self._store.commits(seal.start, position)
+            later = self._store.commits(last_csn, seal.csn) if seal.csn > last_csn else []
+            if earlier is None or later is None:
+                continue
+            if later and not is_first:
+                return None
+            after = b"".join(map(hash_of, later))
+            return Seal(seal.csn, folded(seal.before, earlier), after, seal.certificate, seal.signature)
+        return None
+
+    def _reigns(self, history: str, primary: str) -> Reigns:
+        """Return who made which commits, in CSN order. A replica that promoted itself has a reign of one commit, which
+        opens the epoch, and then another one: so that the first commit of the epoch gets a seal of its own."""
+        epochs = decode(history)
+        label = label_in(epochs[0].promoter) or "" if epochs else ""
+        found: list[tuple[float, str]] = []
+        named = epochs[0].promoter if epochs else ""
+        for succession in self._store.successions():
+            write = primary_write(succession.body)
+            assert write is not None, "the store keeps only primary writes here"
+            if succession.deposed not in {"", named}:
+                label = ""  # somebody else had become the primary before this was recorded
+            named = write.args["to"]
+            if "from" not in write.args:
+                found.append((succession.csn - 1, label))
+                label = label_in(named) or ""
+            found.append((succession.csn, label))
+            label = label_in(named) or write.args["label"]
+        if named != primary:
+            label = self._store.primary_label() or ""  # it became the primary before this was recorded
+        return [*found, (math.inf, label)]
+
+    def _proof(self, digest: bytes, end: StateEnd, signing: Signing) -> StateProof:
+        state = self._store.state()
+        reigns = self._reigns(end.history, end.primary)
+        successions = []
+        for one in self._store.successions():
+            if one.csn > end.csn:
+                continue
+            seal = one.seal
+            if _reign_at(reigns, one.csn)[2] == signing.label:
+                epochs = epochs_at(end.history, one.csn)
+                text = text_of_commits(state.cluster, epochs, one.csn, folded(BEGINNING, [one.body]))
+                seal = Seal(one.csn, BEGINNING, b"", signing.certificate, signing.sign(text))
+            successions.append(Succession(one.csn, one.body, seal))
+        signature = signing.sign(text_of_state(state.cluster, digest, end))
+        return StateProof(signing.certificate, signature, tuple(successions))
+
+
+def _reign_at(reigns: Reigns, csn: int) -> tuple[float, float, str]:
+    """Return the CSN before the reign in which this commit was made, the last CSN of the reign, and the label of its
+    primary."""
+    begin: float = 0
+    for end, label in reigns:
+        if csn <= end:
+            return begin, end, label
+        begin = end
+    raise AssertionError("the last reign has no end")
+
+
+def _commits(items: Sequence[Item]) -> list[Item]:
+    return [item for item in items if item.csn is not None]

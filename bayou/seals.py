@@ -1,0 +1,129 @@
+"""Seals: with TLS, a primary signs its commits with the key of its certificate, and nobody takes commits without that.
+
+A seal covers commits of one primary, up to its CSN. What is signed is a running hash over the bytes of these commits,
+in CSN order, with the cluster and the epochs of the log. So a seal binds the writes, their order, their CSNs and the
+epoch. It fits nowhere else: neither another order nor another content has this hash, and each commit has its place
+counted back from the CSN of the seal.
+
+The running hash may begin at any commit, with BEGINNING. Whoever passes on only some of the commits says what the hash
+was before the first of them (`before`), and gives the hashes of those that come later (`after`).
+
+A primary changes with a commit (a hand-over), or with the first commit of an epoch (a forced promotion, which the
+promoted replica signs itself). `Reign` follows these commits, so a receiver always knows who must have signed the next
+one. bayou/sealing.py makes seals, and bayou/seal_check.py checks them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+
+from bayou.application import MEMBERSHIP
+from bayou.frames import StateChunk
+from bayou.history import Epoch, decode
+from bayou.names import label_in
+from bayou.payloads import StateEnd
+from bayou.write import Write
+
+HASH_BYTES = 32
+BEGINNING = bytes(HASH_BYTES)  # the running hash before the first commit
+_IS_MEMBERSHIP = f'"app":"{MEMBERSHIP}"'.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What the protocol needs of keys and certificates. `label` and `certificate` are those of this replica.
+
+    `sign` returns the signature of a text, with the key of this replica. `signer_of` takes a certificate, a signature
+    and a text. It returns the label in the certificate, or None if the certificate is not one of the cluster or the
+    signature does not fit.
+    """
+
+    label: str
+    certificate: bytes
+    sign: Callable[[bytes], bytes]
+    signer_of: Callable[[bytes, bytes, bytes], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reign:
+    """Who commits, at one place in the log: the server, its label, and the epochs up to there."""
+
+    server: str
+    label: str
+    epochs: tuple[Epoch, ...]
+
+    def of_commit(self, csn: int, body: bytes) -> tuple[Reign, Reign]:
+        """Return in whose reign the next commit is made, and in whose reign the one after it. `body` are the canonical
+        bytes of the write that becomes the commit `csn`.
+
+        The rules are those of storage/lua/engine/membership.lua. The two differ for a hand-over. A promoter makes the
+        commit that opens its epoch.
+        """
+        write = primary_write(body)
+        if write is None:
+            return self, self
+        to, label = write.args["to"], str(write.args["label"])
+        if "from" in write.args:
+            counts = write.args["from"] == self.server == write.origin
+            return self, replace(self, server=to, label=label_in(to) or label) if counts else self
+        number = write.args["epoch"]
+        if number != (self.epochs[-1].number if self.epochs else 0) + 1 or write.origin != to:
+            return self, self
+        opened = Reign(to, label_in(to) or label, (*self.epochs, Epoch(number, to, csn)))
+        return opened, opened
+
+
+def primary_write(body: bytes) -> Write | None:
+    """Return the write with these canonical bytes if it names a primary; None if it does not."""
+    if _IS_MEMBERSHIP not in body:
+        return None
+    write = Write.decode(body)
+    return write if (write.app, write.op) == (MEMBERSHIP, "primary") else None
+
+
+def epochs_at(history: str, csn: int) -> tuple[Epoch, ...]:
+    """Return the epochs of a history that have begun with the commit `csn` or before it."""
+    return tuple(epoch for epoch in decode(history) if epoch.first_csn <= csn)
+
+
+def folded(digest: bytes, bodies: Iterable[bytes]) -> bytes:
+    """Return the running hash after these further commits."""
+    return folded_hashes(digest, b"".join(hash_of(body) for body in bodies))
+
+
+def folded_hashes(digest: bytes, hashes: bytes) -> bytes:
+    """Return the running hash after further commits, of which only the hashes are given."""
+    for at in range(0, len(hashes), HASH_BYTES):
+        digest = hashlib.sha256(digest + hashes[at : at + HASH_BYTES]).digest()
+    return digest
+
+
+def hash_of(body: bytes) -> bytes:
+    """Return the hash of one write, by its canonical bytes."""
+    return hashlib.sha256(body).digest()
+
+
+def text_of_commits(cluster: str, epochs: Iterable[Epoch], csn: int, digest: bytes) -> bytes:
+    """Return the text that a primary signs for its commits up to `csn`."""
+    return _text("commits", [cluster, [list(epoch) for epoch in epochs], csn, digest.hex()])
+
+
+def text_of_state(cluster: str, digest: bytes, end: StateEnd) -> bytes:
+    """Return the text that a primary signs for its full state. `digest` is that of its parts."""
+    epochs = [list(epoch) for epoch in decode(end.history)]
+    fields: Mapping[str, object] = asdict(end) | {"history": epochs, "vector": sorted(end.vector.items())}
+    return _text("full state", [cluster, digest.hex(), sorted(fields.items())])
+
+
+def folded_part(digest: bytes, part: StateChunk) -> bytes:
+    """Return the running hash of the parts of a full state after this part. It begins with BEGINNING."""
+    lists = json.dumps([[entries.name, *entries.entries] for entries in part.lists]).encode()
+    pages = hashlib.sha256(part.pages.text).digest()
+    return hashlib.sha256((BEGINNING if part.first else digest) + pages + hashlib.sha256(lists).digest()).digest()
+
+
+def _text(kind: str, content: list[object]) -> bytes:
+    return f"bayou {kind}\n{json.dumps(content, separators=(',', ':'))}".encode()
