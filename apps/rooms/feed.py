@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from icalendar import Calendar, Event, FreeBusy, Timezone, vPeriod
+from icalendar import Calendar, Event, FreeBusy, vDuration, vPeriod
 
 from apps.rooms.feed_event import STATUSES, FeedEvent
+from apps.rooms.feed_zone import described
 from apps.rooms.pages import RoomSlot
 from bayou.application import FeedRevision
 
@@ -35,9 +35,9 @@ def calendar(
     """
     made = _calendar(name)
     made.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
-    made.add("x-published-ttl", REFRESH)
+    made.add("x-published-ttl", vDuration(REFRESH))
     if zone.key != "UTC":
-        made.add_component(_described(zone.key, days[0].year, days[1].year))
+        made.add_component(described(zone.key, days[0].year, days[1].year))
     for identifier in sorted(seen):
         made.add_component(_event(identifier, f"{identifier}@{cluster}", seen[identifier], zone))
     return bytes(made.to_ical())
@@ -101,10 +101,3 @@ def _local(minute: int, zone: ZoneInfo) -> datetime:
     return the time in UTC."""
     local = moment(minute).astimezone(zone)
     return local.astimezone(UTC) if local.fold or zone.key == "UTC" else local
-
-
-@lru_cache(maxsize=8)
-def _described(zone: str, first_year: int, last_year: int) -> Timezone:
-    return Timezone.from_tzinfo(
-        ZoneInfo(zone), tzid=zone, first_date=date(first_year, 1, 1), last_date=date(last_year + 1, 12, 31)
-    )

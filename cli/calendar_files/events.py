@@ -17,6 +17,7 @@ from cli.output.screen import clean
 PURPOSE_LENGTH_MAX = 200
 ROOM_LENGTH_MAX = 64
 RESERVATION = "X-BAYOU-RESERVATION"  # in feeds of replicas: USER/REQUEST
+METHODS = {"", "PUBLISH", "REQUEST", "CANCEL"}  # of RFC 5546: those that say how an event is
 _MOMENT = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.IGNORECASE)
 _DURATION = re.compile(r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.IGNORECASE)
 _MINUTE = timedelta(minutes=1)
@@ -50,6 +51,7 @@ class Event:
     uid: str
     sequence: int
     changed: str
+    stamped: str
     title: str
     purpose: str
     own: str
@@ -83,8 +85,10 @@ class Reader:
     zone: tzinfo
     own_zone: tzinfo | None
 
-    def read(self, event: Component, cancelled: bool) -> Event:
-        """Return the event. Raise UnusableError if it cannot be read as it was meant."""
+    def read(self, event: Component, method: str) -> Event:
+        """Return an event of a calendar with this METHOD. Raise UnusableError if it cannot be read as it was meant."""
+        if method not in METHODS:
+            raise UnusableError(f"it is an answer or a proposal (METHOD:{clean(method)[:40]})")
         if event.unreadable:
             bad = [line for line in event.unreadable if _might_matter(line)]
             if bad:
@@ -96,11 +100,12 @@ class Reader:
         reach = next((one.params.get("RANGE", "") for one in event.all("RECURRENCE-ID")), "").upper()
         if reach not in {"", "THISANDFUTURE"}:
             raise UnusableError(f"its RANGE={clean(reach)} cannot be followed")
-        cancelled = cancelled or event.text("STATUS").upper() == "CANCELLED"
+        cancelled = method == "CANCEL" or event.text("STATUS").upper() == "CANCELLED"
         return Event(
             uid=event.text("UID"),
             sequence=_sequence(event),
             changed=event.text("LAST-MODIFIED"),
+            stamped=event.text("DTSTAMP"),
             title=title_of(event),
             purpose=_purpose(event),
             own=event.text(RESERVATION),

@@ -261,6 +261,8 @@ class _Following:
                 self.adds.append(one)
             else:
                 self.plan.unchanged += 1
+                if newer:
+                    self.plan.kept.append((other.id, "the file has a newer version, but it was cancelled here"))
             return
         if other.is_as(one):
             if other.state == "rejected":

@@ -42,8 +42,10 @@ class Rule:
             interval = int(parts.get("INTERVAL", 1))
         except ValueError:
             raise UnusableError(f"its rule {text} cannot be read") from None
-        if interval < 1 or self.count == 0:
-            raise UnusableError(f"its rule {text} never ends" if interval < 1 else f"its rule {text} has no occurrence")
+        if interval < 1:
+            raise UnusableError(f"its rule {text} never ends")
+        if self.count is not None and self.count < 1:
+            raise UnusableError(f"its rule {text} has no occurrence")
         self.until = parts.pop("UNTIL", None)
         self._parts = ";".join(f"{name}={value}" for name, value in parts.items())
 

@@ -150,7 +150,7 @@ class _Reading:
     def _read(self, calendar: Component, event: Component) -> Event | None:
         title = title_of(event)
         try:
-            found = self._reader(calendar).read(event, calendar.text("METHOD").upper() == "CANCEL")
+            found = self._reader(calendar).read(event, calendar.text("METHOD").upper())
         except UnusableError as error:
             self.table.skipped.append(Skipped(title, str(error), error.expected))
             return None
@@ -279,7 +279,8 @@ def _versions(masters: list[Event]) -> list[Event]:
 
 
 def _newest(versions: list[Event]) -> Event:
-    return max(versions, key=lambda one: (one.sequence, one.changed))
+    """Return the version that counts. Of versions that are equally new the last in the file counts."""
+    return max(reversed(versions), key=lambda one: (one.sequence, one.changed, one.stamped))
 
 
 def _nameless(event: Component) -> str:

@@ -142,6 +142,9 @@ def test_what_was_cancelled_by_hand_stays_cancelled(here: Desk) -> None:
     here.ask("DELETE", "/reservations/vish/s~2026-12-08")
     assert counts(here.take(calendar(event("a"), event("s", WEEKLY, "LOCATION:6.13")))[1]) == (0, 0, 0, 4)
     assert len(here.booked()) == 2
+    answer = here.take(calendar(event("a", "SEQUENCE:1")))[1]
+    assert answer["kept"] == [{"id": "vish/a", "why": "the file has a newer version, but it was cancelled here"}]
+    assert len(here.booked()) == 2
 
 
 def test_a_repeating_event_becomes_a_series(here: Desk) -> None:
@@ -305,6 +308,21 @@ def test_policies_refuse_single_occurrences(tmp_path: Path) -> None:
         assert {one["error"]["code"] for one in answer["refused"]} == {"policy"}
         assert 20 < answer["added"] < 30
         assert answer["added"] + answer["refused_count"] == 43
+
+
+def test_an_export_of_ones_own_adds_nothing(here: Desk) -> None:
+    after(here, event("a"), event("s", WEEKLY, "LOCATION:6.13"), moved("08", "LOCATION:6.13"))
+    here.ask("PATCH", "/reservations/vish/a", {"slots": [{"start": "2026-12-01T18:00Z", "end": "2026-12-01T19:00Z"}]})
+    assert main(["vish", "export", "mine.ics"]) == 0
+    mine = (here.folder / "mine.ics").read_bytes()
+    status, answer = here.take(mine)
+    assert (status, counts(answer), answer["kept"]) == (0, (0, 0, 0, 4), [])
+    here.ask("PATCH", "/reservations/vish/a", {"slots": [{"start": "2026-12-01T16:00Z", "end": "2026-12-01T17:00Z"}]})
+    status, answer = here.take(mine)
+    assert (status, counts(answer), len(answer["kept"])) == (0, (0, 0, 0, 4), 1)
+    here.ask("DELETE", "/reservations/vish/a")
+    assert here.take(mine)[0] == 0
+    assert len(here.booked()) == 3
 
 
 def test_two_users_may_import_one_file(here: Desk) -> None:

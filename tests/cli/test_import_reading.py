@@ -276,6 +276,7 @@ def test_an_event_of_whole_days_takes_the_opening_hours() -> None:
         (event("x", "RRULE:FREQ=HOURLY;COUNT=2"), "more often than daily"),
         (event("x", "RRULE:FREQ=WEEKLY;COUNT=2;INTERVAL=0"), "never ends"),
         (event("x", "RRULE:FREQ=WEEKLY;COUNT=x"), "cannot be read"),
+        (event("x", "RRULE:FREQ=WEEKLY;COUNT=-1"), "has no occurrence"),
         (event("x", "RRULE:FREQ=WEEKLY;COUNT=2;BYDAY=XX"), "cannot be followed"),
         (event("x", "RRULE:FREQ=MONTHLY;COUNT=2;SKIP=FORWARD;RSCALE=GREGORIAN"), "because of SKIP"),
         (event("x", "RRULE:FREQ=DAILY;UNTIL=20270230T000000"), "UNTIL=20270230T000000 cannot be read"),
@@ -501,6 +502,16 @@ def test_of_two_versions_the_higher_sequence_counts() -> None:
         assert starts(timetable(*versions)) == ["12-03 09:00"]
 
 
+def test_of_equal_sequences_the_later_stamp_counts_then_the_later_in_the_file() -> None:
+    at_13, at_14 = (
+        at(":20261208T090000", start=f"20261208T{hour}0000", end=f"20261208T{hour}3000") for hour in (13, 14)
+    )
+    assert starts(timetable(event("s", WEEKLY), at_13, at_14))[1] == "12-08 14:00"
+    assert starts(timetable(event("s", WEEKLY), at_14, at_13))[1] == "12-08 13:00"
+    stamped = at_13 + "\nDTSTAMP:20261102T000000Z", at_14 + "\nDTSTAMP:20261101T000000Z"
+    assert starts(timetable(event("s", WEEKLY), *stamped))[1] == "12-08 13:00"
+
+
 def test_different_events_with_one_uid_are_all_taken() -> None:
     events = [event("x"), event("x", start="20261202T090000", end="20261202T100000"), event("x")]
     table = timetable(*events)
@@ -514,6 +525,13 @@ def test_a_calendar_that_cancels() -> None:
     assert table.courses[0].cancelled
     assert table.courses[1].removed == {"2026-12-08": 0}
     assert not table.wanted
+
+
+@pytest.mark.parametrize("method", ["REPLY", "COUNTER", "ADD", "DECLINECOUNTER"])
+def test_answers_and_proposals_are_no_events(method: str) -> None:
+    table = timetable(event("a"), head=f"METHOD:{method}")
+    assert not table.courses
+    assert f"METHOD:{method}" in reasons(table)
 
 
 # Names

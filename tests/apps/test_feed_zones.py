@@ -1,0 +1,156 @@
+"""The times of feeds, as two independent libraries read them. Both take the time zone from the feed itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from ical.calendar_stream import CalendarStream
+from icalendar import Calendar
+
+from apps.rooms import feed
+from apps.rooms.feed_event import FeedEvent
+from apps.rooms.pages import RoomSlot
+from bayou.application import FeedRevision
+from replica.config import parse
+from tests.support.sides_harness import Side, new_stores
+
+TWO_YEARS = (date(2026, 1, 1), date(2027, 12, 31))
+THREE_YEARS = (date(2026, 1, 1), date(2028, 12, 31))
+UNKNOWN = "Zone of the feed"  # a name that no library knows, so that it reads the description
+CHOSEN = [
+    "Africa/Casablanca",
+    "Africa/El_Aaiun",
+    "Africa/Cairo",
+    "America/Havana",
+    "America/Nuuk",
+    "America/New_York",
+    "America/Santiago",
+    "America/St_Johns",
+    "Antarctica/Troll",
+    "Asia/Beirut",
+    "Asia/Gaza",
+    "Asia/Jerusalem",
+    "Asia/Kathmandu",
+    "Asia/Tokyo",
+    "Australia/Lord_Howe",
+    "Europe/Brussels",
+    "Europe/Chisinau",
+    "Europe/Dublin",
+    "Pacific/Chatham",
+    "Pacific/Norfolk",
+]
+
+
+def hours(zone: ZoneInfo, years: tuple[date, date]) -> Iterator[datetime]:
+    """Yield the starts of the events of a feed: every tenth day and, around each change of the clocks, every hour."""
+    moment = datetime(years[0].year, 1, 1, tzinfo=UTC)
+    day = timedelta(days=1)
+    while moment.year <= years[1].year:
+        changes = moment.astimezone(zone).utcoffset() != (moment + day).astimezone(zone).utcoffset()
+        if changes or moment.toordinal() % 10 == 0:
+            for hour in range(0, 24, 1 if changes else 12):
+                yield moment + timedelta(hours=hour)
+        moment += day
+
+
+def feed_in(zone: ZoneInfo, years: tuple[date, date]) -> tuple[dict[str, datetime], bytes]:
+    """Return the starts of the events of a feed by their UIDs, and the feed."""
+    starts = {f"vish/{moment:%Y%m%dT%H}": moment for moment in hours(zone, years)}
+    seen = {}
+    for identifier, moment in starts.items():
+        minute = int(moment.timestamp()) // 60
+        shown = FeedEvent("committed", RoomSlot("6.12", minute, minute + 90), "tea")
+        seen[identifier] = FeedRevision(0, 0, True, shown.encode())
+    body = feed.calendar("6.12", "c", zone, years, seen)
+    return starts, body.replace(zone.key.encode(), UNKNOWN.encode())
+
+
+def by_icalendar(body: bytes) -> dict[str, tuple[datetime, datetime]]:
+    calendar = Calendar.from_ical(body)
+    described: list[Any] = calendar.walk("VTIMEZONE")
+    zones = [one.to_tz(lookup_tzid=False) for one in described]
+
+    def instant(value: Any) -> datetime:
+        local: datetime = value.dt
+        return (local.replace(tzinfo=zones[0]) if "TZID" in value.params else local).astimezone(UTC)
+
+    return {
+        str(event["UID"]).partition("@")[0]: (instant(event["DTSTART"]), instant(event["DTEND"]))
+        for event in calendar.walk("VEVENT")
+    }
+
+
+def by_ical(body: bytes) -> dict[str, tuple[datetime, datetime]]:
+    (calendar,) = CalendarStream.from_ics(body.decode()).calendars
+    found = {}
+    for event in calendar.events:
+        assert isinstance(event.dtstart, datetime)
+        assert isinstance(event.end, datetime)
+        found[str(event.uid).partition("@")[0]] = (event.dtstart.astimezone(UTC), event.end.astimezone(UTC))
+    return found
+
+
+def check(name: str, years: tuple[date, date]) -> None:
+    starts, body = feed_in(ZoneInfo(name), years)
+    expected = {identifier: (moment, moment + timedelta(minutes=90)) for identifier, moment in starts.items()}
+    assert by_icalendar(body) == expected, name
+    assert by_ical(body) == expected, name
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_two_libraries_read_the_times_of_a_feed(name: str) -> None:
+    check(name, TWO_YEARS)
+
+
+@pytest.mark.slow
+def test_two_libraries_read_the_times_of_a_feed_in_every_zone() -> None:
+    names = available_timezones()
+    assert len(names) > 500
+    for name in sorted(names):
+        check(name, THREE_YEARS)
+
+
+def test_the_parts_of_a_description() -> None:
+    """The onset of an observance is the local time before the change. A period of a month is not lost."""
+    _, body = feed_in(ZoneInfo("Africa/Casablanca"), THREE_YEARS)
+    (zone,) = Calendar.from_ical(body).walk("VTIMEZONE")
+    found = {}
+    for part in zone.subcomponents[1:]:  # the first one says what holds at the beginning
+        onsets: Any = part["RDATE"]
+        found[part.name] = [str(one.dt) for one in onsets.dts]
+    assert found["STANDARD"] == ["2026-02-15 03:00:00", "2027-02-07 03:00:00", "2028-01-23 03:00:00"]
+    assert found["DAYLIGHT"] == ["2026-03-22 02:00:00", "2027-03-14 02:00:00", "2028-03-05 02:00:00"]
+    assert b"X-PUBLISHED-TTL:PT5M" in body
+    assert b"REFRESH-INTERVAL;VALUE=DURATION:PT5M" in body
+
+
+@pytest.mark.parametrize("zone", ["Africa/Casablanca", "America/New_York", "UTC"])
+def test_every_feed_is_read_by_two_libraries(zone: str) -> None:
+    settings = parse(
+        f"cluster: feeds\nprimary: one\ntimezone: {zone}\nrooms: ['6.12']\n"
+        "replicas:\n  one: {rest: 127.0.0.1:8001, anti_entropy: 127.0.0.1:9001}\n",
+        Path("config.yaml"),
+    )
+    (store,) = new_stores(settings, 11, "one")
+    side = Side(store, settings, lambda: datetime(2026, 11, 30, 12, 0, tzinfo=UTC))
+    starts = [datetime(2027, 2, 20, 9, 0, tzinfo=UTC), datetime(2027, 7, 1, 22, 30, tzinfo=UTC)]
+    for number, start in enumerate(starts):
+        end = start + timedelta(hours=1)
+        body = {"room": "6.12", "slots": [{"start": start.isoformat(), "end": end.isoformat()}], "request": str(number)}
+        assert side.client.post("/reservations", json=body, headers={"Bayou-User": "vish"}).status_code == 201
+    expected = {f"vish/{number}": (start, start + timedelta(hours=1)) for number, start in enumerate(starts)}
+    for path in ("/rooms/6.12/calendar.ics", "/users/vish/calendar.ics"):
+        content = side.client.get(path).data.replace(zone.encode(), UNKNOWN.encode())
+        assert by_icalendar(content) == by_ical(content) == expected
+    for path in ("/rooms/6.12/freebusy.ics", "/users/vish/freebusy.ics"):
+        content = side.client.get(path).data
+        (busy,) = Calendar.from_ical(content).walk("VFREEBUSY")
+        own: Any = busy["FREEBUSY"]
+        (other,) = CalendarStream.from_ics(content.decode()).calendars[0].freebusy
+        assert [one.dt for one in own] == [(one.start, one.end) for one in other.freebusy]
+        assert [one.dt[0] for one in own] == starts
