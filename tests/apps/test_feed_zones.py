@@ -14,6 +14,7 @@ from icalendar import Calendar
 
 from apps.rooms import feed
 from apps.rooms.feed_event import FeedEvent
+from apps.rooms.feed_zone import described
 from apps.rooms.pages import RoomSlot
 from bayou.application import FeedRevision
 from replica.config import parse
@@ -21,6 +22,7 @@ from tests.support.sides_harness import Side, new_stores
 
 TWO_YEARS = (date(2026, 1, 1), date(2027, 12, 31))
 THREE_YEARS = (date(2026, 1, 1), date(2028, 12, 31))
+PARTS = 8  # of the slow test
 UNKNOWN = "Zone of the feed"  # a name that no library knows, so that it reads the description
 CHOSEN = [
     "Africa/Casablanca",
@@ -108,10 +110,15 @@ def test_two_libraries_read_the_times_of_a_feed(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_two_libraries_read_the_times_of_a_feed_in_every_zone() -> None:
-    names = available_timezones()
-    assert len(names) > 500
-    for name in sorted(names):
+@pytest.mark.parametrize("part", range(PARTS))
+def test_two_libraries_read_the_times_of_a_feed_in_every_zone(part: int) -> None:
+    """Many zones have the same clocks in these years. Then their descriptions are the same, and one is enough."""
+    alike = {}
+    for name in sorted(available_timezones()):
+        description = described(name, *(day.year for day in THREE_YEARS)).to_ical()
+        alike[description.replace(name.encode(), b"")] = name
+    assert len(alike) > 90
+    for name in list(alike.values())[part::PARTS]:
         check(name, THREE_YEARS)
 
 
