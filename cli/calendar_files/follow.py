@@ -100,9 +100,7 @@ class Follower:
         """Reserve a series. Occurrences that the policies forbid are left out, one after the other."""
         while wanted:
             first = wanted[0]
-            times = [
-                {"date": one.key, **one.slot.as_json(), "room": one.room, "purpose": one.purpose} for one in wanted
-            ]
+            times = [_time(one, first) for one in wanted]
             body = self._body(first, action.course) | {"times": times, "rule": action.course.rule}
             try:
                 _, answer = self.replica.write("POST", "/series", action.request, body)
@@ -134,6 +132,16 @@ class Follower:
             self.tally.committed += 1
         else:
             self.tally.tentative += 1
+
+
+def _time(one: Wanted, first: Wanted) -> Json:
+    """Return an occurrence in the form of POST /series. It has its own room and purpose if they are not the first's."""
+    own: Json = {}
+    if one.room != first.room:
+        own["room"] = one.room
+    if one.purpose != first.purpose:
+        own["purpose"] = one.purpose
+    return {"date": one.key, **one.slot.as_json(), **own}
 
 
 def _is_about(problem: Problem, one: Wanted) -> bool:

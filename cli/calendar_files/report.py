@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.calendar_files.follow import Tally
-from cli.calendar_files.plan import Change, Plan
+from cli.calendar_files.plan import Add, Cancel, Change, Plan
 from cli.calendar_files.rooms import Rooms
 from cli.calendar_files.timetable import Timetable, Wanted
 from cli.context import Context
@@ -70,6 +70,9 @@ class Report:
             "cancelled": len(plan.cancels) if self.tally is None else tally.cancelled,
             "already_there": plan.unchanged,
             "kept": [{"id": identity, "why": why} for identity, why in plan.kept[:LISTED_JSON_MAX]],
+            "to_add": [_shown(one) for one in self._to_add[:LISTED_JSON_MAX]],
+            "to_change": [{"id": one.held.id, **_shown(one.wanted)} for one in self._to_change[:LISTED_JSON_MAX]],
+            "to_cancel": [one.held.id for one in self._to_cancel[:LISTED_JSON_MAX]],
             "unsent": tally.unsent,
             "unknown_rooms": [
                 {"room": room, "nearest": self.rooms.nearest(room), "reservations": len(wanted)}
@@ -104,7 +107,8 @@ class Report:
         for room, wanted in self.plan.unknown.items():
             near = self.rooms.nearest(room)
             hint = f"; the nearest name is {clean(near)}" if near else ""
-            unknown.append(f"  {sign} {clean(room)}: {len(wanted)} reservations{hint}")
+            count = f"{len(wanted)} reservation{'' if len(wanted) == 1 else 's'}"
+            unknown.append(f"  {sign} {clean(room)}: {count}{hint}")
         what = "unknown rooms; --map 'NAME=ROOM' says which room is meant, --new-rooms makes them rooms:"
         _list(screen, what, unknown)
         _list(screen, "refused:", [
@@ -128,7 +132,7 @@ class Report:
         plan, tally = self.plan, self.tally
         unknown = sum(map(len, plan.unknown.values()))
         there: list[tuple[Cell, int, str]] = [
-            (Cell("="), plan.unchanged, "already there"),
+            (Cell("="), plan.unchanged, "unchanged" if tally is None else "already there"),
             (Cell("?", "red"), unknown, "in unknown rooms"),
             (screen.mark("rejected"), len(self.refused), "refused"),
             (screen.mark("cancelled"), len(self.skipped), "events skipped"),
@@ -149,20 +153,38 @@ class Report:
             (Cell("!", "red"), tally.unsent, "not sent; give the same command again to send them"),
         ]
 
+    @property
+    def _to_add(self) -> list[Wanted]:
+        return [one for step in self._steps if isinstance(step, Add) for one in step.wanted]
+
+    @property
+    def _to_change(self) -> list[Change]:
+        return [step for step in self._steps if isinstance(step, Change)]
+
+    @property
+    def _to_cancel(self) -> list[Cancel]:
+        return self.plan.cancels if self.tally is None else []
+
+    @property
+    def _steps(self) -> list[Add | Change]:
+        """What a preview would add and change."""
+        return self.plan.steps if self.tally is None else []
+
     def _print_plan(self, context: Context) -> None:
-        """List what a preview would change and cancel."""
-        if self.tally is not None:
-            return
+        """List what a preview would do."""
         zone = context.zone
-        changes = [step for step in self.plan.steps if isinstance(step, Change)]
+        _list(context.screen, "to be added:", [
+            f"  + {clean(one.room)} {show_slot(one.slot, zone)}  {shorten(clean(one.purpose), 40)}"
+            for one in self._to_add
+        ])  # fmt: skip
         _list(context.screen, "to be changed:", [
             f"  ~ {clean(one.held.id)}  {clean(one.held.room)} {show_slot(one.held.asked, zone)} →"
             f" {clean(one.wanted.room)} {show_slot(one.wanted.slot, zone)}  {shorten(clean(one.wanted.purpose), 40)}"
-            for one in changes
+            for one in self._to_change
         ])  # fmt: skip
         _list(context.screen, "to be cancelled:", [
             f"  – {clean(one.held.id)}  {clean(one.held.room)} {show_slot(one.held.asked, zone)}"
-            for one in self.plan.cancels
+            for one in self._to_cancel
         ])  # fmt: skip
 
 
@@ -173,5 +195,9 @@ def _list(screen: Screen, title: str, lines: list[str]) -> None:
         screen.line(f"  … and {len(lines) - LISTED_MAX:,} more")
 
 
+def _shown(one: Wanted) -> Json:
+    return {"room": one.room, "date": one.key, **one.slot.as_json(), "purpose": one.purpose}
+
+
 def _refusal(one: Wanted, problem: Problem) -> Json:
-    return {"room": one.room, "date": one.key, **one.slot.as_json(), "purpose": one.purpose, **problem.as_json()}
+    return {**_shown(one), **problem.as_json()}

@@ -44,7 +44,7 @@ class Rooms:
         """Return the known room that an unknown name most probably means; None if no room is similar."""
         folded = {known.casefold(): known for known in self.known}
         contained = [known for known in folded if re.search(rf"(?<!\w){re.escape(known)}(?!\w)", name.casefold())]
-        close = [max(contained, key=len)] if contained else get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+        close = [max(contained, key=len)] if contained else get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
         return folded[close[0]] if close else None
 
 

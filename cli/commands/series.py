@@ -73,7 +73,11 @@ def show_series(context: Context, answer: Json) -> int:
     screen, found = context.screen, answer["series"]
     held = found["reservations"]
     screen.json(answer)
-    parts = [screen.paint(clean(found["id"]), bold=True), clean(found["rule"]), f"times of {clean(found['timezone'])}"]
+    parts = [
+        screen.paint(clean(found["id"]), bold=True),
+        clean(found["rule"]) or "single dates",
+        f"times of {clean(found['timezone'])}",
+    ]
     if found.get("except"):
         parts.append(f"not on {', '.join(clean(day) for day in found['except'])}")
     screen.line("  ".join(parts))

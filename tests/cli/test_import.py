@@ -81,6 +81,15 @@ def test_of_events_that_overlap_the_first_in_the_file_wins(here: Desk) -> None:
 def test_a_preview_sends_nothing(here: Desk) -> None:
     status, answer = here.take(calendar(event("a"), event("s", WEEKLY, "LOCATION:6.13")), "--dry-run")
     assert (status, answer["dry_run"], counts(answer), here.booked()) == (0, True, (4, 0, 0, 0), [])
+    assert [(one["room"], one["date"]) for one in answer["to_add"]] == [
+        ("6.12", "2026-12-01"), ("6.13", "2026-12-01"), ("6.13", "2026-12-08"), ("6.13", "2026-12-15")
+    ]  # fmt: skip
+    here.take(calendar(event("a"), event("b", **hours(11, 12))))
+    newer = event("a", "SEQUENCE:1", **hours(14, 15)), event("b", "STATUS:CANCELLED", **hours(11, 12))
+    answer = here.take(calendar(*newer), "--dry-run")[1]
+    assert [(one["id"], one["start"][11:16]) for one in answer["to_change"]] == [("vish/a", "13:00")]
+    assert answer["to_cancel"] == ["vish/b"]
+    assert len(here.booked()) == 2
 
 
 def test_a_higher_sequence_moves_and_changes(here: Desk) -> None:
@@ -222,6 +231,12 @@ def test_a_series_too_long_for_one_write(here: Desk) -> None:
     assert after(here, twice) == (6, 0, 0, 0)
 
 
+def test_a_long_series_with_long_texts(here: Desk) -> None:
+    daily = event("s", "RRULE:FREQ=DAILY;COUNT=190", f"SUMMARY:{'é' * 200}")
+    changed = moved("08", f"SUMMARY:{'è' * 200}")
+    assert after(here, daily, changed) == (190, 0, 0, 0)
+
+
 def test_events_of_whole_days(here: Desk) -> None:
     whole = event("a", start="20261201", end="20261203")
     with_hours = event("b", "LOCATION:6.13", start="20261201", end="20261203")
@@ -353,10 +368,11 @@ def test_what_people_read(here: Desk, capsys: pytest.CaptureFixture[str]) -> Non
         "7 events, 6 reservations in 3 rooms",
         "a preview, nothing was sent",
         "+  4  to be added",
+        "+ 6.12 Tue 2026-12-01 11:00–12:00  Talk",
         "~  1  to be changed",
         "–  1  to be cancelled",
         "vish/a  6.12 Tue 2026-12-01 09:00–10:00 → 6.12 Tue 2026-12-01 14:00–15:00",
-        "Room 6.12: 1 reservations; the nearest name is 6.12",
+        "Room 6.12: 1 reservation; the nearest name is 6.12",
         "Talk: its DTSTART tomorrow cannot be read",
         "the file is cut off",
         "its EXDATE 2027-01-01 09:00 fits no occurrence",
