@@ -16,6 +16,7 @@ from bayou.errors import Refusal
 from replica.config import Config, ConfigError, load
 from replica.events.console import Console
 from replica.events.printer import Printer
+from replica.log_limit import LogLimit
 from replica.membership.join import JoinOptions, with_own_address
 from replica.replica import Replica, StartOptions
 from replica.signals import Stopping
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str], applications: Sequence[Application]) -> int:
     wrong command line."""
     asked = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(LogLimit())
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
     stopping = Stopping()

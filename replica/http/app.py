@@ -29,6 +29,7 @@ def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
     app = Flask("bayou", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = errors.BODY_BYTES_MAX
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # flask-restful fails where an error meets the redirect that this would make
     app.register_error_handler(Exception, _answer_error)
     api = _Api(app)
     counters = counters or Counters()

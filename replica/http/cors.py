@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from apps.api.endpoint import Endpoint
 from bayou.errors import Forbidden
@@ -38,7 +38,7 @@ class CrossSite:
 
     def check(self, endpoint: Endpoint | None, method: str, host: str, origin: str | None) -> None:
         """Raise Forbidden `cross_site` for a request that a foreign page must not make."""
-        name = (urlsplit(f"//{host}").hostname or "").lower()
+        name = (_parts(f"//{host}").hostname or "").lower()
         if self._loopback_only and not (name == "localhost" or name in self._names or _is_ip(name)):
             raise Forbidden(
                 "cross_site",
@@ -46,7 +46,7 @@ class CrossSite:
                 " configuration gives for this replica.",
                 host=host,
             )
-        own = origin is None or urlsplit(origin).netloc.lower() == host.lower()
+        own = origin is None or _parts(origin).netloc.lower() == host.lower()
         if own or method in READING or (_is_shared(endpoint) and self._is_of_the_cluster(origin)):
             return
         raise Forbidden(
@@ -78,6 +78,14 @@ def _origins(address: Address) -> set[str]:
     """Return the origins of the web pages of a replica that listens at this address."""
     aliases = [f"{name}:{address.port}" for name in LOOPBACK_NAMES] if address.is_loopback else []
     return {f"http://{name}" for name in (str(address), *aliases)}
+
+
+def _parts(url: str) -> SplitResult:
+    """Return the parts of a URL. All parts are empty if it is none, as a stranger may send."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _is_ip(name: str) -> bool:

@@ -53,7 +53,7 @@ RETRIED = {429, 503}
 def answer_error(error: Exception, method: str, path: str) -> Response:
     """Return the answer to a request that raised this exception. `method` and `path` are those of the request."""
     if isinstance(error, redis.RedisError) and (away := away_of(error)):
-        LOGGER.warning("storage away while serving %s %s: %s", method, path, error)
+        LOGGER.warning("storage away while serving %s %r: %s", method, path, error)
         error = away
     if isinstance(error, MethodNotAllowed):
         allowed = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
@@ -64,7 +64,7 @@ def answer_error(error: Exception, method: str, path: str) -> Response:
     if isinstance(error, Refusal):
         return _render(STATUS_BY_KIND[type(error)], error.code, error.message, error.details)
     incident = secrets.token_hex(4)
-    LOGGER.error("incident %s while serving %s %s", incident, method, path, exc_info=error)
+    LOGGER.error("incident %s while serving %s %r", incident, method, path, exc_info=error)
     message = f"This replica failed. Its log has the details under incident {incident}."
     return _render(500, "internal", message, {"incident": incident})
 

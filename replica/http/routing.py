@@ -49,7 +49,7 @@ class Routes:
             name = found[0].handler.__name__
             self._by_name[name] = {endpoint.method: endpoint for endpoint in found}
             resource = type(name, (Resource,), {endpoint.method.lower(): _method(endpoint) for endpoint in found})
-            api.add_resource(resource, _rule(path), endpoint=name, merge_slashes="{+" not in path)
+            api.add_resource(resource, _rule(path), endpoint=name)
 
     def endpoint_of(self, request: flask.Request, method: str) -> Endpoint | None:
         """Return the endpoint at the path of a request; None if the path has no endpoint with this method."""

@@ -73,25 +73,20 @@ class WebServer:
         self._socket.close()
 
     async def _serve(self) -> None:
-        application = web.Application()
-        application.router.add_route("*", r"/{path:[\s\S]*}", self._handler.answer)
-        application.on_response_prepare.append(_drop_server_name)
-        runner = web.AppRunner(
-            application,
+        server = web.Server(
+            self._handler.answer,
             access_log=None,
             auto_decompress=False,
             handler_cancellation=True,  # so that a stream ends when its client leaves
             keepalive_timeout=HEAD_TIMEOUT_S,
             max_field_size=HEADER_BYTES_MAX,
             max_line_size=LINE_BYTES_MAX,
-            shutdown_timeout=STOP_TIMEOUT_S,
         )
+        runner = web.ServerRunner(server, shutdown_timeout=STOP_TIMEOUT_S)
         await runner.setup()
-        connections = runner.server
-        assert connections is not None
 
         def connected() -> asyncio.Protocol:
-            return _Full() if len(connections.connections) >= CONNECTIONS_MAX else connections()
+            return _Full() if len(server.connections) >= CONNECTIONS_MAX else server()
 
         listener = await self._loop.create_server(connected, sock=self._socket, backlog=BACKLOG)
         await self._stopping.wait()
@@ -112,8 +107,3 @@ def _is_of_interest(record: logging.LogRecord) -> bool:
     """Return whether to log a record. Malformed requests are not logged, because they say nothing about this
     replica."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
-
-
-async def _drop_server_name(_request: web.Request, response: web.StreamResponse) -> None:
-    """Remove the header Server, which would show strangers the versions of the software."""
-    del response.headers["Server"]

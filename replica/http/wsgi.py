@@ -9,6 +9,7 @@ thread. GET /events uses this.
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import tempfile
 import threading
@@ -19,7 +20,7 @@ from functools import lru_cache
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict
 
 from replica.config import Address
@@ -28,6 +29,9 @@ BODY_BYTES_MAX = 260 * 1024 * 1024  # more than any resource takes: the applicat
 BODY_MEMORY_BYTES = 512 * 1024  # of a body; a longer one goes to the disk
 PIECE_BYTES = 64 * 1024  # of an answer that is sent in pieces
 SILENCE_S = 120.0  # of a client that has to send its body, or to read its answer
+
+SERVER = {"Server": "bayou"}  # aiohttp would show strangers the versions of the software
+_HOST = re.compile(r"(?:([A-Za-z0-9_-][A-Za-z0-9._-]{0,254})|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 Environ = dict[str, Any]
 WSGIApplication = Callable[[Environ, Callable[..., Any]], Any]
@@ -52,7 +56,12 @@ class WSGIHandler:
             "wsgi.run_once": False,
         }
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if not _is_host(",".join(request.headers.getall("Host", ["localhost"]))):
+            text = "The header Host is not a name or an address, with a port or without."
+            raise web.HTTPBadRequest(text=text, headers=SERVER)
+        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+            raise web.HTTPExpectationFailed(text="The only expectation that is met is 100-continue.", headers=SERVER)
         answer = _Answer(self._app, self._threads)
         try:
             await _receive(request, answer.body)
@@ -92,6 +101,7 @@ class _Answer:
 
     def _start(self, status: str, headers: Iterable[tuple[str, str]], _error: object = None) -> Callable[..., None]:
         self.status, self.headers = int(status[:3]), CIMultiDict(headers)
+        self.headers.update(SERVER)
         return _write
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -135,13 +145,15 @@ class _Answer:
                 self._returned.close()
 
 
-async def _receive(request: web.Request, body: IO[bytes]) -> None:
+async def _receive(request: web.BaseRequest, body: IO[bytes]) -> None:
     """Write the body of the request to `body`. If the declared length is over the limit, read nothing."""
     if not request.body_exists or (request.content_length or 0) > BODY_BYTES_MAX:
         return
     if request.content.is_eof():  # it came with the head
         body.write(request.content.read_nowait())
         return
+    if "Expect" in request.headers and request.version == HttpVersion11 and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(SILENCE_S) as silence:
@@ -149,12 +161,13 @@ async def _receive(request: web.Request, body: IO[bytes]) -> None:
                 body.write(chunk)
                 silence.reschedule(loop.time() + SILENCE_S)
     except TimeoutError:
-        raise web.HTTPRequestTimeout(text=f"No more of the body came for {SILENCE_S:.0f} s. Send it again.") from None
+        text = f"No more of the body came for {SILENCE_S:.0f} s. Send it again."
+        raise web.HTTPRequestTimeout(text=text, headers=SERVER) from None
     except web.RequestPayloadError as error:
-        raise web.HTTPBadRequest(text=f"The body cannot be read: {error}") from None
+        raise web.HTTPBadRequest(text=f"The body cannot be read: {error}", headers=SERVER) from None
 
 
-async def _send(request: web.Request, answer: _Answer) -> web.StreamResponse:
+async def _send(request: web.BaseRequest, answer: _Answer) -> web.StreamResponse:
     is_whole = answer.is_closed
     response = (
         web.Response(status=answer.status, headers=answer.headers, body=answer.piece)
@@ -173,10 +186,22 @@ async def _send(request: web.Request, answer: _Answer) -> web.StreamResponse:
     except TimeoutError:
         if request.transport is not None:
             request.transport.abort()
+    except ConnectionError:
+        pass  # the client has left; aiohttp would log it with its traceback
     return response
 
 
-def _environ(request: web.Request, body: IO[bytes]) -> Environ:
+@lru_cache(256)
+def _is_host(text: str) -> bool:
+    """Return whether Werkzeug can read a header Host. It fails outside of Flask's handling of errors if it cannot."""
+    found = _HOST.fullmatch(text)
+    try:
+        return found is not None and (found[1] is None or bool(found[1].encode("idna")))
+    except UnicodeError:  # a part of the name is empty or too long
+        return False
+
+
+def _environ(request: web.BaseRequest, body: IO[bytes]) -> Environ:
     """Return the environ of PEP 3333 for this request."""
     target = request.raw_path
     if not target.startswith("/"):  # an absolute URL, as a proxy is sent
