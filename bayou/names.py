@@ -21,6 +21,9 @@ UNREACHABLE = (".", "..")  # a browser resolves these in a path, so no name in a
 # Invisible, but part of a written word or of an emoji: they are allowed in the names of rooms.
 JOINERS = {"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))}
 
+# Unicode's Bidi_Control: they are invisible, and may make a text look like another one.
+BIDI_CONTROLS = {"\u061c", "\u200e", "\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+
 
 def fold_spaces(text: str) -> str:
     """Return the text in Unicode's composed form (NFC), with a plain space for each kind of space."""

@@ -45,9 +45,10 @@ def readable_name(text: str, characters_max: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the text. Raise ValueError if it has control characters or more than one line."""
-    if any(unicodedata.category(character) in _NOT_IN_A_LINE for character in text):
-        raise ValueError("must be one line, without control characters")
+    """Return the text. Raise ValueError if it has more than one line, or characters that are not seen but have an
+    effect: controls, and those that change the direction of text."""
+    if any(character in names.BIDI_CONTROLS or unicodedata.category(character) in _NOT_IN_A_LINE for character in text):
+        raise ValueError("must be one line, without control characters or characters that change the direction of text")
     return text
 
 

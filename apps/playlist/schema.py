@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -14,12 +15,20 @@ URL_MAX = 2000
 SONGS_MAX = 500  # of an answer
 
 
+def _url(text: str) -> str:
+    """Return the text, which need not be a URL. Raise ValueError if a click on it may run something."""
+    scheme = re.match(r"\s*([A-Za-z][A-Za-z0-9+.-]*):", text)
+    if scheme and scheme[1].lower() not in {"http", "https"}:
+        raise ValueError(f"must be http://…, https://… or plain text, which does not begin with a scheme ({scheme[0]})")
+    return one_line(text)
+
+
 class PutBody(Model):
     """The body of PUT /playlist/SONG."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"url": "https://example.org/so-what.ogg"}]})
 
-    url: Annotated[str, Field(min_length=1, max_length=URL_MAX), AfterValidator(one_line)]
+    url: Annotated[str, Field(min_length=1, max_length=URL_MAX), AfterValidator(_url)]
     request: RequestId = None
 
 

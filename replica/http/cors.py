@@ -3,8 +3,9 @@
 - A write from a page of another origin is refused, so that a foreign page cannot reserve in a user's name.
 - A page of another replica of the cluster may use the endpoints that are declared `for_cluster_pages`, because the
   cluster page shows all replicas and cuts links of all replicas.
-- A replica that listens only on the loopback address refuses foreign names in the header Host. Otherwise a foreign page
-  could point its own name at 127.0.0.1, and would then seem to be the replica's own page (DNS rebinding).
+- A replica that listens only on the loopback address, or asks for no tokens, refuses foreign names in the header Host.
+  Otherwise a foreign page could point its own name at the replica's address, and would then seem to be the replica's
+  own page (DNS rebinding). With tokens this gains nothing, since browsers send a cookie only to the name that set it.
 
 Only browsers send the header Origin. So only the third rule applies to other programs.
 """
@@ -28,7 +29,7 @@ class CrossSite:
     which the configuration does not have."""
 
     def __init__(self, settings: Config, address: Address, joined: Callable[[], Iterable[str]]) -> None:
-        self._loopback_only = address.is_loopback
+        self._is_named = address.is_loopback or settings.auth == "none"
         self._joined = joined
         self._names = {replica.rest.host.lower() for replica in settings.replicas.values()}
         self._origins = {origin for replica in settings.replicas.values() for origin in _origins(replica.rest)}
@@ -39,11 +40,11 @@ class CrossSite:
     def check(self, endpoint: Endpoint | None, method: str, host: str, origin: str | None) -> None:
         """Raise Forbidden `cross_site` for a request that a foreign page must not make."""
         name = (_parts(f"//{host}").hostname or "").lower()
-        if self._loopback_only and not (name == "localhost" or name in self._names or _is_ip(name)):
+        if self._is_named and not (name == "localhost" or name in self._names or _is_ip(name)):
             raise Forbidden(
                 "cross_site",
-                f"This replica does not answer to the name {name}. Use the address that the"
-                " configuration gives for this replica.",
+                f"This replica does not answer to the name {name}. Use its IP address, or a name that the configuration"
+                " gives: in `rest`, or as `public` behind a proxy.",
                 host=host,
             )
         own = origin is None or _parts(origin).netloc.lower() == host.lower()

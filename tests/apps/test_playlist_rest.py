@@ -206,6 +206,19 @@ REFUSED: list[tuple[Any, ...]] = [  # method, path, body, status, code, field, a
     ("PUT", "/playlist/a", {"url": None}, 400, "bad_input", "url", "text in quotes"),
     ("PUT", "/playlist/a", {"url": ""}, 400, "bad_input", "url", "the minimum is 1"),
     ("PUT", "/playlist/a", {"url": "u" * 2001}, 400, "bad_input", "url", "at most 2000 characters"),
+    (
+        "PUT",
+        "/playlist/a",
+        {"url": "javascript:alert(1)"},
+        400,
+        "bad_input",
+        "url",
+        "http://…, https://… or plain text",
+    ),
+    ("PUT", "/playlist/a", {"url": " JavaScript:alert(1)"}, 400, "bad_input", "url", "plain text"),
+    ("PUT", "/playlist/a", {"url": "data:text/html,x"}, 400, "bad_input", "url", "plain text"),
+    ("PUT", "/playlist/a", {"url": "https://a/\u202e"}, 400, "bad_input", "url", "direction of text"),
+    ("PUT", "/playlist/a%E2%80%AE", {"url": "u"}, 400, "bad_input", "song", "printable"),
     ("PUT", "/playlist/a", {"url": "u\nv"}, 400, "bad_input", "url", "one line"),
     (
         "PUT",
@@ -238,6 +251,11 @@ def test_refusals_say_what_is_wrong_and_change_nothing(replicas: Processes, refu
     assert (got, error["code"], error["details"].get("field")) == (status, code, field)
     assert sentence in error["message"]
     assert replicas.rest("two").get("/replica/digest") == before
+
+
+@pytest.mark.parametrize("url", ["http://a/b", "HTTPS://a", "shelf 3: the blue one", "//a/b", "so what"])
+def test_http_https_and_plain_text_are_taken(replicas: Processes, url: str) -> None:
+    assert put(replicas, "two", "taken", url)["url"] == url
 
 
 def test_a_write_needs_a_user_and_a_read_none(replicas: Processes) -> None:

@@ -74,11 +74,19 @@ def test_a_preflight_is_answered_for_the_requested_method(path: str, asked: str,
     assert ("Access-Control-Allow-Origin" in response.headers) == permitted
 
 
-def test_a_replica_that_others_can_reach_answers_to_any_name() -> None:
-    text = "cluster: c\nprimary: one\nreplicas: {one: {rest: 0.0.0.0:8001, anti_entropy: 127.0.0.1:9001}}"
+@pytest.mark.parametrize("auth", ["none", "tokens"])
+@pytest.mark.parametrize("rest", ["0.0.0.0:8001", "rooms.example:8001"])
+def test_without_tokens_a_replica_that_others_can_reach_answers_to_configured_names(rest: str, auth: str) -> None:
+    text = f"cluster: c\nprimary: one\nauth: {auth}\nreplicas: {{one: {{rest: {rest}, anti_entropy: 127.0.0.1:9001}}}}"
     client = Harness(parse(text, Path("config.yaml"))).app.test_client()
-    assert client.get("/replica", headers={"Host": "rooms.example:8001"}).status_code == 200
-    headers = {"Host": "rooms.example:8001", "Origin": FOREIGN}
+
+    def status(host: str) -> int:
+        return client.get("/metrics", headers={"Host": host}).status_code
+
+    assert status("10.0.6.1:8001") == status("[fe80::1]:8001") == status("localhost:8001") == 200
+    assert (status("rooms.example:8001") == 200) == (auth == "tokens" or rest.startswith("rooms"))
+    assert (status("evil.example:8001") == 200) == (auth == "tokens")
+    headers = {"Host": "10.0.6.1:8001", "Origin": FOREIGN}
     assert client.post("/replica/commit", headers=headers).status_code == 403
 
 
