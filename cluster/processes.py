@@ -76,10 +76,14 @@ class Processes:
         for label in labels or self.labels:
             self._running[label] = _Running(label, self.launch(label), self._on_output)
 
+    def command(self, label: str) -> list[str]:
+        """Return the command that runs a replica."""
+        return [sys.executable, str(SERVER), label, "--config", str(self.configuration)]
+
     def launch(self, label: str) -> Process:
         """Start the process of a replica in a session of its own, with its output in a pipe."""
         return subprocess.Popen(
-            [sys.executable, str(SERVER), label, "--config", str(self.configuration)],
+            self.command(label),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -30,13 +30,14 @@ def main() -> int:
     try:
         result = run(RunOptions(seconds, options.kills or KILLS, options.seed, options.replicas), _show_progress)
     except Stopped:
-        print("stopped; all replicas are stopped and their files deleted")
+        print("stopped; all replicas are stopped, and their files and networks deleted")
         return STOPPED
     print("\n".join(result.lines()))
     return 1 if result.wrong else 0
 
 
 def _stop() -> None:
+    on_stop(lambda: None)  # the clean-up is not to be interrupted
     raise Stopped
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import requests
 
 from cluster.processes import NotServing
-from cluster.waiting import TooLong
+from cluster.waiting import Stopped, TooLong
 from storage.redis.binary import find_binary
 from tests.chaos.books import Acknowledged, Books
 from tests.chaos.replicas import Replicas
@@ -117,6 +117,8 @@ class FaultInjector:
                     if self._stopping.is_set() or self._books.kills.total() >= self._kills_max:
                         return
                     kind()
+        except Stopped:
+            return
         except (NotServing, TooLong, OSError, subprocess.SubprocessError) as problem:
             self._books.note_unexpected(f"{self._label}: {problem}\n{self._replicas.output(self._label)}")
 

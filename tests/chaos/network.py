@@ -1,8 +1,12 @@
-"""An unreliable network: TCP proxies between the replicas delay, stall, cut and reset connections.
+"""An unreliable network: TCP proxies between the replicas delay, stall, cut and reset connections. Where there are
+network namespaces, a packet filter also drops packets, some or all, in one direction or both.
 
 A proxy is called a wire. A wire leads from one caller to one listener, and forwards bytes without reading them. The
 state of a wire, its "weather", changes at random from `start_weather` until `heal`. All wires run in one asyncio loop
-in one thread.
+in one thread, which also changes the filters.
+
+In a namespace, all packets that one replica receives from another one come from the addresses of the two wires between
+them. So a filter that drops these, and lets pass what goes the other way, makes a one-way drop.
 """
 
 from __future__ import annotations
@@ -11,24 +15,29 @@ import asyncio
 import contextlib
 import random
 import threading
+from collections import Counter
 from collections.abc import Iterable
+
+from tests.chaos.namespaces import Namespaces
 
 CHUNK_BYTES = 64 * 1024
 FAIR, SLOW, STALLED, CUT = "fair", "slow", "stalled", "cut"
-WEATHER = (FAIR, FAIR, FAIR, SLOW, STALLED, CUT)
+STALLED_THERE, STALLED_BACK = "stalled there", "stalled back"  # in the direction of the listener, of the caller
+WEATHER = (FAIR, FAIR, FAIR, FAIR, SLOW, STALLED, STALLED_THERE, STALLED_BACK, CUT)
 WEATHER_LASTS_S = (0.3, 4.0)
 STALL_LONG_S = 65.0  # longer than a session may last
 STALL_LONG_SHARE = 0.02
 SLOW_S_MAX = 0.15
 RESET_SHARE = 0.3  # share of weather changes that reset all open connections
-ACTION_S_MAX = 5.0
+LOSSES = (0.0, 0.0, 0.0, 0.0, 0.05, 0.3, 1.0)  # shares of the packets in one direction that are dropped
+ACTION_S_MAX = 20.0
 
 
 class Wire:
-    """The proxy for connections from one caller to one listener."""
+    """The proxy for connections from one caller to one listener. It listens and calls from the address `host`."""
 
-    def __init__(self, caller: str, listener: str, target: tuple[str, int], chance: random.Random) -> None:
-        self.caller, self.listener, self.target = caller, listener, target
+    def __init__(self, caller: str, listener: str, host: str, target: tuple[str, int], chance: random.Random) -> None:
+        self.caller, self.listener, self.host, self.target = caller, listener, host, target
         self.port = 0
         self.weather = FAIR
         self.resets = 0
@@ -54,35 +63,42 @@ class Wire:
         """At random intervals, change the weather of this wire, and sometimes reset its connections."""
         while True:
             weather = self._chance.choice(WEATHER)
-            long = weather == STALLED and self._chance.random() < STALL_LONG_SHARE
+            long = weather in {STALLED, STALLED_THERE, STALLED_BACK} and self._chance.random() < STALL_LONG_SHARE
             self.set_weather(weather)
             await asyncio.sleep(STALL_LONG_S if long else self._chance.uniform(*WEATHER_LASTS_S))
             if self._chance.random() < RESET_SHARE:
                 self.reset()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Forward one connection of the caller to the listener until it ends."""
+        """Forward one connection of the caller to the listener until it ends, or until the network closes."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._carry(reader, writer)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.weather == CUT:
             writer.transport.abort()
             return
         try:
-            onward_reader, onward = await asyncio.open_connection(*self.target)
+            onward_reader, onward = await asyncio.open_connection(*self.target, local_addr=(self.host, 0))
         except OSError:
             writer.transport.abort()
             return
         both = {writer, onward}
         self._open |= both
         try:
-            await asyncio.gather(self._pump(reader, onward), self._pump(onward_reader, writer))
+            await asyncio.gather(
+                self._pump(reader, onward, {STALLED, STALLED_THERE}),
+                self._pump(onward_reader, writer, {STALLED, STALLED_BACK}),
+            )
         finally:
             self._open -= both
             for end in both:
                 end.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stalls: set[str]) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
-                while self.weather == STALLED:
+                while self.weather in stalls:
                     await self._changed.wait()
                 if self.weather == SLOW:
                     await asyncio.sleep(self._chance.uniform(0, SLOW_S_MAX))
@@ -92,15 +108,25 @@ class Wire:
 
 
 class Network:
-    """A context manager that runs all wires of a cluster. `targets` holds the real address of each replica."""
+    """A context manager that runs all wires of a cluster. `targets` holds the real address of each replica. Without
+    `namespaces`, no packets are dropped."""
 
-    def __init__(self, targets: dict[str, tuple[str, int]], seed: str) -> None:
+    def __init__(self, targets: dict[str, tuple[str, int]], seed: str, namespaces: Namespaces | None) -> None:
+        self.namespaces = namespaces
+        self.faults: Counter[str] = Counter()  # of the packet filters
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="wires", daemon=True)
         self._servers: list[asyncio.Server] = []
         self._weather_tasks: list[asyncio.Task[None]] = []
+        self._chances = {label: random.Random(f"{seed}/packets to {label}") for label in targets}
         self.wires = [
-            Wire(caller, listener, targets[listener], random.Random(f"{seed}/{caller}/{listener}"))
+            Wire(
+                caller,
+                listener,
+                namespaces.wire_address() if namespaces else "127.0.0.1",
+                targets[listener],
+                random.Random(f"{seed}/{caller}/{listener}"),
+            )
             for caller in targets
             for listener in targets
             if caller != listener
@@ -120,7 +146,7 @@ class Network:
     def address(self, caller: str, listener: str) -> str:
         """Return the address of the wire from the caller to the listener."""
         found = next(wire for wire in self.wires if (wire.caller, wire.listener) == (caller, listener))
-        return f"127.0.0.1:{found.port}"
+        return f"{found.host}:{found.port}"
 
     def start_weather(self) -> None:
         """From now on, change the weather of all wires at random."""
@@ -141,15 +167,37 @@ class Network:
 
     async def _listen(self) -> None:
         for wire in self.wires:
-            server = await asyncio.start_server(wire.carry, "127.0.0.1", 0)
+            server = await asyncio.start_server(wire.carry, wire.host, 0)
             wire.port = server.sockets[0].getsockname()[1]
             self._servers.append(server)
 
     async def _start_weather(self) -> None:
         self._weather_tasks = [asyncio.create_task(wire.vary_weather()) for wire in self.wires]
+        if self.namespaces:
+            self._weather_tasks += [
+                asyncio.create_task(self._vary_loss(self.namespaces, label)) for label in self.namespaces.labels
+            ]
+
+    async def _vary_loss(self, namespaces: Namespaces, label: str) -> None:
+        """At random intervals, draw which share of the packets from each other replica this replica does not get."""
+        chance = self._chances[label]
+        while True:
+            loss: dict[str, float] = {}
+            drawn = {other: chance.choice(LOSSES) for other in namespaces.labels if other != label}
+            for other, share in drawn.items():
+                if share:
+                    self.faults["one-way drops" if share == 1 else "losses"] += 1
+                    loss |= {wire.host: share for wire in self.wires if {wire.caller, wire.listener} == {label, other}}
+            namespaces.set_loss(label, loss)  # takes milliseconds; a proxy may be as late as that
+            long = 1.0 in drawn.values() and chance.random() < STALL_LONG_SHARE
+            await asyncio.sleep(STALL_LONG_S if long else chance.uniform(*WEATHER_LASTS_S))
 
     async def _stop_weather(self) -> None:
         await self._cancel(self._weather_tasks)
+        if self.namespaces and self._weather_tasks:
+            for label in self.namespaces.labels:
+                self.namespaces.set_loss(label, {})
+        self._weather_tasks = []
         for wire in self.wires:
             wire.set_weather(FAIR)
 

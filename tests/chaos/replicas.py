@@ -1,5 +1,7 @@
 """The replicas of a chaos run: real server processes, each with its own Redis, on an unreliable network.
 
+Where the machine allows it, each replica and its Redis run in a network namespace (tests/chaos/namespaces.py).
+
 Every replica has its own configuration file. As the address of each peer, the file gives the address of a proxy to that
 peer (tests/chaos/network.py). The faults are in tests/chaos/faults.py.
 """
@@ -10,6 +12,7 @@ import contextlib
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,15 +22,29 @@ import yaml
 
 from cluster.local import ROOMS
 from cluster.processes import Processes
-from cluster.waiting import wait_until
+from cluster.waiting import Stopped, wait_until
 from replica.config import read_address
 from replica.free_addresses import free_addresses
 from tests.chaos.disks import Disks, disks
+from tests.chaos.namespaces import Namespaces
 from tests.chaos.network import Network
 
 ANTI_ENTROPY = {"interval_s": 1, "debounce_ms": 5}
 SERVING_S_MAX = 90.0
 LOOK_TIMEOUT_S = 5.0
+REST_PORT, ANTI_ENTROPY_PORT = 8000, 9000  # in a namespace
+
+
+class ProcessesInNamespace(Processes):
+    """Processes of replicas that run in their namespaces, if there are any."""
+
+    def __init__(self, configuration: Path, namespaces: Namespaces | None) -> None:
+        super().__init__(configuration)
+        self._namespaces = namespaces
+
+    def command(self, label: str) -> list[str]:
+        command = super().command(label)
+        return [*self._namespaces.command(label), *command] if self._namespaces else command
 
 
 class Replicas:
@@ -39,9 +56,15 @@ class Replicas:
         self.disks = present
         self.rest = rest
         self._processes = processes
+        self._starting = threading.Lock()
+        self._stopped = False
 
     def start(self, label: str) -> None:
-        self._processes[label].start(label)
+        """Start a replica. Raise Stopped if the run is over, as when the user has interrupted it."""
+        with self._starting:
+            if self._stopped:
+                raise Stopped
+            self._processes[label].start(label)
 
     def await_serving(self, label: str) -> None:
         """Wait until a started replica answers; raise NotServing if its process has ended."""
@@ -100,7 +123,9 @@ class Replicas:
         return requests.post(self.rest[label] + path, json=body, timeout=timeout_s)
 
     def stop(self) -> None:
-        """Resume frozen processes, and stop all replicas."""
+        """Resume frozen processes, and stop all replicas. None starts after that."""
+        with self._starting:
+            self._stopped = True
         for label, processes in self._processes.items():
             with contextlib.suppress(ProcessLookupError, KeyError):
                 self.signal_server(label, signal.SIGCONT)
@@ -109,16 +134,17 @@ class Replicas:
 
 
 @contextlib.contextmanager
-def chaotic(folder: Path, labels: Sequence[str], seed: str) -> Iterator[Replicas]:
+def chaotic(folder: Path, labels: Sequence[str], seed: str, namespaces: Namespaces | None) -> Iterator[Replicas]:
     """Start replicas on a network without faults, and stop all of them at the end. The first label is the primary."""
-    free = free_addresses(2 * len(labels))
-    addresses = {label: {"rest": next(free), "anti_entropy": next(free)} for label in labels}
+    addresses = _addresses(labels, namespaces)
     targets = {label: read_address(found["anti_entropy"]) for label, found in addresses.items()}
     with (
         disks([folder.resolve() / "data" / label for label in labels]) as present,
-        Network({label: (target.host, target.port) for label, target in targets.items()}, seed) as network,
+        Network({label: (target.host, target.port) for label, target in targets.items()}, seed, namespaces) as network,
     ):
-        processes = {label: Processes(_configure(folder, label, addresses, network)) for label in labels}
+        processes: dict[str, Processes] = {
+            label: ProcessesInNamespace(_configure(folder, label, addresses, network), namespaces) for label in labels
+        }
         rest = {label: f"http://{addresses[label]['rest']}" for label in labels}
         replicas = Replicas(processes, network, rest, present)
         try:
@@ -129,6 +155,17 @@ def chaotic(folder: Path, labels: Sequence[str], seed: str) -> Iterator[Replicas
             yield replicas
         finally:
             replicas.stop()
+
+
+def _addresses(labels: Sequence[str], namespaces: Namespaces | None) -> dict[str, dict[str, str]]:
+    if namespaces is None:
+        free = free_addresses(2 * len(labels))
+        return {label: {"rest": next(free), "anti_entropy": next(free)} for label in labels}
+    hosts = {label: namespaces.address(label) for label in labels}
+    return {
+        label: {"rest": f"{host}:{REST_PORT}", "anti_entropy": f"{host}:{ANTI_ENTROPY_PORT}"}
+        for label, host in hosts.items()
+    }
 
 
 def _configure(folder: Path, own: str, addresses: dict[str, dict[str, str]], network: Network) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import tempfile
 import threading
@@ -15,6 +16,8 @@ from tests.chaos.audit import Findings, audit, await_quiet, promote_if_no_primar
 from tests.chaos.books import Books
 from tests.chaos.clients import Client
 from tests.chaos.faults import FaultGate, FaultInjector
+from tests.chaos.leftovers import folder_prefix, sweep
+from tests.chaos.namespaces import Unavailable, namespaces
 from tests.chaos.replicas import chaotic
 
 LABELS = ("one", "two", "three", "four", "five")
@@ -41,6 +44,7 @@ class Result:
     books: Books
     findings: Findings
     forced: str | None
+    network: str
     resets: int
     faults_s: float
     quiet_s: float
@@ -59,7 +63,7 @@ class Result:
         yield f"overlapping   {len(self.findings.overlapping)}"
         yield f"destroyed     {len(self.findings.destroyed)}  (held only by a storage whose log was torn)"
         yield f"kills         {books.kills.total()}  ({_counts(books.kills)}); frozen: {_counts(books.freezes)}"
-        yield f"connections   {self.resets} reset"
+        yield f"network       {self.network}; {self.resets} connections reset"
         if times:
             yield f"to recover    {statistics.median(times):.1f} s (p50), {times[-1]:.1f} s (max)"
         yield f"to agree      {self.quiet_s:.1f} s after the last fault" + (
@@ -75,10 +79,17 @@ def run(options: RunOptions, show_progress: Callable[[str], object] = lambda _te
     """
     labels = LABELS[: options.replicas]
     books, stopping = Books(), threading.Event()
-    with (
-        tempfile.TemporaryDirectory(prefix="bayou-chaos-") as folder,
-        chaotic(Path(folder), labels, options.seed) as replicas,
-    ):
+    sweep()
+    with contextlib.ExitStack() as stack:
+        try:
+            present = stack.enter_context(namespaces(labels))
+            network = f"namespaces, {present.filter.command[0]} drops packets"
+        except Unavailable as reason:
+            present, network = None, f"proxies alone, no packets dropped; no network namespaces: {reason}"
+        show_progress(f"network: {network}")
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=folder_prefix()))
+        replicas = stack.enter_context(chaotic(Path(folder), labels, options.seed, present))
+        stack.callback(stopping.set)
         clients = [Client(f"client-{number}", replicas, books, stopping, options.seed) for number in range(CLIENTS)]
         gate = FaultGate()
         injectors = [
@@ -103,6 +114,8 @@ def run(options: RunOptions, show_progress: Callable[[str], object] = lambda _te
             if thread.is_alive():
                 books.note_unexpected(f"{thread.name} hangs")
         resets = replicas.network.heal()
+        if present:
+            network += f"; {_counts(replicas.network.faults)}; {present.sent_again()} TCP segments sent again"
         healed = time.monotonic()
         for label in labels:
             replicas.await_answer(label)
@@ -111,7 +124,7 @@ def run(options: RunOptions, show_progress: Callable[[str], object] = lambda _te
         quiet_s = time.monotonic() - healed
         findings = audit(replicas, books, [client.name for client in clients])
         show_progress("")
-    return Result(options, books, findings, forced, resets, healed - began, quiet_s)
+    return Result(options, books, findings, forced, network, resets, healed - began, quiet_s)
 
 
 def _counts(counter: Counter[str]) -> str:

@@ -1,0 +1,61 @@
+"""What a chaos run leaves behind if it is killed: processes, disks, a folder and namespaces. The next run deletes them.
+
+The name of a run's folder contains the process id of the run. The processes of its replicas name the folder in their
+command or work in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from cluster.waiting import wait_until
+from tests.chaos import namespaces
+
+FOLDER = "bayou-chaos-"
+ENDED_S_MAX = 10.0
+_FOLDER = re.compile(FOLDER + r"(\d+)-\w+")
+
+
+def folder_prefix() -> str:
+    """Return how the name of this run's folder begins."""
+    return f"{FOLDER}{os.getpid()}-"
+
+
+def sweep() -> None:
+    """Delete what runs that no longer exist have left behind. It is only known on Linux."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
+        match = _FOLDER.fullmatch(folder.name)
+        if match and Path("/proc/self").exists() and not Path(f"/proc/{match[1]}").exists():
+            _delete(folder)
+    namespaces.sweep()
+
+
+def _delete(folder: Path) -> None:
+    for pid in (left := _processes(folder)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not set(left) & set(_processes(folder)), ENDED_S_MAX, f"the processes of {folder} have ended")
+    for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
+        mounted = line.split()[1]
+        if mounted.startswith(f"{folder}/"):
+            subprocess.run(["umount", "-l", mounted], check=False, capture_output=True, timeout=20)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _processes(folder: Path) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                command = (entry / "cmdline").read_bytes()  # empty if the process has ended
+                inside = f"{(entry / 'cwd').readlink()}/".startswith(f"{folder}/")
+                if command and (inside or os.fsencode(f"{folder}/") in command):
+                    found.append(int(entry.name))
+    return found
