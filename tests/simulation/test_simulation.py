@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -38,15 +39,21 @@ STEPS = 500
 NOW_US = 1_796_112_000_000_000
 SIGNED_SEEDS = (1, 455, 679_400_711, 679_400_753, 679_400_757, 679_400_798)  # earlier runs found faults with these
 HELL = 455  # a seed with all faults
+ROOT = Path(__file__).parents[2]
+INVARIANT = re.compile(r"^(\d+)\. ", re.MULTILINE)
 
 
-def test_invariants_hold_under_faults(laboratory: Lab) -> None:
+def test_invariants_hold_under_faults_and_the_report_counts_the_checks_of_each(laboratory: Lab) -> None:
     total = Total()
     for seed in SEEDS:
         run = laboratory.seed(seed, STEPS)
         assert run.error is None, "\n".join(failure(shrink(laboratory, run, 20)))
         total.add(run.counts, run.seconds, failed=False)
-    print("\n".join(total.lines()))
+    printed = "\n".join(total.lines())
+    counts = {int(number): int(count) for number, count in re.findall(r"(\d+): (\d+)", printed)}
+    numbered = INVARIANT.findall((ROOT / "docs" / "design.md").read_text(encoding="utf-8").split("## Invariants")[1])
+    assert list(counts) == [int(number) for number in numbered]
+    assert all(counts.values()), printed
 
 
 def test_invariants_hold_when_commits_are_signed(laboratory: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
