@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
+import time
+from collections.abc import Callable
 
 from cluster.waiting import Stopped, on_stop
 from tests.chaos.run import RunOptions, run
 
 SECONDS = 120.0
-SECONDS_MAX = 540.0  # used if only KILLS is given, so that the whole run takes less than ten minutes
+SECONDS_MAX = 3600.0  # if only KILLS is given
 STOPPED = 130
 KILLS = 10_000
+LINE_EVERY_S = 30.0  # of a progress that goes to a file
 
 
 def main() -> int:
@@ -28,7 +31,7 @@ def main() -> int:
     print(f"seed {options.seed}", flush=True)
     on_stop(_stop)
     try:
-        result = run(RunOptions(seconds, options.kills or KILLS, options.seed, options.replicas), _show_progress)
+        result = run(RunOptions(seconds, options.kills or KILLS, options.seed, options.replicas), _progress())
     except Stopped:
         print("stopped; all replicas are stopped, and their files and networks deleted")
         return STOPPED
@@ -41,10 +44,19 @@ def _stop() -> None:
     raise Stopped
 
 
-def _show_progress(text: str) -> None:
-    """Replace the progress line if stderr is a terminal; otherwise print nothing."""
-    if sys.stderr.isatty():
-        print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
+def _progress() -> Callable[[str], None]:
+    """Return a function that shows the progress on stderr: in one line of a terminal, else in a line now and then."""
+    is_terminal, next_line = sys.stderr.isatty(), time.monotonic()
+
+    def show(text: str) -> None:
+        nonlocal next_line
+        if is_terminal:
+            print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
+        elif text and time.monotonic() >= next_line:
+            print(text, file=sys.stderr, flush=True)
+            next_line = time.monotonic() + LINE_EVERY_S
+
+    return show
 
 
 if __name__ == "__main__":

@@ -1,32 +1,34 @@
-"""The end of a chaos run: wait until the replicas agree, and compare their reservations with the clients' records."""
+"""The end of a chaos run: wait until the replicas agree, and compare what clients read with the clients' records."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
 
 from cluster.local import ROOMS
 from cluster.waiting import TooLong, wait_until
-from tests.chaos.books import Books
-from tests.chaos.clients import DAYS, FIRST
+from tests.chaos.books import CANCEL, INSERT, MOVE, RESERVE, Acknowledged, Books, Slot
+from tests.chaos.clients import DAYS, FIRST, RELATION, WINDOW_MIN
 from tests.chaos.replicas import Replicas
 
 QUIET_S_MAX = 120.0
 FORCE_TIMEOUT_S = 30.0
+DONE = {"updated", "merged"}  # outcomes of operations that did something
 
 
 @dataclass(slots=True)
 class Findings:
-    """The reservations with errors at the end of a run, by kind of error.
+    """The operations with errors at the end of a run, by kind of error, and figures.
 
-    `destroyed` is not an error: it lists the reservations that were held only by a storage that the test destroyed.
+    `destroyed` is not an error: it lists the operations that were held only by a storage that the test destroyed.
+    `outcomes` counts what became of the acknowledged reserves and moves whose write is known.
     """
 
     lost: list[str] = field(default_factory=list)
@@ -35,6 +37,7 @@ class Findings:
     overlapping: list[str] = field(default_factory=list)
     not_cancelled: list[str] = field(default_factory=list)
     destroyed: list[str] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
 
     @property
     def wrong(self) -> list[str]:
@@ -82,8 +85,8 @@ def await_quiet(replicas: Replicas) -> None:
 
 
 def audit(replicas: Replicas, books: Books, users: list[str]) -> Findings:
-    """Compare the reservations and calendars of one replica with the clients' records. One replica is enough, because
-    all replicas are equal by then."""
+    """Compare what clients can read at one replica with their records: reservations, histories, calendars and records.
+    One replica is enough, because all replicas are equal by then."""
     label = replicas.labels[-1]
     held = {found["id"]: found for user in users for found in _reservations(replicas, label, user)}
     placed = defaultdict(list)
@@ -96,8 +99,16 @@ def audit(replicas: Replicas, books: Books, users: list[str]) -> Findings:
             if before and entry["start"] < before["end"]:
                 findings.overlapping.append(f"{before['id']} and {entry['id']}")
             before = entry
-    for identifier in sorted(held.keys() | placed.keys() | books.acknowledged.keys()):
+    operations = defaultdict(list)
+    for done in books.entries():
+        operations[done.identifier].append(done)
+    inserted = {identifier for identifier, done in operations.items() if done[0].op == INSERT}
+    _check_records(replicas, label, inserted, users, books, findings)
+    for identifier in sorted(held.keys() | placed.keys() | operations.keys() - inserted):
         _check(identifier, held.get(identifier), placed[identifier], books, findings)
+        if identifier in held:
+            events = replicas.get(label, f"/reservations/{identifier}/history")["events"]
+            _check_history(held[identifier], events, operations[identifier], books, findings)
     return findings
 
 
@@ -108,6 +119,26 @@ def _reservations(replicas: Replicas, label: str, user: str) -> Iterator[dict[st
         part = replicas.get(label, f"/users/{user}/reservations", **({"after": after} if after else {}))
         yield from part["reservations"]
         after = part.get("next")
+
+
+def records_of(replicas: Replicas, label: str, users: list[str]) -> list[str]:
+    """Return the identifiers of all records that clients have inserted."""
+    relation, listed = RELATION["relation"], ", ".join(f"'{user}'" for user in users)
+    sql = f"SELECT client, number FROM {relation} WHERE client IN ({listed})"
+    return [f"{row['client']}/{row['number']}" for row in replicas.get(label, "/records", query=sql)["rows"]]
+
+
+def _check_records(
+    replicas: Replicas, label: str, inserted: set[str], users: list[str], books: Books, findings: Findings
+) -> None:
+    """Add the errors of records to the findings. A request that was done twice is a conflict, since its key is taken by
+    the first time."""
+    found = Counter(records_of(replicas, label, users))
+    findings.lost += sorted(inserted - found.keys() - books.destroyed)
+    findings.destroyed += sorted((inserted - found.keys()) & books.destroyed)
+    findings.doubled += [name for name, count in found.items() if count > 1 or not books.asked[name, INSERT]]
+    conflicts = replicas.get(label, f"/relations/{RELATION['relation']}/conflicts")["conflicts"]
+    findings.doubled += [f"record: {conflict}" for conflict in conflicts]
 
 
 def _check(
@@ -132,8 +163,72 @@ def _check(
     stands = {"committed": 1, "rejected": 0, "cancelled": 0}.get(found["state"])
     if where != entries or len(entries) != stands or not found["final"]:
         findings.misplaced.append(f"{identifier} is {found['state']} at {where}, and the calendar has {entries}")
-    if found["state"] == "cancelled" and identifier not in books.cancels_asked:
+    if found["state"] == "cancelled" and not books.asked[identifier, CANCEL]:
         findings.lost.append(f"{identifier}, which nobody cancelled")
-    lost_cancel = identifier in books.cancelled and identifier not in books.destroyed
-    if lost_cancel and found["state"] != "cancelled":
-        findings.not_cancelled.append(identifier)
+
+
+def _check_history(
+    found: dict[str, Any],
+    events: list[dict[str, Any]],
+    operations: list[Acknowledged],
+    books: Books,
+    findings: Findings,
+) -> None:
+    """Add the errors of the history of one reservation to the findings.
+
+    Each acknowledged operation has one event, which gives what was asked for or says that it did not. The last event
+    leaves the reservation where it stands. No request was done twice.
+    """
+    identifier = found["id"]
+    by_write = {event["write"]: event for event in events}
+    for op in (RESERVE, MOVE):
+        done = sum(event["op"] == op and event["outcome"] in DONE for event in events)
+        if done > books.asked[identifier, op]:
+            findings.doubled.append(f"{op} of {identifier}: {done} times")
+    slot = found["slot"]
+    if events and events[-1]["after"] != (slot and {"room": found["room"], **slot}):
+        findings.misplaced.append(f"{identifier} stands at {slot}, and its history ends with {events[-1]}")
+    for done in operations:
+        event = by_write.get(done.write or "")
+        if event is None:
+            if done.asked_once and done.write is not None:
+                gone = findings.destroyed if identifier in books.destroyed else findings.lost
+                gone.append(f"{done.op} of {identifier}: {done.write} is not in {list(by_write)}")
+        elif event["op"] != done.op or event["csn"] is None or not _fits(done, event):
+            findings.misplaced.append(f"{done} has the event {event}")
+        elif done.told is not None:
+            as_told = event["outcome"] in DONE and _slot_of(event["after"]) == done.told
+            findings.outcomes["as told" if as_told else f"{event['outcome']} after all"] += 1
+    if any(done.op == CANCEL for done in operations) and identifier not in books.destroyed and slot:
+        findings.not_cancelled.append(f"{identifier}: {events}")
+
+
+def _fits(done: Acknowledged, event: dict[str, Any]) -> bool:
+    """Whether the outcome of an operation is one that its request allows."""
+    outcome, after = event["outcome"], _slot_of(event["after"])
+    if outcome not in DONE or done.wanted is None:
+        return outcome not in DONE or after is None  # a cancel leaves no slot
+    if after is None:
+        return False
+    room, slots, merge = done.wanted.room, done.wanted.slots, done.wanted.merge
+    if outcome == "updated":
+        return after == (room, slots[0])
+    name = merge if isinstance(merge, str) else merge["name"]
+    where, (start, end) = after
+    first_start, first_end = slots[0]
+    return name != "give_up" and (
+        (where == room and (start, end) in slots[1:])
+        or (name == "another_room" and where != room and (start, end) == slots[0])
+        or (
+            name == "nearest_free_time"
+            and where == room
+            and end - start == first_end - first_start
+            and abs(start - first_start) <= timedelta(minutes=WINDOW_MIN)
+        )
+    )
+
+
+def _slot_of(shown: dict[str, str] | None) -> tuple[str, Slot] | None:
+    if shown is None:
+        return None
+    return shown["room"], (datetime.fromisoformat(shown["start"]), datetime.fromisoformat(shown["end"]))

@@ -1,49 +1,103 @@
-"""The records of a chaos run: the acknowledged requests, the destroyed data, and counts of faults and answers."""
+"""The records of a chaos run: the acknowledged operations, the destroyed data, and counts of faults and answers."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bayou.stamps import write_id
+
+Slot = tuple[datetime, datetime]
+RESERVE, MOVE, CANCEL, INSERT = "reserve", "move", "cancel", "insert"  # the last one inserts a record
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a reserve or a move asked for. `slots` are in order of preference."""
+
+    room: str
+    slots: tuple[Slot, ...]
+    merge: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """A reservation or a cancellation that a replica acknowledged.
+    """An operation that a replica acknowledged.
 
-    `origin` and `stamp` identify the write. They are None and 0 if the write is unknown.
+    `identifier` is that of a reservation, or of a record: CLIENT/NUMBER. `origin` and `stamp` identify the write; they
+    are None and 0 if the write is unknown. `asked_once` says that no other replica can have accepted the same request.
+    `told` is the slot that the client was told, with its room.
     """
 
     identifier: str
+    op: str
     label: str
     origin: str | None
     stamp: int
+    asked_once: bool
+    wanted: Wanted | None = None
+    told: tuple[str, Slot] | None = None
+
+    @property
+    def write(self) -> str | None:
+        return None if self.origin is None else write_id(self.stamp, self.origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A write that a client session knew before it wrote. `guarantee` is MW if the session had made it, else WFR."""
+
+    guarantee: str
+    identifier: str
+    write: str
 
 
 @dataclass(slots=True)
 class Books:
     """The records of a run. All threads may call its methods."""
 
-    acknowledged: dict[str, Acknowledged] = field(default_factory=dict)
-    cancelled: dict[str, Acknowledged] = field(default_factory=dict)  # whose cancellation was acknowledged
-    cancels_asked: set[str] = field(default_factory=set)
+    acknowledged: list[Acknowledged] = field(default_factory=list)
+    lasting: set[str] = field(default_factory=set)  # writes that no other write can turn into duplicates
+    before: dict[str, list[Before]] = field(default_factory=lambda: defaultdict(list))  # by write of a session
+    followed: list[tuple[str, str]] = field(default_factory=list)  # (reservation, write) of each entry of `before`
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)  # (identifier, op), also without an answer
     destroyed: set[str] = field(default_factory=set)  # held only by a storage whose log was torn
     unexpected: list[str] = field(default_factory=list)  # answers that no client should ever get, and failed starts
+    guarantees: Counter[str] = field(default_factory=Counter)  # checks of each session guarantee
     answers: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
     freezes: Counter[str] = field(default_factory=Counter)
     recoveries_s: list[float] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def acknowledge(self, entry: Acknowledged) -> None:
-        """Record a reservation, unless it is recorded already."""
+    def acknowledge(self, entry: Acknowledged, before: list[Before]) -> None:
+        """Record an operation, and what the session of its client knew before; nothing without a session."""
         with self._lock:
-            self.acknowledged.setdefault(entry.identifier, entry)
+            self.acknowledged.append(entry)
+            if entry.write is not None and entry.asked_once:
+                self.lasting.add(entry.write)
+                if before:
+                    self.before[entry.write] = before
+                    self.followed.append((entry.identifier, entry.write))
+
+    def ask(self, identifier: str, op: str) -> None:
+        with self._lock:
+            self.asked[identifier, op] += 1
 
     def entries(self) -> list[Acknowledged]:
-        """Return all acknowledged reservations and cancellations."""
+        """Return all acknowledged operations."""
         with self._lock:
-            return [*self.acknowledged.values(), *self.cancelled.values()]
+            return list(self.acknowledged)
+
+    def check(self, guarantee: str, holds: bool, problem: str) -> None:
+        """Count a check of a session guarantee, and record an error if it does not hold."""
+        with self._lock:
+            self.guarantees[guarantee] += 1
+            if not holds:
+                self.unexpected.append(f"{guarantee}: {problem}")
 
     def answer(self, name: str) -> None:
         with self._lock:

@@ -22,7 +22,8 @@ import requests
 from cluster.processes import NotServing
 from cluster.waiting import Stopped, TooLong
 from storage.redis.binary import find_binary
-from tests.chaos.books import Acknowledged, Books
+from tests.chaos.audit import records_of
+from tests.chaos.books import INSERT, Acknowledged, Books
 from tests.chaos.replicas import Replicas
 from tests.support.storage_harness import newest
 
@@ -249,7 +250,7 @@ class FaultInjector:
         self._books.recovered(time.monotonic() - began)
 
     def _held_by_nobody_else(self) -> set[str]:
-        """Return the ids of reservations that have an acknowledged write which no other replica holds.
+        """Return the identifiers of the acknowledged operations whose writes no other replica holds.
 
         All other replicas must serve.
         """
@@ -259,6 +260,8 @@ class FaultInjector:
         def holds(label: str, entry: Acknowledged) -> bool:
             if entry.origin is not None:
                 return vectors[label].get(entry.origin, 0) >= entry.stamp
+            if entry.op == INSERT:
+                return entry.identifier in records_of(self._replicas, label, [entry.identifier.partition("/")[0]])
             answer = requests.get(f"{self._replicas.rest[label]}/reservations/{entry.identifier}", timeout=10)
             return answer.status_code == 200
 

@@ -32,6 +32,7 @@ from tests.chaos.network import Network
 ANTI_ENTROPY = {"interval_s": 1, "debounce_ms": 5}
 SERVING_S_MAX = 90.0
 LOOK_TIMEOUT_S = 5.0
+USER = {"Bayou-User": "chaos"}
 REST_PORT, ANTI_ENTROPY_PORT = 8000, 9000  # in a namespace
 
 
@@ -120,7 +121,7 @@ class Replicas:
         return answer.json()
 
     def post(self, label: str, path: str, body: dict[str, Any], timeout_s: float = LOOK_TIMEOUT_S) -> requests.Response:
-        return requests.post(self.rest[label] + path, json=body, timeout=timeout_s)
+        return requests.post(self.rest[label] + path, json=body, headers=USER, timeout=timeout_s)
 
     def stop(self) -> None:
         """Resume frozen processes, and stop all replicas. None starts after that."""

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from tests.chaos.audit import Findings, audit, await_quiet, promote_if_no_primary
 from tests.chaos.books import Books
-from tests.chaos.clients import Client
+from tests.chaos.clients import RELATION, Client
 from tests.chaos.faults import FaultGate, FaultInjector
 from tests.chaos.leftovers import folder_prefix, sweep
 from tests.chaos.namespaces import Unavailable, namespaces
-from tests.chaos.replicas import chaotic
+from tests.chaos.replicas import Replicas, chaotic
 
 LABELS = ("one", "two", "three", "four", "five")
 CLIENTS = 6
@@ -57,7 +57,10 @@ class Result:
         """Yield a readable report, line by line."""
         books, times = self.books, sorted(self.books.recoveries_s)
         yield f"seed {self.options.seed}, {self.options.replicas} replicas, {self.faults_s:.0f} s of faults"
-        yield f"acknowledged  {len(books.acknowledged)}  (answers: {_counts(books.answers)})"
+        operations = Counter(entry.op for entry in books.acknowledged)
+        yield f"acknowledged  {len(books.acknowledged)}  ({_counts(operations)}; answers: {_counts(books.answers)})"
+        yield f"outcomes      {_counts(self.findings.outcomes)}"
+        yield f"guarantees    {_counts(books.guarantees)} checks"
         yield f"lost          {len(self.findings.lost)}"
         yield f"doubled       {len(self.findings.doubled)}"
         yield f"overlapping   {len(self.findings.overlapping)}"
@@ -95,6 +98,7 @@ def run(options: RunOptions, show_progress: Callable[[str], object] = lambda _te
         injectors = [
             FaultInjector(label, replicas, books, gate, stopping, options.kills, options.seed) for label in labels
         ]
+        _define_relation(replicas)
         began = time.monotonic()
         replicas.network.start_weather()
         for client in clients:
@@ -104,7 +108,8 @@ def run(options: RunOptions, show_progress: Callable[[str], object] = lambda _te
         deadline = began + options.seconds
         while time.monotonic() < deadline and any(injector.thread.is_alive() for injector in injectors):
             show_progress(
-                f"{time.monotonic() - began:.0f} s, {books.kills.total()} kills, {len(books.acknowledged)} acknowledged"
+                f"{time.monotonic() - began:.0f} s of at most {options.seconds:.0f},"
+                f" {books.kills.total()} kills of at most {options.kills}, {len(books.acknowledged)} acknowledged"
             )
             stopping.wait(PROGRESS_EVERY_S)
         stopping.set()
@@ -125,6 +130,12 @@ def run(options: RunOptions, show_progress: Callable[[str], object] = lambda _te
         findings = audit(replicas, books, [client.name for client in clients])
         show_progress("")
     return Result(options, books, findings, forced, network, resets, healed - began, quiet_s)
+
+
+def _define_relation(replicas: Replicas) -> None:
+    """Define the relation into which clients insert records, and wait until all replicas know it."""
+    replicas.post(replicas.labels[0], "/relations", RELATION).raise_for_status()
+    await_quiet(replicas)
 
 
 def _counts(counter: Counter[str]) -> str:
