@@ -38,10 +38,7 @@ def sweep() -> None:
 
 
 def _delete(folder: Path) -> None:
-    for pid in (left := _processes(folder)):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not set(left) & set(_processes(folder)), ENDED_S_MAX, f"the processes of {folder} have ended")
+    wait_until(lambda: _kill_processes(folder), ENDED_S_MAX, f"the processes of {folder} have ended")
     for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
         mounted = line.split()[1]
         if mounted.startswith(f"{folder}/"):
@@ -49,13 +46,16 @@ def _delete(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _processes(folder: Path) -> list[int]:
-    found = []
+def _kill_processes(folder: Path) -> bool:
+    """Kill the processes that work in a folder or name it in their command. Return whether there were none. One that
+    is killed may just have started another one, so call this until it returns true."""
+    found = False
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 command = (entry / "cmdline").read_bytes()  # empty if the process has ended
                 inside = f"{(entry / 'cwd').readlink()}/".startswith(f"{folder}/")
                 if command and (inside or os.fsencode(f"{folder}/") in command):
-                    found.append(int(entry.name))
-    return found
+                    found = True
+                    os.kill(int(entry.name), signal.SIGKILL)
+    return not found
