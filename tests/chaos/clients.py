@@ -1,7 +1,7 @@
 """The clients of a chaos run: each sends the same request again, to the same or another replica, until it is answered.
 
-Every second client has a client session with all guarantees, and sends its session token to every replica. It checks
-the guarantees on what it reads (tests/chaos/client_session.py).
+Two clients of three have a client session with all guarantees, and send its session token to every replica. They check
+the guarantees on what they read (tests/chaos/client_session.py).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ PAUSE_S_BETWEEN = 0.2
 SAME_REPLICA_SHARE = 0.4  # share of retries that go to the same replica
 INSERT_SHARE, MOVE_SHARE, CANCEL_SHARE = 0.15, 0.15, 0.08
 AWAY = {412, 429, 503}  # 412: the replica does not hold yet what the session has read or written
-READ_SHARE = 0.7
+READ_SHARE = 0.9
 RECENT_MAX = 10  # own reservations of which one is moved or cancelled
 WAIT_MS = "500"
-BEHIND_COUNT_MAX = 60  # consecutive answers 412 before a new session starts, because the missing write may be destroyed
+BEHIND_COUNT_MAX = 20  # answers 412 to one request before a new session starts: the missing write may be destroyed
 WINDOW_MIN = 180
 MERGES: tuple[Any, ...] = (
     "first_free_alternative",
@@ -61,7 +61,7 @@ class Client:
         self._chance = random.Random(f"{seed}/{name}")
         self._number = 0
         self._recent: deque[str] = deque(maxlen=RECENT_MAX)
-        self._token: str | None = "" if int(name.rpartition("-")[2]) % 2 else None
+        self._token: str | None = "" if int(name.rpartition("-")[2]) % 3 else None
         self._session = ClientSession(name, books)  # of a client without a token, it stays empty
         self._sent: str | None = None  # the session token that the last request carried
         self._asked_once = True  # whether the last request was answered at the first attempt
@@ -222,7 +222,9 @@ class Client:
         if self._token is None:
             return
         self._token = answer.headers.get("Bayou-Session", self._token)
-        self._behind = self._behind + 1 if answer.status_code == 412 else 0
+        if answer.status_code not in AWAY:
+            self._behind = 0
+        self._behind += answer.status_code == 412
         if self._behind > BEHIND_COUNT_MAX:
             self._token, self._behind = "", 0
             self._session = ClientSession(self.name, self._books)

@@ -21,7 +21,7 @@ from tests.chaos.namespaces import Unavailable, namespaces
 from tests.chaos.replicas import Replicas, chaotic
 
 LABELS = ("one", "two", "three", "four", "five")
-CLIENTS = 6
+CLIENTS = 9
 JOIN_S = 150.0  # longer than any single fault lasts
 PROGRESS_EVERY_S = 0.5
 
