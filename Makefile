@@ -27,7 +27,7 @@ reset: $(INSTALLED) ## delete the data of all replicas of config.yaml, to start 
 test: $(INSTALLED) ## run the tests
 	@$(PYTHON) -m pytest
 
-chaos: $(INSTALLED) ## kill replicas at random and check that nothing is lost; options SECONDS= KILLS= REPLICAS= SEED=
+chaos: $(INSTALLED) ## kill replicas and drop packets at random, and check that nothing is lost; options SECONDS= KILLS= REPLICAS= SEED=
 	@$(PYTHON) -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(REPLICAS),--replicas $(REPLICAS)) $(if $(SEED),--seed $(SEED))
 
