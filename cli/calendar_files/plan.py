@@ -194,6 +194,11 @@ class _Following:
 
     def run(self) -> None:
         course = self.course
+        if course.newest < self.known:
+            why = f"the file has an older version of it than the one imported last (SEQUENCE {self.known})"
+            self.plan.kept.append((course.request, why))
+            self.plan.unchanged += sum(one.active for one in self.held)
+            return
         if course.cancelled:
             active = [one for one in self.held if one.active]
             for one in active:
@@ -247,8 +252,6 @@ class _Following:
         for one, other in zip_longest(wanted, held):
             if one and other:
                 self.compare(one, other)
-            elif one and one.sequence < self.known:
-                self.keep_older()
             elif one:
                 self.adds.append(one)
             elif other:
@@ -273,11 +276,8 @@ class _Following:
         is_new_exception = one.sequence == other.sequence and one.unmoved == other.asked.start
         if not newer and not is_new_exception:
             self.plan.unchanged += 1
-            if one.sequence < other.sequence:
-                self.keep_older()
-            else:
-                why = "it was changed here" if other.by_hand else "the SEQUENCE of the event is not higher"
-                self.plan.kept.append((other.id, f"the file has another time, room or purpose, but {why}"))
+            why = "it was changed here" if other.by_hand else "the SEQUENCE of the event is not higher"
+            self.plan.kept.append((other.id, f"the file has another time, room or purpose, but {why}"))
         elif self.is_known(one):
             request = requests.to_change(self.course.request, one.sequence)
             self.changes.append(Change(request, self.course, other, one))
@@ -288,15 +288,7 @@ class _Following:
             self.plan.cancels.append(Cancel(requests.to_cancel(self.course.request, sequence), one))
             return
         self.plan.unchanged += 1
-        if sequence < one.sequence:
-            self.keep_older()
-        else:
-            self.plan.kept.append((one.id, "the file has it no longer, but the SEQUENCE of the event is not higher"))
-
-    def keep_older(self) -> None:
-        said = (self.course.request, f"the file has an older version of it than the one imported last ({self.known})")
-        if said not in self.plan.kept:
-            self.plan.kept.append(said)
+        self.plan.kept.append((one.id, "the file has it no longer, but the SEQUENCE of the event is not higher"))
 
     def is_known(self, one: Wanted) -> bool:
         """Return whether the room of what is wanted may be used. If not, note that it is unknown."""

@@ -50,6 +50,7 @@ class Course:
 
     request   the beginning of all request ids that come from this UID
     own       the reservation USER/REQUEST of the importing user that it was exported from; empty if it was not
+    sequence  that of the event itself; `newest` is the highest one, also of its exceptions
     repeats   whether it becomes a series
     timezone  the time zone of its local times, if the event names one
     removed   the keys of occurrences that it has no longer, with the SEQUENCE that says so
@@ -60,6 +61,7 @@ class Course:
     own: str
     title: str
     sequence: int
+    newest: int
     rule: str = ""
     repeats: bool = False
     timezone: str | None = None
@@ -174,7 +176,7 @@ class _Reading:
         owner, _, request = event.own.partition("/")
         own = event.own if owner == self.user and self.user else ""
         name = request if own and NAME.fullmatch(request) else base_of(uid)
-        return Course(name, own, event.title, event.sequence, timezone=event.timezone)
+        return Course(name, own, event.title, event.sequence, event.sequence, timezone=event.timezone)
 
     def _add_course(self, course: Course, master: Event | None, exceptions: list[Event]) -> None:
         try:
@@ -195,6 +197,7 @@ class _Reading:
         else:
             course.repeats = master.repeats
             course.rule = ";".join(rule.text for rule in master.rules)[:RULE_LENGTH_MAX]
+        course.newest = max(course.sequence, *(one.sequence for one in exceptions), 0)
         found = occurrences_of(master, exceptions, self.zone, self.until if course.repeats else None)
         course.removed = {key.isoformat(): sequence for key, sequence in found.removed.items()}
         for one in found.kept:
