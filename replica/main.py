@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import resource
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ Ctrl-C stops it in order. If it is killed, nothing acknowledged is lost.
 """
 
 
+FILES = 4096  # open files: 1000 connections, Redis, peers
 GARBAGE_OBJECTS = 20_000  # new objects before a collection; Python's default is 700
 
 
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str], applications: Sequence[Application]) -> int:
     wrong command line."""
     asked = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    _raise_file_limit()
     for handler in logging.getLogger().handlers:
         handler.addFilter(LogLimit())
     for stream in (sys.stdout, sys.stderr):
@@ -77,6 +80,14 @@ def main(arguments: Sequence[str], applications: Sequence[Application]) -> int:
         replica.stop()
         printer.close()
     return 1 if replica.has_failed else 0
+
+
+def _raise_file_limit() -> None:
+    """Let this process open as many files as it may need. Shells usually allow 1024, and macOS 256."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _parser() -> argparse.ArgumentParser:

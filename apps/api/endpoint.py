@@ -13,6 +13,8 @@ from typing import Any, Literal, get_args, get_type_hints
 from apps.api.model import Model
 from apps.api.schema import ANYTHING, Schema
 
+BODY_BYTES_MAX = 1024 * 1024
+
 Answer = dict[str, Any]
 Role = Literal["guest", "user", "manager"]
 
@@ -46,6 +48,7 @@ class Endpoint:
     parameters            parameter of the path -> its description
     errors                status -> error codes, without those that every endpoint may answer
     role                  the lowest role that may use the endpoint; if None, anybody may, without a token
+    body_bytes_max        a longer body is refused, before it is read
     body_is_required      if False, a request without a body is treated as if its body were {}
     in_session            the endpoint keeps the guarantees of the client's session
     for_cluster_pages     web pages that other replicas of the cluster serve may use the endpoint
@@ -59,6 +62,7 @@ class Endpoint:
     parameters: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     role: Role | None = "user"
+    body_bytes_max: int = BODY_BYTES_MAX
     body_is_required: bool = True
     in_session: bool = True
     for_cluster_pages: bool = False

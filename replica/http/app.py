@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 from flask_restful import Api
 from redis import RedisError
 
-from apps.api.endpoint import Endpoint, Tables
+from apps.api.endpoint import BODY_BYTES_MAX, Endpoint, Tables
 from apps.api.request import ClientSession
 from replica.events.counters import Counters
 from replica.http import admin, auth, errors, event_stream, export, metrics, openapi, web_pages
@@ -21,13 +21,14 @@ from replica.http.client_session import TOKEN_HEADER, read_session, token_to_sen
 from replica.http.cors import READING, CrossSite
 from replica.http.parts import Parts
 from replica.http.routing import Routes
+from replica.http.wsgi import ADMIT
 
 
 def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
     """Return the WSGI application of one replica. The application counts its answers in `counters`, which also has the
     other counters of the replica. Without `counters`, the application makes new counters."""
     app = Flask("bayou", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = errors.BODY_BYTES_MAX
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # flask-restful fails where an error meets the redirect that this would make
     app.register_error_handler(Exception, _answer_error)
@@ -55,13 +56,21 @@ def tables_of(parts: Parts, counters: Counters, security: auth.Security) -> Tabl
 
 def _add_hooks(app: Flask, routes: Routes, cross_site: CrossSite, security: auth.Security, counters: Counters) -> None:
     @app.before_request
-    def admit() -> None:
+    def admit() -> Response | None:
         g.began_s = time.monotonic()
         method, headers = request.method, request.headers
         endpoint = g.endpoint = routes.endpoint_of(request, method)
         cross_site.check(endpoint, method, request.host, headers.get("Origin"))
         g.session = read_session(headers, only_reads=method in READING)
         g.caller = security.caller(endpoint, method, headers)
+        if endpoint is None:
+            return None
+        request.max_content_length = endpoint.body_bytes_max
+        if ADMIT not in request.environ:
+            return None
+        request.environ[ADMIT](endpoint.body_bytes_max)  # the body is read now, and the request comes again with it
+        g.is_counted = False
+        return Response()
 
     @app.after_request
     def complete(response: Response) -> Response:
@@ -78,7 +87,7 @@ def _add_hooks(app: Flask, routes: Routes, cross_site: CrossSite, security: auth
         headers.add("X-Content-Type-Options", "nosniff")
         headers.setdefault("Cache-Control", "no-store")
         endpoint: Endpoint | None = g.endpoint
-        if endpoint is None or not endpoint.is_endless:
+        if g.get("is_counted", True) and (endpoint is None or not endpoint.is_endless):
             counters.note_answer(method, response.status_code, time.monotonic() - g.began_s)
         return response
 

@@ -15,6 +15,7 @@ import redis
 from flask import Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from apps.api.endpoint import BODY_BYTES_MAX
 from bayou.errors import (
     Away,
     BadInput,
@@ -32,7 +33,6 @@ from replica.http.json import json_response
 from storage.redis.connect import away_of
 
 LOGGER = logging.getLogger("bayou.replica")
-BODY_BYTES_MAX = 1024 * 1024
 RETRY_AFTER_S = 1
 
 STATUS_BY_KIND: dict[type[Refusal], int] = {

@@ -86,7 +86,9 @@ def endpoints(parts: Parts) -> list[Endpoint]:
             errors={409: ("state_not_signed",)},
             for_cluster_pages=True,
         ),
-        endpoint("POST", "/replica/import", files.import_writes, {200: taken}, errors=errors),
+        endpoint(
+            "POST", "/replica/import", files.import_writes, {200: taken}, errors=errors, body_bytes_max=IMPORT_BYTES_MAX
+        ),
     ]
 
 
@@ -112,7 +114,6 @@ class Files:
 
     def import_writes(self, request: HttpRequest[None, None]) -> Answer:
         """Import the writes of an exported file. The file is the body, sent as application/octet-stream."""
-        request.http.max_content_length = IMPORT_BYTES_MAX
         if (request.http.content_length or 0) > IMPORT_BYTES_MAX:
             raise TooLarge(
                 "too_large",

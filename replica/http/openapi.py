@@ -5,11 +5,15 @@ This module adds what all endpoints have in common: the form of errors, and the 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from apps.api.endpoint import Answer, Endpoint, Tables
+from pydantic_core import to_json
+
+from apps.api.endpoint import Content, Endpoint, Tables
 from apps.api.model import Model
 from apps.api.request import Request
 from apps.api.schema import TEXT, Schema, record
@@ -59,9 +63,14 @@ def endpoint(tables: Tables) -> Endpoint:
     """Return the endpoint that describes the endpoints of `tables`. Add the returned endpoint to `tables` too, so that
     the document also describes it."""
 
-    def show_openapi(_request: Request[None, None]) -> Answer:
+    @cache
+    def made() -> Content:
+        body = to_json(document(tables))
+        return Content(body, "application/json", hashlib.sha256(body).hexdigest())
+
+    def show_openapi(_request: Request[None, None]) -> Content:
         """Show the OpenAPI document of all endpoints."""
-        return document(tables)  # made again each time: it takes a MiB, and few ask
+        return made()
 
     return own_endpoint("GET", "/openapi.json", show_openapi, role=None)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
@@ -16,14 +17,14 @@ from aiohttp.http import HttpProcessingError
 
 from replica.config import Address
 from replica.free_addresses import BACKLOG, listen
+from replica.http.connections import Connection, Connections
 from replica.http.wsgi import WSGIApplication, WSGIHandler
 
 LOGGER = logging.getLogger("bayou.replica")
 THREADS = 24
-CONNECTIONS_MAX = 500
-HEAD_TIMEOUT_S = 60.0  # until the head of a request is complete, since the connection or the answer before
+HEAD_TIMEOUT_S = 30.0  # until the head of a request is complete, since the connection or the answer before
 LINE_BYTES_MAX = 256 * 1024  # of a request: /replica/export takes a vector there
-HEADER_BYTES_MAX = 32 * 1024
+HEADER_BYTES_MAX = 16 * 1024
 STOP_TIMEOUT_S = 5.0
 
 
@@ -32,15 +33,17 @@ class WebServer:
     time.
 
     `address` is the address at which the server listens; for port 0 it has the port that the system chose. The
-    constructor raises Conflict `address_unusable` if the server cannot listen there.
+    constructor raises Conflict `address_unusable` if the server cannot listen there. `proxies` are the addresses of
+    reverse proxies, whose header X-Forwarded-For says who the client is.
     """
 
-    def __init__(self, app: WSGIApplication, address: Address) -> None:
+    def __init__(self, app: WSGIApplication, address: Address, proxies: Collection[str] = ()) -> None:
         self._socket = listen(address)
         host, port = self._socket.getsockname()[:2]
         self.address = Address(host, port)
         threads = ThreadPoolExecutor(THREADS, thread_name_prefix="rest")
-        self._handler = WSGIHandler(app, threads, self.address)
+        self._connections = Connections(proxies)
+        self._handler = WSGIHandler(app, threads, self.address, self._connections)
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(threads)
         self._stopping = asyncio.Event()
@@ -85,22 +88,13 @@ class WebServer:
         runner = web.ServerRunner(server, shutdown_timeout=STOP_TIMEOUT_S)
         await runner.setup()
 
-        def connected() -> asyncio.Protocol:
-            return _Full() if len(server.connections) >= CONNECTIONS_MAX else server()
+        def connected() -> Connection:
+            return Connection(self._connections, server)
 
         listener = await self._loop.create_server(connected, sock=self._socket, backlog=BACKLOG)
         await self._stopping.wait()
         listener.close()
         await runner.cleanup()
-
-
-class _Full(asyncio.Protocol):
-    """A connection over the limit. It is answered with 503 at once and closed."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        transport.write(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n")
-        transport.close()
 
 
 def _is_of_interest(record: logging.LogRecord) -> bool:

@@ -4,15 +4,21 @@ answer.
 The event loop reads the body of a request before it uses a thread, and sends the answer itself. So no thread ever waits
 for a client. An application may return an async iterable instead of an iterable; the event loop sends it without a
 thread. GET /events uses this.
+
+A long body is read only after the application has admitted the request, which it is asked first without the body. It
+admits the request by calling `environ[ADMIT]` with the greatest number of bytes that it takes; whatever it returns then
+is thrown away. Otherwise its answer is the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing
@@ -24,11 +30,16 @@ from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict
 
 from replica.config import Address
+from replica.http.connections import Connections
 
-BODY_BYTES_MAX = 260 * 1024 * 1024  # more than any resource takes: the application refuses it, in its own shape
-BODY_MEMORY_BYTES = 512 * 1024  # of a body; a longer one goes to the disk
-PIECE_BYTES = 64 * 1024  # of an answer that is sent in pieces
-SILENCE_S = 120.0  # of a client that has to send its body, or to read its answer
+ADMIT = "bayou.admit"
+CLIENT = "bayou.client"  # the address of the client, as limits count it; empty if a proxy does not say it
+PIECE_BYTES = 64 * 1024  # of a body, or of an answer
+PIECE_S = 30.0  # for a client to send a piece of its body, or to read a piece of its answer
+LARGE_BYTES = 1024 * 1024  # bodies with more go to the disk in great numbers of bytes, so a few at a time
+LARGE_BODIES_MAX = 2
+ANSWERS_BYTES_MAX = 64 * 1024 * 1024  # of all answers that wait for their clients to read them
+CLIENT_THREADS_MAX = 20  # of 24: the others are for other clients
 
 SERVER = {"Server": "bayou"}  # aiohttp would show strangers the versions of the software
 _HOST = re.compile(r"(?:([A-Za-z0-9_-][A-Za-z0-9._-]{0,254})|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
@@ -39,11 +50,15 @@ WSGIApplication = Callable[[Environ, Callable[..., Any]], Any]
 
 class WSGIHandler:
     """Answers requests of aiohttp. `answer` is an aiohttp handler. The WSGI application `app` runs in the `threads`,
-    and `address` is where the server listens."""
+    and `address` is where the server listens. `connections` are those of the server."""
 
-    def __init__(self, app: WSGIApplication, threads: Executor, address: Address) -> None:
+    def __init__(self, app: WSGIApplication, threads: Executor, address: Address, connections: Connections) -> None:
         self._app = app
         self._threads = threads
+        self._connections = connections
+        self._turns = _Turns()
+        self._unread = _Unread()
+        self._large_bodies = 0
         self._constant = {
             "SCRIPT_NAME": "",
             "SERVER_NAME": address.host,
@@ -62,15 +77,143 @@ class WSGIHandler:
             raise web.HTTPBadRequest(text=text, headers=SERVER)
         if request.headers.get("Expect", "100-continue").lower() != "100-continue":
             raise web.HTTPExpectationFailed(text="The only expectation that is met is 100-continue.", headers=SERVER)
+        connection = self._connections.of(request.transport)
+        with tempfile.SpooledTemporaryFile(PIECE_BYTES) as body, contextlib.ExitStack() as held:
+            if request.body_exists:
+                if connection is not None:
+                    connection.expects_body()
+                bytes_max = PIECE_BYTES
+                if request.content_length is None or request.content_length > PIECE_BYTES:
+                    admitted: list[int] = []
+                    answer = await self._call(request, body, {ADMIT: admitted.append})
+                    try:
+                        if not admitted:
+                            return await self._send(request, answer, is_last=True)
+                    finally:
+                        self._close(answer)
+                    bytes_max = admitted[0]
+                if bytes_max > LARGE_BYTES:
+                    held.enter_context(self._large_body())
+                await _receive(request, body, bytes_max)
+            is_whole = request.content.is_eof()
+            if connection is not None and is_whole:
+                connection.expects_head()
+            answer = await self._call(request, body, {})
+            try:
+                return await self._send(request, answer, is_last=not is_whole)
+            finally:
+                self._close(answer)
+
+    async def _call(self, request: web.BaseRequest, body: IO[bytes], more: Environ) -> _Answer:
+        """Call the application in a thread, and return its answer, which the caller must close."""
+        environ = self._constant | _environ(request, body) | more
+        client = environ[CLIENT] = self._connections.client_of(request)
         answer = _Answer(self._app, self._threads)
+        if client:
+            await self._turns.take(client)
         try:
-            await _receive(request, answer.body)
-            environ = self._constant | _environ(request, answer.body)
             await asyncio.get_running_loop().run_in_executor(self._threads, answer.begin, environ)
-            return await _send(request, answer)
+        except BaseException:
+            self._close(answer)
+            raise
         finally:
-            if not answer.is_closed:
-                self._threads.submit(answer.close)  # after a thread that works on though the client has left
+            if client:
+                self._turns.give(client)
+        return answer
+
+    def _close(self, answer: _Answer) -> None:
+        if not answer.is_closed:
+            self._threads.submit(answer.close)  # after a thread that works on though the client has left
+
+    @contextlib.contextmanager
+    def _large_body(self) -> Iterator[None]:
+        if self._large_bodies >= LARGE_BODIES_MAX:
+            text = f"At most {LARGE_BODIES_MAX} large bodies are taken at a time. Send it again when one has ended."
+            raise web.HTTPServiceUnavailable(text=text, headers={**SERVER, "Retry-After": "5"})
+        self._large_bodies += 1
+        try:
+            yield
+        finally:
+            self._large_bodies -= 1
+
+    async def _send(self, request: web.BaseRequest, answer: _Answer, *, is_last: bool) -> web.StreamResponse:
+        """Send an answer. `is_last` closes the connection after it, since the body of the request was not read."""
+        is_short = answer.is_closed and len(answer.piece) <= PIECE_BYTES
+        response = (
+            web.Response(status=answer.status, headers=answer.headers, body=answer.piece)
+            if is_short
+            else web.StreamResponse(status=answer.status, headers=answer.headers)
+        )
+        if is_last:
+            response.force_close()
+        try:
+            await response.prepare(request)
+            if not is_short:
+                with self._unread.waiting(request.transport, len(answer.piece)):
+                    async for piece in answer.pieces():
+                        for start in range(0, len(piece), PIECE_BYTES):
+                            async with asyncio.timeout(PIECE_S):
+                                await response.write(piece[start : start + PIECE_BYTES])
+            async with asyncio.timeout(PIECE_S):
+                await response.write_eof()
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+        except ConnectionError:
+            pass  # the client has left; aiohttp would log it with its traceback
+        return response
+
+
+class _Turns:
+    """Lets each client use CLIENT_THREADS_MAX threads at a time. Its other requests wait for them, and use none. Call
+    `give` once for each `take`."""
+
+    def __init__(self) -> None:
+        self._by_client: dict[str, asyncio.Semaphore] = {}
+        self._counts: Counter[str] = Counter()  # of those that have a turn, and of those that wait for one
+
+    async def take(self, client: str) -> None:
+        self._counts[client] += 1
+        if client not in self._by_client:
+            self._by_client[client] = asyncio.Semaphore(CLIENT_THREADS_MAX)
+        try:
+            await self._by_client[client].acquire()
+        except asyncio.CancelledError:  # the client has left
+            self._forget(client)
+            raise
+
+    def give(self, client: str) -> None:
+        self._by_client[client].release()
+        self._forget(client)
+
+    def _forget(self, client: str) -> None:
+        self._counts[client] -= 1
+        if not self._counts[client]:
+            del self._counts[client], self._by_client[client]
+
+
+class _Unread:
+    """The long answers that wait for their clients to read them. If they have too many bytes together, those that have
+    waited longest are cut off."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[asyncio.BaseTransport, int] = {}  # the oldest first
+
+    @contextlib.contextmanager
+    def waiting(self, transport: asyncio.Transport | None, size: int) -> Iterator[None]:
+        if transport is None or size <= PIECE_BYTES:
+            yield
+            return
+        self._bytes[transport] = size
+        while sum(self._bytes.values()) > ANSWERS_BYTES_MAX and len(self._bytes) > 1:
+            oldest = next(iter(self._bytes))
+            del self._bytes[oldest]
+            assert isinstance(oldest, asyncio.Transport)
+            oldest.abort()
+        try:
+            yield
+        finally:
+            self._bytes.pop(transport, None)
 
 
 class _Answer:
@@ -80,7 +223,6 @@ class _Answer:
     """
 
     def __init__(self, app: WSGIApplication, threads: Executor) -> None:
-        self.body = tempfile.SpooledTemporaryFile(BODY_MEMORY_BYTES)  # noqa: SIM115  # closed with the answer
         self._app = app
         self._threads = threads
         self._working = threading.Lock()
@@ -140,55 +282,33 @@ class _Answer:
     def _close(self) -> None:
         if not self.is_closed:
             self.is_closed = True
-            self.body.close()
             if hasattr(self._returned, "close"):
                 self._returned.close()
 
 
-async def _receive(request: web.BaseRequest, body: IO[bytes]) -> None:
-    """Write the body of the request to `body`. If the declared length is over the limit, read nothing."""
-    if not request.body_exists or (request.content_length or 0) > BODY_BYTES_MAX:
+async def _receive(request: web.BaseRequest, body: IO[bytes], bytes_max: int) -> None:
+    """Write the body of the request to `body`. If the body has more than `bytes_max`, read no more than that: the
+    application refuses it, in its own shape."""
+    if (request.content_length or 0) > bytes_max:
         return
     if request.content.is_eof():  # it came with the head
         body.write(request.content.read_nowait())
         return
     if "Expect" in request.headers and request.version == HttpVersion11 and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    loop = asyncio.get_running_loop()
+    loop, expected = asyncio.get_running_loop(), PIECE_BYTES
     try:
-        async with asyncio.timeout(SILENCE_S) as silence:
-            while body.tell() <= BODY_BYTES_MAX and (chunk := await request.content.readany()):
+        async with asyncio.timeout(PIECE_S) as deadline:
+            while body.tell() <= bytes_max and (chunk := await request.content.readany()):
                 body.write(chunk)
-                silence.reschedule(loop.time() + SILENCE_S)
+                if body.tell() >= expected:
+                    expected = body.tell() + PIECE_BYTES
+                    deadline.reschedule(loop.time() + PIECE_S)
     except TimeoutError:
-        text = f"No more of the body came for {SILENCE_S:.0f} s. Send it again."
+        text = f"The body comes too slowly: {PIECE_BYTES} bytes must come within {PIECE_S:.0f} s. Send it again."
         raise web.HTTPRequestTimeout(text=text, headers=SERVER) from None
     except web.RequestPayloadError as error:
         raise web.HTTPBadRequest(text=f"The body cannot be read: {error}", headers=SERVER) from None
-
-
-async def _send(request: web.BaseRequest, answer: _Answer) -> web.StreamResponse:
-    is_whole = answer.is_closed
-    response = (
-        web.Response(status=answer.status, headers=answer.headers, body=answer.piece)
-        if is_whole
-        else web.StreamResponse(status=answer.status, headers=answer.headers)
-    )
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(SILENCE_S) as silence:
-            await response.prepare(request)
-            if not is_whole:
-                async for piece in answer.pieces():
-                    await response.write(piece)
-                    silence.reschedule(loop.time() + SILENCE_S)
-            await response.write_eof()
-    except TimeoutError:
-        if request.transport is not None:
-            request.transport.abort()
-    except ConnectionError:
-        pass  # the client has left; aiohttp would log it with its traceback
-    return response
 
 
 @lru_cache(256)

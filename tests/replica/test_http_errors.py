@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import redis
 
+from apps.api.endpoint import BODY_BYTES_MAX
 from bayou.errors import Away, BadInput, Behind, Conflict, Forbidden, Refusal, TooLarge, TooMany, Unauthorized, Unknown
-from replica.http.errors import BODY_BYTES_MAX, STATUS_BY_KIND
+from replica.http.errors import STATUS_BY_KIND
 from tests.support.replica_harness import Harness
 
 VISH = {"Bayou-User": "vish"}

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from apps.api.endpoint import BODY_BYTES_MAX
 from replica.config import Address
-from replica.http import server, wsgi
+from replica.http import connections, server, wsgi
 from replica.http.server import THREADS, WebServer
 from tests.support.waiting import wait_until
 
@@ -55,12 +56,16 @@ def closes(connection: socket.socket) -> bytes:
 
 
 class Recorder:
-    """A WSGI application that records each environ with its request body, and sends an empty answer."""
+    """A WSGI application that admits every body, records each environ with its request body, and sends an empty
+    answer."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[dict[str, Any], bytes]] = []
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        if admit := environ.get(wsgi.ADMIT):
+            admit(BODY_BYTES_MAX)
+            return []
         self.seen.append((environ, environ["wsgi.input"].read()))
         start_response("204 No Content", [])
         return []
@@ -126,23 +131,50 @@ def test_a_client_that_waits_to_be_asked_for_its_body_is_asked() -> None:
     assert app.seen[0][1] == b"abc"
 
 
-def test_a_body_beyond_the_memory_bound_arrives_whole() -> None:
-    app, size = Recorder(), 3 * wsgi.BODY_MEMORY_BYTES
+def test_a_long_body_arrives_whole() -> None:
+    app, size = Recorder(), 5 * wsgi.PIECE_BYTES
     with serving(app) as address:
         head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode()
         asked(address, head + bytes(range(256)) * (size // 256))
     assert app.seen[0][1] == bytes(range(256)) * (size // 256)
 
 
-def test_a_body_that_is_declared_too_large_is_not_read_and_the_application_answers() -> None:
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "in chunks"])
+def test_a_body_that_is_too_long_is_not_read_whole_and_the_application_answers(declared: bool) -> None:
+    sizes = []
+
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        if admit := environ.get(wsgi.ADMIT):
+            admit(BODY_BYTES_MAX)
+        else:
+            sizes.append(len(environ["wsgi.input"].read()))
         start_response("413 Content Too Large", [("Content-Length", "3")])
-        return [environ["wsgi.input"].read() or b"few"]
+        return [b"few"]
+
+    size = 10 * BODY_BYTES_MAX
+    with serving(app) as address, connected(address) as connection:
+        framing = b"Content-Length: %d" % size if declared else b"Transfer-Encoding: chunked"
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            connection.sendall((b"" if declared else b"%x\r\n" % size) + bytes(2 * BODY_BYTES_MAX))
+        assert connection.recv(1 << 16).endswith(b"\r\n\r\nfew")
+    assert sizes[0] < 2 * BODY_BYTES_MAX
+
+
+def test_a_body_that_is_not_admitted_is_not_read_and_the_first_answer_counts() -> None:
+    seen = []
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        seen.append(environ["wsgi.input"].read())
+        start_response("401 Unauthorized", [("Content-Length", "2")])
+        return [b"no"]
 
     with serving(app) as address, connected(address) as connection:
-        size = wsgi.BODY_BYTES_MAX + 1
-        connection.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\nabc".encode())
-        assert connection.recv(1 << 16).endswith(b"\r\n\r\nfew")
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 300000000\r\nExpect: 100-continue\r\n\r\n")
+        answer = connection.recv(1 << 16)
+        assert answer.startswith(b"HTTP/1.1 401 Unauthorized\r\n")
+        assert b"Connection: close" in answer
+    assert seen == [b""]
 
 
 def test_a_head_has_the_length_and_no_body() -> None:
@@ -296,7 +328,7 @@ def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest.Monke
 
 
 def test_a_body_that_does_not_come_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wsgi, "SILENCE_S", 0.1)
+    monkeypatch.setattr(wsgi, "PIECE_S", 0.1)
     app = Recorder()
     with serving(app) as address, connected(address) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
@@ -305,7 +337,7 @@ def test_a_body_that_does_not_come_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_answer_that_is_not_read_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wsgi, "SILENCE_S", 0.1)
+    monkeypatch.setattr(wsgi, "PIECE_S", 0.1)
     app = Answering()
     with serving(app) as address, connected(address) as connection:
         connection.sendall(LONG)
@@ -316,7 +348,7 @@ def test_an_answer_that_is_not_read_ends_the_connection(monkeypatch: pytest.Monk
 
 
 def test_a_connection_too_many_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "CONNECTIONS_MAX", 3)
+    monkeypatch.setattr(connections, "CONNECTIONS_MAX", 3)
     with serving(Recorder()) as address, contextlib.ExitStack() as clients:
         for _ in range(3):
             connection = clients.enter_context(connected(address))
