@@ -12,7 +12,8 @@ The sender plans its batches from the vectors of the receiver. If another sessio
 no longer fit. Then the receiver's Ack says what the receiver holds now, and the sender makes a new plan.
 
 A peer gets the full state instead of batches (StateChunk ... StateFinish) if it lacks commits that are no longer in the
-log, or if its own history did not prevail. It installs that state, and its Ack asks for a new plan.
+log, or if its own history did not prevail. It compares the two logs (bayou/comparison.py), installs that state, and its
+Ack asks for a new plan.
 
 An acknowledged frame is stored for good. So a session may break at any point: the next session continues from what each
 side then holds.
@@ -20,6 +21,10 @@ side then holds.
 A peer may be faulty, and bayou/trust.py has what is not taken from it. If its hello claims writes of this replica that
 the replica does not hold, this side only looks through the batches for one of these writes: it stores none of them and
 sends nothing. Such a session always ends with a refusal, unless a full state has brought this replica a new id.
+
+A server id may have been used twice, by a copy of a data folder. If the peer sends a tentative write that follows the
+same write as another one here, this side takes nothing more, but goes on sending: a commit that it sends may decide
+between the two. It refuses the session when it has nothing left to send.
 """
 
 from __future__ import annotations
@@ -27,17 +32,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from bayou.comparison import Comparison
 from bayou.errors import Hung, PeerRefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
-from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
+from bayou.frames import Ack, Answer, Batch, Done, Frame, Hello, Question, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
 from bayou.handshake import EARLY_PROMOTION, LOGS_DIFFER, LOGS_FORK, judge_hello
-from bayou.history import Verdict
-from bayou.payloads import Installed, Received, Selection
+from bayou.history import Verdict, heals, prevails
+from bayou.payloads import Installed, Item, Received, Selection
 from bayou.seal_check import SealCheck, Unheld
 from bayou.sealing import Sealing
 from bayou.seals import Signing
 from bayou.sender import Reach
+from bayou.stamps import created_at, split_id
 from bayou.state import State
 from bayou.store import AntiEntropyStore
 from bayou.trust import (
@@ -49,10 +56,11 @@ from bayou.trust import (
     refuse_claim,
     refuse_foreign,
     refuse_lost,
+    refuse_partial,
     refuse_to_give_state,
 )
 
-PROTOCOL = 5
+PROTOCOL = 6
 BATCH_COUNT_MAX = 500
 BATCH_BYTES_MAX = 1024 * 1024
 WINDOW = 4  # frames that may be in flight without an acknowledgement
@@ -73,7 +81,9 @@ class Report:
     installed: Installed | None = None
     error: Refuse | None = None
     held: Reach | None = None  # what the peer holds, once the session has ended without an error
-    lost: str | None = None  # this replica's id, if the peer has sent a write of it that is lost here
+    lost: str | None = None  # this replica's id, if the peer has sent a write of it that is not held here
+    is_partial: bool = False  # a full state was installed whose sender could not compare the whole log
+    has_same_history: bool = False  # whether the two histories were the same when the session began
 
     @property
     def code(self) -> str | None:
@@ -126,7 +136,8 @@ class Session:
         self._label = self._server = self._history = ""  # of this replica, when the peer's hello came
         self._is_claimed = False  # the peer claims writes of this replica that are not here
         self._verdict = Verdict.AGREE
-        self._common_csn: int | None = None  # the last CSN of both histories, while this side has to yield
+        self._common_csn: int | None = None  # the last CSN of both histories, while that of the peer prevails
+        self._is_healed = False  # an epoch of that history heals, so the logs must be compared
         self._reach = Reach(0, {}, ())
         self._plan = 0
         self._in_flight: list[int] = []  # sizes of the frames of this plan that are not acknowledged
@@ -135,6 +146,9 @@ class Session:
         self._check = SealCheck(store, signing) if signing else None
         self._outgoing = Sealing(store, signing)
         self._staging = Staging(store, is_checked=signing is not None)
+        self._finish: StateFinish | None = None  # the end of a full state, while the logs are being compared
+        self._comparison: Comparison | None = None
+        self._late_refusal: Refuse | None = None  # for when everything is sent; until then nothing is taken
         self._sent_done = False
         self._got_done = False
         self._ended = False
@@ -178,12 +192,12 @@ class Session:
         if isinstance(frame, Hello) and self._peer is None:
             return self._take_hello(frame)
         if self._peer is not None:
+            try:
+                if (answers := self._take_content(frame, examined.problem)) is not None:
+                    return answers
+            except Hung as hung:
+                return self.refuse(PeerRefusalCode.PLAY_HUNG, hung.message)
             match frame:
-                case Batch() | StateChunk() | StateFinish() if not self._got_done:
-                    try:
-                        return self._take_data(frame, examined.problem)
-                    except Hung as hung:
-                        return self.refuse(PeerRefusalCode.PLAY_HUNG, hung.message)
                 case Ack() if self._in_flight or frame.plan < self._plan:
                     return self._take_ack(frame)
                 case Done() if not self._got_done:
@@ -210,6 +224,7 @@ class Session:
     def _take_hello(self, hello: Hello) -> list[Frame]:
         state = self._store.state()
         self.report.peer = hello.label
+        self.report.has_same_history = hello.history == state.history
         judged = judge_hello(state, PROTOCOL, self._applications, hello, self._clock_us())
         if isinstance(judged, Refuse):
             return self._refuse(judged)
@@ -218,6 +233,11 @@ class Session:
         # A peer that has to yield sends nothing before it has our state.
         is_missing = is_missing_own(state, hello.vector.get(state.server, 0))
         self._is_claimed = is_missing and self._verdict is not Verdict.PREVAIL
+        if prevails(hello.history, state.history):
+            self._common_csn = common  # at most: the peer may have other commits even before
+            self._is_healed = heals(hello.history, state.history)
+        elif self._verdict is Verdict.AGREE and prevails(state.history, hello.history) and self._lacks(hello):
+            self._verdict = Verdict.PREVAIL
         if self._verdict is Verdict.YIELD:
             self._common_csn = common
         elif self._verdict is Verdict.AGREE and hello.birth:
@@ -227,6 +247,10 @@ class Session:
         self._peer = hello
         self._reach = Reach(hello.csn, dict(hello.vector), hello.retired_servers)
         return self._send_on()
+
+    def _lacks(self, hello: Hello) -> bool:
+        """Return whether the log here has another commit in the place of the peer's last one."""
+        return hello.csn > 0 and self._store.answer(Question((hello.csn,))).commits[0] not in {"", hello.last}
 
     # Receiving.
 
@@ -246,6 +270,8 @@ class Session:
                 return self._take_finish(frame)
 
     def _take_batch(self, batch: Batch, problem: str | None) -> list[Frame]:
+        if self._late_refusal is not None:
+            return [Ack(batch.plan, replan=False, csn=0, vector={})]
         if problem:
             return self.refuse(PeerRefusalCode.MALFORMED, f"A write of the batch cannot be played: {problem}.")
         now_us = self._clock_us()
@@ -255,28 +281,40 @@ class Session:
             self.report.lost = self._server
             return self._refuse(refuse_lost(self._label, self.report.peer))
         try:
-            refusal = self._check_seals(batch.selection)
-        except Unheld:
-            return [self._replan(batch.plan)]
-        if refusal:
-            return self._refuse(refusal)
-        received = self._received(selection)
-        if received.status in _REFUSALS or received.status == PeerRefusalCode.FOREIGN_COMMIT:
-            return self._refuse(self._refusal_of(received.status))
+            if refusal := self._check_seals(batch.selection):
+                return self._refuse(refusal)
+        except Unheld as unheld:
+            return [self._replan(batch.plan, unheld.item)]
+        received, stopped_at = self._received(selection)
         if received.status != "taken":
-            return [self._replan(batch.plan)]
+            return self._misfit(batch.plan, received, stopped_at)
         if ahead is not None:
             return self._refuse(refuse_ahead(self._label, now_us, self.report.peer, batch.selection.items[ahead]))
         return [Ack(batch.plan, replan=False, csn=received.csn, vector={})]
 
-    def _received(self, selection: Selection) -> Received:
+    def _misfit(self, plan: int, received: Received, stopped_at: Item | None) -> list[Frame]:
+        """Return the frames to send for a batch of which only the items before `stopped_at` were stored."""
+        match received.status:
+            case "own":
+                self.report.lost = self._server
+                return self._refuse(refuse_lost(self._label, self.report.peer))
+            case PeerRefusalCode.FORK if not self._sent_done:
+                self._late_refusal = self._refusal_of(received.status)
+                return [Ack(plan, replan=False, csn=received.csn, vector={})]
+            case "hole":
+                return [self._replan(plan)]
+            case "unknown":
+                return [self._replan(plan, stopped_at)]
+        return self._refuse(self._refusal_of(received.status))
+
+    def _received(self, selection: Selection) -> tuple[Received, Item | None]:
         """Store a selection, unless nothing is taken from this peer, or its commits do not belong to a history that was
-        compared with the history here."""
+        compared with the history here. Return the result, and the first item that was not stored."""
         if self._is_claimed:
-            return Received("taken", 0, 0, 0, 0, 0)
+            return Received("taken", 0, 0, 0, 0, 0), None
         has_commits = any(item.csn is not None for item in selection.items)
         if has_commits and (self._precedes_the_birth() or self._is_new_to_primary(selection.history)):
-            return Received(PeerRefusalCode.DIVERGED, 0, 0, 0, 0, 0)
+            return Received(PeerRefusalCode.DIVERGED, 0, 0, 0, 0, 0), None
         return self._store_all(selection)
 
     def _check_seals(self, selection: Selection) -> Refuse | None:
@@ -311,7 +349,7 @@ class Session:
         Without the birth, this replica cannot tell which history the commits of a batch belong to."""
         return self._peer is not None and not self._peer.birth and not self._store.state().birth
 
-    def _store_all(self, selection: Selection) -> Received:
+    def _store_all(self, selection: Selection) -> tuple[Received, Item | None]:
         """Store a batch, in several transactions if needed, because the store bounds the size of each."""
         while True:
             received = self._store.receive(selection, self.report.peer)
@@ -319,7 +357,7 @@ class Session:
             self.report.rolled_back += received.rolled_back
             self.report.replayed += received.replayed
             if received.status != "more":
-                return received
+                return received, next(iter(selection.items[received.taken :]), None)
             selection = selection.after(received.taken)
 
     def _take_chunk(self, chunk: StateChunk) -> list[Frame]:
@@ -335,25 +373,67 @@ class Session:
             return self._refuse(self._refusal_of(PeerRefusalCode.DIVERGED))
         if self._check and (refusal := self._check.state(frame, self._staging, self.report.peer)):
             return self._refuse(refusal)
+        state = self._store.state()
+        self._finish, self._comparison = frame, Comparison(self._store, self._common_csn)
+        if state.is_primary and frame.end.history == state.history:
+            return self._install(self._comparison)  # it is stale, or will be refused: there is nothing to compare
+        return self._compare()
+
+    def _take_content(self, frame: Frame, problem: str | None) -> list[Frame] | None:
+        """Take a frame with writes or pages, or with a question about the log or its answer. Return None for any other
+        frame, and for one that is not allowed now."""
+        match frame:
+            case Batch() | StateChunk() | StateFinish() if not self._got_done:
+                return self._take_data(frame, problem)
+            case Question():
+                return [self._store.answer(frame)]
+            case Answer() if self._comparison is not None and self._comparison.take(frame):
+                return self._compare()
+        return None
+
+    def _compare(self) -> list[Frame]:
+        """Ask the next question about the two logs. If none is left, install the full state."""
+        assert self._comparison is not None
+        question = self._comparison.next_question()
+        if question is not None:
+            return [question]
+        assert self._finish is not None
+        assert self._peer is not None
+        is_by_primary = self._finish.end.primary == self._peer.server
+        if self._comparison.is_partial and self._is_healed and not is_by_primary:
+            return self._refuse(refuse_partial(self._label, self.report.peer))
+        return self._install(self._comparison)
+
+    def _install(self, compared: Comparison) -> list[Frame]:
+        frame, self._finish, self._comparison = self._finish, None, None
+        assert frame is not None
         self._staging.store_lists()
         successions = frame.proof.successions if self._check and frame.proof else ()
-        peer, common = self.report.peer, self._common_csn
-        installed = self._store.install(self._staging.number, peer, frame.end, common, successions)
+        found = compared.common_csn, compared.lacking, successions
+        installed = self._store.install(self._staging.number, self.report.peer, frame.end, *found)
         if installed.status == PeerRefusalCode.FOREIGN_COMMIT:
             return self._refuse(self._refusal_of(installed.status))
         self._is_claimed = self._is_claimed and self._has_same_id()
         if installed.status == "installed":
-            self.report.installed = installed
+            self.report.installed, self.report.is_partial = installed, compared.is_partial
             self._verdict = Verdict.AGREE
             self._common_csn = None
         self._reach.note_received_state(frame.end)
         return [self._replan(frame.plan), *self._send_on()]
 
-    def _replan(self, plan: int) -> Ack:
+    def _replan(self, plan: int, unknown: Item | None = None) -> Ack:
+        """Ask the peer for a new plan. If it has sent a notification of a write that is not here, although the vector
+        covers it, the id of that server was used twice: the peer shall send the writes of that server as a whole, from
+        the committed ones on."""
         self._plan_of_peer = plan + 1
         self._staging = Staging(self._store, is_checked=self._check is not None)
         state = self._store.state()
-        return Ack(plan, replan=True, csn=state.csn, vector=state.vector, retired_servers=state.retired_servers)
+        vector = dict(state.vector)
+        if unknown is not None:
+            stamp, origin = split_id(unknown.id)
+            if vector.get(origin, 0) >= stamp:
+                vector[origin] = state.committed_vector.get(origin) or created_at(origin)
+        return Ack(plan, replan=True, csn=state.csn, vector=vector, retired_servers=state.retired_servers)
 
     # Sending.
 
@@ -391,6 +471,8 @@ class Session:
             self._in_flight.append(_size(frame))
         waiting = self._in_flight or self._verdict is Verdict.YIELD
         if not waiting and not self._sent_done and (self._initiator or self._got_done):
+            if self._late_refusal is not None:
+                return [*frames, *self._refuse(self._late_refusal)]
             self._sent_done = True
             frames.append(Done())
         if self._sent_done and self._got_done:

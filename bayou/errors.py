@@ -17,6 +17,7 @@ class PeerRefusalCode(StrEnum):
     # A session is refused or ends early:
     BROKEN_OFF = "broken_off"
     BUSY = "busy"
+    CANNOT_COMPARE = "cannot_compare"
     CERTIFICATE_DIFFERS = "certificate_differs"
     CLOCK_AHEAD = "clock_ahead"
     CLOCK_DIFFERS = "clock_differs"

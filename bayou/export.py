@@ -16,8 +16,8 @@ from bayou.errors import BadInput, Conflict, PeerRefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
-from bayou.handshake import EARLY_PROMOTION, LOGS_DIFFER, judge_hello
-from bayou.history import Verdict
+from bayou.handshake import EARLY_PROMOTION, LOGS_DIFFER, LOGS_FORK, judge_hello
+from bayou.history import Verdict, heals
 from bayou.payloads import Selection
 from bayou.seal_check import SealCheck, Unheld
 from bayou.sealing import Sealing
@@ -55,8 +55,8 @@ _GAP = (
     "The writes in the file do not continue the log of this replica. Export a new file for this replica and import it."
 )
 _MISFITS = {  # status of a batch that is not stored -> message; for any other status, the message is _GAP
-    "fork": "The file and this replica hold different writes that follow the same write, so a server id was used twice."
-    " Start one of the two replicas without its data: it gets back what its peers hold.",
+    "fork": LOGS_FORK,
+    "own": LOGS_FORK,
     "diverged": LOGS_DIFFER,
     "early_promotion": EARLY_PROMOTION,
 }
@@ -203,13 +203,20 @@ class Importer:
             raise Conflict(
                 "export_stale", "A forced promotion has revoked commits that the file contains. Export a new file."
             )
+        if verdict is Verdict.YIELD and not head.full_state:
+            raise Conflict(
+                "export_needs_full_state",
+                "A forced promotion has revoked commits of this replica, so this replica needs a full state. The"
+                " file contains no full state. Connect the two replicas over the network instead.",
+            )
+        if heals(head.hello.history, state.history):
+            raise Conflict(
+                "export_revokes",
+                f"A new epoch has revoked commits of {state.label}. To keep its writes, {state.label} must compare its"
+                f" log with that of {head.hello.label}, and a file cannot answer questions. Run a session between the"
+                " two, or between any other replica of the new epoch and this one.",
+            )
         if verdict is Verdict.YIELD:
-            if not head.full_state:
-                raise Conflict(
-                    "export_needs_full_state",
-                    "A forced promotion has revoked commits of this replica, so this replica needs a full state. The"
-                    " file contains no full state. Connect the two replicas over the network instead.",
-                )
             self._common_csn = common
         lacking = missing(state.vector, state.retired_servers, head.vector)
         if not head.full_state and (state.csn < head.csn or lacking):
@@ -236,7 +243,7 @@ class Importer:
         self._staging.store_lists()
         successions = frame.proof.successions if self._check and frame.proof else ()
         peer, common = self.report.peer, self._common_csn
-        installed = self._store.install(self._staging.number, peer, frame.end, common, successions)
+        installed = self._store.install(self._staging.number, peer, frame.end, common, (), successions)
         if installed.status == "superseded":
             raise Conflict("busy", "This replica has begun to receive another full state. Import the file again later.")
         if installed.status == PeerRefusalCode.FOREIGN_COMMIT:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 
 from bayou.application import MEMBERSHIP
-from bayou.frames import Ack, Batch, Frame, Hello, Refuse, StateChunk, StateFinish
+from bayou.frames import Ack, Answer, Batch, Frame, Hello, Question, Refuse, StateChunk, StateFinish
 from bayou.history import Epoch, decode
 from bayou.names import LABEL, NAME, SERVER, TAG, split_address
 from bayou.payloads import ListPart, Seal, Selection, StateEnd, StatePages, StateProof, Succession
@@ -31,6 +31,7 @@ BODY_BYTES_MAX = WRITE_BYTES_MAX + 1024  # WRITE_BYTES_MAX does not count stamp,
 ITEMS_MAX = 500  # of a batch; also the pages of a part of a full state
 ENTRIES_MAX = 1_000  # of a list, in a part of a full state
 NAME_BYTES_MAX = 1024  # of a page, of a list, of an entry of one
+QUESTION_IDS_MAX = 5_000  # of writes in a question, or in its answer
 CODE_MAX, MESSAGE_MAX = 64, 2000
 HASH_BYTES = 32  # of SHA-256
 AFTER_MAX = 10_000  # hashes of commits after a batch, in a seal
@@ -62,6 +63,8 @@ def problem_of(frame: Frame) -> str | None:
             return _selection(selection)
         case Ack():
             return _csn(frame.csn) or _vector(frame.vector) or _retired(frame.retired_servers)
+        case Question() | Answer():
+            return _question(frame)
         case StateChunk():
             return _pages(frame.pages) or _lists(frame.lists)
         case StateFinish(_, _, end, proof):
@@ -69,7 +72,17 @@ def problem_of(frame: Frame) -> str | None:
         case Refuse(code, message):
             right = len(code) <= CODE_MAX and len(message) <= MESSAGE_MAX and (code + message).isprintable()
             return None if right else "malformed refusal"
-    return None
+        case _:
+            return None
+
+
+def _question(frame: Question | Answer) -> str | None:
+    match frame:
+        case Question(csns, ids):
+            right = len(csns) <= ITEMS_MAX and all(0 < csn <= CSN_MAX for csn in csns) and _are_writes(ids)
+        case Answer(commits, lacking):
+            right = _are_writes(filter(None, commits)) and _are_writes(lacking)
+    return None if right else "malformed question or answer"
 
 
 def problem_of_writes(selection: Selection, applications: Collection[str]) -> str | None:
@@ -101,7 +114,7 @@ def _is_membership(write: Write) -> bool:
     wanted = _MEMBERSHIP.get(op)
     if wanted is None or write.pages != ("members",):
         return False
-    texts = {name: text for name, text in args.items() if name != "epoch"}
+    texts = {name: text for name, text in args.items() if name not in {"epoch", "heals"}}
     if not set(wanted) <= set(args) or not all(
         isinstance(text, str) and _TEXT.fullmatch(text) for text in texts.values()
     ):
@@ -113,7 +126,8 @@ def _is_membership(write: Write) -> bool:
         return LABEL.fullmatch(args["label"]) is not None
     if op == "primary":
         servers = [args[name] for name in ("from", "to") if name in args]
-        return all(map(_is_server, servers)) and (("from" in args) != (type(args.get("epoch")) is int))
+        is_whole = all(map(_is_server, servers)) and type(args.get("heals", False)) is bool
+        return is_whole and (("from" in args) != (type(args.get("epoch")) is int))
     return op != "activate" or TAG.fullmatch(args["application"]) is not None
 
 
@@ -197,7 +211,7 @@ def _names(names: Sequence[str]) -> str | None:
 
 
 def _end(end: StateEnd) -> str | None:
-    right = end.clock <= STAMP_MAX and _is_server(end.birth) and _is_server(end.primary)
+    right = end.clock <= STAMP_MAX and _is_server(end.birth) and _is_server(end.primary) and end.history != "[]"
     if not right or (end.csn > 0) != bool(end.last) or (end.last and not _is_write(end.last)):
         return "inconsistent end of a full state"
     return _csn(end.csn) or _history(end.history, end.birth, end.csn) or _vector(end.vector)
@@ -233,22 +247,24 @@ def _is_seal(seal: Seal) -> bool:
 
 def _history(text: str, birth: str | None = None, csn: int = CSN_MAX) -> str | None:
     """Return what is wrong with a history; None if nothing is. Its epochs are numbered from 0 on, and each begins with
-    a commit, so at a CSN up to `csn`. If `birth` is given, the history begins with it, or has no epoch if `birth` is
-    empty."""
+    a commit, so at a CSN up to `csn`. If `birth` is given, the history begins with it or has no epoch, and it has none
+    if `birth` is empty."""
     if len(text) > HISTORY_BYTES_MAX:
         return "the history is too long"
     try:
         epochs = decode(text)
         right = all(
-            type(number) is int and type(first) is int and isinstance(promoter, str) and _is_server(promoter)
-            for number, promoter, first in epochs
+            (type(number), type(first), type(heals)) == (int, int, bool)
+            and isinstance(promoter, str)
+            and _is_server(promoter)
+            for number, promoter, first, heals in epochs
         )
         right = right and all(epoch.number == number for number, epoch in enumerate(epochs))
         right = right and all(0 < before.first_csn <= after.first_csn <= csn for before, after in pairwise(epochs))
     except (ValueError, TypeError, RecursionError):
         right, epochs = False, []
     if birth is not None:
-        right = right and epochs[:1] == ([Epoch(0, birth, 1)] if birth else [])
+        right = right and epochs[:1] in ([], [Epoch(0, birth, 1)] if birth else [])
     return None if right and len(epochs) <= EPOCHS_MAX else "invalid history"
 
 
@@ -270,6 +286,11 @@ def _retired(servers: Iterable[str]) -> str | None:
 
 def _is_server(text: str) -> bool:
     return len(text) <= SERVER_BYTES_MAX and SERVER.fullmatch(text) is not None
+
+
+def _are_writes(texts: Iterable[str]) -> bool:
+    found = list(texts)
+    return len(found) <= QUESTION_IDS_MAX and all(map(_is_write, found))
 
 
 def _is_write(text: str) -> bool:

@@ -73,6 +73,26 @@ class StateFinish:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """Asks the sender of a full state, before it is installed, for the ids of its commits with the CSNs `csns`, and
+    which of the writes `ids` it has never held."""
+
+    csns: tuple[int, ...] = ()
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answers a Question. `commits` has an id for each CSN, which is empty if the log does not hold that commit;
+    `lacking` has those of the ids that the sender has never held. If `is_partial` is true, the sender cannot know it of
+    others: they are not in its log, and later writes of their servers have been dropped from it."""
+
+    commits: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    is_partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Ack:
     """Tells the sender that a frame is stored. If `replan` is true, the sender makes a new plan for a receiver that
     holds these commits (`csn`), writes (`vector`) and retired servers."""
@@ -97,4 +117,4 @@ class Refuse:
     message: str
 
 
-Frame = Hello | Batch | StateChunk | StateFinish | Ack | Done | Refuse
+Frame = Hello | Batch | StateChunk | StateFinish | Question | Answer | Ack | Done | Refuse

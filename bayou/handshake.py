@@ -13,13 +13,17 @@ from bayou.trust import check_clocks
 
 LOGS_DIFFER = (
     "The committed logs of the two replicas differ. If a promotion was forced just now, the next session resolves this."
-    " Otherwise the data of one of them is an older copy: start that replica again without its data. It gets back what"
-    " its peers hold; what only it holds is lost. If it was the primary, promote it with force then."
+    " Otherwise an older copy of the data of a replica has run. The replicas heal this by themselves, when the primary"
+    " has had two sessions with one whose log differs."
 )
-
 LOGS_FORK = (
-    "The two replicas hold different writes that follow the same write, so a server id was used twice. Start one of the"
-    " two replicas without its data: it gets back what its peers hold."
+    "The two replicas hold different writes that follow the same write, so a server id was used twice: a copy of a"
+    " replica has run. The replicas heal this by themselves: when the primary has committed one of the two writes, the"
+    " other one is made again under another id."
+)
+WRITES_DIFFER = (
+    "The two replicas hold different writes with the same id, so a server id was used twice. Start the replica whose"
+    " write the primary has not signed without its data: it gets back what its peers hold."
 )
 EARLY_PROMOTION = (
     "The peer has a forced promotion as a tentative write, although a replica commits its promotion at once. The peer,"

@@ -3,7 +3,7 @@
 The first epoch begins with the birth of the cluster, and each forced promotion begins another. A hand-over begins none.
 If two committed logs have the same history, one is a prefix of the other (invariant 2). If the histories differ, the
 one with the greater last epoch, compared as (number, promoter), prevails. The other replica's commits after the common
-prefix are revoked.
+prefix are revoked. A replica that finds out that it is a copy of another one has an empty history, which yields to any.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from typing import NamedTuple
 
 
 class Epoch(NamedTuple):
-    """One epoch of a history. `promoter` is the server that began it, with the commit `first_csn`."""
+    """One epoch of a history. `promoter` is the server that began it, with the commit `first_csn`. If `heals` is true,
+    it began because a copy of the primary had run: then another log of the epoch before may differ from the promoter's
+    even before `first_csn`."""
 
     number: int
     promoter: str
     first_csn: int
+    heals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ class Verdict(Enum):
 
 
 def decode(text: str) -> list[Epoch]:
-    """Return the epochs of a stored history, oldest first. The text is JSON: [[number, promoter, first CSN], ...]."""
+    """Return the epochs of a stored history, oldest first. The text is JSON: [[number, promoter, first CSN], ...]. An
+    epoch that heals has a fourth entry, true."""
     return [Epoch(*entry) for entry in json.loads(text)]
 
 
@@ -59,11 +63,26 @@ def judge(mine: Holding, theirs: Holding) -> tuple[Verdict, int]:
     while shared < min(len(ours), len(other)) and ours[shared] == other[shared]:
         shared += 1
     common = min(_end(ours, shared, mine.csn), _end(other, shared, theirs.csn))
-    if ours[-1][:2] == other[-1][:2]:
+    if _last(ours) == _last(other):
         return Verdict.AGREE, common
-    if ours[-1][:2] < other[-1][:2]:
+    if _last(ours) < _last(other):
         return (Verdict.YIELD if mine.csn > common else Verdict.AGREE), common
     return (Verdict.PREVAIL if theirs.csn > common else Verdict.AGREE), common
+
+
+def prevails(one: str, other: str) -> bool:
+    """Return whether the first one of two histories prevails over the second one."""
+    return _last(decode(one)) > _last(decode(other))
+
+
+def heals(one: str, other: str) -> bool:
+    """Return whether an epoch of the history `one` that is not in `other` heals."""
+    return any(epoch.heals for epoch in set(decode(one)) - set(decode(other)))
+
+
+def _last(epochs: list[Epoch]) -> tuple[int, str]:
+    """Return what decides which of two histories prevails. A copy that has given up its history has no epoch."""
+    return epochs[-1][:2] if epochs else (-1, "")
 
 
 def _end(epochs: list[Epoch], shared: int, csn: int) -> int:

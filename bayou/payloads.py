@@ -109,7 +109,8 @@ class Received:
             more      the transaction reached a bound; store the rest in another transaction
             hole      the next write does not follow the writes held here; make a new plan
             unknown   a notification names a write that is not held here; make a new plan
-            fork      two different writes follow the same write; refuse the session
+            fork      two different writes follow the same write; take nothing more, and refuse in the end
+            own       the same, and both are of this server: it needs a new id; refuse the session
             diverged  the committed logs differ; refuse the session
             foreign_commit  this is the primary, and did not make the next commit; refuse the session
             early_promotion  a tentative write opens an epoch that is not known here; refuse the session
@@ -177,12 +178,14 @@ class Installed:
 
     kept        how many writes were kept, because the new state does not cover them
     revoked     the writes that were committed here and are tentative again
-    lost        the writes that were dropped because this replica no longer has the write before them
+    set_aside   the writes that have no place in the order, and that this replica will make again
+    lost        the creations and retirements that have no place in the order
     lost_pages  the pages that were changed by revoked commits that the log no longer held
     """
 
     status: str
     kept: int
     revoked: tuple[str, ...]
+    set_aside: tuple[str, ...]
     lost: tuple[str, ...]
     lost_pages: tuple[str, ...]

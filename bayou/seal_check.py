@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from bayou.errors import PeerRefusalCode
 from bayou.frames import Refuse, StateFinish
 from bayou.full_state import Staging
-from bayou.handshake import LOGS_DIFFER, LOGS_FORK
+from bayou.handshake import LOGS_DIFFER, WRITES_DIFFER
 from bayou.history import decode
 from bayou.names import label_in
-from bayou.payloads import Seal, Selection, StoredSeal, Succession
+from bayou.payloads import Item, Seal, Selection, StoredSeal, Succession
 from bayou.seals import (
     HASH_BYTES,
     Reign,
@@ -29,7 +29,12 @@ from bayou.trust import refuse_unsigned, refuse_unsigned_state
 
 
 class Unheld(Exception):
-    """A commit cannot be checked, because it came as a notification and its write is not here."""
+    """A commit cannot be checked, because it came as a notification and its write is not here. `item` is that
+    notification; None if the batch does not follow the log here."""
+
+    def __init__(self, item: Item | None = None) -> None:
+        super().__init__()
+        self.item = item
 
 
 @dataclass(slots=True)
@@ -68,10 +73,10 @@ class SealCheck:
             return Refuse(PeerRefusalCode.DIVERGED, LOGS_DIFFER)
         held = self._store.bodies([item.id for item in items])
         if any(item.body and held.get(item.id, item.body) != item.body for item in items):
-            return Refuse(PeerRefusalCode.FORK, LOGS_FORK)
+            return Refuse(PeerRefusalCode.FORK, WRITES_DIFFER)
         bodies = [held.get(item.id, item.body) for item in items]
         if not all(bodies):
-            raise Unheld
+            raise Unheld(items[bodies.index(b"")])
         found = _Found()
         try:
             self._check(selection, bodies, state, found)

@@ -72,7 +72,8 @@ class Reign:
         number = write.args["epoch"]
         if number != (self.epochs[-1].number if self.epochs else 0) + 1 or write.origin != to:
             return self, self
-        opened = Reign(to, label_in(to) or label, (*self.epochs, Epoch(number, to, csn)))
+        epoch = Epoch(number, to, csn, heals=bool(write.args.get("heals")))
+        opened = Reign(to, label_in(to) or label, (*self.epochs, epoch))
         return opened, opened
 
 

@@ -21,6 +21,8 @@ class State:
     log_applications  the tags of the applications of all writes that the log has ever held; in a new cluster also the
                       newest version of each
     retired_servers   the minted ids that are known to have retired
+    tentative         how many writes are tentative
+    set_aside         how many writes were taken out of the log, and wait until this replica makes them again
     """
 
     server: str
@@ -39,6 +41,7 @@ class State:
     retired_servers: tuple[str, ...]
     retired: bool
     tentative: int
+    set_aside: int
     clock: int
     log_applications: tuple[str, ...] = ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from bayou.frames import Answer, Question
 from bayou.payloads import (
     Installed,
     ListPart,
@@ -79,18 +80,29 @@ class AntiEntropyStore(Protocol):
         None and store nothing if another staging has begun since.
         """
 
+    def uncommon_ids(self, common_csn: int) -> list[str]:
+        """Return the ids of the tentative writes, and of the commits after `common_csn`."""
+
+    def answer(self, question: Question) -> Answer:
+        """Answer a question of another replica about the log here. An id that is not in the log counts as unknown, and
+        not as lacking, if later writes of its server have been dropped from the log."""
+
     def install(
         self,
         staging: str,
         source: str,
         end: StateEnd,
         common_csn: int | None,
+        lacking: Sequence[str] = (),
         successions: Sequence[Succession] = (),
     ) -> Installed:
         """Replace the state with the staged one, and replay the writes that the staged state does not cover.
 
-        If the histories differ, `common_csn` is the last CSN that both share; later commits of this replica are
-        revoked. If the status is `superseded` (another staging has begun), `stale` (the staged state is not newer) or
+        If the histories differ, `common_csn` is the last CSN that both logs share; later commits of this replica are
+        revoked. `lacking` has the ids of writes here that the sender does not hold. Those that the staged state covers
+        all the same, and those that follow a missing write, are set aside.
+
+        If the status is `superseded` (another staging has begun), `stale` (the staged state is not newer) or
         `foreign_commit` (this is the primary, and did not make the commits of the state), nothing has changed. If the
         state does not end with this replica's last write, the replica takes a new id. `successions` are those that came
         with the state.

@@ -92,8 +92,8 @@ def refuse_lost(label: str, source: str) -> Refuse:
     """Return the Refuse for a selection in which `lost_write` has found a write."""
     return Refuse(
         PeerRefusalCode.TAIL_LOST,
-        f"{source} holds writes of {label} that {label} has lost. {label} takes a new id by itself, and then the next"
-        f" session can succeed. If {label} was the primary, promote it with force.",
+        f"{source} holds writes of {label} that {label} does not hold. {label} takes a new id by itself, and then the"
+        " next session can succeed.",
     )
 
 
@@ -101,9 +101,20 @@ def refuse_claim(label: str, source: str) -> Refuse:
     """Return the Refuse for a peer that claims to hold writes of this replica, and sends none of them."""
     return Refuse(
         PeerRefusalCode.UNPROVEN,
-        f"{source} claims to hold writes of {label} that {label} does not hold, but sends none of them. {source} is"
-        f" faulty, so {label} takes nothing from it. Start {source} again without its data; it gets back what its peers"
-        " hold.",
+        f"{source} claims to hold writes of {label} that {label} does not hold, but sends none of them, so {label}"
+        f" takes nothing from it. If {label} is the primary and a copy of it has run, the next session heals this."
+        f" Otherwise {source} is faulty: start it again without its data; it gets back what its peers hold.",
+    )
+
+
+def refuse_partial(label: str, source: str) -> Refuse:
+    """Return the Refuse for a full state of a new epoch whose sender does not know enough of the log before it."""
+    return Refuse(
+        PeerRefusalCode.CANNOT_COMPARE,
+        f"A new epoch has revoked commits of {label}. {source} has dropped the commits of that time from its log, so"
+        f" {label} cannot find out from it which of its own writes to keep. A session of {label} with the primary, or"
+        f" with a replica that still has these commits, will bring everything. If there is none, promote {source} with"
+        " force.",
     )
 
 
@@ -111,9 +122,9 @@ def refuse_foreign(label: str, source: str) -> Refuse:
     """Return the Refuse for a commit that the primary `label` did not make."""
     return Refuse(
         PeerRefusalCode.FOREIGN_COMMIT,
-        f"{source} has commits that {label}, the primary, did not make, so {label} does not take them. Either {source}"
-        f" is faulty: start it again without its data; it gets back what its peers hold. Or the data of {label} is an"
-        f" older copy: start {label} once with --restored, then promote it with force.",
+        f"{source} has commits that {label}, the primary, did not make, so {label} does not take them. If an older"
+        f" copy of the data of {label} has run, the next session heals this. Otherwise {source} is faulty: start it"
+        " again without its data; it gets back what its peers hold.",
     )
 
 

@@ -113,6 +113,7 @@ def open_store(client: redis.Redis, label: str, *, primary: bool) -> Store:
     otherwise they stay tentative there."""
     store = Store(client, label, APPLICATIONS)
     store.begin(server=f"{label}~aaaaaa", cluster=CLUSTER, first_primary=primary)
+    store.note_log_applications([application.tag for application in APPLICATIONS])  # as a new cluster does
     return store
 
 

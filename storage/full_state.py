@@ -12,6 +12,7 @@ from typing import Protocol
 from redis import Redis
 
 from bayou.application import LuaApplication
+from bayou.frames import Answer, Question
 from bayou.payloads import Installed, ListPart, StateEnd, StatePages, StatePart, Succession
 from bayou.stamps import stamp_text
 from storage.identity_file import mint
@@ -86,32 +87,48 @@ class FullStateStore(SealStore):
         number = self.run("stage", staging, pages.text).decode()
         return number or None
 
+    def uncommon_ids(self, common_csn: int) -> list[str]:
+        """Return the ids of the tentative writes, and of the commits after `common_csn`."""
+        return [identifier.decode() for identifier in self.run("uncommon", common_csn)]
+
+    def answer(self, question: Question) -> Answer:
+        """Answer a question of another replica about the log here."""
+        csns, ids = json.dumps(list(question.csns)), json.dumps(list(question.ids))
+        commits, lacking, unknown = self.run("compare", csns, ids)
+        found = tuple(identifier.decode() for identifier in commits)
+        return Answer(found, tuple(identifier.decode() for identifier in lacking), unknown > 0)
+
     def install(
         self,
         staging: str,
         source: str,
         end: StateEnd,
         common_csn: int | None,
+        lacking: Sequence[str] = (),
         successions: Sequence[Succession] = (),
     ) -> Installed:
         """Atomically replace the committed state with the staged one, and replay the writes that the staged state does
         not cover.
 
-        `source` is the label of the sender. If the two histories differ, `common_csn` is the last CSN that they share,
-        and the later commits of this replica are revoked. If the status is `superseded` (another staging has begun) or
-        `stale` (the staged state is not newer), nothing has changed. If the replica's own writes are lost, the replica
-        takes the id that `ids` reserved; see lua/commands/install.lua. `successions` are those of the sender.
+        `source` is the label of the sender. If the two histories differ, `common_csn` is the last CSN that the logs
+        share, and the later commits of this replica are revoked. `lacking` has the ids of writes here that the sender
+        does not hold; those that have no place in the order are set aside. `successions` are those of the sender.
+
+        If the status is `superseded` (another staging has begun) or `stale` (the staged state is not newer), nothing
+        has changed. If the replica's own writes are lost, the replica takes the id that `ids` reserved; see
+        lua/commands/install.lua.
         """
         common = "" if common_csn is None else common_csn
         proofs = map(json.dumps, succession_texts(successions))
         fresh = self._ids.reserve(self.server) if self._ids else mint(self._label)
-        reply = json.loads(self.run("install", staging, source, _encode_end(end), common, fresh, *proofs))
+        arguments = staging, source, _encode_end(end), common, fresh, json.dumps(list(lacking)), *proofs
+        reply = json.loads(self.run("install", *arguments))
         if self._ids:
             self._ids.learn(self.server)
         if reply["status"] == "installed":
             self._acknowledged.forget_commits()
             self.sweep()
-        lists = {name: tuple(reply.get(name, ())) for name in ("revoked", "lost", "lost_pages")}
+        lists = {name: tuple(reply.get(name, ())) for name in ("revoked", "set_aside", "lost", "lost_pages")}
         return Installed(reply["status"], reply.get("kept", 0), **lists)
 
     def sweep(self) -> None:

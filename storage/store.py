@@ -36,12 +36,18 @@ from storage.members import MEMBERS_PAGE, Member, decode_forgotten, decode_membe
 from storage.script_runner import hung, json_map, json_vector, page_views, vector_texts
 
 BATCH = 500  # writes that one transaction commits or drops at most
+RESUBMITTED = 100  # writes that one transaction makes again at most
 NOTHING: Vector = {}
 SESSION_FOREIGN = "session_foreign"  # the code of a refusal
 
 _REFUSED = {
     # status of lua/commands/accept.lua: (code, message)
     "retired": ("retired", "This replica has retired and takes no more writes. Use another replica."),
+    "not_joined": (
+        "not_joined",
+        "This replica does not hold its own creation. Run a session with the replica through which it has joined. If"
+        " that one has lost the creation, start this replica again without its data, so that it joins again.",
+    ),
     "is_primary": ("is_primary", "The primary cannot retire. Promote another replica first."),
     "not_primary": ("not_primary", "Only the primary can do this, and this replica is not the primary."),
     "pending": ("pending", "This replica still has tentative writes to commit. Try again."),
@@ -98,17 +104,21 @@ class Store(FullStateStore):
 
     # The namespace.
 
-    def begin(self, *, server: str, cluster: str, first_primary: bool, clock_us: int | None = None) -> bool:
+    def begin(
+        self, *, server: str, cluster: str, first_primary: bool, clock_us: int | None = None, is_copy: bool = False
+    ) -> bool:
         """Open the namespace under the id `server`. If the namespace does not exist, create it. If its data has the
         format before the present one, change the data to the present format. Returns whether the data was changed.
 
         With `first_primary`, a server with a new namespace becomes the first primary of the cluster. With the wall
         clock `clock_us`, the stamps of a new id go on from it, even if the log has stamps more than a year beyond it.
+        With `is_copy`, the commits here give way to those of any peer, because the replica is a copy of another one.
         Raises Conflict `other_release` or `other_cluster` if the namespace has another format or belongs to another
         cluster.
         """
         birth, clock = "birth" if first_primary else "", "" if clock_us is None else clock_us
-        status = self.run("begin", server, self._label, cluster, birth, FORMAT_VERSION, clock)
+        copy = "copy" if is_copy else ""
+        status = self.run("begin", server, self._label, cluster, birth, FORMAT_VERSION, clock, copy)
         if status == b"other_form":
             raise Conflict(
                 "other_release",
@@ -149,6 +159,7 @@ class Store(FullStateStore):
             retired_servers=tuple(sorted(found["retired"])),
             retired=bool(meta["retired"]),
             tentative=found["tentative"],
+            set_aside=found["set_aside"],
             clock=int(found["clock"]),
             log_applications=tuple(sorted(found["apps"])),
         )
@@ -355,6 +366,22 @@ class Store(FullStateStore):
             with contextlib.suppress(Hung):
                 self.commit()
 
+    def resubmit(self, now_us: int) -> int:
+        """Make the writes again that were set aside. Returns how many are still set aside: those after a write that
+        cannot be played, and all if this replica has retired or its clock is a year behind. Takes several
+        transactions."""
+        left, count_max = 1, RESUBMITTED
+        while left:
+            try:
+                reply = json.loads(self.run("resubmit", now_us, self._commit_mode, count_max))
+            except Hung:
+                if count_max == 1:
+                    break
+                count_max = 1  # up to that write, one by one
+                continue
+            left = reply.get("left", 0)
+        return self.state().set_aside
+
     def truncate(self, keep: int, *, older_than_us: int | None = None) -> int:
         """Drop committed writes from the log. Returns their number. Each transaction drops up to 500 writes.
 
@@ -461,15 +488,16 @@ class Store(FullStateStore):
         args = {"from": self.state().server, "to": to, "label": label}
         self._accept_membership("primary", f"primary-{now_us}", now_us, args, mode="now")
 
-    def force(self, server: str, now_us: int) -> None:
-        """Become the primary without the old one, under the new id `server`, in a new epoch.
+    def force(self, server: str, now_us: int, *, heals: bool = False) -> None:
+        """Become the primary without the old one, under the new id `server`, in a new epoch. With `heals`, the reason
+        is that a copy of this primary has run.
 
         In `auto` mode, the method then commits all tentative writes. Raises Conflict `moved_on` if the epoch changed
         while this method ran, and `clock_behind` as `accept` does.
         """
         epoch = history.decode(self.state().history)[-1:]
         number = epoch[0].number + 1 if epoch else 1
-        args = {"to": server, "epoch": number, "label": self._label}
+        args = {"to": server, "epoch": number, "label": self._label} | ({"heals": True} if heals else {})
         draft = membership_draft("primary", f"primary-{now_us}", _iso(now_us), args)
         reply = json.loads(self.run("force", now_us, server, draft.encode_body(), number))
         if reply["status"] == "clock_behind":

@@ -62,35 +62,41 @@ class PromoteReply(_message.Message):
     def __init__(self, refuse: _Optional[_Union[Refuse, _Mapping]] = ...) -> None: ...
 
 class HeldRequest(_message.Message):
-    __slots__ = ("protocol", "cluster", "server", "label", "is_probe")
+    __slots__ = ("protocol", "cluster", "server", "label", "is_probe", "process")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     IS_PROBE_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     cluster: str
     server: str
     label: str
     is_probe: bool
-    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., is_probe: _Optional[bool] = ...) -> None: ...
+    process: str
+    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., is_probe: _Optional[bool] = ..., process: _Optional[str] = ...) -> None: ...
 
 class HeldReply(_message.Message):
-    __slots__ = ("stamp", "server", "runs_elsewhere", "refuse", "csn")
+    __slots__ = ("stamp", "server", "runs_elsewhere", "refuse", "csn", "process", "primary")
     STAMP_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
     RUNS_ELSEWHERE_FIELD_NUMBER: _ClassVar[int]
     REFUSE_FIELD_NUMBER: _ClassVar[int]
     CSN_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_FIELD_NUMBER: _ClassVar[int]
     stamp: int
     server: str
     runs_elsewhere: bool
     refuse: Refuse
     csn: int
-    def __init__(self, stamp: _Optional[int] = ..., server: _Optional[str] = ..., runs_elsewhere: _Optional[bool] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., csn: _Optional[int] = ...) -> None: ...
+    process: str
+    primary: str
+    def __init__(self, stamp: _Optional[int] = ..., server: _Optional[str] = ..., runs_elsewhere: _Optional[bool] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., csn: _Optional[int] = ..., process: _Optional[str] = ..., primary: _Optional[str] = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("hello", "batch", "ack", "done", "refuse", "state_chunk", "state_finish")
+    __slots__ = ("hello", "batch", "ack", "done", "refuse", "state_chunk", "state_finish", "question", "answer")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +104,8 @@ class Frame(_message.Message):
     REFUSE_FIELD_NUMBER: _ClassVar[int]
     STATE_CHUNK_FIELD_NUMBER: _ClassVar[int]
     STATE_FINISH_FIELD_NUMBER: _ClassVar[int]
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     batch: Batch
     ack: Ack
@@ -105,7 +113,9 @@ class Frame(_message.Message):
     refuse: Refuse
     state_chunk: StateChunk
     state_finish: StateFinish
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., state_chunk: _Optional[_Union[StateChunk, _Mapping]] = ..., state_finish: _Optional[_Union[StateFinish, _Mapping]] = ...) -> None: ...
+    question: Question
+    answer: Answer
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., state_chunk: _Optional[_Union[StateChunk, _Mapping]] = ..., state_finish: _Optional[_Union[StateFinish, _Mapping]] = ..., question: _Optional[_Union[Question, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("protocol", "cluster", "server", "label", "birth", "met", "history", "csn", "vector", "retired_servers", "retired", "applications", "settings", "log_applications", "clock", "last")
@@ -311,6 +321,24 @@ class Succession(_message.Message):
     body: bytes
     seal: Seal
     def __init__(self, csn: _Optional[int] = ..., body: _Optional[bytes] = ..., seal: _Optional[_Union[Seal, _Mapping]] = ...) -> None: ...
+
+class Question(_message.Message):
+    __slots__ = ("csns", "ids")
+    CSNS_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    csns: _containers.RepeatedScalarFieldContainer[int]
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, csns: _Optional[_Iterable[int]] = ..., ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Answer(_message.Message):
+    __slots__ = ("commits", "lacking", "is_partial")
+    COMMITS_FIELD_NUMBER: _ClassVar[int]
+    LACKING_FIELD_NUMBER: _ClassVar[int]
+    IS_PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    commits: _containers.RepeatedScalarFieldContainer[str]
+    lacking: _containers.RepeatedScalarFieldContainer[str]
+    is_partial: bool
+    def __init__(self, commits: _Optional[_Iterable[str]] = ..., lacking: _Optional[_Iterable[str]] = ..., is_partial: _Optional[bool] = ...) -> None: ...
 
 class ExportFrame(_message.Message):
     __slots__ = ("head", "frame", "end")

@@ -11,26 +11,29 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from bayou.anti_entropy import ProtocolError
-from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
+from bayou.frames import Ack, Answer, Batch, Done, Frame, Hello, Question, Refuse, StateChunk, StateFinish
 from bayou.payloads import Item, ListPart, Seal, Selection, StateEnd, StatePages, StateProof, Succession
 from replica.anti_entropy import a_e_pb2 as wire
 
-Record = TypeVar("Record", Hello, Ack, StateEnd, Refuse, Seal)
+Record = TypeVar("Record", Hello, Ack, StateEnd, Refuse, Question, Answer, Seal)
+_PLAIN: dict[type[Any], tuple[str, Any]] = {  # frames whose fields are those of their message -> its name, its class
+    Hello: ("hello", wire.Hello),
+    Ack: ("ack", wire.Ack),
+    Question: ("question", wire.Question),
+    Answer: ("answer", wire.Answer),
+    Refuse: ("refuse", wire.Refuse),
+}
 
 
 def encode(frame: Frame) -> wire.Frame:
     """Return the message of a frame."""
     match frame:
-        case Hello():
-            return wire.Frame(hello=wire.Hello(**_values(frame)))
         case Batch(plan, selection):
             items = [wire.Item(id=item.id, csn=item.csn or 0, body=item.body) for item in selection.items]
             csn, identifier, history = selection.after_csn, selection.after_id, selection.history
             seals = [wire.Seal(**_values(seal)) for seal in selection.seals]
             batch = wire.Batch(plan=plan, after_csn=csn, after_id=identifier, items=items, history=history, seals=seals)
             return wire.Frame(batch=batch)
-        case Ack():
-            return wire.Frame(ack=wire.Ack(**_values(frame)))
         case StateChunk(plan, number, first, pages):
             lists = [wire.ListPart(name=part.name, entries=part.entries) for part in frame.lists]
             chunk = wire.StateChunk(plan=plan, number=number, first=first, lists=lists)
@@ -43,22 +46,20 @@ def encode(frame: Frame) -> wire.Frame:
             return wire.Frame(state_finish=finish)
         case Done():
             return wire.Frame(done=wire.Done())
-        case Refuse():
-            return wire.Frame(refuse=wire.Refuse(**_values(frame)))
+        case _:
+            name, message = _PLAIN[type(frame)]
+            return wire.Frame(**{name: message(**_values(frame))})
 
 
 def decode(message: wire.Frame) -> Frame:
     """Return the frame of a message. Raises ProtocolError if this release does not know the kind of message."""
-    match message.WhichOneof("kind"):
-        case "hello":
-            return _read(Hello, message.hello)
+    kind = message.WhichOneof("kind")
+    match kind:
         case "batch":
             batch = message.batch
             items = tuple(Item(id=item.id, csn=item.csn or None, body=item.body) for item in batch.items)
             seals = tuple(_read(Seal, seal) for seal in batch.seals)
             return Batch(batch.plan, Selection(batch.after_csn, batch.after_id, items, batch.history, seals))
-        case "ack":
-            return _read(Ack, message.ack)
         case "state_chunk":
             chunk = message.state_chunk
             pages = StatePages(chunk.pages_count, chunk.pages)
@@ -70,8 +71,10 @@ def decode(message: wire.Frame) -> Frame:
             return StateFinish(finish.plan, finish.number, _read(StateEnd, finish), proof)
         case "done":
             return Done()
-        case "refuse":
-            return _read(Refuse, message.refuse)
+    for frame, (name, _) in _PLAIN.items():
+        if name == kind:
+            found: Frame = _read(frame, getattr(message, name))
+            return found
     raise ProtocolError(
         "The peer sent a kind of frame that this release does not know. Run the same release on both replicas."
     )
@@ -93,7 +96,7 @@ def _read_proof(message: wire.StateProof) -> StateProof:
     return StateProof(message.certificate, message.signature, successions)
 
 
-def _values(record: Hello | Ack | StateEnd | Refuse | Seal) -> dict[str, Any]:
+def _values(record: Hello | Ack | StateEnd | Refuse | Question | Answer | Seal) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 

@@ -41,7 +41,7 @@ UNKNOWN_CALLERS_MAX = 100  # unknown callers whose refusal is noted
 HELLOS_MAX = 1000
 SYNC_S_MAX = 30.0  # how long a session on request waits for another one to end
 
-AfterSession = Callable[[str | None], object]  # the id of this replica, if a peer has shown that its writes are lost
+AfterSession = Callable[[Report], object]
 
 
 class _Peer:
@@ -94,7 +94,7 @@ class Scheduler:
         self._stopping = threading.Event()
         self._changing = threading.Lock()
         self._peers: dict[str, _Peer] = {}  # replaced as a whole, so it may be read without the lock
-        self._after_session: AfterSession = lambda _lost: None
+        self._after_session: AfterSession = lambda _report: None
         credentials = read_credentials(settings, label)
         self.signing = read_signing(settings, label)
         self._parts = SessionParts(self._registry, self._make_session, self._note_hello, credentials)
@@ -378,10 +378,10 @@ class Scheduler:
 
     def _follow(self, report: Report, label: str) -> None:
         """Refresh the peers if the session may have changed the members or the primary. Then call `_after_session`,
-        which acts if this replica has lost writes or is the primary."""
+        which heals what the session showed, and commits if this replica is the primary."""
         if report.received or report.installed or (label not in self._peers and report.error is None):
             self.refresh()
-        self._after_session(report.lost)
+        self._after_session(report)
 
     def _keep(self, peer: _Peer, report: Report, seconds: float | None) -> None:
         """Record the result of a session. Add an event if something was sent or received, or if the error changed."""

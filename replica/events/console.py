@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from termcolor import colored
 
-from replica.events.expand import ScreenEvent, Transaction
+from replica.events.expand import MADE_AGAIN, ScreenEvent, Transaction
 
 LINES_MAX = 10  # of one name in one transaction; more are counted
 LABEL_COLORS = ("cyan", "magenta", "blue", "light_green", "light_yellow", "light_red", "light_cyan", "light_magenta")
@@ -76,6 +76,9 @@ class Console:
             yield from (self._link(event.data) for event in transaction.events)
         elif transaction.kind == "revoked":
             yield from self._revoked(transaction)
+        elif transaction.kind == MADE_AGAIN:
+            again = [event for event in transaction.events if event.name == "accepted"]
+            yield from (self._write_line(event, "made again") for event in again)
         elif transaction.kind == "session":
             for event in transaction.events:
                 yield from self._session(event.data)
@@ -141,9 +144,9 @@ class Console:
         span = f" {self._paint('✓', 'green')} #{min(csns)}–#{max(csns)}" if name == "committed" else ""
         return f"{name}{span} {count} {'write' if count == 1 else 'writes'}"
 
-    def _write_line(self, event: ScreenEvent) -> str:
+    def _write_line(self, event: ScreenEvent, name: str | None = None) -> str:
         data = event.data
-        words = [event.name, self._mark(event)]
+        words = [name or event.name, self._mark(event)]
         if data["csn"] is not None:
             words.append(f"#{data['csn']}")
         words.append(harmless(data["user"] or data["write"]))

@@ -2,8 +2,9 @@
 
 A screen event has the id `STREAMID.NUMBER`: the id of the transaction, and the number of the event in it. Each change
 of a write gives these events, in this order: `accepted` or `received` if the write is new here, `moved` or `rejected`
-if its outcome changed, and `committed`. When a full state is installed, each commit that is revoked gives an event
-`revoked`. An event `reset` follows, because anything on a screen may have changed.
+if its outcome changed, and `committed`. A write that was made again is `accepted`; if it had no effect, it is also
+`rejected`, because somebody was told before that it is accepted. When a full state is installed, each commit that is
+revoked gives an event `revoked`. An event `reset` follows, because anything on a screen may have changed.
 
 For a listener that only counts, this module can summarise transactions without reading the log.
 """
@@ -19,13 +20,14 @@ from functools import cached_property
 from itertools import zip_longest
 from typing import Any, NamedTuple, Self
 
-from bayou.application import DONE, Change
+from bayou.application import DONE, Change, had_no_effect
 from bayou.write import Write
 from replica.events.describe import Describer
 
 NUMBER_LAST = 2**31  # after every event of a transaction
 _ID = re.compile(r"(\d{1,20})-(\d{1,20})(?:\.(\d{1,9}))?")
 _SEQUENCE_LAST = 2**64 - 1
+MADE_AGAIN = "resubmitted"  # the kind of a transaction; see storage/lua/commands/resubmit.lua
 
 
 class Cursor(NamedTuple):
@@ -100,7 +102,10 @@ def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str
 
 def summarise(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str], tuple[int, ...]]:
     """Split the entry of a transaction for a summary. Returns the entry with only the changes that need events of their
-    own. For the other changes, returns the fields `summed` and `csns` of a Transaction."""
+    own. For the other changes, returns the fields `summed` and `csns` of a Transaction. Writes that were made again are
+    not summarised."""
+    if entry["kind"] == MADE_AGAIN:
+        return entry, Counter(), ()
     expanded: list[Change] = []
     csns, count = [], 0
     for change in entry.get("changes", ()):
@@ -121,7 +126,7 @@ def _is_plain(change: Change) -> bool:
 
 
 def _arrived(entry: Mapping[str, Any]) -> str:
-    return "accepted" if entry["kind"] == "accepted" else "received"
+    return "accepted" if entry["kind"] in {"accepted", MADE_AGAIN} else "received"
 
 
 def expand(
@@ -156,6 +161,8 @@ def _of_changes(
             data["replica"] = label
             if was is None:
                 yield arrived, data
+                if entry["kind"] == MADE_AGAIN and had_no_effect(now):
+                    yield "rejected", data
             elif was != now and (name := _outcome_event(data)):
                 yield name, data
             if csn is not None:

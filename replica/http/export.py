@@ -73,7 +73,7 @@ class ExportQuery(Model):
 def endpoints(parts: Parts) -> list[Endpoint]:
     files = Files(parts)
     taken = record({"from": TEXT}, received=COUNT, rolled_back=COUNT, replayed=COUNT, full_state=FLAG)
-    misfits = ("export_own", "export_stale", "export_needs_full_state", "export_does_not_fit")
+    misfits = ("export_own", "export_stale", "export_needs_full_state", "export_revokes", "export_does_not_fit")
     conflicts = ("busy", *misfits, "clock_ahead", "foreign_commit", "tail_lost", *UNSIGNED, *OTHER_CLUSTER)
     errors = {400: ("export_damaged",), 409: conflicts, 500: ("play_hung",)}
     endpoint = partial(own_endpoint, role="manager")
@@ -154,7 +154,7 @@ class Files:
         except Conflict as conflict:
             if conflict.code != PeerRefusalCode.TAIL_LOST or self._parts.membership is None:
                 raise
-            self._parts.membership.after_session(server)
+            self._parts.membership.after_session(Report(importer.report.peer, lost=server))
             importer.take(frame)
 
     def _follow(self, reports: list[Report]) -> None:

@@ -33,7 +33,7 @@ SESSION_ERRORS = {412: ("session_ahead", "session_foreign"), 413: ("session_too_
 WRITE_ERRORS = {
     400: ("clock",),
     401: ("user_missing",),
-    409: ("retired", "not_active", "clock_behind"),
+    409: ("retired", "not_joined", "not_active", "clock_behind"),
     413: ("too_many_pages",),
     500: ("play_hung",),
 }

@@ -17,7 +17,9 @@ from typing import Literal
 
 from redis import RedisError
 
+from bayou.anti_entropy import Report
 from bayou.errors import Away, BadInput, Conflict, PeerRefusalCode, Refusal
+from bayou.healing import Cure, Healing
 from bayou.names import LABEL
 from bayou.stamps import moment
 from bayou.state import State
@@ -74,10 +76,12 @@ class Membership:
         self._changing = threading.Lock()
         self._stopping = threading.Event()
         self._leaving: threading.Thread | None = None
+        self._healing = Healing()
 
     def start(self) -> None:
         """Continue work that the last stop interrupted. If this replica is a primary that commits automatically, commit
         its tentative writes. If this replica has retired, look for a replica that takes over its writes."""
+        self._resubmit()
         state = self._store.state()
         self._catch_up(state)
         if state.retired:
@@ -237,21 +241,70 @@ class Membership:
 
     # What follows from sessions and files.
 
-    def after_session(self, lost: str | None) -> None:
-        """Act on the end of a session. If the session showed that this replica has lost writes of its id `lost`, take a
-        new id. If this replica is a primary that commits automatically, commit its tentative writes."""
-        if lost is not None:
-            renewed = self._identity.renew(self._store, lost)
-            if renewed:
-                self._say(renewed)
-                self._peers.notify_new_write()
+    def after_session(self, report: Report) -> None:
+        """Act on the end of a session. If it showed that an older copy of this replica has run, heal that. Make the
+        writes again that were set aside. If this replica is a primary that commits automatically, commit its tentative
+        writes."""
+        state = self._store.state()
+        cure = self._healing.cure(report, state)
+        if cure is Cure.NEW_ID:
+            reason = f"A peer holds writes of {state.server} that this replica does not hold."
+            self._say_new_id(self._identity.renew(self._store, state.server, reason))
+        elif cure is Cure.NEW_EPOCH:
+            with contextlib.suppress(Conflict):  # another change of membership runs: the next session tries again
+                self._heal_primary(report.peer, state.server)
+        self._resubmit()
         self._return_if_forgotten()
         self._catch_up(self._store.state())
 
+    def _heal_primary(self, peer: str, server: str) -> None:
+        """Heal two committed logs of one epoch, which there are because an older copy of this primary, `server`, has
+        run. If the original goes on elsewhere, this replica gives way to it. Otherwise this replica begins a new epoch
+        under a new id. Then the other side gives up its commits after the common ones, and makes its writes again."""
+        with self._one_at_a_time():
+            if self._store.state().server != server:
+                return
+            if original := self._identity.find_original(self._store):
+                self._say_new_id(self._identity.renew(self._store, server, original, is_copy=True))
+                self._healing.note_epoch(peer)
+                return
+            fresh = self._identity.force_primary(self._store, self._now_us(), heals=True)
+            self._healing.note_epoch(peer)
+            self._say_new_id(
+                f"{peer} holds commits of {server} that this replica did not make or has lost, so an older copy"
+                f" of its data has run. This replica goes on as the primary {fresh}, in a new epoch. What the other"
+                " replicas committed differently becomes tentative again, and each change is reported there."
+            )
+
+    def _say_new_id(self, text: str | None) -> None:
+        if text:
+            self._say(text)
+            self._peers.notify_new_write()
+
+    def _resubmit(self) -> None:
+        """Make the writes again that were set aside, because their server id was used twice."""
+        state = self._store.state()
+        count = state.set_aside
+        if not count:
+            return
+        if state.retired:  # only another id can make them, and it retires afterwards
+            reason = f"Writes that {state.server} holds have no place in the order, and it has retired."
+            self._say_new_id(self._identity.renew(self._store, state.server, reason))
+        left = self._store.resubmit(self._now_us())
+        if left < count:
+            self._say(
+                f"{count - left} writes had no place in the order, because an older copy of a replica has run. This"
+                " replica has made them again; each one is listed with what became of it."
+            )
+            self._peers.notify_new_write()
+        if state.retired and not left:
+            self._store.retire(self._now_us())
+
     def after_import(self) -> None:
-        """Read the members and the primary again, because the import may have changed them. If this replica is a
-        primary that commits automatically, commit its tentative writes."""
+        """Read the members and the primary again, because the import may have changed them. Make the writes again that
+        it set aside. If this replica is a primary that commits automatically, commit its tentative writes."""
         self._peers.refresh()
+        self._resubmit()
         self._catch_up(self._store.state())
 
     def _return_if_forgotten(self) -> None:
@@ -271,18 +324,19 @@ class Membership:
         """Return which writes of a replica are here and, unless this is a probe, whether a replica with its id runs
         already."""
         state = self._store.state()
-        runs = not is_probe and self._answers(asker.label, asker.server)
-        return Held(state.server, state.vector.get(asker.server, 0), state.csn, runs)
+        runs = not is_probe and self._answers(asker.label, asker.server, but=asker.process)
+        process, stamp = self._identity.process, state.vector.get(asker.server, 0)
+        return Held(state.server, stamp, state.csn, runs, process, state.primary)
 
-    def _answers(self, label: str, server: str | None = None) -> bool:
-        """Return whether the replica with this label answers; with `server`, whether it does so under this id. A
-        replica whose link is cut does not."""
+    def _answers(self, label: str, server: str | None = None, *, but: str = "") -> bool:
+        """Return whether the replica with this label answers; with `server`, whether it does so under this id, and in
+        another process than `but`. A replica whose link is cut does not."""
         try:
             address = self._peers.linked_address(label)
             held = rpc.request_held(address, self._introduction(), self._credentials, is_probe=True)
         except Refusal:
             return False
-        return server is None or held.server == server
+        return server is None or (held.server == server and held.process != but)
 
     def _create(self, new: NewServer, invitation: str) -> str:
         for address in (new.rest, new.anti_entropy):
@@ -429,13 +483,14 @@ class Membership:
 
         A replica that has also retired does not count, because it may end before it passes the writes on.
         """
+        server = self._store.server()
         for label in labels:
             try:
                 self._peers.sync(label)
             except Refusal:
                 continue
             self._peers.refresh()
-            if label not in self._peers.reachable():
+            if label not in self._peers.reachable() or self._store.server() != server:
                 continue
             self._identity.leave()
             self._say(f"{label} holds all writes of this replica, which ends now.")
@@ -468,7 +523,7 @@ class Membership:
 
     def _introduction(self) -> Introduction:
         state = self._store.state()
-        return Introduction(state.cluster, state.server, self._label)
+        return Introduction(state.cluster, state.server, self._label, self._identity.process)
 
     def _now_us(self) -> int:
         return microseconds(self._identity.clock())

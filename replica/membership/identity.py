@@ -7,6 +7,7 @@ full state.
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ from storage.store import Store
 
 class Identity:
     """Decides the id of this replica. Implements storage.full_state.Ids. `say` prints a line for the operator about a
-    new id."""
+    new id. `process` is a random text that tells this process from that of a copy of this replica."""
 
     def __init__(
         self, storage: OpenStorage, settings: Config, label: str, clock: Clock, say: Callable[[str], object]
@@ -34,6 +35,7 @@ class Identity:
         self.settings = settings
         self.label = label
         self.clock = clock
+        self.process = secrets.token_hex(8)
         self._storage = storage
         self._say = say
         self._changing = threading.RLock()
@@ -74,22 +76,7 @@ class Identity:
     def _doubt(self, store: Store, server: str) -> str | None:
         """Ask the peers whether they hold later writes of this replica than the data here, which may be an older copy.
         Returns the reason against the id; None if every peer answers and there is no such reason."""
-        state = store.state()
-        # Forgotten servers are asked too: one that is not lost after all may hold later writes of this replica.
-        peers = peer_addresses(self.settings, self.label, state, store.members(), {}, ())
-        own = Introduction(self.settings.cluster_id, server, self.label)
-        credentials = read_credentials(self.settings, self.label)
-        if not peers:
-            return None
-
-        def ask(address: Address) -> Held | None:
-            try:
-                return request_held(address, own, credentials)
-            except Refusal:
-                return None
-
-        with ThreadPoolExecutor(len(peers)) as pool:
-            answers = dict(zip(peers, pool.map(ask, peers.values()), strict=True))
+        state, answers = store.state(), self._ask_peers(store, server)
         for label, held in answers.items():
             if held and held.runs_elsewhere:
                 return f"{label} reaches another replica that runs under this id."
@@ -101,27 +88,59 @@ class Identity:
             return f"{', '.join(silent)} cannot be asked, and may hold later writes of this replica."
         return None
 
-    def renew(self, store: Store, lost: str) -> str | None:
-        """Take a new id, because a peer has sent a write of the id `lost` that this replica has lost. Returns the
-        reason, or None if this replica has another id by now."""
+    def _ask_peers(self, store: Store, server: str) -> dict[str, Held | None]:
+        """Ask all peers what they hold of this replica, whose id is `server`. Returns the answers by label; None for a
+        peer that cannot be asked."""
+        # Forgotten servers are asked too: one that is not lost after all may hold later writes of this replica.
+        peers = peer_addresses(self.settings, self.label, store.state(), store.members(), {}, ())
+        own = Introduction(self.settings.cluster_id, server, self.label, self.process)
+        credentials = read_credentials(self.settings, self.label)
+        if not peers:
+            return {}
+
+        def ask(address: Address) -> Held | None:
+            try:
+                return request_held(address, own, credentials)
+            except Refusal:
+                return None
+
+        with ThreadPoolExecutor(len(peers)) as pool:
+            return dict(zip(peers, pool.map(ask, peers.values()), strict=True))
+
+    def find_original(self, store: Store) -> str | None:
+        """Ask the peers of this primary whether it is a copy of a replica that goes on elsewhere. Returns the reason
+        for this, a sentence; None if no peer says so."""
+        state = store.state()
+        for label, held in self._ask_peers(store, state.server).items():
+            if held and held.runs_elsewhere:
+                return f"{label} reaches another replica that runs as {state.server}."
+            if held and held.primary == held.server and (held.csn, held.server) > (state.csn, state.server):
+                return f"{label} is the primary, and has more commits than this replica."
+        return None
+
+    def renew(self, store: Store, lost: str, reason: str, *, is_copy: bool = False) -> str | None:
+        """Take a new id instead of the id `lost`. With `is_copy`, the commits here give way to those of any peer.
+        Returns a line for the operator that begins with the reason; None if this replica has another id by now."""
         with self._changing:
             state = store.state()
             if state.server != lost:
                 return None
             server = mint(self.label)
-            self._begin(store, server, first_primary=False)
-        reason = f"A peer holds writes of {state.server} that this replica has lost."
+            self._begin(store, server, first_primary=False, is_copy=is_copy)
+        if is_copy:
+            return f"{reason} This replica is a copy of it. It goes on as {server}, and takes the commits of its peers."
         return _new_id(reason, server, was_primary=state.is_primary)
 
-    def force_primary(self, store: Store, now_us: int) -> str:
-        """Become the primary without the old primary. Returns the new id of this replica."""
+    def force_primary(self, store: Store, now_us: int, *, heals: bool = False) -> str:
+        """Become the primary without the old primary; with `heals`, because a copy of this primary has run. Returns the
+        new id of this replica."""
         with self._changing:
             before = self._storage.identity_file
             assert before is not None
             server = mint(self.label)
             self._storage.amend(id=server)
             try:
-                store.force(server, now_us)
+                store.force(server, now_us, heals=heals)
             except Conflict:
                 self._storage.amend(id=before.id)
                 raise
@@ -147,7 +166,9 @@ class Identity:
         with self._changing:
             self._storage.amend(left=True)
 
-    def _begin(self, store: Store, server: str, *, first_primary: bool, restored: bool = False) -> None:
+    def _begin(
+        self, store: Store, server: str, *, first_primary: bool, restored: bool = False, is_copy: bool = False
+    ) -> None:
         """Record the id in the identity file, then open the namespace under the id. At a first start, record
         `founded_at` last. If the operator says that the data is an older copy, the stamps of a new id go on from the
         clock even if a wrong clock has left stamps far beyond it."""
@@ -157,7 +178,7 @@ class Identity:
             noted = replace(noted, id=server, next="", founded_at=now if noted.founded_at else "", left=False)
         self._storage.confirm(noted)
         clock_us = microseconds(self.clock()) if restored else None
-        if store.begin(server=server, cluster=cluster, first_primary=first_primary, clock_us=clock_us):
+        if store.begin(server=server, cluster=cluster, first_primary=first_primary, clock_us=clock_us, is_copy=is_copy):
             self._say("The data was in the format of the release before this one. It is in the present format now.")
         if not noted.founded_at:
             self._storage.confirm(replace(noted, founded_at=now))

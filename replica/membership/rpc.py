@@ -46,23 +46,28 @@ class NewServer:
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """How a replica introduces itself in a call: its cluster, its server id and its label."""
+    """How a replica introduces itself in a call: its cluster, its server id and its label. `process` is a random text
+    that each process chooses when it starts, so a replica and a copy of it differ."""
 
     cluster: str
     server: str
     label: str
+    process: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The answer of the replica `server` to the call Held of another one. `stamp` is that of the caller's newest write
-    that `server` holds, and `csn` is the last CSN that it holds. `runs_elsewhere` says whether a replica with the
-    caller's id answers at the caller's address."""
+    """The answer of the replica `server`, in the process `process`, to the call Held of another one. `stamp` is that of
+    the caller's newest write that `server` holds, and `csn` is the last CSN that it holds. `primary` is the id of the
+    primary that it knows. `runs_elsewhere` says whether another process with the caller's id answers at the caller's
+    address."""
 
     server: str
     stamp: int
     csn: int
     runs_elsewhere: bool
+    process: str
+    primary: str
 
 
 def request_creation(
@@ -90,7 +95,8 @@ def request_promotion(
 
     Raises Conflict if the other replica refuses, and Away if no answer came.
     """
-    _call(address, name, wire.PromoteRequest(protocol=PROTOCOL, **asdict(own)), wire.PromoteReply, credentials)
+    asked = wire.PromoteRequest(protocol=PROTOCOL, cluster=own.cluster, server=own.server, label=own.label)
+    _call(address, name, asked, wire.PromoteReply, credentials)
 
 
 def request_held(
@@ -100,7 +106,7 @@ def request_held(
     if the other replica refuses, and Away if no answer came."""
     asked = wire.HeldRequest(protocol=PROTOCOL, is_probe=is_probe, **asdict(own))
     reply = _call(address, "Held", asked, wire.HeldReply, credentials)
-    return Held(reply.server, reply.stamp, reply.csn, reply.runs_elsewhere)
+    return Held(reply.server, reply.stamp, reply.csn, reply.runs_elsewhere, reply.process, reply.primary)
 
 
 def unary_calls(
@@ -141,7 +147,8 @@ def unary_calls(
         return UnaryCall(wire.PromoteRequest, answering(answer_promote, wire.PromoteReply))
 
     def answer_held(asked: wire.HeldRequest) -> wire.HeldReply:
-        return wire.HeldReply(**asdict(held(Introduction(asked.cluster, asked.server, asked.label), asked.is_probe)))
+        asker = Introduction(asked.cluster, asked.server, asked.label, asked.process)
+        return wire.HeldReply(**asdict(held(asker, asked.is_probe)))
 
     return {
         "Held": UnaryCall(wire.HeldRequest, answering(answer_held, wire.HeldReply)),

@@ -20,7 +20,7 @@ from tests.simulation.report import failure
 from tests.simulation.run import Lab, Run, lab
 from tests.simulation.shrink import shrink
 
-SEEDS_MAX = 40
+SEEDS_MAX = 100
 STEPS = 600
 SHRINK_S = 60.0
 
@@ -102,6 +102,13 @@ MUTANTS = (
         "if false then",
         "receive",
     ),
+    Mutant(
+        "take the commit of a fork beside its rivals",
+        r"if status == 'fork' then status = give_way\(write\) end",
+        "if status == 'fork' then status = nil end",
+        "receive",
+    ),
+    Mutant("forget what was set aside", r"  Replay\.resubmit\(Log[^\n]*\n", "", "resubmit"),
     Mutant("fork at forced promotion", r"epochs\[#epochs \+ 1\] = ", "epochs[#epochs] = epochs[#epochs] or "),
 )
 

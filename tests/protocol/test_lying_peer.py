@@ -436,19 +436,6 @@ def test_a_replica_that_no_lie_stops_still_yields_to_a_real_promotion(scene: Sce
         assert (state.primary, state.csn) == ("forced~aaaaaa", scene.honest.state().csn)
 
 
-def test_a_primary_that_lost_commits_of_others_says_what_to_do(scene: Scene) -> None:
-    put_back = copy_of(scene.victim)
-    scene.honest.note("late", "p")
-    meet(scene.honest, scene.victim)
-    put_back()
-    meeting = Meeting(scene.victim, scene.honest).run()
-    error = meeting.ends[0].report.error
-    assert error is not None
-    assert error == meeting.ends[1].report.error
-    assert error.code == "foreign_commit"
-    assert f"start {scene.victim.label} once with --restored, then promote it with force" in error.message
-
-
 def test_a_full_state_with_more_own_writes_than_are_here_brings_a_new_id(scene: Scene) -> None:
     """A replica that is not the primary gets back, as a full state, what it has lost."""
     loser, primary = scene.honest, scene.victim

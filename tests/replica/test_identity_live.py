@@ -253,7 +253,7 @@ def test_a_peer_notices_a_machine_that_was_rolled_back(tmp_path: Path) -> None:
         after = pair.state("two")["id"]
         assert after != before
         wait_until(
-            lambda: f"A peer holds writes of {before} that this replica has lost." in pair.processes.output("two")
+            lambda: f"A peer holds writes of {before} that this replica does not hold." in pair.processes.output("two")
         )
         assert pair.meet() == 200
         assert pair.shown("two", "r3") == "committed"
@@ -262,27 +262,77 @@ def test_a_peer_notices_a_machine_that_was_rolled_back(tmp_path: Path) -> None:
         wait_until_equal(pair.processes)
 
 
-def test_a_primary_that_was_rolled_back_and_committed_is_found_and_can_be_mended(tmp_path: Path) -> None:
-    """Both replicas have the same number of commits. Neither takes anything, and the cure of the error works."""
+def test_a_primary_that_was_rolled_back_and_committed_heals_by_itself(tmp_path: Path) -> None:
+    """Two sessions find the two logs, and the primary begins an epoch. The next session makes both replicas equal. What
+    only `two` had is made again, and r5, which has no other room, is told by name."""
     with two_that_met(tmp_path) as pair:
         pair.restart("one", lambda folder: shutil.copytree(folder, tmp_path / "copy"))
         assert pair.reserve("one", "r3", 11) == "committed"
+        assert pair.reserve("one", "r5", 13) == "committed"
         assert pair.meet() == 200
         pair.restart("one", roll_back(tmp_path / "copy"))
+        before = pair.state("one")["id"]
         assert pair.reserve("one", "r4", 12) == "committed"
+        assert pair.reserve("one", "r6", 13) == "committed"
         answer = ask(pair.addresses["two"], "POST", "/replica/sync/one")
         assert answer.status_code == 503
-        assert "start that replica again without its data" in answer.json()["error"]["message"]
+        assert "The replicas heal this by themselves" in answer.json()["error"]["message"]
         file = ask(pair.addresses["two"], "GET", "/replica/export").content
         imported = requests.post(f"http://{pair.addresses['one']}/replica/import", data=file, headers=VISH, timeout=20)
-        assert imported.status_code == 409
-        assert "start that replica again without its data" in imported.json()["error"]["message"]
-        pair.restart("one", shutil.rmtree)
-        assert pair.meet() == 200
-        assert ask(pair.addresses["one"], "POST", "/replica/promote", {"force": True}).status_code == 200
-        assert pair.meet() == 200
+        assert imported.status_code == 409, "a file is no session"
+        assert pair.state("one")["id"] == before
+        assert pair.meet() == 503
+        wait_until(lambda: "so an older copy of its data has run" in pair.processes.output("one"))
+        assert pair.state("one")["id"] != before
+        assert pair.meet() == pair.meet() == 200
         wait_until_equal(pair.processes)
-        assert [pair.shown("one", name) for name in ("r1", "r2", "r3")] == ["committed"] * 3
+        kept = [pair.shown(label, name) for label in ("one", "two") for name in ("r1", "r2", "r3", "r4", "r6")]
+        assert kept == ["committed"] * 10
+        assert [pair.shown(label, "r5") for label in ("one", "two")] == ["rejected"] * 2
+        assert pair.state("one")["primary"]["label"] == "one"
+        wait_until(lambda: "made again ✗ vish" in pair.processes.output("two"))
+        assert "made again ? vish 6.12 2026-12-01" in pair.processes.output("two")
+
+
+def test_two_copies_of_a_primary_that_ran_at_once_heal(tmp_path: Path) -> None:
+    """Both copies accept and commit, and neither is recognised at its start. The one at the address of the
+    configuration stays the primary; the other one gives way to it."""
+    with two_that_met(tmp_path) as pair:
+        pair.restart("one", lambda folder: shutil.copytree(folder, tmp_path / "copy" / "one"))
+        settings = yaml.safe_load(pair.processes.configuration.read_text())
+        free = free_addresses(2)
+        settings["data"] = str(tmp_path / "copy")
+        settings["replicas"]["one"] = {"rest": next(free), "anti_entropy": next(free)}
+        (tmp_path / "copy" / "config.yaml").write_text(yaml.safe_dump(settings))
+        file = tmp_path / "copy" / "one" / "identity.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"place": place_of(file.parent)}))
+        process = command("server.py", "one", "--config", tmp_path / "copy" / "config.yaml")
+        rest = settings["replicas"]["one"]["rest"]
+        try:
+            wait_until(lambda: serves(rest))
+            wanted = []
+            for hour in (11, 12, 13):
+                wanted += [f"here{hour}", f"there{hour}"]
+                assert reserve(pair.addresses["one"], f"here{hour}", hour + 3).json()["state"] == "committed"
+                assert reserve(rest, f"there{hour}", hour).json()["state"] == "committed"
+            assert pair.meet() == 200
+
+            def are_equal() -> bool:
+                for address, peer in ((rest, "two"), (pair.addresses["two"], "one")):
+                    ask(address, "POST", f"/replica/sync/{peer}")
+                digests = [ask(one, "GET", "/replica/digest").json() for one in (rest, *pair.addresses.values())]
+                return bool(digests[0] == digests[1] == digests[2] and digests[0]["csn"] > 0)
+
+            wait_until(are_equal)
+            for address in (rest, *pair.addresses.values()):
+                shown = [ask(address, "GET", f"/reservations/vish/{name}").json().get("state") for name in wanted]
+                assert shown == ["committed"] * len(wanted)
+            assert pair.state("one")["primary"]["id"] == pair.state("one")["id"]
+            assert ask(rest, "GET", "/replica").json()["primary"]["id"] == pair.state("one")["id"]
+        finally:
+            process.terminate()
+            output, _ = process.communicate(timeout=30)
+        assert "This replica is a copy of it." in output
 
 
 def test_a_first_primary_without_its_folder_yields_to_the_birth_of_its_peers(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ up to the branch.
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+from bayou.state import State
 from bayou.write import Write
 from tests.support.model import Vector, play
 from tests.support.model_desk import Pages
@@ -87,17 +89,55 @@ class CommittedLog:
 
 
 class CommittedLogs:
-    """The logs of all histories seen so far."""
+    """The logs of all histories seen so far. A history has one log, and another one for each time that a copy of its
+    primary has run (`forks` counts these)."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, CommittedLog] = {"[]": CommittedLog()}
+        self._lines: dict[str, list[CommittedLog]] = {"[]": [CommittedLog()]}
+        self.forks = 0
 
-    def of(self, history: str) -> CommittedLog:
+    def of(self, state: State) -> CommittedLog:
+        """Return the log that a node in this state follows. A copy that has given up its history follows the log of the
+        history that it had."""
+        is_copy = state.history == "[]" and state.csn > 0
+        lines = list(itertools.chain(*self._lines.values())) if is_copy else self._of(state.history, None)
+        return self._holding(lines, state)
+
+    def follow(
+        self, state: State, start_csn: int, known: Sequence[tuple[int, str]], before: State | None
+    ) -> CommittedLog:
+        """Return the log that has these commits after `start_csn`, (CSN, id), as far as it goes. `before` is the state
+        of the node before the last of them."""
+        if state.history == "[]" and state.csn > 0:
+            return self.of(state)
+        lines = self._of(state.history, before)
+        fitting = [line for line in lines if line.csn >= start_csn and not _differing(line, known)]
+        if fitting:
+            return max(fitting, key=lambda line: sum(csn <= line.csn for csn, _ in known))
+        differing = [(min(found), line) for line in lines if (found := _differing(line, known))]
+        if len(lines) > self.forks or not differing:
+            return lines[0]
+        csn, nearest = max(differing, key=lambda one: one[0])
+        lines.append(nearest.branch(csn - 1))
+        return lines[-1]
+
+    def _of(self, history: str, before: State | None) -> list[CommittedLog]:
         if history not in self._lines:
             epochs = json.loads(history)
-            parent = self.of(json.dumps(epochs[:-1], separators=(",", ":")))
-            self._lines[history] = parent.branch(min(epochs[-1][2] - 1, parent.csn))
+            parents = json.dumps(epochs[:-1], separators=(",", ":"))
+            lines = self._of(parents, before)
+            parent = self._holding(lines, before) if before is not None and before.history == parents else lines[0]
+            self._lines[history] = [parent.branch(min(epochs[-1][2] - 1, parent.csn))]
         return self._lines[history]
+
+    def _holding(self, lines: list[CommittedLog], state: State) -> CommittedLog:
+        known = [(state.csn, state.last)]
+        return next((line for line in lines if line.csn >= state.csn and not _differing(line, known)), lines[0])
+
+
+def _differing(line: CommittedLog, known: Sequence[tuple[int, str]]) -> list[int]:
+    """Return the CSNs at which a log has another commit than one of those that are known."""
+    return [csn for csn, identifier in known if 0 < csn <= line.csn and line.ids[csn - 1] != identifier]
 
 
 OF_NOBODY = {"failed", "duplicate", "differs", "unknown", "forbidden"}

@@ -42,8 +42,9 @@ FAULTS = {
     "flush": (0.02, 1),  # Redis restarts and forgets all scripts
     "pause": (0.1, 2),  # a process stands still for a while
     "tail": (0, 0.6),  # a power cut that loses the last transactions
-    "copy": (0.2, 1),
+    "copy": (0.2, 2),
     "restore": (0, 0.6),  # the storage is lost, or replaced by an older copy
+    "rollback": (0, 1.5),  # the storage is replaced by an older copy, and nobody is told
     "birth": (0, 0.15),  # the first primary loses its storage and starts the cluster again
     "clock": (0.5, 2),
     "lie": (0, 1.5),  # a peer whose hello or first batch says one thing that is not so

@@ -23,6 +23,7 @@ class Meeting:
         )
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.has_caller_retired = initiator.store.state().retired  # before the session began
+        self.caller_server = initiator.store.state().server
         self._came: tuple[set[str], set[str]] = (set(), set())  # ids of the writes that each end received
         self._echoed: set[str] = set()  # ids of the writes that each end sent back
         self._receipts = [node.store.receipts for node in self.nodes]  # before, and in this session

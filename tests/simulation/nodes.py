@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from redis import ConnectionError as Lost
 from redis import ResponseError
 
 from apps import APPLICATIONS
+from bayou.healing import Healing
 from bayou.payloads import Installed, StateEnd, Succession
 from bayou.state import State
 from storage.keys import Namespace
@@ -28,7 +29,7 @@ BEGIN_US = 1_796_112_000_000_000  # 2026-12-01 08:00 UTC, when a run begins
 RULES = rules_by_tag(APPLICATIONS)
 Copy = list[tuple[bytes, bytes]]  # (key, content) of a namespace
 OnInstall = Callable[["FaultyStore", State, Installed | None], object]
-READING = {"read_state", "read_pages", "select", "read_log", "read_state_part"}
+READING = {"read_state", "read_pages", "select", "read_log", "read_state_part", "compare", "uncommon"}
 RECEIVING = {"receive", "install"}
 REFUSING = {  # commands that make the real Redis refuse writing scripts, and accept them again
     "oom": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
@@ -48,7 +49,7 @@ local outcomes = {}
 for i = 1, #new, 2 do outcomes[#outcomes + 1] = redis.call('HGET', p .. 'outcomes', new[i]) or '?' end
 return {meta, redis.call('HGETALL', p .. 'V'), redis.call('HGETALL', p .. 'C'), redis.call('HGETALL', p .. 'O'),
   redis.call('GET', p .. 'clock'), redis.call('SMEMBERS', p .. 'retired'), whole and 1 or 0, new, outcomes,
-  redis.call('ZRANGE', p .. 'tentative', 0, -1)}
+  redis.call('ZRANGE', p .. 'tentative', 0, -1), redis.call('LLEN', p .. 'set_aside')}
 """
 
 _EVERYTHING = """
@@ -60,6 +61,7 @@ for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
   if kind == 'string' then content = redis.call('GET', key)
   elseif kind == 'hash' then content = redis.call('HGETALL', key)
   elseif kind == 'set' then content = redis.call('SMEMBERS', key)
+  elseif kind == 'list' then content = redis.call('LRANGE', key, 0, -1)
   elseif kind == 'zset' then content = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end
   if content then
     reply[#reply + 1] = key
@@ -163,12 +165,13 @@ class FaultyStore(Store):
         source: str,
         end: StateEnd,
         common_csn: int | None,
+        lacking: Sequence[str] = (),
         successions: Sequence[Succession] = (),
     ) -> Installed:
         """Install a full state. Then give the checker the result, and the node's state before the installation."""
         before = self.state()
         try:
-            installed = super().install(staging, source, end, common_csn, successions)
+            installed = super().install(staging, source, end, common_csn, lacking, successions)
         except Lost:
             self._installed(self, before, None)
             raise
@@ -192,7 +195,7 @@ class FaultyStore(Store):
 
     def _look(self) -> Look:
         reply = self._look_script([self._keys.prefix], self._seen)
-        meta_list, vector, committed, omitted, clock, retired, whole, new, outcomes, tentative = reply
+        meta_list, vector, committed, omitted, clock, retired, whole, new, outcomes, tentative, set_aside = reply
         meta = text_map(meta_list)
         csn = int(meta["csn"])
         self._known = State(
@@ -212,6 +215,7 @@ class FaultyStore(Store):
             retired_servers=tuple(sorted(server.decode() for server in retired)),
             retired=bool(meta["retired"]),
             tentative=len(tentative),
+            set_aside=set_aside,
             clock=int(clock),
         )
         self._seen = (csn, meta["last"])
@@ -226,7 +230,8 @@ class Node:
     `joined` is true once the server has had its first session. `pause` is the number of steps for which the server does
     nothing. `power_cut` describes the next power cut: the copy of the storage that will survive it, and the number of
     the script after which the power cut happens. `unsure` is true if the storage has lost its newest writes, so that
-    the server must start under a new id.
+    the server must start under a new id. `forked` is the server id under which a copy of the storage was put back as if
+    it were whole. `has_created` is true if the server has created another one since its copy was made.
     """
 
     label: str
@@ -238,6 +243,9 @@ class Node:
     pause: int = 0
     power_cut: tuple[Copy, int] | None = None
     unsure: bool = False
+    healing: Healing = field(default_factory=Healing)
+    forked: str = ""
+    has_created: bool = False
 
     @property
     def runs(self) -> bool:

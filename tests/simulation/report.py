@@ -14,7 +14,21 @@ SESSIONS = ("sessions", "frame", "rolled back", "replayed", "full states", "revo
 NETWORK = ("cut", "link", "heal", "doubled frames", "lost frames", "lie")
 PROCESSES = ("crash", "restart", "pause", "clock", "stamps ahead")
 REDIS = ("reply lost", "reply twice", "reply before", "reply oom", "reply misconf", "flush")
-STORAGE = ("lost tails", "restore", "birth", "two births", "new ids", "truncate", "export", "import", "cut files")
+STORAGE = (
+    "lost tails",
+    "restore",
+    "rollback",
+    "healed epochs",
+    "made again",
+    "not compared",
+    "birth",
+    "two births",
+    "new ids",
+    "truncate",
+    "export",
+    "import",
+    "cut files",
+)
 MEMBERS = ("create", "retire", "left", "forget", "returned", "hand", "force", "forced twice")
 GROUPS = {
     "clients": CLIENTS,

@@ -157,6 +157,7 @@ class FakeStore:
             retired_servers=(),
             retired=False,
             tentative=3,
+            set_aside=0,
             clock=9,
         )
 

@@ -16,6 +16,7 @@
 --   behind       V does not cover the entries `missing`, {server: stamp text}
 --   foreign      the token names another birth than this cluster's
 --   retired      this server has retired and accepts no more writes
+--   not_joined   this is a created server, and its creation is not held here
 --   is_primary   the primary cannot retire before it has handed over
 --   not_primary  mode `now`, and this is not the primary
 --   pending      mode `now`, and tentative writes must be committed first
@@ -44,6 +45,7 @@ local function accept(clock_us, tail, mode, needs, birth)
   local missing = needs ~= '' and Held.missing(cjson.decode(needs), 'tentative')
   if missing then return {status = 'behind', missing = missing} end
   if Log.retired then return {status = 'retired'} end
+  if Held.stamp(Log.id) < 0 then return {status = 'not_joined'} end
   local stamp = math.max(tonumber(clock_us), Log.clock + 1)
   if stamp > STAMP_MAX then return {status = 'clock'} end
   if stamp - tonumber(clock_us) > AHEAD_US_MAX then

@@ -8,6 +8,8 @@
 -- ARGV[5]  integer  number of the format in which this release stores data
 -- ARGV[6]  integer  the wall clock, if the last stamp seen may fall to it: if that stamp is more than a year beyond the
 --                   wall clock, and the server id is new; else ''
+-- ARGV[7]  string   `copy` if this replica is a copy of another one that goes on: it gives up its history, so that its
+--                   commits give way to those of any peer; else ''
 -- Returns
 --   opened         the namespace is open
 --   migrated       the same, after its data was changed from the format before this one
@@ -19,7 +21,7 @@
 
 local PART = 1000 -- writes that are read at a time
 
-local server, label, cluster, first_primary, form, clock_us = unpack(ARGV)
+local server, label, cluster, first_primary, form, clock_us, is_copy = unpack(ARGV)
 
 local known_cluster, known_server, known_form = unpack(redis.call('HMGET', K.meta, 'cluster', 'id', 'form'))
 if known_cluster and known_cluster ~= cluster then return 'other_cluster' end
@@ -50,6 +52,7 @@ if not known_cluster then
 end
 redis.call('HSET', K.meta, 'id', server, 'label', label)
 if known_server ~= server then redis.call('HSET', K.meta, 'retired', '') end
+if is_copy == 'copy' then redis.call('HSET', K.meta, 'history', '[]', 'primary', '') end
 clock_us = tonumber(clock_us)
 if known_server ~= server and clock_us and tonumber(redis.call('GET', K.clock)) > clock_us + AHEAD_US_MAX then
   redis.call('SET', K.clock, Order.text(clock_us))

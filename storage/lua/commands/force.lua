@@ -15,6 +15,7 @@
 -- The write is the first one of its id. So it may be committed before the writes of the old id (invariant 6), with the
 -- first CSN of its epoch. Later commits of the old primary are refused, because they belong to another epoch
 -- (invariant 2). If no birth is known, because the first primary was lost before it met anybody, this id is the birth.
+-- A copy that has given up its history (begin.lua) takes up that of the birth.
 
 --- @include "engine/log"
 --- @include "engine/order"
@@ -32,7 +33,7 @@ if stamp - clock_us > AHEAD_US_MAX then
   return cjson.encode({status = 'clock_behind', newest = Order.text(Log.clock), clock = ARGV[1]})
 end
 local write = Log.new_write(stamp, 0, server, tail)
-if birth == '' then Log.set_birth(server) end
+if #epochs == 0 then Log.set_birth(birth == '' and server or birth) end
 Log.enter(write)
 Replay.commit(write, false)
 Replay.finish()

@@ -9,18 +9,22 @@
 --                   do not differ
 -- ARGV[5]  string   a new server id; it replaces the present id if not all writes of the present id are kept, or if the
 --                   state has writes of the present id that are not here
--- ARGV[6]  JSON     [CSN, newline and body, ...]: the commits that named another primary, if the sender has sent them
--- ARGV[7]  JSON     [CSN, seal, ...]: their seals
--- Returns JSON {status, kept, revoked, lost, lost_pages}; the status is
+-- ARGV[6]  JSON     ids of writes here that the state's vector covers, and that the sender does not hold all the same: a
+--                   server id was used twice
+-- ARGV[7]  JSON     [CSN, newline and body, ...]: the commits that named another primary, if the sender has sent them
+-- ARGV[8]  JSON     [CSN, seal, ...]: their seals
+-- Returns JSON {status, kept, revoked, set_aside, lost, lost_pages}; the status is
 --   installed   readers see the whole new state from now on
 --   superseded  another staging has begun; nothing has changed
 --   stale       the state or its history is not newer than the one here; nothing has changed
 --   foreign_commit  this is the primary, and it did not make the commits of the state; nothing has changed
 -- `kept` counts the writes that are kept. The writes `revoked` were committed here and are tentative again. The writes
--- `lost` follow a write that this replica no longer has, so they have no place in the order. The pages `lost_pages`
--- were changed by revoked commits whose writes had been dropped from the log. A list without entries is left out.
+-- `set_aside` have no place in the order: they follow a write that this replica no longer has, or are those of ARGV[6].
+-- This replica will make them again (resubmit.lua), but for creations and retirements, which are `lost`. The pages
+-- `lost_pages` were changed by revoked commits whose writes had been dropped from the log. A list without entries is
+-- left out.
 -- C and O become those of the state. V is C, extended by each chain of kept writes that has no gap. The kept writes are
--- replayed on the new state. Keeps invariants 1, 2, 3, 5, 10, 11 and 20.
+-- replayed on the new state. Keeps invariants 1, 2, 3, 5, 7, 10, 11 and 20.
 
 --- @include "engine/log"
 --- @include "engine/membership"
@@ -32,12 +36,14 @@
 
 local number, source, state, fresh_server = ARGV[1], ARGV[2], cjson.decode(ARGV[3]), ARGV[5]
 local revoked_after = tonumber(ARGV[4])
-local successions, succession_seals = cjson.decode(ARGV[6]), cjson.decode(ARGV[7])
+local is_lacking = {} -- id -> true: the writes of ARGV[6]
+for _, id in ipairs(cjson.decode(ARGV[6])) do is_lacking[id] = true end
+local successions, succession_seals = cjson.decode(ARGV[7]), cjson.decode(ARGV[8])
 
 local staging, csn, osn, server, birth, history, primary, has_retired =
   unpack(redis.call('HMGET', K.meta, 'staging', 'csn', 'osn', 'id', 'birth', 'history', 'primary', 'retired'))
 csn, osn = tonumber(csn), tonumber(osn)
-local common = revoked_after or csn -- the last CSN that the two histories share
+local common = math.min(revoked_after or csn, csn) -- the last CSN that the two logs share
 local has_same_epochs = false
 if staging ~= number or staging == '' then return cjson.encode({status = 'superseded'}) end
 
@@ -51,13 +57,13 @@ local function is_stale()
     shared = shared + 1
   end
   if shared == #ours then -- theirs begins with ours
-    common = theirs[shared + 1] and math.min(theirs[shared + 1][3] - 1, csn) or csn
+    common = theirs[shared + 1] and math.min(theirs[shared + 1][3] - 1, common) or common
     has_same_epochs = shared == #theirs
     return tonumber(state.csn) <= csn and has_same_epochs
   end
   if shared == #theirs then return true end
   local last, other = ours[#ours], theirs[#theirs]
-  common = math.min(ours[shared + 1][3], theirs[shared + 1][3]) - 1
+  common = math.min(ours[shared + 1][3] - 1, theirs[shared + 1][3] - 1, common)
   return other[1] < last[1] or other[1] == last[1] and Order.bytewise(other[2], last[2])
 end
 if is_stale() then return cjson.encode({status = 'stale'}) end
@@ -91,18 +97,27 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.committed, '(' .. common, '+in
 end
 table.sort(candidates, Order.before)
 
+local epochs = cjson.decode(state.history)
 local kept, revoked, lost, dropped = {}, {}, {}, {}
+local set_aside, bodies = {}, {}
 local tentative_pages = {} -- page -> true: its tentative copy is thrown away
 for _, id in ipairs(candidates) do
-  local write = cjson.decode(redis.call('HGET', K.writes, id))
+  local body = redis.call('HGET', K.writes, id)
+  local write = cjson.decode(body)
   local held = reached(write.origin)
   if is_tentative[id] then
     for _, page in ipairs(write.pages) do tentative_pages[page] = true end
   end
-  if Order.stamp(id) <= held then
-    dropped[#dropped + 1] = id
-  elseif tonumber(write.prev) ~= held then
+  local is_covered = Order.stamp(id) <= held
+  -- A promotion in a cluster of another birth would open an epoch that this cluster does not have.
+  local is_misfit = tonumber(write.prev) ~= held or Membership.opens_later_epoch(write, epochs)
+  local has_no_place = is_covered and is_lacking[id] or not is_covered and is_misfit
+  if has_no_place and Membership.is_bound(write) then
     dropped[#dropped + 1], lost[#lost + 1] = id, id
+  elseif has_no_place then
+    dropped[#dropped + 1], set_aside[#set_aside + 1], bodies[#bodies + 1] = id, id, body
+  elseif is_covered then
+    dropped[#dropped + 1] = id
   else
     Play.check_hung({id = id, app = write.app})
     kept[#kept + 1] = id
@@ -141,6 +156,7 @@ redis.call('UNLINK', K.tentative, K.origins, K.effects, K.committed, K.vector, K
   K.retired)
 Redis.many('HDEL', K.writes, dropped)
 Redis.many('HDEL', K.outcomes, dropped)
+Redis.many('RPUSH', K.set_aside, bodies)
 for id, stamp in pairs(state.vector) do
   redis.call('HSET', K.committed_vector, id, stamp)
   redis.call('HSET', K.omitted_vector, id, stamp)
@@ -162,7 +178,7 @@ Log.store('installed', source, 0, Replay.replayed)
 
 -- JSON of these fields and of the lists. A list without entries is left out: cjson would encode it as an object.
 local function report(fields)
-  for name, ids in pairs({revoked = revoked, lost = lost, lost_pages = lost_pages}) do
+  for name, ids in pairs({revoked = revoked, set_aside = set_aside, lost = lost, lost_pages = lost_pages}) do
     if #ids > 0 then fields[name] = ids end
   end
   return cjson.encode(fields)

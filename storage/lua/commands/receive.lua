@@ -16,12 +16,15 @@
 --   more      a bound was reached: send the rest again
 --   hole      the next write does not follow the writes that are held here: plan the session again
 --   unknown   a notification of a write that is not held here: plan the session again
---   fork      two different writes follow the same write of their origin: an identity was used twice
+--   fork      the next write follows the same write of its origin as another one that is held here: a server id was used
+--             twice
+--   own       the same, for a commit whose origin is this server
 --   diverged  the committed log here differs from that of the sender
 --   foreign_commit  this is the primary, and it did not make the next commit
 --   early_promotion  a tentative write opens an epoch that this replica does not know
--- The writes before the one that stopped the batch are stored. It is safe to run the script twice. Keeps invariants 2,
--- 5, 6, 9, 10 and 20.
+-- The writes before the one that stopped the batch are stored. It is safe to run the script twice. If the id of another
+-- server was used twice, a commit decides: the tentative writes here that come from the other use are set aside. Keeps
+-- invariants 2, 5, 6, 7, 9, 10 and 20.
 
 --- @include "engine/held"
 --- @include "engine/log"
@@ -51,6 +54,20 @@ local function misfit(write)
   local held, prev = Held.stamp(write.origin), Order.number[write.prev]
   if prev > held then return 'hole' end
   if prev < held then return 'fork' end
+end
+
+-- Sets the tentative writes of its origin aside that stand where this commit stands. Returns the status if that is not
+-- possible, nil if it is done.
+local function give_way(commit)
+  if commit.origin == Log.id then return 'own' end
+  local prev = Order.number[commit.prev]
+  if Log.committed_stamp(commit.origin) ~= prev then return 'fork' end
+  local rivals = Log.tentative_of(commit.origin, prev)
+  for _, rival in ipairs(rivals) do
+    -- The servers that it created would have no place in the order.
+    if Membership.is_bound(rival) then return 'fork' end
+  end
+  for _, rival in ipairs(rivals) do Replay.set_aside(rival) end
 end
 
 -- Returns whether the sender's log begins with the committed log here. It is not enough to compare the last commit: two
@@ -110,6 +127,7 @@ local function take_commit(csn, line)
     return 'unknown'
   else
     local status = misfit(write)
+    if status == 'fork' then status = give_way(write) end
     if status then return status end
     Log.enter(write)
   end

@@ -34,6 +34,11 @@ end
 -- The stamp of the last write that is held of a server.
 function Held.stamp(server) return vector[server] or Vectors.complete(server, stamp_of, is_retired) end
 
+-- The stamp of the last committed write of a server, as it was before this transaction.
+function Held.committed_stamp(server)
+  return Vectors.complete(server, committed_stamp_of, has_committed_retirement)
+end
+
 function Held.set(server, stamp) vector[server] = stamp end
 
 -- Records that the server has retired: from now on it counts as plus infinity.

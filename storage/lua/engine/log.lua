@@ -1,7 +1,7 @@
 -- The write log and the vectors, as a transaction sees and changes them. Nothing is written before Log.store().
 --
--- Keeps invariants 1, 2, 5, 6 and 10: V and C only grow, CSNs are dense, a write enters the log after the previous one
--- of its origin, and the clock is never before a stamp that was seen.
+-- Keeps invariants 1, 2, 5, 6 and 10: CSNs are dense, a write enters the log after the previous one of its origin, and
+-- the clock is never before a stamp that was seen. C only grows; V only grows, except where a write is set aside.
 
 --- @include "engine/held"
 --- @include "engine/membership"
@@ -17,10 +17,11 @@ local first_csn -- the CSN when the transaction began
 local meta = {} -- changed fields of `meta`
 local vectors = {V = {}, C = {}} -- changed entries: server -> stamp text, false to drop it
 local stored = { -- what Log.store writes
-  writes = {}, outcomes = {}, effects = {}, lists = {}, log = {}, retired = {}, primary_writes = {},
+  writes = {}, outcomes = {}, effects = {}, lists = {}, log = {}, retired = {}, primary_writes = {}, set_aside = {},
 }
 local joined, departed = {}, {} -- writes that become tentative, and that no longer are
 local has_departed = {} -- id -> true
+local removed = {} -- the ids of writes that were set aside
 local known = {} -- id -> write, of those that were in the log before this transaction
 local applications = {} -- tag -> true, of the writes that enter
 local changes = {} -- for the event, five values for each write: see Log.add_change
@@ -145,6 +146,30 @@ function Log.leave(write)
   for _, name in ipairs(write.pages) do Pages.leave(Pages.open(name), write.id) end
 end
 
+-- Takes a tentative write out of the log. It is kept apart, until this replica makes it again (resubmit.lua).
+function Log.set_aside(write)
+  Log.leave(write)
+  append(stored.set_aside, write.body)
+  removed[#removed + 1] = write.id
+end
+
+-- The stamp of the last committed write of a server.
+function Log.committed_stamp(server)
+  local stamp = vectors.C[server]
+  if stamp == nil then return Held.committed_stamp(server) end
+  return stamp and Order.number[stamp] or math.huge
+end
+
+-- The tentative writes of a server whose stamps are greater than `stamp`, in order.
+function Log.tentative_of(server, stamp)
+  local ids, writes = redis.call('ZRANGEBYSCORE', K.origin .. server, '(' .. Order.text(stamp), '+inf'), {}
+  Log.fetch(ids)
+  for _, id in ipairs(ids) do
+    if not has_departed[id] then writes[#writes + 1] = Log.write(id) end
+  end
+  return writes
+end
+
 -- Gives the write the next CSN. Returns the CSN as text.
 function Log.commit(write)
   Log.csn, Log.last = Log.csn + 1, write.id
@@ -247,6 +272,9 @@ function Log.store(kind, from, rolled_back, replayed)
   for tag in pairs(applications) do redis.call('SADD', K.log_applications, tag) end
   store_tentative()
   Redis.many('HSET', K.effects, stored.effects)
+  Redis.many('RPUSH', K.set_aside, stored.set_aside)
+  Redis.many('HDEL', K.writes, removed)
+  Redis.many('HDEL', K.outcomes, removed)
   for name, list in pairs(stored.lists) do
     redis.call('SADD', K.lists, name)
     local entries = {}

@@ -9,6 +9,12 @@ local Membership = {}
 
 function Membership.is_membership(write) return write.app == 'members/1' end
 
+-- Whether the write says something about its own server, or its own place in the order: it cannot be made again as
+-- another server's write.
+function Membership.is_bound(write)
+  return Membership.is_membership(write) and (write.op == 'create' or write.op == 'retire' or write.op == 'primary')
+end
+
 function Membership.retires(write) return Membership.is_membership(write) and write.op == 'retire' end
 
 -- Changes a vector that comes to cover the write. Call it after the entry of the origin was set. `set(server, stamp
@@ -43,7 +49,7 @@ function Membership.on_commit(write, csn, primary, history)
   end
   local epochs = cjson.decode(history)
   if write.args.epoch ~= Membership.last_epoch(epochs) + 1 or write.origin ~= write.args.to then return {} end
-  epochs[#epochs + 1] = {write.args.epoch, write.args.to, csn}
+  epochs[#epochs + 1] = {write.args.epoch, write.args.to, csn, write.args.heals}
   return {primary = write.args.to, history = cjson.encode(epochs)}
 end
 

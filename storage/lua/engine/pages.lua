@@ -74,6 +74,7 @@ function Pages.open(name)
     --   joined, left                  writes that enter (stamp, id, ...) and that leave the index
     --   taken_off                     how many writes of the index are undone, or committed as they stood
     --   rebased                       true where the tentative copy starts again from the committed state
+    --   is_torn                       true where a write was set aside, which need not be the first of the index
     records[name] = page
   end
   return page
@@ -189,8 +190,10 @@ function Pages.index(page, from, upto)
   return ids
 end
 
--- Whether the write is the first in the index of the page. Valid only while those that left the index were its first.
+-- Whether the write is the first in the index of the page: what left the index were its first ones, or it is torn, and
+-- nothing counts as the first.
 function Pages.is_first(page, id)
+  if page.is_torn then return false end
   local gone = #(page.left or NONE)
   return redis.call('ZRANGE', K.index .. page.name, gone, gone)[1] == id
 end

@@ -17,7 +17,7 @@ local Replay = {rolled_back = 0, replayed = 0}
 local undone = {} -- id -> true: to undo and, unless it is committed, to replay
 local all_undone = {} -- those writes, in the order in which they were found
 local scanned = {} -- record of a page -> id: the writes of its index after that id were collected
-local committed_now = {} -- id -> true: tentative writes that this transaction commits
+local departed = {} -- id -> true: tentative writes that this transaction commits or sets aside
 local arrivals = {} -- new tentative writes
 
 -- Counts the write as taken off each of its pages.
@@ -39,7 +39,7 @@ local function collect(page, from)
       scanned[page] = start
       local ids = {}
       for _, id in ipairs(Pages.index(page, start, upto)) do
-        if not undone[id] and not committed_now[id] then ids[#ids + 1] = id end
+        if not undone[id] and not departed[id] then ids[#ids + 1] = id end
       end
       Log.fetch(ids)
       for _, id in ipairs(ids) do
@@ -96,10 +96,39 @@ function Replay.commit(write, is_tentative)
     if is_tentative then Replay.replayed = Replay.replayed + 1 end
   end
   if is_tentative then
-    committed_now[write.id] = true
+    departed[write.id] = true
     Log.leave(write)
   end
   enter_committed(write, was, now)
+end
+
+-- Takes a tentative write out of the order, and keeps it apart. What comes after it on its pages is played again.
+function Replay.set_aside(write)
+  if not undone[write.id] then
+    undone[write.id] = true
+    all_undone[#all_undone + 1] = write
+    Replay.rolled_back = Replay.rolled_back + 1
+    take_off(write)
+  end
+  for _, name in ipairs(write.pages) do
+    local page = Pages.open(name)
+    collect(page, write.id)
+    page.is_torn = true
+  end
+  departed[write.id] = true
+  Log.set_aside(write)
+end
+
+-- Enters a write that was played at the end of the order into the log.
+local function enter_last(write, commits, outcome, effects)
+  Log.enter(write)
+  Log.record(write, outcome, effects)
+  if commits then
+    enter_committed(write, nil, outcome)
+  else
+    Log.join(write)
+    Log.add_change(write, nil, nil, outcome)
+  end
 end
 
 -- Accepts a write of this replica's clients. It lands after everything that is here, so nothing is rolled back and it
@@ -112,15 +141,15 @@ function Replay.accept(write, commits)
     Play.take_back()
     return outcome, false
   end
-  Log.enter(write)
-  Log.record(write, outcome, effects)
-  if commits then
-    enter_committed(write, nil, outcome)
-  else
-    Log.join(write)
-    Log.add_change(write, nil, nil, outcome)
-  end
+  enter_last(write, commits, outcome, effects)
   return outcome, true
+end
+
+-- Does the same for a write that was set aside. It enters the log with any outcome, unless it is a duplicate.
+function Replay.resubmit(write, commits)
+  local outcome, effects = Play.write(write, commits and 'committed' or 'tentative')
+  if outcome:match('^%S+') == 'duplicate' then return Play.take_back() end
+  enter_last(write, commits, outcome, effects)
 end
 
 -- Puts a new tentative write in its place in the order.
@@ -171,7 +200,7 @@ function Replay.finish()
   for _, write in ipairs(all_undone) do all[#all + 1] = write end
   put_in_order(all)
   for _, write in ipairs(all) do
-    if not committed_now[write.id] then
+    if not departed[write.id] then
       local was = write.was
       local now, effects = Play.write(write, 'tentative')
       Log.record(write, now, effects)

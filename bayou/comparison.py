@@ -1,0 +1,65 @@
+"""Compares the logs of two replicas, by questions, before one of them installs the full state of the other one.
+
+The vectors cannot tell everything: if a server id was used twice, as a copy of a data folder uses it, two different
+writes may have the same place. So the receiver asks what its vector and its CSN do not say: which of its commits the
+sender has, too, and which of its other writes the sender has never held.
+"""
+
+from __future__ import annotations
+
+from bayou.frame_validation import QUESTION_IDS_MAX
+from bayou.frames import Answer, Question
+from bayou.store import AntiEntropyStore
+
+CSNS_MAX = 32  # in one question; each answer divides what is left by this
+
+
+class Comparison:
+    """The questions of one receiver. `common_csn` is the last CSN that the two logs can share, by their histories; None
+    if the histories are the same. After the last answer it is the last CSN that they are known to share."""
+
+    def __init__(self, store: AntiEntropyStore, common_csn: int | None) -> None:
+        self._store = store
+        state = store.state()
+        self.common_csn = state.csn if common_csn is None else min(common_csn, state.csn)
+        self.lacking: list[str] = []  # ids of writes here that the sender has never held
+        self.is_partial = False  # the sender cannot say this of all writes, because its log is too short
+        self._shared_csn = min(state.osn, self.common_csn)  # what is no longer in the log here counts as shared
+        self._asked: tuple[int, ...] = ()
+        self._ids: list[str] | None = None  # to ask for; None while the common CSN is not known
+
+    def next_question(self) -> Question | None:
+        """Return the next question; None if every answer is known."""
+        if self._ids is None:
+            if self.common_csn > self._shared_csn:
+                self._asked = _spread(self._shared_csn, self.common_csn)
+                return Question(csns=self._asked)
+            self._ids = self._store.uncommon_ids(self.common_csn)
+        part, self._ids = self._ids[:QUESTION_IDS_MAX], self._ids[QUESTION_IDS_MAX:]
+        return Question(ids=tuple(part)) if part else None
+
+    def take(self, answer: Answer) -> bool:
+        """Take the answer to the last question. Return whether it is one."""
+        if not self._asked:
+            self.lacking += answer.lacking
+            self.is_partial = self.is_partial or answer.is_partial
+            return not answer.commits
+        asked, self._asked = self._asked, ()
+        if len(answer.commits) != len(asked):
+            return False
+        ours = self._store.answer(Question(asked)).commits
+        for csn, here, there in zip(asked, ours, answer.commits, strict=True):
+            if there and here != there:
+                self.common_csn = csn - 1
+                break
+            if there:
+                self._shared_csn = csn
+        if not any(answer.commits):  # too old for the log there
+            self.common_csn = self._shared_csn
+        return True
+
+
+def _spread(after: int, last: int) -> tuple[int, ...]:
+    """Return up to CSNS_MAX CSNs after `after`, evenly spread, of which `last` is the last one."""
+    count = min(CSNS_MAX, last - after)
+    return tuple(after + (last - after) * number // count for number in range(1, count + 1))

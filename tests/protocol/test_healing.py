@@ -1,0 +1,175 @@
+"""A copy of a replica's data that has run under the same id: the replicas become equal again by themselves, and every
+acknowledged write is in the log in the end (docs/design.md, "A copy that has run")."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from bayou.healing import Cure, Healing
+from storage.identity_file import mint
+from tests.support.engine_harness import Cluster, Meeting, Replica
+
+Copy = list[tuple[bytes, Any]]
+Healings = dict[str, Healing]
+
+
+def copy_of(replica: Replica) -> Copy:
+    """Return a copy of a replica's data."""
+    return [(key, replica.client.dump(key)) for key in replica.client.scan_iter(replica.prefix + "*", count=1000)]
+
+
+def put(copy: Copy, source: Replica, target: Replica) -> None:
+    """Replace the data of `target` by a copy of the data of `source`."""
+    target.forget()
+    for key, content in copy:
+        target.client.restore(key.decode().replace(source.prefix, target.prefix), 0, content)
+    target.client.hset(target.key("meta"), "label", target.label)
+
+
+def session(one: Replica, other: Replica, healings: Healings, originals: Sequence[Replica] = ()) -> None:
+    """Run a session, and do at both ends what a replica does after it. `originals` are the primaries whose copies run
+    elsewhere; a primary that is not among them gives way."""
+    meeting = Meeting(one, other).run()
+    for replica, end in zip((one, other), meeting.ends, strict=True):
+        healing = healings.setdefault(replica.label, Healing())
+        cure = healing.cure(end.report, replica.state())
+        fresh = mint(replica.label)
+        is_copy = cure is Cure.NEW_EPOCH and bool(originals) and replica not in originals
+        if cure is Cure.NEW_ID or is_copy:
+            replica.begin(server=fresh, cluster="test", first_primary=False, is_copy=is_copy)
+        elif cure is Cure.NEW_EPOCH:
+            replica.force(fresh, replica.clock.tick(), heals=True)
+            healing.note_epoch(end.report.peer)
+        replica.resubmit(replica.clock.tick())
+        replica.catch_up()
+
+
+def settle(replicas: Sequence[Replica], originals: Sequence[Replica] = ()) -> None:
+    """Run sessions between all pairs until all replicas are equal and nothing is tentative."""
+    healings: Healings = {}
+    for _ in range(12):
+        for one, other in itertools.combinations(replicas, 2):
+            session(one, other, healings, originals)
+        states = [replica.state() for replica in replicas]
+        if len({(state.csn, state.last, state.history) for state in states}) == 1 and not any(
+            state.tentative or state.set_aside for state in states
+        ):
+            return
+    raise AssertionError([(state.label, state.server, state.csn, state.tentative, state.set_aside) for state in states])
+
+
+def slots(replica: Replica) -> dict[str, str]:
+    """Return the committed slots of the page `p`: slot -> who has it."""
+    return replica.page("p")[1]
+
+
+@pytest.fixture
+def three() -> tuple[Replica, Replica, Replica]:
+    one, two, three = Cluster(3).replicas
+    for replica in (one, two, three):
+        replica.take(f"common-{replica.label}", ("p", f"common {replica.label}"))
+    for other in (two, three, two, three):
+        Meeting(one, other).run()
+    return one, two, three
+
+
+def want(replica: Replica, name: str, count: int, *contested: str) -> set[str]:
+    """Accept `count` writes that each take a slot of their own, and one for each contested slot. Return their request
+    ids."""
+    made = set()
+    for number in range(count):
+        replica.take(f"{name}{number}", ("p", f"{name} {number}"))
+        made.add(f"{name}{number}")
+    for slot in contested:
+        replica.take(f"{name}-{slot}", ("p", slot), ("p", f"{slot} instead of {name}"))
+        made.add(f"{name}-{slot}")
+    return made
+
+
+def requests(replica: Replica) -> list[str]:
+    return sorted(entry.write.request for entry in replica.log(None, 100_000) or ())
+
+
+def assert_all_kept(replicas: Sequence[Replica], wanted: set[str]) -> None:
+    """Every request has its slot exactly once, on all replicas alike."""
+    first = replicas[0]
+    holders = [text.partition("/")[2] for text in slots(first).values()]
+    assert wanted <= set(holders)
+    assert len(holders) == len(set(holders))
+    for replica in replicas[1:]:
+        assert slots(replica) == slots(first)
+        assert replica.page("p")[0] == slots(first)
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 1), (1, 3), (3, 0), (0, 2), (40, 40)])
+@pytest.mark.parametrize("truncated", [False, True])
+def test_a_primary_that_was_rolled_back(
+    three: tuple[Replica, Replica, Replica], before: int, after: int, truncated: bool
+) -> None:
+    """The others hold commits that the primary has lost, and the primary has committed others since."""
+    one, two, three_ = three
+    copy = copy_of(one)
+    wanted = want(one, "before", before, "contested") | want(two, "second", 2)
+    for other in (two, three_, two):
+        Meeting(one, other).run()
+    if truncated:
+        three_.truncate(0)
+    put(copy, one, one)
+    wanted |= want(one, "after", after, "contested") if after else set()
+    wanted |= want(three_, "third", 1)
+    settle(three)
+    assert_all_kept(three, wanted)
+    assert one.state().is_primary
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_secondary_that_was_rolled_back(three: tuple[Replica, Replica, Replica], committed: bool) -> None:
+    one, two, three_ = three
+    copy = copy_of(two)
+    wanted = want(two, "before", 2, "contested")
+    Meeting(two, one if committed else three_).run()
+    put(copy, two, two)
+    wanted |= want(two, "after", 3, "contested")
+    Meeting(two, three_).run()  # a third replica holds writes of both
+    settle(three)
+    assert_all_kept(three, wanted)
+    if committed:
+        assert two.state().server != f"{two.label}~aaaaaa"
+
+
+def test_two_copies_of_a_secondary_at_once(three: tuple[Replica, Replica, Replica]) -> None:
+    one, two, three_ = three
+    four = Replica(two.client, f"copy-{two.label}", two.clock)
+    put(copy_of(two), two, four)
+    wanted = want(two, "here", 3, "contested") | want(four, "there", 4, "contested")
+    settle([one, two, three_, four])
+    assert_all_kept([one, two, three_, four], wanted)
+
+
+@pytest.mark.parametrize(("here", "there"), [(3, 1), (1, 3), (30, 30)])
+def test_two_copies_of_a_primary_at_once(three: tuple[Replica, Replica, Replica], here: int, there: int) -> None:
+    one, two, three_ = three
+    four = Replica(one.client, f"copy-{one.label}", one.clock)
+    put(copy_of(one), one, four)
+    wanted = want(one, "here", here, "contested") | want(four, "there", there, "contested")
+    Meeting(one, two).run()
+    Meeting(four, three_).run()
+    settle([one, two, three_, four], originals=[one])
+    assert_all_kept([one, two, three_, four], wanted)
+    assert one.state().is_primary
+    assert not four.state().is_primary
+
+
+def test_a_write_that_was_set_aside_is_refused_by_name(three: tuple[Replica, Replica, Replica]) -> None:
+    """The slot is gone, and there is no other: the write is in the log, with the outcome that says so."""
+    one, two, _ = three
+    copy = copy_of(two)
+    one.take("first", ("p", "contested"))
+    put(copy, two, two)
+    two.take("lost", ("p", "contested"))
+    settle(three)
+    assert one.outcomes()["lost"].startswith(("rejected", "taken", "failed"))
