@@ -28,6 +28,7 @@ CHUNK_BYTES = 1 << 16
 LINE_BYTES_MAX = 1 << 20
 TRIES_MAX = 3
 RETRY_WAIT_S = 0.3
+TURNS_MAX, TURN_S_MAX = 5, 10  # how often a request is sent again that was one too many, and after how long
 
 _LOGIN = " Give your token to `login`, or put it into the variable BAYOU_TOKEN."
 HINTS = {
@@ -188,7 +189,7 @@ class Replica:
         if session:
             session.refresh()
         response = self._send_once(method, path, body, query, session, timeout_s)
-        if session and session.token and _code_of(response) == "session_foreign":
+        if session and session.token and _error_of(response).get("code") == "session_foreign":
             session.token = ""
             self._note(
                 f"{self.address.label} belongs to another cluster than your session, or its cluster was started over;"
@@ -209,6 +210,24 @@ class Replica:
         timeout_s: float | None,
     ) -> requests.Response:
         timeout_s = timeout_s or self._read_timeout_s
+        for _ in range(TURNS_MAX):
+            response = self._send_now(method, path, body, query, session, timeout_s)
+            if _error_of(response).get("code") != "too_many_requests":
+                break
+            wait_s = min(int(response.headers.get("Retry-After", 1)), TURN_S_MAX)
+            self._note(f"{self.address.label} has too many requests from here; going on in {wait_s} s")
+            time.sleep(wait_s)
+        return response
+
+    def _send_now(
+        self,
+        method: str,
+        path: str,
+        body: Json | None,
+        query: Query,
+        session: ClientSession | None,
+        timeout_s: float,
+    ) -> requests.Response:
         with self._errors_as_problems():
             return self._http.request(
                 method,
@@ -262,11 +281,11 @@ def _json_of(response: requests.Response) -> Any:
         return None
 
 
-def _code_of(response: requests.Response) -> str:
-    """Return the error code of an answer; empty if it is not a refusal."""
+def _error_of(response: requests.Response) -> Json:
+    """Return the error of an answer; empty if it is not a refusal."""
     answer = None if response.ok else _json_of(response)
     error = answer.get("error") if isinstance(answer, dict) else None
-    return str(error.get("code", "")) if isinstance(error, dict) else ""
+    return error if isinstance(error, dict) else {}
 
 
 def _lines(response: requests.Response) -> Iterator[str]:

@@ -19,10 +19,11 @@ ROOMS = ["6.12", "6.13", "7.01"]
 
 def write_configuration(folder: Path, labels: Sequence[str], settings: dict[str, Any]) -> Path:
     """Write `folder`/config.yaml with these replicas on free ports, and return its path. `settings` are added to the
-    configuration, or replace parts of it."""
+    configuration, or replace parts of it. Requests are not limited, since one program makes all of them."""
     free = free_addresses(2 * len(labels))
     replicas = {label: {"rest": next(free), "anti_entropy": next(free)} for label in labels}
-    whole = {"cluster": folder.name, "primary": labels[0], "rooms": ROOMS, "replicas": replicas} | settings
+    whole = {"cluster": folder.name, "primary": labels[0], "rooms": ROOMS, "replicas": replicas}
+    whole |= {"requests": {"user_per_s": 0, "address_per_s": 0}} | settings
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
     return path

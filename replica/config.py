@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import ipaddress
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +24,7 @@ from bayou.names import HOST, LABEL, NAME, split_address
 from replica import yaml_lines
 from storage.redis.connect import check_setting
 
+LOOPBACK = ("127.0.0.1", "::1")
 PARTNERS = ("all", "random", "primary_first")
 
 
@@ -83,6 +85,13 @@ Host = Annotated[str, _like(HOST, "a host name, such as rooms.example.org"), Aft
 RedisUrl = Annotated[str, AfterValidator(check_setting)]
 
 
+def _ip_address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is not an IP address, such as 10.0.6.1") from None
+
+
 class ReplicaSettings(Settings):
     """The settings of a founder. `redis` is given if the replica has its own Redis, and `public` if it has a host name
     behind a reverse proxy."""
@@ -130,6 +139,14 @@ class LogSettings(Settings):
     keep_for_days: Annotated[float, Field(ge=0, le=36_500)] = 7.0
 
 
+class RequestSettings(Settings):
+    """How many requests a second each user may make, or each address where the user is not known; ten times as many at
+    once. 0: no limit."""
+
+    user_per_s: Annotated[float, Field(ge=0, le=1_000_000)] = 100.0
+    address_per_s: Annotated[float, Field(ge=0, le=1_000_000)] = 400.0
+
+
 class Config(Settings):
     """The whole configuration. A relative path in `data` or `tls` is relative to the folder of the configuration file.
     Without `tls`, links are not encrypted. `replicas` are the founders and, if this server has joined them, also this
@@ -149,6 +166,8 @@ class Config(Settings):
     users: Annotated[tuple[Name, ...], AfterValidator(unique)] = ()
     anti_entropy: AntiEntropySettings = AntiEntropySettings()
     log: LogSettings = LogSettings()
+    requests: RequestSettings = RequestSettings()
+    proxies: Annotated[tuple[Annotated[str, AfterValidator(_ip_address)], ...], AfterValidator(unique)] = ()
     _joined: str | None = PrivateAttr(default=None)
 
     def with_joined(self, label: str, rest: Address, anti_entropy: Address) -> Config:
@@ -179,6 +198,11 @@ class Config(Settings):
         """Return the setting `redis` that applies to a replica: the one of the replica itself, else the one of the
         cluster."""
         return self.replica(label).redis or self.redis
+
+    def proxies_of(self, label: str) -> Collection[str]:
+        """Return the addresses of the reverse proxies that a replica believes when they say who the client is: those of
+        the configuration. Without any, a replica that has a public name has its proxy on the same machine."""
+        return self.proxies or (LOOPBACK if self.replica(label).public else ())
 
     @property
     def cluster_id(self) -> str:
@@ -246,6 +270,7 @@ def _known_settings(where: yaml_lines.Path) -> str:
         "replicas": ReplicaSettings,
         "anti_entropy": AntiEntropySettings,
         "log": LogSettings,
+        "requests": RequestSettings,
         "rooms": RoomSettings,
         "policies": PolicySettings,
     }

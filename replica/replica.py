@@ -30,6 +30,7 @@ from replica.follow_ups import FollowUps
 from replica.http.app import create_app
 from replica.http.auth import new_operator_token
 from replica.http.parts import Parts
+from replica.http.rate_limit import RateLimit
 from replica.http.server import WebServer
 from replica.http.service import ReplicaService
 from replica.log_truncation import LogTruncation
@@ -112,7 +113,8 @@ class Replica:
             operator_hash = new_operator_token(settings.data / label) if settings.auth == "tokens" else None
             running = service, self.store, self._peers, self._feed
             parts = Parts(label, settings, *running, applications, self._membership, operator_hash, self._peers.signing)
-            self._web = WebServer(create_app(parts, counters), settings.replica(label).rest)
+            app = create_app(parts, counters, RateLimit(settings.requests))
+            self._web = WebServer(app, settings.replica(label).rest, settings.proxies_of(label))
             undo.pop_all()
 
     def _note_newest_at_birth(self) -> None:

@@ -50,6 +50,7 @@ class Endpoint:
     role                  the lowest role that may use the endpoint; if None, anybody may, without a token
     body_bytes_max        a longer body is refused, before it is read
     body_is_required      if False, a request without a body is treated as if its body were {}
+    is_refused_when_busy  a client that sends too many requests is refused here too
     in_session            the endpoint keeps the guarantees of the client's session
     for_cluster_pages     web pages that other replicas of the cluster serve may use the endpoint
     is_endless            the answer is a stream without an end
@@ -64,6 +65,7 @@ class Endpoint:
     role: Role | None = "user"
     body_bytes_max: int = BODY_BYTES_MAX
     body_is_required: bool = True
+    is_refused_when_busy: bool = True
     in_session: bool = True
     for_cluster_pages: bool = False
     is_endless: bool = False

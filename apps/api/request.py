@@ -31,6 +31,7 @@ class ClientSession:
     which vector the request needs, and notes in it what the client reads and writes.
 
     was_sent     whether the client sent a token
+    client       who makes the request, as limits count it; empty if that is not known
     notes_reads  whether reads are noted; False if the request writes, because its handler may read before the write
     """
 
@@ -41,6 +42,7 @@ class ClientSession:
     notes_reads: bool = True
     has_written: bool = False
     seen: Token | None = None  # the token with what was read; it counts if the request succeeds
+    client: str = ""
 
     @property
     def birth(self) -> str:

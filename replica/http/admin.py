@@ -312,9 +312,9 @@ class Admin:
         primary = _primary(state, self._store.members(), self._peers.servers())
         return {"writes": found, "help": _what_helps(primary, peers.get(primary["label"]), absent) if found else None}
 
-    def sync(self, _request: Request[None, None], peer: str) -> Answer:
+    def sync(self, request: Request[None, None], peer: str) -> Answer:
         """Run one anti-entropy session with a peer to its end."""
-        with self._syncing:
+        with self._syncing.holding(request.session.client):
             began = time.monotonic()
             report = self._peers.sync(peer)
             seconds = round(time.monotonic() - began, 6)

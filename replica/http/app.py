@@ -1,8 +1,8 @@
 """The WSGI application of one replica: Flask with the declared endpoints, one shape of errors, one way of writing JSON.
 
 Each request passes these steps, in this order: the origin of the web page that makes it is checked (cors.py), the
-headers of the client session are read (client_session.py), and the caller is identified and authorised (auth.py). Then
-the endpoint's handler runs (routing.py).
+headers of the client session are read (client_session.py), the caller is identified and authorised (auth.py), and the
+number of requests is checked (rate_limit.py). Then the endpoint's handler runs (routing.py).
 """
 
 from __future__ import annotations
@@ -15,18 +15,24 @@ from redis import RedisError
 
 from apps.api.endpoint import BODY_BYTES_MAX, Endpoint, Tables
 from apps.api.request import ClientSession
+from bayou.errors import Refusal
+from replica.config import RequestSettings
 from replica.events.counters import Counters
 from replica.http import admin, auth, errors, event_stream, export, metrics, openapi, web_pages
 from replica.http.client_session import TOKEN_HEADER, read_session, token_to_send
 from replica.http.cors import READING, CrossSite
 from replica.http.parts import Parts
+from replica.http.rate_limit import USER, RateLimit
 from replica.http.routing import Routes
-from replica.http.wsgi import ADMIT
+from replica.http.wsgi import ADMIT, CLIENT
+
+UNLIMITED = RequestSettings(user_per_s=0, address_per_s=0)
 
 
-def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
+def create_app(parts: Parts, counters: Counters | None = None, rates: RateLimit | None = None) -> Flask:
     """Return the WSGI application of one replica. The application counts its answers in `counters`, which also has the
-    other counters of the replica. Without `counters`, the application makes new counters."""
+    other counters of the replica. Without `counters`, the application makes new counters. Without `rates`, requests are
+    not limited."""
     app = Flask("bayou", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
     app.url_map.strict_slashes = False
@@ -38,7 +44,7 @@ def create_app(parts: Parts, counters: Counters | None = None) -> Flask:
     tables = tables_of(parts, counters, security)
     routes = Routes(api, [endpoint for table in tables.values() for endpoint in table])
     cross_site = CrossSite(parts.settings, parts.settings.replica(parts.label).rest, lambda: _joined(parts))
-    _add_hooks(app, routes, cross_site, security, counters)
+    _add_hooks(app, routes, cross_site, security, counters, RateLimit(UNLIMITED) if rates is None else rates)
     return app
 
 
@@ -54,15 +60,27 @@ def tables_of(parts: Parts, counters: Counters, security: auth.Security) -> Tabl
     return tables
 
 
-def _add_hooks(app: Flask, routes: Routes, cross_site: CrossSite, security: auth.Security, counters: Counters) -> None:
+def _add_hooks(
+    app: Flask, routes: Routes, cross_site: CrossSite, security: auth.Security, counters: Counters, rates: RateLimit
+) -> None:
     @app.before_request
     def admit() -> Response | None:
-        g.began_s = time.monotonic()
+        g.began_s, g.processor_s = time.monotonic(), time.thread_time()
+        g.client = request.environ.get(CLIENT, "")
         method, headers = request.method, request.headers
         endpoint = g.endpoint = routes.endpoint_of(request, method)
-        cross_site.check(endpoint, method, request.host, headers.get("Origin"))
-        g.session = read_session(headers, only_reads=method in READING)
-        g.caller = security.caller(endpoint, method, headers)
+        try:
+            cross_site.check(endpoint, method, request.host, headers.get("Origin"))
+            g.session = read_session(headers, only_reads=method in READING)
+            g.caller = security.caller(endpoint, method, headers)
+        except Refusal:
+            rates.check(g.client)
+            raise
+        if security.asks_for_tokens and g.caller.name:
+            g.client = f"{USER}{g.caller.name}"
+        if endpoint is None or endpoint.is_refused_when_busy:
+            rates.check(g.client)
+        g.session.client = g.client
         if endpoint is None:
             return None
         request.max_content_length = endpoint.body_bytes_max
@@ -84,6 +102,8 @@ def _add_hooks(app: Flask, routes: Routes, cross_site: CrossSite, security: auth
             # A preflight asks on behalf of the method that is to come.
             wanted = request.headers.get("Access-Control-Request-Method", method)
             headers.update(cross_site.permission(routes.endpoint_of(request, wanted), origin))
+        if response.status_code != 429:
+            rates.charge(g.client, time.thread_time() - g.processor_s)
         headers.add("X-Content-Type-Options", "nosniff")
         headers.setdefault("Cache-Control", "no-store")
         endpoint: Endpoint | None = g.endpoint

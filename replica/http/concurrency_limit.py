@@ -1,38 +1,56 @@
-"""A limit on how many things run at the same time, such as open streams or waiting requests."""
+"""A limit on how many things run at the same time, such as open streams or waiting requests: in all, and for each
+client."""
 
 from __future__ import annotations
 
 import threading
-from types import TracebackType
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from bayou.errors import TooMany
+from replica.http.rate_limit import USER
 
 
 class ConcurrencyLimit:
-    """A limit of `count_max`. If the limit is reached, `acquire` raises TooMany with `code`; its message calls the
-    limited things `what`. Call `release` once for each `acquire`. A `with` block does both."""
+    """A limit of `count_max` in all, of `address_max` for each address, and of `user_max` for each user who is known by
+    a token. If a limit is reached, `acquire` raises TooMany with `code`; its message calls the limited things `what`.
+    Call `release` once for each `acquire`. `holding` does both."""
 
-    def __init__(self, count_max: int, code: str, what: str) -> None:
+    def __init__(self, count_max: int, code: str, what: str, *, address_max: int = 0, user_max: int = 0) -> None:
         self._count_max = count_max
+        self._address_max = address_max or count_max
+        self._user_max = user_max or count_max
         self._code = code
         self._what = what
-        self._free = threading.BoundedSemaphore(count_max)
+        self._lock = threading.Lock()
+        self._held: Counter[str] = Counter()
 
-    def acquire(self) -> None:
-        if not self._free.acquire(blocking=False):
-            raise TooMany(
-                self._code,
-                f"This replica serves at most {self._count_max} {self._what} at a time. Try again when one has ended.",
-                count_max=self._count_max,
-            )
+    def acquire(self, client: str) -> None:
+        """`client` is the client of the ClientSession."""
+        of_one = self._user_max if client.startswith(USER) else self._address_max if client else self._count_max
+        with self._lock:
+            is_full = self._held.total() >= self._count_max
+            if not is_full and self._held[client] < of_one:
+                self._held[client] += 1
+                return
+        count_max, whose = (self._count_max, "") if is_full else (of_one, " for you")
+        raise TooMany(
+            self._code,
+            f"This replica serves at most {count_max} {self._what} at a time{whose}. Try again when one has ended.",
+            count_max=count_max,
+        )
 
-    def release(self) -> None:
-        self._free.release()
+    def release(self, client: str) -> None:
+        with self._lock:
+            self._held[client] -= 1
+            if not self._held[client]:
+                del self._held[client]
 
-    def __enter__(self) -> None:
-        self.acquire()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
+    @contextmanager
+    def holding(self, client: str) -> Iterator[None]:
+        self.acquire(client)
+        try:
+            yield
+        finally:
+            self.release(client)

@@ -9,7 +9,7 @@ thread. A stream ends at once when its client leaves.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 from flask import Response
 from pydantic import Field
@@ -24,7 +24,9 @@ from replica.http.concurrency_limit import ConcurrencyLimit
 from replica.http.parts import Parts
 from replica.http.routing import HttpRequest, own_endpoint
 
-STREAMS_MAX = 200  # a stream takes some 10 KiB, and a piece of each event's way
+STREAMS_MAX = 400  # a stream takes some 10 KiB, and a piece of each event's way
+STREAMS_ADDRESS_MAX = 200
+STREAMS_USER_MAX = 20
 PAUSE_S = 0.2  # a stream sends at most once in this time: what happens meanwhile goes out together
 HEARTBEAT_S = 15.0
 RETRY_MS = 1000  # after which a browser comes back when the stream broke
@@ -35,7 +37,8 @@ class EventsQuery(Model):
 
 
 def endpoint(parts: Parts) -> Endpoint:
-    limit = ConcurrencyLimit(STREAMS_MAX, "too_many_streams", "streams of events")
+    limits = {"address_max": STREAMS_ADDRESS_MAX, "user_max": STREAMS_USER_MAX}
+    limit = ConcurrencyLimit(STREAMS_MAX, "too_many_streams", "streams of events", **limits)
     reading = asyncio.Lock()
 
     def stream_events(request: HttpRequest[EventsQuery, None]) -> Response:
@@ -44,9 +47,10 @@ def endpoint(parts: Parts) -> Endpoint:
         reconnect, takes precedence over `after`."""
         after = request.http.headers.get("Last-Event-ID") or request.query.after
         follower = parts.feed.follow(None if after is None else _cursor(after))
-        limit.acquire()
+        client = request.session.client
+        limit.acquire(client)
         return Response(
-            EventStream(parts.label, follower, limit, reading),
+            EventStream(parts.label, follower, lambda: limit.release(client), reading),
             content_type="text/event-stream; charset=utf-8",
             headers={"X-Accel-Buffering": "no"},
             direct_passthrough=True,
@@ -71,16 +75,16 @@ class EventStream:
     streams find that another stream has read the events already.
     """
 
-    def __init__(self, label: str, follower: FeedFollower, limit: ConcurrencyLimit, reading: asyncio.Lock) -> None:
+    def __init__(self, label: str, follower: FeedFollower, ended: Callable[[], object], reading: asyncio.Lock) -> None:
         self._label = label
         self._follower = follower
         self._reading = reading
-        self._limit: ConcurrencyLimit | None = limit
+        self._ended: Callable[[], object] | None = ended
 
     def close(self) -> None:
-        limit, self._limit = self._limit, None
-        if limit is not None:
-            limit.release()
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended()
 
     def __iter__(self) -> Iterator[bytes]:
         """Return the body for a server that supports only plain WSGI. The stream ends at once. Then the client

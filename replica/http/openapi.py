@@ -26,6 +26,7 @@ COMMON_ERRORS: Mapping[int, tuple[str, ...]] = {
     404: ("not_found",),
     405: ("method_not_allowed",),
     413: ("too_large",),
+    429: ("too_many_requests",),
     500: ("internal",),
     503: ("storage_away",),
 }

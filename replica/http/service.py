@@ -22,7 +22,9 @@ from replica.http.concurrency_limit import ConcurrencyLimit
 from storage.members import label_of
 from storage.store import SESSION_FOREIGN, Store
 
-WAITING_MAX = 6  # requests that may wait for what their session needs at a time, below the number of threads
+WAITING_MAX = 10  # requests that may wait for what their session needs at a time, below the number of threads
+WAITING_ADDRESS_MAX = 5
+WAITING_USER_MAX = 2
 
 Result = TypeVar("Result")
 
@@ -59,7 +61,13 @@ class ReplicaService:
         self._peers = peers
         self._clock = clock
         self._follow = follow
-        self._waiting = ConcurrencyLimit(WAITING_MAX, "too_many_waiting", "requests that wait for their session")
+        self._waiting = ConcurrencyLimit(
+            WAITING_MAX,
+            "too_many_waiting",
+            "requests that wait for their session",
+            address_max=WAITING_ADDRESS_MAX,
+            user_max=WAITING_USER_MAX,
+        )
 
     @property
     def settings(self) -> Config:
@@ -72,7 +80,7 @@ class ReplicaService:
         """Submit a draft in one transaction. Peers are notified if the write was logged."""
         needs, birth = session.needs_of_write(), session.birth
         now_us = microseconds(self._clock())
-        accepted = self._attempt(session.wait_ms, lambda: self._store.accept(draft, now_us, needs, shown, birth))
+        accepted = self._attempt(session, lambda: self._store.accept(draft, now_us, needs, shown, birth))
         if accepted.id is not None:
             session.note_write(accepted.id, accepted.birth)
             self._peers.notify_new_write()
@@ -82,7 +90,7 @@ class ReplicaService:
 
     def read(self, pages: Sequence[str], session: ClientSession, view: str = "tentative") -> Snapshot:
         needs, birth = session.needs_of_read(), session.birth
-        snapshot = self._attempt(session.wait_ms, lambda: self._store.read(pages, needs, view, birth))
+        snapshot = self._attempt(session, lambda: self._store.read(pages, needs, view, birth))
         session.note_read(snapshot, view)
         return snapshot
 
@@ -120,9 +128,10 @@ class ReplicaService:
     def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, FeedRevision]:
         return self._store.feed_revisions(name, shown, int(self._clock().timestamp()))
 
-    def _attempt(self, wait_ms: int, attempt: Callable[[], Result]) -> Result:
+    def _attempt(self, session: ClientSession, attempt: Callable[[], Result]) -> Result:
         """Call `attempt`. If this replica has not yet received what the client session has seen, call `attempt` again
-        after each event, for at most `wait_ms`."""
+        after each event, for as long as the session waits."""
+        wait_ms = session.wait_ms
         change = self._follow() if wait_ms else None
         try:
             return attempt()
@@ -130,7 +139,7 @@ class ReplicaService:
             if change is None or behind.code == SESSION_FOREIGN:
                 raise
         deadline = time.monotonic() + wait_ms / 1000
-        with self._waiting:
+        with self._waiting.holding(session.client):
             while True:
                 change.take(max(deadline - time.monotonic(), 0))
                 try:

@@ -36,6 +36,7 @@ def endpoints(parts: Parts, tables: Tables) -> list[Endpoint]:
     """Return the endpoints of the web pages and of their files. `tables` has all endpoints of the replica; `/` lists
     all endpoints for programs."""
     pages, endpoint = Pages(parts, tables), partial(own_endpoint, "GET", answers={200: None}, role=None)
+    endpoint = partial(endpoint, is_refused_when_busy=False)  # so that a page can say why it shows nothing
     return [
         endpoint("/", pages.show_calendar_page),
         endpoint("/cluster", pages.show_cluster_page),

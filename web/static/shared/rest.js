@@ -4,6 +4,8 @@ import { setText } from "./dom.js";
 
 const TIMEOUT_MS = 8000;
 const AGAIN_MS = 1000;
+const TURNS_MAX = 3;
+const TURN_S_MAX = 5;
 
 export class Problem extends Error {}
 
@@ -68,7 +70,20 @@ export async function showProblem(node, run) {
   }
 }
 
+/** Sends a request. One that was refused since there were too many has had no effect, so it is sent again. */
 async function send(url, options, kind) {
+  for (let turn = 1; ; turn += 1) {
+    try {
+      return await sendOnce(url, options, kind);
+    } catch (problem) {
+      if (problem.code !== "too_many_requests" || turn === TURNS_MAX) throw problem;
+      const waitS = Math.min(problem.details.retry_after_s ?? 1, TURN_S_MAX);
+      await new Promise((done) => setTimeout(done, waitS * 1000));
+    }
+  }
+}
+
+async function sendOnce(url, options, kind) {
   const isOwn = url.startsWith("/");
   let response;
   let answer;

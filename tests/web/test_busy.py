@@ -1,0 +1,41 @@
+"""The calendar page in a real browser, at an address that sends more requests than the replica takes."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.booking_page import page
+from tests.support.browser import Page
+from tests.support.live import live
+
+__all__ = ["page"]  # a fixture
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_page_says_that_there_are_too_many_requests_and_goes_on_when_there_are_fewer(
+    page: Page, tmp_path: Path
+) -> None:
+    with live(tmp_path, ("one",), requests={"user_per_s": 2, "address_per_s": 2}) as processes:
+        base, is_over = f"http://{processes.settings.replica('one').rest}", threading.Event()
+
+        def hammer() -> None:
+            with requests.Session() as session:
+                while not is_over.is_set():
+                    session.get(f"{base}/login", timeout=30)
+
+        others = [threading.Thread(target=hammer) for _ in range(4)]
+        for other in others:
+            other.start()
+        try:
+            page.open(f"{base}/#day=2030-06-03")
+            page.wait_for("document.body.innerText.includes('more requests than this replica takes')")
+        finally:
+            is_over.set()
+            for other in others:
+                other.join()
+        page.wait_for('document.querySelector(\'#calendar[aria-busy="false"][data-read="true"]\')')
