@@ -49,6 +49,12 @@ class State:
     def is_primary(self) -> bool:
         return self.primary == self.server
 
+    @property
+    def has_place(self) -> bool:
+        """Whether new writes of this id have a place in the order: the server has not retired and, if it was created,
+        its creation is held here."""
+        return not self.retired and (":" not in self.server or self.server in self.vector)
+
 
 def covers(vector: Vector, other: Vector) -> bool:
     """Whether `vector` covers `other`: for each server, the entry of `vector` is not less than the entry of `other`. A

@@ -287,8 +287,8 @@ class Membership:
         count = state.set_aside
         if not count:
             return
-        if state.retired:  # only another id can make them, and it retires afterwards
-            reason = f"Writes that {state.server} holds have no place in the order, and it has retired."
+        if not state.has_place:  # only another id can make them; if this replica has retired, it retires again
+            reason = f"Writes that {state.server} holds have no place in the order, and neither have new ones of it."
             self._say_new_id(self._identity.renew(self._store, state.server, reason))
         left = self._store.resubmit(self._now_us())
         if left < count:

@@ -136,7 +136,7 @@ class SessionSteps(WorldBase):
             node.healing.note_epoch(report.peer)
         state = node.store.state()
         if state.set_aside:
-            if state.retired:
+            if not state.has_place:
                 self._rename(node)
             self.counts["made again"] += state.set_aside - node.store.resubmit(self._clock(node))
             if state.retired:

@@ -6,7 +6,7 @@
 -- ARGV[3]  integer  how many writes at most
 -- Returns JSON {status, left}; the status is
 --   resubmitted  the first writes were made again; `left` are still set aside
---   retired      this server has retired and makes no more writes; nothing has changed
+--   other_id     this server has retired, or its creation is not held here, so it makes no writes; nothing has changed
 --   clock_behind the stamps would be more than a year beyond the wall clock; nothing has changed
 -- An outcome that is no slot, such as `rejected`, is logged too, because somebody was told that the write is accepted.
 -- Only a write whose request is known already is not logged again. Keeps invariants 5, 7, 10 and 13.
@@ -19,7 +19,7 @@
 local clock_us, mode, count_max = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 
 Log.start()
-if Log.retired then return cjson.encode({status = 'retired'}) end
+if Log.retired or Held.stamp(Log.id) < 0 then return cjson.encode({status = 'other_id'}) end
 
 -- A primary that still has tentative writes commits those first. This keeps each origin's order.
 local commits = mode ~= 'manual' and Log.is_primary() and not Pages.was_any_tentative
