@@ -16,7 +16,7 @@ from bayou.application import MEMBERSHIP
 from bayou.frames import Ack, Answer, Batch, Frame, Hello, Question, Refuse, StateChunk, StateFinish
 from bayou.history import Epoch, decode
 from bayou.names import LABEL, NAME, SERVER, TAG, split_address
-from bayou.payloads import ListPart, Seal, Selection, StateEnd, StatePages, StateProof, Succession
+from bayou.payloads import RECENT_MAX, ListPart, Seal, Selection, StateEnd, StatePages, StateProof, Succession
 from bayou.stamps import STAMP_DIGITS, STAMP_MAX, stamp_text
 from bayou.state import Vector
 from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Summary, Write
@@ -214,6 +214,8 @@ def _end(end: StateEnd) -> str | None:
     right = end.clock <= STAMP_MAX and _is_server(end.birth) and _is_server(end.primary) and end.history != "[]"
     if not right or (end.csn > 0) != bool(end.last) or (end.last and not _is_write(end.last)):
         return "inconsistent end of a full state"
+    if len(end.recent) > min(RECENT_MAX, end.csn) or not all(map(_is_write, end.recent)):
+        return "invalid ids of commits"
     return _csn(end.csn) or _history(end.history, end.birth, end.csn) or _vector(end.vector)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 from bayou.state import Vector
 
+RECENT_MAX = 1_000  # ids of commits that are known after their writes were dropped from the log
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -147,7 +149,8 @@ class ListPart:
 @dataclass(frozen=True, slots=True)
 class StateEnd:
     """The end of a full state. It describes the replica at the moment of that state: its CSN, the vector of its
-    commits, and its history as canonical JSON."""
+    commits, its history as canonical JSON, and the ids of its newest commits, at most RECENT_MAX of them. With these,
+    the receiver can compare its log with those of others, although it gets no writes."""
 
     csn: int
     last: str
@@ -156,6 +159,7 @@ class StateEnd:
     primary: str
     history: str
     vector: Vector
+    recent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

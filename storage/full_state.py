@@ -152,4 +152,5 @@ def _encode_end(end: StateEnd) -> str:
 def _decode_end(text: bytes) -> StateEnd:
     found = json.loads(text)
     vector = {server: int(stamp) for server, stamp in dict(found["vector"]).items()}
-    return StateEnd(**found | {"csn": int(found["csn"]), "clock": int(found["clock"]), "vector": vector})
+    numbers = {"csn": int(found["csn"]), "clock": int(found["clock"])}
+    return StateEnd(**found | numbers | {"vector": vector, "recent": tuple(found["recent"].split())})

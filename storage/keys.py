@@ -24,6 +24,11 @@ KEYS = {
         "tentative write id -> JSON [page number, field, old, new, page number...], for undo and commit",
     ),
     "committed": ("committed", "zset", "write id by CSN: the committed log"),
+    "dropped": (
+        "dropped",
+        "zset",
+        "write id by CSN: the newest commits that are no longer in the log, at most RECENT_MAX",
+    ),
     "tentative": ("tentative", "zset", "write id by stamp: the tentative log"),
     "origins": ("origins", "zset", "server id by the newest stamp of it that is tentative here"),
     "origin": ("tentative:", "zset", "per server: its tentative writes, id by stamp"),

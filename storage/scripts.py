@@ -12,7 +12,8 @@ A script consists of these parts, in this order:
 1. The applications, as the table Apps, if the command includes engine/play. They come first, so that they cannot use
    the local variables of the engine. The globals of Redis are hidden from them. So an application can neither access a
    key nor read a clock or a random number.
-2. Variables for every command: EVENTS_MAX, STAMP_MAX, AHEAD_US_MAX, and the keys `K` and `keys_of` (storage/keys.py).
+2. Variables for every command: EVENTS_MAX, RECENT_MAX, STAMP_MAX, AHEAD_US_MAX, and the keys `K` and `keys_of`
+   (storage/keys.py).
 3. The included files, then the command.
 
 If a command plays writes, these parts but the first are a function, and a last line calls it. This line returns the
@@ -28,6 +29,7 @@ from functools import cache
 from pathlib import Path
 
 from bayou.application import LuaApplication
+from bayou.payloads import RECENT_MAX
 from bayou.stamps import AHEAD_US_MAX, STAMP_MAX
 from storage.keys import lua_keys
 
@@ -82,7 +84,8 @@ def script(verb: str, applications: Sequence[LuaApplication]) -> str:
             for tag, lua in application.rules.items()
         ]
         parts += [_ON_DEMAND, "local Hung\nlocal function command()\n"]
-    parts.append(f"local EVENTS_MAX, STAMP_MAX, AHEAD_US_MAX = {EVENTS_MAX}, {STAMP_MAX}, {AHEAD_US_MAX}\n")
+    numbers = f"{EVENTS_MAX}, {RECENT_MAX}, {STAMP_MAX}, {AHEAD_US_MAX}"
+    parts.append(f"local EVENTS_MAX, RECENT_MAX, STAMP_MAX, AHEAD_US_MAX = {numbers}\n")
     parts += [lua_keys(), "" if verb == "begin" else _NAMESPACE_CHECK, assembled(FOLDER, f"commands/{verb}")]
     if plays:
         parts.append(_CALL)

@@ -272,7 +272,7 @@ class ListPart(_message.Message):
     def __init__(self, name: _Optional[str] = ..., entries: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StateFinish(_message.Message):
-    __slots__ = ("plan", "number", "csn", "last", "clock", "birth", "primary", "history", "vector", "proof")
+    __slots__ = ("plan", "number", "csn", "last", "clock", "birth", "primary", "history", "vector", "recent", "proof")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -289,6 +289,7 @@ class StateFinish(_message.Message):
     PRIMARY_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
+    RECENT_FIELD_NUMBER: _ClassVar[int]
     PROOF_FIELD_NUMBER: _ClassVar[int]
     plan: int
     number: int
@@ -299,8 +300,9 @@ class StateFinish(_message.Message):
     primary: str
     history: str
     vector: _containers.ScalarMap[str, int]
+    recent: _containers.RepeatedScalarFieldContainer[str]
     proof: StateProof
-    def __init__(self, plan: _Optional[int] = ..., number: _Optional[int] = ..., csn: _Optional[int] = ..., last: _Optional[str] = ..., clock: _Optional[int] = ..., birth: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ..., vector: _Optional[_Mapping[str, int]] = ..., proof: _Optional[_Union[StateProof, _Mapping]] = ...) -> None: ...
+    def __init__(self, plan: _Optional[int] = ..., number: _Optional[int] = ..., csn: _Optional[int] = ..., last: _Optional[str] = ..., clock: _Optional[int] = ..., birth: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ..., vector: _Optional[_Mapping[str, int]] = ..., recent: _Optional[_Iterable[str]] = ..., proof: _Optional[_Union[StateProof, _Mapping]] = ...) -> None: ...
 
 class StateProof(_message.Message):
     __slots__ = ("certificate", "signature", "successions")

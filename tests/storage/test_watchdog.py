@@ -245,8 +245,8 @@ def test_a_batch_that_is_only_slow_is_stored(
         return ended[-1]
 
     monkeypatch.setattr(storage, "end_script", counting)
-    monkeypatch.setattr(watchdog, "SCRIPT_S_MAX", 0.7)
-    (mended.lua.parent / "slow.lua").write_text(rules(UPDATE % "for _ = 1, 4000000 do local _ = 1 end"))
+    monkeypatch.setattr(watchdog, "SCRIPT_S_MAX", 0.6)
+    (mended.lua.parent / "slow.lua").write_text(rules(UPDATE % "for _ = 1, 8000000 do local _ = 1 end"))
     one = opened_store(storage, "one", LuaApplication("app", 1, mended.lua.parent / "slow.lua"))
     two = opened_store(storage, "two", mended)
     for number in range(60):

@@ -3,9 +3,9 @@
 -- KEYS[1]  string  prefix of the namespace's keys
 -- ARGV[1]  JSON    [CSN, ...]
 -- ARGV[2]  JSON    [write id, ...]
--- Returns {commits, lacking, unknown}: the id of the commit with each CSN, '' where the log does not hold it; those of
--- the write ids that this replica has never held; and how many it may have held, because later writes of their server
--- were dropped from the log. Changes nothing.
+-- Returns {commits, lacking, unknown}: the id of the commit with each CSN, '' where it is not known; those of the write
+-- ids that this replica has never held; and how many it may have held, because later writes of their server were dropped
+-- from the log. Changes nothing.
 
 --- @include "engine/order"
 --- @include "engine/vectors"
@@ -18,10 +18,11 @@ local function is_retired(server) return redis.call('SISMEMBER', K.retired, serv
 
 local commits, lacking, unknown = {}, {}, 0
 for i, csn in ipairs(cjson.decode(ARGV[1])) do
-  commits[i] = redis.call('ZRANGEBYSCORE', K.committed, csn, csn)[1] or ''
+  commits[i] = redis.call('ZRANGEBYSCORE', K.committed, csn, csn)[1]
+    or redis.call('ZRANGEBYSCORE', K.dropped, csn, csn)[1] or ''
 end
 for _, id in ipairs(cjson.decode(ARGV[2])) do
-  if redis.call('HEXISTS', K.writes, id) == 0 then
+  if redis.call('HEXISTS', K.writes, id) == 0 and not redis.call('ZSCORE', K.dropped, id) then
     if Vectors.complete(Order.origin(id), omitted, is_retired) < Order.stamp(id) then
       lacking[#lacking + 1] = id
     else

@@ -167,6 +167,12 @@ redis.call('HSET', K.meta, 'csn', state.csn, 'osn', state.csn, 'osn_id', state.l
   'birth', state.birth, 'met', '1', 'primary', state.primary, 'history', state.history, 'generation', number,
   'staging', '')
 redis.call('SET', K.clock, Order.text(clock))
+local recent = {}
+for i, id in ipairs(state.recent) do
+  recent[2 * i - 1], recent[2 * i] = string.format('%.0f', tonumber(state.csn) - #state.recent + i), id
+end
+redis.call('UNLINK', K.dropped)
+Redis.many('ZADD', K.dropped, recent)
 K = new
 
 -- The engine starts on the new state, and replays the kept writes.

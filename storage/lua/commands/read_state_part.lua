@@ -6,7 +6,8 @@
 -- ARGV[3]  integer  how many pages to read at most
 -- ARGV[4]  integer  how many bytes to read at most; at least one page is read
 -- Returns {end, generation, count, pages, CSN, page}:
---   end         JSON {csn, last, clock, birth, primary, history, vector} with the last pages, else ''
+--   end         JSON {csn, last, clock, birth, primary, history, vector, recent} with the last pages, else '';
+--               `recent` has the ids of the newest commits, one on each line
 --   generation  it changes when a full state is installed here; parts of two generations do not belong together
 --   count       the number of pages
 --   pages       JSON [[page, CSN as text, its fields as a flat list], ...]
@@ -36,8 +37,12 @@ local function state_end()
     unpack(redis.call('HMGET', K.meta, 'csn', 'last', 'birth', 'primary', 'history'))
   local flat, vector = redis.call('HGETALL', K.committed_vector), {}
   for i = 1, #flat, 2 do vector[flat[i]] = flat[i + 1] end
+  local recent = redis.call('ZRANGE', K.committed, -RECENT_MAX, -1)
+  local missing = RECENT_MAX - #recent
+  local older = missing > 0 and redis.call('ZRANGE', K.dropped, -missing, -1) or {}
+  for _, id in ipairs(recent) do older[#older + 1] = id end
   return cjson.encode({csn = csn, last = last, clock = redis.call('GET', K.clock), birth = birth, primary = primary,
-    history = history, vector = vector})
+    history = history, vector = vector, recent = table.concat(older, '\n')})
 end
 
 -- Pages of the same CSN follow each other bytewise.

@@ -38,6 +38,10 @@ end
 Redis.many('HDEL', K.writes, dropped)
 Redis.many('HDEL', K.outcomes, dropped)
 redis.call('ZREMRANGEBYRANK', K.committed, 0, #dropped - 1)
+local recent = {}
+for i, id in ipairs(dropped) do recent[2 * i - 1], recent[2 * i] = string.format('%.0f', tonumber(osn) + i), id end
+Redis.many('ZADD', K.dropped, recent)
+redis.call('ZREMRANGEBYRANK', K.dropped, 0, -RECENT_MAX - 1)
 local new_osn = string.format('%.0f', tonumber(osn) + #dropped)
 redis.call('ZREMRANGEBYSCORE', K.seals, '-inf', new_osn)
 redis.call('HSET', K.meta, 'osn', new_osn, 'osn_id', dropped[#dropped])
