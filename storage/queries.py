@@ -24,6 +24,7 @@ from storage.script_runner import ScriptRunner, page_views, rows, text_map
 from storage.scripts import EVENTS_MAX
 
 DIGEST_TRIES = 50
+PAGES_AT_ONCE = 200  # that a digest reads
 NEWEST_MAX = 200  # writes that `newest_writes` returns
 OUTCOMES_READ = 20_000  # outcomes that it looks at if it is given words
 WRITES_READ = 5000  # writes that it looks at otherwise, since these take longer to read
@@ -136,20 +137,30 @@ class Queries(ScriptRunner):
             for i in range(0, len(flat), 3)
         ]
 
+    def moment(self) -> tuple[int, str, dict[str, int]]:
+        """Return the CSN of the newest commit, the generation (the number of the current committed pages; see keys.py)
+        and the vector of all writes, committed and tentative. If a later call returns the same three values, no page
+        has changed in between."""
+        with self._redis.pipeline(transaction=True) as transaction:
+            transaction.hmget(self._keys.meta, "csn", "generation")
+            transaction.hgetall(self._keys.vector)
+            (csn, generation), vector = transaction.execute()
+        return int(csn), generation.decode(), {server.decode(): int(stamp) for server, stamp in vector.items()}
+
     def digest(self) -> Digest:
         """Return the digests of all pages as they were at one moment.
 
-        This method reads the pages one by one, and starts over if anything has changed meanwhile. Raises Away if writes
+        This method reads the pages in parts, and starts over if anything has changed meanwhile. Raises Away if writes
         keep coming in.
         """
         for _ in range(DIGEST_TRIES):
-            before = self._moment()
+            before = self.moment()
             csn, generation, vector = before
             committed = self._all_pages(Namespace(self._label, generation).committed_page)
             copies = self._all_pages(self._keys.tentative_page)
             # A tentative copy without fields has no key in Redis, but its page is empty all the same.
             tentative = committed | {page: copies.get(page, {}) for page in self._names(self._keys.index)}
-            if self._moment() == before:
+            if self.moment() == before:
                 return Digest(_digest(committed), _digest(tentative), csn, vector)
         raise Away(
             "busy",
@@ -237,21 +248,16 @@ class Queries(ScriptRunner):
         fields = {"kind": kind, "body": json.dumps(members)}
         target.xadd(self._keys.events, fields, maxlen=EVENTS_MAX, approximate=True)
 
-    def _moment(self) -> tuple[int, str, dict[str, int]]:
-        """Return the CSN of the newest commit, the generation (the number of the current committed pages; see keys.py)
-        and the vector of all writes, committed and tentative. If a later call returns the same three values, no page
-        has changed in between."""
-        with self._redis.pipeline(transaction=True) as transaction:
-            transaction.hmget(self._keys.meta, "csn", "generation")
-            transaction.hgetall(self._keys.vector)
-            (csn, generation), vector = transaction.execute()
-        return int(csn), generation.decode(), {server.decode(): int(stamp) for server, stamp in vector.items()}
-
     def _all_pages(self, family: str) -> dict[str, Mapping[str, str]]:
         pages: dict[str, Mapping[str, str]] = {}
-        for page in self._names(family):
-            fields = self._redis.hgetall(family + page)
-            pages[page] = {field.decode(): value.decode() for field, value in fields.items()}
+        names = self._names(family)
+        for start in range(0, len(names), PAGES_AT_ONCE):
+            part = names[start : start + PAGES_AT_ONCE]
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for page in part:
+                    pipeline.hgetall(family + page)
+                for page, fields in zip(part, pipeline.execute(), strict=True):
+                    pages[page] = {field.decode(): value.decode() for field, value in fields.items()}
         return pages
 
     def _names(self, family: str) -> list[str]:

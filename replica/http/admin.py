@@ -14,6 +14,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_va
 
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import Count, Model
+from apps.api.one_at_a_time import OneAtATime
 from apps.api.request import Request
 from apps.api.schema import ANYTHING, COUNT, FLAG, NUMBER, TEXT, TIME, VECTOR, array, nullable, one_of, record
 from bayou.application import LogEntry
@@ -35,6 +36,8 @@ TENTATIVE_LOOKED_AT = 1000  # the first ones in the order
 WAITS_LONG = timedelta(minutes=10)
 WAITING_MAX = 4  # requests that may wait for a session at a time, below the number of threads
 KEEP_MAX = 2**53
+
+Moment = tuple[int, str, dict[str, int]]  # of the store: while it is the same, no page has changed
 
 PRIMARY = record(id=nullable(TEXT), label=nullable(TEXT), here=FLAG, gone=FLAG)
 EPOCH = nullable(record(number=COUNT, promoter=TEXT))
@@ -187,7 +190,13 @@ def endpoints(parts: Parts) -> list[Endpoint]:
     session_errors = {404: unknown, 409: ("link_cut",), 429: ("too_many_waiting",), 503: ("peer_unreachable",)}
     found = [
         reading("/replica", admin.show_replica, {200: REPLICA}),
-        reading("/replica/digest", admin.show_digest, {200: DIGEST}),
+        reading(
+            "/replica/digest",
+            admin.show_digest,
+            {200: DIGEST},
+            role="manager",
+            errors={503: ("busy",)},
+        ),
         reading("/replica/log", admin.list_log, {200: LOG}, errors={404: ("write_unknown",)}),
         reading("/replica/waiting", admin.list_waiting, {200: WAITING}),
         changing("POST", "/replica/sync/{peer}", admin.sync, {200: SYNCED}, peer, session_errors),
@@ -219,6 +228,8 @@ class Admin:
         self._parts = parts
         self._store, self._peers = parts.store, parts.peers
         self._describer = Describer(parts.applications)
+        self._digesting = OneAtATime("a digest")
+        self._digest: tuple[Moment, Answer] | None = None
         self._syncing = ConcurrencyLimit(WAITING_MAX, "too_many_waiting", "requests that wait for a session")
 
     def show_replica(self, _request: Request[None, None]) -> Answer:
@@ -250,9 +261,17 @@ class Admin:
         }
 
     def show_digest(self, _request: Request[None, None]) -> Answer:
-        """Show hashes of all pages of data. Two replicas with the same pages show the same hashes."""
-        digest = self._store.digest()
-        return asdict(digest) | {"vector": vector_texts(digest.vector)}
+        """Show hashes of all pages of data. Two replicas with the same pages show the same hashes. It takes seconds
+        where there are many pages, so one request at a time computes it, and only if something has changed."""
+        moment = self._store.moment()
+        if self._digest is None or self._digest[0] != moment:
+            with self._digesting:
+                digest = self._store.digest()
+            answer = asdict(digest) | {"vector": vector_texts(digest.vector)}
+            if (digest.csn, digest.vector) != (moment[0], moment[2]):
+                return answer
+            self._digest = moment, answer
+        return self._digest[1]
 
     def list_log(self, request: Request[LogQuery, None]) -> Answer:
         """List the log: first the committed writes by CSN (commit sequence number), then the tentative writes. A

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from icalendar import Calendar
 
+from apps.api import one_at_a_time
+from apps.rooms.endpoints import feeds
+from apps.rooms.pages import decode_reservation
 from cli.calendar_files.rooms import Rooms
 from cli.calendar_files.timetable import read_timetable
 from replica.config import Address, parse
@@ -194,6 +200,42 @@ def test_a_client_that_has_the_feed_already_gets_304(sides: tuple[Side, Side]) -
         changed = one.client.get(path, headers={"If-None-Match": tag})
         assert changed.status_code == 200
         assert changed.headers["ETag"] != tag
+
+
+def test_a_feed_with_too_many_events_is_refused(sides: tuple[Side, Side], monkeypatch: pytest.MonkeyPatch) -> None:
+    one, _ = sides
+    monkeypatch.setattr(feeds, "EVENTS_MAX", 1)
+    for number in range(2):
+        one.reserve("vish", str(number), 9 + number)
+    for path in ("/rooms/6.12/calendar.ics", "/users/vish/calendar.ics", "/users/vish/freebusy.ics"):
+        answer = one.client.get(path)
+        assert (answer.status_code, answer.get_json()["error"]["code"]) == (413, "too_large")
+
+
+def test_one_large_feed_of_users_is_read_at_a_time(sides: tuple[Side, Side], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_at_a_time, "WAIT_S", 0.01)
+    monkeypatch.setattr(feeds, "LARGE", 1)
+    one, _ = sides
+    for user, count in (("vish", 2), ("neil", 1)):
+        for number in range(count):
+            one.reserve(user, str(number), 9 + number, room={"vish": "6.12", "neil": "6.13"}[user])
+    reading, may_end = threading.Event(), threading.Event()
+
+    def decode(page: Mapping[str, str]) -> Any:
+        if not reading.is_set():
+            reading.set()
+            may_end.wait(30)
+        return decode_reservation(page)
+
+    monkeypatch.setattr(feeds, "decode_reservation", decode)
+    with ThreadPoolExecutor() as others:
+        first = others.submit(one.app.test_client().get, "/users/vish/calendar.ics")
+        assert reading.wait(30)
+        refused = one.client.get("/users/vish/freebusy.ics")
+        assert (refused.status_code, refused.get_json()["error"]["code"]) == (503, "busy")
+        assert one.client.get("/users/neil/calendar.ics").status_code == 200
+        may_end.set()
+        assert first.result(30).status_code == 200
 
 
 def test_free_busy_has_no_names(sides: tuple[Side, Side]) -> None:

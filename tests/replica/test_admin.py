@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,9 @@ from bayou.anti_entropy import Report
 from bayou.application import LogEntry
 from replica.http import admin as resources_replica
 from replica.http.app import create_app
+from storage.queries import Digest
 from tests.support.replica_harness import Harness, write
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -86,6 +89,36 @@ def test_a_replica_shows_what_it_is_and_holds(harness: Harness) -> None:
 def test_a_replica_shows_its_digest(harness: Harness) -> None:
     answer = harness.app.test_client().get("/replica/digest").get_json()
     assert answer == {"committed": "aa", "tentative": "bb", "csn": 7, "vector": {"one~aaaaaa": "0000000000000009"}}
+
+
+def test_a_digest_is_computed_again_only_when_something_has_changed(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment, computed, may_end = [(7, "0", {"one~aaaaaa": 9})], [], threading.Event()
+    may_end.set()
+
+    def digest() -> Digest:
+        computed.append(moment[0][0])
+        may_end.wait(30)
+        return Digest("aa", "bb", moment[0][0], moment[0][2])
+
+    monkeypatch.setattr(harness.store, "moment", lambda: moment[0])
+    monkeypatch.setattr(harness.store, "digest", digest)
+    client = harness.app.test_client()
+    first = client.get("/replica/digest").get_json()
+    assert client.get("/replica/digest").get_json() == first
+    assert computed == [7]
+    moment[0] = (8, "0", {"one~aaaaaa": 10})
+    may_end.clear()
+    with ThreadPoolExecutor() as others:
+        computing = others.submit(harness.app.test_client().get, "/replica/digest")
+        wait_until(lambda: computed == [7, 8])
+        refused = client.get("/replica/digest")
+        assert (refused.status_code, refused.get_json()["error"]["code"]) == (503, "busy")
+        assert refused.headers["Retry-After"] == "5"
+        may_end.set()
+        assert computing.result(30).get_json()["csn"] == 8
+    assert computed == [7, 8]
 
 
 def test_the_log_comes_in_parts(harness: Harness) -> None:

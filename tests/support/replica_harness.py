@@ -164,6 +164,9 @@ class FakeStore:
     def vitals(self) -> Vitals:
         return Vitals(self.oldest_us, 1_000_000)
 
+    def moment(self) -> tuple[int, str, dict[str, int]]:
+        return 4, "0", {}
+
     def digest(self) -> Digest:
         return Digest("aa", "bb", 7, {"one~aaaaaa": 9})
 

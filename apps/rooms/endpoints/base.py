@@ -36,6 +36,7 @@ USER_NAME = {"user": "The name of a user."}
 CANCEL_CONFLICTS = ("cancelled", "moved_meanwhile", "request_differs")
 MOVE_CONFLICTS = ("slot_taken", "policy", *CANCEL_CONFLICTS)
 
+COMPARED_MAX = 1000  # names of rooms, to find one that is like an unknown one
 
 # Two requests about one reservation or series are the same if they have the same id and their ops are of one group.
 _SAME_IDS = ({"reserve", "reserve_series"}, {"move", "cancel"}, {"move_series", "cancel_series"})
@@ -64,7 +65,7 @@ class Handlers:
         others = self.other_rooms(session)
         if name in others:
             return
-        close = get_close_matches(name, [*listed, *others], n=3, cutoff=0.5)
+        close = get_close_matches(name, [*listed, *others[:COMPARED_MAX]], n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         raise Unknown("room_unknown", f"There is no room {name}.{hint} {remedy}", room=name, close=close)
 

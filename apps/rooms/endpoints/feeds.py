@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 
 from apps.api.endpoint import Content, Endpoint
+from apps.api.one_at_a_time import OneAtATime
 from apps.api.request import ClientSession, Request
+from apps.api.service import Service
 from apps.rooms import answer_values
+from apps.rooms.building import Building
 from apps.rooms.endpoints.base import ROOM_NAME, USER_NAME, Handlers
 from apps.rooms.feed_event import STATUSES, FeedEvent
 from apps.rooms.pages import RoomSlot, decode_days, decode_reservation, reservation_page
-from bayou.errors import Unknown
+from bayou.errors import TooLarge, Unknown
 from bayou.names import NAME
 
 BACK = timedelta(days=31)
@@ -26,11 +30,20 @@ GONE_KEPT = BACK - timedelta(days=1)  # shorter than BACK, so that an old event 
 MEDIA_TYPE = "text/calendar; charset=utf-8"
 
 
+EVENTS_MAX = 10_000  # of a feed
+PAGES_AT_ONCE = 1000  # so that Redis answers others in between
+LARGE = 1000  # reservations that a user ever made; beyond it, one feed at a time is read
+
+
 class Feeds(Handlers):
+    def __init__(self, service: Service, building: Building) -> None:
+        super().__init__(service, building)
+        self._reading_many = OneAtATime("a calendar with very many reservations")
+
     def endpoints(self) -> list[Endpoint]:
         feed = partial(Endpoint, "GET", answers={200: None})
         room = partial(feed, parameters=ROOM_NAME, errors={404: ("room_unknown",)}, for_cluster_pages=True)
-        user = partial(feed, parameters=USER_NAME, errors={404: ("user_unknown",)})
+        user = partial(feed, parameters=USER_NAME, errors={404: ("user_unknown",), 503: ("busy",)})
         return [  # free/busy times name nobody, so a guest may read them
             room("/rooms/{room}/calendar.ics", self.show_room_feed),
             room("/rooms/{room}/freebusy.ics", self.show_room_busy, role="guest"),
@@ -65,18 +78,26 @@ class Feeds(Handlers):
                 user=user,
             )
         names = [f"{user}/{name}" for name in self.service.list_entries(f"user:{user}", session)]
-        views = self.service.read([reservation_page(identifier) for identifier in names], session).pages
+        with self._reading_many if len(names) > LARGE else nullcontext():
+            return self._of_names(names, period, session)
+
+    def _of_names(
+        self, names: list[str], period: tuple[datetime, datetime], session: ClientSession
+    ) -> dict[str, FeedEvent]:
         start, end = map(_minute, period)
         found = {}
-        for identifier in names:
-            page = views[reservation_page(identifier)]
-            held = decode_reservation(page.tentative)
-            slot = held and (held.slot or held.asked[0])
-            if held and slot and slot.start < end and start < slot.end:
-                reason = answer_values.reason(held)
-                found[identifier] = FeedEvent(
-                    answer_values.state(held, page), slot, held.purpose, reason["message"] if reason else None
-                )
+        for first in range(0, len(names), PAGES_AT_ONCE):
+            part = names[first : first + PAGES_AT_ONCE]
+            views = self.service.read([reservation_page(identifier) for identifier in part], session).pages
+            for identifier in part:
+                page = views[reservation_page(identifier)]
+                held = decode_reservation(page.tentative)
+                slot = held and (held.slot or held.asked[0])
+                if held and slot and slot.start < end and start < slot.end:
+                    reason = answer_values.reason(held)
+                    found[identifier] = FeedEvent(
+                        answer_values.state(held, page), slot, held.purpose, reason["message"] if reason else None
+                    )
         return found
 
     def calendar(
@@ -84,6 +105,7 @@ class Feeds(Handlers):
     ) -> Content:
         from apps.rooms import feed  # noqa: PLC0415
 
+        _check_size(shown)
         keep = int(GONE_KEPT.total_seconds())
         seen = self.service.feed_revisions(
             key, {identifier: (one.encode(), one.slot.end * 60 + keep) for identifier, one in shown.items()}
@@ -95,6 +117,7 @@ class Feeds(Handlers):
     def free_busy(self, name: str, shown: Mapping[str, FeedEvent], period: tuple[datetime, datetime]) -> Content:
         from apps.rooms import feed  # noqa: PLC0415
 
+        _check_size(shown)
         busy = [(one.slot, one.state) for one in shown.values() if one.state in STATUSES]
         body = feed.free_busy(name, self.service.settings.cluster_id, period, busy, self.service.now())
         lasting = b"\n".join(line for line in body.splitlines() if not line.startswith(b"DTSTAMP"))
@@ -119,6 +142,16 @@ class Feeds(Handlers):
         """Show in iCalendar when a user is busy."""
         period = self.period(timedelta())
         return self.free_busy(user, self.of_user(user, period, request.session), period)
+
+
+def _check_size(shown: Mapping[str, FeedEvent]) -> None:
+    if len(shown) > EVENTS_MAX:
+        raise TooLarge(
+            "too_large",
+            f"This calendar would have {len(shown)} events, and may have at most {EVENTS_MAX}. Read it in parts, from"
+            " GET /rooms/{room}/calendar or GET /users/{user}/reservations.",
+            events_max=EVENTS_MAX,
+        )
 
 
 def _minute(when: datetime) -> int:

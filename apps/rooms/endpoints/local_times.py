@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from apps.api.endpoint import Answer, Endpoint
+from apps.api.one_at_a_time import OneAtATime
 from apps.api.request import Caller, Request
+from apps.api.service import Service
 from apps.rooms import answer_values, drafts
+from apps.rooms.building import Building
 from apps.rooms.endpoints.answer_schemas import MOVED_BACK, SHIFTED_ONES
 from apps.rooms.endpoints.base import Handlers
 from apps.rooms.local_times import Shifted, find_shifted
@@ -14,9 +17,13 @@ MOVED_MAX = 500  # by one request
 
 
 class LocalTimes(Handlers):
+    def __init__(self, service: Service, building: Building) -> None:
+        super().__init__(service, building)
+        self._finding = OneAtATime("the local times")
+
     def endpoints(self) -> list[Endpoint]:
         return [
-            Endpoint("GET", "/local-times", self.list_shifted, {200: SHIFTED_ONES}),
+            Endpoint("GET", "/local-times", self.list_shifted, {200: SHIFTED_ONES}, errors={503: ("busy",)}),
             Endpoint(
                 "POST",
                 "/local-times/move-back",
@@ -31,7 +38,8 @@ class LocalTimes(Handlers):
         """List the reservations that are not over and stand at another local time than they were asked for, because
         `timezone` or the rules of a time zone have changed."""
         self.service.read([], request.session)  # in the client's session, as any read
-        found = find_shifted(self.service, self.building)
+        with self._finding:
+            found = find_shifted(self.service, self.building)
         return {
             "timezone": self.zone.key,
             "reservations": [answer_values.shifted(one, self.zone) for one in found],

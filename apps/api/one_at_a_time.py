@@ -1,0 +1,31 @@
+"""Large questions are answered one at a time, so that they take a part of the processor and not all of it."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+from bayou.errors import Away
+
+WAIT_S = 1.0
+RETRY_AFTER_S = 5
+
+
+class OneAtATime:
+    """A `with` block that only one thread at a time may enter. Another one waits for WAIT_S, since most questions are
+    answered by then. After that it raises Away `busy`, because a request that waits holds a thread. `what` names the
+    question in the message."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=WAIT_S):
+            message = f"This replica is answering another request for {self._what}. Try again in {RETRY_AFTER_S} s."
+            raise Away("busy", message, retry_after_s=RETRY_AFTER_S)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
