@@ -212,4 +212,4 @@ def test_500_slow_clients_hold_up_nobody(one: Processes, sends: str) -> None:
                 elif sends == "requests that it never reads":
                     connection.setblocking(False)
                     connection.send(20 * GET.replace(b"/", b"/openapi.json", 1))
-        assert slowest_of_100(address) <= 5 * before_s + 0.05
+        wait_until(lambda: slowest_of_100(address) <= 5 * before_s + 0.05)  # again, if the machine was busy
