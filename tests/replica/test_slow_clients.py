@@ -17,7 +17,7 @@ import requests
 from cluster.processes import Processes
 from replica.config import Address, parse
 from replica.http import connections, wsgi
-from replica.http.server import WebServer
+from replica.http.server import THREADS, WebServer
 from tests.support.live import live
 from tests.support.replica_harness import Harness, serving
 from tests.support.waiting import wait_until
@@ -74,6 +74,27 @@ def test_one_address_cannot_take_all_connections(monkeypatch: pytest.MonkeyPatch
         assert status(address) == b"204"
         clients.close()
         wait_until(lambda: status(address, source=STRANGER) == b"204")
+
+
+def test_one_address_cannot_take_all_threads() -> None:
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        if environ["REMOTE_ADDR"] == STRANGER:
+            begun.release()
+            may_end.wait(BOUND_S)
+        return empty(environ, start_response)
+
+    with running(app) as address, contextlib.ExitStack() as clients:
+        try:
+            for _ in range(2 * THREADS):
+                clients.enter_context(opened(address, STRANGER)).sendall(GET)
+            for _ in range(wsgi.CLIENT_THREADS_MAX):
+                assert begun.acquire(timeout=BOUND_S)
+            assert status(address) == b"204"
+            assert not begun.acquire(blocking=False)
+        finally:
+            may_end.set()
 
 
 def test_what_a_client_sends_ahead_is_bounded() -> None:
