@@ -37,7 +37,7 @@ from bayou.errors import Hung, PeerRefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Answer, Batch, Done, Frame, Hello, Question, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
-from bayou.handshake import EARLY_PROMOTION, LOGS_DIFFER, LOGS_FORK, judge_hello
+from bayou.handshake import EARLY_PROMOTION, FORK_OF_MEMBERS, LOGS_DIFFER, LOGS_FORK, judge_hello
 from bayou.history import Verdict, heals, prevails
 from bayou.payloads import Installed, Item, Received, Selection
 from bayou.seal_check import SealCheck, Unheld
@@ -65,6 +65,7 @@ BATCH_COUNT_MAX = 500
 BATCH_BYTES_MAX = 1024 * 1024
 WINDOW = 4  # frames that may be in flight without an acknowledgement
 NO_SETTINGS: Mapping[str, str] = {}
+QUESTIONS_MAX = 1_000  # about one full state; enough for a log of millions of writes
 PLANS_MAX = 20  # new plans in one session; a receiver for which nothing fits is not worth more
 
 
@@ -82,7 +83,7 @@ class Report:
     error: Refuse | None = None
     held: Reach | None = None  # what the peer holds, once the session has ended without an error
     lost: str | None = None  # this replica's id, if the peer has sent a write of it that is not held here
-    is_partial: bool = False  # a full state was installed whose sender could not compare the whole log
+    unknown: int = 0  # writes that a full state covers and that its sender could not look up, as its log is too short
     has_same_history: bool = False  # whether the two histories were the same when the session began
 
     @property
@@ -137,7 +138,7 @@ class Session:
         self._is_claimed = False  # the peer claims writes of this replica that are not here
         self._verdict = Verdict.AGREE
         self._common_csn: int | None = None  # the last CSN of both histories, while that of the peer prevails
-        self._is_healed = False  # an epoch of that history heals, so the logs must be compared
+        self._must_compare = False  # a copy has run, so the logs may differ before their histories do
         self._reach = Reach(0, {}, ())
         self._plan = 0
         self._in_flight: list[int] = []  # sizes of the frames of this plan that are not acknowledged
@@ -146,6 +147,7 @@ class Session:
         self._check = SealCheck(store, signing) if signing else None
         self._outgoing = Sealing(store, signing)
         self._staging = Staging(store, is_checked=signing is not None)
+        self._questions_left = 0  # that the peer may ask; only between the end of a full state and its Ack
         self._finish: StateFinish | None = None  # the end of a full state, while the logs are being compared
         self._comparison: Comparison | None = None
         self._late_refusal: Refuse | None = None  # for when everything is sent; until then nothing is taken
@@ -235,7 +237,7 @@ class Session:
         self._is_claimed = is_missing and self._verdict is not Verdict.PREVAIL
         if prevails(hello.history, state.history):
             self._common_csn = common  # at most: the peer may have other commits even before
-            self._is_healed = heals(hello.history, state.history)
+            self._must_compare = heals(hello.history, state.history)
         elif self._verdict is Verdict.AGREE and prevails(state.history, hello.history) and self._lacks(hello):
             self._verdict = Verdict.PREVAIL
         if self._verdict is Verdict.YIELD:
@@ -301,6 +303,8 @@ class Session:
             case PeerRefusalCode.FORK if not self._sent_done:
                 self._late_refusal = self._refusal_of(received.status)
                 return [Ack(plan, replan=False, csn=received.csn, vector={})]
+            case "bound":
+                return self.refuse(PeerRefusalCode.FORK, FORK_OF_MEMBERS)
             case "hole":
                 return [self._replan(plan)]
             case "unknown":
@@ -369,7 +373,7 @@ class Session:
     def _take_finish(self, frame: StateFinish) -> list[Frame]:
         if refusal := check_end(self._label, self._clock_us(), self.report.peer, frame.end):
             return self._refuse(refusal)
-        if self._is_new_to_primary(frame.end.history):
+        if self._is_new_to_primary(frame.end.history) or not self._is_of_a_known_birth(frame.end.birth):
             return self._refuse(self._refusal_of(PeerRefusalCode.DIVERGED))
         if self._check and (refusal := self._check.state(frame, self._staging, self.report.peer)):
             return self._refuse(refusal)
@@ -379,13 +383,20 @@ class Session:
             return self._install(self._comparison)  # it is stale, or will be refused: there is nothing to compare
         return self._compare()
 
+    def _is_of_a_known_birth(self, birth: str) -> bool:
+        """Return whether a full state is of this cluster, or of the one to which this replica yields."""
+        assert self._peer is not None
+        ours = self._store.state().birth
+        return birth == ours or (birth == self._peer.birth and (not ours or self._verdict is Verdict.YIELD))
+
     def _take_content(self, frame: Frame, problem: str | None) -> list[Frame] | None:
         """Take a frame with writes or pages, or with a question about the log or its answer. Return None for any other
         frame, and for one that is not allowed now."""
         match frame:
             case Batch() | StateChunk() | StateFinish() if not self._got_done:
                 return self._take_data(frame, problem)
-            case Question():
+            case Question() if self._questions_left > 0:
+                self._questions_left -= 1
                 return [self._store.answer(frame)]
             case Answer() if self._comparison is not None and self._comparison.take(frame):
                 return self._compare()
@@ -400,8 +411,10 @@ class Session:
         assert self._finish is not None
         assert self._peer is not None
         is_by_primary = self._finish.end.primary == self._peer.server
-        if self._comparison.is_partial and self._is_healed and not is_by_primary:
-            return self._refuse(refuse_partial(self._label, self.report.peer))
+        if self._comparison.unknown and self._must_compare:
+            if not is_by_primary:
+                return self._refuse(refuse_partial(self._label, self.report.peer))
+            self._comparison.lacking += self._comparison.unknown  # if the sender has one, its request is known there
         return self._install(self._comparison)
 
     def _install(self, compared: Comparison) -> list[Frame]:
@@ -409,13 +422,13 @@ class Session:
         assert frame is not None
         self._staging.store_lists()
         successions = frame.proof.successions if self._check and frame.proof else ()
-        found = compared.common_csn, compared.lacking, successions
-        installed = self._store.install(self._staging.number, self.report.peer, frame.end, *found)
+        found = compared.result(takes_birth=self._verdict is Verdict.YIELD)
+        installed = self._store.install(self._staging.number, self.report.peer, frame.end, found, successions)
         if installed.status == PeerRefusalCode.FOREIGN_COMMIT:
             return self._refuse(self._refusal_of(installed.status))
         self._is_claimed = self._is_claimed and self._has_same_id()
         if installed.status == "installed":
-            self.report.installed, self.report.is_partial = installed, compared.is_partial
+            self.report.installed, self.report.unknown = installed, len(compared.unknown)
             self._verdict = Verdict.AGREE
             self._common_csn = None
         self._reach.note_received_state(frame.end)
@@ -446,6 +459,7 @@ class Session:
             self._plan += 1
             self._in_flight.clear()
             self._full_state = None
+            self._questions_left = 0
             self._outgoing.begin_again()
             if self._verdict is Verdict.PREVAIL:
                 self._verdict = Verdict.AGREE  # the peer has our history now
@@ -469,6 +483,8 @@ class Session:
                 break
             frames.append(frame)
             self._in_flight.append(_size(frame))
+            if isinstance(frame, StateFinish):
+                self._questions_left = QUESTIONS_MAX
         waiting = self._in_flight or self._verdict is Verdict.YIELD
         if not waiting and not self._sent_done and (self._initiator or self._got_done):
             if self._late_refusal is not None:

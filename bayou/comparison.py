@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bayou.frame_validation import QUESTION_IDS_MAX
 from bayou.frames import Answer, Question
+from bayou.payloads import Compared
 from bayou.store import AntiEntropyStore
 
 CSNS_MAX = 32  # in one question; each answer divides what is left by this
@@ -23,10 +24,15 @@ class Comparison:
         state = store.state()
         self.common_csn = state.csn if common_csn is None else min(common_csn, state.csn)
         self.lacking: list[str] = []  # ids of writes here that the sender has never held
-        self.is_partial = False  # the sender cannot say this of all writes, because its log is too short
+        self.unknown: list[str] = []  # of these the sender cannot say it, because its log is too short
+        self.asked: list[str] = []  # all ids that were asked for
         self._shared_csn = min(state.osn, self.common_csn)  # what is no longer in the log here counts as shared
         self._asked: tuple[int, ...] = ()
         self._ids: list[str] | None = None  # to ask for; None while the common CSN is not known
+
+    def result(self, *, takes_birth: bool) -> Compared:
+        """Return what is known after the last answer."""
+        return Compared(self.common_csn, tuple(self.lacking), tuple(self.asked), takes_birth)
 
     def next_question(self) -> Question | None:
         """Return the next question; None if every answer is known."""
@@ -36,13 +42,14 @@ class Comparison:
                 return Question(csns=self._asked)
             self._ids = self._store.uncommon_ids(self.common_csn)
         part, self._ids = self._ids[:QUESTION_IDS_MAX], self._ids[QUESTION_IDS_MAX:]
+        self.asked += part
         return Question(ids=tuple(part)) if part else None
 
     def take(self, answer: Answer) -> bool:
         """Take the answer to the last question. Return whether it is one."""
         if not self._asked:
             self.lacking += answer.lacking
-            self.is_partial = self.is_partial or answer.is_partial
+            self.unknown += answer.unknown
             return not answer.commits
         asked, self._asked = self._asked, ()
         if len(answer.commits) != len(asked):

@@ -16,9 +16,9 @@ from bayou.errors import BadInput, Conflict, PeerRefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
-from bayou.handshake import EARLY_PROMOTION, LOGS_DIFFER, LOGS_FORK, judge_hello
+from bayou.handshake import EARLY_PROMOTION, FORK_OF_MEMBERS, LOGS_DIFFER, LOGS_FORK, judge_hello
 from bayou.history import Verdict, heals
-from bayou.payloads import Selection
+from bayou.payloads import Compared, Selection
 from bayou.seal_check import SealCheck, Unheld
 from bayou.sealing import Sealing
 from bayou.seals import Signing
@@ -57,6 +57,7 @@ _GAP = (
 _MISFITS = {  # status of a batch that is not stored -> message; for any other status, the message is _GAP
     "fork": LOGS_FORK,
     "own": LOGS_FORK,
+    "bound": FORK_OF_MEMBERS,
     "diverged": LOGS_DIFFER,
     "early_promotion": EARLY_PROMOTION,
 }
@@ -243,7 +244,8 @@ class Importer:
         self._staging.store_lists()
         successions = frame.proof.successions if self._check and frame.proof else ()
         peer, common = self.report.peer, self._common_csn
-        installed = self._store.install(self._staging.number, peer, frame.end, common, (), successions)
+        compared = Compared(common, takes_birth=common is not None)
+        installed = self._store.install(self._staging.number, peer, frame.end, compared, successions)
         if installed.status == "superseded":
             raise Conflict("busy", "This replica has begun to receive another full state. Import the file again later.")
         if installed.status == PeerRefusalCode.FOREIGN_COMMIT:

@@ -80,8 +80,8 @@ def _question(frame: Question | Answer) -> str | None:
     match frame:
         case Question(csns, ids):
             right = len(csns) <= ITEMS_MAX and all(0 < csn <= CSN_MAX for csn in csns) and _are_writes(ids)
-        case Answer(commits, lacking):
-            right = _are_writes(filter(None, commits)) and _are_writes(lacking)
+        case Answer(commits, lacking, unknown):
+            right = all(map(_are_writes, (filter(None, commits), lacking, unknown)))
     return None if right else "malformed question or answer"
 
 

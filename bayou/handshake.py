@@ -14,12 +14,17 @@ from bayou.trust import check_clocks
 LOGS_DIFFER = (
     "The committed logs of the two replicas differ. If a promotion was forced just now, the next session resolves this."
     " Otherwise an older copy of the data of a replica has run. The replicas heal this by themselves, when the primary"
-    " has had two sessions with one whose log differs."
+    " has had two sessions with such a replica. A primary does that once an hour for each peer."
 )
 LOGS_FORK = (
     "The two replicas hold different writes that follow the same write, so a server id was used twice: a copy of a"
     " replica has run. The replicas heal this by themselves: when the primary has committed one of the two writes, the"
     " other one is made again under another id."
+)
+FORK_OF_MEMBERS = (
+    "A commit of the peer follows the same write as a write here, so a server id was used twice. The write here, or a"
+    " later one of its server, creates or retires a server, so it cannot be made again under another id. Start this"
+    " replica again without its data: it gets back what its peers hold; what only it holds is lost."
 )
 WRITES_DIFFER = (
     "The two replicas hold different writes with the same id, so a server id was used twice. Start the replica whose"

@@ -7,6 +7,8 @@ epoch. docs/design.md, "A copy that has run", says how the replicas become equal
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from enum import Enum
 
 from bayou.anti_entropy import Report
@@ -14,6 +16,7 @@ from bayou.errors import PeerRefusalCode
 from bayou.state import State
 
 CONTRADICTIONS = 2  # sessions in a row with one peer: one faulty frame must change nothing
+PAUSE_S = 3600.0  # before the same peer can make a primary begin another epoch: a faulty one must not do it for ever
 
 
 # `unproven`: the peer has commits in the place of those here, and so does not send the writes that its vector claims.
@@ -28,25 +31,26 @@ class Cure(Enum):
 
 
 class Healing:
-    """What the peers of one replica have shown.
+    """What the peers of one replica have shown. `now_s` is a clock in seconds that never falls back."""
 
-    Each peer can make a primary begin an epoch once while this object lives, so that a faulty peer cannot do it again
-    and again.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
         self._contradictions: dict[str, int] = {}  # label of a peer -> sessions in a row
-        self._healed: set[str] = set()
+        self._epochs: dict[str, float] = {}  # label of a peer -> when it made this replica begin an epoch
 
     def cure(self, report: Report, state: State) -> Cure | None:
         """Return what the replica in this state must do after the session of the report; None if nothing."""
-        if report.lost == state.server:
-            return Cure.NEW_EPOCH if state.is_primary else Cure.NEW_ID
-        return Cure.NEW_EPOCH if state.is_primary and self._is_contradicted(report) else None
+        is_lost = report.lost == state.server
+        if not state.is_primary:
+            return Cure.NEW_ID if is_lost else None
+        is_contradicted = self._is_contradicted(report)
+        last = self._epochs.get(report.peer)
+        may_begin = last is None or self._now_s() - last >= PAUSE_S
+        return Cure.NEW_EPOCH if may_begin and (is_lost or is_contradicted) else None
 
     def note_epoch(self, peer: str) -> None:
         """Note that this replica has begun an epoch, or has given way, because of this peer."""
-        self._healed.add(peer)
+        self._epochs[peer] = self._now_s()
 
     def _is_contradicted(self, report: Report) -> bool:
         """Return whether a peer has shown often enough that it holds commits of this epoch that this primary did not
@@ -55,4 +59,4 @@ class Healing:
             self._contradictions.pop(report.peer, None)
         elif report.code in _CONTRADICTING:
             self._contradictions[report.peer] = self._contradictions.get(report.peer, 0) + 1
-        return self._contradictions.get(report.peer, 0) >= CONTRADICTIONS and report.peer not in self._healed
+        return self._contradictions.get(report.peer, 0) >= CONTRADICTIONS

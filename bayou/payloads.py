@@ -112,6 +112,7 @@ class Received:
             hole      the next write does not follow the writes held here; make a new plan
             unknown   a notification names a write that is not held here; make a new plan
             fork      two different writes follow the same write; take nothing more, and refuse in the end
+            bound     the same, and the one here creates or retires a server; refuse the session
             own       the same, and both are of this server: it needs a new id; refuse the session
             diverged  the committed logs differ; refuse the session
             foreign_commit  this is the primary, and did not make the next commit; refuse the session
@@ -173,6 +174,22 @@ class StatePart:
     cursor: tuple[int, str]
     end: StateEnd | None
     generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What is known of two logs before a full state is installed (bayou/comparison.py).
+
+    common_csn   the last CSN that they share; None if the histories are the same and nothing was asked
+    lacking      ids of writes here that the sender has never held
+    asked        ids of all writes here that the sender was asked for; None if it cannot be asked
+    takes_birth  whether the state may belong to a cluster with another birth, to which this replica yields
+    """
+
+    common_csn: int | None = None
+    lacking: tuple[str, ...] = ()
+    asked: tuple[str, ...] | None = None
+    takes_birth: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class State:
     log_applications  the tags of the applications of all writes that the log has ever held; in a new cluster also the
                       newest version of each
     retired_servers   the minted ids that are known to have retired
+    retires           whether this server shall retire once it has made the writes again that were set aside
     tentative         how many writes are tentative
     set_aside         how many writes were taken out of the log, and wait until this replica makes them again
     """
@@ -40,6 +41,7 @@ class State:
     omitted_vector: Vector
     retired_servers: tuple[str, ...]
     retired: bool
+    retires: bool
     tentative: int
     set_aside: int
     clock: int

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bayou.frames import Answer, Question
 from bayou.payloads import (
+    Compared,
     Installed,
     ListPart,
     Received,
@@ -88,19 +89,13 @@ class AntiEntropyStore(Protocol):
         not as lacking, if later writes of its server have been dropped from the log."""
 
     def install(
-        self,
-        staging: str,
-        source: str,
-        end: StateEnd,
-        common_csn: int | None,
-        lacking: Sequence[str] = (),
-        successions: Sequence[Succession] = (),
+        self, staging: str, source: str, end: StateEnd, compared: Compared, successions: Sequence[Succession] = ()
     ) -> Installed:
         """Replace the state with the staged one, and replay the writes that the staged state does not cover.
 
-        If the histories differ, `common_csn` is the last CSN that both logs share; later commits of this replica are
-        revoked. `lacking` has the ids of writes here that the sender does not hold. Those that the staged state covers
-        all the same, and those that follow a missing write, are set aside.
+        Commits of this replica after `compared.common_csn` are revoked. Writes in `compared.lacking` that the staged
+        state covers all the same, and those that follow a missing write, are set aside. `successions` are those that
+        the sender has sent.
 
         If the status is `superseded` (another staging has begun), `stale` (the staged state is not newer) or
         `foreign_commit` (this is the primary, and did not make the commits of the state), nothing has changed. If the

@@ -102,7 +102,7 @@ def refuse_claim(label: str, source: str) -> Refuse:
     return Refuse(
         PeerRefusalCode.UNPROVEN,
         f"{source} claims to hold writes of {label} that {label} does not hold, but sends none of them, so {label}"
-        f" takes nothing from it. If {label} is the primary and a copy of it has run, the next session heals this."
+        f" takes nothing from it. If {label} is the primary and a copy of it has run, the next sessions heal this."
         f" Otherwise {source} is faulty: start it again without its data; it gets back what its peers hold.",
     )
 
@@ -123,7 +123,7 @@ def refuse_foreign(label: str, source: str) -> Refuse:
     return Refuse(
         PeerRefusalCode.FOREIGN_COMMIT,
         f"{source} has commits that {label}, the primary, did not make, so {label} does not take them. If an older"
-        f" copy of the data of {label} has run, the next session heals this. Otherwise {source} is faulty: start it"
+        f" copy of the data of {label} has run, the next sessions heal this. Otherwise {source} is faulty: start it"
         " again without its data; it gets back what its peers hold.",
     )
 

@@ -13,7 +13,7 @@ from redis import Redis
 
 from bayou.application import LuaApplication
 from bayou.frames import Answer, Question
-from bayou.payloads import Installed, ListPart, StateEnd, StatePages, StatePart, Succession
+from bayou.payloads import Compared, Installed, ListPart, StateEnd, StatePages, StatePart, Succession
 from bayou.stamps import stamp_text
 from storage.identity_file import mint
 from storage.keys import KEYS
@@ -94,34 +94,28 @@ class FullStateStore(SealStore):
     def answer(self, question: Question) -> Answer:
         """Answer a question of another replica about the log here."""
         csns, ids = json.dumps(list(question.csns)), json.dumps(list(question.ids))
-        commits, lacking, unknown = self.run("compare", csns, ids)
-        found = tuple(identifier.decode() for identifier in commits)
-        return Answer(found, tuple(identifier.decode() for identifier in lacking), unknown > 0)
+        found = self.run("compare", csns, ids)
+        return Answer(*(tuple(identifier.decode() for identifier in each) for each in found))
 
     def install(
-        self,
-        staging: str,
-        source: str,
-        end: StateEnd,
-        common_csn: int | None,
-        lacking: Sequence[str] = (),
-        successions: Sequence[Succession] = (),
+        self, staging: str, source: str, end: StateEnd, compared: Compared, successions: Sequence[Succession] = ()
     ) -> Installed:
         """Atomically replace the committed state with the staged one, and replay the writes that the staged state does
         not cover.
 
-        `source` is the label of the sender. If the two histories differ, `common_csn` is the last CSN that the logs
-        share, and the later commits of this replica are revoked. `lacking` has the ids of writes here that the sender
-        does not hold; those that have no place in the order are set aside. `successions` are those of the sender.
+        `source` is the label of the sender, and `successions` are those that it has sent. Commits of this replica after
+        `compared.common_csn` are revoked. Writes that have no place in the new order are set aside.
 
-        If the status is `superseded` (another staging has begun) or `stale` (the staged state is not newer), nothing
-        has changed. If the replica's own writes are lost, the replica takes the id that `ids` reserved; see
-        lua/commands/install.lua.
+        If the status is `superseded` (another staging has begun, or a write has come that was not asked for) or `stale`
+        (the staged state is not newer), nothing has changed. If the replica's own writes are lost, the replica takes
+        the id that `ids` reserved; see lua/commands/install.lua.
         """
-        common = "" if common_csn is None else common_csn
+        common = "" if compared.common_csn is None else compared.common_csn
         proofs = map(json.dumps, succession_texts(successions))
         fresh = self._ids.reserve(self.server) if self._ids else mint(self._label)
-        arguments = staging, source, _encode_end(end), common, fresh, json.dumps(list(lacking)), *proofs
+        asked = "" if compared.asked is None else json.dumps(compared.asked)
+        questions, birth = (json.dumps(compared.lacking), asked), "other" if compared.takes_birth else ""
+        arguments = staging, source, _encode_end(end), common, fresh, *questions, birth, *proofs
         reply = json.loads(self.run("install", *arguments))
         if self._ids:
             self._ids.learn(self.server)

@@ -75,6 +75,7 @@ META = {
     "osn": "CSN of the last committed write that was dropped from the log",
     "osn_id": "its write id; empty for OSN 0",
     "retired": "1 if this server has accepted its own retirement write",
+    "retires": "1 if this server shall retire once it has made the writes again that were set aside",
     "generation": "number of the current committed pages; {} in a key stands for it",
     "generations": "the last generation that was begun",
     "staging": "generation of the full state that is being staged; empty if there is none",

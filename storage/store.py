@@ -105,20 +105,20 @@ class Store(FullStateStore):
     # The namespace.
 
     def begin(
-        self, *, server: str, cluster: str, first_primary: bool, clock_us: int | None = None, is_copy: bool = False
+        self, *, server: str, cluster: str, first_primary: bool, clock_us: int | None = None, manner: str = ""
     ) -> bool:
         """Open the namespace under the id `server`. If the namespace does not exist, create it. If its data has the
         format before the present one, change the data to the present format. Returns whether the data was changed.
 
         With `first_primary`, a server with a new namespace becomes the first primary of the cluster. With the wall
         clock `clock_us`, the stamps of a new id go on from it, even if the log has stamps more than a year beyond it.
-        With `is_copy`, the commits here give way to those of any peer, because the replica is a copy of another one.
+        With the `manner` "copy", the commits here give way to those of any peer, because the replica is a copy of
+        another one; with "retires", this id shall retire once it has made the writes again that were set aside.
         Raises Conflict `other_release` or `other_cluster` if the namespace has another format or belongs to another
         cluster.
         """
         birth, clock = "birth" if first_primary else "", "" if clock_us is None else clock_us
-        copy = "copy" if is_copy else ""
-        status = self.run("begin", server, self._label, cluster, birth, FORMAT_VERSION, clock, copy)
+        status = self.run("begin", server, self._label, cluster, birth, FORMAT_VERSION, clock, manner)
         if status == b"other_form":
             raise Conflict(
                 "other_release",
@@ -158,6 +158,7 @@ class Store(FullStateStore):
             omitted_vector=json_vector(found["omitted_vector"]),
             retired_servers=tuple(sorted(found["retired"])),
             retired=bool(meta["retired"]),
+            retires=bool(meta.get("retires")),
             tentative=found["tentative"],
             set_aside=found["set_aside"],
             clock=int(found["clock"]),

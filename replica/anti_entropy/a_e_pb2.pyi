@@ -78,7 +78,7 @@ class HeldRequest(_message.Message):
     def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., is_probe: _Optional[bool] = ..., process: _Optional[str] = ...) -> None: ...
 
 class HeldReply(_message.Message):
-    __slots__ = ("stamp", "server", "runs_elsewhere", "refuse", "csn", "process", "primary")
+    __slots__ = ("stamp", "server", "runs_elsewhere", "refuse", "csn", "process", "primary", "history")
     STAMP_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
     RUNS_ELSEWHERE_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +86,7 @@ class HeldReply(_message.Message):
     CSN_FIELD_NUMBER: _ClassVar[int]
     PROCESS_FIELD_NUMBER: _ClassVar[int]
     PRIMARY_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
     stamp: int
     server: str
     runs_elsewhere: bool
@@ -93,7 +94,8 @@ class HeldReply(_message.Message):
     csn: int
     process: str
     primary: str
-    def __init__(self, stamp: _Optional[int] = ..., server: _Optional[str] = ..., runs_elsewhere: _Optional[bool] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., csn: _Optional[int] = ..., process: _Optional[str] = ..., primary: _Optional[str] = ...) -> None: ...
+    history: str
+    def __init__(self, stamp: _Optional[int] = ..., server: _Optional[str] = ..., runs_elsewhere: _Optional[bool] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., csn: _Optional[int] = ..., process: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ...) -> None: ...
 
 class Frame(_message.Message):
     __slots__ = ("hello", "batch", "ack", "done", "refuse", "state_chunk", "state_finish", "question", "answer")
@@ -333,14 +335,14 @@ class Question(_message.Message):
     def __init__(self, csns: _Optional[_Iterable[int]] = ..., ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("commits", "lacking", "is_partial")
+    __slots__ = ("commits", "lacking", "unknown")
     COMMITS_FIELD_NUMBER: _ClassVar[int]
     LACKING_FIELD_NUMBER: _ClassVar[int]
-    IS_PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
     commits: _containers.RepeatedScalarFieldContainer[str]
     lacking: _containers.RepeatedScalarFieldContainer[str]
-    is_partial: bool
-    def __init__(self, commits: _Optional[_Iterable[str]] = ..., lacking: _Optional[_Iterable[str]] = ..., is_partial: _Optional[bool] = ...) -> None: ...
+    unknown: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, commits: _Optional[_Iterable[str]] = ..., lacking: _Optional[_Iterable[str]] = ..., unknown: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ExportFrame(_message.Message):
     __slots__ = ("head", "frame", "end")

@@ -18,7 +18,7 @@ from typing import Any
 from redis import RedisError
 
 from bayou.anti_entropy import Report, Session
-from bayou.errors import Away, Conflict, PeerRefusalCode, Unknown
+from bayou.errors import Away, Conflict, PeerRefusalCode, Refusal, Unknown
 from bayou.frames import Hello
 from bayou.sender import Reach
 from bayou.stamps import AHEAD_US_MAX, DAY_US, moment
@@ -369,7 +369,7 @@ class Scheduler:
                 self._keep(peer, report, seconds)
             elif report.error is not None:
                 self._record_unknown_caller(label, report.error.message)
-        except RedisError as error:
+        except (RedisError, Refusal) as error:
             LOGGER.warning("after a session with %s: %s", label, error)
         if report.received:
             # A primary has committed what it received in a session that it started, and the peer does not know yet.

@@ -77,6 +77,8 @@ class Membership:
         self._stopping = threading.Event()
         self._leaving: threading.Thread | None = None
         self._healing = Healing()
+        self._resubmitting = threading.Lock()
+        self._left_set_aside = 0  # that could not be made again
 
     def start(self) -> None:
         """Continue work that the last stop interrupted. If this replica is a primary that commits automatically, commit
@@ -282,23 +284,28 @@ class Membership:
             self._peers.notify_new_write()
 
     def _resubmit(self) -> None:
-        """Make the writes again that were set aside, because their server id was used twice."""
-        state = self._store.state()
-        count = state.set_aside
-        if not count:
-            return
-        if not state.has_place:  # only another id can make them; if this replica has retired, it retires again
-            reason = f"Writes that {state.server} holds have no place in the order, and neither have new ones of it."
-            self._say_new_id(self._identity.renew(self._store, state.server, reason))
-        left = self._store.resubmit(self._now_us())
-        if left < count:
-            self._say(
-                f"{count - left} writes had no place in the order, because an older copy of a replica has run. This"
-                " replica has made them again; each one is listed with what became of it."
-            )
-            self._peers.notify_new_write()
-        if state.retired and not left:
-            self._store.retire(self._now_us())
+        """Make the writes again that were set aside, because their server id was used twice. If this replica has
+        retired, only another id can make them, and that id retires afterwards, also after a crash in between."""
+        with self._resubmitting:
+            state = self._store.state()
+            if state.set_aside and not state.has_place:
+                reason = (
+                    f"{state.server} can make no writes any more, so it cannot make those again that were set aside."
+                )
+                self._say_new_id(self._identity.renew(self._store, state.server, reason, retires=state.retired))
+            left = self._store.resubmit(self._now_us()) if state.set_aside else 0
+            if left < state.set_aside:
+                self._say(
+                    f"{state.set_aside - left} writes had no place in the order, because a copy of a replica has run."
+                    " This replica has made them again; each one is listed with what became of it."
+                )
+                self._peers.notify_new_write()
+            if left and left != self._left_set_aside:
+                self._say(f"{left} writes that were set aside wait, because the next one cannot be played here.")
+            self._left_set_aside = left
+            state = self._store.state()
+            if state.retires and not state.retired and not left:
+                self._store.retire(self._now_us())
 
     def after_import(self) -> None:
         """Read the members and the primary again, because the import may have changed them. Make the writes again that
@@ -326,7 +333,7 @@ class Membership:
         state = self._store.state()
         runs = not is_probe and self._answers(asker.label, asker.server, but=asker.process)
         process, stamp = self._identity.process, state.vector.get(asker.server, 0)
-        return Held(state.server, stamp, state.csn, runs, process, state.primary)
+        return Held(state.server, stamp, state.csn, runs, process, state.primary, state.history)
 
     def _answers(self, label: str, server: str | None = None, *, but: str = "") -> bool:
         """Return whether the replica with this label answers; with `server`, whether it does so under this id, and in

@@ -114,21 +114,28 @@ class Identity:
         for label, held in self._ask_peers(store, state.server).items():
             if held and held.runs_elsewhere:
                 return f"{label} reaches another replica that runs as {state.server}."
-            if held and held.primary == held.server and (held.csn, held.server) > (state.csn, state.server):
+            is_rival = held and held.primary == held.server and held.history == state.history
+            if held and is_rival and (held.csn, held.server) > (state.csn, state.server):
                 return f"{label} is the primary, and has more commits than this replica."
         return None
 
-    def renew(self, store: Store, lost: str, reason: str, *, is_copy: bool = False) -> str | None:
-        """Take a new id instead of the id `lost`. With `is_copy`, the commits here give way to those of any peer.
-        Returns a line for the operator that begins with the reason; None if this replica has another id by now."""
+    def renew(
+        self, store: Store, lost: str, reason: str, *, is_copy: bool = False, retires: bool = False
+    ) -> str | None:
+        """Take a new id instead of the id `lost`. With `is_copy`, the commits here give way to those of any peer. With
+        `retires`, the new id will retire. Returns a line for the operator that begins with the reason; None if this
+        replica has another id by now."""
         with self._changing:
             state = store.state()
             if state.server != lost:
                 return None
             server = mint(self.label)
-            self._begin(store, server, first_primary=False, is_copy=is_copy)
+            self._begin(store, server, first_primary=False, manner="copy" if is_copy else "retires" if retires else "")
         if is_copy:
-            return f"{reason} This replica is a copy of it. It goes on as {server}, and takes the commits of its peers."
+            return (
+                f"{reason} So this replica is an older copy of {lost}. It goes on as {server}, and its commits give way"
+                " to those of its peers."
+            )
         return _new_id(reason, server, was_primary=state.is_primary)
 
     def force_primary(self, store: Store, now_us: int, *, heals: bool = False) -> str:
@@ -167,7 +174,7 @@ class Identity:
             self._storage.amend(left=True)
 
     def _begin(
-        self, store: Store, server: str, *, first_primary: bool, restored: bool = False, is_copy: bool = False
+        self, store: Store, server: str, *, first_primary: bool, restored: bool = False, manner: str = ""
     ) -> None:
         """Record the id in the identity file, then open the namespace under the id. At a first start, record
         `founded_at` last. If the operator says that the data is an older copy, the stamps of a new id go on from the
@@ -178,7 +185,7 @@ class Identity:
             noted = replace(noted, id=server, next="", founded_at=now if noted.founded_at else "", left=False)
         self._storage.confirm(noted)
         clock_us = microseconds(self.clock()) if restored else None
-        if store.begin(server=server, cluster=cluster, first_primary=first_primary, clock_us=clock_us, is_copy=is_copy):
+        if store.begin(server=server, cluster=cluster, first_primary=first_primary, clock_us=clock_us, manner=manner):
             self._say("The data was in the format of the release before this one. It is in the present format now.")
         if not noted.founded_at:
             self._storage.confirm(replace(noted, founded_at=now))

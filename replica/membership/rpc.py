@@ -7,7 +7,7 @@ commands.py and join.py decide when to make a call. commands.py carries out what
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Literal, TypeVar
 
 from google.protobuf.message import Message
@@ -59,8 +59,8 @@ class Introduction:
 class Held:
     """The answer of the replica `server`, in the process `process`, to the call Held of another one. `stamp` is that of
     the caller's newest write that `server` holds, and `csn` is the last CSN that it holds. `primary` is the id of the
-    primary that it knows. `runs_elsewhere` says whether another process with the caller's id answers at the caller's
-    address."""
+    primary that it knows, and `history` is that of its log. `runs_elsewhere` says whether another process with the
+    caller's id answers at the caller's address."""
 
     server: str
     stamp: int
@@ -68,6 +68,7 @@ class Held:
     runs_elsewhere: bool
     process: str
     primary: str
+    history: str
 
 
 def request_creation(
@@ -106,7 +107,8 @@ def request_held(
     if the other replica refuses, and Away if no answer came."""
     asked = wire.HeldRequest(protocol=PROTOCOL, is_probe=is_probe, **asdict(own))
     reply = _call(address, "Held", asked, wire.HeldReply, credentials)
-    return Held(reply.server, reply.stamp, reply.csn, reply.runs_elsewhere, reply.process, reply.primary)
+    names = [field.name for field in fields(Held)]
+    return Held(**{name: getattr(reply, name) for name in names})
 
 
 def unary_calls(

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bayou.healing import Cure, Healing
+from bayou.anti_entropy import Report
+from bayou.healing import PAUSE_S, Cure, Healing
 from storage.identity_file import mint
 from tests.support.engine_harness import Cluster, Meeting, Replica
 
@@ -40,7 +41,7 @@ def session(one: Replica, other: Replica, healings: Healings, originals: Sequenc
         fresh = mint(replica.label)
         is_copy = cure is Cure.NEW_EPOCH and bool(originals) and replica not in originals
         if cure is Cure.NEW_ID or is_copy:
-            replica.begin(server=fresh, cluster="test", first_primary=False, is_copy=is_copy)
+            replica.begin(server=fresh, cluster="test", first_primary=False, manner="copy" if is_copy else "")
         elif cure is Cure.NEW_EPOCH:
             replica.force(fresh, replica.clock.tick(), heals=True)
             healing.note_epoch(end.report.peer)
@@ -162,6 +163,52 @@ def test_two_copies_of_a_primary_at_once(three: tuple[Replica, Replica, Replica]
     assert_all_kept([one, two, three_, four], wanted)
     assert one.state().is_primary
     assert not four.state().is_primary
+
+
+def test_a_primary_that_has_dropped_its_log_since_it_was_rolled_back(three: tuple[Replica, Replica, Replica]) -> None:
+    """It cannot say which commits of the others it has. They are made again; the requests that it has are not."""
+    one, two, other = three
+    copy = copy_of(one)
+    wanted = want(one, "before", 3, "contested")
+    for peer in (two, other):
+        Meeting(one, peer).run()
+    put(copy, one, one)
+    wanted |= want(one, "after", 2, "contested")
+    one.truncate(0)
+    settle(three)
+    assert_all_kept(three, wanted)
+
+
+def test_a_retired_server_whose_writes_have_no_place_retires_again(three: tuple[Replica, Replica, Replica]) -> None:
+    """Its writes are made again under another id, which retires only when that is done."""
+    one, two, _ = three
+    copy = copy_of(two)
+    wanted = want(two, "before", 2)
+    Meeting(two, one).run()
+    put(copy, two, two)
+    wanted |= want(two, "after", 2)
+    healings: Healings = {}
+    for _ in range(3):
+        session(two, one, healings)
+    two.retire(two.clock.tick())
+    before = two.state()
+    two.begin(server=mint(two.label), cluster="test", first_primary=False, manner="retires")
+    assert (before.retired, two.state().retired, two.state().retires) == (True, False, True)
+    settle(three)
+    assert_all_kept(three, wanted)
+
+
+def test_a_peer_cannot_make_a_primary_begin_epochs_for_ever(three: tuple[Replica, Replica, Replica]) -> None:
+    now_s = [0.0]
+    healing = Healing(lambda: now_s[0])
+    state = three[0].state()
+    lost = Report("liar", lost=state.server)
+    assert healing.cure(lost, state) is Cure.NEW_EPOCH
+    healing.note_epoch("liar")
+    assert healing.cure(lost, state) is None
+    assert healing.cure(Report("honest", lost=state.server), state) is Cure.NEW_EPOCH
+    now_s[0] = PAUSE_S
+    assert healing.cure(lost, state) is Cure.NEW_EPOCH
 
 
 def test_a_write_that_was_set_aside_is_refused_by_name(three: tuple[Replica, Replica, Replica]) -> None:

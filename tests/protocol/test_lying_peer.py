@@ -17,7 +17,7 @@ import pytest
 from bayou.anti_entropy import Session
 from bayou.errors import Conflict
 from bayou.export import Head, Importer, export_volumes
-from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
+from bayou.frames import Ack, Answer, Batch, Done, Frame, Hello, Question, Refuse, StateChunk, StateFinish
 from bayou.payloads import StateEnd, StatePages
 from bayou.stamps import AHEAD_US_MAX, DAY_US, STAMP_MAX, split_id
 from bayou.write import Write
@@ -434,6 +434,20 @@ def test_a_replica_that_no_lie_stops_still_yields_to_a_real_promotion(scene: Sce
         meet(scene.victim, scene.honest)
         state = scene.victim.state()
         assert (state.primary, state.csn) == ("forced~aaaaaa", scene.honest.state().csn)
+
+
+def test_a_full_state_of_another_birth_is_refused_by_every_replica(scene: Scene) -> None:
+    """The hello was honest, so this replica does not yield to the other cluster."""
+    before = scene.honest.state()
+    state = scene.state(birth=LIAR, history=json.dumps([[0, LIAR, 1]]), primary=LIAR)
+    session = scene.tell(scene.hello, *state, Answer(("",) * before.csn), Answer(), to=scene.honest)
+    assert session.report.code == "diverged"
+    assert scene.honest.state() == before
+    meet(scene.honest, scene.victim)
+
+
+def test_questions_are_answered_only_after_a_full_state(scene: Scene) -> None:
+    assert scene.tell(scene.hello, Question((1,), ())).report.code == "protocol"
 
 
 def test_a_full_state_with_more_own_writes_than_are_here_brings_a_new_id(scene: Scene) -> None:

@@ -332,7 +332,7 @@ def test_two_copies_of_a_primary_that_ran_at_once_heal(tmp_path: Path) -> None:
         finally:
             process.terminate()
             output, _ = process.communicate(timeout=30)
-        assert "This replica is a copy of it." in output
+        assert "So this replica is an older copy of" in output
 
 
 def test_a_first_primary_without_its_folder_yields_to_the_birth_of_its_peers(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from redis import ResponseError
 
 from apps import APPLICATIONS
 from bayou.healing import Healing
-from bayou.payloads import Installed, StateEnd, Succession
+from bayou.payloads import Compared, Installed, StateEnd, Succession
 from bayou.state import State
 from storage.keys import Namespace
 from storage.redis.connect import away_of
@@ -160,18 +160,12 @@ class FaultyStore(Store):
         return self._known
 
     def install(
-        self,
-        staging: str,
-        source: str,
-        end: StateEnd,
-        common_csn: int | None,
-        lacking: Sequence[str] = (),
-        successions: Sequence[Succession] = (),
+        self, staging: str, source: str, end: StateEnd, compared: Compared, successions: Sequence[Succession] = ()
     ) -> Installed:
         """Install a full state. Then give the checker the result, and the node's state before the installation."""
         before = self.state()
         try:
-            installed = super().install(staging, source, end, common_csn, lacking, successions)
+            installed = super().install(staging, source, end, compared, successions)
         except Lost:
             self._installed(self, before, None)
             raise
@@ -214,6 +208,7 @@ class FaultyStore(Store):
             omitted_vector=_vector(omitted),
             retired_servers=tuple(sorted(server.decode() for server in retired)),
             retired=bool(meta["retired"]),
+            retires=bool(meta.get("retires")),
             tentative=len(tentative),
             set_aside=set_aside,
             clock=int(clock),

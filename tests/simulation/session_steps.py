@@ -92,7 +92,7 @@ class SessionSteps(WorldBase):
             self.checker.look(node)
             if end.report.installed is not None:
                 self.counts["full states"] += 1
-            self.checker.compared(node.label, is_partial=end.report.is_partial)
+            self.checker.compared(node.label, is_partial=end.report.unknown > 0)
             self._heal(node, end.report)
             self._return_if_forgotten(node)
         if not session.succeeded:
@@ -130,7 +130,7 @@ class SessionSteps(WorldBase):
         elif cure is Cure.NEW_EPOCH:
             self.counts["healed epochs"] += 1
             if self._has_original(node, state):
-                node.store.begin(server=self.mint(node.label), cluster=CLUSTER, first_primary=False, is_copy=True)
+                node.store.begin(server=self.mint(node.label), cluster=CLUSTER, first_primary=False, manner="copy")
             else:
                 node.store.force(self.mint(node.label), self._clock(node), heals=True)
             node.healing.note_epoch(report.peer)

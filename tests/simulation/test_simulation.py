@@ -18,6 +18,7 @@ import pytest
 
 from bayou.anti_entropy import Session
 from bayou.frames import StateChunk
+from bayou.payloads import Compared
 from bayou.sender import state_frames
 from bayou.write import Draft
 from cluster.language.parser import read_line
@@ -149,7 +150,7 @@ def test_a_full_state_of_an_older_epoch_does_not_replace_a_newer_one(laboratory:
     number, end = trio.stage(0, 1)
     taker.force("s1~bbbbbb", trio.now_us)
     before = taker.state()
-    assert taker.install(number, "s0", end, None, ()).status == "stale"  # type: ignore[arg-type]
+    assert taker.install(number, "s0", end, Compared()).status == "stale"  # type: ignore[arg-type]
     assert taker.state() == before
     assert giver.state().csn == 2
 
@@ -184,7 +185,7 @@ def test_a_server_that_loses_own_writes_by_a_full_state_takes_a_new_id(laborator
     weak.truncate(0)
     strong.force("s2~cccccc", trio.now_us)
     number, end = trio.stage(2, 1)
-    assert weak.install(number, "s2", end, 0, ()).status == "installed"  # type: ignore[arg-type]
+    assert weak.install(number, "s2", end, Compared(0)).status == "installed"  # type: ignore[arg-type]
     state = weak.state()
     assert state.server.startswith("s1~")
     assert state.server != "s1~bbbbbb"

@@ -17,7 +17,7 @@ from redis.crc import key_slot
 
 from apps import APPLICATIONS
 from bayou.errors import Away, BadInput
-from bayou.payloads import StatePages
+from bayou.payloads import Compared, StatePages
 from bayou.write import Draft
 from replica.config import ConfigError, parse
 from storage.redis.binary import find_binary
@@ -148,7 +148,7 @@ def test_all_keys_of_a_namespace_are_in_one_slot_of_a_cluster(
     assert staged is not None
     part = store.state_part((0, ""), 100, 1 << 20)
     assert part.end is not None
-    assert store.install(staged, "two", part.end, None, ()).status == "stale"
+    assert store.install(staged, "two", part.end, Compared()).status == "stale"
     assert store.select(1, {}, (), 10, 1000) is not None
     assert store.events("0-0", 1, 10, opened.client)
     store.set_link("two", up=False)

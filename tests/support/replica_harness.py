@@ -156,6 +156,7 @@ class FakeStore:
             omitted_vector={},
             retired_servers=(),
             retired=False,
+            retires=False,
             tentative=3,
             set_aside=0,
             clock=9,

@@ -9,7 +9,8 @@
 -- ARGV[6]  integer  the wall clock, if the last stamp seen may fall to it: if that stamp is more than a year beyond the
 --                   wall clock, and the server id is new; else ''
 -- ARGV[7]  string   `copy` if this replica is a copy of another one that goes on: it gives up its history, so that its
---                   commits give way to those of any peer; else ''
+--                   commits give way to those of any peer; `retires` if the new id shall retire once it has made the
+--                   writes again that were set aside; else ''
 -- Returns
 --   opened         the namespace is open
 --   migrated       the same, after its data was changed from the format before this one
@@ -21,7 +22,7 @@
 
 local PART = 1000 -- writes that are read at a time
 
-local server, label, cluster, first_primary, form, clock_us, is_copy = unpack(ARGV)
+local server, label, cluster, first_primary, form, clock_us, manner = unpack(ARGV)
 
 local known_cluster, known_server, known_form = unpack(redis.call('HMGET', K.meta, 'cluster', 'id', 'form'))
 if known_cluster and known_cluster ~= cluster then return 'other_cluster' end
@@ -52,7 +53,9 @@ if not known_cluster then
 end
 redis.call('HSET', K.meta, 'id', server, 'label', label)
 if known_server ~= server then redis.call('HSET', K.meta, 'retired', '') end
-if is_copy == 'copy' then redis.call('HSET', K.meta, 'history', '[]', 'primary', '') end
+if known_server ~= server and redis.call('HGET', K.meta, 'retires') then redis.call('HSET', K.meta, 'retires', '') end
+if manner == 'retires' then redis.call('HSET', K.meta, 'retires', '1') end
+if manner == 'copy' then redis.call('HSET', K.meta, 'history', '[]', 'primary', '') end
 clock_us = tonumber(clock_us)
 if known_server ~= server and clock_us and tonumber(redis.call('GET', K.clock)) > clock_us + AHEAD_US_MAX then
   redis.call('SET', K.clock, Order.text(clock_us))

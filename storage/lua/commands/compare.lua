@@ -4,8 +4,8 @@
 -- ARGV[1]  JSON    [CSN, ...]
 -- ARGV[2]  JSON    [write id, ...]
 -- Returns {commits, lacking, unknown}: the id of the commit with each CSN, '' where it is not known; those of the write
--- ids that this replica has never held; and how many it may have held, because later writes of their server were dropped
--- from the log. Changes nothing.
+-- ids that this replica has never held; and those that it may have held, because later writes of their server were
+-- dropped from the log. Changes nothing.
 
 --- @include "engine/order"
 --- @include "engine/vectors"
@@ -16,7 +16,7 @@ local function omitted(server)
 end
 local function is_retired(server) return redis.call('SISMEMBER', K.retired, server) == 1 end
 
-local commits, lacking, unknown = {}, {}, 0
+local commits, lacking, unknown = {}, {}, {}
 for i, csn in ipairs(cjson.decode(ARGV[1])) do
   commits[i] = redis.call('ZRANGEBYSCORE', K.committed, csn, csn)[1]
     or redis.call('ZRANGEBYSCORE', K.dropped, csn, csn)[1] or ''
@@ -26,7 +26,7 @@ for _, id in ipairs(cjson.decode(ARGV[2])) do
     if Vectors.complete(Order.origin(id), omitted, is_retired) < Order.stamp(id) then
       lacking[#lacking + 1] = id
     else
-      unknown = unknown + 1
+      unknown[#unknown + 1] = id
     end
   end
 end

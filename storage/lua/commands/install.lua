@@ -11,11 +11,13 @@
 --                   state has writes of the present id that are not here
 -- ARGV[6]  JSON     ids of writes here that the state's vector covers, and that the sender does not hold all the same: a
 --                   server id was used twice
--- ARGV[7]  JSON     [CSN, newline and body, ...]: the commits that named another primary, if the sender has sent them
--- ARGV[8]  JSON     [CSN, seal, ...]: their seals
+-- ARGV[7]  JSON     ids of all writes here that the sender was asked for; '' if it cannot be asked
+-- ARGV[8]  string   `other` if the state may belong to a cluster with another birth; else ''
+-- ARGV[9]  JSON     [CSN, newline and body, ...]: the commits that named another primary, if the sender has sent them
+-- ARGV[10] JSON     [CSN, seal, ...]: their seals
 -- Returns JSON {status, kept, revoked, set_aside, lost, lost_pages}; the status is
 --   installed   readers see the whole new state from now on
---   superseded  another staging has begun; nothing has changed
+--   superseded  another staging has begun, or a write has come of which the sender knows nothing; nothing has changed
 --   stale       the state or its history is not newer than the one here; nothing has changed
 --   foreign_commit  this is the primary, and it did not make the commits of the state; nothing has changed
 -- `kept` counts the writes that are kept. The writes `revoked` were committed here and are tentative again. The writes
@@ -38,7 +40,10 @@ local number, source, state, fresh_server = ARGV[1], ARGV[2], cjson.decode(ARGV[
 local revoked_after = tonumber(ARGV[4])
 local is_lacking = {} -- id -> true: the writes of ARGV[6]
 for _, id in ipairs(cjson.decode(ARGV[6])) do is_lacking[id] = true end
-local successions, succession_seals = cjson.decode(ARGV[7]), cjson.decode(ARGV[8])
+local was_asked = ARGV[7] ~= '' and {} or nil -- id -> true: the writes of ARGV[7]
+for _, id in ipairs(was_asked and cjson.decode(ARGV[7]) or {}) do was_asked[id] = true end
+local takes_birth = ARGV[8] == 'other'
+local successions, succession_seals = cjson.decode(ARGV[9]), cjson.decode(ARGV[10])
 
 local staging, csn, osn, server, birth, history, primary, has_retired =
   unpack(redis.call('HMGET', K.meta, 'staging', 'csn', 'osn', 'id', 'birth', 'history', 'primary', 'retired'))
@@ -50,7 +55,7 @@ if staging ~= number or staging == '' then return cjson.encode({status = 'supers
 -- The histories may have changed since the session compared them (bayou/history.py), for example by a forced promotion
 -- here. So they are compared again.
 local function is_stale()
-  if birth ~= '' and birth ~= state.birth then return not revoked_after end
+  if birth ~= '' and birth ~= state.birth then return not takes_birth end
   local ours, theirs = cjson.decode(history), cjson.decode(state.history)
   local shared = 0
   while shared < math.min(#ours, #theirs) and cjson.encode(ours[shared + 1]) == cjson.encode(theirs[shared + 1]) do
@@ -111,6 +116,7 @@ for _, id in ipairs(candidates) do
   local is_covered = Order.stamp(id) <= held
   -- A promotion in a cluster of another birth would open an epoch that this cluster does not have.
   local is_misfit = tonumber(write.prev) ~= held or Membership.opens_later_epoch(write, epochs)
+  if is_covered and was_asked and not was_asked[id] then return cjson.encode({status = 'superseded'}) end
   local has_no_place = is_covered and is_lacking[id] or not is_covered and is_misfit
   if has_no_place and Membership.is_bound(write) then
     dropped[#dropped + 1], lost[#lost + 1] = id, id

@@ -18,6 +18,7 @@
 --   unknown   a notification of a write that is not held here: plan the session again
 --   fork      the next write follows the same write of its origin as another one that is held here: a server id was used
 --             twice
+--   bound     the same, and nothing can be set aside, because one of the writes here creates or retires a server
 --   own       the same, for a commit whose origin is this server
 --   diverged  the committed log here differs from that of the sender
 --   foreign_commit  this is the primary, and it did not make the next commit
@@ -65,7 +66,7 @@ local function give_way(commit)
   local rivals = Log.tentative_of(commit.origin, prev)
   for _, rival in ipairs(rivals) do
     -- The servers that it created would have no place in the order.
-    if Membership.is_bound(rival) then return 'fork' end
+    if Membership.is_bound(rival) then return 'bound' end
   end
   for _, rival in ipairs(rivals) do Replay.set_aside(rival) end
 end
