@@ -38,22 +38,50 @@ local PART_OPS = Requests.PART_OPS
 
 local app = {}
 
+local parsed = {} -- offsets as text -> {offset, minute, offset from then on, ...}; most writes have the same text
+
+local function parse(offsets)
+  local first = assert(match(offsets, "^%-?%d+"), "not offsets")
+  local found = { first }
+  for from, next_offset in gmatch(offsets, " (%d+):(%-?%d+)") do
+    found[#found + 1] = tonumber(from)
+    found[#found + 1] = next_offset
+  end
+  parsed[offsets] = found
+  return found
+end
+
 -- The offset at a minute, as text.
 local function offset_at(offsets, minute)
-  local offset = match(offsets, "^%-?%d+")
-  for from, next_offset in gmatch(offsets, " (%d+):(%-?%d+)") do
-    if tonumber(from) > minute then
+  local known = parsed[offsets] or parse(offsets)
+  local offset = known[1]
+  for at = 2, #known, 2 do
+    if known[at] > minute then
       break
     end
-    offset = next_offset
+    offset = known[at + 1]
   end
-  return assert(offset, "not offsets")
+  return offset
+end
+
+local dates = {} -- day -> its date
+
+local function date_of(day)
+  local date = dates[day]
+  if not date then
+    date = sub(Slots.room_page("", day), -10)
+    dates[day] = date
+  end
+  return date
 end
 
 -- Keeps the local time of a reservation, where this outcome grants a slot.
-local function keep(pages, args, page, outcome)
-  local status, start8, stop8 = match(outcome, "^(%a+) (%d+)/(%d+) ")
+local function keep(pages, args, page, status, detail)
   if status ~= "updated" and status ~= "merged" then
+    return
+  end
+  local start8, stop8 = match(detail, "^(%d+)/(%d+) ")
+  if not start8 then
     return
   end
   local offset, at_stop = offset_at(args.offsets, tonumber(start8)), offset_at(args.offsets, tonumber(stop8))
@@ -71,13 +99,13 @@ local function with_local_times(pages, write, status, detail)
   end
   assert(find(args.zone, "^[%w/_+-]+$"), "not a time zone")
   if not PART_OPS[write.op] then
-    keep(pages, args, Requests.page_of(Requests.target_of(write)), status .. " " .. detail)
+    keep(pages, args, Requests.page_of(Requests.target_of(write)), status, detail)
     return status, detail
   end
   local requests, number = Requests.requests_of(write), 0
   for of_occurrence in gmatch(detail, "[^\t]+") do
     number = number + 1
-    keep(pages, args, requests[number].page, of_occurrence)
+    keep(pages, args, requests[number].page, match(of_occurrence, "^(%a+) (.*)$"))
   end
   return status, detail
 end
@@ -107,13 +135,18 @@ function app.lists(write)
     return entries
   end
   local zone, seen = args.own_zone and " " .. args.zone or "", {}
+  local last_day, last_offset
   local function add(day, minute)
-    local date = sub(Slots.room_page("", day), -10)
-    local entry = date .. " " .. offset_at(args.offsets, minute) .. zone
+    local offset = offset_at(args.offsets, minute)
+    if day == last_day and offset == last_offset then
+      return
+    end
+    last_day, last_offset = day, offset
+    local entry = date_of(day) .. " " .. offset .. zone
     if not seen[entry] then
       seen[entry] = true
-      entries[#entries + 1] = "local_days"
-      entries[#entries + 1] = entry
+      local count = #entries
+      entries[count + 1], entries[count + 2] = "local_days", entry
     end
   end
   local requests = PART_OPS[write.op] and Requests.requests_of(write) or { Requests.request_of(write) }
