@@ -42,9 +42,13 @@ def is_running(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # A zombie has ended, too.
-    status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+    if not Path("/proc/self/stat").exists():
+        return True
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:  # it has ended since the signal
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"  # a zombie has ended, too
 
 
 @pytest.fixture
