@@ -211,33 +211,22 @@ class Replica:
     ) -> requests.Response:
         timeout_s = timeout_s or self._read_timeout_s
         for _ in range(TURNS_MAX):
-            response = self._send_now(method, path, body, query, session, timeout_s)
+            with self._errors_as_problems():
+                response = self._http.request(
+                    method,
+                    self.address.url + path,
+                    params=query,
+                    json=body,
+                    headers=session.headers(committed=query.get("view") == "committed") if session else {},
+                    timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s + (session.wait_s if session else 0)),
+                    allow_redirects=False,
+                )
             if _error_of(response).get("code") != "too_many_requests":
                 break
             wait_s = min(int(response.headers.get("Retry-After", 1)), TURN_S_MAX)
             self._note(f"{self.address.label} has too many requests from here; going on in {wait_s} s")
             time.sleep(wait_s)
         return response
-
-    def _send_now(
-        self,
-        method: str,
-        path: str,
-        body: Json | None,
-        query: Query,
-        session: ClientSession | None,
-        timeout_s: float,
-    ) -> requests.Response:
-        with self._errors_as_problems():
-            return self._http.request(
-                method,
-                self.address.url + path,
-                params=query,
-                json=body,
-                headers=session.headers(committed=query.get("view") == "committed") if session else {},
-                timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s + (session.wait_s if session else 0)),
-                allow_redirects=False,
-            )
 
     def _answer(self, response: requests.Response) -> Json:
         answer = _json_of(response)

@@ -92,9 +92,10 @@ class Report:
     def _print(self, context: Context) -> None:
         screen, zone = context.screen, context.zone
         wanted = self.table.wanted
+        sizes = (self.table.events, "event"), (len(wanted), "reservation"), (len({one.room for one in wanted}), "room")
+        events, reservations, rooms = (f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in sizes)
         screen.line(
-            f"{Path(self.name).name}: {self.table.events:,} events, {len(wanted):,} reservations in"
-            f" {len({one.room for one in wanted})} rooms, at {context.here}"
+            f"{Path(self.name).name}: {events}, {reservations} in {rooms}, at {context.here}"
             + ("; a preview, nothing was sent" if self.tally is None else "")
         )
         counts = self._counts(screen)

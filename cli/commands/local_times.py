@@ -27,7 +27,7 @@ def _list(context: Context) -> int:
         screen.line(f"{count} at another local time than asked for  ({show_zone(context.zone, context.now())})")
         screen.line("to move them to the times asked for: admin check-times --move-back")
     else:
-        screen.line(f"All reservations stand at the local times that they were asked for, as {context.here} sees them.")
+        screen.line(f"At {context.here}, all reservations stand at the local times that they were asked for.")
     return DONE
 
 

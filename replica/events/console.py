@@ -20,12 +20,12 @@ from zoneinfo import ZoneInfo
 
 from termcolor import colored
 
+from bayou.application import had_no_effect
 from replica.events.expand import MADE_AGAIN, ScreenEvent, Transaction
 
 LINES_MAX = 10  # of one name in one transaction; more are counted
 LABEL_COLORS = ("cyan", "magenta", "blue", "light_green", "light_yellow", "light_red", "light_cyan", "light_magenta")
 CANCELLING = {"cancel"}
-PLACED = {"updated", "merged"}
 
 
 class Console:
@@ -163,9 +163,9 @@ class Console:
 
     def _mark(self, event: ScreenEvent) -> str:
         data = event.data
-        if data["outcome"] not in PLACED:
+        if had_no_effect(data["outcome"]):
             return self._paint("✗", "red")
-        if data["op"] in CANCELLING:
+        if data["op"] in CANCELLING or data["outcome"] == "duplicate":
             return self._paint("–", attrs=["dark"])
         return self._paint("?", "yellow") if data["csn"] is None else self._paint("✓", "green")
 

@@ -58,6 +58,7 @@ def one(kind: str, now: str, found: Any = VISH, was: str | None = None, csn: int
             "rejected ✗ priyal 6.12 2026-12-01 09:00–10:00",
         ),
         (one("commit", "rejected no_alternative", was="rejected no_alternative", csn=7), "committed ✗ #7 vish r5"),
+        (one("commit", "duplicate", was="duplicate", csn=7), "committed – #7 vish r5 (duplicate)"),
         ({"kind": "link", "peer": "two", "up": False}, "link to two down"),
         ({"kind": "link", "peer": "two", "up": True}, "link to two up"),
         ({"kind": "session", "peer": "two", "sent": 3, "received": 2}, "session with two: sent 3, received 2"),
@@ -188,6 +189,11 @@ def member(op: str, stamp: int = 7, **args: Any) -> Any:
 def test_membership_writes(found: Any, csn: int | None, lines: list[str]) -> None:
     entry = one("received", "updated", found, csn=csn)
     assert Terminal().show({**entry, "from": "two"}, found) == ["received 1 from two", *lines]
+
+
+def test_writes_that_were_made_again_are_shown_one_by_one() -> None:
+    assert Terminal().show(one("resubmitted", "updated 09"), VISH) == ["made again ? vish 6.12 2026-12-01 09:00–10:00"]
+    assert Terminal().show(one("resubmitted", "rejected no_alternative"), VISH) == ["made again ✗ vish r5"]
 
 
 def test_revoked_commits_are_shown_in_red() -> None:

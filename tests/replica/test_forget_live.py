@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.main import main
 from cluster.processes import Processes
+from tests.support.client_at import ClientAt
 from tests.support.joined import ask, joined
 from tests.support.live import LABELS, link, live, wait_until_equal
 from tests.support.waiting import wait_until
@@ -18,7 +17,6 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.process
 
 LIVELY = {"interval_s": 0.3, "debounce_ms": 1}
-DAY = "2030-06-03"
 
 
 @pytest.fixture
@@ -27,30 +25,11 @@ def replicas(tmp_path: Path) -> Iterator[Processes]:
         yield processes
 
 
-class Client:
-    """Runs `client.py vish … --replica AT` in this process, with one client session for each replica."""
-
-    def __init__(self, replicas: Processes, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self._replicas, self._folder, self._capsys = replicas, folder, capsys
-
-    def __call__(self, at: str, *words: str) -> str:
-        """Return what the command prints, on both outputs."""
-        os.environ["XDG_STATE_HOME"] = str(self._folder / at)
-        main(["vish", *words, "--config", str(self._replicas.configuration), "--replica", at])
-        return "".join(self._capsys.readouterr())
-
-    def reserve(self, at: str, hour: int, request: str) -> None:
-        words = ("--at", f"{DAY}T{hour:02}:00", "--for", "1h", "--request", request)
-        assert f"vish/{request}" in self(at, "reserve", "--room", "6.12", *words)
-
-
 @pytest.fixture
 def client(
     replicas: Processes, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Client:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # and restored at the end
-    monkeypatch.delenv("BAYOU_REPLICA", raising=False)
-    return Client(replicas, tmp_path, capsys)
+) -> ClientAt:
+    return ClientAt(replicas, tmp_path, capsys, monkeypatch)
 
 
 def state(replicas: Processes, label: str) -> Any:
@@ -67,14 +46,14 @@ def peers(replicas: Processes, at: str) -> list[str]:
     return [peer["label"] for peer in state(replicas, at)["peers"]]
 
 
-def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Processes, client: Client) -> None:
+def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Processes, client: ClientAt) -> None:
     wait_until(lambda: all(state(replicas, label)["primary"]["label"] == "one" for label in LABELS))
     for pair in (("one", "two"), ("one", "three")):
         link(replicas, *pair, up=False)
-    client.reserve("three", 9, "held")
+    client.reserve("three", "6.12", 9, "held")
     wait_until(lambda: "vish/held" in client("two", "conflicts") or "held" in client("two", "status"))
     link(replicas, "two", "three", up=False)
-    client.reserve("three", 11, "alone")
+    client.reserve("three", "6.12", 11, "alone")
     replicas.kill("three")
     link_up = replicas.rest("two").put("/replica/links/three", {"up": True})
     assert link_up["up"]
@@ -115,7 +94,7 @@ def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Proces
     wait_until(lambda: "✓" in client("one", "status", "alone"))
     wait_until(lambda: "three" in peers(replicas, "one") and "three" in peers(replicas, "two"))
     assert state(replicas, "three")["id"] in former
-    client.reserve("three", 13, "later")
+    client.reserve("three", "6.12", 13, "later")
     wait_until(lambda: "✓" in client("one", "status", "later"))
     wait_until_equal(replicas)
     assert member(replicas, "one", "three") == member(replicas, "three", "three") == (False, False)
@@ -124,8 +103,8 @@ def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Proces
     assert member(replicas, "one", "three") == (True, True)
 
 
-def test_what_is_refused_and_the_cures(replicas: Processes, client: Client) -> None:
-    client.reserve("one", 9, "r")
+def test_what_is_refused_and_the_cures(replicas: Processes, client: ClientAt) -> None:
+    client.reserve("one", "6.12", 9, "r")
     wait_until_equal(replicas)
     assert "To let one leave: admin retire. [own_label]" in client("one", "admin", "forget", "one", "--yes")
     assert "[peer_unknown]" in client("one", "admin", "forget", "nine", "--yes")
@@ -140,18 +119,18 @@ def test_what_is_refused_and_the_cures(replicas: Processes, client: Client) -> N
     assert "two is the primary now" in client("two", "admin", "promote", "--force")
     assert "one is forgotten" in client("two", "admin", "forget", "one", "--yes")
     assert member(replicas, "two", "one") == (True, True)
-    client.reserve("two", 10, "r2")
+    client.reserve("two", "6.12", 10, "r2")
     assert "✓" in client("two", "status", "r2")
 
     # The old primary comes back: its epoch is over.
     replicas.start("one")
     wait_until(lambda: "one" in peers(replicas, "two"))
     wait_until_equal(replicas, "one", "two")
-    client.reserve("one", 11, "r3")
+    client.reserve("one", "6.12", 11, "r3")
     wait_until(lambda: "✓" in client("two", "status", "r3"))
 
 
-def test_a_server_that_joined_is_forgotten_and_comes_back(replicas: Processes, client: Client) -> None:
+def test_a_server_that_joined_is_forgotten_and_comes_back(replicas: Processes, client: ClientAt) -> None:
     with joined(replicas, "four") as four:
         four.start("--join", "two")
         server = ask(four.identity["rest"], "GET", "/replica").json()["id"]
@@ -168,13 +147,13 @@ def test_a_server_that_joined_is_forgotten_and_comes_back(replicas: Processes, c
         assert member(replicas, "three", "four") == (False, False)
 
 
-def test_without_a_primary_the_list_says_how_to_get_one(replicas: Processes, client: Client) -> None:
-    client.reserve("one", 9, "r")
+def test_without_a_primary_the_list_says_how_to_get_one(replicas: Processes, client: ClientAt) -> None:
+    client.reserve("one", "6.12", 9, "r")
     wait_until_equal(replicas)
     replicas.kill("one")
     wait_until(lambda: any(p["reachable"] is False for p in state(replicas, "two")["peers"]))
-    client.reserve("two", 10, "mine")
-    client.reserve("three", 11, "theirs")
+    client.reserve("two", "6.12", 10, "mine")
+    client.reserve("three", "6.12", 11, "theirs")
     wait_until_equal(replicas, "two", "three")
     replicas.kill("three")
     wait_until(lambda: "theirs" in client("two", "admin", "waiting"))
