@@ -38,7 +38,7 @@ def described(key: str, first_year: int, last_year: int) -> Timezone:
         observance.add("tzoffsetfrom", offset_from)
         observance.add("tzoffsetto", offset_to)
         observance.add("dtstart", times[0])
-        observance.add("rdate", times)  # the first one, too: some programs take DTSTART for no onset
+        observance.add("rdate", times)  # also the first: some programs do not read DTSTART as an onset
         found.add_component(observance)
     return found
 

@@ -10,18 +10,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import islice
 from zoneinfo import ZoneInfo
 
 from apps.api.request import ClientSession
 from apps.api.service import Service
 from apps.rooms.building import Building
-from apps.rooms.pages import Reservation, RoomSlot, decode_reservation, decode_room, reservation_page
+from apps.rooms.pages import Reservation, RoomSlot, decode_reservation, decode_room, in_parts, reservation_page
 from apps.rooms.times import DAY_MIN, offset_min, present_minute, zone_named
 from bayou.session_token import Token
 
 DAYS = "local_days"  # a list; see lua/local_times.lua
-PAGES_AT_ONCE = 1000
 
 _FIRST_DAY = date(1970, 1, 1)
 
@@ -109,10 +107,10 @@ def _reservations(
 ) -> Iterator[tuple[str, Reservation]]:
     """Yield the id and the contents of each reservation that stands in one of these rooms on one of these days."""
     seen: set[str] = set()
-    for part in _parts(f"room:{room}/{day}" for room in rooms for day in days):
+    for part in in_parts(f"room:{room}/{day}" for room in rooms for day in days):
         pages = service.read(part, session).pages
         ids = {entry.id: None for page in part for entry in decode_room("", pages[page].tentative)}
-        for some in _parts(one for one in ids if one not in seen):
+        for some in in_parts(one for one in ids if one not in seen):
             views = service.read([reservation_page(one) for one in some], session).pages
             for one in some:
                 held = decode_reservation(views[reservation_page(one)].tentative)
@@ -130,7 +128,7 @@ def _standing(service: Service, shifted: Iterable[Shifted], session: ClientSessi
     """Return what would stand on the pages of the slots that the shifted reservations were asked for, if all of them
     had these slots: page -> id -> slot."""
     found: dict[str, dict[str, RoomSlot]] = {page: {} for one in shifted for page in one.asked_at.pages}
-    for part in _parts(found):
+    for part in in_parts(found):
         pages = service.read(part, session).pages
         for page in part:
             room = page.removeprefix("room:").rpartition("/")[0]
@@ -143,10 +141,3 @@ def _standing(service: Service, shifted: Iterable[Shifted], session: ClientSessi
         for page in one.asked_at.pages:
             found[page][one.id] = one.asked_at
     return found
-
-
-def _parts(names: Iterable[str]) -> Iterator[list[str]]:
-    """Yield the names in lists of PAGES_AT_ONCE."""
-    rest = iter(names)
-    while part := list(islice(rest, PAGES_AT_ONCE)):
-        yield part

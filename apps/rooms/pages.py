@@ -5,11 +5,14 @@ No other Python file knows their format; lua/application.lua describes each fiel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from apps.rooms.times import utc_days
 from bayou.application import PageViews
+
+PAGES_AT_ONCE = 1000  # of a large read, so that Redis answers others in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,13 @@ def decode_series(fields: Mapping[str, str]) -> Series | None:
 def _request_ids(fields: Mapping[str, str]) -> tuple[str, ...]:
     """Return the ids of the last moves and cancels. The page has them with what each asked for."""
     return tuple(request.partition("=")[0] for request in fields.get("requests", "").split(" ") if request)
+
+
+def in_parts(names: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the names in lists of at most PAGES_AT_ONCE."""
+    rest = iter(names)
+    while part := list(islice(rest, PAGES_AT_ONCE)):
+        yield part
 
 
 def is_final(views: PageViews) -> bool:

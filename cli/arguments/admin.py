@@ -30,7 +30,7 @@ def add_commands(commands: Parser) -> None:
         "  admin forget three        says what may be lost\n  admin forget three --yes",
     )
     forget.add("lost", "ID", "the label or the id of the lost replica")
-    forget.add_flag("--yes", "also if writes that only it holds are lost")
+    forget.add_flag("--yes", "even if writes that only it holds are lost")
     admin.add_command(
         "waiting",
         "list tentative writes that wait for long, or whose replica is lost; and what helps",
@@ -44,7 +44,7 @@ def add_commands(commands: Parser) -> None:
     )
     promote.add("label", "LABEL", "the new primary (default: the replica that is asked)", nargs="?")
     promote.add_flag("--force", "without the current primary, whose later commits become void")
-    promote.add_flag("--yes", "with --force: also if the current primary answers")
+    promote.add_flag("--yes", "with --force: even if the current primary answers")
     activate = admin.add_command(
         "activate",
         "let clients write a new version of an application, which all replicas can play",
@@ -81,7 +81,7 @@ def add_commands(commands: Parser) -> None:
     check = admin.add_command(
         "check-times",
         "list reservations that stand at another local time than asked for, after time zones have changed",
-        "  admin check-times\n  admin check-times --move-back    move each to the local time asked for; 3: some stay",
+        "  admin check-times\n  admin check-times --move-back    exit status 3: some could not be moved",
     )
     check.add_flag("--move-back", "move them to the local times that were asked for")
     _add_user(admin)

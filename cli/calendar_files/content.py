@@ -32,7 +32,7 @@ class Property:
 
 @dataclass
 class Component:
-    """A component of a calendar. `unreadable` are its lines that are no properties."""
+    """A component of a calendar. `unreadable` has the lines that could not be read."""
 
     name: str
     properties: list[Property] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Content:
 
 
 def read_content(content: bytes) -> Content:
-    """Read a calendar file. Raise Problem if the bytes are no calendar file, or are text in an unknown encoding."""
+    """Read a calendar file. Raise Problem if it is not a calendar file, or is text in an unknown encoding."""
     tree = _Tree()
     for line in _lines(content, tree.found):
         tree.add(line)

@@ -160,7 +160,8 @@ class Reader:
                 yield start, _between(start, self._moment(last, one))
 
     def _texts(self, one: Property) -> list[str]:
-        """Return the texts of a list. An empty list is no list, but a list that lacks its colon has an odd zone."""
+        """Return the texts of a list, which may be empty. Raise UnusableError if its TZID is not known: in a line
+        without a colon, the dates are read as the TZID."""
         if one.params.get("TZID"):
             self.zones.zone(one.params["TZID"])
         return [text for text in one.value.split(",") if text.strip()]

@@ -39,62 +39,43 @@ class Follower:
 
     def follow(self, plan: Plan) -> Tally:
         for action in (*plan.cancels, *plan.steps):
-            try:
-                if self.tally.lost is None:
+            if self.tally.lost is None:
+                try:
                     self._act(action)
-                else:
-                    self._leave(action)
-            except Unreachable as problem:
-                self.tally.lost = problem
-                self._leave(action)
+                except Unreachable as problem:
+                    self.tally.lost = problem
+                except Problem as problem:
+                    self._note_refusal(action, problem)
+            if self.tally.lost is not None:
+                self.tally.unsent += len(action.wanted) if isinstance(action, Add) else 1
             self.step()
         return self.tally
 
-    def _leave(self, action: Add | Change | Cancel) -> None:
-        self.tally.unsent += len(action.wanted) if isinstance(action, Add) else 1
+    def _note_refusal(self, action: Add | Change | Cancel, problem: Problem) -> None:
+        if isinstance(action, Cancel):
+            self.tally.not_cancelled.append((action, problem))
+        else:
+            wanted = action.wanted if isinstance(action, Add) else [action.wanted]
+            self.tally.refused += [(one, problem) for one in wanted]
 
     def _act(self, action: Add | Change | Cancel) -> None:
         if isinstance(action, Cancel):
-            self._cancel(action)
+            self.replica.write("DELETE", self._path(action.held.request), action.request)
+            self.tally.cancelled += 1
         elif isinstance(action, Change):
-            self._change(action)
+            body = self._body(action.wanted, action.course) | {"slots": [action.wanted.slot.as_json()]}
+            self.replica.write("PATCH", self._path(action.held.request), action.request, body)
+            self.tally.changed += 1
         elif action.course.repeats:
             self._add_series(action, list(action.wanted))
         else:
-            self._add(action, action.wanted[0])
+            (one,) = action.wanted
+            body = self._body(one, action.course) | {"slots": [one.slot.as_json()]}
+            _, answer = self.replica.write("POST", "/reservations", action.request, body)
+            self._count(one, answer)
 
     def _path(self, request: str) -> str:
         return f"/reservations/{segment(self.user)}/{segment(request)}"
-
-    def _cancel(self, action: Cancel) -> None:
-        try:
-            self.replica.write("DELETE", self._path(action.held.request), action.request)
-            self.tally.cancelled += 1
-        except Unreachable:
-            raise
-        except Problem as problem:
-            self.tally.not_cancelled.append((action, problem))
-
-    def _change(self, action: Change) -> None:
-        one = action.wanted
-        body = self._body(one, action.course) | {"slots": [one.slot.as_json()]}
-        try:
-            self.replica.write("PATCH", self._path(action.held.request), action.request, body)
-            self.tally.changed += 1
-        except Unreachable:
-            raise
-        except Problem as problem:
-            self.tally.refused.append((one, problem))
-
-    def _add(self, action: Add, one: Wanted) -> None:
-        body = self._body(one, action.course) | {"slots": [one.slot.as_json()]}
-        try:
-            _, answer = self.replica.write("POST", "/reservations", action.request, body)
-            self._count(one, answer)
-        except Unreachable:
-            raise
-        except Problem as problem:
-            self.tally.refused.append((one, problem))
 
     def _add_series(self, action: Add, wanted: list[Wanted]) -> None:
         """Reserve a series. Occurrences that the policies forbid are left out, one after the other."""

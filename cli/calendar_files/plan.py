@@ -1,7 +1,7 @@
 """Compares what a calendar file asks for with what an earlier import made of it, and plans what to do.
 
 The SEQUENCE of an event says which of two versions is newer. A newer version moves, changes and cancels what older ones
-made. The same version changes nothing, also if somebody has moved a reservation by hand since. What a version says of
+made. The same version changes nothing, even if somebody has moved a reservation by hand since. What a version says of
 single occurrences (EXDATE, RECURRENCE-ID, CANCELLED) counts from an equal SEQUENCE on, because many programs do not
 raise it then.
 """
@@ -79,7 +79,7 @@ class Cancel:
 
 @dataclass(frozen=True)
 class PageCount:
-    """Counts the pages that a reservation needs in a write: those of the merge procedure, too."""
+    """Counts the pages that a reservation needs in a write, including those of the merge procedure."""
 
     window_min: int = 0
     other_rooms: int = 0
@@ -97,7 +97,7 @@ class PageCount:
 class Plan:
     """What an import is to do. The order is the same each time: of two events that overlap, the first of the file wins.
 
-    unknown  each name that is no known room, with what was wanted there
+    unknown  each name that is not a known room, with what was wanted there
     kept     (what the file wants, reservation that stays another) for those that differ but are not followed
     without  (what the file wants, reservation) for those that are there but have no slot
     """

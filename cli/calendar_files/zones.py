@@ -171,10 +171,10 @@ class DefinedZone(tzinfo):
 def _offset(text: str) -> timedelta:
     match = _OFFSET.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no offset")
+        raise ValueError(f"{text!r} is not an offset")
     length = timedelta(hours=int(match[2]), minutes=int(match[3]), seconds=int(match[4] or 0))
     if length >= _DAY:
-        raise ValueError(f"{text!r} is no offset")
+        raise ValueError(f"{text!r} is not an offset")
     return -length if match[1] == "-" else length
 
 
@@ -201,7 +201,7 @@ def _is_yearly(rule: Rule) -> bool:
 def _local(text: str) -> datetime:
     match = _LOCAL.match(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no local time")
+        raise ValueError(f"{text!r} is not a local time")
     return datetime.strptime(match[0], "%Y%m%dT%H%M%S")
 
 

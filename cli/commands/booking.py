@@ -166,7 +166,7 @@ def _show_lost(screen: Screen, conflicts: list[Json]) -> None:
     texts = dict.fromkeys((one["write"], one["outcome"]) for one in conflicts)
     for write, outcome in texts:
         first, *others = [one["why"] for one in conflicts if (one["write"], one["outcome"]) == (write, outcome)]
-        more = f" So it is with {len(others)} more of the series." if others else ""
+        more = f" The same is true of {len(others)} more of the series." if others else ""
         mark = screen.mark("rejected")
         screen.line(screen.paint(f"{mark.text} {clean(first + more)}", mark.color))
 

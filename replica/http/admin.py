@@ -169,7 +169,7 @@ class PromoteBody(Model):
     model_config = ConfigDict(json_schema_extra={"examples": [{"force": True}]})
 
     force: Annotated[bool, Field(description="Promote this replica without the present primary.")] = False
-    although_it_answers: Annotated[bool, Field(description="With `force`: also if the present primary answers.")] = (
+    although_it_answers: Annotated[bool, Field(description="With `force`: even if the present primary answers.")] = (
         False
     )
     to: str | None = Field(default=None, description="The label of the replica that the primary hands over to.")

@@ -20,7 +20,7 @@ from apps.rooms import answer_values
 from apps.rooms.building import Building
 from apps.rooms.endpoints.base import ROOM_NAME, USER_NAME, Handlers
 from apps.rooms.feed_event import STATUSES, FeedEvent
-from apps.rooms.pages import RoomSlot, decode_days, decode_reservation, reservation_page
+from apps.rooms.pages import RoomSlot, decode_days, decode_reservation, in_parts, reservation_page
 from bayou.errors import TooLarge, Unknown
 from bayou.names import NAME
 
@@ -28,10 +28,7 @@ BACK = timedelta(days=31)
 AHEAD = timedelta(days=366)
 GONE_KEPT = BACK - timedelta(days=1)  # shorter than BACK, so that an old event is forgotten before it seems cancelled
 MEDIA_TYPE = "text/calendar; charset=utf-8"
-
-
 EVENTS_MAX = 10_000  # of a feed
-PAGES_AT_ONCE = 1000  # so that Redis answers others in between
 LARGE = 1000  # reservations that a user ever made; beyond it, one feed at a time is read
 
 
@@ -86,8 +83,7 @@ class Feeds(Handlers):
     ) -> dict[str, FeedEvent]:
         start, end = map(_minute, period)
         found = {}
-        for first in range(0, len(names), PAGES_AT_ONCE):
-            part = names[first : first + PAGES_AT_ONCE]
+        for part in in_parts(names):
             views = self.service.read([reservation_page(identifier) for identifier in part], session).pages
             for identifier in part:
                 page = views[reservation_page(identifier)]

@@ -46,10 +46,7 @@ class Reservations(SeriesHandlers):
         draft = drafts.reserve(context, body) if body.rule is None else drafts_series.reserve(context, body)
         submitted = self.submitted if body.rule is None else self.submitted_series
         recorded = submitted(draft, identifier, session, asked.by_reserve(draft, body.merge))
-        # A request that was taken before keeps its kind: a reservation or a series.
-        views = recorded or self.views_of(identifier, session)
-        answer = self.series_shown(identifier, views, session) or self.shown(identifier, views)
-        return answer, 201 if recorded else 200
+        return self.reserved(identifier, recorded, session)
 
     def show_reservation(self, request: Request[None, None], user: str, name: str) -> Answer:
         """Show a reservation. If it is tentative, also show which replicas are known to hold it."""

@@ -44,6 +44,13 @@ class SeriesHandlers(Handlers):
         ]
         return {"series": answer_values.series(identifier, series, [one for one in shown if one])}
 
+    def reserved(self, identifier: str, recorded: PageViews | None, session: ClientSession) -> tuple[Answer, int]:
+        """Return the answer to a request that reserves, and its status. `recorded` is the page as the write leaves it;
+        None if the request was taken before. Such a request keeps its kind: a reservation or a series."""
+        views = recorded or self.views_of(identifier, session)
+        answer = self.series_shown(identifier, views, session) or self.shown(identifier, views)
+        return answer, 201 if recorded else 200
+
     def require_series(self, identifier: str, session: ClientSession) -> Series:
         """Return the series with this id. Raise Unknown if it does not exist."""
         series = decode_series(self.views_of(identifier, session).tentative)
@@ -140,9 +147,7 @@ class AllSeries(SeriesHandlers):
         identifier = f"{context.user}/{context.request}"
         draft = drafts_series.reserve_listed(context, body)
         recorded = self.submitted_series(draft, identifier, session, asked.by_reserve(draft, body.merge))
-        views = recorded or self.views_of(identifier, session)
-        answer = self.series_shown(identifier, views, session) or self.shown(identifier, views)
-        return answer, 201 if recorded else 200
+        return self.reserved(identifier, recorded, session)
 
     def show_series(self, request: Request[None, None], user: str, name: str) -> Answer:
         """Show a series."""

@@ -135,13 +135,13 @@ function app.lists(write)
     return entries
   end
   local zone, seen = args.own_zone and " " .. args.zone or "", {}
-  local last_day, last_offset
+  local added_day, added_offset
   local function add(day, minute)
     local offset = offset_at(args.offsets, minute)
-    if day == last_day and offset == last_offset then
+    if day == added_day and offset == added_offset then
       return
     end
-    last_day, last_offset = day, offset
+    added_day, added_offset = day, offset
     local entry = date_of(day) .. " " .. offset .. zone
     if not seen[entry] then
       seen[entry] = true
