@@ -83,7 +83,6 @@ class Report:
     error: Refuse | None = None
     held: Reach | None = None  # what the peer holds, once the session has ended without an error
     lost: str | None = None  # this replica's id, if the peer has sent a write of it that is not held here
-    unknown: int = 0  # writes that a full state covers and that its sender could not look up, as its log is too short
     has_same_history: bool = False  # whether the two histories were the same when the session began
 
     @property
@@ -428,7 +427,7 @@ class Session:
             return self._refuse(self._refusal_of(installed.status))
         self._is_claimed = self._is_claimed and self._has_same_id()
         if installed.status == "installed":
-            self.report.installed, self.report.unknown = installed, len(compared.unknown)
+            self.report.installed = installed
             self._verdict = Verdict.AGREE
             self._common_csn = None
         self._reach.note_received_state(frame.end)

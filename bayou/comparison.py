@@ -2,7 +2,7 @@
 
 The vectors cannot tell everything: if a server id was used twice, as a copy of a data folder uses it, two different
 writes may have the same place. So the receiver asks what its vector and its CSN do not say: which of its commits the
-sender has, too, and which of its other writes the sender has never held.
+sender also has, and which of its other writes the sender has never held.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Comparison:
         state = store.state()
         self.common_csn = state.csn if common_csn is None else min(common_csn, state.csn)
         self.lacking: list[str] = []  # ids of writes here that the sender has never held
-        self.unknown: list[str] = []  # of these the sender cannot say it, because its log is too short
-        self.asked: list[str] = []  # all ids that were asked for
+        self.unknown: list[str] = []  # ids of writes that the sender may have held and dropped from its log
+        self.asked: list[str] = []  # all ids that the sender was asked for
         self._shared_csn = min(state.osn, self.common_csn)  # what is no longer in the log here counts as shared
-        self._asked: tuple[int, ...] = ()
+        self._csns: tuple[int, ...] = ()  # of the last question; empty if that asked for ids
         self._ids: list[str] | None = None  # to ask for; None while the common CSN is not known
 
     def result(self, *, takes_birth: bool) -> Compared:
@@ -38,8 +38,8 @@ class Comparison:
         """Return the next question; None if every answer is known."""
         if self._ids is None:
             if self.common_csn > self._shared_csn:
-                self._asked = _spread(self._shared_csn, self.common_csn)
-                return Question(csns=self._asked)
+                self._csns = _spread(self._shared_csn, self.common_csn)
+                return Question(csns=self._csns)
             self._ids = self._store.uncommon_ids(self.common_csn)
         part, self._ids = self._ids[:QUESTION_IDS_MAX], self._ids[QUESTION_IDS_MAX:]
         self.asked += part
@@ -47,11 +47,11 @@ class Comparison:
 
     def take(self, answer: Answer) -> bool:
         """Take the answer to the last question. Return whether it is one."""
-        if not self._asked:
+        if not self._csns:
             self.lacking += answer.lacking
             self.unknown += answer.unknown
             return not answer.commits
-        asked, self._asked = self._asked, ()
+        asked, self._csns = self._csns, ()
         if len(answer.commits) != len(asked):
             return False
         ours = self._store.answer(Question(asked)).commits

@@ -84,7 +84,7 @@ class TooLarge(Refusal):
 
 
 class TooMany(Refusal):
-    """Too many requests of this kind run at once; try again later."""
+    """The caller makes too many requests, or too many requests of this kind run at once; try again later."""
 
 
 class Hung(Refusal):

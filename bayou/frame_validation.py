@@ -17,6 +17,7 @@ from bayou.frames import Ack, Answer, Batch, Frame, Hello, Question, Refuse, Sta
 from bayou.history import Epoch, decode
 from bayou.names import LABEL, NAME, SERVER, TAG, split_address
 from bayou.payloads import RECENT_MAX, ListPart, Seal, Selection, StateEnd, StatePages, StateProof, Succession
+from bayou.seals import HASH_BYTES
 from bayou.stamps import STAMP_DIGITS, STAMP_MAX, stamp_text
 from bayou.state import Vector
 from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Summary, Write
@@ -33,7 +34,6 @@ ENTRIES_MAX = 1_000  # of a list, in a part of a full state
 NAME_BYTES_MAX = 1024  # of a page, of a list, of an entry of one
 QUESTION_IDS_MAX = 5_000  # of writes in a question, or in its answer
 CODE_MAX, MESSAGE_MAX = 64, 2000
-HASH_BYTES = 32  # of SHA-256
 AFTER_MAX = 10_000  # hashes of commits after a batch, in a seal
 CERTIFICATE_BYTES_MAX, SIGNATURE_BYTES_MAX = 16 * 1024, 1024
 SUCCESSIONS_MAX = 10_000  # with a full state

@@ -84,8 +84,8 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Answers a Question. `commits` has an id for each CSN, which is empty if the log does not hold that commit;
-    `lacking` has those of the ids that the sender has never held. It does not know this of those in `unknown`: they are
-    not in its log, and later writes of their servers have been dropped from it."""
+    `lacking` has those of the ids that the sender of the state has never held, and `unknown` those that are not in its
+    log but may have been dropped from it."""
 
     commits: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()

@@ -23,8 +23,8 @@ LOGS_FORK = (
 )
 FORK_OF_MEMBERS = (
     "A commit of the peer follows the same write as a write here, so a server id was used twice. The write here, or a"
-    " later one of its server, creates or retires a server, so it cannot be made again under another id. Start this"
-    " replica again without its data: it gets back what its peers hold; what only it holds is lost."
+    " later one of its server, creates or retires a server or names a primary, so it cannot be made again under another"
+    " id. Start this replica again without its data: it gets back what its peers hold; what only it holds is lost."
 )
 WRITES_DIFFER = (
     "The two replicas hold different writes with the same id, so a server id was used twice. Start the replica whose"

@@ -112,8 +112,8 @@ class Received:
             hole      the next write does not follow the writes held here; make a new plan
             unknown   a notification names a write that is not held here; make a new plan
             fork      two different writes follow the same write; take nothing more, and refuse in the end
-            bound     the same, and the one here creates or retires a server; refuse the session
-            own       the same, and both are of this server: it needs a new id; refuse the session
+            bound     a fork, and a write here creates or retires a server or names a primary; refuse the session
+            own       a fork of this server's own writes: it needs a new id; refuse the session
             diverged  the committed logs differ; refuse the session
             foreign_commit  this is the primary, and did not make the next commit; refuse the session
             early_promotion  a tentative write opens an epoch that is not known here; refuse the session
@@ -200,7 +200,8 @@ class Installed:
     kept        how many writes were kept, because the new state does not cover them
     revoked     the writes that were committed here and are tentative again
     set_aside   the writes that have no place in the order, and that this replica will make again
-    lost        the creations and retirements that have no place in the order
+    lost        the writes that have no place in the order, and cannot be made again: they create or retire a server or
+                name a primary
     lost_pages  the pages that were changed by revoked commits that the log no longer held
     """
 

@@ -144,11 +144,12 @@ class Sealing:
         earlier = self._store.commits(start, position)
         before = BEGINNING if earlier is None else folded(BEGINNING, earlier)
         first = position - selection.after_csn
-        bodies: list[bytes] | None = [item.body for item in selection.items[first : first + upto - position]]
-        if bodies is None or not all(bodies):
-            bodies = self._store.commits(position, upto)  # some are notifications
-        if bodies is None:
-            return None
+        bodies = [item.body for item in selection.items[first : first + upto - position]]
+        if not all(bodies):  # some are notifications
+            found = self._store.commits(position, upto)
+            if found is None:
+                return None
+            bodies = found
         digest = folded(before, bodies)
         text = text_of_commits(cluster, epochs_at(selection.history, upto), upto, digest)
         return Seal(upto, before, b"", signing.certificate, signing.sign(text))

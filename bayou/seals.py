@@ -5,8 +5,8 @@ in CSN order, with the cluster and the epochs of the log. So a seal binds the wr
 epoch. It fits nowhere else: neither another order nor another content has this hash, and each commit has its place
 counted back from the CSN of the seal.
 
-The running hash may begin at any commit, with BEGINNING. Whoever passes on only some of the commits says what the hash
-was before the first of them (`before`), and gives the hashes of those that come later (`after`).
+The running hash may begin before any commit; there it is BEGINNING. A replica that passes on only some of the commits
+sends the running hash before the first of them (`before`), and the hashes of the later commits (`after`).
 
 A primary changes with a commit (a hand-over), or with the first commit of an epoch (a forced promotion, which the
 promoted replica signs itself). `Reign` follows these commits, so a receiver always knows who must have signed the next
@@ -27,7 +27,7 @@ from bayou.names import label_in
 from bayou.payloads import StateEnd
 from bayou.write import Write
 
-HASH_BYTES = 32
+HASH_BYTES = 32  # of SHA-256
 BEGINNING = bytes(HASH_BYTES)  # the running hash before the first commit
 _IS_MEMBERSHIP = f'"app":"{MEMBERSHIP}"'.encode()
 

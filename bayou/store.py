@@ -85,8 +85,8 @@ class AntiEntropyStore(Protocol):
         """Return the ids of the tentative writes, and of the commits after `common_csn`."""
 
     def answer(self, question: Question) -> Answer:
-        """Answer a question of another replica about the log here. An id that is not in the log counts as unknown, and
-        not as lacking, if later writes of its server have been dropped from the log."""
+        """Answer a question of another replica about the log here. An id that is not in the log is unknown instead of
+        lacking if that write may have been dropped: the log has dropped it or a later write of its server."""
 
     def install(
         self, staging: str, source: str, end: StateEnd, compared: Compared, successions: Sequence[Succession] = ()
@@ -94,13 +94,13 @@ class AntiEntropyStore(Protocol):
         """Replace the state with the staged one, and replay the writes that the staged state does not cover.
 
         Commits of this replica after `compared.common_csn` are revoked. Writes in `compared.lacking` that the staged
-        state covers all the same, and those that follow a missing write, are set aside. `successions` are those that
-        the sender has sent.
+        state's vector covers nevertheless, and those that follow a missing write, are set aside. `successions` are
+        those that the sender has sent.
 
-        If the status is `superseded` (another staging has begun), `stale` (the staged state is not newer) or
-        `foreign_commit` (this is the primary, and did not make the commits of the state), nothing has changed. If the
-        state does not end with this replica's last write, the replica takes a new id. `successions` are those that came
-        with the state.
+        If the status is `superseded` (another staging has begun, or a write has come that the sender was not asked
+        for), `stale` (the staged state is not newer) or `foreign_commit` (this is the primary, and did not make the
+        commits of the state), nothing has changed. If the state does not end with this replica's last write, the
+        replica takes a new id.
         """
 
     # Seals (bayou/seals.py). Without TLS, nobody calls these.

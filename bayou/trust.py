@@ -1,4 +1,4 @@
-"""Refuses frames of a peer, or of a file, that are well formed but that a replica must not believe.
+"""Refuses well-formed frames, of a peer or a file, that a replica must not believe.
 
 One faulty peer must not stop the others. So a stamp far beyond the own clock is refused, and a replica believes that it
 has lost writes only when it sees one of them. docs/design.md, "Whom a replica trusts", says what is not promised.

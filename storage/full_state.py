@@ -106,9 +106,10 @@ class FullStateStore(SealStore):
         `source` is the label of the sender, and `successions` are those that it has sent. Commits of this replica after
         `compared.common_csn` are revoked. Writes that have no place in the new order are set aside.
 
-        If the status is `superseded` (another staging has begun, or a write has come that was not asked for) or `stale`
-        (the staged state is not newer), nothing has changed. If the replica's own writes are lost, the replica takes
-        the id that `ids` reserved; see lua/commands/install.lua.
+        If the status is `superseded` (another staging has begun, or a write has come that the sender was not asked
+        for), `stale` (the staged state is not newer) or `foreign_commit` (this is the primary, and did not make the
+        commits of the state), nothing has changed. If the replica's own writes are lost, the replica takes the id that
+        `ids` reserved; see lua/commands/install.lua.
         """
         common = "" if compared.common_csn is None else compared.common_csn
         proofs = map(json.dumps, succession_texts(successions))

@@ -183,7 +183,7 @@ def place_of(folder: Path) -> str:
 
 
 def renew_place(folder: Path) -> str:
-    """Write the file `place` of a folder anew, and return the new text of `place_of`. The text contains the time at
+    """Write the file `place` of a folder again, and return the new text of `place_of`. The text contains the time at
     which the file was changed last. No program can set this time, so the text of a copy differs."""
     with (folder / PLACE_NAME).open("w", encoding="utf-8") as file:
         file.write(secrets.token_hex(8))  # so that a copy over this folder replaces the file

@@ -20,7 +20,6 @@ from cryptography.x509.oid import NameOID
 
 from bayou.seals import Signing
 
-AUTHORITY = "ca.pem"
 CERTIFICATES_KEPT = 1000  # certificates of others whose check is remembered
 
 PublicKey = EllipticCurvePublicKey | RSAPublicKey
@@ -52,7 +51,7 @@ def make_signing(label: str, authority: bytes, certificate_pem: bytes, key_pem: 
         return signer if _fits(public_key, signature, text) else None
 
     if signer_of(certificate, sign(b""), b"") != label:
-        raise ValueError(f"its name (CN) is not {label}, or {AUTHORITY} has not issued it directly")
+        raise ValueError(f"its name (CN) is not {label}, or no certificate of ca.pem has issued it directly")
     return Signing(label, certificate, sign, signer_of)
 
 

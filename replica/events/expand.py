@@ -173,8 +173,8 @@ def _of_revoked(
     entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the events of the revoked commits, then a `reset`. The commits in `revoked` are tentative again. The
-    commits in `lost` are gone, because each of them follows a write that this replica does not have. `lost_pages` names
-    the pages whose revoked commits are no longer in the log; for these commits, nobody knows which writes they were."""
+    commits in `lost` are gone, because they have no place in the order and cannot be made again. `lost_pages` names the
+    pages whose revoked commits are no longer in the log; for these commits, nobody knows which writes they were."""
     peer = entry.get("peer") or None
     for fate in ("revoked", "lost"):
         for identifier in entry.get(fate, ()):

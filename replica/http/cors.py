@@ -82,7 +82,7 @@ def _origins(address: Address) -> set[str]:
 
 
 def _parts(url: str) -> SplitResult:
-    """Return the parts of a URL. All parts are empty if it is none, as a stranger may send."""
+    """Return the parts of a URL. All parts are empty if the text is not a URL."""
     try:
         return urlsplit(url)
     except ValueError:

@@ -1,7 +1,7 @@
 """How many requests each user may make, or each address where the user is not known.
 
 The limits are counted in this process, so each replica has its own. A client has a bucket of BURST_S seconds' worth of
-requests, which fills again at the rate of the limit. A request that takes long of the processor counts as several.
+requests, which fills again at the rate of the limit. A request that uses the processor for long counts as several.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class RateLimit:
             )
 
     def charge(self, client: str, processor_s: float) -> None:
-        """Count a request that took the processor for so long."""
+        """Count a request that used the processor for `processor_s` seconds."""
         rate = self._rate(client)
         if not rate:
             return

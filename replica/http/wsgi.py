@@ -123,7 +123,7 @@ class WSGIHandler:
 
     def _close(self, answer: _Answer) -> None:
         if not answer.is_closed:
-            self._threads.submit(answer.close)  # after a thread that works on though the client has left
+            self._threads.submit(answer.close)  # waits for a thread that still works, although the client has left
 
     @contextlib.contextmanager
     def _large_body(self) -> Iterator[None]:

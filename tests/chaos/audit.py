@@ -176,8 +176,8 @@ def _check_history(
 ) -> None:
     """Add the errors of the history of one reservation to the findings.
 
-    Each acknowledged operation has one event, which gives what was asked for or says that it did not. The last event
-    leaves the reservation where it stands. No request was done twice.
+    Each acknowledged operation has one event, which gives what was asked for or says that it did not. After the
+    last event, the reservation has the slot that the replicas show. No request was done twice.
     """
     identifier = found["id"]
     by_write = {event["write"]: event for event in events}

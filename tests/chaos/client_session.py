@@ -1,7 +1,7 @@
 """What one client session of a chaos run has written and read, and whether what it reads next fits its guarantees.
 
-This looks only at what a client sees: the histories of reservations, which name the writes and, of a committed one, its
-CSN. It does not look at session tokens.
+The check uses only what a client sees, which is the histories of reservations. A history names the writes and, if a
+write is committed, its CSN. Session tokens are not used.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ def test_what_a_client_sends_ahead_is_bounded() -> None:
 def test_a_head_of_many_long_headers_is_cut_off() -> None:
     header = b"X-Long: %s\r\n" % (b"x" * 10_000)
     with running(empty) as address, opened(address) as connection, contextlib.suppress(ConnectionError):
-        connection.sendall(GET[:-2] + 100 * header)
+        connection.sendall(GET[:-2] + 100 * header + b"\r\n")
         assert received(connection)[:12] in {b"", b"HTTP/1.0 400"}
 
 

@@ -106,8 +106,8 @@ class CommittedLogs:
     def follow(
         self, state: State, start_csn: int, known: Sequence[tuple[int, str]], before: State | None
     ) -> CommittedLog:
-        """Return the log that has these commits after `start_csn`, (CSN, id), as far as it goes. `before` is the state
-        of the node before the last of them."""
+        """Return the log that has these commits after `start_csn`, (CSN, id), as far as it goes. `before` is the
+        node's state before the last one of these commits."""
         if state.history == "[]" and state.csn > 0:
             return self.of(state)
         lines = self._of(state.history, before)

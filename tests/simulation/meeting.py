@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from bayou.anti_entropy import ProtocolError, Session
-from bayou.frames import Batch, Frame
+from bayou.frames import Answer, Batch, Frame, StateFinish
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.protobuf_codec import decode, encode
 from tests.simulation.nodes import BEGIN_US, RULES, Node
@@ -28,6 +28,7 @@ class Meeting:
         self._echoed: set[str] = set()  # ids of the writes that each end sent back
         self._receipts = [node.store.receipts for node in self.nodes]  # before, and in this session
         self.gone: set[int] = set()  # ends that have silently gone
+        self.partial: set[int] = set()  # ends whose log the last full state's sender could not compare whole
         for end in (0, 1):
             self.wires[1 - end].extend(self.ends[end].start())
 
@@ -73,6 +74,10 @@ class Meeting:
         if encoded:
             frame = decode(wire.Frame.FromString(encode(frame).SerializeToString()))
         self._came[end].update(_writes_of(frame))
+        if isinstance(frame, StateFinish):
+            self.partial.discard(end)
+        elif isinstance(frame, Answer) and frame.unknown:
+            self.partial.add(end)
         before = self.nodes[end].store.receipts
         for _ in range(2 if double else 1):
             session = self.ends[end]

@@ -6,10 +6,10 @@
 -- ARGV[3]  string   cluster id
 -- ARGV[4]  string   `birth` if this server becomes the cluster's first primary when its namespace is new; else ''
 -- ARGV[5]  integer  number of the format in which this release stores data
--- ARGV[6]  integer  the wall clock, if the last stamp seen may fall to it: if that stamp is more than a year beyond the
---                   wall clock, and the server id is new; else ''
--- ARGV[7]  string   `copy` if this replica is a copy of another one that goes on: it gives up its history, so that its
---                   commits give way to those of any peer; `retires` if the new id shall retire once it has made the
+-- ARGV[6]  integer  the wall clock; if the server id is new and the last stamp seen is more than a year beyond the wall
+--                   clock, the last stamp is set back to it. '' if it must not be set back
+-- ARGV[7]  string   `copy` if this replica is a copy of another one that goes on: it gives up its history, so that the
+--                   history of any peer prevails over it; `retires` if the new id shall retire once it has made the
 --                   writes again that were set aside; else ''
 -- Returns
 --   opened         the namespace is open

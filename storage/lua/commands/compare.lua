@@ -4,8 +4,8 @@
 -- ARGV[1]  JSON    [CSN, ...]
 -- ARGV[2]  JSON    [write id, ...]
 -- Returns {commits, lacking, unknown}: the id of the commit with each CSN, '' where it is not known; those of the write
--- ids that this replica has never held; and those that it may have held, because later writes of their server were
--- dropped from the log. Changes nothing.
+-- ids that this replica has never held; and those that are not in the log but may have been dropped from it. Changes
+-- nothing.
 
 --- @include "engine/order"
 --- @include "engine/vectors"

@@ -15,7 +15,7 @@
 -- The write is the first one of its id. So it may be committed before the writes of the old id (invariant 6), with the
 -- first CSN of its epoch. Later commits of the old primary are refused, because they belong to another epoch
 -- (invariant 2). If no birth is known, because the first primary was lost before it met anybody, this id is the birth.
--- A copy that has given up its history (begin.lua) takes up that of the birth.
+-- A copy that has given up its history (begin.lua) begins again with the epoch of the birth.
 
 --- @include "engine/log"
 --- @include "engine/order"

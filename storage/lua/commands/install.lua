@@ -5,26 +5,26 @@
 -- ARGV[1]  integer  number of the staging
 -- ARGV[2]  string   label of the sender
 -- ARGV[3]  JSON     the end of the full state, as read_state_part returns it
--- ARGV[4]  integer  CSN up to which the two histories are the same: later commits here are revoked; '' if the histories
---                   do not differ
+-- ARGV[4]  integer  the last CSN that the two logs share: later commits here are revoked; '' if the logs were not
+--                   compared and their histories are the same
 -- ARGV[5]  string   a new server id; it replaces the present id if not all writes of the present id are kept, or if the
 --                   state has writes of the present id that are not here
--- ARGV[6]  JSON     ids of writes here that the state's vector covers, and that the sender does not hold all the same: a
---                   server id was used twice
+-- ARGV[6]  JSON     ids of writes here that the sender has never held. If the state's vector covers one of them, a server
+--                   id was used twice
 -- ARGV[7]  JSON     ids of all writes here that the sender was asked for; '' if it cannot be asked
 -- ARGV[8]  string   `other` if the state may belong to a cluster with another birth; else ''
 -- ARGV[9]  JSON     [CSN, newline and body, ...]: the commits that named another primary, if the sender has sent them
 -- ARGV[10] JSON     [CSN, seal, ...]: their seals
 -- Returns JSON {status, kept, revoked, set_aside, lost, lost_pages}; the status is
 --   installed   readers see the whole new state from now on
---   superseded  another staging has begun, or a write has come of which the sender knows nothing; nothing has changed
+--   superseded  another staging has begun, or a write has come that is not in ARGV[7]; nothing has changed
 --   stale       the state or its history is not newer than the one here; nothing has changed
 --   foreign_commit  this is the primary, and it did not make the commits of the state; nothing has changed
 -- `kept` counts the writes that are kept. The writes `revoked` were committed here and are tentative again. The writes
--- `set_aside` have no place in the order: they follow a write that this replica no longer has, or are those of ARGV[6].
--- This replica will make them again (resubmit.lua), but for creations and retirements, which are `lost`. The pages
--- `lost_pages` were changed by revoked commits whose writes had been dropped from the log. A list without entries is
--- left out.
+-- `set_aside` have no place in the order: they follow a write that this replica no longer has, or they are in ARGV[6]
+-- and the state's vector covers them. This replica will make them again (resubmit.lua). The writes `lost` have no place
+-- either, but they create or retire a server or name a primary, so they cannot be made again. The pages `lost_pages`
+-- were changed by revoked commits whose writes had been dropped from the log. A list without entries is left out.
 -- C and O become those of the state. V is C, extended by each chain of kept writes that has no gap. The kept writes are
 -- replayed on the new state. Keeps invariants 1, 2, 3, 5, 7, 10, 11 and 20.
 

@@ -8,8 +8,8 @@
 --   resubmitted  the first writes were made again; `left` are still set aside
 --   other_id     this server has retired, or its creation is not held here, so it makes no writes; nothing has changed
 --   clock_behind the stamps would be more than a year beyond the wall clock; nothing has changed
--- An outcome that is no slot, such as `rejected`, is logged too, because somebody was told that the write is accepted.
--- Only a write whose request is known already is not logged again. Keeps invariants 5, 7, 10 and 13.
+-- A write is logged even if it has no effect (`rejected`, for example), because its client was told that it is accepted.
+-- Only a duplicate is not logged: the log has its request already. Keeps invariants 5, 7, 10 and 13.
 
 --- @include "engine/held"
 --- @include "engine/log"
