@@ -205,7 +205,7 @@ class FailureSteps(SessionSteps):
         """Run a session in which one node, the liar, sends one altered hello, or one forged batch after its hello.
 
         Check invariant 20: the other node, the victim, keeps its id and, if it is the primary, its role and its
-        commits.
+        commits. A victim that was rolled back may lose its id: the liar may hold writes that the victim has lost.
         """
         pair = self._two(a, b)
         if pair is None:
@@ -229,7 +229,8 @@ class FailureSteps(SessionSteps):
         after = victim.store.state()
         text = f"{victim.label} is told lie {kind} by {liar.label}: {session.error}"
         report, histories = session.ends[end].report, {before.history, liar.store.state().history}
-        has_id = report.lost is None and (after.server == before.server or report.installed is not None)
+        keeps_id = report.lost is None and (after.server == before.server or report.installed is not None)
+        has_id = keeps_id or before.server in self.checker.forked
         self.checker.demand(20, has_id, text, after.server, "was", before.server)
         self.checker.demand(20, not before.is_primary or after.history in histories, text, after.history)
         stamp, origin = forged.items[0].id.split("@")
