@@ -23,6 +23,7 @@ from bayou.anti_entropy import WINDOW, Examined, ProtocolError, Report, Session,
 from bayou.errors import Away, PeerRefusalCode
 from bayou.frame_validation import problem_of
 from bayou.frames import Frame, Hello, Refuse
+from bayou.names import label_in
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.grpc_channel import MESSAGE_BYTES_MAX, channel_to, reason_of
 from replica.anti_entropy.protobuf_codec import decode, encode
@@ -168,8 +169,9 @@ def _certified_label(context: grpc.ServicerContext) -> str | None:
 
 
 def _is_of(hello: Hello, label: str) -> bool:
-    """Return whether a hello names this label, and an id that belongs to the label."""
-    return hello.label == label and hello.server.partition("~")[0] in {label, hello.server}
+    """Return whether a hello names this label, and an id that may belong to the label: the id of a created server has
+    no label."""
+    return hello.label == label and label_in(hello.server) in {label, None}
 
 
 def _certificate_differs(hello: Hello, expected: str) -> Refuse:

@@ -28,7 +28,7 @@ from replica.http.export_file import write
 from storage.redis.sources import MemorySource
 from storage.scripts import rules_by_tag
 from storage.store import Store
-from tests.support.joined import ask, code, reserve
+from tests.support.joined import ask, code, joined, reserve
 from tests.support.live import ROOT, link, live, wait_until_equal
 from tests.support.replica_harness import SETTINGS
 from tests.support.waiting import wait_until
@@ -46,11 +46,12 @@ def make(folder: Path, *pairs: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder of certificates. The certificates of `one`, `two` and `three` are valid for this host. That of
-    `other` is valid only for another host. The subfolder `strange` has a certificate of `two` from another
+    """Make a folder of certificates. The certificates of `one` to `four` are valid for this host. That of `other`
+    is valid only for another host. The subfolder `strange` has a certificate of `two` from another
     authority."""
     made = tmp_path_factory.mktemp("tls")
-    make(made, "one=127.0.0.1", "two=127.0.0.1", "three=127.0.0.1", "other=10.9.8.7")
+    here = ("one", "two", "three", "four")
+    make(made, *(f"{label}=127.0.0.1" for label in here), "other=10.9.8.7")
     make(made / "strange", "two=127.0.0.1")
     return made
 
@@ -102,8 +103,8 @@ def test_a_certificate_is_valid_for_its_host_only(folder: Path) -> None:
 
 
 def test_an_error_names_the_file_and_the_problem(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"four\.pem cannot be read"):
-        of(folder, "four")
+    with pytest.raises(ConfigError, match=r"five\.pem cannot be read"):
+        of(folder, "five")
     for name in ("ca.pem", "one.pem"):
         shutil.copy(folder / name, tmp_path)
     shutil.copy(folder / "two.key", tmp_path / "one.key")
@@ -234,6 +235,19 @@ def test_commits_are_passed_on_and_primaries_change_under_tls(folder: Path, tmp_
         processes.wait_until_serving("two")
         wait_until_equal(processes)
         assert is_committed(two, "r4")
+
+
+@pytest.mark.process
+def test_a_server_joins_under_tls_and_its_peers_call_it(folder: Path, tmp_path: Path) -> None:
+    with live(tmp_path / "tls", ("one", "two"), tls=str(folder), anti_entropy=QUIET) as processes:
+        one = str(processes.settings.replica("one").rest)
+        with joined(processes, "four") as four:
+            four.start("--join", "one")
+            assert four.status is None, four.output
+            assert reserve(four.identity["rest"], "r1", 9).json()["state"] == "tentative"
+            assert ask(one, "POST", "/replica/sync/four").status_code == 200
+            assert ask(four.identity["rest"], "POST", "/replica/sync/one").status_code == 200
+            assert ask(four.identity["rest"], "GET", "/reservations/vish/r1").json()["state"] == "committed"
 
 
 def test_a_signature_counts_only_with_a_certificate_of_the_authority(folder: Path) -> None:
