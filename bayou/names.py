@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")  # a user, a request, a series, a cluster
+NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,64}")  # a user, a request, a series, a cluster; not . nor ..
 LABEL = re.compile(r"[a-z0-9_-]{1,32}")  # a replica, to people
 SERVER = re.compile(rf"(?:[0-9]{{16}}:)*{LABEL.pattern}~[a-z0-9]{{1,16}}")  # a server id; the stamps are its creation
 TAG = re.compile(r"([a-z][a-z0-9_]{0,31})/([1-9][0-9]{0,8})")  # an application and its version

@@ -5,12 +5,14 @@ Every value in config.yaml is read as text, so the label 6.12 stays a name and d
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bayou.names import split_address
 from cli.problems import Problem, Usage
 from cli.state import read_json_file, replace_file, state_file
 
@@ -35,7 +37,10 @@ class ReplicaAddress:
 
 @dataclass(frozen=True)
 class Directory:
-    """The replicas of a config.yaml by label, in the order of the file. Without a file, the directory is empty."""
+    """The replicas of a config.yaml by label, in the order of the file. Without a file, the directory is empty.
+
+    A replica whose `rest` is a loopback address is reached at its `public` name, if it has one.
+    """
 
     path: Path | None = None
     replicas: Mapping[str, ReplicaAddress] = field(default_factory=dict)
@@ -99,8 +104,19 @@ def _parse(path: Path) -> Directory:
         address = entry.get("rest") if isinstance(entry, dict) else None
         if not isinstance(address, str) or not address:
             raise Usage(f"{path}: the replica {label!r} has no `rest` address. Write `rest: HOST:PORT`.")
+        public = entry.get("public")
+        if isinstance(public, str) and public and _is_loopback(address):
+            address = f"https://{public}"  # the reverse proxy, because nobody else reaches the replica
         addresses[str(label)] = ReplicaAddress(str(label), _url_of(address))
     return Directory(path, addresses)
+
+
+def _is_loopback(address: str) -> bool:
+    host = (split_address(address) or ("", 0))[0]
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _url_of(address: str) -> str:

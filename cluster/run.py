@@ -1,7 +1,7 @@
 """`cluster.py run`: runs a script from a file or from standard input, on real servers or in the simulation.
 
 Results go to standard output, everything else to standard error. The exit status is 1 if an `expect` did not hold or
-`--check` found a difference. Otherwise it is 0, even if lines were skipped.
+`--check` found a difference, or if no line was understood. Otherwise it is 0, even if lines were skipped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 
 def run(script: Path | None, *, in_process: bool, check: Path | None) -> int:
-    """Run a script. Return 0, or 1 if an `expect` did not hold or the output differs from the file `check`.
+    """Run a script. Return 0, or 1 if an `expect` did not hold, if the output differs from the file `check`, or if no
+    line of the script was understood.
 
     Raise Stopped if the user stops the program, and OSError if a file cannot be read.
     """
@@ -49,6 +50,9 @@ def run(script: Path | None, *, in_process: bool, check: Path | None) -> int:
     failed = runner.failures > 0
     if failed:
         note(f"{runner.failures} expectation(s) did not hold")
+    if runner.has_understood is False:
+        note("no line is a command of the scenario language: is this a script? docs/scenarios.md has the commands")
+        failed = True
     if expected is not None and (difference := differences(expected, printed)):
         note(f"the output differs from {check}:")
         note("\n".join(difference))

@@ -80,7 +80,9 @@ def _like(pattern: re.Pattern[str], form: str) -> AfterValidator:
 
 
 Label = Annotated[str, _like(LABEL, "a label: a label has 1 to 32 of the characters a-z, 0-9, _ and -")]
-Name = Annotated[str, _like(NAME, "a name: a name has 1 to 64 letters, digits or characters of . _ @ + -")]
+Name = Annotated[
+    str, _like(NAME, "a name: a name has 1 to 64 letters, digits or characters of . _ @ + - (not . or ..)")
+]
 Host = Annotated[str, _like(HOST, "a host name, such as rooms.example.org"), AfterValidator(str.lower)]
 RedisUrl = Annotated[str, AfterValidator(check_setting)]
 

@@ -53,7 +53,7 @@ def one_line(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    if not names.NAME.fullmatch(text) or text in names.UNREACHABLE:
+    if not names.NAME.fullmatch(text):
         raise ValueError(
             f"{text[:64]!r} cannot be used; give 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -"
             " (neither . nor .. alone)"

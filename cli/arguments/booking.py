@@ -40,19 +40,22 @@ def _reserve(commands: Parser) -> None:
     parser = commands.add_command(
         "reserve",
         "reserve a room, once or as a series",
-        "  reserve --room 6.12 --at tomorrow 9-10:30 --purpose weekly\n"
+        "  reserve 6.12 tomorrow 9-10:30 --purpose weekly\n"
         "  reserve --room 6.12 --at 2026-12-01T09:00 --for 1h --or 10:00 --or 11:00\n"
         "  reserve --room 6.12 --at friday 9:00 --to 10:30\n"
         "  reserve --room 6.12 --at today 14-15 --merge nearest_free_time --window 2h\n"
         "  reserve --room 6.12 --at today 14-15 --merge another_room --else-room 6.13\n"
-        "  reserve --room 6.12 --at monday 9-10 --repeat weekly --count 10\n"
+        "  reserve 6.12 monday 9-10 --repeat weekly --count 10\n"
+        "  reserve 6.12 monday 9-9:15 --repeat weekdays --until 2027-06-30\n"
         "  reserve --room 6.12 --at monday 9-10 --repeat weekly --until 2027-06-30\n"
         "          --except 2026-12-21 2026-12-28     (all on one line)\n"
         "  reserve --room 6.12 --at monday 9-10 --rule 'FREQ=MONTHLY;BYDAY=1MO;COUNT=6'\n"
         f"{TIMES_HELP}\n{BESIDE_HELP}",
     )
-    parser.add("--room", "ROOM", "the room, by its name in `rooms`", required=True)
-    _add_slots(parser)
+    what = "the room, by its name in `rooms`, and when: the same as --room and --at"
+    parser.add("words", "ROOM TIME", what, nargs="*")
+    parser.add("--room", "ROOM", "the room, instead of the first word")
+    _add_slots(parser, required=False)
     parser.add("--purpose", "TEXT", "what it is for, up to 200 characters", default="")
     _add_merge(parser)
     _add_repeat(parser)
@@ -73,8 +76,8 @@ def _add_repeat(parser: Parser) -> None:
     parser.add_flag("--all-or-nothing", what, group)
 
 
-def _add_slots(parser: Parser) -> None:
-    parser.add("--at", "TIME", "when it starts, or a span", nargs="+", required=True)
+def _add_slots(parser: Parser, required: bool = True) -> None:
+    parser.add("--at", "TIME", "when it starts, or a span", nargs="+", required=required)
     _add_length(parser)
     what = "another time or span, to try if that is taken (repeatable)"
     parser.add("--or", "TIME", what, dest="others", nargs="+", action="append", default=[])

@@ -12,16 +12,16 @@ OVERVIEW = """\
 examples:
   python client.py vish                                the prompt; `help` inside
   python client.py vish free tomorrow 14:00 --for 90m --capacity 8
-  python client.py vish reserve --room 6.12 --at 2026-12-01T09:00 --for 1h --or 10:00 --purpose "weekly"
+  python client.py vish reserve 6.12 2026-12-01 9-10 --or 10:00 --purpose weekly
   python client.py vish status
   python client.py vish cancel 8f3a
-  python client.py vish reserve --room 6.12 --at monday 9-10 --repeat weekly --count 10
+  python client.py vish reserve 6.12 monday 9-10 --repeat weekly --count 10
   python client.py vish --replica two calendar --on tomorrow
   python client.py vish watch --all
   python client.py vish reserve --help                 the options of a command, with examples
 
 marks: ? tentative, may still move   ✓ committed, final   ✗ rejected   – cancelled
-exit status: 0 done (tentative too), 1 error, 2 usage, 3 nothing free, 4 replica unreachable
+exit status: 0 done (tentative too), 1 error, 2 usage, 3 nothing free (of a series: for some), 4 replica unreachable
 replica: --replica, else $BAYOU_REPLICA, else the last `use`, else the first of config.yaml, else 127.0.0.1:8001
 colour: on a terminal only, and not if NO_COLOR is set"""
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
+import sys
 from typing import Any, NoReturn
 
 from cli.arguments import values
+from cli.output.screen import width_of_terminal, wrapped
 from cli.problems import Usage
+
+_NO_CHOICE = re.compile("invalid choice: '(.*?)' \\(choose from")
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,9 +32,20 @@ class Parser(argparse.ArgumentParser):
         self._below: Any = None
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings)
 
+    def format_help(self) -> str:
+        return wrapped(super().format_help(), width_of_terminal(sys.stdout))
+
     def error(self, message: str) -> NoReturn:
+        if (found := _NO_CHOICE.search(message)) and self.commands:
+            raise Usage(self.no_command(found[1]))
         name = self.prog.split()[-1] if " " in self.prog else ""
         raise Usage(f"{message[:1].upper()}{message[1:]}. See `{f'{name} ' if name else ''}--help`.")
+
+    def no_command(self, typed: str) -> str:
+        """Return the sentence that says that there is no such command, and which one may be meant."""
+        close = difflib.get_close_matches(typed.lower(), self.commands, n=1)
+        hint = f"Did you mean `{close[0]}`?" if close else f"The commands are: {', '.join(self.commands)}."
+        return f"There is no command {typed!r}. {hint}"
 
     def add(self, name: str, metavar: str | None, meaning: str, group: Any = None, **settings: Any) -> None:
         """Add an argument that takes a value. `meaning` is its help text; `settings` go to argparse unchanged.

@@ -12,7 +12,12 @@ from cli.client_session import GUARANTEES
 from cli.problems import Usage
 from cli.times import read_length
 
-REPEATS = ("daily", "weekly", "monthly")
+REPEATS = {
+    "daily": "FREQ=DAILY",
+    "weekdays": "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR",
+    "weekly": "FREQ=WEEKLY",
+    "monthly": "FREQ=MONTHLY",
+}
 MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_up")
 CALENDAR_DAYS_MAX = 62
 COUNT_MAX = 10_000
@@ -39,7 +44,9 @@ def number(low: int, high: int) -> Callable[[str], int]:
 def name(what: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if not NAME.fullmatch(text):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a {what}: use 1 to 64 of these: A-Z a-z 0-9 . _ @ + -")
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a {what}: use 1 to 64 of these: A-Z a-z 0-9 . _ @ + - (neither . nor .. alone)"
+            )
         return text
 
     return read

@@ -15,7 +15,7 @@ import hashlib
 import re
 from collections.abc import Collection
 
-from bayou.names import NAME, UNREACHABLE
+from bayou.names import NAME
 
 BASE_LENGTH_MAX = 40  # leaves room for the marks in a name of 64
 _MARKED = re.compile(r"(?P<base>.+?)(?:\+(?P<verb>[sc])(?P<sequence>\d{1,9}))?(?P<day>\+\d{8,10})?")
@@ -23,7 +23,7 @@ _MARKED = re.compile(r"(?P<base>.+?)(?:\+(?P<verb>[sc])(?P<sequence>\d{1,9}))?(?
 
 def base_of(uid: str) -> str:
     """Return the beginning of the request ids of a UID: the UID itself, or a hash if it is too long or not a name."""
-    if NAME.fullmatch(uid) and len(uid) <= BASE_LENGTH_MAX and uid not in UNREACHABLE and split(uid)[0] == uid:
+    if NAME.fullmatch(uid) and len(uid) <= BASE_LENGTH_MAX and split(uid)[0] == uid:
         return uid
     return f"ics-{hashlib.sha256(uid.encode()).hexdigest()[:32]}"
 

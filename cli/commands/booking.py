@@ -14,7 +14,7 @@ from cli.context import Context
 from cli.output.records import show_write, show_writes, state_of
 from cli.output.reservations import show_reservation, show_reservations, show_rooms
 from cli.output.screen import STATES, Screen, clean
-from cli.problems import DONE, NOTHING_FREE, Refused
+from cli.problems import DONE, NOTHING_FREE, Refused, Usage
 from cli.rest import Json, Query, new_request, segment
 from cli.times import Slot, day_bounds, show_length, show_slot, show_zone, slot_of
 
@@ -22,6 +22,7 @@ LOOKED_UP_MAX = 20  # reservations of a list for which `status` asks where they 
 
 
 def reserve(context: Context, arguments: Namespace) -> int:
+    _take_words(arguments)
     merge = merge_of(arguments)
     repetition = repetition_of(context, arguments)
     slots = slots_of(context, arguments, None)
@@ -74,9 +75,7 @@ def cancel(context: Context, arguments: Namespace) -> int:
     path, query = target_of(context, arguments)
     query["reason"] = arguments.reason
     _, answer = context.replica.write("DELETE", path, arguments.request or new_request(), None, query)
-    if arguments.reach:
-        return show_series(context, answer)
-    _conclude(context, answer)
+    (show_series if arguments.reach else _conclude)(context, answer)
     return DONE
 
 
@@ -150,6 +149,21 @@ def rooms(context: Context, _arguments: Namespace) -> None:
     answer = context.rooms()
     context.screen.json(answer)
     show_rooms(context.screen, answer["rooms"], context.zone)
+
+
+def _take_words(arguments: Namespace) -> None:
+    """Take the room and the time from the words of the command, where no option gives them. Raise Usage if one of the
+    two is missing, or given twice."""
+    words = list(arguments.words)
+    if arguments.room is None and words:
+        arguments.room = words.pop(0)
+    if arguments.at is None and words:
+        arguments.at, words = words, []
+    if words:
+        raise Usage(f"{' '.join(words)!r} is too much beside --room and --at. Leave it out.")
+    if arguments.room is None or arguments.at is None:
+        missing = "room" if arguments.room is None else "time"
+        raise Usage(f"The {missing} is missing. Write the room and then the time, as in: reserve 6.12 tomorrow 9-10.")
 
 
 def _echo(context: Context, what: str, slots: list[Slot]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections import Counter
 
+from cli.arguments.values import REPEATS
 from cli.context import Context
 from cli.output.reservations import NOT_FINAL, reason_of, when
 from cli.output.screen import Cell, Row, brief, clean
@@ -31,7 +32,7 @@ def repetition_of(context: Context, arguments: Namespace) -> Json | None:
             )
         rule = str(arguments.rule).removeprefix("RRULE:")
     else:
-        rule = f"FREQ={arguments.repeat.upper()}"
+        rule = REPEATS[arguments.repeat]
         if arguments.count:
             rule += f";COUNT={arguments.count}"
         elif arguments.until:
@@ -48,7 +49,8 @@ def repetition_of(context: Context, arguments: Namespace) -> Json | None:
 
 def series(context: Context, arguments: Namespace) -> int:
     if arguments.series:
-        return show_series(context, context.replica.get(context.series_path(arguments.series)))
+        show_series(context, context.replica.get(context.series_path(arguments.series)))
+        return DONE
     screen, zone, now = context.screen, context.zone, context.now()
     found: dict[str, list[Json]] = {}
     for one in context.reservations():
@@ -69,7 +71,7 @@ def series(context: Context, arguments: Namespace) -> int:
 
 
 def show_series(context: Context, answer: Json) -> int:
-    """Show a series. Return NOTHING_FREE if occurrences were rejected and no occurrence has a slot, else DONE."""
+    """Show a series. Return NOTHING_FREE if an occurrence was rejected, else DONE."""
     screen, found = context.screen, answer["series"]
     held = found["reservations"]
     screen.json(answer)
@@ -86,8 +88,7 @@ def show_series(context: Context, answer: Json) -> int:
     screen.line(f"{len(held)} occurrences: {_counts(held)}")
     if any(not one.get("final", True) for one in held):
         screen.line(NOT_FINAL)
-    states = {one["state"] for one in held}
-    return NOTHING_FREE if "rejected" in states and not states & {"committed", "tentative"} else DONE
+    return NOTHING_FREE if any(one["state"] == "rejected" for one in held) else DONE
 
 
 def target_of(context: Context, arguments: Namespace) -> tuple[str, Query]:

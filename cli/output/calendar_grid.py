@@ -13,7 +13,7 @@ from itertools import groupby
 from cli.output.reservations import Viewer
 from cli.output.screen import Cell, brief, clean, shorten, width_of
 from cli.rest import Json
-from cli.times import Slot, day_bounds, slot_of
+from cli.times import Slot, day_bounds, show_offset, slot_of
 
 FIRST_HOUR, LAST_HOUR = 7, 21  # shown at least, if rooms have no opening hours
 COLUMNS_OF_HOUR = (12, 10, 8, 6, 4, 2, 1)
@@ -74,15 +74,23 @@ def show_list(viewer: Viewer, days: Sequence[date], calendars: Mapping[str, Sequ
         rows = []
         for slot, room, one in sorted(found, key=lambda each: (each[0].start, each[1])):
             own = one["user"] == viewer.user
-            start = f"{slot.start.astimezone(zone):%H:%M}" if slot.start >= today.start else "…    "
-            end = f"{slot.end.astimezone(zone):%H:%M}" if slot.end <= today.end else "…    "
+            start = _clock(slot.start, today) if slot.start >= today.start else "…    "
+            end = _clock(slot.end, today) if slot.end <= today.end else "…    "
             name = Cell(str(one["user"]), "cyan" if own else None)
             identity = Cell(brief(str(one["request"])) if own else "", "dark_grey")
             mark = screen.mark(str(one["state"]))
             rows.append((mark, f"{start}–{end}", room, name, str(one.get("purpose", "")), identity))
         screen.table(rows, indent=2, cut=4)
     if not shown:
-        screen.line("Nothing is reserved.")
+        last = f" to {day_title(days[-1])}" if len(days) > 1 else ""
+        screen.line(f"Nothing is reserved{' from' if last else ' on'} {day_title(days[0])}{last}.")
+
+
+def _clock(moment: datetime, today: Slot) -> str:
+    """Return the local time of a moment, with its offset on a day on which clocks change: an hour may come twice."""
+    local = moment.astimezone(today.start.tzinfo)
+    changes = today.start.utcoffset() != today.end.utcoffset()
+    return f"{local:%H:%M}{show_offset(local) if changes else ''}"
 
 
 def day_title(day: date) -> str:

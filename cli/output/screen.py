@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import unicodedata
@@ -27,6 +28,8 @@ STATES = {
     "conflict": ("✗", "red"),
     "cancelled": ("–", "dark_grey"),
 }
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+_WORD = re.compile(r"( *)([^ ]+)")
 REPLICA_COLORS = ("cyan", "magenta", "blue", "light_green", "light_yellow", "light_red", "light_magenta")
 
 
@@ -57,7 +60,7 @@ class Screen:
     def line(self, text: str = "") -> None:
         """Print a line for people; with --json, print nothing."""
         if not self.as_json:
-            print(text, flush=True)
+            print(wrapped(text, self.width), flush=True)
 
     def json(self, data: Any) -> None:
         """Print a line of JSON for programs; without --json, print nothing."""
@@ -66,7 +69,11 @@ class Screen:
 
     def note(self, text: str) -> None:
         """Print a remark to standard error. The results of a command go to standard output."""
-        print(self.paint(f"· {clean(text)}", "dark_grey"), file=sys.stderr, flush=True)
+        print(
+            self.paint(wrapped(f"· {clean(text)}", width_of_terminal(sys.stderr)), "dark_grey"),
+            file=sys.stderr,
+            flush=True,
+        )
 
     def problem(self, problem: Problem) -> None:
         """Show a problem: to people on standard error, to programs as JSON on standard output."""
@@ -74,7 +81,7 @@ class Screen:
         if not self.as_json:
             sys.stdout.flush()
             text = f"{self.paint('✗', 'red')} {clean(problem.message)} [{clean(problem.code)}]"
-            print(text, file=sys.stderr, flush=True)
+            print(wrapped(text, width_of_terminal(sys.stderr)), file=sys.stderr, flush=True)
 
     def mark(self, state: str) -> Cell:
         sign, color = STATES.get(state, ("·", None))
@@ -111,7 +118,36 @@ def screen_for(out: TextIO, as_json: bool = False) -> Screen:
     """Return the screen for an output. Only a terminal has colours and a limited width. NO_COLOR turns colours off."""
     terminal = out.isatty()
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    return Screen(terminal and not plain, shutil.get_terminal_size().columns if terminal else None, as_json)
+    return Screen(terminal and not plain, width_of_terminal(out), as_json)
+
+
+def width_of_terminal(out: TextIO) -> int | None:
+    """Return the columns of the terminal that an output goes to; None if it is no terminal."""
+    return shutil.get_terminal_size().columns if out.isatty() else None
+
+
+def wrapped(text: str, width: int | None) -> str:
+    """Return the text with its lines broken at blanks, so that a terminal of this width breaks no word. A line goes on
+    below its first word, or two columns in. Colours take no columns."""
+    if width is None:
+        return text
+    return "\n".join(_wrapped_line(line, width) for line in text.split("\n"))
+
+
+def _wrapped_line(line: str, width: int) -> str:
+    if width_of(_ESCAPE.sub("", line)) <= width:
+        return line
+    indent = len(line) - len(line.lstrip(" ")) + 2
+    broken, used = "", 0
+    for gap, word in _WORD.findall(line):
+        columns = width_of(_ESCAPE.sub("", word))
+        if used and used + len(gap) + columns > width and used > indent:
+            broken += f"\n{' ' * indent}{word}"
+            used = indent + columns
+        else:
+            broken += gap + word
+            used += len(gap) + columns
+    return broken
 
 
 def clean(text: object) -> str:

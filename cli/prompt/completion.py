@@ -74,6 +74,8 @@ class PromptCompleter(Completer):
     def _positional(self, command: str, words: list[str]) -> Offers:
         if command in {"cancel", "move", "status", "watch", "history", "series"}:
             return self._reservations(command) if len(words) == 1 else {}
+        if command == "reserve":
+            return self._rooms() if len(words) == 1 else TIME_STARTS if len(words) == 2 else {}
         if command == "free":
             return TIME_STARTS if len(words) == 1 else {}
         if command == "calendar":

@@ -118,7 +118,8 @@ def _carry_out(context: Context, text: str) -> int | None:
 
 
 def _help(screen: Screen, words: list[str]) -> None:
-    commands = build().commands
+    parser = build()
+    commands = parser.commands
     if not words:
         summaries = {name: parser.summary for name, parser in commands.items()}
         screen.table([*summaries.items(), *OWN_WORDS.items()], indent=2)
@@ -126,7 +127,7 @@ def _help(screen: Screen, words: list[str]) -> None:
     elif words[0] in commands:
         screen.line(commands[words[0]].format_help().rstrip())
     else:
-        raise Usage(f"There is no command {words[0]!r}. `help` lists the commands.")
+        raise Usage(parser.no_command(words[0]))
 
 
 def _label(context: Context) -> FormattedText:

@@ -47,11 +47,13 @@ class Runner:
     """Runs the lines of a script. It calls `print_result` with each line of the results, and `note` with each
     complaint.
 
-    `failures` is the number of `expect` commands that did not hold.
+    `failures` is the number of `expect` commands that did not hold. `has_understood` is False while no line was a
+    command, though there were lines other than comments; it is None before the first of them.
     """
 
     def __init__(self, driver: Driver, print_result: Print, note: Print) -> None:
         self.failures = 0
+        self.has_understood: bool | None = None
         self._driver = driver
         self._print_result = print_result
         self._print_note = note
@@ -111,10 +113,12 @@ class Runner:
             command = language.read_line(line)
             if command is None:
                 return
+            self.has_understood = True
             if command.name != "expect":
                 self._printed = []
             self._commands[command.name](command)
         except Complaint as complaint:
+            self.has_understood = self.has_understood or False
             self._printed = before if command and command.name == "expect" else []
             self._note(str(complaint))
             return

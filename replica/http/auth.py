@@ -174,7 +174,9 @@ def _name_of(named: str | None) -> str:
         raise Unauthorized("user_missing", f"Say who you are with the header {USER_HEADER}: NAME.")
     if not NAME.fullmatch(named):
         raise BadInput(
-            "bad_input", f"{USER_HEADER} must be a name of 1 to 64 letters, digits and . _ @ + -.", field=USER_HEADER
+            "bad_input",
+            f"{USER_HEADER} must be a name of 1 to 64 letters, digits and . _ @ + - (neither . nor .. alone).",
+            field=USER_HEADER,
         )
     return named
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -55,7 +56,7 @@ def test_the_list_shows_user_and_purpose(client: Client) -> None:
     assert lines[1][:3] == ["?", "08:00–09:00", "6.13"]
     assert lines[2] == ["?", "09:00–10:00", "6.12", "vish", "weekly", "r1"]
     assert client("calendar", "--on", "2026-12-02", "--list") == 0
-    assert "Nothing is reserved." in client.out
+    assert "Nothing is reserved on Wednesday 2 December 2026." in client.out
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_rooms_shows_details_of_rooms(client: Client, replica: FakeReplica) -> N
 
 def test_a_series_is_made_and_shown(client: Client, replica: FakeReplica) -> None:
     client("reserve", "--room", "6.12", "--at", "2026-12-08", "10-11", "--request", "other")
-    assert client(*SERIES, "--count", "4", "--except", "2026-12-15") == 0
+    assert client(*SERIES, "--count", "4", "--except", "2026-12-15") == 3
     body = next(body for method, _, body in reversed(replica.seen) if method == "POST")
     assert (body["rule"], body["except"]) == ("FREQ=WEEKLY;COUNT=4", ["2026-12-15"])
     assert body["slots"] == [{"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:30:00+00:00"}]
@@ -228,3 +229,57 @@ def test_every_time_that_is_echoed_is_in_the_buildings_zone(client: Client, repl
     assert "Tue 2026-12-01 09:00–10:30, or 11:00–12:00, Europe/Brussels (+01:00)" in client.out
     start = replica.seen[-1][2]["slots"][0]["start"]
     assert datetime.fromisoformat(start).astimezone(UTC).hour == 8
+
+
+def test_a_room_and_a_time_are_enough_to_reserve(client: Client, replica: FakeReplica) -> None:
+    assert client("reserve", "6.12", "2026-12-01", "9-10", "--purpose", "tea") == 0
+    body = replica.seen[-1][2]
+    assert (body["room"], body["purpose"]) == ("6.12", "tea")
+    assert body["slots"] == [{"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"}]
+    assert client("reserve", "6.13", "2026-12-01", "9:00", "--for", "1h") == 0
+    assert client("reserve", "7.01", "--at", "2026-12-01", "9-10") == 0
+    for words, message in (
+        ([], "The room is missing"),
+        (["6.12"], "The time is missing"),
+        (["--room", "6.12", "--at", "2026-12-01", "9-10", "--or", "11-12", "--purpose"], "expected one argument"),
+        (["6.12", "2026-12-01", "9-10", "--at", "2026-12-02", "9-10"], "'2026-12-01 9-10' is too much"),
+    ):
+        assert client("reserve", *words) == 2
+        assert message in client.err
+
+
+def test_a_series_on_weekdays(client: Client, replica: FakeReplica) -> None:
+    assert client("reserve", "6.12", "2026-12-04", "9-10", "--repeat", "weekdays", "--count", "3") == 0
+    assert replica.seen[-1][2]["rule"] == "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;COUNT=3"
+
+
+def test_an_empty_list_names_its_dates(client: Client) -> None:
+    assert client("calendar", "--on", "2026-12-02", "--list") == 0
+    assert "Nothing is reserved on Wednesday 2 December 2026." in client.out
+    assert client("calendar", "--on", "2026-12-02", "--days", "3", "--list") == 0
+    assert "Nothing is reserved from Wednesday 2 December 2026 to Friday 4 December 2026." in client.out
+
+
+def test_the_list_of_a_day_of_25_hours_has_offsets(client: Client, replica: FakeReplica) -> None:
+    replica.timezone = "Europe/Brussels"
+    for start in ("2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00"):
+        assert client("reserve", "6.12", start, "--for", "30m") == 0
+    client("calendar", "--on", "2026-10-25", "--list")
+    assert [line.split()[1] for line in client.out.splitlines()[1:3]] == [
+        "02:30+02:00–02:00+01:00",
+        "02:30+01:00–03:00+01:00",
+    ]
+
+
+def test_a_terminal_breaks_no_word(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "nothing that you asked for is free, and nothing was recorded either"
+    for color in (False, True):
+        screen = Screen(color, 20)
+        screen.line(f"  {screen.paint('why', 'red')}    {text}")
+        lines = capsys.readouterr().out.splitlines()
+        plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
+        assert max(map(width_of, plain)) <= 20
+        assert " ".join(" ".join(plain).split()) == f"why {text}"
+        assert all(line.startswith("    ") for line in plain[1:])
+    Screen(False, None).line(text)
+    assert capsys.readouterr().out == f"{text}\n"

@@ -14,6 +14,7 @@ import pytest
 from cli.arguments.command_line import build
 from cli.main import main
 from cli.output.screen import screen_for
+from cli.replica_addresses import read_directory
 from tests.support.fake_replica import FakeReplica, serving
 
 RESERVE = ["reserve", "--room", "6.12", "--at", "2026-12-01T09:00", "--for", "1h", "--purpose", "weekly"]
@@ -322,3 +323,37 @@ def test_colour_on_a_terminal_only_and_not_with_no_color(monkeypatch: pytest.Mon
     assert screen_for(io.StringIO()).state("committed") == "✓ committed"
     monkeypatch.setenv("NO_COLOR", "1")
     assert screen_for(Terminal()).state("committed") == "✓ committed"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["resrve"], "There is no command 'resrve'. Did you mean `reserve`?"),
+        (["admin", "user", "revok", "neil"], "There is no command 'revok'. Did you mean `revoke`?"),
+        (["zzz"], "There is no command 'zzz'. The commands are: reserve, free"),
+    ],
+)
+def test_a_mistyped_command_is_answered_with_the_one_that_is_meant(
+    client: Client, words: list[str], message: str
+) -> None:
+    assert client(*words) == 2
+    assert message in client.err
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_user_name_that_is_a_path_is_refused(client: Client, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "status"]) == 2
+    assert "is not a user name" in capsys.readouterr().err
+    assert main(["...", "--config", str(client.config), "status"]) == 0
+
+
+@pytest.mark.parametrize("rest", ["127.0.0.1:8001", "localhost:8001", "'[::1]:8001'"])
+def test_a_replica_on_the_loopback_address_is_reached_at_its_public_name(tmp_path: Path, rest: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        f"replicas:\n  one: {{rest: {rest}, public: one.example.org}}\n"
+        f"  two: {{rest: {rest}}}\n  three: {{rest: 10.0.6.1:8001, public: three.example.org}}\n"
+    )
+    urls = {label: address.url for label, address in read_directory(str(path)).replicas.items()}
+    bare = rest.strip("'")
+    assert urls == {"one": "https://one.example.org", "two": f"http://{bare}", "three": "http://10.0.6.1:8001"}

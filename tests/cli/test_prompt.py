@@ -192,7 +192,7 @@ def test_tab_completes_commands_options_rooms_and_reservations(terminal: Termina
 
 def test_errors_are_shown_as_sentences(terminal: Terminal) -> None:
     for line, answer in [
-        ("nonsense\r", "invalid choice: 'nonsense'"),
+        ("nonsense\r", "There is no command 'nonsense'"),
         ("reserve --room 'x\r", "Cannot read that line: no closing quotation"),
         ("reserve --room 6.12 --at soon --for 1h\r", "Cannot read the time 'soon'"),
         ("cancel nothing\r", "[reservation_unknown]"),

@@ -130,3 +130,14 @@ def _run(
         encoding="utf-8",
         timeout=100,
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "status"), [("hello world\nbye\n", 1), ("hello\njoinServer 0\n", 0), ("# nothing\n\n", 0)]
+)
+def test_a_file_that_is_no_script_has_status_1(tmp_path: Path, text: str, status: int) -> None:
+    script = tmp_path / "s.test"
+    script.write_text(text)
+    result = _run("--in-process", str(script))
+    assert result.returncode == status
+    assert ("no line is a command" in result.stderr) == (status == 1)

@@ -32,7 +32,7 @@ def test_an_address_is_a_host_and_a_port(text: str, host_and_port: tuple[str, in
 @pytest.mark.parametrize(
     ("pattern", "good", "bad"),
     [
-        (NAME, ["vish", "a.b_c@d+e-F9", "n" * 64], ["", "n" * 65, "vish/r1", "vish ", "vïsh"]),
+        (NAME, ["vish", "a.b_c@d+e-F9", "...", ".a", "n" * 64], ["", ".", "..", "n" * 65, "vish/r1", "vish ", "vïsh"]),
         (LABEL, ["one", "a-b_9", "l" * 32], ["", "One", "l" * 33, "a.b"]),
         (SERVER, ["one~aaaaaa", f"{1:016}:one~a", f"{2:016}:{1:016}:one~a"], ["one", "one~", "1:one~a", "one~A"]),
         (HOST, ["rooms", "rooms.example.org"], ["", "rooms.", ".rooms", "rooms:80", "rooms_1"]),

@@ -27,6 +27,7 @@ REFUSED: list[Case] = [
     ("DELETE", "/replica", VISH, None, 405, "method_not_allowed", None),
     ("POST", "/notes", JSON, b"{}", 401, "user_missing", None),
     ("POST", "/notes", JSON | {"Bayou-User": ""}, b"{}", 400, "bad_input", "Bayou-User"),
+    ("POST", "/notes", JSON | {"Bayou-User": ".."}, b"{}", 400, "bad_input", "Bayou-User"),
     ("POST", "/notes", JSON | {"Bayou-User": "a b"}, b"{}", 400, "bad_input", "Bayou-User"),
     ("POST", "/notes", JSON | {"Bayou-User": "a" * 65}, b"{}", 400, "bad_input", "Bayou-User"),
     ("POST", "/notes", JSON | {"Bayou-User": "pri\xffyal"}, b"{}", 400, "bad_input", "Bayou-User"),

@@ -3,7 +3,7 @@
 import { byId, element, setText } from "../shared/dom.js";
 
 const KEY = "bayou-user";
-const NAME = /^[A-Za-z0-9._@+-]{1,64}$/;
+const NAME = /^(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,64}$/;
 
 export class Me {
   constructor(users, onChange) {
