@@ -1,10 +1,18 @@
 #!/bin/sh
-# Copies the folder of a stopped replica. Keeps the newest 14 copies.
+# Copies the folder of a stopped replica. Keeps the newest 14 copies, and prints the name of the new one.
 #
-#   deploy/backup.sh /var/lib/bayou/LABEL /var/backups/bayou
+#   deploy/backup.sh FOLDER TARGET
+#   deploy/backup.sh /var/lib/bayou/one /var/backups/bayou
+#
+# deploy/restore.sh puts a copy back.
 set -eu
 umask 077
-folder=$1
+
+if [ $# -ne 2 ]; then
+    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+fi
+folder=${1%/}
 target=$2
 kept=14
 

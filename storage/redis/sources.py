@@ -131,6 +131,7 @@ class AddressedSource(Source):
         client = self.client()
         with self._reaching():
             info = client.info()
+            fsync = _setting(client, "appendfsync")
         client.close()
         version, policy = version_of(info), info.get("maxmemory_policy")
         if release(version) < VERSION_MIN:
@@ -149,6 +150,16 @@ class AddressedSource(Source):
             warnings.append(f"{self.name} does not report whether appendonly is on. Without it, a crash loses writes.")
         elif not info["aof_enabled"]:
             warnings.append(f"{self.name} has appendonly off: a crash loses acknowledged writes. Set appendonly yes.")
+        elif fsync is None:
+            warnings.append(
+                f"{self.name} does not report its appendfsync. Check that it is always. Otherwise a power cut loses"
+                " acknowledged writes."
+            )
+        elif fsync != "always":
+            warnings.append(
+                f"{self.name} has appendfsync {fsync}: a power cut loses the acknowledged writes of the last seconds."
+                " Set appendfsync always."
+            )
         return warnings
 
     def client(self, **options: Any) -> redis.Redis:
@@ -179,6 +190,15 @@ class MemorySource(Source):
         del options
         client: redis.Redis = self._make(server=self._server, protocol=2)
         return client
+
+
+def _setting(client: redis.Redis, name: str) -> str | None:
+    """Return a setting of Redis; None if Redis does not show its settings to this user."""
+    try:
+        found: Any = client.config_get(name)
+    except redis.ResponseError:
+        return None
+    return str(found[name]) if name in found else None
 
 
 def identity_in(info: str) -> str:

@@ -43,7 +43,7 @@ def free_port() -> int:
 
 
 def test_a_redis_at_a_unix_url_is_used_and_left_running(open_one, own_redis, tmp_path):
-    process = own_redis("--appendonly", "yes")
+    process = own_redis("--appendonly", "yes", "--appendfsync", "always")
     url = f"unix://{tmp_path}/own.sock"
     opened = open_one(url)
     assert (opened.warnings, opened.durable) == ([], False)
@@ -62,6 +62,21 @@ def test_a_redis_without_appendonly_is_used_with_a_warning(open_one, own_redis):
     assert opened.client.set("key", "value")
     assert len(opened.warnings) == 1
     assert "appendonly off" in opened.warnings[0]
+
+
+def test_a_redis_that_syncs_its_log_late_is_used_with_a_warning(open_one, own_redis, tmp_path):
+    own_redis("--appendonly", "yes")
+    (warning,) = open_one(f"unix://{tmp_path}/own.sock").warnings
+    assert warning.startswith(f"unix://{tmp_path}/own.sock has appendfsync everysec: a power cut loses")
+    assert warning.endswith("Set appendfsync always.")
+
+
+def test_a_redis_that_hides_its_settings_is_used_with_a_warning(open_one, own_redis, tmp_path):
+    own_redis("--appendonly", "yes")
+    with redis.Redis(unix_socket_path=str(tmp_path / "own.sock"), protocol=2) as client:
+        client.execute_command("ACL", "SETUSER", "default", "-config")
+    (warning,) = open_one(f"unix://{tmp_path}/own.sock").warnings
+    assert "does not report its appendfsync. Check that it is always." in warning
 
 
 def test_a_redis_that_was_replaced_is_checked_before_use(open_one, own_redis, tmp_path):
