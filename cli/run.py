@@ -29,6 +29,7 @@ HANDLERS: Mapping[str, Callable[[Context, Namespace], int | None]] = {
     "calendar": calendar.calendar,
     "cancel": booking.cancel,
     "move": booking.move,
+    "edit": booking.edit,
     "series": series.series,
     "history": history.history,
     "watch": watch.watch,

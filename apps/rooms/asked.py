@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from apps.rooms.answer_values import slot_shown
 from apps.rooms.pages import RoomSlot, decode_slots, encode_slots
-from apps.rooms.schema import AnotherRoom, Merge, MoveBody, NearestFreeTime, ReservationMoveBody, SeriesMoveBody
+from apps.rooms.schema import AnotherRoom, ChangeBody, Merge, NearestFreeTime, SeriesChangeBody
 from bayou.errors import Conflict
 from bayou.write import Draft, Write
 
@@ -31,11 +31,13 @@ def in_write(write: Write | Draft) -> Asked:
         args, asked["from"] = {**args, **first}, first["date"]
     if write.op in {"cancel", "cancel_series"}:
         return {**asked, "reason": args.get("reason")}
+    if write.op in {"edit", "edit_series"}:
+        return {**asked, "purpose": args["purpose"]}
     asked["merge"] = write.merge
     asked |= {name: args.get(name) for name in ("room", "slots", "window_min", "rooms")}
     if write.op == "reserve":
         asked |= {"purpose": args["purpose"], "series": args.get("series")}
-    if write.op == "move" and "purpose" in args:
+    if write.op in {"move", "move_series"} and "purpose" in args:
         asked["purpose"] = args["purpose"]
     if write.op == "reserve_series":
         asked |= {name: args[name] for name in ("purpose", "rule", "except")}
@@ -61,16 +63,18 @@ def by_reserve(draft: Draft, merge: Merge) -> Asked:
     return {**asked, **_merge(merge)}
 
 
-def by_move(op: str, body: MoveBody, first: str | None = None) -> Asked:
-    """Return what a request to move a reservation or a series asks for; `first` is the date from which a series is to
-    be moved."""
+def by_change(op: str, body: ChangeBody, first: str | None = None) -> Asked:
+    """Return what a request to move or edit a reservation or a series asks for; `first` is the date from which a series
+    is to be changed."""
+    if body.slots is None:
+        return {"op": op, "purpose": body.purpose, "from": first}
     slots = encode_slots((slot.start, slot.end) for slot in body.slots)
     asked = {"op": op, "slots": slots, "timezone": body.timezone, **_merge(body.merge)}
     if body.room is not None:
         asked["room"] = body.room
-    if isinstance(body, ReservationMoveBody) and body.purpose is not None:
+    if body.purpose is not None:
         asked["purpose"] = body.purpose
-    if isinstance(body, SeriesMoveBody):
+    if isinstance(body, SeriesChangeBody):
         asked |= {"occurrences": body.occurrences, "from": first}
     return asked
 

@@ -25,7 +25,7 @@ from apps.rooms.pages import (
     user_page,
 )
 from apps.rooms.policies import NO_POLICIES, Policies
-from apps.rooms.schema import AnotherRoom, GiveUp, Merge, NearestFreeTime, ReservationMoveBody, ReserveBody, Slot
+from apps.rooms.schema import AnotherRoom, GiveUp, Merge, NearestFreeTime, ReservationChangeBody, ReserveBody, Slot
 from apps.rooms.times import encode_offsets, local_day
 from bayou.errors import BadInput, TooLarge
 from bayou.write import PAGES_MAX, Draft
@@ -37,10 +37,15 @@ _CHECKS = {
     "reserve": "first_choice_free",
     "move": "first_choice_free",
     "cancel": "reservation_stands",
+    "edit": "reservation_stands",
     "reserve_series": "every_first_choice_free",
     "move_series": "every_first_choice_free",
     "cancel_series": "every_reservation_stands",
+    "edit_series": "every_reservation_stands",
 }
+
+
+_SEARCHES = {"first_choice_free", "every_first_choice_free"}  # the checks of writes that want a slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +89,11 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
 
 
 def move(
-    context: DraftContext, identifier: str, reservation: Reservation, final: bool, body: ReservationMoveBody
+    context: DraftContext, identifier: str, reservation: Reservation, final: bool, body: ReservationChangeBody
 ) -> Draft:
     """Return the draft that moves a reservation. Raise BadInput, TooLarge or Conflict if the request cannot be
     granted."""
+    assert body.slots is not None, "a move has slots"
     search = search_of(context, body.room or reservation.room, body.slots, body.merge)
     limit = limit_of(context, identifier.partition("/")[0])
     args = {**search.args, **limit.args, "reservation": identifier}
@@ -102,7 +108,7 @@ def move_back(context: DraftContext, identifier: str, held: Reservation, to: Roo
     draft is in the name of its owner; `by` is the user who asked for it. It does nothing if the owner moves the
     reservation meanwhile. Raise Conflict if the policies forbid the slot."""
     assert held.slot is not None, "only a reservation with a slot has local times"
-    body = ReservationMoveBody.model_construct(
+    body = ReservationChangeBody.model_construct(
         slots=[Slot.model_construct(start=to.start, end=to.end)], merge=GiveUp(name="give_up")
     )
     draft = move(context, identifier, held, False, body)
@@ -122,6 +128,13 @@ def cancel(context: DraftContext, identifier: str, reservation: Reservation, rea
     owner = identifier.partition("/")[0]
     pages = [*pages_holding(identifier, reservation, final=False), *limit_of(context, owner).pages]
     return draft_of(context, "cancel", "give_up", args, [*pages, *managing_pages(context, owner, reason)])
+
+
+def edit(context: DraftContext, identifier: str, reservation: Reservation, purpose: str) -> Draft:
+    """Return the draft that gives a reservation another purpose. The purpose stands on the pages of the room too, so
+    the draft declares the same ones as that of a cancel."""
+    args = {"reservation": identifier, "room": reservation.room, "purpose": purpose}
+    return draft_of(context, "edit", "give_up", args, pages_holding(identifier, reservation, final=False))
 
 
 def managing_pages(context: DraftContext, owner: str, reason: str | None) -> list[str]:
@@ -220,7 +233,7 @@ def local_times(context: DraftContext, args: Mapping[str, Any]) -> dict[str, Any
 def draft_of(context: DraftContext, op: str, merge: str, args: dict[str, Any], pages: Iterable[str]) -> Draft:
     """Return the draft of a write. Raise TooLarge if the write would declare too many pages."""
     rules = Rules(context.app, _CHECKS[op], merge)
-    if context.app != WITHOUT_LOCAL_TIMES and not op.startswith("cancel"):
+    if context.app != WITHOUT_LOCAL_TIMES and _CHECKS[op] in _SEARCHES:
         args = {**args, **local_times(context, args)}
     draft = new_draft(rules, op, args, pages, user=context.user, at=context.at, request=context.request)
     if len(draft.pages) > PAGES_MAX:

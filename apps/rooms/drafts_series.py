@@ -6,7 +6,7 @@ write holds minutes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from apps.rooms import recurrence
 from apps.rooms.drafts import DraftContext, Needs, draft_of, limit_of, managing_pages, pages_holding, search_of
 from apps.rooms.pages import Reservation, decode_reservation, decode_slots, is_final, reservation_page
-from apps.rooms.schema import ReserveBody, SeriesBody, SeriesMoveBody, Slot
+from apps.rooms.schema import ReserveBody, SeriesBody, SeriesChangeBody, Slot
 from apps.rooms.times import local_date, shifted
 from bayou.application import PageViews
 from bayou.errors import BadInput, TooLarge
@@ -104,13 +104,14 @@ def _reserving(
     return draft_of(context, "reserve_series", body.merge.name, args, collected.pages)
 
 
-def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], body: SeriesMoveBody) -> Draft:
+def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], body: SeriesChangeBody) -> Draft:
     """Return the draft that moves these occurrences, which must be in the order of their dates. Raise BadInput,
     TooLarge or Conflict if the request cannot be granted.
 
     The first occurrence gets the slots of the body. Every other occurrence gets the same local times, moved by the
     number of days between its date and the date of the first occurrence.
     """
+    assert body.slots is not None, "a move has slots"
     zone, first = context.local_zone, date.fromisoformat(occurrences[0].day)
     limit = limit_of(context, series.partition("/")[0])
     remedy = "Move the occurrences one by one. Or cancel those that do not fit, and reserve them as a new series."
@@ -134,24 +135,43 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
         "occurrences": collected.occurrences,
         "occurrences_wanted": body.occurrences,
     }
+    if body.purpose is not None:
+        args["purpose"] = body.purpose
     return draft_of(context, "move_series", body.merge.name, args, collected.pages)
 
 
 def cancel(context: DraftContext, series: str, occurrences: Sequence[Occurrence], reason: str | None) -> Draft:
     """Return the draft that cancels these occurrences. Raise TooLarge if the write would declare too many pages."""
     owner = series.partition("/")[0]
-    pages = [reservation_page(series), *limit_of(context, owner).pages, *managing_pages(context, owner, reason)]
-    collected = _Collected(
-        len(occurrences), pages, "Cancel the later occurrences first: give their first date as `from`."
-    )
+    pages = [*limit_of(context, owner).pages, *managing_pages(context, owner, reason)]
+    more = {} if reason is None else {"reason": reason}
+    return _changing(context, "cancel_series", series, occurrences, pages, more, "Cancel")
+
+
+def edit(context: DraftContext, series: str, occurrences: Sequence[Occurrence], purpose: str) -> Draft:
+    """Return the draft that gives these occurrences another purpose. Raise TooLarge if the write would declare too many
+    pages."""
+    return _changing(context, "edit_series", series, occurrences, [], {"purpose": purpose}, "Change")
+
+
+def _changing(
+    context: DraftContext,
+    op: str,
+    series: str,
+    occurrences: Sequence[Occurrence],
+    pages: Iterable[str],
+    more: Mapping[str, Any],
+    verb: str,
+) -> Draft:
+    """Return the draft of a change that wants no slot. `more` has its arguments beyond the occurrences."""
+    remedy = f"{verb} the later occurrences first: give their first date as `from`."
+    collected = _Collected(len(occurrences), [reservation_page(series), *pages], remedy)
     for occurrence in occurrences:
         held_on = pages_holding(occurrence.id, occurrence.reservation, final=False)
         collected.add({"date": occurrence.day}, Needs({}, []), held_on)
     room = occurrences[0].reservation.room
-    args: dict[str, Any] = {"series": series, "room": room, "occurrences": collected.occurrences}
-    if reason is not None:
-        args["reason"] = reason
-    return draft_of(context, "cancel_series", "give_up", args, collected.pages)
+    args: dict[str, Any] = {"series": series, "room": room, "occurrences": collected.occurrences, **more}
+    return draft_of(context, op, "give_up", args, collected.pages)
 
 
 class _Collected:

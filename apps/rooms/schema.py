@@ -237,8 +237,9 @@ class SeriesBody(Model):
         return sorted(times, key=lambda one: one.day)
 
 
-class MoveBody(Model):
-    """What the bodies of moves share. If `room` is None, a reservation stays in its room."""
+class ChangeBody(Model):
+    """What the bodies of PATCH share: a move if there are slots, else a change of the purpose alone. If `room` or
+    `purpose` is None, a reservation keeps the one that it has."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -246,21 +247,34 @@ class MoveBody(Model):
         }
     )
 
-    slots: Slots
     room: RoomName | None = None
+    purpose: Purpose | None = None
     merge: Merge = FirstFreeAlternative()
     request: RequestId = None
     timezone: TimeZone = None
+    slots: Annotated[Slots | None, Field(validate_default=True)] = None
+
+    @field_validator("slots")
+    @classmethod
+    def _or_purpose(cls, slots: list[Slot] | None, info: ValidationInfo) -> list[Slot] | None:
+        values = info.data
+        if slots is None and "purpose" in values and values["purpose"] is None:
+            raise ValueError("is missing. Give times to move it, or `purpose` to change what it is for, or both")
+        is_move = (
+            any(values.get(name) for name in ("room", "timezone")) or values.get("merge") != FirstFreeAlternative()
+        )
+        if slots is None and is_move:
+            raise ValueError("is missing. Without times this request is no move, so leave out room, merge and timezone")
+        return slots
 
 
-class ReservationMoveBody(MoveBody):
-    """The body of PATCH /reservations/ID. If `purpose` is None, the reservation keeps its purpose."""
+class ReservationChangeBody(ChangeBody):
+    """The body of PATCH /reservations/ID."""
 
-    purpose: Purpose | None = None
     new_room: NewRoom = False
 
 
-class SeriesMoveBody(MoveBody):
+class SeriesChangeBody(ChangeBody):
     """The body of PATCH /series/ID. The slots are those of the first occurrence that moves."""
 
     occurrences: Occurrences = "best_effort"

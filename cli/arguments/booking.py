@@ -30,6 +30,7 @@ def add_commands(commands: Parser) -> None:
     _calendar(commands)
     _cancel(commands)
     _move(commands)
+    _edit(commands)
     _series(commands)
     _history(commands)
     _calendar_files(commands)
@@ -161,14 +162,28 @@ def _move(commands: Parser) -> None:
         "move a reservation of yours; if nothing is free, it stays where it is",
         "  move 8f3a --at 2026-12-01T14:00\n  move 8f3a --at 2026-12-01T14:00 --or 15:00 --room 6.13\n"
         "  move 8f3a --at tomorrow 9:00 --for 2h\n"
-        "  move 8f3a~2026-12-08 --at 2026-12-08 14-15 --and-later\n"
+        "  move 8f3a~2026-12-08 --at 2026-12-08 14-15 --and-later     exit status 3: some stay where they were\n"
         f"{TIMES_HELP}\n{BESIDE_HELP}\nWithout --for, --to or a span it keeps its length.",
     )
     parser.add("reservation", "ID", "the id, or the beginning of it")
     _add_slots(parser)
     parser.add("--room", "ROOM", "to another room (default: the same)")
     _add_reach(parser, "move")
+    parser.add_flag("--all-or-nothing", "of a series: move nothing unless every occurrence finds a slot")
     _add_merge(parser)
+    add_request(parser)
+
+
+def _edit(commands: Parser) -> None:
+    parser = commands.add_command(
+        "edit",
+        "change what a reservation of yours is for",
+        "  edit 8f3a --purpose planning\n  edit 8f3a~2026-12-08 --purpose planning --and-later\n"
+        "`move` changes the room and the time.",
+    )
+    parser.add("reservation", "ID", "the id, or the beginning of it")
+    parser.add("--purpose", "TEXT", "what it is for, up to 200 characters", required=True)
+    _add_reach(parser, "edit")
     add_request(parser)
 
 

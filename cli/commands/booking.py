@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from argparse import Namespace
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from cli.commands.series import occurrence_of, repetition_of, show_series, target_of
@@ -39,12 +41,8 @@ def reserve(context: Context, arguments: Namespace) -> int:
     if repetition:
         body |= repetition
         context.screen.line(f"  and so on: {clean(repetition['rule'])}")
-    try:
+    with _naming_days():
         status, answer = context.replica.write("POST", "/reservations", request, body)
-    except Refused as problem:
-        if days := problem.details.get("occurrences"):
-            problem.message += f" These days have no free slot: {', '.join(days)}."
-        raise
     if status == 200:
         context.screen.line("The replica has this request already. This is its reservation now:")
     if repetition:
@@ -63,12 +61,35 @@ def move(context: Context, arguments: Namespace) -> int:
     room = clean(arguments.room or current["room"])
     _echo(context, f"asks {context.here} to move {clean(current['id'])}{more} to {room}", slots)
     body: Json = {"slots": [slot.as_json() for slot in slots]}
+    if arguments.all_or_nothing:
+        if not arguments.reach:
+            raise Usage("--all-or-nothing is for a series: add --all or --and-later, or leave it out.")
+        body["occurrences"] = "all_or_nothing"
     if arguments.room:
         body["room"] = arguments.room
     if merge:
         body["merge"] = merge
+    with _naming_days():
+        _, answer = context.replica.write("PATCH", path, arguments.request or new_request(), body, query)
+    if not arguments.reach:
+        return _conclude(context, answer)
+    show_series(context, answer)
+    stayed = answer["unmoved"] or []
+    if stayed:
+        verb = "stays where it was" if len(stayed) == 1 else "stay where they were"
+        context.screen.line(
+            f"Not all could move: {', '.join(map(clean, stayed))} {verb}, because nothing that was asked for is free."
+            " With --all-or-nothing, all move or none does."
+        )
+    return NOTHING_FREE if stayed else DONE
+
+
+def edit(context: Context, arguments: Namespace) -> int:
+    path, query = target_of(context, arguments)
+    body: Json = {"purpose": arguments.purpose}
     _, answer = context.replica.write("PATCH", path, arguments.request or new_request(), body, query)
-    return show_series(context, answer) if arguments.reach else _conclude(context, answer)
+    (show_series if arguments.reach else _conclude)(context, answer)
+    return DONE
 
 
 def cancel(context: Context, arguments: Namespace) -> int:
@@ -149,6 +170,17 @@ def rooms(context: Context, _arguments: Namespace) -> None:
     answer = context.rooms()
     context.screen.json(answer)
     show_rooms(context.screen, answer["rooms"], context.zone)
+
+
+@contextmanager
+def _naming_days() -> Iterator[None]:
+    """Name the days on which a series found no slot in the message of a refusal."""
+    try:
+        yield
+    except Refused as problem:
+        if days := problem.details.get("occurrences"):
+            problem.message += f" These days have no free slot: {', '.join(days)}."
+        raise
 
 
 def _take_words(arguments: Namespace) -> None:

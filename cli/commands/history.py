@@ -11,7 +11,7 @@ from cli.output.screen import Cell, Row, clean
 from cli.rest import Json
 from cli.times import show_zone
 
-PAST_TENSE = {"reserve": "reserved", "move": "moved", "cancel": "cancelled"}
+PAST_TENSE = {"reserve": "reserved", "move": "moved", "edit": "given another purpose", "cancel": "cancelled"}
 
 
 def history(context: Context, arguments: Namespace) -> None:

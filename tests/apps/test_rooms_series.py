@@ -200,7 +200,10 @@ def test_this_and_later_occurrences_move_by_days_and_local_time(building: Buildi
         "12-15 6.12 12-16 11:30",
         "12-22 6.12 12-22 09:00",
     ], "the one that finds nothing stays"
-    assert building.move("vish/w?from=2026-12-08", "2026-12-09 11:30/12:30", request="m").json == moved.json
+    assert (
+        building.move("vish/w?from=2026-12-08", "2026-12-09 11:30/12:30", request="m").json["series"]
+        == moved.json["series"]
+    )
     assert differs(building.move("vish/w?from=2026-12-08", "2026-12-30 11:30/12:30", request="m")) == ["slots"]
     assert differs(building.move("vish/w?from=2026-12-15", "2026-12-09 11:30/12:30", request="m")) == ["from"]
     assert "op" in differs(building.ask("DELETE", "/series/vish/w?request=m"))
@@ -407,3 +410,21 @@ def test_names_of_rooms_may_have_emoji_joiners_and_any_space(building: Building)
     assert building.ask("GET", "/reservations/vish/b").json["room"] == "Salle B53"
     rooms = {room["name"] for room in building.ask("GET", "/rooms").json["rooms"]}
     assert rooms >= {"Lab 👩‍💻", "Salle B53"}
+
+
+def test_a_move_names_the_dates_that_stay(lua: Lua) -> None:
+    service = FakeService(lua)
+    client = client_of(service)
+    headers, times = {"Bayou-User": "vish"}, {"start": "2026-12-01T09:00Z", "end": "2026-12-01T10:00Z"}
+    made = {"room": "6.12", "slots": [times], "rule": "FREQ=DAILY;COUNT=3", "request": "s"}
+    client.post("/reservations", json=made, headers=headers)
+    taken = {"start": "2026-12-02T14:00Z", "end": "2026-12-02T15:00Z"}
+    client.post("/reservations", json={"room": "6.12", "slots": [taken]}, headers=headers)
+    to = {"slots": [{"start": "2026-12-01T14:00Z", "end": "2026-12-01T15:00Z"}], "request": "m"}
+    assert client.patch("/series/vish/s", json=to, headers=headers).json["unmoved"] == ["2026-12-02"]
+    assert client.patch("/series/vish/s", json=to, headers=headers).json["unmoved"] is None
+    whole = {**to, "occurrences": "all_or_nothing", "request": "n"}
+    whole["slots"] = [{"start": "2026-12-01T13:30Z", "end": "2026-12-01T14:30Z"}]
+    refused = client.patch("/series/vish/s", json=whole, headers=headers)
+    assert (refused.status_code, refused.json["error"]["details"]["occurrences"]) == (409, ["2026-12-02"])
+    assert client.patch("/series/vish/s", json={"purpose": "tea"}, headers=headers).json["unmoved"] == []

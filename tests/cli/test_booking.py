@@ -283,3 +283,26 @@ def test_a_terminal_breaks_no_word(capsys: pytest.CaptureFixture[str]) -> None:
         assert all(line.startswith("    ") for line in plain[1:])
     Screen(False, None).line(text)
     assert capsys.readouterr().out == f"{text}\n"
+
+
+def test_a_purpose_is_changed(client: Client, replica: FakeReplica) -> None:
+    client(*RESERVE, "--request", "r1")
+    assert client("edit", "r1", "--purpose", "planning") == 0
+    assert next(body["purpose"] for method, _, body in reversed(replica.seen) if method == "PATCH") == "planning"
+    assert "Tue 2026-12-01 09:00–10:00 UTC  planning" in client.out
+    client(*SERIES, "--count", "3")
+    assert client("edit", "s1~2026-12-08", "--purpose", "retro", "--and-later") == 0
+    assert [one["purpose"] for one in replica.reservations.values()][2:] == ["retro", "retro"]
+    assert client("edit", "r1") == 2
+
+
+def test_a_move_of_a_series_says_which_stay(client: Client, replica: FakeReplica) -> None:
+    client(*SERIES, "--count", "3")
+    replica.unmoved = ["2026-12-08", "2026-12-15"]
+    assert client("move", "s1", "--all", "--at", "2026-12-01", "14:00") == 3
+    assert "Not all could move: 2026-12-08, 2026-12-15 stay where they were" in client.out
+    assert "With --all-or-nothing, all move or none does." in client.out
+    replica.unmoved = []
+    assert client("move", "s1", "--all", "--at", "2026-12-01", "15:00", "--all-or-nothing") == 0
+    assert replica.seen[-1][2]["occurrences"] == "all_or_nothing"
+    assert client("move", "s1~2026-12-08", "--at", "2026-12-08", "14:00", "--all-or-nothing") == 2

@@ -14,7 +14,7 @@ from apps.rooms.schema import (
     FirstFreeAlternative,
     GiveUp,
     NearestFreeTime,
-    ReservationMoveBody,
+    ReservationChangeBody,
     ReserveBody,
     Slot,
 )
@@ -120,15 +120,17 @@ def reserve(context: drafts.DraftContext, room: int, number: int, how: int) -> D
 def change(
     context: drafts.DraftContext, of: str, views: PageViews, number: int, how: int, *, moves: bool
 ) -> Draft | None:
-    """Return the draft of a move or a cancel; None if the replica does not know the reservation."""
+    """Return the draft of a move, an edit or a cancel; None if the replica does not know the reservation."""
     seen = decode_reservation(views.tentative)
     if seen is None:
         return None
     if not moves:
         return drafts.cancel(context, of, seen, REASON if context.user != owner_of(of) else None)
+    if number % 5 == 4:
+        return drafts.edit(context, of, seen, f"talk {how % 4}")
     room = ROOMS[how % len(ROOMS)]
     slots = [slot(number), slot(number + 3)][: 1 + how % 2]
-    body = ReservationMoveBody.model_construct(room=room if how % 3 else None, slots=slots, merge=merge(how, room))
+    body = ReservationChangeBody.model_construct(room=room if how % 3 else None, slots=slots, merge=merge(how, room))
     return drafts.move(context, of, seen, is_final(views), body)
 
 

@@ -1,4 +1,4 @@
-"""Drafts of clients about series: reserve_series, move_series and cancel_series."""
+"""Drafts of clients about series: reserve_series, move_series, edit_series and cancel_series."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date
 from apps.rooms import drafts_series
 from apps.rooms.drafts import DraftContext
 from apps.rooms.drafts_series import Occurrence
-from apps.rooms.schema import ReserveBody, SeriesMoveBody
+from apps.rooms.schema import ReserveBody, SeriesChangeBody
 from bayou.write import Draft
 from tests.simulation.clients import REASON, ROOMS, merge, owner_of, slot
 
@@ -36,8 +36,10 @@ def reserve(context: DraftContext, room: int, number: int, how: int) -> Draft:
 
 
 def move(context: DraftContext, of: str, members: Sequence[Occurrence], number: int, how: int) -> Draft:
+    if number % 5 == 4:
+        return drafts_series.edit(context, of, members, f"lecture {how % 4}")
     room, days = ROOMS[how % len(ROOMS)], how >> 5 & 1
-    body = SeriesMoveBody.model_construct(
+    body = SeriesChangeBody.model_construct(
         room=room if how % 3 else None,
         slots=[slot(number, days), slot(number + 3, days)][: 1 + how % 2],
         merge=merge(how >> 2, room),

@@ -21,7 +21,7 @@ def entries(write: Write) -> set[Entry]:
         return {("people", args["name"])}
     if (write.app, write.op) == ("playlist/1", "put"):
         return {("songs", args["song"])}
-    if not write.app.startswith("rooms/") or write.op in {"cancel", "cancel_series"}:
+    if not write.app.startswith("rooms/") or write.op.startswith(("cancel", "edit")):
         return set()
     wishes = [args, *args.get("occurrences", ())]
     found = {("rooms", room) for wish in wishes for room in (wish.get("room"), *wish.get("rooms", ())) if room}

@@ -59,6 +59,7 @@ class FakeReplica:
         self.streams_generation = 0
         self.chunked = True  # whether event streams use chunked encoding
         self.url = ""
+        self.unmoved: list[str] = []  # what a change of a series answers
 
     def publish(self, name: str, **data: Any) -> None:
         with self.changed:
@@ -195,13 +196,17 @@ class FakeReplica:
         if method == "DELETE":
             for one in changed:
                 one.update(state="cancelled", slot=None)
-        if method == "PATCH":
+        if method == "PATCH" and "slots" not in body:
+            for one in changed:
+                one.update(purpose=body["purpose"])
+        elif method == "PATCH":
             first, last = (datetime.fromisoformat(body["slots"][0][name]) for name in ("start", "end"))
             begun = datetime.fromisoformat(changed[0]["slot"]["start"])
             for one in changed:
                 shift: timedelta = datetime.fromisoformat(one["slot"]["start"]) - begun
                 one.update(slot={"start": (first + shift).isoformat(), "end": (last + shift).isoformat()})
-        return {"series": {**self.series[key], "reservations": held}}
+        answer: Json = {"series": {**self.series[key], "reservations": held}}
+        return {**answer, "unmoved": self.unmoved} if method == "PATCH" else answer
 
     def _one(self, method: str, key: str, user: str, query: dict[str, str], body: Any) -> Json:
         one = self.reservations.get(key)
@@ -213,7 +218,9 @@ class FakeReplica:
             one.update(state="cancelled", slot=None)
             if "reason" in query:
                 one["reason"] = {"code": "cancelled", "message": f"Cancelled by {user}: {query['reason']}"}
-        if method == "PATCH":
+        if method == "PATCH" and "slots" not in body:
+            one.update(purpose=body["purpose"])
+        elif method == "PATCH":
             one.update(slot=self._free(body.get("room", one["room"]), body["slots"], key), asked=body["slots"])
             one["room"] = body.get("room", one["room"])
         return one

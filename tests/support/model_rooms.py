@@ -75,8 +75,8 @@ def play_rooms(desk: Desk, write: Write) -> str:
     change = ReservationChange(desk, write, write.op, identifier, write.args)
     if obstacle := change.obstacle():
         return obstacle
-    if write.op == "cancel":
-        return change.cancel()
+    if not change.choices:
+        return change.change()
     found = change.find()
     if isinstance(found, Found):
         forget_ended(desk, write, change.owner)
@@ -111,7 +111,7 @@ def what_is_asked(write: Write) -> str:
     """Return a text that tells two moves or cancels with one request id apart."""
     args = {**write.args, **write.args.get("occurrences", [{}])[0]}
     if "slots" not in args:
-        return "cancel"
+        return f"edit/{args['purpose']}".replace(" ", "\t") if "purpose" in args else "cancel"
     purpose = f"/{args['purpose']}" if args.get("purpose") is not None else ""
     return f"{args['slots'].split(' ')[0]}@{args['room']}{purpose}".replace(" ", "\t")
 
@@ -135,7 +135,7 @@ class ReservationChange:
         self.name = f"reservation:{identifier}"
         self.owner, _, self.request = identifier.partition("/")
         self.page = desk.read(self.name)
-        self.choices = room_slots(args["room"], args["slots"]) if op != "cancel" else []
+        self.choices = room_slots(args["room"], args["slots"]) if op in {"reserve", "move"} else []
         state, _, slot = self.page.get("state", "").partition(" ")
         times, _, room = slot.partition(" ")
         self.current_slot = room_slots(room, times)[0] if state == "reserved" else None
@@ -266,6 +266,22 @@ class ReservationChange:
         status = "kept" if found == "series" else "unmoved"
         return f"{status} {self.current_slot.text}" if self.current_slot else status
 
+    def change(self) -> str:
+        """Do what wants no slot, a cancel or an edit, and return the outcome."""
+        return self.cancel() if self.op == "cancel" else self.edit()
+
+    def edit(self) -> str:
+        """Replace the purpose wherever it stands, and return the outcome."""
+        page, purpose = self.note_write(), self.args["purpose"]
+        page.setdefault("first", page["asked"])
+        page["asked"] = "\t".join([*page["asked"].split("\t", 2)[:2], purpose])
+        if not self.current_slot:
+            return "updated"
+        for day in self.current_slot.pages:
+            entries, start = self.desk.open(day), f"{self.current_slot.start:08}"
+            entries[start] = "\t".join([*entries[start].split("\t", 3)[:3], purpose])
+        return f"updated {self.current_slot.text}"
+
     def cancel(self) -> str:
         """Free the slot, mark the reservation as cancelled, and return the outcome."""
         self.free_current_slot()
@@ -385,7 +401,7 @@ class Series:
         tried: list[tuple[ReservationChange, Found | str, str | None]] = []
         for change in self.reservation_changes():
             obstacle = change.obstacle()
-            found = "" if obstacle or self.op == "cancel" else change.find()
+            found = "" if obstacle or not change.choices else change.find()
             if isinstance(found, Found):
                 change.take(found.slot)
             tried.append((change, found, obstacle))
@@ -396,4 +412,4 @@ class Series:
                 (change, "series" if isinstance(found, Found) else found, obstacle) for change, found, obstacle in tried
             ]
         for change, found, obstacle in tried:
-            yield obstacle or (change.cancel() if self.op == "cancel" else change.record(found))
+            yield obstacle or (change.record(found) if change.choices else change.change())

@@ -163,3 +163,46 @@ def test_the_details_show_the_history(page: Page, processes: Processes) -> None:
     assert shown.count("final, number") == 2
     page.press(Keys.ESCAPE)
     assert page.problems() == []
+
+
+def test_a_purpose_is_changed_and_the_focus_comes_back(page: Page, processes: Processes) -> None:
+    day = "2030-09-02"
+    reserve(processes, "vish", f"{day}T07:00Z", f"{day}T08:00Z", purpose="talk")
+    open_calendar(page, processes, day)
+    page.wait_for_text("#mine", "talk")
+    opener = "document.querySelector('#mine [data-open][aria-label^=\"Details of talk\"]')"
+    page.run(f"{opener}.focus()")
+    page.press(Keys.ENTER)
+    page.wait_for_text("#details", "Change purpose …")
+    press(page, "Change purpose …")
+    page.press("planning", Keys.ENTER)
+    page.wait_for_text("#mine", "planning")
+    wait_until(lambda: page.run(FOCUSED) == "Details of planning in 6.12")
+    page.press(Keys.ENTER)
+    page.wait_for_text("#details", "What happened")
+    unfold(page, "What happened")
+    page.wait_for_text("#details .fold", "given another purpose by vish at one")
+    press(page, "Cancel this reservation")
+    wait_until(lambda: page.run("return document.activeElement.closest('#calendar') !== null"))
+    assert page.problems() == []
+
+
+def test_a_move_of_a_series_says_on_the_page_which_stay(page: Page, processes: Processes) -> None:
+    day = "2030-10-07"
+    open_calendar(page, processes, day)
+    page.click(cell(day, "09:00"))
+    fill(page, "#repeat", "WEEKLY")
+    fill(page, "#until", "2030-10-21")
+    page.click("#form .main")
+    page.wait_for_text("#answer", "Reserved 3 of 3")
+    reserve(processes, "neil", "2030-10-14T12:00Z", "2030-10-14T13:00Z")
+    page.click(".block")
+    page.wait_for_text("#details", "Move …")
+    press(page, "Move …")
+    fill(page, ".mover [type=time]", "14:00")
+    fill(page, ".mover label:nth-of-type(4) input", "15:00")
+    page.run("document.querySelector('.mover .wide select').value = 'later'")
+    page.click(".mover .main")
+    page.wait_for_text("#details [role=alert]", "Nothing that you asked for is free on Mon 14 Oct: there it stays.")
+    page.press(Keys.ESCAPE)
+    assert page.problems() == []

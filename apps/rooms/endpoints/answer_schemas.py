@@ -46,9 +46,10 @@ SERIES = record(
         reservations=array(RESERVATION),
     )
 )
+CHANGED_SERIES = record(**SERIES["properties"], unmoved=nullable(array(DATE)))
 EVENT = record(
     write=TEXT,
-    op=one_of("reserve", "move", "cancel"),
+    op=one_of("reserve", "move", "edit", "cancel"),
     user=TEXT,
     accepted_at=TIME,
     accepted_by=TEXT,
@@ -67,7 +68,7 @@ MOVED_BACK = record(
 CONFLICT = record(
     id=TEXT,
     write=TEXT,
-    op=one_of("reserve", "move", "cancel"),
+    op=one_of("reserve", "move", "edit", "cancel"),
     user=TEXT,
     accepted_at=TIME,
     state=VIEW,

@@ -39,7 +39,11 @@ MOVE_CONFLICTS = ("slot_taken", "policy", *CANCEL_CONFLICTS)
 COMPARED_MAX = 1000  # names of rooms, to find one that is like an unknown one
 
 # Two requests about one reservation or series are the same if they have the same id and their ops are of one group.
-_SAME_IDS = ({"reserve", "reserve_series"}, {"move", "cancel"}, {"move_series", "cancel_series"})
+_SAME_IDS = (
+    {"reserve", "reserve_series"},
+    {"move", "edit", "cancel"},
+    {"move_series", "edit_series", "cancel_series"},
+)
 TAKEN = {"duplicate", "differs"}  # outcomes of writes whose request id was taken before
 _NOT_TAKEN = {"duplicate", "differs", "unknown", "forbidden"}  # outcomes of writes whose request was not taken
 

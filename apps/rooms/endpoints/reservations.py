@@ -12,7 +12,7 @@ from apps.rooms.endpoints.answer_schemas import RESERVATION, RESERVATIONS, RESER
 from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, USER_NAME
 from apps.rooms.endpoints.series import SeriesHandlers
 from apps.rooms.pages import Reservation, RoomSlot, decode_reservation, reservation_page
-from apps.rooms.schema import CancelQuery, ReservationMoveBody, ReservationsQuery, ReserveBody
+from apps.rooms.schema import CancelQuery, ReservationChangeBody, ReservationsQuery, ReserveBody
 
 
 class Reservations(SeriesHandlers):
@@ -43,9 +43,11 @@ class Reservations(SeriesHandlers):
         if not body.new_room:
             self.require_rooms(body.room, body.merge, "If the room is new, add `new_room: true`.", session)
         identifier = f"{context.user}/{context.request}"
-        draft = drafts.reserve(context, body) if body.rule is None else drafts_series.reserve(context, body)
-        submitted = self.submitted if body.rule is None else self.submitted_series
-        recorded = submitted(draft, identifier, session, asked.by_reserve(draft, body.merge))
+        if body.rule is not None:
+            draft = drafts_series.reserve(context, body)
+            return self.reserve_series(draft, identifier, session, asked.by_reserve(draft, body.merge))
+        draft = drafts.reserve(context, body)
+        recorded = self.submitted(draft, identifier, session, asked.by_reserve(draft, body.merge))
         return self.reserved(identifier, recorded, session)
 
     def show_reservation(self, request: Request[None, None], user: str, name: str) -> Answer:
@@ -57,15 +59,18 @@ class Reservations(SeriesHandlers):
             answer["held_by"] = self.service.holders(writes)
         return answer
 
-    def move_reservation(self, request: Request[None, ReservationMoveBody], user: str, name: str) -> Answer:
-        """Move a reservation, or give it another purpose. If nothing is free, it stays as it is."""
+    def move_reservation(self, request: Request[None, ReservationChangeBody], user: str, name: str) -> Answer:
+        """Move a reservation, or give it another purpose, or both. If nothing is free, it stays as it is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         if not body.new_room:
             self.require_rooms(body.room, body.merge, "If the room is new, add `new_room: true`.", session)
         reservation, final = self.held(identifier, session)
         context = self.context(request.caller, body.request, body.timezone)
-        draft = drafts.move(context, identifier, reservation, final, body)
-        wanted = asked.by_move(draft.op, body)
+        if body.slots is not None:
+            draft = drafts.move(context, identifier, reservation, final, body)
+        else:
+            draft = drafts.edit(context, identifier, reservation, body.purpose or "")
+        wanted = asked.by_change(draft.op, body)
         views = self.submitted(draft, identifier, session, wanted) or self.views_of(identifier, session)
         return self.shown(identifier, views)
 

@@ -10,19 +10,24 @@ from apps.api.endpoint import Answer, Endpoint
 from apps.api.request import ClientSession, Request
 from apps.rooms import answer_values, asked, drafts_series
 from apps.rooms.drafts_series import Occurrence
-from apps.rooms.endpoints.answer_schemas import RESERVED, SERIES
+from apps.rooms.endpoints.answer_schemas import CHANGED_SERIES, RESERVED, SERIES
 from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, TAKEN, Handlers, slots_asked
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import Series, decode_reservation, decode_series, reservation_page
 from apps.rooms.policies import too_many
-from apps.rooms.schema import SeriesBody, SeriesCancelQuery, SeriesMoveBody, SeriesQuery
-from bayou.application import PageViews
+from apps.rooms.schema import SeriesBody, SeriesCancelQuery, SeriesChangeBody, SeriesQuery
+from bayou.application import Accepted, PageViews, had_no_effect
 from bayou.errors import Conflict, Unknown
 from bayou.write import Draft
 
 
 def _date(occurrence: Mapping[str, Any]) -> str:
     return str(occurrence["date"])
+
+
+def _outcomes(draft: Draft, accepted: Accepted) -> dict[str, str]:
+    """Return the outcome of each occurrence of a write about a series, by its date."""
+    return dict(zip(map(_date, draft.args["occurrences"]), accepted.detail.split("\t"), strict=True))
 
 
 def _has_no_slot(outcome: str) -> bool:
@@ -43,6 +48,14 @@ class SeriesHandlers(Handlers):
             if decode_reservation(views.tentative)
         ]
         return {"series": answer_values.series(identifier, series, [one for one in shown if one])}
+
+    def reserve_series(
+        self, draft: Draft, identifier: str, session: ClientSession, wanted: asked.Asked
+    ) -> tuple[Answer, int]:
+        """Submit a draft that reserves a series, and return the answer and its status."""
+        accepted = self.submitted_series(draft, identifier, session, wanted)
+        recorded = accepted.pages.get(reservation_page(identifier)) if accepted else None
+        return self.reserved(identifier, recorded, session)
 
     def reserved(self, identifier: str, recorded: PageViews | None, session: ClientSession) -> tuple[Answer, int]:
         """Return the answer to a request that reserves, and its status. `recorded` is the page as the write leaves it;
@@ -77,17 +90,18 @@ class SeriesHandlers(Handlers):
 
     def submitted_series(
         self, draft: Draft, identifier: str, session: ClientSession, wanted: asked.Asked
-    ) -> PageViews | None:
-        """Submit a draft about a series, and return the page of the series as the write leaves it. See `submitted`."""
-        page = reservation_page(identifier)
-        accepted = self.service.submit(draft, session, [page])
+    ) -> Accepted | None:
+        """Submit a draft about a series, and return what the write did; None if the same request had already been
+        accepted. Raise a Refusal as `submitted` does."""
+        accepted = self.service.submit(draft, session, [reservation_page(identifier)])
         if accepted.status in TAKEN:
             self.require_same(wanted, identifier, draft.request, session)
-        if accepted.logged or accepted.status in TAKEN:
-            return accepted.pages.get(page)
+            return None
+        if accepted.logged:
+            return accepted
         if not accepted.detail:
             raise refusal(accepted.status, identifier)
-        outcomes = dict(zip(map(_date, draft.args["occurrences"]), accepted.detail.split("\t"), strict=True))
+        outcomes = _outcomes(draft, accepted)
         failed = {day for day, outcome in outcomes.items() if _has_no_slot(outcome)}
         if failed:
             raise self._nothing_free(draft, identifier, failed, session)
@@ -132,7 +146,7 @@ class AllSeries(SeriesHandlers):
                 errors={404: ("room_unknown",), 409: ("slot_taken", "policy", "request_differs")},
             ),
             series("GET", handler=self.show_series, errors={404: ("series_unknown",)}),
-            series("PATCH", handler=self.move_series, errors=cannot_move),
+            series("PATCH", handler=self.move_series, answers={200: CHANGED_SERIES}, errors=cannot_move),
             series("DELETE", handler=self.cancel_series, errors=cannot_cancel),
         ]
 
@@ -146,8 +160,7 @@ class AllSeries(SeriesHandlers):
                 self.require_rooms(room, body.merge, "If the room is new, add `new_room: true`.", session)
         identifier = f"{context.user}/{context.request}"
         draft = drafts_series.reserve_listed(context, body)
-        recorded = self.submitted_series(draft, identifier, session, asked.by_reserve(draft, body.merge))
-        return self.reserved(identifier, recorded, session)
+        return self.reserve_series(draft, identifier, session, asked.by_reserve(draft, body.merge))
 
     def show_series(self, request: Request[None, None], user: str, name: str) -> Answer:
         """Show a series."""
@@ -155,22 +168,29 @@ class AllSeries(SeriesHandlers):
         self.require_series(identifier, request.session)
         return self._answer(identifier, request.session)
 
-    def move_series(self, request: Request[SeriesQuery, SeriesMoveBody], user: str, name: str) -> Answer:
-        """Move all occurrences of a series, or only those on and after the date `from`. An occurrence for which nothing
-        is free stays where it is."""
+    def move_series(self, request: Request[SeriesQuery, SeriesChangeBody], user: str, name: str) -> Answer:
+        """Move all occurrences of a series, or only those on and after the date `from`, or give them another purpose.
+        An occurrence for which nothing is free stays where it is: `unmoved` has the dates of those that the request
+        left as they were. It is null if the request had been accepted before."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         remedy = "A move cannot name a new room; a new reservation can."
         self.require_rooms(body.room, body.merge, remedy, session)
         series = self.require_series(identifier, session)
         context = self.context(request.caller, body.request, body.timezone)
-        wanted = asked.by_move("move_series", body, request.query.first)
+        op, unmoved = "edit_series" if body.slots is None else "move_series", None
+        wanted = asked.by_change(op, body, request.query.first)
         if context.request in series.requests:
             self.require_same(wanted, identifier, context.request, session)
         else:
             occurrences = self.not_cancelled(identifier, series, request.query.first, session)
-            draft = drafts_series.move(context, identifier, occurrences, body)
-            self.submitted_series(draft, identifier, session, wanted)
-        return self._answer(identifier, session)
+            if body.slots is not None:
+                draft = drafts_series.move(context, identifier, occurrences, body)
+            else:
+                draft = drafts_series.edit(context, identifier, occurrences, body.purpose or "")
+            if accepted := self.submitted_series(draft, identifier, session, wanted):
+                outcomes = sorted(_outcomes(draft, accepted).items())
+                unmoved = [day for day, outcome in outcomes if had_no_effect(outcome)]
+        return {**self._answer(identifier, session), "unmoved": unmoved}
 
     def cancel_series(self, request: Request[SeriesCancelQuery, None], user: str, name: str) -> Answer:
         """Cancel all occurrences of a series, or only those on and after the date `from`."""

@@ -12,11 +12,13 @@ are optional.
   reserve  check first_choice_free   args room, slots = START8/END8 ... by preference, purpose; series, limit
   move     check first_choice_free   args reservation = "USER/REQUEST", room, slots; limit, purpose
   cancel   check reservation_stands  args reservation, room (for people only); reason
+  edit     check reservation_stands  args reservation, room (for people only), purpose: gives it this purpose
   reserve_series  check every_first_choice_free   args room, purpose, rule, except (dates, separated by blanks), zone,
                   occurrences_wanted, limit, occurrences = {{date, slots; room, purpose, day_start, day_end}, ...}
   move_series     check every_first_choice_free   args series = "USER/REQUEST", occurrences_wanted,
                   occurrences = {{date, room, slots; ...}, ...}; limit
   cancel_series   check every_reservation_stands  args series, room, occurrences = {{date}, ...}; reason
+  edit_series     check every_reservation_stands  args series, room, purpose, occurrences = {{date}, ...}
   occurrences_wanted is all_or_nothing or best_effort; limit = {open, at}: see Occupancy.limit_reached.
 
 Merge procedures of the writes that want a slot; a series uses its procedure for every occurrence. All but give_up first
@@ -35,12 +37,11 @@ Pages (apps/rooms/pages.py reads the same format).
   reservation:USER/REQUEST  of a reservation:
                               state     reserved START8/END8 ROOM, rejected CODE, cancelled, or cancelled USER \t REASON
                               asked     what was asked for last: ROOM \t START8/END8 ... \t PURPOSE
-                              first     the same of the request that made it, once a move has replaced `asked`
+                              first     the same of the request that made it, once a move or an edit has replaced `asked`
                               series    the request of the series that it belongs to
                               pages     the room pages that may hold it beyond those of the slots, separated by newlines
-                              write     the id of the last move or cancel that changed it
-                              requests  the last moves and cancels, as REQUEST=WHAT (Requests.what), separated by
-                                        blanks
+                              write     the id of the last move, edit or cancel that changed it
+                              requests  the last of these, as REQUEST=WHAT (Requests.what), separated by blanks
                             The request of an occurrence is SERIES~DATE.
                             Of a series: state series; rule, zone, except, wanted, dates (of its occurrences, separated
                             by blanks), write, requests. So one request is one reservation or one series.
@@ -49,7 +50,7 @@ Pages (apps/rooms/pages.py reads the same format).
   the stamp of the write is not its time, \t USER (empty for the owner); in the latter case also \t ACCEPTED_AT.
 
 Statuses.
-  updated, merged    done; the detail is START8/END8 ROOM, none for a cancel
+  updated, merged    done; the detail is START8/END8 ROOM, none for a cancel and for an edit of what has no slot
   rejected           no slot; the detail is no_alternative, open_reservations, or series: another occurrence got none
   duplicate          this request was taken before; it has its effect
   differs            a request with this id was taken before, and asked for something else
@@ -80,9 +81,11 @@ local CHECKS = {
   reserve = "first_choice_free",
   move = "first_choice_free",
   cancel = "reservation_stands",
+  edit = "reservation_stands",
   reserve_series = "every_first_choice_free",
   move_series = "every_first_choice_free",
   cancel_series = "every_reservation_stands",
+  edit_series = "every_reservation_stands",
 }
 -- Outcomes that are no part of the history of the reservation. They have no detail.
 local NOT_IN_HISTORY = { duplicate = true, differs = true, unknown = true, forbidden = true }
@@ -98,7 +101,7 @@ function app.check(pages, write)
   end
   local request = Requests.request_of(write)
   Occupancy.inspect(pages, write, request)
-  if request.obstacle or request.op == "cancel" then
+  if request.obstacle or not request.ends then
     return not request.obstacle, request
   end
   if Occupancy.limit_reached(pages, write, request) then
@@ -119,9 +122,8 @@ function app.update(pages, write, request)
   if PART_OPS[write.op] then
     return Series.play(pages, write, true)
   end
-  if request.op == "cancel" then
-    Changes.cancel(pages, write, request)
-    return "updated"
+  if not request.ends then
+    return Changes.change(pages, write, request)
   end
   return "updated", reserve(pages, write, request, request.args.room, request.ends[1], request.ends[2])
 end
@@ -146,7 +148,7 @@ end
 -- The append-only lists that this write adds to, whatever its outcome: list, entry, list, entry, ...
 function app.lists(write)
   local op, args = write.op, write.args
-  if op == "cancel" or op == "cancel_series" then
+  if match(op, "^cancel") or match(op, "^edit") then
     return {}
   end
   local user = "user:" .. write.user

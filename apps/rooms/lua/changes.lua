@@ -54,7 +54,7 @@ local function remember(pages, page, write)
   pages.set(page, "requests", requests)
 end
 
--- Notes on the page of the reservation which move or cancel changed it last and, unless that is about a series, its
+-- Notes on the page of the reservation which move, edit or cancel changed it last and, unless that is about a series, its
 -- request id. A reserve needs no note: the page itself identifies it.
 local function sign(pages, write, request)
   if request.op == "reserve" then
@@ -112,6 +112,13 @@ local function pages_beyond(pages, write, request)
   return found
 end
 
+-- Keeps what the request that made the reservation asked for, before something else replaces it.
+local function keep_first(pages, page)
+  if not pages.get(page, "first") then
+    pages.set(page, "first", pages.get(page, "asked"))
+  end
+end
+
 -- Writes the page of the reservation: what was asked, and the state that follows from it.
 local function write_page(pages, write, request, state)
   local args, page = request.args, request.page
@@ -122,8 +129,8 @@ local function write_page(pages, write, request, state)
   elseif request.op ~= "reserve" then -- the page of a new reservation is empty
     pages.delete(page, "pages")
   end
-  if request.op == "move" and not pages.get(page, "first") then
-    pages.set(page, "first", pages.get(page, "asked"))
+  if request.op == "move" then
+    keep_first(pages, page)
   end
   pages.set(page, "asked", args.room .. "\t" .. args.slots .. "\t" .. purpose_of(pages, request))
   pages.set(page, "state", state)
@@ -154,6 +161,19 @@ local function refuse(pages, write, request, code)
   return "rejected", code
 end
 
+-- Gives the reservation another purpose, on its own page and on those of its room. Returns the detail of the outcome.
+local function edit(pages, write, request)
+  local slot, page = request.current_slot, request.page
+  local room, slots = Occupancy.asked_of(pages, page)
+  keep_first(pages, page)
+  pages.set(page, "asked", room .. "\t" .. slots .. "\t" .. request.args.purpose)
+  if slot then
+    enter(pages, request, slot.room, slot.start8, slot.stop8)
+  end
+  sign(pages, write, request)
+  return slot and Occupancy.detail_of(slot.room, slot.start8, slot.stop8)
+end
+
 -- Ends the reservation. Where a reason was given, the page keeps who ended it.
 local function cancel(pages, write, request)
   local reason = request.args.reason
@@ -165,11 +185,20 @@ local function cancel(pages, write, request)
   sign(pages, write, request)
 end
 
+-- Does what a request asks for that wants no slot. Returns the status and the detail of the outcome.
+local function change(pages, write, request)
+  if request.op == "edit" then
+    return "updated", edit(pages, write, request)
+  end
+  cancel(pages, write, request)
+  return "updated"
+end
+
 return {
   claim = claim,
   unclaim = unclaim,
   remember = remember,
   reserve = reserve,
   refuse = refuse,
-  cancel = cancel,
+  change = change,
 }

@@ -2,11 +2,11 @@
 -- for each occurrence, any other write holds one.
 --
 -- The fields of a request:
---   op             reserve | move | cancel
+--   op             reserve | move | cancel | edit
 --   owner, id      the reservation is OWNER/ID: who made it, and the id of the request that made it
 --   page           the page of the reservation
 --   args           the arguments of a write about this reservation alone: room, slots, ...
---   ends           the ends of its slots: start8, stop8, start8, ...; false for a cancel
+--   ends           the ends of its slots: start8, stop8, start8, ...; false for a cancel and an edit
 --   is_occurrence  true where it is part of a series
 -- Occupancy.inspect adds what it finds on the pages: current_slot, obstacle.
 
@@ -15,7 +15,7 @@
 local match, max, min = string.match, math.max, math.min
 
 -- The op of a series -> the op of each of its requests.
-local PART_OPS = { reserve_series = "reserve", move_series = "move", cancel_series = "cancel" }
+local PART_OPS = { reserve_series = "reserve", move_series = "move", cancel_series = "cancel", edit_series = "edit" }
 
 -- The owner and the id of the reservation or series that the write is about.
 local function target_of(write)
@@ -32,7 +32,7 @@ local function page_of(owner, id)
 end
 
 local function new_request(op, owner, id, args, is_occurrence)
-  local ends = op ~= "cancel" and Slots.ends_of(args.slots)
+  local ends = (op == "reserve" or op == "move") and Slots.ends_of(args.slots)
   return {
     op = op,
     owner = owner,
@@ -71,15 +71,17 @@ local function requests_of(write)
   return requests
 end
 
--- What a move or a cancel asks for, as a text without blanks: tells two requests with one id apart. Of a move of a
+-- What a move, an edit or a cancel asks for, as a text without blanks: tells two requests with one id apart. Of a move of a
 -- series, its first occurrence counts.
 local function what(write)
   local args = write.args
   local first = args.occurrences and args.occurrences[1] or args
-  if not first.slots then
-    return "cancel"
+  local asked = "cancel"
+  if first.slots then
+    asked = match(first.slots, "^%S+") .. "@" .. first.room .. (args.purpose and "/" .. args.purpose or "")
+  elseif args.purpose then
+    asked = "edit/" .. args.purpose
   end
-  local asked = match(first.slots, "^%S+") .. "@" .. first.room .. (args.purpose and "/" .. args.purpose or "")
   return (string.gsub(asked, " ", "\t"))
 end
 

@@ -62,14 +62,14 @@ local function is_free(pages, write)
       return false
     end
   end
-  return write.op == "cancel_series" or are_apart(requests)
+  return not requests[1].ends or are_apart(requests)
 end
 
 -- Tries one request. Sets `claimed`, the slot that it got; or `code`, why it got none. Neither where an obstacle stands
--- in its way, and for a cancel.
+-- in its way, and where the request wants none.
 local function try(pages, write, request, first_is_free)
   Occupancy.inspect(pages, write, request)
-  if request.obstacle or request.op == "cancel" then
+  if request.obstacle or not request.ends then
     return
   end
   if Occupancy.limit_reached(pages, write, request) then
@@ -115,9 +115,8 @@ local function finish(pages, write, request)
   if request.obstacle then
     return request.obstacle
   end
-  if request.op == "cancel" then
-    Changes.cancel(pages, write, request)
-    return "updated"
+  if not request.ends then
+    return Changes.change(pages, write, request)
   end
   local slot = request.claimed
   if slot then

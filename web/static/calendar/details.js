@@ -7,7 +7,8 @@ import { dayAndSpan, dayOf, longDay, roomAndSlot, shortDay, span } from "../shar
 import { plural, whereHeld } from "../shared/words.js";
 import { factsOf, ruleWords } from "./facts.js";
 import { makeHistory } from "./history.js";
-import { makeMover } from "./mover.js";
+import { giveFocus } from "./mine.js";
+import { makeMover, makePurposeForm } from "./mover.js";
 import { randomName, reservationPath, seriesPath } from "./paths.js";
 
 const PAUSE_MS = 1000; // events may come in bursts
@@ -31,11 +32,16 @@ export class Details {
     this.shown = element("div");
     this.said = element("p", { role: "alert" });
     this.refresh = single(() => this.readAgain(), PAUSE_MS);
-    node.addEventListener("close", () => node.replaceChildren());
+    node.addEventListener("close", () => {
+      node.replaceChildren();
+      // The browser gives the focus back to where it was, unless that was drawn again meanwhile.
+      if (document.activeElement === document.body) giveFocus(this.openedFrom ?? "");
+    });
   }
 
   async open(id, me) {
     this.me = me;
+    if (!this.node.open) this.openedFrom = document.activeElement?.dataset.open;
     setText(this.said, "");
     try {
       this.reservation = await ask("", "GET", reservationPath(id));
@@ -89,20 +95,13 @@ export class Details {
     const one = button(".danger", () => this.end("one"), `Cancel this ${occurrence ? "one" : "reservation"}`);
     if (!mine) return [this.reasonField(), one];
     const later = button(".danger", () => this.end("later"), "Cancel this and later ones");
-    const move = button(
-      "",
-      () => {
-        const mover = makeMover(this.reservation, this.names(), this.zoneOf(room), {
-          send: (reach, body) => this.attempt("PATCH", this.path(reach), { ...body, request: randomName() }),
-          complain: (text) => setText(this.said, text),
-        });
-        move.closest(".actions").before(mover);
-        move.remove();
-        mover.querySelector("select").focus();
-      },
-      "Move …",
+    const send = (reach, body) => this.attempt("PATCH", this.path(reach), { ...body, request: randomName() });
+    const complain = (text) => setText(this.said, text);
+    const move = makeUnfolding("Move …", () =>
+      makeMover(this.reservation, this.names(), this.zoneOf(room), { send, complain }),
     );
-    return occurrence ? [move, one, later] : [move, one];
+    const edit = makeUnfolding("Change purpose …", () => makePurposeForm(this.reservation, send));
+    return occurrence ? [move, edit, one, later] : [move, edit, one];
   }
 
   reasonField() {
@@ -165,9 +164,11 @@ export class Details {
 
   attempt(method, path, body) {
     return showProblem(this.said, async () => {
-      await ask("", method, path, { body, user: this.me.name });
-      this.node.close();
+      const { unmoved } = await ask("", method, path, { body, user: this.me.name });
       this.on.changed();
+      if (!unmoved?.length) return this.node.close();
+      const days = unmoved.map(shortDay).join(", ");
+      return setText(this.said, `The others have moved. Nothing that you asked for is free on ${days}: there it stays.`);
     });
   }
 
@@ -182,6 +183,23 @@ function makeTitle(text) {
 
 function makeTerm([name, text, more]) {
   return [element("dt.soft", name), element("dd", text, element("small.soft.optional", more))];
+}
+
+/** A button that gives way to the form which `make` returns. */
+function makeUnfolding(text, make) {
+  const opener = button(
+    "",
+    () => {
+      const form = make();
+      opener.closest(".actions").before(form);
+      opener.remove();
+      const field = form.querySelector("select, input");
+      field.focus();
+      field.select?.(); // what is typed replaces a text
+    },
+    text,
+  );
+  return opener;
 }
 
 /** A part of the dialog that is read from the replica when it is opened. */

@@ -10,7 +10,15 @@ export function showMine(node, reservations, roomOf, open) {
   const coming = reservations.filter(({ slot }) => slot && Date.parse(slot.end) > Date.now()).slice(0, SHOWN_MAX);
   node.hidden = coming.length === 0;
   const lines = coming.map((reservation) => makeLine(reservation, roomOf(reservation.room).timezone, open));
+  const { open: focused } = document.activeElement?.dataset ?? {};
   node.querySelector("ol").replaceChildren(...lines);
+  if (focused) giveFocus(focused);
+}
+
+/** Gives the focus to the line of a reservation; if there is none any more, to the calendar. */
+export function giveFocus(id) {
+  const line = document.querySelector(`[data-open="${CSS.escape(id)}"]`);
+  (line ?? document.querySelector('#calendar [tabindex="0"]'))?.focus({ preventScroll: true });
 }
 
 function makeLine({ id, room, slot, purpose, state, occurrence }, zone, open) {

@@ -1,4 +1,5 @@
-// A form to move a reservation to another room, day or time. In a series it moves this one, or later ones too.
+// Forms that change a reservation: one moves it to another room, day or time, the other gives it another purpose. In a
+// series they change this one, or later ones too.
 
 import { element, onSubmit } from "../shared/dom.js";
 import { clock, iso, wallClock } from "../shared/times.js";
@@ -17,11 +18,7 @@ export function makeMover({ room, slot: held, asked, occurrence }, rooms, zone, 
     day: element("input", { type: "date", value: wallClock(from, zone).day }),
     from: element("input", { type: "time", value: clock(from, zone) }),
     to: element("input", { type: "time", value: clock(to, zone) }),
-    reach: element(
-      "select",
-      element("option", { value: "one" }, "this one only"),
-      element("option", { value: "later" }, "this and later ones"),
-    ),
+    reach: makeReach(),
   };
   const form = element(
     "form.mover",
@@ -43,4 +40,26 @@ export function makeMover({ room, slot: held, asked, occurrence }, rooms, zone, 
     send(fields.reach.value, { room: fields.room.value, slots: [slot] });
   });
   return form;
+}
+
+/** `send(reach, {purpose})` changes the purpose. */
+export function makePurposeForm({ purpose, occurrence }, send) {
+  const fields = { purpose: element("input", { maxlength: "200", value: purpose }), reach: makeReach() };
+  const form = element(
+    "form.mover",
+    { novalidate: "" },
+    element("label.wide", "Purpose ", fields.purpose),
+    occurrence ? element("label.wide", "Change ", fields.reach) : null,
+    element("div.actions.wide", element("button.main", { type: "submit" }, "Change")),
+  );
+  onSubmit(form, () => send(fields.reach.value, { purpose: fields.purpose.value.trim() }));
+  return form;
+}
+
+function makeReach() {
+  return element(
+    "select",
+    element("option", { value: "one" }, "this one only"),
+    element("option", { value: "later" }, "this and later ones"),
+  );
 }

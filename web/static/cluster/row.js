@@ -7,9 +7,11 @@ import { resultOf } from "./log.js";
 
 const VERBS = {
   move: "moves",
+  edit: "changes the purpose of",
   cancel: "cancels",
   reserve_series: "reserves a series",
   move_series: "moves a series",
+  edit_series: "changes the purpose of a series",
   cancel_series: "cancels a series",
 };
 
