@@ -60,7 +60,7 @@ from bayou.trust import (
     refuse_to_give_state,
 )
 
-PROTOCOL = 6
+PROTOCOL = 7
 BATCH_COUNT_MAX = 500
 BATCH_BYTES_MAX = 1024 * 1024
 WINDOW = 4  # frames that may be in flight without an acknowledgement

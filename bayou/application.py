@@ -20,6 +20,13 @@ def had_no_effect(outcome: str) -> bool:
     return outcome.partition(" ")[0] not in {*DONE, "duplicate"}
 
 
+def refusal_of_judge(outcome: str) -> str | None:
+    """Return why a judge forbids the write with this outcome; None if no judge does. An application that says
+    `forbidden` itself gives no detail."""
+    status, _, detail = outcome.partition(" ")
+    return detail if status == "forbidden" and detail else None
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The result of a submitted draft.
@@ -137,12 +144,14 @@ class LogEntry:
 class LuaApplication:
     """An application in the form that the store plays. `lua` is the path of its Lua file; see
     docs/write-an-application.md for what the file returns. `older` maps earlier versions to their Lua files, since
-    writes of these versions may still be in a log."""
+    writes of these versions may still be in a log. A judge decides whether the user of a write, of any application, may
+    do it where it is committed."""
 
     name: str
     version: int
     lua: Path
     older: Mapping[int, Path] = field(default_factory=dict, kw_only=True)
+    is_judge: bool = field(default=False, kw_only=True)
 
     @property
     def tag(self) -> str:

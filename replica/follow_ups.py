@@ -17,7 +17,7 @@ from apps.api.application import Application, FollowUp
 from apps.api.request import ClientSession
 from apps.api.service import Service
 from bayou.application import LogEntry
-from bayou.errors import Refusal
+from bayou.errors import Forbidden, Refusal
 from bayou.session_token import Token
 from replica.events.expand import Transaction
 
@@ -73,6 +73,8 @@ class FollowUps:
         try:
             for draft in follow_up.drafts(self._service, entry):
                 self._service.submit(draft, ClientSession(Token()))
+        except Forbidden as refusal:  # its user may do nothing any more, so nothing makes up for it
+            LOGGER.warning("The write %s had no effect, and cannot be made up for: %s", write.id, refusal)
         except Refusal as refusal:
             if write.id not in self._refused:
                 LOGGER.warning("The write %s had no effect, and could not be made up for yet: %s", write.id, refusal)

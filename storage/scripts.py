@@ -9,9 +9,9 @@ Included files may include other files. Each file is loaded once, after the file
 
 A script consists of these parts, in this order:
 
-1. The applications, as the table Apps, if the command includes engine/play. They come first, so that they cannot use
-   the local variables of the engine. The globals of Redis are hidden from them. So an application can neither access a
-   key nor read a clock or a random number.
+1. The applications, as the table Apps, and the tags of the judges among them, if the command includes engine/play. They
+   come first, so that they cannot use the local variables of the engine. The globals of Redis are hidden from them. So
+   an application can neither access a key nor read a clock or a random number.
 2. Variables for every command: EVENTS_MAX, RECENT_MAX, STAMP_MAX, AHEAD_US_MAX, and the keys `K` and `keys_of`
    (storage/keys.py).
 3. The included files, then the command.
@@ -83,7 +83,8 @@ def script(verb: str, applications: Sequence[LuaApplication]) -> str:
             for application in applications
             for tag, lua in application.rules.items()
         ]
-        parts += [_ON_DEMAND, "local Hung\nlocal function command()\n"]
+        judges = ", ".join(f"'{application.tag}'" for application in applications if application.is_judge)
+        parts += [_ON_DEMAND, f"local Judges = {{{judges}}}\n", "local Hung\nlocal function command()\n"]
     numbers = f"{EVENTS_MAX}, {RECENT_MAX}, {STAMP_MAX}, {AHEAD_US_MAX}"
     parts.append(f"local EVENTS_MAX, RECENT_MAX, STAMP_MAX, AHEAD_US_MAX = {numbers}\n")
     parts += [lua_keys(), "" if verb == "begin" else _NAMESPACE_CHECK, assembled(FOLDER, f"commands/{verb}")]

@@ -17,6 +17,14 @@ from bayou.write import Draft, Write
 REQUEST_TAKEN = "a request with the same id was taken before, and asked for something else"  # why a write did nothing
 
 
+def why_forbidden(refusal: str) -> str:
+    """Return why a write that a judge forbids had no effect. `refusal` is the detail of its outcome: `revoked`, or
+    `needs ROLE` (apps/people/people.lua)."""
+    if refusal == "revoked":
+        return "its user had been revoked before it was committed"
+    return f"its user no longer had the role that it needs ({refusal.removeprefix('needs ')}) when it was committed"
+
+
 def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
     """Return the arguments of a write as its description. The member `result` has the detail of the outcome; it is None
     if the write was refused."""

@@ -11,6 +11,7 @@ APPLICATION = Application(
     name="people",
     version=1,
     lua=Path(__file__).with_name("people.lua"),
+    is_judge=True,
     describe=endpoints.describe,
     endpoints=endpoints.endpoints,
 )

@@ -1,8 +1,9 @@
 --[[
 What a write about people means: who takes part, in which role, and with which token.
 
-Contract. Returns {check, update, merge, lists}. They are pure functions, which the engine runs inside Redis at every
-replica each time a write is played: check first, then update where it returned true, else merge.
+Contract. Returns {check, update, merge, lists, authority}. They are pure functions, which the engine runs inside Redis
+at every replica each time a write is played: check first, then update where it returned true, else merge. This
+application is a judge: the engine asks authority before it commits a write of any application.
 
 Writes. All check may_manage and merge by keep_first. Each declares the page of its person and that of its user, unless
 the user is `operator`, who runs the machine of a replica.
@@ -18,14 +19,15 @@ Page person:NAME (apps/people/pages.py and apps/rooms/lua/occupancy.lua read the
 
 Statuses.
   updated    done
-  forbidden  the user is no manager where the write stands in the order
+  forbidden  the user is no manager where the write stands in the order. With the detail `revoked` or `needs ROLE`, of
+             a write of any application: authority forbids it
   exists     an `add` of a person who is there; nothing changes. So of two managers who add a name at once, the first in
              the order wins
   unknown    no such person
 ]]
 
 local OPERATOR = "operator"
-local ROLES = { user = true, manager = true, guest = true }
+local ROLES = { guest = 1, user = 2, manager = 3 } -- a higher one may do what a lower one may
 local OPS = { add = true, role = true, token = true, revoke = true }
 
 local app = {}
@@ -82,6 +84,24 @@ function app.lists(write)
     return { "people", write.args.name }
   end
   return {}
+end
+
+-- Why this user may not do a write that needs this role (nil: user) and is the next to be committed; nil where nothing
+-- forbids it. A name without a page was never added as a person, and is not judged. The page of a person who was revoked
+-- stays, without a role.
+function app.authority(committed, user, role)
+  if user == OPERATOR then
+    return nil
+  end
+  local page, needed = page_of(user), role or "user"
+  if not committed(page, "write") then
+    return nil
+  end
+  local held = committed(page, "role")
+  if not held then
+    return "revoked"
+  end
+  return ROLES[held] < ROLES[needed] and "needs " .. needed or nil
 end
 
 return app

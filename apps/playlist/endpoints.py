@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from apps.api.application import REQUEST_TAKEN
+from apps.api.application import REQUEST_TAKEN, why_forbidden
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import RequestQuery, ViewQuery, part_of_list
 from apps.api.request import Request
 from apps.api.schema import TEXT, VIEW, array, nullable, record
 from apps.api.service import Rules, Service, new_draft
 from apps.playlist.schema import PutBody, SongsQuery, song_name
-from bayou.application import PageViews
+from bayou.application import PageViews, refusal_of_judge
 from bayou.errors import Conflict, Unknown
 from bayou.write import Draft, Write
 
@@ -89,7 +89,9 @@ def describe(write: Write, outcome: str) -> dict[str, Any]:
     """Return what screens show of a write about a song: the name and, for a put, the URL. The member `result` has the
     same two values; it is None if the write was refused. `why` says why the write had no effect."""
     asked = {"song": write.args["song"], **({"url": write.args["url"]} if write.op == "put" else {})}
-    why = f"The {write.op} of {write.args['song']} had no effect: {REQUEST_TAKEN}." if outcome == "differs" else None
+    refusal = refusal_of_judge(outcome)
+    because = REQUEST_TAKEN if outcome == "differs" else why_forbidden(refusal) if refusal else None
+    why = f"The {write.op} of {write.args['song']} had no effect: {because}." if because else None
     return {**asked, "result": asked if outcome == "updated" else None, "why": why}
 
 

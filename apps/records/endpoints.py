@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from apps.api.application import REQUEST_TAKEN
+from apps.api.application import REQUEST_TAKEN, why_forbidden
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import ListQuery, RequestQuery, part_of_list
 from apps.api.request import ClientSession, Request
@@ -317,6 +317,7 @@ def _no_effect(write: Write, outcome: str, stood: str) -> str | None:
         "differs": REQUEST_TAKEN,
         "unknown": "the relation had been dropped",
         "rejected": detail,
+        "forbidden": why_forbidden(detail),
     }
     return f"{write.user}’s {write.op} ({write.request}) had no effect: {because.get(status, 'its rules failed')}."
 

@@ -72,7 +72,7 @@ def present_state(entry: LogEntry) -> Json:
         "state": "tentative" if entry.csn is None else "committed",
         "csn": entry.csn,
         "outcome": status,
-        "reason": detail if status in {"rejected", "failed"} else None,
+        "reason": detail if status in {"rejected", "forbidden", "failed"} else None,
         "step": step,
         "alternative": alternative,
         "changed": changes_shown(entry.write, changed),

@@ -2,7 +2,7 @@
 What a write about records means: the dependency check and the merge procedure that the write itself carries
 (Terry 1995, sections 4.1 and 4.2).
 
-Contract. Returns {check, update, merge, lists, notes}: see docs/write-an-application.md.
+Contract. Returns {check, update, merge, lists, notes, needs}: see docs/write-an-application.md.
 
 Writes.
   define  check name_is_free    args name, hash, content: JSON of the relation (apps/records/relation.py)
@@ -226,6 +226,8 @@ function app.check(pages, write) return checks[write.op](pages, write) end
 function app.update(pages, write, found) return updates[write.op](pages, write, found) end
 
 function app.merge(pages, write, found) return merges[write.op](pages, write, found) end
+
+function app.needs(write) return write.user, write.op ~= 'write' and 'manager' or nil end
 
 function app.lists(write)
   return write.op == 'define' and {'relations', write.args.name} or NOTHING

@@ -26,7 +26,7 @@ from apps.rooms.pages import (
 )
 from apps.rooms.settings import RoomSettings
 from apps.rooms.times import clock_text, format_minute
-from bayou.application import LogEntry, PageViews
+from bayou.application import LogEntry, PageViews, refusal_of_judge
 from bayou.write import Write
 
 REASONS = {
@@ -34,6 +34,8 @@ REASONS = {
     "Move the reservation to another time, or cancel it.",
     "open_reservations": "The user already holds as many open reservations as the policy allows. "
     "Cancel one of them, then move this reservation.",
+    "forbidden": "The user had been revoked, or had too low a role, when the reservation was committed. "
+    "Ask a manager, then make a new reservation.",
     "series": "Another occurrence of the series found no slot, and the request asked for all occurrences or none. "
     "Move this occurrence, or ask for a series without the dates that have no free slot.",
 }
@@ -205,8 +207,9 @@ def _about(write: Write) -> str:
 def _outcomes(write: Write, outcome: str) -> list[tuple[Mapping[str, Any], str]]:
     """Return a pair for each occurrence of a write about a series: the arguments of the occurrence, and its outcome."""
     occurrences = write.args["occurrences"]
-    status, _, detail = outcome.partition(" ")
-    outcomes = detail.split("\t") if detail else [status] * len(occurrences)
+    _, _, detail = outcome.partition(" ")
+    is_of_all = not detail or refusal_of_judge(outcome)
+    outcomes = [outcome] * len(occurrences) if is_of_all else detail.split("\t")
     return list(zip(occurrences, outcomes, strict=True))
 
 

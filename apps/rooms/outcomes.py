@@ -3,8 +3,8 @@ sentence if a replay turned an acknowledged write into one without effect."""
 
 from __future__ import annotations
 
-from apps.api.application import REQUEST_TAKEN
-from bayou.application import had_no_effect
+from apps.api.application import REQUEST_TAKEN, why_forbidden
+from bayou.application import had_no_effect, refusal_of_judge
 from bayou.errors import Conflict, Forbidden, Refusal, Unknown
 
 _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code, sentence
@@ -47,7 +47,10 @@ def no_effect(user: str, op: str, identifier: str, room: str, outcome: str) -> s
     status, _, detail = outcome.partition(" ")
     if not had_no_effect(outcome) or (op, status) == ("cancel", "cancelled"):
         return None
-    because = _NO_EFFECT.get(detail if status == "rejected" else status, status)
+    if refusal := refusal_of_judge(outcome):
+        because = why_forbidden(refusal)
+    else:
+        because = _NO_EFFECT.get(detail if status == "rejected" else status, status)
     what = f"reservation of {room}, {identifier}," if op == "reserve" else f"{op} of {identifier}"
     return f"{user}’s {what} had no effect: {because}."
 

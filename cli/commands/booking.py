@@ -21,6 +21,7 @@ from cli.rest import Json, Query, new_request, segment
 from cli.times import Slot, day_bounds, show_length, show_slot, show_zone, slot_of
 
 LOOKED_UP_MAX = 20  # reservations of a list for which `status` asks where they are
+REJECTED = {"rejected", "forbidden"}  # outcomes of a new reservation that is shown as rejected
 
 
 def reserve(context: Context, arguments: Namespace) -> int:
@@ -114,7 +115,7 @@ def status(context: Context, arguments: Namespace) -> None:
     lost = [
         one
         for one in context.replica.get("/conflicts", {"user": context.user})["conflicts"]
-        if one["why"] and one["outcome"] != "rejected"  # a rejected reservation is shown as such
+        if one["why"] and (one["op"] != "reserve" or one["outcome"] not in REJECTED)
     ]
     screen.json({"user": context.user, "reservations": reservations, "writes": writes, "without_effect": lost})
     if screen.as_json:

@@ -26,6 +26,7 @@ STATES = {
     "committed": ("✓", "green"),
     "rejected": ("✗", "red"),
     "conflict": ("✗", "red"),
+    "forbidden": ("✗", "red"),
     "cancelled": ("–", "dark_grey"),
 }
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")

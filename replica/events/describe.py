@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from apps.api.application import Application
-from bayou.application import MEMBERSHIP, had_no_effect
+from apps.api.application import Application, why_forbidden
+from bayou.application import MEMBERSHIP, had_no_effect, refusal_of_judge
 from bayou.write import Write
 from storage.members import describe as describe_membership
 
@@ -30,7 +30,11 @@ class Describer:
         application = self._applications.get(write.app)
         if application is None:
             return {}
-        why = f"{write.user}’s {write.op} had no effect ({outcome})." if had_no_effect(outcome) else None
+        why = None
+        if refusal := refusal_of_judge(outcome):
+            why = f"{write.user}’s {write.op} had no effect: {why_forbidden(refusal)}."
+        elif had_no_effect(outcome):
+            why = f"{write.user}’s {write.op} had no effect ({outcome})."
         try:
             return {"why": why, **application.describe(write, outcome)}
         except Exception:  # arguments of a peer may be unexpected; the other events must still be shown

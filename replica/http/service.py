@@ -12,8 +12,16 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from apps.api.request import ClientSession
-from bayou.application import Accepted, FeedRevision, History, LogEntry, OutcomeChange, Snapshot
-from bayou.errors import Behind
+from bayou.application import (
+    Accepted,
+    FeedRevision,
+    History,
+    LogEntry,
+    OutcomeChange,
+    Snapshot,
+    refusal_of_judge,
+)
+from bayou.errors import Behind, Forbidden
 from bayou.write import Draft, Write
 from replica.anti_entropy.peers import Peers
 from replica.clock import Clock, microseconds, utc_now
@@ -77,7 +85,9 @@ class ReplicaService:
         return self._clock()
 
     def submit(self, draft: Draft, session: ClientSession, shown: Sequence[str] = ()) -> Accepted:
-        """Submit a draft in one transaction. Peers are notified if the write was logged."""
+        """Submit a draft in one transaction. Peers are notified if the write was logged.
+
+        Raises Forbidden if this primary would commit the write, and the user was revoked or has too low a role."""
         needs, birth = session.needs_of_write(), session.birth
         now_us = microseconds(self._clock())
         accepted = self._attempt(session, lambda: self._store.accept(draft, now_us, needs, shown, birth))
@@ -86,6 +96,8 @@ class ReplicaService:
             self._peers.notify_new_write()
         elif accepted.status == "duplicate":
             session.note_duplicate(self._store.read(()))
+        elif refusal := refusal_of_judge(accepted.outcome):
+            raise _forbidden(refusal)
         return accepted
 
     def read(self, pages: Sequence[str], session: ClientSession, view: str = "tentative") -> Snapshot:
@@ -147,3 +159,15 @@ class ReplicaService:
                 except Behind as behind:
                     if change.ended or time.monotonic() >= deadline or behind.code == SESSION_FOREIGN:
                         raise
+
+
+def _forbidden(refusal: str) -> Forbidden:
+    """Return the refusal of a write that a judge forbids; see apps.api.application.why_forbidden."""
+    if refusal == "revoked":
+        return Forbidden("forbidden", "The user who asks for this was revoked. A manager can add the user again.")
+    needed = refusal.removeprefix("needs ")
+    return Forbidden(
+        "forbidden",
+        f"This needs the role {needed}, which the user who asks for it does not have. Ask a manager for another role.",
+        needs=needed,
+    )

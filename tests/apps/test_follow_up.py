@@ -7,6 +7,8 @@ from typing import Any
 
 from apps import APPLICATIONS
 from apps.rooms.settings import RoomSettings
+from bayou.application import Accepted
+from bayou.errors import Forbidden
 from replica.clock import utc_now
 from replica.follow_ups import FollowUps
 from replica.http.service import ReplicaService
@@ -68,3 +70,26 @@ def test_an_occurrence_that_was_moved_is_cancelled_with_its_series() -> None:
     three.follow_up("three")
     states = [three.ask("GET", f"/reservations/vish/s~2026-12-0{day}")["state"] for day in (1, 2, 3)]
     assert states == ["cancelled"] * 3
+
+
+class Forbidding(ReplicaService):
+    """Forbids every write, as a primary does whose committed pages say that the user was revoked."""
+
+    asked = 0
+
+    def submit(self, *_: Any, **__: Any) -> Accepted:
+        self.asked += 1
+        raise Forbidden("forbidden", "The user who asks for this was revoked.")
+
+
+def test_a_cancel_of_a_user_who_was_revoked_is_not_asked_for_again() -> None:
+    one, two, three = [Site(store, CONFIGURED) for store in new_stores(CONFIGURED, 12, "one", "two", "three")]
+    one.ask("POST", "/reservations", {"room": "6.12", "slots": [slot(1)], "request": "a"})
+    meet(two.store, one.store)
+    meet(three.store, one.store)
+    two.ask("PATCH", "/reservations/vish/a", {"slots": [slot(2)], "request": "m"})
+    three.ask("DELETE", "/reservations/vish/a?request=c")
+    meet(three.store, two.store)
+    service = Forbidding(CONFIGURED, three.store, FakePeers(), utc_now, lambda: None)
+    follow_ups = FollowUps("three", service, APPLICATIONS)
+    assert [follow_ups.look(), follow_ups.look(), service.asked] == [True, True, 1]

@@ -89,6 +89,8 @@ MUTANTS = (
         "occurrences_wanted == 0",
     ),
     Mutant("any person is a manager", r' and pages\.get\(person, "role"\) == "manager"', ""),
+    Mutant("copy at commit what is forbidden", r" and Play\.is_allowed\(write\)", ""),
+    Mutant("judge tentative writes, too", r"view == 'committed' and refusal_of", "refusal_of"),
     Mutant("ignore the check that a write carries", r"if step\.check and not holds\(", "if false and not holds("),
     Mutant(
         "try alternatives in another order",

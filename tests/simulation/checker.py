@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from bayou.application import refusal_of_judge
 from bayou.payloads import Installed
 from bayou.stamps import split_id
 from bayou.state import State
@@ -243,7 +244,7 @@ class Checker:
         line = self.lines.of(state)
         committed_pages = line.pages(state.csn)
         tentative_writes = [self.writes[identifier] for identifier in self._tentative[node.label]]
-        tentative_pages, outcomes = replay(tentative_writes, committed_pages)
+        tentative_pages, outcomes = replay(tentative_writes, committed_pages, commits=False)
         generation = found["meta"]["generation"]
         committed = family(found, f"c{generation}:")
         differ(self.demand, 4, node.label, "committed", committed, line.noted(state.csn))
@@ -301,10 +302,11 @@ class Checker:
         asked = {self._asked(identifier) for identifier in final}  # what was made again has another id
         lost = {one for one in self.acknowledged - final - self.excused if self._asked(one) not in asked}
         self.demand(7, not lost, len(lost), "acknowledged writes are lost:", sorted(lost)[:3])
-        again, outcomes = replay(self.writes[identifier] for identifier in line.ids[: first.csn])
+        again, outcomes = replay((self.writes[one] for one in line.ids[: first.csn]), commits=True)
         differ(self.demand, 14, "the model", "replay", line.pages(first.csn), again)
         self.demand(14, outcomes == line.outcomes[: first.csn], "outcomes of the replay")
         commits = list(line.commits())[: first.csn]
+        self.counts["forbidden"] += sum(refusal_of_judge(outcome) is not None for _, outcome, _ in commits)
         judge_commits(self.demand, [(self.writes[one], outcome, changes) for one, outcome, changes in commits])
         whole = covered(self.writes[identifier] for identifier in line.ids[: first.csn])
         self.demand(14, whole.stamps == first.vector, "V is not what the log covers")

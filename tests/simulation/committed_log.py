@@ -46,7 +46,7 @@ class CommittedLog:
             return f"{write.id} follows {write.prev}, and {before.complete(write.origin)} is committed"
         vector = before.copy()
         vector.cover(write)
-        outcome, changes = play(write, self._pages)
+        outcome, changes = play(write, self._pages, commits=True)
         self._pages.update(changes)
         self.ids.append(write.id)
         self.outcomes.append(outcome)
@@ -150,9 +150,10 @@ def notes(write: Write, csn: int, outcome: str) -> Pages:
     to the page.
     """
     status, _, detail = outcome.partition(" ")
+    judged = status == "forbidden" and bool(detail)
     if write.app == "records/1":
         return notes_of_records(write, csn, outcome)
-    if not write.app.startswith("rooms/") or status in OF_NOBODY:
+    if not write.app.startswith("rooms/") or (status in OF_NOBODY and not judged):
         return {}
     op = write.op.removesuffix("_series")
     subject = write.args.get("reservation") or write.args.get("series") or ""
@@ -160,8 +161,8 @@ def notes(write: Write, csn: int, outcome: str) -> Pages:
     told = {subject: outcome}
     if op != write.op:
         days = [occurrence["date"] for occurrence in write.args["occurrences"]]
-        became = zip(days, detail.split("\t"), strict=True)
-        told = {subject: status} | {f"{subject}~{day}": text for day, text in became}
+        became = zip(days, [outcome] * len(days) if judged else detail.split("\t"), strict=True)
+        told = {subject: outcome if judged else status} | {f"{subject}~{day}": text for day, text in became}
     user = write.user if subject.partition("/")[0] != write.user else ""
     head, tail = [write.id, "" if op == "reserve" else op], [user] if user else []
     if write.accepted_at:
@@ -171,5 +172,5 @@ def notes(write: Write, csn: int, outcome: str) -> Pages:
     return {
         f"reservation:{name}": {f"#{csn}": "\t".join([*head, text, *tail])}
         for name, text in told.items()
-        if text.split(" ", maxsplit=1)[0] not in OF_NOBODY
+        if judged or text.split(" ", maxsplit=1)[0] not in OF_NOBODY
     }

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from apps.people.pages import OPERATOR
 from apps.rooms.pages import decode_reservation, decode_series
+from bayou.application import MEMBERSHIP
 from bayou.write import Write
 from tests.support.model_desk import Pages
 
@@ -63,13 +64,16 @@ def judge_commits(demand: Demand, commits: Sequence[Commit]) -> None:
 
     16  a series that wanted all or nothing got all its slots or changed nothing
     17  reservations respect the limit on open reservations, and the page of each user lists the open ones
-    18  only permitted users changed reservations and people
+    18  only permitted users changed reservations and people, and a write of a person who was revoked, or has too low a
+        role, had no effect
     """
-    roles: dict[str, str] = {}
+    roles: dict[str, str | None] = {}  # of everybody who was ever added; None for a person who was revoked
     pages: Pages = {}
     for write, outcome, changes in commits:
         assert outcome != "failed", f"{write.id} was drafted as the product does, and cannot be played"
         before, pages = pages, {**pages, **changes}
+        if judge_authority(demand, roles, write, outcome):
+            continue
         if write.app == "people/1":
             judge_managing(demand, roles, write, outcome)
         if write.app in ROOMS:
@@ -91,7 +95,17 @@ def done_of(write: Write, outcome: str) -> list[bool]:
     return [one.partition(" ")[0] in DONE for one in told]
 
 
-def judge_managing(demand: Demand, roles: dict[str, str], write: Write, outcome: str) -> None:
+def judge_authority(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str) -> bool:
+    """Check invariant 18: a write is forbidden because of its user's role if the commits before it say so, and only
+    then. Return whether it is."""
+    needed = {"user", "manager"} if write.op not in {"define", "drop"} else {"manager"}
+    may = write.app == MEMBERSHIP or write.user not in roles or roles[write.user] in needed
+    is_judged = outcome.startswith("forbidden ")
+    demand(18, is_judged != may, write.id, write.op, "by", write.user, roles.get(write.user), outcome)
+    return is_judged
+
+
+def judge_managing(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str) -> None:
     """Check invariant 18 for a write about people: only a manager or the operator is allowed to change people.
 
     Then apply the write to `roles`.
@@ -99,12 +113,12 @@ def judge_managing(demand: Demand, roles: dict[str, str], write: Write, outcome:
     may = write.user == OPERATOR or roles.get(write.user) == "manager"
     demand(18, (outcome != "forbidden") == may, write.id, write.op, "by", write.user, roles.get(write.user), outcome)
     if outcome == "updated" and write.op == "revoke":
-        roles.pop(write.args["name"], None)
+        roles[write.args["name"]] = None
     elif outcome == "updated" and write.op != "token":
         roles[write.args["name"]] = write.args["role"]
 
 
-def judge_owner(demand: Demand, roles: dict[str, str], write: Write, outcome: str) -> None:
+def judge_owner(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str) -> None:
     """Check invariant 18: only the owner may change a reservation, but a manager may cancel any reservation with a
     reason."""
     if write.user == owner_of(write) or outcome.startswith("unknown"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tests.simulation.run import Run
 
 CLIENTS = ("reserve", "move", "cancel", "put", "get", "again", "operations", "refused", "behind", "writes")
-ARRANGING = ("reserve_series", "move_series", "cancel_series", "person", "manage")
+ARRANGING = ("reserve_series", "move_series", "cancel_series", "person", "manage", "forbidden")
 SESSIONS = ("sessions", "frame", "rolled back", "replayed", "full states", "revoked")
 NETWORK = ("cut", "link", "heal", "doubled frames", "lost frames", "lie")
 PROCESSES = ("crash", "restart", "pause", "clock", "stamps ahead")

@@ -51,6 +51,7 @@ def judged(*commits: Commit) -> Demand:
 
 
 MANAGER: Commit = (write("add", "operator", name="neil", role="manager"), "updated", {})
+GUEST: Commit = (write("add", "operator", name="neil", role="guest"), "updated", {})
 REVOKED: Commit = (write("revoke", "operator", name="neil"), "updated", {})
 CANCELLED: Commit = (write("cancel", "neil", reservation="vish/w", reason="painted"), "updated", {})
 
@@ -75,6 +76,9 @@ HALF = {f"reservation:vish/w~{DAYS[0]}": reserved()}
         (18, [CANCELLED]),
         (18, [MANAGER, REVOKED, CANCELLED]),
         (18, [MANAGER, (CANCELLED[0], "forbidden", {})]),
+        (18, [MANAGER, (CANCELLED[0], "forbidden revoked", {})]),
+        (18, [MANAGER, REVOKED, (write("reserve", "neil"), f"updated {PLACE}", {})]),
+        (18, [GUEST, (write("reserve", "neil"), f"updated {PLACE}", {})]),
         (18, [MANAGER, (write("move", "neil", reservation="vish/w"), f"updated {PLACE}", {})]),
         (18, [MANAGER, REVOKED, (write("role", "neil", name="neil", role="manager"), "updated", {})]),
     ],
@@ -91,7 +95,7 @@ def test_a_log_that_keeps_all_promises_passes() -> None:
         MANAGER,
         CANCELLED,
         REVOKED,
-        (CANCELLED[0], "forbidden", {}),
+        (CANCELLED[0], "forbidden revoked", {}),
         (write("reserve", limit=LIMIT), f"updated {PLACE}", kept),
     )
     assert set(demand.counts) == {17, 18}

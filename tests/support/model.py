@@ -18,9 +18,10 @@ from bayou.stamps import stamp_text
 from bayou.write import Draft, Write
 from tests.support.model_desk import Desk, Failed, Pages
 from tests.support.model_records import play_records
-from tests.support.model_rooms import play_rooms
+from tests.support.model_rooms import play_rooms, reject
 
 LOGGED = {"updated", "merged"}
+ROLES = ("guest", "user", "manager")  # a later one may do what an earlier one may
 
 
 @dataclass
@@ -72,11 +73,12 @@ def covered(writes: Iterable[Write]) -> Vector:
     return vector
 
 
-def replay(writes: Iterable[Write], pages: Pages | None = None) -> tuple[Pages, list[str]]:
-    """Play these writes on the pages. Return the changed pages and the outcome of each write."""
+def replay(writes: Iterable[Write], pages: Pages | None = None, *, commits: bool) -> tuple[Pages, list[str]]:
+    """Play these writes on the pages, as commits or as tentative writes. Return the changed pages and the outcome of
+    each write."""
     pages, outcomes = dict(pages or {}), []
     for write in writes:
-        outcome, changes = play(write, pages)
+        outcome, changes = play(write, pages, commits=commits)
         outcomes.append(outcome)
         pages.update(changes)
     return pages, outcomes
@@ -111,14 +113,15 @@ class Replica:
     @property
     def views(self) -> tuple[Pages, Pages]:
         """Return the tentative and the committed pages."""
-        committed, _ = replay(self.committed)
-        return replay(self.tentative, committed)[0], committed
+        committed, _ = replay(self.committed, commits=True)
+        return replay(self.tentative, committed, commits=False)[0], committed
 
     @property
     def log(self) -> list[tuple[str, int | None, str]]:
         """Return (write id, CSN, outcome) of each write in the log; the CSN of a tentative write is None."""
         writes = [*self.committed, *self.tentative]
-        _, outcomes = replay(writes)
+        pages, outcomes = replay(self.committed, commits=True)
+        outcomes += replay(self.tentative, pages, commits=False)[1]
         numbers: list[int | None] = [*range(1, self.csn + 1), *itertools.repeat(None, len(self.tentative))]
         return list(zip((write.id for write in writes), numbers, outcomes, strict=True))[self.osn :]
 
@@ -128,7 +131,8 @@ class Replica:
         prev = int(self.vector.complete(self.server))
         fields = {name: getattr(draft, name) for name in Draft.__slots__}
         write = Write(**fields, stamp=stamp, prev=prev, origin=self.server)
-        outcome, _ = play(write, self.views[0])
+        commits = self.primary == self.server and not self.tentative
+        outcome, _ = play(write, self.views[0], commits=commits)
         if outcome.split()[0] not in LOGGED:
             return outcome
         self.take(write)
@@ -179,13 +183,31 @@ class Replica:
                 peer.take(write)
 
 
-def play(write: Write, pages: Mapping[str, dict[str, str]]) -> tuple[str, Pages]:
-    """Play one write. Return its outcome and the pages that it changes."""
+def play(write: Write, pages: Mapping[str, dict[str, str]], *, commits: bool) -> tuple[str, Pages]:
+    """Play one write, as a commit or as a tentative write. Return its outcome and the pages that it changes."""
     desk = Desk(pages, write.pages)
+    refusal = refusal_of(write, pages) if commits else None
     try:
+        if refusal:
+            if write.app.startswith("rooms/"):
+                reject(desk, write)
+            return f"forbidden {refusal}", desk.changes
         return APPLICATIONS[write.app](desk, write), desk.changes
     except Failed:
         return "failed", {}
+
+
+def refusal_of(write: Write, pages: Mapping[str, dict[str, str]]) -> str | None:
+    """Return why the user may not commit this write, as the committed pages say; None if they may (Terry 1995, 6)."""
+    back = write.args.get("back")
+    actor = back["by"] if back else write.user
+    needed = "manager" if back or write.op in {"define", "drop"} else "user"
+    person = pages.get(f"person:{actor}", {})
+    if write.app == "members/1" or actor == "operator" or not person:
+        return None
+    if "role" not in person:
+        return "revoked"
+    return f"needs {needed}" if ROLES.index(person["role"]) < ROLES.index(needed) else None
 
 
 def play_members(desk: Desk, write: Write) -> str:

@@ -84,6 +84,23 @@ def play_rooms(desk: Desk, write: Write) -> str:
     return change.record(found)
 
 
+def reject(desk: Desk, write: Write) -> None:
+    """Play a write whose user may not do it: what it would have made is rejected, and nothing else changes."""
+    new = f"reservation:{write.user}/{write.request}"
+    if not write.op.startswith("reserve") or "state" in desk.read(new):
+        return
+    changes: Iterable[ReservationChange]
+    if write.op == "reserve_series":
+        series = Series(desk, write)
+        series.note_series()
+        changes = series.reservation_changes()
+    else:
+        changes = [ReservationChange(desk, write, "reserve", f"{write.user}/{write.request}", write.args)]
+    for change in changes:
+        if "state" not in change.page:
+            change.record("forbidden")
+
+
 def may_change(desk: Desk, write: Write, owner: str) -> bool:
     """Return True if the user is the owner, or is a manager who cancels with a reason."""
     if write.user == owner:

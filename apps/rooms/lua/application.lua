@@ -1,9 +1,9 @@
 --[[
 What a write of the meeting rooms means: dependency checks, updates and merge procedures (Terry 1995, section 4).
 
-Contract. Returns {check, update, merge, lists, notes}. They are pure functions, which the engine runs inside Redis at
-every replica each time a write is played: check first, then update where it returned true, else merge. They see the
-pages that the write declares, and the write itself: no clock, no randomness, no configuration. So the values of
+Contract. Returns {check, update, merge, lists, notes, forbidden}. They are pure functions, which the engine runs inside
+Redis at every replica each time a write is played: check first, then update where it returned true, else merge. They
+see the pages that the write declares, and the write itself: no clock, no randomness, no configuration. So the values of
 policies travel in write.args. The second value that check returns is handed to update and merge; they share nothing
 else. An error makes the outcome `failed`, and nothing changes.
 
@@ -52,10 +52,12 @@ Pages (apps/rooms/pages.py reads the same format).
 Statuses.
   updated, merged    done; the detail is START8/END8 ROOM, none for a cancel and for an edit of what has no slot
   rejected           no slot; the detail is no_alternative, open_reservations, or series: another occurrence got none
+                     (the state of a reservation may also be `rejected forbidden`)
   duplicate          this request was taken before; it has its effect
   differs            a request with this id was taken before, and asked for something else
   unknown            no such reservation
-  forbidden          the user is not its owner
+  forbidden          the user is not its owner; with a detail: the user was revoked, or has too low a role, where the
+                     write is committed (apps/people/people.lua)
   cancelled          it is cancelled already
   moved_meanwhile    it stands on a page that the write did not declare
   unmoved            nothing is free; it stays in the slot of the detail
@@ -73,7 +75,7 @@ Invariants kept: 8 (no two reservations of a room overlap: every entry was teste
 --- @include "series"
 
 local PART_OPS = Requests.PART_OPS
-local gmatch, match, sub = string.gmatch, string.match, string.sub
+local find, gmatch, match, sub = string.find, string.gmatch, string.match, string.sub
 local abs, floor = math.abs, math.floor
 local STAMP_OFF_S_MAX = 60 -- a stamp that is further from the time of the write does not count as its time
 
@@ -87,6 +89,7 @@ local CHECKS = {
   cancel_series = "every_reservation_stands",
   edit_series = "every_reservation_stands",
 }
+local FORBIDDEN = "forbidden"
 -- Outcomes that are no part of the history of the reservation. They have no detail.
 local NOT_IN_HISTORY = { duplicate = true, differs = true, unknown = true, forbidden = true }
 
@@ -143,6 +146,18 @@ function app.merge(pages, write, request)
     return "merged", reserve(pages, write, request, room, start8, stop8)
   end
   return Changes.refuse(pages, write, request, "no_alternative")
+end
+
+-- What the pages show of a write that a judge forbids where it is committed: a new reservation or series is rejected, and
+-- anything else stays as it is.
+function app.forbidden(pages, write)
+  if write.op == "reserve_series" then
+    return Series.reject(pages, write, FORBIDDEN)
+  end
+  local request = write.op == "reserve" and Requests.request_of(write)
+  if request and not pages.get(request.page, "state") then
+    Changes.refuse(pages, write, request, FORBIDDEN)
+  end
 end
 
 -- The append-only lists that this write adds to, whatever its outcome: list, entry, list, entry, ...
@@ -212,7 +227,8 @@ end
 -- What the commit of this write with this outcome adds to the history of reservations: page, text, page, text, ...
 function app.notes(write, outcome)
   local part_op = PART_OPS[write.op]
-  local status = part_op and match(outcome, "^%S+") or outcome
+  local is_judged = part_op and find(outcome, "^forbidden ")
+  local status = part_op and not is_judged and match(outcome, "^%S+") or outcome
   if NOT_IN_HISTORY[status] then
     return {}
   end
@@ -223,6 +239,13 @@ function app.notes(write, outcome)
   end
   local notes = { page, note(write, owner, part_op, status) }
   local requests, number = Requests.requests_of(write), 0
+  if is_judged then
+    for _, request in ipairs(requests) do
+      notes[#notes + 1] = request.page
+      notes[#notes + 1] = note(write, owner, part_op, outcome)
+    end
+    return notes
+  end
   for of_occurrence in gmatch(sub(outcome, #status + 2), "[^\t]+") do
     number = number + 1
     if not NOT_IN_HISTORY[match(of_occurrence, "^%S+")] then

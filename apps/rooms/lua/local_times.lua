@@ -129,6 +129,17 @@ function app.merge(pages, write, found)
   return with_local_times(pages, write, Application.merge(pages, write, found))
 end
 
+app.forbidden = Application.forbidden
+
+-- A move back is in the name of the owner. It is the manager who asked for it that must be allowed to.
+function app.needs(write)
+  local back = write.args.back
+  if back and back.by then
+    return back.by, "manager"
+  end
+  return write.user
+end
+
 function app.lists(write)
   local entries, args = Application.lists(write), write.args
   if not args.offsets then

@@ -169,7 +169,22 @@ local function play(pages, write, first_is_free)
   return status, table.concat(outcomes, "\t")
 end
 
+-- Notes a new series whose occurrences are all rejected, for the reason `code`. One that was there already stays.
+local function reject(pages, write, code)
+  local page = Requests.page_of(Requests.target_of(write))
+  if pages.get(page, "state") then
+    return
+  end
+  write_page(pages, write, page)
+  for _, request in ipairs(Requests.requests_of(write)) do
+    if not pages.get(request.page, "state") then
+      Changes.refuse(pages, write, request, code)
+    end
+  end
+end
+
 return {
   is_free = is_free,
   play = play,
+  reject = reject,
 }

@@ -80,6 +80,18 @@ function Pages.open(name)
   return page
 end
 
+-- A field of a committed page, nil where it is absent. A page that is not open stays closed.
+function Pages.committed_field(name, field)
+  local page = records[name]
+  if page then return Pages.load(page, COMMITTED)[field] end
+  local reply = redis.pcall('HGET', K.committed_page .. name, field)
+  if type(reply) == 'table' then
+    Pages.broken = reply.err
+    error(reply.err)
+  end
+  return reply or nil
+end
+
 local function overlay(fields, changes)
   for field, value in pairs(changes) do
     if value == DELETED then fields[field] = nil else fields[field] = value end

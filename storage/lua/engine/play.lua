@@ -5,8 +5,12 @@
 -- again without the application. An error in the application makes the outcome `failed` and changes nothing; an error
 -- of Redis aborts the transaction.
 --
--- A script that includes this file begins with the applications: Apps, tag -> {check, update, merge, lists, notes}
--- (storage/scripts.py).
+-- Before a play on the committed pages, applications that are judges say whether its user may do it (Terry 1995, section
+-- 6). They read the committed pages of that moment, and the write declares none of them: a tentative play is not judged,
+-- so its outcome still depends on nothing but its own pages.
+--
+-- A script that includes this file begins with the applications: Apps, tag -> {check, update, merge, lists, notes, needs,
+-- forbidden, authority}, and Judges, {tag, ...} (storage/scripts.py).
 
 --- @include "engine/pages"
 
@@ -123,8 +127,49 @@ function api.declares(name)
   return page ~= nil and page.play == play
 end
 
+local is_judge = {} -- tag -> true
+for _, tag in ipairs(Judges) do is_judge[tag] = true end
+-- role -> user -> what the judges said, false where nothing forbids it. It holds until the next commit of a write of a
+-- judge, because only such writes change the pages that judges read.
+local verdicts = {}
+
+local function verdict_on(user, role)
+  for i = 1, #Judges do
+    local refusal = Apps[Judges[i]].authority(Pages.committed_field, user, role)
+    if refusal then return refusal end
+  end
+  return false
+end
+
+-- Why the committed pages forbid the write, as a judge says it; false where they do not.
+local function refusal_of(application, write)
+  local user, role = write.user, nil
+  if application.needs then user, role = application.needs(write) end
+  if not user then return false end
+  if is_judge[write.app] then
+    verdicts = {}
+    return verdict_on(user, role)
+  end
+  local of_role = verdicts[role or '']
+  if not of_role then
+    of_role = {}
+    verdicts[role or ''] = of_role
+  end
+  local verdict = of_role[user]
+  if verdict == nil then
+    verdict = verdict_on(user, role)
+    of_role[user] = verdict
+  end
+  return verdict
+end
+
 -- Runs the application; returns the outcome. An error where it is no string.
 local function steps(application, write)
+  local refusal = view == 'committed' and refusal_of(application, write)
+  if refusal then
+    if application.forbidden then application.forbidden(api, write) end
+    return 'forbidden ' .. refusal
+  end
   local is_met, found = application.check(api, write)
   local step = is_met and application.update or application.merge
   local status, detail = step(api, write, found)
@@ -191,6 +236,15 @@ function Play.write(write, in_view)
   end
   if is_tentative then return outcome, some_replaced and net_effects() or effects end
   return outcome
+end
+
+-- Whether the committed pages let the user do the write. A tentative outcome may only be copied then.
+function Play.is_allowed(write)
+  check_hung(write)
+  local ok, refusal = pcall(refusal_of, Apps[write.app], write) if not ok then Hung = write.id .. ' ' .. write.app end
+  Hung = nil
+  if Pages.broken then error(Pages.broken) end
+  return ok and not refusal
 end
 
 -- What `lists` or `notes` of an application returns for a write: strings in pairs, as a flat list. An error where it

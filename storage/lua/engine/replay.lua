@@ -86,7 +86,7 @@ end
 -- log.
 function Replay.commit(write, is_tentative)
   local was, now = write.was, write.was
-  if is_tentative and not undone[write.id] and is_first_everywhere(write) then
+  if is_tentative and not undone[write.id] and is_first_everywhere(write) and Play.is_allowed(write) then
     Play.redo(write, Log.effects({write.id})[1])
     take_off(write)
   else

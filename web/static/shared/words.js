@@ -9,7 +9,7 @@ const NOTHING = {
   unmoved: "stays where it was",
   kept: "stays with its series",
   open_reservations: "too many open reservations",
-  forbidden: "not the owner",
+  forbidden: "not allowed",
   unknown: "no such reservation",
   cancelled: "was cancelled before",
   moved_meanwhile: "was moved meanwhile",
