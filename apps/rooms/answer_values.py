@@ -24,7 +24,7 @@ from apps.rooms.pages import (
     is_final,
     occurrence_date,
 )
-from apps.rooms.settings import RoomSettings
+from apps.rooms.settings import Closed, RoomSettings
 from apps.rooms.times import clock_text, format_minute
 from bayou.application import LogEntry, PageViews, refusal_of_judge
 from bayou.write import Write
@@ -115,9 +115,9 @@ def series(identifier: str, held: Series, reservations: Sequence[dict[str, Any]]
     }
 
 
-def room(name: str, listed: RoomSettings | None) -> dict[str, Any]:
+def room(name: str, listed: RoomSettings | None, closed: Closed = ()) -> dict[str, Any]:
     """Return a room as a JSON value with the schema ROOM (see answer_schemas.py). `listed` has the settings of the
-    room; it is None if the configuration does not list the room."""
+    room; it is None if the configuration does not list the room. On the days of `closed` all rooms are closed."""
     known = listed or RoomSettings(name=name)
     hours = known.hours
     return {
@@ -128,6 +128,7 @@ def room(name: str, listed: RoomSettings | None) -> dict[str, Any]:
         "location": known.location,
         "opens": clock_text(hours[0]) if hours else None,
         "closes": clock_text(hours[1]) if hours else None,
+        "closed": [days.text for days in (*closed, *known.closed)],
     }
 
 

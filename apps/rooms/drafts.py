@@ -26,7 +26,7 @@ from apps.rooms.pages import (
 )
 from apps.rooms.policies import NO_POLICIES, Policies
 from apps.rooms.schema import AnotherRoom, GiveUp, Merge, NearestFreeTime, ReservationChangeBody, ReserveBody, Slot
-from apps.rooms.times import encode_offsets, local_day
+from apps.rooms.times import encode_offsets
 from bayou.errors import BadInput, TooLarge
 from bayou.write import PAGES_MAX, Draft
 
@@ -178,10 +178,7 @@ def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Me
     for slot in room_slots:
         policies.check(slot, context.at_min, context.zone)
     if isinstance(merge, NearestFreeTime):
-        day_start, day_end = local_day(first.start, first.end, context.zone)
-        opens, closes = policies.bounds(room_slots[0], context.zone)
-        latest = policies.latest_end(room_slots[0], context.at_min)
-        day_start, day_end = max(day_start, opens), min(day_end, closes, day_end if latest is None else latest)
+        day_start, day_end = policies.bounds(room_slots[0], context.at_min, context.zone)
         args |= {"window_min": merge.window_min, "day_start": day_start, "day_end": day_end}
         low, high = max(day_start, first.start - merge.window_min), min(day_end, first.end + merge.window_min)
         room_slots.append(RoomSlot(room, low, high))

@@ -1,33 +1,40 @@
-"""The policies of a building: opening hours, the length of reservations, and how far ahead they may begin.
+"""The policies of a building: opening hours and closed days, the length and the grid of reservations, and between how
+soon and how far ahead they may begin.
 
-These policies are checked when a write is accepted, because they need the time zone, which the Lua does not have. The
-limit of open reservations is different: it depends on the pages. So the write carries this limit, and each play of the
-write checks it.
+These policies are checked when a write is accepted, because they need the time zone and the clock, which the Lua does
+not have. What counts is the clock of the replica that accepts: a stamp is no clock, and no play looks at it. So a
+reservation that waited elsewhere for a link keeps its place. The limit of open reservations is different: it depends on
+the pages. So the write carries this limit, and each play of the write checks it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, timedelta
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from apps.rooms.pages import RoomSlot
-from apps.rooms.settings import PolicySettings, RoomSettings
-from apps.rooms.times import DAY_MIN, clock_text, format_minute, local_minute
+from apps.rooms.settings import Closed, PolicySettings, RoomSettings
+from apps.rooms.times import DAY_MIN, clock_text, format_minute, local_date, local_day, local_minute, minute_of_day
 from bayou.errors import Conflict
 
 
 @dataclass(frozen=True, slots=True)
 class Policies:
     """The policies of a building. None means no limit. `hours` has (opens, closes) for each room with opening hours, in
-    minutes of the local day."""
+    minutes of the local day. On the days of `closed` every room is closed; `closed_rooms` has further days by room."""
 
     longest_min: float | None = None
     ahead_min: float | None = None
     open_reservations: int | None = None
     hours: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    shortest_min: int | None = None
+    grid_min: int | None = None
+    notice_min: int | None = None
+    closed: Closed = ()
+    closed_rooms: Mapping[str, Closed] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: PolicySettings, rooms: Sequence[RoomSettings]) -> Self:
@@ -36,43 +43,90 @@ class Policies:
             ahead_min=None if settings.ahead_days is None else settings.ahead_days * DAY_MIN,
             open_reservations=settings.open_reservations,
             hours={room.name: room.hours for room in rooms if room.hours},
+            shortest_min=settings.shortest_min,
+            grid_min=settings.grid_min,
+            notice_min=settings.notice_min,
+            closed=settings.closed,
+            closed_rooms={room.name: room.closed for room in rooms if room.closed},
         )
 
     def check(self, slot: RoomSlot, at_min: int, zone: ZoneInfo) -> None:
         """Check a slot against the policies. The request was made at the minute `at_min`. Raise Conflict, which names
         the policy that forbids the slot."""
         length = slot.end - slot.start
+        if self.shortest_min is not None and length < self.shortest_min:
+            message = f"A reservation must last {_hours(self.shortest_min)} at least, and {_text(slot, zone)} lasts"
+            raise _refusal("shortest_min", f"{message} {_hours(length)}.", slot, zone, self.shortest_min)
         if self.longest_min is not None and length > self.longest_min:
             message = f"A reservation may last {_hours(self.longest_min)} at most, and {_text(slot, zone)} lasts"
             raise _refusal("longest_h", f"{message} {_hours(length)}.", slot, zone, self.longest_min / 60)
+        if self.grid_min is not None and any(
+            minute_of_day(end, zone) % self.grid_min for end in (slot.start, slot.end)
+        ):
+            message = (
+                f"Reservations begin and end at multiples of {_hours(self.grid_min)}, and {_text(slot, zone)} does"
+            )
+            raise _refusal("grid_min", f"{message} not.", slot, zone, self.grid_min)
+        if self.notice_min is not None and slot.start < at_min + self.notice_min:
+            notice = f"at least {_hours(self.notice_min)} ahead" if self.notice_min else "before they begin"
+            message = f"Rooms must be reserved {notice}; {_text(slot, zone)} is too soon, because it is"
+            now = format_minute(at_min, zone)[:16].replace("T", " ")
+            raise _refusal("notice_min", f"{message} {now} now.", slot, zone, self.notice_min)
         if self.ahead_min is not None and slot.start > at_min + self.ahead_min:
             last = format_minute(int(at_min + self.ahead_min), zone)[:16].replace("T", " ")
             days = self.ahead_min / DAY_MIN
             message = f"Rooms may be reserved {days:g} days ahead at most, which is until {last};"
             raise _refusal("ahead_days", f"{message} {_text(slot, zone)} is later.", slot, zone, days)
-        if not self.is_open(slot, zone):
+        if closed := self._closed_on(slot, zone):
+            day, why = closed
+            message = f"{slot.room} is closed on {day:%A}, {day}{f' ({why})' if why else ''}, and {_text(slot, zone)}"
+            raise _refusal("closed", f"{message} touches that day.", slot, zone, day.isoformat())
+        if not self._is_within_hours(slot, zone):
             opens, closes = map(clock_text, self.hours[slot.room])
             message = f"{slot.room} is open from {opens} to {closes}, and {_text(slot, zone)} is not within that."
             raise _refusal("opening_hours", message, slot, zone, f"{opens}-{closes}")
 
     def is_open(self, slot: RoomSlot, zone: ZoneInfo) -> bool:
         """Whether the room is open for the whole slot."""
-        low, high = self.bounds(slot, zone)
-        return low <= slot.start and slot.end <= high
+        return self._closed_on(slot, zone) is None and self._is_within_hours(slot, zone)
 
-    def bounds(self, slot: RoomSlot, zone: ZoneInfo) -> tuple[int, int]:
-        """Return the minutes (since 1970) at which the room opens and closes on the local day on which the slot begins.
-        A room without opening hours is always open."""
+    def _is_within_hours(self, slot: RoomSlot, zone: ZoneInfo) -> bool:
+        """Whether a slot begins and ends while the room is open. A slot of several days goes on over the nights."""
+        first, last = self._hours_on(slot, slot.start, zone), self._hours_on(slot, slot.end - 1, zone)
+        return first[0] <= slot.start < first[1] and last[0] < slot.end <= last[1]
+
+    def _closed_on(self, slot: RoomSlot, zone: ZoneInfo) -> tuple[date, str] | None:
+        """Return the first day of a slot on which its room is closed, and why; None if there is none."""
+        closed = [*self.closed, *self.closed_rooms.get(slot.room, ())]
+        day, last = local_date(slot.start, zone), local_date(slot.end - 1, zone)
+        while closed and day <= last:
+            for days in closed:
+                if days.covers(day):
+                    return day, days.reason
+            day += timedelta(days=1)
+        return None
+
+    def bounds(self, slot: RoomSlot, at_min: int, zone: ZoneInfo) -> tuple[int, int]:
+        """Return the minutes (since 1970) between which the merge procedure `nearest_free_time` may put the slot, which
+        was asked for at the minute `at_min`: within the local day and what the policies allow. A slot of several days
+        in a room with opening hours has no other time, because it could begin or end at night."""
+        low, high = local_day(slot.start, slot.end, zone)
+        if slot.room in self.hours:
+            opens, closes = self._hours_on(slot, slot.start, zone)
+            low, high = (max(low, opens), min(high, closes)) if slot.end <= closes else (slot.start, slot.end)
+        if self.notice_min is not None:
+            low = max(low, at_min + self.notice_min)
+        if self.ahead_min is not None:
+            high = min(high, int(at_min + self.ahead_min) + slot.end - slot.start)
+        return low, high
+
+    def _hours_on(self, slot: RoomSlot, minute: int, zone: ZoneInfo) -> tuple[int, int]:
+        """Return the minutes (since 1970) at which the room opens and closes on the local day of a minute. A room
+        without opening hours is always open."""
         if slot.room not in self.hours:
             return 0, 100_000_000
-        day = datetime.fromtimestamp(slot.start * 60, zone).date()
-        opens, closes = self.hours[slot.room]
+        day, (opens, closes) = local_date(minute, zone), self.hours[slot.room]
         return local_minute(day, opens, zone), local_minute(day, closes, zone)
-
-    def latest_end(self, slot: RoomSlot, at_min: int) -> int | None:
-        """Return the last minute at which a slot of this length may end, if the request is made at the minute `at_min`;
-        None if there is no limit."""
-        return None if self.ahead_min is None else int(at_min + self.ahead_min) + slot.end - slot.start
 
 
 NO_POLICIES = Policies()

@@ -6,13 +6,16 @@ All values come in as text, as they were typed. This module does not read the fi
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from apps.rooms.schema import room_name
+from apps.rooms.schema import parse_date, room_name
 from apps.rooms.times import DAY_MIN
 
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
 
 
@@ -51,9 +54,50 @@ def unique(values: tuple[str, ...]) -> tuple[str, ...]:
 Clock = Annotated[int, BeforeValidator(_clock)]
 
 
+@dataclass(frozen=True, slots=True)
+class ClosedDays:
+    """Local days on which nothing can be reserved: a weekday (0 is Monday), or all days from `first` to `last`. `text`
+    is what the configuration says."""
+
+    text: str
+    weekday: int | None = None
+    first: date = date.max
+    last: date = date.min
+
+    @property
+    def reason(self) -> str:
+        return self.text.partition(" ")[2]
+
+    def covers(self, day: date) -> bool:
+        return day.weekday() == self.weekday or self.first <= day <= self.last
+
+
+def _closed_days(value: Any) -> Any:
+    """Read `saturday`, `2026-12-25` or `2026-12-24/2027-01-01`, each with a reason after a blank if there is one."""
+    if not isinstance(value, str):
+        return value
+    when = value.partition(" ")[0]
+    if when in WEEKDAYS:
+        return ClosedDays(value, weekday=WEEKDAYS.index(when))
+    first, slash, last = when.partition("/")
+    try:
+        found = ClosedDays(value, first=parse_date(first), last=parse_date(last if slash else first))
+    except ValueError:
+        raise ValueError(
+            f"{value[:64]!r} is no day; write saturday, 2026-12-25 or 2026-12-24/2027-01-01, and a reason after it"
+            " if there is one"
+        ) from None
+    if found.last < found.first:
+        raise ValueError(f"{when} ends before it begins")
+    return found
+
+
+Closed = tuple[Annotated[ClosedDays, BeforeValidator(_closed_days)], ...]
+
+
 class RoomSettings(Settings):
-    """A room. `capacity` is in people; `opens` and `closes` are in minutes of the local day. A value is None if the
-    configuration does not give it."""
+    """A room. `capacity` is in people; `opens` and `closes` are in minutes of the local day; `closed` are days beyond
+    those of the building. A value is None if the configuration does not give it."""
 
     name: Annotated[str, AfterValidator(room_name)]
     capacity: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -61,6 +105,7 @@ class RoomSettings(Settings):
     location: Annotated[str, AfterValidator(_words)] | None = None
     opens: Clock | None = None
     closes: Clock | None = None
+    closed: Closed = ()
 
     @property
     def hours(self) -> tuple[int, int] | None:
@@ -88,14 +133,34 @@ def _unique_rooms(rooms: tuple[RoomSettings, ...]) -> tuple[RoomSettings, ...]:
 Rooms = Annotated[tuple[Annotated[RoomSettings, BeforeValidator(_details)], ...], AfterValidator(_unique_rooms)]
 
 
+def _grid(minutes: int) -> int:
+    if DAY_MIN % minutes:
+        raise ValueError(f"{minutes} minutes do not divide a day; give 5, 10, 15, 30 or 60, for example")
+    return minutes
+
+
 class PolicySettings(Settings):
     """The limits of the policies. None means no limit.
 
+    shortest_min       the shortest reservation, in minutes
     longest_h          the longest reservation, in hours
+    grid_min           reservations begin and end at multiples of so many minutes of the local day
+    notice_min         how many minutes ahead a reservation must begin at least; 0 refuses one that has begun
     ahead_days         how many days ahead a reservation may begin
+    closed             days on which no room can be reserved
     open_reservations  how many reservations a user may hold, not counting those that are over
     """
 
+    shortest_min: Annotated[int, Field(ge=1, le=DAY_MIN)] | None = None
     longest_h: Annotated[float, Field(gt=0, le=366 * 24)] | None = None
+    grid_min: Annotated[int, Field(ge=1, le=DAY_MIN), AfterValidator(_grid)] | None = None
+    notice_min: Annotated[int, Field(ge=0, le=366 * DAY_MIN)] | None = None
     ahead_days: Annotated[float, Field(ge=0, le=36_500)] | None = None
+    closed: Closed = ()
     open_reservations: Annotated[int, Field(ge=0, le=10_000)] | None = None
+
+    @model_validator(mode="after")
+    def _leaves_a_length(self) -> Self:
+        if self.shortest_min and self.longest_h and self.shortest_min > self.longest_h * 60:
+            raise ValueError("shortest_min is longer than longest_h, so nothing could be reserved")
+        return self

@@ -106,6 +106,12 @@ def local_date(minute: int, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(minute * 60, zone).date()
 
 
+def minute_of_day(minute: int, zone: ZoneInfo) -> int:
+    """Return what clocks show at a minute since 1970, in minutes since midnight."""
+    moment = datetime.fromtimestamp(minute * 60, zone)
+    return moment.hour * 60 + moment.minute
+
+
 def zone_named(name: str) -> ZoneInfo | None:
     """Return the time zone with this name; None if this machine knows none."""
     try:

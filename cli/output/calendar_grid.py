@@ -13,7 +13,7 @@ from itertools import groupby
 from cli.output.reservations import Viewer
 from cli.output.screen import Cell, brief, clean, shorten, width_of
 from cli.rest import Json
-from cli.times import Slot, day_bounds, show_offset, slot_of
+from cli.times import WEEKDAYS, Slot, day_bounds, show_offset, slot_of
 
 FIRST_HOUR, LAST_HOUR = 7, 21  # shown at least, if rooms have no opening hours
 COLUMNS_OF_HOUR = (12, 10, 8, 6, 4, 2, 1)
@@ -34,6 +34,7 @@ class Line:
     entries: Sequence[Json]
     opens: float | None = None
     closes: float | None = None
+    is_closed: bool = False  # all day
 
 
 def show_grid(viewer: Viewer, title: str, lines: Sequence[Line]) -> None:
@@ -55,7 +56,19 @@ def show_grid(viewer: Viewer, title: str, lines: Sequence[Line]) -> None:
 def line_of(name: str, day: date, viewer: Viewer, entries: Sequence[Json], details: Json) -> Line:
     """Return the line of a room on a day. `details` is the replica's description of the room."""
     today = day_bounds(day, 1, viewer.zone)
-    return Line(name, today, _touching(entries, today), _hour(details.get("opens")), _hour(details.get("closes")))
+    opens, closes = _hour(details.get("opens")), _hour(details.get("closes"))
+    is_closed = is_closed_on(details.get("closed") or [], day)
+    return Line(name, today, _touching(entries, today), opens, closes, is_closed)
+
+
+def is_closed_on(closed: Sequence[str], day: date) -> bool:
+    """Whether a room is closed on a day. `closed` is what the replica says of the room: `saturday`, `2026-12-25
+    Christmas`, `2026-12-24/2027-01-01` …"""
+    for text in closed:
+        first, _, last = text.partition(" ")[0].partition("/")
+        if first == WEEKDAYS[day.weekday()] or first <= day.isoformat() <= (last or first):
+            return True
+    return False
 
 
 def show_list(viewer: Viewer, days: Sequence[date], calendars: Mapping[str, Sequence[Json]]) -> None:
@@ -123,6 +136,7 @@ def _cells(viewer: Viewer, line: Line, first: int, last: int, scale: int) -> str
     for column in range((last - first) * scale):
         hour = first + column / scale
         closed = (line.opens is not None and hour < line.opens) or (line.closes is not None and hour >= line.closes)
+        closed = closed or line.is_closed
         free = FREE if column % scale else HOUR
         painted.append((CLOSED if closed else free, "dark_grey", False))
     for one in line.entries:

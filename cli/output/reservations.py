@@ -103,13 +103,14 @@ def show_reservations(screen: Screen, reservations: Sequence[Json], zone: tzinfo
 
 
 def show_rooms(screen: Screen, rooms: Sequence[Json], zone: tzinfo | str) -> None:
-    """Show rooms in columns: name, seats, features, location, opening hours. Empty columns are left out."""
+    """Show rooms in columns: name, seats, features, location, opening hours, closed days. Leave out empty columns."""
     columns = [
         ("room", [str(room["name"]) for room in rooms]),
         ("seats", [str(room["capacity"]) if room.get("capacity") is not None else "" for room in rooms]),
         ("features", [", ".join(room.get("features") or []) for room in rooms]),
         ("location", [str(room.get("location") or "") for room in rooms]),
         ("open", [_hours(room) for room in rooms]),
+        ("closed", [", ".join(room.get("closed") or []) for room in rooms]),
         ("", ["" if room.get("listed", True) else "not in the configuration" for room in rooms]),
     ]
     shown = [(title, cells) for title, cells in columns if title == "room" or any(cells)]

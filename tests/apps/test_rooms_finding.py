@@ -97,6 +97,7 @@ def test_a_room_is_shown_with_its_details(client: Any) -> None:
         "location": "Floor 6",
         "opens": "08:00",
         "closes": "20:00",
+        "closed": [],
     }
     assert (told["6.12"]["capacity"], told["6.12"]["opens"], told["6.12"]["features"]) == (None, None, [])
 

@@ -77,6 +77,18 @@ def rule(answer: Any) -> str | None:
         ({}, "6.14", ["2026-12-01 18:00/24:00"], None),
         ({}, "6.13", ["2026-12-01 09:00/10:00", "2026-12-01 20:00/21:00"], "opening_hours"),
         ({}, "6.12", ["2026-12-01 03:00/04:00"], None),
+        ({"shortest_min": 30}, "6.12", ["2026-12-01 09:00/09:30"], None),
+        ({"shortest_min": 30}, "6.12", ["2026-12-01 09:00/09:29"], "shortest_min"),
+        ({"grid_min": 15}, "6.12", ["2026-12-01 09:15/09:45"], None),
+        ({"grid_min": 15}, "6.12", ["2026-12-01 09:10/09:45"], "grid_min"),
+        ({"grid_min": 15}, "6.12", ["2026-12-01 09:15/09:40"], "grid_min"),
+        ({"grid_min": 1440}, "6.12", ["2026-12-01 00:00/24:00"], None),
+        ({"notice_min": 0}, "6.12", ["2026-11-30 13:00/14:00"], None),
+        ({"notice_min": 0}, "6.12", ["2026-11-30 12:59/14:00"], "notice_min"),
+        ({"notice_min": 60}, "6.12", ["2026-11-30 14:00/15:00"], None),
+        ({"notice_min": 60}, "6.12", ["2026-11-30 13:59/15:00"], "notice_min"),
+        ({"closed": ["wednesday"]}, "6.12", ["2026-12-01 23:00/24:00"], None),
+        ({"closed": ["2026-12-02/2026-12-04"]}, "6.13", ["2026-12-01 09:00/10:00"], None),
     ],
 )
 def test_policies_are_checked_at_accept(
@@ -93,7 +105,10 @@ def test_policies_are_checked_at_accept(
 def test_opening_hours_over_two_days_and_with_a_clock_change(lua: Lua) -> None:
     building = Building(lua)
     night = {"start": "2026-12-01T19:00+01:00", "end": "2026-12-02T09:00+01:00"}
-    assert rule(building.ask("POST", "/reservations", {"room": "6.13", "slots": [night]})) == "opening_hours"
+    assert rule(building.ask("POST", "/reservations", {"room": "6.13", "slots": [night]})) is None
+    for ends in ({"start": "2026-12-01T20:00+01:00"}, {"end": "2026-12-02T08:00+01:00"}):
+        refused = building.ask("POST", "/reservations", {"room": "6.13", "slots": [{**night, **ends}]})
+        assert rule(refused) == "opening_hours"
     early = {"start": "2027-03-28T08:00+02:00", "end": "2027-03-28T09:00+02:00"}
     assert rule(building.ask("POST", "/reservations", {"room": "6.13", "slots": [early]})) is None
     by_the_old_clock = {"start": "2027-03-28T19:30+01:00", "end": "2027-03-28T20:00+01:00"}
@@ -203,3 +218,85 @@ def test_each_occurrence_of_a_series_counts(lua: Lua) -> None:
     assert rule(building.ask("PATCH", "/series/vish/w", body)) == "open_reservations"
     building.ask("DELETE", "/series/vish/w?from=2026-12-08")
     assert list(building.service.tentative["user:vish"]) == ["w~2026-12-01"]
+
+
+def test_a_refusal_says_until_when_and_why(lua: Lua) -> None:
+    building = Building(lua, closed=["2026-12-01/2026-12-03 the building is painted"], notice_min=90, grid_min=30)
+    messages = [
+        building.reserve("a", times).json["error"]["message"]
+        for times in ("2026-12-01 09:00/10:00", "2026-11-30 14:00/15:00", "2026-12-04 09:10/10:00")
+    ]
+    assert messages == [
+        "6.12 is closed on Tuesday, 2026-12-01 (the building is painted), and 2026-12-01 09:00 to 10:00 touches that"
+        " day.",
+        "Rooms must be reserved at least 1 h 30 min ahead; 2026-11-30 14:00 to 15:00 is too soon, because it is"
+        " 2026-11-30 13:00 now.",
+        "Reservations begin and end at multiples of 30 min, and 2026-12-04 09:10 to 10:00 does not.",
+    ]
+
+
+def test_a_room_has_closed_days_of_its_own_and_others_are_offered(lua: Lua) -> None:
+    building = Building(lua, closed=["sunday"])
+    closed = RoomSettings(name="6.12", closed=("2026-12-01 painters",))  # type: ignore[arg-type]
+    building.service.rooms = (closed, OPEN, NIGHT)
+    building.client = client_of(building.service)
+    assert rule(building.reserve("a", "2026-12-01 09:00/10:00")) == "closed"
+    assert rule(building.reserve("a", "2026-12-01 09:00/10:00", room="6.13")) is None
+    merge = {"name": "another_room", "rooms": ["6.12"]}
+    assert rule(building.reserve("b", "2026-12-01 09:00/10:00", room="6.13", merge=merge)) == "closed"
+    period = "from=2026-12-01T18:00%2B01:00&to=2026-12-01T19:00%2B01:00"
+    free = building.ask("GET", f"/rooms/free?{period}").json["rooms"]
+    assert [room["name"] for room in free] == ["6.13", "6.14"]
+    rooms = building.ask("GET", "/rooms").json["rooms"]
+    assert [room["closed"] for room in rooms] == [["sunday", "2026-12-01 painters"], ["sunday"], ["sunday"]]
+
+
+def test_several_days_may_not_touch_a_closed_one(lua: Lua) -> None:
+    building = Building(lua, closed=["2026-12-03"])
+    days = {"start": "2026-12-01T00:00+01:00", "end": "2026-12-03T00:00+01:00"}
+    assert rule(building.ask("POST", "/reservations", {"room": "6.12", "slots": [days]})) is None
+    longer = {"start": "2026-12-02T00:00+01:00", "end": "2026-12-03T00:01+01:00"}
+    assert rule(building.ask("POST", "/reservations", {"room": "6.12", "slots": [longer]})) == "closed"
+
+
+def test_the_nearest_free_time_keeps_the_notice_and_the_grid(lua: Lua) -> None:
+    building = Building(lua, notice_min=30, grid_min=15)
+    building.reserve("a", "2026-11-30 14:00/15:00")
+    merge = {"name": "nearest_free_time", "window_min": 607}
+    starts = [
+        building.reserve(name, "2026-11-30 14:00/14:30", merge=merge).json["slot"]["start"][11:16] for name in "bcd"
+    ]
+    assert starts == ["13:30", "15:00", "15:30"]
+
+
+def test_what_is_over_may_be_cancelled_and_given_another_purpose(lua: Lua) -> None:
+    building = Building(lua)
+    building.reserve("a", "2026-11-30 09:00/10:00")
+    building.restart_with(notice_min=0, closed=["monday"])
+    assert rule(building.move("vish/a", "2026-11-30 10:00/11:00")) == "notice_min"
+    assert rule(building.ask("PATCH", "/reservations/vish/a", {"purpose": "retro"})) is None
+    assert rule(building.ask("DELETE", "/reservations/vish/a")) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"closed": ["someday"]}, "'someday' is no day"),
+        ({"closed": ["2026-12-24/2026-12-01"]}, "ends before it begins"),
+        ({"grid_min": 7}, "7 minutes do not divide a day"),
+        ({"shortest_min": 90, "longest_h": 1}, "nothing could be reserved"),
+    ],
+)
+def test_policies_that_make_no_sense_are_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PolicySettings(**wrong)
+
+
+@pytest.mark.parametrize("closed", ["tuesday", "2026-12-01", "2026-12-01 inventory", "2026-11-29/2026-12-01"])
+def test_nothing_is_reserved_on_a_closed_day_nor_moved_to_it(lua: Lua, closed: str) -> None:
+    building = Building(lua, closed=[closed])
+    building.reserve("b", "2026-12-02 09:00/10:00")
+    assert rule(building.reserve("a", "2026-12-01 09:00/10:00")) == "closed"
+    assert rule(building.move("vish/b", "2026-12-01 09:00/10:00")) == "closed"
+    refused = building.reserve("w", "2026-11-28 09:00/10:00", rule="FREQ=DAILY;COUNT=4")
+    assert rule(refused) == "closed"

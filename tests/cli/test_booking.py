@@ -306,3 +306,12 @@ def test_a_move_of_a_series_says_which_stay(client: Client, replica: FakeReplica
     assert client("move", "s1", "--all", "--at", "2026-12-01", "15:00", "--all-or-nothing") == 0
     assert replica.seen[-1][2]["occurrences"] == "all_or_nothing"
     assert client("move", "s1~2026-12-08", "--at", "2026-12-08", "14:00", "--all-or-nothing") == 2
+
+
+def test_a_closed_day_is_shown_as_such(client: Client, replica: FakeReplica) -> None:
+    replica.details = {"6.12": {"closed": ["tuesday", "2026-12-24/2027-01-01 holidays"]}}
+    for day, is_closed in (("2026-12-01", True), ("2026-12-02", False), ("2026-12-24", True), ("2027-01-02", False)):
+        client("calendar", "6.12", "--on", day)
+        assert (client.out.splitlines()[2] == "6.12  " + "░" * 56) == is_closed
+    client("rooms")
+    assert "tuesday, 2026-12-24/2027-01-01 holidays" in client.out

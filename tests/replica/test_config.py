@@ -107,7 +107,7 @@ def test_a_replica_may_have_its_own_redis() -> None:
         (SMALL + "rooms: [{name: a, opens: '09:00', closes: '08:00'}]", "4: rooms[0]: closes must be after opens"),
         (SMALL + "rooms: [{name: a, features: ['x', 'x']}]", "4: rooms[0].features: 'x' appears twice"),
         (SMALL + "policies: {longest_h: 0}", "4: policies.longest_h: Input should be greater than 0"),
-        (SMALL + "policies:\n  longest: 8", "5: policies.longest: there is no such setting; the settings here are lon"),
+        (SMALL + "policies:\n  longest: 8", "5: policies.longest: there is no such setting; the settings here are sho"),
         (SMALL + "rooms: [a, a]", "4: rooms: 'a' appears twice"),
         (SMALL + "users: [a b]", "4: users[0]: 'a b' is not a name"),
         (SMALL + "data:", "4: data: "),

@@ -66,10 +66,13 @@ def test_a_day_begins_where_clocks_skip_midnight(page: Page) -> None:
         ([(6, 18)], {"opens": "09:00", "closes": "17:00"}, (33, 34)),  # tomorrow at nine
         ([(0, 48)], {}, None),
         ([(8.5, 9.5)], {}, (9.5, 10.5)),
+        ([], {"closed": ["thursday"]}, (24, 25)),  # moments count from a Thursday
+        ([], {"closed": ["1970-01-01 New Year"], "opens": "08:00"}, (32, 33)),
+        ([], {"closed": ["1970-01-01/1970-01-02"]}, None),
     ],
 )
 def test_the_nearest_free_time(
-    page: Page, busy: list[tuple[float, float]], more: dict[str, str], found: tuple[float, float] | None
+    page: Page, busy: list[tuple[float, float]], more: dict[str, Any], found: tuple[float, float] | None
 ) -> None:
     wanted, *taken = [{"start": start * HOUR_MS, "end": end * HOUR_MS} for start, end in [(9, 10), *busy]]
     bounds = {"from": 0, "to": 48 * HOUR_MS, "zone": "UTC", **more}

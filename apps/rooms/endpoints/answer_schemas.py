@@ -16,6 +16,7 @@ ROOM = record(
     location=nullable(TEXT),
     opens=nullable(CLOCK),
     closes=nullable(CLOCK),
+    closed=array(TEXT),
 )
 LOCAL = record({"overlaps": array(TEXT)}, timezone=TEXT, start=TIME, end=TIME)
 RESERVATION = record(

@@ -45,9 +45,10 @@ class Rooms(Handlers):
             start = len(listed) + bisect_right(others, query.after.encode(), key=str.encode) if query.after else 0
         part = names[start : start + query.limit]
         more = start + len(part) < len(names)
+        closed = self.building.policies.closed
         return {
             "timezone": self.service.settings.timezone,
-            "rooms": [answer_values.room(name, listed.get(name)) for name in part],
+            "rooms": [answer_values.room(name, listed.get(name), closed) for name in part],
             "next": part[-1] if more else None,
         }
 
@@ -57,7 +58,8 @@ class Rooms(Handlers):
         zone, listed, policies = self.zone, self.building.rooms, self.building.policies
         wanted = {}
         for name in [*listed, *self.other_rooms(session)]:
-            room, slot = answer_values.room(name, listed.get(name)), RoomSlot(name, query.start, query.end)
+            room = answer_values.room(name, listed.get(name), policies.closed)
+            slot = RoomSlot(name, query.start, query.end)
             large = query.capacity is None or (room["capacity"] or 0) >= query.capacity
             if large and set(query.features) <= set(room["features"]) and policies.is_open(slot, zone):
                 wanted[slot] = room

@@ -4,14 +4,25 @@ import { DAY_MIN, MINUTE_MS, clockOfMinutes, momentOf, wallClock } from "../shar
 
 const STEP_MIN = 30;
 export const STEPS = DAY_MIN / STEP_MIN;
+const WEEKDAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+
+/** Whether nothing can be reserved on a day. `closed` is of a room: `saturday`, `2026-12-24/2027-01-01 holidays` … */
+export function isClosedOn(closed, day) {
+  const weekday = WEEKDAYS[new Date(`${day}T00:00:00Z`).getUTCDay()];
+  return closed.some((text) => {
+    const [first, last = first] = text.split(" ")[0].split("/");
+    return first === weekday || (first <= day && day <= last);
+  });
+}
 
 /** The cells of a column, one for each half hour of the wall clock; `start` is null if clocks skip it. */
-export function cellsOf({ room, day, zone, opens, closes }) {
+export function cellsOf({ room, day, zone, opens, closes, closed: closedDays }) {
+  const shut = isClosedOn(closedDays, day);
   return Array.from({ length: STEPS }, (_, index) => {
     const minutes = index * STEP_MIN;
     const start = momentOf(day, minutes, zone);
     const time = clockOfMinutes(minutes);
-    const closed = (opens !== null && time < opens) || (closes !== null && time >= closes);
+    const closed = shut || (opens !== null && time < opens) || (closes !== null && time >= closes);
     return { room, day, time, start, end: start === null ? null : start + STEP_MIN * MINUTE_MS, closed };
   });
 }

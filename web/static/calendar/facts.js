@@ -6,13 +6,14 @@ import { plural } from "../shared/words.js";
 const EVERY = { DAILY: "day", WEEKLY: "week", MONTHLY: "month", YEARLY: "year" };
 const DAYS = { MO: "Mon", TU: "Tue", WE: "Wed", TH: "Thu", FR: "Fri", SA: "Sat", SU: "Sun" };
 
-/** ["6 seats", "projector, whiteboard", "Floor 6", "open 08:00–20:00"], without what is not known. */
-export function factsOf({ capacity, features, location, opens, closes }) {
+/** ["6 seats", "projector, whiteboard", "Floor 6", "open 08:00–20:00", "closed sunday"], without what is not known. */
+export function factsOf({ capacity, features, location, opens, closes, closed }) {
   return [
     capacity ? plural(capacity, "seat") : null,
     features?.length ? features.join(", ") : null,
     location,
     opens || closes ? `open ${opens ?? "00:00"}–${closes ?? "24:00"}` : null,
+    closed?.length ? `closed ${closed.join(", ")}` : null,
   ].filter(Boolean);
 }
 

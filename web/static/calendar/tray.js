@@ -13,7 +13,7 @@ const SEARCH_DAYS = 7;
 const SEARCH_STEP_MS = 15 * MINUTE_MS;
 
 export class Tray {
-  /** `roomOf(name)` gives {timezone, opens, closes}; `on.changed()` runs after a reservation was changed here. */
+  /** `roomOf(name)` gives {timezone, opens, closes, closed}; `on.changed()` runs after a reservation was changed here. */
   constructor(node, roomOf, on) {
     this.node = node;
     this.roomOf = roomOf;
@@ -94,12 +94,12 @@ export class Tray {
   }
 
   async search({ id, room, asked }, said, search) {
-    const { timezone: zone, opens, closes } = this.roomOf(room);
+    const { timezone: zone, opens, closes, closed } = this.roomOf(room);
     const day = dayOf(asked[0], zone);
     const from = Math.max(dayStart(day, zone), Math.ceil(Date.now() / SEARCH_STEP_MS) * SEARCH_STEP_MS);
     const to = Math.max(dayStart(addDays(day, SEARCH_DAYS), zone), from + 1);
     const busy = (await readCalendar({ room, from, to })).map(moments);
-    const found = nearest(moments(asked[0]), busy, { from, to, zone, opens, closes });
+    const found = nearest(moments(asked[0]), busy, { from, to, zone, opens, closes, closed });
     if (!found) {
       setText(said, `${room} has no free time of that length within ${SEARCH_DAYS} days.`);
       return;

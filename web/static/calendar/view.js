@@ -86,5 +86,6 @@ export class View {
 }
 
 function columnOf(room, day) {
-  return { room: room.name, day, zone: room.timezone, opens: room.opens ?? null, closes: room.closes ?? null };
+  const { name, timezone: zone, opens = null, closes = null, closed = [] } = room;
+  return { room: name, day, zone, opens, closes, closed };
 }
