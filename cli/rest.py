@@ -6,6 +6,8 @@ carries out two writes with the same request id only once.
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +25,7 @@ from cli.replica_addresses import ReplicaAddress
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 20.0
 STREAM_TIMEOUT_S = 60.0  # a stream sends comments more often than this, so one that is silent for longer is lost
+AUTHORITIES = "REQUESTS_CA_BUNDLE"  # names a file of the certificate authorities to trust, for HTTPS
 FILE_TIMEOUT_S = 120.0  # a replica may take long over a large file
 CHUNK_BYTES = 1 << 16
 LINE_BYTES_MAX = 1 << 20
@@ -69,6 +72,7 @@ class Replica:
         self._read_timeout_s = read_timeout_s
         self._http = requests.Session()
         self._http.trust_env = False  # neither a proxy nor .netrc belongs between a user and a replica
+        self._http.verify = os.environ.get(AUTHORITIES) or True
         self._http.headers.update({"Bayou-User": user, "Accept": "application/json"})
 
     def set_token(self, token: str) -> None:
@@ -251,6 +255,14 @@ class Replica:
     def _unreachable(self, error: Exception) -> Unreachable:
         """Return an Unreachable error. Its detail `sent` is true if the replica may have received the request."""
         cause = str(error)
+        if found := re.search("certificate verify failed: ([^('\"]+)", cause):
+            return Unreachable(
+                "replica_unreachable",
+                f"The certificate of {self._name} is not trusted: {found[1].strip()}. If your building has an authority"
+                f" of its own, name the file of its certificate in the variable {AUTHORITIES}.",
+                replica=self.address.label,
+                sent=False,
+            )
         sent = not isinstance(error, requests.exceptions.ConnectTimeout) and not any(
             sign in cause for sign in ("NewConnectionError", "NameResolutionError", "Failed to establish")
         )

@@ -26,6 +26,7 @@ from storage.redis.connect import check_setting
 
 LOOPBACK = ("127.0.0.1", "::1")
 PARTNERS = ("all", "random", "primary_first")
+HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 class ConfigError(Exception):
@@ -141,6 +142,25 @@ class LogSettings(Settings):
     keep_for_days: Annotated[float, Field(ge=0, le=36_500)] = 7.0
 
 
+Role = Literal["guest", "user", "manager"]
+Header = Annotated[str, _like(HEADER, "the name of a header: it has letters, digits and -, such as X-Forwarded-User")]
+
+
+class ProxyLoginSettings(Settings):
+    """What a trusted proxy says of the user who has logged in there.
+
+    user_header    the header that names the user
+    groups_header  the header that lists the user's groups, with commas between them
+    roles          the role of each group; of several groups the highest role counts
+    others         the role of a user who is in none of these groups
+    """
+
+    user_header: Header = "X-Forwarded-User"
+    groups_header: Header = "X-Forwarded-Groups"
+    roles: dict[str, Role] = Field(default_factory=dict)
+    others: Role = "guest"
+
+
 class RequestSettings(Settings):
     """How many requests a second each user may make, or each address where the user is not known; ten times as many at
     once. 0: no limit."""
@@ -160,7 +180,8 @@ class Config(Settings):
     data: Path = Path("data")
     primary: str
     commit: Literal["auto", "manual"] = "auto"
-    auth: Literal["none", "tokens"] = "none"
+    auth: Literal["none", "tokens", "proxy"] = "none"
+    proxy_login: ProxyLoginSettings = ProxyLoginSettings()
     tls: Path | None = None
     replicas: Annotated[dict[Label, ReplicaSettings], Field(min_length=1)]
     rooms: Rooms = ()
@@ -178,6 +199,11 @@ class Config(Settings):
         config = self.model_copy(update={"replicas": {**self.replicas, label: own}})
         config._joined = label
         return config
+
+    @property
+    def has_roles(self) -> bool:
+        """Whether people have roles, because clients must show who they are."""
+        return self.auth != "none"
 
     @property
     def founders(self) -> dict[str, ReplicaSettings]:
@@ -273,6 +299,7 @@ def _known_settings(where: yaml_lines.Path) -> str:
         "anti_entropy": AntiEntropySettings,
         "log": LogSettings,
         "requests": RequestSettings,
+        "proxy_login": ProxyLoginSettings,
         "rooms": RoomSettings,
         "policies": PolicySettings,
     }
@@ -283,6 +310,9 @@ def _known_settings(where: yaml_lines.Path) -> str:
 def _cross_check(config: Config) -> Iterator[tuple[yaml_lines.Path, str]]:
     if config.primary not in config.replicas:
         yield ("primary",), f"{config.primary!r} is not one of the replicas ({', '.join(config.replicas)})"
+    if config.auth == "proxy" and not config.proxies:
+        message = "needs `proxies`, the addresses of the proxies that may say who a user is, such as [127.0.0.1]"
+        yield ("auth",), f"'proxy' {message}"
     listed = config.anti_entropy.partners
     for number, label in enumerate(listed if isinstance(listed, tuple) else ()):
         if label not in config.replicas:

@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     joining.add_argument(
         "--invitation",
         metavar="TEXT",
-        help="with `auth: tokens`: the text that a manager got with `admin invite LABEL` from the replica of --join",
+        help="unless `auth: none`: the text that a manager got with `admin invite LABEL` from the replica of --join",
     )
     parser.add_argument("--restored", action="store_true", help="the data is a restored copy: take a new server id")
     return parser

@@ -110,7 +110,7 @@ class Replica:
                 settings, self.store, self._peers, self._clock, lambda: self._feed.follow(None)
             )
             self._follow_ups = FollowUps(label, service, applications)
-            operator_hash = new_operator_token(settings.data / label) if settings.auth == "tokens" else None
+            operator_hash = new_operator_token(settings.data / label) if settings.has_roles else None
             running = service, self.store, self._peers, self._feed
             parts = Parts(label, settings, *running, applications, self._membership, operator_hash, self._peers.signing)
             app = create_app(parts, counters, RateLimit(settings.requests))

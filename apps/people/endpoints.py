@@ -110,7 +110,7 @@ class People:
         """Submit a write about a person. Raise a Refusal if it is refused."""
         if not names.NAME.fullmatch(name):
             raise _refusal("unknown", name[:64])
-        if self._service.settings.auth != "tokens":
+        if not self._service.settings.has_roles:
             raise Conflict(
                 "auth_off",
                 "This replica has no roles, because its setting `auth: none` lets anybody use any name. To use roles,"

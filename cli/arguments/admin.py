@@ -53,7 +53,7 @@ def add_commands(commands: Parser) -> None:
     activate.add("application", "NAME/VERSION", "the application and its version")
     invite = admin.add_command(
         "invite",
-        "let a new replica join through this one within an hour; needed with `auth: tokens`",
+        "let a new replica join through this one within an hour; needed unless `auth: none`",
         "  admin invite four --replica one",
     )
     invite.add("label", "LABEL", "the label of the new replica")

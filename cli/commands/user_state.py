@@ -51,7 +51,9 @@ def login(context: Context, _arguments: Namespace) -> None:
     context.replica.set_token(token)
     answer = context.replica.get("/login")
     if answer.get("auth") != "tokens":
-        raise Problem("auth_off", f"{context.address.label} needs no token (`auth: none`), so none was stored.")
+        raise Problem(
+            "auth_off", f"{context.address.label} needs no token (`auth: {answer.get('auth')}`), so none was stored."
+        )
     if answer.get("user") != context.user:
         owner = answer.get("user")
         message = f"The token belongs to {owner}, not to {context.user}. Run `python client.py {owner} login` instead."

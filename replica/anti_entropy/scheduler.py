@@ -259,10 +259,10 @@ class Scheduler:
         continues: when a setting is changed, the replicas are changed one after the other."""
         one, other = self._label, hello.label
         here, there = self._alike, hello.settings
-        if here["auth"] != there.get("auth", here["auth"]):
-            strict, lax = (one, other) if here["auth"] == "tokens" else (other, one)
+        if (here["auth"] == "none") != (there.get("auth", here["auth"]) == "none"):
+            strict, lax = (other, one) if here["auth"] == "none" else (one, other)
             LOGGER.warning(
-                "%s asks its clients for tokens, and %s does not (auth: none). A client of %s can use any name, and its"
+                "%s makes its clients log in, and %s does not (auth: none). A client of %s can use any name, and its"
                 " writes count on every replica. Give both the same configuration.",
                 strict,
                 lax,

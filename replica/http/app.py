@@ -44,7 +44,7 @@ def create_app(parts: Parts, counters: Counters | None = None, rates: RateLimit 
     tables = tables_of(parts, counters, security)
     routes = Routes(api, [endpoint for table in tables.values() for endpoint in table])
     cross_site = CrossSite(parts.settings, parts.settings.replica(parts.label).rest, lambda: _joined(parts))
-    _add_hooks(app, routes, cross_site, security, counters, RateLimit(UNLIMITED) if rates is None else rates)
+    _add_hooks(app, parts, routes, cross_site, security, counters, RateLimit(UNLIMITED) if rates is None else rates)
     return app
 
 
@@ -61,7 +61,13 @@ def tables_of(parts: Parts, counters: Counters, security: auth.Security) -> Tabl
 
 
 def _add_hooks(
-    app: Flask, routes: Routes, cross_site: CrossSite, security: auth.Security, counters: Counters, rates: RateLimit
+    app: Flask,
+    parts: Parts,
+    routes: Routes,
+    cross_site: CrossSite,
+    security: auth.Security,
+    counters: Counters,
+    rates: RateLimit,
 ) -> None:
     @app.before_request
     def admit() -> Response | None:
@@ -72,17 +78,19 @@ def _add_hooks(
         try:
             cross_site.check(endpoint, method, request.host, headers.get("Origin"))
             g.session = read_session(headers, only_reads=method in READING)
-            g.caller = security.caller(endpoint, method, headers)
+            g.caller = security.caller(endpoint, method, request)
         except Refusal:
             rates.check(g.client)
             raise
-        if security.asks_for_tokens and g.caller.name:
+        if security.has_roles and g.caller.name:
             g.client = f"{USER}{g.caller.name}"
         if endpoint is None or endpoint.is_refused_when_busy:
             rates.check(g.client)
         g.session.client = g.client
         if endpoint is None:
             return None
+        if endpoint.is_write:
+            security.add_manager_of_proxy(g.caller, parts.service)
         request.max_content_length = endpoint.body_bytes_max
         if ADMIT not in request.environ:
             return None

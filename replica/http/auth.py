@@ -1,6 +1,8 @@
 """Authentication and authorisation: who makes a request, and whether their role permits it.
 
-With `auth: none` everybody may do everything. With `auth: tokens` a request carries a token in one of three ways:
+With `auth: none` everybody may do everything. With `auth: proxy` a request that comes from a trusted proxy carries the
+name of a user who has logged in there, and their groups; proxy_login.py reads them. Then, as with `auth: tokens`, any
+other request carries a token in one of three ways:
 
     Authorization: Bearer TOKEN        programs and the command line
     Authorization: Basic NAME:TOKEN    programs that know only names and passwords, such as calendars
@@ -21,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+from flask import Request as FlaskRequest
 from flask import Response
 from pydantic import ConfigDict, Field
 from werkzeug.datastructures import Authorization, Headers
@@ -28,14 +31,18 @@ from werkzeug.http import dump_cookie, parse_cookie
 
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import Model
-from apps.api.request import Caller
+from apps.api.request import Caller, ClientSession
 from apps.api.schema import TEXT, nullable, one_of, record
-from apps.people.pages import OPERATOR, decode_person, person_page
+from apps.api.service import Service
+from apps.people.drafts import draft_of
+from apps.people.pages import OPERATOR, Person, decode_person, person_page
 from apps.people.tokens import hash_of, is_hash_of, name_of, new_token
 from bayou.application import Snapshot
 from bayou.errors import BadInput, Forbidden, Unauthorized
 from bayou.names import NAME
+from bayou.session_token import Token
 from replica.config import Config
+from replica.http.proxy_login import RANKS, ProxyLogin
 from replica.http.routing import HttpRequest, own_endpoint
 from replica.http.web_pages import page, wants_page
 
@@ -44,7 +51,6 @@ COOKIE = "bayou_token"
 COOKIE_AGE_S = 400 * 86_400  # as long as browsers keep one
 USER_HEADER = "Bayou-User"
 OPEN = {"auth": "none", "user": None, "role": "user"}
-RANKS = {"guest": 1, "user": 2, "manager": 3}
 
 Read = Callable[[list[str]], Snapshot]
 
@@ -54,24 +60,25 @@ class Security:
     token."""
 
     def __init__(self, settings: Config, read: Read, operator_hash: str | None = None) -> None:
-        self.asks_for_tokens = settings.auth == "tokens"
+        self.has_roles = settings.has_roles
+        self._proxy_login = ProxyLogin(settings.proxy_login, settings.proxies) if settings.auth == "proxy" else None
         self.public_names = {replica.public for replica in settings.replicas.values() if replica.public}
         self._read = read
         self._operator_hash = operator_hash
 
-    def caller(self, endpoint: Endpoint | None, method: str, headers: Headers) -> Caller:
+    def caller(self, endpoint: Endpoint | None, method: str, request: FlaskRequest) -> Caller:
         """Return who makes a request. `endpoint` is None if the request matches no endpoint.
 
         Raises Unauthorized if a needed token or name is missing or the token is not valid, BadInput if the name is
         malformed, and Forbidden if the role of the caller is too low or the token belongs to another name.
         """
-        named = headers.get(USER_HEADER)
-        if not self.asks_for_tokens:
+        named = request.headers.get(USER_HEADER)
+        if not self.has_roles:
             return Caller(_name_of(named) if endpoint and endpoint.is_write else "", "user")
         needed = endpoint.role if endpoint else "user"
         if needed is None or method == "OPTIONS":
             return Caller("", "guest")
-        caller = self.holder(sent_token(headers))
+        caller = self.user_of_proxy(request) or self.holder(sent_token(request.headers))
         if RANKS[caller.role] < RANKS[needed]:
             raise Forbidden(
                 "forbidden",
@@ -81,21 +88,57 @@ class Security:
         if named not in {None, caller.name}:
             raise Forbidden(
                 "forbidden",
-                f"The token belongs to {caller.name}, but the header {USER_HEADER} names {named}. Omit that header, or"
-                f" send the token of {named}.",
+                f"This request comes from {caller.name}, but the header {USER_HEADER} names {named}. Omit that header,"
+                f" or log in as {named}.",
                 needs=named,
             )
         return caller
 
+    def user_of_proxy(self, request: FlaskRequest) -> Caller | None:
+        """Return the user that a trusted proxy names; None if it names none, or if there is no such proxy. A person of
+        this cluster has at most the role that they have here. Raises Unauthorized and BadInput as
+        ProxyLogin.user_of does, and Forbidden if the person was revoked."""
+        user = self._proxy_login.user_of(request) if self._proxy_login else None
+        if user is None:
+            return None
+        person, was_added = self._person(user.name)
+        if person is None and was_added:
+            raise Forbidden(
+                "forbidden",
+                f"{user.name} has been revoked in this cluster. A manager can add {user.name} again.",
+                needs="guest",
+            )
+        return user if person is None else Caller(user.name, min(user.role, person.role, key=lambda role: RANKS[role]))
+
+    def add_manager_of_proxy(self, caller: Caller, service: Service) -> None:
+        """Add the caller as a person, if they are a manager and only a proxy knows them. What managers do to others
+        counts by the role that is on their page where the write stands in the order. So the page keeps the role with
+        which this replica accepted the write, and every replica has it before the write. Nobody gets the token."""
+        if self._proxy_login is None or caller.role != "manager" or caller.name == OPERATOR:
+            return
+        if self._person(caller.name)[0] is None:
+            secret = hash_of(new_token(caller.name))
+            draft = draft_of(OPERATOR, None, service.now(), "add", caller.name, role=caller.role, hash=secret)
+            service.submit(draft, ClientSession(Token()))  # if a peer has added them meanwhile, it changes nothing
+
+    def _person(self, name: str) -> tuple[Person | None, bool]:
+        """Return a person, None if there is none with this name now; and whether there ever was one."""
+        page = person_page(name)
+        fields = self._read([page]).pages[page].tentative
+        return decode_person(fields), bool(fields)
+
     def holder(self, token: str | None) -> Caller:
         """Return the holder of a token. Raises Unauthorized if the token is missing or not valid."""
         if not token:
-            raise Unauthorized("token_missing", "Send the header Authorization: Bearer TOKEN. A manager gives tokens.")
+            login = self._proxy_login
+            at_proxy = f"Log in at the proxy, which must send the header {login.user_header}. Or s" if login else "S"
+            raise Unauthorized(
+                "token_missing", f"{at_proxy}end the header Authorization: Bearer TOKEN. A manager gives tokens."
+            )
         name = name_of(token)
         if name == OPERATOR and self._operator_hash and is_hash_of(self._operator_hash, token):
             return Caller(OPERATOR, "manager")
-        own = person_page(name or "")
-        person = decode_person(self._read([own]).pages[own].tentative) if name else None
+        person = self._person(name)[0] if name else None
         if name is None or person is None or not is_hash_of(person.hash, token):
             raise Unauthorized(
                 "token_wrong",
@@ -112,7 +155,7 @@ class TokenBody(Model):
 
 
 def endpoints(security: Security) -> list[Endpoint]:
-    auth, role = one_of("none", "tokens"), one_of("user", "manager", "guest")
+    auth, role = one_of("none", "tokens", "proxy"), one_of("user", "manager", "guest")
     caller = record(auth=auth, user=nullable(TEXT), role=nullable(role))
     login, endpoint = Login(security), partial(own_endpoint, path="/login", role=None)
     return [
@@ -132,21 +175,23 @@ class Login:
         """Show who the caller is; a browser gets the web page for logging in."""
         if wants_page(request):
             return page("login.html", ["'self'"])
-        if not self._security.asks_for_tokens:
+        if not self._security.has_roles:
             return OPEN
+        if user := self._security.user_of_proxy(request.http):
+            return {"auth": "proxy", "user": user.name, "role": user.role}
         token = sent_token(request.http.headers)
         return _shown(self._security.holder(token)) if token else {"auth": "tokens", "user": None, "role": None}
 
     def log_in(self, request: HttpRequest[None, TokenBody]) -> tuple[Answer, int, dict[str, str]]:
         """Set the cookie that keeps the token of a user of the web pages."""
-        if not self._security.asks_for_tokens:
+        if not self._security.has_roles:
             return OPEN, 200, {}
         token = request.body.token
         return _shown(self._security.holder(token)), 200, self._cookie(request, token, COOKIE_AGE_S)
 
     def log_out(self, request: HttpRequest[None, None]) -> tuple[Answer, int, dict[str, str]]:
         """Delete the cookie that keeps the token of a user of the web pages."""
-        auth = "tokens" if self._security.asks_for_tokens else "none"
+        auth = "tokens" if self._security.has_roles else "none"
         return {"auth": auth, "user": None}, 200, self._cookie(request, "", 0)
 
     def _cookie(self, request: HttpRequest[Any, Any], token: str, age_s: int) -> dict[str, str]:

@@ -6,6 +6,7 @@
 - A replica that listens only on the loopback address, or asks for no tokens, refuses foreign names in the header Host.
   Otherwise a foreign page could point its own name at the replica's address, and would then seem to be the replica's
   own page (DNS rebinding). With tokens this gains nothing, since browsers send a cookie only to the name that set it.
+  What a proxy takes for a login may come with any name.
 
 Only browsers send the header Origin. So only the third rule applies to other programs.
 """
@@ -29,7 +30,7 @@ class CrossSite:
     which the configuration does not have."""
 
     def __init__(self, settings: Config, address: Address, joined: Callable[[], Iterable[str]]) -> None:
-        self._is_named = address.is_loopback or settings.auth == "none"
+        self._is_named = address.is_loopback or settings.auth != "tokens"
         self._joined = joined
         self._names = {replica.rest.host.lower() for replica in settings.replicas.values()}
         self._origins = {origin for replica in settings.replicas.values() for origin in _origins(replica.rest)}

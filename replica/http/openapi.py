@@ -21,7 +21,7 @@ from replica.http.routing import own_endpoint
 
 COMMON_ERRORS: Mapping[int, tuple[str, ...]] = {
     400: ("bad_input", "bad_token"),  # the headers of a session are read wherever they are sent
-    401: ("token_missing", "token_wrong"),  # with `auth: tokens`
+    401: ("token_missing", "token_wrong", "proxy_unknown"),  # with `auth: tokens` or `proxy`
     403: ("cross_site", "forbidden"),
     404: ("not_found",),
     405: ("method_not_allowed",),
@@ -42,7 +42,7 @@ WRITE_ERRORS = {
 REQUEST_HEADERS = {
     # name: (description, example)
     "Bayou-User": (
-        "Who writes, by name. With `auth: tokens` the token says it, and the header may be left out.",
+        "Who writes, by name. With `auth: tokens` or `proxy` the login says it, and the header may be left out.",
         "vish",
     ),
     "Bayou-Session": ("The session of the client, as the last answer gave it. Empty, it begins a session.", ""),

@@ -33,6 +33,7 @@ from replica.config import Address
 from replica.http.connections import Connections
 
 ADMIT = "bayou.admit"
+REPEATED = "bayou.repeated"  # the keys of headers that came more than once
 CLIENT = "bayou.client"  # the address of the client, as limits count it; empty if a proxy does not say it
 PIECE_BYTES = 64 * 1024  # of a body, or of an answer
 PIECE_S = 30.0  # for a client to send a piece of its body, or to read a piece of its answer
@@ -336,10 +337,14 @@ def _environ(request: web.BaseRequest, body: IO[bytes]) -> Environ:
         "SERVER_PROTOCOL": f"HTTP/{version.major}.{version.minor}",
         "wsgi.input": body,
     }
+    repeated = environ[REPEATED] = set()
     for name, value in request.raw_headers:
         if key := _key(name):
             text = value.decode("latin-1")
-            environ[key] = f"{environ[key]},{text}" if key in environ else text
+            if key in environ:
+                repeated.add(key)
+                text = f"{environ[key]},{text}"
+            environ[key] = text
     if request.body_exists and "CONTENT_LENGTH" not in environ:
         environ["CONTENT_LENGTH"] = str(body.tell())
     body.seek(0)

@@ -72,7 +72,7 @@ class Membership:
         self._rules = rules
         self._say = say
         self._left = left
-        self._invitations = Invitations(self._label, identity.clock, is_needed=self._settings.auth == "tokens")
+        self._invitations = Invitations(self._label, identity.clock, is_needed=self._settings.has_roles)
         self._changing = threading.Lock()
         self._stopping = threading.Event()
         self._leaving: threading.Thread | None = None

@@ -1,4 +1,4 @@
-"""Invitations: with `auth: tokens` a server joins the cluster only with an invitation, which a manager asks for.
+"""Invitations: unless `auth: none`, a server joins the cluster only with an invitation, which a manager asks for.
 
 An invitation is for one label, at one replica, for an hour. It is a text that only this replica can make, so no replica
 stores invitations. A replica that restarts takes earlier invitations no longer.

@@ -9,7 +9,8 @@ import pytest
 
 from apps.people.tokens import hash_of, name_of, new_token
 from replica.config import parse
-from replica.http.auth import RANKS, TOKEN_FILE, new_operator_token
+from replica.http.auth import TOKEN_FILE, new_operator_token
+from replica.http.proxy_login import RANKS
 from storage.store import Store
 from tests.support import sides_harness
 from tests.support.sides_harness import meet, new_stores

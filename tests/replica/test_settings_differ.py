@@ -61,9 +61,7 @@ def test_both_warn_and_name_the_replica_without_tokens(
 ) -> None:
     said = said_in(settings, stores, ("tokens", "none"), caplog)
     assert len(said.splitlines()) == 2
-    assert (
-        said.count("one asks its clients for tokens, and two does not (auth: none). A client of two can use any") == 2
-    )
+    assert said.count("one makes its clients log in, and two does not (auth: none). A client of two can use any") == 2
 
 
 @pytest.mark.parametrize("auth", ["none", "tokens"])

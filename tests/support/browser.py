@@ -9,7 +9,7 @@ import atexit
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from selenium import webdriver
@@ -106,14 +106,14 @@ class Page:
 
 
 @contextlib.contextmanager
-def browser(width: int = 1280, height: int = 800, *, calm: bool = False) -> Iterator[Page]:
+def browser(width: int = 1280, height: int = 800, *, calm: bool = False, flags: Sequence[str] = ()) -> Iterator[Page]:
     """Open a window without cookies, stored data or cache, and close it at the end. With `calm`, the browser asks web
-    pages to show no animations.
+    pages to show no animations. `flags` are more flags of the command line.
 
     A browser takes more than a second to start and to quit, so it stays for later windows, until the tests end. Windows
     that are open at the same time belong to different browsers.
     """
-    driver = _idle.pop() if _idle else _start()
+    driver = _idle.pop() if _idle and not flags else _start(*flags)
     first = driver.current_window_handle
     driver.switch_to.new_window("tab")
     driver.set_window_size(width, height)
@@ -122,6 +122,9 @@ def browser(width: int = 1280, height: int = 800, *, calm: bool = False) -> Iter
         still = {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", still)
     yield Page(driver)
+    if flags:
+        driver.quit()
+        return
     # Only a browser whose test has passed is used again.
     driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
     driver.execute_cdp_cmd("Network.clearBrowserCache", {})
@@ -132,13 +135,13 @@ def browser(width: int = 1280, height: int = 800, *, calm: bool = False) -> Iter
     _idle.append(driver)
 
 
-def _start() -> webdriver.Chrome:
+def _start(*flags: str) -> webdriver.Chrome:
     """Start a browser with a new profile, and quit it when the tests end."""
     if _BROWSER is None or _DRIVER is None:
         raise RuntimeError(WHY_NO_BROWSER)
     options = webdriver.ChromeOptions()
     options.binary_location = _BROWSER
-    for flag in FLAGS:
+    for flag in (*FLAGS, *flags):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(_DRIVER, log_output=os.devnull))

@@ -26,9 +26,10 @@ leave.addEventListener("click", async () => {
 });
 
 function show({ auth, user, role }) {
-  form.hidden = auth === "none";
-  leave.hidden = !user;
+  form.hidden = auth !== "tokens";
+  leave.hidden = !user || auth === "proxy";
   if (auth === "none") setText(present, "Nobody needs a token here: give your name on the calendar.");
+  else if (auth === "proxy") setText(present, `You are ${user} (${role}), as the login of the building says.`);
   else if (user) setText(present, `You are ${user} (${role}). Log in with another token to be somebody else.`);
   else setText(present, "This replica asks for a token.");
   if (!form.hidden) token.focus();

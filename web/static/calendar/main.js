@@ -69,10 +69,10 @@ function sayLost(text) {
   showHealth({ level: "lost", text });
 }
 
-/** Finds out who the user is: if replicas ask for tokens, they say it. */
+/** Finds out who the user is: if replicas have roles, they say it. */
 async function readLogin() {
   const { auth, user, role } = await askUntilAnswered("/login", sayLost);
-  if (auth !== "tokens") return;
+  if (auth === "none") return;
   me.fix(user ?? "", role);
   source.isGuest = role === "guest";
   document.body.dataset.role = role ?? "none";
