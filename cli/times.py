@@ -156,10 +156,22 @@ def day_bounds(day: date, days: int, zone: tzinfo) -> Slot:
     return Slot(datetime.combine(day, time(), zone), datetime.combine(after, time(), zone))
 
 
+def whole_days(first: date, last: date, opens: str, closes: str, zone: tzinfo) -> Slot:
+    """Return the slot from a time of day `opens` on the first day to `closes` on the last one, such as 08:00 and
+    24:00."""
+    bounds = day_bounds(first, (last - first).days + 1, zone)
+    start = bounds.start if opens == "00:00" else _place(first, _read_clock(opens, opens), zone)
+    end = bounds.end if closes == "24:00" else _place(last, _read_clock(closes, closes), zone)
+    return Slot(start, end)
+
+
 def show_slot(slot: Slot, zone: tzinfo) -> str:
-    """Return a slot as text, such as `Tue 2026-12-01 09:00–10:00`. If the slot ends on another day, the text also has
-    that day."""
+    """Return a slot as text, such as `Tue 2026-12-01 09:00–10:00` or `Tue 2026-12-01 all day`. If the slot ends on
+    another day, the text also has that day."""
     start, end = slot.start.astimezone(zone), slot.end.astimezone(zone)
+    if start.time() == end.time() == time():
+        last_day = end.date() - timedelta(days=1)
+        return f"{start:%a %Y-%m-%d} all day" + (f" to {last_day:%a %Y-%m-%d}" if last_day > start.date() else "")
     last = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%a %Y-%m-%d %H:%M}"
     if start.utcoffset() != end.utcoffset():
         return f"{start:%a %Y-%m-%d %H:%M} ({show_offset(start)})–{last} ({show_offset(end)})"

@@ -46,6 +46,7 @@ def _reserve(commands: Parser) -> None:
         "  reserve --room 6.12 --at friday 9:00 --to 10:30\n"
         "  reserve --room 6.12 --at today 14-15 --merge nearest_free_time --window 2h\n"
         "  reserve --room 6.12 --at today 14-15 --merge another_room --else-room 6.13\n"
+        "  reserve 6.12 friday --all-day\n  reserve 6.12 2026-12-01 --to 2026-12-03 --all-day\n"
         "  reserve 6.12 monday 9-10 --repeat weekly --count 10\n"
         "  reserve 6.12 monday 9-9:15 --repeat weekdays --until 2027-06-30\n"
         "  reserve --room 6.12 --at monday 9-10 --repeat weekly --until 2027-06-30\n"
@@ -80,6 +81,7 @@ def _add_repeat(parser: Parser) -> None:
 def _add_slots(parser: Parser, required: bool = True) -> None:
     parser.add("--at", "TIME", "when it starts, or a span", nargs="+", required=required)
     _add_length(parser)
+    parser.add_flag("--all-day", "the whole day, or all days up to the date of --to, while the room is open")
     what = "another time or span, to try if that is taken (repeatable)"
     parser.add("--or", "TIME", what, dest="others", nargs="+", action="append", default=[])
 

@@ -28,7 +28,7 @@ def reserve(context: Context, arguments: Namespace) -> int:
     _take_words(arguments)
     merge = merge_of(arguments)
     repetition = repetition_of(context, arguments)
-    slots = slots_of(context, arguments, None)
+    slots = slots_of(context, arguments, arguments.room, None)
     request = arguments.request or new_request()
     _echo(context, f"asks {context.here} for {clean(arguments.room)}", slots)
     body: Json = {
@@ -57,10 +57,10 @@ def move(context: Context, arguments: Namespace) -> int:
     merge = merge_of(arguments)
     path, query = target_of(context, arguments)
     current = occurrence_of(context, arguments) if arguments.reach else context.replica.get(path)
-    slots = slots_of(context, arguments, current)
+    room = arguments.room or current["room"]
+    slots = slots_of(context, arguments, room, current)
     more = {"later": " and later ones", "all": " and all of its series"}.get(arguments.reach, "")
-    room = clean(arguments.room or current["room"])
-    _echo(context, f"asks {context.here} to move {clean(current['id'])}{more} to {room}", slots)
+    _echo(context, f"asks {context.here} to move {clean(current['id'])}{more} to {clean(room)}", slots)
     body: Json = {"slots": [slot.as_json() for slot in slots]}
     if arguments.all_or_nothing:
         if not arguments.reach:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from cli.context import Context
 from cli.problems import Usage
 from cli.rest import Json
-from cli.times import Slot, read_beside, read_period, read_time, slot_from, slot_of
+from cli.times import Slot, read_beside, read_date, read_period, read_time, slot_from, slot_of, whole_days
 
 
 def merge_of(arguments: Namespace) -> str | Json | None:
@@ -36,12 +36,14 @@ def merge_of(arguments: Namespace) -> str | Json | None:
     return str(name) if name else None
 
 
-def slots_of(context: Context, arguments: Namespace, current: Json | None) -> list[Slot]:
-    """Return the slots of --at and --or.
+def slots_of(context: Context, arguments: Namespace, room: str, current: Json | None) -> list[Slot]:
+    """Return the slots of --at and --or in a room.
 
     If the user gives no length, each slot is as long as `current`, the reservation to move.
     """
     zone, now = context.zone, context.now()
+    if arguments.all_day:
+        return _whole_days(context, arguments, room)
     first = slot_asked(context, arguments.at, arguments, current)
     slots = [first]
     for words in arguments.others:
@@ -64,6 +66,24 @@ def slot_asked(context: Context, words: list[str], arguments: Namespace, current
         return span
     start = read_time(text, zone, now)
     return slot_from(start, _length_of(context, arguments, start, current))
+
+
+def _whole_days(context: Context, arguments: Namespace, room: str) -> list[Slot]:
+    """Return the slots of --at and --or as whole days: from the opening of the room on the first day to its closing on
+    the last one, which --to gives."""
+    zone, now = context.zone, context.now()
+    if arguments.length:
+        raise Usage("--all-day and --for exclude each other. For several days, give the last one with --to.")
+    first = read_date(" ".join(arguments.at), zone, now)
+    last = read_date(" ".join(arguments.to), zone, now) if arguments.to else first
+    if last < first:
+        raise Usage(f"--to {last} is before the first day, {first}.")
+    known: Json = next((one for one in context.rooms()["rooms"] if one["name"] == room), {})
+    begins = [first, *(read_date(" ".join(words), zone, now) for words in arguments.others)]
+    return [
+        whole_days(day, day + (last - first), known.get("opens") or "00:00", known.get("closes") or "24:00", zone)
+        for day in begins
+    ]
 
 
 def _length_of(context: Context, arguments: Namespace, start: datetime, current: Json | None) -> timedelta:

@@ -89,10 +89,11 @@ def show_list(viewer: Viewer, days: Sequence[date], calendars: Mapping[str, Sequ
             own = one["user"] == viewer.user
             start = _clock(slot.start, today) if slot.start >= today.start else "…    "
             end = _clock(slot.end, today) if slot.end <= today.end else "…    "
+            times = f"{start}–{end}" if slot.start > today.start or slot.end < today.end else "all day"
             name = Cell(str(one["user"]), "cyan" if own else None)
             identity = Cell(brief(str(one["request"])) if own else "", "dark_grey")
             mark = screen.mark(str(one["state"]))
-            rows.append((mark, f"{start}–{end}", room, name, str(one.get("purpose", "")), identity))
+            rows.append((mark, times, room, name, str(one.get("purpose", "")), identity))
         screen.table(rows, indent=2, cut=4)
     if not shown:
         last = f" to {day_title(days[-1])}" if len(days) > 1 else ""

@@ -315,3 +315,26 @@ def test_a_closed_day_is_shown_as_such(client: Client, replica: FakeReplica) -> 
         assert (client.out.splitlines()[2] == "6.12  " + "░" * 56) == is_closed
     client("rooms")
     assert "tuesday, 2026-12-24/2027-01-01 holidays" in client.out
+
+
+def test_whole_days_are_reserved(client: Client, replica: FakeReplica) -> None:
+    replica.timezone = "Europe/Brussels"
+    replica.details = DETAILS
+    assert client("reserve", "6.13", "2026-10-24", "--to", "2026-10-25", "--all-day", "--request", "a") == 0
+    assert replica.seen[-1][2]["slots"] == [{"start": "2026-10-24T00:00:00+02:00", "end": "2026-10-26T00:00:00+01:00"}]
+    assert "6.13  Sat 2026-10-24 all day to Sun 2026-10-25" in client.out
+    assert client("reserve", "6.12", "2026-12-01", "--all-day", "--or", "2026-12-03", "--request", "b") == 0
+    assert replica.seen[-1][2]["slots"] == [
+        {"start": f"2026-12-{day}T08:00:00+01:00", "end": f"2026-12-{day}T20:00:00+01:00"} for day in ("01", "03")
+    ]
+    assert client("move", "a", "--at", "2026-12-02", "--all-day") == 0
+    assert "Wed 2026-12-02 all day" in client.out
+    client("calendar", "--on", "2026-12-02", "--list")
+    assert client.out.splitlines()[1].split() == ["?", "all", "day", "6.13", "vish", "a"]
+    for wrong, message in (
+        (["2026-12-01", "9-10"], "Cannot read the date"),
+        (["2026-12-02", "--to", "2026-12-01"], "is before the first day"),
+        (["2026-12-02", "--for", "1h"], "exclude each other"),
+    ):
+        assert client("reserve", "6.12", *wrong, "--all-day") == 2
+        assert message in client.err

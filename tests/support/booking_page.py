@@ -37,7 +37,7 @@ return node.getAttribute('aria-label') || node.name || node.id || node.textConte
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
     """Start replica `one` with the three rooms of ROOMS, and stop it after the last test of the module."""
-    settings: dict[str, Any] = {"rooms": ROOMS, "policies": {"longest_h": 8}, "timezone": ZONE}
+    settings: dict[str, Any] = {"rooms": ROOMS, "policies": {"longest_h": 80}, "timezone": ZONE}
     with live(tmp_path_factory.mktemp("cluster"), LABELS[:1], **settings) as one:
         yield one
 

@@ -167,10 +167,10 @@ def test_the_details_show_the_history(page: Page, processes: Processes) -> None:
 
 def test_a_purpose_is_changed_and_the_focus_comes_back(page: Page, processes: Processes) -> None:
     day = "2030-09-02"
-    reserve(processes, "vish", f"{day}T07:00Z", f"{day}T08:00Z", purpose="talk")
+    reserve(processes, "vish", f"{day}T07:00Z", f"{day}T08:00Z", purpose="sketch")
     open_calendar(page, processes, day)
-    page.wait_for_text("#mine", "talk")
-    opener = "document.querySelector('#mine [data-open][aria-label^=\"Details of talk\"]')"
+    page.wait_for_text("#mine", "sketch")
+    opener = "document.querySelector('#mine [data-open][aria-label^=\"Details of sketch\"]')"
     page.run(f"{opener}.focus()")
     page.press(Keys.ENTER)
     page.wait_for_text("#details", "Change purpose …")
@@ -205,4 +205,26 @@ def test_a_move_of_a_series_says_on_the_page_which_stay(page: Page, processes: P
     page.click(".mover .main")
     page.wait_for_text("#details [role=alert]", "Nothing that you asked for is free on Mon 14 Oct: there it stays.")
     page.press(Keys.ESCAPE)
+    assert page.problems() == []
+
+
+def test_whole_days_are_reserved(page: Page, processes: Processes) -> None:
+    day = "2030-11-04"
+    open_calendar(page, processes, day)
+    page.click(cell(day, "09:00", "6.13"))
+    page.click("#all-day")
+    fill(page, "#last-day", "2030-11-03")
+    page.wait_for_text("#answer", "The last day cannot be before the first one.")
+    fill(page, "#last-day", "2030-11-06")
+    times = (
+        "return [...document.querySelectorAll('#choices .day, #choices input')].map((n) => n.value ?? n.textContent)"
+    )
+    assert page.run(times) == ["Mon 4 Nov", "00:00", "Wed 6 Nov", "00:00"]
+    page.click("#form .main")
+    page.wait_for_text("#answer", "Reserved 6.13, Mon 4 Nov all day to Wed 6 Nov.")
+    page.run("location.hash = 'day=2030-11-05'")
+    wait_until(lambda: page.run(BLOCKS) == [["vish", "all day to Wed 6 Nov"]])
+    page.click(cell("2030-11-05", "19:00"))
+    page.click("#all-day")
+    assert page.run(times) == ["Tue 5 Nov", "08:00", "20:00"]
     assert page.problems() == []

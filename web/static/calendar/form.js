@@ -2,7 +2,7 @@
 
 import { button, byId, element, onSubmit, setText } from "../shared/dom.js";
 import { Refused, ask, sentenceFor } from "../shared/rest.js";
-import { clock, iso, roomAndSlot, shortDay, wallClock } from "../shared/times.js";
+import { addDays, clock, dayStart, iso, roomAndSlot, shortDay, wallClock } from "../shared/times.js";
 import { plural } from "../shared/words.js";
 import { factsOf, ruleWords } from "./facts.js";
 import { randomName } from "./paths.js";
@@ -26,6 +26,8 @@ export class Form {
     this.node = byId("form");
     onSubmit(this.node, () => this.reserve());
     byId("clear").addEventListener("click", () => this.clear());
+    byId("all-day").addEventListener("click", () => this.stretch((choice) => this.wholeDays(choice)));
+    byId("last-day").addEventListener("input", () => this.stretch((choice) => this.untilDay(choice)));
     this.repeat = new Repeat(() => (this.request = null));
     for (const id of ["purpose", "merge"]) byId(id).addEventListener("input", () => (this.request = null));
   }
@@ -68,20 +70,53 @@ export class Form {
     this.node.classList.toggle("open", this.choices.length > 0);
     byId("hint").hidden = this.choices.length > 0;
     byId("rest").hidden = this.choices.length === 0;
+    const [first] = this.choices;
+    byId("last-day").value = first ? wallClock(first.end - 1, this.zoneOf(room)).day : "";
     byId("choices").replaceChildren(...this.choices.map((choice, index) => this.makeChoice(choice, index + 1)));
     this.on.change();
   }
 
+  /** Changes the ends of all times. `ends(choice)` gives them as {start, end}; null where that is not possible. */
+  stretch(ends) {
+    const found = this.choices.map(ends);
+    if (found.some((each) => each === null || each.end <= each.start)) {
+      this.say("The last day cannot be before the first one."); // what is being typed stays
+      return;
+    }
+    this.choices = this.choices.map((choice, index) => ({ ...choice, ...found[index] }));
+    this.say("");
+    this.changed();
+  }
+
+  /** From the opening of the room on the first day to its closing on the last one. */
+  wholeDays({ room, start, end }) {
+    const { timezone: zone, opens, closes } = this.roomOf(room);
+    const [day, last] = [wallClock(start, zone).day, wallClock(end - 1, zone).day];
+    return {
+      start: opens ? startAt(day, opens, zone) : dayStart(day, zone),
+      end: closes && closes !== "24:00" ? startAt(last, closes, zone) : dayStart(addDays(last, 1), zone),
+    };
+  }
+
+  /** The same times of day, up to the day in the field. */
+  untilDay({ room, start, end }) {
+    const [zone, day] = [this.zoneOf(room), byId("last-day").value];
+    if (!day) return { start, end };
+    const until = endAt(day, clock(end, zone), zone);
+    return until === null ? null : { start, end: until };
+  }
+
   makeChoice(choice, number) {
     const zone = this.zoneOf(choice.room);
-    const { day } = wallClock(choice.start, zone);
+    const [day, last] = [choice.start, choice.end - 1].map((moment) => wallClock(moment, zone).day);
     return element(
       "li",
       element("b.number", number),
       element("span.day.clipped", shortDay(day)),
       this.makeTime(choice, "start", `Start of time ${number}`, day, zone),
       "–",
-      this.makeTime(choice, "end", `End of time ${number}`, day, zone),
+      last === day ? null : element("span.day.clipped", shortDay(last)),
+      this.makeTime(choice, "end", `End of time ${number}`, last, zone),
       button(".remove.plain", () => this.drop(number), { "aria-label": `Remove time ${number}` }, "×"),
     );
   }

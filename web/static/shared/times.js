@@ -82,10 +82,13 @@ function showDay(day, name, options) {
   return format("UTC", name, options).format(moment).replace(",", "");
 }
 
-/** The times of a slot, such as 09:00–10:00, with the day of the end if that is another one. */
+/** The times of a slot, such as 09:00–10:00 or `all day`, with the day of the end if that is another one. */
 export function span({ start, end }, zone) {
   const [from, to] = [Date.parse(start), Date.parse(end)];
-  const sameDay = wallClock(from, zone).day === wallClock(to - 1, zone).day;
+  const last = wallClock(to - 1, zone).day;
+  const sameDay = wallClock(from, zone).day === last;
+  const isWhole = [from, to].every((moment) => wallClock(moment, zone).minutes === 0);
+  if (isWhole) return sameDay ? "all day" : `all day to ${shortDay(last)}`;
   return `${clock(from, zone)}–${sameDay ? "" : `${shortDay(wallClock(to, zone).day)} `}${clock(to, zone)}`;
 }
 
