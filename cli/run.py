@@ -31,6 +31,7 @@ HANDLERS: Mapping[str, Callable[[Context, Namespace], int | None]] = {
     "move": booking.move,
     "edit": booking.edit,
     "series": series.series,
+    "extend": booking.extend,
     "history": history.history,
     "watch": watch.watch,
     "use": user_state.use,

@@ -200,7 +200,7 @@ def describe(write: Write, outcome: str) -> dict[str, Any]:
 def _about(write: Write) -> str:
     """Return the id of the reservation or series that a write is about."""
     found: str = write.args.get("reservation") or f"{write.user}/{write.request}"
-    if write.op in {"move_series", "cancel_series", "edit_series"}:
+    if write.op in {"move_series", "cancel_series", "edit_series", "extend_series"}:
         found = write.args["series"]
     return found
 

@@ -33,6 +33,8 @@ def in_write(write: Write | Draft) -> Asked:
         return {**asked, "reason": args.get("reason")}
     if write.op in {"edit", "edit_series"}:
         return {**asked, "purpose": args["purpose"]}
+    if write.op == "extend_series":
+        return {"op": write.op, "merge": write.merge, "occurrences": args["occurrences_wanted"]}
     asked["merge"] = write.merge
     asked |= {name: args.get(name) for name in ("room", "slots", "window_min", "rooms")}
     if write.op == "reserve":

@@ -40,6 +40,7 @@ _CHECKS = {
     "edit": "reservation_stands",
     "reserve_series": "every_first_choice_free",
     "move_series": "every_first_choice_free",
+    "extend_series": "every_first_choice_free",
     "cancel_series": "every_reservation_stands",
     "edit_series": "every_reservation_stands",
 }

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from apps.rooms import recurrence
 from apps.rooms.drafts import DraftContext, Needs, draft_of, limit_of, managing_pages, pages_holding, search_of
-from apps.rooms.pages import Reservation, decode_reservation, decode_slots, is_final, reservation_page
-from apps.rooms.schema import ReserveBody, SeriesBody, SeriesChangeBody, Slot
+from apps.rooms.pages import Reservation, Series, decode_reservation, decode_slots, is_final, reservation_page
+from apps.rooms.schema import ReserveBody, SeriesBody, SeriesChangeBody, SeriesExtendBody, Slot
 from apps.rooms.times import local_date, shifted
 from bayou.application import PageViews
 from bayou.errors import BadInput, TooLarge
@@ -138,6 +138,66 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
     if body.purpose is not None:
         args["purpose"] = body.purpose
     return draft_of(context, "move_series", body.merge.name, args, collected.pages)
+
+
+def extend(
+    context: DraftContext,
+    identifier: str,
+    series: Series,
+    known: Mapping[str, tuple[Reservation, bool]],
+    body: SeriesExtendBody,
+) -> Draft:
+    """Return the draft that adds occurrences to a series, or brings them back. `known` has the reservation of each date
+    of the series, and whether it is final. A new occurrence is like the one before it, or like the first one. Raise
+    BadInput, TooLarge or Conflict if the request cannot be granted."""
+    zone = context.local_zone
+    like = {day: held for day, (held, _) in known.items() if held.state != "cancelled"}
+    like = like or {day: held for day, (held, _) in known.items()}
+    rule, days = None, list(body.dates)
+    if body.until is not None:
+        first = min(known)
+        begins = datetime.combine(date.fromisoformat(first), _begins(like[min(like)], zone))
+        rule = recurrence.with_until(series.rule, body.until)
+        last = max([*known, *series.excluded])
+        days = [day for day in recurrence.dates(rule, begins, zone) if day.isoformat() > last]
+    days = [day for day in days if (found := known.get(day.isoformat())) is None or found[0].slot is None]
+    if not days:
+        field = "dates" if body.until is None else "until"
+        raise BadInput("bad_input", f"The series has all of these dates already. Give a later `{field}`.", field=field)
+    limit = limit_of(context, context.user)
+    collected = _Collected(len(days), [reservation_page(identifier), *limit.pages], "Extend it in several steps.")
+    shared = like[max(like)]
+    for day in sorted(days):
+        before = [other for other in like if other < day.isoformat()]
+        template = max(before) if before else min(like)
+        held, own = like[template], f"{identifier}~{day}"
+        shifted_days = (day - date.fromisoformat(template)).days
+        asked = [Slot.model_construct(start=slot.start, end=slot.end) for slot in held.asked]
+        search = search_of(context, held.asked[0].room, _slots_on(asked, shifted_days, zone, day), body.merge)
+        occurrence = {"date": day.isoformat()}
+        if held.purpose != shared.purpose:
+            occurrence["purpose"] = held.purpose
+        found = known.get(day.isoformat())
+        pages = pages_holding(own, *found) if found else [reservation_page(own)]
+        collected.add(occurrence, search, pages)
+    collected.require_apart()
+    args = {
+        **collected.shared,
+        **limit.args,
+        "series": identifier,
+        "room": shared.asked[0].room,
+        "purpose": shared.purpose,
+        "occurrences": collected.occurrences,
+        "occurrences_wanted": body.occurrences,
+    }
+    if rule is not None:
+        args["rule"] = rule
+    return draft_of(context, "extend_series", body.merge.name, args, collected.pages)
+
+
+def _begins(held: Reservation, zone: ZoneInfo) -> time:
+    """Return the local time at which a reservation was asked to begin."""
+    return datetime.fromtimestamp(held.asked[0].start * 60, zone).time()
 
 
 def cancel(context: DraftContext, series: str, occurrences: Sequence[Occurrence], reason: str | None) -> Draft:

@@ -68,6 +68,16 @@ def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
     return days
 
 
+def with_until(rule: str, until: date) -> str:
+    """Return the rule with another end. Raise BadInput if there is no rule: the dates of the series were listed."""
+    if not rule:
+        raise BadInput(
+            "bad_input", "The series has no rule that could go on. Give the dates to add in `dates`.", field="until"
+        )
+    parts = {name: value for name, value in _parts(rule).items() if name not in {"COUNT", "UNTIL"}}
+    return ";".join(f"{name}={value}" for name, value in {**parts, "UNTIL": f"{until:%Y%m%d}"}.items())
+
+
 def without(days: Iterable[date], excluded: Iterable[date]) -> list[date]:
     """Return the dates that are not excluded. Raise BadInput if none is left."""
     gone = set(excluded)

@@ -280,6 +280,29 @@ class SeriesChangeBody(ChangeBody):
     occurrences: Occurrences = "best_effort"
 
 
+class SeriesExtendBody(Model):
+    """The body of POST /series/ID/occurrences: the rule goes on until a date, or these dates are added."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"until": "2027-06-30"}]})
+
+    dates: list[LocalDate] = Field(
+        default=[], max_length=TIMES_MAX, description="Dates to add, or to bring back if they were left out."
+    )
+    merge: Merge = FirstFreeAlternative()
+    occurrences: Occurrences = "best_effort"
+    request: RequestId = None
+    until: Annotated[
+        LocalDate | None, Field(validate_default=True, description="The last date: the rule of the series goes on.")
+    ] = None
+
+    @field_validator("until")
+    @classmethod
+    def _or_dates(cls, until: date | None, info: ValidationInfo) -> date | None:
+        if "dates" in info.data and (until is None) != bool(info.data["dates"]):
+            raise ValueError("or `dates` must be given, and not both")
+        return until
+
+
 class CancelQuery(RequestQuery):
     reason: Reason | None = Field(default=None, description="Why; a manager must say it to the owner.")
 

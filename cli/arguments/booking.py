@@ -31,6 +31,7 @@ def add_commands(commands: Parser) -> None:
     _cancel(commands)
     _move(commands)
     _edit(commands)
+    _extend(commands)
     _series(commands)
     _history(commands)
     _calendar_files(commands)
@@ -186,6 +187,22 @@ def _edit(commands: Parser) -> None:
     parser.add("reservation", "ID", "the id, or the beginning of it")
     parser.add("--purpose", "TEXT", "what it is for, up to 200 characters", required=True)
     _add_reach(parser, "edit")
+    add_request(parser)
+
+
+def _extend(commands: Parser) -> None:
+    parser = commands.add_command(
+        "extend",
+        "add occurrences to a series of yours, or bring back dates that were left out or cancelled",
+        "  extend 8f3a --until 2027-06-30\n  extend 8f3a --dates 2026-12-15 2026-12-22\n"
+        "A new occurrence is like the one before it. Exit status 3: some found no slot.",
+    )
+    parser.add("reservation", "ID", "the id of the series, or the beginning of it")
+    group = parser.add_mutually_exclusive_group(required=True)
+    parser.add("--until", "DATE", f"its rule goes on until this day: {DATE_FORMS}", group)
+    parser.add("--dates", "DATE", "these days", group, nargs="+")
+    parser.add_flag("--all-or-nothing", "add nothing unless every occurrence finds a slot")
+    _add_merge(parser)
     add_request(parser)
 
 

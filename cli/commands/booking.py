@@ -18,7 +18,7 @@ from cli.output.reservations import show_reservation, show_reservations, show_ro
 from cli.output.screen import STATES, Screen, clean
 from cli.problems import DONE, NOTHING_FREE, Refused, Usage
 from cli.rest import Json, Query, new_request, segment
-from cli.times import Slot, day_bounds, show_length, show_slot, show_zone, slot_of
+from cli.times import Slot, day_bounds, read_date, show_length, show_slot, show_zone, slot_of
 
 LOOKED_UP_MAX = 20  # reservations of a list for which `status` asks where they are
 REJECTED = {"rejected", "forbidden"}  # outcomes of a new reservation that is shown as rejected
@@ -83,6 +83,25 @@ def move(context: Context, arguments: Namespace) -> int:
             " With --all-or-nothing, all move or none does."
         )
     return NOTHING_FREE if stayed else DONE
+
+
+def extend(context: Context, arguments: Namespace) -> int:
+    zone, now = context.zone, context.now()
+    body: Json = {"occurrences": "all_or_nothing" if arguments.all_or_nothing else "best_effort"}
+    if merge := merge_of(arguments):
+        body["merge"] = merge
+    if arguments.until:
+        body["until"] = read_date(arguments.until, zone, now).isoformat()
+    else:
+        body["dates"] = [read_date(text, zone, now).isoformat() for text in arguments.dates]
+    path = f"{context.series_path(arguments.reservation)}/occurrences"
+    with _naming_days():
+        _, answer = context.replica.write("POST", path, arguments.request or new_request(), body)
+    show_series(context, answer)
+    if missed := answer["unmoved"]:
+        days = ", ".join(map(clean, missed))
+        context.screen.line(f"No slot on {days}, because nothing that was asked for is free.")
+    return NOTHING_FREE if missed else DONE
 
 
 def edit(context: Context, arguments: Namespace) -> int:

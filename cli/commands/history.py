@@ -11,7 +11,13 @@ from cli.output.screen import Cell, Row, clean
 from cli.rest import Json
 from cli.times import show_zone
 
-PAST_TENSE = {"reserve": "reserved", "move": "moved", "edit": "given another purpose", "cancel": "cancelled"}
+PAST_TENSE = {
+    "reserve": "reserved",
+    "move": "moved",
+    "edit": "given another purpose",
+    "extend": "added",
+    "cancel": "cancelled",
+}
 
 
 def history(context: Context, arguments: Namespace) -> None:

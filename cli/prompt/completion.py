@@ -72,7 +72,7 @@ class PromptCompleter(Completer):
         return self._positional(command, words)
 
     def _positional(self, command: str, words: list[str]) -> Offers:
-        if command in {"cancel", "move", "edit", "status", "watch", "history", "series"}:
+        if command in {"cancel", "move", "edit", "extend", "status", "watch", "history", "series"}:
             return self._reservations(command) if len(words) == 1 else {}
         if command == "reserve":
             return self._rooms() if len(words) == 1 else TIME_STARTS if len(words) == 2 else {}
@@ -101,16 +101,17 @@ class PromptCompleter(Completer):
         The names of other users are also offered, because a user types USER/ID for another user's reservation.
         """
         zone: tzinfo | None = self._monitor.zone
-        changing = command in {"cancel", "move", "edit"}
+        of_series = command in {"series", "extend"}
+        changing = command in {"cancel", "move", "edit", "extend"}
         others = {f"{name}/": "" for name in self._monitor.users if name != self._context.user and not changing}
         if zone is None:
             return others
         offered = {
-            brief(str(one["series" if command == "series" else "request"])).rstrip("…"): (
+            brief(str(one["series" if of_series else "request"])).rstrip("…"): (
                 f"{one['room']} {when(one, zone)} {one.get('purpose', '')}"
             )
             for one in self._monitor.own
-            if (one["state"] != "cancelled" or not changing) and (one.get("occurrence") or command != "series")
+            if (one["state"] != "cancelled" or not changing) and (one.get("occurrence") or not of_series)
         }
         return {**offered, **others}
 

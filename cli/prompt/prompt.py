@@ -23,7 +23,7 @@ from cli.replica_addresses import read_directory
 from cli.run import run
 from cli.state import state_file
 
-CHANGING = {"reserve", "cancel", "move", "edit", "import"}  # these commands show what they change
+CHANGING = {"reserve", "cancel", "move", "edit", "extend", "import"}  # these commands show what they change
 STYLE = Style.from_dict(
     {
         "bottom-toolbar": "noreverse fg:ansiwhite bg:ansiblack",

@@ -338,3 +338,16 @@ def test_whole_days_are_reserved(client: Client, replica: FakeReplica) -> None:
     ):
         assert client("reserve", "6.12", *wrong, "--all-day") == 2
         assert message in client.err
+
+
+def test_a_series_is_extended(client: Client, replica: FakeReplica) -> None:
+    client(*SERIES, "--count", "3")
+    assert client("extend", "s1", "--until", "2027-01-31") == 0
+    method, path, body = replica.seen[-1]
+    assert (method, body["until"], body["occurrences"]) == ("POST", "2027-01-31", "best_effort")
+    assert path.endswith("/series/vish/s1/occurrences")
+    replica.unmoved = ["2026-12-22"]
+    assert client("extend", "s", "--dates", "2026-12-22", "2026-12-29", "--all-or-nothing", "--merge", "give_up") == 3
+    assert replica.seen[-1][2]["dates"] == ["2026-12-22", "2026-12-29"]
+    assert "No slot on 2026-12-22" in client.out
+    assert client("extend", "s1") == 2

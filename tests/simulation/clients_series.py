@@ -1,14 +1,15 @@
-"""Drafts of clients about series: reserve_series, move_series, edit_series and cancel_series."""
+"""Drafts of clients about series: reserve_series, move_series, extend_series, edit_series and cancel_series."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from apps.rooms import drafts_series
 from apps.rooms.drafts import DraftContext
 from apps.rooms.drafts_series import Occurrence
-from apps.rooms.schema import ReserveBody, SeriesChangeBody
+from apps.rooms.pages import Series
+from apps.rooms.schema import ReserveBody, SeriesChangeBody, SeriesExtendBody
 from bayou.write import Draft
 from tests.simulation.clients import REASON, ROOMS, merge, owner_of, slot
 
@@ -38,6 +39,8 @@ def reserve(context: DraftContext, room: int, number: int, how: int) -> Draft:
 def move(context: DraftContext, of: str, members: Sequence[Occurrence], number: int, how: int) -> Draft:
     if number % 5 == 4:
         return drafts_series.edit(context, of, members, f"lecture {how % 4}")
+    if number % 5 == 3:
+        return extend(context, of, members, how)
     room, days = ROOMS[how % len(ROOMS)], how >> 5 & 1
     body = SeriesChangeBody.model_construct(
         room=room if how % 3 else None,
@@ -46,6 +49,18 @@ def move(context: DraftContext, of: str, members: Sequence[Occurrence], number: 
         occurrences=WANTED[how >> 4 & 1],
     )
     return drafts_series.move(context, of, members, body)
+
+
+def extend(context: DraftContext, of: str, members: Sequence[Occurrence], how: int) -> Draft:
+    """Return the draft of an extend_series: a date that may be new, cancelled, or there already without being known."""
+    last = date.fromisoformat(members[-1].day)
+    known = {member.day: (member.reservation, member.final) for member in members}
+    series = Series("", "UTC", (), "", tuple(known), ())
+    new = [last + timedelta(days=1 + more) for more in range(1 + how % 2)]
+    body = SeriesExtendBody.model_construct(
+        dates=new, merge=merge(how >> 2, ROOMS[0]), occurrences=WANTED[how >> 4 & 1], until=None
+    )
+    return drafts_series.extend(context, of, series, known, body)
 
 
 def cancel(context: DraftContext, of: str, members: Sequence[Occurrence]) -> Draft:

@@ -29,6 +29,9 @@ def entries(write: Write) -> set[Entry]:
         found.add((user, write.request))
     if write.op == "reserve_series":
         found |= {(user, f"{write.request}~{occurrence['date']}") for occurrence in args["occurrences"]}
+    if write.op == "extend_series":
+        owner, _, series = args["series"].partition("/")
+        found |= {(f"user:{owner}", f"{series}~{occurrence['date']}") for occurrence in args["occurrences"]}
     if write.app != "rooms/1":
         found |= {("local_days", day) for one in args.get("occurrences", [{}]) for day in local_days({**args, **one})}
     return found

@@ -91,7 +91,7 @@ class FakeReplica:
                 return 200, self.histories[f"{owner}/{request}"]
             case [_, "reservations", owner, request]:
                 return 200, self._one(method, f"{owner}/{request}", user, query, body)
-            case [_, "series", owner, request]:
+            case [_, "series", owner, request, *_]:
                 return 200, self._one_series(method, f"{owner}/{request}", query, body)
             case ["GET", "users", name, what]:
                 return 200, {"user": name, **self._of_user(name, what, query)}
@@ -206,7 +206,7 @@ class FakeReplica:
                 shift: timedelta = datetime.fromisoformat(one["slot"]["start"]) - begun
                 one.update(slot={"start": (first + shift).isoformat(), "end": (last + shift).isoformat()})
         answer: Json = {"series": {**self.series[key], "reservations": held}}
-        return {**answer, "unmoved": self.unmoved} if method == "PATCH" else answer
+        return {**answer, "unmoved": self.unmoved} if method in {"PATCH", "POST"} else answer
 
     def _one(self, method: str, key: str, user: str, query: dict[str, str], body: Any) -> Json:
         one = self.reservations.get(key)

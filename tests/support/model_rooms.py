@@ -127,6 +127,8 @@ def remember(page: dict[str, str], write: Write) -> None:
 def what_is_asked(write: Write) -> str:
     """Return a text that tells two moves or cancels with one request id apart."""
     args = {**write.args, **write.args.get("occurrences", [{}])[0]}
+    if write.op == "extend_series":
+        return f"extend/{args['date']}"
     if "slots" not in args:
         return f"edit/{args['purpose']}".replace(" ", "\t") if "purpose" in args else "cancel"
     purpose = f"/{args['purpose']}" if args.get("purpose") is not None else ""
@@ -152,7 +154,7 @@ class ReservationChange:
         self.name = f"reservation:{identifier}"
         self.owner, _, self.request = identifier.partition("/")
         self.page = desk.read(self.name)
-        self.choices = room_slots(args["room"], args["slots"]) if op in {"reserve", "move"} else []
+        self.choices = room_slots(args["room"], args["slots"]) if op in {"reserve", "move", "extend"} else []
         state, _, slot = self.page.get("state", "").partition(" ")
         times, _, room = slot.partition(" ")
         self.current_slot = room_slots(room, times)[0] if state == "reserved" else None
@@ -172,6 +174,8 @@ class ReservationChange:
         state = self.page.get("state", "").partition(" ")[0]
         if self.op == "reserve":
             return ("duplicate" if self.is_same() else "differs") if state else None
+        if self.op == "extend":
+            return "duplicate" if self.current_slot else None
         if state in {"", "series"}:
             return "unknown"
         if not may_change(self.desk, self.write, self.owner):
@@ -275,7 +279,7 @@ class ReservationChange:
             if "offsets" in self.args:
                 page["local"] = local_text(self.args, found.slot)
             return f"{found.status} {found.slot.text}"
-        if self.op == "reserve":
+        if self.op == "reserve" or (self.op == "extend" and "state" not in self.page):
             self.note_request()["state"] = f"rejected {found}"
             return f"rejected {found}"
         if found == "open_reservations":
@@ -318,13 +322,13 @@ class ReservationChange:
         reservation."""
         others, purpose, args = self.other_pages(), self.purpose(), self.args
         page = self.note_write()
-        if self.op == "move":
+        if self.op != "reserve" and "asked" in page:
             page.setdefault("first", page["asked"])
         page["asked"] = "\t".join([args["room"], args["slots"], purpose])
         page.pop("pages", None)
         if others:
             page["pages"] = "\n".join(others)
-        if self.op == "reserve" and "series" in args:
+        if self.op in {"reserve", "extend"} and "series" in args:
             page["series"] = args["series"]
         return page
 
@@ -334,7 +338,7 @@ class ReservationChange:
         if not self.in_series:
             return [name for name in self.write.pages if name.startswith("room:") and name not in usual]
         found: list[str] = []
-        if self.op == "move":
+        if self.op != "reserve" and "asked" in self.page:
             found += [page for slot in self.last_choices() for page in slot.pages]
             found += self.page.get("pages", "").split("\n")
         if "window_min" in self.args:
@@ -398,10 +402,19 @@ class Series:
         page["write"] = self.write.id
         if self.op != "reserve":
             remember(page, self.write)
+            if self.op == "extend":
+                self.add_dates(page)
             return
         page.update({"state": "series", "wanted": args["occurrences_wanted"]})
         page.update({name: args[name] for name in ("rule", "zone", "except")})
         page["dates"] = " ".join(occurrence["date"] for occurrence in args["occurrences"])
+
+    def add_dates(self, page: dict[str, str]) -> None:
+        """Add the occurrences of the write to the series, also those that it left out before."""
+        added = {occurrence["date"] for occurrence in self.args["occurrences"]}
+        page["dates"] = " ".join(sorted(added | set(page["dates"].split())))
+        page["except"] = " ".join(day for day in page["except"].split() if day not in added)
+        page["rule"] = self.args.get("rule", page["rule"])
 
     def reservation_changes(self) -> Iterable[ReservationChange]:
         """Yield the change for each occurrence that the write names."""

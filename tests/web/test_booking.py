@@ -187,7 +187,7 @@ def test_a_purpose_is_changed_and_the_focus_comes_back(page: Page, processes: Pr
     assert page.problems() == []
 
 
-def test_a_move_of_a_series_says_on_the_page_which_stay(page: Page, processes: Processes) -> None:
+def test_a_move_of_a_series_says_which_stay_and_it_is_extended(page: Page, processes: Processes) -> None:
     day = "2030-10-07"
     open_calendar(page, processes, day)
     page.click(cell(day, "09:00"))
@@ -204,6 +204,26 @@ def test_a_move_of_a_series_says_on_the_page_which_stay(page: Page, processes: P
     page.run("document.querySelector('.mover .wide select').value = 'later'")
     page.click(".mover .main")
     page.wait_for_text("#details [role=alert]", "Nothing that you asked for is free on Mon 14 Oct: there it stays.")
+    unfold(page, "Its series")
+    page.wait_for_text("#details", "Extend until")
+    fill(page, "#details .fold [type=date]", "2030-10-28")
+    page.click("#details .fold .mover button")
+    page.wait_for("!document.querySelector('#details').open")
+    page.run("location.hash = 'day=2030-10-28'")
+    wait_until(lambda: page.run(BLOCKS) == [["vish", "14:00–15:00"]])
+    page.click(".block")
+    page.wait_for_text("#details", "Cancel this one")
+    press(page, "Cancel this one")
+    wait_until(lambda: page.run(BLOCKS) == [])
+    page.run("location.hash = 'day=2030-10-21'")
+    wait_until(lambda: page.run(BLOCKS) == [["vish", "14:00–15:00"]])
+    page.click(".block")
+    page.wait_for_text("#details", "What happened")
+    unfold(page, "Its series")
+    page.wait_for_text("#details", "Bring back Mon 28 Oct")
+    press(page, "Bring back Mon 28 Oct")
+    page.run("location.hash = 'day=2030-10-28'")
+    wait_until(lambda: page.run(BLOCKS) == [["vish", "14:00–15:00"]])
     page.press(Keys.ESCAPE)
     assert page.problems() == []
 

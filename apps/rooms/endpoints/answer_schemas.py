@@ -50,7 +50,7 @@ SERIES = record(
 CHANGED_SERIES = record(**SERIES["properties"], unmoved=nullable(array(DATE)))
 EVENT = record(
     write=TEXT,
-    op=one_of("reserve", "move", "edit", "cancel"),
+    op=one_of("reserve", "move", "edit", "extend", "cancel"),
     user=TEXT,
     accepted_at=TIME,
     accepted_by=TEXT,
@@ -69,7 +69,7 @@ MOVED_BACK = record(
 CONFLICT = record(
     id=TEXT,
     write=TEXT,
-    op=one_of("reserve", "move", "edit", "cancel"),
+    op=one_of("reserve", "move", "edit", "extend", "cancel"),
     user=TEXT,
     accepted_at=TIME,
     state=VIEW,

@@ -42,7 +42,7 @@ COMPARED_MAX = 1000  # names of rooms, to find one that is like an unknown one
 _SAME_IDS = (
     {"reserve", "reserve_series"},
     {"move", "edit", "cancel"},
-    {"move_series", "edit_series", "cancel_series"},
+    {"move_series", "edit_series", "extend_series", "cancel_series"},
 )
 TAKEN = {"duplicate", "differs"}  # outcomes of writes whose request id was taken before
 _NOT_TAKEN = {"duplicate", "differs", "unknown", "forbidden"}  # outcomes of writes whose request was not taken

@@ -13,9 +13,9 @@ from apps.rooms.drafts_series import Occurrence
 from apps.rooms.endpoints.answer_schemas import CHANGED_SERIES, RESERVED, SERIES
 from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, TAKEN, Handlers, slots_asked
 from apps.rooms.outcomes import refusal
-from apps.rooms.pages import Series, decode_reservation, decode_series, reservation_page
+from apps.rooms.pages import Series, decode_reservation, decode_series, is_final, reservation_page
 from apps.rooms.policies import too_many
-from apps.rooms.schema import SeriesBody, SeriesCancelQuery, SeriesChangeBody, SeriesQuery
+from apps.rooms.schema import SeriesBody, SeriesCancelQuery, SeriesChangeBody, SeriesExtendBody, SeriesQuery
 from bayou.application import Accepted, PageViews, had_no_effect
 from bayou.errors import Conflict, Unknown
 from bayou.write import Draft
@@ -147,6 +147,14 @@ class AllSeries(SeriesHandlers):
             ),
             series("GET", handler=self.show_series, errors={404: ("series_unknown",)}),
             series("PATCH", handler=self.move_series, answers={200: CHANGED_SERIES}, errors=cannot_move),
+            Endpoint(
+                "POST",
+                "/series/{user}/{name}/occurrences",
+                self.extend_series,
+                {200: CHANGED_SERIES},
+                OWN,
+                cannot_move,
+            ),
             series("DELETE", handler=self.cancel_series, errors=cannot_cancel),
         ]
 
@@ -190,6 +198,28 @@ class AllSeries(SeriesHandlers):
             if accepted := self.submitted_series(draft, identifier, session, wanted):
                 outcomes = sorted(_outcomes(draft, accepted).items())
                 unmoved = [day for day, outcome in outcomes if had_no_effect(outcome)]
+        return {**self._answer(identifier, session), "unmoved": unmoved}
+
+    def extend_series(self, request: Request[None, SeriesExtendBody], user: str, name: str) -> Answer:
+        """Add occurrences to a series, or bring back those that were left out, cancelled or rejected: by their dates,
+        or by a later end of its rule. A new occurrence is like the one before it. `unmoved` has the dates that got no
+        slot."""
+        identifier, body, session = f"{user}/{name}", request.body, request.session
+        self.require_rooms(None, body.merge, "An occurrence cannot name a new room.", session)
+        series, unmoved = self.require_series(identifier, session), None
+        context = self.context(request.caller, body.request, series.zone if series.zone != self.zone.key else None)
+        wanted = {"op": "extend_series", "merge": body.merge.name, "occurrences": body.occurrences}
+        if context.request in series.requests:
+            self.require_same(wanted, identifier, context.request, session)
+        else:
+            known = {
+                day: (held, is_final(views))
+                for day, _, views in self._occurrences(identifier, series, session)
+                if (held := decode_reservation(views.tentative))
+            }
+            draft = drafts_series.extend(context, identifier, series, known, body)
+            if accepted := self.submitted_series(draft, identifier, session, wanted):
+                unmoved = [day for day, outcome in _outcomes(draft, accepted).items() if had_no_effect(outcome)]
         return {**self._answer(identifier, session), "unmoved": unmoved}
 
     def cancel_series(self, request: Request[SeriesCancelQuery, None], user: str, name: str) -> Answer:

@@ -18,6 +18,9 @@ are optional.
   move_series     check every_first_choice_free   args series = "USER/REQUEST", occurrences_wanted,
                   occurrences = {{date, room, slots; ...}, ...}; limit
   cancel_series   check every_reservation_stands  args series, room, occurrences = {{date}, ...}; reason
+  extend_series   check every_first_choice_free   args series, room, purpose, occurrences_wanted,
+                  occurrences = {{date, slots; room, purpose, ...}, ...}; rule, limit: adds these occurrences, or
+                  brings them back. One that has a slot keeps it.
   edit_series     check every_reservation_stands  args series, room, purpose, occurrences = {{date}, ...}
   occurrences_wanted is all_or_nothing or best_effort; limit = {open, at}: see Occupancy.limit_reached.
 
@@ -53,7 +56,7 @@ Statuses.
   updated, merged    done; the detail is START8/END8 ROOM, none for a cancel and for an edit of what has no slot
   rejected           no slot; the detail is no_alternative, open_reservations, or series: another occurrence got none
                      (the state of a reservation may also be `rejected forbidden`)
-  duplicate          this request was taken before; it has its effect
+  duplicate          this request was taken before; it has its effect. Of an occurrence: it has a slot already
   differs            a request with this id was taken before, and asked for something else
   unknown            no such reservation
   forbidden          the user is not its owner; with a detail: the user was revoked, or has too low a role, where the
@@ -86,6 +89,7 @@ local CHECKS = {
   edit = "reservation_stands",
   reserve_series = "every_first_choice_free",
   move_series = "every_first_choice_free",
+  extend_series = "every_first_choice_free",
   cancel_series = "every_reservation_stands",
   edit_series = "every_reservation_stands",
 }
@@ -188,8 +192,9 @@ function app.lists(write)
     add(user, write.request)
   end
   for _, occurrence in ipairs(args.occurrences or {}) do
-    if op == "reserve_series" then
-      add(user, write.request .. "~" .. occurrence.date)
+    if op == "reserve_series" or op == "extend_series" then
+      local owner, series = Requests.target_of(write)
+      add("user:" .. owner, series .. "~" .. occurrence.date)
     end
     add_rooms(occurrence.room, occurrence.rooms)
   end

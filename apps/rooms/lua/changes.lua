@@ -92,7 +92,7 @@ local function pages_beyond(pages, write, request)
     end
     return found
   end
-  if request.op == "move" then
+  if request.op ~= "reserve" and pages.get(request.page, "asked") then
     local room, slots = Occupancy.asked_of(pages, request.page)
     local before = Slots.ends_of(slots)
     for at = 1, #before, 2 do
@@ -129,12 +129,12 @@ local function write_page(pages, write, request, state)
   elseif request.op ~= "reserve" then -- the page of a new reservation is empty
     pages.delete(page, "pages")
   end
-  if request.op == "move" then
+  if request.op ~= "reserve" and pages.get(page, "asked") then
     keep_first(pages, page)
   end
   pages.set(page, "asked", args.room .. "\t" .. args.slots .. "\t" .. purpose_of(pages, request))
   pages.set(page, "state", state)
-  if request.op == "reserve" and args.series then
+  if request.op ~= "move" and args.series then
     pages.set(page, "series", args.series)
   end
   sign(pages, write, request)
@@ -147,10 +147,10 @@ local function reserve(pages, write, request, room, start8, stop8)
   return detail
 end
 
--- A request that gets no slot, for the reason `code`: a new reservation is rejected, one that was to move stays where
--- it is. Returns the status and the detail of the outcome.
+-- A request that gets no slot, for the reason `code`: a new reservation is rejected, one that was to move or to come back
+-- stays as it is. Returns the status and the detail of the outcome.
 local function refuse(pages, write, request, code)
-  if request.op == "move" then
+  if request.op == "move" or (request.op == "extend" and pages.get(request.page, "state")) then
     if code == "open_reservations" then
       return code
     end

@@ -108,11 +108,13 @@ local function obstacle_of(pages, write, request, state)
 end
 
 -- Looks at the page of the reservation, and sets two fields of the request:
---   current_slot  {room, start8, stop8} that the reservation holds; nil where it holds none, and for a `reserve`
+--   current_slot  {room, start8, stop8} that the reservation holds; nil where it holds none, and for `reserve` and `extend`
 --   obstacle      the status that stands in the way of the request, whatever is free; nil where nothing does
 local function inspect(pages, write, request)
   local state = pages.get(request.page, "state")
-  if request.op ~= "reserve" then
+  if request.op == "extend" then
+    request.obstacle = slot_of(state) and "duplicate"
+  elseif request.op ~= "reserve" then
     request.current_slot = slot_of(state)
     request.obstacle = obstacle_of(pages, write, request, state)
   elseif state then

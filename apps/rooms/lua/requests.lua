@@ -2,7 +2,7 @@
 -- for each occurrence, any other write holds one.
 --
 -- The fields of a request:
---   op             reserve | move | cancel | edit
+--   op             reserve | move | extend | cancel | edit
 --   owner, id      the reservation is OWNER/ID: who made it, and the id of the request that made it
 --   page           the page of the reservation
 --   args           the arguments of a write about this reservation alone: room, slots, ...
@@ -15,7 +15,14 @@
 local match, max, min = string.match, math.max, math.min
 
 -- The op of a series -> the op of each of its requests.
-local PART_OPS = { reserve_series = "reserve", move_series = "move", cancel_series = "cancel", edit_series = "edit" }
+local PART_OPS = {
+  reserve_series = "reserve",
+  move_series = "move",
+  extend_series = "extend",
+  cancel_series = "cancel",
+  edit_series = "edit",
+}
+local WANTS_SLOT = { reserve = true, move = true, extend = true }
 
 -- The owner and the id of the reservation or series that the write is about.
 local function target_of(write)
@@ -32,7 +39,7 @@ local function page_of(owner, id)
 end
 
 local function new_request(op, owner, id, args, is_occurrence)
-  local ends = (op == "reserve" or op == "move") and Slots.ends_of(args.slots)
+  local ends = WANTS_SLOT[op] and Slots.ends_of(args.slots)
   return {
     op = op,
     owner = owner,
@@ -81,6 +88,9 @@ local function what(write)
     asked = match(first.slots, "^%S+") .. "@" .. first.room .. (args.purpose and "/" .. args.purpose or "")
   elseif args.purpose then
     asked = "edit/" .. args.purpose
+  end
+  if write.op == "extend_series" then
+    asked = "extend/" .. first.date
   end
   return (string.gsub(asked, " ", "\t"))
 end

@@ -5,6 +5,8 @@
 --- @include "occupancy"
 --- @include "requests"
 
+local gmatch = string.gmatch
+
 -- Whether the series on the page was made by a request that asked for the same.
 local function is_same(pages, write, page, state)
   if state ~= "series" or pages.get(page, "wanted") ~= write.args.occurrences_wanted then
@@ -125,12 +127,36 @@ local function finish(pages, write, request)
   return Changes.refuse(pages, write, request, request.code)
 end
 
+-- Adds the occurrences of the write to the dates of the series, and takes them out of those that it leaves out.
+local function add_dates(pages, write, page)
+  local args, added, dates, except = write.args, {}, {}, {}
+  for number, occurrence in ipairs(args.occurrences) do
+    added[occurrence.date] = true
+    dates[number] = occurrence.date
+  end
+  for date in gmatch(pages.get(page, "dates"), "%S+") do
+    dates[#dates + 1] = not added[date] and date or nil
+  end
+  for date in gmatch(pages.get(page, "except"), "%S+") do
+    except[#except + 1] = not added[date] and date or nil
+  end
+  table.sort(dates)
+  pages.set(page, "dates", table.concat(dates, " "))
+  pages.set(page, "except", table.concat(except, " "))
+  if args.rule then
+    pages.set(page, "rule", args.rule)
+  end
+end
+
 -- Writes the page of the series itself.
 local function write_page(pages, write, page)
   local args, dates = write.args, {}
   pages.set(page, "write", write.id)
   if write.op ~= "reserve_series" then
     Changes.remember(pages, page, write)
+    if write.op == "extend_series" then
+      add_dates(pages, write, page)
+    end
     return
   end
   for number, occurrence in ipairs(args.occurrences) do

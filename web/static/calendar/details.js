@@ -8,7 +8,7 @@ import { plural, whereHeld } from "../shared/words.js";
 import { factsOf, ruleWords } from "./facts.js";
 import { makeHistory } from "./history.js";
 import { giveFocus } from "./mine.js";
-import { makeMover, makePurposeForm } from "./mover.js";
+import { makeExtendForm, makeMover, makePurposeForm } from "./mover.js";
 import { randomName, reservationPath, seriesPath } from "./paths.js";
 
 const PAUSE_MS = 1000; // events may come in bursts
@@ -120,10 +120,13 @@ export class Details {
       const { series } = await ask("", "GET", seriesPath(reservation));
       const held = series.reservations;
       const count = `${held.filter(({ slot }) => slot).length} of ${plural(held.length, "occurrence")}`;
+      const isMine = reservation.user === this.me.name;
       return [
         element("p", `${ruleWords(series.rule)}; ${count} have a slot`),
         element("ol", ...held.map((one) => this.makeOccurrence(one, one.id === reservation.id))),
-      ];
+        isMine && series.except.length ? element("p", ...series.except.map((day) => this.makeBack(day))) : null,
+        isMine && series.rule ? makeExtendForm((until) => this.extend({ until })) : null,
+      ].filter(Boolean);
     });
   }
 
@@ -136,7 +139,18 @@ export class Details {
       this.open(id, this.me);
     };
     const words = slot ? `${dayAndSpan(slot, zone)} ${room}` : `${shortDay(day)} – no slot`;
-    return element("li", shape(state), button(".link.plain", look, attributes, words));
+    const back = state === "cancelled" && this.reservation?.user === this.me.name ? this.makeBack(occurrence) : null;
+    return element("li", shape(state), button(".link.plain", look, attributes, words), back);
+  }
+
+  /** A button that brings back a day of the series which was left out or cancelled. */
+  makeBack(day) {
+    return button(".plain", () => this.extend({ dates: [day] }), `Bring back ${shortDay(day)}`);
+  }
+
+  extend(body) {
+    const path = `${seriesPath(this.reservation)}/occurrences`;
+    return this.attempt("POST", path, { ...body, request: randomName() });
   }
 
   show(parts, actions) {
@@ -168,7 +182,7 @@ export class Details {
       this.on.changed();
       if (!unmoved?.length) return this.node.close();
       const days = unmoved.map(shortDay).join(", ");
-      return setText(this.said, `The others have moved. Nothing that you asked for is free on ${days}: there it stays.`);
+      return setText(this.said, `Nothing that you asked for is free on ${days}: there it stays. The others are done.`);
     });
   }
 

@@ -4,7 +4,7 @@ import { element, shape } from "../shared/dom.js";
 import { clock, roomAndSlot, shortDay, wallClock } from "../shared/times.js";
 import { whyNothing } from "../shared/words.js";
 
-const PAST_TENSE = { reserve: "reserved", move: "moved", edit: "given another purpose", cancel: "cancelled" };
+const PAST_TENSE = { reserve: "reserved", move: "moved", edit: "given another purpose", extend: "added", cancel: "cancelled" };
 
 /** The elements that show an answer of GET …/history, with times in `zone`. */
 export function makeHistory({ events, moves_seen_here: moves, moves_kept_since: since }, zone) {

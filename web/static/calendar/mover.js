@@ -63,3 +63,15 @@ function makeReach() {
     element("option", { value: "later" }, "this and later ones"),
   );
 }
+
+/** `extend(until)` lets the series go on until a day. */
+export function makeExtendForm(extend) {
+  const until = element("input", { type: "date", required: "" });
+  const form = element(
+    "form.mover",
+    element("label", "Extend until ", until),
+    element("div.actions", element("button", { type: "submit" }, "Extend")),
+  );
+  onSubmit(form, () => extend(until.value));
+  return form;
+}

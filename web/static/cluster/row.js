@@ -11,6 +11,7 @@ const VERBS = {
   cancel: "cancels",
   reserve_series: "reserves a series",
   move_series: "moves a series",
+  extend_series: "extends a series",
   edit_series: "changes the purpose of a series",
   cancel_series: "cancels a series",
 };
