@@ -42,7 +42,9 @@ def in_write(write: Write | Draft) -> Asked:
     if write.op in {"move", "move_series"} and "purpose" in args:
         asked["purpose"] = args["purpose"]
     if write.op == "reserve_series":
-        asked |= {name: args[name] for name in ("purpose", "rule", "except")}
+        asked |= {name: args[name] for name in ("purpose", "rule")}
+        closed = args.get("closed", "").split()  # left out by the replica, not by the client
+        asked["except"] = " ".join(day for day in args["except"].split() if day not in closed)
     if "zone" in args:
         asked["timezone"] = args["zone"] if args.get("own_zone") else None
     if "occurrences_wanted" in args:
@@ -53,8 +55,8 @@ def in_write(write: Write | Draft) -> Asked:
 def in_page(fields: Mapping[str, str]) -> Asked:
     """Return what the request that made a reservation or series asked for, as far as its page tells."""
     if fields["state"] == "series":
-        named = {"rule": fields["rule"], "except": fields["except"], "occurrences": fields["wanted"]}
-        return {"op": "reserve_series", **named}
+        rule = fields.get("first", fields["rule"])
+        return {"op": "reserve_series", "rule": rule, "occurrences": fields["wanted"]}
     room, slots, purpose = fields.get("first", fields["asked"]).split("\t", 2)
     return {"op": "reserve", "room": room, "slots": slots, "purpose": purpose, "series": fields.get("series")}
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from apps.rooms import recurrence
 from apps.rooms.drafts import DraftContext, Needs, draft_of, limit_of, managing_pages, pages_holding, search_of
-from apps.rooms.pages import Reservation, Series, decode_reservation, decode_slots, is_final, reservation_page
+from apps.rooms.pages import Reservation, RoomSlot, Series, decode_reservation, decode_slots, is_final, reservation_page
 from apps.rooms.schema import ReserveBody, SeriesBody, SeriesChangeBody, SeriesExtendBody, Slot
 from apps.rooms.times import local_date, shifted
 from bayou.application import PageViews
@@ -55,12 +55,16 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
     limit = limit_of(context, context.user)
     remedy = "Reserve the other occurrences as another series, or ask for fewer slots or rooms."
     collected = _Collected(len(days), [reservation_page(series), *limit.pages], remedy)
+    left_out = []
     for day in days:
         slots = _slots_on(body.slots, (day - begins.date()).days, zone, day)
+        if _may_skip(context, body.occurrences, body.room, slots[0], day != days[-1] or collected.occurrences):
+            left_out.append(day)
+            continue
         search = _without_room(search_of(context, body.room, slots, body.merge))
         collected.add({"date": day.isoformat()}, search, [reservation_page(f"{series}~{day}")])
     collected.require_apart()
-    return _reserving(context, body, body.rule, body.excluded, collected, limit)
+    return _reserving(context, body, body.rule, body.excluded, left_out, collected, limit)
 
 
 def reserve_listed(context: DraftContext, body: SeriesBody) -> Draft:
@@ -79,7 +83,7 @@ def reserve_listed(context: DraftContext, body: SeriesBody) -> Draft:
             occurrence["purpose"] = one.purpose
         search = _without_room(search_of(context, one.room or body.room, [one], body.merge))
         collected.add(occurrence, search, [reservation_page(f"{series}~{day}")])
-    return _reserving(context, body, body.rule, (), collected, limit)
+    return _reserving(context, body, body.rule, (), (), collected, limit)
 
 
 def _reserving(
@@ -87,21 +91,29 @@ def _reserving(
     body: ReserveBody | SeriesBody,
     rule: str,
     excluded: Iterable[date],
+    closed: Iterable[date],
     collected: _Collected,
     limit: Needs,
 ) -> Draft:
+    """Return the draft of a series. `closed` are dates that it leaves out because its room is closed."""
     args = {
         **collected.shared,
         **limit.args,
         "room": body.room,
         "purpose": body.purpose,
         "rule": rule,
-        "except": " ".join(sorted(day.isoformat() for day in set(excluded))),
+        "except": _encode_dates({*excluded, *closed}),
         "zone": context.local_zone.key,
         "occurrences": collected.occurrences,
         "occurrences_wanted": body.occurrences,
     }
+    if closed := set(closed) - set(excluded):
+        args["closed"] = _encode_dates(closed)
     return draft_of(context, "reserve_series", body.merge.name, args, collected.pages)
+
+
+def _encode_dates(days: Iterable[date]) -> str:
+    return " ".join(sorted(day.isoformat() for day in days))
 
 
 def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], body: SeriesChangeBody) -> Draft:
@@ -171,9 +183,13 @@ def extend(
         before = [other for other in like if other < day.isoformat()]
         template = max(before) if before else min(like)
         held, own = like[template], f"{identifier}~{day}"
-        shifted_days = (day - date.fromisoformat(template)).days
+        shifted_days, room = (day - date.fromisoformat(template)).days, held.asked[0].room
         asked = [Slot.model_construct(start=slot.start, end=slot.end) for slot in held.asked]
-        search = search_of(context, held.asked[0].room, _slots_on(asked, shifted_days, zone, day), body.merge)
+        slots = _slots_on(asked, shifted_days, zone, day)
+        others = body.until is not None and (day != max(days) or collected.occurrences)
+        if _may_skip(context, body.occurrences, room, slots[0], others):
+            continue
+        search = search_of(context, room, slots, body.merge)
         occurrence = {"date": day.isoformat()}
         if held.purpose != shared.purpose:
             occurrence["purpose"] = held.purpose
@@ -193,6 +209,13 @@ def extend(
     if rule is not None:
         args["rule"] = rule
     return draft_of(context, "extend_series", body.merge.name, args, collected.pages)
+
+
+def _may_skip(context: DraftContext, wanted: str, room: str, slot: Slot, others: object) -> bool:
+    """Return whether a series leaves out an occurrence because its room is closed on that day. If the series wants all
+    or nothing, or if no other occurrence is left, it does not, and the policy refuses it."""
+    is_closed = context.policies.closed_on(RoomSlot(room, slot.start, slot.end), context.zone)
+    return bool(is_closed and wanted == "best_effort" and others)
 
 
 def _begins(held: Reservation, zone: ZoneInfo) -> time:

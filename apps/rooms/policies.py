@@ -77,7 +77,7 @@ class Policies:
             days = self.ahead_min / DAY_MIN
             message = f"Rooms may be reserved {days:g} days ahead at most, which is until {last};"
             raise _refusal("ahead_days", f"{message} {_text(slot, zone)} is later.", slot, zone, days)
-        if closed := self._closed_on(slot, zone):
+        if closed := self.closed_on(slot, zone):
             day, why = closed
             message = f"{slot.room} is closed on {day:%A}, {day}{f' ({why})' if why else ''}, and {_text(slot, zone)}"
             raise _refusal("closed", f"{message} touches that day.", slot, zone, day.isoformat())
@@ -88,14 +88,14 @@ class Policies:
 
     def is_open(self, slot: RoomSlot, zone: ZoneInfo) -> bool:
         """Whether the room is open for the whole slot."""
-        return self._closed_on(slot, zone) is None and self._is_within_hours(slot, zone)
+        return self.closed_on(slot, zone) is None and self._is_within_hours(slot, zone)
 
     def _is_within_hours(self, slot: RoomSlot, zone: ZoneInfo) -> bool:
         """Whether a slot begins and ends while the room is open. A slot of several days goes on over the nights."""
         first, last = self._hours_on(slot, slot.start, zone), self._hours_on(slot, slot.end - 1, zone)
         return first[0] <= slot.start < first[1] and last[0] < slot.end <= last[1]
 
-    def _closed_on(self, slot: RoomSlot, zone: ZoneInfo) -> tuple[date, str] | None:
+    def closed_on(self, slot: RoomSlot, zone: ZoneInfo) -> tuple[date, str] | None:
         """Return the first day of a slot on which its room is closed, and why; None if there is none."""
         closed = [*self.closed, *self.closed_rooms.get(slot.room, ())]
         day, last = local_date(slot.start, zone), local_date(slot.end - 1, zone)

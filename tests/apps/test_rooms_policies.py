@@ -298,5 +298,22 @@ def test_nothing_is_reserved_on_a_closed_day_nor_moved_to_it(lua: Lua, closed: s
     building.reserve("b", "2026-12-02 09:00/10:00")
     assert rule(building.reserve("a", "2026-12-01 09:00/10:00")) == "closed"
     assert rule(building.move("vish/b", "2026-12-01 09:00/10:00")) == "closed"
-    refused = building.reserve("w", "2026-11-28 09:00/10:00", rule="FREQ=DAILY;COUNT=4")
+    daily = {"rule": "FREQ=DAILY;COUNT=4", "occurrences": "all_or_nothing"}
+    assert rule(building.reserve("w", "2026-11-28 09:00/10:00", **daily)) == "closed"
+
+
+def test_a_series_leaves_out_closed_days(lua: Lua) -> None:
+    building = Building(lua, closed=["2026-12-08/2026-12-15 holidays"])
+    made = building.reserve("w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=4").json["series"]
+    assert [one["occurrence"] for one in made["reservations"]] == ["2026-12-01", "2026-12-22"]
+    assert made["except"] == ["2026-12-08", "2026-12-15"]
+    again = building.reserve("w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=4")
+    assert (again.status_code, len(building.service.log)) == (200, 1)
+    refused = building.ask("POST", "/series/vish/w/occurrences", {"dates": ["2026-12-15"]})
     assert rule(refused) == "closed"
+    building.restart_with(closed=["2026-12-29", "2027-01-05"])
+    assert building.reserve("w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=4").status_code == 200
+    more = building.ask("POST", "/series/vish/w/occurrences", {"until": "2027-01-12"}).json["series"]
+    assert [one["occurrence"] for one in more["reservations"]] == ["2026-12-01", "2026-12-22", "2027-01-12"]
+    only = building.reserve("x", "2026-12-29 11:00/12:00", rule="FREQ=WEEKLY;COUNT=2")
+    assert rule(only) == "closed"

@@ -55,10 +55,14 @@ def extend(context: DraftContext, of: str, members: Sequence[Occurrence], how: i
     """Return the draft of an extend_series: a date that may be new, cancelled, or there already without being known."""
     last = date.fromisoformat(members[-1].day)
     known = {member.day: (member.reservation, member.final) for member in members}
-    series = Series("", "UTC", (), "", tuple(known), ())
+    series = Series("FREQ=DAILY", "UTC", (), "", tuple(known), ())
     new = [last + timedelta(days=1 + more) for more in range(1 + how % 2)]
+    by_rule = how % 3 == 0
     body = SeriesExtendBody.model_construct(
-        dates=new, merge=merge(how >> 2, ROOMS[0]), occurrences=WANTED[how >> 4 & 1], until=None
+        dates=[] if by_rule else new,
+        merge=merge(how >> 2, ROOMS[0]),
+        occurrences=WANTED[how >> 4 & 1],
+        until=new[-1] if by_rule else None,
     )
     return drafts_series.extend(context, of, series, known, body)
 

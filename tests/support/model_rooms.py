@@ -414,7 +414,9 @@ class Series:
         added = {occurrence["date"] for occurrence in self.args["occurrences"]}
         page["dates"] = " ".join(sorted(added | set(page["dates"].split())))
         page["except"] = " ".join(day for day in page["except"].split() if day not in added)
-        page["rule"] = self.args.get("rule", page["rule"])
+        if "rule" in self.args:
+            page.setdefault("first", page["rule"])
+            page["rule"] = self.args["rule"]
 
     def reservation_changes(self) -> Iterable[ReservationChange]:
         """Yield the change for each occurrence that the write names."""

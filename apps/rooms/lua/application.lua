@@ -14,7 +14,8 @@ are optional.
   cancel   check reservation_stands  args reservation, room (for people only); reason
   edit     check reservation_stands  args reservation, room (for people only), purpose: gives it this purpose
   reserve_series  check every_first_choice_free   args room, purpose, rule, except (dates, separated by blanks), zone,
-                  occurrences_wanted, limit, occurrences = {{date, slots; room, purpose, day_start, day_end}, ...}
+                  occurrences_wanted, limit, occurrences = {{date, slots; room, purpose, day_start, day_end}, ...};
+                  closed (those dates of except that a policy left out)
   move_series     check every_first_choice_free   args series = "USER/REQUEST", occurrences_wanted,
                   occurrences = {{date, room, slots; ...}, ...}; limit
   cancel_series   check every_reservation_stands  args series, room, occurrences = {{date}, ...}; reason
@@ -47,7 +48,8 @@ Pages (apps/rooms/pages.py reads the same format).
                               requests  the last of these, as REQUEST=WHAT (Requests.what), separated by blanks
                             The request of an occurrence is SERIES~DATE.
                             Of a series: state series; rule, zone, except, wanted, dates (of its occurrences, separated
-                            by blanks), write, requests. So one request is one reservation or one series.
+                            by blanks), write, requests; first, the rule before it was extended. So one request is one
+                            reservation or one series.
   user:USER                 the open reservations of a user, kept only under that policy. Field: request. Value: END8.
   Notes, on the page of a reservation: WRITE ID \t OP (empty for reserve) \t OUTCOME and, where it is not the owner or
   the stamp of the write is not its time, \t USER (empty for the owner); in the latter case also \t ACCEPTED_AT.

@@ -144,6 +144,9 @@ local function add_dates(pages, write, page)
   pages.set(page, "dates", table.concat(dates, " "))
   pages.set(page, "except", table.concat(except, " "))
   if args.rule then
+    if not pages.get(page, "first") then
+      pages.set(page, "first", pages.get(page, "rule"))
+    end
     pages.set(page, "rule", args.rule)
   end
 end
