@@ -53,7 +53,9 @@ def open_calendar(page: Page, processes: Processes, day: str, more: str = "", us
     """Open the calendar web page at a day as a user, and wait until it shows the reservations of that day."""
     page.open("about:blank")  # a change after the # in the address does not reload a page
     page.open(f"http://{processes.settings.replica('one').rest}/#day={day}{more}")
-    page.wait_for('document.querySelector(\'#calendar[aria-busy="false"][data-read="true"]\')')
+    page.wait_for(
+        "document.querySelector('#calendar').ariaBusy === 'false' && document.querySelector('main > [data-read=true]')"
+    )
     page.type("#me", user)
 
 

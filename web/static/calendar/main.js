@@ -13,6 +13,7 @@ import { Grid } from "./grid.js";
 import { health } from "./health.js";
 import { Me } from "./me.js";
 import { showMine } from "./mine.js";
+import { Month } from "./month.js";
 import { Select } from "./select.js";
 import { Source } from "./source.js";
 import { Tray } from "./tray.js";
@@ -32,10 +33,16 @@ const source = new Source({
   event: hear,
   news: readAgain,
 });
-const view = new View(source, draw);
+const view = new View(source, turned);
 const me = new Me(members.users, changeUser);
 const form = new Form(me, roomOf, { change: draw, done: changed });
 const grid = new Grid(byId("calendar"), (changes) => view.go(changes));
+const month = new Month(byId("month-calendar"), {
+  go: (changes) => view.go(changes),
+  turn: (direction) => view.turn(direction),
+  open,
+  resize: draw,
+});
 const details = new Details(byId("details"), { roomOf, names: roomNames }, { changed, look: lookAt });
 const finder = new Finder(byId("finder"), source, { choose: takeRoom });
 const conflicts = new Conflicts(byId("conflicts"), byId("conflicts-count"), source, roomOf, { look: openAt });
@@ -49,8 +56,11 @@ new Select(grid, {
 byId("previous").addEventListener("click", () => view.turn(-1));
 byId("next").addEventListener("click", () => view.turn(1));
 byId("today").addEventListener("click", () => view.go({ day: view.today }));
+byId("pick").addEventListener("change", () => byId("pick").value && byId("pick").validity.valid && view.go({ day: byId("pick").value }));
 byId("day").addEventListener("click", () => view.go({ view: "day", day: view.day }));
-byId("week").addEventListener("click", () => view.go({ view: "week", day: view.day, room: view.room?.name ?? "" }));
+for (const name of ["week", "month"]) {
+  byId(name).addEventListener("click", () => view.go({ view: name, day: view.day, room: view.room?.name ?? "" }));
+}
 byId("find").addEventListener("click", () => finder.open(view.day));
 byId("conflicts-open").addEventListener("click", () => conflicts.open());
 byId("room").addEventListener("change", () => view.go({ room: byId("room").value }));
@@ -60,7 +70,7 @@ await readLogin();
 byId("conflicts-open").hidden = source.isGuest;
 source.user = me.name;
 await source.readRooms();
-draw();
+turned();
 await source.start();
 byId("calendar").setAttribute("aria-busy", "false");
 setInterval(() => grid.tick(), TICK_MS);
@@ -78,6 +88,12 @@ async function readLogin() {
   document.body.dataset.role = role ?? "none";
 }
 
+/** The user has turned the page. */
+function turned() {
+  byId("pick").value = view.day; // here, because a date that is being typed must stay
+  draw();
+}
+
 /** Shows the days and rooms that the address asks for. They are read if others were shown before. */
 function draw() {
   const { periods } = view;
@@ -87,11 +103,29 @@ function draw() {
     source.look(periods);
   }
   setText(byId("title"), view.title);
-  setText(byId("facts"), view.isWeek ? factsOf(view.room).join(" · ") : "");
+  setText(byId("facts"), view.isOfARoom ? factsOf(view.room).join(" · ") : "");
   document.title = `${view.title} – rooms`;
-  byId("day").setAttribute("aria-pressed", String(!view.isWeek));
-  byId("week").setAttribute("aria-pressed", String(view.isWeek));
+  for (const name of ["day", "week", "month"]) byId(name).setAttribute("aria-pressed", String(view.name === name));
   showRooms();
+  const leavesMonth = view.name !== "month" && byId("month-calendar").contains(document.activeElement);
+  byId("calendar").hidden = view.name === "month";
+  byId("month-calendar").hidden = view.name !== "month";
+  if (view.name === "month") showMonth();
+  else showGrid();
+  if (leavesMonth) grid.node.querySelector('[tabindex="0"]')?.focus({ preventScroll: true });
+}
+
+function showMonth() {
+  month.show({
+    columns: view.columns,
+    day: view.day,
+    today: view.today,
+    reservations: source.calendars.get(view.room.name) ?? null,
+    me: me.name,
+  });
+}
+
+function showGrid() {
   grid.show({
     columns: view.columns,
     zone: view.zone,
@@ -105,7 +139,7 @@ function draw() {
 
 function showRooms() {
   const select = byId("room");
-  select.hidden = !view.isWeek;
+  select.hidden = !view.isOfARoom;
   const names = roomNames();
   if ([...select.options].map(({ value }) => value).join("\n") !== names.join("\n")) {
     select.replaceChildren(...names.map((name) => element("option", { value: name }, name)));
@@ -174,7 +208,7 @@ function changed() {
 }
 
 function lookAt(day, room) {
-  view.go(view.isWeek ? { day, room } : { day });
+  view.go(view.isOfARoom ? { day, room } : { day });
 }
 
 /** Shows the day and the room of a slot, and the details of the reservation. */
@@ -188,6 +222,7 @@ function openAt(id, slot) {
 }
 
 function takeRoom(name, start, end, day) {
+  if (view.name === "month") view.go({ view: "day", day });
   lookAt(day, name);
   form.clear();
   if (!source.isGuest) form.add(name, start, end);

@@ -58,6 +58,14 @@ export function mondayOf(day) {
   return addDays(day, -((new Date(`${day}T00:00:00Z`).getUTCDay() + 6) % 7));
 }
 
+/** The first day of the month of a day, or of a month that is `count` months later. */
+export function monthStart(day, count = 0) {
+  const [year, month] = day.split("-").map(Number);
+  const moment = new Date(0);
+  moment.setUTCFullYear(year, month - 1 + count, 1);
+  return moment.toISOString().slice(0, 10);
+}
+
 /** A time of day, such as 09:30. */
 export function clock(moment, zone) {
   return clockOfMinutes(wallClock(moment, zone).minutes);
@@ -70,6 +78,11 @@ export function clockOfMinutes(minutes) {
 /** A day in full, such as Monday 3 June 2030. */
 export function longDay(day) {
   return showDay(day, "long", { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+}
+
+/** A month, such as June 2030. */
+export function longMonth(day) {
+  return showDay(day, "month", { month: "long", year: "numeric" });
 }
 
 /** A day in short, such as Mon 3 Jun. */
