@@ -4,7 +4,7 @@
 import { element, setText } from "../shared/dom.js";
 import { clock, dayOf, shortDay, span, wallClock } from "../shared/times.js";
 import { SIGNS } from "../shared/words.js";
-import { extentOf } from "./cells.js";
+import { extentOf, isWithinDay } from "./cells.js";
 
 // As in calendar-grid.css: they decide for how many lines a block has room.
 const [ROW_PX, EDGE_PX, LINE_PX] = [26, 7, 17];
@@ -58,6 +58,7 @@ function fillBlock(node, { id, user, purpose, state, asked, from, to, start, end
   stretch(node, extent);
   node.dataset.state = state;
   node.dataset.mine = String(user === me);
+  node.dataset.draggable = String(user === me && isWithinDay(column, from, to));
   node.dataset.lines = String(Math.min(Math.floor((extent.height * ROW_PX - EDGE_PX) / LINE_PX), 3));
   const [first, moved, what] = node.children;
   const [sign, name, time] = first.children;
@@ -81,7 +82,8 @@ function originOf(mark, column) {
   return words.join(" ");
 }
 
-function stretch(node, { top, height }) {
+/** Puts a node over an extent of its column. */
+export function stretch(node, { top, height }) {
   node.style.setProperty("--top", String(top));
   node.style.setProperty("--height", String(height));
 }

@@ -2,7 +2,7 @@
 
 import { DAY_MIN, MINUTE_MS, clockOfMinutes, momentOf, wallClock } from "../shared/times.js";
 
-const STEP_MIN = 30;
+export const STEP_MIN = 30;
 export const STEPS = DAY_MIN / STEP_MIN;
 const WEEKDAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
@@ -32,6 +32,11 @@ export function inColumn(reservations, { day, zone }) {
   return reservations
     .map((reservation) => ({ ...reservation, from: Date.parse(reservation.start), to: Date.parse(reservation.end) }))
     .filter(({ from, to }) => wallClock(from, zone).day <= day && wallClock(to - 1, zone).day >= day);
+}
+
+/** Whether [from, to) is inside the day of a column. */
+export function isWithinDay({ day, zone }, from, to) {
+  return wallClock(from, zone).day === day && wallClock(to - 1, zone).day === day;
 }
 
 /** Where [from, to) is in a column: {top, height} in half hours of its wall clock. */

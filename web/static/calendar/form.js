@@ -22,7 +22,8 @@ export class Form {
     this.on = on;
     this.choices = []; // {room, start, end}
     this.request = null;
-    this.last = null; // the id of what was reserved last
+    this.last = null; // the id of what was reserved or moved last
+    this.done = ""; // what was done with it
     this.node = byId("form");
     onSubmit(this.node, () => this.reserve());
     byId("clear").addEventListener("click", () => this.clear());
@@ -171,14 +172,28 @@ export class Form {
     }
   }
 
+  /** Says what came of a move. `send()` asks for it, and returns the reservation. */
+  async change(send) {
+    try {
+      const answer = await send();
+      this.last = answer.id;
+      this.done = "Moved to";
+      this.sayDone(answer);
+      this.on.done();
+    } catch (problem) {
+      this.say(problem instanceof Refused ? refusal(problem) : sentenceFor(problem));
+    }
+  }
+
   made(answer) {
     this.choices = [];
     byId("purpose").value = "";
     this.repeat.clear();
     this.changed();
     this.last = answer.series ? null : answer.id;
+    this.done = "Reserved";
     if (answer.series) this.saySeries(answer.series);
-    else this.sayMade(answer);
+    else this.sayDone(answer);
     this.on.done();
   }
 
@@ -192,16 +207,16 @@ export class Form {
     this.say(parts.join(" "), true);
   }
 
-  /** Says again what was reserved last when it has become final, or has moved. */
+  /** Says again what was reserved or moved last when it has become final, or has moved. */
   follow(reservations) {
     const last = reservations.find(({ id }) => id === this.last);
-    if (last && this.choices.length === 0) this.sayMade(last);
+    if (last && this.choices.length === 0) this.sayDone(last);
   }
 
-  sayMade({ room, slot, state }) {
+  sayDone({ room, slot, state }) {
     const where = slot && roomAndSlot({ room, ...slot }, this.zoneOf(room));
-    const final = `✓ Reserved ${where}. It is final.`;
-    const tentative = `Reserved ${where}. Not final yet: it may still move.`;
+    const final = `✓ ${this.done} ${where}. It is final.`;
+    const tentative = `? ${this.done} ${where}. Not final yet: it may still move.`;
     this.say(slot ? (state === "committed" ? final : tentative) : "", true);
   }
 }

@@ -17,6 +17,7 @@ export class Grid {
     this.lead = lead;
     this.columns = [];
     this.cells = []; // [column][row] of {room, day, start, end, node, taken, choice}
+    this.held = []; // [column] of the reservations in it, with their ends as moments `from` and `to`
     this.shape = "";
     this.at = { column: 0, row: MORNING };
   }
@@ -31,6 +32,7 @@ export class Grid {
         ...reservation,
         asked: askedWords(shifted.get(reservation.id), column),
       }));
+      this.held[index] = held;
       const chosen = choices.flatMap(({ room, start, end }, position) =>
         room === column.room ? [{ from: start, to: end, number: position + 1 }] : [],
       );
@@ -120,6 +122,15 @@ export class Grid {
   cellAt(column, row) {
     const cell = this.cells[column]?.[row];
     return cell ? { column, row, ...cell } : null;
+  }
+
+  /** The column and the row at a point of the window, or the nearest ones: {column, row}. */
+  positionAt(x, y) {
+    const boxes = this.layers.map((layer) => layer.getBoundingClientRect());
+    const beyond = boxes.findIndex(({ right }) => x < right);
+    const { top, height } = boxes[0];
+    const row = Math.floor(((y - top) / height) * STEPS);
+    return { column: beyond === -1 ? boxes.length - 1 : beyond, row: Math.max(0, Math.min(row, STEPS - 1)) };
   }
 
   /** `seen` shows the focus, as for a user of the keyboard. */

@@ -1,11 +1,12 @@
 // The calendar page: puts the parts together, and decides when to draw what.
 
 import { byId, element, setText } from "../shared/dom.js";
-import { askUntilAnswered } from "../shared/rest.js";
-import { dayOf } from "../shared/times.js";
+import { ask, askUntilAnswered } from "../shared/rest.js";
+import { dayOf, iso } from "../shared/times.js";
 import { colourOf } from "../shared/words.js";
 import { Conflicts } from "./conflicts.js";
 import { Details } from "./details.js";
+import { Drag } from "./drag.js";
 import { factsOf } from "./facts.js";
 import { Finder } from "./finder.js";
 import { Form } from "./form.js";
@@ -14,6 +15,7 @@ import { health } from "./health.js";
 import { Me } from "./me.js";
 import { showMine } from "./mine.js";
 import { Month } from "./month.js";
+import { randomName, reservationPath } from "./paths.js";
 import { Select } from "./select.js";
 import { Source } from "./source.js";
 import { Tray } from "./tray.js";
@@ -52,6 +54,8 @@ new Select(grid, {
   drop: (number) => form.drop(number),
   open,
 });
+
+new Drag(grid, { move });
 
 byId("previous").addEventListener("click", () => view.turn(-1));
 byId("next").addEventListener("click", () => view.turn(1));
@@ -205,6 +209,13 @@ function changed() {
   source.readCalendars();
   source.readMine();
   source.readReplica();
+}
+
+/** Moves a reservation to where it was dragged. */
+async function move({ id }, { room, start, end }) {
+  const body = { room, slots: [{ start: iso(start), end: iso(end) }], request: randomName() };
+  await form.change(() => ask("", "PATCH", reservationPath(id), { body, user: me.name }));
+  await source.readCalendars();
 }
 
 function lookAt(day, room) {
