@@ -121,14 +121,19 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
     TooLarge or Conflict if the request cannot be granted.
 
     The first occurrence gets the slots of the body. Every other occurrence gets the same local times, moved by the
-    number of days between its date and the date of the first occurrence.
+    number of days between its date and the date of the first occurrence. Under the policy of a notice, an occurrence
+    that is over stays, unless all are.
     """
     assert body.slots is not None, "a move has slots"
     zone, first = context.local_zone, date.fromisoformat(occurrences[0].day)
     limit = limit_of(context, series.partition("/")[0])
     remedy = "Move the occurrences one by one. Or cancel those that do not fit, and reserve them as a new series."
     collected = _Collected(len(occurrences), [reservation_page(series), *limit.pages], remedy)
+    over = {one.id for one in occurrences if one.reservation.slot and one.reservation.slot.end <= context.at_min}
+    may_stay = context.policies.notice_min is not None and len(over) < len(occurrences)
     for occurrence in occurrences:
+        if may_stay and occurrence.id in over:
+            continue
         day = date.fromisoformat(occurrence.day)
         slots = _slots_on(body.slots, (day - first).days, zone, day)
         room = body.room or occurrence.reservation.room

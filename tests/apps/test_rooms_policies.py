@@ -317,3 +317,14 @@ def test_a_series_leaves_out_closed_days(lua: Lua) -> None:
     assert [one["occurrence"] for one in more["reservations"]] == ["2026-12-01", "2026-12-22", "2027-01-12"]
     only = building.reserve("x", "2026-12-29 11:00/12:00", rule="FREQ=WEEKLY;COUNT=2")
     assert rule(only) == "closed"
+
+
+def test_a_series_that_has_begun_moves_from_now_on(lua: Lua) -> None:
+    building = Building(lua)
+    building.reserve("w", "2026-11-28 09:00/10:00", rule="FREQ=DAILY;COUNT=4")  # it is the 30th, 13:00
+    building.restart_with(notice_min=0)
+    moved = building.ask("PATCH", "/series/vish/w", {"slots": [slot("2026-11-28 11:00/12:00")]}).json
+    starts = [one["slot"]["start"][8:13] for one in moved["series"]["reservations"]]
+    assert (starts, moved["unmoved"]) == (["28T09", "29T09", "30T09", "01T11"], [])
+    over = building.reserve("x", "2026-11-28 15:00/16:00", rule="FREQ=DAILY;COUNT=4")
+    assert rule(over) == "notice_min"
