@@ -49,7 +49,7 @@ def test_a_reservation_is_dragged_to_another_time_and_room(page: Page, processes
     page.wait_for_text("#answer", "✓ Moved to 6.13, Mon 3 Jun 12:00–13:30. It is final.")
     wait_until(lambda: page.run(BLOCKS) == [["vish", "12:00–13:30"]])
     assert slot_of(processes, "vish/d1") == ("6.13", "12:00", "13:30")
-    assert page.run(GHOST) is None
+    wait_until(lambda: page.run(GHOST) is None)
     assert not page.run("return document.querySelector('#details').open")  # it was no click
     page.click('.block[data-id="vish/d1"]')
     page.wait_for_text("#details", "retro")

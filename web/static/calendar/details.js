@@ -22,7 +22,7 @@ const MEANINGS = {
 const SHIFTED = "The time zone or its rules have changed since. Move it, or ask a manager to move back all of these.";
 
 export class Details {
-  /** `roomOf(name)` gives what is known of a room, `names()` the names of all; `on.changed()` runs after a change. */
+  /** `roomOf(name)` gives what is known of a room, `names()` the names of all; for `on`, see main.js. */
   constructor(node, { roomOf, names }, on) {
     this.node = node;
     this.roomOf = roomOf;
@@ -117,6 +117,7 @@ export class Details {
 
   foldOfSeries(reservation) {
     return fold("Its series", async () => {
+      await this.on.settle(); // so that a day which was just cancelled can be brought back
       const { series } = await ask("", "GET", seriesPath(reservation));
       const held = series.reservations;
       const count = `${held.filter(({ slot }) => slot).length} of ${plural(held.length, "occurrence")}`;
@@ -162,11 +163,27 @@ export class Details {
 
   /** Cancels this reservation, or this and later ones. A manager gives a reason, and cancels only one. */
   end(reach) {
-    if (this.reservation.user === this.me.name) return this.attempt("DELETE", this.path(reach));
-    const reason = this.reason.value.trim();
-    if (reason) return this.attempt("DELETE", `${this.path("one")}?${new URLSearchParams({ reason })}`);
-    setText(this.said, "Give a reason: its user will read it.");
-    return this.reason.focus();
+    const { id, user, room, slot, asked, series, occurrence } = this.reservation;
+    const query = {};
+    if (user !== this.me.name) {
+      query.reason = this.reason.value.trim();
+      if (!query.reason) {
+        setText(this.said, "Give a reason: its user will read it.");
+        this.reason.focus();
+        return;
+      }
+    }
+    if (reach === "later") query.from = occurrence;
+    const first = roomAndSlot({ room, ...(slot ?? asked[0]) }, this.zoneOf(room));
+    const ofSeries = `${user}/${series}~`;
+    const isLater = (other) => other.startsWith(ofSeries) && other.slice(ofSeries.length) >= occurrence;
+    this.on.cancel({
+      path: reach === "one" ? reservationPath(id) : seriesPath(this.reservation),
+      query,
+      words: reach === "one" ? first : `${first} and later ones`,
+      includes: reach === "one" ? (other) => other === id : isLater,
+    });
+    this.node.close();
   }
 
   /** The path of this reservation, or of its series from this one on. */
@@ -178,7 +195,7 @@ export class Details {
 
   attempt(method, path, body) {
     return showProblem(this.said, async () => {
-      const { unmoved } = await ask("", method, path, { body, user: this.me.name });
+      const { unmoved } = await this.on.write(method, path, body);
       this.on.changed();
       if (!unmoved?.length) return this.node.close();
       const days = unmoved.map(shortDay).join(", ");

@@ -1,7 +1,7 @@
 // What the user asks for: up to three times of one room, in order of preference, and what to do if none is free.
 
 import { button, byId, element, onSubmit, setText } from "../shared/dom.js";
-import { Refused, ask, sentenceFor } from "../shared/rest.js";
+import { Refused, sentenceFor } from "../shared/rest.js";
 import { addDays, clock, dayStart, iso, roomAndSlot, shortDay, wallClock } from "../shared/times.js";
 import { plural } from "../shared/words.js";
 import { factsOf, ruleWords } from "./facts.js";
@@ -14,7 +14,10 @@ const WINDOW_MIN = 24 * 60; // how far from the first time `nearest_free_time` m
 const SILENT = "The replica does not answer. Try again when it is back; nothing is reserved twice.";
 
 export class Form {
-  /** `roomOf(name)` gives what is known of a room. `on.change()` runs when choices change, `on.done()` when one is made. */
+  /**
+   * `roomOf(name)` gives what is known of a room. `on.change()` runs when choices change, `on.done()` when one is made;
+   * `on.write(method, path, body)` asks the replica.
+   */
   constructor(me, roomOf, on) {
     this.me = me;
     this.roomOf = roomOf;
@@ -164,7 +167,7 @@ export class Form {
     };
     this.node.setAttribute("aria-busy", "true");
     try {
-      this.made(await ask("", "POST", "/reservations", { body, user: this.me.name }));
+      this.made(await this.on.write("POST", "/reservations", body));
     } catch (problem) {
       this.say(problem instanceof Refused ? refusal(problem) : sentenceFor(problem, SILENT));
     } finally {

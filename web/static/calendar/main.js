@@ -19,6 +19,7 @@ import { randomName, reservationPath } from "./paths.js";
 import { Select } from "./select.js";
 import { Source } from "./source.js";
 import { Tray } from "./tray.js";
+import { Undo } from "./undo.js";
 import { View } from "./view.js";
 
 const MARK_MS = 20_000; // how long a reservation that moved says from where
@@ -37,7 +38,8 @@ const source = new Source({
 });
 const view = new View(source, turned);
 const me = new Me(members.users, changeUser);
-const form = new Form(me, roomOf, { change: draw, done: changed });
+const undo = new Undo(byId("undo"), { change: showAll, sent: changed });
+const form = new Form(me, roomOf, { change: draw, done: changed, write });
 const grid = new Grid(byId("calendar"), (changes) => view.go(changes));
 const month = new Month(byId("month-calendar"), {
   go: (changes) => view.go(changes),
@@ -45,10 +47,10 @@ const month = new Month(byId("month-calendar"), {
   open,
   resize: draw,
 });
-const details = new Details(byId("details"), { roomOf, names: roomNames }, { changed, look: lookAt });
+const details = new Details(byId("details"), { roomOf, names: roomNames }, { changed, look: lookAt, write, cancel, settle: () => undo.send() });
 const finder = new Finder(byId("finder"), source, { choose: takeRoom });
 const conflicts = new Conflicts(byId("conflicts"), byId("conflicts-count"), source, roomOf, { look: openAt });
-const tray = new Tray(byId("tray"), roomOf, { changed });
+const tray = new Tray(byId("tray"), roomOf, { changed, write, cancel });
 new Select(grid, {
   choose: (room, start, end) => source.isGuest || form.add(room, start, end),
   drop: (number) => form.drop(number),
@@ -124,7 +126,7 @@ function showMonth() {
     columns: view.columns,
     day: view.day,
     today: view.today,
-    reservations: source.calendars.get(view.room.name) ?? null,
+    reservations: shownCalendars().get(view.room.name) ?? null,
     me: me.name,
   });
 }
@@ -133,7 +135,7 @@ function showGrid() {
   grid.show({
     columns: view.columns,
     zone: view.zone,
-    calendars: source.calendars,
+    calendars: shownCalendars(),
     choices: form.choices,
     me: me.name,
     marks,
@@ -157,9 +159,21 @@ function showHealth({ level, text }) {
 }
 
 function showReservations() {
-  form.follow(source.mine);
-  tray.showRejected(source.mine);
-  showMine(byId("mine"), source.mine, roomOf, open);
+  const mine = source.mine.filter(({ id }) => !undo.hides(id));
+  form.follow(mine);
+  tray.showRejected(mine);
+  showMine(byId("mine"), mine, roomOf, open);
+}
+
+function showAll() {
+  draw();
+  showReservations();
+}
+
+/** The calendars without what is being cancelled. */
+function shownCalendars() {
+  const entries = [...source.calendars].map(([room, held]) => [room, held.filter(({ id }) => !undo.hides(id))]);
+  return new Map(entries);
 }
 
 /** The event of a write. The calendar is read again anyway; this shows what the calendar does not say. */
@@ -205,16 +219,26 @@ function open(id) {
   if (!source.isGuest) details.open(id, me);
 }
 
+/** Asks the replica to change something in the name of the user, after a cancel that is held back. */
+async function write(method, path, body) {
+  await undo.send();
+  return ask("", method, path, { body, user: me.name });
+}
+
+/** Cancels a reservation in ten seconds. `path` and `query` say what to cancel; see Undo.hold for the others. */
+function cancel({ path, query = {}, words, includes }) {
+  const asked = new URLSearchParams({ ...query, request: randomName() });
+  undo.hold({ path: `${path}?${asked}`, user: me.name, words, includes });
+}
+
 function changed() {
-  source.readCalendars();
-  source.readMine();
-  source.readReplica();
+  return Promise.all([source.readCalendars(), source.readMine(), source.readReplica()]);
 }
 
 /** Moves a reservation to where it was dragged. */
 async function move({ id }, { room, start, end }) {
   const body = { room, slots: [{ start: iso(start), end: iso(end) }], request: randomName() };
-  await form.change(() => ask("", "PATCH", reservationPath(id), { body, user: me.name }));
+  await form.change(() => write("PATCH", reservationPath(id), body));
   await source.readCalendars();
 }
 

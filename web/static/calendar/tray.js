@@ -2,7 +2,7 @@
 // slot, with a way to find another.
 
 import { button, element, setText, shape } from "../shared/dom.js";
-import { ask, showProblem } from "../shared/rest.js";
+import { showProblem } from "../shared/rest.js";
 import { MINUTE_MS, addDays, dayOf, dayStart, iso, roomAndSlot, shortDay, span } from "../shared/times.js";
 import { nearest } from "./nearest.js";
 import { randomName, reservationPath } from "./paths.js";
@@ -13,7 +13,10 @@ const SEARCH_DAYS = 7;
 const SEARCH_STEP_MS = 15 * MINUTE_MS;
 
 export class Tray {
-  /** `roomOf(name)` gives {timezone, opens, closes, closed}; `on.changed()` runs after a reservation was changed here. */
+  /**
+   * `roomOf(name)` gives {timezone, opens, closes, closed}. `on.write` and `on.cancel` ask the replica, see main.js;
+   * `on.changed()` runs after a reservation was changed here.
+   */
   constructor(node, roomOf, on) {
     this.node = node;
     this.roomOf = roomOf;
@@ -88,7 +91,7 @@ export class Tray {
       element(
         "div.actions",
         search,
-        button("", () => this.attempt(said, "DELETE", id), "Cancel it"),
+        button("", () => this.on.cancel({ path: reservationPath(id), words: lost, includes: (other) => other === id }), "Cancel it"),
       ),
     );
   }
@@ -107,14 +110,14 @@ export class Tray {
     const slot = { start: iso(found.start), end: iso(found.end) };
     setText(said, `Free: ${roomAndSlot({ room, ...slot }, zone)}.`);
     const body = { slots: [slot], request: randomName() };
-    const take = button(".main.take", () => this.attempt(said, "PATCH", id, body), "Take it");
+    const take = button(".main.take", () => this.take(said, id, body), "Take it");
     search.replaceWith(take);
     take.focus();
   }
 
-  async attempt(said, method, id, body) {
+  async take(said, id, body) {
     await showProblem(said, async () => {
-      await ask("", method, reservationPath(id), { body, user: id.split("/")[0] });
+      await this.on.write("PATCH", reservationPath(id), body);
       this.on.changed();
     });
   }

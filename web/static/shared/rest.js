@@ -20,12 +20,15 @@ export class Refused extends Problem {
 
 class Silent extends Problem {}
 
-/** The JSON that METHOD PATH answers at `base`; "" is the replica that served this page. */
-export async function ask(base, method, path, { body, user } = {}) {
+/**
+ * The JSON that METHOD PATH answers at `base`; "" is the replica that served this page. With `keepalive`, the browser
+ * ends the request even if the page is closed.
+ */
+export async function ask(base, method, path, { body, user, keepalive = false } = {}) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (user) headers["Bayou-User"] = user;
-  return send(base + path, { method, headers, body: JSON.stringify(body) }, "json");
+  return send(base + path, { method, headers, body: JSON.stringify(body), keepalive }, "json");
 }
 
 export async function askText(path) {
