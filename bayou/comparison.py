@@ -24,7 +24,7 @@ class Comparison:
         state = store.state()
         self.common_csn = state.csn if common_csn is None else min(common_csn, state.csn)
         self.lacking: list[str] = []  # ids of writes here that the sender has never held
-        self.unknown: list[str] = []  # ids of writes that the sender may have held and dropped from its log
+        self.unknown: list[str] = []  # ids of writes that the sender may have committed and dropped from its log
         self.asked: list[str] = []  # all ids that the sender was asked for
         self._shared_csn = min(state.osn, self.common_csn)  # what is no longer in the log here counts as shared
         self._csns: tuple[int, ...] = ()  # of the last question; empty if that asked for ids
@@ -43,14 +43,16 @@ class Comparison:
             self._ids = self._store.uncommon_ids(self.common_csn)
         part, self._ids = self._ids[:QUESTION_IDS_MAX], self._ids[QUESTION_IDS_MAX:]
         self.asked += part
-        return Question(ids=tuple(part)) if part else None
+        # If the sender knows the first commit that is not shared, it knows all of those that the writes could be.
+        return Question((self.common_csn + 1,), tuple(part)) if part else None
 
     def take(self, answer: Answer) -> bool:
         """Take the answer to the last question. Return whether it is one."""
         if not self._csns:
             self.lacking += answer.lacking
-            self.unknown += answer.unknown
-            return not answer.commits
+            knows_all = any(answer.commits)
+            (self.lacking if knows_all else self.unknown).extend(answer.unknown)
+            return len(answer.commits) == 1
         asked, self._csns = self._csns, ()
         if len(answer.commits) != len(asked):
             return False

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from bayou.anti_entropy import Report
+from bayou.export import Importer, export_volumes
 from bayou.healing import PAUSE_S, Cure, Healing
 from storage.identity_file import mint
 from tests.support.engine_harness import Cluster, Meeting, Replica
+from tests.support.toy import RULES
 
 Copy = list[tuple[bytes, Any]]
 Healings = dict[str, Healing]
@@ -66,6 +68,13 @@ def settle(replicas: Sequence[Replica], originals: Sequence[Replica] = ()) -> No
 def slots(replica: Replica) -> dict[str, str]:
     """Return the committed slots of the page `p`: slot -> who has it."""
     return replica.page("p")[1]
+
+
+@pytest.fixture
+def few_ids(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let replicas keep the ids of four commits only. Return this number."""
+    monkeypatch.setattr("storage.scripts.RECENT_MAX", 4)
+    return 4
 
 
 @pytest.fixture
@@ -140,6 +149,54 @@ def test_a_secondary_that_was_rolled_back(three: tuple[Replica, Replica, Replica
     assert_all_kept(three, wanted)
     if committed:
         assert two.state().server != f"{two.label}~aaaaaa"
+
+
+@pytest.mark.parametrize("is_by_primary", [True, False])
+@pytest.mark.parametrize("is_in_file", [True, False])
+def test_writes_that_a_full_state_covers_and_does_not_have(
+    three: tuple[Replica, Replica, Replica], is_by_primary: bool, is_in_file: bool
+) -> None:
+    """Only the third replica has them. The sender has dropped the commits of the other use of the id from its log."""
+    one, two, other = three
+    copy = copy_of(two)
+    lost = want(two, "before", 3, "contested")
+    Meeting(two, other).run()
+    put(copy, two, two)
+    wanted = lost | want(two, "after", 2, "contested")
+    Meeting(two, one).run()
+    giver = one if is_by_primary else two
+    giver.truncate(0)
+    if is_in_file:
+        importer = Importer(other, RULES, lambda: other.clock.now_us)
+        for frame in export_volumes(giver, RULES, 0, {}, 1 << 30):
+            importer.take(frame)
+        report = importer.report
+    else:
+        report = Meeting(giver, other).run().ends[1].report
+    assert report.installed is not None
+    assert len(report.installed.set_aside) == len(lost)
+    settle(three)
+    assert_all_kept(three, wanted)
+
+
+def test_writes_that_a_full_state_covers_are_found_before_the_log_of_its_sender(
+    few_ids: int, three: tuple[Replica, Replica, Replica]
+) -> None:
+    """The log of the sender is longer than the list of ids in its full state. It knows those of older commits too."""
+    one, two, other = three
+    copy = copy_of(two)
+    lost = want(two, "before", 3)
+    Meeting(two, other).run()
+    put(copy, two, two)
+    wanted = lost | want(two, "after", 2)
+    Meeting(two, one).run()
+    wanted |= want(one, "later", few_ids)
+    one.truncate(few_ids)
+    installed = Meeting(one, other).run().ends[1].report.installed
+    assert installed is not None
+    assert len(installed.set_aside) == len(lost)
+    settle(three)
+    assert_all_kept(three, wanted)
 
 
 def test_two_copies_of_a_secondary_at_once(three: tuple[Replica, Replica, Replica]) -> None:

@@ -21,10 +21,11 @@
 --   stale       the state or its history is not newer than the one here; nothing has changed
 --   foreign_commit  this is the primary, and it did not make the commits of the state; nothing has changed
 -- `kept` counts the writes that are kept. The writes `revoked` were committed here and are tentative again. The writes
--- `set_aside` have no place in the order: they follow a write that this replica no longer has, or they are in ARGV[6]
--- and the state's vector covers them. This replica will make them again (resubmit.lua). The writes `lost` have no place
--- either, but they create or retire a server or name a primary, so they cannot be made again. The pages `lost_pages`
--- were changed by revoked commits whose writes had been dropped from the log. A list without entries is left out.
+-- `set_aside` have no place in the order: they follow a write that this replica no longer has, or the state's vector
+-- covers them although the state does not have them. This replica will make them again (resubmit.lua). The writes
+-- `lost` have no place either, but they create or retire a server or name a primary, so they cannot be made again. The
+-- pages `lost_pages` were changed by revoked commits whose writes had been dropped from the log. A list without entries
+-- is left out.
 -- C and O become those of the state. V is C, extended by each chain of kept writes that has no gap. The kept writes are
 -- replayed on the new state. Keeps invariants 1, 2, 3, 5, 7, 10, 11 and 20.
 
@@ -102,6 +103,12 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.committed, '(' .. common, '+in
 end
 table.sort(candidates, Order.before)
 
+-- The vector of the state may cover a write that the state does not have, if a server id was used twice. This is known
+-- if the sender has said so, or if the ids in the state reach back to `common`. A file cannot be asked.
+local is_recent, has_all_ids = {}, tonumber(state.csn) - #state.recent <= common
+for _, id in ipairs(state.recent) do is_recent[id] = true end
+local function is_missing(id) return is_lacking[id] or has_all_ids and not is_recent[id] end
+
 local epochs = cjson.decode(state.history)
 local kept, revoked, lost, dropped = {}, {}, {}, {}
 local set_aside, bodies = {}, {}
@@ -117,7 +124,7 @@ for _, id in ipairs(candidates) do
   -- A promotion in a cluster of another birth would open an epoch that this cluster does not have.
   local is_misfit = tonumber(write.prev) ~= held or Membership.opens_later_epoch(write, epochs)
   if is_covered and was_asked and not was_asked[id] then return cjson.encode({status = 'superseded'}) end
-  local has_no_place = is_covered and is_lacking[id] or not is_covered and is_misfit
+  local has_no_place = is_covered and is_missing(id) or not is_covered and is_misfit
   if has_no_place and Membership.is_bound(write) then
     dropped[#dropped + 1], lost[#lost + 1] = id, id
   elseif has_no_place then
