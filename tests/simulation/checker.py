@@ -48,6 +48,7 @@ class Checker:
         self._last: dict[str, State] = {}
         self._vectors: dict[str, Vector] = {}
         self._tentative: dict[str, list[str]] = {}
+        self._set_aside: dict[str, list[str]] = {}
         self._unnamed: dict[str, list[str]] = defaultdict(list)  # label -> revoked writes of the last full state
         self._same: dict[tuple[Any, ...], tuple[str, str]] = {}
         self.counts: Counter[str] = Counter()
@@ -65,6 +66,7 @@ class Checker:
             self._vectors_of(label, look, line)
             self._last[label] = look.state
             self._tentative[label] = look.tentative
+            self._set_aside[label] = look.set_aside
 
     def _learn(self, label: str, look: Look) -> None:
         """Fetch the writes of the node that the checker has not seen yet, and check them.
@@ -172,23 +174,32 @@ class Checker:
         self.counts["revoked"] += len(revoked)
         named = {*installed.revoked, *installed.set_aside, *installed.lost} if installed else set(revoked)
         truncated = set(old.ids[: before.osn])
+        self._excuse(truncated.intersection(revoked))
         for identifier in revoked:
-            if identifier in truncated:
-                self.excused.add(identifier)
-            elif not self._covers(store.label, identifier) and identifier not in named:
+            if identifier not in named and identifier not in truncated and not self._covers(store.label, identifier):
                 self._unnamed[store.label].append(identifier)
-        if installed is None:
-            self.excused.update(revoked)
-        else:
-            self.excused.update(installed.lost)
+        self._excuse(revoked if installed is None else installed.lost)
 
     def compared(self, label: str, *, is_partial: bool) -> None:
         """Check that the last full state of a node has named what it revoked. If the sender could not compare the whole
         log, what is not named may be lost; docs/design.md says so."""
         unnamed = self._unnamed.pop(label, [])
         self.demand(9, is_partial or not unnamed, label, unnamed, "were committed, and are not named")
-        self.excused.update(unnamed)
+        self._excuse(unnamed)
         self.counts["not compared"] += len(unnamed)
+
+    def _excuse(self, identifiers: Iterable[str]) -> None:
+        """Note that these writes may be lost.
+
+        A request that was asked twice has two writes, and `destroyed` does not excuse one of them while a node holds
+        the other one. If a write of these was the last one of its request, all writes of this request may be lost.
+        """
+        lost = set(identifiers)
+        if not lost:
+            return
+        held = set().union(*(self._requests(label) for label in self._last))
+        gone = {self._asked(identifier) for identifier in lost} - held
+        self.excused |= lost | {identifier for identifier in self.acknowledged if self._asked(identifier) in gone}
 
     def _asked(self, identifier: str) -> tuple[str, str]:
         write = self.writes[identifier]
@@ -213,15 +224,18 @@ class Checker:
         self.forget(label)
 
     def _requests(self, label: str) -> set[tuple[str, str]]:
-        """Return the requests whose writes a node holds. A write that was made again has the same request."""
+        """Return the requests whose writes a node holds. A write that was made again has the same request.
+
+        A write that was set aside counts: nobody else may hold it, and the node will make it again.
+        """
         if label not in self._last:
             return set()
         state = self._last[label]
-        ids = (*self.lines.of(state).ids[: state.csn], *self._tentative[label])
+        ids = (*self.lines.of(state).ids[: state.csn], *self._tentative[label], *self._set_aside[label])
         return {self._asked(identifier) for identifier in ids}
 
     def forget(self, label: str) -> None:
-        for known in (self._last, self._vectors, self._tentative):
+        for known in (self._last, self._vectors, self._tentative, self._set_aside):
             known.pop(label, None)
 
     def knows_retired(self, label: str, server: str) -> bool:

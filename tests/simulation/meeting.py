@@ -76,7 +76,7 @@ class Meeting:
         self._came[end].update(_writes_of(frame))
         if isinstance(frame, StateFinish):
             self.partial.discard(end)
-        elif isinstance(frame, Answer) and frame.unknown:
+        elif isinstance(frame, Answer) and frame.unknown and not any(frame.commits):
             self.partial.add(end)
         before = self.nodes[end].store.receipts
         for _ in range(2 if double else 1):

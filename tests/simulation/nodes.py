@@ -17,6 +17,7 @@ from apps import APPLICATIONS
 from bayou.healing import Healing
 from bayou.payloads import Compared, Installed, StateEnd, Succession
 from bayou.state import State
+from bayou.write import Write
 from storage.keys import Namespace
 from storage.redis.connect import away_of
 from storage.script_runner import text_map
@@ -49,7 +50,7 @@ local outcomes = {}
 for i = 1, #new, 2 do outcomes[#outcomes + 1] = redis.call('HGET', p .. 'outcomes', new[i]) or '?' end
 return {meta, redis.call('HGETALL', p .. 'V'), redis.call('HGETALL', p .. 'C'), redis.call('HGETALL', p .. 'O'),
   redis.call('GET', p .. 'clock'), redis.call('SMEMBERS', p .. 'retired'), whole and 1 or 0, new, outcomes,
-  redis.call('ZRANGE', p .. 'tentative', 0, -1), redis.call('LLEN', p .. 'set_aside')}
+  redis.call('ZRANGE', p .. 'tentative', 0, -1), redis.call('LRANGE', p .. 'set_aside', 0, -1)}
 """
 
 _EVERYTHING = """
@@ -78,13 +79,14 @@ class Look:
     """A node's state at one moment.
 
     `committed` has (CSN, write id, outcome) for each commit since the previous look, or for the whole log if `whole` is
-    true.
+    true. `tentative` and `set_aside` have write ids.
     """
 
     state: State
     whole: bool
     committed: list[tuple[int, str, str]]
     tentative: list[str]
+    set_aside: list[str]
 
 
 class FaultyStore(Store):
@@ -210,12 +212,13 @@ class FaultyStore(Store):
             retired=bool(meta["retired"]),
             retires=bool(meta.get("retires")),
             tentative=len(tentative),
-            set_aside=set_aside,
+            set_aside=len(set_aside),
             clock=int(clock),
         )
         self._seen = (csn, meta["last"])
         gained = [(int(new[2 * i + 1]), new[2 * i].decode(), outcome.decode()) for i, outcome in enumerate(outcomes)]
-        return Look(self._known, bool(whole), gained, [identifier.decode() for identifier in tentative])
+        waiting = [Write.decode(body).id for body in set_aside]
+        return Look(self._known, bool(whole), gained, [identifier.decode() for identifier in tentative], waiting)
 
 
 @dataclass(slots=True, eq=False)

@@ -140,6 +140,8 @@ class OperatorSteps(SessionSteps):
         except BadInput as refusal:
             self.counts["cut files"] += 1
             text = f" {refusal.code}"
+        finally:
+            self._resubmit(node)
         return f"{node.label} {importer.report.received}{text}"
 
 

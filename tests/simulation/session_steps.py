@@ -134,6 +134,11 @@ class SessionSteps(WorldBase):
             else:
                 node.store.force(self.mint(node.label), self._clock(node), heals=True)
             node.healing.note_epoch(report.peer)
+        self._resubmit(node)
+
+    def _resubmit(self, node: Node) -> None:
+        """Make the writes again that were set aside, as replica/membership/commands.py does after a session or an
+        import."""
         state = node.store.state()
         if state.set_aside:
             if not state.has_place:
