@@ -35,6 +35,7 @@ class WorldBase:
         self.operator = Client(OPERATOR, None)
         self.sessions: list[Meeting] = []
         self.cut: set[tuple[str, str]] = set()
+        self.forks_of_members: set[str] = set()  # labels of nodes that have refused a commit with FORK_OF_MEMBERS
         self.files: list[tuple[str, list[export.ExportFrame]]] = []  # (name of the export, its frames)
         self.now_us = BEGIN_US
         self.counts: Counter[str] = Counter()

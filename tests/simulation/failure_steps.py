@@ -193,13 +193,16 @@ class FailureSteps(SessionSteps):
         self.scenario.clock(node.label, 0)
         if node.store.state().clock <= self.now_us + AHEAD_US_MAX:
             return "right"
+        self._start_without_data(node)
+        self.counts["stamps ahead"] += 1
+        return "right, without its data"
+
+    def _start_without_data(self, node: Node) -> None:
         self._drop_all(node)
         self._replace(node, [])
         self._rename(node)
         node.joined = True
-        self.counts["stamps ahead"] += 1
         self.scenario.note(f"the operator starts {node.label} again without its data")
-        return "right, without its data"
 
     def _do_lie(self, a: int, b: int, c: int, d: int, _e: int) -> str:
         """Run a session in which one node, the liar, sends one altered hello, or one forged batch after its hello.

@@ -29,7 +29,7 @@ STORAGE = (
     "import",
     "cut files",
 )
-MEMBERS = ("create", "retire", "left", "forget", "returned", "hand", "force", "forced twice")
+MEMBERS = ("create", "retire", "left", "forget", "returned", "hand", "force", "forced twice", "forks of members")
 GROUPS = {
     "clients": CLIENTS,
     "series and people": ARRANGING,

@@ -6,6 +6,7 @@ from redis import ConnectionError as Lost
 
 from bayou.anti_entropy import Report
 from bayou.errors import Conflict
+from bayou.handshake import FORK_OF_MEMBERS
 from bayou.healing import Cure
 from bayou.state import State
 from tests.simulation.base import WorldBase
@@ -86,6 +87,8 @@ class SessionSteps(WorldBase):
             self.counts["replayed"] += end.report.replayed
             if end.report.error:
                 self.counts[f"error {end.report.error.code}"] += 1
+                if end.report.error.message == FORK_OF_MEMBERS:  # the one that lacks the commit has refused it
+                    self.forks_of_members.add(min(session.nodes, key=lambda one: one.store.state().csn).label)
                 if not self.checker.forked:
                     self.checker.demand(10, end.report.error.code != "fork", *session.pair, "found a fork of an id")
                     self.checker.demand(20, end.report.error.code not in LIES, *session.pair, end.report.error.message)

@@ -91,6 +91,8 @@ class World(SeriesSteps, FailureSteps, OperatorSteps):
         for round_number in range(30):
             self._end_births()
             errors = self._round(force=round_number > 2)
+            if round_number > 2:
+                self._end_forks_of_members()
             states = [node.store.state() for node in self.nodes.values()]
             if len({_shown(state) for state in states}) == 1 and not any(
                 s.tentative or s.set_aside or s.retired for s in states
@@ -109,11 +111,15 @@ class World(SeriesSteps, FailureSteps, OperatorSteps):
         for birth in sorted(births, key=lambda birth: (births[birth], birth))[:-1]:
             for node in list(self.nodes.values()):
                 if node.store.state().birth == birth:
-                    self._replace(node, [])
-                    self._rename(node)
-                    node.joined = True
+                    self._start_without_data(node)
                     self.counts["two births"] += 1
-                    self.scenario.note(f"the operator starts {node.label} again without its data")
+
+    def _end_forks_of_members(self) -> None:
+        """Do what FORK_OF_MEMBERS asks of an operator: nothing else heals a retirement or hand-over without a place."""
+        for label in sorted(self.forks_of_members & set(self.nodes)):
+            self._start_without_data(self.nodes[label])
+            self.counts["forks of members"] += 1
+        self.forks_of_members.clear()
 
     def _round(self, *, force: bool) -> list[str]:
         errors = []
