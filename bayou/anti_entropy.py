@@ -59,6 +59,7 @@ from bayou.trust import (
     refuse_partial,
     refuse_to_give_state,
 )
+from bayou.vectors import complete
 
 PROTOCOL = 7
 BATCH_COUNT_MAX = 500
@@ -443,7 +444,7 @@ class Session:
         vector = dict(state.vector)
         if unknown is not None:
             stamp, origin = split_id(unknown.id)
-            if vector.get(origin, 0) >= stamp:
+            if complete(vector, state.retired_servers, origin) >= stamp:
                 vector[origin] = state.committed_vector.get(origin) or created_at(origin)
         return Ack(plan, replan=True, csn=state.csn, vector=vector, retired_servers=state.retired_servers)
 

@@ -11,6 +11,7 @@ import pytest
 
 from bayou.anti_entropy import Report
 from bayou.export import Importer, export_volumes
+from bayou.handshake import FORK_OF_MEMBERS
 from bayou.healing import PAUSE_S, Cure, Healing
 from storage.identity_file import mint
 from tests.support.engine_harness import Cluster, Meeting, Replica
@@ -253,6 +254,21 @@ def test_a_retired_server_whose_writes_have_no_place_retires_again(three: tuple[
     assert (before.retired, two.state().retired, two.state().retires) == (True, False, True)
     settle(three)
     assert_all_kept(three, wanted)
+
+
+def test_a_retirement_without_a_place_is_refused_with_what_to_do(three: tuple[Replica, Replica, Replica]) -> None:
+    """The retired server was rolled back and goes on. The replica that holds its retirement counts as one that has all
+    its writes, so the commit of a later one comes without a body."""
+    one, two, other = three
+    copy = copy_of(two)
+    two.retire(two.clock.tick())
+    Meeting(two, other).run()
+    put(copy, two, two)
+    want(two, "after", 1)
+    Meeting(two, one).run()
+    error = Meeting(one, other).run().ends[1].report.error
+    assert error is not None
+    assert error.message == FORK_OF_MEMBERS
 
 
 def test_a_peer_cannot_make_a_primary_begin_epochs_for_ever(three: tuple[Replica, Replica, Replica]) -> None:
