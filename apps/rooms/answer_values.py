@@ -5,7 +5,7 @@ This module reads pages in both views. It has no access to requests or the store
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -157,16 +157,9 @@ def _row(room: str, start: str, value: str, state: str, zone: ZoneInfo) -> tuple
     return entry.slot, {**_entry(entry, zone), "state": state}
 
 
-def taken(asked: list[RoomSlot], pages: Mapping[str, PageViews], but: Set[str], zone: ZoneInfo) -> list[dict[str, Any]]:
-    """Return the reservations that overlap the slots `asked`, each once. Leave out those whose ids are in `but`."""
-    found = {
-        entry: None
-        for slot in asked
-        for page in slot.pages
-        for entry in decode_room(slot.room, pages[page].tentative)
-        if entry.slot.overlaps(slot) and entry.id not in but
-    }
-    return [{"room": entry.slot.room, **_entry(entry, zone)} for entry in found]
+def taken(entry: Entry, zone: ZoneInfo) -> dict[str, Any]:
+    """Return a reservation that is in the way of a request as a JSON value."""
+    return {"room": entry.slot.room, **_entry(entry, zone)}
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:

@@ -55,36 +55,54 @@ class Policies:
         the policy that forbids the slot."""
         length = slot.end - slot.start
         if self.shortest_min is not None and length < self.shortest_min:
-            message = f"A reservation must last {_hours(self.shortest_min)} at least, and {_text(slot, zone)} lasts"
+            message = f"A reservation must last {_hours(self.shortest_min)} at least, and {slot_text(slot, zone)} lasts"
             raise _refusal("shortest_min", f"{message} {_hours(length)}.", slot, zone, self.shortest_min)
         if self.longest_min is not None and length > self.longest_min:
-            message = f"A reservation may last {_hours(self.longest_min)} at most, and {_text(slot, zone)} lasts"
+            message = f"A reservation may last {_hours(self.longest_min)} at most, and {slot_text(slot, zone)} lasts"
             raise _refusal("longest_h", f"{message} {_hours(length)}.", slot, zone, self.longest_min / 60)
         if self.grid_min is not None and any(
             minute_of_day(end, zone) % self.grid_min for end in (slot.start, slot.end)
         ):
             message = (
-                f"Reservations begin and end at multiples of {_hours(self.grid_min)}, and {_text(slot, zone)} does"
+                f"Reservations begin and end at multiples of {_hours(self.grid_min)}, and {slot_text(slot, zone)} does"
             )
             raise _refusal("grid_min", f"{message} not.", slot, zone, self.grid_min)
         if self.notice_min is not None and slot.start < at_min + self.notice_min:
             notice = f"at least {_hours(self.notice_min)} ahead" if self.notice_min else "before they begin"
-            message = f"Rooms must be reserved {notice}; {_text(slot, zone)} is too soon, because it is"
+            message = f"Rooms must be reserved {notice}; {slot_text(slot, zone)} is too soon, because it is"
             now = format_minute(at_min, zone)[:16].replace("T", " ")
             raise _refusal("notice_min", f"{message} {now} now.", slot, zone, self.notice_min)
         if self.ahead_min is not None and slot.start > at_min + self.ahead_min:
             last = format_minute(int(at_min + self.ahead_min), zone)[:16].replace("T", " ")
             days = self.ahead_min / DAY_MIN
             message = f"Rooms may be reserved {days:g} days ahead at most, which is until {last};"
-            raise _refusal("ahead_days", f"{message} {_text(slot, zone)} is later.", slot, zone, days)
+            raise _refusal("ahead_days", f"{message} {slot_text(slot, zone)} is later.", slot, zone, days)
         if closed := self.closed_on(slot, zone):
             day, why = closed
-            message = f"{slot.room} is closed on {day:%A}, {day}{f' ({why})' if why else ''}, and {_text(slot, zone)}"
+            message = (
+                f"{slot.room} is closed on {day:%A}, {day}{f' ({why})' if why else ''}, and {slot_text(slot, zone)}"
+            )
             raise _refusal("closed", f"{message} touches that day.", slot, zone, day.isoformat())
         if not self._is_within_hours(slot, zone):
             opens, closes = map(clock_text, self.hours[slot.room])
-            message = f"{slot.room} is open from {opens} to {closes}, and {_text(slot, zone)} is not within that."
+            message = f"{slot.room} is open from {opens} to {closes}, and {slot_text(slot, zone)} is not within that."
             raise _refusal("opening_hours", message, slot, zone, f"{opens}-{closes}")
+
+    def permits(self, slot: RoomSlot, at_min: int, zone: ZoneInfo) -> bool:
+        """Whether `check` raises nothing for this slot."""
+        try:
+            self.check(slot, at_min, zone)
+        except Conflict:
+            return False
+        return True
+
+    def on_grid(self, minute: int, zone: ZoneInfo) -> int:
+        """Return the first minute (since 1970) from this one on at which a reservation may begin by the grid."""
+        return minute if self.grid_min is None else minute + -minute_of_day(minute, zone) % self.grid_min
+
+    def opening(self, room: str, day: date, zone: ZoneInfo) -> int:
+        """Return the minute (since 1970) at which a room opens on a local day; midnight if it has no opening hours."""
+        return local_minute(day, self.hours.get(room, (0, DAY_MIN))[0], zone)
 
     def is_open(self, slot: RoomSlot, zone: ZoneInfo) -> bool:
         """Whether the room is open for the whole slot."""
@@ -150,7 +168,7 @@ def _refusal(rule: str, message: str, slot: RoomSlot, zone: ZoneInfo, limit: Any
     return Conflict("policy", message, rule=rule, slot=times, room=slot.room, limit=limit)
 
 
-def _text(slot: RoomSlot, zone: ZoneInfo) -> str:
+def slot_text(slot: RoomSlot, zone: ZoneInfo) -> str:
     """Return a slot as text for a sentence, such as `2026-12-01 09:00 to 10:00`."""
     start, end = (format_minute(minute, zone)[:16].replace("T", " ") for minute in (slot.start, slot.end))
     return f"{start} to {end[11:] if end[:10] == start[:10] else end}"

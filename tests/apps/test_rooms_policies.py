@@ -328,3 +328,32 @@ def test_a_series_that_has_begun_moves_from_now_on(lua: Lua) -> None:
     assert (starts, moved["unmoved"]) == (["28T09", "29T09", "30T09", "01T11"], [])
     over = building.reserve("x", "2026-11-28 15:00/16:00", rule="FREQ=DAILY;COUNT=4")
     assert rule(over) == "notice_min"
+
+
+@pytest.mark.parametrize(
+    ("policies", "room", "taken", "wanted", "found"),
+    [
+        ({}, "6.12", ["01 09:00/10:00"], "01 09:30/10:30", "01 10:00/11:00"),
+        ({}, "6.12", ["01 09:00/10:00", "01 10:30/12:00"], "01 09:00/10:00", "01 12:00/13:00"),
+        ({}, "6.13", ["01 18:30/20:00"], "01 18:30/19:30", "02 08:00/09:00"),  # after the room closes
+        ({"closed": ["2026-12-02"]}, "6.13", ["01 18:30/20:00"], "01 18:30/19:30", "03 08:00/09:00"),
+        ({"grid_min": 30}, "6.12", ["01 09:10/09:50"], "01 09:00/10:00", "01 10:00/11:00"),
+        ({"ahead_days": 1}, "6.12", ["01 12:00/13:30"], "01 12:00/13:00", None),
+        ({}, "6.12", ["01 09:00/24:00"], "01 09:00/10:00", "02 00:00/01:00"),
+    ],
+)
+def test_a_refusal_says_when_the_room_is_free_next(
+    lua: Lua, policies: dict[str, Any], room: str, taken: list[str], wanted: str, found: str | None
+) -> None:
+    building = Building(lua)
+    for number, each in enumerate(taken):
+        assert building.reserve(f"t{number}", f"2026-12-{each}", room=room, user="neil").status_code == 201
+    building.restart_with(**policies)
+    error = building.reserve("w", f"2026-12-{wanted}", room=room).json["error"]
+    assert error["code"] == "slot_taken"
+    told = error["details"]["next_free"]
+    assert (told and (told["room"], f"{told['start'][8:16]}/{told['end'][11:16]}".replace("T", " "))) == (
+        found and (room, found)
+    )
+    assert (f"{room} is free next" in error["message"]) == (found is not None)
+    assert f"neil has {room} 2026-12-01 {taken[0][3:8]} to " in error["message"]

@@ -70,6 +70,20 @@ def test_the_refusal_of_a_policy_is_shown(page: Page, processes: Processes) -> N
     assert ["409 (Conflict)" in text for text in page.problems()] == [True]
 
 
+def test_a_refusal_says_who_has_the_slot_and_when_it_is_free_next(page: Page, processes: Processes) -> None:
+    day = "2030-06-06"
+    open_calendar(page, processes, day)
+    page.click(cell(day, "09:00"))
+    reserve(processes, "neil", f"{day}T07:30Z", f"{day}T08:30Z", purpose="interview")
+    page.click("#form .main")
+    taken = "Nothing that you asked for is free: neil has 6.12, Thu 6 Jun 09:30–10:30."
+    page.wait_for_text("#answer", f"{taken} 6.12 is free next Thu 6 Jun 10:30–11:30. Nothing was changed.")
+    page.click("#answer button")
+    page.press(Keys.ENTER)
+    page.wait_for_text("#answer", "Reserved 6.12, Thu 6 Jun 10:30–11:30.")
+    assert ["409 (Conflict)" in text for text in page.problems()] == [True]
+
+
 def test_a_series_is_made_moved_and_ended(page: Page, processes: Processes) -> None:
     day = "2030-07-01"
     open_calendar(page, processes, day)

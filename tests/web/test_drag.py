@@ -84,7 +84,7 @@ def test_what_is_in_the_way_is_shown_and_refused(page: Page, processes: Processe
     assert page.run(GHOST) is None
     assert page.text("#answer") == ""
     over(page, hold(page, "vish/d3"), '.block[data-mine="false"]').release().perform()
-    page.wait_for_text("#answer", "Nothing that you asked for is free")
+    page.wait_for_text("#answer", "neil has 6.12, Wed 5 Jun 11:00–12:00. 6.12 is free next Wed 5 Jun 12:00–13:00.")
     assert page.run(BLOCKS) == before
     assert ["409 (Conflict)" in text for text in page.problems()] == [True]
 

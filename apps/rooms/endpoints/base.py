@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence, Set
 from difflib import get_close_matches
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,17 +12,20 @@ from apps.api.request import Caller, ClientSession
 from apps.api.service import Service, new_request_id
 from apps.rooms import answer_values, asked, drafts
 from apps.rooms.building import Building
+from apps.rooms.next_free import next_free, searched
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import (
+    Entry,
     Reservation,
     RoomSlot,
     decode_detail,
     decode_reservation,
+    decode_room,
     decode_slots,
     is_final,
     reservation_page,
 )
-from apps.rooms.policies import too_many
+from apps.rooms.policies import slot_text, too_many
 from apps.rooms.schema import AnotherRoom, Merge, room_name
 from bayou.application import PageViews
 from bayou.errors import Conflict, Unknown
@@ -36,6 +39,7 @@ USER_NAME = {"user": "The name of a user."}
 CANCEL_CONFLICTS = ("cancelled", "moved_meanwhile", "request_differs")
 MOVE_CONFLICTS = ("slot_taken", "policy", *CANCEL_CONFLICTS)
 
+HOLDERS_MAX = 3  # reservations in the way that a sentence names
 COMPARED_MAX = 1000  # names of rooms, to find one that is like an unknown one
 
 # Two requests about one reservation or series are the same if they have the same id and their ops are of one group.
@@ -166,16 +170,41 @@ class Handlers:
 
     def _slot_taken(self, draft: Draft, identifier: str, detail: str, session: ClientSession) -> Conflict:
         stays = "; the reservation stays where it is" if draft.op == "move" and decode_detail(detail) else ""
+        asked = slots_asked(draft.args)
+        taken = self.taken(asked, {identifier}, session)
+        free = self._next_free(asked[0], identifier, session)
+        then = f" {free.room} is free next {slot_text(free, self.zone)}." if free else ""
         return Conflict(
             "slot_taken",
-            f"Nothing that you asked for is free{stays}. Nothing was recorded. Ask for other times or another room.",
-            taken=self.taken(slots_asked(draft.args), {identifier}, session),
+            f"Nothing that you asked for is free{stays}.{self.holders_text(taken)}{then} Nothing was recorded. Ask for"
+            " other times or another room.",
+            taken=[answer_values.taken(entry, self.zone) for entry in taken],
+            next_free=answer_values.slot_shown(free, self.zone),
         )
 
-    def taken(self, asked: list[RoomSlot], but: set[str], session: ClientSession) -> list[Answer]:
-        """Return the reservations that overlap these slots. Leave out those whose ids are in `but`."""
+    def _next_free(self, wanted: RoomSlot, but: str, session: ClientSession) -> RoomSlot | None:
+        """Return when the room of a slot is free next; leave out the reservation with the id `but`."""
+        taken = self.taken([searched(wanted)], {but}, session)
+        at_min = int(self.service.now().timestamp()) // 60
+        return next_free(wanted, taken, self.building.policies, at_min, self.zone)
+
+    def holders_text(self, taken: Sequence[Entry]) -> str:
+        """Return the sentence that says who has the slots that a request asked for; it begins with a blank."""
+        named = [f"{one.user} has {one.slot.room} {slot_text(one.slot, self.zone)}" for one in taken[:HOLDERS_MAX]]
+        more = [f"and {len(taken) - HOLDERS_MAX} more"] if len(taken) > HOLDERS_MAX else []
+        return f" {', '.join(named + more)}." if named else ""
+
+    def taken(self, asked: list[RoomSlot], but: Set[str], session: ClientSession) -> list[Entry]:
+        """Return the reservations that overlap these slots, each once. Leave out those whose ids are in `but`."""
         pages = self.service.read(sorted({page for slot in asked for page in slot.pages}), session).pages
-        return answer_values.taken(asked, pages, but, self.zone)
+        found = {
+            entry: None
+            for slot in asked
+            for page in slot.pages
+            for entry in decode_room(slot.room, pages[page].tentative)
+            if entry.slot.overlaps(slot) and entry.id not in but
+        }
+        return list(found)
 
 
 def slots_asked(args: Mapping[str, Any]) -> list[RoomSlot]:

@@ -114,13 +114,13 @@ class SeriesHandlers(Handlers):
     def _nothing_free(self, draft: Draft, identifier: str, failed: Set[str], session: ClientSession) -> Conflict:
         occurrences = draft.args["occurrences"]
         slots = [slot for one in occurrences if _date(one) in failed for slot in slots_asked({**draft.args, **one})]
-        own = {f"{identifier}~{_date(one)}" for one in occurrences}
+        taken = self.taken(slots, {f"{identifier}~{_date(one)}" for one in occurrences}, session)
         return Conflict(
             "slot_taken",
-            f"Nothing was recorded, because {len(failed)} of {len(occurrences)} occurrences found no free slot. Ask for"
-            " other times or another room, or leave out the dates without a free slot. Or send `occurrences:"
-            " best_effort`, which records the occurrences that do find one.",
-            taken=self.taken(slots, own, session),
+            f"Nothing was recorded, because {len(failed)} of {len(occurrences)} occurrences found no free slot."
+            f"{self.holders_text(taken)} Ask for other times or another room, or leave out the dates without a free"
+            " slot. Or send `occurrences: best_effort`, which records the occurrences that do find one.",
+            taken=[answer_values.taken(entry, self.zone) for entry in taken],
             occurrences=sorted(failed),
         )
 

@@ -2,7 +2,7 @@
 
 import { button, byId, element, onSubmit, setText } from "../shared/dom.js";
 import { Refused, sentenceFor } from "../shared/rest.js";
-import { addDays, clock, dayStart, iso, roomAndSlot, shortDay, wallClock } from "../shared/times.js";
+import { addDays, clock, dayAndSpan, dayStart, iso, roomAndSlot, shortDay, wallClock } from "../shared/times.js";
 import { plural } from "../shared/words.js";
 import { factsOf, ruleWords } from "./facts.js";
 import { randomName } from "./paths.js";
@@ -10,6 +10,7 @@ import { endAt, startAt } from "./period.js";
 import { Repeat } from "./repeat.js";
 
 const CHOICES_MAX = 3;
+const NAMED_MAX = 3; // reservations in the way that a sentence names
 const WINDOW_MIN = 24 * 60; // how far from the first time `nearest_free_time` may look, within the day
 const SILENT = "The replica does not answer. Try again when it is back; nothing is reserved twice.";
 
@@ -169,7 +170,9 @@ export class Form {
     try {
       this.made(await this.on.write("POST", "/reservations", body));
     } catch (problem) {
-      this.say(problem instanceof Refused ? refusal(problem) : sentenceFor(problem, SILENT));
+      this.say(problem instanceof Refused ? this.refusal(problem) : sentenceFor(problem, SILENT));
+      const next = problem.details?.next_free;
+      if (next) byId("answer").append(" ", this.makeTake(next));
     } finally {
       this.node.setAttribute("aria-busy", "false");
     }
@@ -184,7 +187,7 @@ export class Form {
       this.sayDone(answer);
       this.on.done();
     } catch (problem) {
-      this.say(problem instanceof Refused ? refusal(problem) : sentenceFor(problem));
+      this.say(problem instanceof Refused ? this.refusal(problem) : sentenceFor(problem));
     }
   }
 
@@ -222,15 +225,29 @@ export class Form {
     const tentative = `? ${this.done} ${where}. Not final yet: it may still move.`;
     this.say(slot ? (state === "committed" ? final : tentative) : "", true);
   }
-}
 
-function refusal({ code, message, details }) {
-  if (code !== "slot_taken") return message;
-  if (details.occurrences?.length) {
-    const days = details.occurrences.map(shortDay).join(", ");
-    return `No free slot on ${days}. Nothing was reserved. Choose another time, or reserve only those that find a slot.`;
+  refusal({ code, message, details }) {
+    if (code !== "slot_taken") return message;
+    if (details.occurrences?.length) {
+      const days = details.occurrences.map(shortDay).join(", ");
+      return `No free slot on ${days}. Nothing was reserved. Choose another time, or reserve only those that find a slot.`;
+    }
+    const taken = details.taken ?? [];
+    const named = taken.slice(0, NAMED_MAX).map((one) => `${one.user} has ${roomAndSlot(one, this.zoneOf(one.room))}`);
+    if (taken.length > NAMED_MAX) named.push(`and ${taken.length - NAMED_MAX} more`);
+    const next = details.next_free;
+    const free = next ? ` ${next.room} is free next ${dayAndSpan(next, this.zoneOf(next.room))}.` : "";
+    return `Nothing that you asked for is free: ${named.join("; ")}.${free} Nothing was changed.`;
   }
-  const count = details.taken?.length ?? 0;
-  const why = count ? ` (${plural(count, "reservation is", "reservations are")} in the way)` : "";
-  return `Nothing that you asked for is free${why}. Choose other times; nothing was reserved.`;
+
+  /** A button that asks for this slot instead. */
+  makeTake({ room, start, end }) {
+    const take = () => {
+      this.choices = [{ room, start: Date.parse(start), end: Date.parse(end) }];
+      this.say("");
+      this.changed();
+      this.node.querySelector("[type=submit]").focus();
+    };
+    return button("", take, `Choose ${dayAndSpan({ start, end }, this.zoneOf(room))}`);
+  }
 }
