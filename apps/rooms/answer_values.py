@@ -284,11 +284,14 @@ def slot_shown(slot: RoomSlot | None, zone: ZoneInfo) -> dict[str, str] | None:
 
 
 def reason(held: Reservation) -> dict[str, str] | None:
-    """Return why a reservation is rejected or cancelled, as a code and a message; None if it is neither."""
+    """Return why a reservation is rejected or cancelled, as a code and a message, and of a cancel `by` whom; None if it
+    is neither."""
     if held.reason is None:
         return None
-    message = "Cancelled by {}: {}".format(*held.why) if held.why else REASONS[held.reason]
-    return {"code": held.reason, "message": message}
+    if held.why:
+        by, text = held.why
+        return {"code": held.reason, "message": f"Cancelled by {by}: {text}", "by": by}
+    return {"code": held.reason, "message": REASONS[held.reason]}
 
 
 def _times(slot: RoomSlot, zone: ZoneInfo) -> dict[str, str]:

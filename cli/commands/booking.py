@@ -14,7 +14,7 @@ from cli.commands.slots import merge_of, slot_asked, slots_of
 from cli.commands.until_final import awaited
 from cli.context import Context
 from cli.output.records import show_write, show_writes, state_of
-from cli.output.reservations import show_reservation, show_reservations, show_rooms
+from cli.output.reservations import is_by_another, show_reservation, show_reservations, show_rooms
 from cli.output.screen import STATES, Screen, clean
 from cli.problems import DONE, NOTHING_FREE, Refused, Usage
 from cli.rest import Json, Query, new_request, segment
@@ -264,7 +264,7 @@ def _conclude(context: Context, reservation: Json) -> int:
 
 
 def _is_current(reservation: Json, since: datetime) -> bool:
-    if reservation["state"] == "cancelled":
+    if reservation["state"] == "cancelled" and not is_by_another(reservation):
         return False
     slots = [reservation["slot"]] if reservation.get("slot") else (reservation.get("asked") or [])
     return not slots or any(slot_of(slot).end > since for slot in slots)

@@ -46,7 +46,7 @@ def history(context: Context, arguments: Namespace) -> None:
     if moves:
         screen.line(f"how it moved, as {context.here} saw it:")
     for one in moves:
-        why = f"  for {clean(one['because'])}" if one.get("because") else ""
+        why = f"  {_because(context, one['because'])}" if one.get("because") else ""
         before, after = _where(context, one["from"]), _where(context, one["to"])
         screen.line(f"  {_moment(context, one['at'])}  {before} → {after}{screen.paint(why, 'dark_grey')}")
     kept = answer.get("moves_kept_since")
@@ -62,14 +62,22 @@ def _moment(context: Context, text: str) -> str:
 
 
 def _effect(context: Context, event: Json) -> str:
-    """Return the effect of a write as text: the old and the new slot of the reservation. If the reservation has no slot
-    before and after the write, return the outcome of the write."""
+    """Return the effect of a write as text: the old and the new slot of the reservation, or the reason of a cancel. If
+    the reservation has no slot before and after the write, return the outcome of the write."""
     before, after = event.get("before"), event.get("after")
+    if event.get("reason"):
+        return f"{_where(context, before)}: {clean(event['reason'])}"
     if before == after and after is None:
         return clean(str(event.get("outcome", "")).partition(" ")[0])
     if before is None or before == after:
         return _where(context, after)
     return f"{_where(context, before)} → {_where(context, after)}"
+
+
+def _because(context: Context, cause: Json) -> str:
+    """Return who has the slot that the reservation lost, and why."""
+    why = "had asked earlier" if cause["earlier"] else "was first at the primary"
+    return f"because {clean(cause['user'])} {why} for {_where(context, cause['got'])}"
 
 
 def _where(context: Context, result: Json | None) -> str:

@@ -54,6 +54,12 @@ def reason_of(reservation: Json) -> str:
     return f"{reason.get('message', '')} [{reason.get('code', '')}]" if isinstance(reason, dict) else ""
 
 
+def is_by_another(reservation: Json) -> bool:
+    """Return whether a manager, and not its user, cancelled the reservation."""
+    by = (reservation.get("reason") or {}).get("by")
+    return by is not None and by != reservation["user"]
+
+
 def show_reservation(screen: Screen, reservation: Json, zone: tzinfo) -> None:
     """Show one reservation. The id, the reason for a rejection, and other notes follow on separate lines."""
     slot = reservation.get("slot")
@@ -87,7 +93,7 @@ def show_reservations(screen: Screen, reservations: Sequence[Json], zone: tzinfo
     """Show reservations in columns: mark, id, room, slot, and the purpose or the reason of a rejection."""
     rows = []
     for one in reservations:
-        rejected = one["state"] == "rejected"
+        rejected = one["state"] == "rejected" or is_by_another(one)
         spread = f"({where(one['held_by'])})" if one.get("held_by") else ""
         remark = reason_of(one) or f"{one.get('purpose', '')} {spread}".strip()
         rows.append(

@@ -151,7 +151,7 @@ def _news_between(screen: Screen, before: list[Json], after: list[Json], zone: t
             brief(str(one["request"])),
             clean(one["room"]),
             f"{when(was, zone)} → {when(one, zone)}" if moved else when(one, zone),
-            clean(reason_of(one)) if one["state"] == "rejected" else shorten(clean(one.get("purpose", "")), 30),
+            clean(reason_of(one)) if one.get("reason") else shorten(clean(one.get("purpose", "")), 30),
         ]
         lines.append("  ".join(part for part in parts if part))
     return lines

@@ -83,6 +83,7 @@ def test_committed_events_are_the_same_everywhere_and_outlive_the_log() -> None:
     final = two.history("vish/a")
     assert short(final) == [line.replace("tentative", "committed") for line in told]
     assert [event["csn"] for event in final["events"]] == [2, 3, 4]
+    assert [event["reason"] for event in final["events"]] == [None, None, "ill"]
     one.store.truncate(0)
     meet(three, one)  # by a full state
     assert three.store.log(None, 10) == []
@@ -98,7 +99,12 @@ def test_moves_are_those_that_this_replica_saw() -> None:
     seen = two.history("vish/a")["moves_seen_here"]
     assert [(move["from"]["start"], move["to"]["start"]) for move in seen] == [(NINE["start"], TEN["start"])]
     (cause,) = one.history("neil/first")["events"]
-    assert seen[0]["because"] == cause["write"]
+    assert seen[0]["because"] == {
+        "write": cause["write"],
+        "user": "neil",
+        "earlier": True,
+        "got": {"room": "6.12", "start": NINE["start"], "end": NINE["end"]},
+    }
     meet(three, one)
     assert three.history("vish/a")["events"] == two.history("vish/a")["events"]
     assert three.history("vish/a")["moves_seen_here"] == [], "it came there as it is now"
@@ -129,7 +135,7 @@ def test_an_occurrence_and_its_series_have_histories() -> None:
             "committed move by vish at two: updated ->-",
         ]
     (move,) = two.history("vish/w~2026-12-08")["moves_seen_here"]
-    assert move["because"] == one.history("neil/first")["events"][0]["write"]
+    assert move["because"]["write"] == one.history("neil/first")["events"][0]["write"]
     assert two.history("vish/w~2026-12-01")["moves_seen_here"] == []
     two.store.truncate(0)
     assert short(two.history("vish/w~2026-12-08")) == ["committed reserve by vish at two: merged ->10"]

@@ -194,6 +194,29 @@ def test_the_reason_of_a_cancel_is_sent_and_shown(client: Client, replica: FakeR
     assert "Cancelled by vish: painted & aired [cancelled]" in client.out
 
 
+def test_a_cancel_by_a_manager_is_listed_with_its_reason(client: Client, replica: FakeReplica) -> None:
+    client(*RESERVE, "--request", "r1")
+    client("cancel", "r1", "--reason", "ill")
+    assert client("status") == 0
+    assert "Cancelled by" not in client.out
+    reason = {"code": "cancelled", "message": "Cancelled by max: painted", "by": "max"}
+    replica.reservations["vish/r1"]["reason"] = reason
+    assert client("status") == 0
+    assert "Cancelled by max: painted" in client.out
+    first = {"room": "6.12", "start": "2026-12-01T09:00:00Z", "end": "2026-12-01T10:00:00Z"}
+    event = {"write": "1@one~a", "op": "cancel", "user": "max", "accepted_at": "2026-11-30T08:00:00Z",
+             "accepted_by": "one", "csn": 7, "state": "committed", "outcome": "updated", "reason": "painted",
+             "before": first, "after": None}  # fmt: skip
+    replica.histories["vish/r1"] = {
+        "id": "vish/r1",
+        "events": [event],
+        "moves_seen_here": [],
+        "moves_kept_since": None,
+    }
+    assert client("history", "r1") == 0
+    assert "cancelled by max  at  one  6.12 Tue 2026-12-01 09:00–10:00: painted" in client.out
+
+
 def test_history_shows_who_when_and_where(client: Client, replica: FakeReplica) -> None:
     client(*RESERVE, "--request", "r1")
     first = {"room": "6.12", "start": "2026-12-01T09:00:00Z", "end": "2026-12-01T10:00:00Z"}
@@ -201,10 +224,11 @@ def test_history_shows_who_when_and_where(client: Client, replica: FakeReplica) 
     event = {"write": "1@one~a", "op": "reserve", "user": "vish", "accepted_at": "2026-11-30T08:00:00Z",
              "accepted_by": "one~abcdef", "csn": 7, "state": "committed", "outcome": "updated x",
              "before": None, "after": first}  # fmt: skip
+    because = {"write": "0@two", "user": "neil", "earlier": True, "got": first}
     replica.histories["vish/r1"] = {
         "id": "vish/r1",
         "events": [event, {**event, "op": "move", "csn": None, "state": "tentative", "before": first, "after": later}],
-        "moves_seen_here": [{"at": "2026-11-30T08:00:05Z", "from": first, "to": later, "because": "2@two"}],
+        "moves_seen_here": [{"at": "2026-11-30T08:00:05Z", "from": first, "to": later, "because": because}],
         "moves_kept_since": None,
     }
     assert client("history", "r1") == 0
@@ -214,7 +238,9 @@ def test_history_shows_who_when_and_where(client: Client, replica: FakeReplica) 
         "                                    CSN 7"
     )
     assert "moved by vish     at  one  6.12 Tue 2026-12-01 09:00–10:00 → 6.12 Tue 2026-12-01 10:00–11:00" in lines[2]
-    assert lines[-1].endswith("→ 6.12 Tue 2026-12-01 10:00–11:00  for 2@two")
+    assert lines[-1].endswith(
+        "→ 6.12 Tue 2026-12-01 10:00–11:00  because neil had asked earlier for 6.12 Tue 2026-12-01 09:00–10:00"
+    )
 
 
 def test_lists_in_several_parts_are_read_completely(client: Client, replica: FakeReplica) -> None:

@@ -71,7 +71,20 @@ def test_what_each_role_sees_and_may_do(sides: tuple[Side, Side], tmp_path: Path
             wait_until(lambda: page.run(BLOCKS) == [["vish", "11:00–12:00"]])
             log_in(page, server.address, tokens["max"])  # the cancel was held back
             reason = wait_until(lambda: one.ask("GET", "/reservations/vish/r1", tokens["vish"]).json["reason"])
-            assert reason["message"] == "Cancelled by max: the room is being painted"
+            assert reason == {
+                "code": "cancelled",
+                "message": "Cancelled by max: the room is being painted",
+                "by": "max",
+            }
+
+            log_in(page, server.address, tokens["vish"])
+            page.wait_for_text("#tray .card", "Cancelled by max: the room is being painted")
+            assert "09:00–10:00 was cancelled" in page.text("#tray .card")
+            page.click("#tray .card button")
+            assert page.text("#tray") == ""
+            log_in(page, server.address, tokens["vish"])
+            page.wait_for("document.querySelectorAll('#mine li').length === 1")
+            assert page.text("#tray") == ""
             assert page.problems() == []
     finally:
         server.stop()

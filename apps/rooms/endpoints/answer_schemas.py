@@ -29,7 +29,7 @@ RESERVATION = record(
     purpose=TEXT,
     state=one_of("tentative", "committed", "rejected", "cancelled"),
     final=FLAG,
-    reason=nullable(record(code=TEXT, message=TEXT)),
+    reason=nullable(record({"by": TEXT}, code=TEXT, message=TEXT)),
     series=nullable(NAME),
     occurrence=nullable(DATE),
     asked=array(ROOM_SLOT),
@@ -57,6 +57,7 @@ EVENT = record(
     csn=nullable(COUNT),
     state=VIEW,
     outcome=TEXT,
+    reason=nullable(TEXT),
     before=nullable(ROOM_SLOT),
     after=nullable(ROOM_SLOT),
 )
@@ -79,7 +80,9 @@ CONFLICT = record(
     got=nullable(ROOM_SLOT),
 )
 CONFLICTS = record(conflicts=array(CONFLICT))
-MOVE_SEEN = record({"from": nullable(ROOM_SLOT)}, at=TIME, to=nullable(ROOM_SLOT), because=nullable(TEXT))
+# The write that took a slot: of whom, and whether it was accepted earlier or only committed first.
+CAUSE = record(write=TEXT, user=TEXT, earlier=FLAG, got=ROOM_SLOT)
+MOVE_SEEN = record({"from": nullable(ROOM_SLOT)}, at=TIME, to=nullable(ROOM_SLOT), because=nullable(CAUSE))
 ENTRY = record(id=TEXT, user=TEXT, request=TEXT, purpose=TEXT, start=TIME, end=TIME, state=VIEW)
 ROOMS = record(timezone=TEXT, rooms=array(ROOM), next=nullable(TEXT))
 FREE_ROOMS = record({"from": TIME, "to": TIME}, rooms=array(ROOM))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.request import Request
@@ -17,7 +18,7 @@ from apps.rooms import answer_values
 from apps.rooms.endpoints.answer_schemas import HISTORY
 from apps.rooms.endpoints.base import OWN, Handlers
 from apps.rooms.outcomes import refusal
-from apps.rooms.pages import RoomSlot, reservation_page
+from apps.rooms.pages import RoomSlot, decode_reservation, reservation_page
 from bayou.application import History as PageHistory
 from bayou.application import OutcomeChange
 from bayou.stamps import split_id
@@ -47,21 +48,26 @@ class Histories(Handlers):
         """Show who did what to a reservation, which is the same at every replica. Also show how replays moved the
         reservation at this replica."""
         identifier = f"{user}/{name}"
-        if not self.views_of(identifier, request.session).tentative:  # in the client's session, as any read
+        page = self.views_of(identifier, request.session).tentative  # in the client's session, as any read
+        if not page:
             raise refusal("unknown", identifier)
+        held = decode_reservation(page)
         history = self.service.history(reservation_page(identifier))
         events = list(_events(identifier, history))
         turns, since = self.service.outcome_changes([event.write for event in events])
         return {
             "id": identifier,
-            "events": list(self._shown_events(events)),
+            "events": list(self._shown_events(events, held.why if held else None)),
             "moves_seen_here": list(self._moves(identifier, turns)),
             "moves_kept_since": None if since is None else self._moment(since),
         }
 
-    def _shown_events(self, events: list[_Event]) -> Iterator[Answer]:
+    def _shown_events(self, events: list[_Event], why: tuple[str, str] | None) -> Iterator[Answer]:
+        """Yield the events as JSON values. `why` is the user who cancelled the reservation and that user's reason."""
         slot: RoomSlot | None = None
+        cancels = [event.write for event in events if event.op == "cancel" and event.outcome == "updated"]
         for event in events:
+            is_last_cancel = event.write in cancels[-1:]
             _, origin = split_id(event.write)
             status, before = event.outcome.partition(" ")[0], slot
             if status in {"updated", "merged"}:
@@ -77,6 +83,7 @@ class Histories(Handlers):
                 "csn": event.csn,
                 "state": "tentative" if event.csn is None else "committed",
                 "outcome": status,
+                "reason": why[1] if why and is_last_cancel else None,
                 "before": answer_values.slot_shown(before, self.zone),
                 "after": answer_values.slot_shown(slot, self.zone),
             }
@@ -92,7 +99,7 @@ class Histories(Handlers):
                     "at": self._moment(turn.at),
                     "from": answer_values.slot_shown(before, self.zone),
                     "to": answer_values.slot_shown(after, self.zone),
-                    "because": _cause(turn, before, writes),
+                    "because": _cause(turn, before, writes, self.zone),
                 }
 
     def _moment(self, moment: datetime) -> str:
@@ -123,13 +130,15 @@ def _accepted_at(event: _Event) -> datetime:
     return stamped if abs(accepted - stamped) < STAMP_OFF_MAX else accepted
 
 
-def _cause(turn: OutcomeChange, before: RoomSlot | None, writes: Mapping[str, Write]) -> str | None:
-    """Return the id of the write that took the slot `before` from the reservation; None if no such write is known.
-    `turn` is the change in which the reservation lost this slot."""
+def _cause(turn: OutcomeChange, before: RoomSlot | None, writes: Mapping[str, Write], zone: ZoneInfo) -> Answer | None:
+    """Return the write that took the slot `before` from the reservation, as a JSON value with the schema CAUSE (see
+    answer_schemas.py); None if no such write is known. `turn` is the change in which the reservation lost this slot."""
     if before is None:
         return None
     for identifier, outcome in turn.others.items():
         write = writes.get(identifier)
-        if write is not None and any(slot.overlaps(before) for slot in answer_values.slots_of(write, outcome)):
-            return identifier
+        for slot in answer_values.slots_of(write, outcome) if write else ():
+            if write and slot.overlaps(before):
+                got = answer_values.slot_shown(slot, zone)
+                return {"write": write.id, "user": write.user, "earlier": write.id < turn.write, "got": got}
     return None

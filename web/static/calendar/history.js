@@ -18,7 +18,7 @@ export function makeHistory({ events, moves_seen_here: moves, moves_kept_since: 
   ].filter(Boolean);
 }
 
-function makeEvent({ op, user, accepted_at: at, accepted_by: by, csn, state, outcome, before, after }, zone) {
+function makeEvent({ op, user, accepted_at: at, accepted_by: by, csn, state, outcome, reason, before, after }, zone) {
   const [first, last] = [before, after].map((result) => (result ? roomAndSlot(result, zone) : ""));
   const where = first && last && first !== last ? `from ${first} to ${last}` : last;
   const why = whyNothing(outcome);
@@ -30,14 +30,26 @@ function makeEvent({ op, user, accepted_at: at, accepted_by: by, csn, state, out
       element("b", why ? `${op} by ${user} had no effect: ${why}` : `${PAST_TENSE[op] ?? op} by ${user}`),
       ` at ${by.split("~")[0]}, ${momentWords(at, zone)}`,
       element("span.where.optional", where),
+      element("span.where.optional", reason && `Reason: ${reason}`),
       element("span.note", csn === null ? "not final yet" : `final, number ${csn} of all`),
     ),
   );
 }
 
-function makeMove({ at, from, to }, zone) {
+function makeMove({ at, from, to, because }, zone) {
   const [before, after] = [from, to].map((result) => (result ? roomAndSlot(result, zone) : "no slot"));
-  return element("li", element("span", `${momentWords(at, zone)}: ${before} → ${after}`));
+  return element(
+    "li",
+    element(
+      "span",
+      `${momentWords(at, zone)}: ${before} → ${after}`,
+      element("span.note.where.optional", because && causeWords(because, zone)),
+    ),
+  );
+}
+
+function causeWords({ user, earlier, got }, zone) {
+  return `because ${user} ${earlier ? "had asked earlier" : "was first at the primary"} for ${roomAndSlot(got, zone)}`;
 }
 
 /** A moment to the second, such as Mon 3 Jun 09:00:05. */

@@ -162,6 +162,7 @@ function showReservations() {
   const mine = source.mine.filter(({ id }) => !undo.hides(id));
   form.follow(mine);
   tray.showRejected(mine);
+  tray.showCancelled(mine);
   showMine(byId("mine"), mine, roomOf, open);
 }
 

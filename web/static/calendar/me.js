@@ -1,6 +1,7 @@
 // Who the user is: a name kept by this browser. If replicas ask for tokens, they say who it is.
 
 import { byId, element, setText } from "../shared/dom.js";
+import { remember, remembered } from "./storage.js";
 
 const KEY = "bayou-user";
 const NAME = /^(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,64}$/;
@@ -12,7 +13,7 @@ export class Me {
     this.field = byId("me");
     this.wrong = byId("me-wrong");
     byId("users").append(...users.map((name) => element("option", { value: name })));
-    this.field.value = remembered();
+    this.field.value = remembered(KEY);
     this.field.addEventListener("input", () => this.take(onChange));
     this.take(() => {});
   }
@@ -50,25 +51,7 @@ export class Me {
     const wrong = this.field.value.trim() !== "" && !this.name;
     this.field.setAttribute("aria-invalid", String(wrong));
     setText(this.wrong, wrong ? "A name has letters, digits and . _ @ + - only." : "");
-    if (this.name) remember(this.name);
+    if (this.name) remember(KEY, this.name);
     onChange();
-  }
-}
-
-// A browser that keeps nothing may refuse access to localStorage. Then the name lasts as long as the page.
-
-function remembered() {
-  try {
-    return localStorage.getItem(KEY) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-function remember(name) {
-  try {
-    localStorage.setItem(KEY, name);
-  } catch {
-    // The browser refuses access; the name lasts as long as the page.
   }
 }

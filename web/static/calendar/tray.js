@@ -6,9 +6,12 @@ import { showProblem } from "../shared/rest.js";
 import { MINUTE_MS, addDays, dayOf, dayStart, iso, roomAndSlot, shortDay, span } from "../shared/times.js";
 import { nearest } from "./nearest.js";
 import { randomName, reservationPath } from "./paths.js";
+import { remember, remembered } from "./storage.js";
 import { readCalendar } from "./source.js";
 
 const NOTICES_MAX = 6;
+const READ_KEY = "bayou-read";
+const READ_MAX = 200;
 const SEARCH_DAYS = 7;
 const SEARCH_STEP_MS = 15 * MINUTE_MS;
 
@@ -22,6 +25,7 @@ export class Tray {
     this.roomOf = roomOf;
     this.on = on;
     this.cards = new Map();
+    this.read = new Set(remembered(READ_KEY).split("\n")); // the cards that the user has read
   }
 
   /** `name` says whose reservation it is and what for; `before` and `after` are {room, start, end}. */
@@ -45,7 +49,7 @@ export class Tray {
   showRejected(mine) {
     const without = mine.filter(({ state }) => state === "rejected");
     for (const [id, card] of this.cards) {
-      if (without.some((reservation) => reservation.id === id)) continue;
+      if (id.startsWith("cancelled ") || without.some((reservation) => reservation.id === id)) continue;
       card.remove();
       this.cards.delete(id);
     }
@@ -55,6 +59,41 @@ export class Tray {
       this.cards.set(reservation.id, card);
       card.querySelector(".open").hidden = reservation.final;
     }
+  }
+
+  /** The user's reservations that somebody else cancelled, with the reason. They stay here until the user has read it. */
+  showCancelled(mine) {
+    for (const { id, user, purpose, room, asked, state, reason, final } of mine) {
+      const key = `cancelled ${id}`;
+      const isOver = asked.every(({ end }) => Date.parse(end) < Date.now());
+      const isByAnother = state === "cancelled" && reason?.by && reason.by !== user;
+      if (!isByAnother || isOver || this.read.has(key)) {
+        this.cards.get(key)?.remove();
+        this.cards.delete(key);
+        continue;
+      }
+      const lost = roomAndSlot({ room, ...asked[0] }, this.roomOf(room).timezone);
+      const close = button("", () => this.markRead(key), "I have read it");
+      const card = this.cards.get(key) ?? this.add(
+        element(
+          "div.card",
+          { "data-id": id },
+          element("p.head", shape("cancelled"), element("b", purpose || "Your reservation"), ` of ${lost} was cancelled`),
+          element("p.note", reason.message),
+          element("p.note.open", "This may change until the primary has seen it."),
+          element("div.actions", close),
+        ),
+      );
+      this.cards.set(key, card);
+      card.querySelector(".open").hidden = final;
+    }
+  }
+
+  markRead(key) {
+    this.read.add(key);
+    remember(READ_KEY, [...this.read].slice(-READ_MAX).join("\n"));
+    this.cards.get(key).remove();
+    this.cards.delete(key);
   }
 
   note(id, sign, text, mine) {
