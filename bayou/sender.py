@@ -93,6 +93,6 @@ def state_frames(
         yield StateChunk(plan, number, first, part.pages, ())
         number, first, cursor, end = number + 1, False, part.cursor, part.end
     for lists in store.list_parts():
-        yield StateChunk(plan, number, False, StatePages(), (lists,))
+        yield StateChunk(plan, number, False, StatePages(), lists)
         number += 1
     yield StateFinish(plan, number, end)

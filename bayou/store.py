@@ -71,8 +71,9 @@ class AntiEntropyStore(Protocol):
         describes.
         """
 
-    def list_parts(self) -> Iterator[ListPart]:
-        """Yield the entries of all lists, in parts. An entry that is added meanwhile may be missing."""
+    def list_parts(self) -> Iterator[tuple[ListPart, ...]]:
+        """Yield the entries of all lists, in parts, each of which has entries of several lists. An entry that is added
+        meanwhile may be missing."""
 
     def stage(self, staging: str, pages: StatePages, lists: tuple[ListPart, ...]) -> str | None:
         """Store a part of a full state where no reader sees it yet, and return the name of the staging.

@@ -20,7 +20,9 @@ from storage.keys import KEYS
 from storage.script_runner import vector_texts
 from storage.seals import SealStore, succession_texts
 
-PART_ENTRIES = 1000  # of a list in one part, about; and keys that one UNLINK deletes
+PART_ENTRIES = 1000  # of lists in one part, and of one SSCAN, about; and keys that one UNLINK deletes
+PART_LISTS = 500  # with entries in one part
+LISTS_AT_ONCE = 20  # that are read in one trip
 
 
 class Ids(Protocol):
@@ -62,14 +64,34 @@ class FullStateStore(SealStore):
         cursor = int(csn), name.decode()
         return StatePart(StatePages(count, text), cursor, _decode_end(end) if end else None, generation.decode())
 
-    def list_parts(self) -> Iterator[ListPart]:
-        """Yield the entries of all lists, in parts of about 1,000 entries. Not atomic: entries that are added meanwhile
-        may be missing."""
-        for name in self._redis.smembers(self._keys.lists):
-            scan = self._redis.sscan_iter(self._keys.list + name.decode(), count=PART_ENTRIES)
-            entries = (entry.decode() for entry in scan)
-            while part := tuple(islice(entries, PART_ENTRIES)):
-                yield ListPart(name.decode(), part)
+    def list_parts(self) -> Iterator[tuple[ListPart, ...]]:
+        """Yield the entries of all lists, in parts of at most 1,000 entries and 500 lists. Not atomic: entries that are
+        added meanwhile may be missing."""
+        parts, count = list[ListPart](), 0
+        for name, entries in self._list_entries():
+            left = iter(entries)
+            while some := tuple(islice(left, PART_ENTRIES)):
+                if count + len(some) > PART_ENTRIES or len(parts) == PART_LISTS:
+                    yield tuple(parts)
+                    parts, count = [], 0
+                parts.append(ListPart(name, some))
+                count += len(some)
+        if parts:
+            yield tuple(parts)
+
+    def _list_entries(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield pairs of a list and some of its entries. Most lists are short, so many are read in one trip."""
+        names = iter([name.decode() for name in self._redis.smembers(self._keys.lists)])
+        unread = [(name, 0) for name in islice(names, LISTS_AT_ONCE)]
+        while unread:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for name, cursor in unread:
+                    pipeline.sscan(self._keys.list + name, cursor, count=PART_ENTRIES)
+                scanned = list(zip(unread, pipeline.execute(), strict=True))
+            for (name, _), (_, entries) in scanned:
+                yield name, [entry.decode() for entry in entries]
+            unread = [(name, cursor) for (name, _), (cursor, _) in scanned if cursor]
+            unread += [(name, 0) for name in islice(names, LISTS_AT_ONCE - len(unread))]
 
     def stage(self, staging: str, pages: StatePages, lists: tuple[ListPart, ...]) -> str | None:
         """Store a part of a full state in a place that no reader uses yet. `staging` is empty for the first part; for
@@ -81,9 +103,12 @@ class FullStateStore(SealStore):
         """
         if not staging:
             self.sweep()
-        for part in lists:
-            self._redis.sadd(self._keys.lists, part.name)
-            self._redis.sadd(self._keys.list + part.name, *part.entries)
+        if lists:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.sadd(self._keys.lists, *(part.name for part in lists))
+                for part in lists:
+                    pipeline.sadd(self._keys.list + part.name, *part.entries)
+                pipeline.execute()
         number = self.run("stage", staging, pages.text).decode()
         return number or None
 

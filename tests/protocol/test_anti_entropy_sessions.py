@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bayou import anti_entropy
 from bayou.anti_entropy import ProtocolError
 from bayou.frames import Ack, Batch, Done, Refuse, StateChunk
+from storage import full_state
 from tests.support.engine_harness import Cluster, Meeting, meet
 from tests.support.invariants import Checker, Look
 from tests.support.toy import batch, draft, item, write_of
@@ -291,3 +292,27 @@ def test_a_full_state_includes_pages_that_were_emptied() -> None:
     assert [end.report.error for end in meeting.ends] == [None, None]
     assert taker.page("p") == ({}, {})
     assert taker.digest() == giver.digest()
+
+
+def test_a_full_state_brings_many_lists_in_few_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most users have few reservations, so a part with the entries of one list alone would cost more than its pages."""
+    monkeypatch.setattr(full_state, "PART_ENTRIES", 20)
+    monkeypatch.setattr(full_state, "PART_LISTS", 10)
+    cluster = Cluster(2)
+    giver, taker = cluster
+    names = [f"user:u{number}" for number in range(45)]
+    for name in names:
+        giver.put(draft("note", f"of-{name}", ["p"], entries=[name, "a"]))
+    for number in range(60):
+        giver.put(draft("note", f"long-{number}", ["p"], entries=["long", f"m{number:03}"]))
+    giver.truncate(0)
+    sizes = [
+        (len(frame.lists), sum(len(part.entries) for part in frame.lists))
+        for frame in meet(giver, taker).frames(StateChunk)
+        if frame.lists
+    ]
+    assert max(lists for lists, _ in sizes) <= 10
+    assert max(entries for _, entries in sizes) <= 20
+    assert len(sizes) <= 10, "45 lists with an entry each, and one with 60"
+    assert [taker.list_entries(name) for name in names] == [["a"]] * len(names)
+    assert taker.list_entries("long") == [f"m{number:03}" for number in range(60)]
