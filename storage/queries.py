@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -156,12 +156,14 @@ class Queries(ScriptRunner):
         for _ in range(DIGEST_TRIES):
             before = self.moment()
             csn, generation, vector = before
-            committed = self._all_pages(Namespace(self._label, generation).committed_page)
-            copies = self._all_pages(self._keys.tentative_page)
-            # A tentative copy without fields has no key in Redis, but its page is empty all the same.
-            tentative = committed | {page: copies.get(page, {}) for page in self._names(self._keys.index)}
+            family, indexed = Namespace(self._label, generation).committed_page, self._names(self._keys.index)
+            committed, tentative = _Hash(), _Hash()
+            for page, fields, copy in self._pages(family, indexed, sorted(self._names(family) | indexed)):
+                committed.add(page, fields)
+                # A tentative copy without fields has no key in Redis, but its page is empty all the same.
+                tentative.add(page, copy if page in indexed else fields)
             if self.moment() == before:
-                return Digest(_digest(committed), _digest(tentative), csn, vector)
+                return Digest(committed.text(), tentative.text(), csn, vector)
         raise Away(
             "busy",
             "The pages changed while they were read, so there is no consistent digest. Try again.",
@@ -248,26 +250,47 @@ class Queries(ScriptRunner):
         fields = {"kind": kind, "body": json.dumps(members)}
         target.xadd(self._keys.events, fields, maxlen=EVENTS_MAX, approximate=True)
 
-    def _all_pages(self, family: str) -> dict[str, Mapping[str, str]]:
-        pages: dict[str, Mapping[str, str]] = {}
-        names = self._names(family)
+    def _pages(
+        self, family: str, indexed: Collection[str], names: Sequence[str]
+    ) -> Iterator[tuple[str, dict[bytes, bytes], dict[bytes, bytes]]]:
+        """Yield each of these pages with the fields of its committed state, whose keys begin with `family`, and of its
+        tentative copy. A page that is not `indexed` has no copy."""
         for start in range(0, len(names), PAGES_AT_ONCE):
             part = names[start : start + PAGES_AT_ONCE]
+            copied = [page for page in part if page in indexed]
             with self._redis.pipeline(transaction=False) as pipeline:
                 for page in part:
                     pipeline.hgetall(family + page)
-                for page, fields in zip(part, pipeline.execute(), strict=True):
-                    pages[page] = {field.decode(): value.decode() for field, value in fields.items()}
-        return pages
+                for page in copied:
+                    pipeline.hgetall(self._keys.tentative_page + page)
+                found = pipeline.execute()
+            copies = dict(zip(copied, found[len(part) :], strict=True))
+            for page, fields in zip(part, found, strict=False):
+                yield page, fields, copies.get(page, {})
 
-    def _names(self, family: str) -> list[str]:
+    def _names(self, family: str) -> set[str]:
         pattern = family.replace("[", "\\[") + "*"
-        return [key.decode()[len(family) :] for key in self._redis.scan_iter(match=pattern, count=1000)]
+        return {key.decode()[len(family) :] for key in self._redis.scan_iter(match=pattern, count=1000)}
 
 
-def _digest(pages: Mapping[str, Mapping[str, str]]) -> str:
-    content = sorted((page, sorted(fields.items())) for page, fields in pages.items() if fields)
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+class _Hash:
+    """The SHA-256 over pages that are added in the order of their names, as JSON [[page, [[field, value], ...]], ...].
+    Empty pages do not count. The pages are not kept, because a replica may hold millions."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256(b"[")
+        self._separator = b""
+
+    def add(self, page: str, fields: Mapping[bytes, bytes]) -> None:
+        if fields:
+            content = page, sorted((field.decode(), value.decode()) for field, value in fields.items())
+            self._hash.update(self._separator + json.dumps(content).encode())
+            self._separator = b", "
+
+    def text(self) -> str:
+        """Return the digest, after the last page."""
+        self._hash.update(b"]")
+        return self._hash.hexdigest()
 
 
 def _event(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
