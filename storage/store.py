@@ -272,6 +272,14 @@ class Store(FullStateStore):
         """Return the entries of an application's list, sorted bytewise."""
         return [entry.decode() for entry in sorted(self._redis.smembers(self._keys.list + name))]
 
+    def count_entries(self, name: str) -> int:
+        """Return how many entries an application's list has."""
+        return int(self._redis.scard(self._keys.list + name))
+
+    def is_entry(self, name: str, entry: str) -> bool:
+        """Return whether an application's list has this entry."""
+        return bool(self._redis.sismember(self._keys.list + name, entry))
+
     # Anti-entropy; see also FullStateStore.
 
     def adopt(self, birth: str) -> str:

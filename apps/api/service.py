@@ -14,8 +14,8 @@ from bayou.write import Draft, Write
 
 
 class Service(Protocol):
-    """A replica, as the handlers of an application see it. `submit`, `read` and `list_entries` keep the guarantees of
-    the client's session: they raise Behind if the replica does not hold all that the session has seen."""
+    """A replica, as the handlers of an application see it. `submit`, `read`, `list_entries` and `is_entry` keep the
+    guarantees of the client's session: they raise Behind if the replica does not hold all that the session has seen."""
 
     @property
     def settings(self) -> Any:
@@ -35,7 +35,10 @@ class Service(Protocol):
     def list_entries(self, name: str, session: ClientSession) -> list[str]:
         """Return the entries of a list, sorted bytewise. The Lua function `lists` of the application says what a write
         adds to a list. A list only grows, so a handler may first read the list and then the pages that its entries
-        name."""
+        name. Raise Away `busy` if another very long list is being read."""
+
+    def is_entry(self, name: str, entry: str, session: ClientSession) -> bool:
+        """Return whether a list has this entry, without reading the list."""
 
     def history(self, page: str) -> History:
         """Return the notes on a page, and the tentative writes that declare the page. Both are read at the same

@@ -195,7 +195,6 @@ def endpoints(parts: Parts) -> list[Endpoint]:
             admin.show_digest,
             {200: DIGEST},
             role="manager",
-            errors={503: ("busy",)},
         ),
         reading("/replica/log", admin.list_log, {200: LOG}, errors={404: ("write_unknown",)}),
         reading("/replica/waiting", admin.list_waiting, {200: WAITING}),

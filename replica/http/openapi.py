@@ -28,7 +28,7 @@ COMMON_ERRORS: Mapping[int, tuple[str, ...]] = {
     413: ("too_large",),
     429: ("too_many_requests",),
     500: ("internal",),
-    503: ("storage_away",),
+    503: ("storage_away", "busy"),  # where another large question is being answered
 }
 SESSION_ERRORS = {412: ("session_ahead", "session_foreign"), 413: ("session_too_large",), 429: ("too_many_waiting",)}
 WRITE_ERRORS = {

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from apps.api.one_at_a_time import OneAtATime
 from apps.api.request import ClientSession
 from bayou.application import (
     Accepted,
@@ -33,6 +35,7 @@ from storage.store import SESSION_FOREIGN, Store
 WAITING_MAX = 10  # requests that may wait for what their session needs at a time, below the number of threads
 WAITING_ADDRESS_MAX = 5
 WAITING_USER_MAX = 2
+LARGE_LIST = 100_000  # entries; one such list at a time is read
 
 Result = TypeVar("Result")
 
@@ -76,6 +79,7 @@ class ReplicaService:
             address_max=WAITING_ADDRESS_MAX,
             user_max=WAITING_USER_MAX,
         )
+        self._reading_list = OneAtATime("a very long list")
 
     @property
     def settings(self) -> Config:
@@ -107,9 +111,19 @@ class ReplicaService:
         return snapshot
 
     def list_entries(self, name: str, session: ClientSession) -> list[str]:
+        self._require_session(session)
+        is_large = self._store.count_entries(name) > LARGE_LIST
+        with self._reading_list if is_large else nullcontext():
+            return self._store.list_entries(name)
+
+    def is_entry(self, name: str, entry: str, session: ClientSession) -> bool:
+        self._require_session(session)
+        return self._store.is_entry(name, entry)
+
+    def _require_session(self, session: ClientSession) -> None:
+        """Raise Behind if this replica does not hold all that the session has seen."""
         if session.birth or session.needs_of_read():
             self.read((), session)
-        return self._store.list_entries(name)
 
     def history(self, page: str) -> History:
         return self._store.history(page)

@@ -156,6 +156,9 @@ class OnStore(FakeService):
     def list_entries(self, name: str, session: Any) -> list[str]:  # noqa: ARG002
         return self.store.list_entries(name)
 
+    def is_entry(self, name: str, entry: str, session: Any) -> bool:  # noqa: ARG002
+        return self.store.is_entry(name, entry)
+
 
 def meet(one: Store, other: Store) -> None:
     meeting = Meeting(one, other, PLAYED).run()

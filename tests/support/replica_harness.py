@@ -208,6 +208,12 @@ class FakeStore:
     def list_entries(self, name: str) -> list[str]:
         return [name]
 
+    def count_entries(self, name: str) -> int:  # noqa: ARG002
+        return 1
+
+    def is_entry(self, name: str, entry: str) -> bool:
+        return name == entry
+
     def log(self, after: str | None, count_max: int) -> list[LogEntry] | None:
         ids = [entry.write.id for entry in self.entries_of_log]
         if after is not None and after not in ids:

@@ -179,6 +179,9 @@ class FakeService:
     def list_entries(self, name: str, session: ClientSession) -> list[str]:  # noqa: ARG002
         return sorted(self.lists.get(name, ()), key=str.encode)
 
+    def is_entry(self, name: str, entry: str, session: ClientSession) -> bool:  # noqa: ARG002
+        return entry in self.lists.get(name, ())
+
     def commit(self) -> None:
         """Commit all tentative writes."""
         self.committed = {page: dict(fields) for page, fields in self.tentative.items()}

@@ -68,12 +68,10 @@ class Handlers:
         """Raise Unknown if neither the configuration nor a reservation names this room. The error suggests rooms with a
         similar name, and ends with the sentence `remedy`."""
         listed = self.building.rooms
-        if name in listed:
+        if name in listed or self.service.is_entry("rooms", name, session):
             return
-        others = self.other_rooms(session)
-        if name in others:
-            return
-        close = get_close_matches(name, [*listed, *others[:COMPARED_MAX]], n=3, cutoff=0.5)
+        others = self.other_rooms(session)[:COMPARED_MAX]
+        close = get_close_matches(name, [*listed, *others], n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         raise Unknown("room_unknown", f"There is no room {name}.{hint} {remedy}", room=name, close=close)
 

@@ -40,7 +40,7 @@ class Feeds(Handlers):
     def endpoints(self) -> list[Endpoint]:
         feed = partial(Endpoint, "GET", answers={200: None})
         room = partial(feed, parameters=ROOM_NAME, errors={404: ("room_unknown",)}, for_cluster_pages=True)
-        user = partial(feed, parameters=USER_NAME, errors={404: ("user_unknown",), 503: ("busy",)})
+        user = partial(feed, parameters=USER_NAME, errors={404: ("user_unknown",)})
         return [  # free/busy times name nobody, so a guest may read them
             room("/rooms/{room}/calendar.ics", self.show_room_feed),
             room("/rooms/{room}/freebusy.ics", self.show_room_busy, role="guest"),
