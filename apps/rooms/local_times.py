@@ -7,19 +7,33 @@ Local times of a zone that the request named stay in this zone; all others are t
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from apps.api.request import ClientSession
 from apps.api.service import Service
 from apps.rooms.building import Building
-from apps.rooms.pages import Reservation, RoomSlot, decode_reservation, decode_room, in_parts, reservation_page
+from apps.rooms.pages import (
+    PAGES_AT_ONCE,
+    Reservation,
+    RoomSlot,
+    decode_reservation,
+    decode_room,
+    in_parts,
+    reservation_page,
+)
 from apps.rooms.times import DAY_MIN, offset_min, present_minute, zone_named
 from bayou.session_token import Token
 
 DAYS = "local_days"  # a list; see lua/local_times.lua
+PART = 1000  # reservations that a part looks at, and those of the rest of a day
+PAGES_MAX = 5000  # rooms times days that a part looks at, unless a day has more
+PARTS_AT_START = 10
+SHIFT_MAX_MIN = 26 * 60  # between two offsets from UTC
 
 _FIRST_DAY = date(1970, 1, 1)
 
@@ -57,33 +71,121 @@ def slot_asked_at(held: Reservation, building: ZoneInfo) -> RoomSlot | None:
     return None if found == slot else found
 
 
-def find_shifted(service: Service, building: Building) -> list[Shifted]:
-    """Return the reservations that are not over and stand at another local time than they were asked for, in the order
-    of time. The tentative view counts."""
-    session = ClientSession(Token())
-    now_min = int(service.now().timestamp()) // 60
-    days = _doubtful_days(service.list_entries(DAYS, session), now_min // DAY_MIN - 1, building.zone)
-    if not days:
-        return []
-    rooms = service.list_entries("rooms", session)
-    found = []
-    for identifier, held in _reservations(service, rooms, days, session):
-        asked_at = slot_asked_at(held, building.zone)
-        if asked_at and held.slot and max(asked_at.end, held.slot.end) > now_min:
-            found.append(Shifted(identifier, held, asked_at))
-    found.sort(key=lambda one: (one.asked_at.start, one.id))
-    standing = _standing(service, found, session)
-    return [replace(one, overlaps=tuple(_overlapping(one, standing))) for one in found]
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a search has found on some days. `last_day` is the last one of these."""
+
+    shifted: list[Shifted]
+    last_day: str
+
+
+class Search:
+    """Finds the reservations that are not over and stand at another local time than they were asked for, in a period if
+    `start` and `end` (minutes since 1970) say one. The tentative view counts.
+
+    days  the UTC days of the period on which such a reservation may stand, in order
+    """
+
+    def __init__(self, service: Service, building: Building, start: int | None = None, end: int | None = None) -> None:
+        self._service, self._zone = service, building.zone
+        self._session = ClientSession(Token())
+        self._now_min = int(service.now().timestamp()) // 60
+        entries = service.list_entries(DAYS, self._session)
+        self._doubtful = _doubtful_days(entries, self._now_min // DAY_MIN - 1, self._zone)
+        first, last = "" if start is None else _date(start), None if end is None else _date(end - 1)
+        self.days = [day for day in self._doubtful if first <= day and (last is None or day <= last)]
+        self._rooms = service.list_entries("rooms", self._session) if self.days else []
+
+    def parts(self, days: Sequence[str], limit: int) -> Iterator[Part]:
+        """Yield what stands on `days`, which are some of those of this search, in their order. A part ends with the day
+        on which `limit` reservations were looked at, or PAGES_MAX pages of rooms. In a part, the reservations are in
+        the order of the times asked for. One of several days stands on the first one that is a day of this search."""
+        taken, ids = list[str](), dict[str, None]()
+        for some in _split(days, max(PAGES_AT_ONCE // max(len(self._rooms), 1), 1)):
+            found = self._on_pages(f"room:{room}/{day}" for day in some for room in self._rooms)
+            for day in some:
+                taken.append(day)
+                for room in self._rooms:
+                    ids |= dict.fromkeys(found[f"room:{room}/{day}"])
+                if len(ids) >= limit or len(taken) * len(self._rooms) >= PAGES_MAX:
+                    yield self._part(taken, ids)
+                    taken, ids = [], {}
+        if taken:
+            yield self._part(taken, ids)
+
+    def _part(self, days: Sequence[str], ids: Iterable[str]) -> Part:
+        candidates = self._shifted(ids)
+        found = [one for one in candidates if self._home(one) in days]
+        found.sort(key=lambda one: (one.asked_at.start, one.id))
+        moving = {one.id: one for one in candidates}
+        moving |= {one.id: one for one in self._shifted(self._near(found) - set(ids))}
+        standing = self._standing(found, moving)
+        return Part([replace(one, overlaps=tuple(_overlapping(one, standing))) for one in found], days[-1])
+
+    def _home(self, one: Shifted) -> str | None:
+        assert one.held.slot is not None, "it stands somewhere"
+        first, last = _date(one.held.slot.start), _date(one.held.slot.end - 1)
+        at = bisect_left(self.days, first)
+        return self.days[at] if at < len(self.days) and self.days[at] <= last else None
+
+    def _on_pages(self, pages: Iterable[str]) -> dict[str, list[str]]:
+        """Return the ids of the reservations that stand on each of these pages of rooms."""
+        found = dict[str, list[str]]()
+        for part in in_parts(pages):
+            views = self._service.read(part, self._session).pages
+            found |= {page: [entry.id for entry in decode_room("", views[page].tentative)] for page in part}
+        return found
+
+    def _shifted(self, ids: Iterable[str]) -> list[Shifted]:
+        """Return those of these reservations that are not over and stand at another local time than asked for."""
+        found = []
+        for part in in_parts(ids):
+            views = self._service.read([reservation_page(one) for one in part], self._session).pages
+            for one in part:
+                held = decode_reservation(views[reservation_page(one)].tentative)
+                asked_at = held and slot_asked_at(held, self._zone)
+                if held and held.slot and asked_at and max(asked_at.end, held.slot.end) > self._now_min:
+                    found.append(Shifted(one, held, asked_at))
+        return found
+
+    def _near(self, shifted: Iterable[Shifted]) -> set[str]:
+        """Return the ids of the reservations that may overlap these, if all move to the times they were asked for."""
+        doubtful, pages = set(self._doubtful), set[str]()
+        for one in shifted:
+            at = one.asked_at
+            wide = RoomSlot(at.room, max(at.start - SHIFT_MAX_MIN, 0), at.end + SHIFT_MAX_MIN)
+            pages |= {page for page in wide.pages if page.rpartition("/")[2] in doubtful}
+        return {identifier for ids in self._on_pages(pages).values() for identifier in ids}
+
+    def _standing(self, shifted: Iterable[Shifted], moving: Mapping[str, Shifted]) -> dict[str, dict[str, RoomSlot]]:
+        """Return what would stand on the pages of the slots that `shifted` were asked for, if all of `moving` had the
+        slots that these were asked for: page -> id -> slot."""
+        found: dict[str, dict[str, RoomSlot]] = {page: {} for one in shifted for page in one.asked_at.pages}
+        for part in in_parts(found):
+            views = self._service.read(part, self._session).pages
+            for page in part:
+                room = page.removeprefix("room:").rpartition("/")[0]
+                entries = decode_room(room, views[page].tentative)
+                found[page] = {entry.id: entry.slot for entry in entries if entry.id not in moving}
+        for one in moving.values():
+            for page in one.asked_at.pages:
+                if page in found:
+                    found[page][one.id] = one.asked_at
+        return found
 
 
 def warnings(service: Service) -> Iterator[str]:
-    """Yield what the operator should know when the replica has started."""
-    count = len(find_shifted(service, Building.of(service.settings)))
+    """Yield what the operator should know when the replica has started. Only the next PARTS_AT_START parts are looked
+    at, so that the start does not take long."""
+    search = Search(service, Building.of(service.settings))
+    parts = list(islice(search.parts(search.days, PART), PARTS_AT_START))
+    count = sum(len(part.shifted) for part in parts)
     if count:
+        number = f"{count} {'reservation' if count == 1 else 'reservations'}"
+        number = f"At least {number}" if parts[-1].last_day != search.days[-1] else number
         yield (
-            f"{count} {'reservation stands' if count == 1 else 'reservations stand'} at another local time than asked"
-            " for, because `timezone` or the rules of a time zone have changed. `admin check-times` lists"
-            f" {'it' if count == 1 else 'them'}."
+            f"{number} {'stands' if count == 1 else 'stand'} at another local time than asked for, because `timezone`"
+            f" or the rules of a time zone have changed. `admin check-times` lists {'it' if count == 1 else 'them'}."
         )
 
 
@@ -102,42 +204,15 @@ def _doubtful_days(entries: Collection[str], first: int, building: ZoneInfo) -> 
     return sorted(found)
 
 
-def _reservations(
-    service: Service, rooms: Sequence[str], days: Sequence[str], session: ClientSession
-) -> Iterator[tuple[str, Reservation]]:
-    """Yield the id and the contents of each reservation that stands in one of these rooms on one of these days."""
-    seen: set[str] = set()
-    for part in in_parts(f"room:{room}/{day}" for room in rooms for day in days):
-        pages = service.read(part, session).pages
-        ids = {entry.id: None for page in part for entry in decode_room("", pages[page].tentative)}
-        for some in in_parts(one for one in ids if one not in seen):
-            views = service.read([reservation_page(one) for one in some], session).pages
-            for one in some:
-                held = decode_reservation(views[reservation_page(one)].tentative)
-                if held is not None:
-                    yield one, held
-        seen.update(ids)
-
-
 def _overlapping(one: Shifted, standing: Mapping[str, Mapping[str, RoomSlot]]) -> list[str]:
     others = {identifier: slot for page in one.asked_at.pages for identifier, slot in standing[page].items()}
     return sorted(other for other, slot in others.items() if other != one.id and slot.overlaps(one.asked_at))
 
 
-def _standing(service: Service, shifted: Iterable[Shifted], session: ClientSession) -> dict[str, dict[str, RoomSlot]]:
-    """Return what would stand on the pages of the slots that the shifted reservations were asked for, if all of them
-    had these slots: page -> id -> slot."""
-    found: dict[str, dict[str, RoomSlot]] = {page: {} for one in shifted for page in one.asked_at.pages}
-    for part in in_parts(found):
-        pages = service.read(part, session).pages
-        for page in part:
-            room = page.removeprefix("room:").rpartition("/")[0]
-            found[page] = {entry.id: entry.slot for entry in decode_room(room, pages[page].tentative)}
-    moving = {one.id for one in shifted}
-    found = {
-        page: {name: slot for name, slot in standing.items() if name not in moving} for page, standing in found.items()
-    }
-    for one in shifted:
-        for page in one.asked_at.pages:
-            found[page][one.id] = one.asked_at
-    return found
+def _split(days: Sequence[str], count: int) -> Iterator[Sequence[str]]:
+    for first in range(0, len(days), count):
+        yield days[first : first + count]
+
+
+def _date(minute: int) -> str:
+    return (_FIRST_DAY + timedelta(days=minute // DAY_MIN)).isoformat()

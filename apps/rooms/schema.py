@@ -334,6 +334,13 @@ class ReservationsQuery(ListQuery):
         return (self.end is None or start < self.end) and (self.start is None or self.start < end)
 
 
+class LocalTimesQuery(ListQuery):
+    """The query of GET /local-times. The period may have no start or no end; `after` is a day."""
+
+    start: Minute | None = Field(default=None, alias="from", description="Only days that end after this time.")
+    end: Minute | None = Field(default=None, alias="to", description="Only days that begin before this time.")
+
+
 class ConflictsQuery(Model):
     """The query of GET /conflicts."""
 

@@ -17,7 +17,8 @@ def check_times(context: Context, arguments: Namespace) -> int:
 
 def _list(context: Context) -> int:
     screen = context.screen
-    answer = context.replica.get("/local-times")
+    answer = context.replica.get_all("/local-times", "reservations")
+    del answer["next"]
     screen.json(answer)
     found = answer["reservations"]
     for one in found:

@@ -6,10 +6,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from apps.rooms import local_times
 from apps.rooms.pages import decode_reservation, reservation_page
 from tests.support.rooms_harness import FakeService, Lua, client_of
 
@@ -145,6 +147,60 @@ def test_they_go_back_in_an_order_in_which_each_makes_room_for_the_next(service:
     starts = [ask(service, "GET", f"/reservations/vish/at{hour}")["slot"]["start"] for hour in (9, 10, 11)]
     assert starts == [f"2026-12-01T{hour:02}:00:00+00:00" for hour in (9, 10, 11)]
     assert shifted(service) == {}
+
+
+def in_parts(service: FakeService, **query: Any) -> list[list[str]]:
+    """Return the ids in each answer, one for each `next`."""
+    found, after = list[list[str]](), ""
+    while after is not None:
+        answer = ask(service, "GET", "/local-times?" + urlencode({"after": after, **query}))
+        found.append([one["id"] for one in answer["reservations"]])
+        after = answer["next"]
+    return found
+
+
+def test_they_are_listed_in_parts_that_end_with_a_day(service: FakeService) -> None:
+    for day, hour in product((1, 2, 3, 5), (9, 11)):
+        reserve(service, f"vish/d{day}h{hour:02}", slot(datetime(2026, 12, day, hour, tzinfo=BRUSSELS)))
+    days = [[f"vish/d{day}h09", f"vish/d{day}h11"] for day in (1, 2, 3, 5)]
+    long = datetime(2026, 12, 1, 23, tzinfo=BRUSSELS)
+    reserve(service, "ann/long", slot(long, 3 * 24 * 60), room="6.13", new_room=True)
+    assert in_parts(service) == [[]]
+    service.timezone = "Europe/London"
+    days[0].append("ann/long")  # on its first day, although it stands on others
+    assert in_parts(service) == [[*days[0], *days[1], *days[2], *days[3]]]
+    assert in_parts(service, limit=1) == [*days[:3], [], days[3]]
+    assert in_parts(service, limit=4) == [days[0] + days[1], days[2] + days[3]]
+    period = {"from": "2026-12-03T00:00Z", "to": "2026-12-05T00:00Z"}
+    assert in_parts(service, **period) == [["ann/long", *days[2]]]
+    answer = ask(service, "POST", "/local-times/move-back", user="boss")
+    assert (len(answer["moved"]), answer["not_moved"]) == (9, [])
+    assert in_parts(service, limit=1) == [[]] * 5
+
+
+def test_the_start_looks_at_the_next_ones_only(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_times, "PART", 1)
+    monkeypatch.setattr(local_times, "PARTS_AT_START", 2)
+    for day in (1, 2, 3):
+        reserve(service, f"vish/{day}", slot(datetime(2026, 12, day, 9, tzinfo=BRUSSELS)))
+    assert list(local_times.warnings(service)) == []
+    service.timezone = "Europe/London"
+    (warning,) = local_times.warnings(service)
+    assert warning.startswith("At least 2 reservations stand at another local time than asked for")
+    ask(service, "DELETE", "/reservations/vish/1")
+    ask(service, "DELETE", "/reservations/vish/2")
+    (warning,) = local_times.warnings(service)
+    assert warning.startswith("1 reservation stands at")
+
+
+def test_a_neighbour_that_a_later_part_lists_counts_where_it_moves_to(service: FakeService) -> None:
+    """The parts are of UTC days. The one at midnight moves into the next day, where another one makes room for it."""
+    for name, hour in (("late", 23), ("early", 24), ("next", 25)):
+        reserve(service, f"vish/{name}", slot(datetime(2026, 12, 1, tzinfo=UTC) + timedelta(hours=hour)))
+    service.timezone = "Europe/London"
+    assert in_parts(service, limit=1) == [["vish/late"], ["vish/early", "vish/next"]]
+    (late,) = ask(service, "GET", "/local-times?limit=1")["reservations"]
+    assert late["shifted"]["overlaps"] == []
 
 
 def test_one_in_the_way_of_another_is_reported_and_stays(service: FakeService) -> None:

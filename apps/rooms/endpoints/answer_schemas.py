@@ -62,7 +62,7 @@ EVENT = record(
     after=nullable(ROOM_SLOT),
 )
 SHIFTED = {"id": TEXT, "user": TEXT, "room": TEXT, "purpose": TEXT, "slot": SLOT, "shifted": LOCAL}
-SHIFTED_ONES = record(timezone=TEXT, reservations=array(record(**SHIFTED)))
+SHIFTED_ONES = record(timezone=TEXT, reservations=array(record(**SHIFTED)), next=nullable(TEXT))
 MOVED_BACK = record(
     moved=array(record(**SHIFTED)),
     not_moved=array(record(**SHIFTED, error=record(code=TEXT, message=TEXT))),

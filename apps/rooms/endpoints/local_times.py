@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterator
+
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.one_at_a_time import OneAtATime
 from apps.api.request import Caller, Request
@@ -10,7 +13,8 @@ from apps.rooms import answer_values, drafts
 from apps.rooms.building import Building
 from apps.rooms.endpoints.answer_schemas import MOVED_BACK, SHIFTED_ONES
 from apps.rooms.endpoints.base import Handlers
-from apps.rooms.local_times import Shifted, find_shifted
+from apps.rooms.local_times import PART, Search, Shifted
+from apps.rooms.schema import LocalTimesQuery
 from bayou.errors import Conflict, TooLarge, Unknown
 
 MOVED_MAX = 500  # by one request
@@ -20,10 +24,11 @@ class LocalTimes(Handlers):
     def __init__(self, service: Service, building: Building) -> None:
         super().__init__(service, building)
         self._finding = OneAtATime("the local times")
+        self._moving_back = OneAtATime("a move back to local times")
 
     def endpoints(self) -> list[Endpoint]:
         return [
-            Endpoint("GET", "/local-times", self.list_shifted, {200: SHIFTED_ONES}, errors={503: ("busy",)}),
+            Endpoint("GET", "/local-times", self.list_shifted, {200: SHIFTED_ONES}),
             Endpoint(
                 "POST",
                 "/local-times/move-back",
@@ -34,15 +39,20 @@ class LocalTimes(Handlers):
             ),
         ]
 
-    def list_shifted(self, request: Request[None, None]) -> Answer:
+    def list_shifted(self, request: Request[LocalTimesQuery, None]) -> Answer:
         """List the reservations that are not over and stand at another local time than they were asked for, because
-        `timezone` or the rules of a time zone have changed."""
+        `timezone` or the rules of a time zone have changed. They come day by day. An answer ends with a day, and may
+        be empty although there is a `next`."""
+        query = request.query
         self.service.read([], request.session)  # in the client's session, as any read
         with self._finding:
-            found = find_shifted(self.service, self.building)
+            search = Search(self.service, self.building, query.start, query.end)
+            days = search.days[bisect_right(search.days, query.after) :]
+            part = next(search.parts(days, query.limit), None)
         return {
             "timezone": self.zone.key,
-            "reservations": [answer_values.shifted(one, self.zone) for one in found],
+            "reservations": [answer_values.shifted(one, self.zone) for one in part.shifted] if part else [],
+            "next": part.last_day if part and part.last_day != days[-1] else None,
         }
 
     def move_back(self, request: Request[None, None]) -> Answer:
@@ -52,16 +62,17 @@ class LocalTimes(Handlers):
         another one."""
         moved: list[Answer] = []
         not_moved: list[Answer] = []
-        for one in _in_order(find_shifted(self.service, self.building)):
-            if len(moved) == MOVED_MAX:
-                break
-            shown = answer_values.shifted(one, self.zone)
-            try:
-                self._move_back(one, request)
-            except (Conflict, TooLarge, Unknown) as error:
-                not_moved.append({**shown, "error": {"code": error.code, "message": error.message}})
-            else:
-                moved.append(shown)
+        with self._moving_back:
+            for one in _in_order(Search(self.service, self.building)):
+                if len(moved) == MOVED_MAX:
+                    break
+                shown = answer_values.shifted(one, self.zone)
+                try:
+                    self._move_back(one, request)
+                except (Conflict, TooLarge, Unknown) as error:
+                    not_moved.append({**shown, "error": {"code": error.code, "message": error.message}})
+                else:
+                    moved.append(shown)
         return {"moved": moved, "not_moved": not_moved}
 
     def _move_back(self, one: Shifted, request: Request[None, None]) -> None:
@@ -71,12 +82,20 @@ class LocalTimes(Handlers):
         self.submitted(draft, one.id, request.session, {"op": draft.op})
 
 
-def _in_order(found: list[Shifted]) -> list[Shifted]:
-    """Return them in an order in which one that moves makes room for the next: first those that move to earlier times,
-    from the earliest on; then the others, from the latest on."""
-    earlier: list[Shifted] = []
-    later: list[Shifted] = []
-    for one in found:
-        moves_earlier = one.held.slot is not None and one.asked_at.start < one.held.slot.start
-        (earlier if moves_earlier else later).append(one)
-    return [*earlier, *reversed(later)]
+def _in_order(search: Search) -> Iterator[Shifted]:
+    """Yield what a search finds in an order in which one that moves makes room for the next: first those that move to
+    earlier times, from the earliest on; then the others, from the latest on."""
+    any_later = False
+    for part in search.parts(search.days, PART):
+        for one in part.shifted:
+            if _moves_earlier(one):
+                yield one
+            else:
+                any_later = True
+    if any_later:
+        for part in search.parts(search.days[::-1], PART):
+            yield from (one for one in reversed(part.shifted) if not _moves_earlier(one))
+
+
+def _moves_earlier(one: Shifted) -> bool:
+    return one.held.slot is not None and one.asked_at.start < one.held.slot.start

@@ -56,7 +56,7 @@ export class Source {
   look(periods) {
     this.periods = periods;
     this.calendars = new Map();
-    return this.readCalendars();
+    return Promise.all([this.readCalendars(), this.readShifted()]);
   }
 
   async readAll() {
@@ -118,14 +118,25 @@ export class Source {
     });
   }
 
-  /** Reads which reservations stand at another local time than asked for; nearly always there is none. */
+  /** Reads which reservations on the page stand at another local time than asked for; nearly always there is none. */
   async localTimes() {
-    if (this.isGuest) return;
+    const periods = this.periods;
+    if (this.isGuest || !periods.length) return;
+    const from = iso(Math.min(...periods.map((period) => period.from)));
+    const query = new URLSearchParams({ from, to: iso(Math.max(...periods.map((period) => period.to))) });
     await this.attempt(async () => {
-      const { reservations } = await ask("", "GET", "/local-times");
+      const found = new Map();
+      let after = "";
+      while (after !== null) {
+        query.set("after", after);
+        const { reservations, next } = await ask("", "GET", `/local-times?${query}`);
+        for (const { id, shifted } of reservations) found.set(id, shifted);
+        after = next;
+      }
+      if (periods !== this.periods) return; // the user has turned the page meanwhile
       const had = this.shifted.size > 0;
-      this.shifted = new Map(reservations.map(({ id, shifted }) => [id, shifted]));
-      if (had || this.shifted.size) this.on.calendar();
+      this.shifted = found;
+      if (had || found.size) this.on.calendar();
     });
   }
 
