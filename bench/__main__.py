@@ -3,6 +3,7 @@
     make bench                       all rows, a few minutes
     make bench ROW=apply,store       some rows
     make bench PEERS=1               all rows, and `peers`: a comparison with PouchDB, which npm installs for the run
+    make bench ROW=million           a million reservations: ten minutes, 7 GiB of memory, 4 GiB of disk
     make bench JSON=1                all rows, as JSON
 
 Progress goes to standard error. docs/performance.md explains each row.
@@ -30,11 +31,11 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure this project beside its limits.")
     every_row = ROWS | ON_REQUEST
     parser.add_argument("--row", metavar="ROW,…", default=",".join(ROWS), help=f"some of {', '.join(every_row)}")
-    parser.add_argument("--peers", action="store_true", help=f"measure these as well: {', '.join(ON_REQUEST)}")
+    parser.add_argument("--peers", action="store_true", help="measure the row `peers` as well")
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
     asked = parser.parse_args(arguments)
     names = [name.strip() for name in asked.row.split(",") if name.strip()]
-    names += ON_REQUEST if asked.peers else []
+    names += ["peers"] if asked.peers else []
     unknown = [name for name in names if name not in every_row]
     if unknown:
         parser.error(f"unknown row {', '.join(unknown)}; use some of {', '.join(every_row)}")

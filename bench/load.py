@@ -43,8 +43,8 @@ def get(path: str) -> bytes:
 class Connection:
     """One kept-alive connection with at most one request in flight."""
 
-    def __init__(self, address: Address) -> None:
-        self.socket = socket.create_connection((address.host, address.port), TIMEOUT_S)
+    def __init__(self, address: Address, timeout_s: float = TIMEOUT_S) -> None:
+        self.socket = socket.create_connection((address.host, address.port), timeout_s)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._answer = b""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bayou.payloads import Item, Selection
 from bayou.write import Draft, Write
@@ -21,6 +22,13 @@ FIRST_STAMP = 1_764_550_000_000_000
 STAMP_STEP_US = 10
 SLOT_MIN = 50
 BLOCKS = 8  # in a room on a day; a block of two and a half hours has three slots
+ZONE = ZoneInfo("Europe/Brussels")
+
+# Of `spread`:
+MANY_ROOMS = [f"{floor}.{number:02}" for floor in range(1, 11) for number in range(1, 11)]
+FIRST_MONDAY = datetime(2026, 11, 30, 8, tzinfo=ZONE)
+WORKING_DAYS, WORKING_HOURS = 5, 8  # of a week, of a day
+MANY_USERS = 5000
 
 
 def conflicting(count: int, origin: str, *, first: int = 0) -> list[Item]:
@@ -31,6 +39,23 @@ def conflicting(count: int, origin: str, *, first: int = 0) -> list[Item]:
 def undisputed(count: int, origin: str, *, first: int = 0) -> list[Item]:
     """Make writes with one free slot each. Three consecutive writes reserve neighbouring slots of one room."""
     return _chain([(number // 3, number % 3, 1) for number in range(first, first + count)], origin, first)
+
+
+def spread(count: int, origin: str, *, first: int = 0) -> list[Item]:
+    """Make writes for hours from 8:00 to 16:00 of working days in all MANY_ROOMS, week after week. `desk` makes every
+    tenth, and 4,500 other users make equally many."""
+    members = []
+    for number in range(first, first + count):
+        row, room = divmod(number, len(MANY_ROOMS))
+        day, hour = divmod(row, WORKING_HOURS)
+        week, weekday = divmod(day, WORKING_DAYS)
+        begin = FIRST_MONDAY + timedelta(weeks=week, days=weekday, hours=hour)  # in local time, whatever its offset
+        start = _minute(begin)
+        user = f"user-{number % MANY_USERS:04}" if number % 10 else "desk"
+        members.append(_reserve(user, f"meeting-{number}", MANY_ROOMS[room], [[start, start + 60]]))
+        members[-1]["args"]["offsets"] = str((begin.utcoffset() or timedelta()) // timedelta(minutes=1))
+    prev = FIRST_STAMP + (first - 1) * STAMP_STEP_US if first else 0
+    return link(members, origin, FIRST_STAMP + first * STAMP_STEP_US, prev)
 
 
 def in_one_room(count: int, origin: str, stamp: int, *, minutes: int = 1) -> list[Item]:

@@ -23,7 +23,16 @@ from tests.support.forked import ForkedProcesses
 pytestmark = pytest.mark.slow
 
 TINY = Size(0.01)
-LINES = {"store": 3, "records": 2, "commit": 2, "rollback-near": 4, "memory": 3, "vectors": 6, "papers": 15}
+LINES = {
+    "store": 3,
+    "records": 2,
+    "commit": 2,
+    "rollback-near": 4,
+    "memory": 3,
+    "vectors": 6,
+    "papers": 15,
+    "million": 23,
+}
 NO_PROCESS = ("store", "rollback-far", "rollback-near", "select", "converge", "vectors")
 
 
@@ -53,6 +62,10 @@ def test_a_benchmark_without_processes_returns_its_lines(workspace: Workspace, n
 @pytest.mark.parametrize("name", [name for name in ROWS if name not in NO_PROCESS])
 def test_a_benchmark_with_replica_processes_returns_its_lines(workspace: Workspace, name: str) -> None:
     check(name, ROWS[name](workspace, TINY))
+
+
+def test_a_million_reservations_are_measured_on_request(workspace: Workspace) -> None:
+    check("million", ON_REQUEST["million"](workspace, Size(0.001)))
 
 
 def test_both_sides_run_alternately_and_the_median_is_reported() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 
-from bench.load import Connection, post
+from bench.load import TIMEOUT_S, Connection, post
 from bench.measure import Size, in_turn, seconds_of
 from bench.rows.store import received
 from bench.table import Row, at_least
@@ -45,13 +45,14 @@ def measure_full_state(workspace: Workspace, size: Size) -> list[Row]:
     return [at_least("full-state", "reservations/s", rates, 2.0)]
 
 
-def transferred(processes: Processes, count: int) -> float:
-    """Return the reservations per second that replica `two`, which starts empty, receives in one session with `one`."""
+def transferred(processes: Processes, count: int, timeout_s: float = TIMEOUT_S) -> float:
+    """Return the reservations per second that replica `two`, which starts empty, receives in one session with `one`.
+    All `count` commits must have arrived within `timeout_s`."""
     processes.stop("two")
     shutil.rmtree(processes.settings.data / "two")
     processes.start("two")
     processes.wait_until_serving("two")
-    connection = Connection(processes.settings.replica("two").rest)
+    connection = Connection(processes.settings.replica("two").rest, timeout_s)
     try:
         seconds = seconds_of(lambda: connection.ask(post("/replica/sync/one", {})))
     finally:

@@ -30,7 +30,7 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
         after = _used(client)
     with workspace.replicas({"one": 0}) as processes:
         processes.rest("one").get("/rooms")
-        at_rest = _resident_mib(processes.pid("one"))
+        at_rest = resident_mib(processes.pid("one"))
     return [
         below("memory", "bytes of Redis, committed and truncated", (truncated - before) / committed, 600),
         below("memory", "bytes of Redis, tentative", (after - truncated) / tentative, 2000),
@@ -44,7 +44,7 @@ def _used(client: Any) -> int:
     return int(client.memory_stats()["dataset.bytes"]) + int(client.memory_stats()["overhead.total"]) - streams
 
 
-def _resident_mib(pid: int) -> float:
+def resident_mib(pid: int) -> float:
     """Return the resident memory of a process in MiB: from /proc on Linux, else from `ps`, which every macOS has."""
     status = Path(f"/proc/{pid}/status")
     if status.exists():

@@ -23,18 +23,20 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
     held = size.of(HELD, 10)
     with workspace.replicas({"one": held}) as full, workspace.replicas({"one": 0}) as empty:
         ours, limit, loading = in_turn(
-            size.rounds(ROUNDS), lambda: _started(full), lambda: _started(empty), lambda: _loading_s(full)
+            size.rounds(ROUNDS), lambda: started(full), lambda: started(empty), lambda: loading_s(full)
         )
     unit = f"s with {held:,} held, without {loading:.2f} s in which Redis reads them"
     return [at_most("start", unit, (ours - loading, limit), 1.5, "≤ 1.5 ×")]
 
 
-def _started(processes: Processes) -> float:
+def started(processes: Processes) -> float:
+    """Stop the replica `one`, start it again, and return how long the start takes in seconds."""
     processes.stop("one")
     processes.start("one")
     return seconds_of(lambda: processes.wait_until_serving("one"))
 
 
-def _loading_s(processes: Processes) -> float:
+def loading_s(processes: Processes) -> float:
+    """Return how long the Redis of `one` took to read its file at its last start, in seconds."""
     log = processes.settings.data / "one" / "redis.log"
     return float(LOADED.findall(log.read_text(encoding="utf-8"))[-1])
