@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from selenium.webdriver.common.keys import Keys
 
 from cluster.processes import Processes
@@ -13,6 +14,7 @@ from tests.apps.test_records import DAY_1, MEETINGS, meeting
 from tests.support.browser import Page, browser
 from tests.support.live import LABELS, link, live, wait_until_equal
 from tests.support.waiting import wait_until
+from tests.web.test_roles import LOG_IN
 
 pytestmark = pytest.mark.browser
 
@@ -191,3 +193,22 @@ def test_a_forgotten_replica_and_what_waits_are_shown(tmp_path: Path) -> None:
         link(processes, "one", "two", up=True)
         page.wait_for("document.querySelector('#waiting').hidden")
         assert page.problems() == []
+
+
+def test_what_a_login_may_not_see_is_said(tmp_path: Path) -> None:
+    with live(tmp_path / "c", LABELS[:2], auth="tokens") as processes, browser(calm=True) as page:
+        operator = (processes.settings.data / "one" / "operator.token").read_text().strip()
+        base = f"http://{processes.settings.replica('one').rest}"
+        people = f"{base}/people"
+        headers = {"Authorization": f"Bearer {operator}"}
+        added = {role: requests.post(people, json={"name": role, "role": role}, headers=headers, timeout=10).json()
+                 for role in ("guest", "user")}  # fmt: skip
+        reach = "return [...document.querySelectorAll('.reach')].map((each) => each.textContent)"
+        hidden = "not visible with this login"
+        for role, own in (("guest", hidden), ("user", base.removeprefix("http://"))):
+            page.open(f"{base}/login")
+            assert page.driver.execute_async_script(LOG_IN, added[role]["token"]) == 200
+            page.open(f"{base}/cluster")
+            wait_until(lambda own=own: page.run(reach) == [own, hidden])  # type: ignore[misc]
+        processes.stop("two")
+        wait_until(lambda: page.run(reach)[1] == "does not answer – trying again")

@@ -72,7 +72,7 @@ export class Column {
   showState({ up, info, address }, news) {
     this.node.dataset.up = up === null ? "unknown" : String(up);
     const silent = this.whyGone(this.label) ?? "does not answer – trying again";
-    const texts = { true: new URL(address).host, false: silent };
+    const texts = { true: new URL(address).host, false: silent, hidden: "not visible with this login" };
     setText(this.reach, texts[up] ?? "asking …");
     if (info === null) return;
     setText(this.csn, String(info.csn));

@@ -19,7 +19,7 @@ export class Follower {
     this.label = label;
     this.address = address;
     this.base = base;
-    this.up = null; // null: not known yet
+    this.up = null; // null: not known yet; "hidden": it answers, but shows nothing with this login
     this.info = null;
     this.writes = [];
     this.news = noNews();
@@ -52,10 +52,17 @@ export class Follower {
   }
 
   async read() {
-    this.up = await answers(async () => {
-      this.info = await ask(this.base, "GET", "/replica");
-      this.writes = await this.readLog();
+    let isHidden = false;
+    const answered = await answers(async () => {
+      try {
+        this.info = await ask(this.base, "GET", "/replica");
+        this.writes = await this.readLog();
+      } catch (problem) {
+        isHidden = problem.isOfLogin === true;
+        throw problem;
+      }
     });
+    this.up = isHidden ? "hidden" : answered;
   }
 
   async readLog() {

@@ -11,8 +11,9 @@ export class Problem extends Error {}
 
 /** The replica refused: `code` is for programs, `message` for people. */
 export class Refused extends Problem {
-  constructor({ code, message, details }) {
+  constructor({ code, message, details }, status) {
     super(message);
+    this.isOfLogin = [401, 403].includes(status); // whether another login might see it
     this.code = code;
     this.details = details ?? {};
   }
@@ -106,5 +107,5 @@ async function sendOnce(url, options, kind) {
   if (response.status === 401 && isOwn && url !== "/login" && error.code?.startsWith("token_")) {
     location.assign("/login");
   }
-  throw new Refused(error);
+  throw new Refused(error, response.status);
 }
