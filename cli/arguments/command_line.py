@@ -38,7 +38,6 @@ def build() -> Parser:
     parser = Parser(
         prog="client.py",
         description="Reserve meeting rooms at a replica, even at one that can reach no other.",
-        epilog=OVERVIEW,
     )
     parser.add("user", "USER", "who you are; without a command, starts the prompt", type=values.name("user name"))
     add_common(parser, top=True)
@@ -49,7 +48,17 @@ def build() -> Parser:
     _playlist(parser)
     records.add_commands(parser)
     admin.add_commands(parser)
+    parser.epilog = f"{_groups_text(parser)}\n{OVERVIEW}"
     return parser
+
+
+def _groups_text(parser: Parser) -> str:
+    """Return the groups of commands as the help lists them."""
+    lines = []
+    for title, summaries in parser.groups().items():
+        if title:
+            lines += [f"{title}:", *(f"    {name:<19}{summary}" for name, summary in summaries.items()), ""]
+    return "\n".join(lines)
 
 
 def _user_state(commands: Parser) -> None:
@@ -75,12 +84,13 @@ def _user_state(commands: Parser) -> None:
 
 
 def _playlist(commands: Parser) -> None:
-    put = commands.add_command(
-        "put", "give a song a URL, in place of any other", "  put eyesOfTexas https://www.utexas.edu/song"
-    )
-    get = commands.add_command("get", "show the URL of a song", "  get eyesOfTexas\n  get eyesOfTexas --committed")
-    delete = commands.add_command("delete", "delete a song, whether it is there or not", "  delete eyesOfTexas")
-    songs = commands.add_command("songs", "list the songs", "  songs\n  songs --committed")
+    def add(name: str, summary: str, examples: str) -> Parser:
+        return commands.add_command(name, summary, examples, "the playlist, an example of a second application")
+
+    put = add("put", "give a song a URL, in place of any other", "  put eyesOfTexas https://www.utexas.edu/song")
+    get = add("get", "show the URL of a song", "  get eyesOfTexas\n  get eyesOfTexas --committed")
+    delete = add("delete", "delete a song, whether it is there or not", "  delete eyesOfTexas")
+    songs = add("songs", "list the songs", "  songs\n  songs --committed")
     for parser in (put, get, delete):
         parser.add("song", "SONG", "its name, up to 200 characters", type=values.song)
     put.add("url", "URL", "where it is, up to 2000 characters")

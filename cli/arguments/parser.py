@@ -23,12 +23,14 @@ class Parser(argparse.ArgumentParser):
     commands  the parsers of its subcommands, by name
     options   the help of each long option, by name
     summary   a few words that say what the command does
+    group     the title of the group to which the command belongs; empty for most
     """
 
     def __init__(self, **settings: Any) -> None:
         self.commands: dict[str, Parser] = {}
         self.options = {"--help": "show this help message and exit"}
         self.summary = ""
+        self.group = ""
         self._below: Any = None
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings)
 
@@ -46,6 +48,13 @@ class Parser(argparse.ArgumentParser):
         close = difflib.get_close_matches(typed.lower(), self.commands, n=1)
         hint = f"Did you mean `{close[0]}`?" if close else f"The commands are: {', '.join(self.commands)}."
         return f"There is no command {typed!r}. {hint}"
+
+    def groups(self) -> dict[str, dict[str, str]]:
+        """Return the summaries of the subcommands by name, for each group. The first one has those without a title."""
+        found: dict[str, dict[str, str]] = {"": {}}
+        for name, parser in self.commands.items():
+            found.setdefault(parser.group, {})[name] = parser.summary
+        return found
 
     def add(self, name: str, metavar: str | None, meaning: str, group: Any = None, **settings: Any) -> None:
         """Add an argument that takes a value. `meaning` is its help text; `settings` go to argparse unchanged.
@@ -68,11 +77,14 @@ class Parser(argparse.ArgumentParser):
         `dest` names."""
         self._below = self.add_subparsers(dest=dest, metavar=metavar, required=required)
 
-    def add_command(self, name: str, summary: str, examples: str) -> Parser:
+    def add_command(self, name: str, summary: str, examples: str, group: str = "") -> Parser:
+        """Add a subcommand. One of a group is listed by `groups` instead of the list of argparse, which has no groups
+        of subcommands."""
+        listed = {} if group else {"help": summary}
         parser: Parser = self._below.add_parser(
-            name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}.", epilog=f"examples:\n{examples}"
+            name, description=f"{summary[:1].upper()}{summary[1:]}.", epilog=f"examples:\n{examples}", **listed
         )
-        parser.summary = summary
+        parser.summary, parser.group = summary, group
         self.commands[name] = parser
         add_common(parser, top=False)
         return parser

@@ -27,7 +27,8 @@ class PromptCompleter(Completer):
 
     def __init__(self, context: Context, monitor: Monitor) -> None:
         self._context, self._monitor = context, monitor
-        self._commands = build().commands
+        parser = build()
+        self._commands, self._groups = parser.commands, parser.groups()
         self._paths = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
@@ -47,12 +48,11 @@ class PromptCompleter(Completer):
         If `last` begins with a dash, the offered words are options. The caller keeps only the words that begin with
         `last`.
         """
-        summaries = {name: parser.summary for name, parser in self._commands.items()}
         if not words:
-            return {**summaries, **OWN_WORDS}
+            return {**self._groups[""], **OWN_WORDS, **self._in_groups()}
         command, before = words[0], words[-1]
         if command == "help":
-            return summaries if len(words) == 1 else {}
+            return {**self._groups[""], **self._in_groups()} if len(words) == 1 else {}
         parser = self._commands.get(command)
         if parser is None:
             return {}
@@ -70,6 +70,15 @@ class PromptCompleter(Completer):
             if before in names:
                 return offer()
         return self._positional(command, words)
+
+    def _in_groups(self) -> Offers:
+        """Return the commands that belong to a group, each with the first words of its title."""
+        return {
+            name: f"{title.partition(',')[0]}: {summary}"
+            for title, summaries in self._groups.items()
+            if title
+            for name, summary in summaries.items()
+        }
 
     def _positional(self, command: str, words: list[str]) -> Offers:
         if command in {"cancel", "move", "edit", "extend", "status", "watch", "history", "series"}:

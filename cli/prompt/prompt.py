@@ -121,8 +121,11 @@ def _help(screen: Screen, words: list[str]) -> None:
     parser = build()
     commands = parser.commands
     if not words:
-        summaries = {name: parser.summary for name, parser in commands.items()}
-        screen.table([*summaries.items(), *OWN_WORDS.items()], indent=2)
+        main, *others = parser.groups().items()
+        screen.table([*main[1].items(), *OWN_WORDS.items()], indent=2)
+        for title, summaries in others:
+            screen.line(f"{title}:")
+            screen.table([*summaries.items()], indent=2)
         screen.line("`help COMMAND` shows its options, with examples.")
     elif words[0] in commands:
         screen.line(commands[words[0]].format_help().rstrip())

@@ -295,6 +295,16 @@ def test_every_command_has_help_with_examples(capsys: pytest.CaptureFixture[str]
         assert "examples:" in capsys.readouterr().out
 
 
+def test_the_playlist_stands_in_a_group_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    rooms, _, playlist = capsys.readouterr().out.partition("\nthe playlist")
+    for name in ("put", "get", "delete", "songs"):
+        assert f"\n    {name}  " in playlist
+        assert f"\n    {name}  " not in rooms
+    assert "\n    reserve  " in rooms
+
+
 def test_a_wrong_user_name_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["a b", "rooms"]) == 2
     assert "is not a user name" in capsys.readouterr().err

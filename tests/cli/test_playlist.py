@@ -129,7 +129,7 @@ def test_errors_say_what_is_wrong(client: Client, words: list[str], status: int,
 def test_at_the_prompt(replicas: Processes, tmp_path: Path) -> None:
     answer = subprocess.run(
         [sys.executable, str(ROOT / "client.py"), "vish", "--config", str(replicas.configuration)],
-        input="put 'at the prompt' u\nget 'at the prompt'\nget nowhere\nhelp put\n",
+        input="put 'at the prompt' u\nget 'at the prompt'\nget nowhere\nhelp\nhelp put\n",
         capture_output=True,
         text=True,
         timeout=BOUND_S,
@@ -140,3 +140,6 @@ def test_at_the_prompt(replicas: Processes, tmp_path: Path) -> None:
     assert answer.stdout.count("✓ committed  at the prompt  u") == 2
     assert "[song_unknown]" in answer.stderr
     assert "up to 2000 characters" in answer.stdout
+    rooms, _, playlist = answer.stdout.partition("the playlist, an example of a second application:\n")
+    assert [line.split()[0] for line in playlist.splitlines()[:4]] == ["put", "get", "delete", "songs"]
+    assert "  songs " not in rooms

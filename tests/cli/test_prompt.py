@@ -179,6 +179,10 @@ def test_tab_completes_commands_options_rooms_and_reservations(terminal: Termina
     terminal.type("\r")
     terminal.expect("– cancelled  6.12")
     assert replica.reservations["vish/r1"]["state"] == "cancelled"
+    terminal.type("s\t")
+    terminal.expect_on_screen("the playlist: list the songs")
+    terminal.type("\x03")
+    terminal.expect("vish@one>")
     for typed, shown in [("status p\t", "status priyal/"), ("\x15reserve --at mon\t", "reserve --at monday")]:
         terminal.type(typed)
         terminal.expect_on_screen(shown)
