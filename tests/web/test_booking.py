@@ -84,6 +84,22 @@ def test_a_refusal_says_who_has_the_slot_and_when_it_is_free_next(page: Page, pr
     assert ["409 (Conflict)" in text for text in page.problems()] == [True]
 
 
+def test_another_room_is_asked_for_at_the_first_time(page: Page, processes: Processes) -> None:
+    day = "2030-06-07"
+    open_calendar(page, processes, day)
+    for time, room in (("09:00", "6.12"), ("11:00", "6.12"), ("09:30", "7.01"), ("09:00", "6.13")):
+        page.click(cell(day, time, room))
+    choices = "return [...document.querySelectorAll('.choice')].map((each) => each.textContent)"
+    assert page.run(choices) == ["109:00–10:00", "211:00–12:00", "409:00–10:00", "309:00–10:00"]
+    page.click('[aria-label="Remove 6.13"]')
+    page.click(cell(day, "09:00", "6.13"))
+    for start, room in (("07:00", "6.12"), ("09:00", "6.12"), ("07:30", "7.01")):
+        reserve(processes, "neil", f"{day}T{start}Z", f"{day}T{int(start[:2]) + 1}:00Z".replace("T8", "T08"), room=room)
+    page.click("#form .main")
+    page.wait_for_text("#answer", "Reserved 6.13, Fri 7 Jun 09:00–10:00.")
+    assert page.problems() == []
+
+
 def test_a_series_is_made_moved_and_ended(page: Page, processes: Processes) -> None:
     day = "2030-07-01"
     open_calendar(page, processes, day)

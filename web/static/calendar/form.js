@@ -1,15 +1,16 @@
-// What the user asks for: up to three times of one room, in order of preference, and what to do if none is free.
+// What the user asks for: up to three times of one room and up to three other rooms for the first of them, in order of
+// preference, and what to do if none is free.
 
 import { button, byId, element, onSubmit, setText } from "../shared/dom.js";
 import { Refused, sentenceFor } from "../shared/rest.js";
-import { addDays, clock, dayAndSpan, dayStart, iso, roomAndSlot, shortDay, wallClock } from "../shared/times.js";
+import { addDays, clock, dayAndSpan, dayStart, iso, roomAndSlot, shortDay, span, wallClock } from "../shared/times.js";
 import { plural } from "../shared/words.js";
 import { factsOf, ruleWords } from "./facts.js";
 import { randomName } from "./paths.js";
 import { endAt, startAt } from "./period.js";
 import { Repeat } from "./repeat.js";
 
-const CHOICES_MAX = 3;
+const CHOICES_MAX = 3; // times, and other rooms
 const NAMED_MAX = 3; // reservations in the way that a sentence names
 const WINDOW_MIN = 24 * 60; // how far from the first time `nearest_free_time` may look, within the day
 const SILENT = "The replica does not answer. Try again when it is back; nothing is reserved twice.";
@@ -25,6 +26,7 @@ export class Form {
     this.zoneOf = (name) => roomOf(name).timezone;
     this.on = on;
     this.choices = []; // {room, start, end}
+    this.rooms = []; // that will do at the first time, if none of the times is free
     this.request = null;
     this.last = null; // the id of what was reserved or moved last
     this.done = ""; // what was done with it
@@ -39,7 +41,7 @@ export class Form {
 
   add(room, start, end) {
     if (this.choices.length && this.choices[0].room !== room) {
-      this.say(`All times are for one room, and ${this.choices[0].room} was first. Clear it to begin with ${room}.`);
+      this.addRoom(room, start, end);
     } else if (this.choices.length === CHOICES_MAX) {
       this.say(`There are ${CHOICES_MAX} times already. Remove one first.`);
     } else {
@@ -49,13 +51,36 @@ export class Form {
     }
   }
 
+  /** Another room will do too, at the first time; only for that a request takes other rooms. */
+  addRoom(room, start, end) {
+    const [first] = this.choices;
+    const times = span({ start: iso(first.start), end: iso(first.end) }, this.zoneOf(first.room));
+    if (start >= first.end || first.start >= end) {
+      this.say(`Another room can be chosen for the first time only, ${times}. Clear it to begin with ${room}.`);
+    } else if (this.rooms.length === CHOICES_MAX) {
+      this.say(`There are ${CHOICES_MAX} other rooms already. Remove one first.`);
+    } else {
+      this.say("");
+      this.rooms.push(room);
+      this.changed();
+    }
+  }
+
+  /** Everything that is chosen, in the order in which it is tried: [{room, start, end}]. */
+  get wanted() {
+    return [...this.choices, ...this.rooms.map((room) => ({ ...this.choices[0], room }))];
+  }
+
   drop(number) {
-    this.choices.splice(number - 1, 1);
+    if (number > this.choices.length) this.rooms.splice(number - this.choices.length - 1, 1);
+    else this.choices.splice(number - 1, 1);
+    if (this.choices.length === 0) this.rooms = [];
     this.changed();
   }
 
   clear() {
     this.choices = [];
+    this.rooms = [];
     this.repeat.clear();
     this.say("");
     this.changed();
@@ -77,7 +102,11 @@ export class Form {
     byId("rest").hidden = this.choices.length === 0;
     const [first] = this.choices;
     byId("last-day").value = first ? wallClock(first.end - 1, this.zoneOf(room)).day : "";
-    byId("choices").replaceChildren(...this.choices.map((choice, index) => this.makeChoice(choice, index + 1)));
+    byId("choices").replaceChildren(
+      ...this.choices.map((choice, index) => this.makeChoice(choice, index + 1)),
+      ...this.rooms.map((name, index) => this.makeRoom(name, this.choices.length + index + 1)),
+    );
+    byId("merge").closest("label").hidden = this.rooms.length > 0;
     this.on.change();
   }
 
@@ -126,6 +155,17 @@ export class Form {
     );
   }
 
+  makeRoom(name, number) {
+    const label = `Remove ${name}`;
+    return element(
+      "li",
+      element("b.number", number),
+      element("span.day.clipped", name),
+      "at the first time",
+      button(".remove.plain", () => this.drop(number), { "aria-label": label }, "×"),
+    );
+  }
+
   /** A field for one end, to the minute: the grid has half hours only. */
   makeTime(choice, end, label, day, zone) {
     const value = clock(choice[end], zone);
@@ -147,10 +187,15 @@ export class Form {
     return field;
   }
 
+  get merge() {
+    const name = byId("merge").value;
+    if (this.rooms.length) return { name: "another_room", rooms: this.rooms };
+    return name === "nearest_free_time" ? { name, window_min: WINDOW_MIN } : name;
+  }
+
   async reserve() {
     if (!this.choices.length || !this.me.require()) return;
     const [first] = this.choices;
-    const merge = byId("merge").value;
     const missing = this.repeat.missing(wallClock(first.start, this.zoneOf(first.room)).day);
     if (missing) {
       this.say(missing);
@@ -162,7 +207,7 @@ export class Form {
       room: first.room,
       slots: this.choices.map(({ start, end }) => ({ start: iso(start), end: iso(end) })),
       purpose: byId("purpose").value.trim(),
-      merge: merge === "nearest_free_time" ? { name: merge, window_min: WINDOW_MIN } : merge,
+      merge: this.merge,
       request: this.request,
       ...this.repeat.asked(),
     };
@@ -193,6 +238,7 @@ export class Form {
 
   made(answer) {
     this.choices = [];
+    this.rooms = [];
     byId("purpose").value = "";
     this.repeat.clear();
     this.changed();
@@ -243,6 +289,7 @@ export class Form {
   /** A button that asks for this slot instead. */
   makeTake({ room, start, end }) {
     const take = () => {
+      this.rooms = [];
       this.choices = [{ room, start: Date.parse(start), end: Date.parse(end) }];
       this.say("");
       this.changed();

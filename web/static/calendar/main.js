@@ -136,7 +136,7 @@ function showGrid() {
     columns: view.columns,
     zone: view.zone,
     calendars: shownCalendars(),
-    choices: form.choices,
+    choices: form.wanted,
     me: me.name,
     marks,
     shifted: source.shifted,

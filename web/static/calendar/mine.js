@@ -18,7 +18,7 @@ export function showMine(node, reservations, roomOf, open) {
 /** Gives the focus to the line of a reservation; if there is none any more, to the calendar. */
 export function giveFocus(id) {
   const line = document.querySelector(`[data-open="${CSS.escape(id)}"]`);
-  (line ?? document.querySelector('#calendar [tabindex="0"]'))?.focus({ preventScroll: true });
+  (line ?? document.querySelector('main > :not([hidden]) [tabindex="0"]'))?.focus({ preventScroll: true });
 }
 
 function makeLine({ id, room, slot, purpose, state, occurrence }, zone, open) {
