@@ -50,6 +50,20 @@ def test_the_moment_that_a_clock_shows(page: Page, day: str, clock: str, zone: s
     assert (found and call(page, "shared/times.js", "iso", found)) == moment
 
 
+@pytest.mark.parametrize(
+    ("day", "count", "found"),
+    [
+        ("2030-06-30", 0, "2030-06-01"),
+        ("2030-01-31", 1, "2030-02-01"),
+        ("2030-12-31", 1, "2031-01-01"),
+        ("2030-01-01", -1, "2029-12-01"),
+        ("0099-12-31", 1, "0100-01-01"),
+    ],
+)
+def test_the_first_day_of_a_month(page: Page, day: str, count: int, found: str) -> None:
+    assert call(page, "shared/times.js", "monthStart", day, count) == found
+
+
 def test_a_day_begins_where_clocks_skip_midnight(page: Page) -> None:
     found = call(page, "shared/times.js", "dayStart", "2026-04-24", "Africa/Cairo")
     assert call(page, "shared/times.js", "iso", found) == "2026-04-23T22:00:00Z"

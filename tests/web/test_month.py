@@ -40,7 +40,7 @@ def test_the_month_of_a_room(page: Page, processes: Processes) -> None:
     wait_until(lambda: len(page.run(ENTRIES)) == 3)  # it was drawn again, so the focus has to be given back
     page.press(Keys.ESCAPE)
     wait_until(lambda: page.run("return document.activeElement.dataset.day") == "2031-06-03")
-    page.click('.month-day[data-day="2031-06-03"]')
+    page.click('[data-day="2031-06-03"] .date')
     page.wait_for_text("#title", "Tuesday 3 June 2031")
     wait_until(lambda: page.run(BLOCKS) == [["neil", "11:00–12:00"], ["vish", "09:00–10:00"]])
     page.driver.back()
