@@ -16,6 +16,7 @@ import pytest
 from icalendar import Calendar
 
 from apps.api import one_at_a_time
+from apps.rooms import pages
 from apps.rooms.endpoints import feeds
 from apps.rooms.pages import decode_reservation
 from cli.calendar_files.rooms import Rooms
@@ -210,6 +211,25 @@ def test_a_feed_with_too_many_events_is_refused(sides: tuple[Side, Side], monkey
     for path in ("/rooms/6.12/calendar.ics", "/users/vish/calendar.ics", "/users/vish/freebusy.ics"):
         answer = one.client.get(path)
         assert (answer.status_code, answer.get_json()["error"]["code"]) == (413, "too_large")
+
+
+def test_a_feed_with_too_many_events_is_not_read_to_its_end(
+    sides: tuple[Side, Side], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "EVENTS_MAX", 1)
+    monkeypatch.setattr(pages, "PAGES_AT_ONCE", 1)
+    one, _ = sides
+    for number in range(5):
+        one.reserve("vish", str(number), 9 + number)
+    read = []
+
+    def decode(page: Mapping[str, str]) -> Any:
+        read.append(page)
+        return decode_reservation(page)
+
+    monkeypatch.setattr(feeds, "decode_reservation", decode)
+    assert one.client.get("/users/vish/calendar.ics").status_code == 413
+    assert len(read) == 2
 
 
 def test_one_large_feed_of_users_is_read_at_a_time(sides: tuple[Side, Side], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,7 @@ class Feeds(Handlers):
                     found[identifier] = FeedEvent(
                         answer_values.state(held, page), slot, held.purpose, reason["message"] if reason else None
                     )
+            _check_size(found)  # at once, since the rest may take a minute
         return found
 
     def calendar(
@@ -145,7 +146,7 @@ def _check_size(shown: Mapping[str, FeedEvent]) -> None:
     if len(shown) > EVENTS_MAX:
         raise TooLarge(
             "too_large",
-            f"This calendar would have {len(shown)} events, and may have at most {EVENTS_MAX}. Read it in parts, from"
+            f"This calendar would have more than {EVENTS_MAX} events, the most that it may have. Read it in parts, from"
             " GET /rooms/{room}/calendar or GET /users/{user}/reservations.",
             events_max=EVENTS_MAX,
         )
