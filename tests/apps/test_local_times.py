@@ -203,6 +203,20 @@ def test_a_neighbour_that_a_later_part_lists_counts_where_it_moves_to(service: F
     assert late["shifted"]["overlaps"] == []
 
 
+def test_both_directions_go_back_at_once(service: FakeService) -> None:
+    start = datetime(2026, 12, 1, 9, tzinfo=BRUSSELS)
+    for number in range(3):
+        reserve(service, f"vish/later{number}", slot(start + timedelta(hours=number)))
+        service.timezone = "America/New_York"  # west of London: asked for there, they stand too late
+        there = {"room": "6.13", "new_room": True, "timezone": None}
+        reserve(service, f"ann/earlier{number}", slot(start + timedelta(hours=number)), **there)
+        service.timezone = "Europe/Brussels"
+    service.timezone = "Europe/London"
+    answer = ask(service, "POST", "/local-times/move-back", user="boss")
+    assert (len(answer["moved"]), answer["not_moved"]) == (6, [])
+    assert shifted(service) == {}
+
+
 def test_one_in_the_way_of_another_is_reported_and_stays(service: FakeService) -> None:
     reserve(service, "vish/old", slot(datetime(2026, 12, 1, 9, tzinfo=BRUSSELS)))
     service.timezone = "Europe/London"

@@ -83,18 +83,22 @@ class LocalTimes(Handlers):
 
 
 def _in_order(search: Search) -> Iterator[Shifted]:
-    """Yield what a search finds in an order in which one that moves makes room for the next: first those that move to
-    earlier times, from the earliest on; then the others, from the latest on."""
-    any_later = False
-    for part in search.parts(search.days, PART):
-        for one in part.shifted:
-            if _moves_earlier(one):
-                yield one
-            else:
-                any_later = True
-    if any_later:
-        for part in search.parts(search.days[::-1], PART):
-            yield from (one for one in reversed(part.shifted) if not _moves_earlier(one))
+    """Yield what a search finds in an order in which one that moves makes room for the next: those that move to earlier
+    times, from the earliest on; and the others, from the latest on. The direction of the first one comes first: mostly
+    all have the same, and the days need not be gone through for the other."""
+    first = next((one for part in search.parts(search.days, PART) for one in part.shifted), None)
+    if first is None:
+        return
+    for earlier in (_moves_earlier(first), not _moves_earlier(first)):
+        are_others = False
+        for part in search.parts(search.days if earlier else search.days[::-1], PART):
+            for one in part.shifted if earlier else reversed(part.shifted):
+                if _moves_earlier(one) == earlier:
+                    yield one
+                else:
+                    are_others = True
+        if not are_others:
+            return
 
 
 def _moves_earlier(one: Shifted) -> bool:
