@@ -56,22 +56,21 @@ class Rooms(Handlers):
         """List the rooms that are large enough, and free and open for a whole period. The smallest room comes first."""
         query, session = request.query, request.session
         zone, listed, policies = self.zone, self.building.rooms, self.building.policies
-        wanted = {}
+        wanted, days = {}, len(RoomSlot("", query.start, query.end).pages)
         for name in [*listed, *self.other_rooms(session)]:
             room = answer_values.room(name, listed.get(name), policies.closed)
             slot = RoomSlot(name, query.start, query.end)
             large = query.capacity is None or (room["capacity"] or 0) >= query.capacity
             if large and set(query.features) <= set(room["features"]) and policies.is_open(slot, zone):
                 wanted[slot] = room
+                if len(wanted) * days > FREE_PAGES_MAX:  # at once, since reservations may name very many rooms
+                    raise TooLarge(
+                        "too_large",
+                        f"This search would read more than {FREE_PAGES_MAX} pages, one for each room and day. Give a"
+                        " shorter period, or a capacity or features that fewer rooms have.",
+                        pages_max=FREE_PAGES_MAX,
+                    )
         pages = [page for slot in wanted for page in slot.pages]
-        if len(pages) > FREE_PAGES_MAX:
-            raise TooLarge(
-                "too_large",
-                f"This search would read {len(pages)} pages, one for each room and day, and may read at most"
-                f" {FREE_PAGES_MAX}. Give a shorter period, or a capacity or features that fewer rooms have.",
-                pages=len(pages),
-                pages_max=FREE_PAGES_MAX,
-            )
         views = self.service.read(pages, session).pages
         free = [
             room
