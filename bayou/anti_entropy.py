@@ -4,9 +4,13 @@ The session reaches the replica's storage through `AntiEntropyStore`, is given t
 thread. Both ends run the same class. One session serves both directions:
 
     both            send Hello
-    each            sends Batch ... (at most WINDOW of them unacknowledged), and gets an Ack for each that is stored
+    each            sends Batch ... (as many as the window allows), and gets an Ack for each that is stored
     the initiator   sends Done, when everything is sent and acknowledged
     the responder   sends the writes and commits that have appeared meanwhile, then Done
+
+A standing session, to which both sides agree in their hellos, has no Done at that point. It stays open, and either side
+sends what comes up (`send_new`), tells the peer what it holds by now (`tell`), and asks whether both sides have sent
+everything (`sync`). A side closes it with Done (`close`) when its hello is no longer true (`has_changed`).
 
 The sender plans its batches from the vectors of the receiver. If another session has changed the receiver, a batch may
 no longer fit. Then the receiver's Ack says what the receiver holds now, and the sender makes a new plan.
@@ -29,13 +33,28 @@ between the two. It refuses the session when it has nothing left to send.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from bayou.arrivals import Arrivals
 from bayou.comparison import Comparison
 from bayou.errors import Hung, PeerRefusalCode
-from bayou.frame_validation import problem_of, problem_of_writes
-from bayou.frames import Ack, Answer, Batch, Done, Frame, Hello, Question, Refuse, StateChunk, StateFinish
+from bayou.frame_validation import SERVERS_MAX, problem_of, problem_of_writes
+from bayou.frames import (
+    Ack,
+    Answer,
+    Batch,
+    Done,
+    Frame,
+    Hello,
+    Holds,
+    Question,
+    Refuse,
+    StateChunk,
+    StateFinish,
+    Sync,
+)
 from bayou.full_state import Staging
 from bayou.handshake import EARLY_PROMOTION, FORK_OF_MEMBERS, LOGS_DIFFER, LOGS_FORK, judge_hello
 from bayou.history import Verdict, heals, prevails
@@ -45,7 +64,7 @@ from bayou.sealing import Sealing
 from bayou.seals import Signing
 from bayou.sender import Reach
 from bayou.stamps import created_at, split_id
-from bayou.state import State
+from bayou.state import State, Vector
 from bayou.store import AntiEntropyStore
 from bayou.trust import (
     check_end,
@@ -61,19 +80,23 @@ from bayou.trust import (
 )
 from bayou.vectors import complete
 
-PROTOCOL = 7
+PROTOCOL = 8
 BATCH_COUNT_MAX = 500
 BATCH_BYTES_MAX = 1024 * 1024
-WINDOW = 4  # frames that may be in flight without an acknowledgement
+ITEM_BYTES = 60  # of a write without its body, or of an entry of a list
+WINDOW_BYTES_FIRST = 512 * 1024  # that may be in flight without an acknowledgement; grows by what is acknowledged
+WINDOW_BYTES_MAX = 8 * 1024 * 1024  # about 0.5 s of a link of 130 Mbit/s
 NO_SETTINGS: Mapping[str, str] = {}
+GOALS_MAX = 100  # unanswered Syncs of a peer
+SMALL_FRAMES_MAX = 8  # frames that may be in flight if they are smaller than a batch may be
 QUESTIONS_MAX = 1_000  # about one full state; enough for a log of millions of writes
-PLANS_MAX = 20  # new plans in one session; a receiver for which nothing fits is not worth more
+PLANS_MAX = 20  # new plans without progress; a receiver for which nothing fits is not worth more
 
 
 @dataclass(slots=True)
 class Report:
-    """The result of a session. `sent` counts the writes and pages that the peer acknowledged. `received` counts those
-    that changed something here."""
+    """The result of a session, or of a part of a standing one. `sent` counts the writes and pages that the peer
+    acknowledged. `received` counts those that changed something here."""
 
     peer: str = ""
     sent: int = 0
@@ -82,14 +105,27 @@ class Report:
     replayed: int = 0
     installed: Installed | None = None
     error: Refuse | None = None
-    held: Reach | None = None  # what the peer holds, once the session has ended without an error
+    held: Reach | None = None  # what the peer holds; only without an error and with nothing in flight
     lost: str | None = None  # this replica's id, if the peer has sent a write of it that is not held here
     has_same_history: bool = False  # whether the two histories were the same when the session began
+    has_stood: bool = False
+    has_ended: bool = False
 
     @property
     def code(self) -> str | None:
         """The PeerRefusalCode of `error`; None if there is no error."""
         return self.error.code if self.error is not None else None
+
+
+@dataclass(slots=True)
+class _Goal:
+    """What the peer must hold before `sync` is sent. `frames` is the number of the last frame with which it does; None
+    while not all of these frames are sent."""
+
+    sync: Sync
+    csn: int
+    vector: Vector
+    frames: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +152,8 @@ def malformed(frame: Frame, problem: str) -> ProtocolError:
 class Session:
     """One end of a session. `applications` has the tag (NAME/VERSION) of each application whose writes this replica can
     play. `clock_us` returns the wall clock, in microseconds since 1970. The session does not use `settings`, but
-    sends it to the peer in the hello. With `signing`, commits and full states are signed, and checked."""
+    sends it to the peer in the hello. With `signing`, commits and full states are signed, and checked. With `arrivals`,
+    which all sessions of a replica share, the session stands if the peer agrees."""
 
     def __init__(
         self,
@@ -127,13 +164,25 @@ class Session:
         clock_us: Callable[[], int],
         settings: Mapping[str, str] = NO_SETTINGS,
         signing: Signing | None = None,
+        arrivals: Arrivals | None = None,
     ) -> None:
         self._store = store
         self._applications = dict(applications)
         self._clock_us = clock_us
         self._settings = settings
         self._initiator = initiator
+        self._arrivals = arrivals
+        self._said: Hello | None = None  # the hello of this side
         self._peer: Hello | None = None
+        self._stands = False
+        self._is_caught_up = False  # nothing is left to send; in a standing session, until the next call of send_new
+        self._may_hold_back = False  # everything was sent once, so what has just arrived here may wait
+        self.is_holding_back = False  # something waits for that, until a later call of send_new
+        self._told: dict[str, int] = {}  # the vector that the peer was told
+        self._told_csn = 0
+        self._syncs = self._syncs_answered = 0
+        self._goals: list[_Goal] = []
+        self._is_closing = False
         self._label = self._server = self._history = ""  # of this replica, when the peer's hello came
         self._is_claimed = False  # the peer claims writes of this replica that are not here
         self._verdict = Verdict.AGREE
@@ -141,7 +190,11 @@ class Session:
         self._must_compare = False  # a copy has run, so the logs may differ before their histories do
         self._reach = Reach(0, {}, ())
         self._plan = 0
-        self._in_flight: list[int] = []  # sizes of the frames of this plan that are not acknowledged
+        self._plans_in_vain = 0  # new plans since a frame was last acknowledged
+        self._window_bytes = WINDOW_BYTES_FIRST
+        self._frames_sent = 0  # those that the peer acknowledges
+        self._is_last_full = False  # the last one was as large as a frame may be
+        self._in_flight: deque[tuple[int, int]] = deque()  # unacknowledged frames of this plan: their writes, and bytes
         self._full_state: Iterator[Frame] | None = None  # the rest of the full state that is being sent
         self._plan_of_peer = 0
         self._check = SealCheck(store, signing) if signing else None
@@ -163,7 +216,11 @@ class Session:
 
     def start(self) -> list[Frame]:
         """Return the frame that begins the session at this end: the hello."""
-        return [hello_of(self._store.state(), self._applications, self._clock_us(), self._settings)]
+        state = self._store.state()
+        stands = self._arrivals is not None and not state.retired
+        self._said = hello_of(state, self._applications, self._clock_us(), self._settings, standing=stands)
+        self._told, self._told_csn = dict(state.vector), state.csn
+        return [self._said]
 
     def receive(self, frame: Frame) -> list[Frame]:
         """Take one frame of the peer, and return the frames to send, in order. Raise ProtocolError if the frame is not
@@ -195,19 +252,153 @@ class Session:
             return self._take_hello(frame)
         if self._peer is not None:
             try:
-                if (answers := self._take_content(frame, examined.problem)) is not None:
-                    return answers
+                answers = self._take_content(frame, examined.problem)
             except Hung as hung:
                 return self.refuse(PeerRefusalCode.PLAY_HUNG, hung.message)
-            match frame:
-                case Ack() if self._in_flight or frame.plan < self._plan:
-                    return self._take_ack(frame)
-                case Done() if not self._got_done:
-                    self._got_done = True
-                    if self._is_claimed and self._has_same_id():
-                        return self._refuse(refuse_claim(self._label, self.report.peer))
-                    return self._send_on()
+            answers = self._take_control(frame) if answers is None else answers
+            if answers is not None:
+                return answers
         raise ProtocolError(f"The peer's {type(frame).__name__} frame is not allowed at this point of a session")
+
+    def _take_control(self, frame: Frame) -> list[Frame] | None:
+        """Take a frame that says how far the peer is. Return None for any other frame, and for one that is not allowed
+        now."""
+        match frame:
+            case Ack() if self._in_flight or frame.plan < self._plan:
+                return self._take_ack(frame)
+            case Holds() if self._stands:
+                return self._take_holds(frame)
+            case Sync() if self._stands and (not frame.is_answer or frame.number <= self._syncs):
+                return self._take_sync(frame)
+            case Done() if not self._got_done:
+                self._got_done, self._is_caught_up = True, False
+                if self._is_claimed and self._has_same_id():
+                    return self._refuse(refuse_claim(self._label, self.report.peer))
+                return self._send_on()
+        return None
+
+    # A standing session.
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this is a standing session that goes on."""
+        return self._stands and not self.finished and not self._is_closing and not self._sent_done
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether a standing session has nothing to send now, and waits for no frame of the peer."""
+        return self.is_open and self._is_caught_up and not self.is_waiting
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether this side cannot go on, or end, without a frame of the peer."""
+        is_idle = self._stands and not self._in_flight and self._verdict is Verdict.AGREE and self._finish is None
+        return not (is_idle and self._syncs_answered == self._syncs and not self._sent_done)
+
+    @property
+    def syncs_answered(self) -> int:
+        """The number of the last call of `sync` that the peer has confirmed."""
+        return self._syncs_answered
+
+    def send_new(self) -> list[Frame]:
+        """Return the frames to send, now that this replica may hold more than before."""
+        if not self.is_open:
+            return []
+        self._is_caught_up = False
+        return self._send_on()
+
+    def tell(self, state: State) -> list[Frame]:
+        """Return a frame that tells the peer what this replica, which is in this state, holds by now. Return no frame
+        if that is nothing new."""
+        if not self.is_open or self._verdict is not Verdict.AGREE or self._is_claimed:
+            return []
+        assert self._peer is not None
+        changed = {one: stamp for one, stamp in state.vector.items() if self._told.get(one) != stamp}
+        if state.csn == self._told_csn and changed.keys() <= {state.server, self._peer.server}:
+            return []  # each side knows what it has sent itself
+        self._told |= changed
+        self._told_csn = state.csn
+        return [Holds(state.csn, changed, state.retired_servers)]
+
+    def sync(self) -> tuple[int, list[Frame]]:
+        """Ask whether both sides have sent everything. Return a number, and the frames to send. The peer confirms when
+        `syncs_answered` has reached the number."""
+        self._syncs += 1
+        self._add_goal(Sync(self._syncs))
+        return self._syncs, self.send_new()
+
+    def has_changed(self, state: State) -> bool:
+        """Whether the hello of this side is no longer true of the replica, which is now in this state."""
+        said = self._said
+        return said is not None and (
+            (said.server, said.birth, said.history, said.retired, said.log_applications)
+            != (state.server, state.birth, state.history, state.retired, state.log_applications)
+        )
+
+    def close(self) -> list[Frame]:
+        """End a standing session. Return the frames to send. Nothing new is sent, but the peer may still send."""
+        if not self.is_open:
+            return []
+        self._is_closing = True
+        return self._send_on()
+
+    def take_report(self) -> Report:
+        """Return what has happened since the last call."""
+        report = self.report
+        report.held = report.held or self.held()
+        self.report = Report(
+            peer=report.peer, error=report.error, has_same_history=report.has_same_history, has_stood=report.has_stood
+        )
+        return report
+
+    def held(self) -> Reach | None:
+        """Return what the peer holds; None while that is not certain."""
+        is_certain = self._peer is not None and not self._in_flight and self.report.error is None
+        return self._reach.copy() if is_certain and self._verdict is Verdict.AGREE else None
+
+    def _take_holds(self, holds: Holds) -> list[Frame]:
+        if holds.csn > self._reach.csn:
+            self._outgoing.begin_again()  # the peer may have got commits from the primary that cannot be proven here
+        self._reach.note_holds(holds)
+        if len(self._reach.vector) > SERVERS_MAX:
+            raise malformed(holds, f"its vectors have more than {SERVERS_MAX} entries")
+        return self._send_on() if self._goals else []
+
+    def _take_sync(self, sync: Sync) -> list[Frame]:
+        if not sync.is_answer:
+            if len(self._goals) >= GOALS_MAX:
+                raise malformed(sync, f"more than {GOALS_MAX} of them are not answered")
+            self._add_goal(Sync(sync.number, is_answer=True))
+            self._is_caught_up = False
+            return self._send_on()
+        self._syncs_answered = max(self._syncs_answered, sync.number)
+        if self._is_claimed and self._has_same_id():
+            return self._refuse(refuse_claim(self._label, self.report.peer))
+        return []
+
+    def _add_goal(self, sync: Sync) -> None:
+        state = self._store.state()
+        self._goals.append(_Goal(sync, state.csn, state.vector))
+
+    def _reached(self) -> list[Sync]:
+        """Return the Syncs for all that the peer now holds."""
+        if self._verdict is not Verdict.AGREE:
+            return []
+        acknowledged = self._frames_sent - len(self._in_flight)
+        csn = max(self._reach.csn, self._outgoing.passed_csn or 0)  # what goes as tentative writes counts, too
+        for goal in self._goals:
+            if goal.frames is None and (self._is_claimed or (csn >= goal.csn and self._reach.covers(goal.vector))):
+                goal.frames = self._frames_sent
+        reached, waiting = list[Sync](), list[_Goal]()
+        for goal in self._goals:
+            if goal.frames is None or goal.frames > acknowledged:
+                waiting.append(goal)
+            else:
+                reached.append(goal.sync)
+        self._goals = waiting
+        return reached
+
+    # The end by a refusal.
 
     def refuse(self, code: str, message: str) -> list[Frame]:
         """End the session from this side. Return the frames that give the peer the reason."""
@@ -218,7 +409,7 @@ class Session:
         return [refusal]
 
     def _end(self, refusal: Refuse) -> None:
-        self._ended = True
+        self._ended = self.report.has_ended = True
         self.report.error = refusal
 
     # The beginning.
@@ -248,6 +439,10 @@ class Session:
             self._store.note_log_applications(sorted(new))  # a full state may bring the results of their writes
         self._peer = hello
         self._reach = Reach(hello.csn, dict(hello.vector), hello.retired_servers)
+        self._stands = self.report.has_stood = self._said is not None and self._said.standing and hello.standing
+        if self._is_claimed and self._stands:
+            self._syncs += 1  # its answer shows that the peer has sent everything
+            self._add_goal(Sync(self._syncs))
         return self._send_on()
 
     def _lacks(self, hello: Hello) -> bool:
@@ -259,6 +454,8 @@ class Session:
     def _take_data(self, frame: Batch | StateChunk | StateFinish, problem_of_batch: str | None) -> list[Frame]:
         if isinstance(frame, Batch) and not problem_of_batch:
             self._reach.note_received(frame.selection)  # otherwise some of it would go back
+            if self._arrivals is not None:
+                self._arrivals.note(frame.selection)
         if frame.plan < self._plan_of_peer:
             return []  # sent before the peer learned that it has to make a new plan
         if not isinstance(frame, Batch) and (problem := self._staging.problem_of(frame)):
@@ -273,7 +470,7 @@ class Session:
 
     def _take_batch(self, batch: Batch, problem: str | None) -> list[Frame]:
         if self._late_refusal is not None:
-            return [Ack(batch.plan, replan=False, csn=0, vector={})]
+            return [Ack(batch.plan, replan=False, csn=0, vector={}), *self._send_rest()]
         if problem:
             return self.refuse(PeerRefusalCode.MALFORMED, f"A write of the batch cannot be played: {problem}.")
         now_us = self._clock_us()
@@ -302,7 +499,7 @@ class Session:
                 return self._refuse(refuse_lost(self._label, self.report.peer))
             case PeerRefusalCode.FORK if not self._sent_done:
                 self._late_refusal = self._refusal_of(received.status)
-                return [Ack(plan, replan=False, csn=received.csn, vector={})]
+                return [Ack(plan, replan=False, csn=received.csn, vector={}), *self._send_rest()]
             case "bound":
                 return self.refuse(PeerRefusalCode.FORK, FORK_OF_MEMBERS)
             case "hole":
@@ -325,6 +522,10 @@ class Session:
         if self._check is None or self._is_claimed or self._precedes_the_birth():
             return None
         return self._check.commits(selection, self.report.peer)
+
+    def _send_rest(self) -> list[Frame]:
+        """In a standing session, send what is left before this side refuses the session."""
+        return self.send_new()
 
     def _refusal_of(self, status: str) -> Refuse:
         if status == PeerRefusalCode.FOREIGN_COMMIT:
@@ -432,6 +633,7 @@ class Session:
             self._verdict = Verdict.AGREE
             self._common_csn = None
         self._reach.note_received_state(frame.end)
+        self._is_caught_up = False
         return [self._replan(frame.plan), *self._send_on()]
 
     def _replan(self, plan: int, unknown: Item | None = None) -> Ack:
@@ -453,21 +655,28 @@ class Session:
     def _take_ack(self, ack: Ack) -> list[Frame]:
         if ack.plan < self._plan:
             return []
-        size = self._in_flight.pop(0)
-        self.report.sent += 0 if ack.replan else size  # part of it may be stored; the new plan covers the rest
-        if ack.replan:
+        count, size_bytes = self._in_flight.popleft()
+        if not ack.replan:  # otherwise part of the frame may be stored, and the new plan covers the rest
+            self.report.sent += count
+            self._plans_in_vain = 0
+            self._window_bytes = min(WINDOW_BYTES_MAX, self._window_bytes + size_bytes)
+        else:
             self._plan += 1
+            self._plans_in_vain += 1
+            self._is_caught_up = False
             self._in_flight.clear()
+            for goal in self._goals:
+                goal.frames = None
             self._full_state = None
             self._questions_left = 0
             self._outgoing.begin_again()
             if self._verdict is Verdict.PREVAIL:
                 self._verdict = Verdict.AGREE  # the peer has our history now
             self._reach = Reach(ack.csn, dict(ack.vector), ack.retired_servers)
-            if self._plan > PLANS_MAX:
+            if self._plans_in_vain > PLANS_MAX:
                 return self.refuse(
                     PeerRefusalCode.UNSTEADY,
-                    f"The other replica changed more than {PLANS_MAX} times during this session. Try again later.",
+                    f"More than {PLANS_MAX} plans in a row did not fit the other replica. Try again later.",
                 )
         return self._send_on()
 
@@ -475,28 +684,46 @@ class Session:
         """Return the next frames, as many as the window has room for. Done is the last one, if nothing is left to send
         and this side may end."""
         frames: list[Frame] = []
+        self._is_caught_up = self._is_caught_up and self._stands
+        self.is_holding_back = False
         if self._verdict is Verdict.PREVAIL and not self._outgoing.can_give_state():
             return self._refuse(refuse_to_give_state(self._label, self.report.peer))
-        while not self._sent_done and len(self._in_flight) < WINDOW:
+        while not self._sent_done and not self._is_caught_up and self._has_room():
             frame = self._next()
             if frame is None:
+                self._is_caught_up = True
                 break
             frames.append(frame)
             self._in_flight.append(_size(frame))
+            self._is_last_full = not isinstance(frame, Batch) or _is_full(*self._in_flight[-1])
+            self._frames_sent += 1
             if isinstance(frame, StateFinish):
                 self._questions_left = QUESTIONS_MAX
-        waiting = self._in_flight or self._verdict is Verdict.YIELD
-        if not waiting and not self._sent_done and (self._initiator or self._got_done):
-            if self._late_refusal is not None:
+        waiting = self._in_flight or (self._verdict is Verdict.YIELD and not self._is_closing)
+        if not waiting and not self._sent_done:
+            may_end = self._got_done or (self._is_closing if self._stands else self._initiator)
+            if self._late_refusal is not None and (may_end or self._stands):
                 return [*frames, *self._refuse(self._late_refusal)]
-            self._sent_done = True
-            frames.append(Done())
+            if self._stands and self._outgoing.is_incomplete and not may_end:
+                return [*frames, *self._refuse(refuse_to_give_state(self._label, self.report.peer))]
+            if may_end:
+                self._sent_done = True
+                frames.append(Done())
+        if self._goals and not self._sent_done:
+            frames.extend(self._reached())
         if self._sent_done and self._got_done:
+            self.report.has_ended = True
             if self._outgoing.is_incomplete:
                 self.report.error = refuse_to_give_state(self._label, self.report.peer)
             else:
                 self.report.held = self._reach
         return frames
+
+    def _has_room(self) -> bool:
+        """Whether another frame may be sent. Small batches wait for each other: a receiver that is slow gets fewer and
+        larger ones."""
+        has_few = len(self._in_flight) < SMALL_FRAMES_MAX or self._is_last_full
+        return has_few and sum(size_bytes for _, size_bytes in self._in_flight) < self._window_bytes
 
     def _next(self) -> Frame | None:
         """Return the next frame to send; None if there is nothing to send now."""
@@ -504,20 +731,35 @@ class Session:
             return None  # the peer's state will replace what is here; or the session will be refused
         if self._full_state is not None:
             return next(self._full_state, None)
+        if self._is_closing:
+            return None
         selection = None
         if self._verdict is Verdict.AGREE:
-            selection = self._outgoing.select(self._reach, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+            choose = self._without_recent if self._may_hold_back and not self._goals else None
+            selection = self._outgoing.select(self._reach, BATCH_COUNT_MAX, BATCH_BYTES_MAX, choose)
         if selection is None:
             self._full_state = self._outgoing.state_frames(self._plan, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
             return next(self._full_state)
         if not selection.items:
+            self._may_hold_back = self._stands
             return None
         self._reach.note_sent(selection)
         return Batch(self._plan, selection)
 
+    def _without_recent(self, selection: Selection) -> Selection:
+        assert self._arrivals is not None
+        found = self._arrivals.without_recent(selection)
+        self.is_holding_back = len(found.items) < len(selection.items)
+        return found
+
 
 def hello_of(
-    state: State, applications: Mapping[str, str], clock_us: int, settings: Mapping[str, str] = NO_SETTINGS
+    state: State,
+    applications: Mapping[str, str],
+    clock_us: int,
+    settings: Mapping[str, str] = NO_SETTINGS,
+    *,
+    standing: bool = False,
 ) -> Hello:
     """Return the hello of a replica in this state."""
     return Hello(
@@ -537,6 +779,7 @@ def hello_of(
         log_applications=state.log_applications,
         clock=max(0, clock_us),
         settings=dict(settings),
+        standing=standing,
     )
 
 
@@ -547,10 +790,16 @@ _REFUSALS: dict[str, str] = {  # status of a batch that was received -> message
 }
 
 
-def _size(frame: Frame) -> int:
+def _is_full(count: int, size_bytes: int) -> bool:
+    return count >= BATCH_COUNT_MAX or size_bytes >= BATCH_BYTES_MAX
+
+
+def _size(frame: Frame) -> tuple[int, int]:
+    """Return the number of writes or pages in a frame, and about how many bytes it has."""
     match frame:
         case Batch(_, selection):
-            return len(selection.items)
+            return len(selection.items), sum(len(item.body) + ITEM_BYTES for item in selection.items)
         case StateChunk():
-            return frame.pages.count
-    return 0
+            entries = sum(len(part.entries) for part in frame.lists)
+            return frame.pages.count, len(frame.pages.text) + entries * ITEM_BYTES
+    return 0, 0

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 
 from bayou.application import MEMBERSHIP
-from bayou.frames import Ack, Answer, Batch, Frame, Hello, Question, Refuse, StateChunk, StateFinish
+from bayou.frames import Ack, Answer, Batch, Frame, Hello, Holds, Question, Refuse, StateChunk, StateFinish
 from bayou.history import Epoch, decode
 from bayou.names import LABEL, NAME, SERVER, TAG, split_address
 from bayou.payloads import RECENT_MAX, ListPart, Seal, Selection, StateEnd, StatePages, StateProof, Succession
@@ -61,7 +61,7 @@ def problem_of(frame: Frame) -> str | None:
             return _hello(frame)
         case Batch(_, selection):
             return _selection(selection)
-        case Ack():
+        case Ack() | Holds():
             return _csn(frame.csn) or _vector(frame.vector) or _retired(frame.retired_servers)
         case Question() | Answer():
             return _question(frame)

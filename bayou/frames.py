@@ -17,6 +17,7 @@ class Hello:
     `applications` maps the tag of each application whose writes the replica can play to a hash of its rules;
     `log_applications` has the tags of the writes that its log has ever held. `settings` has the settings of the
     replica that should be the same everywhere, by name. `clock` is its wall clock, in microseconds since 1970.
+    `standing` says that the session shall stay open; it does so if both hellos say this.
     """
 
     protocol: int
@@ -35,6 +36,7 @@ class Hello:
     log_applications: tuple[str, ...]
     clock: int
     settings: Mapping[str, str]
+    standing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,33 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True)
+class Holds:
+    """In a standing session: tells the peer what the sender holds by now, so that the peer does not send it.
+
+    `csn` is the sender's. `vector` has the entries of its vector that have changed since it last told the peer;
+    `retired_servers` is complete.
+    """
+
+    csn: int
+    vector: Vector
+    retired_servers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """In a standing session: confirms that the peer has acknowledged all that the sender held at some moment. For an
+    answer, that is the moment when the sender received the Sync with the same number.
+
+    A Sync that is not an answer asks for one.
+    """
+
+    number: int
+    is_answer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """Tells the peer that the sender has nothing left to send."""
+    """Tells the peer that the sender has nothing left to send, and ends a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,4 +144,4 @@ class Refuse:
     message: str
 
 
-Frame = Hello | Batch | StateChunk | StateFinish | Question | Answer | Ack | Done | Refuse
+Frame = Hello | Batch | StateChunk | StateFinish | Question | Answer | Ack | Holds | Sync | Done | Refuse

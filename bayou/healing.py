@@ -51,10 +51,13 @@ class Healing:
     def note_epoch(self, peer: str) -> None:
         """Note that this replica has begun an epoch, or has given way, because of this peer."""
         self._epochs[peer] = self._now_s()
+        self._contradictions.pop(peer, None)
 
     def _is_contradicted(self, report: Report) -> bool:
         """Return whether a peer has shown often enough that it holds commits of this epoch that this primary did not
         make."""
+        if not report.has_ended:
+            return False
         if report.error is None or not report.has_same_history:
             self._contradictions.pop(report.peer, None)
         elif report.code in _CONTRADICTING:

@@ -8,7 +8,7 @@ one: the write spreads, and its commit follows from the primary. Only the primar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from bayou.frames import StateChunk, StateFinish
@@ -31,6 +31,7 @@ from bayou.store import AntiEntropyStore
 
 BLOCK = 64  # a running hash begins at a CSN that is a multiple of this, so that a store can merge the seals after it
 
+Choose = Callable[[Selection], Selection]
 Reigns = Sequence[tuple[float, str]]  # (the last CSN of a reign, the label of the primary that made its commits)
 
 
@@ -40,12 +41,12 @@ class Sealing:
     def __init__(self, store: AntiEntropyStore, signing: Signing | None) -> None:
         self._store = store
         self._signing = signing
-        self._passed_csn: int | None = None  # commits up to here went as tentative writes, and later ones will
+        self.passed_csn: int | None = None  # commits up to here went as tentative writes, and later ones will
         self.is_incomplete = False  # the receiver lacks writes that it gets from the primary only
 
     def begin_again(self) -> None:
         """Look for proofs again: the receiver has said what it holds now."""
-        self._passed_csn, self.is_incomplete = None, False
+        self.passed_csn, self.is_incomplete = None, False
 
     def can_give_state(self) -> bool:
         """Whether a receiver takes a full state of this replica: from the primary, and from the one before it if the
@@ -58,13 +59,16 @@ class Sealing:
             return True
         return _reign_at(self._reigns(state.history, state.primary), state.csn)[2] == self._signing.label
 
-    def select(self, reach: Reach, count_max: int, bytes_max: int) -> Selection | None:
+    def select(self, reach: Reach, count_max: int, bytes_max: int, choose: Choose | None = None) -> Selection | None:
         """Return the next writes for a receiver, with seals. As in AntiEntropyStore.select, it is None if the receiver
         needs the full state; but if this replica cannot give it, the selection is empty, and `is_incomplete` is set.
-        Without TLS it comes from there as it is."""
+        Without TLS it comes from there as it is. With `choose`, the selection is only what that function returns of
+        it."""
         bounds = count_max, bytes_max
-        if self._passed_csn is None:
+        if self.passed_csn is None:
             selection = self._store.select(reach.csn, reach.vector, reach.retired, *bounds)
+            if selection is not None and choose is not None:
+                selection = choose(selection)
             if self._signing is None or (selection is not None and not _commits(selection.items)):
                 return selection
             if selection is None:
@@ -73,13 +77,13 @@ class Sealing:
                 return proven
             if self.can_give_state():
                 return None
-            self._passed_csn = reach.csn
+            self.passed_csn = reach.csn
         while True:
-            selection = self._store.select(self._passed_csn, reach.vector, reach.retired, *bounds)
+            selection = self._store.select(self.passed_csn, reach.vector, reach.retired, *bounds)
             if selection is None or self.is_incomplete:
                 return self._nothing(reach)
             commits = _commits(selection.items)
-            self._passed_csn += len(commits)
+            self.passed_csn += len(commits)
             items = self._as_tentative(selection.items)
             if items or not commits:
                 return replace(selection, items=items)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bayou.application import MEMBERSHIP
-from bayou.frames import StateChunk, StateFinish
+from bayou.frames import Holds, StateChunk, StateFinish
 from bayou.payloads import Selection, StateEnd, StatePages
 from bayou.stamps import split_id, stamp_text
+from bayou.state import Vector
 from bayou.store import AntiEntropyStore
 from bayou.vectors import complete
 from bayou.write import Write, prev_of
@@ -59,6 +60,19 @@ class Reach:
         """Add a full state that came from the receiver itself. `end` describes that state."""
         self.vector |= {server: stamp for server, stamp in end.vector.items() if stamp > self._held(server)}
         self.csn = max(self.csn, end.csn)
+
+    def note_holds(self, holds: Holds) -> None:
+        """Add what the receiver says that it holds. Its vector and its CSN are of one moment, as in a hello."""
+        self.vector |= {server: stamp for server, stamp in holds.vector.items() if stamp > self._held(server)}
+        self.csn = max(self.csn, holds.csn)
+        self.retired = holds.retired_servers
+
+    def covers(self, vector: Vector) -> bool:
+        """Whether the receiver holds all writes that a vector covers."""
+        return all(self._held(server) >= stamp for server, stamp in vector.items())
+
+    def copy(self) -> Reach:
+        return Reach(self.csn, dict(self.vector), self.retired)
 
     def holds(self, identifier: str) -> bool:
         """Whether the receiver holds the write with this id."""

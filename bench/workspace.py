@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import redis
 
@@ -26,6 +27,8 @@ from replica.membership.identity import Identity, mark
 from storage import identity_file
 from storage.redis.connect import open_storage
 from storage.store import Store
+
+Running = TypeVar("Running", bound=Processes)
 
 CLUSTER = "bench"
 SETTINGS = {"cluster": CLUSTER, "rooms": ROOMS, "anti_entropy": {"interval_s": 0, "after_write": False}}
@@ -54,12 +57,18 @@ class Workspace:
             client.config_set("lua-time-limit", "0")
             yield client
 
-    @contextlib.contextmanager
-    def replicas(self, held: Mapping[str, int], **settings: object) -> Iterator[Processes]:
+    def replicas(self, held: Mapping[str, int], **settings: object) -> contextlib.AbstractContextManager[Processes]:
         """Yield running replicas, the first as primary. `held` maps each label to its number of committed
         reservations."""
+        return self.replicas_of(Processes, held, settings)
+
+    @contextlib.contextmanager
+    def replicas_of(
+        self, kind: type[Running], held: Mapping[str, int], settings: Mapping[str, object]
+    ) -> Iterator[Running]:
+        """Yield running replicas like `replicas`, as this kind of processes."""
         folder, labels = self.new_folder(), tuple(held)
-        processes = Processes(write_configuration(folder, labels, SETTINGS | settings))
+        processes = kind(write_configuration(folder, labels, SETTINGS | dict(settings)))
         for label, count in held.items():
             if count:
                 _copy(self._with(labels, label, count), folder / "data" / label)

@@ -98,7 +98,7 @@ class HeldReply(_message.Message):
     def __init__(self, stamp: _Optional[int] = ..., server: _Optional[str] = ..., runs_elsewhere: _Optional[bool] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., csn: _Optional[int] = ..., process: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("hello", "batch", "ack", "done", "refuse", "state_chunk", "state_finish", "question", "answer")
+    __slots__ = ("hello", "batch", "ack", "done", "refuse", "state_chunk", "state_finish", "question", "answer", "holds", "sync")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
@@ -108,6 +108,8 @@ class Frame(_message.Message):
     STATE_FINISH_FIELD_NUMBER: _ClassVar[int]
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
+    HOLDS_FIELD_NUMBER: _ClassVar[int]
+    SYNC_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     batch: Batch
     ack: Ack
@@ -117,10 +119,12 @@ class Frame(_message.Message):
     state_finish: StateFinish
     question: Question
     answer: Answer
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., state_chunk: _Optional[_Union[StateChunk, _Mapping]] = ..., state_finish: _Optional[_Union[StateFinish, _Mapping]] = ..., question: _Optional[_Union[Question, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ...) -> None: ...
+    holds: Holds
+    sync: Sync
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., state_chunk: _Optional[_Union[StateChunk, _Mapping]] = ..., state_finish: _Optional[_Union[StateFinish, _Mapping]] = ..., question: _Optional[_Union[Question, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., holds: _Optional[_Union[Holds, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "cluster", "server", "label", "birth", "met", "history", "csn", "vector", "retired_servers", "retired", "applications", "settings", "log_applications", "clock", "last")
+    __slots__ = ("protocol", "cluster", "server", "label", "birth", "met", "history", "csn", "vector", "retired_servers", "retired", "applications", "settings", "log_applications", "clock", "last", "standing")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +162,7 @@ class Hello(_message.Message):
     LOG_APPLICATIONS_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     cluster: str
     server: str
@@ -174,7 +179,8 @@ class Hello(_message.Message):
     log_applications: _containers.RepeatedScalarFieldContainer[str]
     clock: int
     last: str
-    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., birth: _Optional[str] = ..., met: _Optional[bool] = ..., history: _Optional[str] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ..., retired: _Optional[bool] = ..., applications: _Optional[_Mapping[str, str]] = ..., settings: _Optional[_Mapping[str, str]] = ..., log_applications: _Optional[_Iterable[str]] = ..., clock: _Optional[int] = ..., last: _Optional[str] = ...) -> None: ...
+    standing: bool
+    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., birth: _Optional[str] = ..., met: _Optional[bool] = ..., history: _Optional[str] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ..., retired: _Optional[bool] = ..., applications: _Optional[_Mapping[str, str]] = ..., settings: _Optional[_Mapping[str, str]] = ..., log_applications: _Optional[_Iterable[str]] = ..., clock: _Optional[int] = ..., last: _Optional[str] = ..., standing: _Optional[bool] = ...) -> None: ...
 
 class Batch(_message.Message):
     __slots__ = ("plan", "after_csn", "after_id", "items", "history", "seals")
@@ -236,6 +242,31 @@ class Ack(_message.Message):
     vector: _containers.ScalarMap[str, int]
     retired_servers: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, plan: _Optional[int] = ..., replan: _Optional[bool] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Holds(_message.Message):
+    __slots__ = ("csn", "vector", "retired_servers")
+    class VectorEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    CSN_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_FIELD_NUMBER: _ClassVar[int]
+    RETIRED_SERVERS_FIELD_NUMBER: _ClassVar[int]
+    csn: int
+    vector: _containers.ScalarMap[str, int]
+    retired_servers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Sync(_message.Message):
+    __slots__ = ("number", "is_answer")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    IS_ANSWER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    is_answer: bool
+    def __init__(self, number: _Optional[int] = ..., is_answer: _Optional[bool] = ...) -> None: ...
 
 class Done(_message.Message):
     __slots__ = ()

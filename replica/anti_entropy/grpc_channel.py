@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import grpc
+import grpc.aio
 
 from replica.anti_entropy.tls import Credentials
 from replica.config import Address
 
+SERVICE = "bayou.AntiEntropy"
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 CHANNEL_OPTIONS = [
     ("grpc.enable_http_proxy", 0),
     ("grpc.use_local_subchannel_pool", 1),  # otherwise a new channel waits out the back-off of an earlier one
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.min_reconnect_backoff_ms", 5000),  # the time for one attempt to connect: a busy peer needs it
+]
+
+KEEP_ALIVE = [  # each side finds within 8 s that the other side of an open session is gone
+    ("grpc.keepalive_time_ms", 4000),
+    ("grpc.keepalive_timeout_ms", 4000),
+    ("grpc.http2.max_pings_without_data", 0),
 ]
 
 _TLS_SIGNS = (  # a part of what gRPC says about a connection -> what it means to an operator
@@ -25,6 +33,14 @@ _TLS_SIGNS = (  # a part of what gRPC says about a connection -> what it means t
 )
 
 
+def stream_channel_to(address: Address, credentials: Credentials | None) -> grpc.aio.Channel:
+    """Return a channel for sessions. Call this function in the event loop."""
+    options = [*CHANNEL_OPTIONS, *KEEP_ALIVE]
+    if credentials is None:
+        return grpc.aio.insecure_channel(str(address), options=options)
+    return grpc.aio.secure_channel(str(address), credentials.channel(), options=options)
+
+
 def channel_to(address: Address, credentials: Credentials | None) -> grpc.Channel:
     if credentials is None:
         return grpc.insecure_channel(str(address), options=CHANNEL_OPTIONS)
@@ -33,12 +49,13 @@ def channel_to(address: Address, credentials: Credentials | None) -> grpc.Channe
 
 def reason_of(error: grpc.RpcError, timeout_s: float) -> str:
     """Return the reason why a call failed, as a phrase for people. `timeout_s` is the time limit of the call."""
-    code = error.code() if isinstance(error, grpc.Call) else None
+    code, details = None, ""
+    if isinstance(error, grpc.Call | grpc.aio.AioRpcError):
+        code, details = error.code(), error.details() or ""
     if code == grpc.StatusCode.UNAVAILABLE:
-        details = (error.details() or "") if isinstance(error, grpc.Call) else ""
         return next((meaning for sign, meaning in _TLS_SIGNS if sign in details), "nobody answers at its address")
-    if code == grpc.StatusCode.PERMISSION_DENIED and isinstance(error, grpc.Call) and error.details():
-        return str(error.details())
+    if code == grpc.StatusCode.PERMISSION_DENIED and details:
+        return details
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"it took longer than {timeout_s:.0f} s"
     if code == grpc.StatusCode.CANCELLED:

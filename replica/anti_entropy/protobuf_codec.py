@@ -11,14 +11,16 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from bayou.anti_entropy import ProtocolError
-from bayou.frames import Ack, Answer, Batch, Done, Frame, Hello, Question, Refuse, StateChunk, StateFinish
+from bayou.frames import Ack, Answer, Batch, Done, Frame, Hello, Holds, Question, Refuse, StateChunk, StateFinish, Sync
 from bayou.payloads import Item, ListPart, Seal, Selection, StateEnd, StatePages, StateProof, Succession
 from replica.anti_entropy import a_e_pb2 as wire
 
-Record = TypeVar("Record", Hello, Ack, StateEnd, Refuse, Question, Answer, Seal)
+Record = TypeVar("Record", Hello, Ack, Holds, Sync, StateEnd, Refuse, Question, Answer, Seal)
 _PLAIN: dict[type[Any], tuple[str, Any]] = {  # frames whose fields are those of their message -> its name, its class
     Hello: ("hello", wire.Hello),
     Ack: ("ack", wire.Ack),
+    Holds: ("holds", wire.Holds),
+    Sync: ("sync", wire.Sync),
     Question: ("question", wire.Question),
     Answer: ("answer", wire.Answer),
     Refuse: ("refuse", wire.Refuse),
@@ -96,7 +98,7 @@ def _read_proof(message: wire.StateProof) -> StateProof:
     return StateProof(message.certificate, message.signature, successions)
 
 
-def _values(record: Hello | Ack | StateEnd | Refuse | Question | Answer | Seal) -> dict[str, Any]:
+def _values(record: Hello | Ack | Holds | Sync | StateEnd | Refuse | Question | Answer | Seal) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 

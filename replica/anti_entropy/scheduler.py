@@ -1,30 +1,36 @@
 """Decides when sessions run, and with whom: at an interval, after a write, and on request.
 
-One thread waits for the interval, and each peer has a thread that calls it. If a peer does not answer, its thread calls
-again after pauses that grow. Writes that arrive in a session are passed on at once. Peers are added and removed as
-membership writes arrive.
+By the policy `after_write`, the sessions with the partners stand: once open, they carry whatever comes up, in both
+directions. All sessions run in one event loop, and each peer has a task there that calls it. If a peer does not answer,
+its task calls again after pauses that grow. Peers are added and removed as membership writes arrive.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from redis import RedisError
 
-from bayou.anti_entropy import Report, Session
+from bayou.anti_entropy import PROTOCOL, Report, Session
+from bayou.arrivals import Arrivals
 from bayou.errors import Away, Conflict, PeerRefusalCode, Refusal, Unknown
 from bayou.frames import Hello
 from bayou.sender import Reach
-from bayou.stamps import AHEAD_US_MAX, DAY_US, moment
-from replica.anti_entropy.grpc_transport import PeerClient, PeerServer, SessionParts, UnaryCall
+from bayou.state import State
+from replica.anti_entropy.event_loop import EventLoop, Tasks
+from replica.anti_entropy.grpc_client import PeerClient
+from replica.anti_entropy.grpc_server import BUSY, Answering, PeerServer, UnaryCall
+from replica.anti_entropy.hellos import Hellos
 from replica.anti_entropy.partner_policy import choose_partners
 from replica.anti_entropy.peer_addresses import peer_addresses
+from replica.anti_entropy.session_parts import SessionParts
 from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import read_credentials, read_signing
 from replica.clock import Clock, microseconds, utc_now
@@ -38,10 +44,11 @@ PAUSE_S_FIRST = 0.2  # before a peer that is down is called again; doubles each 
 PAUSE_S_MAX = 10.0
 BREAK_OFF_S_MAX = 5.0  # how long cutting a link waits for its session to end
 UNKNOWN_CALLERS_MAX = 100  # unknown callers whose refusal is noted
-HELLOS_MAX = 1000
 SYNC_S_MAX = 30.0  # how long a session on request waits for another one to end
+READ_EVERY_S = 0.2  # between two looks whether there are other peers, while writes arrive
+TELL_AFTER_S = 0.2  # after a write: whether the hellos of the standing sessions are still true
 
-AfterSession = Callable[[Report], object]
+AfterSession = Callable[[Report], bool]
 
 
 class _Peer:
@@ -51,14 +58,14 @@ class _Peer:
         self.label = label
         self.address = address
         self.client = client
-        self.wanted = threading.Event()
-        self.gone = False
-        self.is_resting = False  # the peer is down, and its thread calls it again by itself
+        self.wanted = asyncio.Event()
+        self.is_gone = False
+        self.is_resting = False  # the peer is down, and its task calls it again by itself
         self.reachable: bool | None = None
         self.failures = 0  # failed sessions in a row
         self.last: dict[str, Any] | None = None
-        self.held: Reach | None = None  # at the end of the last session that succeeded
-        self.thread: threading.Thread | None = None
+        self.held: Reach | None = None  # at the end of the last session
+        self.task: asyncio.Task[None] | None = None
 
 
 def pauses_s(policy: AntiEntropySettings) -> Iterator[float]:
@@ -72,8 +79,8 @@ def pauses_s(policy: AntiEntropySettings) -> Iterator[float]:
 
 
 class Scheduler:
-    """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `tags` are the applications whose
-    writes this replica can execute, each as NAME/VERSION."""
+    """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `rules` are the applications whose
+    writes this replica can execute, each as NAME/VERSION, with a hash of its rules."""
 
     def __init__(
         self, settings: Config, label: str, store: Store, rules: Mapping[str, str], clock: Clock = utc_now
@@ -81,74 +88,113 @@ class Scheduler:
         self._settings = settings
         self._label = label
         self._policy = settings.anti_entropy
+        self._pause_s = self._policy.debounce_ms / 1000
         self._store = store
         self._alike = {"auth": settings.auth, "timezone": settings.timezone}
         self._rules = rules
         self._clock = clock
-        self._registry = SessionRegistry(label)
+        self._hellos = Hellos(label, settings.cluster_id, self._alike, self._now_us)
+        self._arrivals = Arrivals(self._pause_s) if self._policy.after_write else None
         self._cut: set[str] = set()
-        self._hellos: dict[str, Hello] = {}  # label -> the last one
-        self._warned_of_clock: set[str] = set()  # labels of peers
         self._primary: str | None = None  # its label; None while unknown
         self._unknown_callers: dict[str, str] = {}  # label -> why it was refused
-        self._stopping = threading.Event()
-        self._changing = threading.Lock()
-        self._peers: dict[str, _Peer] = {}  # replaced as a whole, so it may be read without the lock
-        self._after_session: AfterSession = lambda _report: None
+        self._is_stopping = False
+        self._peers: dict[str, _Peer] = {}  # replaced as a whole, in the event loop, so any thread may read it
+        self._after_session: AfterSession = lambda _report: False
         credentials = read_credentials(settings, label)
         self.signing = read_signing(settings, label)
-        self._parts = SessionParts(self._registry, self._make_session, self._note_hello, credentials)
-        address = settings.replica(label).anti_entropy
-        self._server = PeerServer(address, self._parts, self._is_cut, self._note_answered)
-        self._ticking = threading.Thread(target=self._tick, name="interval", daemon=True)
+        self._loop = EventLoop()
+        self._registry = SessionRegistry(label, self._is_cut)
+        self._parts = SessionParts(
+            self._loop, self._registry, self._make_session, self._hellos.note, credentials, self._pause_s
+        )
+        answering = Answering(self._is_peer, self._is_cut, self._note_progress, self._note_answered)
+        self._server = PeerServer(settings.replica(label).anti_entropy, self._parts, answering)
+        self._tasks = Tasks()
+        self._telling: asyncio.TimerHandle | None = None
+        self._read_at_s = 0.0  # when the peers were last read from the store
+        self._is_told_of_writes = False
+        self._ticking: asyncio.Task[None] | None = None
 
     def start(self, unary_calls: Mapping[str, UnaryCall], after_session: AfterSession) -> None:
         """Listen for sessions of peers, and start sessions with peers. Peers may make the calls of `unary_calls`.
-        `after_session` is called after each session."""
+        `after_session` is called after each session, and after each exchange of a standing one. It returns whether this
+        replica is the primary."""
         self._after_session = after_session
         self._cut = self._store.cut_links()
+        self.refresh()  # before peers call: only a session with a known peer may stand
         self._server.start(unary_calls)
-        self.refresh()
-        self._ticking.start()
+        self._loop.wait(self._start_ticking())
 
     def stop(self) -> None:
-        """Cancel the sessions that run, and stop listening."""
-        self._stopping.set()
-        self._server.stop()
-        with self._changing:
-            peers = list(self._peers.values())
-        for peer in peers:
-            peer.wanted.set()
-            self._registry.break_off(peer.label)
-        for peer in peers:
-            if peer.thread is not None:
-                peer.thread.join()
-        if self._ticking.ident is not None:
-            self._ticking.join()
+        """End the sessions that run, and stop listening."""
+        self._is_stopping = True
+        self._loop.wait(self._stop())
+        self._loop.close()
+
+    async def _start_ticking(self) -> None:
+        self._ticking = asyncio.create_task(self._tick())
+
+    async def _stop(self) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
+        self._registry.close()
+        labels = self._registry.labels()
+        await asyncio.gather(*(self._registry.break_off(one, "This replica stops.", BREAK_OFF_S_MAX) for one in labels))
+        await self._server.stop()
+        await asyncio.gather(*(self._end(peer) for peer in self._peers.values()))
 
     def refresh(self) -> None:
-        """Read the peers from the store, and start or end their threads."""
+        """Read the peers from the store, and start or end their tasks. End the sessions whose hello is no longer
+        true."""
+        if not self._is_stopping:
+            self._loop.wait(self._replace(*self._read()))
+
+    def _read(self) -> tuple[State, Mapping[str, Address]]:
+        """Return the state of this replica, and the address of each peer."""
         state, created = self._store.state(), self._store.members()
-        met = self.servers()
         self._primary = label_of(state.primary, created)
-        wanted = peer_addresses(self._settings, self._label, state, created, met, self._store.forgotten())
-        with self._changing:
-            if self._stopping.is_set():
-                return
-            kept = {label: peer for label, peer in self._peers.items() if wanted.get(label) == peer.address}
-            left = [peer for label, peer in self._peers.items() if label not in kept]
-            new = [self._make_peer(label, address) for label, address in wanted.items() if label not in kept]
-            found = kept | {peer.label: peer for peer in new}
-            self._peers = {label: found[label] for label in wanted}
-            for peer in left:
-                peer.gone = True
-                peer.wanted.set()
-            for peer in new:
-                assert peer.thread is not None
-                peer.thread.start()
+        forgotten = self._store.forgotten()
+        return state, peer_addresses(self._settings, self._label, state, created, self.servers(), forgotten)
+
+    async def _replace(self, state: State, wanted: Mapping[str, Address]) -> None:
+        """Start or end the tasks of peers. Tell the peers what this replica holds."""
+        kept = {label: peer for label, peer in self._peers.items() if wanted.get(label) == peer.address}
+        left = [peer for label, peer in self._peers.items() if label not in kept]
+        new = {label: self._make_peer(label, address) for label, address in wanted.items() if label not in kept}
+        found = kept | new
+        self._peers = {label: found[label] for label in wanted}
+        for peer in left:
+            self._tasks.start(self._end(peer))
+        for peer in new.values():
+            peer.task = asyncio.create_task(self._run(peer))
+            if self._policy.after_write:
+                peer.wanted.set()  # what has arrived here may be on its way to the peers that were known before
+        self._update(state)
+
+    def _update(self, state: State) -> None:
+        for label in self._registry.labels():
+            if standing := self._registry.standing(label):
+                standing.update(state)
+
+    async def _end(self, peer: _Peer) -> None:
+        """End the task of a peer, after its session."""
+        peer.is_gone = True
+        while self._registry.has_session(peer.label):
+            await self._registry.wait_change(BREAK_OFF_S_MAX)
+        if peer.task is not None:
+            peer.task.cancel()
+        await peer.client.close()
 
     def notify_new_write(self) -> None:
-        self._pass_on(but=None)
+        if not self._is_told_of_writes:
+            self._is_told_of_writes = True
+            self._loop.soon(self._send_new_writes)
+
+    def _send_new_writes(self) -> None:
+        self._is_told_of_writes = False
+        self._pass_on(0.0)
+        self._tell_in(TELL_AFTER_S)
 
     def status(self) -> list[dict[str, Any]]:
         return [
@@ -164,11 +210,16 @@ class Scheduler:
         ]
 
     def servers(self) -> dict[str, str]:
-        hellos = list(self._hellos.items())
-        return {label: hello.server for label, hello in hellos if hello.cluster == self._settings.cluster_id}
+        return self._hellos.servers()
 
     def holders(self, ids: Collection[str]) -> list[str]:
-        return [peer.label for peer in self._peers.values() if peer.held and all(peer.held.holds(one) for one in ids)]
+        found = []
+        for peer in self._peers.values():
+            standing = self._registry.standing(peer.label)
+            held = (standing and standing.held) or peer.held
+            if held and all(map(held.holds, ids)):
+                found.append(peer.label)
+        return found
 
     def lacking(self, tag: str) -> list[str]:
         """Return the labels of the peers that are not known to play this version of an application, NAME/VERSION. The
@@ -194,16 +245,7 @@ class Scheduler:
         return [peer.label for peer in sorted(up, key=lambda peer: (peer.failures, peer.reachable is not True))]
 
     def sync(self, label: str) -> Report:
-        peer = self._linked(label)
-        deadline = time.monotonic() + SYNC_S_MAX
-        report = self._call(peer)
-        while report.code == PeerRefusalCode.BUSY and (left_s := deadline - time.monotonic()) > 0:
-            # After a session here ends, call at once: under load the next session with this peer begins soon.
-            if self._registry.is_busy(label):
-                self._registry.wait_idle(label, left_s)
-            else:
-                self._stopping.wait(random.uniform(0, BUSY_PAUSE_S_MAX))
-            report = self._call(peer)
+        report = self._loop.wait(self._sync(self._linked(label)))
         if report.code == PeerRefusalCode.LINK_CUT:
             raise Conflict(
                 PeerRefusalCode.LINK_CUT,
@@ -214,6 +256,31 @@ class Scheduler:
             raise Away("peer_unreachable", f"The session with {label} failed: {report.error.message}", peer=label)
         return report
 
+    async def _sync(self, peer: _Peer) -> Report:
+        """Use the session that stands; open it if there is none. By a policy without such sessions, run one from
+        beginning to end."""
+        deadline_s = time.monotonic() + SYNC_S_MAX
+        while True:
+            standing = self._registry.standing(peer.label)
+            report = await (standing.sync() if standing else self._open(peer, stands=self._stands_with(peer.label)))
+            left_s = deadline_s - time.monotonic()
+            if report.code != PeerRefusalCode.BUSY or left_s <= 0:
+                return report
+            if self._registry.standing(peer.label) is None:
+                # After a session here ends, call at once: under load the next session with this peer begins soon.
+                pause_s = random.uniform(0, BUSY_PAUSE_S_MAX)
+                await self._registry.wait_change(left_s if self._registry.has_session(peer.label) else pause_s)
+
+    async def _open(self, peer: _Peer, *, stands: bool) -> Report:
+        """Call a peer, and return the report when the session ends; or a report with the error `busy` when it stands,
+        and so can be used."""
+        call = asyncio.create_task(self._call(peer, stands=stands))
+        self._tasks.keep(call)
+        opening = [call, asyncio.create_task(self._registry.wait_standing(peer.label))]
+        await asyncio.wait(opening, return_when=asyncio.FIRST_COMPLETED)
+        opening[1].cancel()
+        return call.result() if call.done() else Report(peer=peer.label, error=BUSY)
+
     def set_link(self, label: str, *, up: bool) -> None:
         """Cut or heal the link to a peer. After a cut, this method waits until the session with the peer has ended."""
         # The link to a peer that has retired can be healed, since the peer may still have writes to send.
@@ -222,12 +289,11 @@ class Scheduler:
         self._store.set_link(label, up=up)
         self._cut = self._cut - {label} if up else self._cut | {label}
         if not up:
-            self._registry.break_off(label)
-            self._registry.wait_idle(label, BREAK_OFF_S_MAX)
+            self._loop.wait(self._registry.break_off(label, "The link is cut.", BREAK_OFF_S_MAX))
         elif peer is not None:
             peer.failures = 0
             if self._policy.is_automatic:
-                peer.wanted.set()
+                self._loop.soon(peer.wanted.set)
 
     def _known(self, label: str) -> _Peer:
         if label not in self._peers:
@@ -246,59 +312,15 @@ class Scheduler:
     def _is_cut(self, label: str) -> bool:
         return label in self._cut
 
-    def _note_hello(self, hello: Hello) -> None:
-        before = self._hellos.get(hello.label)
-        if before is not None or len(self._hellos) < HELLOS_MAX:
-            self._hellos[hello.label] = hello
-            if hello.cluster == self._settings.cluster_id and (before is None or before.settings != hello.settings):
-                self._warn_of_settings(hello)
-            self._warn_of_clock(hello)
-
-    def _warn_of_settings(self, hello: Hello) -> None:
-        """Log a warning for each setting that differs and should be the same at the two replicas. The session
-        continues: when a setting is changed, the replicas are changed one after the other."""
-        one, other = self._label, hello.label
-        here, there = self._alike, hello.settings
-        if (here["auth"] == "none") != (there.get("auth", here["auth"]) == "none"):
-            strict, lax = (other, one) if here["auth"] == "none" else (one, other)
-            LOGGER.warning(
-                "%s makes its clients log in, and %s does not (auth: none). A client of %s can use any name, and its"
-                " writes count on every replica. Give both the same configuration.",
-                strict,
-                lax,
-                lax,
-            )
-        if here["timezone"] != there.get("timezone", here["timezone"]):
-            LOGGER.warning(
-                "%s has the time zone %s, and %s has %s. Each judges opening hours and shows times in its own zone."
-                " Give both the same configuration.",
-                one,
-                here["timezone"],
-                other,
-                there["timezone"],
-            )
-
-    def _warn_of_clock(self, hello: Hello) -> None:
-        """Log a warning if the clocks of the two replicas are more than a day apart: once for each peer, until they
-        agree again. If they are more than a year apart, the session is refused, and the refusal says so."""
-        now_us = self._now_us()
-        if abs(hello.clock - now_us) <= DAY_US:
-            self._warned_of_clock.discard(hello.label)
-        elif abs(hello.clock - now_us) <= AHEAD_US_MAX and hello.label not in self._warned_of_clock:
-            self._warned_of_clock.add(hello.label)
-            LOGGER.warning(
-                "The clock of %s says %s, and the clock of %s says %s. Tentative writes are ordered by these clocks:"
-                " correct the wrong one.",
-                self._label,
-                moment(now_us),
-                hello.label,
-                moment(hello.clock),
-            )
+    def _is_peer(self, hello: Hello) -> bool:
+        """Whether a hello comes from a peer of this release, as far as the hello tells."""
+        ours = hello.cluster == self._settings.cluster_id and hello.protocol == PROTOCOL
+        return ours and hello.label in self._peers
 
     def _now_us(self) -> int:
         return microseconds(self._clock())
 
-    def _make_session(self, initiator: bool) -> Session:
+    def _make_session(self, *, initiator: bool, stands: bool) -> Session:
         return Session(
             self._store,
             self._rules,
@@ -306,62 +328,169 @@ class Scheduler:
             clock_us=self._now_us,
             settings=self._alike,
             signing=self.signing,
+            arrivals=self._arrivals if stands else None,
         )
 
     def _make_peer(self, label: str, address: Address) -> _Peer:
-        peer = _Peer(label, address, PeerClient(label, address, self._parts))
-        peer.thread = threading.Thread(target=self._run, args=(peer,), name=f"peer-{label}", daemon=True)
-        return peer
+        client = PeerClient(label, address, self._parts, partial(self._note_progress, label))
+        return _Peer(label, address, client)
 
-    def _tick(self) -> None:
-        """Ask for sessions at each interval. Runs in the thread that keeps the interval. Peers that do not answer are
-        left out, because their own threads call them again."""
+    # In the event loop.
+
+    async def _tick(self) -> None:
+        """Ask for sessions at each interval. Peers that do not answer are left out, because their own tasks call them
+        again."""
         for pause_s in pauses_s(self._policy):
-            if self._stopping.wait(pause_s):
-                return
+            await asyncio.sleep(pause_s)
+            self._tell_in(0)
             peers = self._peers
+            for peer in peers.values():
+                if peer.last and self._registry.standing(peer.label) and not self._registry.is_busy(peer.label):
+                    peer.last = peer.last | {"at": _now()}
             for label in self._partners([peer.label for peer in peers.values() if not peer.is_resting]):
-                peers[label].wanted.set()
+                self._request(peers[label], 0.0)
 
-    def _run(self, peer: _Peer) -> None:
-        """Call one peer whenever a session is wanted. Runs in the thread of that peer."""
+    def _request(self, peer: _Peer, delay_s: float) -> None:
+        """Send what is new in the session that stands, or ask for a session."""
+        standing = self._registry.standing(peer.label)
+        if standing is not None:
+            standing.push(delay_s)
+        else:
+            peer.wanted.set()
+
+    async def _run(self, peer: _Peer) -> None:
+        """Call one peer whenever a session is wanted. A peer that does not answer is not called for every write."""
         pause_s: float | None = None
-        while True:
-            if peer.wanted.wait(pause_s):
-                self._stopping.wait(self._policy.debounce_ms / 1000)
+        while not (self._is_stopping or peer.is_gone):
+            try:
+                await asyncio.sleep(min(pause_s or 0.0, PAUSE_S_FIRST) if peer.failures else 0.0)
+                await asyncio.wait_for(peer.wanted.wait(), pause_s)
+                await asyncio.sleep(self._pause_s)
+            except TimeoutError:
+                pass
             peer.wanted.clear()
-            if self._stopping.is_set() or peer.gone:
-                peer.client.close()
-                return
-            report = None if self._is_cut(peer.label) else self._call(peer)
-            pause_s = self._pause(peer, report)
+            try:
+                pause_s = await self._go_on(peer)
+            except Exception:
+                LOGGER.exception("a session with %s failed", peer.label)
+                peer.failures, pause_s = peer.failures + 1, PAUSE_S_MAX
             peer.is_resting = pause_s is not None
 
-    def _pause(self, peer: _Peer, report: Report | None) -> float | None:
-        """Return the seconds until a peer is called again after a session that failed. Returns None if the peer's
-        thread should wait until a session is wanted."""
-        if report is not None and report.code == PeerRefusalCode.BUSY:
+    async def _go_on(self, peer: _Peer) -> float | None:
+        """Use the session that stands, or call a peer. Return as `_pause` does."""
+        if standing := self._registry.standing(peer.label):
+            standing.push()
+            return None
+        if self._is_cut(peer.label):
+            return None
+        return self._pause(peer, await self._call(peer, stands=self._stands_with(peer.label)))
+
+    def _stands_with(self, label: str) -> bool:
+        """Whether a session with this peer shall stand: it is a partner for as long as the policy is the same."""
+        partners = self._policy.partners
+        if partners == "primary_first":
+            return self._policy.after_write and label == self._primary
+        is_partner = label in partners if isinstance(partners, tuple) else partners == "all"
+        return self._policy.after_write and is_partner
+
+    def _pause(self, peer: _Peer, report: Report) -> float | None:
+        """Return the seconds until a peer is called again after a session that failed. Returns None if the peer's task
+        should wait until a session is wanted."""
+        if report.code == PeerRefusalCode.BUSY:
             peer.wanted.set()
             return random.uniform(0, BUSY_PAUSE_S_MAX)
-        if peer.failures and report is not None:
+        if peer.failures:
             return min(PAUSE_S_FIRST * 2.0**peer.failures, PAUSE_S_MAX) * random.uniform(0.8, 1.2)
         return None
 
-    def _call(self, peer: _Peer) -> Report:
-        began = time.monotonic()
-        report = peer.client.call()
-        if report.code != PeerRefusalCode.BUSY and not self._stopping.is_set():
-            self._note(report, peer.label, time.monotonic() - began)
+    async def _call(self, peer: _Peer, *, stands: bool) -> Report:
+        began_s = time.monotonic()
+        report = await peer.client.call(stands=stands)
+        seconds = None if report.has_stood else time.monotonic() - began_s
+        await self._loop.in_worker(partial(self._note, report, peer.label, seconds))
+        if report.has_stood:
+            peer.wanted.set()  # the hello of one side was no longer true, or the session broke
         return report
+
+    def _send_received(self, label: str, *, is_primary: bool) -> None:
+        """Send on what came from this peer, after a pause in which the others may tell that they hold it. A primary has
+        committed it meanwhile, and the peer waits for that."""
+        peer = self._peers.get(label)
+        if peer is not None and is_primary:
+            self._request(peer, 0.0)
+        self._pass_on(self._pause_s, label)
+        self._tell_in(self._pause_s / 2)
+
+    def _pass_on(self, delay_s: float, but: str | None = None) -> None:
+        """Send what is new to every peer with which a session stands, and to the partners of the policy."""
+        if not self._policy.after_write:
+            return
+        peers = self._peers
+        labels = [peer.label for peer in peers.values() if peer.label != but]
+        standing = {label for label in labels if self._registry.standing(label)}
+        for label in {*standing, *self._partners(labels)}:
+            self._request(peers[label], delay_s)
+
+    def _tell_in(self, delay_s: float) -> None:
+        """Tell the peers soon what this replica holds, and end the sessions whose hello is no longer true."""
+        loop = asyncio.get_running_loop()
+        if self._telling is not None:
+            if self._telling.when() <= loop.time() + delay_s:
+                return
+            self._telling.cancel()
+        self._telling = loop.call_later(delay_s, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        if not self._is_stopping:
+            self._tasks.start(self._tell_peers())
+
+    async def _tell_peers(self) -> None:
+        """Tell the peers what this replica holds. Read the peers again, unless that was done just now."""
+        now_s = time.monotonic()
+        try:
+            if now_s - self._read_at_s > READ_EVERY_S:
+                self._read_at_s = now_s
+                await self._replace(*await self._loop.in_worker(self._read))
+            else:
+                self._update(await self._loop.in_worker(self._store.state))
+                self._tell_in(READ_EVERY_S)
+        except (RedisError, Refusal):
+            self._tell_in(READ_EVERY_S)
+
+    # In a worker thread.
 
     def _note_answered(self, report: Report) -> None:
         """Record the result of a session that a peer started."""
-        if not self._stopping.is_set():
-            self._note(report, report.peer, None)
+        self._note(report, report.peer, None)
+
+    def _note_progress(self, label: str, report: Report) -> None:
+        """Follow up what a standing session has sent and received."""
+        if self._is_stopping:
+            return
+        is_primary = False
+        try:
+            if report.received or report.installed:
+                is_primary = self._after_session(report)
+            peer = self._peers.get(label)
+            if peer is not None:
+                self._keep(peer, report, None)
+        except (RedisError, Refusal) as error:
+            LOGGER.warning("in a session with %s: %s", label, error)
+        if report.received or report.installed:
+            self._loop.soon(partial(self._send_received, label, is_primary=is_primary))
 
     def _note(self, report: Report, label: str, seconds: float | None) -> None:
         """Follow up a session: refresh the peers, record the result, and pass on the writes that arrived. If the
-        storage cannot be reached, only pass the writes on."""
+        storage cannot be reached, only pass the writes on. A session that could not begin changes nothing."""
+        if self._is_stopping:
+            return
+        if report.code == PeerRefusalCode.BUSY:
+            if not (report.sent or report.received or report.installed):
+                return
+            report.error = None  # the session did its work before another one replaced it
+        if (known := self._peers.get(label)) is not None:
+            known.failures = 0 if report.error is None else known.failures + 1
         try:
             self._follow(report, label)
             peer = self._peers.get(label)
@@ -374,7 +503,7 @@ class Scheduler:
         if report.received:
             # A primary has committed what it received in a session that it started, and the peer does not know yet.
             owes = seconds is not None and self._primary == self._label
-            self._pass_on(but=None if owes else label)
+            self._loop.soon(partial(self._pass_on, 0.0, None if owes else label))
 
     def _follow(self, report: Report, label: str) -> None:
         """Refresh the peers if the session may have changed the members or the primary. Then call `_after_session`,
@@ -388,10 +517,9 @@ class Scheduler:
         error = report.error.message if report.error else None
         before = peer.last["error"] if peer.last else None
         peer.reachable = report.code not in {PeerRefusalCode.UNREACHABLE, PeerRefusalCode.BROKEN_OFF}
-        peer.failures = 0 if report.error is None else peer.failures + 1
         peer.held = report.held or peer.held
         peer.last = {
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "at": _now(),
             "seconds": None if seconds is None else round(seconds, 4),
             "sent": report.sent,
             "received": report.received,
@@ -412,8 +540,6 @@ class Scheduler:
         reachable = [label for label in labels if not self._is_cut(label)]
         return choose_partners(self._policy.partners, reachable, self._primary)
 
-    def _pass_on(self, but: str | None) -> None:
-        peers = self._peers
-        if self._policy.after_write:
-            for label in self._partners([peer.label for peer in peers.values() if peer.label != but]):
-                peers[label].wanted.set()
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -2,65 +2,116 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 
-Cancel = Callable[[], object]
+from bayou.errors import PeerRefusalCode
+from replica.anti_entropy.conversation import Conversation
+
+CHANGE_S_MAX = 60.0
+BROKEN_OFF = "The peer has begun another session."
 
 
 class SessionRegistry:
     """The running sessions. If two replicas call each other at the same time, the call of the replica with the smaller
-    label continues, and the other call is refused."""
+    label continues, and the other call is refused. `is_cut` returns whether the link to a peer is cut.
 
-    def __init__(self, label: str) -> None:
+    Only the event loop may call the methods, except for `is_busy` and `standing`."""
+
+    def __init__(self, label: str, is_cut: Callable[[str], bool] = lambda _peer: False) -> None:
         self._label = label
-        self._change = threading.Condition()
-        self._calls: dict[str, Cancel] = {}
-        self._answers: dict[str, Cancel] = {}
+        self._is_cut = is_cut
+        self._is_closed = False
+        self._calls: dict[str, Conversation] = {}
+        self._answers: dict[str, Conversation] = {}
+        self._waiting: list[asyncio.Future[None]] = []
 
-    def begin_call(self, peer: str, cancel: Cancel) -> bool:
+    def begin_call(self, peer: str, conversation: Conversation) -> bool:
         """Record the start of a session that this replica starts. Returns False if there is a session with the peer
-        already. `cancel` cancels the session."""
-        with self._change:
-            if peer in self._calls or peer in self._answers:
-                return False
-            self._calls[peer] = cancel
-            return True
+        already, or may be none."""
+        if self.has_session(peer) or not self._may_begin(peer):
+            return False
+        self._calls[peer] = conversation
+        self.note_change()
+        return True
 
-    def begin_answer(self, peer: str, cancel: Cancel) -> bool:
+    def begin_answer(self, peer: str, conversation: Conversation, *, replaces: bool) -> bool:
         """Record the start of a session that the peer starts. Returns False if another session with the peer takes
-        precedence. `cancel` cancels the session."""
-        with self._change:
-            if peer in self._answers or (peer in self._calls and self._label < peer):
-                return False
-            self._answers[peer] = cancel
-            return True
+        precedence, or there may be none. If the new session `replaces` others, one that stands is broken off: the peer
+        would not call if it still had that session."""
+        if not self._may_begin(peer):
+            return False
+        for running in self._running(peer):
+            if replaces and running.session.is_open:
+                running.break_off(PeerRefusalCode.BUSY, BROKEN_OFF)
+        if peer in self._answers or (peer in self._calls and self._label < peer):
+            return False
+        self._answers[peer] = conversation
+        self.note_change()
+        return True
 
-    def end_call(self, peer: str) -> None:
-        with self._change:
+    def close(self) -> None:
+        """Let no session begin any more."""
+        self._is_closed = True
+
+    def _may_begin(self, peer: str) -> bool:
+        return not self._is_closed and not self._is_cut(peer)
+
+    def end_call(self, peer: str, conversation: Conversation) -> None:
+        if self._calls.get(peer) is conversation:
             del self._calls[peer]
-            self._change.notify_all()
+        self.note_change()
 
-    def end_answer(self, peer: str) -> None:
-        with self._change:
+    def end_answer(self, peer: str, conversation: Conversation) -> None:
+        if self._answers.get(peer) is conversation:
             del self._answers[peer]
-            self._change.notify_all()
+        self.note_change()
+
+    def standing(self, peer: str) -> Conversation | None:
+        """Return the session with this peer that stands; None if there is none."""
+        return next((one for one in self._running(peer) if one.session.is_open), None)
+
+    def labels(self) -> set[str]:
+        """Return the labels of the peers with which there is a session."""
+        return {*self._calls, *self._answers}
+
+    def has_session(self, peer: str) -> bool:
+        return peer in self._calls or peer in self._answers
 
     def is_busy(self, peer: str) -> bool:
-        with self._change:
-            return self._has_session(peer)
+        """Whether a session with this peer has more to send, or waits for frames. Any thread may call this."""
+        return any(not one.session.is_quiet for one in self._running(peer))
 
-    def wait_idle(self, peer: str, wait_s: float) -> bool:
-        """Wait until there is no session with the peer. Returns False if there still is one after `wait_s`."""
-        with self._change:
-            return self._change.wait_for(lambda: not self._has_session(peer), wait_s)
+    def note_change(self) -> None:
+        """Wake those that wait for a change: a session has begun, has opened, or has ended."""
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
-    def break_off(self, peer: str) -> None:
-        """Cancel the sessions with a peer."""
-        with self._change:
-            cancels = [sessions[peer] for sessions in (self._calls, self._answers) if peer in sessions]
-        for cancel in cancels:
-            cancel()
+    async def wait_change(self, wait_s: float) -> None:
+        """Wait for a change, but not for longer than `wait_s`."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await asyncio.wait([future], timeout=wait_s)
+        if future in self._waiting:
+            self._waiting.remove(future)
 
-    def _has_session(self, peer: str) -> bool:
-        return peer in self._calls or peer in self._answers
+    async def wait_standing(self, peer: str) -> None:
+        """Wait until a session with this peer stands."""
+        while self.standing(peer) is None:
+            await self.wait_change(CHANGE_S_MAX)
+
+    async def break_off(self, peer: str, reason: str, wait_s: float) -> None:
+        """End the sessions with a peer, and wait until they have ended, but not for longer than `wait_s`."""
+        running = list(self._running(peer))
+        for conversation in running:
+            conversation.break_off(PeerRefusalCode.BROKEN_OFF, reason)
+        if running:
+            waiting = [asyncio.create_task(conversation.wait_ended()) for conversation in running]
+            await asyncio.wait(waiting, timeout=wait_s)
+
+    def _running(self, peer: str) -> Iterator[Conversation]:
+        for sessions in (self._calls, self._answers):
+            if (found := sessions.get(peer)) is not None:
+                yield found

@@ -23,7 +23,7 @@ from bayou.healing import Cure, Healing
 from bayou.names import LABEL
 from bayou.stamps import moment
 from bayou.state import State
-from replica.anti_entropy.grpc_transport import UnaryCall
+from replica.anti_entropy.grpc_server import UnaryCall
 from replica.anti_entropy.scheduler import Scheduler
 from replica.anti_entropy.tls import read_credentials
 from replica.clock import microseconds
@@ -243,10 +243,10 @@ class Membership:
 
     # What follows from sessions and files.
 
-    def after_session(self, report: Report) -> None:
-        """Act on the end of a session. If it showed that an older copy of this replica has run, heal that. Make the
-        writes again that were set aside. If this replica is a primary that commits automatically, commit its tentative
-        writes."""
+    def after_session(self, report: Report) -> bool:
+        """Act on the end of a session, or on what a standing session has brought. If it showed that an older copy of
+        this replica has run, heal that. Make the writes again that were set aside. If this replica is a primary that
+        commits automatically, commit its tentative writes. Return whether this replica is the primary."""
         state = self._store.state()
         cure = self._healing.cure(report, state)
         if cure is Cure.NEW_ID:
@@ -255,9 +255,12 @@ class Membership:
         elif cure is Cure.NEW_EPOCH:
             with contextlib.suppress(Conflict):  # another change of membership runs: the next session tries again
                 self._heal_primary(report.peer, state.server)
-        self._resubmit()
-        self._return_if_forgotten()
-        self._catch_up(self._store.state())
+        if report.received or report.installed or report.has_ended:
+            self._resubmit()
+            self._return_if_forgotten()
+            state = self._store.state()
+        self._catch_up(state)
+        return state.is_primary
 
     def _heal_primary(self, peer: str, server: str) -> None:
         """Heal two committed logs of one epoch, which there are because an older copy of this primary, `server`, has

@@ -17,7 +17,9 @@ from dataclasses import dataclass, replace
 from bayou.anti_entropy import Session
 from bayou.errors import Away, BadInput, Conflict, PeerRefusalCode
 from bayou.names import LABEL
-from replica.anti_entropy.grpc_transport import PeerClient, SessionParts
+from replica.anti_entropy.event_loop import EventLoop
+from replica.anti_entropy.grpc_client import PeerClient
+from replica.anti_entropy.session_parts import SessionParts
 from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import read_credentials, read_signing
 from replica.clock import Clock, microseconds
@@ -136,23 +138,25 @@ def _first_session(
     met: list[str] = []
     registry = SessionRegistry(label)
 
-    def make(initiator: bool) -> Session:
+    def make(*, initiator: bool, stands: bool) -> Session:
+        assert not stands
         return Session(store, rules, initiator=initiator, clock_us=lambda: microseconds(clock()), signing=signing)
 
     credentials = read_credentials(settings, label)
     signing = read_signing(settings, label)
-    parts = SessionParts(registry, make, lambda hello: met.append(hello.label), credentials)
-    client = PeerClient(str(through), through, parts)
+    loop = EventLoop()
+    parts = SessionParts(loop, registry, make, lambda hello: met.append(hello.label), credentials)
+    client = PeerClient(str(through), through, parts, progress=lambda _report: None)
     try:
         for _ in range(SESSION_TRIES_MAX):
-            report = client.call()
+            report = loop.wait(client.call())
             if report.error is None:
                 return met[-1]
             if report.code != PeerRefusalCode.BUSY:
                 break
-            registry.wait_idle(str(through), 0)
     finally:
-        client.close()
+        loop.wait(client.close())
+        loop.close()
     assert report.error is not None
     raise Away(
         "no_first_session",

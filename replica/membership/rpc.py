@@ -17,7 +17,8 @@ from bayou.anti_entropy import PROTOCOL
 from bayou.errors import Away, Conflict, PeerRefusalCode, Refusal
 from bayou.handshake import problem_of_applications
 from replica.anti_entropy import a_e_pb2 as wire
-from replica.anti_entropy.grpc_transport import UnaryCall, call_unary
+from replica.anti_entropy.grpc_client import call_unary
+from replica.anti_entropy.grpc_server import UnaryCall
 from replica.anti_entropy.tls import Credentials
 from replica.config import Address
 from storage.redis.connect import away_of

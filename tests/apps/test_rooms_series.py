@@ -165,7 +165,7 @@ def test_one_occurrence_is_an_ordinary_reservation(building: Building) -> None:
     moved = building.ask("PATCH", "/reservations/vish/w~2026-12-08", {"slots": slots})
     assert (moved.status_code, moved.json["occurrence"]) == (200, "2026-12-08")
     gone = building.ask("DELETE", "/reservations/vish/w~2026-12-15?reason=holiday")
-    assert gone.json["reason"] == {"code": "cancelled", "message": "Cancelled by vish: holiday"}
+    assert gone.json["reason"] == {"code": "cancelled", "message": "Cancelled by vish: holiday", "by": "vish"}
     assert building.states("vish/w") == [
         "12-01 6.12 12-01 09:00",
         "12-08 6.12 12-09 15:00",

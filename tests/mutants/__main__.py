@@ -1,4 +1,5 @@
-"""Mutation tests: put deliberate faults into the Lua scripts, and check that the simulation finds each one.
+"""Mutation tests: put deliberate faults into the Lua scripts and into the standing sessions, and check that the
+simulation finds each one.
 
 `make mutants` prints the seed and the invariant that found each fault. `make mutants MUTANT='forget undo'` tries one
 fault, and prints the failure as a short scenario.
@@ -10,11 +11,15 @@ import argparse
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unittest.mock import patch
 
 from apps import APPLICATIONS
 from bayou.application import LuaApplication
+from bayou.frames import Holds
+from bayou.payloads import Selection
+from bayou.sender import Reach
+from bayou.stamps import DAY_US
 from storage import scripts
 from tests.simulation.report import failure
 from tests.simulation.run import Lab, Run, lab
@@ -38,6 +43,30 @@ class Mutant:
     verb: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PythonMutant:
+    """A fault: the attribute `target`, named with its module and class, is replaced by `faulty`."""
+
+    name: str
+    target: str
+    faulty: Callable[..., object]
+
+
+def _forget_tentative(reach: Reach, selection: Selection) -> None:
+    """Note as sent only what is committed, so the next batch of a standing session has the tentative writes again."""
+    NOTE_SENT(reach, replace(selection, items=tuple(item for item in selection.items if item.csn is not None)))
+
+
+def _believe_too_much(reach: Reach, holds: Holds) -> None:
+    """Take it that the receiver holds all writes of the servers that it has told about, so the commits of later writes
+    go without the writes."""
+    later = {server: stamp + YEAR_US for server, stamp in holds.vector.items()}
+    NOTE_HOLDS(reach, replace(holds, vector=later))
+
+
+NOTE_SENT, NOTE_HOLDS = Reach.note_sent, Reach.note_holds
+YEAR_US = 365 * DAY_US
+
 SORTED = """local function sorted(whole)
   local numbers, found = {}, {}
   for i, head in ipairs(heads) do
@@ -55,7 +84,7 @@ if sorted(add_committed()) then"""
 OTHER_ORDER = """local other = step['for'] and step['for'][#step['for'] + 1 - place] or alternative
       local changed = changes_of(pages, play, step, other)"""
 
-MUTANTS = (
+MUTANTS: tuple[Mutant | PythonMutant, ...] = (
     Mutant("skip the prefix check", r"local status = misfit\(write\)", "local status", "receive"),
     Mutant("CSN order by stamp", r"if add_committed\(\) then", SORTED, "select"),
     Mutant("forget undo", r"function Play\.undo\(([^)]*)\)\n", r"function Play.undo(\1)\n  if true then return end\n"),
@@ -112,12 +141,18 @@ MUTANTS = (
     ),
     Mutant("forget what was set aside", r"  Replay\.resubmit\(Log[^\n]*\n", "", "resubmit"),
     Mutant("fork at forced promotion", r"epochs\[#epochs \+ 1\] = ", "epochs[#epochs] = epochs[#epochs] or "),
+    PythonMutant("send a write twice as new", "bayou.sender.Reach.note_sent", _forget_tentative),
+    PythonMutant("send a commit before its write", "bayou.sender.Reach.note_holds", _believe_too_much),
 )
 
 
 @contextlib.contextmanager
-def mutated(mutant: Mutant) -> Iterator[None]:
-    """Put the fault into the scripts of all stores that are created in the block."""
+def mutated(mutant: Mutant | PythonMutant) -> Iterator[None]:
+    """Put the fault into the sessions, or into the scripts of all stores that are created in the block."""
+    if isinstance(mutant, PythonMutant):
+        with patch(mutant.target, mutant.faulty):
+            yield
+        return
     script: Callable[[str, Sequence[LuaApplication]], str] = scripts.script
     changed = 0
 
@@ -136,7 +171,7 @@ def mutated(mutant: Mutant) -> Iterator[None]:
         yield
 
 
-def hunt(laboratory: Lab, mutant: Mutant, seeds_max: int = SEEDS_MAX) -> Run | None:
+def hunt(laboratory: Lab, mutant: Mutant | PythonMutant, seeds_max: int = SEEDS_MAX) -> Run | None:
     """Return the first simulation run that fails because of the fault, or None if no seed finds it."""
     with mutated(mutant):
         for seed in range(seeds_max):
@@ -148,7 +183,7 @@ def hunt(laboratory: Lab, mutant: Mutant, seeds_max: int = SEEDS_MAX) -> Run | N
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="make mutants", description="Put deliberate faults into the Lua, and show what finds each."
+        prog="make mutants", description="Put deliberate faults into the code, and show what finds each."
     )
     parser.add_argument(
         "mutant",
@@ -170,7 +205,7 @@ def main() -> int:
     return missed
 
 
-def _line(mutant: Mutant, run: Run | None) -> str:
+def _line(mutant: Mutant | PythonMutant, run: Run | None) -> str:
     if run is None:
         return f"{mutant.name:26} not found in {SEEDS_MAX} seeds"
     what = f"invariant {run.invariant:2}" if run.invariant else type(run.error).__name__

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bayou import anti_entropy
-from bayou.anti_entropy import PLANS_MAX, PROTOCOL, WINDOW, ProtocolError, Session
+from bayou.anti_entropy import PLANS_MAX, PROTOCOL, ProtocolError, Session
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse
 from bayou.payloads import Item, Received, Selection
 from bayou.stamps import AHEAD_US_MAX
@@ -98,9 +98,17 @@ def test_hello_has_the_identity_and_the_vector() -> None:
     assert (hello.retired_servers, hello.birth, hello.met) == (("y~aaaaaa",), store.now.birth, True)
 
 
-def test_batches_fill_the_window_and_each_ack_opens_it_by_one() -> None:
+@pytest.fixture
+def four_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no more than four small frames be in flight."""
+    monkeypatch.setattr("bayou.anti_entropy.SMALL_FRAMES_MAX", 4)
+    monkeypatch.setattr("bayou.anti_entropy.BATCH_COUNT_MAX", 3)  # more than the two that the fake store selects
+
+
+@pytest.mark.usefixtures("four_frames")
+def test_small_batches_wait_for_each_other() -> None:
     made, frames = session(FakeStore(items=13))
-    assert kinds(frames) == ["Batch"] * WINDOW
+    assert kinds(frames) == ["Batch"] * 4
     sent = [found.id for frame in frames if isinstance(frame, Batch) for found in frame.selection.items]
     assert sent == [found.id for found in ITEMS[:8]]
     assert made.report.sent == 0
@@ -175,12 +183,13 @@ def test_writes_of_the_peer_do_not_go_back_even_if_they_did_not_fit() -> None:
     assert frame.selection.items == ITEMS[4:5]
 
 
+@pytest.mark.usefixtures("four_frames")
 def test_a_new_plan_starts_from_what_the_receiver_holds() -> None:
     store = FakeStore(items=12)
     made, frames = session(store)
-    assert kinds(frames) == ["Batch"] * WINDOW
+    assert kinds(frames) == ["Batch"] * 4
     again = made.receive(ack(replan=True, x=3))
-    assert kinds(again) == ["Batch"] * WINDOW
+    assert kinds(again) == ["Batch"] * 4
     first = again[0]
     assert isinstance(first, Batch)
     assert (first.plan, first.selection.items[0]) == (1, ITEMS[3])
@@ -193,9 +202,17 @@ def test_the_number_of_plans_is_bounded() -> None:
     for plan in range(PLANS_MAX):
         assert kinds(made.receive(ack(plan, replan=True))) == ["Batch"]
     (refusal,) = made.receive(ack(PLANS_MAX, replan=True))
-    message = "The other replica changed more than 20 times during this session. Try again later."
+    message = "More than 20 plans in a row did not fit the other replica. Try again later."
     assert refusal == made.report.error == Refuse("unsteady", message)
     assert made.finished
+
+
+def test_plans_with_progress_between_them_are_not_bounded() -> None:
+    made, _ = session(FakeStore(items=4), initiator=False)
+    for plan in range(2 * PLANS_MAX):
+        assert kinds(made.receive(ack(plan, replan=True))) == ["Batch", "Batch"]
+        assert made.receive(ack(plan + 1)) == []
+    assert made.report.error is None
 
 
 @pytest.mark.parametrize(

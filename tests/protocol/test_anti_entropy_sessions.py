@@ -11,12 +11,17 @@ from hypothesis import strategies as st
 from bayou import anti_entropy
 from bayou.anti_entropy import ProtocolError
 from bayou.frames import Ack, Batch, Done, Refuse, StateChunk
+from bayou.payloads import Item
 from storage import full_state
 from tests.support.engine_harness import Cluster, Meeting, meet
 from tests.support.invariants import Checker, Look
 from tests.support.toy import batch, draft, item, write_of
 
 pytestmark = pytest.mark.usefixtures("small_batches")
+
+
+def _size(item: Item) -> int:
+    return len(item.body) + anti_entropy.ITEM_BYTES
 
 
 def busy(commit_mode: str = "auto") -> Cluster:
@@ -49,18 +54,21 @@ def test_one_session_serves_both_directions() -> None:
     Checker(cluster).check()
 
 
-def test_there_are_never_more_batches_in_flight_than_the_window() -> None:
+def test_the_window_grows_with_what_is_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = Cluster(3)
     _, one, two = cluster
     for number in range(23):
         one.note(f"{number}", "p")
+    monkeypatch.setattr(anti_entropy, "WINDOW_BYTES_FIRST", 1)
+    monkeypatch.setattr(anti_entropy, "WINDOW_BYTES_MAX", 3 * sum(_size(item) for item in one.items().items[:2]))
     meeting = Meeting(one, two)
-    most = 0
+    most, at_first = 0, 0
     while meeting.waiting:
         # The receiver is slow: it takes a frame only when the sender has nothing to read.
         meeting.step(0)
-        most = max(most, sum(isinstance(frame, Batch) for frame in meeting.wires[1]))
-    assert most == anti_entropy.WINDOW == 4
+        in_flight = sum(isinstance(frame, Batch) for frame in meeting.wires[1])
+        most, at_first = max(most, in_flight), at_first or in_flight
+    assert (at_first, most) == (1, 3)
     assert [len(frame.selection.items) for frame in meeting.frames(Batch, 1)] == [2] * 11 + [1]
     assert meeting.ends[0].report.sent == meeting.ends[1].report.received == 23
     assert all(end.finished for end in meeting.ends)

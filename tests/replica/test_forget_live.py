@@ -82,7 +82,7 @@ def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Proces
     client("one", "link", "heal", "two")
     wait_until(lambda: "✓" in client("one", "status", "held"))
     wait_until(lambda: "No tentative write waits for long" in client("two", "admin", "waiting"))
-    assert member(replicas, "one", "three") == (True, True)
+    wait_until(lambda: member(replicas, "one", "three") == (True, True))
     assert set(former) <= set(state(replicas, "one")["vectors"]["V"]), "the vectors keep its entries"
 
     # It was not lost after all: it says so, and nothing that it has accepted is lost.

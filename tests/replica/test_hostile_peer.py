@@ -16,7 +16,7 @@ from bayou.anti_entropy import PROTOCOL
 from cluster.processes import Processes
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.grpc_channel import MESSAGE_BYTES_MAX
-from replica.anti_entropy.grpc_transport import METHOD
+from replica.anti_entropy.grpc_client import METHOD
 from storage.scripts import rules_by_tag
 from tests.support.live import live, wait_until_equal
 from tests.support.waiting import wait_until

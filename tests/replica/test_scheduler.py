@@ -15,7 +15,7 @@ import pytest
 from bayou.errors import Conflict
 from cluster.local import write_configuration
 from replica.anti_entropy import a_e_pb2 as wire
-from replica.anti_entropy.grpc_transport import SERVICE
+from replica.anti_entropy.grpc_channel import SERVICE
 from replica.anti_entropy.scheduler import PAUSE_S_FIRST, Scheduler, pauses_s
 from replica.config import Address, AntiEntropySettings, load
 from storage.store import Store

@@ -10,6 +10,7 @@ import pytest
 
 from bayou.anti_entropy import hello_of
 from bayou.frames import Hello
+from replica.anti_entropy.hellos import Hellos
 from replica.anti_entropy.protobuf_codec import decode, encode
 from replica.anti_entropy.scheduler import Scheduler
 from replica.clock import microseconds, utc_now
@@ -46,7 +47,7 @@ def said_in(settings: Config, stores: Sequence[Store], auth: Sequence[str], capl
     caplog.clear()
     try:
         for side in sides:
-            side.start({}, lambda _lost: None)
+            side.start({}, lambda _lost: False)
         for _ in range(2):
             sides[0].sync("two")
             sides[1].sync("one")
@@ -74,12 +75,12 @@ def test_there_is_no_warning_if_both_have_the_same_setting(
 def test_the_warning_comes_again_after_a_change_and_not_for_peers_that_do_not_say(
     settings: Config, stores: list[Store], caplog: pytest.LogCaptureFixture
 ) -> None:
-    scheduler = Scheduler(settings.model_copy(update={"auth": "tokens"}), "one", stores[0], RULES)
+    hellos = Hellos("one", settings.cluster_id, {"auth": "tokens", "timezone": "UTC"}, lambda: NOW_US)
     hello = hello_of(stores[1].state(), RULES, NOW_US)
 
     def warnings_after(heard: Hello) -> int:
         caplog.clear()
-        scheduler._note_hello(heard)
+        hellos.note(heard)
         return len(caplog.records)
 
     assert warnings_after(hello) == 0
@@ -93,10 +94,8 @@ def test_the_warning_comes_again_after_a_change_and_not_for_peers_that_do_not_sa
 def test_both_warn_of_different_time_zones(
     settings: Config, stores: list[Store], caplog: pytest.LogCaptureFixture
 ) -> None:
-    scheduler = Scheduler(settings.model_copy(update={"timezone": "Europe/Brussels"}), "one", stores[0], RULES)
-    (hello,) = Scheduler(settings, "two", stores[1], RULES)._make_session(initiator=True).start()
-    assert isinstance(hello, Hello)
-    scheduler._note_hello(hello)
+    hellos = Hellos("one", settings.cluster_id, {"auth": "none", "timezone": "Europe/Brussels"}, lambda: NOW_US)
+    hellos.note(hello_of(stores[1].state(), RULES, NOW_US, {"auth": "none", "timezone": "UTC"}))
     assert "one has the time zone Europe/Brussels, and two has UTC." in caplog.text
 
 

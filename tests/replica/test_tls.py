@@ -18,7 +18,10 @@ from bayou.export import export_volumes
 from bayou.payloads import Item, Selection
 from cluster.processes import NotServing, Processes
 from replica.anti_entropy import a_e_pb2 as wire
-from replica.anti_entropy.grpc_transport import PeerClient, PeerServer, SessionParts, UnaryCall, call_unary
+from replica.anti_entropy.event_loop import EventLoop
+from replica.anti_entropy.grpc_client import PeerClient, call_unary
+from replica.anti_entropy.grpc_server import Answering, PeerServer, UnaryCall
+from replica.anti_entropy.session_parts import SessionParts
 from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import Credentials, read_credentials, read_signing
 from replica.clock import microseconds, utc_now
@@ -69,15 +72,17 @@ def called(credentials: Credentials | None, by: Credentials | None, label: str =
     Return the label in the answer, or the error message if the call failed.
     """
     address = _free()
-    parts = SessionParts(SessionRegistry("one"), lambda _: None, print, credentials)  # type: ignore[arg-type,return-value]
-    server = PeerServer(address, parts, lambda _: False, print)
+    loop = EventLoop()
+    parts = SessionParts(loop, SessionRegistry("one"), None, print, credentials)  # type: ignore[arg-type]
+    server = PeerServer(address, parts, Answering(lambda _: False, lambda _: False, print, print))
     server.start({"Create": UnaryCall(wire.CreateRequest, lambda _: wire.CreateReply(label="one"))})
     try:
         return call_unary(address, "Create", wire.CreateRequest(label=label), wire.CreateReply, TIMEOUT_S, by).label
     except Away as away:
         return away.message
     finally:
-        server.stop()
+        loop.wait(server.stop())
+        loop.close()
 
 
 def test_a_replica_with_a_certificate_of_the_authority_is_answered(folder: Path) -> None:
@@ -163,17 +168,20 @@ class Liar:
     def session(self, peer: str, *, signs: bool = True) -> Report:
         """Run a session with a replica. If `signs` is false, send commits without seals, and take them so."""
 
-        def make(initiator: bool) -> Session:
+        def make(*, initiator: bool, stands: bool) -> Session:
+            assert not stands
             signing = self._signing if signs else None
             now_us = lambda: microseconds(utc_now())  # noqa: E731
             return Session(self.store, RULES, initiator=initiator, clock_us=now_us, signing=signing)
 
-        parts = SessionParts(SessionRegistry(self._label), make, lambda _: None, self._credentials)
-        client = PeerClient(peer, self.settings.replica(peer).anti_entropy, parts)
+        loop = EventLoop()
+        parts = SessionParts(loop, SessionRegistry(self._label), make, lambda _: None, self._credentials)
+        client = PeerClient(peer, self.settings.replica(peer).anti_entropy, parts, print)
         try:
-            return client.call()
+            return loop.wait(client.call())
         finally:
-            client.close()
+            loop.wait(client.close())
+            loop.close()
 
 
 @pytest.mark.process

@@ -6,6 +6,7 @@ from collections import Counter
 
 from apps.people.pages import OPERATOR
 from bayou import export
+from bayou.arrivals import Arrivals
 from bayou.payloads import Installed
 from bayou.state import State
 from tests.simulation import clients
@@ -17,6 +18,7 @@ from tests.simulation.nodes import BEGIN_US, CLUSTER, FaultyStore, Node
 from tests.simulation.redis_client import Wire
 from tests.simulation.scenario import ScenarioWriter
 
+PAUSE_S = 0.01  # before a node passes on what has just arrived: a few steps
 NONCE = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -71,7 +73,8 @@ class WorldBase:
     def _add(self, label: str, server: str, *, first_primary: bool, joined: bool = True) -> None:
         store = FaultyStore(self.wire, label, self.plan.commit_mode, self._installed, self.counts)
         store.begin(server=server, cluster=CLUSTER, first_primary=first_primary)
-        self.nodes[label] = Node(label, store, joined=joined)
+        arrivals = Arrivals(PAUSE_S, lambda: self.now_us / 1e6)
+        self.nodes[label] = Node(label, store, joined=joined, arrivals=arrivals)
 
     def _request(self, client: Client) -> str:
         client.requests += 1

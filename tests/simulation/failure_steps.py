@@ -215,7 +215,7 @@ class FailureSteps(SessionSteps):
             return "nothing"
         victim, liar = pair
         before = victim.store.state()
-        session = Meeting(*(pair if d % 2 else pair[::-1]), self.now_us)
+        session = Meeting(*(pair if d % 2 else pair[::-1]), lambda: self.now_us)
         end = session.nodes.index(victim)
         wire, kind = session.wires[end], c % (len(LIES) + 2)
         forged = self._forged(kind == len(LIES), before, self._clock(victim))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterable
 
 from bayou.anti_entropy import ProtocolError, Session
-from bayou.frames import Answer, Batch, Frame, StateFinish
+from bayou.frames import Ack, Answer, Batch, Frame, StateFinish
+from bayou.stamps import split_id
+from bayou.vectors import complete
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.protobuf_codec import decode, encode
 from tests.simulation.nodes import BEGIN_US, RULES, Node
@@ -13,14 +16,18 @@ from tests.simulation.nodes import BEGIN_US, RULES, Node
 
 class Meeting:
     """A session. `nodes` are its initiator and its responder; `wires[end]` has the frames in flight to that end.
-    `now_us` is the true time."""
+    `now_us` returns the true time. If `stands`, both sides want the session to stay open."""
 
-    def __init__(self, initiator: Node, responder: Node, now_us: int = BEGIN_US) -> None:
+    def __init__(
+        self, initiator: Node, responder: Node, now_us: Callable[[], int] = lambda: BEGIN_US, *, stands: bool = False
+    ) -> None:
         self.nodes = (initiator, responder)
         self.ends = (
-            Session(initiator.store, RULES, initiator=True, clock_us=lambda: now_us + initiator.offset_us),
-            Session(responder.store, RULES, initiator=False, clock_us=lambda: now_us + responder.offset_us),
+            self._end(initiator, now_us, is_initiator=True, stands=stands),
+            self._end(responder, now_us, is_initiator=False, stands=stands),
         )
+        self.faults: list[str] = []  # what invariant 21 forbids
+        self._sent: tuple[set[str], set[str]] = (set(), set())  # ids of the bodies that each end sent in this plan
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.has_caller_retired = initiator.store.state().retired  # before the session began
         self.caller_server = initiator.store.state().server
@@ -32,13 +39,23 @@ class Meeting:
         for end in (0, 1):
             self.wires[1 - end].extend(self.ends[end].start())
 
+    @staticmethod
+    def _end(node: Node, now_us: Callable[[], int], *, is_initiator: bool, stands: bool) -> Session:
+        clock_us, arrivals = lambda: now_us() + node.offset_us, node.arrivals if stands else None
+        return Session(node.store, RULES, initiator=is_initiator, clock_us=clock_us, arrivals=arrivals)
+
     @property
     def pair(self) -> tuple[str, str]:
         return self.nodes[0].label, self.nodes[1].label
 
     @property
     def over(self) -> bool:
-        return not any(self.is_waiting(end) for end in (0, 1))
+        return not self.stands and not any(self.is_waiting(end) for end in (0, 1))
+
+    @property
+    def stands(self) -> bool:
+        """Whether the session goes on although no frame is in flight."""
+        return not self.gone and all(end.is_open for end in self.ends)
 
     @property
     def succeeded(self) -> bool:
@@ -89,10 +106,33 @@ class Meeting:
                 answers = session.refuse("protocol", str(error))
             for answer in answers:
                 self._echoed |= _writes_of(answer) & self._came[end]
-            if 1 - end not in self.gone:
-                self.wires[1 - end].extend(answers)
+            if isinstance(frame, Ack) and frame.replan:
+                self._sent[end].clear()
+            self.send(end, answers)
         self._receipts[end] += self.nodes[end].store.receipts - before
         return type(frame).__name__
+
+    def send(self, end: int, frames: Iterable[Frame]) -> None:
+        """Put frames of this end on the wire to the other one."""
+        for frame in frames:
+            if isinstance(frame, Batch):
+                self._check_batch(end, frame)
+        if 1 - end not in self.gone:
+            self.wires[1 - end].extend(frames)
+
+    def _check_batch(self, end: int, batch: Batch) -> None:
+        """Note what invariant 21 forbids: a body that was sent before in this plan, and the commit of a write that the
+        other end neither holds nor gets before."""
+        sent, there = self._sent[end], self.nodes[1 - end].store.state()
+        for item in batch.selection.items:
+            if item.body and item.id in sent:
+                self.faults.append(f"{item.id} is sent twice")
+            stamp, origin = split_id(item.id)
+            holds = complete(there.vector, there.retired_servers, origin) >= stamp
+            if not item.body and item.id not in sent and not holds:
+                self.faults.append(f"the commit of {item.id} is sent before it")
+            if item.body:
+                sent.add(item.id)
 
 
 def _writes_of(frame: Frame) -> set[str]:

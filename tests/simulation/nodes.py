@@ -14,6 +14,7 @@ from redis import ConnectionError as Lost
 from redis import ResponseError
 
 from apps import APPLICATIONS
+from bayou.arrivals import Arrivals
 from bayou.healing import Healing
 from bayou.payloads import Compared, Installed, StateEnd, Succession
 from bayou.state import State
@@ -244,6 +245,7 @@ class Node:
     healing: Healing = field(default_factory=Healing)
     forked: str = ""
     has_created: bool = False
+    arrivals: Arrivals = field(default_factory=lambda: Arrivals(0))
 
     @property
     def runs(self) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from redis import ConnectionError as Lost
@@ -103,8 +103,36 @@ class Wire:
     def zrem(self, key: str, *members: bytes) -> Any:
         return self.call("ZREM", key, *members)
 
+    def pipeline(self, *, transaction: bool) -> Pipeline:
+        assert not transaction
+        return Pipeline(self)
+
     def unlink(self, *keys: Any) -> Any:
         return self.call("UNLINK", *keys)
+
+
+class Pipeline:
+    """Commands that are sent together, with the part of the interface of redis.client.Pipeline that a store uses."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._calls: list[Callable[[], Any]] = []
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._calls.clear()
+
+    def sscan(self, key: str, cursor: int, count: int) -> None:
+        del cursor, count
+        self._calls.append(lambda: (0, sorted(self._wire.smembers(key))))
+
+    def sadd(self, key: str, *members: str) -> None:
+        self._calls.append(lambda: self._wire.sadd(key, *members))
+
+    def execute(self) -> list[Any]:
+        return [call() for call in self._calls]
 
 
 class Script:

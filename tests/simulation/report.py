@@ -11,6 +11,7 @@ from tests.simulation.run import Run
 CLIENTS = ("reserve", "move", "cancel", "put", "get", "again", "operations", "refused", "behind", "writes")
 ARRANGING = ("reserve_series", "move_series", "cancel_series", "person", "manage", "forbidden")
 SESSIONS = ("sessions", "frame", "rolled back", "replayed", "full states", "revoked")
+STANDING = ("frames taken", "syncs", "closed")
 NETWORK = ("cut", "link", "heal", "doubled frames", "lost frames", "lie")
 PROCESSES = ("crash", "restart", "pause", "clock", "stamps ahead")
 REDIS = ("reply lost", "reply twice", "reply before", "reply oom", "reply misconf", "flush")
@@ -34,13 +35,14 @@ GROUPS = {
     "clients": CLIENTS,
     "series and people": ARRANGING,
     "sessions": SESSIONS,
+    "standing sessions": STANDING,
     "network": NETWORK,
     "processes": PROCESSES,
     "Redis": REDIS,
     "storage": STORAGE,
     "membership": MEMBERS,
 }
-INVARIANTS = range(1, 21)
+INVARIANTS = range(1, 22)
 
 
 @dataclass(slots=True)

@@ -21,15 +21,15 @@ class SessionSteps(WorldBase):
     """Has these steps: `open`, `frame`, `meet`, `cut`, `link` and `heal`. The class also ends sessions as a replica
     does."""
 
-    def _do_open(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
+    def _do_open(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
         pair = self._two(a, b)
         if pair is None or len(self.sessions) >= SESSIONS_MAX:
             return "nothing"
         labels = {node.label for node in pair}
         if any(set(session.pair) == labels and not session.gone for session in self.sessions):
             return "busy"
-        self.sessions.append(Meeting(*pair, self.now_us))
-        return " ".join(self.sessions[-1].pair)
+        self.sessions.append(Meeting(*pair, lambda: self.now_us, stands=bool(c % 2)))
+        return " ".join(self.sessions[-1].pair) + (" to stand" if c % 2 else "")
 
     def _do_frame(self, a: int, b: int, c: int, d: int, e: int) -> str:
         if not self.sessions:
@@ -37,6 +37,8 @@ class SessionSteps(WorldBase):
         session = self.sessions[a % len(self.sessions)]
         text = " ".join(session.pair)
         end = next((end for end in (b % 2, 1 - b % 2) if session.is_waiting(end) and self._open_to(session, end)), None)
+        if end is None and session.stands and not any(session.wires):
+            return self._go_on(session, b % 2, c % 4)
         if end is None:
             if c % 4 == 0 or not any(session.wires):
                 self._drop(session)
@@ -48,28 +50,79 @@ class SessionSteps(WorldBase):
         try:
             self.counts["doubled frames"] += e
             kind = session.deliver(end, double=bool(e), encoded=d % 8 == 0)
+            self._check_frames(session)
         except Lost:
             self._drop(session)
             raise
+        if session.stands:
+            self._follow(session, end)
         if session.over:
             self._drop(session)
             self._ended(session)
             return f"{text} {kind} to {end}: {session.error or 'done'}"
         return f"{text} {kind} to {end}"
 
-    def _do_meet(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
+    def _go_on(self, session: Meeting, end: int, choice: int) -> str:
+        """Let one end of a standing session send what is new, tell what its node holds, or ask for everything. If its
+        hello is no longer true, it closes the session."""
+        node, one = session.nodes[end], session.ends[end]
+        text = f"{' '.join(session.pair)} {node.label}"
+        try:
+            state = node.store.state()
+            if one.has_changed(state):
+                session.send(end, one.close())
+                self.counts["closed"] += 1
+                return f"{text} closes"
+            if choice == 0:
+                session.send(end, one.sync()[1])
+                self.counts["syncs"] += 1
+                return f"{text} syncs"
+            session.send(end, one.tell(state) if choice == 1 else one.send_new())
+        except Lost:
+            self._drop(session)
+            raise
+        self._check_frames(session)
+        return f"{text} {'tells' if choice == 1 else 'sends'}"
+
+    def _follow(self, session: Meeting, end: int) -> None:
+        """Do what a replica does after it has taken a frame of a standing session."""
+        node, report = session.nodes[end], session.ends[end].take_report()
+        self.counts["rolled back"] += report.rolled_back
+        self.counts["replayed"] += report.replayed
+        self.counts["frames taken"] += 1
+        if report.received or report.installed:
+            self.checker.look(node)
+            if report.installed is not None:
+                self.counts["full states"] += 1
+            self.checker.compared(node.label, is_partial=end in session.partial)
+            self._heal(node, report)
+            self._return_if_forgotten(node)
+
+    def _check_frames(self, session: Meeting) -> None:
+        if not self.checker.forked:
+            self.checker.demand(21, not session.faults, *session.pair, *session.faults)
+
+    def _do_meet(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
         pair = self._two(a, b)
         if pair is None:
             return "nothing"
-        return f"{pair[0].label} {pair[1].label} {self._whole_session(*pair, 2000)}"
+        return f"{pair[0].label} {pair[1].label} {self._whole_session(*pair, 2000, stands=bool(c % 2))}"
 
-    def _whole_session(self, one: Node, other: Node, frames_max: int) -> str:
-        session = Meeting(one, other, self.now_us)
+    def _whole_session(self, one: Node, other: Node, frames_max: int, *, stands: bool = False) -> str:
+        """Run a session from beginning to end. If it stands, both sides sync before one closes it."""
+        session = Meeting(one, other, lambda: self.now_us, stands=stands)
+        to_sync = [0, 1, 0] if stands else []
         for number in range(frames_max):
+            if session.stands and not any(session.wires):
+                end = to_sync.pop() if to_sync else -1
+                session.send(max(end, 0), session.ends[0].close() if end < 0 else session.ends[end].sync()[1])
             if session.over:
                 break
             end = number % 2 if session.is_waiting(number % 2) else 1 - number % 2
             session.deliver(end)
+            if session.stands:
+                self._follow(session, end)
+        self._check_frames(session)
         self._ended(session)
         return session.error
 

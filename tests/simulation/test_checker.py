@@ -46,7 +46,7 @@ class Three:
         return identifier
 
     def meet(self, one: int, other: int) -> None:
-        meeting = Meeting(self.nodes[one], self.nodes[other], self.now_us)
+        meeting = Meeting(self.nodes[one], self.nodes[other], lambda: self.now_us)
         while not meeting.over:
             meeting.deliver(0 if meeting.is_waiting(0) else 1)
         self.look()

@@ -15,6 +15,7 @@ import redis
 
 from bayou.anti_entropy import ProtocolError, Session
 from bayou.application import Accepted
+from bayou.arrivals import Arrivals
 from bayou.frames import Frame
 from bayou.payloads import Selection
 from bayou.seals import Signing
@@ -172,10 +173,11 @@ class Meeting:
         responder: Any,
         rules: Mapping[str, str] = RULES,
         rules_there: Mapping[str, str] | None = None,
+        arrivals: tuple[Arrivals | None, Arrivals | None] = (None, None),
     ) -> None:
         self.ends = (
-            session_of(initiator, rules, initiator=True),
-            session_of(responder, rules_there or rules, initiator=False),
+            session_of(initiator, rules, initiator=True, arrivals=arrivals[0]),
+            session_of(responder, rules_there or rules, initiator=False, arrivals=arrivals[1]),
         )
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.delivered: list[tuple[int, Frame]] = []
@@ -221,10 +223,11 @@ def clock_of(store: Any) -> Callable[[], int]:
     return (lambda: store.clock.now_us) if isinstance(store, Replica) else lambda: microseconds(utc_now())
 
 
-def session_of(store: Any, rules: Mapping[str, str], *, initiator: bool) -> Session:
+def session_of(store: Any, rules: Mapping[str, str], *, initiator: bool, arrivals: Arrivals | None = None) -> Session:
     """Return one end of a new session."""
     signing = store.signing if isinstance(store, Replica) else None
-    return Session(store, rules, initiator=initiator, clock_us=clock_of(store), signing=signing)
+    clock_us = clock_of(store)
+    return Session(store, rules, initiator=initiator, clock_us=clock_us, signing=signing, arrivals=arrivals)
 
 
 def fed(here: Replica, sent: Iterable[Frame], *, initiator: bool) -> Session:

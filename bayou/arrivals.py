@@ -1,0 +1,81 @@
+"""What has just arrived at a replica from its peers.
+
+In a standing session, such writes are passed on only after a pause. By then, the other peers have told that they hold
+them, if the server that accepted them has sent them there too. So each body travels about once to each replica.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from bayou.payloads import Item, Selection
+from bayou.stamps import split_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    at_s: float
+    csn: int | None  # of the first commit
+    stamps: dict[str, int]  # server id -> the lowest stamp
+
+
+class Arrivals:
+    """The arrivals of the last `pause_s` seconds at one replica. Any thread may call any method. `now_s` is a clock in
+    seconds that never falls back."""
+
+    def __init__(self, pause_s: float, now_s: Callable[[], float] = time.monotonic) -> None:
+        self.pause_s = pause_s
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        self._arrivals: deque[_Arrival] = deque()
+
+    def note(self, selection: Selection) -> None:
+        """Note that these writes have arrived."""
+        if not self.pause_s:
+            return
+        stamps: dict[str, int] = {}
+        for item in selection.items:
+            stamp, origin = split_id(item.id)
+            stamps[origin] = min(stamp, stamps.get(origin, stamp))
+        csn = next((item.csn for item in selection.items if item.csn is not None), None)
+        with self._lock:
+            self._drop_old()
+            self._arrivals.append(_Arrival(self._now_s(), csn, stamps))
+
+    def without_recent(self, selection: Selection) -> Selection:
+        """Return the selection without the writes that have just arrived, and without what must come after one of them:
+        later commits, and later writes of the same server."""
+        with self._lock:
+            self._drop_old()
+            recent = list(self._arrivals)
+        if not recent:
+            return selection
+        first_csn = min((arrival.csn for arrival in recent if arrival.csn is not None), default=math.inf)
+        lowest: dict[str, int] = {}
+        for arrival in recent:
+            for origin, stamp in arrival.stamps.items():
+                lowest[origin] = min(stamp, lowest.get(origin, stamp))
+        kept: list[Item] = []
+        waiting: set[str] = set()  # servers
+        for item in selection.items:
+            stamp, origin = split_id(item.id)
+            if item.csn is not None and first_csn <= item.csn:
+                waits = True
+            else:
+                waits = origin in waiting or (bool(item.body) and stamp >= lowest.get(origin, math.inf))
+            if not waits:
+                kept.append(item)
+            elif item.csn is not None:
+                first_csn = min(first_csn, item.csn)
+            if waits and item.body:
+                waiting.add(origin)
+        return selection if len(kept) == len(selection.items) else replace(selection, items=tuple(kept))
+
+    def _drop_old(self) -> None:
+        while self._arrivals and self._arrivals[0].at_s <= self._now_s() - self.pause_s:
+            self._arrivals.popleft()

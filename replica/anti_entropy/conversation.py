@@ -1,0 +1,328 @@
+"""Runs one end of a session over a stream of messages, for as long as the session goes on.
+
+The event loop reads and writes messages. What uses the storage runs in a worker thread, one step after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import grpc
+from redis import RedisError
+
+from bayou.anti_entropy import Examined, ProtocolError, Report, Session
+from bayou.errors import PeerRefusalCode
+from bayou.frames import Frame, Hello, Refuse
+from bayou.sender import Reach
+from bayou.state import State
+from replica.anti_entropy import a_e_pb2 as wire
+from replica.anti_entropy.event_loop import EventLoop
+from replica.anti_entropy.grpc_channel import reason_of
+from replica.anti_entropy.protobuf_codec import decode, encode
+
+SILENCE_S_MAX = 60.0  # for so long a session waits for a frame; then it is cancelled, and the next one goes on
+LOOK_EVERY_S = 5.0  # between two looks whether the peer is silent
+EXAMINED_MAX = 4  # frames that are examined in advance, while the session stores earlier ones
+SMALL_BYTES_MAX = 16 * 1024  # a message that is not worth a thread of its own
+FLUSH_S_MAX = 2.0  # how long the end of a session waits for the peer to read its last frames
+STEPS_MAX = 16  # steps between two reports, if there is always another one
+
+SYNC_S_MAX = 30.0
+OUTBOX_MAX = 64  # messages that the peer has not read
+ENDED = Refuse(PeerRefusalCode.BUSY, "The session has just ended.")
+SILENT = Refuse(PeerRefusalCode.UNREACHABLE, f"it has not sent everything within {SYNC_S_MAX:.0f} s")
+FAULT = "This replica has a fault, which its output shows."
+LOGGER = logging.getLogger("bayou.replica")
+
+Step = Callable[[], list[Frame]]
+Judge = Callable[[Hello], Refuse | None]
+
+
+@dataclass(slots=True, eq=False)
+class _Sync:
+    """Somebody who waits until both sides have sent everything. `number` is None until the session was asked."""
+
+    done: asyncio.Future[Report]
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Functions that a conversation calls. `judge` may refuse the peer's hello, before the session takes it. `opened`
+    is called, in the event loop, when the hello was taken. `progress` is called in a worker thread, with what has
+    happened since the call before; only in a standing session."""
+
+    judge: Judge
+    opened: Callable[[Hello], object]
+    progress: Callable[[Report], object]
+
+
+class Conversation:
+    """One end of a session. Its methods may be called only in the event loop."""
+
+    def __init__(
+        self,
+        loop: EventLoop,
+        session: Session,
+        write: Callable[[wire.Frame], Awaitable[object]],
+        listener: Listener,
+        pause_s: float,
+    ) -> None:
+        self.session = session
+        self._loop = loop
+        self._write = write
+        self._listener = listener
+        self._pause_s = pause_s  # between two pushes
+        self._steps: asyncio.Queue[Step] = asyncio.Queue()
+        self._outbox: asyncio.Queue[wire.Frame | None] = asyncio.Queue()
+        self._has_sent = asyncio.Event()  # something of the outbox, since it was full
+        self._sending_since_s: float | None = None  # the message that the peer does not read
+        self._room = asyncio.Semaphore(EXAMINED_MAX)
+        self._waiting_since_s = time.monotonic()
+        self._was_waiting = True
+        self._pushing: asyncio.TimerHandle | None = None
+        self._is_push_next = False  # among the steps
+        self._pushed_at_s = 0.0
+        self._state: State | None = None  # to tell the peer about
+        self._syncs: list[_Sync] = []
+        self._sum = Report()  # of the whole session so far
+        self._has_reported = False
+        self.held: Reach | None = None  # what the peer holds, when this was last certain
+        self._ended = asyncio.Event()
+
+    async def run(self, messages: AsyncIterator[wire.Frame], hello: Hello | None = None) -> Report:
+        """Run the session to its end, and return the report of what was not reported yet. The responder gives the hello
+        with which its peer began."""
+        self._steps.put_nowait(partial(self._begin, hello))
+        tasks = [asyncio.create_task(work) for work in (self._read(messages), self._send(), self._watch())]
+        try:
+            await self._take_steps()
+            self._outbox.put_nowait(None)
+            await asyncio.wait(tasks[1:2], timeout=FLUSH_S_MAX)
+        finally:
+            for task in tasks:
+                task.cancel()
+            if self._pushing is not None:
+                self._pushing.cancel()
+            self._ended.set()
+            report = self.session.take_report()
+            self._end_syncs(report)
+        return report
+
+    async def wait_ended(self) -> None:
+        await self._ended.wait()
+
+    def break_off(self, code: str, reason: str) -> None:
+        """End the session without sending a frame."""
+
+        def end() -> list[Frame]:
+            self.session.refuse(code, reason)
+            return []
+
+        self._steps.put_nowait(end)
+
+    def push(self, delay_s: float = 0.0) -> None:
+        """Send what this replica has stored since, after this delay. Pushes keep a pause, except for the first one."""
+        now_s = time.monotonic()
+        at_s = max(now_s + delay_s, self._pushed_at_s + self._pause_s)
+        loop = asyncio.get_running_loop()
+        if self._pushing is not None:
+            if self._pushing.when() <= at_s:
+                return
+            self._pushing.cancel()
+            self._pushing = None
+        if at_s <= now_s:
+            self._push()
+        else:
+            self._pushing = loop.call_later(at_s - now_s, self._push)
+
+    def update(self, state: State) -> None:
+        """Tell the peer what this replica, which is now in this state, holds. End the session if its hello is no longer
+        true."""
+        if self._state is None:
+            self._steps.put_nowait(self._update)
+        self._state = state
+
+    async def sync(self) -> Report:
+        """Wait until both sides have sent everything, and return what was sent and received meanwhile."""
+        before = self._sum
+        if self._ended.is_set():
+            return Report(peer=before.peer, error=ENDED)
+        sync = _Sync(asyncio.get_running_loop().create_future())
+
+        def ask() -> list[Frame]:
+            sync.number, frames = self.session.sync()
+            return frames
+
+        self._syncs.append(sync)
+        self._steps.put_nowait(ask)
+        await asyncio.wait([sync.done], timeout=SYNC_S_MAX)
+        if not sync.done.done():
+            self._syncs.remove(sync)
+            return Report(peer=before.peer, error=SILENT)
+        return _added(sync.done.result(), before, -1)
+
+    def _push(self) -> None:
+        self._pushing = None
+        if not self._is_push_next:
+            self._is_push_next = True
+            self._steps.put_nowait(self._send_new)
+
+    def _send_new(self) -> list[Frame]:
+        self._is_push_next = False
+        frames = self.session.send_new()
+        if frames:
+            self._pushed_at_s = time.monotonic()
+        return frames
+
+    def _update(self) -> list[Frame]:
+        state, self._state = self._state, None
+        if state is None or not self._outbox.empty():
+            return []  # what the peer does not read yet comes first; the next state says more
+        return self.session.close() if self.session.has_changed(state) else self.session.tell(state)
+
+    # Messages.
+
+    async def _read(self, messages: AsyncIterator[wire.Frame]) -> None:
+        try:
+            async for message in messages:
+                await self._room.acquire()
+                while self._outbox.qsize() > OUTBOX_MAX:  # a peer that does not read gets no more answers
+                    self._has_sent.clear()
+                    await self._has_sent.wait()
+                if message.ByteSize() <= SMALL_BYTES_MAX:
+                    self._steps.put_nowait(partial(self._take_message, message))
+                else:
+                    take = await self._loop.in_worker(partial(self._examine, message))
+                    self._steps.put_nowait(take)
+            self.break_off(PeerRefusalCode.BROKEN_OFF, "The peer ended the session early.")
+        except grpc.RpcError as error:
+            has_begun = bool(self.session.report.peer)
+            reason = "the connection broke" if has_begun else reason_of(error, SILENCE_S_MAX)
+            self.break_off(PeerRefusalCode.UNREACHABLE, reason)
+        except Exception:
+            LOGGER.exception("the frames of a peer cannot be read")
+            self.break_off(PeerRefusalCode.BROKEN_OFF, FAULT)
+
+    async def _send(self) -> None:
+        """Write the messages in the outbox, until there is a None."""
+        try:
+            while (message := await self._outbox.get()) is not None:
+                self._sending_since_s = time.monotonic()
+                await self._write(message)
+                self._sending_since_s = None
+                self._has_sent.set()
+        except (grpc.RpcError, asyncio.InvalidStateError):
+            pass  # the stream has ended, and so the reader knows why
+
+    async def _watch(self) -> None:
+        """End the session if it waits for a peer that is silent for too long."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            begins_s = [self._waiting_since_s] if self._was_waiting else []
+            begins_s += [self._sending_since_s] if self._sending_since_s else []
+            if begins_s and time.monotonic() - min(begins_s) > SILENCE_S_MAX:
+                reason = f"the peer was silent for {SILENCE_S_MAX:.0f} s"
+                self.break_off(PeerRefusalCode.UNREACHABLE, reason)
+
+    # Steps.
+
+    async def _take_steps(self) -> None:
+        taken = 0
+        while not self.session.finished:
+            step = await self._steps.get()
+            for message in await self._loop.in_worker(partial(self._do, step)):
+                self._outbox.put_nowait(message)
+            is_waiting = self.session.is_waiting
+            if is_waiting and not self._was_waiting:
+                self._waiting_since_s = time.monotonic()
+            self._was_waiting = is_waiting
+            if self.session.is_holding_back:
+                self.push(self._pause_s)
+            taken += 1
+            if self.session.is_open and (self._steps.empty() or taken > STEPS_MAX):
+                taken = 0
+                await self._report()
+
+    async def _report(self) -> None:
+        """Report what has happened, if it is anything, and answer the syncs that are done."""
+        report = self.session.take_report()
+        self.held = report.held or self.held
+        is_first = self.held is not None and not self._has_reported
+        if report.sent or report.received or report.installed or is_first:
+            self._has_reported = True
+            self._sum = _added(self._sum, report, 1)
+            await self._loop.in_worker(partial(self._listener.progress, report))
+        answered = self.session.syncs_answered
+        for sync in [sync for sync in self._syncs if sync.number is not None and sync.number <= answered]:
+            self._syncs.remove(sync)
+            sync.done.set_result(self._sum)
+
+    def _end_syncs(self, report: Report) -> None:
+        self._sum = _added(self._sum, report, 1)
+        if report.error is None:
+            self._sum.error = ENDED
+        for sync in self._syncs:
+            sync.done.set_result(self._sum)
+
+    def _do(self, step: Step) -> list[wire.Frame]:
+        """Take a step, in a worker thread, and return the messages to send."""
+        if self.session.finished:
+            return []
+        try:
+            frames = step()
+        except ProtocolError as error:
+            frames = self.session.refuse(PeerRefusalCode.PROTOCOL, str(error))
+        except RedisError:
+            reason = "This replica cannot reach its storage. Try again later."
+            frames = self.session.refuse(PeerRefusalCode.STORAGE_AWAY, reason)
+        except Exception:
+            LOGGER.exception("a frame of %s cannot be taken", self.session.report.peer)
+            frames = self.session.refuse(PeerRefusalCode.BROKEN_OFF, FAULT)
+        return [encode(frame) for frame in frames]
+
+    def _begin(self, hello: Hello | None) -> list[Frame]:
+        # Judged before the first frame goes out: an initiator that refuses our hello ends the stream at once.
+        answers = [] if hello is None else [self.session.examine(hello)]
+        return [*self.session.start(), *(frame for examined in answers for frame in self._take(examined))]
+
+    def _examine(self, message: wire.Frame) -> Step:
+        try:
+            return partial(self._take_next, self.session.examine(decode(message)))
+        except ProtocolError as error:
+            return partial(self.session.refuse, PeerRefusalCode.PROTOCOL, str(error))
+
+    def _take_message(self, message: wire.Frame) -> list[Frame]:
+        return self._examine(message)()
+
+    def _take_next(self, examined: Examined) -> list[Frame]:
+        self._loop.soon(self._room.release)
+        self._waiting_since_s = time.monotonic()
+        return self._take(examined)
+
+    def _take(self, examined: Examined) -> list[Frame]:
+        frame = examined.frame
+        if not isinstance(frame, Hello):
+            return self.session.take(examined)
+        if refusal := self._listener.judge(frame):
+            return self.session.refuse(refusal.code, refusal.message)
+        answers = self.session.take(examined)
+        self._loop.soon(partial(self._listener.opened, frame))
+        return answers
+
+
+def _added(one: Report, other: Report, sign: int) -> Report:
+    """Return the sum of the counts of two reports; with `sign` -1, the difference."""
+    return Report(
+        peer=other.peer or one.peer,
+        sent=one.sent + sign * other.sent,
+        received=one.received + sign * other.received,
+        rolled_back=one.rolled_back + sign * other.rolled_back,
+        replayed=one.replayed + sign * other.replayed,
+        error=one.error or other.error,
+    )

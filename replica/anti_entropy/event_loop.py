@@ -1,0 +1,78 @@
+"""The event loop that runs all sessions of a replica: one thread for the network, and a few that store frames."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from bayou.errors import Away
+
+WORKERS = 16
+STOPPING = Away("peer_unreachable", "This replica is stopping, so it has no more sessions.")
+
+Result = TypeVar("Result")
+
+
+class EventLoop:
+    """An asyncio event loop in a thread of its own. `wait` and `soon` may be called by any other thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="sessions")
+        self._thread = threading.Thread(target=self._loop.run_forever, name="network", daemon=True)
+        self._thread.start()
+
+    def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine in the loop, and return its result. Raises Away `peer_unreachable` if the loop has ended."""
+        if self._loop.is_closed():
+            coroutine.close()
+            raise STOPPING
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        except CancelledError:
+            raise STOPPING from None
+
+    def soon(self, function: Callable[[], object]) -> None:
+        """Call a function in the loop."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function)
+
+    async def in_worker(self, function: Callable[[], Result]) -> Result:
+        """Run a function that may block, in a worker thread."""
+        return await self._loop.run_in_executor(self._workers, function)
+
+    def close(self) -> None:
+        """Cancel everything that runs in the loop, and end its threads."""
+        if self._loop.is_closed():
+            return
+        self.wait(_cancel_others())
+        self._workers.shutdown()  # before the loop stops: a worker may wait for it
+        self.wait(_cancel_others())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class Tasks:
+    """Tasks that nobody waits for. They are kept until they end, since the event loop does not keep them."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Start a coroutine in the running loop."""
+        self.keep(asyncio.create_task(coroutine))
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _cancel_others() -> None:
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -1,0 +1,81 @@
+"""The last hello of each peer, and warnings about settings and clocks that differ from those here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from bayou.frames import Hello
+from bayou.stamps import AHEAD_US_MAX, DAY_US, moment
+
+LOGGER = logging.getLogger("bayou.replica")
+HELLOS_MAX = 1000
+
+
+class Hellos:
+    """The hellos that came to the replica with this label, whose settings are `alike`. `now_us` is its wall clock."""
+
+    def __init__(self, label: str, cluster: str, alike: Mapping[str, str], now_us: Callable[[], int]) -> None:
+        self._label = label
+        self._cluster = cluster
+        self._alike = alike
+        self._now_us = now_us
+        self._hellos: dict[str, Hello] = {}  # label -> the last one
+        self._warned_of_clock: set[str] = set()  # labels of peers
+
+    def get(self, label: str) -> Hello | None:
+        return self._hellos.get(label)
+
+    def servers(self) -> dict[str, str]:
+        """Return the server id of each replica of this cluster, by label."""
+        hellos = list(self._hellos.items())
+        return {label: hello.server for label, hello in hellos if hello.cluster == self._cluster}
+
+    def note(self, hello: Hello) -> None:
+        before = self._hellos.get(hello.label)
+        if before is not None or len(self._hellos) < HELLOS_MAX:
+            self._hellos[hello.label] = hello
+            if hello.cluster == self._cluster and (before is None or before.settings != hello.settings):
+                self._warn_of_settings(hello)
+            self._warn_of_clock(hello)
+
+    def _warn_of_settings(self, hello: Hello) -> None:
+        """Log a warning for each setting that differs and should be the same at the two replicas. The session
+        continues: when a setting is changed, the replicas are changed one after the other."""
+        one, other = self._label, hello.label
+        here, there = self._alike, hello.settings
+        if (here["auth"] == "none") != (there.get("auth", here["auth"]) == "none"):
+            strict, lax = (other, one) if here["auth"] == "none" else (one, other)
+            LOGGER.warning(
+                "%s makes its clients log in, and %s does not (auth: none). A client of %s can use any name, and its"
+                " writes count on every replica. Give both the same configuration.",
+                strict,
+                lax,
+                lax,
+            )
+        if here["timezone"] != there.get("timezone", here["timezone"]):
+            LOGGER.warning(
+                "%s has the time zone %s, and %s has %s. Each judges opening hours and shows times in its own zone."
+                " Give both the same configuration.",
+                one,
+                here["timezone"],
+                other,
+                there["timezone"],
+            )
+
+    def _warn_of_clock(self, hello: Hello) -> None:
+        """Log a warning if the clocks of the two replicas are more than a day apart: once for each peer, until they
+        agree again. If they are more than a year apart, the session is refused, and the refusal says so."""
+        now_us = self._now_us()
+        if abs(hello.clock - now_us) <= DAY_US:
+            self._warned_of_clock.discard(hello.label)
+        elif abs(hello.clock - now_us) <= AHEAD_US_MAX and hello.label not in self._warned_of_clock:
+            self._warned_of_clock.add(hello.label)
+            LOGGER.warning(
+                "The clock of %s says %s, and the clock of %s says %s. Tentative writes are ordered by these clocks:"
+                " correct the wrong one.",
+                self._label,
+                moment(now_us),
+                hello.label,
+                moment(hello.clock),
+            )

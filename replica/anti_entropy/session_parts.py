@@ -1,0 +1,32 @@
+"""The parts that all sessions of a replica use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from bayou.anti_entropy import Session
+from bayou.frames import Hello
+from replica.anti_entropy.event_loop import EventLoop
+from replica.anti_entropy.session_registry import SessionRegistry
+from replica.anti_entropy.tls import Credentials
+
+
+class MakeSession(Protocol):
+    """Makes a new session. It may stand if `stands` is true."""
+
+    def __call__(self, *, initiator: bool, stands: bool) -> Session: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SessionParts:
+    """`on_hello` is called with the Hello frame of each peer. `pause_s` is the time between two pushes of a standing
+    session."""
+
+    loop: EventLoop
+    registry: SessionRegistry
+    make_session: MakeSession
+    on_hello: Callable[[Hello], object]
+    credentials: Credentials | None = None
+    pause_s: float = 0.0

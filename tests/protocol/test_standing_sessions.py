@@ -1,0 +1,146 @@
+"""Sessions that stay open: either side sends what comes up, and both can confirm that they have sent everything."""
+
+from __future__ import annotations
+
+import pytest
+
+from bayou.arrivals import Arrivals
+from bayou.frames import Batch, Done, Frame, Holds, Sync
+from bayou.payloads import Item
+from tests.support.engine_harness import Cluster, Meeting, Replica, meet
+from tests.support.invariants import Checker
+
+
+class Standing(Meeting):
+    """A standing session between two replicas, after everything was sent once. Each replica has its own arrivals."""
+
+    def __init__(self, initiator: Replica, responder: Replica, *given: Arrivals) -> None:
+        here, there = given or (Arrivals(0), Arrivals(0))
+        super().__init__(initiator, responder, arrivals=(here, there))
+        self.replicas = (initiator, responder)
+        self.run()
+        self.delivered.clear()
+
+    def send(self, end: int, frames: list[Frame]) -> Standing:
+        self.wires[1 - end].extend(frames)
+        self.run()
+        return self
+
+    def push(self, end: int) -> Standing:
+        return self.send(end, self.ends[end].send_new())
+
+    def tell(self, end: int) -> Standing:
+        return self.send(end, self.ends[end].tell(self.replicas[end].state()))
+
+    def sync(self, end: int) -> int:
+        number, frames = self.ends[end].sync()
+        self.send(end, frames)
+        return number
+
+    def items(self, end: int) -> list[Item]:
+        """Return what came to this end."""
+        return [item for frame in self.frames(Batch, end) for item in frame.selection.items]
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster(3)
+
+
+def test_a_write_and_its_commit_need_one_batch_each_way(cluster: Cluster) -> None:
+    primary, one, _ = cluster
+    session = Standing(one, primary)
+    assert all(end.is_quiet for end in session.ends)
+    one.note("a", "p")
+    session.push(0)
+    assert not primary.state().tentative, "an automatic primary commits it"
+    session.push(1)
+    assert [(item.csn, bool(item.body)) for item in session.items(1)] == [(None, True)]
+    assert [(item.csn, bool(item.body)) for item in session.items(0)] == [(1, False)]
+    assert len(session.delivered) == 4  # two batches, and two acknowledgements
+    assert one.state().csn == 1
+    assert all(end.is_quiet and not end.finished for end in session.ends)
+    Checker(cluster).check()
+
+
+def test_nothing_new_sends_nothing(cluster: Cluster) -> None:
+    session = Standing(cluster.replicas[1], cluster.replicas[2])
+    for end in (0, 1):
+        session.push(end).tell(end)
+    assert session.delivered == []
+
+
+def test_a_replica_does_not_send_what_the_peer_has_told_that_it_holds(cluster: Cluster) -> None:
+    primary, one, two = cluster
+    session = Standing(one, two)
+    primary.note("a", "p")
+    meet(primary, one)
+    meet(primary, two)
+    session.tell(1)
+    assert [type(frame) for _, frame in session.delivered] == [Holds]
+    session.push(0)
+    assert session.items(1) == []
+    session.push(1)  # one has not told, so two sends what it has
+    assert len(session.items(0)) == 1
+
+
+def test_what_has_just_arrived_waits_until_the_pause_is_over(cluster: Cluster) -> None:
+    primary, one, two = cluster
+    now_s = 0.0
+    arrivals = Arrivals(0.01, lambda: now_s)
+    to_two = Standing(one, two, arrivals, Arrivals(0))
+    from_primary = Standing(primary, one, Arrivals(0), arrivals)
+    primary.note("a", "p")
+    from_primary.push(0)
+    one.note("b", "q")
+    to_two.push(0)
+    assert [item.csn for item in to_two.items(1)] == [None], "its own write need not wait for the commit"
+    now_s = 0.02
+    to_two.push(0)
+    assert [item.csn for item in to_two.items(1)] == [None, 1]
+
+
+def test_a_sync_is_answered_when_both_sides_have_sent_everything(cluster: Cluster) -> None:
+    _, one, two = cluster
+    session = Standing(one, two)
+    one.note("a", "p")
+    two.note("b", "q")
+    number = session.sync(0)
+    assert session.ends[0].syncs_answered == number
+    assert session.frames(Sync) == [Sync(number), Sync(number, is_answer=True)]
+    assert one.state().vector == two.state().vector
+    assert session.sync(0) == number + 1
+
+
+def test_a_session_is_closed_when_its_hello_is_no_longer_true(cluster: Cluster) -> None:
+    primary, one, two = cluster
+    session = Standing(one, two)
+    assert not session.ends[0].has_changed(one.state())
+    meet(primary, one)
+    primary.note("a", "p")
+    meet(primary, one)
+    assert session.ends[0].has_changed(one.state()), "its log has writes of an application now"
+    one.note("b", "p")
+    session.send(0, session.ends[0].close())
+    assert all(end.finished for end in session.ends)
+    assert len(session.frames(Done)) == 2
+    assert session.items(1) == [], "the next session sends it"
+    assert [end.report.error for end in session.ends] == [None, None]
+
+
+def test_it_does_not_stand_if_one_side_does_not_want_it(cluster: Cluster) -> None:
+    _, one, two = cluster
+    meeting = Meeting(one, two, arrivals=(Arrivals(0), None)).run()
+    assert all(end.finished for end in meeting.ends)
+    assert all(end.send_new() == [] for end in meeting.ends)
+
+
+def test_a_frame_of_standing_sessions_is_refused_elsewhere(cluster: Cluster) -> None:
+    _, one, two = cluster
+    for frame in (Holds(0, {}, ()), Sync(1), Sync(5, is_answer=True)):
+        meeting = Meeting(one, two).run(2)
+        with pytest.raises(Exception, match="not allowed at this point"):
+            meeting.ends[0].receive(frame)
+    session = Standing(one, two)
+    with pytest.raises(Exception, match="not allowed at this point"):
+        session.ends[0].receive(Sync(1, is_answer=True))
