@@ -27,6 +27,8 @@ LINES = {
     "store": 3,
     "records": 2,
     "commit": 2,
+    "commit-wan": 2,
+    "spread": 4,
     "rollback-near": 4,
     "memory": 3,
     "vectors": 6,
