@@ -74,7 +74,8 @@ def peer_of_another_release(address: Address, *refusals: tuple[str, str]) -> Ite
 
 def test_a_refusal_is_known_by_its_code_however_another_release_words_it(tmp_path: Path) -> None:
     """A peer that refuses a session as busy is called again, and the refusal is not recorded as a failure."""
-    settings = load(write_configuration(tmp_path, ("one", "two"), {}))
+    by_hand = {"anti_entropy": {"interval_s": 0, "after_write": False}}  # nothing else calls the peer
+    settings = load(write_configuration(tmp_path, ("one", "two"), by_hand))
     store = Store(memory_redis(), "one", [TOY])
     store.begin(server="one~aaaaaa", cluster=settings.cluster_id, first_primary=True)
     scheduler = Scheduler(settings, "one", store, RULES)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -56,14 +56,14 @@ class Page:
         return self.driver.execute_script(script, *arguments)
 
     def click(self, selector: str) -> None:
-        """Click an element; find it again if the page replaces it meanwhile."""
+        """Click an element, when it is there; find it again if the page replaces it meanwhile."""
         wait_until(lambda: self._clicked(selector))
 
     def _clicked(self, selector: str) -> bool:
-        """Click an element; return False if the page replaced it after it was found."""
+        """Click an element; return False if it is not there yet, or if the page replaced it after it was found."""
         try:
             self.driver.find_element(By.CSS_SELECTOR, selector).click()
-        except StaleElementReferenceException:
+        except (NoSuchElementException, StaleElementReferenceException):
             return False
         return True
 
