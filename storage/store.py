@@ -477,9 +477,13 @@ class Store(FullStateStore):
         return tag
 
     def _check_active(self, tag: str) -> None:
-        """Raise Conflict if clients may not write this version of an application, which has several."""
-        name = tag.partition("/")[0]
-        if len(self._versions.get(name, ())) > 1 and tag != (active := self.active_tag(name)):
+        """Raise Conflict if clients may not write this version of an application yet. An older version than the active
+        one is accepted, because it may have been active when the write was made."""
+        name, _, version = tag.partition("/")
+        if len(self._versions.get(name, ())) < 2:
+            return
+        active = self.active_tag(name)
+        if int(version) > int(active.partition("/")[2]):
             raise Conflict(
                 "not_active",
                 f"Clients write {active} in this cluster, not {tag}. When all replicas can play {tag}, activate it:"
