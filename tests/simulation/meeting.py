@@ -114,11 +114,12 @@ class Meeting:
 
     def send(self, end: int, frames: Iterable[Frame]) -> None:
         """Put frames of this end on the wire to the other one."""
+        if 1 - end in self.gone:  # it may have another storage by now
+            return
         for frame in frames:
             if isinstance(frame, Batch):
                 self._check_batch(end, frame)
-        if 1 - end not in self.gone:
-            self.wires[1 - end].extend(frames)
+            self.wires[1 - end].append(frame)
 
     def _check_batch(self, end: int, batch: Batch) -> None:
         """Note what invariant 21 forbids: a body that was sent before in this plan, and the commit of a write that the
