@@ -735,7 +735,8 @@ class Session:
             return None
         selection = None
         if self._verdict is Verdict.AGREE:
-            choose = self._without_recent if self._may_hold_back and not self._goals else None
+            must_send_all = self._goals or self._late_refusal or self._got_done
+            choose = self._without_recent if self._may_hold_back and not must_send_all else None
             selection = self._outgoing.select(self._reach, BATCH_COUNT_MAX, BATCH_BYTES_MAX, choose)
         if selection is None:
             self._full_state = self._outgoing.state_frames(self._plan, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
