@@ -213,6 +213,8 @@ class Network:
             wire.reset()
         current = asyncio.current_task()
         await self._cancel([task for task in asyncio.all_tasks() if task is not current])
+        for _ in range(2):  # an aborted connection is closed in the next rounds of the loop
+            await asyncio.sleep(0)
 
     async def _cancel(self, tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:
