@@ -153,7 +153,7 @@ class Session:
     """One end of a session. `applications` has the tag (NAME/VERSION) of each application whose writes this replica can
     play. `clock_us` returns the wall clock, in microseconds since 1970. The session does not use `settings`, but
     sends it to the peer in the hello. With `signing`, commits and full states are signed, and checked. With `arrivals`,
-    which all sessions of a replica share, the session stands if the peer agrees."""
+    which all sessions of a replica share, the session stays open if the peer agrees."""
 
     def __init__(
         self,
@@ -309,7 +309,7 @@ class Session:
 
     def tell(self, state: State) -> list[Frame]:
         """Return a frame that tells the peer what this replica, which is in this state, holds by now. Return no frame
-        if that is nothing new."""
+        if nothing has changed."""
         if not self.is_open or self._verdict is not Verdict.AGREE or self._is_claimed:
             return []
         assert self._peer is not None

@@ -43,7 +43,8 @@ class Comparison:
             self._ids = self._store.uncommon_ids(self.common_csn)
         part, self._ids = self._ids[:QUESTION_IDS_MAX], self._ids[QUESTION_IDS_MAX:]
         self.asked += part
-        # If the sender knows the first commit that is not shared, it knows all of those that the writes could be.
+        # The writes can only be commits after the common ones. A sender that knows the id of the first of these commits
+        # knows those of all later ones, so a write that it does not know was never committed there.
         return Question((self.common_csn + 1,), tuple(part)) if part else None
 
     def take(self, answer: Answer) -> bool:

@@ -94,9 +94,9 @@ class AntiEntropyStore(Protocol):
     ) -> Installed:
         """Replace the state with the staged one, and replay the writes that the staged state does not cover.
 
-        Commits of this replica after `compared.common_csn` are revoked. Writes that the staged state's vector covers,
-        although they are in `compared.lacking` or `end` shows that the state does not have them, and those that follow
-        a missing write, are set aside. `successions` are those that the sender has sent.
+        Commits of this replica after `compared.common_csn` are revoked. A write is set aside if the staged state's
+        vector covers it, but the state does not have it (it is in `compared.lacking`, or `end` shows it), or if it
+        follows a missing write. `successions` are those that the sender has sent.
 
         If the status is `superseded` (another staging has begun, or a write has come that the sender was not asked
         for), `stale` (the staged state is not newer) or `foreign_commit` (this is the primary, and did not make the

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts a copy of backup.sh in the place of the folder of a stopped replica. The folder that is there is kept beside it.
+# Restores the folder of a stopped replica from a copy that backup.sh has made. The folder that is there is kept beside it.
 #
 #   deploy/restore.sh COPY FOLDER
 #   deploy/restore.sh /var/backups/bayou/one-20261201T031500.tar.gz /var/lib/bayou/one

@@ -1,5 +1,5 @@
-"""spread: how many bodies of writes each replica receives for each write that another one accepts, where every
-replica has a standing session with every other one. Without Holds frames it is nearly the number of replicas.
+"""spread: how many bodies of a write each replica receives, where every replica has a standing session with every
+other one. Each write has arrived everywhere before the next one is accepted.
 
 All replicas are in this process, with one Redis, and have real sessions over gRPC.
 """
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Iterator
-from itertools import count
 
 import redis
 
@@ -30,7 +28,7 @@ from storage.scripts import rules_by_tag
 from storage.store import Store
 
 WRITES = 100
-PAUSE_S = 0.05  # between two writes, each at another replica
+APART = 6  # so many drafts after another one, a draft does not compete with it
 WAIT_S = 120.0
 SETTINGS = {"cluster": CLUSTER, "anti_entropy": {"interval_s": 1, "after_write": True, "debounce_ms": 20}}
 
@@ -56,6 +54,12 @@ class Side:
             self.store.note_log_applications([application.tag for application in APPLICATIONS])
         self.sessions = Scheduler(settings, label, self.store, rules_by_tag(APPLICATIONS))
 
+    def accept(self, number: int) -> None:
+        """Accept a write that no other one competes with."""
+        accepted = self.store.accept(draft_in_one_room(number * APART), microseconds(utc_now()))
+        assert accepted.id is not None
+        self.sessions.notify_new_write()
+
     def after_session(self, _report: Report) -> bool:
         state = self.store.state()
         if state.is_primary and state.tentative:
@@ -71,10 +75,8 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
             writes = size.of(WRITES, 5)
             for number in range(writes):
                 side = running[number % replicas]
-                side.store.accept(draft_in_one_room(number), microseconds(utc_now()))
-                side.sessions.notify_new_write()
-                time.sleep(PAUSE_S)
-            wait_until(lambda: _are_equal(running), WAIT_S, "all replicas hold the same")
+                side.accept(number)
+                wait_until(lambda: _are_equal(running), WAIT_S, "all replicas hold the same")
             bodies = sum(side.store.arrived for side in running) - before
             threads = threading.active_count()
         report(f"  {replicas} replicas: {threads} threads in all")
@@ -95,9 +97,7 @@ def sides(workspace: Workspace, client: redis.Redis, replicas: int) -> Iterator[
         for side in running:
             side.sessions.start({}, side.after_session)
             stopping.callback(side.sessions.stop)
-        numbers = count(1_000_000)
-        running[0].store.accept(draft_in_one_room(next(numbers)), microseconds(utc_now()))
-        running[0].sessions.notify_new_write()
+        running[0].accept(WRITES)
         wait_until(lambda: _are_equal(running) and all(map(_stands_with_all, running)), WAIT_S, "all sessions stand")
         yield running
 

@@ -182,9 +182,12 @@ class Conversation:
 
     def _update(self) -> list[Frame]:
         state, self._state = self._state, None
-        if state is None or not self._outbox.empty():
-            return []  # what the peer does not read yet comes first; the next state says more
-        return self.session.close() if self.session.has_changed(state) else self.session.tell(state)
+        if state is None:
+            return []
+        if self.session.has_changed(state):
+            return self.session.close()
+        reads = self._outbox.qsize() <= OUTBOX_MAX  # otherwise the peer has enough to read
+        return self.session.tell(state) if reads else []
 
     # Messages.
 

@@ -53,8 +53,8 @@ class UnaryCall:
 @dataclass(frozen=True, slots=True)
 class Answering:
     """Functions that the server calls. `is_cut(label)` returns whether the link to a peer is cut, and `is_peer(hello)`
-    whether the caller is a peer, so that a session with it may stand. `progress` is called while a session stands, and
-    `report` after each session."""
+    whether the caller is a peer, so that a session with it may stay open. `progress` is called while a session is open,
+    and `report` after each session."""
 
     is_peer: Callable[[Hello], bool]
     is_cut: Callable[[str], bool]

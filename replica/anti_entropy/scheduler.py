@@ -122,7 +122,7 @@ class Scheduler:
         replica is the primary."""
         self._after_session = after_session
         self._cut = self._store.cut_links()
-        self.refresh()  # before peers call: only a session with a known peer may stand
+        self.refresh()  # before peers call: only a session with a known peer may stay open
         self._server.start(unary_calls)
         self._loop.wait(self._start_ticking())
 
@@ -257,7 +257,7 @@ class Scheduler:
         return report
 
     async def _sync(self, peer: _Peer) -> Report:
-        """Use the session that stands; open it if there is none. By a policy without such sessions, run one from
+        """Use the open session; begin it if there is none. With a policy that keeps no session open, run one from
         beginning to end."""
         deadline_s = time.monotonic() + SYNC_S_MAX
         while True:
@@ -386,7 +386,7 @@ class Scheduler:
         return self._pause(peer, await self._call(peer, stands=self._stands_with(peer.label)))
 
     def _stands_with(self, label: str) -> bool:
-        """Whether a session with this peer shall stand: it is a partner for as long as the policy is the same."""
+        """Whether the policy always chooses this peer, so that a session with it stays open."""
         partners = self._policy.partners
         if partners == "primary_first":
             return self._policy.after_write and label == self._primary

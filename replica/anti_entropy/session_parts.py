@@ -14,7 +14,7 @@ from replica.anti_entropy.tls import Credentials
 
 
 class MakeSession(Protocol):
-    """Makes a new session. It may stand if `stands` is true."""
+    """Makes a new session. It may stay open if `stands` is true."""
 
     def __call__(self, *, initiator: bool, stands: bool) -> Session: ...
 

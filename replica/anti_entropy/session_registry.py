@@ -28,7 +28,7 @@ class SessionRegistry:
 
     def begin_call(self, peer: str, conversation: Conversation) -> bool:
         """Record the start of a session that this replica starts. Returns False if there is a session with the peer
-        already, or may be none."""
+        already, or if none may begin."""
         if self.has_session(peer) or not self._may_begin(peer):
             return False
         self._calls[peer] = conversation
@@ -37,7 +37,7 @@ class SessionRegistry:
 
     def begin_answer(self, peer: str, conversation: Conversation, *, replaces: bool) -> bool:
         """Record the start of a session that the peer starts. Returns False if another session with the peer takes
-        precedence, or there may be none. If the new session `replaces` others, one that stands is broken off: the peer
+        precedence, or if none may begin. If the new session `replaces` others, one that stands is broken off: the peer
         would not call if it still had that session."""
         if not self._may_begin(peer):
             return False

@@ -6,7 +6,7 @@ export const STEP_MIN = 30;
 export const STEPS = DAY_MIN / STEP_MIN;
 const WEEKDAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
-/** Whether nothing can be reserved on a day. `closed` is of a room: `saturday`, `2026-12-24/2027-01-01 holidays` … */
+/** Whether nothing can be reserved on a day. `closed` lists the closed days of a room: `saturday`, `2026-12-24/2027-01-01 holidays` … */
 export function isClosedOn(closed, day) {
   const weekday = WEEKDAYS[new Date(`${day}T00:00:00Z`).getUTCDay()];
   return closed.some((text) => {

@@ -34,7 +34,7 @@ export class Details {
     this.refresh = single(() => this.readAgain(), PAUSE_MS);
     node.addEventListener("close", () => {
       node.replaceChildren();
-      // The browser gives the focus back to where it was, unless that was drawn again meanwhile.
+      // The browser gives the focus back to the element that had it, unless that element was drawn again meanwhile.
       if (document.activeElement === document.body) giveFocus(this.openedFrom ?? "");
     });
   }
